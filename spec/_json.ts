@@ -1,0 +1,102 @@
+/**
+ * Reads values out of parsed JSON and names the place of the one that is wrong, as in
+ * `manifest.layers[2].size`.
+ */
+export class JsonReader {
+  readonly #value: unknown;
+  readonly path: string;
+
+  constructor(value: unknown, path: string) {
+    this.#value = value;
+    this.path = path;
+  }
+
+  static parse(bytes: Uint8Array, path: string): JsonReader {
+    try {
+      const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+      return new JsonReader(JSON.parse(text), path);
+    } catch (cause) {
+      throw new SyntaxError(`Cannot read ${path} as it must be JSON in UTF-8`, { cause });
+    }
+  }
+
+  fail(rule: string): never {
+    const value = this.#value;
+    const shown = typeof value === "string"
+      ? `"${value.length > 80 ? `${value.slice(0, 80)}…` : value}"`
+      : typeof value === "object" && value !== null
+      ? (Array.isArray(value) ? "an array" : "an object")
+      : String(value);
+    throw new SyntaxError(`Cannot read ${this.path} as it must be ${rule}: it is ${shown}`);
+  }
+
+  get present(): boolean {
+    return this.#value !== undefined && this.#value !== null;
+  }
+
+  /** The member `key` of an object. */
+  at(key: string): JsonReader {
+    const object = this.object();
+    return new JsonReader(
+      Object.hasOwn(object, key) ? object[key] : undefined,
+      `${this.path}.${key}`,
+    );
+  }
+
+  /** Like `at`, but `undefined` if the member is absent or null. */
+  maybe(key: string): JsonReader | undefined {
+    const member = this.at(key);
+    return member.present ? member : undefined;
+  }
+
+  object(): Readonly<Record<string, unknown>> {
+    const value = this.#value;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      return this.fail("an object");
+    }
+    return value as Record<string, unknown>;
+  }
+
+  array(): readonly JsonReader[] {
+    if (!Array.isArray(this.#value)) return this.fail("an array");
+    return this.#value.map((value, i) => new JsonReader(value, `${this.path}[${i}]`));
+  }
+
+  string(): string {
+    return typeof this.#value === "string" ? this.#value : this.fail("a string");
+  }
+
+  boolean(): boolean {
+    return typeof this.#value === "boolean" ? this.#value : this.fail("true or false");
+  }
+
+  /** A whole number that is not negative. */
+  count(): number {
+    const value = this.#value;
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : this.fail("a whole number >= 0");
+  }
+
+  strings(): readonly string[] {
+    return this.array().map((item) => item.string());
+  }
+
+  stringMap(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.keys(this.object()).map((key) => [key, this.at(key).string()]),
+    );
+  }
+
+  value(): unknown {
+    return this.#value;
+  }
+}
+
+/** An object of the members that are present, for types whose members are optional. */
+export function present<T extends Record<string, unknown>>(
+  members: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,95 @@
+import { type JsonReader, present } from "./_json.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
+import type { Platform } from "./platform.ts";
+
+/**
+ * Points at content: what it is, how large, and its digest.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md | descriptor.md}.
+ */
+export interface Descriptor {
+  /** What the content is. */
+  readonly mediaType: string;
+  /** The content's identity. */
+  readonly digest: Digest;
+  /** The content's size in bytes. */
+  readonly size: number;
+  /** Other places that may have the content. */
+  readonly urls?: readonly string[];
+  /** Free-form metadata. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** What the content runs on; in an index only. */
+  readonly platform?: Platform;
+  /** The kind of an artifact. */
+  readonly artifactType?: string;
+  /** The content itself in base64, where it is small. */
+  readonly data?: string;
+}
+
+/** Reads a descriptor out of a manifest, an index or a layout. */
+export function readDescriptor(json: JsonReader): Descriptor {
+  const digest = json.at("digest");
+  const value = digest.string();
+  return {
+    mediaType: json.at("mediaType").string(),
+    digest: isDigest(value) ? value : digest.fail("a sha256 or sha512 digest"),
+    size: json.at("size").count(),
+    ...present({
+      urls: json.maybe("urls")?.strings(),
+      annotations: json.maybe("annotations")?.stringMap(),
+      platform: readPlatform(json.maybe("platform")),
+      artifactType: json.maybe("artifactType")?.string(),
+      data: json.maybe("data")?.string(),
+    }),
+  };
+}
+
+/** Reads a platform; empty strings, which some tools write, count as absent. */
+export function readPlatform(json: JsonReader | undefined): Platform | undefined {
+  if (json === undefined) return undefined;
+  return {
+    os: json.maybe("os")?.string() ?? "",
+    architecture: json.maybe("architecture")?.string() ?? "",
+    ...present({
+      variant: json.maybe("variant")?.string() || undefined,
+      "os.version": json.maybe("os.version")?.string() || undefined,
+      "os.features": json.maybe("os.features")?.strings(),
+    }),
+  };
+}
+
+/**
+ * The content that a descriptor carries with it.
+ *
+ * @param descriptor A descriptor, perhaps with `data`.
+ * @returns The bytes if there are any and they are those of the digest and size, else
+ * `undefined`: then the content must be fetched.
+ *
+ * @example Content that needs no request
+ * ```ts
+ * import { embeddedData, OCI_EMPTY } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const descriptor = {
+ *   mediaType: OCI_EMPTY,
+ *   digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+ *   size: 2,
+ *   data: "e30=",
+ * } as const;
+ *
+ * assertEquals(new TextDecoder().decode(embeddedData(descriptor)), "{}");
+ * ```
+ */
+export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | undefined {
+  const { data, size, digest } = descriptor;
+  if (data === undefined) return undefined;
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(data);
+  } catch {
+    // Not base64: the specification lets a reader ignore the field and fetch instead.
+    return undefined;
+  }
+  const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
+  return bytes.length === size && digestOf(bytes, algorithm) === digest ? bytes : undefined;
+}

@@ -1,0 +1,68 @@
+import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import type { ImageConfig } from "./image_config.ts";
+import type { Index, Manifest } from "./manifest.ts";
+import type { Platform } from "./platform.ts";
+
+/** A JSON document of an image: the bytes exactly as served, and what they say. */
+export interface ImageDocument<T> {
+  /** Its media type, digest and size. */
+  readonly descriptor: Descriptor;
+  /** The bytes that have the digest. Never serialized again. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What the bytes say. */
+  readonly value: T;
+}
+
+/** Options for reading the bytes of a blob. */
+export interface BlobReadOptions {
+  /**
+   * Bytes to leave out at the start: the stream begins exactly there.
+   *
+   * @default {0}
+   */
+  readonly offset?: number;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+  /** Is told of each attempt after the first, with the number of bytes that had come. */
+  readonly onRetry?: (attempt: BlobRetry) => void;
+}
+
+/** One more attempt at a transfer. */
+export interface BlobRetry {
+  /** How many bytes of the blob were there when the transfer broke. */
+  readonly offset: number;
+  /** What broke it. */
+  readonly error: unknown;
+  /** How long the pause before this attempt is. */
+  readonly delayMs: number;
+}
+
+/** A layer, wherever its bytes are. */
+export interface RemoteLayer {
+  /** The blob: media type, digest and size of the bytes as served. */
+  readonly descriptor: Descriptor;
+  /** Digest of the uncompressed bytes, as the image's config names it. */
+  readonly diffId: Digest;
+  /**
+   * Opens the bytes as served, most often compressed. They are *not verified*: who reads
+   * them compares them with `descriptor` before relying on them.
+   */
+  compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+}
+
+/** An image of one platform, wherever its bytes are. Its documents are verified. */
+export interface RemoteImage {
+  /** What the reference stands for: the digest of the index if there is one, else of the manifest. */
+  readonly digest: Digest;
+  /** The indexes between the reference and the manifest, the outermost first. */
+  readonly indexes: readonly ImageDocument<Index>[];
+  /** The manifest. */
+  readonly manifest: ImageDocument<Manifest>;
+  /** The config. */
+  readonly config: ImageDocument<ImageConfig>;
+  /** What the image runs on. */
+  readonly platform: Platform;
+  /** The layers, the base first. */
+  readonly layers: readonly RemoteLayer[];
+}

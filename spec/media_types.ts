@@ -1,0 +1,110 @@
+/** Media type of an OCI image manifest. */
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+/** Media type of an OCI image index. */
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+/** Media type of an OCI image config. */
+export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
+/** Media type of an OCI layer that is not compressed; `+gzip` and `+zstd` are appended. */
+export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
+/** Media type of the empty JSON object that artifacts have as config. */
+export const OCI_EMPTY = "application/vnd.oci.empty.v1+json";
+/** Media type of a Docker image manifest, version 2, schema 2. */
+export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+/** Media type of a Docker manifest list. */
+export const DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+/** Media type of a Docker image config. */
+export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
+/** Media type of a Docker layer, compressed with gzip. */
+export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+/** How the bytes of a layer are compressed. */
+export type Compression = "none" | "gzip" | "zstd";
+
+/** What a layer's media type says. */
+export interface LayerMediaType {
+  /** How the bytes are compressed, as far as the media type knows. */
+  readonly compression: Compression;
+  /** Whether the bytes may lie elsewhere (`urls` of the descriptor) and must not be pushed. */
+  readonly nondistributable: boolean;
+}
+
+const LAYERS: Readonly<Record<string, LayerMediaType>> = {
+  [OCI_LAYER]: { compression: "none", nondistributable: false },
+  [`${OCI_LAYER}+gzip`]: { compression: "gzip", nondistributable: false },
+  [`${OCI_LAYER}+zstd`]: { compression: "zstd", nondistributable: false },
+  "application/vnd.oci.image.layer.nondistributable.v1.tar": {
+    compression: "none",
+    nondistributable: true,
+  },
+  "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": {
+    compression: "gzip",
+    nondistributable: true,
+  },
+  "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": {
+    compression: "zstd",
+    nondistributable: true,
+  },
+  "application/vnd.docker.image.rootfs.diff.tar": { compression: "none", nondistributable: false },
+  [DOCKER_LAYER]: { compression: "gzip", nondistributable: false },
+  "application/vnd.docker.image.rootfs.diff.tar.zstd": {
+    compression: "zstd",
+    nondistributable: false,
+  },
+  "application/vnd.docker.image.rootfs.foreign.diff.tar": {
+    compression: "none",
+    nondistributable: true,
+  },
+  "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": {
+    compression: "gzip",
+    nondistributable: true,
+  },
+};
+
+/**
+ * Reads what a layer's media type says.
+ *
+ * @param mediaType Such as `application/vnd.oci.image.layer.v1.tar+zstd`.
+ * @returns Its meaning, or `undefined` if it is not the media type of a layer.
+ *
+ * @example The compression of a layer
+ * ```ts
+ * import { layerMediaType, OCI_LAYER } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(layerMediaType(`${OCI_LAYER}+zstd`)?.compression, "zstd");
+ * assertEquals(layerMediaType("text/plain"), undefined);
+ * ```
+ */
+export function layerMediaType(mediaType: string): LayerMediaType | undefined {
+  return LAYERS[mediaType];
+}
+
+/**
+ * Says whether a media type is that of an index (a multi-platform image).
+ *
+ * @param mediaType A media type, without parameters.
+ * @returns Whether it is an OCI index or a Docker manifest list.
+ */
+export function isIndexMediaType(mediaType: string): boolean {
+  return mediaType === OCI_INDEX || mediaType === DOCKER_MANIFEST_LIST;
+}
+
+/**
+ * Says whether a media type is that of a manifest (of one platform's image, or an artifact).
+ *
+ * @param mediaType A media type, without parameters.
+ * @returns Whether it is an OCI manifest or a Docker manifest of schema 2.
+ */
+export function isManifestMediaType(mediaType: string): boolean {
+  return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
+}
+
+/**
+ * Says whether a media type is that of an image config, rather than an artifact's.
+ *
+ * @param mediaType A media type, without parameters.
+ * @returns Whether it is an OCI or a Docker image config.
+ */
+export function isConfigMediaType(mediaType: string): boolean {
+  return mediaType === OCI_CONFIG || mediaType === DOCKER_CONFIG;
+}

@@ -1,0 +1,115 @@
+import { type Digest, digestAlgorithm, Digester } from "./digest.ts";
+import { DigestMismatchError } from "./errors.ts";
+
+/** What bytes must be: a digest and, where known, their number. A descriptor is one. */
+export interface Expectation {
+  /** The digest of all bytes. */
+  readonly digest: Digest;
+  /** How many bytes there must be. */
+  readonly size?: number;
+}
+
+/**
+ * Checks bytes against a digest and a size while they pass, in the chunks in which they come.
+ *
+ * Call {@linkcode Verifier.update} for each chunk *before* the chunk is used, and
+ * {@linkcode Verifier.finish} at the end: only then are the bytes what was promised.
+ *
+ * @example Refuse the byte that is too many
+ * ```ts
+ * import { digestOf, DigestMismatchError, Verifier } from "@x/oci/spec";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const bytes = new TextEncoder().encode("hello");
+ * const verifier = new Verifier({ digest: digestOf(bytes), size: 5 });
+ * verifier.update(bytes);
+ *
+ * assertThrows(() => verifier.update(new Uint8Array(1)), DigestMismatchError);
+ * ```
+ */
+export class Verifier {
+  readonly #expected: Expectation;
+  readonly #digester: Digester;
+  readonly #source: string | undefined;
+  #size = 0;
+
+  /** Starts with no bytes; `source` names where they come from in the errors. */
+  constructor(expected: Expectation, source?: string) {
+    this.#expected = expected;
+    this.#digester = new Digester(digestAlgorithm(expected.digest));
+    this.#source = source;
+  }
+
+  /** How many bytes have passed. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Counts and hashes a chunk.
+   *
+   * @param chunk The next bytes; they may be reused as soon as this returns.
+   * @throws {DigestMismatchError} If there are more bytes than expected.
+   */
+  update(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#expected.size !== undefined && this.#size > this.#expected.size) {
+      throw this.#mismatch(undefined);
+    }
+    this.#digester.update(chunk);
+  }
+
+  /**
+   * Compares the size and the digest. Call it once, after the last chunk.
+   *
+   * @throws {DigestMismatchError} If there were fewer bytes than expected, or others.
+   */
+  finish(): void {
+    const { digest, size = this.#size } = this.#expected;
+    if (this.#size !== size) throw this.#mismatch(undefined);
+    const actual = this.#digester.digest();
+    if (actual !== digest) throw this.#mismatch(actual);
+  }
+
+  #mismatch(actual: Digest | undefined): DigestMismatchError {
+    return new DigestMismatchError({
+      expected: this.#expected.digest,
+      actual,
+      expectedSize: this.#expected.size,
+      size: this.#size,
+      source: this.#source,
+    });
+  }
+}
+
+/**
+ * Passes bytes on, and fails in place of closing unless they are what was promised.
+ *
+ * What has passed before the end is unverified: a consumer must not make it visible until
+ * the stream has closed.
+ *
+ * @example Verify a body on its way
+ * ```ts
+ * import { digestOf, VerifyStream } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = new TextEncoder().encode("hello");
+ * const body = new Blob([bytes]).stream();
+ * const verified = body.pipeThrough(new VerifyStream({ digest: digestOf(bytes), size: 5 }));
+ *
+ * assertEquals(await new Response(verified).text(), "hello");
+ * ```
+ */
+export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  /** Creates the stage; `source` names where the bytes come from in the errors. */
+  constructor(expected: Expectation, source?: string) {
+    const verifier = new Verifier(expected, source);
+    super({
+      transform(chunk, controller) {
+        verifier.update(chunk);
+        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+      },
+      flush: () => verifier.finish(),
+    });
+  }
+}

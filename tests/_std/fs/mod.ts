@@ -1,0 +1,8 @@
+/**
+ * Stands in for `jsr:@std/fs` where JSR cannot be reached: the same functions,
+ * from the npm build of the standard library, with the types that build lacks.
+ *
+ * @module
+ */
+// @ts-types="./mod.d.ts"
+export * from "deno-std/fs/mod.js";
