@@ -1,1 +1,1 @@
-export {};
+export * from "./tar_header.ts";
