@@ -1,0 +1,33 @@
+/** Text in UTF-8, or bytes as they are. */
+export type Content = string | Uint8Array;
+
+const encoder = new TextEncoder();
+
+/** The bytes of text or bytes. */
+export function toUint8Array(content: Content): Uint8Array<ArrayBuffer> {
+  return typeof content === "string" ? encoder.encode(content) : new Uint8Array(content);
+}
+
+/** One array of all parts, one after another. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Bytes that do not compress and are the same for the same seed (xorshift32). */
+export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  let state = (seed * 2654435761) >>> 0 || 1;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, size);
+}
