@@ -1,0 +1,226 @@
+import {
+  type Compression,
+  type Descriptor,
+  type Digest,
+  type DigestAlgorithm,
+  digestOf,
+  DOCKER_CONFIG,
+  DOCKER_LAYER,
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  OCI_CONFIG,
+  OCI_EMPTY,
+  OCI_INDEX,
+  OCI_LAYER,
+  OCI_MANIFEST,
+  parsePlatform,
+  type Platform,
+} from "../../spec/mod.ts";
+import { type Content, gzip, toUint8Array, zstd } from "./tar.ts";
+
+/** Bytes and the descriptor that points at them. */
+export interface BuiltBlob {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A manifest or an index, and every blob that it leads to, itself included. */
+export interface Built extends BuiltBlob {
+  readonly blobs: ReadonlyMap<Digest, BuiltBlob>;
+}
+
+/** A layer of a built image. */
+export interface BuiltLayer extends BuiltBlob {
+  readonly diffId: Digest;
+  /** The uncompressed bytes. */
+  readonly tar: Uint8Array;
+}
+
+/** An image of one platform. */
+export interface BuiltImage extends Built {
+  readonly config: BuiltBlob;
+  readonly layers: readonly BuiltLayer[];
+  readonly platform: Platform;
+}
+
+/** A layer for {@linkcode buildImage} that is not to be as the image's options say. */
+export interface LayerInput {
+  readonly tar: Uint8Array;
+  readonly compression?: Compression;
+  /** The blob, in place of compressing `tar`. */
+  readonly blob?: Uint8Array;
+  readonly mediaType?: string;
+  /** What the config claims. */
+  readonly diffId?: Digest;
+  /** Further members of the descriptor. */
+  readonly descriptor?: Partial<Descriptor>;
+}
+
+/** Options for {@linkcode buildImage}. */
+export interface BuildImageOptions {
+  /** Archives, the base first. */
+  readonly layers?: readonly (Uint8Array | LayerInput)[];
+  /** The member `config` of the config: `Cmd`, `Env` and so on. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Further members of the config blob, or other values for those it has. */
+  readonly configBlob?: Readonly<Record<string, unknown>>;
+  /** @default {"linux/amd64"} */
+  readonly platform?: string | Platform;
+  /** @default {"oci"} */
+  readonly mediaTypes?: "oci" | "docker";
+  /** @default {"gzip"} */
+  readonly compression?: Compression;
+  /** @default {"sha256"} */
+  readonly algorithm?: DigestAlgorithm;
+  /** Further members of the manifest, or other values for those it has. */
+  readonly manifest?: Readonly<Record<string, unknown>>;
+}
+
+/** Builds an image of one platform. */
+export function buildImage(options: BuildImageOptions = {}): BuiltImage {
+  const { layers = [], mediaTypes = "oci", compression = "gzip", algorithm = "sha256" } = options;
+  const { platform: wanted = "linux/amd64" } = options;
+  const platform = typeof wanted === "string" ? parsePlatform(wanted) : wanted;
+  const docker = mediaTypes === "docker";
+  const built = layers.map((input) =>
+    buildLayer(input instanceof Uint8Array ? { tar: input } : input, {
+      compression,
+      docker,
+      algorithm,
+    })
+  );
+  const config = jsonBlob(docker ? DOCKER_CONFIG : OCI_CONFIG, {
+    created: "2020-01-01T00:00:00Z",
+    ...platform,
+    config: options.config ?? {},
+    rootfs: { type: "layers", diff_ids: built.map(({ diffId }) => diffId) },
+    history: built.map((_, i) => ({ created: "2020-01-01T00:00:00Z", created_by: `layer ${i}` })),
+    ...options.configBlob,
+  }, algorithm);
+  const mediaType = docker ? DOCKER_MANIFEST : OCI_MANIFEST;
+  const manifest = jsonBlob(mediaType, {
+    schemaVersion: 2,
+    mediaType,
+    config: config.descriptor,
+    layers: built.map(({ descriptor }) => descriptor),
+    ...options.manifest,
+  }, algorithm);
+  return { ...withBlobs(manifest, [config, ...built]), config, layers: built, platform };
+}
+
+function buildLayer(
+  input: LayerInput,
+  options: { compression: Compression; docker: boolean; algorithm: DigestAlgorithm },
+): BuiltLayer {
+  const { tar, compression = options.compression } = input;
+  const bytes = new Uint8Array(
+    input.blob ?? (compression === "gzip" ? gzip(tar) : compression === "zstd" ? zstd(tar) : tar),
+  );
+  const mediaType = input.mediaType ?? layerType(compression, options.docker);
+  const blob = blobOf(mediaType, bytes, options.algorithm);
+  return {
+    bytes,
+    descriptor: { ...blob.descriptor, ...input.descriptor },
+    diffId: input.diffId ?? digestOf(tar, options.algorithm),
+    tar,
+  };
+}
+
+function layerType(compression: Compression, docker: boolean): string {
+  if (!docker) return compression === "none" ? OCI_LAYER : `${OCI_LAYER}+${compression}`;
+  const plain = DOCKER_LAYER.replace(/\.gzip$/, "");
+  return compression === "none" ? plain : `${plain}.${compression}`;
+}
+
+/** Options for {@linkcode buildIndex}. */
+export interface BuildIndexOptions {
+  /** @default {"oci"} */
+  readonly mediaTypes?: "oci" | "docker";
+  /** @default {"sha256"} */
+  readonly algorithm?: DigestAlgorithm;
+  /** Further members of the index, or other values for those it has. */
+  readonly index?: Readonly<Record<string, unknown>>;
+}
+
+/** An entry for {@linkcode buildIndex} that is not to be as its image says. */
+export interface IndexEntryInput {
+  readonly built: Built;
+  /** Further members of the descriptor; `platform: undefined` leaves the platform out. */
+  readonly descriptor?: { readonly [K in keyof Descriptor]?: Descriptor[K] | undefined };
+}
+
+/** Builds an index of images, or of indexes. */
+export function buildIndex(
+  entries: readonly (Built | IndexEntryInput)[],
+  options: BuildIndexOptions = {},
+): Built {
+  const inputs = entries.map((entry) => "built" in entry ? entry : { built: entry });
+  const mediaType = options.mediaTypes === "docker" ? DOCKER_MANIFEST_LIST : OCI_INDEX;
+  const index = jsonBlob(mediaType, {
+    schemaVersion: 2,
+    mediaType,
+    manifests: inputs.map(({ built, descriptor }) => ({
+      ...built.descriptor,
+      ..."platform" in built ? { platform: built.platform } : {},
+      ...descriptor,
+    })),
+    ...options.index,
+  }, options.algorithm);
+  return withBlobs(index, inputs.flatMap(({ built }) => [...built.blobs.values()]));
+}
+
+/** Options for {@linkcode buildArtifact}. */
+export interface BuildArtifactOptions {
+  readonly artifactType: string;
+  /** What the artifact is about. */
+  readonly subject?: Descriptor;
+  /** Its only layer. */
+  readonly content?: Content;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Builds a manifest that is no image: a signature, an SBOM. */
+export function buildArtifact(options: BuildArtifactOptions): Built {
+  const { artifactType, subject, content = "{}", annotations } = options;
+  const config = blobOf(OCI_EMPTY, toUint8Array("{}"));
+  const layer = blobOf(artifactType, toUint8Array(content));
+  const manifest = jsonBlob(OCI_MANIFEST, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType,
+    config: config.descriptor,
+    layers: [layer.descriptor],
+    subject,
+    annotations,
+  });
+  return withBlobs(manifest, [config, layer]);
+}
+
+/** Bytes with their descriptor. */
+export function blobOf(
+  mediaType: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  algorithm?: DigestAlgorithm,
+): BuiltBlob {
+  return {
+    bytes,
+    descriptor: { mediaType, digest: digestOf(bytes, algorithm), size: bytes.length },
+  };
+}
+
+/** A JSON document with its descriptor. */
+export function jsonBlob(
+  mediaType: string,
+  value: unknown,
+  algorithm?: DigestAlgorithm,
+): BuiltBlob {
+  return blobOf(mediaType, toUint8Array(JSON.stringify(value)), algorithm);
+}
+
+/** A manifest of any kind, sense or not, with the blobs that come with it. */
+export function withBlobs(manifest: BuiltBlob, blobs: readonly BuiltBlob[]): Built {
+  const all = [...blobs, manifest].map((blob) => [blob.descriptor.digest, blob] as const);
+  return { ...manifest, blobs: new Map(all) };
+}
+
+export { MemoryContent } from "./memory_content.ts";

@@ -1,0 +1,126 @@
+import { fromFileUrl, join } from "@std/path";
+import { makeTempDir } from "./temp.ts";
+
+/** The project's directory. */
+export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+
+/** What a program did. */
+export interface ProcessResult {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output where it is not text. */
+  readonly stdoutBytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Options for {@linkcode run}. */
+export interface RunOptions {
+  /** Variables beside `PATH`; nothing else is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: string | Uint8Array;
+  /** Ends the program. */
+  readonly signal?: AbortSignal;
+  /** Is given the process as soon as it runs, to be killed or watched. */
+  readonly onStart?: (child: Deno.ChildProcess) => void;
+}
+
+/** Runs a program to its end, with an environment of its own. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  const { env = {}, cwd, stdin, signal, onStart } = options;
+  const child = new Deno.Command(command, {
+    args: [...args],
+    clearEnv: true,
+    env: { PATH: Deno.env.get("PATH") ?? "", ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(signal === undefined ? {} : { signal }),
+    stdin: stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  onStart?.(child);
+  const [output] = await Promise.all([
+    child.output(),
+    stdin === undefined ? undefined : feed(child.stdin, stdin),
+  ]);
+  const decoder = new TextDecoder();
+  return {
+    code: output.code,
+    signal: output.signal,
+    stdout: decoder.decode(output.stdout),
+    stderr: decoder.decode(output.stderr),
+    stdoutBytes: new Uint8Array(output.stdout),
+  };
+}
+
+async function feed(stdin: WritableStream<Uint8Array>, input: string | Uint8Array): Promise<void> {
+  try {
+    await new Blob([typeof input === "string" ? input : new Uint8Array(input)]).stream()
+      .pipeTo(stdin);
+  } catch {
+    // A program need not read all that it is given.
+  }
+}
+
+/** Options for {@linkcode runOci}. */
+export interface RunOciOptions extends RunOptions {
+  /**
+   * Permissions, as flags of `deno run`.
+   *
+   * @default {["-A"]}
+   */
+  readonly permissions?: readonly string[];
+  /** What runs in place of `mod.ts`. */
+  readonly module?: string;
+}
+
+/**
+ * Runs the command line from the checkout, as `deno run -A mod.ts ARGS`. The store and the home
+ * directory are empty ones that end with the call, unless `env` names others.
+ */
+export async function runOci(
+  args: readonly string[],
+  options: RunOciOptions = {},
+): Promise<ProcessResult> {
+  const { permissions = ["-A"], module = join(ROOT, "mod.ts"), env, ...rest } = options;
+  await using home = await makeTempDir();
+  return await run(
+    Deno.execPath(),
+    ["run", "--no-prompt", "--quiet", `--config=${join(ROOT, "deno.json")}`, ...permissions, module]
+      .concat(args),
+    {
+      cwd: home.path,
+      ...rest,
+      env: {
+        HOME: home.path,
+        OCI_STORE: home.join("store"),
+        NO_COLOR: "1",
+        ...await denoEnvironment(),
+        ...env,
+      },
+    },
+  );
+}
+
+let denoDir: Promise<string> | undefined;
+
+/** The variables that let `deno` find its modules although `HOME` is another. */
+export async function denoEnvironment(): Promise<Readonly<Record<string, string>>> {
+  denoDir ??= findDenoDir();
+  const inherited = ["npm_config_registry", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG"]
+    .flatMap((name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value] as const];
+    });
+  return { ...Object.fromEntries(inherited), DENO_DIR: await denoDir, DENO_NO_UPDATE_CHECK: "1" };
+}
+
+async function findDenoDir(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return (JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string }).denoDir;
+}

@@ -1,0 +1,59 @@
+import { join } from "@std/path";
+
+/** A directory that is removed when it is disposed of, whatever its content's modes are. */
+export interface TempDir extends AsyncDisposable {
+  readonly path: string;
+  /** The path of something in it. */
+  join(...parts: string[]): string;
+}
+
+/** Options for {@linkcode makeTempDir}. */
+export interface TempDirOptions {
+  /** Where it is made, in place of the system's place for temporary files. */
+  readonly dir?: string;
+  /** Prefers memory over disk, for much data that is soon gone. */
+  readonly large?: boolean;
+}
+
+const SHARED_MEMORY = "/dev/shm";
+
+/** Makes a directory for one test. */
+export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir> {
+  const { large = false, dir = large ? await sharedMemory() : undefined } = options;
+  const made = await Deno.makeTempDir({ prefix: "oci-test-", ...(dir ? { dir } : {}) });
+  // macOS keeps temporary files behind a symbolic link.
+  const path = await Deno.realPath(made);
+  return {
+    path,
+    join: (...parts) => join(path, ...parts),
+    [Symbol.asyncDispose]: () => removeTree(path),
+  };
+}
+
+async function sharedMemory(): Promise<string | undefined> {
+  try {
+    return (await Deno.stat(SHARED_MEMORY)).isDirectory ? SHARED_MEMORY : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a tree; directories that may not be read or written are opened up first. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    await openUp(path);
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+async function openUp(path: string): Promise<void> {
+  await Deno.chmod(path, 0o700);
+  for await (const entry of Deno.readDir(path)) {
+    if (entry.isDirectory) await openUp(join(path, entry.name));
+  }
+}
