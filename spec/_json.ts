@@ -23,7 +23,7 @@ export class JsonReader {
   fail(rule: string): never {
     const value = this.#value;
     const shown = typeof value === "string"
-      ? `"${value.length > 80 ? `${value.slice(0, 80)}…` : value}"`
+      ? quote(value)
       : typeof value === "object" && value !== null
       ? (Array.isArray(value) ? "an array" : "an object")
       : String(value);
@@ -34,13 +34,11 @@ export class JsonReader {
     return this.#value !== undefined && this.#value !== null;
   }
 
-  /** The member `key` of an object. */
+  /** The member `key` of an object. Where a key comes twice the last one counts, as in Go. */
   at(key: string): JsonReader {
     const object = this.object();
-    return new JsonReader(
-      Object.hasOwn(object, key) ? object[key] : undefined,
-      `${this.path}.${key}`,
-    );
+    const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
+    return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
   }
 
   /** Like `at`, but `undefined` if the member is absent or null. */
@@ -82,15 +80,21 @@ export class JsonReader {
     return this.array().map((item) => item.string());
   }
 
+  /** An object of strings; a member that is null is empty, as Go reads it. */
   stringMap(): Readonly<Record<string, string>> {
     return Object.fromEntries(
-      Object.keys(this.object()).map((key) => [key, this.at(key).string()]),
+      Object.keys(this.object()).map((key) => [key, this.maybe(key)?.string() ?? ""]),
     );
   }
 
   value(): unknown {
     return this.#value;
   }
+}
+
+/** Text of a stranger for a message: short, and without control characters. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
 /** An object of the members that are present, for types whose members are optional. */

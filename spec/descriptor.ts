@@ -1,5 +1,5 @@
 import { type JsonReader, present } from "./_json.ts";
-import { type Digest, digestOf, isDigest } from "./digest.ts";
+import { type Digest, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
 import type { Platform } from "./platform.ts";
 
 /**
@@ -44,12 +44,15 @@ export function readDescriptor(json: JsonReader): Descriptor {
   };
 }
 
-/** Reads a platform; empty strings, which some tools write, count as absent. */
+/** Reads a platform; empty strings and empty objects, which some tools write, count as absent. */
 export function readPlatform(json: JsonReader | undefined): Platform | undefined {
   if (json === undefined) return undefined;
+  const os = json.maybe("os")?.string() ?? "";
+  const architecture = json.maybe("architecture")?.string() ?? "";
+  if (os === "" && architecture === "") return undefined;
   return {
-    os: json.maybe("os")?.string() ?? "",
-    architecture: json.maybe("architecture")?.string() ?? "",
+    os,
+    architecture,
     ...present({
       variant: json.maybe("variant")?.string() || undefined,
       "os.version": json.maybe("os.version")?.string() || undefined,
@@ -90,6 +93,6 @@ export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | 
     // Not base64: the specification lets a reader ignore the field and fetch instead.
     return undefined;
   }
-  const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
-  return bytes.length === size && digestOf(bytes, algorithm) === digest ? bytes : undefined;
+  if (bytes.length !== size) return undefined;
+  return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
 }

@@ -125,7 +125,7 @@ export class PlatformError extends OciError {
 
   /** Creates the error; `subject` names the image. */
   constructor(subject: string, wanted: Platform, available: readonly Platform[]) {
-    const names = available.map(formatPlatform);
+    const names = [...new Set(available.map(formatPlatform))];
     const has = names.length === 0 ? "it has none that can run" : `it has ${names.join(", ")}`;
     super(
       `Cannot find ${formatPlatform(wanted)} in ${subject}: ${has}; choose one with "platform"`,

@@ -84,9 +84,8 @@ export interface ImageConfig {
 export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   const json = JsonReader.parse(bytes, "config");
   const rootfs = json.at("rootfs");
-  const platform = readPlatform(json);
   return {
-    platform: platform ?? { os: "", architecture: "" },
+    platform: readPlatform(json) ?? { os: "", architecture: "" },
     config: readContainerConfig(json.maybe("config")),
     diffIds: (rootfs.maybe("diff_ids")?.array() ?? []).map((item) => {
       const value = item.string();
@@ -110,13 +109,19 @@ function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
     User: json.maybe("User")?.string(),
     ExposedPorts: keys("ExposedPorts"),
     Env: json.maybe("Env")?.strings(),
-    Entrypoint: json.maybe("Entrypoint")?.strings(),
-    Cmd: json.maybe("Cmd")?.strings(),
+    Entrypoint: readCommand(json.maybe("Entrypoint")),
+    Cmd: readCommand(json.maybe("Cmd")),
     Volumes: keys("Volumes"),
     WorkingDir: json.maybe("WorkingDir")?.string(),
     Labels: json.maybe("Labels")?.stringMap(),
     StopSignal: json.maybe("StopSignal")?.string(),
   });
+}
+
+/** Docker takes a command that is one string for a list of that one. */
+function readCommand(json: JsonReader | undefined): readonly string[] | undefined {
+  const value = json?.value();
+  return typeof value === "string" ? [value] : json?.strings();
 }
 
 function readHistoryEntry(json: JsonReader): HistoryEntry {

@@ -69,11 +69,12 @@ export type ManifestDocument =
 /**
  * Parses a manifest or an index, from the bytes as served.
  *
- * A document that names another media type inside than outside, or that has both `layers` and
- * `manifests`, is refused, as it could be read as two different images (CVE-2021-41190).
+ * A document that names another media type inside than outside, or that has members of both
+ * kinds, is refused, as it could be read as two different images (CVE-2021-41190).
  *
  * @param bytes The document.
- * @param mediaType What it was served as; what the document itself says is enough without.
+ * @param mediaType What it was served as, perhaps with parameters. It may be left out or be that of
+ * any other kind of content, such as `application/json`: then the document itself tells.
  * @param maxLayers The most layers that are accepted.
  * @returns What it says.
  * @throws {SyntaxError} If it is not a manifest or an index; the message names the place.
@@ -95,28 +96,40 @@ export function parseManifest(
   maxLayers: number = MAX_LAYERS,
 ): ManifestDocument {
   const json = JsonReader.parse(bytes, "manifest");
-  if (json.at("schemaVersion").value() === 1) {
-    json.at("schemaVersion").fail("2, as schema 1 of Docker images is no longer supported");
+  const version = json.at("schemaVersion");
+  if (version.value() === 1) version.fail("2, as schema 1 of Docker images is no longer supported");
+  if (version.value() !== 2) version.fail("2");
+  const served = knownMediaType(mediaType);
+  const type = json.maybe("mediaType")?.string() ?? served ?? impliedMediaType(json);
+  if (served !== undefined && type !== served) {
+    json.at("mediaType").fail(`"${served}", as it was served as that`);
   }
-  if (json.at("schemaVersion").value() !== 2) json.at("schemaVersion").fail("2");
-  const inside = json.maybe("mediaType")?.string();
-  const type = inside ?? knownMediaType(mediaType) ?? impliedMediaType(json);
-  if (knownMediaType(mediaType) !== undefined && type !== mediaType) {
-    json.at("mediaType").fail(`"${mediaType}", as it was served as that`);
+  if (isIndexMediaType(type)) {
+    refuseMembers(json, "an index", ["config", "layers", "fsLayers"]);
+    return { kind: "index", value: readIndex(json, type) };
   }
-  if (json.maybe("layers") !== undefined && json.maybe("manifests") !== undefined) {
-    json.fail("a manifest or an index, not both");
-  }
-  if (isIndexMediaType(type)) return { kind: "index", value: readIndex(json, type) };
   if (isManifestMediaType(type)) {
+    refuseMembers(json, "a manifest", ["manifests", "fsLayers"]);
     return { kind: "manifest", value: readManifest(json, type, maxLayers) };
   }
   return json.at("mediaType").fail("that of a manifest or an index");
 }
 
-function knownMediaType(mediaType: string | undefined): string | undefined {
-  if (mediaType === undefined) return undefined;
-  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType) ? mediaType : undefined;
+/** What a document was served as, if that says which kind it is. */
+function knownMediaType(contentType: string | undefined): string | undefined {
+  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return isIndexMediaType(type) || isManifestMediaType(type) ? type : undefined;
+}
+
+function refuseMembers(json: JsonReader, kind: string, members: readonly string[]): void {
+  for (const member of members) {
+    if (json.maybe(member) !== undefined) json.at(member).fail(`absent from ${kind}`);
+  }
+}
+
+/** The items of a list that must be there; Go writes an empty one as null. */
+function readList(json: JsonReader): readonly JsonReader[] {
+  return json.value() === null ? [] : json.array();
 }
 
 /** OCI documents need not name their type: their members tell it. */
@@ -130,7 +143,7 @@ function impliedMediaType(json: JsonReader): string {
 }
 
 function readManifest(json: JsonReader, mediaType: string, maxLayers: number): Manifest {
-  const layers = json.at("layers").array();
+  const layers = readList(json.at("layers"));
   if (layers.length > maxLayers) {
     throw new LimitError("layers", maxLayers, layers.length, "an image", "maxLayers");
   }
@@ -144,8 +157,7 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
 }
 
 function readIndex(json: JsonReader, mediaType: string): Index {
-  // Go writes an empty list as null.
-  const manifests = json.maybe("manifests")?.array() ?? [];
+  const manifests = readList(json.at("manifests"));
   if (manifests.length > MAX_INDEX_ENTRIES) {
     throw new LimitError("entries", MAX_INDEX_ENTRIES, manifests.length, "an index");
   }

@@ -76,7 +76,8 @@ const LAYERS: Readonly<Record<string, LayerMediaType>> = {
  * ```
  */
 export function layerMediaType(mediaType: string): LayerMediaType | undefined {
-  return LAYERS[mediaType];
+  // Media types are a stranger's text: `constructor` is none.
+  return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;
 }
 
 /**

@@ -18,6 +18,6 @@ export * from "./image.ts";
 export * from "./image_config.ts";
 export * from "./manifest.ts";
 export * from "./media_types.ts";
-export * from "./platform.ts";
+export { formatPlatform, parsePlatform, type Platform, variantLevel } from "./platform.ts";
 export * from "./platform_choice.ts";
 export * from "./verifier.ts";

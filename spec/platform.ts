@@ -16,7 +16,8 @@ export interface Platform {
   readonly "os.features"?: readonly string[];
 }
 
-const PART_REGEXP = /^[A-Za-z0-9_-]+$/;
+const PLATFORM_REGEXP =
+  /^([A-Za-z0-9_-]+)\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
 
 /** Other names of architectures, with the variant that they imply. */
 const ARCHITECTURES = new Map<string, readonly [string, string?]>([
@@ -29,8 +30,8 @@ const ARCHITECTURES = new Map<string, readonly [string, string?]>([
   ["i686", ["386"]],
 ]);
 
-/** What a variant means that says nothing: `arm64` is `arm64/v8`, `arm` is `arm/v7`. */
-const IMPLIED_VARIANTS: Readonly<Record<string, string>> = { arm64: "v8", amd64: "v1" };
+/** The variant of an architecture that names none, as containerd reads it. */
+const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"], ["amd64", "v1"]]);
 
 /**
  * Parses a platform as the command line writes it: `OS/ARCH[/VARIANT][:OSVERSION]`.
@@ -52,12 +53,8 @@ const IMPLIED_VARIANTS: Readonly<Record<string, string>> = { arm64: "v8", amd64:
  * ```
  */
 export function parsePlatform(text: string): Platform {
-  const [name = "", osVersion, ...rest] = text.split(":");
-  const parts = name.split("/");
-  const [os, arch, variantText] = parts;
-  const bad = os === undefined || arch === undefined || parts.length > 3 || rest.length > 0 ||
-    osVersion === "" || parts.some((part) => !PART_REGEXP.test(part));
-  if (bad) {
+  const [, os, arch, variantText, osVersion] = PLATFORM_REGEXP.exec(text) ?? [];
+  if (os === undefined || arch === undefined) {
     throw new SyntaxError(
       `Cannot parse platform "${text}": it must be "OS/ARCH[/VARIANT][:OSVERSION]", ` +
         'such as "linux/arm64"',
@@ -87,13 +84,20 @@ export function formatPlatform(platform: Platform): string {
 }
 
 /**
- * The number of a platform's variant: 7 for `arm/v7`, 8 for `arm64` without a variant.
+ * The number of a platform's variant: 7 for `arm/v7`, 8 for `arm64` without a variant, 8.02 for
+ * `arm64/v8.2`.
  *
  * @param platform A platform.
  * @returns The number, or 0 where the variant says nothing that can be ordered.
  */
 export function variantLevel(platform: Platform): number {
-  const variant = platform.variant || IMPLIED_VARIANTS[platform.architecture] || "";
-  const match = /^v?([0-9]+)(?:\.[0-9]+)?$/.exec(variant);
-  return match === null ? 0 : Number(match[1]);
+  const variant = variantOf(platform) ?? IMPLIED_VARIANTS.get(platform.architecture) ?? "";
+  const match = /^v?([0-9]{1,2})(?:\.([0-9]{1,2}))?$/.exec(variant);
+  return match === null ? 0 : Number(match[1]) + Number(match[2] ?? 0) / 100;
+}
+
+/** The variant, unless it says nothing; tools that do not know write `unknown` (moby#39201). */
+export function variantOf(platform: Platform): string | undefined {
+  const { variant } = platform;
+  return variant === "" || variant === "unknown" ? undefined : variant;
 }

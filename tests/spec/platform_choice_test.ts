@@ -1,0 +1,204 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  choosePlatform,
+  type Descriptor,
+  formatPlatform,
+  type Index,
+  isRunnable,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  parsePlatform,
+  PlatformError,
+  platformFit,
+} from "../../spec/mod.ts";
+import { digest } from "./_json.ts";
+
+function entry(platform?: string, more: Partial<Descriptor> = {}): Descriptor {
+  const digestOfIt = digest(platform ?? "");
+  return {
+    mediaType: OCI_MANIFEST,
+    digest: digestOfIt,
+    size: 1,
+    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    ...more,
+  };
+}
+
+function indexOf(...manifests: Descriptor[]): Index {
+  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
+}
+
+/** Which of the platforms is chosen, or `undefined`. */
+function choose(wanted: string, offered: readonly string[]): string | undefined {
+  try {
+    const { platform } = choosePlatform(
+      indexOf(...offered.map((p) => entry(p))),
+      parsePlatform(wanted),
+    );
+    return platform && formatPlatform(platform);
+  } catch (error) {
+    if (error instanceof PlatformError) return undefined;
+    throw error;
+  }
+}
+
+// Each row: what is wanted, and what runs there, the best first; then what does not run.
+Deno.test.each([
+  {
+    wanted: "linux/arm64/v9",
+    runs: ["linux/arm64/v9", "linux/arm64/v8.2", "linux/arm64/v8", "linux/arm64"],
+    not: ["linux/arm64/v9.1", "linux/arm/v8", "linux/arm/v7", "freebsd/arm64/v9"],
+  },
+  {
+    wanted: "linux/arm64/v8",
+    runs: ["linux/arm64/v8", "linux/arm64"],
+    not: ["linux/arm64/v9", "linux/arm64/v8.1"],
+  },
+  { wanted: "linux/arm64", runs: ["linux/arm64", "linux/arm64/v8"], not: ["linux/arm64/v9"] },
+  { wanted: "linux/arm64/unknown", runs: ["linux/arm64", "linux/arm64/v8"], not: ["linux/arm"] },
+  {
+    wanted: "linux/arm/v8",
+    runs: ["linux/arm/v8", "linux/arm/v7", "linux/arm/v6", "linux/arm/v5", "linux/arm"],
+    not: ["linux/arm64", "linux/arm64/v8"],
+  },
+  {
+    wanted: "linux/arm/v6",
+    runs: ["linux/arm/v6", "linux/arm/v5", "linux/arm"],
+    not: ["linux/arm/v7", "linux/arm/v8"],
+  },
+  {
+    wanted: "linux/arm",
+    runs: ["linux/arm", "linux/arm/v7", "linux/arm/v6", "linux/arm/v5"],
+    not: ["linux/arm/v8"],
+  },
+  {
+    wanted: "linux/amd64/v4",
+    runs: [
+      "linux/amd64/v4",
+      "linux/amd64/v3",
+      "linux/amd64/v2",
+      "linux/amd64/v1",
+      "linux/amd64",
+    ],
+    not: ["linux/386", "windows/amd64"],
+  },
+  {
+    wanted: "linux/amd64/v2",
+    runs: ["linux/amd64/v2", "linux/amd64/v1", "linux/amd64"],
+    not: ["linux/amd64/v3", "linux/386"],
+  },
+  { wanted: "linux/amd64", runs: ["linux/amd64", "linux/amd64/v1"], not: ["linux/amd64/v2"] },
+  { wanted: "linux/386", runs: ["linux/386"], not: ["linux/amd64"] },
+  { wanted: "linux/s390x", runs: ["linux/s390x"], not: ["linux/s390x/z13", "linux/ppc64le"] },
+  {
+    wanted: "linux/ppc64le/power9",
+    runs: ["linux/ppc64le/power9", "linux/ppc64le"],
+    not: ["linux/ppc64le/power8", "linux/ppc64le/power10"],
+  },
+])("choosePlatform() prefers for $wanted what fits best", ({ wanted, runs, not }) => {
+  for (let i = 0; i < runs.length; i++) {
+    const rest = runs.slice(i);
+    assertEquals(choose(wanted, [...not, ...rest]), rest[0]);
+    assertEquals(choose(wanted, [...rest.toReversed(), ...not]), rest[0]);
+  }
+  assertEquals(choose(wanted, not), undefined);
+});
+
+Deno.test("choosePlatform() takes 386 for amd64 only if asked", () => {
+  const index = indexOf(entry("linux/386"));
+  const both = indexOf(entry("linux/386"), entry("linux/amd64"));
+  const wanted = [parsePlatform("linux/amd64"), parsePlatform("linux/386")] as const;
+
+  assertThrows(() => choosePlatform(index, wanted[0]), PlatformError);
+  assertStrictEquals(choosePlatform(index, wanted), index.manifests[0]);
+  assertStrictEquals(choosePlatform(both, wanted), both.manifests[1]);
+});
+
+const WINDOWS = [
+  "windows/amd64:10.0.17763.9000",
+  "windows/amd64:10.0.20348.1",
+  "windows/amd64:10.0.20348.2700",
+  "windows/amd64:10.0.20348.899",
+  "windows/amd64",
+];
+Deno.test.each([
+  { wanted: "windows/amd64:10.0.20348.5", chosen: "windows/amd64:10.0.20348.2700" },
+  { wanted: "windows/amd64:10.0.20348", chosen: "windows/amd64:10.0.20348.2700" },
+  { wanted: "windows/amd64:10.0.17763.1", chosen: "windows/amd64:10.0.17763.9000" },
+  { wanted: "windows/amd64:10.0.26100.1", chosen: "windows/amd64" },
+  { wanted: "windows/amd64", chosen: "windows/amd64:10.0.20348.2700" },
+])("choosePlatform() takes for $wanted the build and its last revision", ({ wanted, chosen }) => {
+  assertEquals(choose(wanted, WINDOWS), chosen);
+});
+
+Deno.test("choosePlatform() refuses another build of Windows", () => {
+  assertEquals(choose("windows/amd64:10.0.26100.1", WINDOWS.slice(0, 4)), undefined);
+});
+
+Deno.test("choosePlatform() takes the first of two equals", () => {
+  const index = indexOf(entry("linux/amd64"), entry("linux/amd64", { digest: digest("second") }));
+
+  assertStrictEquals(choosePlatform(index, parsePlatform("linux/amd64")), index.manifests[0]);
+});
+
+const ATTESTATION = entry("unknown/unknown", {
+  annotations: { "vnd.docker.reference.type": "attestation-manifest" },
+});
+Deno.test.each([
+  { name: "an attestation", entry: ATTESTATION },
+  { name: "an unknown system", entry: entry("unknown/unknown") },
+  {
+    name: "an attestation that names a platform",
+    entry: entry("linux/amd64", { annotations: ATTESTATION.annotations ?? {} }),
+  },
+  { name: "an unknown media type", entry: entry("linux/amd64", { mediaType: "text/plain" }) },
+])("choosePlatform() never takes $name", ({ entry }) => {
+  assertEquals(isRunnable(entry), false);
+  for (const wanted of ["linux/amd64", "unknown/unknown"]) {
+    const error = assertThrows(
+      () => choosePlatform(indexOf(entry), parsePlatform(wanted), "a/b:1"),
+      PlatformError,
+      `Cannot find ${wanted} in a/b:1: it has none that can run`,
+    );
+    assertEquals(error.available, []);
+  }
+});
+
+Deno.test("choosePlatform() takes an entry without a platform if it is the only image", () => {
+  const index = indexOf(ATTESTATION, entry());
+
+  assertStrictEquals(choosePlatform(index, parsePlatform("linux/arm64")), index.manifests[1]);
+});
+
+Deno.test("choosePlatform() does not guess between entries without a platform", () => {
+  const index = indexOf(entry(), entry(undefined, { digest: digest("second") }));
+
+  assertThrows(() => choosePlatform(index, parsePlatform("linux/arm64")), PlatformError);
+});
+
+Deno.test("choosePlatform() lists what there is, each once", () => {
+  const index = indexOf(entry("linux/amd64"), entry("linux/amd64"), entry("linux/arm/v7"));
+
+  assertThrows(
+    () => choosePlatform(index, parsePlatform("linux/riscv64")),
+    PlatformError,
+    'in the image: it has linux/amd64, linux/arm/v7; choose one with "platform"',
+  );
+});
+
+Deno.test("platformFit() of a platform with itself is the best there is", () => {
+  const platform = fc.constantFrom(
+    ...["linux/arm64/v8", "linux/arm/v6", "linux/amd64/v3", "linux/arm64", "linux/arm", "linux/x"]
+      .map(parsePlatform),
+  );
+  fc.assert(fc.property(platform, platform, (offered, wanted) => {
+    const fit = platformFit(offered, wanted);
+
+    assertEquals(
+      fit >= platformFit(wanted, wanted),
+      formatPlatform(offered) ===
+        formatPlatform(wanted),
+    );
+  }));
+});

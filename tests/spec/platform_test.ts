@@ -1,0 +1,78 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { formatPlatform, parsePlatform, variantLevel } from "../../spec/mod.ts";
+
+Deno.test.each([
+  { text: "linux/amd64", os: "linux", architecture: "amd64" },
+  { text: "Linux/AMD64", os: "linux", architecture: "amd64" },
+  { text: "linux/x86_64", os: "linux", architecture: "amd64" },
+  { text: "linux/x86-64", os: "linux", architecture: "amd64" },
+  { text: "linux/aarch64", os: "linux", architecture: "arm64" },
+  { text: "linux/i686", os: "linux", architecture: "386" },
+  { text: "linux/armhf", os: "linux", architecture: "arm", variant: "v7" },
+  { text: "linux/armel", os: "linux", architecture: "arm", variant: "v6" },
+  { text: "linux/arm/V6", os: "linux", architecture: "arm", variant: "v6" },
+  { text: "linux/arm64/v8.2", os: "linux", architecture: "arm64", variant: "v8.2" },
+  { text: "linux/constructor", os: "linux", architecture: "constructor" },
+])("parsePlatform() reads $text", ({ text, ...platform }) => {
+  assertEquals(parsePlatform(text), platform);
+});
+
+Deno.test("parsePlatform() reads the version of Windows", () => {
+  assertEquals(parsePlatform("windows/amd64:10.0.20348.1"), {
+    os: "windows",
+    architecture: "amd64",
+    "os.version": "10.0.20348.1",
+  });
+});
+
+Deno.test.each([
+  "",
+  "linux",
+  "linux/",
+  "/amd64",
+  "linux/amd64/",
+  "linux//v8",
+  "linux/amd64/v1/x",
+  "linux/amd64:",
+  "linux/amd64:1:2",
+  "linux/am d64",
+  "linux/amd64\n",
+  "linux/../x",
+  "linux\\amd64",
+])("parsePlatform() refuses %j", (text) => {
+  assertThrows(() => parsePlatform(text), SyntaxError, `Cannot parse platform "${text}"`);
+});
+
+Deno.test("formatPlatform() writes what parsePlatform() reads", () => {
+  const word = fc.stringMatching(/^[a-z0-9_-]{1,8}$/);
+  const version = fc.stringMatching(/^[a-z0-9_.-]{1,8}$/);
+  const text = fc.tuple(word, word, fc.option(version), fc.option(version))
+    .map(([os, arch, variant, osVersion]) =>
+      `${os}/${arch}${variant === null ? "" : `/${variant}`}` +
+      (osVersion === null ? "" : `:${osVersion}`)
+    );
+  fc.assert(fc.property(text, (text) => {
+    const platform = parsePlatform(text);
+
+    assertEquals(parsePlatform(formatPlatform(platform)), platform);
+  }));
+});
+
+Deno.test.each([
+  { text: "linux/arm/v7", level: 7 },
+  { text: "linux/arm/7", level: 7 },
+  { text: "linux/arm", level: 7 },
+  { text: "linux/arm64", level: 8 },
+  { text: "linux/arm64/unknown", level: 8 },
+  { text: "linux/arm64/v8.2", level: 8.02 },
+  { text: "linux/arm64/v8.12", level: 8.12 },
+  { text: "linux/amd64", level: 1 },
+  { text: "linux/amd64/v3", level: 3 },
+  { text: "linux/s390x", level: 0 },
+  { text: "linux/ppc64le/power9", level: 0 },
+  { text: "linux/constructor", level: 0 },
+  { text: "linux/arm/v999", level: 0 },
+])("variantLevel() of $text is $level", ({ text, level }) => {
+  assertEquals(variantLevel(parsePlatform(text)), level);
+});

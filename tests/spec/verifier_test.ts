@@ -1,0 +1,80 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { DigestMismatchError, digestOf, Verifier, VerifyStream } from "../../spec/mod.ts";
+import { bytes } from "./_json.ts";
+
+const HELLO = bytes("hello");
+
+Deno.test("Verifier accepts the promised bytes in any chunks", () => {
+  fc.assert(fc.property(fc.array(fc.uint8Array()), fc.boolean(), (chunks, sized) => {
+    const all = new Uint8Array(chunks.flatMap((chunk) => [...chunk]));
+    const verifier = new Verifier({
+      digest: digestOf(all, "sha512"),
+      ...(sized ? { size: all.length } : {}),
+    });
+
+    for (const chunk of chunks) verifier.update(chunk);
+    verifier.finish();
+
+    assertEquals(verifier.size, all.length);
+  }));
+});
+
+Deno.test("Verifier refuses fewer bytes", () => {
+  const verifier = new Verifier({ digest: digestOf(HELLO), size: 5 }, "http://localhost");
+  verifier.update(HELLO.subarray(0, 4));
+
+  const error = assertThrows(() => verifier.finish(), DigestMismatchError, "4 of 5 bytes came");
+  assertEquals(error.source, "http://localhost");
+  assertEquals(error.actual, undefined);
+});
+
+Deno.test("Verifier refuses the first byte that is too many", () => {
+  const verifier = new Verifier({ digest: digestOf(HELLO), size: 4 });
+
+  assertThrows(() => verifier.update(HELLO), DigestMismatchError, "more than 4 bytes came");
+});
+
+Deno.test("Verifier refuses other bytes of the right number", () => {
+  for (const size of [5, undefined]) {
+    const verifier = new Verifier({ digest: digestOf(HELLO), ...(size ? { size } : {}) });
+    verifier.update(bytes("hallo"));
+
+    const error = assertThrows(() => verifier.finish(), DigestMismatchError, "their digest is");
+    assertEquals(error.actual, digestOf(bytes("hallo")));
+    assertEquals(error.toJSON().expected, digestOf(HELLO));
+  }
+});
+
+Deno.test("VerifyStream passes the promised bytes", async () => {
+  const body = new Blob([HELLO]).stream();
+
+  const verified = body.pipeThrough(new VerifyStream({ digest: digestOf(HELLO), size: 5 }));
+
+  assertEquals(await new Response(verified).bytes(), HELLO);
+});
+
+Deno.test.each([
+  { name: "too few bytes", text: "hell" },
+  { name: "too many bytes", text: "hello!" },
+  { name: "other bytes", text: "hallo" },
+  { name: "no bytes", text: "" },
+])("VerifyStream fails with $name", async ({ text }) => {
+  const verified = new Blob([text]).stream()
+    .pipeThrough(new VerifyStream({ digest: digestOf(HELLO), size: 5 }));
+
+  await assertRejects(() => new Response(verified).bytes(), DigestMismatchError);
+});
+
+Deno.test("VerifyStream stops an endless source at the first byte too many", async () => {
+  let cancelled: unknown;
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(3)),
+    cancel: (reason) => void (cancelled = reason),
+  });
+  const verified = endless.pipeThrough(new VerifyStream({ digest: digestOf(HELLO), size: 5 }));
+
+  const error = await assertRejects(() => new Response(verified).bytes(), DigestMismatchError);
+  assertEquals(cancelled, error);
+  assertEquals(error.size, 6);
+});
