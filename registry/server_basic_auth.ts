@@ -1,0 +1,54 @@
+import { failure } from "./_server_response.ts";
+
+/** Says whether a name and a password belong together. */
+export type PasswordCheck = (username: string, password: string) => boolean | Promise<boolean>;
+
+/**
+ * Makes an `authenticate` hook for the embedded registry that wants HTTP Basic credentials
+ * (RFC 7617, in UTF-8).
+ *
+ * Basic sends the password as it is: serve with TLS where anybody else can listen.
+ *
+ * @param check Whether a name and a password are right. It should take the same time for names
+ * that do not exist.
+ * @param realm What the challenge calls the registry.
+ * @returns The hook.
+ *
+ * @example Ask for a password
+ * ```ts
+ * import { basicAuthentication } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const authenticate = basicAuthentication((name, password) => name === "a" && password === "b");
+ * const right = { headers: { authorization: `Basic ${btoa("a:b")}` } };
+ *
+ * assertEquals((await authenticate(new Request("http://localhost/v2/")))?.status, 401);
+ * assertEquals(await authenticate(new Request("http://localhost/v2/", right)), undefined);
+ * ```
+ */
+export function basicAuthentication(
+  check: PasswordCheck,
+  realm: string = "oci",
+): (request: Request) => Promise<Response | undefined> {
+  const challenge = `Basic realm="${realm.replaceAll(/["\\]/g, "\\$&")}", charset="UTF-8"`;
+  return async (request) => {
+    const credentials = parseBasic(request.headers.get("authorization"));
+    if (credentials !== undefined && await check(...credentials)) return undefined;
+    const refused = failure(401, "UNAUTHORIZED", "a right name and password are needed");
+    refused.headers.set("www-authenticate", challenge);
+    return refused;
+  };
+}
+
+function parseBasic(header: string | null): [username: string, password: string] | undefined {
+  const encoded = /^basic +([A-Za-z0-9+/=]+) *$/i.exec(header ?? "")?.[1];
+  if (encoded === undefined) return undefined;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.fromBase64(encoded));
+    const colon = text.indexOf(":");
+    return colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1)];
+  } catch {
+    // Neither base64 nor UTF-8: as good as no credentials.
+    return undefined;
+  }
+}
