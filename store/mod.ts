@@ -1,1 +1,21 @@
-export {};
+/**
+ * What is on disk: a content store that is an OCI image layout, and views of the images in it.
+ *
+ * ```ts
+ * import { ContentStore } from "@x/oci/store";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(`${directory}/store`);
+ * for (const { name, descriptor } of await store.references()) {
+ *   console.log(name, descriptor.digest);
+ * }
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+export type { BlobSource, Ingestion, IngestOptions, IngestProgress } from "./_ingest.ts";
+export * from "./blob_writer.ts";
+export * from "./content_store.ts";
+export * from "./errors.ts";
+export type { StoredReference } from "./layout_index.ts";

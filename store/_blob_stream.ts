@@ -1,0 +1,62 @@
+import type { Verifier } from "../spec/mod.ts";
+import { StoreError } from "./errors.ts";
+
+/** Large enough that a stage pays for bytes rather than for calls. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Options for {@linkcode openBlobStream}. */
+export interface BlobStreamOptions {
+  /** Where to begin. */
+  readonly offset?: number | undefined;
+  /** How many bytes at most; to the end if absent. */
+  readonly length?: number | undefined;
+  /** Is shown each chunk before it is passed on, and the end before the stream closes. */
+  readonly verifier?: Verifier | undefined;
+  /** Ends the reading with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Opens a file as a stream that reads when it is asked, and closes the file when it ends. */
+export async function openBlobStream(
+  path: string,
+  options: BlobStreamOptions = {},
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const { offset = 0, length = Infinity, verifier, signal } = options;
+  signal?.throwIfAborted();
+  // A link would lead out of the store, or out of the layout that is read.
+  if (!(await Deno.lstat(path)).isFile) {
+    throw new StoreError(`Cannot read "${path}": it is not a file; remove it and try again`, path);
+  }
+  const file = await Deno.open(path);
+  try {
+    if (offset > 0) await file.seek(offset, Deno.SeekMode.Start);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  let left = length;
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        signal?.throwIfAborted();
+        const buffer = new Uint8Array(Math.min(CHUNK_BYTES, left));
+        const count = left === 0 ? null : await file.read(buffer);
+        if (count !== null) {
+          const chunk = buffer.subarray(0, count);
+          verifier?.update(chunk);
+          left -= count;
+          controller.enqueue(chunk);
+          return;
+        }
+        verifier?.finish();
+      } catch (error) {
+        file.close();
+        controller.error(error);
+        return;
+      }
+      file.close();
+      controller.close();
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
+}

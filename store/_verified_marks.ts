@@ -1,0 +1,57 @@
+import { type Digest, digestAlgorithm, digestHex } from "../spec/mod.ts";
+
+/**
+ * Remembers which blobs have been hashed, so that a cached pull need not hash them again.
+ *
+ * A mark is a small file with the blob's size, modification time, change time and inode number
+ * as they were when the bytes were verified. Whatever writes to the blob or puts another file
+ * in its place changes one of them, and the mark no longer holds: the blob is hashed again.
+ * A mark is advice. It needs no lock and no fsync: one that is torn or lost does not match.
+ */
+export class VerifiedMarks {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  #path(digest: Digest): string {
+    return `${this.#directory}/${digestAlgorithm(digest)}-${digestHex(digest)}`;
+  }
+
+  /** Whether the blob that `info` describes is the one that was verified. */
+  async holds(digest: Digest, info: Deno.FileInfo): Promise<boolean> {
+    try {
+      return await Deno.readTextFile(this.#path(digest)) === stamp(info);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+
+  /** Records that the blob that `info` describes has been verified. */
+  async set(digest: Digest, info: Deno.FileInfo): Promise<void> {
+    // Time stamps are as coarse as a tick of the kernel, and shown in milliseconds: a file that
+    // has just been written could be written again without a change that shows.
+    if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
+    try {
+      await Deno.writeTextFile(this.#path(digest), stamp(info));
+    } catch (error) {
+      // A store that may not be written is hashed each time.
+      if (!isReadOnly(error)) throw error;
+    }
+  }
+}
+
+function stamp(info: Deno.FileInfo): string {
+  const { size, mtime, ctime, ino } = info;
+  return `${size} ${mtime?.getTime()} ${ctime?.getTime()} ${ino}\n`;
+}
+
+/** Whether an error says that nothing may be written here, for whichever reason. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotCapable ||
+    error instanceof Deno.errors.NotFound ||
+    (error as { code?: unknown }).code === "EROFS";
+}

@@ -1,0 +1,331 @@
+import {
+  type Descriptor,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  DigestMismatchError,
+  type Expectation,
+  LimitError,
+  MAX_CONFIG_BYTES,
+  Verifier,
+} from "../spec/mod.ts";
+import { type BlobSource, ingestBlob, type Ingestion, type IngestOptions } from "./_ingest.ts";
+import { openBlobStream } from "./_blob_stream.ts";
+import { lstatIfAny, syncDirectory } from "./_durable.ts";
+import { ensureLayout, openLayout } from "./_layout_directory.ts";
+import { VerifiedMarks } from "./_verified_marks.ts";
+import type { BlobWriter } from "./blob_writer.ts";
+import { LayoutIndex, type StoredReference } from "./layout_index.ts";
+
+/** What is known of a blob without trusting its name. */
+export type BlobState = "absent" | "intact" | "corrupt";
+
+/** Options for {@linkcode ContentStore.readBlob}. */
+export interface ReadBlobOptions {
+  /**
+   * The most bytes that are read.
+   *
+   * @default {8_388_608}
+   */
+  readonly maxBytes?: number;
+}
+
+/** Options for {@linkcode ContentStore.openBlob}. */
+export interface OpenBlobOptions {
+  /**
+   * First byte.
+   *
+   * @default {0}
+   */
+  readonly offset?: number;
+  /**
+   * How many bytes.
+   *
+   * @default All that follow.
+   */
+  readonly length?: number;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane
+ * read as it stands, with what downloads need beside it.
+ *
+ * ```
+ * STORE/
+ *   oci-layout  index.json   the layout's version; which reference stands for which digest
+ *   blobs/<alg>/<hex>        manifests, indexes, configs, layers: the bytes as served
+ *   ingest/<alg>-<hex>.part  downloads that are not complete, locked while they are written
+ *   verified/<alg>-<hex>     what a blob's file looked like when its bytes were last hashed
+ *   locks/index.lock         held while index.json is replaced
+ * ```
+ *
+ * **What can be relied on.** A name under `blobs/` appears after its bytes have been compared
+ * with digest and size and fsynced, by a rename. `index.json` is replaced as a whole, after the
+ * names of the blobs have been fsynced. So a process that is killed, or a machine that loses
+ * power, leaves at worst parts, which the next download resumes, blobs that nothing names, and
+ * the references as they were. Locks are flocks, which end with their owner.
+ *
+ * Nothing is written before something is stored: a store that is only read may be read-only,
+ * and one that does not exist is an empty one.
+ *
+ * @example Store bytes and give them a name
+ * ```ts
+ * import { ContentStore } from "@x/oci/store";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const bytes = new TextEncoder().encode("{}");
+ * const descriptor = {
+ *   mediaType: "application/vnd.oci.empty.v1+json",
+ *   digest: digestOf(bytes),
+ *   size: 2,
+ * };
+ *
+ * await store.putBytes(descriptor, bytes);
+ * await store.tag("example.com/empty:1", descriptor);
+ *
+ * assertEquals((await store.resolve("example.com/empty:1"))?.digest, descriptor.digest);
+ * assertEquals(await store.readBlob(descriptor), bytes);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class ContentStore {
+  /** The directory. */
+  readonly path: string;
+  readonly #lockPath: string;
+  readonly #index: LayoutIndex;
+  readonly #marks: VerifiedMarks;
+  #prepared: Promise<void> | undefined;
+
+  private constructor(path: string) {
+    this.path = path;
+    this.#lockPath = `${path}/locks/index.lock`;
+    this.#index = new LayoutIndex(path, this.#lockPath);
+    this.#marks = new VerifiedMarks(`${path}/verified`);
+  }
+
+  /**
+   * Opens the store in a directory. A directory that is empty or absent becomes a store when
+   * something is written to it.
+   *
+   * @param path The directory.
+   * @returns The store.
+   * @throws {StoreError} If there is something else.
+   */
+  static async open(path: string): Promise<ContentStore> {
+    await openLayout(path);
+    return new ContentStore(path);
+  }
+
+  /**
+   * Where a blob is, or would be.
+   *
+   * @param digest Its digest.
+   * @returns The path of its file.
+   */
+  blobPath(digest: Digest): string {
+    return `${this.path}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+  }
+
+  /**
+   * Says whether a blob is there, with the right size where that is given. It does not look at
+   * the bytes: {@linkcode ContentStore.blobState} does.
+   *
+   * @param blob A digest, or a descriptor.
+   * @returns Whether there is a file.
+   */
+  async has(blob: Digest | Expectation): Promise<boolean> {
+    const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
+    const info = await lstatIfAny(this.blobPath(digest));
+    return info !== undefined && info.isFile && (size === undefined || info.size === size);
+  }
+
+  /**
+   * Says whether a blob is there and is what its name says. A blob is hashed once; after that
+   * its file's size, times and inode tell whether it has changed since.
+   *
+   * @param blob A descriptor, or anything with a digest and perhaps a size.
+   * @param signal Ends the hashing.
+   * @returns `"corrupt"` also for a blob of the wrong size, and for what is not a file.
+   */
+  async blobState(blob: Expectation, signal?: AbortSignal): Promise<BlobState> {
+    const { digest, size } = blob;
+    const path = this.blobPath(digest);
+    const info = await lstatIfAny(path);
+    if (info === undefined) return "absent";
+    if (!info.isFile || (size !== undefined && info.size !== size)) return "corrupt";
+    if (await this.#marks.holds(digest, info)) return "intact";
+    try {
+      const bytes = await this.openBlob(digest, signal && { signal });
+      await bytes.pipeTo(new WritableStream());
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return "corrupt";
+      throw error;
+    }
+    await this.#marks.set(digest, info);
+    return "intact";
+  }
+
+  /**
+   * Reads a small blob whole, and verifies it.
+   *
+   * @param blob A descriptor, or anything with a digest and perhaps a size.
+   * @param options The most bytes that are read.
+   * @returns The bytes, or `undefined` if there is no such blob.
+   * @throws {DigestMismatchError} If the file is not what its name says.
+   * @throws {LimitError} If it is larger than `maxBytes`.
+   */
+  async readBlob(
+    blob: Expectation,
+    options: ReadBlobOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { maxBytes = MAX_CONFIG_BYTES } = options;
+    const path = this.blobPath(blob.digest);
+    const info = await lstatIfAny(path);
+    if (info === undefined) return undefined;
+    const verifier = new Verifier(blob, `"${path}"`);
+    if (!info.isFile) {
+      // What is not a file has no bytes of its own.
+      verifier.finish();
+      return new Uint8Array();
+    }
+    if (info.size > maxBytes) {
+      throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
+    }
+    const bytes = await Deno.readFile(path);
+    verifier.update(bytes);
+    verifier.finish();
+    return bytes;
+  }
+
+  /**
+   * Opens the bytes of a blob. Read as a whole, they are verified on their way: the stream
+   * fails in place of closing if they are not what the name says. A part cannot be verified;
+   * ask {@linkcode ContentStore.blobState} before.
+   *
+   * @param digest The blob.
+   * @param options Which bytes.
+   * @returns The stream; whoever does not read it to its end cancels it.
+   * @throws {Deno.errors.NotFound} If there is no such blob.
+   */
+  async openBlob(
+    digest: Digest,
+    options: OpenBlobOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset = 0, length, signal } = options;
+    const path = this.blobPath(digest);
+    const whole = offset === 0 && length === undefined;
+    const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
+    return await openBlobStream(path, { offset, length, verifier, signal });
+  }
+
+  /**
+   * Stores bytes that are at hand.
+   *
+   * @param descriptor Their digest and size.
+   * @param bytes The bytes.
+   * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
+   */
+  async putBytes(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const open = ({ offset = 0 }) => Promise.resolve(ReadableStream.from([bytes.subarray(offset)]));
+    await this.ingest(descriptor, open);
+  }
+
+  /**
+   * Brings a blob into the store unless it is there and intact. A corrupt one is replaced.
+   *
+   * However many tasks and processes ask for a blob, it is downloaded once: the others wait,
+   * hear of the progress, and take over if the one that downloads fails, is stopped or dies.
+   * What an earlier run left of it is resumed.
+   *
+   * @param descriptor The blob.
+   * @param open Opens its bytes at an offset, such as `(options) => layer.compressed(options)`.
+   * @param options How to stop, and whom to tell.
+   * @returns Whether it was fetched, and how much of it had been there.
+   * @throws {DigestMismatchError} If the bytes are not those of the descriptor; nothing of them
+   * is kept, except where they only ended early.
+   * @throws {DiskFullError} If they do not fit; what has come is kept.
+   */
+  async ingest(
+    descriptor: Descriptor,
+    open: BlobSource,
+    options: IngestOptions = {},
+  ): Promise<Ingestion> {
+    const { digest } = descriptor;
+    const { signal } = options;
+    return await ingestBlob(descriptor, open, {
+      part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
+      prepare: () => this.#prepare(),
+      isIntact: async () => await this.blobState(descriptor, signal) === "intact",
+      commit: (writer) => this.#commit(writer),
+    }, options);
+  }
+
+  async #commit(writer: BlobWriter): Promise<void> {
+    const info = await writer.commit(this.blobPath(writer.digest));
+    await this.#marks.set(writer.digest, info);
+  }
+
+  /**
+   * What a reference stands for.
+   *
+   * @param name The full reference.
+   * @returns The descriptor of its index or manifest, or `undefined` if it is not recorded.
+   */
+  async resolve(name: string): Promise<Descriptor | undefined> {
+    const references = await this.#index.references();
+    return references.find((reference) => reference.name === name)?.descriptor;
+  }
+
+  /**
+   * Lists every reference, in the order in which they were first recorded.
+   *
+   * @returns The references; none if there is no store yet.
+   */
+  async references(): Promise<readonly StoredReference[]> {
+    return await this.#index.references();
+  }
+
+  /**
+   * Records that a reference stands for a blob, which is in the store. Two processes may do so
+   * at the same time; for one name the last wins.
+   *
+   * @param name The full reference.
+   * @param descriptor The index of a multi-platform image, else the manifest.
+   * @param signal Ends the waiting for another process.
+   */
+  async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#prepare();
+    // The names of the blobs must not come to the disk after the name of the image.
+    const algorithms = new Set(["sha256", digestAlgorithm(descriptor.digest)]);
+    for (const algorithm of algorithms) await syncDirectory(`${this.path}/blobs/${algorithm}`);
+    await this.#index.tag(name, descriptor, signal);
+  }
+
+  /**
+   * Removes references. The blobs stay until they are pruned.
+   *
+   * @param names The full references.
+   * @param signal Ends the waiting for another process.
+   * @returns Those of `names` that there were.
+   */
+  async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    if (await lstatIfAny(`${this.path}/index.json`) === undefined) return [];
+    await this.#prepare();
+    return await this.#index.untag(names, signal);
+  }
+
+  #prepare(): Promise<void> {
+    this.#prepared ??= ensureLayout(this.path, this.#lockPath)
+      .then(() => this.#index.create())
+      .catch((error) => {
+        this.#prepared = undefined;
+        throw error;
+      });
+    return this.#prepared;
+  }
+}
