@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import type { Session } from "./_session.ts";
+
+/** What the module of a command exports. */
+export interface CommandModule {
+  /** Adds the command's arguments, options, description and examples. */
+  define(command: Command): Command;
+  /** Runs the command. A returned number is the exit code; 0 otherwise. */
+  run(session: Session): Promise<number | void>;
+}
+
+/** A command, before its module is loaded. */
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Loads the command's module, and no other's. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** Every command, in the order in which help lists them. */
+export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["completions", {
+    summary: "print a completion script for a shell",
+    load: () => import("./completions.ts"),
+  }],
+  ["version", {
+    summary: "print the versions of oci and Deno",
+    load: () => import("./version.ts"),
+  }],
+]);
+
+/** Options that take a value and that may stand before the name of the command. */
+export const VALUE_OPTIONS: ReadonlySet<string> = new Set([
+  "--ca",
+  "--client-cert",
+  "--client-key",
+  "--identity-token",
+  "--jobs",
+  "--listen",
+  "--mirror",
+  "--platform",
+  "--policy",
+  "--progress",
+  "--progress-interval",
+  "--registry-token",
+  "--retries",
+  "--store",
+  "--tls-cert",
+  "--tls-key",
+  "--user",
+]);
+
+/** A command line, taken apart at the name of the command. */
+export interface SplitArguments {
+  /** The first word that is not an option. */
+  readonly name: string | undefined;
+  /** Everything else, in order. */
+  readonly rest: readonly string[];
+}
+
+/** Finds the name of the command; options may stand before it. */
+export function splitArguments(args: readonly string[]): SplitArguments {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (arg === "--") break;
+    if (!arg.startsWith("-")) return { name: arg, rest: args.toSpliced(i, 1) };
+    if (VALUE_OPTIONS.has(arg)) i++;
+  }
+  return { name: undefined, rest: args };
+}

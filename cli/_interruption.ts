@@ -1,0 +1,50 @@
+/** The user, or the system, asked the program to end. */
+export class InterruptedError extends Error {
+  /** Exit code that says which signal it was, as shells do: 128 and its number. */
+  readonly exitCode: number;
+
+  constructor(signal: Deno.Signal, exitCode: number) {
+    super(`interrupted by ${signal}`);
+    this.name = "InterruptedError";
+    this.exitCode = exitCode;
+  }
+}
+
+const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+]);
+
+/**
+ * Turns the signals that end a program into an abort, so that what was begun is left in
+ * order. A second signal ends the program at once.
+ */
+export class Interruption implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #listeners = new Map<Deno.Signal, () => void>();
+
+  constructor() {
+    for (const [name, exitCode] of EXIT_CODES) {
+      // Windows has no SIGTERM that a process could listen to.
+      if (Deno.build.os === "windows" && name === "SIGTERM") continue;
+      const listener = () => {
+        this[Symbol.dispose]();
+        this.#controller.abort(new InterruptedError(name, exitCode));
+      };
+      Deno.addSignalListener(name, listener);
+      this.#listeners.set(name, listener);
+    }
+  }
+
+  /** Aborts with an {@linkcode InterruptedError}. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Stops listening: from here on a signal does what it does by default. */
+  [Symbol.dispose](): void {
+    for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
+    this.#listeners.clear();
+  }
+}

@@ -1,0 +1,114 @@
+import type { ImageProgress } from "../registry/mod.ts";
+import type { Notices } from "./_notices.ts";
+import { activeLine, clip, finishedLine, totalLine } from "./_progress_lines.ts";
+import { ProgressTally } from "./_progress_tally.ts";
+
+/** The most often that a terminal is drawn on: ten times a second. */
+const REDRAW_MS = 100;
+
+/** How progress is shown. */
+export type ProgressStyle = "terminal" | "plain" | "json" | "none";
+
+/** What is shown of a pull while it runs. Disposing it removes what is not to stay. */
+export interface ProgressView extends Disposable {
+  /** Takes the next event. */
+  readonly report: (event: ImageProgress) => void;
+}
+
+/** The size of a terminal in characters. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/**
+ * The style for a wish: `auto` draws on a terminal that can be drawn on, and writes lines
+ * anywhere else.
+ */
+export function progressStyle(
+  wish: "auto" | "plain" | "json" | "none",
+  isTerminal: boolean,
+  term: string | undefined,
+): ProgressStyle {
+  if (wish !== "auto") return wish;
+  return isTerminal && term !== "dumb" ? "terminal" : "plain";
+}
+
+/**
+ * Opens the view for a style.
+ *
+ * @param style How to show it.
+ * @param notices Where to show it.
+ * @param intervalMs Pause between two summaries in the plain style.
+ * @param size The size of the terminal, asked for at each drawing.
+ */
+export function openProgress(
+  style: ProgressStyle,
+  notices: Notices,
+  intervalMs: number,
+  size: () => TerminalSize = Deno.consoleSize,
+): ProgressView {
+  if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
+  if (style === "terminal") return terminalView(notices, size);
+  if (style === "plain") return plainView(notices, intervalMs);
+  return { report() {}, [Symbol.dispose]() {} };
+}
+
+/** One JSON object a line: the members that requirement 16 of the contract lists, always all. */
+function jsonReport(notices: Notices): (event: ImageProgress) => void {
+  return ({ t, ref, digest = null, phase, bytes, total, resumed, retries }) => {
+    notices.line(JSON.stringify({ t, ref, digest, phase, bytes, total, resumed, retries }));
+  };
+}
+
+function plainView(notices: Notices, intervalMs: number): ProgressView {
+  const tally = new ProgressTally();
+  const timer = setInterval(() => {
+    const totals = tally.totals();
+    if (totals.done < totals.blobs) notices.line(totalLine(totals));
+  }, intervalMs);
+  return {
+    report: (event) => {
+      if (tally.add(event)) notices.line(finishedLine(event));
+    },
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      if (tally.totals().blobs > 0) notices.line(totalLine(tally.totals()));
+    },
+  };
+}
+
+function terminalView(notices: Notices, size: () => TerminalSize): ProgressView {
+  const tally = new ProgressTally();
+  let changed = false;
+  const draw = () => {
+    if (!changed) return;
+    changed = false;
+    const { columns, rows } = size();
+    notices.status(statusLines(tally, columns, rows));
+  };
+  const timer = setInterval(draw, REDRAW_MS);
+  return {
+    report: (event) => {
+      tally.add(event);
+      changed = true;
+    },
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      notices.status([]);
+      if (tally.totals().blobs > 0) notices.line(totalLine(tally.totals()));
+    },
+  };
+}
+
+/** A line per active blob and one for the total, as many as fit the terminal. */
+function statusLines(tally: ProgressTally, columns: number, rows: number): readonly string[] {
+  // A line as wide as the terminal wraps on some, which would break the redrawing.
+  const width = columns - 1;
+  const active = tally.active();
+  const room = Math.max(0, rows - 3);
+  const lines = active.slice(0, room).map((event) => activeLine(event, width));
+  if (active.length > room) lines.push(`and ${active.length - room} more`);
+  lines.push(totalLine(tally.totals()));
+  return lines.map((line) => clip(line, width));
+}

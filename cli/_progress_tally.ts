@@ -1,0 +1,85 @@
+import type { ImageProgress } from "../registry/mod.ts";
+
+/** The rate is that of the last few seconds, in milliseconds. */
+const WINDOW_MS = 5000;
+/** However many events there are, this often is enough to know the rate. */
+const SAMPLE_MS = 50;
+
+/** How far one blob is. */
+export interface BlobTally {
+  /** What the last event said. */
+  readonly last: ImageProgress;
+  /** Whether nothing more will happen to it. */
+  readonly done: boolean;
+}
+
+/** How far everything is. */
+export interface Totals {
+  /** Bytes that are there. */
+  readonly bytes: number;
+  /** Bytes that there will be, as far as is known. */
+  readonly total: number;
+  /** Blobs that are complete. */
+  readonly done: number;
+  /** Blobs that are known. */
+  readonly blobs: number;
+  /** Bytes a second over the last few seconds; 0 while nothing can be said. */
+  readonly rate: number;
+  /** Milliseconds that the rest will take at that rate, if anything can be said. */
+  readonly leftMs: number | undefined;
+}
+
+/** Adds up the events of one or several pulls. */
+export class ProgressTally {
+  readonly #blobs = new Map<string, BlobTally>();
+  /** Bytes that came over the network, at points in time, oldest first. */
+  #samples: { readonly t: number; readonly bytes: number }[] = [];
+
+  /** Takes the next event. Returns whether it completed a blob. */
+  add(event: ImageProgress): boolean {
+    if (event.digest === undefined) return false;
+    const key = `${event.ref} ${event.digest}`;
+    if (this.#blobs.get(key)?.done) return false;
+    const done = event.phase === "done";
+    this.#blobs.set(key, { last: event, done });
+    this.#sample(event.t);
+    return done;
+  }
+
+  /** The blobs that are being worked on, in the order in which they began. */
+  active(): readonly ImageProgress[] {
+    const active: ImageProgress[] = [];
+    for (const { last, done } of this.#blobs.values()) if (!done) active.push(last);
+    return active;
+  }
+
+  /** How far everything is. */
+  totals(): Totals {
+    let [bytes, total, done] = [0, 0, 0];
+    for (const blob of this.#blobs.values()) {
+      bytes += blob.done ? blob.last.total : blob.last.bytes;
+      total += blob.last.total;
+      if (blob.done) done++;
+    }
+    const rate = this.#rate();
+    const leftMs = rate > 0 && total > bytes ? (total - bytes) / rate * 1000 : undefined;
+    return { bytes, total, done, blobs: this.#blobs.size, rate, leftMs };
+  }
+
+  #sample(t: number): void {
+    const before = this.#samples.at(-1);
+    if (before !== undefined && t - before.t < SAMPLE_MS) return;
+    let bytes = 0;
+    for (const { last } of this.#blobs.values()) {
+      if (!last.cached) bytes += Math.max(0, last.bytes - last.resumed);
+    }
+    this.#samples = this.#samples.filter((sample) => t - sample.t <= WINDOW_MS);
+    this.#samples.push({ t, bytes });
+  }
+
+  #rate(): number {
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    if (first === undefined || last === undefined || last.t <= first.t) return 0;
+    return (last.bytes - first.bytes) / (last.t - first.t) * 1000;
+  }
+}

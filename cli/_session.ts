@@ -1,0 +1,74 @@
+import type { Command } from "commander";
+import type { Notices } from "./_notices.ts";
+import type { CommonOptions } from "./_options.ts";
+import type { Output } from "./_output.ts";
+import { printable } from "./_format.ts";
+
+/** What a command works with: its arguments, where it may write, and when it must stop. */
+export interface SessionParts {
+  /** Name of the command. */
+  readonly name: string;
+  /** The parsed command line. */
+  readonly command: Command;
+  /** Standard output. */
+  readonly output: Output;
+  /** Standard error. */
+  readonly notices: Notices;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+}
+
+/** One run of one command. */
+export class Session {
+  /** What the command line calls it. */
+  readonly name: string;
+  /** Arguments that are not options. */
+  readonly operands: readonly string[];
+  /** Standard output: results, and nothing else. */
+  readonly output: Output;
+  /** Standard error: everything else. */
+  readonly notices: Notices;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+  readonly #command: Command;
+  readonly #warned = new Set<string>();
+  #subject = "";
+
+  constructor(parts: SessionParts) {
+    this.#command = parts.command;
+    this.name = parts.name;
+    this.operands = parts.command.args;
+    this.output = parts.output;
+    this.notices = parts.notices;
+    this.signal = parts.signal;
+    this.#subject = this.operands.join(" ");
+  }
+
+  /** The options, those of every command and those of this one. */
+  options<T extends object = object>(): CommonOptions & T {
+    return this.#command.opts<CommonOptions & T>();
+  }
+
+  /** Names what the command works on from here, for the line of an error. */
+  workOn(subject: string): void {
+    this.#subject = subject;
+  }
+
+  /** What is being done, as an error says it: `pull alpine:3`. */
+  get doing(): string {
+    return `${this.name} ${this.#subject}`.trim();
+  }
+
+  /** Shows a warning, once. */
+  readonly warn = (message: string): void => {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.notices.line(printable(`oci: warning: ${message}`));
+  };
+
+  /** Prints a result: a document with `--json`, else lines. */
+  async print(document: unknown, lines: readonly string[]): Promise<void> {
+    if (this.options().json) await this.output.json(document);
+    else if (lines.length > 0) await this.output.text(lines.join("\n"));
+  }
+}

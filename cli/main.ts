@@ -1,0 +1,101 @@
+import { COMMANDS, splitArguments } from "./_commands.ts";
+import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
+import { InterruptedError, Interruption } from "./_interruption.ts";
+import { Notices } from "./_notices.ts";
+import { Output, OutputClosedError } from "./_output.ts";
+import { HelpRequest, parseCommand, parseWithoutCommand, programHelp } from "./_parse.ts";
+import { Session } from "./_session.ts";
+
+/**
+ * Runs the command line. Only the module of the command that runs is loaded.
+ *
+ * @param args What follows the program's name, such as `["pull", "alpine:3.20"]`.
+ * @returns The exit code: 0 done, 1 failed, 2 misused, 128 and the signal's number if interrupted.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  using interruption = new Interruption();
+  using notices = new Notices();
+  const output = new Output();
+  const { signal } = interruption;
+  // The cursor comes back at once, even if what was interrupted takes its time to stop.
+  signal.addEventListener("abort", () => notices[Symbol.dispose]());
+  const run: Run = { args, output, notices, signal, doing: "read the command line" };
+  try {
+    const exitCode = await dispatch(run);
+    return signal.aborted ? interruptionCode(signal) : exitCode;
+  } catch (error) {
+    return await fail(run, error);
+  }
+}
+
+/** What {@linkcode main} knows while a command runs. */
+interface Run {
+  readonly args: readonly string[];
+  readonly output: Output;
+  readonly notices: Notices;
+  readonly signal: AbortSignal;
+  session?: Session;
+  doing: string;
+}
+
+async function dispatch(run: Run): Promise<number> {
+  const { name, rest } = splitArguments(run.args);
+  if (name === undefined && rest.includes("--version")) {
+    return await dispatch({ ...run, args: ["version", ...rest.filter((x) => x !== "--version")] });
+  }
+  if (name === "help") return await dispatch({ ...run, args: [...rest, "--help"] });
+  const entry = name === undefined ? undefined : COMMANDS.get(name);
+  if (name === undefined || entry === undefined) return withoutCommand(run);
+  run.doing = name;
+  const module = await entry.load();
+  const { output, notices, signal } = run;
+  const command = parseCommand(name, module, rest);
+  run.session = new Session({ name, command, output, notices, signal });
+  return await module.run(run.session) ?? 0;
+}
+
+function withoutCommand({ args, notices }: Run): number {
+  try {
+    parseWithoutCommand(args);
+  } catch (error) {
+    const asked = args.some((arg) => arg === "--help" || arg === "-h");
+    if (!(error instanceof HelpRequest) || asked) throw error;
+  }
+  // Not what was asked for, so not a result: help goes where errors go.
+  notices.line(programHelp());
+  return 2;
+}
+
+/** Says what went wrong, and returns the exit code for it. */
+async function fail(run: Run, error: unknown): Promise<number> {
+  const { args, output, notices, signal, session } = run;
+  if (error instanceof OutputClosedError) return 0;
+  if (error instanceof HelpRequest) return await help(output, error.text);
+  const thrown = signal.aborted ? signal.reason : error;
+  notices.line(errorLine(thrown, session?.doing ?? run.doing));
+  const { verbose, json = args.includes("--json") } = session?.options() ?? {};
+  if (verbose) {
+    for (const line of causeLines(thrown)) notices.line(line);
+  }
+  if (json) await quietly(output.json(errorDocument(thrown)));
+  if (signal.aborted) return interruptionCode(signal);
+  return error instanceof UsageError ? 2 : 1;
+}
+
+async function help(output: Output, text: string): Promise<number> {
+  await quietly(output.text(text));
+  return 0;
+}
+
+/** Waits for a last message; a reader that has gone already cannot be told anything. */
+async function quietly(written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+  }
+}
+
+function interruptionCode(signal: AbortSignal): number {
+  return signal.reason instanceof InterruptedError ? signal.reason.exitCode : 130;
+}
