@@ -31,7 +31,7 @@ export interface TarHeader {
   readonly type: TarEntryType;
   /** Its name, as it stands in the archive. */
   readonly path: string;
-  /** What a link points to, as it stands in the archive; empty otherwise. */
+  /** What a link points to, as it stands in the archive; of no meaning for what is no link. */
   readonly linkname: string;
   /** Permission bits, set-user-id, set-group-id and sticky: at most 0o7777. */
   readonly mode: number;

@@ -1,0 +1,98 @@
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const ASCII = new TextDecoder("utf-8", { ignoreBOM: true });
+const ENCODER = new TextEncoder();
+
+/** A byte that is not part of UTF-8 stands as this plus the byte: U+DC80 to U+DCFF. */
+const ESCAPE = 0xdc00;
+const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+/**
+ * Turns the bytes of a file name into text, so that {@linkcode encodeName} gives the same bytes
+ * again, whatever they are.
+ *
+ * UTF-8 becomes what it says. Each byte that is not part of it becomes a lone surrogate, U+DC80
+ * to U+DCFF. Linux takes any bytes as a name, and tar archives hold names in old encodings.
+ *
+ * @param bytes The name.
+ * @returns The name as text.
+ *
+ * @example A name in an old encoding comes back as it was
+ * ```ts
+ * import { decodeName, encodeName } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const koi8 = new Uint8Array([0xf0, 0x2f, 0x61]);
+ *
+ * assertEquals(decodeName(koi8), "\udcf0/a");
+ * assertEquals(encodeName("\udcf0/a"), koi8);
+ * ```
+ */
+export function decodeName(bytes: Uint8Array): string {
+  for (let index = 0; index < bytes.length; index++) {
+    if ((bytes[index] as number) >= 0x80) return decodeOther(bytes);
+  }
+  return ASCII.decode(bytes);
+}
+
+function decodeOther(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    // It is not UTF-8: found out piece by piece, below.
+  }
+  let text = "";
+  let at = 0;
+  while (at < bytes.length) {
+    const length = sequenceLength(bytes, at);
+    text += length === 0
+      ? String.fromCharCode(ESCAPE + (bytes[at] as number))
+      : UTF8.decode(bytes.subarray(at, at + length));
+    at += length || 1;
+  }
+  return text;
+}
+
+/** The length of the UTF-8 sequence at an index, or 0 if there is none. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] as number;
+  const second = bytes[at + 1] ?? 0;
+  if (first < 0x80) return 1;
+  // No over-long forms, no surrogates, nothing beyond U+10FFFF (Unicode 16, table 3-7).
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (first < 0xc2 || first > 0xf4 || second < low || second > high) return 0;
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  for (let index = at + 2; index < at + length; index++) {
+    if (((bytes[index] ?? 0) & 0xc0) !== 0x80) return 0;
+  }
+  return length;
+}
+
+/**
+ * Turns a file name into the bytes that it has in a file system: the inverse of
+ * {@linkcode decodeName}.
+ *
+ * A lone surrogate from U+DC80 to U+DCFF becomes the byte that it stands for; any other lone
+ * surrogate, which no name has, becomes U+FFFD.
+ *
+ * @param name The name as text.
+ * @returns Its bytes.
+ *
+ * @example Bytes for a system call
+ * ```ts
+ * import { encodeName } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(encodeName("é\udce9"), new Uint8Array([0xc3, 0xa9, 0xe9]));
+ * ```
+ */
+export function encodeName(name: string): Uint8Array<ArrayBuffer> {
+  if (!LONE_SURROGATE.test(name)) return ENCODER.encode(name);
+  const bytes: number[] = [];
+  for (const character of name) {
+    const code = character.codePointAt(0) as number;
+    if (code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff) bytes.push(code - ESCAPE);
+    else bytes.push(...ENCODER.encode(character));
+  }
+  return new Uint8Array(bytes);
+}
