@@ -94,7 +94,7 @@ function fishScript(commands: readonly CommandOutline[]): string {
   return lines.join("\n");
 }
 
-/** Quotes a word for a shell; none of the texts has a single quote that fish would see as one. */
+/** Quotes a word, in a way that the three shells read alike. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -72,7 +72,9 @@ function causesOf(error: unknown): readonly unknown[] {
 
 /** The message of an error, and what to do where the message does not say so itself. */
 function explain(error: unknown): { readonly what: string; readonly hint: string } {
-  if (!(error instanceof Error)) return { what: String(error), hint: "see --verbose" };
+  if (!(error instanceof Error)) {
+    return { what: String(error), hint: "see what caused it with --verbose" };
+  }
   if (error instanceof Deno.errors.NotCapable) {
     const what = error.message.replace(
       /, run again with the (--[a-z-]+) flag.*$/s,
@@ -90,7 +92,7 @@ function explain(error: unknown): { readonly what: string; readonly hint: string
   if (error.name === "DigestMismatchError") {
     return { what: error.message, hint: "nothing of it was kept; ask again, or another mirror" };
   }
-  return { what: error.message || error.name, hint: "see --verbose for the causes" };
+  return { what: error.message || error.name, hint: "see what caused it with --verbose" };
 }
 
 /** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */

@@ -1,0 +1,96 @@
+import { gunzipSync } from "node:zlib";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { demoProgram } from "../../cli/_demo_elf.ts";
+import { buildDemoImage, demoGreeting } from "../../cli/demo_image.ts";
+import { TarParser } from "../../layer/mod.ts";
+import {
+  type Digest,
+  digestOf,
+  type Index,
+  type Manifest,
+  parseImageConfig,
+  parseManifest,
+} from "../../spec/mod.ts";
+import { run } from "../_support/process.ts";
+import { makeTempDir } from "../_support/temp.ts";
+
+const HOST = Deno.build.os === "linux"
+  ? ({ x86_64: "amd64", aarch64: "arm64" } as const)[Deno.build.arch]
+  : undefined;
+
+Deno.test({
+  name: "demoProgram() assembles a program that this machine runs",
+  ignore: HOST === undefined,
+  fn: async () => {
+    await using directory = await makeTempDir();
+    const path = directory.join("hello");
+    const program = demoProgram(HOST ?? "amd64", "Hellö\n");
+    await Deno.writeFile(path, program, { mode: 0o755 });
+
+    const { code, stdout, stderr } = await run(path, []);
+
+    assertEquals({ code, stdout, stderr }, { code: 0, stdout: "Hellö\n", stderr: "" });
+  },
+});
+
+Deno.test.each(
+  [
+    { architecture: "amd64", machine: 62 },
+    { architecture: "arm64", machine: 183 },
+  ] as const,
+)("demoProgram() says that it is for $architecture", ({ architecture, machine }) => {
+  const program = demoProgram(architecture, "x");
+  const header = new DataView(program.buffer);
+
+  assertEquals(header.getUint32(0), 0x7f454c46);
+  assertEquals(header.getUint16(18, true), machine);
+  assertEquals(header.getBigUint64(64 + 32, true), BigInt(program.length));
+});
+
+Deno.test("demoProgram() refuses what no instruction can hold", () => {
+  assertThrows(() => demoProgram("arm64", "x".repeat(65_536)), RangeError, "65536");
+});
+
+Deno.test("buildDemoImage() is the same each time", () => {
+  assertEquals(buildDemoImage().descriptor, buildDemoImage().descriptor);
+});
+
+Deno.test("buildDemoImage() names every blob by its digest", () => {
+  for (const [digest, bytes] of buildDemoImage().blobs) assertEquals(digestOf(bytes), digest);
+});
+
+Deno.test("buildDemoImage() has what makes images interesting, for two platforms", () => {
+  const { descriptor, blobs } = buildDemoImage();
+  const read = (digest: Digest) => blobs.get(digest) ?? new Uint8Array();
+  const index = parseManifest(read(descriptor.digest)).value as Index;
+
+  for (const entry of index.manifests) {
+    const manifest = parseManifest(read(entry.digest)).value as Manifest;
+    const config = parseImageConfig(read(manifest.config.digest));
+    const entries = new Map<string, string>();
+    manifest.layers.forEach(({ digest, mediaType }, i) => {
+      const blob = read(digest);
+      const tar = mediaType.endsWith("+gzip") ? gunzipSync(blob) : blob;
+      assertEquals(digestOf(tar), config.diffIds[i]);
+      const parser = new TarParser({
+        entry: (header) => entries.set(header.path, header.linkname || header.type),
+        data() {},
+        end() {},
+      });
+      parser.push(tar);
+      parser.finish();
+    });
+
+    const { architecture } = config.platform;
+    assertEquals(entry.platform, { os: "linux", architecture });
+    assertEquals(config.config.User, "demo");
+    assertEquals(entries.get("bin"), "usr/bin");
+    assertEquals(entries.get("usr/bin/greet"), "usr/bin/hello");
+    assert(entries.has("usr/share/.wh.build-notes") && entries.has("var/cache/.wh..wh..opq"));
+  }
+  assertEquals(index.manifests.length, 2);
+});
+
+Deno.test("demoGreeting() names the platform", () => {
+  assertEquals(demoGreeting("arm64"), "Hello from @x/oci on linux/arm64!\n");
+});

@@ -1,0 +1,86 @@
+import { assertEquals } from "@std/assert";
+import { causeLines, errorDocument, errorLine, UsageError } from "../../cli/_errors.ts";
+import { DigestMismatchError, OciError, parsePlatform, PlatformError } from "../../spec/mod.ts";
+
+const DIGEST = `sha256:${"0".repeat(64)}` as const;
+
+Deno.test.each([
+  {
+    name: "what the library advises",
+    error: new OciError('Cannot reach "a:5000": connection refused; check the name and the port'),
+    line:
+      'oci: pull a:5000/b: cannot reach "a:5000": connection refused; check the name and the port',
+  },
+  {
+    name: "the flag in place of the library's option",
+    error: new PlatformError('"a"', parsePlatform("linux/s390x"), [parsePlatform("linux/amd64")]),
+    line: 'oci: pull a:5000/b: cannot find linux/s390x in "a": it has linux/amd64; ' +
+      "choose one with --platform",
+  },
+  {
+    name: "that nothing was kept of wrong bytes",
+    error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
+    line: `oci: pull a:5000/b: cannot accept the bytes from a as ${DIGEST}: more than 5 bytes ` +
+      "came; nothing of it was kept; ask again, or another mirror",
+  },
+  {
+    name: "the permission to grant",
+    error: new Deno.errors.NotCapable(
+      'Requires net access to "a:5000", run again with the --allow-net flag',
+    ),
+    line: 'oci: pull a:5000/b: Requires net access to "a:5000"; grant it with --allow-net',
+  },
+  {
+    name: "one line of a message with several",
+    error: new Error("first\nsecond\x1b[2J"),
+    line: "oci: pull a:5000/b: first\\u{a}second\\u{1b}[2J; see what caused it with --verbose",
+  },
+  {
+    name: "what is no error",
+    error: "text",
+    line: "oci: pull a:5000/b: text; see what caused it with --verbose",
+  },
+  {
+    name: "no advice out of a quoted text",
+    error: new UsageError('Cannot use "a; b"'),
+    line: 'oci: pull a:5000/b: cannot use "a; b"; see --help',
+  },
+])("errorLine() says $name", ({ error, line }) => {
+  assertEquals(errorLine(error, "pull a:5000/b"), line);
+});
+
+Deno.test("errorDocument() has the fields of the library's errors", () => {
+  const error = new PlatformError('"a"', parsePlatform("linux/s390x"), []);
+
+  assertEquals(errorDocument(error), {
+    error: {
+      name: "PlatformError",
+      message: error.message,
+      wanted: { os: "linux", architecture: "s390x" },
+      available: [],
+    },
+  });
+});
+
+Deno.test("errorDocument() has name and message of other errors", () => {
+  assertEquals(errorDocument(new TypeError("x")), { error: { name: "TypeError", message: "x" } });
+});
+
+Deno.test("causeLines() follows causes and the errors of an aggregate, each once", () => {
+  const root = new TypeError("root");
+  const several = new AggregateError([new Error("one", { cause: root }), new Error("two")], "all");
+
+  assertEquals(causeLines(new Error("top", { cause: several })), [
+    "  caused by: AggregateError: all",
+    "  caused by: Error: one",
+    "  caused by: Error: two",
+    "  caused by: TypeError: root",
+  ]);
+});
+
+Deno.test("causeLines() ends where causes go round", () => {
+  const error = new Error("a");
+  error.cause = new Error("b", { cause: error });
+
+  assertEquals(causeLines(error), ["  caused by: Error: b"]);
+});
