@@ -169,6 +169,13 @@ export function buildIndex(
   return withBlobs(index, inputs.flatMap(({ built }) => [...built.blobs.values()]));
 }
 
+/** An index that holds an index that holds … an image: `depth` indexes around it. */
+export function nestedIndex(depth: number, image: Built): Built {
+  let outermost = image;
+  for (let i = 0; i < depth; i++) outermost = buildIndex([outermost]);
+  return outermost;
+}
+
 /** Options for {@linkcode buildArtifact}. */
 export interface BuildArtifactOptions {
   readonly artifactType: string;

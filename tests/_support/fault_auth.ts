@@ -1,0 +1,162 @@
+import { type Fault, kindOf } from "./faulty_registry.ts";
+import { plain } from "./faults.ts";
+import type { RawResponse } from "./raw_server.ts";
+
+/** Names and passwords. */
+export type Users = Readonly<Record<string, string>>;
+
+/** Wants a name and a password with each request. */
+export function basicAuth(
+  users: Users,
+  challenges: readonly string[] = ['Basic realm="test"'],
+): Fault {
+  return async (request, next) =>
+    userOf(request, users) === undefined ? unauthorized(challenges) : await next();
+}
+
+/** 401 with challenges, each in a header line of its own. */
+export function unauthorized(challenges: readonly string[], status = 401): RawResponse {
+  const body = JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "log in" }] });
+  return {
+    ...plain(status, { "content-type": "application/json" }, body),
+    lines: challenges.map((challenge) => ["www-authenticate", challenge] as const),
+  };
+}
+
+function userOf(request: Request, users: Users): string | undefined {
+  const encoded = /^basic (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  if (encoded === undefined) return undefined;
+  const [name = "", ...password] = atob(encoded).split(":");
+  return Object.hasOwn(users, name) && users[name] === password.join(":") ? name : undefined;
+}
+
+/** Options for {@linkcode tokenAuth}. */
+export interface TokenAuthOptions {
+  /** Who gets a token with a name and a password. */
+  readonly users?: Users;
+  /** Refresh tokens that are exchanged by POST (OAuth2). */
+  readonly identityTokens?: readonly string[];
+  /**
+   * Whether a token is given without credentials.
+   *
+   * @default {true}
+   */
+  readonly anonymous?: boolean;
+  /** Where tokens are had; the server itself if absent. */
+  readonly realm?: () => string;
+  /** @default {"registry.test"} */
+  readonly service?: string;
+  /** How many requests a token is good for. */
+  readonly uses?: number;
+  /** `expires_in` of the answer. */
+  readonly expiresIn?: number;
+  /** Which member holds the token. */
+  readonly member?: "token" | "access_token" | "both";
+  /** Scopes for which a token is given that the registry then refuses with 403. */
+  readonly denied?: RegExp;
+  /** Tokens that are good without an exchange. */
+  readonly registryTokens?: readonly string[];
+  /** Makes the header lines of the challenge out of the usual one. */
+  readonly challenges?: (challenge: string) => readonly string[];
+}
+
+/** An exchange that the token server had. */
+export interface TokenExchange {
+  readonly method: string;
+  readonly scopes: readonly string[];
+  readonly service: string | null;
+  readonly account: string | null;
+  /** Name of the user, `""` for nobody. */
+  readonly user: string;
+  readonly status: number;
+  /** Members of the form of a POST. */
+  readonly form: Readonly<Record<string, string>>;
+}
+
+/** Bearer authentication: the fault for all requests, and what it saw. */
+export interface TokenAuth {
+  /** Checks registry requests, and answers `/token`. */
+  readonly fault: Fault;
+  readonly exchanges: readonly TokenExchange[];
+  /** Lets every token so far expire. */
+  expire(): void;
+}
+
+/** Makes a registry want tokens that a token server gives. */
+export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
+  const { users = {}, identityTokens = [], anonymous = true, service = "registry.test" } = options;
+  const { uses = Infinity, expiresIn, member = "token", denied, registryTokens = [] } = options;
+  const { challenges = (usual) => [usual] } = options;
+  const tokens = new Map<string, { scopes: readonly string[]; left: number }>();
+  const exchanges: TokenExchange[] = [];
+  let count = 0;
+
+  const exchange = async (request: Request): Promise<RawResponse> => {
+    const url = new URL(request.url);
+    const post = request.method === "POST";
+    const form = new URLSearchParams(post ? await request.text() : "");
+    const query = post ? form : url.searchParams;
+    const scopes = query.getAll("scope").flatMap((scope) => scope.split(" ")).filter(Boolean);
+    const user = post ? postUser(form) : userOf(request, users);
+    const refused = user === undefined && (post || request.headers.has("authorization"));
+    const status = refused || user === undefined && !anonymous ? 401 : 200;
+    exchanges.push({
+      method: request.method,
+      scopes,
+      service: query.get("service"),
+      account: query.get("account"),
+      user: user ?? "",
+      status,
+      form: Object.fromEntries(form),
+    });
+    if (status === 401) return plain(401, {}, '{"details":"incorrect username or password"}');
+    const token = `token-${++count}`;
+    tokens.set(token, { scopes, left: uses });
+    const answer = {
+      ...member === "access_token" ? {} : { token },
+      ...member === "token" ? {} : { access_token: token },
+      ...expiresIn === undefined ? {} : { expires_in: expiresIn },
+    };
+    return plain(200, { "content-type": "application/json" }, JSON.stringify(answer));
+  };
+
+  const postUser = (form: URLSearchParams): string | undefined => {
+    if (form.get("grant_type") === "refresh_token") {
+      return identityTokens.includes(form.get("refresh_token") ?? "") ? "<token>" : undefined;
+    }
+    const name = form.get("username") ?? "";
+    return Object.hasOwn(users, name) && users[name] === form.get("password") ? name : undefined;
+  };
+
+  const fault: Fault = async (request, next) => {
+    if (kindOf(request) === "token") return await exchange(request);
+    const scope = scopeOf(request);
+    const token = /^bearer (.+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    if (registryTokens.includes(token)) return await next();
+    const found = tokens.get(token);
+    if (found !== undefined && found.left > 0 && covers(found.scopes, scope)) {
+      found.left--;
+      if (denied?.test(scope)) {
+        const body = '{"errors":[{"code":"DENIED","message":"requested access is denied"}]}';
+        return plain(403, { "content-type": "application/json" }, body);
+      }
+      return await next();
+    }
+    const realm = options.realm?.() ?? `${new URL(request.url).origin}/token`;
+    const parts = [`realm="${realm}"`, `service="${service}"`];
+    if (scope !== "") parts.push(`scope="${scope}"`);
+    return unauthorized(challenges(`Bearer ${parts.join(",")}`));
+  };
+  return { fault, exchanges, expire: () => tokens.clear() };
+}
+
+/** Whether a token may pull; it may be good for more. */
+function covers(scopes: readonly string[], scope: string): boolean {
+  return scope === "" || scopes.some((item) => item === scope || item.startsWith(`${scope},`));
+}
+
+function scopeOf(request: Request): string {
+  const name = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\/[^/]+$/
+    .exec(new URL(request.url).pathname)?.[1];
+  return name === undefined ? "" : `repository:${name}:pull`;
+}

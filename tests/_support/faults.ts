@@ -1,0 +1,212 @@
+import { toBytes } from "@std/streams";
+import { concat, type Content, toUint8Array } from "./bytes.ts";
+import { gzip } from "./compress.ts";
+import type { Fault } from "./faulty_registry.ts";
+import type { RawResponse, Wire } from "./raw_server.ts";
+
+/** A response of the test's own making. */
+export function respond(
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+  body: Content = "",
+): Fault {
+  return () => plain(status, headers, body);
+}
+
+/** The same, as a value. */
+export function plain(
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+  body: Content = "",
+): RawResponse {
+  const bytes = toUint8Array(body);
+  const all = new Headers({ "content-length": String(bytes.length), ...headers });
+  return { status, headers: all, body: bytes };
+}
+
+/** An error as the distribution specification words it. */
+export function registryError(status: number, code: string, message = "no"): Fault {
+  const body = JSON.stringify({ errors: [{ code, message }] });
+  return respond(status, { "content-type": "application/json" }, body);
+}
+
+/** 429 or 503, with the seconds or the date of `Retry-After`, if any. */
+export function busy(status: 429 | 503, retryAfter?: number | string | Date): Fault {
+  const value = retryAfter instanceof Date ? retryAfter.toUTCString() : retryAfter;
+  return respond(status, value === undefined ? {} : { "retry-after": String(value) });
+}
+
+/** The error page of a proxy that cannot reach the registry. */
+export function badGateway(): Fault {
+  const page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
+  return respond(502, { "content-type": "text/html" }, page);
+}
+
+/** Changes how the response goes over the wire: cuts, stalls, trickles. */
+export function wire(how: Wire): Fault {
+  return async (_, next) => ({ ...await next(), wire: how });
+}
+
+/** Ends the connection after so many bytes of the body of each response. */
+export function cut(bytes: number): Fault {
+  return wire({ cutAfter: bytes });
+}
+
+/** Sends so many bytes of the body, then nothing; without a number not even a head. */
+export function stall(bytes = -1): Fault {
+  return wire({ stallAfter: bytes });
+}
+
+/** Sends the body a few bytes at a time. */
+export function trickle(pieceSize: number, pauseMs: number): Fault {
+  return wire({ pieceSize, pauseMs });
+}
+
+/** Ends the connection in place of a response. */
+export function drop(): Fault {
+  return wire({ drop: true });
+}
+
+/** Changes headers; `undefined` leaves one out. */
+export function withHeaders(changes: Readonly<Record<string, string | undefined>>): Fault {
+  return async (_, next) => {
+    const response = await next();
+    const headers = new Headers(response.headers);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === undefined) headers.delete(name);
+      else headers.set(name, value);
+    }
+    return { ...response, headers };
+  };
+}
+
+/** Says another digest, or with `undefined` none. */
+export function digestHeader(value: string | undefined): Fault {
+  return withHeaders({ "docker-content-digest": value });
+}
+
+/** Claims a length that is off by `delta`; the body is as ever. */
+export function wrongLength(delta: number): Fault {
+  return async (request, next) => {
+    const response = await next();
+    const length = Number(response.headers.get("content-length")) + delta;
+    return await withHeaders({ "content-length": String(length) })(
+      request,
+      () => Promise.resolve(response),
+    );
+  };
+}
+
+/** Replaces the bytes of the body, and the length with them unless `length` is `"keep"`. */
+export function rewriteBody(
+  change: (bytes: Uint8Array<ArrayBuffer>, response: RawResponse) => Uint8Array<ArrayBuffer>,
+  length: "true" | "keep" = "true",
+): Fault {
+  return async (request, next) => {
+    const response = await next();
+    if (request.method === "HEAD" || response.status >= 300) return response;
+    const { body } = response;
+    const bytes = body instanceof ReadableStream ? await toBytes(body) : body ?? new Uint8Array();
+    const changed = change(bytes, response);
+    const headers = new Headers(response.headers);
+    if (length === "true") headers.set("content-length", String(changed.length));
+    return { ...response, headers, body: changed };
+  };
+}
+
+/** Sends more bytes than there are; the length says so. */
+export function extraBytes(count = 1): Fault {
+  return rewriteBody((bytes) => concat(bytes, new Uint8Array(count)));
+}
+
+/** Sends fewer bytes than there are; the length says so, and nothing breaks. */
+export function missingBytes(count = 1): Fault {
+  return rewriteBody((bytes) => bytes.slice(0, Math.max(0, bytes.length - count)));
+}
+
+/** Sends one byte of the content wrong, wherever the part that is asked for begins. */
+export function wrongByte(at = 0): Fault {
+  return rewriteBody((bytes, { headers }) => {
+    const start = Number(/^bytes (\d+)-/.exec(headers.get("content-range") ?? "")?.[1] ?? 0);
+    const changed = bytes.slice();
+    const byte = changed[at - start];
+    if (byte !== undefined) changed[at - start] = byte ^ 0xff;
+    return changed;
+  });
+}
+
+/** Cuts the text off after so many bytes, in good order. */
+export function truncated(bytes: number): Fault {
+  return rewriteBody((all) => all.slice(0, bytes));
+}
+
+/** Compresses the body as an HTTP content coding, asked or not. */
+export function gzipEncoded(): Fault {
+  return async (request, next) =>
+    await withHeaders({ "content-encoding": "gzip" })(
+      request,
+      () => Promise.resolve(rewriteBody((bytes) => gzip(bytes))(request, next)),
+    );
+}
+
+/** Sends a JSON document with blanks up to a size that nobody should read. */
+export function oversized(size: number): Fault {
+  return rewriteBody((bytes) => {
+    const large = new Uint8Array(size).fill(0x20);
+    large.set(bytes.subarray(0, size));
+    return large;
+  });
+}
+
+/** Sends blanks without end and without a length. */
+export function endless(): Fault {
+  return async (_, next) => {
+    const response = await next();
+    const headers = new Headers(response.headers);
+    headers.delete("content-length");
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024).fill(0x20)),
+    });
+    return { ...response, headers, body };
+  };
+}
+
+/** Answers 200 with everything to a request for a range. */
+export function ignoreRange(): Fault {
+  return async (request, next) => {
+    const headers = new Headers(request.headers);
+    headers.delete("range");
+    return await next(new Request(request, { headers }));
+  };
+}
+
+/** Answers a request for a range with another one, `delta` bytes off, and says so. */
+export function wrongRange(delta: number): Fault {
+  return async (request, next) => {
+    const first = /^bytes=(\d+)-/.exec(request.headers.get("range") ?? "")?.[1];
+    if (first === undefined) return await next();
+    const headers = new Headers(request.headers);
+    headers.set("range", `bytes=${Math.max(0, Number(first) + delta)}-`);
+    return await next(new Request(request, { headers }));
+  };
+}
+
+/** Answers a request for a range with its first byte wrong in `Content-Range` alone. */
+export function wrongContentRange(delta: number): Fault {
+  return async (_, next) => {
+    const response = await next();
+    const match = /^bytes (\d+)(-.*)$/.exec(response.headers.get("content-range") ?? "");
+    if (match === null) return response;
+    const headers = new Headers(response.headers);
+    headers.set("content-range", `bytes ${Number(match[1]) + delta}${match[2]}`);
+    return { ...response, headers };
+  };
+}
+
+/** Answers 416 to a request for a range, whether it is there or not. */
+export function refuseRange(size: number | "*" = "*"): Fault {
+  return async (request, next) =>
+    request.headers.has("range")
+      ? plain(416, { "content-range": `bytes */${size}` })
+      : await next();
+}

@@ -1,0 +1,290 @@
+import { toUint8Array } from "./bytes.ts";
+
+/** How a response goes over the wire, where that is other than HTTP has it. */
+export interface Wire {
+  /** Ends the connection after so many bytes of the body. */
+  readonly cutAfter?: number;
+  /** Sends so many bytes of the body and then nothing more; `-1` leaves out even the head. */
+  readonly stallAfter?: number;
+  /** Sends the body in pieces of so many bytes … */
+  readonly pieceSize?: number;
+  /** … with pauses of so many milliseconds. */
+  readonly pauseMs?: number;
+  /** Ends the connection without a response. */
+  readonly drop?: boolean;
+}
+
+/** A response as it is written: what it claims and what it sends need not agree. */
+export interface RawResponse {
+  readonly status: number;
+  /** Without `content-length`, the body is sent in chunks. */
+  readonly headers: Headers;
+  /** Header lines that stand on their own, so that a name can come twice. */
+  readonly lines?: readonly (readonly [name: string, value: string])[];
+  readonly body?: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  readonly wire?: Wire;
+}
+
+/** Options for {@linkcode serveRaw}. */
+export interface RawServerOptions {
+  /** Certificate and key in PEM, for HTTPS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Is told of each request when it begins; what it gives is told how many bytes are sent. */
+  readonly onRequest?: (request: Request) => (response: RawResponse, bytesSent: number) => void;
+}
+
+/** A server on a free port of the loopback. Disposing of it ends all connections at once. */
+export interface RawServer extends AsyncDisposable {
+  readonly url: string;
+  readonly host: string;
+}
+
+/**
+ * Serves HTTP/1.1 over bare TCP, so that a response can be as wrong as a test needs it:
+ * `Deno.serve` would see to it that lengths are right and connections end in order.
+ */
+export function serveRaw(
+  handler: (request: Request) => Promise<RawResponse>,
+  options: RawServerOptions = {},
+): RawServer {
+  const { tls } = options;
+  const address = { hostname: "127.0.0.1", port: 0 };
+  const listener: Deno.Listener<Deno.Conn> = tls
+    ? Deno.listenTls({ ...address, ...tls })
+    : Deno.listen(address);
+  const host = `127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  const url = `${tls ? "https" : "http"}://${host}`;
+  const stop = new AbortController();
+  const open = new Set<Deno.Conn>();
+  const tasks = new Set<Promise<void>>();
+  const errors: unknown[] = [];
+
+  const accepting = (async () => {
+    while (true) {
+      let connection: Deno.Conn;
+      try {
+        connection = await listener.accept();
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        // A client that refuses the certificate ends its connection before it is accepted.
+        if (isDisconnect(error)) continue;
+        throw error;
+      }
+      open.add(connection);
+      const task = new Connection(connection, url, handler, options, stop.signal).run()
+        .catch((error) => {
+          if (!isDisconnect(error)) errors.push(error);
+        })
+        .finally(() => {
+          open.delete(connection);
+          close(connection);
+          tasks.delete(task);
+        });
+      tasks.add(task);
+    }
+  })();
+
+  return {
+    url,
+    host,
+    async [Symbol.asyncDispose](): Promise<void> {
+      stop.abort();
+      listener.close();
+      for (const connection of open) close(connection);
+      await Promise.all([accepting, ...tasks]);
+      if (errors.length > 0) throw new AggregateError(errors, "Cannot end the server in order");
+    },
+  };
+}
+
+function close(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    // Its other end, or the server, was quicker.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+function isDisconnect(error: unknown): boolean {
+  return [
+    Deno.errors.BadResource,
+    Deno.errors.BrokenPipe,
+    Deno.errors.ConnectionAborted,
+    Deno.errors.ConnectionReset,
+    Deno.errors.Interrupted,
+    Deno.errors.InvalidData,
+    Deno.errors.NotConnected,
+    Deno.errors.UnexpectedEof,
+  ].some((kind) => error instanceof kind);
+}
+
+class Connection {
+  readonly #connection: Deno.Conn;
+  readonly #url: string;
+  readonly #handler: (request: Request) => Promise<RawResponse>;
+  readonly #options: RawServerOptions;
+  readonly #stop: AbortSignal;
+  #pending = new Uint8Array();
+
+  constructor(
+    connection: Deno.Conn,
+    url: string,
+    handler: (request: Request) => Promise<RawResponse>,
+    options: RawServerOptions,
+    stop: AbortSignal,
+  ) {
+    this.#connection = connection;
+    this.#url = url;
+    this.#handler = handler;
+    this.#options = options;
+    this.#stop = stop;
+  }
+
+  async run(): Promise<void> {
+    let request = await this.#readRequest();
+    while (request !== undefined) {
+      const onEnd = this.#options.onRequest?.(request);
+      const response = await this.#handler(request);
+      let bytesSent = 0;
+      let inOrder: boolean;
+      try {
+        inOrder = await this.#write(request.method, response, (size) => bytesSent += size);
+      } finally {
+        onEnd?.(response, bytesSent);
+      }
+      if (!inOrder) return;
+      request = await this.#readRequest();
+    }
+  }
+
+  async #readRequest(): Promise<Request | undefined> {
+    let end = -1;
+    while ((end = headEnd(this.#pending)) < 0) {
+      if (!await this.#more()) return undefined;
+    }
+    const [start = "", ...lines] = new TextDecoder().decode(this.#pending.subarray(0, end - 4))
+      .split("\r\n");
+    this.#pending = this.#pending.slice(end);
+    const [method = "", path = ""] = start.split(" ");
+    const headers = new Headers(lines.map((line): [string, string] => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    }));
+    const length = Number(headers.get("content-length") ?? "0");
+    while (this.#pending.length < length) {
+      if (!await this.#more()) return undefined;
+    }
+    const body = this.#pending.slice(0, length);
+    this.#pending = this.#pending.slice(length);
+    const hasBody = method !== "GET" && method !== "HEAD" && length > 0;
+    return new Request(new URL(path, this.#url), {
+      method,
+      headers,
+      ...(hasBody ? { body } : {}),
+    });
+  }
+
+  async #more(): Promise<boolean> {
+    const buffer = new Uint8Array(16 * 1024);
+    const read = await this.#connection.read(buffer);
+    if (read === null) return false;
+    const grown = new Uint8Array(this.#pending.length + read);
+    grown.set(this.#pending);
+    grown.set(buffer.subarray(0, read), this.#pending.length);
+    this.#pending = grown;
+    return true;
+  }
+
+  /** Whether the connection can serve another request. */
+  async #write(
+    method: string,
+    response: RawResponse,
+    onSent: (size: number) => void,
+  ): Promise<boolean> {
+    const { status, headers, lines = [], body, wire = {} } = response;
+    const stream = body instanceof Uint8Array ? ReadableStream.from([body]) : body ?? null;
+    try {
+      if (wire.drop) return false;
+      if (wire.stallAfter === -1) return await this.#stall();
+      const bodiless = method === "HEAD" || status === 304 || status === 204;
+      const length = headers.get("content-length");
+      const chunked = length === null && !bodiless;
+      const all = [
+        ...headers,
+        ...lines,
+        ...chunked ? [["transfer-encoding", "chunked"] as const] : [],
+      ];
+      const head = all.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+      await this.#send(toUint8Array(`HTTP/1.1 ${status} Status\r\n${head}\r\n`));
+      if (bodiless) return true;
+      const stopAt = Math.min(wire.cutAfter ?? Infinity, wire.stallAfter ?? Infinity);
+      let sent = 0;
+      for await (const piece of pieces(stream, wire.pieceSize)) {
+        const part = piece.subarray(0, stopAt - sent);
+        if (part.length > 0) {
+          if (chunked) await this.#send(toUint8Array(`${part.length.toString(16)}\r\n`));
+          await this.#send(part);
+          if (chunked) await this.#send(toUint8Array("\r\n"));
+          sent += part.length;
+          onSent(part.length);
+        }
+        if (sent >= stopAt) break;
+        if (wire.pauseMs !== undefined) await pause(wire.pauseMs, this.#stop);
+      }
+      if (wire.stallAfter !== undefined && sent >= wire.stallAfter) return await this.#stall();
+      if (wire.cutAfter !== undefined && sent >= wire.cutAfter) return false;
+      if (chunked) await this.#send(toUint8Array("0\r\n\r\n"));
+      return chunked || Number(length) === sent;
+    } finally {
+      // Nobody else reads what is left, and nobody waits for its end.
+      if (stream !== null && !stream.locked) stream.cancel().catch(() => {});
+    }
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
+  }
+
+  /** Says nothing until the client, or the server as a whole, ends the connection. */
+  async #stall(): Promise<false> {
+    while (await this.#more());
+    return false;
+  }
+}
+
+function headEnd(bytes: Uint8Array): number {
+  for (let i = 3; i < bytes.length; i++) {
+    if (bytes[i] === 10 && bytes[i - 1] === 13 && bytes[i - 2] === 10 && bytes[i - 3] === 13) {
+      return i + 1;
+    }
+  }
+  return -1;
+}
+
+async function* pieces(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  size: number | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for await (const chunk of stream ?? []) {
+    const step = size ?? Math.max(chunk.length, 1);
+    for (let at = 0; at < chunk.length; at += step) yield chunk.subarray(at, at + step);
+  }
+}
+
+/** Waits, and fails at once when the server ends. */
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ended = () => {
+      clearTimeout(timer);
+      reject(new Deno.errors.Interrupted("the server has ended"));
+    };
+    const timer = setTimeout(() => {
+      stop.removeEventListener("abort", ended);
+      resolve();
+    }, ms);
+    if (stop.aborted) ended();
+    else stop.addEventListener("abort", ended, { once: true });
+  });
+}
