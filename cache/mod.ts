@@ -1,1 +1,28 @@
-export {};
+/**
+ * What survives between runs: which digest a reference stands for, which images are here, and
+ * when a registry is asked again.
+ *
+ * ```ts
+ * import { CachingPuller, LayoutHashCache, LayoutImageCache } from "@x/oci/cache";
+ * import { ContentStore } from "@x/oci/store";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const client = { image: () => Promise.reject(new Error("no registry")) };
+ * const puller = new CachingPuller(
+ *   new LayoutHashCache(store),
+ *   new LayoutImageCache(store),
+ *   client,
+ * );
+ * console.log(typeof puller.image);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+export * from "./caching_puller.ts";
+export * from "./directory.ts";
+export * from "./errors.ts";
+export * from "./hash_cache.ts";
+export * from "./image_cache.ts";
+export * from "./layout_image_cache.ts";

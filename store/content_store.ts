@@ -17,9 +17,6 @@ import { VerifiedMarks } from "./_verified_marks.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
-/** What is known of a blob without trusting its name. */
-export type BlobState = "absent" | "intact" | "corrupt";
-
 /** Options for {@linkcode ContentStore.readBlob}. */
 export interface ReadBlobOptions {
   /**
@@ -133,7 +130,7 @@ export class ContentStore {
 
   /**
    * Says whether a blob is there, with the right size where that is given. It does not look at
-   * the bytes: {@linkcode ContentStore.blobState} does.
+   * the bytes: {@linkcode ContentStore.verify} does.
    *
    * @param blob A digest, or a descriptor.
    * @returns Whether there is a file.
@@ -145,29 +142,34 @@ export class ContentStore {
   }
 
   /**
-   * Says whether a blob is there and is what its name says. A blob is hashed once; after that
-   * its file's size, times and inode tell whether it has changed since.
+   * Says whether a blob is there, and makes sure that it is what its name says. A blob is hashed
+   * once; after that its file's size, times and inode tell whether it has changed since.
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
    * @param signal Ends the hashing.
-   * @returns `"corrupt"` also for a blob of the wrong size, and for what is not a file.
+   * @returns Whether it is there.
+   * @throws {DigestMismatchError} If it is there but is not what its name says.
    */
-  async blobState(blob: Expectation, signal?: AbortSignal): Promise<BlobState> {
+  async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     const { digest, size } = blob;
     const path = this.blobPath(digest);
     const info = await lstatIfAny(path);
-    if (info === undefined) return "absent";
-    if (!info.isFile || (size !== undefined && info.size !== size)) return "corrupt";
-    if (await this.#marks.holds(digest, info)) return "intact";
-    try {
-      const bytes = await this.openBlob(digest, signal && { signal });
-      await bytes.pipeTo(new WritableStream());
-    } catch (error) {
-      if (error instanceof DigestMismatchError) return "corrupt";
-      throw error;
+    // A link or a directory is no blob; a blob that is brought takes the place of a link.
+    if (info === undefined || !info.isFile) return false;
+    if (size !== undefined && info.size !== size) {
+      const source = `"${path}"`;
+      throw new DigestMismatchError({
+        expected: digest,
+        expectedSize: size,
+        size: info.size,
+        source,
+      });
     }
+    if (await this.#marks.holds(digest, info)) return true;
+    const bytes = await this.openBlob(digest, signal && { signal });
+    await bytes.pipeTo(new WritableStream());
     await this.#marks.set(digest, info);
-    return "intact";
+    return true;
   }
 
   /**
@@ -186,17 +188,12 @@ export class ContentStore {
     const { maxBytes = MAX_CONFIG_BYTES } = options;
     const path = this.blobPath(blob.digest);
     const info = await lstatIfAny(path);
-    if (info === undefined) return undefined;
-    const verifier = new Verifier(blob, `"${path}"`);
-    if (!info.isFile) {
-      // What is not a file has no bytes of its own.
-      verifier.finish();
-      return new Uint8Array();
-    }
+    if (info === undefined || !info.isFile) return undefined;
     if (info.size > maxBytes) {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
     const bytes = await Deno.readFile(path);
+    const verifier = new Verifier(blob, `"${path}"`);
     verifier.update(bytes);
     verifier.finish();
     return bytes;
@@ -205,7 +202,7 @@ export class ContentStore {
   /**
    * Opens the bytes of a blob. Read as a whole, they are verified on their way: the stream
    * fails in place of closing if they are not what the name says. A part cannot be verified;
-   * ask {@linkcode ContentStore.blobState} before.
+   * call {@linkcode ContentStore.verify} before.
    *
    * @param digest The blob.
    * @param options Which bytes.
@@ -228,11 +225,12 @@ export class ContentStore {
    *
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
+   * @returns Whether they were new to the store.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
-  async putBytes(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async putBytes(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>): Promise<Ingestion> {
     const open = ({ offset = 0 }) => Promise.resolve(ReadableStream.from([bytes.subarray(offset)]));
-    await this.ingest(descriptor, open);
+    return await this.ingest(descriptor, open);
   }
 
   /**
@@ -260,9 +258,19 @@ export class ContentStore {
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
       prepare: () => this.#prepare(),
-      isIntact: async () => await this.blobState(descriptor, signal) === "intact",
+      isIntact: () => this.#isIntact(descriptor, signal),
       commit: (writer) => this.#commit(writer),
     }, options);
+  }
+
+  async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      return await this.verify(blob, signal);
+    } catch (error) {
+      // What is corrupt is fetched again and replaced.
+      if (error instanceof DigestMismatchError) return false;
+      throw error;
+    }
   }
 
   async #commit(writer: BlobWriter): Promise<void> {

@@ -19,3 +19,5 @@ export * from "./blob_writer.ts";
 export * from "./content_store.ts";
 export * from "./errors.ts";
 export type { StoredReference } from "./layout_index.ts";
+export * from "./image.ts";
+export * from "./read_image.ts";

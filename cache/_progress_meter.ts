@@ -1,0 +1,90 @@
+import type { ImageProgress } from "../registry/mod.ts";
+import type { Descriptor, Digest } from "../spec/mod.ts";
+
+/** Between two reports of the same blob: often enough for an eye. */
+const REPORT_EVERY_MS = 100;
+
+/** How far one blob is. */
+export interface BlobProgress {
+  readonly bytes: number;
+  readonly resumed: number;
+  readonly retries: number;
+  readonly cached?: boolean;
+}
+
+interface Blob {
+  readonly total: number;
+  progress: BlobProgress;
+  reportedAt: number;
+}
+
+/** Adds up how far the blobs of an image are, and reports each of them and the sum. */
+export class ProgressMeter {
+  readonly #name: string;
+  readonly #report: ((progress: ImageProgress) => void) | undefined;
+  readonly #blobs: ReadonlyMap<Digest, Blob>;
+
+  constructor(
+    name: string,
+    blobs: readonly { readonly descriptor: Descriptor }[],
+    report: ((progress: ImageProgress) => void) | undefined,
+  ) {
+    this.#name = name;
+    this.#report = report;
+    this.#blobs = new Map(blobs.map(({ descriptor: { digest, size } }) => [digest, {
+      total: size,
+      progress: { bytes: 0, resumed: 0, retries: 0 },
+      reportedAt: 0,
+    }]));
+    this.#reportSum("fetch");
+  }
+
+  /** Bytes have come; now and then it is reported. */
+  update({ digest }: Descriptor, progress: BlobProgress): void {
+    const blob = this.#blobs.get(digest);
+    if (blob === undefined || this.#report === undefined) return;
+    const retried = progress.retries !== blob.progress.retries;
+    blob.progress = progress;
+    const now = Date.now();
+    if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
+    blob.reportedAt = now;
+    this.#reportBlob(digest, blob, "fetch");
+    this.#reportSum("fetch");
+  }
+
+  /** A blob is in the store. */
+  finish({ digest }: Descriptor, progress: BlobProgress): void {
+    const blob = this.#blobs.get(digest);
+    if (blob === undefined) return;
+    blob.progress = progress;
+    this.#reportBlob(digest, blob, "done");
+    this.#reportSum("fetch");
+  }
+
+  /** The image is in the store. */
+  end(): void {
+    this.#reportSum("done");
+  }
+
+  #reportBlob(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
+    const { cached = false, ...progress } = blob.progress;
+    const { total } = blob;
+    this.#report?.({ t: Date.now(), ref: this.#name, digest, phase, total, ...progress, cached });
+  }
+
+  #reportSum(phase: ImageProgress["phase"]): void {
+    if (this.#report === undefined) return;
+    const blobs = [...this.#blobs.values()];
+    const sum = (of: (blob: Blob) => number) => blobs.reduce((total, blob) => total + of(blob), 0);
+    this.#report({
+      t: Date.now(),
+      ref: this.#name,
+      phase,
+      bytes: sum(({ progress }) => progress.bytes),
+      total: sum(({ total }) => total),
+      resumed: sum(({ progress }) => progress.resumed),
+      retries: sum(({ progress }) => progress.retries),
+      cached: blobs.every(({ progress }) => progress.cached === true),
+    });
+  }
+}

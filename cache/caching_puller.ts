@@ -1,0 +1,245 @@
+import {
+  formatReference,
+  type ImageClient,
+  type ImageClientOptions,
+  type ImagePullPolicy,
+  type Reference,
+} from "../registry/mod.ts";
+import { NetworkError, RegistryError } from "../registry/errors.ts";
+import {
+  type Descriptor,
+  type Digest,
+  DigestMismatchError,
+  parsePlatform,
+  type Platform,
+} from "../spec/mod.ts";
+import type { Image } from "../store/mod.ts";
+import { NotCachedError } from "./errors.ts";
+import type { HashCache } from "./hash_cache.ts";
+import type { ImageCache } from "./image_cache.ts";
+
+/** A client that can tell what a reference stands for without fetching it. */
+export interface ResolvingClient extends ImageClient {
+  /**
+   * Asks what a reference stands for.
+   *
+   * @param reference Which image.
+   * @param options Credentials and the like.
+   */
+  resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
+}
+
+/** What the caches have for a reference. */
+type Cached =
+  | { readonly state: "complete"; readonly digest: Digest; readonly image: Image }
+  | { readonly state: "corrupt"; readonly error: DigestMismatchError }
+  | { readonly state: "absent"; readonly digest: Digest | undefined };
+
+const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
+
+/**
+ * Finds images in a cache, and brings them there from where they are.
+ *
+ * What the policies mean:
+ *
+ * | policy | the cache has the image | it does not |
+ * | --- | --- | --- |
+ * | `IfNotPresent` | it is the answer | it is fetched |
+ * | `Always` | the registry is asked for the digest, and fetched if that has changed | it is fetched |
+ * | `Newer` | as `Always`, but if the registry cannot be reached, it is the answer, with a warning | it is fetched |
+ * | `Never` | it is the answer | {@linkcode NotCachedError} |
+ *
+ * A reference with a digest cannot change: once it is complete, no policy asks for it again.
+ * `Newer` is podman's word and means another digest rather than a later date.
+ *
+ * An image of which parts are missing is not in the cache; to fetch it fetches those parts. One
+ * that is corrupt is fetched again, where it is corrupt, with a warning; `Never` fails with a
+ * {@linkcode DigestMismatchError}. Any other error is the caller's.
+ *
+ * @example Never ask a registry
+ * ```ts
+ * import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "@x/oci/cache";
+ * import { parseReference } from "@x/oci/registry";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const nowhere = { image: () => Promise.reject(new Error("no registry")) };
+ * const puller = new CachingPuller(
+ *   new LayoutHashCache(store),
+ *   new LayoutImageCache(store),
+ *   nowhere,
+ * );
+ *
+ * await assertRejects(
+ *   () => puller.image(parseReference("alpine"), { pullPolicy: "Never" }),
+ *   NotCachedError,
+ * );
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class CachingPuller implements ImageClient {
+  readonly #hashes: HashCache;
+  readonly #images: ImageCache;
+  readonly #client: ImageClient | ResolvingClient;
+
+  /** Of two caches, and a client for what they do not have. */
+  constructor(hashes: HashCache, images: ImageCache, client: ImageClient | ResolvingClient) {
+    this.#hashes = hashes;
+    this.#images = images;
+    this.#client = client;
+  }
+
+  /**
+   * Finds an image, as the policy says.
+   *
+   * @param reference Which image.
+   * @param options Policy, platform, credentials and the like.
+   * @returns The image, complete, in the cache.
+   * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
+   * @throws {DigestMismatchError} If what the registry sends is not what it promised, or the
+   * policy is `Never` and the image is corrupt.
+   * @throws {RangeError} If there is no such policy.
+   */
+  async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
+    const { pullPolicy = "IfNotPresent", signal } = options;
+    if (!POLICIES.includes(pullPolicy)) {
+      throw new RangeError(
+        `Cannot pull as 'pullPolicy' must be one of ${POLICIES.join(", ")}: ` +
+          `current value is ${pullPolicy}`,
+      );
+    }
+    signal?.throwIfAborted();
+    const cached = await this.#cached(reference, options);
+    if (pullPolicy === "Never") return answerWithoutRegistry(reference, cached);
+    if (cached.state === "corrupt") {
+      options.onWarning?.(`${cached.error.message}; it is fetched again`);
+    }
+    if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
+    if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
+      return answerFromCache(reference, cached.image, options);
+    }
+    try {
+      return await this.#refresh(reference, cached, options);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
+      options.onWarning?.(`${error.message}; the image in the store is used`);
+      return answerFromCache(reference, cached.image, options);
+    }
+  }
+
+  async #cached(reference: Reference, options: ImageClientOptions): Promise<Cached> {
+    const recorded = await this.#hashes.hash(reference);
+    const digest = reference.digest ?? recorded;
+    if (digest === undefined) return { state: "absent", digest };
+    try {
+      const image = await this.#images.image(digest, platformOf(options));
+      if (image === undefined) return { state: "absent", digest: recorded };
+      if (recorded === undefined) await this.#record(reference, digest, options);
+      return { state: "complete", digest, image };
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return { state: "corrupt", error };
+      throw error;
+    }
+  }
+
+  /** Content that came under another name is kept under this one, too. */
+  async #record(
+    reference: Reference,
+    digest: Digest,
+    { pullPolicy, onWarning }: ImageClientOptions,
+  ): Promise<void> {
+    if (pullPolicy === "Never") return;
+    try {
+      await this.#hashes.writeHash(reference, digest);
+    } catch (error) {
+      // A cache that may only be read has the image all the same.
+      const reason = error instanceof Error ? error.message : error;
+      onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
+    }
+  }
+
+  async #refresh(
+    reference: Reference,
+    cached: Cached & { readonly state: "complete" },
+    options: ImageClientOptions,
+  ): Promise<Image> {
+    if ("resolve" in this.#client) {
+      const { digest } = await this.#client.resolve(reference, options);
+      if (digest === cached.digest) return answerFromCache(reference, cached.image, options);
+    }
+    return await this.#fetch(reference, cached, options);
+  }
+
+  async #fetch(
+    reference: Reference,
+    cached: Cached,
+    options: ImageClientOptions,
+  ): Promise<Image> {
+    const { signal, onProgress } = options;
+    const name = formatReference(reference);
+    reportResolve(name, options);
+    const remote = await this.#client.image(reference, options);
+    if (cached.state === "complete" && cached.digest === remote.digest) {
+      return answerFromCache(reference, cached.image, options);
+    }
+    const image = await this.#images.writeImage(remote, {
+      name,
+      ...(signal && { signal }),
+      ...(onProgress && { onProgress }),
+    });
+    await this.#hashes.writeHash(reference, remote.digest);
+    return image;
+  }
+}
+
+function platformOf({ platform }: ImageClientOptions): Platform | undefined {
+  return typeof platform === "string" ? parsePlatform(platform) : platform;
+}
+
+function answerWithoutRegistry(reference: Reference, cached: Cached): Image {
+  switch (cached.state) {
+    case "complete":
+      return cached.image;
+    case "corrupt":
+      throw cached.error;
+    case "absent":
+      throw new NotCachedError(reference, cached.digest);
+  }
+}
+
+/** Tells the listener that every blob was there. */
+function answerFromCache(
+  reference: Reference,
+  image: Image,
+  { onProgress }: ImageClientOptions,
+): Image {
+  if (onProgress === undefined) return image;
+  const ref = formatReference(reference);
+  const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
+  const done = (bytes: number) => ({
+    t: Date.now(),
+    ref,
+    phase: "done" as const,
+    bytes,
+    total: bytes,
+    resumed: 0,
+    retries: 0,
+    cached: true,
+  });
+  for (const [digest, size] of blobs) onProgress({ ...done(size), digest });
+  onProgress(done(blobs.values().reduce((sum, size) => sum + size, 0)));
+  return image;
+}
+
+function reportResolve(ref: string, { onProgress }: ImageClientOptions): void {
+  const nothing = { bytes: 0, total: 0, resumed: 0, retries: 0, cached: false };
+  onProgress?.({ t: Date.now(), ref, phase: "resolve", ...nothing });
+}
+
+/** Whether the registry did not answer, or not with an answer to the question. */
+function isUnreachable(error: unknown): error is Error {
+  return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
+}

@@ -1,0 +1,79 @@
+import { formatReference, type Reference } from "../registry/mod.ts";
+import { type Digest, MAX_MANIFEST_BYTES, OciError, parseManifest } from "../spec/mod.ts";
+import type { ContentStore } from "../store/mod.ts";
+
+/** Remembers which digest a reference stood for when it was last asked for. */
+export interface HashCache {
+  /**
+   * The digest that is recorded for a reference.
+   *
+   * @param reference Which image.
+   * @returns The digest of its index or manifest, or `undefined` if none is recorded.
+   */
+  hash(reference: Reference): Promise<Digest | undefined>;
+  /**
+   * Records what a reference stands for. What the digest names must be in the image cache
+   * before, so that what is recorded is complete.
+   *
+   * @param reference Which image.
+   * @param digest The digest of its index or manifest.
+   */
+  writeHash(reference: Reference, digest: Digest): Promise<void>;
+}
+
+/**
+ * Keeps references in the `index.json` of a store.
+ *
+ * @example Record a reference
+ * ```ts
+ * import { LayoutHashCache } from "@x/oci/cache";
+ * import { parseReference } from "@x/oci/registry";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const digest = digestOf(bytes);
+ * await store.putBytes({ mediaType: OCI_INDEX, digest, size: bytes.length }, bytes);
+ *
+ * const hashes = new LayoutHashCache(store);
+ * await hashes.writeHash(parseReference("example.com/a:1"), digest);
+ *
+ * assertEquals(await hashes.hash(parseReference("example.com/a:1")), digest);
+ * assertEquals(await hashes.hash(parseReference("example.com/a:2")), undefined);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class LayoutHashCache implements HashCache {
+  readonly #store: ContentStore;
+
+  /** Of a store. */
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /** The digest that `index.json` has for a reference. */
+  async hash(reference: Reference): Promise<Digest | undefined> {
+    return (await this.#store.resolve(formatReference(reference)))?.digest;
+  }
+
+  /**
+   * Records a reference in `index.json`.
+   *
+   * @throws {OciError} If the store does not have the manifest or index.
+   */
+  async writeHash(reference: Reference, digest: Digest): Promise<void> {
+    const name = formatReference(reference);
+    const bytes = await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+    if (bytes === undefined) {
+      throw new OciError(
+        `Cannot record "${name}" as ${digest}: the store has no such manifest; store it before`,
+      );
+    }
+    const { mediaType } = parseManifest(bytes).value;
+    await this.#store.tag(name, { mediaType, digest, size: bytes.length });
+  }
+}

@@ -1,0 +1,35 @@
+import type { ImageProgress } from "../registry/mod.ts";
+import type { Digest, Platform, RemoteImage } from "../spec/mod.ts";
+import type { Image } from "../store/mod.ts";
+
+/** Options for {@linkcode ImageCache.writeImage}. */
+export interface WriteImageOptions {
+  /** What the image is called in progress and errors. */
+  readonly name?: string;
+  /** Stops the work; what has been downloaded stays to be resumed. */
+  readonly signal?: AbortSignal;
+  /** Is told how far the work is: of each blob, and without a digest of all of them. */
+  readonly onProgress?: (progress: ImageProgress) => void;
+}
+
+/** Keeps images by their digest. */
+export interface ImageCache {
+  /**
+   * Finds an image that is complete.
+   *
+   * @param digest The digest of its index or manifest.
+   * @param platform What is chosen from an index; the host's if absent.
+   * @returns The image, or `undefined` if any part of it is absent.
+   * @throws {DigestMismatchError} If a part of it is there but corrupt: absent and corrupt are
+   * different things, and only the caller knows which is an error.
+   */
+  image(digest: Digest, platform?: Platform): Promise<Image | undefined>;
+  /**
+   * Brings an image into the cache: what is missing of it, and what is corrupt.
+   *
+   * @param image The image, wherever it is.
+   * @param options Whom to tell; how to stop.
+   * @returns The same image, in the cache.
+   */
+  writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
+}

@@ -1,0 +1,135 @@
+import type { Digest, Platform, RemoteImage, RemoteLayer } from "../spec/mod.ts";
+import { type ContentStore, type Image, readImage, storedImage } from "../store/mod.ts";
+import { ProgressMeter } from "./_progress_meter.ts";
+import { Semaphore } from "./_semaphore.ts";
+import { hostPlatform } from "./_host_platform.ts";
+import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
+
+/** Options for {@linkcode LayoutImageCache}. */
+export interface LayoutImageCacheOptions {
+  /**
+   * How many blobs are downloaded at the same time, over all images of the cache.
+   *
+   * @default {6}
+   */
+  readonly jobs?: number;
+  /**
+   * The most layers of an image.
+   *
+   * @default {256}
+   */
+  readonly maxLayers?: number;
+}
+
+/**
+ * Keeps images in a store.
+ *
+ * Layers are downloaded side by side, the largest first, so that no large one is left for the
+ * end; one that occurs twice, once. Then come the config, the manifest and the indexes, from
+ * the inside out: whatever names content is written after the content. The reference is for
+ * {@linkcode HashCache.writeHash}, last.
+ *
+ * @example An image that is not there
+ * ```ts
+ * import { LayoutImageCache } from "@x/oci/cache";
+ * import { digestOf } from "@x/oci/spec";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const images = new LayoutImageCache(await ContentStore.open(directory));
+ *
+ * assertEquals(await images.image(digestOf(new Uint8Array())), undefined);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class LayoutImageCache implements ImageCache {
+  readonly #store: ContentStore;
+  readonly #jobs: Semaphore;
+  readonly #maxLayers: number | undefined;
+
+  /**
+   * Of a store.
+   *
+   * @throws {RangeError} If `jobs` is not a whole number above 0.
+   */
+  constructor(store: ContentStore, options: LayoutImageCacheOptions = {}) {
+    const { jobs = 6, maxLayers } = options;
+    if (!Number.isSafeInteger(jobs) || jobs < 1) {
+      throw new RangeError(
+        `Cannot download layers as 'jobs' must be an integer >= 1: current value is ${jobs}`,
+      );
+    }
+    this.#store = store;
+    this.#jobs = new Semaphore(jobs);
+    this.#maxLayers = maxLayers;
+  }
+
+  /** Finds an image that is complete; a few small files are read, and no layer. */
+  async image(digest: Digest, platform: Platform = hostPlatform()): Promise<Image | undefined> {
+    const maxLayers = this.#maxLayers;
+    return await readImage(
+      this.#store,
+      digest,
+      platform,
+      maxLayers === undefined ? {} : { maxLayers },
+    );
+  }
+
+  /**
+   * Brings an image into the store.
+   *
+   * @throws {DigestMismatchError} If the bytes of a layer are not those of its descriptor.
+   */
+  async writeImage(image: RemoteImage, options: WriteImageOptions = {}): Promise<Image> {
+    const { name = image.digest, signal, onProgress } = options;
+    const { manifest, config, indexes } = image;
+    const layers = [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]))
+      .values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
+    const documents = [config, manifest, ...indexes.toReversed()];
+    const meter = new ProgressMeter(name, [...layers, ...documents], onProgress);
+    await this.#writeLayers(layers, meter, signal);
+    for (const { descriptor, bytes } of documents) {
+      signal?.throwIfAborted();
+      const { status, ...progress } = await this.#store.putBytes(descriptor, bytes);
+      meter.finish(descriptor, { ...progress, cached: status === "cached" });
+    }
+    meter.end();
+    return storedImage(this.#store, image);
+  }
+
+  async #writeLayers(
+    layers: readonly RemoteLayer[],
+    meter: ProgressMeter,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const failure = new AbortController();
+    const stop = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
+    await Promise.allSettled(layers.map(async (layer) => {
+      try {
+        await this.#writeLayer(layer, meter, stop);
+      } catch (error) {
+        // One layer that fails ends the others; what has come of them stays.
+        failure.abort(error);
+        throw error;
+      }
+    }));
+    signal?.throwIfAborted();
+    failure.signal.throwIfAborted();
+  }
+
+  async #writeLayer(
+    layer: RemoteLayer,
+    meter: ProgressMeter,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { descriptor } = layer;
+    using _permit = await this.#jobs.acquire(signal);
+    const { status, ...progress } = await this.#store.ingest(
+      descriptor,
+      (options) => layer.compressed(options),
+      { signal, onProgress: (progress) => meter.update(descriptor, progress) },
+    );
+    meter.finish(descriptor, { ...progress, cached: status === "cached" });
+  }
+}

@@ -1,0 +1,77 @@
+import type { BlobReadOptions, Descriptor, Digest, RemoteImage, RemoteLayer } from "../spec/mod.ts";
+import type { ContentStore } from "./content_store.ts";
+
+/** A layer in a store. */
+export interface Layer extends RemoteLayer {
+  /** Digest of the bytes as served. */
+  readonly digest: Digest;
+  /** What the bytes as served are. */
+  readonly mediaType: string;
+  /** How many bytes were served. */
+  readonly size: number;
+  /**
+   * Opens the bytes as served. Read from the start, they are verified on their way: the stream
+   * fails in place of closing if the file in the store is not what it was.
+   */
+  compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+}
+
+/** An image in a store: its documents are the bytes as served, its layers are complete. */
+export interface Image extends RemoteImage {
+  /** The layers, the base first. */
+  readonly layers: readonly Layer[];
+}
+
+/** A layer whose blob is in a {@linkcode ContentStore}. */
+export class StoredLayer implements Layer {
+  /** The blob: media type, digest and size of the bytes as served. */
+  readonly descriptor: Descriptor;
+  /** Digest of the uncompressed bytes, as the image's config names it. */
+  readonly diffId: Digest;
+  readonly #store: ContentStore;
+
+  /** Of a store that has the blob. */
+  constructor(store: ContentStore, descriptor: Descriptor, diffId: Digest) {
+    this.#store = store;
+    this.descriptor = descriptor;
+    this.diffId = diffId;
+  }
+
+  /** Digest of the bytes as served. */
+  get digest(): Digest {
+    return this.descriptor.digest;
+  }
+
+  /** What the bytes as served are. */
+  get mediaType(): string {
+    return this.descriptor.mediaType;
+  }
+
+  /** How many bytes were served. */
+  get size(): number {
+    return this.descriptor.size;
+  }
+
+  /** Opens the bytes as served; from the start, they are verified on their way. */
+  async compressed(
+    options: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset = 0, signal } = options;
+    return await this.#store.openBlob(this.digest, { offset, ...(signal && { signal }) });
+  }
+}
+
+/**
+ * The image that a store has after all blobs of another have been brought into it.
+ *
+ * @param store A store that has them.
+ * @param image The same image, wherever it came from.
+ * @returns The same documents, with layers that are read from the store.
+ */
+export function storedImage(store: ContentStore, image: RemoteImage): Image {
+  const { digest, indexes, manifest, config, platform } = image;
+  const layers = image.layers.map(({ descriptor, diffId }) =>
+    new StoredLayer(store, descriptor, diffId)
+  );
+  return { digest, indexes, manifest, config, platform, layers };
+}
