@@ -4,7 +4,7 @@ export class InterruptedError extends Error {
   readonly exitCode: number;
 
   constructor(signal: Deno.Signal, exitCode: number) {
-    super(`interrupted by ${signal}`);
+    super(`interrupted by ${signal}; run the same command again to go on from there`);
     this.name = "InterruptedError";
     this.exitCode = exitCode;
   }

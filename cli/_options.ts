@@ -19,15 +19,15 @@ export interface RegistryOptions {
   readonly passwordStdin?: true;
   readonly identityToken?: string;
   readonly registryToken?: string;
-  readonly ca: readonly string[];
+  readonly ca?: readonly string[];
   readonly clientCert?: string;
   readonly clientKey?: string;
   readonly plainHttp?: true;
-  readonly mirror: readonly (readonly [host: string, url: string])[];
+  readonly mirror?: readonly (readonly [host: string, url: string])[];
   readonly jobs?: number;
   readonly retries?: number;
-  readonly progress: "auto" | "plain" | "json" | "none";
-  readonly progressInterval: number;
+  readonly progress?: "auto" | "plain" | "json" | "none";
+  readonly progressInterval?: number;
 }
 
 /** Adds the options that every command takes. */
@@ -59,7 +59,7 @@ export function addRegistryOptions(command: Command): Command {
     .option("--password-stdin", "read the password from standard input")
     .option("--identity-token <token>", "OAuth2 refresh token to log in with")
     .option("--registry-token <token>", "bearer token to send as it is")
-    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", collect, [])
+    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", collect)
     .option("--client-cert <file>", "certificate to show to the registry, in PEM")
     .option("--client-key <file>", "key of that certificate, in PEM")
     .option("--plain-http", "speak HTTP without TLS; the default for this machine only")
@@ -67,23 +67,17 @@ export function addRegistryOptions(command: Command): Command {
       "--mirror <host=url>",
       "ask this mirror before the registry (repeatable)",
       collectMirror,
-      [],
     )
     .option("--jobs <n>", "layers to transfer at once", parseCount(1))
     .option("--retries <n>", "attempts without any progress before giving up", parseCount(0))
     .addOption(
-      new Option("--progress <how>", "auto, plain, json or none; on standard error").choices([
-        "auto",
-        "plain",
-        "json",
-        "none",
-      ]).default("auto"),
+      new Option("--progress <how>", "how to show progress, on standard error; default: auto")
+        .choices(["auto", "plain", "json", "none"]),
     )
     .option(
       "--progress-interval <seconds>",
-      "pause between two summaries where there is no terminal",
+      "pause between two summaries where there is no terminal; default: 10",
       parseSeconds,
-      10,
     );
 }
 
@@ -128,13 +122,13 @@ function parseSeconds(text: string): number {
   throw new InvalidArgumentError("It must be a number of seconds above 0.");
 }
 
-function collect(text: string, before: readonly string[]): readonly string[] {
+function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
 
 function collectMirror(
   text: string,
-  before: readonly (readonly [string, string])[],
+  before: readonly (readonly [string, string])[] = [],
 ): readonly (readonly [string, string])[] {
   const at = text.indexOf("=");
   const url = text.slice(at + 1);

@@ -65,7 +65,7 @@ function plainView(notices: Notices, intervalMs: number): ProgressView {
   const tally = new ProgressTally();
   const timer = setInterval(() => {
     const totals = tally.totals();
-    if (totals.done < totals.blobs) notices.line(totalLine(totals));
+    if (!totals.complete) notices.line(totalLine(totals));
   }, intervalMs);
   return {
     report: (event) => {
@@ -73,7 +73,7 @@ function plainView(notices: Notices, intervalMs: number): ProgressView {
     },
     [Symbol.dispose]: () => {
       clearInterval(timer);
-      if (tally.totals().blobs > 0) notices.line(totalLine(tally.totals()));
+      if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
     },
   };
 }
@@ -96,7 +96,7 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
     [Symbol.dispose]: () => {
       clearInterval(timer);
       notices.status([]);
-      if (tally.totals().blobs > 0) notices.line(totalLine(tally.totals()));
+      if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
     },
   };
 }

@@ -23,11 +23,11 @@ export function finishedLine(event: ImageProgress): string {
 
 /** A line for everything: how far it is, how fast, and how long the rest takes. */
 export function totalLine(totals: Totals): string {
-  const { bytes, total, done, blobs, rate, leftMs } = totals;
-  if (blobs === 0) return "resolving";
+  const { bytes, total, done, rate, leftMs } = totals;
+  if (total === 0) return "resolving";
   const parts = [
-    `${done} of ${blobs} blobs`,
     `${formatBytes(bytes)} of ${formatBytes(total)} (${percent(bytes, total)})`,
+    done === 1 ? "1 blob done" : `${done} blobs done`,
   ];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatDuration(Math.ceil(leftMs / 1000) * 1000)} left`);

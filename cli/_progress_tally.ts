@@ -21,8 +21,8 @@ export interface Totals {
   readonly total: number;
   /** Blobs that are complete. */
   readonly done: number;
-  /** Blobs that are known. */
-  readonly blobs: number;
+  /** Whether there is nothing left to wait for. */
+  readonly complete: boolean;
   /** Bytes a second over the last few seconds; 0 while nothing can be said. */
   readonly rate: number;
   /** Milliseconds that the rest will take at that rate, if anything can be said. */
@@ -32,12 +32,17 @@ export interface Totals {
 /** Adds up the events of one or several pulls. */
 export class ProgressTally {
   readonly #blobs = new Map<string, BlobTally>();
+  /** The last event about each image as a whole, by reference. */
+  readonly #images = new Map<string, ImageProgress>();
   /** Bytes that came over the network, at points in time, oldest first. */
   #samples: { readonly t: number; readonly bytes: number }[] = [];
 
   /** Takes the next event. Returns whether it completed a blob. */
   add(event: ImageProgress): boolean {
-    if (event.digest === undefined) return false;
+    if (event.digest === undefined) {
+      this.#images.set(event.ref, event);
+      return false;
+    }
     const key = `${event.ref} ${event.digest}`;
     if (this.#blobs.get(key)?.done) return false;
     const done = event.phase === "done";
@@ -56,14 +61,15 @@ export class ProgressTally {
   /** How far everything is. */
   totals(): Totals {
     let [bytes, total, done] = [0, 0, 0];
-    for (const blob of this.#blobs.values()) {
-      bytes += blob.done ? blob.last.total : blob.last.bytes;
-      total += blob.last.total;
-      if (blob.done) done++;
+    for (const image of this.#images.values()) {
+      bytes += image.bytes;
+      total += image.total;
     }
+    for (const blob of this.#blobs.values()) if (blob.done) done++;
+    const complete = this.#images.values().every(({ phase }) => phase === "done");
     const rate = this.#rate();
     const leftMs = rate > 0 && total > bytes ? (total - bytes) / rate * 1000 : undefined;
-    return { bytes, total, done, blobs: this.#blobs.size, rate, leftMs };
+    return { bytes, total, done, complete, rate, leftMs };
   }
 
   #sample(t: number): void {

@@ -22,7 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const run: Run = { args, output, notices, signal, doing: "read the command line" };
   try {
     const exitCode = await dispatch(run);
-    return signal.aborted ? interruptionCode(signal) : exitCode;
+    return signal.reason instanceof InterruptedError ? signal.reason.exitCode : exitCode;
   } catch (error) {
     return await fail(run, error);
   }
@@ -71,6 +71,7 @@ async function fail(run: Run, error: unknown): Promise<number> {
   const { args, output, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(output, error.text);
+  // Whatever failed after the user interrupted, failed because of that.
   const thrown = signal.aborted ? signal.reason : error;
   notices.line(errorLine(thrown, session?.doing ?? run.doing));
   const { verbose, json = args.includes("--json") } = session?.options() ?? {};
@@ -78,7 +79,7 @@ async function fail(run: Run, error: unknown): Promise<number> {
     for (const line of causeLines(thrown)) notices.line(line);
   }
   if (json) await quietly(output.json(errorDocument(thrown)));
-  if (signal.aborted) return interruptionCode(signal);
+  if (thrown instanceof InterruptedError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 
@@ -94,8 +95,4 @@ async function quietly(written: Promise<void>): Promise<void> {
   } catch (error) {
     if (!(error instanceof OutputClosedError)) throw error;
   }
-}
-
-function interruptionCode(signal: AbortSignal): number {
-  return signal.reason instanceof InterruptedError ? signal.reason.exitCode : 130;
 }

@@ -57,20 +57,28 @@ Deno.test.each(
   },
 );
 
-Deno.test("ProgressTally adds up blobs, each once", () => {
+/** An event about the image as a whole. */
+function sum(changes: Partial<ImageProgress> = {}): ImageProgress {
+  const { digest: _, ...rest } = event(changes);
+  return rest;
+}
+
+Deno.test("ProgressTally adds up images, and counts blobs once", () => {
   const tally = new ProgressTally();
 
-  tally.add(event({ phase: "resolve", bytes: 0 }));
+  tally.add(sum({ bytes: 500, total: 1300 }));
+  tally.add(sum({ ref: "localhost/b:1", phase: "done", bytes: 40, total: 40 }));
   tally.add(event({ bytes: 500 }));
-  tally.add(event({ digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
-  const again = tally.add(event({ digest: OTHER, phase: "done", total: 300 }));
+  const first = tally.add(event({ digest: OTHER, phase: "done", bytes: 300, cached: true }));
+  const again = tally.add(event({ digest: OTHER, phase: "done", bytes: 300 }));
 
-  const { bytes, total, done, blobs } = tally.totals();
-  assertEquals({ bytes, total, done, blobs, again }, {
-    bytes: 800,
-    total: 1300,
+  const { bytes, total, done, complete } = tally.totals();
+  assertEquals({ bytes, total, done, complete, first, again }, {
+    bytes: 540,
+    total: 1340,
     done: 1,
-    blobs: 2,
+    complete: false,
+    first: true,
     again: false,
   });
   assertEquals(tally.active().map(({ digest }) => digest), [DIGEST]);
@@ -82,6 +90,7 @@ Deno.test("ProgressTally knows rate and time left by what comes over the network
   tally.add(event({ t: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
   tally.add(event({ t: 1000, bytes: 400, resumed: 400, total: 2000 }));
   tally.add(event({ t: 3000, bytes: 1400, resumed: 400, total: 2000 }));
+  tally.add(sum({ t: 3000, bytes: 1700, resumed: 400, total: 2300 }));
 
   const { rate, leftMs } = tally.totals();
   assertEquals(Math.round(rate), 333);
@@ -106,12 +115,12 @@ Deno.test("totalLine() says how far, how fast and how long", () => {
     bytes: 34_000_000,
     total: 100_000_000,
     done: 2,
-    blobs: 5,
+    complete: false,
     rate: 12_000_000,
     leftMs: 5500,
   });
 
-  assertEquals(line, "2 of 5 blobs, 34 MB of 100 MB (34 %), 12 MB/s, 6.0 s left");
+  assertEquals(line, "34 MB of 100 MB (34 %), 2 blobs done, 12 MB/s, 6.0 s left");
 });
 
 Deno.test("activeLine() fits terminals of every width", () => {
@@ -133,8 +142,7 @@ Deno.test("openProgress() writes an object a line as JSON, with every member", (
   using progress = openProgress("json", notices, 10_000);
 
   progress.report(event({ bytes: 5 }));
-  const { digest: _, ...resolving } = event({ phase: "resolve" });
-  progress.report(resolving);
+  progress.report(sum({ phase: "resolve" }));
 
   const base = { t: 0, ref: "localhost/a:1", total: 1000, resumed: 0, retries: 0 };
   assertEquals(sink.text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
@@ -150,11 +158,12 @@ Deno.test("openProgress() writes a line per finished blob and the total where pl
     using progress = openProgress("plain", notices, 10_000);
     progress.report(event({ bytes: 500 }));
     progress.report(event({ phase: "done", bytes: 1000 }));
+    progress.report(sum({ phase: "done", bytes: 1000 }));
   }
 
   assertEquals(sink.text.trimEnd().split("\n"), [
     "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB",
-    "1 of 1 blobs, 1.0 kB of 1.0 kB (100 %)",
+    "1.0 kB of 1.0 kB (100 %), 1 blob done",
   ]);
 });
 
@@ -163,10 +172,10 @@ Deno.test("openProgress() sums up from time to time where plain", async () => {
   using notices = new Notices(sink);
   using progress = openProgress("plain", notices, 1);
 
-  progress.report(event({ bytes: 500 }));
+  progress.report(sum({ bytes: 500 }));
   await sink.next();
 
-  assertMatch(sink.text, /^0 of 1 blobs, 500 B of 1\.0 kB \(50 %\)\n/);
+  assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 blobs done\n/);
 });
 
 Deno.test("openProgress() draws active blobs and the total on a terminal, and tidies up", async () => {

@@ -1,0 +1,74 @@
+import { UsageError } from "./_errors.ts";
+import { InterruptedError } from "./_interruption.ts";
+import type { Notices } from "./_notices.ts";
+
+const INTERRUPT = "\x03";
+const END_OF_INPUT = "\x04";
+const ERASE_LINE = "\x15";
+
+/** What {@linkcode promptPassword} reads from; `Deno.stdin` is one. */
+export interface PasswordSource {
+  /** Whether somebody can type. */
+  isTerminal(): boolean;
+  /** Switches the terminal's own editing and echo off, or on. */
+  setRaw(mode: boolean): void;
+  /** Reads what has been typed. */
+  read(buffer: Uint8Array): Promise<number | null>;
+}
+
+/** Reads a password from standard input to its end; one line end is not part of it. */
+export async function readPassword(
+  input: ReadableStream<Uint8Array> = Deno.stdin.readable,
+): Promise<string> {
+  const password = (await new Response(input).text()).replace(/\r?\n$/, "");
+  if (password !== "") return password;
+  throw new UsageError(
+    'standard input has no password; give it one, as in "--password-stdin < FILE"',
+  );
+}
+
+/**
+ * Asks for a password on the terminal, without showing what is typed.
+ *
+ * @param user Whose password.
+ * @param notices Where to ask.
+ * @param source Where it is typed.
+ */
+export async function promptPassword(
+  user: string,
+  notices: Notices,
+  source: PasswordSource = Deno.stdin,
+): Promise<string> {
+  if (!source.isTerminal()) {
+    throw new UsageError(
+      'there is no terminal to ask for a password on; add "--password-stdin", or give ' +
+        '"--user NAME:PASSWORD"',
+    );
+  }
+  notices.text(`Password of ${user}: `);
+  source.setRaw(true);
+  try {
+    return await readLine(source);
+  } finally {
+    source.setRaw(false);
+    notices.text("\n");
+  }
+}
+
+async function readLine(source: PasswordSource): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(256);
+  let typed: string[] = [];
+  while (true) {
+    const size = await source.read(buffer);
+    if (size === null) return typed.join("");
+    for (const key of decoder.decode(buffer.subarray(0, size), { stream: true })) {
+      if (key === "\r" || key === "\n" || key === END_OF_INPUT) return typed.join("");
+      // A raw terminal passes on as a key what would otherwise be a signal.
+      if (key === INTERRUPT) throw new InterruptedError("SIGINT", 130);
+      if (key === "\x7f" || key === "\b") typed.pop();
+      else if (key === ERASE_LINE) typed = [];
+      else typed.push(key);
+    }
+  }
+}
