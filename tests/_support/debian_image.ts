@@ -1,0 +1,148 @@
+import { tmpdir } from "node:os";
+import { join } from "@std/path";
+import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
+import { buildImage, buildIndex, type Built } from "./image.ts";
+import { runPeer } from "./peers.ts";
+import { makeTempDir, removeTree } from "./temp.ts";
+import { dir, file, tar, whiteout } from "./tar.ts";
+
+/** A Debian root file system as an image, in an OCI layout. */
+export interface DebianImage {
+  /** The layout, with the tags `single` (amd64), `zstd` (the same) and `index` (amd64, arm64). */
+  readonly layout: string;
+  /** The uncompressed root file system, the image's first layer. */
+  readonly tar: string;
+}
+
+/** The programs that {@linkcode debianImage} needs; it needs to be root as well. */
+export const DEBIAN_IMAGE_NEEDS: readonly string[] = ["mmdebstrap", "skopeo"];
+
+const RECIPE = "3: minbase bookworm, a layer with a whiteout, amd64 and arm64, gzip and zstd";
+const SOURCES = "/etc/apt/sources.list.d/debian.sources";
+
+/**
+ * Builds the image, from the mirror that the machine has configured; or finds it where an
+ * earlier run has left it, under `OCI_TEST_CACHE` or the system's place for temporary files.
+ */
+export async function debianImage(): Promise<DebianImage> {
+  const cache = Deno.env.get("OCI_TEST_CACHE") ?? join(tmpdir(), "oci-test-cache");
+  const key = digestHex(digestOf(new TextEncoder().encode(RECIPE))).slice(0, 16);
+  const place = join(cache, `debian-${key}`);
+  await Deno.mkdir(cache, { recursive: true });
+  using lock = await Deno.open(`${place}.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (!await isDirectory(place)) {
+    const made = await Deno.makeTempDir({ dir: cache, prefix: "debian-" });
+    try {
+      await build(made);
+      await Deno.rename(made, place);
+    } catch (error) {
+      await removeTree(made);
+      throw error;
+    }
+  }
+  return { layout: join(place, "layout"), tar: join(place, "rootfs.tar") };
+}
+
+async function build(place: string): Promise<void> {
+  const archive = join(place, "rootfs.tar");
+  const sources = await isFile(SOURCES) ? [SOURCES] : [];
+  await runPeer(
+    "mmdebstrap",
+    ["--variant=minbase", "--mode=root", "bookworm", archive, ...sources],
+    { env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin`, HOME: place } },
+  );
+  const layers = [
+    await Deno.readFile(archive),
+    tar(dir("etc"), file("etc/motd", "layer two\n"), whiteout("etc/issue.net")),
+  ];
+  const config = { Cmd: ["/bin/bash"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] };
+  const amd64 = buildImage({ layers, config });
+  // The layers are the same: nothing here runs them on another machine.
+  const arm64 = buildImage({ layers, config, platform: "linux/arm64/v8" });
+  const layout = join(place, "layout");
+  await writeLayout(layout, { single: amd64, index: buildIndex([amd64, arm64]) });
+  await runPeer("skopeo", [
+    ...["copy", "--quiet", "--insecure-policy", "--dest-compress-format=zstd"],
+    ...[`oci:${layout}:single`, `oci:${layout}:zstd`],
+  ], { env: { HOME: place } });
+}
+
+/** Writes images as an OCI image layout. */
+export async function writeLayout(
+  path: string,
+  images: Readonly<Record<string, Built>>,
+): Promise<void> {
+  await Deno.mkdir(join(path, "blobs", "sha256"), { recursive: true });
+  for (const { blobs } of Object.values(images)) {
+    for (const [digest, { bytes }] of blobs) {
+      await Deno.writeFile(join(path, "blobs", ...digest.split(":")), bytes);
+    }
+  }
+  const manifests = Object.entries(images).map(([tag, { descriptor }]) => ({
+    ...descriptor,
+    annotations: { "org.opencontainers.image.ref.name": tag },
+  }));
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
+  await Deno.writeTextFile(join(path, "index.json"), JSON.stringify(index));
+  await Deno.writeTextFile(join(path, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+}
+
+/** The forms in which {@linkcode pushVariants} pushes an image, by repository. */
+export const VARIANTS = ["debian/oci", "debian/docker", "debian/zstd", "debian/index"] as const;
+
+/** Options for {@linkcode pushVariants}. */
+export interface PushVariantsOptions {
+  readonly auth?: { readonly username: string; readonly password: string };
+  /** Trusts whatever certificate the registry has. */
+  readonly tlsVerify?: boolean;
+}
+
+/**
+ * Pushes the Debian image with skopeo, as `latest` of each of {@linkcode VARIANTS}: as OCI, as
+ * Docker's manifest of schema 2, with zstd layers, and as an index of two platforms.
+ */
+export async function pushVariants(
+  host: string,
+  image: DebianImage,
+  options: PushVariantsOptions = {},
+): Promise<void> {
+  const { auth, tlsVerify = false } = options;
+  // skopeo remembers where it saw the same content, and would put another blob in its place.
+  const forms: Record<typeof VARIANTS[number], readonly [tag: string, ...flags: string[]]> = {
+    "debian/oci": ["single", "--preserve-digests"],
+    "debian/docker": ["single", "--format=v2s2"],
+    "debian/zstd": ["zstd", "--preserve-digests"],
+    "debian/index": ["index", "--all", "--preserve-digests"],
+  };
+  for (const [repository, [tag, ...flags]] of Object.entries(forms)) {
+    await using home = await makeTempDir();
+    const credentials = auth === undefined
+      ? []
+      : [`--dest-creds=${auth.username}:${auth.password}`];
+    await runPeer("skopeo", [
+      ...["copy", "--quiet", "--insecure-policy", `--dest-tls-verify=${tlsVerify}`],
+      ...credentials,
+      ...flags,
+      `oci:${image.layout}:${tag}`,
+      `docker://${host}/${repository}:latest`,
+    ], { env: { HOME: home.path } });
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path))?.isDirectory ?? false;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path))?.isFile ?? false;
+}
+
+async function stat(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

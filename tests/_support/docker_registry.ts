@@ -1,0 +1,109 @@
+import { join } from "@std/path";
+import { TextLineStream } from "@std/streams";
+import { type Certificates, makeCertificates } from "./certificates.ts";
+import { programPath, runPeer } from "./peers.ts";
+import { makeTempDir } from "./temp.ts";
+
+/** Options for {@linkcode dockerRegistry}. */
+export interface DockerRegistryOptions {
+  /** Wants this name and password, by HTTP Basic. */
+  readonly auth?: { readonly username: string; readonly password: string };
+  /** Speaks HTTPS, with a certificate of a private authority. */
+  readonly tls?: boolean;
+  /** Wants a client certificate of the same authority; implies `tls`. */
+  readonly clientCertificate?: boolean;
+}
+
+/** Debian's `docker-registry`, running. Disposing of it ends it and removes its data. */
+export interface DockerRegistry extends AsyncDisposable {
+  readonly url: string;
+  /** Host and port, as references begin with them. */
+  readonly host: string;
+  /** The certificates, with TLS. */
+  readonly certificates: Certificates | undefined;
+  /** Where it keeps its data. */
+  readonly storage: string;
+}
+
+/** Starts an empty registry on a free port of the loopback. */
+export async function dockerRegistry(
+  options: DockerRegistryOptions = {},
+): Promise<DockerRegistry> {
+  const { auth, clientCertificate = false, tls = clientCertificate } = options;
+  await using resources = new AsyncDisposableStack();
+  const dir = resources.use(await makeTempDir({ large: true }));
+  const certificates = tls ? await makeCertificates(dir.path) : undefined;
+  const storage = dir.join("data");
+  await Deno.mkdir(storage);
+  if (auth !== undefined) {
+    const { stdout } = await runPeer("htpasswd", ["-Bbn", auth.username, auth.password]);
+    await Deno.writeTextFile(dir.join("htpasswd"), stdout);
+  }
+  // JSON is YAML.
+  const config = {
+    version: "0.1",
+    log: { level: "info", accesslog: { disabled: true } },
+    storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
+    http: {
+      addr: "127.0.0.1:0",
+      secret: "test",
+      ...certificates && {
+        tls: {
+          certificate: certificates.cert,
+          key: certificates.key,
+          ...clientCertificate ? { clientcas: [certificates.ca] } : {},
+        },
+      },
+    },
+    ...auth && { auth: { htpasswd: { realm: "test", path: dir.join("htpasswd") } } },
+  };
+  await Deno.writeTextFile(dir.join("config.yml"), JSON.stringify(config));
+  const process = new Deno.Command(programPath("docker-registry") ?? "docker-registry", {
+    args: ["serve", join(dir.path, "config.yml")],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const log = readLog(process.stderr);
+  resources.defer(async () => {
+    await end(process);
+    await log.ended;
+  });
+  const host = await log.host;
+  const owned = resources.move();
+  return {
+    url: `${tls ? "https" : "http"}://${host}`,
+    host,
+    certificates,
+    storage,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Reads the log to its end, and gives the address that it says the registry listens at. */
+function readLog(
+  stderr: ReadableStream<Uint8Array<ArrayBuffer>>,
+): { host: Promise<string>; ended: Promise<void> } {
+  const { promise: host, resolve, reject } = Promise.withResolvers<string>();
+  const seen: string[] = [];
+  const ended = (async () => {
+    const lines = stderr.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+    for await (const line of lines) {
+      seen.push(line);
+      const found = /listening on ([\d.]+:\d+)/.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    }
+    reject(new Error(`Cannot start docker-registry:\n${seen.join("\n")}`));
+  })();
+  return { host, ended };
+}
+
+async function end(process: Deno.ChildProcess): Promise<void> {
+  try {
+    process.kill("SIGTERM");
+  } catch (error) {
+    // It has ended by itself.
+    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await process.status;
+}
