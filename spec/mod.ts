@@ -1,23 +1,49 @@
 /**
- * The OCI image specification as types and pure functions: digests, descriptors, manifests,
- * configs, platforms. Nothing here touches a disk or a network, and importing it needs no
- * permission.
+ * The two OCI specifications as types and pure functions. Nothing here touches a disk or a network,
+ * and importing it needs no permission.
+ *
+ * - The image specification: digests, descriptors, manifests, configs, platforms.
+ * - The runtime specification: the `config.json` of a container, made from an image's config and
+ *   from options by {@linkcode newSpec}.
  *
  * ```ts
- * import { digestOf, parsePlatform } from "@x/oci/spec";
+ * import { digestOf, formatSpec, newSpec, parsePlatform, withArgs, withCPULimit } from "@x/oci/spec";
  *
- * console.log(digestOf(new TextEncoder().encode("hello")), parsePlatform("linux/arm64"));
+ * const digest = digestOf(new TextEncoder().encode("hello"));
+ * const platform = parsePlatform("linux/arm64");
+ * const config = formatSpec(newSpec(withArgs(["/bin/app"]), withCPULimit("500m")));
  * ```
  *
  * @module
  */
+export * from "./accounts.ts";
+export { type CapabilityChanges, DEFAULT_CAPABILITIES, withCapabilities } from "./capabilities.ts";
 export { type Descriptor, embeddedData } from "./descriptor.ts";
 export * from "./digest.ts";
+export { DEFAULT_PATH, withEnv } from "./environment.ts";
 export * from "./errors.ts";
+export * from "./filesystem_options.ts";
 export * from "./image.ts";
+export * from "./image_annotations.ts";
 export * from "./image_config.ts";
+export * from "./image_options.ts";
 export * from "./manifest.ts";
 export * from "./media_types.ts";
+export * from "./namespace_options.ts";
+export * from "./new_spec.ts";
 export { formatPlatform, parsePlatform, type Platform, variantLevel } from "./platform.ts";
 export * from "./platform_choice.ts";
+export * from "./process_options.ts";
+export * from "./quantity.ts";
+export * from "./resource_options.ts";
+export * from "./rootless_option.ts";
+export * from "./runtime_linux.ts";
+export * from "./runtime_process.ts";
+export * from "./runtime_resources.ts";
+export * from "./runtime_seccomp.ts";
+export * from "./runtime_spec.ts";
+export * from "./seccomp_profile.ts";
+export * from "./spec_option.ts";
+export * from "./user.ts";
+export * from "./user_options.ts";
 export * from "./verifier.ts";

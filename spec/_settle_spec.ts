@@ -1,0 +1,60 @@
+import { fitUserNamespace } from "./_user_namespace.ts";
+import { DEFAULT_PATH, defaultEnv } from "./environment.ts";
+import { OciError } from "./errors.ts";
+import type { RuntimeSpec } from "./runtime_spec.ts";
+import { defaultSeccompProfile } from "./seccomp_profile.ts";
+import type { SpecDraft } from "./spec_option.ts";
+import { resolveUser } from "./user.ts";
+
+/** Settles what depends on several options, and leaves away what is of the draft only. */
+export function settleSpec(draft: SpecDraft): RuntimeSpec {
+  const { pending, ...spec } = [settleUser, settleEnv, settleSeccomp].reduce(
+    (spec, settle) => settle(spec),
+    draft,
+  );
+  if (!spec.process.args?.length) {
+    throw new OciError(
+      `Cannot make a configuration for ${pending.image}: it names no command; give one`,
+    );
+  }
+  return fitUserNamespace(spec, pending.image);
+}
+
+/** Looks up the user, and makes its home directory that of the program. */
+function settleUser(spec: SpecDraft): SpecDraft {
+  const { user: wanted, passwd, group, image } = spec.pending;
+  if (wanted === undefined) return withDefaultEnv(spec, { HOME: "/" });
+  const { additionalGids } = wanted;
+  const { home, ...user } = resolveUser(wanted.text, passwd, group, { image, additionalGids });
+  const process = {
+    ...spec.process,
+    user: {
+      ...spec.process.user,
+      uid: user.uid,
+      gid: user.gid,
+      ...(user.additionalGids.length === 0 ? {} : { additionalGids: user.additionalGids }),
+    },
+  };
+  return withDefaultEnv({ ...spec, process }, { HOME: home });
+}
+
+function settleEnv(spec: SpecDraft): SpecDraft {
+  return withDefaultEnv(spec, {
+    PATH: DEFAULT_PATH,
+    ...(spec.process.terminal ? { TERM: "xterm" } : {}),
+  });
+}
+
+function withDefaultEnv(spec: SpecDraft, defaults: Readonly<Record<string, string>>): SpecDraft {
+  const env = defaultEnv(spec.process.env ?? [], defaults);
+  return { ...spec, process: { ...spec.process, env } };
+}
+
+/** The default profile allows what the capabilities are for. */
+function settleSeccomp(spec: SpecDraft): SpecDraft {
+  const { seccompArchitecture } = spec.pending;
+  if (seccompArchitecture === undefined) return spec;
+  const capabilities = spec.process.capabilities?.bounding ?? [];
+  const seccomp = defaultSeccompProfile(seccompArchitecture, capabilities);
+  return { ...spec, linux: { ...spec.linux, seccomp } };
+}

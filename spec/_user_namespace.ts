@@ -1,0 +1,63 @@
+import type { LinuxSpec } from "./runtime_linux.ts";
+import type { Process } from "./runtime_process.ts";
+import type { IdMapping, Mount, RuntimeSpec } from "./runtime_spec.ts";
+
+type CompleteSpec = RuntimeSpec & {
+  readonly process: Process;
+  readonly mounts: readonly Mount[];
+  readonly linux: LinuxSpec;
+};
+
+/** Makes a configuration fit for the user namespace that it asks for, if it asks for one. */
+export function fitUserNamespace(spec: CompleteSpec, image: string): RuntimeSpec {
+  const { namespaces = [], uidMappings = [], gidMappings = [] } = spec.linux;
+  if (uidMappings.length === 0 && gidMappings.length === 0) return spec;
+  const { uid, gid, additionalGids = [], ...user } = spec.process.user;
+  checkMapped("user", uid, uidMappings, image);
+  checkMapped("group", gid, gidMappings, image);
+  const keptGids = keepGids(additionalGids, gidMappings);
+  const hostNetwork = !namespaces.some(({ type }) => type === "network");
+  return {
+    ...spec,
+    mounts: spec.mounts
+      .map((mount) => hostNetwork ? bindSys(mount) : mount)
+      .map((mount) => isMapped(5, gidMappings) ? mount : withoutGroup(mount)),
+    process: {
+      ...spec.process,
+      user: { ...user, uid, gid, ...(keptGids.length === 0 ? {} : { additionalGids: keptGids }) },
+    },
+  };
+}
+
+function isMapped(id: number, map: readonly IdMapping[]): boolean {
+  return map.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+}
+
+function checkMapped(kind: string, id: number, map: readonly IdMapping[], image: string): void {
+  if (isMapped(id, map)) return;
+  const ranges = map.map(({ containerID, size }) =>
+    size === 1 ? `${containerID}` : `${containerID}-${containerID + size - 1}`
+  );
+  throw new RangeError(
+    `Cannot run ${image} as ${kind} ${id} as the user namespace has ${kind} ids ` +
+      `${ranges.join(", ")} only; map the id, or run as another ${kind}`,
+  );
+}
+
+/** A user that maps a single group may not set further ones: the kernel denies setgroups(2). */
+function keepGids(gids: readonly number[], map: readonly IdMapping[]): readonly number[] {
+  const mapped = map.reduce((count, { size }) => count + size, 0);
+  return mapped === 1 ? [] : gids.filter((gid) => isMapped(gid, map));
+}
+
+/** The kernel mounts sysfs for the owner of the network namespace only. */
+function bindSys(mount: Mount): Mount {
+  if (mount.destination !== "/sys" || mount.type !== "sysfs") return mount;
+  const options = ["rbind", "nosuid", "noexec", "nodev", "ro"];
+  return { destination: "/sys", type: "bind", source: "/sys", options };
+}
+
+function withoutGroup(mount: Mount): Mount {
+  if (mount.type !== "devpts") return mount;
+  return { ...mount, options: (mount.options ?? []).filter((option) => option !== "gid=5") };
+}

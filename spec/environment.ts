@@ -1,0 +1,65 @@
+import type { SpecOption } from "./spec_option.ts";
+
+/** Where programs are looked for unless the image or an option says otherwise. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/**
+ * Sets variables of the environment.
+ *
+ * @param variables Their values by name; `undefined` removes one.
+ * @returns The option.
+ * @throws {TypeError} If a name is empty or has an equals sign, or anything has a NUL character.
+ *
+ * @example Set one variable and remove another
+ * ```ts
+ * import { newSpec, withEnv } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const spec = newSpec(withEnv({ A: "1", B: "2" }), withEnv({ A: "3", B: undefined }));
+ *
+ * assertEquals(spec.process?.env?.includes("A=3"), true);
+ * assertEquals(spec.process?.env?.some((line) => line.startsWith("B=")), false);
+ * ```
+ */
+export function withEnv(variables: Readonly<Record<string, string | undefined>>): SpecOption {
+  for (const [name, value] of Object.entries(variables)) {
+    if (name === "" || /[=\0]/.test(name) || value?.includes("\0")) {
+      throw new TypeError(
+        `Cannot set environment variable ${JSON.stringify(name)}: names must not be empty, and ` +
+          "neither names with an equals sign nor anything with a NUL character can be passed",
+      );
+    }
+  }
+  return (spec) => {
+    const env = mergeEnv(spec.process.env ?? [], Object.entries(variables));
+    return { ...spec, process: { ...spec.process, env } };
+  };
+}
+
+/** Changes lines of an environment; of several lines with one name the last one counts. */
+export function mergeEnv(
+  env: readonly string[],
+  changes: Iterable<readonly [string, string | undefined]> = [],
+): readonly string[] {
+  const merged = new Map<string, string | undefined>();
+  for (const [name, value] of [...env.map(splitVariable), ...changes]) merged.set(name, value);
+  return [...merged].flatMap(([name, value]) =>
+    value === undefined || name === "" ? [] : [`${name}=${value}`]
+  );
+}
+
+/** The name and value of a line; one without a value is empty, as no value is none in Docker. */
+function splitVariable(line: string): readonly [string, string] {
+  const at = line.indexOf("=");
+  return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
+}
+
+/** Sets variables that nothing has set yet; they come first. */
+export function defaultEnv(
+  env: readonly string[],
+  defaults: Readonly<Record<string, string>>,
+): readonly string[] {
+  const names = new Set(env.map((line) => splitVariable(line)[0]));
+  const missing = Object.entries(defaults).filter(([name]) => !names.has(name));
+  return [...missing.map(([name, value]) => `${name}=${value}`), ...env];
+}

@@ -1,0 +1,58 @@
+import { present } from "./_json.ts";
+import type { ImageConfig } from "./image_config.ts";
+import type { SpecOption } from "./spec_option.ts";
+
+/**
+ * What a config says of an image, as annotations of its container. Labels are annotations as they
+ * are, and win over what is derived from elsewhere.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md | conversion.md};
+ * the volumes, for which it has no annotation, are named like the ports.
+ *
+ * @param config The image's config.
+ * @returns The annotations.
+ *
+ * @example The signal that ends the program
+ * ```ts
+ * import { imageAnnotations } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const annotations = imageAnnotations({
+ *   platform: { os: "linux", architecture: "arm64" },
+ *   config: { StopSignal: "SIGINT" },
+ *   diffIds: [],
+ *   history: [],
+ * });
+ *
+ * assertEquals(annotations["org.opencontainers.image.stopSignal"], "SIGINT");
+ * ```
+ */
+export function imageAnnotations(config: ImageConfig): Readonly<Record<string, string>> {
+  const { platform, author, created } = config;
+  const { StopSignal, ExposedPorts, Volumes, Labels } = config.config;
+  const derived: Readonly<Record<string, string | undefined>> = {
+    os: platform.os,
+    architecture: platform.architecture,
+    variant: platform.variant,
+    "os.version": platform["os.version"],
+    "os.features": platform["os.features"]?.join(),
+    author,
+    created,
+    stopSignal: StopSignal,
+    exposedPorts: ExposedPorts?.toSorted().join(),
+    volumes: Volumes?.toSorted().join(),
+  };
+  const named = Object.entries(derived)
+    .map(([name, value]) => [`org.opencontainers.image.${name}`, value || undefined]);
+  return { ...present(Object.fromEntries(named)), ...Labels };
+}
+
+/**
+ * Adds annotations; one that there is already is replaced.
+ *
+ * @param annotations The annotations.
+ * @returns The option.
+ */
+export function withAnnotations(annotations: Readonly<Record<string, string>>): SpecOption {
+  return (spec) => ({ ...spec, annotations: { ...spec.annotations, ...annotations } });
+}

@@ -1,0 +1,123 @@
+import type { ConsoleSize, Rlimit } from "./runtime_process.ts";
+import type { SpecOption } from "./spec_option.ts";
+
+/**
+ * Sets the program and its arguments, whatever the image says.
+ *
+ * @param args The program and its arguments.
+ * @returns The option.
+ */
+export function withArgs(args: readonly string[]): SpecOption {
+  return (spec) => ({ ...spec, process: { ...spec.process, args } });
+}
+
+/**
+ * Sets the arguments of the image's entry point, or the command itself if the image has none, as
+ * the words after the image in `docker run` do.
+ *
+ * @param command What takes the place of the image's `Cmd`.
+ * @returns The option.
+ *
+ * @example Other arguments
+ * ```ts
+ * import { newSpec, withCommand, withImageConfig } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const image = {
+ *   platform: { os: "linux", architecture: "amd64" },
+ *   config: { Entrypoint: ["/bin/echo"], Cmd: ["hello"] },
+ *   diffIds: [],
+ *   history: [],
+ * };
+ *
+ * assertEquals(newSpec(withImageConfig(image), withCommand(["bye"])).process?.args, [
+ *   "/bin/echo",
+ *   "bye",
+ * ]);
+ * ```
+ */
+export function withCommand(command: readonly string[]): SpecOption {
+  return (spec) => withArgs([...spec.pending.entrypoint, ...command])(spec);
+}
+
+/**
+ * Sets the entry point, as `--entrypoint` of Docker does: the image's `Cmd` is dropped with it. An
+ * empty one drops the image's entry point.
+ *
+ * @param entrypoint The command before its arguments.
+ * @returns The option.
+ */
+export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
+  return (spec) => withArgs(entrypoint)({ ...spec, pending: { ...spec.pending, entrypoint } });
+}
+
+/**
+ * Sets the working directory. Runtimes make it if the image does not have it.
+ *
+ * @param cwd An absolute path in the container.
+ * @returns The option.
+ * @throws {TypeError} If the path is not absolute.
+ */
+export function withCwd(cwd: string): SpecOption {
+  if (!cwd.startsWith("/")) {
+    throw new TypeError(`Cannot work in ${JSON.stringify(cwd)} as it must be an absolute path`);
+  }
+  return (spec) => ({ ...spec, process: { ...spec.process, cwd } });
+}
+
+/**
+ * Gives the program a terminal. `TERM` is set if nothing else sets it.
+ *
+ * @param size The size of the terminal in characters.
+ * @returns The option.
+ */
+export function withTerminal(size?: ConsoleSize): SpecOption {
+  return (spec) => ({
+    ...spec,
+    process: { ...spec.process, terminal: true, ...(size ? { consoleSize: size } : {}) },
+  });
+}
+
+/**
+ * Says whether the program can gain nothing from set-user-id programs such as `sudo`.
+ *
+ * @param noNewPrivileges Whether it cannot, which is the default of a new configuration.
+ * @returns The option.
+ */
+export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
+  return (spec) => ({ ...spec, process: { ...spec.process, noNewPrivileges } });
+}
+
+/**
+ * Sets limits of setrlimit(2); others stay as they are.
+ *
+ * @param limits The limits, such as `{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }`.
+ * @returns The option.
+ * @throws {RangeError} If a name is not that of a limit, or a soft limit is above the hard one.
+ *
+ * @example Allow more files
+ * ```ts
+ * import { newSpec, withRlimits } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const limit = { type: "RLIMIT_NOFILE", soft: 4096, hard: 4096 };
+ *
+ * assertEquals(newSpec(withRlimits([limit])).process?.rlimits, [limit]);
+ * ```
+ */
+export function withRlimits(limits: readonly Rlimit[]): SpecOption {
+  for (const { type, soft, hard } of limits) {
+    const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
+    if (!/^RLIMIT_[A-Z]+$/.test(type) || !counts || soft > hard) {
+      throw new RangeError(
+        `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be such as ` +
+          '"RLIMIT_NOFILE", and the soft limit a whole number >= 0 that is not above the hard one',
+      );
+    }
+  }
+  const types = new Set(limits.map(({ type }) => type));
+  return (spec) => {
+    const others = (spec.process.rlimits ?? []).filter(({ type }) => !types.has(type));
+    return { ...spec, process: { ...spec.process, rlimits: [...others, ...limits] } };
+  };
+}

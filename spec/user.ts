@@ -1,0 +1,150 @@
+import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
+import { OciError } from "./errors.ts";
+
+/** The largest user or group id that runtimes take. */
+export const MAX_ID = 2_147_483_647;
+
+/** Who a container runs as, in numbers. */
+export interface ResolvedUser {
+  /** User id. */
+  readonly uid: number;
+  /** Group id. */
+  readonly gid: number;
+  /** Further group ids, in ascending order, each once; the primary group is among them. */
+  readonly additionalGids: readonly number[];
+  /** Home directory, `/` if it is not known. */
+  readonly home: string;
+}
+
+/** Options for {@linkcode resolveUser}. */
+export interface ResolveUserOptions {
+  /**
+   * What the user is one of, for the errors.
+   *
+   * @default {"the image"}
+   */
+  readonly image?: string;
+  /**
+   * Whether the user keeps the further groups of `/etc/group` where a group is given explicitly.
+   *
+   * @default {false}
+   */
+  readonly additionalGids?: boolean;
+}
+
+/** An image has no user or no group of a name. */
+export class UnknownUserError extends OciError {
+  /** What was looked for. */
+  readonly kind: "user" | "group";
+  /** The name that was looked for. */
+  readonly account: string;
+
+  /** Creates the error; `image` says where the name was looked for. */
+  constructor(kind: "user" | "group", account: string, image: string) {
+    const file = kind === "user" ? "/etc/passwd" : "/etc/group";
+    super(
+      `Cannot find ${kind} ${JSON.stringify(account)} in ${image}: its ${file} has no such line; ` +
+        "give a name that it has, or a number",
+    );
+    this.kind = kind;
+    this.account = account;
+  }
+}
+
+/**
+ * Finds out the numbers of a user as an image names it.
+ *
+ * Text that is all digits is a number always, whatever names there are (CVE-2024-40635,
+ * CVE-2026-46680). A number needs no line in `/etc/passwd`; its group is then 0. The primary group
+ * is among the further groups, so that a program cannot shed it (CVE-2022-2989).
+ *
+ * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; nothing stands for 0.
+ * @param passwd Text of the image's `/etc/passwd`; empty if there is none.
+ * @param group Text of the image's `/etc/group`; empty if there is none.
+ * @returns The numbers, and the home directory.
+ * @throws {UnknownUserError} If there is no user or group of the name.
+ * @throws {RangeError} If a number is above {@linkcode MAX_ID}.
+ * @throws {SyntaxError} If `user` has more than one colon.
+ *
+ * @example Resolve a user
+ * ```ts
+ * import { resolveUser } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const passwd = "app:x:1000:1000::/home/app:/bin/sh";
+ * const group = "app:x:1000:\nvideo:x:44:app";
+ *
+ * assertEquals(resolveUser("app", passwd, group), {
+ *   uid: 1000,
+ *   gid: 1000,
+ *   additionalGids: [44, 1000],
+ *   home: "/home/app",
+ * });
+ * assertEquals(resolveUser("app:video", passwd, group).additionalGids, []);
+ * ```
+ */
+export function resolveUser(
+  user: string,
+  passwd: string,
+  group: string,
+  options: ResolveUserOptions = {},
+): ResolvedUser {
+  const { image = "the image", additionalGids = false } = options;
+  const [userText = "", groupText = "", ...rest] = user.split(":");
+  if (rest.length > 0) {
+    throw new SyntaxError(
+      `Cannot parse user ${JSON.stringify(user)} of ${image}: it must be "USER[:GROUP]"`,
+    );
+  }
+  const groups = parseGroup(group);
+  const found = findUser(userText || "0", parsePasswd(passwd), image);
+  const gid = groupText === "" ? found.gid : findGroup(groupText, groups, image);
+  const wantsGroups = groupText === "" || additionalGids;
+  return {
+    uid: checkId(found.uid, "user", image),
+    gid: checkId(gid, "group", image),
+    additionalGids: wantsGroups ? furtherGroups(found.name, gid, groups, image) : [],
+    home: found.home.startsWith("/") ? found.home : "/",
+  };
+}
+
+/** What is known of a user; one that is a number without a line has no name. */
+type FoundUser = Pick<PasswdEntry, "uid" | "gid" | "home"> & { readonly name?: string };
+
+function findUser(text: string, users: readonly PasswdEntry[], image: string): FoundUser {
+  const uid = numericId(text, "user", image);
+  if (uid !== undefined) {
+    return users.find((user) => user.uid === uid) ?? { uid, gid: 0, home: "/" };
+  }
+  const named = users.find((user) => user.name === text);
+  if (named === undefined) throw new UnknownUserError("user", text, image);
+  return named;
+}
+
+function findGroup(text: string, groups: readonly GroupEntry[], image: string): number {
+  const gid = numericId(text, "group", image) ?? groups.find((group) => group.name === text)?.gid;
+  if (gid === undefined) throw new UnknownUserError("group", text, image);
+  return gid;
+}
+
+function furtherGroups(
+  name: string | undefined,
+  gid: number,
+  groups: readonly GroupEntry[],
+  image: string,
+): readonly number[] {
+  const belongsTo = groups.filter((group) => name !== undefined && group.members.includes(name));
+  const gids = new Set([gid, ...belongsTo.map((group) => checkId(group.gid, "group", image))]);
+  return [...gids].sort((a, b) => a - b);
+}
+
+function numericId(text: string, kind: string, image: string): number | undefined {
+  return /^[0-9]+$/.test(text) ? checkId(Number(text), kind, image, text.slice(0, 40)) : undefined;
+}
+
+function checkId(id: number, kind: string, image: string, text = String(id)): number {
+  if (id <= MAX_ID) return id;
+  throw new RangeError(
+    `Cannot run ${image} as ${kind} ${text} as ids must be from 0 to ${MAX_ID}`,
+  );
+}
