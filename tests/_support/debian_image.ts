@@ -8,8 +8,10 @@ import { dir, file, tar, whiteout } from "./tar.ts";
 
 /** A Debian root file system as an image, in an OCI layout. */
 export interface DebianImage {
-  /** The layout, with the tags `single` (amd64), `zstd` (the same) and `index` (amd64, arm64). */
+  /** The layout, with the tags `single` (amd64) and `index` (amd64, arm64). */
   readonly layout: string;
+  /** Another layout, with zstd layers and the tag `single`. */
+  readonly zstdLayout: string;
   /** The uncompressed root file system, the image's first layer. */
   readonly tar: string;
 }
@@ -17,7 +19,7 @@ export interface DebianImage {
 /** The programs that {@linkcode debianImage} needs; it needs to be root as well. */
 export const DEBIAN_IMAGE_NEEDS: readonly string[] = ["mmdebstrap", "skopeo"];
 
-const RECIPE = "3: minbase bookworm, a layer with a whiteout, amd64 and arm64, gzip and zstd";
+const RECIPE = "4: minbase bookworm, a layer with a whiteout, amd64 and arm64, gzip and zstd";
 const SOURCES = "/etc/apt/sources.list.d/debian.sources";
 
 /**
@@ -41,7 +43,11 @@ export async function debianImage(): Promise<DebianImage> {
       throw error;
     }
   }
-  return { layout: join(place, "layout"), tar: join(place, "rootfs.tar") };
+  return {
+    layout: join(place, "layout"),
+    zstdLayout: join(place, "layout-zstd"),
+    tar: join(place, "rootfs.tar"),
+  };
 }
 
 async function build(place: string): Promise<void> {
@@ -59,12 +65,14 @@ async function build(place: string): Promise<void> {
   const config = { Cmd: ["/bin/bash"], Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] };
   const amd64 = buildImage({ layers, config });
   // The layers are the same: nothing here runs them on another machine.
-  const arm64 = buildImage({ layers, config, platform: "linux/arm64/v8" });
+  const same = amd64.layers.map(({ tar, bytes }) => ({ tar, blob: bytes }));
+  const arm64 = buildImage({ layers: same, config, platform: "linux/arm64/v8" });
   const layout = join(place, "layout");
   await writeLayout(layout, { single: amd64, index: buildIndex([amd64, arm64]) });
+  // In the same layout, skopeo would take the layers that are there for those it is to make.
   await runPeer("skopeo", [
     ...["copy", "--quiet", "--insecure-policy", "--dest-compress-format=zstd"],
-    ...[`oci:${layout}:single`, `oci:${layout}:zstd`],
+    ...[`oci:${layout}:single`, `oci:${layout}-zstd:single`],
   ], { env: { HOME: place } });
 }
 
@@ -104,18 +112,18 @@ export interface PushVariantsOptions {
  */
 export async function pushVariants(
   host: string,
-  image: DebianImage,
+  { layout, zstdLayout }: DebianImage,
   options: PushVariantsOptions = {},
 ): Promise<void> {
   const { auth, tlsVerify = false } = options;
   // skopeo remembers where it saw the same content, and would put another blob in its place.
-  const forms: Record<typeof VARIANTS[number], readonly [tag: string, ...flags: string[]]> = {
-    "debian/oci": ["single", "--preserve-digests"],
-    "debian/docker": ["single", "--format=v2s2"],
-    "debian/zstd": ["zstd", "--preserve-digests"],
-    "debian/index": ["index", "--all", "--preserve-digests"],
+  const forms: Record<typeof VARIANTS[number], readonly [source: string, ...flags: string[]]> = {
+    "debian/oci": [`${layout}:single`, "--preserve-digests"],
+    "debian/docker": [`${layout}:single`, "--format=v2s2"],
+    "debian/zstd": [`${zstdLayout}:single`, "--preserve-digests"],
+    "debian/index": [`${layout}:index`, "--all", "--preserve-digests"],
   };
-  for (const [repository, [tag, ...flags]] of Object.entries(forms)) {
+  for (const [repository, [source, ...flags]] of Object.entries(forms)) {
     await using home = await makeTempDir();
     const credentials = auth === undefined
       ? []
@@ -124,7 +132,7 @@ export async function pushVariants(
       ...["copy", "--quiet", "--insecure-policy", `--dest-tls-verify=${tlsVerify}`],
       ...credentials,
       ...flags,
-      `oci:${image.layout}:${tag}`,
+      `oci:${source}`,
       `docker://${host}/${repository}:latest`,
     ], { env: { HOME: home.path } });
   }

@@ -1,0 +1,161 @@
+import { assert, assertEquals } from "@std/assert";
+import { walk } from "@std/fs";
+import { dirname, fromFileUrl, join, relative } from "@std/path";
+import { importsOf, withoutComments } from "./_support/imports.ts";
+import { ROOT } from "./_support/process.ts";
+
+/** Which folders the modules of a folder may import from; `""` is the project's own directory. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  spec: [],
+  layer: ["spec"],
+  registry: ["spec"],
+  store: ["spec", "layer", "registry"],
+  cache: ["spec", "layer", "registry", "store"],
+  cli: ["", "spec", "layer", "registry", "store", "cache"],
+  "": ["spec", "layer", "registry", "store", "cache", "cli"],
+};
+
+/** What the tests alone may use. */
+const TEST_ONLY = ["@std/assert", "fast-check", "@cfworker/json-schema"];
+
+interface Module {
+  readonly path: string;
+  readonly folder: string;
+  readonly source: string;
+  readonly imports: readonly string[];
+}
+
+async function publishedModules(): Promise<readonly Module[]> {
+  const modules: Module[] = [];
+  for (const folder of Object.keys(ALLOWED)) {
+    const maxDepth = folder === "" ? 1 : Infinity;
+    for await (const { path } of walk(join(ROOT, folder), { exts: ["ts"], maxDepth })) {
+      const source = await Deno.readTextFile(path);
+      modules.push({ path: relative(ROOT, path), folder, source, imports: importsOf(source) });
+    }
+  }
+  return modules;
+}
+
+const modules = await publishedModules();
+
+/** A relative specifier as a path from the project's directory. */
+function resolve(module: Module, specifier: string): string {
+  return relative(ROOT, join(ROOT, dirname(module.path), specifier));
+}
+
+function folderOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.indexOf("/")) : "";
+}
+
+/** Each import that a rule refuses, as `module -> specifier`. */
+function refused(rule: (module: Module, specifier: string) => boolean): readonly string[] {
+  return modules.flatMap((module) =>
+    module.imports.filter((specifier) => rule(module, specifier))
+      .map((specifier) => `${module.path} -> ${specifier}`)
+  );
+}
+
+function isRelative(specifier: string): boolean {
+  return specifier.startsWith(".");
+}
+
+Deno.test("the folders hold modules, and their imports are found", () => {
+  assert(modules.some(({ folder }) => folder === "spec"));
+  assert(modules.some(({ imports }) => imports.includes("../spec/mod.ts")));
+});
+
+Deno.test("imports between folders go one way", () => {
+  const wrong = refused((module, specifier) => {
+    if (!isRelative(specifier)) return false;
+    const target = folderOf(resolve(module, specifier));
+    return target !== module.folder && !ALLOWED[module.folder]?.includes(target);
+  });
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("another folder is entered through its mod.ts", () => {
+  const wrong = refused((module, specifier) => {
+    if (!isRelative(specifier)) return false;
+    const path = resolve(module, specifier);
+    const target = folderOf(path);
+    // The command line is no library: `mod.ts` alone loads it, lazily, by its main file.
+    if (target === module.folder || target === "cli") return false;
+    return path !== join(target, "mod.ts") && path !== "deno.json";
+  });
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("a file that begins with an underscore is imported from its own folder alone", () => {
+  const wrong = refused((module, specifier) => {
+    const path = resolve(module, specifier);
+    return isRelative(specifier) && /(?:^|\/)_[^/]*$/.test(path) &&
+      dirname(path) !== dirname(module.path);
+  });
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("spec imports nothing but node:crypto", () => {
+  const wrong = refused(({ folder }, specifier) =>
+    folder === "spec" && !isRelative(specifier) && specifier !== "node:crypto"
+  );
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("what is published imports nothing that the tests alone need", () => {
+  const wrong = refused((module, specifier) =>
+    TEST_ONLY.some((name) => specifier === name || specifier.startsWith(`${name}/`)) ||
+    isRelative(specifier) && folderOf(resolve(module, specifier)) === "tests"
+  );
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("every other import is a bare name of deno.json, or of node", async () => {
+  const { imports } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const wrong = refused((_, specifier) =>
+    !isRelative(specifier) && !specifier.startsWith("node:") && !Object.hasOwn(imports, specifier)
+  );
+
+  assertEquals(wrong, []);
+});
+
+Deno.test("what is published writes nothing to the console", () => {
+  const wrong = modules.filter(({ source }) => /\bconsole\b/.test(withoutComments(source)))
+    .map(({ path }) => path);
+
+  assertEquals(wrong, []);
+});
+
+Deno.test.each([
+  { source: 'import { a } from "./a.ts";', imports: ["./a.ts"] },
+  { source: 'import {\n  a,\n  b,\n} from "./a.ts";', imports: ["./a.ts"] },
+  { source: 'import type { A } from "../b/mod.ts";', imports: ["../b/mod.ts"] },
+  { source: 'import "./effect.ts";', imports: ["./effect.ts"] },
+  { source: 'import json from "../deno.json" with { type: "json" };', imports: ["../deno.json"] },
+  { source: 'export * from "./a.ts";\nexport { b } from "./b.ts";', imports: ["./a.ts", "./b.ts"] },
+  { source: 'const { a } = await import("./a.ts");', imports: ["./a.ts"] },
+  { source: 'let a: import("./a.ts").A;', imports: ["./a.ts"] },
+  {
+    source: 'new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });',
+    imports: ["./worker.ts"],
+  },
+  { source: '/**\n * ```ts\n * import { a } from "@x/oci";\n * ```\n */\n', imports: [] },
+  { source: '// import { a } from "./a.ts";', imports: [] },
+  { source: 'const accept = "*/*";\nexport * from "./a.ts";', imports: ["./a.ts"] },
+])("importsOf() reads $source", ({ source, imports }) => {
+  assertEquals(importsOf(source), imports);
+});
+
+Deno.test("importsOf() reads this file", async () => {
+  const imports = importsOf(await Deno.readTextFile(fromFileUrl(import.meta.url)));
+
+  assertEquals(imports.filter(isRelative).slice(0, 2), [
+    "./_support/imports.ts",
+    "./_support/process.ts",
+  ]);
+});
