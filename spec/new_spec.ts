@@ -51,7 +51,7 @@ export function newSpec(...options: readonly SpecOption[]): RuntimeSpec {
  * import { formatSpec } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(formatSpec({ ociVersion: "1.2.0" }), '{\n  "ociVersion": "1.2.0"\n}\n');
+ * assertEquals(formatSpec({ ociVersion: "1.0.2" }), '{\n  "ociVersion": "1.0.2"\n}\n');
  * ```
  */
 export function formatSpec(spec: RuntimeSpec): string {

@@ -1,8 +1,11 @@
 import type { LinuxSpec } from "./runtime_linux.ts";
 import type { Process } from "./runtime_process.ts";
 
-/** The version of the runtime specification that {@linkcode RuntimeSpec} describes. */
-export const RUNTIME_SPEC_VERSION = "1.2.0";
+/**
+ * The version of the runtime specification that new configurations declare. Runtimes pass over what
+ * they do not know, but crun before 1.9 refuses a configuration that declares a later version.
+ */
+export const RUNTIME_SPEC_VERSION = "1.0.2";
 
 /**
  * What a runtime such as runc or crun is to run: the `config.json` of a bundle, for Linux.
