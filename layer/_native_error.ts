@@ -1,0 +1,49 @@
+type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
+
+/** Code, description and class of what Linux answers, by number, as Deno's own API has them. */
+const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = {
+  1: ["EPERM", "Operation not permitted", Deno.errors.PermissionDenied],
+  2: ["ENOENT", "No such file or directory", Deno.errors.NotFound],
+  4: ["EINTR", "Interrupted system call", Deno.errors.Interrupted],
+  5: ["EIO", "Input/output error", Error],
+  9: ["EBADF", "Bad file descriptor", Deno.errors.BadResource],
+  12: ["ENOMEM", "Cannot allocate memory", Error],
+  13: ["EACCES", "Permission denied", Deno.errors.PermissionDenied],
+  16: ["EBUSY", "Device or resource busy", Deno.errors.Busy],
+  17: ["EEXIST", "File exists", Deno.errors.AlreadyExists],
+  18: ["EXDEV", "Invalid cross-device link", Error],
+  20: ["ENOTDIR", "Not a directory", Deno.errors.NotADirectory],
+  21: ["EISDIR", "Is a directory", Deno.errors.IsADirectory],
+  22: ["EINVAL", "Invalid argument", Error],
+  23: ["ENFILE", "Too many open files in system", Error],
+  24: ["EMFILE", "Too many open files", Error],
+  26: ["ETXTBSY", "Text file busy", Deno.errors.Busy],
+  27: ["EFBIG", "File too large", Error],
+  28: ["ENOSPC", "No space left on device", Error],
+  30: ["EROFS", "Read-only file system", Error],
+  31: ["EMLINK", "Too many links", Error],
+  34: ["ERANGE", "Numerical result out of range", Error],
+  36: ["ENAMETOOLONG", "File name too long", Error],
+  38: ["ENOSYS", "Function not implemented", Deno.errors.NotSupported],
+  39: ["ENOTEMPTY", "Directory not empty", Error],
+  40: ["ELOOP", "Too many levels of symbolic links", Deno.errors.FilesystemLoop],
+  61: ["ENODATA", "No data available", Error],
+  75: ["EOVERFLOW", "Value too large for defined data type", Error],
+  95: ["EOPNOTSUPP", "Operation not supported", Deno.errors.NotSupported],
+  116: ["ESTALE", "Stale file handle", Error],
+  122: ["EDQUOT", "Disk quota exceeded", Error],
+};
+
+/** The error that a system call ended with, of the class and with the code that Deno gives it. */
+export function nativeError(errno: number, call: string, path: string): Error {
+  const [code, text, ErrorClass] = ERRORS[errno] ??
+    [`E${errno}`, "Unknown error", Error] as const;
+  const error = new ErrorClass(`${text} (os error ${errno}): ${call} "${path}"`);
+  return Object.assign(error, { code });
+}
+
+/** The code of an error of the operating system, such as `ENOENT`, whoever raised it. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

@@ -1,0 +1,353 @@
+import { decodeName, encodeName } from "./entry_name.ts";
+import type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeEntry,
+  TreeFile,
+  TreeReader,
+} from "./file_tree.ts";
+import { NativeEntry } from "./_native_entry.ts";
+import { nativeError } from "./_native_error.ts";
+import type { NativeLibc } from "./_native_libc.ts";
+
+const SYS_OPENAT2 = 437n;
+const AT_FDCWD = -100;
+
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_REMOVEDIR = 0x200;
+const AT_EMPTY_PATH = 0x1000;
+const O_RDONLY = 0;
+const O_WRONLY = 1;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const RESOLVE_IN_ROOT = 0x10;
+const STATX_BASIC_STATS = 0x7ff;
+const EEXIST = 17;
+const ENOENT = 2;
+const ENOTDIR = 20;
+
+/** What `st_mode` says of the type, in the kernel's order. */
+const TYPES: Readonly<Record<number, FileType>> = {
+  0o010000: "fifo",
+  0o020000: "character-device",
+  0o040000: "directory",
+  0o060000: "block-device",
+  0o100000: "file",
+  0o120000: "symlink",
+  0o140000: "socket",
+};
+const TYPE_BITS = new Map(Object.entries(TYPES).map(([bits, type]) => [type, Number(bits)]));
+
+/** Descriptors of directories that are kept open; the limit of a process is 1024 as a rule. */
+const MAX_OPEN_DIRECTORIES = 64;
+const PATH_BYTES = 4096;
+const OPEN_HOW_BYTES = 24n;
+
+/**
+ * A tree through the kernel's own calls. Directories are opened with `openat2`, which resolves
+ * them inside the root and through no link, whatever others do to the tree meanwhile; all else
+ * happens by a single name in such a directory.
+ */
+export class NativeTree implements FileTree {
+  readonly backend = "native";
+  readonly root: string;
+  readonly #libc: NativeLibc;
+  readonly #calls: NativeLibc["symbols"];
+  readonly #rootFd: number;
+  readonly #how: Uint8Array<ArrayBuffer>;
+  /** Open directories, the one that was used longest ago first. */
+  readonly #directories = new Map<string, number>();
+  readonly #name = new Uint8Array(PATH_BYTES + 1);
+  readonly #other = new Uint8Array(PATH_BYTES + 1);
+  readonly #statx = new Uint8Array(256);
+  readonly #statxView = new DataView(this.#statx.buffer);
+  readonly #encoder = new TextEncoder();
+  #directory = "";
+  #directoryFd: number;
+
+  /** Opens the root, which must be a directory; owns `libc` from then on. */
+  constructor(root: string, libc: NativeLibc) {
+    this.root = root;
+    this.#libc = libc;
+    this.#calls = libc.symbols;
+    const how = new BigUint64Array(3);
+    how[0] = BigInt(O_PATH | libc.abi.openDirectory | O_CLOEXEC);
+    how[2] = BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+    this.#how = new Uint8Array(how.buffer);
+    const flags = O_PATH | libc.abi.openDirectory | O_CLOEXEC;
+    const path = this.#encode(this.#name, root);
+    this.#rootFd = this.#check(this.#calls.openat(AT_FDCWD, path, flags, 0), "openat", "");
+    this.#directoryFd = this.#rootFd;
+    // Tells here, rather than at the first entry, that the kernel or a filter lacks the call.
+    const fd = this.#openDirectory(".");
+    if (fd < 0) {
+      const error = this.#failure("openat2", "");
+      this.#calls.close(this.#rootFd);
+      throw error;
+    }
+    this.#calls.close(fd);
+  }
+
+  status(path: string): FileStatus | undefined {
+    const fd = this.#tryLocate(path);
+    if (fd < 0) return undefined;
+    const flags = path === "" ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+    const { abi } = this.#libc;
+    const result = this.#calls.statx(
+      abi.statx,
+      fd,
+      this.#name,
+      flags,
+      STATX_BASIC_STATS,
+      this.#statx,
+    );
+    if (result < 0) {
+      const errno = this.#libc.errno();
+      if (errno === ENOENT) return undefined;
+      throw nativeError(errno, "statx", path);
+    }
+    const view = this.#statxView;
+    const mode = view.getUint16(28, true);
+    return {
+      type: TYPES[mode & 0o170000] ?? "file",
+      mode: mode & 0o7777,
+      uid: view.getUint32(20, true),
+      gid: view.getUint32(24, true),
+      size: Number(view.getBigUint64(40, true)),
+      nlink: view.getUint32(16, true),
+      mtime: Number(view.getBigInt64(112, true)),
+      mtimeNs: view.getUint32(120, true),
+      dev: view.getUint32(136, true) * 0x100000 + view.getUint32(140, true),
+      ino: Number(view.getBigUint64(32, true)),
+      devmajor: view.getUint32(128, true),
+      devminor: view.getUint32(132, true),
+    };
+  }
+
+  readLink(path: string): string {
+    const fd = this.#locate(path);
+    const length = this.#check(
+      this.#calls.readlinkat(fd, this.#name, this.#other, BigInt(PATH_BYTES)),
+      "readlinkat",
+      path,
+    );
+    return decodeName(this.#other.slice(0, length));
+  }
+
+  list(path: string): readonly string[] {
+    const fd = this.#openAt(path, O_RDONLY | this.#libc.abi.openDirectory);
+    try {
+      return this.#readNames(fd, path);
+    } finally {
+      this.#calls.close(fd);
+    }
+  }
+
+  #readNames(fd: number, path: string): string[] {
+    const names: string[] = [];
+    const buffer = new Uint8Array(65_536);
+    const view = new DataView(buffer.buffer);
+    while (true) {
+      const length = this.#check(
+        this.#calls.getdents64(this.#libc.abi.getdents64, fd, buffer, BigInt(buffer.length)),
+        "getdents64",
+        path,
+      );
+      if (length === 0) return names;
+      // struct linux_dirent64: inode, offset, record length at 16, type, name at 19.
+      for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
+        const name = decodeName(buffer.slice(at + 19, buffer.indexOf(0, at + 19)));
+        if (name !== "." && name !== "..") names.push(name);
+      }
+    }
+  }
+
+  openFile(path: string): TreeReader {
+    // A FIFO or a device must not keep the call waiting.
+    const fd = this.#openAt(path, O_RDONLY | O_NONBLOCK);
+    const calls = this.#calls;
+    return {
+      read: (buffer) => {
+        const bytes = buffer as Uint8Array<ArrayBuffer>;
+        return this.#check(calls.read(fd, bytes, BigInt(bytes.length)), "read", path);
+      },
+      [Symbol.dispose]: () => void calls.close(fd),
+    };
+  }
+
+  makeDirectory(path: string): boolean {
+    const fd = this.#locate(path);
+    return this.#made(this.#calls.mkdirat(fd, this.#name, 0o700), "mkdirat", path);
+  }
+
+  createFile(path: string): TreeFile | undefined {
+    const directory = this.#locate(path);
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | this.#libc.abi.openNoFollow;
+    const fd = this.#calls.openat(directory, this.#name, flags, 0o600);
+    return this.#made(fd, "openat", path)
+      ? new NativeEntry(this.#libc, fd, path, false)
+      : undefined;
+  }
+
+  makeSymlink(path: string, target: string): boolean {
+    const fd = this.#locate(path);
+    const result = this.#calls.symlinkat(this.#encode(this.#other, target), fd, this.#name);
+    return this.#made(result, "symlinkat", path);
+  }
+
+  makeLink(path: string, target: string): void {
+    const source = this.#locate(target);
+    this.#other.set(this.#name);
+    // Of the descriptors that are open the source's was used last: this does not close it.
+    const directory = this.#locate(path);
+    const result = this.#calls.linkat(source, this.#other, directory, this.#name, 0);
+    this.#check(result, "linkat", path);
+  }
+
+  makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
+    const fd = this.#locate(path);
+    const mode = (TYPE_BITS.get(type) ?? 0) | 0o600;
+    const device = makeDevice(devmajor, devminor);
+    const result = this.#calls.mknodat(this.#libc.abi.mknodat, fd, this.#name, mode, device);
+    return this.#made(result, "mknodat", path);
+  }
+
+  open(path: string): TreeEntry {
+    return new NativeEntry(this.#libc, this.#openAt(path, O_PATH), path, true);
+  }
+
+  unlink(path: string): void {
+    const fd = this.#locate(path);
+    this.#check(this.#calls.unlinkat(fd, this.#name, 0), "unlinkat", path);
+  }
+
+  removeDirectory(path: string): void {
+    this.#forget(path);
+    const fd = this.#locate(path);
+    this.#check(this.#calls.unlinkat(fd, this.#name, AT_REMOVEDIR), "unlinkat", path);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#directories.values()) this.#calls.close(fd);
+    this.#directories.clear();
+    this.#calls.close(this.#rootFd);
+    this.#libc[Symbol.dispose]();
+  }
+
+  /** Opens the last part of a path as it is. */
+  #openAt(path: string, flags: number): number {
+    const directory = this.#locate(path);
+    if (path === "") this.#encode(this.#name, ".");
+    const fd = this.#calls.openat(
+      directory,
+      this.#name,
+      flags | this.#libc.abi.openNoFollow | O_CLOEXEC,
+      0,
+    );
+    return this.#check(fd, "openat", path);
+  }
+
+  /** The parent's descriptor; the last part of the path stands in `#name` then. */
+  #locate(path: string): number {
+    const fd = this.#tryLocate(path);
+    if (fd < 0) throw this.#failure("openat2", path);
+    return fd;
+  }
+
+  /** Like `#locate`, but less than 0 if a parent is missing. */
+  #tryLocate(path: string): number {
+    const slash = path.lastIndexOf("/");
+    const directory = slash < 0 ? "" : path.slice(0, slash);
+    if (directory !== this.#directory) {
+      const fd = this.#enter(directory);
+      if (fd < 0) {
+        const errno = this.#libc.errno();
+        if (errno === ENOENT || errno === ENOTDIR) return fd;
+        throw nativeError(errno, "openat2", path);
+      }
+      this.#directory = directory;
+      this.#directoryFd = fd;
+    }
+    this.#encode(this.#name, slash < 0 ? path : path.slice(slash + 1));
+    return this.#directoryFd;
+  }
+
+  #enter(directory: string): number {
+    if (directory === "") return this.#rootFd;
+    const known = this.#directories.get(directory);
+    if (known !== undefined) {
+      this.#directories.delete(directory);
+      this.#directories.set(directory, known);
+      return known;
+    }
+    const fd = this.#openDirectory(directory);
+    if (fd < 0) return fd;
+    this.#directories.set(directory, fd);
+    if (this.#directories.size > MAX_OPEN_DIRECTORIES) {
+      const [oldest] = this.#directories.keys();
+      this.#forget(oldest as string);
+    }
+    return fd;
+  }
+
+  #openDirectory(directory: string): number {
+    const path = this.#encode(this.#name, directory);
+    return this.#calls.openat2(SYS_OPENAT2, this.#rootFd, path, this.#how, OPEN_HOW_BYTES);
+  }
+
+  #forget(directory: string): void {
+    const fd = this.#directories.get(directory);
+    if (fd === undefined) return;
+    if (directory === this.#directory) {
+      this.#directory = "";
+      this.#directoryFd = this.#rootFd;
+    }
+    this.#directories.delete(directory);
+    this.#calls.close(fd);
+  }
+
+  /** Writes text as a C string. */
+  #encode(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuffer> {
+    if (text.isWellFormed()) {
+      const { read, written } = this.#encoder.encodeInto(text, buffer);
+      if (read < text.length || written > PATH_BYTES) throw nativeError(36, "encode", text);
+      buffer[written] = 0;
+      return buffer;
+    }
+    const bytes = encodeName(text);
+    if (bytes.length > PATH_BYTES) throw nativeError(36, "encode", text);
+    buffer.set(bytes);
+    buffer[bytes.length] = 0;
+    return buffer;
+  }
+
+  #made(result: number, call: string, path: string): boolean {
+    if (result >= 0) return true;
+    const errno = this.#libc.errno();
+    if (errno === EEXIST) return false;
+    throw nativeError(errno, call, path);
+  }
+
+  #check(result: number, call: string, path: string): number {
+    if (result < 0) throw this.#failure(call, path);
+    return result;
+  }
+
+  #failure(call: string, path: string): Error {
+    return nativeError(this.#libc.errno(), call, path);
+  }
+}
+
+/** A device number as the kernel takes it: 12 bits of major, 20 of minor, interleaved. */
+function makeDevice(major: number, minor: number): bigint {
+  const high = BigInt(major);
+  const low = BigInt(minor);
+  return (low & 0xffn) | ((high & 0xfffn) << 8n) | ((low & ~0xffn) << 12n) |
+    ((high & ~0xfffn) << 32n);
+}

@@ -1,0 +1,233 @@
+import { lchownSync, linkSync, lutimesSync } from "node:fs";
+import { errorCode } from "./_native_error.ts";
+import type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeEntry,
+  TreeFile,
+  TreeReader,
+} from "./file_tree.ts";
+
+/**
+ * A tree through Deno's own API. It relies on the caller having looked at each parent, and on
+ * nobody else changing the tree meanwhile. It makes no devices, sets no extended attributes,
+ * keeps times to the millisecond, and knows no names that are not UTF-8.
+ */
+export class PureTree implements FileTree {
+  readonly backend = "pure";
+  readonly root: string;
+
+  /** Opens the root, which must be a directory. */
+  constructor(root: string) {
+    this.root = root;
+    if (!Deno.statSync(root).isDirectory) {
+      throw new Deno.errors.NotADirectory(`Not a directory: open "${root}"`);
+    }
+  }
+
+  status(path: string): FileStatus | undefined {
+    try {
+      const status = path === "" ? Deno.statSync(this.root) : Deno.lstatSync(this.#at(path));
+      return fileStatus(status);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      throw error;
+    }
+  }
+
+  readLink(path: string): string {
+    return Deno.readLinkSync(this.#at(path));
+  }
+
+  list(path: string): readonly string[] {
+    return Array.from(Deno.readDirSync(this.#at(path)), (entry) => entry.name);
+  }
+
+  openFile(path: string): TreeReader {
+    const file = Deno.openSync(this.#at(path));
+    return {
+      read: (buffer) => file.readSync(buffer) ?? 0,
+      [Symbol.dispose]: () => file.close(),
+    };
+  }
+
+  makeDirectory(path: string): boolean {
+    return made(() => Deno.mkdirSync(this.#at(path), { mode: 0o700 }));
+  }
+
+  createFile(path: string): TreeFile | undefined {
+    const name = this.#at(path);
+    let file: Deno.FsFile | undefined;
+    const isMade = made(() => {
+      // O_EXCL: never what a link points to.
+      file = Deno.openSync(name, { write: true, createNew: true, mode: 0o600 });
+    });
+    return isMade && file !== undefined ? new PureFile(name, file) : undefined;
+  }
+
+  makeSymlink(path: string, target: string): boolean {
+    refuseBytes(target);
+    return made(() => Deno.symlinkSync(target, this.#at(path)));
+  }
+
+  makeLink(path: string, target: string): void {
+    // Deno.linkSync follows a target that is a symbolic link on some systems; link(2) does not.
+    linkSync(this.#at(target), this.#at(path));
+  }
+
+  makeNode(path: string, type: FileType): boolean {
+    throw notSupported(`Cannot make a ${type} at "${path}" as this needs --allow-ffi`);
+  }
+
+  open(path: string): TreeEntry {
+    return new PureEntry(this.#at(path));
+  }
+
+  unlink(path: string): void {
+    Deno.removeSync(this.#at(path));
+  }
+
+  removeDirectory(path: string): void {
+    Deno.removeSync(this.#at(path));
+  }
+
+  [Symbol.dispose](): void {
+    // Nothing is kept open.
+  }
+
+  #at(path: string): string {
+    refuseBytes(path);
+    return path === "" ? this.root : `${this.root}/${path}`;
+  }
+}
+
+/** An entry by its name. */
+class PureEntry implements TreeEntry {
+  protected readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  setOwner(uid: number, gid: number): void {
+    lchownSync(this.path, uid, gid);
+  }
+
+  setMode(mode: number): void {
+    // chmod(2) follows links: nothing else may stand there.
+    if (Deno.lstatSync(this.path).isSymlink) throw notSupported("Symbolic links have no mode");
+    Deno.chmodSync(this.path, mode);
+  }
+
+  setTimes(mtime: number, mtimeNs: number): void {
+    const time = toDate(mtime, mtimeNs);
+    lutimesSync(this.path, time, time);
+  }
+
+  setXattr(name: string): void {
+    throw notSupported(`Cannot set extended attribute "${name}" as this needs --allow-ffi`);
+  }
+
+  getXattr(): undefined {
+    return undefined;
+  }
+
+  listXattrs(): readonly string[] {
+    return [];
+  }
+
+  removeXattr(): void {
+    // None can be seen, so there is none to remove.
+  }
+
+  [Symbol.dispose](): void {
+    // Nothing is kept open.
+  }
+}
+
+class PureFile extends PureEntry implements TreeFile {
+  readonly #file: Deno.FsFile;
+  #position = 0;
+
+  constructor(path: string, file: Deno.FsFile) {
+    super(path);
+    this.#file = file;
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    if (position !== this.#position) this.#file.seekSync(position, Deno.SeekMode.Start);
+    let written = 0;
+    while (written < bytes.length) written += this.#file.writeSync(bytes.subarray(written));
+    this.#position = position + written;
+  }
+
+  truncate(size: number): void {
+    this.#file.truncateSync(size);
+  }
+
+  override setTimes(mtime: number, mtimeNs: number): void {
+    const time = toDate(mtime, mtimeNs);
+    this.#file.utimeSync(time, time);
+  }
+
+  override [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+function made(make: () => void): boolean {
+  try {
+    make();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Deno keeps milliseconds of a time, and loses one now and then when it is given as a number. */
+function toDate(mtime: number, mtimeNs: number): Date {
+  return new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6));
+}
+
+function fileStatus(status: Deno.FileInfo): FileStatus {
+  const time = status.mtime?.getTime() ?? 0;
+  const seconds = Math.floor(time / 1000);
+  const rdev = status.rdev ?? 0;
+  return {
+    type: typeOf(status),
+    mode: (status.mode ?? 0) & 0o7777,
+    uid: status.uid ?? 0,
+    gid: status.gid ?? 0,
+    size: status.size,
+    nlink: status.nlink ?? 1,
+    mtime: seconds,
+    mtimeNs: (time - seconds * 1000) * 1e6,
+    dev: status.dev,
+    ino: status.ino ?? 0,
+    // Numbers of Linux; elsewhere no device is ever compared.
+    devmajor: (rdev >>> 8) & 0xfff,
+    devminor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
+  };
+}
+
+function typeOf(status: Deno.FileInfo): FileType {
+  if (status.isFile) return "file";
+  if (status.isDirectory) return "directory";
+  if (status.isSymlink) return "symlink";
+  if (status.isFifo) return "fifo";
+  if (status.isCharDevice) return "character-device";
+  return status.isBlockDevice ? "block-device" : "socket";
+}
+
+/** Deno would write each byte that is not UTF-8 as U+FFFD: another name than was meant. */
+function refuseBytes(name: string): void {
+  if (name.isWellFormed()) return;
+  throw notSupported("The name is not UTF-8, which needs --allow-ffi");
+}
+
+function notSupported(message: string): Error {
+  return Object.assign(new Deno.errors.NotSupported(message), { code: "EOPNOTSUPP" });
+}
