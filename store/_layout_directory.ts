@@ -1,4 +1,4 @@
-import { lstatIfAny, replaceFile } from "./_durable.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "./_durable.ts";
 import { lockFile } from "./_file_lock.ts";
 import { StoreError } from "./errors.ts";
 
@@ -75,6 +75,7 @@ export async function ensureLayout(path: string, lockPath: string): Promise<void
   for (const name of DIRECTORIES) await Deno.mkdir(`${path}/${name}`, { recursive: true });
   if (await lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   using _lock = await lockFile(lockPath);
+  await syncDirectory(`${path}/blobs`);
   const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
   await replaceFile(path, "oci-layout", new TextEncoder().encode(text));
 }

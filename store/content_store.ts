@@ -299,6 +299,16 @@ export class ContentStore {
   }
 
   /**
+   * Lists what `index.json` points to, the entries without a name included. Other tools keep
+   * referrers, such as signatures, there.
+   *
+   * @returns The descriptors, in order; none if there is no store yet.
+   */
+  async descriptors(): Promise<readonly Descriptor[]> {
+    return await this.#index.descriptors();
+  }
+
+  /**
    * Records that a reference stands for a blob, which is in the store. Two processes may do so
    * at the same time; for one name the last wins.
    *
@@ -309,8 +319,9 @@ export class ContentStore {
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare();
     // The names of the blobs must not come to the disk after the name of the image.
-    const algorithms = new Set(["sha256", digestAlgorithm(descriptor.digest)]);
-    for (const algorithm of algorithms) await syncDirectory(`${this.path}/blobs/${algorithm}`);
+    for (const algorithm of ["sha256", "sha512"]) {
+      await syncDirectory(`${this.path}/blobs/${algorithm}`);
+    }
     await this.#index.tag(name, descriptor, signal);
   }
 

@@ -21,3 +21,4 @@ export * from "./errors.ts";
 export type { StoredReference } from "./layout_index.ts";
 export * from "./image.ts";
 export * from "./read_image.ts";
+export * from "./registry_content.ts";
