@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { walk } from "@std/fs";
-import { dirname, fromFileUrl, join, relative } from "@std/path";
+import { dirname, join, relative } from "@std/path";
 import { importsOf, withoutComments } from "./_support/imports.ts";
 import { ROOT } from "./_support/process.ts";
 
@@ -129,33 +129,4 @@ Deno.test("what is published writes nothing to the console", () => {
     .map(({ path }) => path);
 
   assertEquals(wrong, []);
-});
-
-Deno.test.each([
-  { source: 'import { a } from "./a.ts";', imports: ["./a.ts"] },
-  { source: 'import {\n  a,\n  b,\n} from "./a.ts";', imports: ["./a.ts"] },
-  { source: 'import type { A } from "../b/mod.ts";', imports: ["../b/mod.ts"] },
-  { source: 'import "./effect.ts";', imports: ["./effect.ts"] },
-  { source: 'import json from "../deno.json" with { type: "json" };', imports: ["../deno.json"] },
-  { source: 'export * from "./a.ts";\nexport { b } from "./b.ts";', imports: ["./a.ts", "./b.ts"] },
-  { source: 'const { a } = await import("./a.ts");', imports: ["./a.ts"] },
-  { source: 'let a: import("./a.ts").A;', imports: ["./a.ts"] },
-  {
-    source: 'new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });',
-    imports: ["./worker.ts"],
-  },
-  { source: '/**\n * ```ts\n * import { a } from "@x/oci";\n * ```\n */\n', imports: [] },
-  { source: '// import { a } from "./a.ts";', imports: [] },
-  { source: 'const accept = "*/*";\nexport * from "./a.ts";', imports: ["./a.ts"] },
-])("importsOf() reads $source", ({ source, imports }) => {
-  assertEquals(importsOf(source), imports);
-});
-
-Deno.test("importsOf() reads this file", async () => {
-  const imports = importsOf(await Deno.readTextFile(fromFileUrl(import.meta.url)));
-
-  assertEquals(imports.filter(isRelative).slice(0, 2), [
-    "./_support/imports.ts",
-    "./_support/process.ts",
-  ]);
 });

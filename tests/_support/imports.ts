@@ -27,3 +27,32 @@ export function withoutComments(source: string): string {
   }
   return lines.join("\n");
 }
+
+/**
+ * Rewrites the bare names of an import map as `deno publish` does: `commander` becomes
+ * `npm:commander@^14.0.0`, and `deno-std/assert/mod.js` with an entry for `deno-std/` the
+ * specifier of that file.
+ */
+export function rewriteImports(source: string, imports: Readonly<Record<string, string>>): string {
+  return source.replace(
+    /((?:\bfrom|^import|\bimport\()\s*")([^".][^"]*)(")/gm,
+    (all, before: string, specifier: string, after: string) => {
+      const target = lookUp(specifier, imports);
+      return target === undefined ? all : `${before}${target}${after}`;
+    },
+  );
+}
+
+function lookUp(
+  specifier: string,
+  imports: Readonly<Record<string, string>>,
+): string | undefined {
+  for (const [name, target] of Object.entries(imports)) {
+    if (specifier === name) return target;
+    if (name.endsWith("/") ? specifier.startsWith(name) : specifier.startsWith(`${name}/`)) {
+      // `npm:/x` is the form that an import map needs for a prefix.
+      return target.replace(/^(npm|jsr):\//, "$1:") + specifier.slice(name.length);
+    }
+  }
+  return undefined;
+}

@@ -16,8 +16,10 @@ export interface ProcessResult {
 
 /** Options for {@linkcode run}. */
 export interface RunOptions {
-  /** Variables beside `PATH`; nothing else is inherited. */
+  /** Variables beside `PATH`; nothing else is inherited, unless `inheritEnv` says so. */
   readonly env?: Readonly<Record<string, string>>;
+  /** @default {false} */
+  readonly inheritEnv?: boolean;
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
   /** Ends the program. */
@@ -32,10 +34,10 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ProcessResult> {
-  const { env = {}, cwd, stdin, signal, onStart } = options;
+  const { env = {}, inheritEnv = false, cwd, stdin, signal, onStart } = options;
   const child = new Deno.Command(command, {
     args: [...args],
-    clearEnv: true,
+    clearEnv: !inheritEnv,
     env: { PATH: Deno.env.get("PATH") ?? "", ...env },
     ...(cwd === undefined ? {} : { cwd }),
     ...(signal === undefined ? {} : { signal }),

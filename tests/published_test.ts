@@ -1,0 +1,157 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { copy, exists } from "@std/fs";
+import { dirname, join } from "@std/path";
+import { buildImage, MemoryContent } from "./_support/image.ts";
+import { importsOf } from "./_support/imports.ts";
+import { type JsrRegistry, jsrRegistry, projectPackage, standInPackages } from "./_support/jsr.ts";
+import { denoEnvironment, type ProcessResult, run, type RunOptions } from "./_support/process.ts";
+import { file, tar } from "./_support/tar.ts";
+import { makeTempDir, type TempDir } from "./_support/temp.ts";
+import { serveRegistry } from "../registry/mod.ts";
+
+const project = await projectPackage();
+const { name, exports } = project;
+const main = new TextDecoder().decode(project.files.get("/mod.ts"));
+/** Whether the package is a program yet, and not a library alone. */
+const isProgram = main.includes("import.meta.main");
+const specifiers = Object.keys(exports).map((path) => `jsr:${name}${path.slice(1)}`);
+
+/** A registry that has the package, and a directory of a user who has nothing cached. */
+async function published(): Promise<JsrRegistry & { readonly user: TempDir }> {
+  await using resources = new AsyncDisposableStack();
+  const registry = resources.use(jsrRegistry([project, ...await standInPackages()]));
+  const user = resources.use(await makeTempDir());
+  await Deno.mkdir(user.join("project"));
+  // What comes from npm is not the point here; what comes from JSR is fetched anew.
+  const { DENO_DIR = "" } = await denoEnvironment();
+  const cached = join(DENO_DIR, "npm");
+  if (await exists(cached)) {
+    await Deno.mkdir(user.join("deno"));
+    await copy(cached, user.join("deno", "npm"));
+  }
+  const owned = resources.move();
+  return { ...registry, user, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function deno(
+  { url, user }: JsrRegistry & { readonly user: TempDir },
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  return run(Deno.execPath(), args, {
+    inheritEnv: true,
+    cwd: user.join("project"),
+    ...options,
+    env: {
+      DENO_DIR: user.join("deno"),
+      DENO_NO_UPDATE_CHECK: "1",
+      JSR_URL: url,
+      NO_COLOR: "1",
+      OCI_STORE: user.join("store"),
+      ...options.env,
+    },
+  });
+}
+
+Deno.test("the package holds what it should, and nothing of the tests", () => {
+  const paths = [...project.files.keys()];
+
+  assert(paths.includes("/deno.json"));
+  for (const path of Object.values(exports)) assert(paths.includes(path.slice(1)), path);
+  assertEquals(
+    paths.filter((path) => /^\/(?:tests|bench|\.ci|\.github|deno\.lock)/.test(path)),
+    [],
+  );
+  const config = new TextDecoder().decode(project.files.get("/deno.json"));
+  assertEquals(JSON.parse(config).links, undefined);
+});
+
+Deno.test("what a module of the package imports or starts is in the package", () => {
+  const missing = [...project.files].filter(([path]) => path.endsWith(".ts"))
+    .flatMap(([path, bytes]) =>
+      importsOf(new TextDecoder().decode(bytes)).filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => new URL(specifier, `file://${path}`).pathname)
+        .filter((target) => !project.files.has(target)).map((target) => `${path} -> ${target}`)
+    );
+
+  assertEquals(missing, []);
+});
+
+Deno.test("every entry point of the published package is imported without permissions", async () => {
+  await using registry = await published();
+  const script = registry.user.join("project", "main.ts");
+  const lines = specifiers.map((specifier, i) => `import * as m${i} from "${specifier}";`);
+  const names = specifiers.map((_, i) => `m${i}`).join(", ");
+  await Deno.writeTextFile(
+    script,
+    `${lines.join("\n")}\nconsole.log([${names}].map((m) => typeof m).join());\n`,
+  );
+
+  const { code, stdout, stderr } = await deno(registry, ["run", "--no-prompt", script]);
+
+  assertEquals([code, stdout], [0, `${specifiers.map(() => "object").join()}\n`], stderr);
+});
+
+Deno.test("no module of the published package is missed, and none is asked for in vain", async () => {
+  await using registry = await published();
+
+  const { code, stderr } = await deno(registry, ["cache", ...specifiers]);
+
+  assertEquals(code, 0, stderr);
+  const vain = registry.requests.filter(({ status }) => status !== 200).map(({ path }) => path);
+  assertEquals(vain, []);
+});
+
+Deno.test("the published package checks as strictly as a user may want", async () => {
+  await using registry = await published();
+  const script = registry.user.join("project", "main.ts");
+  await Deno.writeTextFile(
+    script,
+    specifiers.map((specifier, i) => `export * as m${i} from "${specifier}";`).join("\n"),
+  );
+
+  const { code, stderr } = await deno(registry, ["check", script]);
+
+  assertEquals(code, 0, stderr);
+});
+
+Deno.test("deno publish accepts the package, with no slow types", async () => {
+  await using registry = await published();
+  const checkout = registry.user.join("checkout");
+  for (const [path, bytes] of project.files) {
+    await Deno.mkdir(dirname(join(checkout, path)), { recursive: true });
+    await Deno.writeFile(join(checkout, path), bytes);
+  }
+  const args = ["publish", "--dry-run", "--allow-dirty", "--no-provenance"];
+
+  const { code, stderr } = await deno(registry, args, { cwd: checkout });
+
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "Dry run complete");
+});
+
+Deno.test("deno run -A jsr:@x/oci --version runs the published package", {
+  ignore: !isProgram,
+}, async () => {
+  await using registry = await published();
+
+  const { code, stdout, stderr } = await deno(registry, ["run", "-A", `jsr:${name}`, "--version"]);
+
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stdout, project.version);
+});
+
+Deno.test("deno run -A jsr:@x/oci pull runs the published package", {
+  ignore: !isProgram,
+}, async () => {
+  const image = buildImage({ layers: [tar(file("hello", "hello\n"))] });
+  await using registry = await published();
+  await using images = serveRegistry(new MemoryContent().add("app", "v1", image));
+  const reference = `${images.host}/app:v1`;
+  const args = ["run", "-A", `jsr:${name}`, "pull", reference, "--platform", "linux/amd64"];
+
+  const { code, stdout, stderr } = await deno(registry, args);
+
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, new RegExp(`^${RegExp.escape(reference)}@${image.descriptor.digest}$`, "m"));
+});
