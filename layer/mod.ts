@@ -18,6 +18,10 @@
  *
  * @module
  */
+export { detectCompression, DETECTION_SIZE } from "./compression.ts";
+export * from "./decompress_error.ts";
+export * from "./decompress_stream.ts";
+export * from "./decompressor.ts";
 export { decodeName, encodeName } from "./entry_name.ts";
 export * from "./tar_error.ts";
 export * from "./tar_header.ts";
