@@ -3,9 +3,10 @@ import {
   type ImageClient,
   type ImageClientOptions,
   type ImagePullPolicy,
+  NetworkError,
   type Reference,
+  RegistryError,
 } from "../registry/mod.ts";
-import { NetworkError, RegistryError } from "../registry/errors.ts";
 import {
   type Descriptor,
   type Digest,

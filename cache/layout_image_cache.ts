@@ -1,8 +1,8 @@
+import { hostPlatform } from "../registry/mod.ts";
 import type { Digest, Platform, RemoteImage, RemoteLayer } from "../spec/mod.ts";
 import { type ContentStore, type Image, readImage, storedImage } from "../store/mod.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 import { Semaphore } from "./_semaphore.ts";
-import { hostPlatform } from "./_host_platform.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 
 /** Options for {@linkcode LayoutImageCache}. */

@@ -1,5 +1,29 @@
-import type { BlobReadOptions, Descriptor, Digest, RemoteImage, RemoteLayer } from "../spec/mod.ts";
+import { DecompressStream } from "../layer/mod.ts";
+import {
+  type BlobReadOptions,
+  type Descriptor,
+  DiffIdMismatchError,
+  type Digest,
+  digestAlgorithm,
+  Digester,
+  type RemoteImage,
+  type RemoteLayer,
+} from "../spec/mod.ts";
 import type { ContentStore } from "./content_store.ts";
+
+/** Options for {@linkcode Layer.uncompressed}. */
+export interface UncompressedOptions {
+  /**
+   * The most uncompressed bytes; 0 stands for no limit.
+   *
+   * @default {21_474_836_480}
+   */
+  readonly maxBytes?: number;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+  /** Is told, once each, what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
 
 /** A layer in a store. */
 export interface Layer extends RemoteLayer {
@@ -14,6 +38,15 @@ export interface Layer extends RemoteLayer {
    * fails in place of closing if the file in the store is not what it was.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /**
+   * Opens the tar archive in the layer. Both its digests are compared on the way, that of the
+   * blob and the DiffID, and the stream fails in place of closing if one is another: with a
+   * `DigestMismatchError` or a {@linkcode DiffIdMismatchError}. Until it has closed, nothing of
+   * it is to be relied on.
+   *
+   * @param options Limits, and how to stop.
+   */
+  uncompressed(options?: UncompressedOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
 /** An image in a store: its documents are the bytes as served, its layers are complete. */
@@ -59,6 +92,36 @@ export class StoredLayer implements Layer {
     const { offset = 0, signal } = options;
     return await this.#store.openBlob(this.digest, { offset, ...(signal && { signal }) });
   }
+
+  /** Opens the tar archive in the layer; both digests are compared on the way. */
+  async uncompressed(
+    options: UncompressedOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { signal, ...limits } = options;
+    const { mediaType } = this;
+    const compressed = await this.compressed(signal && { signal });
+    return compressed
+      .pipeThrough(new DecompressStream({ mediaType, ...limits }))
+      .pipeThrough(diffIdStream(this.diffId, this.digest));
+  }
+}
+
+/** Passes bytes on, and fails in place of closing if they are not those of a DiffID. */
+function diffIdStream(
+  diffId: Digest,
+  layer: Digest,
+): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  const digester = new Digester(digestAlgorithm(diffId));
+  return new TransformStream({
+    transform(chunk, controller) {
+      digester.update(chunk);
+      controller.enqueue(chunk);
+    },
+    flush() {
+      const actual = digester.digest();
+      if (actual !== diffId) throw new DiffIdMismatchError(diffId, actual, layer);
+    },
+  });
 }
 
 /**

@@ -22,3 +22,4 @@ export type { StoredReference } from "./layout_index.ts";
 export * from "./image.ts";
 export * from "./read_image.ts";
 export * from "./registry_content.ts";
+export * from "./validate_image.ts";

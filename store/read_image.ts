@@ -1,4 +1,4 @@
-import { ArtifactError } from "../registry/errors.ts";
+import { ArtifactError } from "../registry/mod.ts";
 import {
   choosePlatform,
   type Descriptor,

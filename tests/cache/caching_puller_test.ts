@@ -6,11 +6,12 @@ import {
   LayoutImageCache,
   NotCachedError,
 } from "../../cache/mod.ts";
-import { NetworkError, NotFoundError } from "../../registry/errors.ts";
 import {
   formatReference,
   type ImageProgress,
   type ImagePullPolicy,
+  NetworkError,
+  NotFoundError,
   parseReference,
 } from "../../registry/mod.ts";
 import { type Digest, DigestMismatchError, PlatformError } from "../../spec/mod.ts";
