@@ -1,6 +1,36 @@
+/**
+ * The wire: references, credentials, and a client for registries that follow the OCI
+ * distribution specification.
+ *
+ * ```ts
+ * import { parseReference, RemoteClient } from "@x/oci/registry";
+ *
+ * async function baseLayer(name: string): Promise<ReadableStream> {
+ *   using client = new RemoteClient();
+ *   const image = await client.image(parseReference(name), { platform: "linux/arm64" });
+ *   // The stream resumes by itself. It is not verified: compare it with the descriptor.
+ *   return await image.layers[0]?.compressed() ?? new Blob().stream();
+ * }
+ * ```
+ *
+ * Importing needs no permission. A client needs `--allow-net` for the registry, its token
+ * server and where it redirects to; `--allow-read` and `--allow-env` let it find the credentials
+ * of docker and podman, and `--allow-run=docker-credential-NAME` those in a helper. Without
+ * them it goes on anonymously.
+ *
+ * @module
+ */
+export * from "./certificates.ts";
+export * from "./credential_files.ts";
+export * from "./credentials.ts";
+export * from "./errors.ts";
+export * from "./host_platform.ts";
 export * from "./image_client.ts";
+export * from "./image_location.ts";
 export * from "./reference.ts";
 export * from "./registry_content.ts";
+export * from "./remote_client.ts";
+export * from "./remote_client_options.ts";
 export * from "./server.ts";
 export * from "./server_basic_auth.ts";
 export * from "./server_handler.ts";

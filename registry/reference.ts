@@ -1,13 +1,171 @@
-import type { Digest } from "../spec/mod.ts";
+import { type Digest, isDigest } from "../spec/mod.ts";
 
-/** Names an image in a registry. */
-export interface Reference {
+/** Names a repository in a registry. A {@linkcode Reference} is one too. */
+export interface Repository {
   /** Host and port of the registry, such as `docker.io` or `localhost:5000`. */
   readonly registry: string;
   /** Repository in the registry, such as `library/alpine`. */
   readonly repository: string;
+}
+
+/** Names an image in a registry. */
+export interface Reference extends Repository {
   /** The tag, if one is given or implied. */
   readonly tag?: string;
   /** The digest, if one is given; it decides, and the tag is for the reader. */
   readonly digest?: Digest;
+}
+
+const DOCKER_HUB = "docker.io";
+const MAX_NAME_LENGTH = 255;
+const HOST_REGEXP =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::([0-9]+))?$/;
+const PATH_REGEXP =
+  /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
+const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
+
+/**
+ * Parses a reference: `[docker://][HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
+ *
+ * The short forms of Docker Hub mean what they mean elsewhere: `alpine` is
+ * `docker.io/library/alpine:latest`. A first part with a dot, a colon or an upper-case letter,
+ * and `localhost`, is a host. Without tag and digest the tag is `latest`; with both, the digest
+ * decides. A name has at most 255 characters, host and path together, and a tag 128.
+ *
+ * @param text What the user wrote.
+ * @returns The reference, with nothing implied any more.
+ * @throws {SyntaxError} If `text` is not a reference; the message says which part is wrong.
+ *
+ * @example Parse short and long references
+ * ```ts
+ * import { parseReference } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseReference("alpine"), {
+ *   registry: "docker.io",
+ *   repository: "library/alpine",
+ *   tag: "latest",
+ * });
+ * assertEquals(parseReference("localhost:5000/a/b:1.0"), {
+ *   registry: "localhost:5000",
+ *   repository: "a/b",
+ *   tag: "1.0",
+ * });
+ * ```
+ */
+export function parseReference(text: string): Reference {
+  const fail = (state: string): never => {
+    throw new SyntaxError(`Cannot parse reference "${text}": ${state}`);
+  };
+  let rest = text.startsWith("docker://") ? text.slice("docker://".length) : text;
+  if (rest === "") fail('it is empty; write a name such as "alpine:3.20"');
+  if (/^[a-z]+:\/\//.test(rest)) fail('it must not be a URL; write it without "https://"');
+  if (IMAGE_ID_REGEXP.test(rest)) {
+    fail("64 hexadecimal digits are the id of an image, not its name");
+  }
+
+  const at = rest.indexOf("@");
+  const digest = at < 0 ? undefined : rest.slice(at + 1);
+  if (at >= 0) rest = rest.slice(0, at);
+  if (digest !== undefined && !isDigest(digest)) {
+    return fail(
+      `the digest "${digest}" must be "sha256:" and 64, or "sha512:" and 128, lower-case ` +
+        "hexadecimal digits",
+    );
+  }
+
+  // A colon after the last slash starts the tag; one before it belongs to the host's port.
+  const colon = rest.indexOf(":", rest.lastIndexOf("/") + 1);
+  const tag = colon < 0 ? undefined : rest.slice(colon + 1);
+  const name = splitName(colon < 0 ? rest : rest.slice(0, colon));
+  if (tag !== undefined && !TAG_REGEXP.test(tag)) {
+    fail(
+      `the tag "${tag}" must be 1 to 128 letters, digits, "_", "." and "-", and must not start ` +
+        'with "." or "-"',
+    );
+  }
+  const problem = nameProblem(name);
+  if (problem !== undefined) fail(problem);
+  if (digest !== undefined) return { ...name, ...(tag === undefined ? {} : { tag }), digest };
+  return { ...name, tag: tag ?? "latest" };
+}
+
+/** Splits host and path as Docker does, for whom `a/b` is a path and `a.b/c` begins with a host. */
+function splitName(name: string): Repository {
+  const slash = name.indexOf("/");
+  const first = name.slice(0, Math.max(slash, 0));
+  const isHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const host = isHost ? first : DOCKER_HUB;
+  const registry = host === "index.docker.io" ? DOCKER_HUB : host;
+  const path = isHost ? name.slice(slash + 1) : name;
+  const short = registry === DOCKER_HUB && !path.includes("/");
+  return { registry, repository: short ? `library/${path}` : path };
+}
+
+function nameProblem({ registry, repository }: Repository): string | undefined {
+  const host = HOST_REGEXP.exec(registry);
+  if (host === null) {
+    return `the host "${registry}" must be a name or an address, with a port or not`;
+  }
+  if (Number(host[1] ?? 0) > 65535) return `the port ${host[1]} must be at most 65535`;
+  if (!PATH_REGEXP.test(repository)) {
+    if (PATH_REGEXP.test(repository.toLowerCase())) return "the repository must be lower case";
+    return `the repository "${repository}" must be lower-case letters and digits, with ".", "_", ` +
+      '"__" or "-" between them and "/" between its parts';
+  }
+  const { length } = `${registry}/${repository}`;
+  if (length > MAX_NAME_LENGTH) {
+    return `host and repository must have at most ${MAX_NAME_LENGTH} characters: they have ${length}`;
+  }
+  return undefined;
+}
+
+/**
+ * Writes a reference in full, as {@linkcode parseReference} reads it and as the store keeps it.
+ *
+ * @param reference A reference.
+ * @returns Such as `docker.io/library/alpine:3.20`; a digest is kept beside the tag.
+ *
+ * @example The full name
+ * ```ts
+ * import { formatReference, parseReference } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatReference(parseReference("alpine:3.20")), "docker.io/library/alpine:3.20");
+ * ```
+ */
+export function formatReference(reference: Reference): string {
+  return `${reference.registry}/${reference.repository}${formatVersion(reference)}`;
+}
+
+/**
+ * Writes a reference as short as it can be, as a person would.
+ *
+ * @param reference A reference.
+ * @returns Such as `alpine:3.20`; {@linkcode parseReference} reads the same out of it.
+ *
+ * @example The short name
+ * ```ts
+ * import { familiarReference, parseReference } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(familiarReference(parseReference("docker.io/library/alpine:3.20")), "alpine:3.20");
+ * assertEquals(familiarReference(parseReference("ghcr.io/a/b")), "ghcr.io/a/b:latest");
+ * ```
+ */
+export function familiarReference(reference: Reference): string {
+  const { registry, repository } = reference;
+  if (registry !== DOCKER_HUB) return formatReference(reference);
+  const short = repository.replace(/^library\/([^/]+)$/, "$1");
+  // A path such as `localhost/x` or `a.b/c` would be read as beginning with a host.
+  const same = splitName(short);
+  const name = same.registry === registry && same.repository === repository
+    ? short
+    : `${registry}/${repository}`;
+  return `${name}${formatVersion(reference)}`;
+}
+
+function formatVersion({ tag, digest }: Reference): string {
+  return (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
 }

@@ -1,0 +1,104 @@
+import type { Descriptor } from "../spec/mod.ts";
+import type { Answer } from "./_answer.ts";
+import type { BlobSource } from "./_blob_stream.ts";
+import type { Http } from "./_http.ts";
+import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
+import { redactUrl } from "./_redact.ts";
+import type { Registry } from "./_registry.ts";
+import { registryError } from "./_registry_error.ts";
+import type { RetryPolicy } from "./_retry.ts";
+import type { Sources } from "./_sources.ts";
+import { RegistryError } from "./errors.ts";
+
+const ACCEPTED = [206, 416];
+
+/** What the sources of a blob need to know. */
+export interface BlobContext {
+  readonly repository: string;
+  readonly task: string;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A blob in a registry or a mirror. */
+export function registryBlob(
+  registry: Registry,
+  sources: Sources,
+  descriptor: Descriptor,
+  context: BlobContext,
+): BlobSource {
+  return {
+    policy: registry.policy,
+    get isKnown() {
+      return registry.isKnown;
+    },
+    open: (headers, attempt, signal) =>
+      registry.open({
+        ...context,
+        method: "GET",
+        path: `blobs/${descriptor.digest}`,
+        headers,
+        accept: ACCEPTED,
+        signal,
+      }, attempt),
+    failed: (error) => sources.failed(registry, error, context.onWarning),
+  };
+}
+
+/**
+ * A blob at one of the `urls` of its descriptor, where layers are that may not be distributed.
+ * An image names them, so they are followed to public https servers only, and without any
+ * credential.
+ */
+export function foreignBlob(
+  http: Http,
+  policy: RetryPolicy,
+  url: URL,
+  { task }: BlobContext,
+): BlobSource {
+  return {
+    policy,
+    isKnown: false,
+    open: async (headers, attempt, signal) => {
+      let target = url;
+      for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+        const tls = { caCerts: [] };
+        const answer = await http.send({
+          url: target,
+          method: "GET",
+          headers,
+          tls,
+          task,
+          attempt,
+          signal,
+        });
+        if (!isRedirect(answer.status)) return await checked(answer, url, task, attempt, policy);
+        answer[Symbol.dispose]();
+        target = redirectTarget(answer, task, false);
+      }
+      throw new RegistryError(
+        `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
+        { status: 302, url: redactUrl(target) },
+      );
+    },
+    failed: () => {},
+  };
+}
+
+async function checked(
+  answer: Answer,
+  url: URL,
+  task: string,
+  attempt: number,
+  { clock }: RetryPolicy,
+): Promise<Answer> {
+  if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
+  using refusal = answer;
+  const authentication = "nothing is sent to it that would tell who asks";
+  throw await registryError(refusal, {
+    task,
+    registry: url.host,
+    attempt,
+    authentication,
+    now: clock.now(),
+  });
+}

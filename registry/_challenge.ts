@@ -1,0 +1,52 @@
+/** One authentication challenge, RFC 9110 section 11.3. */
+export interface Challenge {
+  /** The scheme in lower case, such as `bearer`. */
+  readonly scheme: string;
+  /** Parameters, their names in lower case. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+const MAX_LENGTH = 16 * 1024;
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const SEPARATOR_REGEXP = /[\s,]*/y;
+const PARAMETER_REGEXP = new RegExp(
+  `(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s",]+))`,
+  "ys",
+);
+const SCHEME_REGEXP = new RegExp(`(${TOKEN})(?=[\\s,]|$)`, "y");
+const JUNK_REGEXP = /[^,]+/y;
+
+/**
+ * Parses what `WWW-Authenticate` says. `Headers` joins several headers with commas, which is
+ * how several challenges stand in one header too: a token that no `=` follows starts the next.
+ * What cannot be understood is skipped, as a challenge after it may still be good.
+ */
+export function parseChallenges(header: string | null): readonly Challenge[] {
+  const text = (header ?? "").slice(0, MAX_LENGTH);
+  const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
+  let at = 0;
+  const match = (regexp: RegExp): RegExpExecArray | null => {
+    regexp.lastIndex = at;
+    const found = regexp.exec(text);
+    if (found !== null) at = regexp.lastIndex;
+    return found;
+  };
+  while (match(SEPARATOR_REGEXP) !== null && at < text.length) {
+    const parameter = match(PARAMETER_REGEXP);
+    if (parameter !== null) {
+      const [, name = "", quoted, bare = ""] = parameter;
+      challenges.at(-1)?.parameters.set(
+        name.toLowerCase(),
+        quoted?.replace(/\\(.)/gs, "$1") ?? bare,
+      );
+      continue;
+    }
+    const scheme = match(SCHEME_REGEXP)?.[1];
+    if (scheme !== undefined) {
+      challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() });
+    } else if (match(JUNK_REGEXP) === null) {
+      at++;
+    }
+  }
+  return challenges;
+}

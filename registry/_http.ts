@@ -1,0 +1,114 @@
+import { Answer } from "./_answer.ts";
+import { networkError, stallError } from "./_network_failure.ts";
+import { redactUrl } from "./_redact.ts";
+import type { ClientCertificate, RequestLog } from "./remote_client_options.ts";
+
+/** How a server is trusted, and how it knows us. */
+export interface Tls {
+  readonly caCerts: readonly string[];
+  readonly clientCertificate?: ClientCertificate | undefined;
+}
+
+/** Options of {@linkcode Http}. */
+export interface HttpOptions {
+  readonly userAgent: string;
+  readonly stallTimeoutMs: number;
+  readonly onRequest?: ((request: RequestLog) => void) | undefined;
+}
+
+/** One request. */
+export interface HttpRequest {
+  readonly url: URL;
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: URLSearchParams;
+  readonly tls: Tls;
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly attempt: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes single requests: no redirects, no retries, no authentication. */
+export class Http implements Disposable {
+  readonly #options: HttpOptions;
+  readonly #clients = new Map<string, Deno.HttpClient>();
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a request and waits for the headers of the answer, for a limited time. */
+  async send(request: HttpRequest): Promise<Answer> {
+    const { url, method, task, attempt, signal, tls } = request;
+    const { stallTimeoutMs, userAgent } = this.#options;
+    signal?.throwIfAborted();
+    const controller = new AbortController();
+    let isStalled = false;
+    const timer = setTimeout(() => {
+      isStalled = true;
+      controller.abort();
+    }, stallTimeoutMs);
+    const started = performance.now();
+    const headers = new Headers({ ...request.headers, "user-agent": userAgent });
+    // The bytes are hashed as they are stored in the registry: nobody may encode them again.
+    headers.set("accept-encoding", "identity");
+    try {
+      const response = await fetch(url, {
+        method,
+        headers,
+        body: request.body ?? null,
+        redirect: "manual",
+        signal: signal === undefined
+          ? controller.signal
+          : AbortSignal.any([signal, controller.signal]),
+        client: this.#client(tls),
+      });
+      this.#log(request, started, { status: response.status });
+      return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
+    } catch (error) {
+      signal?.throwIfAborted();
+      // A missing --allow-net: Deno's own message names the flag.
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      const failure = isStalled
+        ? stallError(url, task, attempt, stallTimeoutMs)
+        : networkError(error, url, task, attempt);
+      this.#log(request, started, { error: failure.reason });
+      throw failure;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Closes every connection. */
+  [Symbol.dispose](): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  #client({ caCerts, clientCertificate }: Tls): Deno.HttpClient {
+    const key = JSON.stringify([caCerts, clientCertificate]);
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      client = Deno.createHttpClient({
+        // Beside the system's, which Deno always trusts.
+        caCerts: [...caCerts],
+        // One connection per blob: over HTTP/2 they would share one window, and 1 GiB over
+        // loopback takes half as long again.
+        http2: false,
+        ...clientCertificate,
+      });
+      this.#clients.set(key, client);
+    }
+    return client;
+  }
+
+  #log(
+    { method, url }: HttpRequest,
+    started: number,
+    outcome: Pick<RequestLog, "status" | "error">,
+  ): void {
+    const durationMs = Math.round(performance.now() - started);
+    this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
+  }
+}

@@ -1,0 +1,137 @@
+import {
+  type Descriptor,
+  digestOf,
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  embeddedData,
+  type ImageDocument,
+  isDigest,
+  isIndexMediaType,
+  isManifestMediaType,
+  type ManifestDocument,
+  OCI_INDEX,
+  OCI_MANIFEST,
+  parseManifest,
+  Verifier,
+} from "../spec/mod.ts";
+import type { Answer } from "./_answer.ts";
+import { readBoundedBody } from "./_bounded_body.ts";
+import { redactUrl } from "./_redact.ts";
+import type { Registry } from "./_registry.ts";
+import type { Reference } from "./reference.ts";
+
+const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
+/** Answers to `HEAD` that say nothing about the manifest: `GET` is what every registry has. */
+const NO_HEAD = [400, 404, 405, 406, 501];
+
+/** What is needed to read manifests. */
+export interface ManifestContext {
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly maxBytes: number;
+  readonly maxLayers: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Reads and verifies the manifest or index of a reference. */
+export async function readManifest(
+  registry: Registry,
+  reference: Reference,
+  context: ManifestContext,
+): Promise<ImageDocument<ManifestDocument>> {
+  return await registry.call({
+    ...context,
+    method: "GET",
+    repository: reference.repository,
+    path: manifestPath(reference),
+    headers: { accept: ACCEPT },
+  }, async (answer) => {
+    const bytes = await readBoundedBody(answer, context.maxBytes, {
+      limit: "manifest bytes",
+      option: "maxManifestBytes",
+    });
+    const header = answer.headers.get("docker-content-digest");
+    const digest = reference.digest ?? (isDigest(header) ? header : digestOf(bytes));
+    verify(bytes, { digest }, redactUrl(answer.url));
+    return toDocument(bytes, { digest, mediaType: mediaTypeOf(answer) }, context.maxLayers);
+  });
+}
+
+/** Reads and verifies a manifest that an index names. */
+export async function readNestedManifest(
+  registry: Registry,
+  repository: Reference,
+  entry: Descriptor,
+  context: ManifestContext,
+): Promise<ImageDocument<ManifestDocument>> {
+  const { digest, mediaType, size } = entry;
+  const embedded = embeddedData(entry);
+  if (embedded !== undefined) return toDocument(embedded, { digest, mediaType }, context.maxLayers);
+  const { registry: host, repository: name } = repository;
+  const reference = { registry: host, repository: name, digest };
+  const document = await readManifest(registry, reference, context);
+  verify(document.bytes, { digest, size }, undefined);
+  return document;
+}
+
+/**
+ * Asks what a reference stands for, by `HEAD`, and by `GET` where that does not tell digest,
+ * size and media type.
+ */
+export async function resolveManifest(
+  registry: Registry,
+  reference: Reference,
+  context: ManifestContext,
+): Promise<Descriptor> {
+  const descriptor = await registry.call({
+    ...context,
+    method: "HEAD",
+    repository: reference.repository,
+    path: manifestPath(reference),
+    headers: { accept: ACCEPT },
+    accept: NO_HEAD,
+  }, (answer) => Promise.resolve(describeHead(answer, reference)));
+  return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
+}
+
+function manifestPath({ tag, digest }: Reference): string {
+  return `manifests/${digest ?? tag ?? "latest"}`;
+}
+
+function describeHead(answer: Answer, reference: Reference): Descriptor | undefined {
+  const digest = answer.headers.get("docker-content-digest");
+  const length = answer.headers.get("content-length") ?? "";
+  const mediaType = mediaTypeOf(answer);
+  const isComplete = answer.status === 200 && isDigest(digest) && /^[0-9]+$/.test(length) &&
+    (isIndexMediaType(mediaType) || isManifestMediaType(mediaType));
+  if (!isComplete || (reference.digest !== undefined && reference.digest !== digest)) {
+    return undefined;
+  }
+  return { mediaType, digest, size: Number(length) };
+}
+
+function mediaTypeOf(answer: Answer): string {
+  const [type = ""] = (answer.headers.get("content-type") ?? "").split(";");
+  return type.trim().toLowerCase();
+}
+
+function verify(
+  bytes: Uint8Array,
+  expected: Pick<Descriptor, "digest"> & { readonly size?: number },
+  source: string | undefined,
+): void {
+  const verifier = new Verifier(expected, source);
+  verifier.update(bytes);
+  verifier.finish();
+}
+
+function toDocument(
+  bytes: Uint8Array<ArrayBuffer>,
+  { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
+  maxLayers: number,
+): ImageDocument<ManifestDocument> {
+  const value = parseManifest(bytes, mediaType, maxLayers);
+  const descriptor = { mediaType: value.value.mediaType, digest, size: bytes.length };
+  return { descriptor, bytes, value };
+}

@@ -1,0 +1,83 @@
+import { redactText, redactUrl } from "./_redact.ts";
+import { NetworkError, type NetworkFailure } from "./errors.ts";
+
+/** How the causes of Deno's `fetch` failures begin to be told apart; there are no codes. */
+const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
+  [/dns error|failed to lookup address/i, "name"],
+  [/connection refused|actively refused|network (?:is )?unreachable|no route to host/i, "refused"],
+  [/InvalidContentType|invalid HTTP version|corrupt message|handshake/i, "protocol"],
+  [/certificate|UnknownIssuer|CaUsedAsEndEntity|BadEncoding/i, "certificate"],
+  [/ports? [0-9]+ (?:are|is) blocked|invalid header|not a valid/i, "request"],
+];
+
+/** Makes a {@linkcode NetworkError} of what `fetch`, or reading its body, failed with. */
+export function networkError(
+  error: unknown,
+  url: URL,
+  task: string,
+  attempts: number,
+): NetworkError {
+  const text = redactText(messages(error));
+  const reason = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
+  return new NetworkError(
+    `Cannot ${task}: ${explain(reason, url, text)}${after(attempts)}`,
+    { url: redactUrl(url), reason, attempts },
+    { cause: new Error(text) },
+  );
+}
+
+/** The error for a host that lets one wait. */
+export function stallError(
+  url: URL,
+  task: string,
+  attempts: number,
+  timeoutMs: number,
+): NetworkError {
+  const state = `${url.host} sent nothing for ${timeoutMs / 1000} s`;
+  return new NetworkError(
+    `Cannot ${task}: ${state}${after(attempts)}`,
+    { url: redactUrl(url), reason: "stalled", attempts },
+  );
+}
+
+/** The error for a transfer that ended before its time. */
+export function cutError(url: URL, task: string, attempts: number, state: string): NetworkError {
+  return new NetworkError(
+    `Cannot ${task}: ${state}${after(attempts)}`,
+    { url: redactUrl(url), reason: "cut", attempts },
+  );
+}
+
+function explain(reason: NetworkFailure, url: URL, text: string): string {
+  const host = url.host;
+  switch (reason) {
+    case "name":
+      return `the name "${url.hostname}" has no address; check it, or the network`;
+    case "refused":
+      return `nobody answers at ${host}; check the name and the port`;
+    case "protocol":
+      return url.protocol === "https:"
+        ? `${host} does not speak TLS; if it is meant to be plain HTTP, use --plain-http`
+        : `${host} does not speak plain HTTP; leave --plain-http out`;
+    case "certificate":
+      return `the certificate of ${host} is not trusted (${lastPart(text)}); give its authority ` +
+        "with --ca, trust the system's with DENO_TLS_CA_STORE=system, or run Deno with " +
+        `--unsafely-ignore-certificate-errors=${url.hostname}`;
+    default:
+      return `the connection to ${host} failed (${lastPart(text)})`;
+  }
+}
+
+/** Deno prefixes what happened with where, twice. */
+function lastPart(text: string): string {
+  return text.replace(/^.*client error \([A-Za-z]+\): /s, "").replace(/[\r\n].*$/s, "");
+}
+
+function messages(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? messages(error.cause) : error.message;
+}
+
+function after(attempts: number): string {
+  return attempts > 1 ? ` after ${attempts} attempts` : "";
+}

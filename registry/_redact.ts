@@ -1,0 +1,41 @@
+/** Names of query members whose values open something. */
+const SECRET_PARAMETER_REGEXP =
+  /^(?:x-(?:amz|goog|ms|oss|cos|obs|tos)-.*|.*(?:token|secret|signature|password|credential|key).*|sig|sign|jwt|auth|authorization|policy|verify|hdnts|hmac|code|se|skoid|sktid)$/i;
+const URL_REGEXP = /\bhttps?:\/\/[^\s"'<>)]+/gi;
+const BEARER_REGEXP = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi;
+
+/** A URL without what must not be shown: user and password, signatures, tokens. */
+export function redactUrl(url: string | URL): string {
+  let copy: URL;
+  try {
+    copy = new URL(url);
+  } catch {
+    return "(not a URL)";
+  }
+  if (copy.username !== "" || copy.password !== "") {
+    copy.username = copy.username === "" ? "" : "***";
+    copy.password = "***";
+  }
+  copy.hash = "";
+  const query = copy.search.slice(1);
+  if (query === "") return copy.href;
+  const shown = query.split("&").map((pair) => {
+    const [name = "", value] = pair.split("=", 2);
+    return value !== undefined && SECRET_PARAMETER_REGEXP.test(decode(name)) ? `${name}=***` : pair;
+  });
+  copy.search = "";
+  return `${copy.href}?${shown.join("&")}`;
+}
+
+/** Free text without what must not be shown, such as a message that quotes a signed URL. */
+export function redactText(text: string): string {
+  return text.replace(URL_REGEXP, (url) => redactUrl(url)).replace(BEARER_REGEXP, "$1 ***");
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

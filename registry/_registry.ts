@@ -1,0 +1,242 @@
+import type { Answer } from "./_answer.ts";
+import { type AuthorizedRequest, Authorizer } from "./_authorizer.ts";
+import type { Clock } from "./remote_client_options.ts";
+import type { Endpoint } from "./_endpoint.ts";
+import type { HostLimiter } from "./_host_limiter.ts";
+import type { Http, Tls } from "./_http.ts";
+import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
+import { redactUrl } from "./_redact.ts";
+import { registryError } from "./_registry_error.ts";
+import { Retry, type RetryPolicy } from "./_retry.ts";
+import { parseRetryAfter } from "./_retry_after.ts";
+import { pullScope } from "./_scope.ts";
+import type { Credential } from "./credentials.ts";
+import { NetworkError, RegistryError } from "./errors.ts";
+
+/** A request to a registry. */
+export interface RegistryRequest {
+  readonly method: "GET" | "HEAD";
+  /** The repository, as the reference names it. */
+  readonly repository: string;
+  /** The rest of the path, such as `tags/list`, with a query or not. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Statuses beside 200 that are answers rather than errors. */
+  readonly accept?: readonly number[];
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** What a {@linkcode Registry} is made of. */
+export interface RegistryOptions {
+  readonly endpoint: Endpoint;
+  readonly http: Http;
+  readonly tls: Tls;
+  readonly policy: RetryPolicy;
+  /** The limiter of a host. */
+  readonly limiter: (host: string) => HostLimiter;
+  /** Finds the credential for a repository there. */
+  readonly find: (
+    request: AuthorizedRequest,
+    onSkipped: (message: string) => void,
+  ) => Promise<Credential | undefined>;
+}
+
+/** One registry, or one mirror of it: authentication, redirects, retries and manners. */
+export class Registry {
+  readonly #options: RegistryOptions;
+  readonly #clock: Clock;
+  readonly #authorizers = new Map<string, Authorizer>();
+  #base: URL | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#clock = options.policy.clock;
+  }
+
+  get endpoint(): Endpoint {
+    return this.#options.endpoint;
+  }
+
+  get policy(): RetryPolicy {
+    return this.#options.policy;
+  }
+
+  /** Whether it has ever answered. */
+  get isKnown(): boolean {
+    return this.#base !== undefined;
+  }
+
+  /** Makes a request and reads the answer, again and again until both succeed. */
+  async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
+    const { signal } = request;
+    const retry = new Retry(this.policy, { signal, isKnown: () => this.isKnown });
+    for (;;) {
+      try {
+        using answer = await this.open(request, retry.attempt);
+        return await read(answer);
+      } catch (error) {
+        await retry.after(error);
+      }
+    }
+  }
+
+  /** Makes a request once. The answer holds a place among those that the host allows. */
+  async open(request: RegistryRequest, attempt: number): Promise<Answer> {
+    const { signal, accept = [] } = request;
+    const limiter = this.#options.limiter(this.endpoint.registry);
+    const place = await limiter.acquire(signal);
+    let answer: Answer | undefined;
+    try {
+      answer = await this.#follow(request, attempt);
+      const { status } = answer;
+      if (status !== 200 && !accept.includes(status)) {
+        throw await this.#error(request, attempt, answer);
+      }
+      limiter.succeeded();
+      answer.hold(place);
+      return answer;
+    } catch (error) {
+      answer?.[Symbol.dispose]();
+      place[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #follow(request: RegistryRequest, attempt: number): Promise<Answer> {
+    let answer = await this.#first(request, attempt);
+    for (let hops = 0; isRedirect(answer.status); hops++) {
+      // The body of a redirect is for people.
+      answer[Symbol.dispose]();
+      const { task } = request;
+      const target = redirectTarget(answer, task, this.endpoint.isPrivate);
+      if (hops >= MAX_REDIRECTS) {
+        throw new RegistryError(
+          `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
+          { status: answer.status, url: redactUrl(answer.url) },
+        );
+      }
+      answer = await this.#send(target, request, attempt);
+      answer.redirected = target.origin !== this.#base?.origin;
+    }
+    return answer;
+  }
+
+  /** Finds out, with the first request, which of the addresses answers. */
+  async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
+    if (this.#base !== undefined) return await this.#sendTo(this.#base, request, attempt);
+    const { bases } = this.endpoint;
+    let failure: unknown;
+    for (const [i, base] of bases.entries()) {
+      const isLast = i === bases.length - 1;
+      try {
+        const answer = await this.#sendTo(base, request, attempt);
+        // This is how servers for TLS answer plain HTTP.
+        if (answer.status === 400 && base.protocol === "http:" && !isLast) {
+          failure = await this.#error(request, attempt, answer);
+          answer[Symbol.dispose]();
+          continue;
+        }
+        this.#base = base;
+        return answer;
+      } catch (error) {
+        if (!(error instanceof NetworkError)) throw error;
+        // With nobody there, the other protocol is no use. A certificate speaks of TLS at least.
+        if (error.reason === "refused" || error.reason === "certificate") throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  #sendTo(base: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+    const name = this.#repository(request);
+    return this.#send(new URL(`/v2/${name}/${request.path}`, base), request, attempt);
+  }
+
+  async #send(url: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+    const { method, task, signal, onWarning } = request;
+    const { http, tls, limiter } = this.#options;
+    const name = this.#repository(request);
+    const authorized = {
+      repository: name,
+      scope: pullScope(name),
+      task,
+      attempt,
+      signal,
+      onWarning,
+    };
+    const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
+      await limiter(url.host).ready(signal);
+      const headers = { ...request.headers, ...(header && { authorization: header }) };
+      // A certificate of ours is nobody's business but the registry's.
+      const isHome = this.#isHome(url);
+      const shown = isHome ? tls : { caCerts: tls.caCerts };
+      return await http.send({ url, method, headers, tls: shown, task, attempt, signal });
+    });
+    if (answer.status === 429) this.#throttle(answer, url);
+    this.#passOnWarnings(answer, onWarning);
+    return answer;
+  }
+
+  #throttle(answer: Answer, url: URL): void {
+    const asked = parseRetryAfter(answer.headers.get("retry-after"), this.#clock.now()) ?? 0;
+    const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
+    this.#options.limiter(url.host).throttled(pauseMs);
+    if (this.#isHome(url) && url.host !== this.endpoint.registry) {
+      this.#options.limiter(this.endpoint.registry).throttled(pauseMs);
+    }
+  }
+
+  /** Registries warn of what will stop working: `Warning: 299 - "…"`, distribution-spec. */
+  #passOnWarnings(answer: Answer, onWarning: ((message: string) => void) | undefined): void {
+    const header = answer.headers.get("warning");
+    if (header === null || onWarning === undefined || !this.#isHome(answer.url)) return;
+    for (const [, text = ""] of header.matchAll(/299 [^\s]+ "((?:[^"\\]|\\.)*)"/g)) {
+      const shown = text.replace(/\\(.)/g, "$1").slice(0, 300);
+      onWarning(`${this.endpoint.registry} warns: ${shown}`);
+    }
+  }
+
+  /** Who answers for a URL. The credential is for the registry itself and for nobody else. */
+  #authorizer(url: URL): Authorizer {
+    let authorizer = this.#authorizers.get(url.origin);
+    if (authorizer === undefined) {
+      const { http, tls, find, endpoint } = this.#options;
+      const isHome = this.#isHome(url);
+      authorizer = new Authorizer({
+        http,
+        clock: this.#clock,
+        tls: isHome ? tls : { caCerts: tls.caCerts },
+        registry: isHome ? endpoint.registry : url.host,
+        isPlain: url.protocol === "http:",
+        allowPrivate: endpoint.isPrivate,
+        ...(isHome ? { find } : {}),
+      });
+      this.#authorizers.set(url.origin, authorizer);
+    }
+    return authorizer;
+  }
+
+  #isHome(url: URL): boolean {
+    const bases = this.#base === undefined ? this.endpoint.bases : [this.#base];
+    return bases.some((base) => base.origin === url.origin);
+  }
+
+  #repository({ repository }: RegistryRequest): string {
+    return this.endpoint.prefix + repository;
+  }
+
+  async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
+    const home = this.#base ?? answer.url;
+    return await registryError(answer, {
+      task: request.task,
+      registry: this.endpoint.registry,
+      attempt,
+      authentication: this.#authorizer(home).describe(pullScope(this.#repository(request))),
+      now: this.#clock.now(),
+    });
+  }
+}

@@ -1,0 +1,25 @@
+/** The scope to read a repository. */
+export function pullScope(repository: string): string {
+  return `repository:${repository}:pull`;
+}
+
+/**
+ * Joins scopes, each `TYPE:NAME:ACTION,…`, so that every resource stands there once: the same
+ * scope again and again makes the URL of a token longer than servers accept (regclient#189).
+ */
+export function mergeScopes(...scopes: readonly string[]): readonly string[] {
+  const actions = new Map<string, Set<string>>();
+  for (const scope of scopes.join(" ").split(/\s+/)) {
+    if (scope === "") continue;
+    // The name may have colons: a host with a port.
+    const colon = scope.lastIndexOf(":");
+    const resource = colon < 0 ? scope : scope.slice(0, colon);
+    const known = actions.get(resource) ?? new Set();
+    const added = colon < 0 ? [] : scope.slice(colon + 1).split(",");
+    for (const action of added) if (action !== "") known.add(action);
+    actions.set(resource, known);
+  }
+  return [...actions].map(([resource, set]) =>
+    set.size === 0 ? resource : `${resource}:${[...set].sort().join(",")}`
+  ).sort();
+}

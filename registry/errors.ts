@@ -1,0 +1,150 @@
+import { OciError } from "../spec/mod.ts";
+
+/** What a {@linkcode RegistryError} tells beside its message. */
+export interface RegistryErrorFields {
+  /** The HTTP status, or 0 if the answer could not be read so far. */
+  readonly status: number;
+  /** The registry's own code, such as `MANIFEST_UNKNOWN`. */
+  readonly code?: string | undefined;
+  /** What the registry says about it, shortened. */
+  readonly detail?: string | undefined;
+  /** The URL that was asked for, without secrets. */
+  readonly url: string;
+  /** The registry's id of the request, for its operators. */
+  readonly requestId?: string | undefined;
+  /** Whether the same request may succeed later. */
+  readonly retryable?: boolean | undefined;
+  /** How often it was tried. */
+  readonly attempts?: number | undefined;
+  /** How long the registry asks to wait, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** A registry, a token server or a CDN behind it answered, but not with what was asked for. */
+export class RegistryError extends OciError implements RegistryErrorFields {
+  /** The HTTP status. */
+  readonly status: number;
+  /** The registry's own code, such as `MANIFEST_UNKNOWN`. */
+  readonly code: string | undefined;
+  /** What the registry says about it, shortened. */
+  readonly detail: string | undefined;
+  /** The URL that was asked for, without secrets. */
+  readonly url: string;
+  /** The registry's id of the request, for its operators. */
+  readonly requestId: string | undefined;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** How long the registry asks to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  /** Creates the error; `message` and `fields` must hold no secrets. */
+  constructor(message: string, fields: RegistryErrorFields, options?: ErrorOptions) {
+    super(message, options);
+    const { status, code, detail, url, requestId, retryable = false, attempts = 1 } = fields;
+    this.status = status;
+    this.code = code;
+    this.detail = detail;
+    this.url = url;
+    this.requestId = requestId;
+    this.retryable = retryable;
+    this.attempts = attempts;
+    this.retryAfterMs = fields.retryAfterMs;
+  }
+}
+
+/** A registry or its token server refused: a login is missing, wrong, or not enough. */
+export class AuthError extends RegistryError {}
+
+/** A repository, tag, manifest or blob is not there, or hidden from who asks. */
+export class NotFoundError extends RegistryError {}
+
+/** What a {@linkcode RateLimitError} tells beside its message. */
+export interface RateLimitErrorFields extends RegistryErrorFields {
+  /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
+  readonly limit?: string | undefined;
+  /** The `ratelimit-remaining` header. */
+  readonly remaining?: string | undefined;
+}
+
+/** A registry had too many requests (429) for as long as it was tried. */
+export class RateLimitError extends RegistryError implements RateLimitErrorFields {
+  /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
+  readonly limit: string | undefined;
+  /** The `ratelimit-remaining` header. */
+  readonly remaining: string | undefined;
+
+  /** Creates the error; `message` and `fields` must hold no secrets. */
+  constructor(message: string, fields: RateLimitErrorFields, options?: ErrorOptions) {
+    super(message, fields, options);
+    this.limit = fields.limit;
+    this.remaining = fields.remaining;
+  }
+}
+
+/** What a {@linkcode NetworkError} tells beside its message. */
+export interface NetworkErrorFields {
+  /** The URL that was asked for, without secrets. */
+  readonly url: string;
+  /** What failed. */
+  readonly reason: NetworkFailure;
+  /** How often it was tried. */
+  readonly attempts?: number | undefined;
+}
+
+/**
+ * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), the
+ * certificate is not trusted (`"certificate"`), the other side does not speak TLS, or not HTTP
+ * (`"protocol"`), nothing came for too long (`"stalled"`), the connection broke (`"cut"`), or
+ * the request could not be sent at all (`"request"`).
+ */
+export type NetworkFailure =
+  | "name"
+  | "refused"
+  | "certificate"
+  | "protocol"
+  | "stalled"
+  | "cut"
+  | "request";
+
+/** There was no answer, or the connection broke. */
+export class NetworkError extends OciError implements NetworkErrorFields {
+  /** The URL that was asked for, without secrets. */
+  readonly url: string;
+  /** What failed. */
+  readonly reason: NetworkFailure;
+  /** How often it was tried. */
+  readonly attempts: number;
+
+  /** Creates the error; `message` and `fields` must hold no secrets. */
+  constructor(message: string, fields: NetworkErrorFields, options?: ErrorOptions) {
+    super(message, options);
+    this.url = fields.url;
+    this.reason = fields.reason;
+    this.attempts = fields.attempts ?? 1;
+  }
+
+  /** Whether the same request may succeed later. */
+  get retryable(): boolean {
+    return this.reason !== "certificate" && this.reason !== "request";
+  }
+}
+
+/** A reference names an artifact that is not a container image, so it has no file system. */
+export class ArtifactError extends OciError {
+  /** The media type of its config. */
+  readonly mediaType: string;
+  /** The kind of the artifact, if it says. */
+  readonly artifactType: string | undefined;
+
+  /** Creates the error; `subject` names the artifact. */
+  constructor(subject: string, mediaType: string, artifactType?: string) {
+    super(
+      `Cannot read "${subject}" as an image: it is an artifact of type ` +
+        `"${artifactType ?? mediaType}"; its manifest and blobs can be read one by one`,
+    );
+    this.mediaType = mediaType;
+    this.artifactType = artifactType;
+  }
+}

@@ -1,0 +1,125 @@
+import { type Digest, isDigest } from "../spec/mod.ts";
+import { parseReference, type Reference } from "./reference.ts";
+
+/** Where an image is, told apart by `transport`. */
+export type ImageLocation =
+  | RegistryLocation
+  | LayoutLocation
+  | OciArchiveLocation
+  | DockerArchiveLocation;
+
+/** An image in a registry. */
+export interface RegistryLocation {
+  /** Tells the kind. */
+  readonly transport: "docker";
+  /** Which image. */
+  readonly reference: Reference;
+}
+
+/** An image in a directory that is an OCI image layout. */
+export interface LayoutLocation {
+  /** Tells the kind. */
+  readonly transport: "oci";
+  /** The directory. */
+  readonly path: string;
+  /** The name of the image in the layout, if it is given. */
+  readonly name?: string;
+  /** The digest of the image, if it is given; it decides. */
+  readonly digest?: Digest;
+}
+
+/** An image in a tar archive of an OCI image layout. */
+export interface OciArchiveLocation {
+  /** Tells the kind. */
+  readonly transport: "oci-archive";
+  /** The file. */
+  readonly path: string;
+  /** The name of the image in the archive, if it is given. */
+  readonly name?: string;
+}
+
+/** An image in an archive as `docker save` writes it. */
+export interface DockerArchiveLocation {
+  /** Tells the kind. */
+  readonly transport: "docker-archive";
+  /** The file. */
+  readonly path: string;
+  /** The name of the image in the archive, if it is given. */
+  readonly name?: string;
+}
+
+const TRANSPORT_REGEXP = /^(oci|oci-archive|docker-archive|docker-daemon|containers-storage|dir):/;
+/** A path up to the first colon, but the one after a drive letter of Windows. */
+const PATH_REGEXP = /^([A-Za-z]:[\\/][^:]*|[^:]*)(?::(.*))?$/s;
+
+const FORMS = {
+  "oci": '"oci:DIR", "oci:DIR:NAME" or "oci:DIR@DIGEST"',
+  "oci-archive": '"oci-archive:FILE" or "oci-archive:FILE:NAME"',
+  "docker-archive": '"docker-archive:FILE" or "docker-archive:FILE:NAME"',
+} as const;
+
+/**
+ * Parses where an image is: `[docker://]REFERENCE`, `oci:DIR[:NAME]`, `oci:DIR@DIGEST`,
+ * `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`.
+ *
+ * An image of Docker Hub whose name is one of these words, such as `oci:1`, needs `docker://`.
+ *
+ * @param text What the user wrote.
+ * @returns The location.
+ * @throws {SyntaxError} If `text` is none of these; the message says what to write.
+ *
+ * @example Tell a layout from a registry
+ * ```ts
+ * import { parseImageLocation } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseImageLocation("oci:./out:v1"), {
+ *   transport: "oci",
+ *   path: "./out",
+ *   name: "v1",
+ * });
+ * assertEquals(parseImageLocation("alpine").transport, "docker");
+ * ```
+ */
+export function parseImageLocation(text: string): ImageLocation {
+  const transport = TRANSPORT_REGEXP.exec(text)?.[1];
+  switch (transport) {
+    case undefined:
+      return { transport: "docker", reference: parseReference(text) };
+    case "oci":
+    case "oci-archive":
+    case "docker-archive":
+      return parseFileLocation(text, transport);
+    default:
+      throw new SyntaxError(
+        `Cannot parse image location "${text}": "${transport}:" is not supported; write a ` +
+          `reference, ${Object.values(FORMS).join(", ")}, or "docker://${text}" if it is the ` +
+          "name of an image",
+      );
+  }
+}
+
+function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLocation {
+  const fail = (state: string): never => {
+    throw new SyntaxError(
+      `Cannot parse image location "${text}": ${state}; write ${FORMS[transport]}`,
+    );
+  };
+  let rest = text.slice(transport.length + 1);
+  if (rest.startsWith("//")) fail("what follows must be a path, not a URL");
+  const at = rest.search(/@[a-z0-9]+:[^@:/\\]*$/);
+  const digest = transport === "oci" && at >= 0 ? rest.slice(at + 1) : undefined;
+  if (digest !== undefined) {
+    if (!isDigest(digest)) return fail(`"${digest}" is not a digest`);
+    rest = rest.slice(0, at);
+  }
+  const [, path, name] = PATH_REGEXP.exec(rest) ?? [];
+  if (path === undefined || path === "") return fail("the path is missing");
+  if (name === "") return fail("the name after the last colon is missing");
+  return {
+    transport,
+    path,
+    ...(name === undefined ? {} : { name }),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
