@@ -19,6 +19,38 @@ export interface CommandEntry {
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["pull", {
+    summary: "pull images into the store, verified",
+    load: () => import("./pull.ts"),
+  }],
+  ["images", {
+    summary: "list the images in the store",
+    load: () => import("./images.ts"),
+  }],
+  ["inspect", {
+    summary: "show an image's manifest, config, layers and platforms",
+    load: () => import("./inspect.ts"),
+  }],
+  ["digest", {
+    summary: "print the digest that the registry gives for a reference",
+    load: () => import("./digest.ts"),
+  }],
+  ["tags", {
+    summary: "list the tags of a repository",
+    load: () => import("./tags.ts"),
+  }],
+  ["rm", {
+    summary: "remove references from the store",
+    load: () => import("./rm.ts"),
+  }],
+  ["serve", {
+    summary: "serve the store as a registry",
+    load: () => import("./serve.ts"),
+  }],
+  ["demo", {
+    summary: "pull a built-in image from a built-in registry, step by step",
+    load: () => import("./demo.ts"),
+  }],
   ["completions", {
     summary: "print a completion script for a shell",
     load: () => import("./completions.ts"),

@@ -39,7 +39,7 @@ export class ProgressTally {
 
   /** Takes the next event. Returns whether it completed a blob. */
   add(event: ImageProgress): boolean {
-    if (event.digest === undefined) {
+    if (event.digest === undefined || event.phase === "resolve") {
       this.#images.set(event.ref, event);
       return false;
     }

@@ -13,12 +13,17 @@ export function readReference(text: string): Reference {
   if (!(parsed instanceof SyntaxError)) return parsed;
   const { message } = parsed;
   const lower = text.toLowerCase();
-  if (lower !== text && !(parse(lower) instanceof SyntaxError)) {
+  if (lower !== text && isReference(lower)) {
     throw new UsageError(`${message}; did you mean "${lower}"?`, { cause: parsed });
   }
   // Some of these messages say what to write already.
   const advised = message.replace(JSON.stringify(text), "").includes("; ");
   throw new UsageError(advised ? message : `${message}; ${ADVICE}`, { cause: parsed });
+}
+
+/** Says whether a text is a reference to an image in a registry. */
+export function isReference(text: string): boolean {
+  return !(parse(text) instanceof SyntaxError);
 }
 
 function parse(text: string): Reference | SyntaxError {

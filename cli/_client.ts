@@ -1,0 +1,62 @@
+import { readCertificates, RemoteClient, type RemoteClientOptions } from "../registry/mod.ts";
+import { UsageError } from "./_errors.ts";
+import { formatDuration, printable } from "./_format.ts";
+import type { RegistryOptions } from "./_options.ts";
+import type { Session } from "./_session.ts";
+
+/** Makes the client that the options describe. Whoever gets it disposes of it. */
+export async function openClient(session: Session): Promise<RemoteClient> {
+  const options = session.options<RegistryOptions>();
+  const { plainHttp, retries, jobs, platform, debug } = options;
+  const clientCertificate = await readClientCertificate(options);
+  const caCerts = (await Promise.all((options.ca ?? []).map(readAuthority))).flat();
+  return new RemoteClient({
+    caCerts,
+    mirrors: mirrorsOf(options),
+    onWarning: session.warn,
+    ...(plainHttp === undefined ? {} : { plainHttp }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(jobs === undefined ? {} : { maxConnections: jobs }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(clientCertificate === undefined ? {} : { clientCertificate }),
+    ...(debug ? { onRequest: requestLog(session) } : {}),
+  });
+}
+
+async function readAuthority(path: string): Promise<readonly string[]> {
+  try {
+    return await readCertificates(path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(`${error.message}; give a file in PEM with "--ca"`, { cause: error });
+  }
+}
+
+async function readClientCertificate(
+  { clientCert, clientKey }: RegistryOptions,
+): Promise<RemoteClientOptions["clientCertificate"]> {
+  if ((clientCert === undefined) !== (clientKey === undefined)) {
+    throw new UsageError('"--client-cert" and "--client-key" go together; give both or none');
+  }
+  if (clientCert === undefined || clientKey === undefined) return undefined;
+  const [cert, key] = await Promise.all(
+    [clientCert, clientKey].map((path) => Deno.readTextFile(path)),
+  );
+  return { cert: cert ?? "", key: key ?? "" };
+}
+
+function mirrorsOf({ mirror = [] }: RegistryOptions): Readonly<Record<string, readonly string[]>> {
+  const groups = Map.groupBy(mirror, ([host]) => host);
+  return Object.fromEntries(
+    [...groups].map(([host, pairs]) => [host, pairs.map(([, url]) => url)]),
+  );
+}
+
+function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {
+  return ({ method, url, status, error, durationMs }) => {
+    const outcome = status ?? `failed (${error})`;
+    session.notices.line(
+      printable(`oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`),
+    );
+  };
+}

@@ -1,0 +1,76 @@
+import { gunzipSync } from "node:zlib";
+import { type TarHeader, TarParser } from "../layer/mod.ts";
+import type { Layer } from "../store/mod.ts";
+import { formatTable, printable } from "./_format.ts";
+
+const TYPES: Readonly<Record<TarHeader["type"], string>> = {
+  "file": "-",
+  "hardlink": "h",
+  "symlink": "l",
+  "directory": "d",
+  "character-device": "c",
+  "block-device": "b",
+  "fifo": "p",
+};
+
+/** An entry of a layer as `ls -l` would show it, and what it means where it is no file. */
+export interface ListedEntry {
+  /** Type and permissions, such as `drwxr-xr-x`. */
+  readonly mode: string;
+  /** Numeric owner and group. */
+  readonly owner: string;
+  readonly size: number;
+  readonly path: string;
+  /** What a link points to, or what a whiteout does. */
+  readonly note: string;
+}
+
+/** Lists a small layer, which is plain or compressed with gzip. It is read as a whole. */
+export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
+  const blob = await new Response(await layer.compressed()).bytes();
+  const entries: ListedEntry[] = [];
+  const parser = new TarParser({
+    entry: (header) => entries.push(listed(header)),
+    data() {},
+    end() {},
+  });
+  parser.push(blob[0] === 0x1f && blob[1] === 0x8b ? gunzipSync(blob) : blob);
+  parser.finish();
+  return entries;
+}
+
+/** Lines for the entries of a layer. */
+export function formatListing(entries: readonly ListedEntry[]): readonly string[] {
+  const rows = entries.map(({ mode, owner, size, path, note }) => {
+    return [mode, owner, String(size), printable(path), printable(note)];
+  });
+  return formatTable(rows, [1, 2]);
+}
+
+function listed(header: TarHeader): ListedEntry {
+  const { type, mode, uid, gid, size, path } = header;
+  return {
+    mode: `${TYPES[type]}${permissions(mode)}`,
+    owner: `${uid}:${gid}`,
+    size,
+    path,
+    note: noteOf(header),
+  };
+}
+
+function noteOf({ type, path, linkname }: TarHeader): string {
+  if (type === "symlink") return `-> ${linkname}`;
+  if (type === "hardlink") return `the same file as ${linkname}`;
+  const slash = path.lastIndexOf("/") + 1;
+  const name = path.slice(slash);
+  if (name === ".wh..wh..opq") return `hides what lower layers have in ${path.slice(0, slash)}`;
+  if (name.startsWith(".wh.")) return `removes ${path.slice(0, slash)}${name.slice(4)}`;
+  return "";
+}
+
+function permissions(mode: number): string {
+  let text = "";
+  for (let bit = 8; bit >= 0; bit--) text += mode & (1 << bit) ? "xwr"[bit % 3] : "-";
+  // The sticky bit shows in place of the last x.
+  return mode & 0o1000 ? `${text.slice(0, 8)}t` : text;
+}

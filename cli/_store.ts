@@ -1,0 +1,11 @@
+import { storeDirectory } from "../cache/mod.ts";
+import { ContentStore } from "../store/mod.ts";
+import { UsageError } from "./_errors.ts";
+import type { Session } from "./_session.ts";
+
+/** Opens the store that the command line or the environment names. */
+export async function openStore(session: Session): Promise<ContentStore> {
+  const { store } = session.options();
+  if (store === "") throw new UsageError('the store has no name; give "--store DIR"');
+  return await ContentStore.open(store ?? storeDirectory());
+}

@@ -1,0 +1,46 @@
+import type { Command } from "commander";
+import { formatBytes, formatTable, printable, shortDigest } from "./_format.ts";
+import type { Session } from "./_session.ts";
+import { openStore } from "./_store.ts";
+import { describeStored, type StoredImage } from "./_stored_images.ts";
+
+const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"] as const;
+
+/** Describes `oci images`. */
+export function define(command: Command): Command {
+  return command
+    .description(
+      "Lists the images in the store: what each reference stands for, and for how many of its " +
+        "platforms the store has every part.",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  oci images
+  oci images --json | jq -r '.[].reference'`,
+    );
+}
+
+/** Runs `oci images`. */
+export async function run(session: Session): Promise<void> {
+  const store = await openStore(session);
+  const images: StoredImage[] = [];
+  for (const reference of await store.references()) {
+    session.signal.throwIfAborted();
+    session.workOn(reference.name);
+    images.push(await describeStored(store, reference));
+  }
+  await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
+}
+
+function row({ reference, digest, platforms, size }: StoredImage): readonly string[] {
+  const complete = platforms.filter((platform) => platform.complete);
+  return [
+    printable(reference),
+    shortDigest(digest),
+    printable(complete.map(({ platform }) => platform || "-").join(",")) || "-",
+    `${complete.length} of ${platforms.length}`,
+    formatBytes(size),
+  ];
+}

@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { formatReference } from "../registry/mod.ts";
+import { formatPlatform, type ImageDocument, isRunnable, type RemoteImage } from "../spec/mod.ts";
+import { UsageError } from "./_errors.ts";
+import { Finder, type FoundImage } from "./_finder.ts";
+import { imageText } from "./_image_text.ts";
+import { addRegistryOptions } from "./_options.ts";
+import { readReference } from "./_references.ts";
+import type { Session } from "./_session.ts";
+import { imageSize } from "./_stored_images.ts";
+
+interface InspectOptions {
+  readonly raw?: true;
+  readonly config?: true;
+}
+
+/** Describes `oci inspect`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look at")
+    .description(
+      "Shows what an image consists of and how it runs: from the store if it is there, else from " +
+        "the registry, of which only the manifest and the config are fetched.",
+    )
+    .option("--raw", "the manifest as served, byte for byte; of several platforms, the index")
+    .option("--config", "the config as served, byte for byte");
+  return addRegistryOptions(described).addHelpText(
+    "after",
+    `
+Examples:
+  oci inspect alpine:3.20
+  oci inspect --platform linux/arm64 --json alpine:3.20 | jq .config.config.Env
+  oci inspect --raw alpine:3.20 | sha256sum
+  oci inspect --policy always ghcr.io/owner/app:1`,
+  );
+}
+
+/** Runs `oci inspect`. */
+export async function run(session: Session): Promise<void> {
+  const [text = ""] = session.operands;
+  const reference = readReference(text);
+  const { raw, config, json } = session.options<InspectOptions>();
+  if ([raw, config, json].filter(Boolean).length > 1) {
+    throw new UsageError('there are several forms; give one of "--raw", "--config" and "--json"');
+  }
+  const name = formatReference(reference);
+  session.workOn(name);
+  using finder = await Finder.open(session);
+  if (raw) return await session.output.bytes(await finder.manifestBytes(reference));
+  const found = await finder.image(reference);
+  if (config) return await session.output.bytes(found.image.config.bytes);
+  await session.print(describeImage(name, found), imageText(name, found.image));
+}
+
+/** What `--json` prints of an image: the documents as they stand, and what is often wanted. */
+function describeImage(reference: string, { image, source }: FoundImage): unknown {
+  const { digest, indexes, manifest, config, platform, layers } = image;
+  return {
+    reference,
+    digest,
+    mediaType: (indexes[0] ?? manifest).descriptor.mediaType,
+    platform: formatPlatform(platform),
+    size: imageSize(manifest.value),
+    source,
+    platforms: platformsOf(image),
+    layers: layers.map(({ descriptor: { digest, size, mediaType }, diffId }) => {
+      return { digest, diffId, size, mediaType };
+    }),
+    manifest: parsed(manifest),
+    config: parsed(config),
+  };
+}
+
+/** The platforms of a multi-platform image, else the one that there is. */
+function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unknown[] {
+  const only = [{ platform: formatPlatform(platform), digest: manifest.descriptor.digest }];
+  if (indexes.length === 0) return only;
+  return indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
+    .flatMap(({ platform, digest }) => {
+      return platform ? [{ platform: formatPlatform(platform), digest }] : [];
+    });
+}
+
+/** A document with all that is in it, also what this version does not know. */
+function parsed({ bytes }: ImageDocument<unknown>): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,177 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../../cli/_commands.ts";
+import { ROOT, runOci } from "../_support/process.ts";
+import { join } from "@std/path";
+
+Deno.test("main() lists every command in the help of the program", async () => {
+  const { code, stdout, stderr } = await runOci(["--help"]);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const listed = /\nCommands:\n((?: {2}.*\n)+)/.exec(stdout)?.[1] ?? "";
+  assertEquals(listed.trimEnd().split("\n").map((line) => line.trim().split(/ +/)[0]), [
+    ...COMMANDS.keys(),
+  ]);
+});
+
+for (const name of COMMANDS.keys()) {
+  Deno.test(`main() shows the help of ${name} without any permission`, async () => {
+    const { code, stdout, stderr } = await runOci([name, "--help"], { permissions: [] });
+
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assert(stdout.startsWith(`Usage: oci ${name} [options]`), stdout);
+    assertStringIncludes(stdout, "--store <dir>");
+    assert(stdout.split("\n").every((line) => line.length <= 100), "no line is too wide");
+  });
+}
+
+Deno.test.each([
+  { args: ["help", "version"], start: "Usage: oci version" },
+  { args: ["version", "-h"], start: "Usage: oci version" },
+  { args: ["--help", "version"], start: "Usage: oci version" },
+  { args: ["help"], start: "Usage: oci <command>" },
+  { args: ["-h"], start: "Usage: oci <command>" },
+])("main() shows help for $args", async ({ args, start }) => {
+  const { code, stdout, stderr } = await runOci(args);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assert(stdout.startsWith(start), stdout);
+});
+
+Deno.test("main() without a command shows help where errors go, and is misuse", async () => {
+  const { code, stdout, stderr } = await runOci([]);
+
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+  assert(stderr.startsWith("Usage: oci <command>"), stderr);
+});
+
+Deno.test.each([
+  { args: ["version"] },
+  { args: ["--version"] },
+  { args: ["version", "--quiet", "--verbose", "--debug"] },
+])("main() prints the versions for $args", async ({ args }) => {
+  const { code, stdout, stderr } = await runOci(args, { permissions: [] });
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^oci \d+\.\d+\.\d+\ndeno \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test.each([
+  { args: ["version", "--json"] },
+  { args: ["--json", "version"] },
+  { args: ["--version", "--json"] },
+])("main() prints one JSON document for $args", async ({ args }) => {
+  const { code, stdout } = await runOci(args);
+
+  const { version } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  assertEquals({ code, document: JSON.parse(stdout) }, {
+    code: 0,
+    document: { oci: version, deno: Deno.version.deno },
+  });
+});
+
+Deno.test.each([
+  {
+    args: ["pul", "a"],
+    line: 'oci: read the command line: unknown command "pul"; did you mean pull?',
+  },
+  {
+    args: ["--nope"],
+    line: 'oci: read the command line: unknown option "--nope"; see "oci --help"',
+  },
+  {
+    args: ["pull", "--plattform", "linux/arm64", "a"],
+    line: 'oci: pull: unknown option "--plattform"; did you mean --platform?',
+  },
+  {
+    args: ["pull"],
+    line: 'oci: pull: missing required argument "ref"; see "oci pull --help"',
+  },
+  {
+    args: ["version", "a"],
+    line: "oci: version: too many arguments: expected 0 arguments but got 1; " +
+      'see "oci version --help"',
+  },
+  {
+    args: ["pull", "--jobs", "0", "a"],
+    line: 'oci: pull: option "--jobs <n>" argument "0" is invalid: ' +
+      'it must be a whole number from 1; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "--platform", "linux", "a"],
+    line: 'oci: pull: option "--platform <os/arch>" argument "linux" is invalid: ' +
+      'it must be "OS/ARCH[/VARIANT][:OSVERSION]", such as "linux/arm64"; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "--policy", "sometimes", "a"],
+    line: 'oci: pull: option "--policy <when>" argument "sometimes" is invalid: ' +
+      'it must be always, if-not-present, never or newer; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "--progress", "dots", "a"],
+    line: 'oci: pull: option "--progress <how>" argument "dots" is invalid: ' +
+      'allowed choices are auto, plain, json, none; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "--mirror", "docker.io", "a"],
+    line: 'oci: pull: option "--mirror <host=url>" argument "docker.io" is invalid: ' +
+      'it must be HOST=URL, such as docker.io=https://mirror.example; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "--retries"],
+    line: 'oci: pull: option "--retries <n>" argument missing; see "oci pull --help"',
+  },
+  {
+    args: ["pull", "Alpine"],
+    line: 'oci: pull Alpine: cannot parse reference "Alpine": the repository must be lower case; ' +
+      'did you mean "alpine"?',
+  },
+  {
+    args: ["pull", "oci:dir"],
+    line: 'oci: pull oci:dir: cannot read "oci:dir" here: it is not in a registry; ' +
+      'write "docker://oci:dir" if that is the name of an image',
+  },
+  {
+    args: ["pull", "--user", "a", "--registry-token", "b", "c"],
+    line: "oci: pull c: there are several ways to log in; " +
+      'give one of "--user", "--identity-token" and "--registry-token"',
+  },
+  {
+    args: ["pull", "--password-stdin", "c"],
+    line: 'oci: pull c: a password has no user; add "--user NAME"',
+  },
+  {
+    args: ["serve", "--tls-cert", "c"],
+    line: 'oci: serve: "--tls-cert" and "--tls-key" go together; give both or none',
+  },
+  {
+    args: ["serve", "--listen", "5000"],
+    line: 'oci: serve: option "--listen <host:port>" argument "5000" is invalid: ' +
+      'it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000; see "oci serve --help"',
+  },
+])("main() calls $args misuse and says what to do", async ({ args, line }) => {
+  const { code, stdout, stderr } = await runOci(args);
+
+  assertEquals({ code, stdout, stderr }, { code: 2, stdout: "", stderr: `${line}\n` });
+});
+
+Deno.test("main() prints an error as JSON too where that is asked for", async () => {
+  const { code, stdout, stderr } = await runOci(["pull", "--json", "--jobs", "x", "a"]);
+
+  assertEquals(code, 2);
+  assertEquals(stderr.trimEnd().split("\n").length, 1);
+  const { error } = JSON.parse(stdout);
+  assertEquals(error.name, "UsageError");
+  assertStringIncludes(error.message, "--jobs");
+});
+
+Deno.test("main() is quiet where the reader of its output has gone", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", join(ROOT, "mod.ts"), "--help"],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stdout.cancel();
+  const stderr = await new Response(child.stderr).text();
+
+  assertEquals({ stderr, code: (await child.status).code }, { stderr: "", code: 0 });
+});

@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { basicAuthentication, serveRegistry } from "../../registry/mod.ts";
+import { faultyRegistry, on, stall } from "../_support/faulty_registry.ts";
+import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";
+import { peerTest } from "../_support/peers.ts";
+import { denoEnvironment, ROOT } from "../_support/process.ts";
+import { file, tar } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
+
+const HIDE_CURSOR = "\x1b[?25l";
+const SHOW_CURSOR = "\x1b[?25h";
+
+/** Somebody at a terminal of `script`, who sees what it shows and types. */
+class Terminal {
+  screen = "";
+  readonly #child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    this.#writer = child.stdin.getWriter();
+  }
+
+  /** Waits until the screen has shown a text. */
+  async until(text: string): Promise<void> {
+    while (!this.screen.includes(text)) {
+      assert(await this.#more(), `ended without showing ${JSON.stringify(text)}: ${this.screen}`);
+    }
+  }
+
+  async type(keys: string): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(keys));
+  }
+
+  /** Waits for the end of the program, and returns its exit code. */
+  async end(): Promise<number> {
+    while (await this.#more());
+    const { code } = await this.#child.status;
+    await this.#writer.close().catch(() => {});
+    return code;
+  }
+
+  async #more(): Promise<boolean> {
+    const { done, value = "" } = await this.#reader.read();
+    this.screen += value;
+    return !done;
+  }
+}
+
+/** Runs the command line at a terminal, 24 lines of some columns. */
+async function ociAtTerminal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  columns: number,
+): Promise<Terminal> {
+  const words = [Deno.execPath(), "run", "-A", "--quiet", join(ROOT, "mod.ts"), ...args];
+  const command = words.map((word) => `'${word}'`).join(" ");
+  return new Terminal(
+    new Deno.Command("script", {
+      args: ["-qec", `stty rows 24 columns ${columns}; exec ${command}`, "/dev/null"],
+      clearEnv: true,
+      env: { PATH: Deno.env.get("PATH") ?? "", TERM: "xterm", ...await denoEnvironment(), ...env },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn(),
+  );
+}
+
+function largeImage(): BuiltImage {
+  const layers = [{
+    tar: tar(file("zeros", new Uint8Array(3_000_000))),
+    compression: "none",
+  }] as const;
+  return buildImage({ layers, platform: "linux/amd64" });
+}
+
+for (const columns of [100, 30]) {
+  peerTest({
+    name: `oci pull draws on a terminal of ${columns} columns and tidies up when interrupted`,
+    needs: ["script", "stty"],
+  }, async () => {
+    await using dir = await makeTempDir();
+    const built = largeImage();
+    const digest = built.layers[0]?.descriptor.digest ?? "";
+    await using server = faultyRegistry(new MemoryContent().add("app", "1", built), [
+      on({ kind: "blob", path: new RegExp(digest) }, stall(1_500_000)),
+    ]);
+
+    const terminal = await ociAtTerminal(
+      ["pull", "--platform", "linux/amd64", `${server.host}/app:1`],
+      { OCI_STORE: dir.join("store") },
+      columns,
+    );
+    await terminal.until("49 %");
+    await terminal.type("\x03");
+    const code = await terminal.end();
+
+    assertEquals(code, 130);
+    const { screen } = terminal;
+    assertStringIncludes(screen, digest.slice(0, 19));
+    assert(screen.lastIndexOf(SHOW_CURSOR) > screen.lastIndexOf(HIDE_CURSOR), "the cursor is back");
+    assertMatch(screen, /oci: pull .*: interrupted by SIGINT; /);
+    const drawn = screen.slice(screen.indexOf(HIDE_CURSOR), screen.lastIndexOf(SHOW_CURSOR));
+    // deno-lint-ignore no-control-regex -- the sequences that are not shown
+    for (const line of drawn.replaceAll(/\x1b\[[?0-9]*[A-Za-z]|\^C/g, "").split(/[\r\n]+/)) {
+      assert(line.length < columns, `too wide: ${JSON.stringify(line)}`);
+    }
+  });
+}
+
+peerTest({
+  name: "oci pull draws nothing where TERM is dumb",
+  needs: ["script", "stty"],
+}, async () => {
+  await using dir = await makeTempDir();
+  await using server = serveRegistry(new MemoryContent().add("app", "1", largeImage()));
+
+  const terminal = await ociAtTerminal(
+    ["pull", "--platform", "linux/amd64", `${server.host}/app:1`],
+    { OCI_STORE: dir.join("store"), TERM: "dumb" },
+    100,
+  );
+  const code = await terminal.end();
+
+  assertEquals(code, 0);
+  assert(!terminal.screen.includes("\x1b"), terminal.screen);
+  assertMatch(terminal.screen, /sha256:[0-9a-f]{12} fetched/);
+});
+
+peerTest({
+  name: "oci pull asks for a password and does not show it",
+  needs: ["script", "stty"],
+}, async () => {
+  await using dir = await makeTempDir();
+  const authenticate = basicAuthentication((name, password) => {
+    return name === "me" && password === "s3cret";
+  });
+  await using server = serveRegistry(new MemoryContent().add("app", "1", largeImage()), {
+    authenticate,
+  });
+
+  const terminal = await ociAtTerminal(
+    ["pull", "-q", "--user", "me", "--platform", "linux/amd64", `${server.host}/app:1`],
+    { OCI_STORE: dir.join("store") },
+    100,
+  );
+  await terminal.until("Password of me: ");
+  await terminal.type("s3cret\r");
+  const code = await terminal.end();
+
+  assertEquals(code, 0);
+  assertStringIncludes(terminal.screen, `${server.host}/app:1@sha256:`);
+  assert(!terminal.screen.includes("s3cret"), terminal.screen);
+});
