@@ -35,7 +35,7 @@ import type { SpecOption } from "./spec_option.ts";
  * assertEquals(spec.linux?.resources?.memory, { limit: 536_870_912 });
  * ```
  */
-export function newSpec(...options: readonly SpecOption[]): RuntimeSpec {
+export function newSpec(...options: SpecOption[]): RuntimeSpec {
   return settleSpec(options.reduce((spec, option) => option(spec), DEFAULT_SPEC));
 }
 
