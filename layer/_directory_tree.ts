@@ -1,0 +1,221 @@
+import type { FileStatus, FileTree } from "./file_tree.ts";
+
+/** Links that are followed for one path, as the kernel limits them. */
+const MAX_LINKS = 40;
+
+/** A real directory of the tree, and what the layer has done to it. */
+export class Directory {
+  readonly path: string;
+  readonly parent: Directory | undefined;
+  /** Directories in it, and what links in it say; those that were looked at. */
+  children: Map<string, Directory | string> | undefined;
+  /** Whether nothing of a lower layer is in it. */
+  isOwn: boolean;
+  /** Whether it was just made, so that it has no attributes that were to be removed. */
+  isBare = false;
+  /** Whether the layer has an entry for it. */
+  hasEntry = false;
+  /** Whether this layer has it, or anything below it. */
+  isTouched = false;
+  /** Whether its mode is to be set at the end. */
+  isModeDue = false;
+  /** Whether its times are to be set at the end. */
+  isTimeDue = false;
+  mode: number;
+  mtime: number;
+  mtimeNs: number;
+  /** Set at the end, since what is made in the directory would inherit it. */
+  defaultAcl: Uint8Array | undefined;
+  /** What this layer has in it beside directories; kept while `isOwn` is false. */
+  names: Set<string> | undefined;
+  /** Whether it is marked so that nothing below it is seen. */
+  isOpaque = false;
+  /** Names in it that are whiteouts now. */
+  whiteouts: Set<string> | undefined;
+
+  constructor(
+    path: string,
+    parent: Directory | undefined,
+    isOwn: boolean,
+    { mode, mtime, mtimeNs }: Pick<FileStatus, "mode" | "mtime" | "mtimeNs">,
+  ) {
+    this.path = path;
+    this.parent = parent;
+    this.isOwn = isOwn;
+    this.mode = mode;
+    this.mtime = mtime;
+    this.mtimeNs = mtimeNs;
+  }
+
+  /** The path of `name` in it. */
+  join(name: string): string {
+    return this.path === "" ? name : `${this.path}/${name}`;
+  }
+
+  /** Notes that this layer has `name` in it. */
+  claim(name: string): void {
+    this.isTimeDue = true;
+    this.whiteouts?.delete(name);
+    if (!this.isOwn) (this.names ??= new Set()).add(name);
+    this.touch();
+  }
+
+  /** Notes that this layer has the directory or something in it. */
+  touch(): void {
+    if (this.isTouched) return;
+    this.isTouched = true;
+    this.parent?.touch();
+  }
+}
+
+/** Makes a directory that the layer has no entry for. */
+export type ImplyDirectory = (parent: Directory, name: string) => Directory;
+
+/**
+ * Finds directories of a tree by paths that may lead through symbolic links, inside the tree as
+ * if its root were `/`, and remembers them.
+ */
+export class DirectoryTree {
+  readonly root: Directory;
+  readonly #tree: FileTree;
+  readonly #imply: ImplyDirectory;
+  #lastPath = "";
+  #last: Directory;
+
+  constructor(tree: FileTree, imply: ImplyDirectory) {
+    this.#tree = tree;
+    this.#imply = imply;
+    const status = tree.status("");
+    if (status === undefined) throw new Deno.errors.NotFound(`"${tree.root}" is gone`);
+    this.root = this.#open("", undefined, status);
+    this.root.isOwn = tree.list("").length === 0;
+    this.#last = this.root;
+  }
+
+  /**
+   * The directory that a clean path leads to.
+   *
+   * @throws {Deno.errors.NotADirectory} If there is something else.
+   */
+  make(path: string): Directory {
+    if (path === this.#lastPath) return this.#last;
+    const directory = this.#walk(path, true) as Directory;
+    this.#lastPath = path;
+    this.#last = directory;
+    return directory;
+  }
+
+  /** Likewise, but nothing is made: `undefined` if there is no directory. */
+  find(path: string): Directory | undefined {
+    return path === this.#lastPath ? this.#last : this.#walk(path, false);
+  }
+
+  /** What is known of a directory that has just been made. */
+  add(
+    parent: Directory,
+    name: string,
+    status: Pick<FileStatus, "mode" | "mtime" | "mtimeNs">,
+  ): Directory {
+    const directory = new Directory(parent.join(name), parent, true, status);
+    directory.isBare = directory.isModeDue = directory.isTimeDue = true;
+    remember(parent, name, directory);
+    return directory;
+  }
+
+  /** The real directory `name` of `parent`, if it is one. */
+  child(parent: Directory, name: string): Directory | undefined {
+    const child = this.#look(parent, name, false, false);
+    return typeof child === "string" ? undefined : child;
+  }
+
+  /** Forgets what was known of a name that is removed. */
+  forget(parent: Directory, name: string): void {
+    if (!parent.children?.delete(name)) return;
+    this.#lastPath = "";
+    this.#last = this.root;
+  }
+
+  #walk(path: string, make: boolean): Directory | undefined {
+    let directory = this.root;
+    let links = 0;
+    const parts = path.split("/").reverse();
+    for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
+      if (name === "" || name === ".") continue;
+      if (name === "..") {
+        directory = directory.parent ?? directory;
+        continue;
+      }
+      const child = this.#look(directory, name, make, links > 0);
+      if (child === undefined) return undefined;
+      if (typeof child !== "string") {
+        directory = child;
+        continue;
+      }
+      if (++links > MAX_LINKS) {
+        throw Object.assign(
+          new Deno.errors.FilesystemLoop(`too many links in its parent "${path}"`),
+          { code: "ELOOP" },
+        );
+      }
+      if (child.startsWith("/")) directory = this.root;
+      parts.push(...child.split("/").reverse());
+    }
+    return directory;
+  }
+
+  #look(
+    parent: Directory,
+    name: string,
+    make: boolean,
+    byLink: boolean,
+  ): Directory | string | undefined {
+    const known = parent.children?.get(name);
+    if (known !== undefined) return known;
+    const path = parent.join(name);
+    const status = this.#tree.status(path);
+    if (status?.type === "directory") {
+      const directory = this.#open(path, parent, status);
+      remember(parent, name, directory);
+      return directory;
+    }
+    if (status?.type === "symlink") {
+      const target = this.#tree.readLink(path);
+      remember(parent, name, target);
+      return target;
+    }
+    if (!make) return undefined;
+    if (status !== undefined && byLink) {
+      throw Object.assign(
+        new Deno.errors.NotADirectory(`its parent leads by a link to "${path}"`),
+        { code: "ENOTDIR" },
+      );
+    }
+    return this.#imply(parent, name);
+  }
+
+  /** A directory of a lower layer. */
+  #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
+    const directory = new Directory(path, parent, false, status);
+    if ((status.mode & 0o700) !== 0o700) {
+      // An ordinary user could not look into it or change it. The mode comes back at the end.
+      directory.isModeDue = this.#openUp(path, status.mode | 0o700);
+    }
+    return directory;
+  }
+
+  #openUp(path: string, mode: number): boolean {
+    try {
+      using entry = this.#tree.open(path);
+      entry.setMode(mode);
+      return true;
+    } catch (error) {
+      // Somebody else's directory: what needs more than its mode allows will say so.
+      if (error instanceof Deno.errors.PermissionDenied) return false;
+      throw error;
+    }
+  }
+}
+
+function remember(parent: Directory, name: string, child: Directory | string): void {
+  (parent.children ??= new Map()).set(name, child);
+}

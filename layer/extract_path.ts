@@ -1,0 +1,37 @@
+/** What a name in an archive means inside a root. */
+export interface EntryPath {
+  /** Relative, without `.`, `..`, empty parts and slashes at either end; empty for the root. */
+  readonly path: string;
+  /** Whether a `..` climbed above the root, where it has no effect. */
+  readonly climbs: boolean;
+}
+
+/** Finds a part that is empty, `.` or `..`. */
+const ODD_PART = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
+/**
+ * Cleans a name of an archive: the root is `/`, and `..` takes away the part before it, whatever
+ * that part is in the file system.
+ *
+ * @param name The name as it stands in the archive.
+ * @returns The path inside the root.
+ *
+ * @example Names that say the same
+ * ```ts
+ * import { cleanPath } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(cleanPath("./etc//passwd"), { path: "etc/passwd", climbs: false });
+ * assertEquals(cleanPath("../../etc/passwd"), { path: "etc/passwd", climbs: true });
+ * ```
+ */
+export function cleanPath(name: string): EntryPath {
+  if (!ODD_PART.test(name)) return { path: name, climbs: false };
+  const parts: string[] = [];
+  let climbs = false;
+  for (const part of name.split("/")) {
+    if (part === "..") climbs = parts.pop() === undefined || climbs;
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return { path: parts.join("/"), climbs };
+}
