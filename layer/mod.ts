@@ -18,11 +18,23 @@
  *
  * @module
  */
+export * from "./apply_layers.ts";
 export { detectCompression, DETECTION_SIZE } from "./compression.ts";
 export * from "./decompress_error.ts";
 export * from "./decompress_stream.ts";
 export * from "./decompressor.ts";
 export { decodeName, encodeName } from "./entry_name.ts";
+export { ExtractError, type ExtractPlace, OwnershipError, PathEscapeError } from "./errors.ts";
+export * from "./extract_layer.ts";
+export * from "./extract_path.ts";
+export { type ExtractReport, type SkippedEntry } from "./extract_report.ts";
+export * from "./extractor.ts";
+export * from "./file_tree.ts";
+export * from "./open_tree.ts";
+export type { IdRange, Owner, Ownership, OwnershipMap } from "./ownership.ts";
+export * from "./stacking_extractor.ts";
 export * from "./tar_error.ts";
 export * from "./tar_header.ts";
 export * from "./tar_parser.ts";
+export * from "./whiteout.ts";
+export * from "./whiteout_handler.ts";
