@@ -20,8 +20,6 @@ export interface PeerTest {
   readonly root?: boolean;
   /** Why it cannot run here, where that is found out in another way; absent if it can. */
   readonly reason?: string | undefined;
-  /** As of `Deno.test`. */
-  readonly timeout?: number;
 }
 
 /** Registers a test that needs other tools. */

@@ -1,5 +1,5 @@
-import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { basicAuthentication, serveRegistry } from "../../registry/mod.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { basicAuthentication, type RegistryContent, serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 
@@ -48,6 +48,33 @@ Deno.test("serveRegistry() outlives a client that goes away in the middle", asyn
   assertEquals(await next.bytes(), layer.slice(0, 10));
 });
 
+Deno.test("serveRegistry() makes no more of a blob than its client reads", async () => {
+  const { endless, state } = endlessContent();
+  await using server = serveRegistry(endless);
+
+  const slow = await fetch(`${server.url}${blobPath}`);
+  const reader = slow.body?.getReader();
+  await reader?.read();
+  for (let i = 0; i < 20; i++) {
+    const other = await fetch(`${server.url}/v2/`);
+    await other.body?.cancel();
+  }
+
+  assert(state.pulled < 64 * 1024 * 1024, `${state.pulled} bytes for a client that reads none`);
+  await reader?.cancel();
+});
+
+Deno.test("serveRegistry() ends what is under way when it is disposed of", async () => {
+  const { endless, state } = endlessContent();
+  const server = serveRegistry(endless);
+  const response = await fetch(`${server.url}${blobPath}`);
+
+  await server[Symbol.asyncDispose]();
+
+  await assertRejects(() => response.bytes(), TypeError);
+  assert(state.cancelled);
+});
+
 Deno.test("serveRegistry() stops when its signal says so", async () => {
   const stop = new AbortController();
   await using server = serveRegistry(content, { signal: stop.signal });
@@ -84,3 +111,29 @@ Deno.test.each([
     status === 401 ? 'Basic realm="oci", charset="UTF-8"' : null,
   );
 });
+
+/** Content whose blob has no end, and how far it was read. */
+function endlessContent() {
+  const state = { pulled: 0, cancelled: false };
+  const endless: RegistryContent = {
+    repositories: () => Promise.resolve(["app"]),
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(1e12),
+    open: () =>
+      Promise.resolve(
+        new ReadableStream({
+          pull(controller) {
+            const chunk = new Uint8Array(64 * 1024);
+            state.pulled += chunk.length;
+            controller.enqueue(chunk);
+          },
+          cancel() {
+            state.cancelled = true;
+          },
+        }),
+      ),
+    referrers: () => Promise.resolve([]),
+  };
+  return { endless, state };
+}
