@@ -20,6 +20,7 @@ export * from "./content_store.ts";
 export * from "./errors.ts";
 export type { StoredReference } from "./layout_index.ts";
 export * from "./image.ts";
+export * from "./layout_client.ts";
 export * from "./read_image.ts";
 export * from "./registry_content.ts";
 export * from "./validate_image.ts";

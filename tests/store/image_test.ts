@@ -5,6 +5,7 @@ import {
   DigestMismatchError,
   digestOf,
   LimitError,
+  OciError,
   parsePlatform,
 } from "../../spec/mod.ts";
 import { ContentStore, type Image, readImage, validateImage } from "../../store/mod.ts";
@@ -110,7 +111,7 @@ Deno.test.each([
   });
   await using stored = await store([built]);
 
-  await assertRejects(() => stored.read(built), SyntaxError, "one entry per layer");
+  await assertRejects(() => stored.read(built), OciError, "layers, but its config names");
 });
 
 Deno.test.each([

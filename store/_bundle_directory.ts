@@ -1,0 +1,138 @@
+import { mountsIn, openFileTree, unmountTree } from "../layer/mod.ts";
+import type { Digest } from "../spec/mod.ts";
+import { type BundleKind, BundleError } from "./bundle.ts";
+import { lstatIfAny } from "./_durable.ts";
+
+/** What a bundle's own file says of it. */
+export interface BundleState {
+  /** Tells this file from others of its name. */
+  readonly ociBundle: 1;
+  /** How the root file system came to be. */
+  readonly kind: BundleKind;
+  /** The image's digest. */
+  readonly image: Digest;
+  /** The store that the layers are in. */
+  readonly store: string;
+  /** Names of the extracted layers that are mounted. */
+  readonly layers: readonly string[];
+}
+
+/** The file that says what a directory is. Its flock is held while the bundle is made or removed. */
+const STATE = "oci-bundle.json";
+/** What runtimes read. It is written last, so that a bundle that has it is complete. */
+export const CONFIG = "config.json";
+
+/** A directory that is a bundle, or becomes one, and is locked. */
+export class BundleDirectory implements Disposable {
+  /** The directory, as an absolute path without links. */
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Takes a directory for a new bundle. It is made if it is not there. What a process that was
+   * killed has left of a bundle is removed; a complete bundle is not touched.
+   */
+  static async claim(directory: string, state: BundleState): Promise<BundleDirectory> {
+    await Deno.mkdir(directory, { recursive: true });
+    const path = await Deno.realPath(directory);
+    for (;;) {
+      await refuseOthers(path);
+      const claimed = await BundleDirectory.#lock(path, true);
+      if (claimed === undefined) continue;
+      try {
+        if (await lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
+          throw new BundleError(
+            `Cannot make a bundle in "${path}": there is one already; ` +
+              "choose another name, or remove it before",
+            path,
+          );
+        }
+        await claimed.empty();
+        await claimed.write(state);
+        return claimed;
+      } catch (error) {
+        claimed[Symbol.dispose]();
+        throw error;
+      }
+    }
+  }
+
+  /** Opens a bundle to remove it; `undefined` if it is gone. */
+  static async open(directory: string): Promise<BundleDirectory | undefined> {
+    let path: string;
+    try {
+      path = await Deno.realPath(directory);
+      const opened = await BundleDirectory.#lock(path, false);
+      if (opened === undefined) return await BundleDirectory.open(directory);
+      return opened;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** The lock of a directory; `undefined` if it changed hands meanwhile. */
+  static async #lock(path: string, create: boolean): Promise<BundleDirectory | undefined> {
+    const statePath = `${path}/${STATE}`;
+    const file = await Deno.open(statePath, { read: true, write: true, create });
+    try {
+      if (!await file.tryLock(true)) {
+        throw new BundleError(
+          `Cannot use "${path}": its bundle is being made or removed just now; try again later`,
+          path,
+        );
+      }
+      const [held, named] = [await file.stat(), await lstatIfAny(statePath)];
+      if (held.ino === named?.ino) return new BundleDirectory(path, file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
+    return undefined;
+  }
+
+  /** Replaces what the bundle's file says. */
+  async write(state: BundleState): Promise<void> {
+    // In place, since the lock is the file's: one write that a signal does not interrupt.
+    const bytes = new TextEncoder().encode(`${JSON.stringify(state)}\n`);
+    await this.#file.seek(0, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+    await this.#file.truncate(bytes.length);
+  }
+
+  /** Unmounts and removes everything in the directory but the bundle's own file. */
+  async empty(onWarning?: (message: string) => void): Promise<void> {
+    unmountTree(this.path, onWarning && { onWarning });
+    const mounted = mountsIn(this.path);
+    if (mounted.length > 0) {
+      throw new BundleError(
+        `Cannot remove "${this.path}": "${mounted[0]}" is still mounted; unmount it before`,
+        this.path,
+      );
+    }
+    // First what makes it a complete bundle, so that what follows may be interrupted.
+    await removeIfAny(`${this.path}/${CONFIG}`);
+    for await (const { name, isDirectory } of Deno.readDir(this.path)) {
+      if (name === STATE) continue;
+      if (isDirectory) removeTree(`${this.path}/${name}`);
+      else await removeIfAny(`${this.path}/${name}`);
+    }
+  }
+
+  /** Removes the directory itself, which must be empty but for the bundle's own file. */
+  async remove(): Promise<void> {
+    await removeIfAny(`${this.path}/${STATE}`);
+    await Deno.remove(this.path);
+  }
+
+  /** Gives up the lock. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}

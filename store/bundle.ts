@@ -1,0 +1,53 @@
+import { type Digest, OciError } from "../spec/mod.ts";
+
+/** How the root file system of a bundle came to be. */
+export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
+
+/**
+ * A directory that an OCI runtime runs: `config.json` and `rootfs/`. It is removed, and what is
+ * mounted in it unmounted, when it is disposed of; a process that ends without doing so leaves
+ * it as it is.
+ */
+export interface Bundle extends AsyncDisposable {
+  /** The directory, as an absolute path. */
+  readonly path: string;
+  /** The image's digest. */
+  readonly image: Digest;
+  /** How the root file system came to be. */
+  readonly kind: BundleKind;
+  /**
+   * Unmounts and removes the bundle. Once is enough; more often does nothing.
+   *
+   * @throws {BundleError} If somebody else is removing it, or something stays mounted in it.
+   */
+  cleanup(): Promise<void>;
+}
+
+/** A bundle cannot be made, used or removed. */
+export class BundleError extends OciError {
+  /** The bundle's directory. */
+  readonly path: string;
+
+  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** What the id of a bundle may look like, so that it is a name of a file and of a container. */
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+
+/**
+ * Checks the id of a bundle.
+ *
+ * @param id The id.
+ * @throws {RangeError} If it could not be the name of a directory, or of a container.
+ */
+export function checkBundleId(id: string): void {
+  if (ID.test(id)) return;
+  throw new RangeError(
+    `Cannot bundle as ${JSON.stringify(id)}: an id has 1 to 128 letters, digits, "_", "." and ` +
+      '"-", and begins with a letter or a digit',
+  );
+}
