@@ -24,8 +24,9 @@ export function pullStream<Input, Output>(
       }
     },
     async cancel(reason) {
+      // An output that is being made may wait for its reader: it is not waited for.
+      outputs.return().catch(() => {});
       await reader.cancel(reason);
-      await outputs.return();
     },
   }, { highWaterMark: 0 });
   return { readable, writable };

@@ -5,7 +5,7 @@ import { dialectOf, parseNumber, textField } from "./_tar_fields.ts";
 import { decodeName, encodeName } from "./entry_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
-import type { TarLimits } from "./tar_parser.ts";
+import type { TarLimits } from "./tar_limits.ts";
 
 /** What the headers in front of an entry's own header say of it. */
 export interface Extensions {

@@ -5,62 +5,9 @@ import { type Entry, readEntry } from "./_tar_entry.ts";
 import { BLOCK, checkBlock, parseNumber } from "./_tar_fields.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
+import { type TarLimits, withDefaults } from "./tar_limits.ts";
 
-/** What {@linkcode TarParser} accepts at most. */
-export interface TarLimits {
-  /**
-   * Entries of the archive.
-   *
-   * @default {2_000_000}
-   */
-  readonly maxEntries?: number;
-  /**
-   * Bytes of a path, and of what a link points to.
-   *
-   * @default {4096}
-   */
-  readonly maxPathBytes?: number;
-  /**
-   * Bytes of a part of a path between two slashes.
-   *
-   * @default {255}
-   */
-  readonly maxNameBytes?: number;
-  /**
-   * Bytes of an extended header, pax or GNU, and of all global records together.
-   *
-   * @default {1_048_576}
-   */
-  readonly maxExtendedHeaderBytes?: number;
-  /**
-   * Bytes of one extended attribute.
-   *
-   * @default {65_536}
-   */
-  readonly maxXattrBytes?: number;
-  /**
-   * Bytes of all extended attributes of an entry, names included.
-   *
-   * @default {1_048_576}
-   */
-  readonly maxXattrsBytes?: number;
-  /**
-   * Runs of bytes of a sparse file.
-   *
-   * @default {262_144}
-   */
-  readonly maxSegments?: number;
-}
-
-const DEFAULT_LIMITS: Required<TarLimits> = {
-  maxEntries: 2_000_000,
-  maxPathBytes: 4096,
-  maxNameBytes: 255,
-  maxExtendedHeaderBytes: 1_048_576,
-  maxXattrBytes: 65_536,
-  maxXattrsBytes: 1_048_576,
-  maxSegments: 262_144,
-};
+export type { TarLimits } from "./tar_limits.ts";
 
 /** What the next bytes are. */
 type State =
@@ -134,7 +81,7 @@ export class TarParser {
   /** Starts at the beginning of an archive; the sink is told what is in it. */
   constructor(sink: TarSink, limits: TarLimits = {}) {
     this.#sink = sink;
-    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#limits = withDefaults(limits);
     this.#extended = new ExtendedHeaders(this.#limits.maxExtendedHeaderBytes);
   }
 

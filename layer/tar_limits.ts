@@ -1,0 +1,72 @@
+/** What a tar reader accepts at most. */
+export interface TarLimits {
+  /**
+   * Entries of the archive.
+   *
+   * @default {2_000_000}
+   */
+  readonly maxEntries?: number;
+  /**
+   * Bytes of a path, and of what a link points to.
+   *
+   * @default {4096}
+   */
+  readonly maxPathBytes?: number;
+  /**
+   * Bytes of a part of a path between two slashes.
+   *
+   * @default {255}
+   */
+  readonly maxNameBytes?: number;
+  /**
+   * Bytes of an extended header, pax or GNU, and of all global records together.
+   *
+   * @default {1_048_576}
+   */
+  readonly maxExtendedHeaderBytes?: number;
+  /**
+   * Bytes of one extended attribute.
+   *
+   * @default {65_536}
+   */
+  readonly maxXattrBytes?: number;
+  /**
+   * Bytes of all extended attributes of an entry, names included.
+   *
+   * @default {1_048_576}
+   */
+  readonly maxXattrsBytes?: number;
+  /**
+   * Runs of bytes of a sparse file.
+   *
+   * @default {262_144}
+   */
+  readonly maxSegments?: number;
+}
+
+const DEFAULTS: Required<TarLimits> = {
+  maxEntries: 2_000_000,
+  maxPathBytes: 4096,
+  maxNameBytes: 255,
+  maxExtendedHeaderBytes: 1_048_576,
+  maxXattrBytes: 65_536,
+  maxXattrsBytes: 1_048_576,
+  maxSegments: 262_144,
+};
+
+/**
+ * Fills limits up with the defaults.
+ *
+ * @throws {RangeError} If a limit is no number from 0 on.
+ */
+export function withDefaults(limits: TarLimits): Required<TarLimits> {
+  const filled = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof TarLimits)[]) {
+    const value = limits[name] ?? DEFAULTS[name];
+    if (!(value >= 0)) {
+      throw new RangeError(`Cannot read tar as '${name}' must be >= 0: current value is ${value}`);
+    }
+    filled[name] = value;
+  }
+  return filled;
+}
