@@ -34,3 +34,4 @@ export * from "./remote_client_options.ts";
 export * from "./server.ts";
 export * from "./server_basic_auth.ts";
 export * from "./server_handler.ts";
+export * from "./server_htpasswd.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { basicAuthentication, serveRegistry } from "../../registry/mod.ts";
+import { basicAuthentication, parseHtpasswd, serveRegistry } from "../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
 import { makeCertificates, peerTest, runPeer } from "../_support/peers.ts";
 import { file, noise, tar } from "../_support/tar.ts";
@@ -34,16 +34,17 @@ peerTest({ name: "serveRegistry() serves skopeo, digests kept", needs: ["skopeo"
 
 peerTest({
   name: "serveRegistry() serves skopeo over TLS, with a password",
-  needs: ["skopeo", "openssl"],
+  needs: ["skopeo", "openssl", "htpasswd"],
 }, async () => {
   await using temp = await makeTempDir();
   const { ca, cert, key } = await makeCertificates(temp.path);
+  const htpasswd = await runPeer("htpasswd", ["-nbB", "ann", "pw"]);
   await Deno.mkdir(temp.join("certs"));
   await Deno.copyFile(ca, temp.join("certs", "ca.crt"));
   await using server = serveRegistry(content, {
     cert: await Deno.readTextFile(cert),
     key: await Deno.readTextFile(key),
-    authenticate: basicAuthentication((name, password) => name === "ann" && password === "pw"),
+    authenticate: basicAuthentication(parseHtpasswd(htpasswd.stdout)),
   });
   const inspect = (...args: string[]) =>
     runPeer("skopeo", [

@@ -1,0 +1,61 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
+import type { PasswordCheck } from "./server_basic_auth.ts";
+
+/**
+ * Reads an htpasswd file, as `htpasswd -B` writes it, for {@linkcode basicAuthentication}.
+ *
+ * Hashes must be bcrypt, of a cost from 4 to 16, as in Docker's registry: the older forms that
+ * web servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
+ *
+ * @param text The file: `NAME:HASH` a line; empty lines and those that begin with `#` count not.
+ * @returns A check against the file's names. It hashes a right password once, and remembers in
+ * memory that it was right.
+ * @throws {SyntaxError} If a line is not of that form, or a name comes twice.
+ *
+ * @example Who may pull
+ * ```ts
+ * import { basicAuthentication, parseHtpasswd } from "@x/oci/registry";
+ * import { assert } from "@std/assert";
+ *
+ * const check = parseHtpasswd(
+ *   "ann:$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n",
+ * );
+ *
+ * assert(await check("ann", "U*U"));
+ * assert(!await check("ann", "guess"));
+ * assert(basicAuthentication(check) instanceof Function);
+ * ```
+ */
+export function parseHtpasswd(text: string): PasswordCheck {
+  const hashes = new Map<string, string>();
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === "" || line.startsWith("#")) continue;
+    const colon = line.indexOf(":");
+    const [name, hash] = [line.slice(0, colon), line.slice(colon + 1).trim()];
+    const wrong = colon < 1
+      ? 'it must be "NAME:HASH"'
+      : !isBcryptHash(hash)
+      ? `the hash of "${name}" must be bcrypt; make it with "htpasswd -B"`
+      : hashes.has(name)
+      ? `"${name}" comes twice`
+      : undefined;
+    if (wrong !== undefined) {
+      throw new SyntaxError(`Cannot read line ${i + 1} of the htpasswd file: ${wrong}`);
+    }
+    hashes.set(name, hash);
+  }
+  // A client sends its password with every request, and bcrypt is slow on purpose.
+  const secret = randomBytes(32);
+  const [standIn = ""] = hashes.values();
+  const known = new Map<string, string>();
+  return async (name, password) => {
+    const seen = createHmac("sha256", secret).update(password).digest("base64");
+    if (known.get(name) === seen) return true;
+    // A name that is not there takes as long as one that is.
+    const hash = hashes.get(name) ?? standIn;
+    const right = await bcryptMatches(password, hash) && hashes.has(name);
+    if (right) known.set(name, seen);
+    return right;
+  };
+}
