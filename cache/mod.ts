@@ -26,3 +26,4 @@ export * from "./errors.ts";
 export * from "./hash_cache.ts";
 export * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
+export * from "./pull.ts";
