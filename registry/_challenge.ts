@@ -10,7 +10,7 @@ const MAX_LENGTH = 16 * 1024;
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const SEPARATOR_REGEXP = /[\s,]*/y;
 const PARAMETER_REGEXP = new RegExp(
-  `(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s",]+))`,
+  `(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s",=][^\\s",]*))`,
   "ys",
 );
 const SCHEME_REGEXP = new RegExp(`(${TOKEN})(?=[\\s,]|$)`, "y");

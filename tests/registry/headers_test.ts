@@ -1,0 +1,50 @@
+import { assertEquals } from "@std/assert";
+import { nextPage } from "../../registry/_link.ts";
+import { parseRetryAfter } from "../../registry/_retry_after.ts";
+import { mergeScopes } from "../../registry/_scope.ts";
+
+const URL_OF_PAGE = new URL("https://h/v2/a/b/tags/list?n=2");
+
+Deno.test.each([
+  { header: null, next: undefined },
+  { header: '</v2/a/b/tags/list?n=2&last=x>; rel="next"', next: "tags/list?n=2&last=x" },
+  { header: "<list?last=x>; rel=next", next: "tags/list?last=x" },
+  { header: '<?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '<http://other:80/v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</p>; rel="prev", </v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list?last=x>; title="t"; rel="last next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list?last=x>; rel="prev"', next: undefined },
+  { header: '</v2/other/tags/list>; rel="next"', next: undefined },
+  { header: '</etc/passwd>; rel="next"', next: undefined },
+  { header: "garbage; rel=next", next: undefined },
+])("nextPage() reads $header", ({ header, next }) => {
+  assertEquals(nextPage(header, URL_OF_PAGE, "a/b"), next);
+});
+
+Deno.test.each([
+  { header: null, ms: undefined },
+  { header: "", ms: undefined },
+  { header: "120", ms: 120_000 },
+  { header: "0", ms: 0 },
+  { header: "1.5", ms: 1500 },
+  { header: "Thu, 01 Jan 1970 00:01:00 GMT", ms: 59_000 },
+  { header: "Thu, 01 Jan 1970 00:00:00 GMT", ms: 0 },
+  { header: "soon", ms: undefined },
+  { header: "-5 apples", ms: undefined },
+])("parseRetryAfter() reads $header", ({ header, ms }) => {
+  assertEquals(parseRetryAfter(header, 1000), ms);
+});
+
+Deno.test.each([
+  { scopes: ["repository:a:pull", "repository:a:pull"], merged: ["repository:a:pull"] },
+  { scopes: ["repository:a:pull", ""], merged: ["repository:a:pull"] },
+  { scopes: ["repository:a:pull", "repository:a:push,pull"], merged: ["repository:a:pull,push"] },
+  {
+    scopes: ["repository:a:pull", "repository:b:pull registry:catalog:*"],
+    merged: ["registry:catalog:*", "repository:a:pull", "repository:b:pull"],
+  },
+  { scopes: ["repository:h:5000/a:pull"], merged: ["repository:h:5000/a:pull"] },
+  { scopes: ["odd"], merged: ["odd"] },
+])("mergeScopes() names every resource of $scopes once", ({ scopes, merged }) => {
+  assertEquals(mergeScopes(...scopes), merged);
+});

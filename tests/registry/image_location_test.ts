@@ -1,0 +1,43 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { type ImageLocation, parseImageLocation, parseReference } from "../../registry/mod.ts";
+
+const DIGEST = `sha256:${"0".repeat(64)}` as const;
+
+Deno.test.each<{ text: string; location: ImageLocation }>([
+  { text: "alpine", location: { transport: "docker", reference: parseReference("alpine") } },
+  { text: "docker://oci:1", location: { transport: "docker", reference: parseReference("oci:1") } },
+  { text: "oci:out", location: { transport: "oci", path: "out" } },
+  { text: "oci:/a/b:v1", location: { transport: "oci", path: "/a/b", name: "v1" } },
+  {
+    text: "oci:out:ghcr.io/a/b:v1",
+    location: { transport: "oci", path: "out", name: "ghcr.io/a/b:v1" },
+  },
+  { text: `oci:out@${DIGEST}`, location: { transport: "oci", path: "out", digest: DIGEST } },
+  {
+    text: `oci:out:v1@${DIGEST}`,
+    location: { transport: "oci", path: "out", name: "v1", digest: DIGEST },
+  },
+  { text: "oci:C:\\out:v1", location: { transport: "oci", path: "C:\\out", name: "v1" } },
+  { text: "oci:a@b/c", location: { transport: "oci", path: "a@b/c" } },
+  { text: "oci-archive:a.tar", location: { transport: "oci-archive", path: "a.tar" } },
+  {
+    text: "docker-archive:a.tar:alpine:3",
+    location: { transport: "docker-archive", path: "a.tar", name: "alpine:3" },
+  },
+])("parseImageLocation() reads $text", ({ text, location }) => {
+  assertEquals(parseImageLocation(text), location);
+});
+
+Deno.test.each([
+  { text: "oci:", says: 'write "oci:DIR"' },
+  { text: "oci::v1", says: 'write "oci:DIR"' },
+  { text: "oci:out:", says: 'write "oci:DIR"' },
+  { text: "oci://out", says: "not a URL" },
+  { text: "oci:out@sha256:12", says: "not a digest" },
+  { text: "oci-archive:", says: 'write "oci-archive:FILE"' },
+  { text: "docker-daemon:alpine", says: '"docker-daemon:" is not supported' },
+  { text: "containers-storage:alpine", says: "docker://containers-storage:alpine" },
+  { text: "Alpine", says: "must be lower case" },
+])("parseImageLocation() refuses $text and says what to write", ({ text, says }) => {
+  assertThrows(() => parseImageLocation(text), SyntaxError, says);
+});
