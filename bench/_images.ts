@@ -49,21 +49,20 @@ interface BuiltLayer {
 
 async function usrLayers(layout: string, bytes: number, count: number): Promise<BuiltLayer[]> {
   const find = await shell("find /usr -xdev -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
-  const lists: string[][] = [[]];
+  const paths: string[] = [];
   let total = 0;
   for (const line of find.split("\n")) {
     const [type, size, ...rest] = line.split(" ");
-    const path = rest.join(" ");
-    if (path === "" || !"dfl".includes(type ?? "?")) continue;
+    if (rest.length === 0 || !"dfl".includes(type ?? "?")) continue;
     if (type === "f") total += Number(size);
     if (total > bytes) break;
-    const index = Math.min(count - 1, Math.floor(total / (bytes / count)));
-    (lists[index] ??= []).push(`usr/${path}`);
+    paths.push(`usr/${rest.join(" ")}`);
   }
   const layers: BuiltLayer[] = [];
-  for (const list of lists.filter((paths) => paths !== undefined)) {
+  for (let i = 0; i < count; i++) {
     const names = join(layout, "names");
-    await Deno.writeTextFile(names, list.join("\n"));
+    const part = paths.slice(paths.length * i / count, paths.length * (i + 1) / count);
+    await Deno.writeTextFile(names, part.join("\n"));
     layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
     await Deno.remove(names);
   }
