@@ -6,7 +6,7 @@ import { runPeer } from "./peers.ts";
 import { makeTempDir, removeTree } from "./temp.ts";
 import { dir, file, tar, whiteout } from "./tar.ts";
 
-/** A Debian root file system as an image, in an OCI layout. */
+/** A root file system of Debian, or of what the machine runs, as an image, in an OCI layout. */
 export interface DebianImage {
   /** The layout, with the tags `single` (amd64) and `index` (amd64, arm64). */
   readonly layout: string;
@@ -19,8 +19,7 @@ export interface DebianImage {
 /** The programs that {@linkcode debianImage} needs; it needs to be root as well. */
 export const DEBIAN_IMAGE_NEEDS: readonly string[] = ["mmdebstrap", "skopeo"];
 
-const RECIPE = "4: minbase bookworm, a layer with a whiteout, amd64 and arm64, gzip and zstd";
-const SOURCES = "/etc/apt/sources.list.d/debian.sources";
+const RECIPE = "5: minbase, a layer with a whiteout, amd64 and arm64, gzip and zstd";
 
 /**
  * Builds the image, from the mirror that the machine has configured; or finds it where an
@@ -28,15 +27,16 @@ const SOURCES = "/etc/apt/sources.list.d/debian.sources";
  */
 export async function debianImage(): Promise<DebianImage> {
   const cache = Deno.env.get("OCI_TEST_CACHE") ?? join(tmpdir(), "oci-test-cache");
-  const key = digestHex(digestOf(new TextEncoder().encode(RECIPE))).slice(0, 16);
-  const place = join(cache, `debian-${key}`);
+  const release = await readRelease();
+  const key = digestHex(digestOf(new TextEncoder().encode(`${RECIPE} ${release.suite}`)));
+  const place = join(cache, `debian-${key.slice(0, 16)}`);
   await Deno.mkdir(cache, { recursive: true });
   using lock = await Deno.open(`${place}.lock`, { create: true, write: true });
   await lock.lock(true);
   if (!await isDirectory(place)) {
     const made = await Deno.makeTempDir({ dir: cache, prefix: "debian-" });
     try {
-      await build(made);
+      await build(made, release);
       await Deno.rename(made, place);
     } catch (error) {
       await removeTree(made);
@@ -50,12 +50,27 @@ export async function debianImage(): Promise<DebianImage> {
   };
 }
 
-async function build(place: string): Promise<void> {
+/** The release that the machine runs, and where it has its packages from. */
+interface Release {
+  readonly suite: string;
+  readonly sources: readonly string[];
+}
+
+async function readRelease(): Promise<Release> {
+  const text = await Deno.readTextFile("/etc/os-release");
+  const field = (name: string) => new RegExp(`^${name}="?([^"\n]+)`, "m").exec(text)?.[1] ?? "";
+  const sources = `/etc/apt/sources.list.d/${field("ID")}.sources`;
+  return {
+    suite: field("VERSION_CODENAME"),
+    sources: [await isFile(sources) ? sources : "/etc/apt/sources.list"],
+  };
+}
+
+async function build(place: string, { suite, sources }: Release): Promise<void> {
   const archive = join(place, "rootfs.tar");
-  const sources = await isFile(SOURCES) ? [SOURCES] : [];
   await runPeer(
     "mmdebstrap",
-    ["--variant=minbase", "--mode=root", "bookworm", archive, ...sources],
+    ["--variant=minbase", "--mode=root", suite, archive, ...sources],
     { env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin`, HOME: place } },
   );
   const layers = [

@@ -21,6 +21,8 @@ import {
 } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
+/** Elsewhere `tar` is another program. */
+const reason = Deno.build.os === "linux" ? undefined : "tar is not GNU tar";
 const LONG = `${"d/".repeat(80)}${"n".repeat(30)}`;
 const SPLIT = `${"a".repeat(60)}/${"b".repeat(60)}`;
 
@@ -53,7 +55,7 @@ const ENTRIES: readonly (readonly [entry: Uint8Array, line: string])[] = [
 ];
 
 peerTest(
-  { name: "GNU tar lists what tar() writes, in every dialect", needs: ["tar"] },
+  { name: "GNU tar lists what tar() writes, in every dialect", needs: ["tar"], reason },
   async () => {
     await using temp = await makeTempDir();
     await Deno.writeFile(temp.join("a.tar"), tar(...ENTRIES.map(([entry]) => entry)));
@@ -80,7 +82,7 @@ function seconds(text: string): number {
   return Date.parse(`${text.slice(0, 23)}Z`) / 1000;
 }
 
-peerTest({ name: "GNU tar unpacks what sparse() writes", needs: ["tar"] }, async () => {
+peerTest({ name: "GNU tar unpacks what sparse() writes", needs: ["tar"], reason }, async () => {
   await using temp = await makeTempDir();
   const formats = ["gnu", "pax-0.0", "pax-0.1", "pax-1.0"] as const;
   // More runs than a header and its first extension hold.
