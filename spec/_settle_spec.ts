@@ -1,13 +1,12 @@
 import { fitUserNamespace } from "./_user_namespace.ts";
 import { DEFAULT_PATH, defaultEnv } from "./environment.ts";
 import { OciError } from "./errors.ts";
-import type { RuntimeSpec } from "./runtime_spec.ts";
 import { defaultSeccompProfile } from "./seccomp_profile.ts";
-import type { SpecDraft } from "./spec_option.ts";
+import type { ContainerSpec, SpecDraft } from "./spec_option.ts";
 import { resolveUser } from "./user.ts";
 
 /** Settles what depends on several options, and leaves away what is of the draft only. */
-export function settleSpec(draft: SpecDraft): RuntimeSpec {
+export function settleSpec(draft: SpecDraft): ContainerSpec {
   const { pending, ...spec } = [settleUser, settleEnv, settleSeccomp].reduce(
     (spec, settle) => settle(spec),
     draft,
@@ -22,17 +21,19 @@ export function settleSpec(draft: SpecDraft): RuntimeSpec {
 
 /** Looks up the user, and makes its home directory that of the program. */
 function settleUser(spec: SpecDraft): SpecDraft {
-  const { user: wanted, passwd, group, image } = spec.pending;
+  const { user: wanted, passwd, group, image, dropsGroups = false } = spec.pending;
   if (wanted === undefined) return withDefaultEnv(spec, { HOME: "/" });
   const { additionalGids } = wanted;
-  const { home, ...user } = resolveUser(wanted.text, passwd, group, { image, additionalGids });
+  const found = resolveUser(wanted.text, passwd, group, { image, additionalGids });
+  const { uid, gid, home } = found;
+  const gids = dropsGroups ? [] : found.additionalGids;
   const process = {
     ...spec.process,
     user: {
       ...spec.process.user,
-      uid: user.uid,
-      gid: user.gid,
-      ...(user.additionalGids.length === 0 ? {} : { additionalGids: user.additionalGids }),
+      uid,
+      gid,
+      ...(gids.length === 0 ? {} : { additionalGids: gids }),
     },
   };
   return withDefaultEnv({ ...spec, process }, { HOME: home });

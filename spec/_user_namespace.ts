@@ -1,15 +1,8 @@
-import type { LinuxSpec } from "./runtime_linux.ts";
-import type { Process } from "./runtime_process.ts";
-import type { IdMapping, Mount, RuntimeSpec } from "./runtime_spec.ts";
-
-type CompleteSpec = RuntimeSpec & {
-  readonly process: Process;
-  readonly mounts: readonly Mount[];
-  readonly linux: LinuxSpec;
-};
+import type { IdMapping, Mount } from "./runtime_spec.ts";
+import type { ContainerSpec } from "./spec_option.ts";
 
 /** Makes a configuration fit for the user namespace that it asks for, if it asks for one. */
-export function fitUserNamespace(spec: CompleteSpec, image: string): RuntimeSpec {
+export function fitUserNamespace(spec: ContainerSpec, image: string): ContainerSpec {
   const { namespaces = [], uidMappings = [], gidMappings = [] } = spec.linux;
   if (uidMappings.length === 0 && gidMappings.length === 0) return spec;
   const { uid, gid, additionalGids = [], ...user } = spec.process.user;

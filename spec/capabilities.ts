@@ -76,7 +76,7 @@ export interface CapabilityChanges {
  *
  * const spec = newSpec(withCapabilities({ drop: ["ALL"], add: ["NET_BIND_SERVICE"] }));
  *
- * assertEquals(spec.process?.capabilities?.bounding, ["CAP_NET_BIND_SERVICE"]);
+ * assertEquals(spec.process.capabilities?.bounding, ["CAP_NET_BIND_SERVICE"]);
  * ```
  */
 export function withCapabilities(changes: CapabilityChanges): SpecOption {

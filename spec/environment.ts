@@ -17,8 +17,8 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
  *
  * const spec = newSpec(withEnv({ A: "1", B: "2" }), withEnv({ A: "3", B: undefined }));
  *
- * assertEquals(spec.process?.env?.includes("A=3"), true);
- * assertEquals(spec.process?.env?.some((line) => line.startsWith("B=")), false);
+ * assertEquals(spec.process.env?.includes("A=3"), true);
+ * assertEquals(spec.process.env?.some((line) => line.startsWith("B=")), false);
  * ```
  */
 export function withEnv(variables: Readonly<Record<string, string | undefined>>): SpecOption {

@@ -37,7 +37,7 @@ export function withReadOnlyRoot(readonly = true): SpecOption {
  *
  * const data = { destination: "/data", type: "bind", source: "/srv", options: ["rbind", "ro"] };
  *
- * assertEquals(newSpec(withMounts([data])).mounts?.at(-1), data);
+ * assertEquals(newSpec(withMounts([data])).mounts.at(-1), data);
  * ```
  */
 export function withMounts(mounts: readonly Mount[]): SpecOption {

@@ -39,9 +39,9 @@ export interface ImageConfigOptions {
  *   withImageConfig(image, "app:x:1000:1000::/home/app:/bin/sh", "app:x:1000:"),
  * );
  *
- * assertEquals(process?.args, ["/bin/app"]);
- * assertEquals(process?.env, ["HOME=/home/app", "PATH=/bin"]);
- * assertEquals(process?.user, { uid: 1000, gid: 1000, additionalGids: [1000] });
+ * assertEquals(process.args, ["/bin/app"]);
+ * assertEquals(process.env, ["HOME=/home/app", "PATH=/bin"]);
+ * assertEquals(process.user, { uid: 1000, gid: 1000, additionalGids: [1000] });
  * ```
  */
 export function withImageConfig(

@@ -44,6 +44,7 @@ export * from "./runtime_seccomp.ts";
 export * from "./runtime_spec.ts";
 export * from "./seccomp_profile.ts";
 export * from "./spec_option.ts";
+export * from "./sub_ids.ts";
 export * from "./user.ts";
 export * from "./user_options.ts";
 export * from "./verifier.ts";

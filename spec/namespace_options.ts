@@ -24,7 +24,7 @@ export interface HostNetworkOptions {
  *
  * const { linux } = newSpec(withHostNetwork());
  *
- * assertEquals(linux?.namespaces?.some(({ type }) => type === "network"), false);
+ * assertEquals(linux.namespaces?.some(({ type }) => type === "network"), false);
  * ```
  */
 export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {

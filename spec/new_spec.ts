@@ -1,7 +1,7 @@
 import { DEFAULT_SPEC } from "./_default_spec.ts";
 import { settleSpec } from "./_settle_spec.ts";
 import type { RuntimeSpec } from "./runtime_spec.ts";
-import type { SpecOption } from "./spec_option.ts";
+import type { ContainerSpec, SpecOption } from "./spec_option.ts";
 
 /**
  * Makes the configuration of a container.
@@ -31,11 +31,11 @@ import type { SpecOption } from "./spec_option.ts";
  *   withMemoryLimit("512Mi"),
  * );
  *
- * assertEquals(spec.linux?.resources?.cpu, { shares: 512, quota: 50_000, period: 100_000 });
- * assertEquals(spec.linux?.resources?.memory, { limit: 536_870_912 });
+ * assertEquals(spec.linux.resources?.cpu, { shares: 512, quota: 50_000, period: 100_000 });
+ * assertEquals(spec.linux.resources?.memory, { limit: 536_870_912 });
  * ```
  */
-export function newSpec(...options: SpecOption[]): RuntimeSpec {
+export function newSpec(...options: SpecOption[]): ContainerSpec {
   return settleSpec(options.reduce((spec, option) => option(spec), DEFAULT_SPEC));
 }
 

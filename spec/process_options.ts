@@ -30,7 +30,7 @@ export function withArgs(args: readonly string[]): SpecOption {
  *   history: [],
  * };
  *
- * assertEquals(newSpec(withImageConfig(image), withCommand(["bye"])).process?.args, [
+ * assertEquals(newSpec(withImageConfig(image), withCommand(["bye"])).process.args, [
  *   "/bin/echo",
  *   "bye",
  * ]);
@@ -102,7 +102,7 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
  *
  * const limit = { type: "RLIMIT_NOFILE", soft: 4096, hard: 4096 };
  *
- * assertEquals(newSpec(withRlimits([limit])).process?.rlimits, [limit]);
+ * assertEquals(newSpec(withRlimits([limit])).process.rlimits, [limit]);
  * ```
  */
 export function withRlimits(limits: readonly Rlimit[]): SpecOption {

@@ -27,7 +27,7 @@ const SHARES_PER_CPU = 1024n;
  * import { newSpec, withCPULimit } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(newSpec(withCPULimit("500m")).linux?.resources?.cpu, {
+ * assertEquals(newSpec(withCPULimit("500m")).linux.resources?.cpu, {
  *   shares: 512,
  *   quota: 50_000,
  *   period: 100_000,
@@ -70,7 +70,7 @@ export interface MemoryLimitOptions {
  *
  * const spec = newSpec(withMemoryLimit("1Gi", { swap: "0" }));
  *
- * assertEquals(spec.linux?.resources?.memory, { limit: 1073741824, swap: 1073741824 });
+ * assertEquals(spec.linux.resources?.memory, { limit: 1073741824, swap: 1073741824 });
  * ```
  */
 export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {}): SpecOption {

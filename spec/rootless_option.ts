@@ -14,6 +14,13 @@ export interface RootlessOptions {
    * @default {false}
    */
   readonly cgroups?: boolean;
+  /**
+   * Whether the program has those of its further groups that the namespace has. crun and youki give
+   * them to it; runc refuses a configuration with any, unless root runs it.
+   *
+   * @default {false}
+   */
+  readonly additionalGids?: boolean;
 }
 
 /**
@@ -22,7 +29,7 @@ export interface RootlessOptions {
  *
  * Control groups are not mounted and devices are not ruled by them; `/sys` is the host's, read
  * only, if the network is; terminals do not belong to a group that the namespace does not have, and
- * the program to none of its further groups that it does not have.
+ * the program has no further groups.
  *
  * @param options Which ids the namespace has: one's own, and those of `/etc/subuid` and
  * `/etc/subgid`.
@@ -37,12 +44,12 @@ export interface RootlessOptions {
  * const map = [{ containerID: 0, hostID: 1000, size: 1 }];
  * const { linux } = newSpec(withRootless({ uidMap: map, gidMap: map }));
  *
- * assertEquals(linux?.uidMappings, map);
- * assertEquals(linux?.namespaces?.some(({ type }) => type === "user"), true);
+ * assertEquals(linux.uidMappings, map);
+ * assertEquals(linux.namespaces?.some(({ type }) => type === "user"), true);
  * ```
  */
 export function withRootless(options: RootlessOptions): SpecOption {
-  const { uidMap, gidMap, cgroups = false } = options;
+  const { uidMap, gidMap, cgroups = false, additionalGids = false } = options;
   checkMap("user", uidMap);
   checkMap("group", gidMap);
   return (spec) => {
@@ -58,6 +65,7 @@ export function withRootless(options: RootlessOptions): SpecOption {
         gidMappings: gidMap,
         resources,
       },
+      pending: { ...spec.pending, dropsGroups: !additionalGids },
     };
   };
 }

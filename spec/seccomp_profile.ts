@@ -114,7 +114,7 @@ export function withDefaultSeccomp(architecture: string): SpecOption {
  *
  * const spec = newSpec(withDefaultSeccomp("amd64"), withSeccomp(undefined));
  *
- * assertEquals(spec.linux?.seccomp, undefined);
+ * assertEquals(spec.linux.seccomp, undefined);
  * ```
  */
 export function withSeccomp(profile: SeccompProfile | undefined): SpecOption {

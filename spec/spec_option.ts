@@ -18,8 +18,8 @@ import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
  */
 export type SpecOption = (spec: SpecDraft) => SpecDraft;
 
-/** A runtime configuration in the making: what options change. */
-export interface SpecDraft extends RuntimeSpec {
+/** A runtime configuration that has all that a container needs. */
+export interface ContainerSpec extends RuntimeSpec {
   /** The root file system. */
   readonly root: Root;
   /** What is mounted into it. */
@@ -28,6 +28,10 @@ export interface SpecDraft extends RuntimeSpec {
   readonly process: Process;
   /** What Linux alone knows. */
   readonly linux: LinuxSpec;
+}
+
+/** A runtime configuration in the making: what options change. */
+export interface SpecDraft extends ContainerSpec {
   /** What is settled when every option has been applied, as it depends on several of them. */
   readonly pending: PendingSettings;
 }
@@ -44,6 +48,8 @@ export interface PendingSettings {
   readonly entrypoint: readonly string[];
   /** Who is to be run as, by name or number; `process.user` stands if there is none. */
   readonly user?: PendingUser;
+  /** Whether the program has no further groups, whoever it is run as. */
+  readonly dropsGroups?: boolean;
   /** The architecture, as OCI names it, for whose system calls there is to be a profile. */
   readonly seccompArchitecture?: string;
 }

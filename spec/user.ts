@@ -2,7 +2,7 @@ import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./ac
 import { OciError } from "./errors.ts";
 
 /** The largest user or group id that runtimes take. */
-export const MAX_ID = 2_147_483_647;
+export const MAX_USER_ID = 2_147_483_647;
 
 /** Who a container runs as, in numbers. */
 export interface ResolvedUser {
@@ -63,7 +63,7 @@ export class UnknownUserError extends OciError {
  * @param group Text of the image's `/etc/group`; empty if there is none.
  * @returns The numbers, and the home directory.
  * @throws {UnknownUserError} If there is no user or group of the name.
- * @throws {RangeError} If a number is above {@linkcode MAX_ID}.
+ * @throws {RangeError} If a number is above {@linkcode MAX_USER_ID}.
  * @throws {SyntaxError} If `user` has more than one colon.
  *
  * @example Resolve a user
@@ -143,8 +143,8 @@ function numericId(text: string, kind: string, image: string): number | undefine
 }
 
 function checkId(id: number, kind: string, image: string, text = String(id)): number {
-  if (id <= MAX_ID) return id;
+  if (id <= MAX_USER_ID) return id;
   throw new RangeError(
-    `Cannot run ${image} as ${kind} ${text} as ids must be from 0 to ${MAX_ID}`,
+    `Cannot run ${image} as ${kind} ${text} as ids must be from 0 to ${MAX_USER_ID}`,
   );
 }

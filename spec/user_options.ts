@@ -12,7 +12,7 @@ import type { SpecOption } from "./spec_option.ts";
  * import { newSpec, withUser } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(newSpec(withUser("1000:1000")).process?.user, { uid: 1000, gid: 1000 });
+ * assertEquals(newSpec(withUser("1000:1000")).process.user, { uid: 1000, gid: 1000 });
  * ```
  */
 export function withUser(user: string): SpecOption {
@@ -68,7 +68,7 @@ export interface UserAndGroupOptions {
  *   withUserAndGroup("app", "0", { additionalGids: true }),
  * );
  *
- * assertEquals(spec.process?.user, { uid: 1000, gid: 0, additionalGids: [0, 44] });
+ * assertEquals(spec.process.user, { uid: 1000, gid: 0, additionalGids: [0, 44] });
  * ```
  */
 export function withUserAndGroup(

@@ -1,7 +1,7 @@
 import {
+  type ContainerSpec,
   type ImageConfig,
   newSpec,
-  type RuntimeSpec,
   withAnnotations,
   withArgs,
   withCapabilities,
@@ -56,7 +56,7 @@ const SUBIDS = [...SINGLE, { containerID: 1, hostID: 100_000, size: 65_536 }];
 const image = withImageConfig(IMAGE, PASSWD, GROUP);
 
 /** Configurations that use every option. */
-export const GENERATED: Readonly<Record<string, RuntimeSpec>> = {
+export const GENERATED: Readonly<Record<string, ContainerSpec>> = {
   "without options": newSpec(),
   "with limits": newSpec(
     withCPULimit("1m"),

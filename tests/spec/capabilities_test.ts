@@ -21,7 +21,7 @@ Deno.test.each([
   { name: "everything", changes: { add: ["ALL"] }, has: ["CAP_SYS_ADMIN"], count: 41 },
 ])("withCapabilities() grants by $name", ({ changes, has, count }) => {
   const { bounding = [], effective, permitted, ambient, inheritable } =
-    newSpec(withCapabilities(changes)).process?.capabilities ?? {};
+    newSpec(withCapabilities(changes)).process.capabilities ?? {};
 
   assertEquals(has.filter((name) => !bounding.includes(name)), []);
   assertEquals(bounding.length, count);
@@ -32,10 +32,10 @@ Deno.test.each([
 Deno.test("withCapabilities() keeps capabilities for an ordinary user", () => {
   const once = withCapabilities({ ambient: ["NET_BIND_SERVICE"] });
   const { ambient, inheritable } = newSpec(once, withCapabilities({ add: ["BPF"] })).process
-    ?.capabilities ?? {};
+    .capabilities ?? {};
 
   assertEquals([ambient, inheritable], [["CAP_NET_BIND_SERVICE"], ["CAP_NET_BIND_SERVICE"]]);
-  const dropped = newSpec(once, withCapabilities({ drop: ["ALL"] })).process?.capabilities;
+  const dropped = newSpec(once, withCapabilities({ drop: ["ALL"] })).process.capabilities;
   assertEquals(dropped?.ambient, undefined);
 });
 

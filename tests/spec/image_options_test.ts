@@ -10,17 +10,17 @@ function processOf(config: typeof IMAGE.config) {
 Deno.test("withImageConfig() runs what the image says", () => {
   const process = processOf(IMAGE.config);
 
-  assertEquals(process?.args, ["/bin/app", "--serve"]);
-  assertEquals(process?.cwd, "/srv");
-  assertEquals(process?.user, { uid: 1000, gid: 1000, additionalGids: [44, 1000] });
-  assertEquals(process?.env, ["HOME=/home/app", "PATH=/opt/bin:/bin", "A=1"]);
+  assertEquals(process.args, ["/bin/app", "--serve"]);
+  assertEquals(process.cwd, "/srv");
+  assertEquals(process.user, { uid: 1000, gid: 1000, additionalGids: [44, 1000] });
+  assertEquals(process.env, ["HOME=/home/app", "PATH=/opt/bin:/bin", "A=1"]);
 });
 
 Deno.test("withImageConfig() is root where the image names no user", () => {
   const process = processOf({ Cmd: ["a"] });
 
-  assertEquals(process?.user, { uid: 0, gid: 0, additionalGids: [0] });
-  assertEquals(process?.env?.includes("HOME=/root"), true);
+  assertEquals(process.user, { uid: 0, gid: 0, additionalGids: [0] });
+  assertEquals(process.env?.includes("HOME=/root"), true);
 });
 
 Deno.test.each([
@@ -34,12 +34,12 @@ Deno.test.each([
 ])("withImageConfig() sets each variable once: $name", ({ env, merged }) => {
   const process = processOf({ Cmd: ["a"], Env: ["HOME=/h", ...env] });
 
-  const own = process?.env?.filter((line) =>
+  const own = process.env?.filter((line) =>
     !line.startsWith("HOME=") && !/^PATH=.*sbin/.test(line)
   );
   assertEquals(own, [...merged]);
-  assertEquals(process?.env?.filter((line) => line.startsWith("PATH=")).length, 1);
-  assertEquals(process?.env?.includes("HOME=/h"), true);
+  assertEquals(process.env?.filter((line) => line.startsWith("PATH=")).length, 1);
+  assertEquals(process.env?.includes("HOME=/h"), true);
 });
 
 Deno.test.each([

@@ -17,19 +17,19 @@ Deno.test("newSpec() isolates a container", () => {
   const { process, linux, root, mounts } = newSpec();
 
   assertEquals(root, { path: "rootfs", readonly: false });
-  assertEquals(process?.user, { uid: 0, gid: 0 });
-  assertEquals(process?.noNewPrivileges, true);
-  assertEquals(process?.capabilities, {
+  assertEquals(process.user, { uid: 0, gid: 0 });
+  assertEquals(process.noNewPrivileges, true);
+  assertEquals(process.capabilities, {
     bounding: DEFAULT_CAPABILITIES,
     effective: DEFAULT_CAPABILITIES,
     permitted: DEFAULT_CAPABILITIES,
   });
   assertEquals(
-    linux?.namespaces?.map(({ type }) => type),
+    linux.namespaces?.map(({ type }) => type),
     ["pid", "network", "ipc", "uts", "mount", "cgroup"],
   );
-  assertEquals(linux?.resources?.devices, [{ allow: false, access: "rwm" }]);
-  assertEquals(mounts?.map(({ destination }) => destination), [
+  assertEquals(linux.resources?.devices, [{ allow: false, access: "rwm" }]);
+  assertEquals(mounts.map(({ destination }) => destination), [
     "/proc",
     "/dev",
     "/dev/pts",
@@ -38,12 +38,12 @@ Deno.test("newSpec() isolates a container", () => {
     "/sys",
     "/sys/fs/cgroup",
   ]);
-  assertEquals(linux?.maskedPaths?.includes("/proc/kcore"), true);
-  assertEquals(linux?.readonlyPaths?.includes("/proc/sys"), true);
+  assertEquals(linux.maskedPaths?.includes("/proc/kcore"), true);
+  assertEquals(linux.readonlyPaths?.includes("/proc/sys"), true);
 });
 
 Deno.test("newSpec() sets PATH and HOME where nothing else does", () => {
-  assertEquals(newSpec().process?.env, [
+  assertEquals(newSpec().process.env, [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME=/",
   ]);
@@ -54,9 +54,9 @@ Deno.test("newSpec() sets TERM for a terminal where nothing else does", () => {
 
   const { process } = newSpec(withTerminal(size));
 
-  assertEquals(process?.terminal, true);
-  assertEquals(process?.consoleSize, size);
-  assertEquals(process?.env?.includes("TERM=xterm"), true);
+  assertEquals(process.terminal, true);
+  assertEquals(process.consoleSize, size);
+  assertEquals(process.env?.includes("TERM=xterm"), true);
 });
 
 Deno.test("newSpec() changes nothing that later calls see", () => {
@@ -81,7 +81,7 @@ Deno.test("newSpec() refuses to run nothing", () => {
     OciError,
     "Cannot make a configuration for a/b:1: it names no command; give one",
   );
-  assertEquals(newSpec(withImageConfig(image), withArgs(["a"])).process?.args, ["a"]);
+  assertEquals(newSpec(withImageConfig(image), withArgs(["a"])).process.args, ["a"]);
 });
 
 Deno.test("newSpec() looks up the user that is left in the end", () => {
@@ -89,8 +89,8 @@ Deno.test("newSpec() looks up the user that is left in the end", () => {
   const image = withImageConfig(unknown, PASSWD, GROUP, { image: "a/b:1" });
 
   assertThrows(() => newSpec(image), OciError, 'Cannot find user "nobody" in a/b:1');
-  assertEquals(newSpec(image, withUser("7:8")).process?.user, { uid: 7, gid: 8 });
-  assertEquals(newSpec(withUser("0"), image, withUser("app")).process?.user.uid, 1000);
+  assertEquals(newSpec(image, withUser("7:8")).process.user, { uid: 7, gid: 8 });
+  assertEquals(newSpec(withUser("0"), image, withUser("app")).process.user.uid, 1000);
 });
 
 Deno.test("newSpec() keeps what an option of one's own says of the user", () => {
@@ -99,7 +99,7 @@ Deno.test("newSpec() keeps what an option of one's own says of the user", () => 
     process: { ...spec.process, user: { ...spec.process.user, umask: 0o77 } },
   });
 
-  assertEquals(newSpec(umask, withUser("7:8")).process?.user, { uid: 7, gid: 8, umask: 0o77 });
+  assertEquals(newSpec(umask, withUser("7:8")).process.user, { uid: 7, gid: 8, umask: 0o77 });
 });
 
 Deno.test("newSpec() filters for the capabilities that are left in the end", () => {
@@ -108,7 +108,7 @@ Deno.test("newSpec() filters for the capabilities that are left in the end", () 
     process: { ...spec.process, capabilities: {} },
   });
 
-  const allowed = newSpec(withDefaultSeccomp("amd64"), drop).linux?.seccomp?.syscalls
+  const allowed = newSpec(withDefaultSeccomp("amd64"), drop).linux.seccomp?.syscalls
     ?.filter(({ action }) => action === "SCMP_ACT_ALLOW").flatMap(({ names }) => names);
 
   assertEquals([allowed?.includes("open"), allowed?.includes("chroot")], [true, false]);

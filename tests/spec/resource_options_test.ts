@@ -16,7 +16,7 @@ Deno.test.each([
   { limit: "256", shares: 262_144, quota: 25_600_000 },
   { limit: "1k", shares: 262_144, quota: 100_000_000 },
 ])("withCPULimit() sets shares and quota for $limit", ({ limit, shares, quota }) => {
-  assertEquals(newSpec(withCPULimit(limit)).linux?.resources?.cpu, {
+  assertEquals(newSpec(withCPULimit(limit)).linux.resources?.cpu, {
     shares,
     quota,
     period: 100_000,
@@ -31,7 +31,7 @@ Deno.test.each([
   { limit: "1e3", bytes: 1000 },
   { limit: "100m", bytes: 1 },
 ])("withMemoryLimit() sets $bytes bytes for $limit", ({ limit, bytes }) => {
-  const { resources } = newSpec(withMemoryLimit(limit), withPidsLimit(5)).linux ?? {};
+  const { resources } = newSpec(withMemoryLimit(limit), withPidsLimit(5)).linux;
 
   assertEquals(resources?.memory, { limit: bytes });
   assertEquals(resources?.pids, { limit: 5 });
@@ -40,7 +40,7 @@ Deno.test.each([
 Deno.test("withMemoryLimit() counts swap space in addition", () => {
   const spec = newSpec(withMemoryLimit("1Ki", { swap: "1k" }));
 
-  assertEquals(spec.linux?.resources?.memory, { limit: 1024, swap: 2024 });
+  assertEquals(spec.linux.resources?.memory, { limit: 1024, swap: 2024 });
 });
 
 interface BadOption {
@@ -85,7 +85,7 @@ for (const { name, option, error, message } of BAD_OPTIONS) {
 
 Deno.test("withCPULimit() never gives less than the kernel takes, nor more", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 1_000_000_000 }), (milli) => {
-    const { shares = 0, quota = 0 } = newSpec(withCPULimit(`${milli}m`)).linux?.resources?.cpu ??
+    const { shares = 0, quota = 0 } = newSpec(withCPULimit(`${milli}m`)).linux.resources?.cpu ??
       {};
 
     assertEquals(shares >= 2 && shares <= 262_144 && quota >= 1000, true);

@@ -20,24 +20,24 @@ const image = withImageConfig(IMAGE, PASSWD, GROUP, { image: "a/b:1" });
 Deno.test("withRootless() asks for what an ordinary user may have", () => {
   const { linux, mounts } = newSpec(withRootless({ uidMap: SINGLE, gidMap: SUBIDS }));
 
-  assertEquals(linux?.namespaces?.filter(({ type }) => type === "user"), [{ type: "user" }]);
-  assertEquals([linux?.uidMappings, linux?.gidMappings], [SINGLE, SUBIDS]);
-  assertEquals(linux?.resources, {});
-  assertEquals(mounts?.some(({ type }) => type === "cgroup"), false);
+  assertEquals(linux.namespaces?.filter(({ type }) => type === "user"), [{ type: "user" }]);
+  assertEquals([linux.uidMappings, linux.gidMappings], [SINGLE, SUBIDS]);
+  assertEquals(linux.resources, {});
+  assertEquals(mounts.some(({ type }) => type === "cgroup"), false);
 });
 
 Deno.test("withRootless() keeps limits that are asked for", () => {
   const options = [withMemoryLimit("1Mi"), withRootless({ uidMap: SINGLE, gidMap: SINGLE })];
 
   for (const order of [options, options.toReversed()]) {
-    assertEquals(newSpec(...order).linux?.resources, { memory: { limit: 1048576 } });
+    assertEquals(newSpec(...order).linux.resources, { memory: { limit: 1048576 } });
   }
 });
 
 Deno.test("withRootless() mounts control groups where they are delegated", () => {
   const { mounts } = newSpec(withRootless({ uidMap: SINGLE, gidMap: SINGLE, cgroups: true }));
 
-  assertEquals(mounts?.some(({ type }) => type === "cgroup"), true);
+  assertEquals(mounts.some(({ type }) => type === "cgroup"), true);
 });
 
 Deno.test.each([
@@ -46,14 +46,14 @@ Deno.test.each([
 ])("withRootless() gives terminals to $name group", ({ gidMap, grouped }) => {
   const { mounts } = newSpec(withRootless({ uidMap: SINGLE, gidMap }));
 
-  const pts = mounts?.find(({ type }) => type === "devpts");
+  const pts = mounts.find(({ type }) => type === "devpts");
   assertEquals(pts?.options?.includes("gid=5"), grouped);
 });
 
 Deno.test("withRootless() shows the host's /sys on the host's network, in either order", () => {
   const options = [withHostNetwork(), withRootless({ uidMap: SINGLE, gidMap: SINGLE })];
   const sys = (order: typeof options) =>
-    newSpec(...order).mounts?.find(({ destination }) => destination === "/sys");
+    newSpec(...order).mounts.find(({ destination }) => destination === "/sys");
 
   const bound = sys(options);
   assertEquals([bound?.type, bound?.source], ["bind", "/sys"]);
@@ -62,10 +62,19 @@ Deno.test("withRootless() shows the host's /sys on the host's network, in either
   assertEquals(sys(options.slice(1))?.type, "sysfs");
 });
 
-Deno.test("withRootless() keeps the further groups that are mapped", () => {
+Deno.test("withRootless() drops further groups, which runc refuses", () => {
+  const rootless = withRootless({ uidMap: SUBIDS, gidMap: SUBIDS });
+
+  for (const options of [[image, rootless], [rootless, image]]) {
+    assertEquals(newSpec(...options).process.user, { uid: 1000, gid: 1000 });
+  }
+});
+
+Deno.test("withRootless() keeps the further groups that are mapped, if asked", () => {
   const few = [{ containerID: 0, hostID: 100_000, size: 1001 }];
   const gids = (gidMap: readonly IdMapping[]) =>
-    newSpec(image, withRootless({ uidMap: SUBIDS, gidMap })).process?.user.additionalGids;
+    newSpec(image, withRootless({ uidMap: SUBIDS, gidMap, additionalGids: true })).process.user
+      .additionalGids;
 
   assertEquals(gids(SUBIDS), [44, 1000]);
   assertEquals(gids(few), [44, 1000]);
@@ -85,7 +94,7 @@ Deno.test("withRootless() refuses a user that the namespace does not have", () =
     "Cannot run a/b:1 as user 1000 as the user namespace has user ids 0 only; map the id",
   );
   assertThrows(() => newSpec(rootless, image, withUser("0:7")), RangeError, "group 7");
-  assertEquals(newSpec(rootless, image, withUser("0")).process?.user, { uid: 0, gid: 0 });
+  assertEquals(newSpec(rootless, image, withUser("0")).process.user, { uid: 0, gid: 0 });
 });
 
 const range = (containerID: number, hostID: number, size: number) => ({

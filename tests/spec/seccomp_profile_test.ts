@@ -109,9 +109,9 @@ Deno.test("defaultSeccompProfile() refuses an architecture that it does not know
 Deno.test("withSeccomp() and withDefaultSeccomp() replace each other", () => {
   const own: SeccompProfile = { defaultAction: "SCMP_ACT_LOG" };
 
-  assertEquals(newSpec().linux?.seccomp, undefined);
-  assertEquals(newSpec(withDefaultSeccomp("amd64")).linux?.seccomp, DOCKER);
-  assertEquals(newSpec(withDefaultSeccomp("amd64"), withSeccomp(own)).linux?.seccomp, own);
-  assertEquals(newSpec(withSeccomp(own), withDefaultSeccomp("amd64")).linux?.seccomp, DOCKER);
-  assertEquals(newSpec(withSeccomp(own), withSeccomp(undefined)).linux?.seccomp, undefined);
+  assertEquals(newSpec().linux.seccomp, undefined);
+  assertEquals(newSpec(withDefaultSeccomp("amd64")).linux.seccomp, DOCKER);
+  assertEquals(newSpec(withDefaultSeccomp("amd64"), withSeccomp(own)).linux.seccomp, own);
+  assertEquals(newSpec(withSeccomp(own), withDefaultSeccomp("amd64")).linux.seccomp, DOCKER);
+  assertEquals(newSpec(withSeccomp(own), withSeccomp(undefined)).linux.seccomp, undefined);
 });

@@ -74,7 +74,7 @@ for (const { name, option, error, message } of BAD_OPTIONS) {
 }
 
 Deno.test("withCommand() keeps the entry point, withEntrypoint() drops the command", () => {
-  const args = (...options: Parameters<typeof newSpec>) => newSpec(image, ...options).process?.args;
+  const args = (...options: Parameters<typeof newSpec>) => newSpec(image, ...options).process.args;
 
   assertEquals(args(withCommand(["x"])), ["/bin/app", "x"]);
   assertEquals(args(withCommand([])), ["/bin/app"]);
@@ -86,7 +86,7 @@ Deno.test("withCommand() keeps the entry point, withEntrypoint() drops the comma
 Deno.test("withEnv() replaces, adds and removes", () => {
   const { process } = newSpec(image, withEnv({ A: undefined, PATH: "/p", HOME: "", N: "a=b" }));
 
-  assertEquals(process?.env, ["PATH=/p", "HOME=", "N=a=b"]);
+  assertEquals(process.env, ["PATH=/p", "HOME=", "N=a=b"]);
 });
 
 Deno.test("withRootFS() and withReadOnlyRoot() set the root", () => {
@@ -101,33 +101,33 @@ Deno.test("withMounts() takes the place of a mount at the same place", () => {
 
   const { mounts } = newSpec(withMounts([shm, data, { ...data, source: "x" }]));
 
-  assertEquals(mounts?.filter(({ destination }) => destination === "/dev/shm"), [shm]);
-  assertEquals(mounts?.at(-1), { ...data, source: "x" });
-  assertEquals(mounts?.length, 8);
+  assertEquals(mounts.filter(({ destination }) => destination === "/dev/shm"), [shm]);
+  assertEquals(mounts.at(-1), { ...data, source: "x" });
+  assertEquals(mounts.length, 8);
 });
 
 Deno.test("withRlimits() replaces a limit of the same name", () => {
   const file = { type: "RLIMIT_NOFILE", soft: 9, hard: 10 };
   const core = { type: "RLIMIT_CORE", soft: 0, hard: 0 };
 
-  assertEquals(newSpec(withRlimits([core, file])).process?.rlimits, [core, file]);
+  assertEquals(newSpec(withRlimits([core, file])).process.rlimits, [core, file]);
 });
 
 Deno.test("withNoNewPrivileges() can be switched off", () => {
-  assertEquals(newSpec(withNoNewPrivileges(false)).process?.noNewPrivileges, false);
+  assertEquals(newSpec(withNoNewPrivileges(false)).process.noNewPrivileges, false);
 });
 
 Deno.test("withHostNetwork() shares the network and the names", () => {
   const { linux, mounts } = newSpec(withHostNetwork());
 
-  assertEquals(linux?.namespaces?.some(({ type }) => type === "network"), false);
-  assertEquals(mounts?.slice(-2).map(({ source }) => source), ["/etc/hosts", "/etc/resolv.conf"]);
+  assertEquals(linux.namespaces?.some(({ type }) => type === "network"), false);
+  assertEquals(mounts.slice(-2).map(({ source }) => source), ["/etc/hosts", "/etc/resolv.conf"]);
   assertEquals(newSpec(withHostNetwork({ files: [] })).mounts, newSpec().mounts);
 });
 
 Deno.test("withUser(), withUserOnly() and withUserAndGroup() find the groups", () => {
   const user = (option: Parameters<typeof newSpec>[0]) =>
-    newSpec(image, ...option ? [option] : []).process?.user;
+    newSpec(image, ...option ? [option] : []).process.user;
   const app = { uid: 1000, gid: 1000, additionalGids: [44, 1000] };
 
   assertEquals(user(withUser("app")), app);
