@@ -1,7 +1,6 @@
-import type { Mount } from "./runtime_spec.ts";
-import { RUNTIME_SPEC_VERSION } from "./runtime_spec.ts";
-import type { SpecDraft } from "./spec_option.ts";
 import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
+import { type Mount, RUNTIME_SPEC_VERSION } from "./runtime_spec.ts";
+import type { SpecDraft } from "./spec_option.ts";
 
 const MOUNTS: readonly Mount[] = [
   { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },

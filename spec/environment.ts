@@ -48,7 +48,7 @@ export function mergeEnv(
   );
 }
 
-/** The name and value of a line; one without a value is empty, as no value is none in Docker. */
+/** The name and value of a line; without an equals sign the value is empty. */
 function splitVariable(line: string): readonly [string, string] {
   const at = line.indexOf("=");
   return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];

@@ -7,11 +7,13 @@
  *   from options by {@linkcode newSpec}.
  *
  * ```ts
- * import { digestOf, formatSpec, newSpec, parsePlatform, withArgs, withCPULimit } from "@x/oci/spec";
+ * import { formatSpec, newSpec, parsePlatform, withArgs, withCPULimit } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
  *
- * const digest = digestOf(new TextEncoder().encode("hello"));
- * const platform = parsePlatform("linux/arm64");
  * const config = formatSpec(newSpec(withArgs(["/bin/app"]), withCPULimit("500m")));
+ *
+ * assertEquals(JSON.parse(config).linux.resources.cpu.quota, 50_000);
+ * assertEquals(parsePlatform("linux/x86_64").architecture, "amd64");
  * ```
  *
  * @module

@@ -105,7 +105,11 @@ export interface IntelRdt {
   readonly l3CacheSchema?: string;
   /** Schema of the memory bandwidth. */
   readonly memBwSchema?: string;
-  /** Whether a monitoring group is made. */
+  /** Whether the use of caches is monitored, up to version 1.2 of the specification. */
+  readonly enableCMT?: boolean;
+  /** Whether the use of bandwidth is monitored, up to version 1.2 of the specification. */
+  readonly enableMBM?: boolean;
+  /** Whether a monitoring group is made, from version 1.3 on. */
   readonly enableMonitoring?: boolean;
 }
 
