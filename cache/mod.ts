@@ -26,4 +26,5 @@ export * from "./errors.ts";
 export * from "./hash_cache.ts";
 export * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
+export * from "./permissions.ts";
 export * from "./pull.ts";

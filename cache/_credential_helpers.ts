@@ -1,0 +1,40 @@
+/**
+ * The helpers that credential files name for a registry, as programs. A file that is missing,
+ * broken or may not be read names none.
+ */
+export async function credentialHelpers(
+  paths: readonly string[],
+  registry: string,
+): Promise<readonly string[]> {
+  const helpers = await Promise.all(paths.map(async (path) => {
+    const { credHelpers, credsStore } = await readObject(path);
+    const named = Object.entries(isObject(credHelpers) ? credHelpers : {})
+      .filter(([key]) => hostOf(key) === hostOf(registry))
+      .map(([, helper]) => helper);
+    return [...named, credsStore];
+  }));
+  const names = helpers.flat().filter((name) => typeof name === "string" && name !== "");
+  return [...new Set(names)].map((name) => `docker-credential-${name}`);
+}
+
+async function readObject(path: string): Promise<Readonly<Record<string, unknown>>> {
+  const { state } = await Deno.permissions.query({ name: "read", path });
+  if (state !== "granted") return {};
+  try {
+    const value: unknown = JSON.parse(await Deno.readTextFile(path));
+    return isObject(value) ? value : {};
+  } catch {
+    // The pull says what is wrong with the file; here it only matters that it names no helper.
+    return {};
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The host in a key of a credential file; Docker Hub has several there. */
+function hostOf(key: string): string {
+  const host = key.replace(/^https?:\/\//, "").split("/")[0] ?? "";
+  return /^(?:index\.|registry-1\.)?docker\.io$/.test(host) ? "docker.io" : host;
+}

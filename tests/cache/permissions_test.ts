@@ -1,0 +1,150 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { type PermissionCommand, permissionFlags } from "../../cache/mod.ts";
+import { serveRegistry } from "../../registry/mod.ts";
+import { noise } from "../_support/bytes.ts";
+import { buildImage, MemoryContent } from "../_support/image.ts";
+import { runOci } from "../_support/process.ts";
+import { makeTempDir } from "../_support/temp.ts";
+
+const OPTIONS = { store: "/srv/oci", credentialPaths: [] };
+
+Deno.test.each([
+  {
+    reference: "alpine",
+    hosts: [
+      "registry-1.docker.io",
+      "auth.docker.io",
+      "production.cloudflare.docker.com",
+      "production.cloudfront.docker.com",
+      "docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage.com",
+    ],
+  },
+  { reference: "quay.io/a/b", hosts: ["quay.io", "*.quay.io"] },
+  { reference: "eu.gcr.io/a/b", hosts: ["eu.gcr.io", "storage.googleapis.com"] },
+  {
+    reference: "1.dkr.ecr.eu-west-1.amazonaws.com/a",
+    hosts: ["1.dkr.ecr.eu-west-1.amazonaws.com", "*.amazonaws.com"],
+  },
+  { reference: "example.com/docker.io/a", hosts: ["example.com"] },
+  { reference: "[::1]:5000/a", hosts: ["[::1]:5000"] },
+])("permissionFlags() lets a pull of $reference reach its hosts", async ({ reference, hosts }) => {
+  const flags = await permissionFlags("pull", reference, OPTIONS);
+
+  assertEquals(flags, [
+    `--allow-net=${hosts.join(",")}`,
+    "--allow-read=/srv/oci",
+    "--allow-write=/srv/oci",
+  ]);
+});
+
+Deno.test.each(
+  [
+    { command: "version", flags: [] },
+    { command: "completions", flags: [] },
+    { command: "images", flags: ["--allow-read=/srv/oci"] },
+    { command: "rm", flags: ["--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
+    { command: "serve", flags: ["--allow-net=127.0.0.1:5000", "--allow-read=/srv/oci"] },
+    { command: "pull", flags: ["--allow-net", "--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
+  ] as const,
+)("permissionFlags() of $command", async ({ command, flags }) => {
+  assertEquals(await permissionFlags(command, undefined, OPTIONS), [...flags]);
+});
+
+Deno.test("permissionFlags() adds the hosts of mirrors", async () => {
+  const [net] = await permissionFlags("pull", "example.com/a", {
+    ...OPTIONS,
+    mirrors: {
+      "example.com": ["https://mirror.example:8443/v2"],
+      "docker.io": ["https://no.example"],
+    },
+  });
+
+  assertEquals(net, "--allow-net=example.com,mirror.example:8443");
+});
+
+Deno.test("permissionFlags() lets a layout be read, and no network be reached", async () => {
+  assertEquals(await permissionFlags("pull", "oci:/srv/layout:v1", OPTIONS), [
+    "--allow-read=/srv/oci,/srv/layout",
+    "--allow-write=/srv/oci",
+  ]);
+});
+
+Deno.test("permissionFlags() names the credential helpers of the registry", async () => {
+  await using directory = await makeTempDir();
+  const config = directory.join("config.json");
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({
+      credsStore: "desktop",
+      credHelpers: { "https://ghcr.io/v1/": "gh", "quay.io": "quay", "ghcr.io/me": "gh" },
+    }),
+  );
+
+  const flags = await permissionFlags("digest", "ghcr.io/me/app", {
+    credentialPaths: [config, directory.join("absent.json")],
+  });
+
+  assertEquals(flags.at(-1), "--allow-run=docker-credential-gh,docker-credential-desktop");
+  assertEquals(flags[1], `--allow-read=${config},${directory.join("absent.json")}`);
+});
+
+Deno.test("permissionFlags() names the variables that it was not told about", async () => {
+  const flags = await permissionFlags("digest", "example.com/a");
+
+  assertEquals(
+    flags.at(-1),
+    "--allow-env=REGISTRY_AUTH_FILE,DOCKER_CONFIG,XDG_RUNTIME_DIR,XDG_CONFIG_HOME,HOME,USERPROFILE",
+  );
+});
+
+Deno.test.each([
+  // A flag cannot hold a comma.
+  { store: "/srv/a,b", flags: ["--allow-read"] },
+  // Deno guards these whatever is listed.
+  { store: "/dev/shm/oci", flags: ["--allow-all"] },
+])("permissionFlags() falls back to more for $store", async ({ store, flags }) => {
+  assertEquals(await permissionFlags("images", undefined, { store }), flags);
+});
+
+Deno.test("permissionFlags() refuses a command that there is not", async () => {
+  await assertRejects(
+    () => permissionFlags("fly" as PermissionCommand),
+    RangeError,
+    "must be one of completions, demo",
+  );
+});
+
+Deno.test("each command runs with its own flags and no others", async () => {
+  const image = buildImage({ layers: [noise(1000)] });
+  await using server = serveRegistry(new MemoryContent().add("a/b", "1", image));
+  await using home = await makeTempDir();
+  const reference = `${server.host}/a/b:1`;
+  const store = home.join("store");
+  const credentialPaths = [
+    home.join(".docker/config.json"),
+    home.join(".config/containers/auth.json"),
+  ];
+  const run = async (command: PermissionCommand, ...args: readonly string[]) => {
+    const flags = await permissionFlags(command, args[0], { store, credentialPaths });
+    const { code, stderr } = await runOci([command, ...args, "--store", store, "--quiet"], {
+      permissions: flags,
+      env: { HOME: home.path, DENO_NO_UPDATE_CHECK: "1" },
+    });
+    return [command, code, stderr];
+  };
+
+  for (
+    const [command, ...args] of [
+      ["pull", reference, "--platform=linux/amd64"],
+      ["images"],
+      ["inspect", reference, "--platform=linux/amd64"],
+      ["digest", reference],
+      ["tags", `${server.host}/a/b`],
+      ["rm", reference],
+      ["demo"],
+      ["version"],
+    ] as const
+  ) {
+    assertEquals(await run(command, ...args), [command, 0, ""]);
+  }
+});
