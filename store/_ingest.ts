@@ -146,6 +146,7 @@ async function download(
   for (;;) {
     report();
     try {
+      signal?.throwIfAborted();
       if (!writer.complete || writer.size === 0) {
         const offset = writer.size;
         const stream = await open({ offset, onRetry, ...(signal && { signal }) });

@@ -4,9 +4,19 @@ import { StoreError } from "./errors.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
-/** What a store that was killed while it was created may consist of. */
-const OWN_NAMES = new Set(["oci-layout", "oci-layout.tmp", "index.json", "index.json.tmp"]);
-/** Directories that a store has, whoever makes them. */
+/** What a store may hold that was killed before it had its `oci-layout`. */
+const OWN_NAMES = new Set([
+  "blobs",
+  "chains",
+  "containers",
+  "index.json",
+  "index.json.tmp",
+  "ingest",
+  "locks",
+  "oci-layout.tmp",
+  "tarballs",
+  "verified",
+]);
 const DIRECTORIES: readonly string[] = [
   "blobs",
   "blobs/sha256",
@@ -49,7 +59,7 @@ function layoutVersion(text: string): string | undefined {
 async function assertVacant(path: string): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(path)) {
-      if (OWN_NAMES.has(name) || DIRECTORIES.includes(name)) continue;
+      if (OWN_NAMES.has(name)) continue;
       throw new StoreError(
         `Cannot use "${path}" as a store: it is no OCI image layout and holds "${name}"; ` +
           "choose an empty or new directory",

@@ -1,4 +1,11 @@
-import { type Descriptor, type Digest, isDigest, LimitError, OCI_INDEX } from "../spec/mod.ts";
+import {
+  type Descriptor,
+  type Digest,
+  isDigest,
+  LimitError,
+  OCI_INDEX,
+  type Platform,
+} from "../spec/mod.ts";
 import { replaceFile } from "./_durable.ts";
 import { lockFile } from "./_file_lock.ts";
 import { StoreError } from "./errors.ts";
@@ -191,7 +198,7 @@ function entryName(entry: RawEntry): string | undefined {
 
 /** An entry that is no descriptor is no reference either, but stays where it is. */
 function readEntry(entry: RawEntry): Descriptor | undefined {
-  const { mediaType, digest, size, annotations } = entry;
+  const { mediaType, digest, size, annotations, platform } = entry;
   if (typeof mediaType !== "string" || !isDigest(digest)) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   const texts = isObject(annotations)
@@ -204,7 +211,14 @@ function readEntry(entry: RawEntry): Descriptor | undefined {
     digest: digest satisfies Digest,
     size,
     ...(texts.length === 0 ? {} : { annotations: Object.fromEntries(texts) }),
+    ...(isPlatform(platform) ? { platform } : {}),
   };
+}
+
+function isPlatform(value: unknown): value is Platform {
+  if (!isObject(value)) return false;
+  const { os, architecture, variant = "", "os.version": version = "" } = value;
+  return [os, architecture, variant, version].every((text) => typeof text === "string");
 }
 
 /** What a reference stands for is the content: its size, type and digest, and the name. */
