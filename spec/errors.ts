@@ -125,7 +125,9 @@ export class PlatformError extends OciError {
 
   /** Creates the error; `subject` names the image. */
   constructor(subject: string, wanted: Platform, available: readonly Platform[]) {
-    const names = [...new Set(available.map(formatPlatform))];
+    // A stranger's text: control characters are escaped.
+    const names = [...new Set(available.map(formatPlatform))]
+      .map((name) => JSON.stringify(name).slice(1, -1));
     const has = names.length === 0 ? "it has none that can run" : `it has ${names.join(", ")}`;
     super(
       `Cannot find ${formatPlatform(wanted)} in ${subject}: ${has}; choose one with "platform"`,

@@ -51,3 +51,11 @@ Deno.test("OciError keeps its cause, and JSON does not show it", () => {
   assertEquals(error.cause, cause);
   assertEquals(error.toJSON(), { name: "OciError", message: "Cannot" });
 });
+
+Deno.test("PlatformError shows no control characters of an image", () => {
+  const available = [{ os: "\u001b[2J", architecture: "a\nb" }];
+
+  const { message } = new PlatformError("a:1", parsePlatform("linux/arm"), available);
+
+  assertEquals(message.includes(String.raw`it has \u001b[2J/a\nb;`), true);
+});
