@@ -4,6 +4,8 @@ const ENCODER = new TextEncoder();
 
 /** A byte that is not part of UTF-8 stands as this plus the byte: U+DC80 to U+DCFF. */
 const ESCAPE = 0xdc00;
+/** How many code units become text at once: each is an argument of a call. */
+const MAX_UNITS = 4096;
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /**
@@ -41,15 +43,29 @@ function decodeOther(bytes: Uint8Array): string {
     // It is not UTF-8: found out piece by piece, below.
   }
   let text = "";
+  let units: number[] = [];
   let at = 0;
   while (at < bytes.length) {
     const length = sequenceLength(bytes, at);
-    text += length === 0
-      ? String.fromCharCode(ESCAPE + (bytes[at] as number))
-      : UTF8.decode(bytes.subarray(at, at + length));
+    if (length === 0) units.push(ESCAPE + (bytes[at] as number));
+    else pushUnits(units, bytes, at, length);
     at += length || 1;
+    if (units.length < MAX_UNITS) continue;
+    text += String.fromCharCode(...units);
+    units = [];
   }
-  return text;
+  return text + String.fromCharCode(...units);
+}
+
+/** Adds the UTF-16 code units of a UTF-8 sequence. */
+function pushUnits(units: number[], bytes: Uint8Array, at: number, length: number): void {
+  // The first byte of n has n bits set, then a clear one, then the first bits of the character.
+  let code = length === 1 ? bytes[at] as number : (bytes[at] as number) & (0x7f >> length);
+  for (let index = at + 1; index < at + length; index++) {
+    code = (code << 6) | ((bytes[index] as number) & 0x3f);
+  }
+  if (code < 0x10000) units.push(code);
+  else units.push(0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
 }
 
 /** The length of the UTF-8 sequence at an index, or 0 if there is none. */

@@ -25,6 +25,13 @@ export function readTar(archive: Uint8Array, options: ReadTarOptions = {}): Read
   return entries;
 }
 
+/** Reads an archive of one entry. */
+export function readOne(archive: Uint8Array, options: ReadTarOptions = {}): ReadEntry {
+  const [first, ...others] = readTar(archive, options);
+  if (first === undefined || others.length > 0) throw new Error("there is not one entry");
+  return first;
+}
+
 /** As {@linkcode readTar}, for archives that fail: what was read stands in `entries`. */
 export function readTarInto(
   entries: ReadEntry[],
