@@ -1,6 +1,5 @@
 import { type Descriptor, DigestMismatchError } from "../spec/mod.ts";
 import type { Answer } from "./_answer.ts";
-import { unknownCodingError } from "./_bounded_body.ts";
 import { type ByteSource, contentCodings, decodeContent } from "./_content_coding.ts";
 import { redactUrl } from "./_redact.ts";
 
@@ -30,7 +29,7 @@ export class BlobTransfer implements Disposable {
    */
   static from(answer: Answer, descriptor: Descriptor, offset: number): BlobTransfer | undefined {
     const { size, digest } = descriptor;
-    const codings = contentCodings(answer.headers.get("content-encoding"));
+    const codings = contentCodings(answer);
     if (answer.status !== 200) {
       const isRight = answer.status === 206 && codings.length === 0 &&
         isRange(answer.headers.get("content-range"), offset, size);
@@ -40,9 +39,7 @@ export class BlobTransfer implements Disposable {
     const length = header === null ? undefined : Number(header);
     // With the blob's own size, the coding is a remark on the blob, as some object stores make.
     if (codings.length > 0 && length !== size) {
-      const source = decodeContent(answer, codings);
-      if (source === undefined) throw unknownCodingError(answer, codings);
-      return new BlobTransfer(answer, source, offset);
+      return new BlobTransfer(answer, decodeContent(answer), offset);
     }
     if (length !== undefined && length !== size) {
       throw new DigestMismatchError({

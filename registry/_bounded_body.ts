@@ -1,7 +1,6 @@
 import { LimitError } from "../spec/mod.ts";
 import type { Answer } from "./_answer.ts";
-import { type ByteSource, contentCodings, decodeContent } from "./_content_coding.ts";
-import { RegistryError } from "./errors.ts";
+import { type ByteSource, decodeContent } from "./_content_coding.ts";
 import { redactUrl } from "./_redact.ts";
 
 /** What a `LimitError` says of a body that is too large. */
@@ -19,12 +18,9 @@ export async function readBoundedBody(
   { limit, option }: BodyLimit,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const url = redactUrl(answer.url);
-  const codings = contentCodings(answer.headers.get("content-encoding"));
   const declared = Number(answer.headers.get("content-length") ?? 0);
   if (declared > maxBytes) throw new LimitError(limit, maxBytes, declared, url, option);
-  const source = codings.length === 0 ? answer : decodeContent(answer, codings);
-  if (source === undefined) throw unknownCodingError(answer, codings);
-  const { bytes, isWhole } = await readUpTo(source, maxBytes);
+  const { bytes, isWhole } = await readUpTo(decodeContent(answer), maxBytes);
   if (!isWhole) throw new LimitError(limit, maxBytes, maxBytes + 1, url, option);
   return bytes;
 }
@@ -44,15 +40,6 @@ export async function readUpTo(
     size += kept.length;
     if (kept.length < chunk.length) return { bytes: concat(chunks, size), isWhole: false };
   }
-}
-
-/** The error for a `Content-Encoding` that cannot be undone. */
-export function unknownCodingError(answer: Answer, codings: readonly string[]): RegistryError {
-  const url = redactUrl(answer.url);
-  return new RegistryError(
-    `Cannot read ${url}: it is encoded as "${codings.join(", ")}" although that was not asked for`,
-    { status: answer.status, url },
-  );
 }
 
 function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,8 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream";
+import { pipeline, Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import type { Transform } from "node:stream";
+import type { Answer } from "./_answer.ts";
+import { redactUrl } from "./_redact.ts";
+import { RegistryError } from "./errors.ts";
 
 /** Something that bytes are read from, one chunk after another. */
 export interface ByteSource {
@@ -16,34 +17,42 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   "br": () => createBrotliDecompress(),
 };
 
-/** The codings of a `Content-Encoding` header that change bytes, in the order they were applied. */
-export function contentCodings(header: string | null): readonly string[] {
-  return (header ?? "").split(",").map((coding) => coding.trim().toLowerCase())
+/** The content codings of an answer that change its bytes, in the order they were applied. */
+export function contentCodings(answer: Answer): readonly string[] {
+  const header = answer.headers.get("content-encoding") ?? "";
+  return header.split(",").map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== "" && coding !== "identity");
 }
 
 /**
- * Undoes content codings, which registries apply although they were asked not to
- * (quay/quay#1310). `fetch` leaves them alone once `Accept-Encoding` is set.
+ * The bytes of an answer without its content codings, which registries apply although they were
+ * asked not to (quay/quay#1310). `fetch` leaves them alone once `Accept-Encoding` is set.
  *
- * @returns The decoded bytes, or `undefined` if a coding is not known.
+ * @throws {RegistryError} If a coding is not known; also from `read`, if one is broken.
  */
-export function decodeContent(
-  source: ByteSource,
-  codings: readonly string[],
-): ByteSource | undefined {
-  let readable = Readable.from(chunksOf(source), { objectMode: false });
-  for (const coding of codings.toReversed()) {
-    const decoder = DECODERS[coding]?.();
-    if (decoder === undefined) return undefined;
+export function decodeContent(answer: Answer): ByteSource {
+  const codings = contentCodings(answer);
+  if (codings.length === 0) return answer;
+  const decoders = codings.toReversed().map((coding) => {
+    const create = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined;
+    if (create === undefined) throw codingError(answer, codings, "was not asked for");
+    return create();
+  });
+  const source: Readable = Readable.from(chunksOf(answer), { objectMode: false });
+  const decoded = decoders.reduce<Readable>((readable, decoder) => {
     // `pipeline` hands errors on to the decoder, where the reader meets them.
-    readable = pipeline(readable, decoder, () => {});
-  }
-  const iterator = readable[Symbol.asyncIterator]();
+    return pipeline(readable, decoder, () => {});
+  }, source);
+  const iterator = decoded[Symbol.asyncIterator]();
   return {
     read: async () => {
-      const { done, value } = await iterator.next();
-      return done ? undefined : new Uint8Array(value);
+      try {
+        const { done, value } = await iterator.next();
+        return done ? undefined : new Uint8Array(value);
+      } catch (error) {
+        if (!isZlibError(error)) throw error;
+        throw codingError(answer, codings, "is broken", error);
+      }
     },
   };
 }
@@ -54,4 +63,24 @@ async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
     if (chunk === undefined) return;
     yield chunk;
   }
+}
+
+/** Whether a decoder failed, rather than what it reads from. */
+function isZlibError(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code.startsWith("Z_") || code.startsWith("ERR_");
+}
+
+function codingError(
+  answer: Answer,
+  codings: readonly string[],
+  state: string,
+  cause?: unknown,
+): RegistryError {
+  const url = redactUrl(answer.url);
+  return new RegistryError(
+    `Cannot read ${url}: its content coding "${codings.join(", ")}" ${state}`,
+    { status: answer.status, url, retryable: cause !== undefined },
+    { cause },
+  );
 }

@@ -26,6 +26,8 @@ export interface HttpRequest {
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly attempt: number;
+  /** How long the headers may take, if it is less than usual. */
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,13 +44,14 @@ export class Http implements Disposable {
   async send(request: HttpRequest): Promise<Answer> {
     const { url, method, task, attempt, signal, tls } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
+    const timeoutMs = Math.min(stallTimeoutMs, request.timeoutMs ?? Infinity);
     signal?.throwIfAborted();
     const controller = new AbortController();
     let isStalled = false;
     const timer = setTimeout(() => {
       isStalled = true;
       controller.abort();
-    }, stallTimeoutMs);
+    }, timeoutMs);
     const started = performance.now();
     const headers = new Headers({ ...request.headers, "user-agent": userAgent });
     // The bytes are hashed as they are stored in the registry: nobody may encode them again.
@@ -71,7 +74,7 @@ export class Http implements Disposable {
       // A missing --allow-net: Deno's own message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
       const failure = isStalled
-        ? stallError(url, task, attempt, stallTimeoutMs)
+        ? stallError(url, task, attempt, timeoutMs)
         : networkError(error, url, task, attempt);
       this.#log(request, started, { error: failure.reason });
       throw failure;

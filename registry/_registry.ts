@@ -3,6 +3,7 @@ import { type AuthorizedRequest, Authorizer } from "./_authorizer.ts";
 import type { Clock } from "./remote_client_options.ts";
 import type { Endpoint } from "./_endpoint.ts";
 import type { HostLimiter } from "./_host_limiter.ts";
+import { firstAnswer } from "./_first_answer.ts";
 import type { Http, Tls } from "./_http.ts";
 import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
 import { redactUrl } from "./_redact.ts";
@@ -11,7 +12,7 @@ import { Retry, type RetryPolicy } from "./_retry.ts";
 import { parseRetryAfter } from "./_retry_after.ts";
 import { pullScope } from "./_scope.ts";
 import type { Credential } from "./credentials.ts";
-import { NetworkError, RegistryError } from "./errors.ts";
+import { RegistryError } from "./errors.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
@@ -42,6 +43,12 @@ export interface RegistryOptions {
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
+}
+
+/** How one request is sent. */
+interface SendOptions {
+  readonly attempt: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** One registry, or one mirror of it: authentication, redirects, retries and manners. */
@@ -118,7 +125,7 @@ export class Registry {
           { status: answer.status, url: redactUrl(answer.url) },
         );
       }
-      answer = await this.#send(target, request, attempt);
+      answer = await this.#send(target, request, { attempt });
       answer.redirected = target.origin !== this.#base?.origin;
     }
     return answer;
@@ -126,59 +133,43 @@ export class Registry {
 
   /** Finds out, with the first request, which of the addresses answers. */
   async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
-    if (this.#base !== undefined) return await this.#sendTo(this.#base, request, attempt);
-    const { bases } = this.endpoint;
-    let failure: unknown;
-    for (const [i, base] of bases.entries()) {
-      const isLast = i === bases.length - 1;
-      try {
-        const answer = await this.#sendTo(base, request, attempt);
-        // This is how servers for TLS answer plain HTTP.
-        if (answer.status === 400 && base.protocol === "http:" && !isLast) {
-          failure = await this.#error(request, attempt, answer);
-          answer[Symbol.dispose]();
-          continue;
-        }
-        this.#base = base;
-        return answer;
-      } catch (error) {
-        if (!(error instanceof NetworkError)) throw error;
-        // With nobody there, the other protocol is no use. A certificate speaks of TLS at least.
-        if (error.reason === "refused" || error.reason === "certificate") throw error;
-        failure ??= error;
-      }
-    }
-    throw failure;
+    if (this.#base !== undefined) return await this.#sendTo(this.#base, request, { attempt });
+    return await firstAnswer(
+      this.endpoint.bases,
+      (base, timeoutMs) => this.#sendTo(base, request, { attempt, timeoutMs }),
+      () => this.isKnown,
+    );
   }
 
-  #sendTo(base: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+  #sendTo(base: URL, request: RegistryRequest, how: SendOptions): Promise<Answer> {
     const name = this.#repository(request);
-    return this.#send(new URL(`/v2/${name}/${request.path}`, base), request, attempt);
+    return this.#send(new URL(`/v2/${name}/${request.path}`, base), request, how);
   }
 
-  async #send(url: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+  async #send(url: URL, request: RegistryRequest, how: SendOptions): Promise<Answer> {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
     const name = this.#repository(request);
-    const authorized = {
-      repository: name,
-      scope: pullScope(name),
-      task,
-      attempt,
-      signal,
-      onWarning,
-    };
+    const scope = pullScope(name);
+    const authorized = { ...how, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
       const headers = { ...request.headers, ...(header && { authorization: header }) };
       // A certificate of ours is nobody's business but the registry's.
-      const isHome = this.#isHome(url);
-      const shown = isHome ? tls : { caCerts: tls.caCerts };
-      return await http.send({ url, method, headers, tls: shown, task, attempt, signal });
+      const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
+      const answer = await http.send({ ...how, url, method, headers, tls: shown, task, signal });
+      this.#settle(url, answer.status);
+      return answer;
     });
     if (answer.status === 429) this.#throttle(answer, url);
     this.#passOnWarnings(answer, onWarning);
     return answer;
+  }
+
+  /** Keeps the address that has answered, unless it has said 400: so does TLS to plain HTTP. */
+  #settle({ origin, protocol }: URL, status: number): void {
+    if (this.#base !== undefined || (status === 400 && protocol === "http:")) return;
+    this.#base = this.endpoint.bases.find((base) => base.origin === origin);
   }
 
   #throttle(answer: Answer, url: URL): void {
