@@ -20,6 +20,11 @@ const SYMBOLS = {
   getxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "i32" },
   listxattr: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   removexattr: { parameters: ["buffer", "buffer"], result: "i32" },
+  mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  fchdir: { parameters: ["i32"], result: "i32" },
+  // Writes to the disk for as long as that takes, so not on the main thread.
+  syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
   // These have no wrapper in every libc: statx came to musl in 1.2.5, mknodat to glibc in 2.33.
   openat2: {
     name: "syscall",
@@ -37,6 +42,18 @@ const SYMBOLS = {
     result: "i32",
   },
   getdents64: { name: "syscall", parameters: ["i64", "i32", "buffer", "usize"], result: "i32" },
+  fsopen: { name: "syscall", parameters: ["i64", "buffer", "u32"], result: "i32" },
+  fsconfig: {
+    name: "syscall",
+    parameters: ["i64", "i32", "u32", "buffer", "buffer", "i32"],
+    result: "i32",
+  },
+  fsmount: { name: "syscall", parameters: ["i64", "i32", "u32", "u32"], result: "i32" },
+  moveMount: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "i32", "buffer", "u32"],
+    result: "i32",
+  },
   __errno_location: { parameters: [], result: "pointer" },
 } as const;
 
@@ -78,8 +95,12 @@ export interface NativeLibc extends Disposable {
   errno(): number;
 }
 
+/** The library while anybody uses it. */
+let shared: { readonly library: Deno.DynamicLibrary<typeof SYMBOLS>; users: number } | undefined;
+
 /**
- * Opens the C library.
+ * Opens the C library. However many have it open at a time, it is loaded once: to compile the
+ * ways into it takes some milliseconds.
  *
  * @returns The library, or why there is none, as the end of a sentence.
  */
@@ -87,6 +108,16 @@ export function openLibc(): NativeLibc | string {
   if (Deno.build.os !== "linux") return "the native backend is for Linux alone";
   const abi = ABI[Deno.build.arch];
   if (abi === undefined) return `the native backend does not know ${Deno.build.arch}`;
+  if (shared === undefined) {
+    const library = loadLibrary();
+    if (typeof library === "string") return library;
+    shared = { library, users: 0 };
+  }
+  shared.users++;
+  return wrap(shared.library, abi);
+}
+
+function loadLibrary(): Deno.DynamicLibrary<typeof SYMBOLS> | string {
   // Never dlopen without asking first: on a terminal it would prompt.
   const granted = LIBRARIES.filter((path) =>
     Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
@@ -94,7 +125,7 @@ export function openLibc(): NativeLibc | string {
   if (granted.length === 0) return "it needs --allow-ffi";
   for (const path of granted) {
     const library = tryOpen(path);
-    if (library !== undefined) return wrap(library, abi);
+    if (library !== undefined) return library;
   }
   return `none of ${granted.join(", ")} could be opened`;
 }
@@ -112,10 +143,21 @@ function wrap(library: Deno.DynamicLibrary<typeof SYMBOLS>, abi: LinuxAbi): Nati
   const location = library.symbols.__errno_location();
   if (location === null) throw new TypeError("Cannot find errno: the C library has none");
   const errno = new Deno.UnsafePointerView(location);
+  let isOpen = true;
   return {
     abi,
     symbols: library.symbols,
     errno: () => errno.getInt32(),
-    [Symbol.dispose]: () => library.close(),
+    [Symbol.dispose]() {
+      if (!isOpen) return;
+      isOpen = false;
+      release();
+    },
   };
+}
+
+function release(): void {
+  if (shared === undefined || --shared.users > 0) return;
+  shared.library.close();
+  shared = undefined;
 }
