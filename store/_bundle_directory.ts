@@ -1,7 +1,8 @@
-import { mountsIn, openFileTree, unmountTree } from "../layer/mod.ts";
+import { mountsIn, unmountTree } from "../layer/mod.ts";
 import type { Digest } from "../spec/mod.ts";
-import { type BundleKind, BundleError } from "./bundle.ts";
+import { BundleError, type BundleKind } from "./bundle.ts";
 import { lstatIfAny } from "./_durable.ts";
+import { removeIfAny, removeTree } from "./_remove_tree.ts";
 
 /** What a bundle's own file says of it. */
 export interface BundleState {
@@ -27,6 +28,8 @@ export class BundleDirectory implements Disposable {
   /** The directory, as an absolute path without links. */
   readonly path: string;
   readonly #file: Deno.FsFile;
+  /** Whether the directory was there before the bundle. */
+  #isLent = false;
 
   private constructor(path: string, file: Deno.FsFile) {
     this.path = path;
@@ -38,6 +41,7 @@ export class BundleDirectory implements Disposable {
    * killed has left of a bundle is removed; a complete bundle is not touched.
    */
   static async claim(directory: string, state: BundleState): Promise<BundleDirectory> {
+    const isLent = await lstatIfAny(directory) !== undefined;
     await Deno.mkdir(directory, { recursive: true });
     const path = await Deno.realPath(directory);
     for (;;) {
@@ -45,6 +49,7 @@ export class BundleDirectory implements Disposable {
       const claimed = await BundleDirectory.#lock(path, true);
       if (claimed === undefined) continue;
       try {
+        if (!await claimed.#isOurs()) throw notEmpty(path);
         if (await lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
           throw new BundleError(
             `Cannot make a bundle in "${path}": there is one already; ` +
@@ -54,6 +59,7 @@ export class BundleDirectory implements Disposable {
         }
         await claimed.empty();
         await claimed.write(state);
+        claimed.#isLent = isLent;
         return claimed;
       } catch (error) {
         claimed[Symbol.dispose]();
@@ -64,15 +70,21 @@ export class BundleDirectory implements Disposable {
 
   /** Opens a bundle to remove it; `undefined` if it is gone. */
   static async open(directory: string): Promise<BundleDirectory | undefined> {
-    let path: string;
-    try {
-      path = await Deno.realPath(directory);
-      const opened = await BundleDirectory.#lock(path, false);
-      if (opened === undefined) return await BundleDirectory.open(directory);
-      return opened;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
+    for (;;) {
+      if (await lstatIfAny(directory) === undefined) return undefined;
+      const path = await Deno.realPath(directory);
+      if (await lstatIfAny(`${path}/${STATE}`) === undefined) throw notBundle(path);
+      try {
+        const opened = await BundleDirectory.#lock(path, false);
+        if (opened === undefined) continue;
+        // Another program's file of the same name is not taken for permission to remove.
+        if (await opened.#isOurs()) return opened;
+        opened[Symbol.dispose]();
+        throw notBundle(path);
+      } catch (error) {
+        // Somebody else has removed it meanwhile.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
   }
 
@@ -95,6 +107,17 @@ export class BundleDirectory implements Disposable {
     }
     file.close();
     return undefined;
+  }
+
+  /** Whether the bundle's file is one, or is new. */
+  async #isOurs(): Promise<boolean> {
+    const text = await Deno.readTextFile(`${this.path}/${STATE}`);
+    if (text === "") return await isOnly(this.path, STATE);
+    try {
+      return (JSON.parse(text) as Partial<BundleState> | null)?.ociBundle === 1;
+    } catch {
+      return false;
+    }
   }
 
   /** Replaces what the bundle's file says. */
@@ -120,19 +143,51 @@ export class BundleDirectory implements Disposable {
     await removeIfAny(`${this.path}/${CONFIG}`);
     for await (const { name, isDirectory } of Deno.readDir(this.path)) {
       if (name === STATE) continue;
-      if (isDirectory) removeTree(`${this.path}/${name}`);
+      if (isDirectory) await removeTree(`${this.path}/${name}`);
       else await removeIfAny(`${this.path}/${name}`);
     }
   }
 
-  /** Removes the directory itself, which must be empty but for the bundle's own file. */
-  async remove(): Promise<void> {
+  /**
+   * Removes everything, and the directory itself. One that was there before stays if the bundle
+   * was not to be.
+   */
+  async remove(onWarning?: (message: string) => void): Promise<void> {
+    await this.empty(onWarning);
     await removeIfAny(`${this.path}/${STATE}`);
-    await Deno.remove(this.path);
+    if (!this.#isLent) await Deno.remove(this.path);
   }
 
   /** Gives up the lock. */
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/** Refuses a directory that holds anything, unless that may be a bundle. */
+async function refuseOthers(path: string): Promise<void> {
+  for await (const _ of Deno.readDir(path)) {
+    if (await lstatIfAny(`${path}/${STATE}`) === undefined) throw notEmpty(path);
+    return;
+  }
+}
+
+async function isOnly(path: string, only: string): Promise<boolean> {
+  for await (const { name } of Deno.readDir(path)) if (name !== only) return false;
+  return true;
+}
+
+function notEmpty(path: string): BundleError {
+  return new BundleError(
+    `Cannot make a bundle in "${path}": it is not empty; choose an empty or new directory`,
+    path,
+  );
+}
+
+function notBundle(path: string): BundleError {
+  return new BundleError(
+    `Cannot remove "${path}": it is no bundle that this program made; ` +
+      "look whether it is the right directory",
+    path,
+  );
 }

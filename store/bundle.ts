@@ -51,3 +51,9 @@ export function checkBundleId(id: string): void {
       '"-", and begins with a letter or a digit',
   );
 }
+
+/** Where the bundle of an id is, or would be, in the directory of a store. */
+export function bundlePath(store: string, id: string): string {
+  checkBundleId(id);
+  return `${store}/containers/${id}`;
+}

@@ -1,0 +1,22 @@
+import { countMappedIds, type Ownership } from "../layer/mod.ts";
+
+/** As many ids as every distribution gives to a user in `/etc/subuid`. */
+const ENOUGH_IDS = 65_536;
+
+/**
+ * To whom the files of bundles belong: to whom the image says, for root; to whoever makes them for
+ * everybody else, and for root of a user namespace that lacks the ids that images use.
+ *
+ * @param directory A directory that this process has made: its owner tells who that is where
+ * nobody may be asked.
+ */
+export async function defaultOwnership(directory: string): Promise<Ownership> {
+  if (await processUid(directory) !== 0) return "squash";
+  const ids = countMappedIds();
+  return ids === undefined || Math.min(ids.uids, ids.gids) >= ENOUGH_IDS ? "strict" : "squash";
+}
+
+async function processUid(directory: string): Promise<number | null> {
+  const { state } = await Deno.permissions.query({ name: "sys", kind: "uid" });
+  return state === "granted" ? Deno.uid() : (await Deno.stat(directory)).uid;
+}

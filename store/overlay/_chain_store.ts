@@ -1,0 +1,154 @@
+import { unmountTree } from "../../layer/mod.ts";
+import { digestHex, digestOf } from "../../spec/mod.ts";
+import { lstatIfAny } from "../_durable.ts";
+import { lockFile } from "../_file_lock.ts";
+import { removeIfAny, removeTree } from "../_remove_tree.ts";
+import { StoreError } from "../errors.ts";
+
+/** What is written beside an extracted layer. */
+export interface ChainRecord {
+  /** What the layer was extracted from and how: tells layers of the same short name apart. */
+  readonly key: string;
+  /** Whether nothing of any lower layer is to be seen. */
+  readonly opaqueRoot: boolean;
+  /** Whether the layer says what the root directory's metadata is. */
+  readonly hasRoot: boolean;
+}
+
+/** A layer that is extracted: a directory fit to be a lower one of an overlay. */
+export interface Chain extends ChainRecord {
+  /** Its name under `chains/`, of 8 characters. */
+  readonly name: string;
+  /** Its directory. */
+  readonly path: string;
+}
+
+/** Where a layer is extracted before it gets its name. */
+export interface ChainDraft extends AsyncDisposable {
+  /** Path of the directory to extract into, which does not exist; its siblings are free too. */
+  readonly path: string;
+  /** Gives the directory its name, for good. */
+  publish(record: Omit<ChainRecord, "key">): Promise<Chain>;
+}
+
+const NAME_LENGTH = 8;
+const NAMES_PER_KEY = 4;
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
+
+/**
+ * Extracted layers, each in `chains/<name>/` with a record in `chains/<name>.json`.
+ *
+ * Names are short, since on older kernels all of an image's must fit into a page of mount
+ * options. A short name can be made to collide, so the whole key is in the record, and each key has
+ * four names to choose from. A directory appears under its name when it is complete, by a rename,
+ * after its record: what has a name is whole.
+ */
+export class ChainStore {
+  /** The directory. */
+  readonly path: string;
+  readonly #locks: string;
+
+  constructor(store: string) {
+    this.path = `${store}/chains`;
+    this.#locks = `${store}/locks`;
+  }
+
+  /** The layer of a key, if it is extracted. */
+  async find(key: string): Promise<Chain | undefined> {
+    for (const name of namesOf(key)) {
+      const record = await this.#read(name);
+      if (record?.key === key && await lstatIfAny(`${this.path}/${name}`) !== undefined) {
+        return { ...record, name, path: `${this.path}/${name}` };
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Locks a key to extract its layer. What a killed process has left is removed.
+   *
+   * @returns The layer if somebody else has extracted it meanwhile, else a draft.
+   */
+  async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
+    await Deno.mkdir(this.path, { recursive: true });
+    await Deno.mkdir(this.#locks, { recursive: true });
+    for (const name of namesOf(key)) {
+      const lockPath = `${this.#locks}/chain-${name}.lock`;
+      const lock = await lockFile(lockPath, { signal });
+      const release = async () => {
+        await removeIfAny(lockPath);
+        lock.close();
+      };
+      try {
+        const record = await this.#read(name);
+        const path = `${this.path}/${name}`;
+        const isTaken = await lstatIfAny(path) !== undefined;
+        if (isTaken && record?.key === key) {
+          await release();
+          return { ...record, name, path };
+        }
+        if (isTaken) {
+          await release();
+          continue;
+        }
+        const draft = `${path}.new`;
+        await discard(draft);
+        return {
+          path: draft,
+          publish: (rest) => this.#publish(draft, name, { key, ...rest }),
+          [Symbol.asyncDispose]: async () => {
+            try {
+              await discard(draft);
+            } finally {
+              await release();
+            }
+          },
+        };
+      } catch (error) {
+        lock.close();
+        throw error;
+      }
+    }
+    throw new StoreError(
+      `Cannot extract a layer in "${this.path}": all its names are taken by other layers; ` +
+        "remove the directory",
+      this.path,
+    );
+  }
+
+  async #publish(draft: string, name: string, record: ChainRecord): Promise<Chain> {
+    const path = `${this.path}/${name}`;
+    await Deno.writeTextFile(`${path}.json`, `${JSON.stringify(record)}\n`);
+    await Deno.rename(draft, path);
+    return { ...record, name, path };
+  }
+
+  async #read(name: string): Promise<ChainRecord | undefined> {
+    try {
+      return JSON.parse(await Deno.readTextFile(`${this.path}/${name}.json`)) as ChainRecord;
+    } catch (error) {
+      // One that is torn has no directory yet.
+      if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Removes what there is of a draft, and of the mounts and directories beside it. */
+async function discard(draft: string): Promise<void> {
+  for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
+    if (await lstatIfAny(path) === undefined) continue;
+    unmountTree(path);
+    await removeTree(path);
+  }
+}
+
+/** The names that a key may have, in the order in which they are tried. */
+function namesOf(key: string): readonly string[] {
+  const hex = digestHex(digestOf(new TextEncoder().encode(key)));
+  const bytes = hex.match(/../g)?.map((pair) => ALPHABET[parseInt(pair, 16) & 31]).join("") ?? "";
+  return Array.from(
+    { length: NAMES_PER_KEY },
+    (_, i) => bytes.slice(i * NAME_LENGTH, (i + 1) * NAME_LENGTH),
+  );
+}

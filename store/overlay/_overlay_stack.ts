@@ -1,0 +1,48 @@
+import { openFileTree } from "../../layer/mod.ts";
+import type { ExtractedLayer } from "./layer_resolver.ts";
+
+/**
+ * The lower directories of an overlay, the top one first.
+ *
+ * A layer that an image has twice is there once, as the kernel refuses a directory that is: what
+ * the upper occurrence has hides all that the lower one could show. Below a layer whose root is
+ * opaque there is nothing; the kernel does not heed that mark in the root of a layer.
+ *
+ * @param layers The layers, the base first.
+ */
+export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
+  const lowers = new Set<string>();
+  for (const { path, opaqueRoot } of layers.toReversed()) {
+    lowers.add(path);
+    if (opaqueRoot) break;
+  }
+  return [...lowers];
+}
+
+/** Attributes with which the overlay file system marks directories for itself. */
+const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
+
+/**
+ * Makes an upper directory look as the uppermost layer that says something of its root: in an
+ * overlay, the upper directory is the root.
+ */
+export function dressUpper(upper: string, layers: readonly ExtractedLayer[]): void {
+  using tree = openFileTree(upper);
+  using root = tree.open("");
+  const model = layers.findLast(({ hasRoot }) => hasRoot);
+  if (model === undefined) {
+    root.setMode(0o755);
+    return;
+  }
+  using modelTree = openFileTree(model.path);
+  using modelRoot = modelTree.open("");
+  const status = modelTree.status("");
+  if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" is gone`);
+  root.setOwner(status.uid, status.gid);
+  root.setMode(status.mode);
+  for (const name of modelRoot.listXattrs()) {
+    const value = OVERLAY_XATTR.test(name) ? undefined : modelRoot.getXattr(name);
+    if (value !== undefined) root.setXattr(name, value);
+  }
+  root.setTimes(status.mtime, status.mtimeNs);
+}

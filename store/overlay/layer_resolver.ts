@@ -1,0 +1,289 @@
+import {
+  cleanPath,
+  ExtractError,
+  extractLayer,
+  type ExtractLayerOptions,
+  type ExtractReport,
+  mountOverlay,
+  overlayWhiteouts,
+  syncFileSystem,
+  type TarHeader,
+  unmountTree,
+} from "../../layer/mod.ts";
+import { type Digest, digestOf } from "../../spec/mod.ts";
+import { removeTree } from "../_remove_tree.ts";
+import { TaskLimit } from "../_task_limit.ts";
+import type { ContentStore } from "../content_store.ts";
+import type { Image, Layer } from "../image.ts";
+import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
+import { lowersOf } from "./_overlay_stack.ts";
+import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
+
+/** A layer that is extracted into a directory fit to be a lower one of an overlay. */
+export interface ExtractedLayer {
+  /** Its name in the store. */
+  readonly name: string;
+  /** Its directory. */
+  readonly path: string;
+  /** Whether nothing of any lower layer is to be seen. */
+  readonly opaqueRoot: boolean;
+  /** Whether the layer says what the root directory's metadata is. */
+  readonly hasRoot: boolean;
+}
+
+/**
+ * Extracts one layer: {@linkcode extractLayer} on the layer's bytes, or whatever does the same
+ * elsewhere, in a worker say.
+ *
+ * @param layer The layer.
+ * @param root Directory to extract into.
+ * @param options How.
+ */
+export type LayerExtraction = (
+  layer: Layer,
+  root: string,
+  options: ExtractLayerOptions,
+) => Promise<ExtractReport>;
+
+/** Options for {@linkcode OverlayLayerResolver}. */
+export interface LayerResolverOptions extends LayerKind {
+  /**
+   * How many layers are extracted at once.
+   *
+   * @default As many as there are processors.
+   */
+  readonly jobs?: number;
+  /** Stops the work. */
+  readonly signal?: AbortSignal;
+  /** Is told what of a layer could not be kept. */
+  readonly onWarning?: (message: string) => void;
+  /**
+   * Extracts one layer.
+   *
+   * @default In this thread.
+   */
+  readonly extract?: LayerExtraction;
+}
+
+/** The extractions of this process, by what is extracted where. */
+const running = new Map<string, Promise<Chain>>();
+
+/**
+ * Extracts layers once, for all images and bundles that have them.
+ *
+ * **What a directory depends on.** A layer is extracted alone, its whiteouts converted to what
+ * the overlay file system understands, without a look at the layers below. Then the directory
+ * is a function of the layer's bytes, which its DiffID verifies, and of the {@linkcode LayerKind}:
+ * these two are its key, and a whiteout hides a file of any parent it will ever lie over.
+ *
+ * Two kinds of layers cannot be extracted alone: those with a hard link to a file of a lower
+ * layer, and those that have something in a directory without saying what the directory is. It
+ * may be a symbolic link below, and its owner and mode are to be what they are there. Both show
+ * when the layer is extracted. Such a layer is extracted over its parents, in an overlay of them,
+ * and the directory's key is the layer's ChainID, which names its parents as well.
+ *
+ * A directory appears under its name when its bytes have been verified and are on the disk.
+ * However many tasks and processes want it, it is made once.
+ */
+export class OverlayLayerResolver {
+  readonly #chains: ChainStore;
+  readonly #options: LayerResolverOptions;
+  readonly #limit: TaskLimit;
+
+  /** For a store. */
+  constructor(store: ContentStore, options: LayerResolverOptions) {
+    const { jobs = navigator.hardwareConcurrency } = options;
+    this.#chains = new ChainStore(store.path);
+    this.#options = options;
+    this.#limit = new TaskLimit(Math.max(1, jobs));
+  }
+
+  /**
+   * Finds the directories of an image's layers, and makes those that are missing.
+   *
+   * @param image An image of the store.
+   * @returns The directories, the base first.
+   * @throws {ExtractError} If a layer cannot be extracted.
+   * @throws {DigestMismatchError} If a layer's blob is corrupt.
+   * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
+   */
+  async resolve(image: Image): Promise<readonly ExtractedLayer[]> {
+    const resolving: Promise<ExtractedLayer>[] = [];
+    let chainId: Digest | undefined;
+    for (const layer of image.layers) {
+      chainId = nextChainId(chainId, layer.diffId);
+      const parents = resolving.slice();
+      resolving.push(this.#resolve(layer, chainId, parents));
+    }
+    const settled = await Promise.allSettled(resolving);
+    // Everything that was begun has ended before a failure is told, the first one's.
+    for (const result of settled) if (result.status === "rejected") throw result.reason;
+    return await Promise.all(resolving);
+  }
+
+  async #resolve(
+    layer: Layer,
+    chainId: Digest,
+    parents: readonly Promise<ExtractedLayer>[],
+  ): Promise<ExtractedLayer> {
+    const kind = formatLayerKind(this.#options);
+    const alone = `layer ${layer.diffId} ${kind}`;
+    const chained = `chain ${chainId} ${kind}`;
+    const found = await this.#chains.find(alone) ?? await this.#chains.find(chained);
+    if (found !== undefined) return found;
+    // By ChainID, so that tasks with the same layer over other parents go their own ways.
+    const task = `${this.#chains.path} ${chained}`;
+    for (;;) {
+      this.#options.signal?.throwIfAborted();
+      const other = running.get(task);
+      if (other === undefined) break;
+      // If the other task fails or is stopped, this one does the work itself.
+      const chain = await other.catch(() => undefined);
+      if (chain !== undefined) return chain;
+    }
+    const own = this.#extract(layer, alone, chained, parents);
+    running.set(task, own);
+    try {
+      return await own;
+    } finally {
+      running.delete(task);
+    }
+  }
+
+  async #extract(
+    layer: Layer,
+    alone: string,
+    chained: string,
+    parents: readonly Promise<ExtractedLayer>[],
+  ): Promise<Chain> {
+    const isBase = parents.length === 0;
+    const chain = await this.#limit.run(() => this.#extractAlone(layer, alone, chained, isBase));
+    if (chain !== undefined) return chain;
+    // Not while this task keeps others from running: they may be the parents.
+    const lowers = lowersOf(await Promise.all(parents));
+    return await this.#limit.run(() => this.#extractOver(layer, chained, lowers));
+  }
+
+  /** Extracts a layer without its parents; `undefined` if it needs them. */
+  async #extractAlone(
+    layer: Layer,
+    alone: string,
+    chained: string,
+    isBase: boolean,
+  ): Promise<Chain | undefined> {
+    const begun = await this.#chains.begin(alone, this.#options.signal);
+    if ("key" in begun) return begun;
+    await using draft = begun;
+    const { namespace } = this.#options;
+    let done: Extraction;
+    try {
+      done = await this.#run(layer, draft.path, overlayWhiteouts({ namespace }));
+    } catch (error) {
+      // What its entries ask for may be in its parents.
+      if (!isBase && error instanceof ExtractError) return undefined;
+      throw error;
+    }
+    const { report, hasRoot } = done;
+    const record = { opaqueRoot: report.opaqueRoot, hasRoot };
+    if (report.impliedDirectories.length === 0) return await this.#publish(draft, record, done);
+    if (!isBase) return undefined;
+    // The base has no parents: what it does not say is the same in every image that begins so.
+    const begunBase = await this.#chains.begin(chained, this.#options.signal);
+    if ("key" in begunBase) return begunBase;
+    await using base = begunBase;
+    await Deno.rename(draft.path, base.path);
+    return await this.#publish(base, record, done);
+  }
+
+  /** Extracts a layer into an overlay over its parents. */
+  async #extractOver(layer: Layer, chained: string, lowers: readonly string[]): Promise<Chain> {
+    const begun = await this.#chains.begin(chained, this.#options.signal);
+    if ("key" in begun) return begun;
+    await using draft = begun;
+    const { path } = draft;
+    const [work, view] = [`${path}.work`, `${path}.view`];
+    for (const directory of [path, work, view]) {
+      await Deno.mkdir(directory);
+      await Deno.chmod(directory, 0o755);
+    }
+    mountOverlay(lowers, view, {
+      writable: { upper: path, work },
+      userXattr: this.#options.namespace === "user",
+      redirectDirectories: false,
+    });
+    let done: Extraction;
+    try {
+      done = await this.#run(layer, view);
+    } finally {
+      unmountTree(view);
+    }
+    await removeTree(view);
+    await removeTree(work);
+    // The kernel has written down what of the parents is hidden, in the root as elsewhere.
+    return await this.#publish(draft, { opaqueRoot: false, hasRoot: done.hasRoot }, done);
+  }
+
+  async #run(
+    layer: Layer,
+    root: string,
+    whiteouts?: ExtractLayerOptions["whiteouts"],
+  ): Promise<Extraction> {
+    const { signal, ownership, onWarning, extract = extractHere } = this.#options;
+    let hasRoot = false;
+    const report = await extract(layer, root, {
+      descriptor: layer.descriptor,
+      diffId: layer.diffId,
+      ownership,
+      ...(whiteouts && { whiteouts }),
+      ...(signal && { signal }),
+      ...(onWarning && { onWarning }),
+      handler: (header: TarHeader) => {
+        if (header.type === "directory" && cleanPath(header.path).path === "") hasRoot = true;
+        return header;
+      },
+    });
+    return { report, hasRoot, layer };
+  }
+
+  async #publish(
+    draft: ChainDraft,
+    record: Parameters<ChainDraft["publish"]>[0],
+    { report, layer }: Extraction,
+  ): Promise<Chain> {
+    await syncFileSystem(draft.path);
+    const chain = await draft.publish(record);
+    const [first] = report.skipped;
+    if (first !== undefined) {
+      this.#options.onWarning?.(
+        `${report.skippedCount} entries of layer ${layer.digest} are not as the layer has them; ` +
+          `the first is "${first.path}": ${first.reason}`,
+      );
+    }
+    return chain;
+  }
+}
+
+interface Extraction {
+  readonly report: ExtractReport;
+  readonly hasRoot: boolean;
+  readonly layer: Layer;
+}
+
+async function extractHere(
+  layer: Layer,
+  root: string,
+  options: ExtractLayerOptions,
+): Promise<ExtractReport> {
+  const { signal } = options;
+  return await extractLayer(await layer.compressed(signal && { signal }), root, options);
+}
+
+/**
+ * The ChainID of a layer over others.
+ *
+ * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid | config.md, ChainID}.
+ */
+function nextChainId(parent: Digest | undefined, diffId: Digest): Digest {
+  if (parent === undefined) return diffId;
+  return digestOf(new TextEncoder().encode(`${parent} ${diffId}`));
+}

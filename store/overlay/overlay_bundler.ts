@@ -1,0 +1,167 @@
+import {
+  keepNativeBackend,
+  mountOverlay,
+  mountTmpfs,
+  type Ownership,
+  unmountTree,
+} from "../../layer/mod.ts";
+import type { SpecOption } from "../../spec/mod.ts";
+import { ROOTFS } from "../_bundle_config.ts";
+import { defaultOwnership } from "../_default_ownership.ts";
+import { makeBundle } from "../_make_bundle.ts";
+import { type Bundle, BundleError, bundlePath } from "../bundle.ts";
+import type { Bundler } from "../bundler.ts";
+import type { ContentStore } from "../content_store.ts";
+import type { Image } from "../image.ts";
+import { dressUpper, lowersOf } from "./_overlay_stack.ts";
+import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
+import { type OverlaySupport, overlaySupported } from "./supported.ts";
+
+/** Where what a container writes is kept. */
+export type OverlayUpperPlace =
+  /** In memory, at most so many bytes; half of the machine's memory if that is not said. */
+  | { readonly kind: "tmpfs"; readonly sizeBytes?: number }
+  /** In the bundle's directory, whose file system must be fit for it. */
+  | { readonly kind: "disk" };
+
+/** Options for {@linkcode OverlayBundler}. */
+export interface OverlayBundlerOptions {
+  /**
+   * Where what a container writes is kept.
+   *
+   * @default {{ kind: "tmpfs" }}
+   */
+  readonly upper?: OverlayUpperPlace;
+  /**
+   * To whom files belong.
+   *
+   * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
+   */
+  readonly ownership?: Ownership;
+  /**
+   * How many layers are extracted at once.
+   *
+   * @default As many as there are processors.
+   */
+  readonly jobs?: number;
+  /** Stops the extraction of layers. */
+  readonly signal?: AbortSignal;
+  /** Is told what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * Makes bundles without copying: an image's layers, each extracted once for all images and
+ * bundles, lie over each other in a mount of the kernel's overlay file system, under a
+ * directory of the bundle's own that takes what is written.
+ *
+ * It needs Linux, `--allow-ffi`, and root or root of a user namespace:
+ * {@linkcode overlaySupported} tells whether it works. A bundle ends with a reboot at the latest,
+ * since mounts do.
+ *
+ * @example Bundle an image
+ * ```ts no-assert
+ * import { withCPULimit } from "@x/oci/spec";
+ * import { type Image, ContentStore, OverlayBundler } from "@x/oci/store";
+ *
+ * async function prepare(store: ContentStore, image: Image): Promise<void> {
+ *   await using bundle = await new OverlayBundler(store).bundle(image, "web-1", withCPULimit("1"));
+ *   await new Deno.Command("crun", { args: ["run", "--bundle", bundle.path, "web-1"] }).output();
+ * }
+ * ```
+ */
+export class OverlayBundler implements Bundler {
+  readonly #store: ContentStore;
+  readonly #options: OverlayBundlerOptions;
+  #support: Promise<OverlaySupport> | undefined;
+
+  /** Of images in a store. */
+  constructor(store: ContentStore, options: OverlayBundlerOptions = {}) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Makes a bundle in `containers/<id>` of the store. */
+  async bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle> {
+    return await this.bundleIn(bundlePath(this.#store.path, id), image, ...options);
+  }
+
+  /**
+   * Makes a bundle in a directory of one's own.
+   *
+   * @param directory An empty directory, or one that is not there.
+   * @param image The image.
+   * @param options Changes to what the image says, in this order.
+   * @returns The bundle, to be disposed of.
+   * @throws {BundleError} If the directory holds something, or overlays cannot be mounted here.
+   */
+  async bundleIn(
+    directory: string,
+    image: Image,
+    ...options: readonly SpecOption[]
+  ): Promise<Bundle> {
+    using _native = keepNativeBackend();
+    const { path: store } = this.#store;
+    const { onWarning } = this.#options;
+    return await makeBundle({
+      ...{ directory, kind: "overlay", store, image, options, onWarning },
+      fill: (path, recordLayers) => this.#fill(path, image, recordLayers),
+    });
+  }
+
+  async #fill(
+    path: string,
+    image: Image,
+    recordLayers: (names: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    this.#support ??= overlaySupported(this.#store.path);
+    const support = await this.#support;
+    if (!support.supported) {
+      throw new BundleError(
+        `Cannot mount an overlay for "${path}": ${support.reason}; use the uncompressed bundler`,
+        path,
+      );
+    }
+    const layers = await this.#resolve(image, support.namespace);
+    await recordLayers(layers.map(({ name }) => name));
+    await Deno.mkdir(`${path}/${ROOTFS}`);
+    await this.#mount(path, layers, support.namespace === "user");
+  }
+
+  async #resolve(
+    image: Image,
+    namespace: "trusted" | "user",
+  ): Promise<readonly ExtractedLayer[]> {
+    const { upper: _, ...options } = this.#options;
+    const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
+    const resolver = new OverlayLayerResolver(this.#store, { ...options, namespace, ownership });
+    return await resolver.resolve(image);
+  }
+
+  async #mount(
+    path: string,
+    layers: readonly ExtractedLayer[],
+    userXattr: boolean,
+  ): Promise<void> {
+    const { upper: place = { kind: "tmpfs" } } = this.#options;
+    const scratch = `${path}/scratch`;
+    await Deno.mkdir(scratch);
+    if (place.kind === "tmpfs") mountTmpfs(scratch, place);
+    const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+    await Deno.mkdir(upper);
+    await Deno.mkdir(work);
+    dressUpper(upper, layers);
+    const lowers = lowersOf(layers);
+    if (lowers.length === 0) {
+      // The kernel wants one, even for an image without layers.
+      await Deno.mkdir(`${scratch}/lower`);
+      lowers.push(`${scratch}/lower`);
+    }
+    mountOverlay(lowers, `${path}/${ROOTFS}`, { writable: { upper, work }, userXattr });
+    // The overlay holds on to the memory by itself: one mount is left to be taken care of.
+    if (place.kind === "tmpfs") {
+      unmountTree(scratch);
+      await Deno.remove(scratch);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { keepNativeBackend, type Ownership } from "../../layer/mod.ts";
+import { defaultOwnership } from "../_default_ownership.ts";
+import { BundleError } from "../bundle.ts";
+import type { ContentStore } from "../content_store.ts";
+import type { Image } from "../image.ts";
+import {
+  type ExtractedLayer,
+  type LayerExtraction,
+  OverlayLayerResolver,
+} from "./layer_resolver.ts";
+import { overlaySupported } from "./supported.ts";
+
+/** Options for {@linkcode prepareLayers}. */
+export interface PrepareLayersOptions {
+  /**
+   * To whom files belong; a bundler that is to use the layers must be told the same.
+   *
+   * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
+   */
+  readonly ownership?: Ownership;
+  /**
+   * How many layers are extracted at once.
+   *
+   * @default As many as there are processors.
+   */
+  readonly jobs?: number;
+  /** Stops the work; layers that are complete stay. */
+  readonly signal?: AbortSignal;
+  /** Is told what of a layer could not be kept. */
+  readonly onWarning?: (message: string) => void;
+  /**
+   * Extracts one layer.
+   *
+   * @default In this thread.
+   */
+  readonly extract?: LayerExtraction;
+}
+
+/**
+ * Extracts the layers of an image for the overlay bundler, so that its first bundle takes no
+ * longer than every other. Layers that are there already are not touched.
+ *
+ * @param store The store that has the image.
+ * @param image The image.
+ * @param options To whom files belong; how to stop.
+ * @returns The layers' directories, the base first.
+ * @throws {BundleError} If overlays cannot be mounted here.
+ * @throws {ExtractError} If a layer cannot be extracted.
+ */
+export async function prepareLayers(
+  store: ContentStore,
+  image: Image,
+  options: PrepareLayersOptions = {},
+): Promise<readonly ExtractedLayer[]> {
+  const { ownership } = options;
+  using _native = keepNativeBackend();
+  const support = await overlaySupported(store.path);
+  if (!support.supported) {
+    throw new BundleError(
+      `Cannot prepare layers for overlays: ${support.reason}; do without, ` +
+        "the uncompressed bundler needs none",
+      store.path,
+    );
+  }
+  const resolver = new OverlayLayerResolver(store, {
+    ...options,
+    namespace: support.namespace,
+    ownership: ownership ?? await defaultOwnership(store.path),
+  });
+  return await resolver.resolve(image);
+}

@@ -1,0 +1,123 @@
+import { DecompressStream, type LayerSource } from "../../layer/mod.ts";
+import {
+  DiffIdMismatchError,
+  type Digest,
+  digestAlgorithm,
+  Digester,
+  digestHex,
+  DigestMismatchError,
+  OCI_LAYER,
+  Verifier,
+} from "../../spec/mod.ts";
+import { openBlobStream } from "../_blob_stream.ts";
+import { lstatIfAny } from "../_durable.ts";
+import { lockFile } from "../_file_lock.ts";
+import { removeIfAny } from "../_remove_tree.ts";
+import { VerifiedMarks } from "../_verified_marks.ts";
+import type { ContentStore } from "../content_store.ts";
+import type { Layer } from "../image.ts";
+
+/**
+ * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
+ *
+ * A file appears under its name when its bytes have that digest, by a rename. One that has
+ * changed since is made again.
+ */
+export class TarballStore {
+  readonly #path: string;
+  readonly #marks: VerifiedMarks;
+
+  /** In the directory of a store. */
+  constructor(store: ContentStore) {
+    this.#path = `${store.path}/tarballs`;
+    this.#marks = new VerifiedMarks(`${this.#path}/verified`);
+  }
+
+  /** Where the uncompressed bytes of a layer are, or would be. */
+  tarballPath(diffId: Digest): string {
+    return `${this.#path}/${digestAlgorithm(diffId)}/${digestHex(diffId)}`;
+  }
+
+  /**
+   * The uncompressed layer. It is made if it is not there; however many ask for it, once.
+   *
+   * @param layer A layer of the store.
+   * @param signal Ends the work.
+   * @returns The layer, to be read from the tarball.
+   * @throws {DiffIdMismatchError} If the layer unpacks to something else than the config says.
+   */
+  async open(layer: Layer, signal?: AbortSignal): Promise<LayerSource> {
+    const { diffId } = layer;
+    // It was not compressed in the first place.
+    if (layer.digest === diffId) return layer;
+    const path = this.tarballPath(diffId);
+    const size = await this.#intactSize(diffId, signal) ?? await this.#make(layer, signal);
+    return {
+      descriptor: { mediaType: OCI_LAYER, digest: diffId, size },
+      diffId,
+      compressed: ({ signal } = {}) => openBlobStream(path, { signal }),
+    };
+  }
+
+  /** The size of a tarball that is there and is what its name says. */
+  async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const path = this.tarballPath(diffId);
+    const info = await lstatIfAny(path);
+    if (info === undefined || !info.isFile) return undefined;
+    if (await this.#marks.holds(diffId, info)) return info.size;
+    try {
+      const verifier = new Verifier({ digest: diffId }, `"${path}"`);
+      const bytes = await openBlobStream(path, { verifier, signal });
+      await bytes.pipeTo(new WritableStream());
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return undefined;
+      throw error;
+    }
+    await this.#marks.set(diffId, info);
+    return info.size;
+  }
+
+  async #make(layer: Layer, signal: AbortSignal | undefined): Promise<number> {
+    const { diffId } = layer;
+    const path = this.tarballPath(diffId);
+    await Deno.mkdir(`${this.#path}/${digestAlgorithm(diffId)}`, { recursive: true });
+    await Deno.mkdir(`${this.#path}/verified`, { recursive: true });
+    const part = `${path}.part`;
+    using file = await lockFile(part, { signal });
+    // Whoever held the lock may have made it.
+    const size = await this.#intactSize(diffId, signal);
+    try {
+      if (size !== undefined) return size;
+      await file.truncate();
+      await decompressTo(file, layer, signal);
+      await file.syncData();
+      // As with blobs: a time that is past, so that a later change shows however soon it comes.
+      const made = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
+      await file.utime(made, made);
+      await Deno.rename(part, path);
+    } finally {
+      await removeIfAny(part);
+    }
+    const info = await file.stat();
+    await this.#marks.set(diffId, info);
+    return info.size;
+  }
+}
+
+async function decompressTo(
+  file: Deno.FsFile,
+  layer: Layer,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { diffId, digest, mediaType } = layer;
+  const digester = new Digester(digestAlgorithm(diffId));
+  const bytes = (await layer.compressed(signal && { signal }))
+    .pipeThrough(new DecompressStream({ mediaType }));
+  for await (const chunk of bytes) {
+    signal?.throwIfAborted();
+    digester.update(chunk);
+    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+  }
+  const actual = digester.digest();
+  if (actual !== diffId) throw new DiffIdMismatchError(diffId, actual, digest);
+}

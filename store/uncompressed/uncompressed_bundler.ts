@@ -1,0 +1,108 @@
+import {
+  keepNativeBackend,
+  openFileTree,
+  type Ownership,
+  StackingExtractor,
+} from "../../layer/mod.ts";
+import type { SpecOption } from "../../spec/mod.ts";
+import { ROOTFS } from "../_bundle_config.ts";
+import { defaultOwnership } from "../_default_ownership.ts";
+import { makeBundle } from "../_make_bundle.ts";
+import { type Bundle, bundlePath } from "../bundle.ts";
+import type { Bundler } from "../bundler.ts";
+import type { ContentStore } from "../content_store.ts";
+import type { Image } from "../image.ts";
+import { TarballStore } from "./tarball_store.ts";
+
+/** Options for {@linkcode UncompressedBundler}. */
+export interface UncompressedBundlerOptions {
+  /**
+   * To whom files belong.
+   *
+   * @default `"strict"` for root, `"squash"` for everybody else.
+   */
+  readonly ownership?: Ownership;
+  /** Stops the extraction of layers. */
+  readonly signal?: AbortSignal;
+  /** Is told what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/**
+ * Makes bundles by extracting an image's layers anew for each, one over the other. It works
+ * everywhere, for everybody. Layers are decompressed once and kept uncompressed in the store.
+ *
+ * @example Bundle an image
+ * ```ts no-assert
+ * import { withMemoryLimit } from "@x/oci/spec";
+ * import { type Image, ContentStore, UncompressedBundler } from "@x/oci/store";
+ *
+ * async function prepare(store: ContentStore, image: Image): Promise<void> {
+ *   const bundler = new UncompressedBundler(store);
+ *   await using bundle = await bundler.bundle(image, "web-1", withMemoryLimit("512Mi"));
+ *   await new Deno.Command("crun", { args: ["run", "--bundle", bundle.path, "web-1"] }).output();
+ * }
+ * ```
+ */
+export class UncompressedBundler implements Bundler {
+  readonly #store: ContentStore;
+  readonly #tarballs: TarballStore;
+  readonly #options: UncompressedBundlerOptions;
+
+  /** Of images in a store. */
+  constructor(store: ContentStore, options: UncompressedBundlerOptions = {}) {
+    this.#store = store;
+    this.#tarballs = new TarballStore(store);
+    this.#options = options;
+  }
+
+  /** Makes a bundle in `containers/<id>` of the store. */
+  async bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle> {
+    return await this.bundleIn(bundlePath(this.#store.path, id), image, ...options);
+  }
+
+  /**
+   * Makes a bundle in a directory of one's own.
+   *
+   * @param directory An empty directory, or one that is not there.
+   * @param image The image.
+   * @param options Changes to what the image says, in this order.
+   * @returns The bundle, to be disposed of.
+   * @throws {BundleError} If the directory holds something.
+   */
+  async bundleIn(
+    directory: string,
+    image: Image,
+    ...options: readonly SpecOption[]
+  ): Promise<Bundle> {
+    using _native = keepNativeBackend();
+    const { path: store } = this.#store;
+    const { onWarning } = this.#options;
+    return await makeBundle({
+      ...{ directory, kind: "uncompressed", store, image, options, onWarning },
+      fill: (path) => this.#fill(`${path}/${ROOTFS}`, image),
+    });
+  }
+
+  async #fill(root: string, image: Image): Promise<void> {
+    const { signal, onWarning } = this.#options;
+    const ownership = this.#options.ownership ?? await defaultOwnership(this.#store.path);
+    await Deno.mkdir(root);
+    if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
+    using tree = openFileTree(root, onWarning && { onWarning });
+    const extractor = new StackingExtractor(tree, {
+      ownership,
+      ...(signal && { signal }),
+      ...(onWarning && { onWarning }),
+    });
+    for (const layer of image.layers) {
+      await extractor.extract(await this.#tarballs.open(layer, signal));
+    }
+    const { skipped: [first], skippedCount } = extractor.report();
+    if (first === undefined) return;
+    onWarning?.(
+      `${skippedCount} entries of ${image.digest} are not as the image has them; ` +
+        `the first is "${first.path}": ${first.reason}`,
+    );
+  }
+}
