@@ -36,6 +36,7 @@ export class LayerPipeline implements Disposable {
   readonly #digester: Digester | undefined;
   readonly #parser: TarParser;
   #place: ExtractPlace;
+  #isVerified = false;
 
   constructor(sink: TarSink, options: LayerPipelineOptions) {
     const { descriptor, diffId, layer } = options;
@@ -61,7 +62,7 @@ export class LayerPipeline implements Disposable {
   /** Checks all digests, after the last chunk. */
   async finish(): Promise<void> {
     await this.#decompressor.finish();
-    this.#verifier?.finish();
+    this.#verify();
     const { diffId, descriptor, layer } = this.#options;
     const actual = this.#digester?.digest();
     if (diffId !== undefined && actual !== undefined && actual !== diffId) {
@@ -81,10 +82,10 @@ export class LayerPipeline implements Disposable {
    */
   async explain(error: unknown, rest: AsyncIterable<Uint8Array>): Promise<unknown> {
     const isDamage = error instanceof DecompressError || error instanceof TarError;
-    if (isDamage && this.#verifier !== undefined) {
+    if (isDamage && this.#verifier !== undefined && !this.#isVerified) {
       try {
         for await (const chunk of rest) this.#verifier.update(chunk);
-        this.#verifier.finish();
+        this.#verify();
       } catch (mismatch) {
         return mismatch;
       }
@@ -98,6 +99,11 @@ export class LayerPipeline implements Disposable {
     }
     if (error instanceof LimitError) error.message += ` (met in ${describePlace(this.#place)})`;
     return error;
+  }
+
+  #verify(): void {
+    this.#verifier?.finish();
+    this.#isVerified = true;
   }
 
   [Symbol.dispose](): void {

@@ -79,10 +79,13 @@ export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): Whiteout
     hide(tree, path) {
       if (whiteout === "device") {
         tree.makeNode(path, "character-device", 0, 0);
+        using node = tree.open(path);
+        node.setTimes(0, 0);
         return;
       }
       using file = tree.createFile(path);
       file?.setXattr(`${namespace}.overlay.whiteout`, YES);
+      file?.setTimes(0, 0);
       // The kernel looks for such whiteouts in directories that are marked alone.
       using directory = tree.open(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
       directory.setXattr(`${namespace}.overlay.opaque`, LOOK_INSIDE);

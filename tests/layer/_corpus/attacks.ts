@@ -1,0 +1,376 @@
+import { device, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import type { LayerCase } from "./case.ts";
+
+/** What is in the sentinel beside the root, that a layer may try to reach. */
+export const SECRET = "secret";
+
+/** Layers that try to read, change or remove what is outside the root. */
+export const ATTACKS: readonly LayerCase[] = [
+  {
+    name: "a name that climbs stays at the root",
+    layers: [tar(file("../outside/secret", "pwned"), file("../../../../../../etc/x", "pwned"))],
+    tree: {
+      "etc": "dir @0",
+      "etc/x": 'file "pwned"',
+      "outside": "dir @0",
+      "outside/secret": 'file "pwned"',
+    },
+  },
+  {
+    name: "a name that climbs out of a directory stays at the root",
+    layers: [tar(dir("a"), file("a/../../outside/secret", "pwned"))],
+    tree: { "a": "dir", "outside": "dir @0", "outside/secret": 'file "pwned"' },
+  },
+  {
+    name: "an absolute name of a file outside",
+    layers: (outside) => [tar(file(`${outside}/secret`, "pwned"))],
+  },
+  {
+    name: "a directory that climbs",
+    layers: [tar(dir("../outside", { mode: 0o777, uid: 66 }))],
+    tree: { "outside": "dir 777 66:0" },
+  },
+  {
+    name: "a file through an absolute link that leads out",
+    layers: (outside) => [tar(symlink("l", outside), file("l/secret", "pwned"))],
+  },
+  {
+    name: "a file through a relative link that leads out",
+    layers: [tar(symlink("l", "../outside"), file("l/secret", "pwned"))],
+    tree: {
+      "l": "link -> ../outside",
+      "outside": "dir @0",
+      "outside/secret": 'file "pwned"',
+    },
+  },
+  {
+    name: "a file through a link to the root of the machine",
+    layers: [tar(symlink("l", "/"), file("l/etc/passwd", "pwned"))],
+    tree: { "etc": "dir @0", "etc/passwd": 'file "pwned"', "l": "link -> /" },
+  },
+  {
+    name: "a file through a chain of links that leads out",
+    layers: [
+      tar(
+        dir("a"),
+        symlink("a/b", "../c"),
+        symlink("c", "d/.."),
+        symlink("d", "../outside"),
+        file("a/b/secret", "pwned"),
+      ),
+    ],
+    tree: {
+      "a": "dir",
+      "a/b": "link -> ../c",
+      "c": "link -> d/..",
+      "d": "link -> ../outside",
+      "outside": "dir @0",
+      "secret": 'file "pwned"',
+    },
+  },
+  {
+    name: "a file over a link that leads out",
+    layers: (outside) => [tar(symlink("l", `${outside}/secret`), file("l", "mine"))],
+    tree: { "l": 'file "mine"' },
+  },
+  {
+    name: "a file over a link that leads out, in the next layer",
+    layers: (outside) => [tar(symlink("l", `${outside}/secret`)), tar(file("l", "mine"))],
+    tree: { "l": 'file "mine"' },
+  },
+  {
+    name: "a new file through a link that dangles outside",
+    layers: (outside) => [tar(symlink("l", `${outside}/new`), file("l", "mine"))],
+    tree: { "l": 'file "mine"' },
+  },
+  {
+    name: "a directory over a link that leads out does not change its target",
+    layers: (outside) => [tar(symlink("l", outside), dir("l", { mode: 0o777, uid: 66 }))],
+    tree: { "l": "dir 777 66:0" },
+  },
+  {
+    name: "a directory over a link that leads out, with links kept",
+    layers: (outside) => [tar(symlink("l", outside), dir("l", { mode: 0o777, uid: 66 }))],
+    options: { keepDirlinks: true },
+    tree: { "l": "dir 777 66:0" },
+  },
+  {
+    name: "mode, owner and time of a link that leads out",
+    layers: (outside) => [
+      tar(symlink("l", `${outside}/secret`, { mode: 0o4777, uid: 66, gid: 66, mtime: 1 })),
+    ],
+  },
+  {
+    name: "attributes of a link that leads out",
+    layers: (outside) => [
+      tar(symlink("l", `${outside}/secret`, { xattrs: { "trusted.evil": "1", "user.evil": "1" } })),
+    ],
+  },
+  {
+    name: "a link in the place of the root (CVE-2021-29136)",
+    layers: (outside) => [tar(symlink(".", outside), file("secret", "pwned"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a link in the place of the root, named /",
+    layers: (outside) => [tar(symlink("/", outside), file("secret", "pwned"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a link in the place of the root, named by ..",
+    layers: (outside) => [tar(symlink("a/..", outside), file("secret", "pwned"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a file in the place of the root",
+    layers: [tar(file("./", "pwned"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a hard link in the place of the root",
+    layers: [tar(file("f", "x"), hardlink(".", "f"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a device in the place of the root",
+    layers: [tar(device(".", "block", 8, 0))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a hard link to an absolute name outside",
+    layers: (outside) => [tar(hardlink("l", `${outside}/secret`))],
+    error: "ExtractError",
+  },
+  {
+    name: "a hard link to /etc/passwd of the machine",
+    layers: [tar(hardlink("l", "/etc/passwd"))],
+    error: "ExtractError",
+  },
+  {
+    name: "a hard link that climbs",
+    layers: [tar(hardlink("l", "../outside/secret"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a hard link that climbs out of a directory",
+    layers: [tar(dir("a"), hardlink("a/l", "a/../../outside/secret"))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a hard link through a link that leads out",
+    layers: (outside) => [tar(symlink("d", outside), hardlink("l", "d/secret"))],
+    error: "ExtractError",
+  },
+  {
+    name: "a hard link through a relative link that leads out",
+    layers: [tar(symlink("d", "../outside"), hardlink("l", "d/secret"))],
+    error: "ExtractError",
+  },
+  {
+    name: "a hard link to a link that leads out, then a file over it (CVE-2026-26960)",
+    layers: (outside) => [
+      tar(symlink("a", `${outside}/secret`), hardlink("b", "a"), file("b", "mine")),
+    ],
+  },
+  {
+    name: "a hard link to a link that leads out, with a chain of links (CVE-2026-26960)",
+    layers: (outside) => [
+      tar(
+        dir("x"),
+        symlink("x/up", ".."),
+        symlink("out", `x/up/../outside`),
+        symlink("abs", `${outside}/secret`),
+        hardlink("b", "out/secret"),
+      ),
+    ],
+    error: "ExtractError",
+  },
+  {
+    name: "a hard link and then a change of its content leaves the first name alone",
+    layers: [tar(file("a", "one"), hardlink("b", "a"), file("b", "two", { mode: 0o777, uid: 66 }))],
+    tree: { "a": 'file "one"', "b": 'file 777 66:0 "two"' },
+  },
+  {
+    name: "a hard link that goes out through a link",
+    layers: (outside) => [tar(file("a", "x"), symlink("d", outside), hardlink("d/planted", "a"))],
+  },
+  {
+    name: "a symbolic link that goes out through a link",
+    layers: (outside) => [tar(symlink("d", outside), symlink("d/planted", "x"))],
+  },
+  {
+    name: "a directory that goes out through a link",
+    layers: (outside) => [tar(symlink("d", outside), dir("d/planted"))],
+  },
+  {
+    name: "a device that goes out through a link",
+    layers: (outside) => [tar(symlink("d", outside), device("d/planted", "character", 1, 3))],
+  },
+  {
+    name: "a whiteout of ..",
+    layers: [tar(file(".wh...", ""))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a whiteout of .. in a directory",
+    layers: [tar(dir("d"), file("d/.wh...", ""))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a whiteout of .",
+    layers: [tar(dir("d"), file("d/.wh..", ""))],
+    error: "PathEscapeError",
+  },
+  {
+    name: "a whiteout that climbs",
+    layers: [tar(file("f", "x")), tar(whiteout("../outside/secret"), whiteout("../../outside"))],
+    tree: { "f": 'file "x"' },
+  },
+  {
+    name: "a whiteout through a link that leads out",
+    layers: (outside) => [tar(symlink("d", outside)), tar(whiteout("d/secret"))],
+  },
+  {
+    name: "a whiteout through a link that leads out, in one layer",
+    layers: [tar(symlink("d", "../outside"), whiteout("d/secret"))],
+    tree: { "d": "link -> ../outside" },
+  },
+  {
+    name: "a whiteout of a link that leads out",
+    layers: (outside) => [tar(symlink("d", outside)), tar(whiteout("d"))],
+    tree: {},
+  },
+  {
+    name: "an opaque mark through a link that leads out",
+    layers: (outside) => [tar(symlink("d", outside)), tar(opaque("d"))],
+  },
+  {
+    name: "an opaque mark that climbs hides the root's content and no more",
+    layers: [tar(file("f", "x")), tar(opaque("../.."))],
+    tree: {},
+  },
+  {
+    name: "an opaque mark at the root",
+    layers: [tar(file("f", "x")), tar(opaque("/"))],
+    tree: {},
+  },
+  {
+    name: "a loop of links in a parent",
+    layers: [tar(symlink("a", "b"), symlink("b", "a"), file("a/f", "x"))],
+    error: "ExtractError",
+  },
+  {
+    name: "a link to itself in a parent",
+    layers: [tar(symlink("a", "a"), file("a/f", "x"))],
+    error: "ExtractError",
+  },
+  {
+    name: "a link to itself is a link like others",
+    layers: [tar(symlink("a", "a"))],
+    tree: { "a": "link -> a" },
+  },
+  {
+    name: "a device over a device writes to neither",
+    layers: [
+      tar(dir("dev"), device("dev/null", "character", 1, 3)),
+      tar(file("dev/null", "not to the machine's device")),
+    ],
+    tree: { "dev": "dir", "dev/null": 'file "not to the machine\'s device"' },
+    pure: {
+      tree: { "dev": "dir", "dev/null": 'file "not to the machine\'s device"' },
+      skipped: ["dev/null"],
+    },
+  },
+  {
+    name: "names that collide where letters are folded (CVE-2026-23950)",
+    layers: (outside) => [
+      tar(symlink("collapse-ß", outside), dir("collapse-ss"), file("collapse-ss/secret", "mine")),
+    ],
+  },
+  {
+    name: "names that collide where case is folded",
+    layers: (outside) => [tar(symlink("A", outside), file("a/secret", "mine"))],
+  },
+  {
+    name: "names that collide where accents are composed",
+    layers: (outside) => [
+      tar(symlink("caf\u00e9", outside), dir("cafe\u0301"), file("cafe\u0301/secret", "mine")),
+    ],
+  },
+  {
+    name: "a directory is swapped for a link between two files of it",
+    layers: (outside) => [
+      tar(dir("d"), file("d/one", "1"), symlink("d", outside), file("d/secret", "pwned")),
+    ],
+  },
+  {
+    name: "a link is swapped for a directory and for a link again",
+    layers: (outside) => [
+      tar(
+        symlink("d", outside),
+        dir("d"),
+        file("d/one", "1"),
+        whiteout("d"),
+        symlink("d", outside),
+        file("d/secret", "pwned"),
+      ),
+    ],
+  },
+  {
+    name: "a parent is swapped for a link two layers on",
+    layers: (outside) => [
+      tar(dir("a"), dir("a/b"), file("a/b/secret", "x")),
+      tar(symlink("a/b", outside)),
+      tar(file("a/b/secret", "pwned"), whiteout("a/b/other")),
+    ],
+  },
+  {
+    name: "directory times of a directory that became a link",
+    layers: (outside) => [
+      tar(dir("d", { mode: 0o777, mtime: 1, uid: 66 }), symlink("d", outside)),
+    ],
+  },
+  {
+    name: "a directory with attributes that became a link",
+    layers: (outside) => [
+      tar(dir("d", { xattrs: { "user.evil": "1" } }), file("d/f", "x"), symlink("d", outside)),
+    ],
+  },
+  {
+    name: "a name with a NUL byte, by pax",
+    layers: [tar(file("f", "x", { pax: [["path", "../outside/secret\0.txt"]] }))],
+    error: "ExtractError",
+  },
+  {
+    name: "a link target with a NUL byte, by pax",
+    layers: [tar(symlink("l", "x", { pax: [["linkpath", "/etc\0/passwd"]] }))],
+    error: "ExtractError",
+  },
+  {
+    name: "a newline in a name is part of it",
+    layers: [tar(file("a\n../outside/secret", "x"))],
+    tree: {
+      "a\n..": "dir @0",
+      "a\n../outside": "dir @0",
+      "a\n../outside/secret": 'file "x"',
+    },
+  },
+  {
+    name: "a name of backslashes is one name",
+    layers: [tar(file("..\\outside\\secret", "x"), file("C:\\x", "y"))],
+    tree: { "..\\outside\\secret": 'file "x"', "C:\\x": 'file "y"' },
+  },
+  {
+    name: "a magic link of the proc file system is a link like others",
+    layers: [
+      tar(symlink("self", "/proc/self/root"), file("self/f", "x")),
+    ],
+    tree: {
+      "proc": "dir @0",
+      "proc/self": "dir @0",
+      "proc/self/root": "dir @0",
+      "proc/self/root/f": 'file "x"',
+      "self": "link -> /proc/self/root",
+    },
+  },
+];

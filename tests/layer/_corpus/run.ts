@@ -1,0 +1,86 @@
+import { fromLayers } from "../../_support/layer_source.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
+import {
+  applyLayers,
+  type ExtractReport,
+  type StackingExtractorOptions,
+} from "../../../layer/mod.ts";
+import type { LayerCase } from "./case.ts";
+
+/** What came of a case. */
+export interface CaseOutcome {
+  /** The tree, with the root if the case says something of it. */
+  readonly tree: Readonly<Record<string, string>>;
+  /** What the extraction threw. */
+  readonly error: unknown;
+  readonly report: ExtractReport | undefined;
+  /** What is beside the root, before and after. */
+  readonly outside: readonly [before: unknown, after: unknown];
+}
+
+/** A place for a root with a tree beside it that nothing may touch. */
+export interface CaseBox extends AsyncDisposable {
+  readonly root: string;
+  readonly outside: string;
+  /** What is beside the root, to the last detail. */
+  readOutside(): Promise<unknown>;
+}
+
+/** Makes an empty root and the sentinel beside it. */
+export async function makeCaseBox(): Promise<CaseBox> {
+  const temp: TempDir = await makeTempDir({ large: true });
+  const outside = temp.join("outside");
+  const root = temp.join("root");
+  await Deno.mkdir(root);
+  await Deno.chmod(root, 0o755);
+  await Deno.mkdir(outside);
+  await Deno.writeTextFile(`${outside}/secret`, "do not touch", { mode: 0o600 });
+  await Deno.mkdir(`${outside}/empty`);
+  await Deno.symlink("secret", `${outside}/link`);
+  return {
+    root,
+    outside,
+    // The box itself as well: its only entries are the root and the sentinel.
+    readOutside: async () => [
+      Object.fromEntries(readTree(outside)),
+      (await Array.fromAsync(Deno.readDir(temp.path))).map(({ name }) => name).sort(),
+      await statusOf(temp.path),
+    ],
+    [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
+  };
+}
+
+async function statusOf(path: string): Promise<unknown> {
+  const { mode, uid, gid, nlink, mtime } = await Deno.stat(path);
+  return { mode, uid, gid, nlink, mtime };
+}
+
+/** The archives of a case. */
+export function layersOf({ layers }: LayerCase, outside: string): readonly Uint8Array[] {
+  return typeof layers === "function" ? layers(outside) : layers;
+}
+
+/** Runs a case through this package. */
+export async function runCase(
+  test: LayerCase,
+  options: StackingExtractorOptions,
+): Promise<CaseOutcome> {
+  await using box = await makeCaseBox();
+  const before = await box.readOutside();
+  let report: ExtractReport | undefined;
+  let error: unknown;
+  try {
+    const layers = fromLayers(layersOf(test, box.outside));
+    report = await applyLayers(layers, box.root, { ...test.options, ...options });
+  } catch (thrown) {
+    error = thrown;
+  }
+  const withRoot = test.tree !== undefined && "." in test.tree;
+  return {
+    tree: describeTree(readTree(box.root), withRoot),
+    error,
+    report,
+    outside: [before, await box.readOutside()],
+  };
+}
