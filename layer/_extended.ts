@@ -3,6 +3,7 @@ import { parsePax, type PaxRecords } from "./_pax.ts";
 import type { Extensions } from "./_tar_entry.ts";
 import { decodeName } from "./entry_name.ts";
 import { TarError } from "./tar_error.ts";
+import type { TarLimits } from "./tar_limits.ts";
 
 /** Types of headers whose body describes what follows. `X` is Solaris' older `x`. */
 const EXTENDED: ReadonlySet<string> = new Set(["x", "X", "g", "L", "K"]);
@@ -15,6 +16,7 @@ export function isExtended(flag: string): boolean {
 /** Collects what extended headers say of the next entry, and of all that follow. */
 export class ExtendedHeaders {
   readonly #max: number;
+  readonly #maxGlobal: number;
   #offset = 0;
   #flag = "";
   #body: Uint8Array = new Uint8Array();
@@ -24,12 +26,12 @@ export class ExtendedHeaders {
   #longName: string | undefined;
   #longLink: string | undefined;
   #local: PaxRecords | undefined;
-  readonly #global: Map<string, Uint8Array> = new Map();
-  #globalBytes = 0;
+  #global: ReadonlyMap<string, Uint8Array> = new Map();
 
-  /** Starts with nothing said; `max` is the most bytes of a body. */
-  constructor(max: number) {
-    this.#max = max;
+  /** Starts with nothing said. */
+  constructor(limits: Required<TarLimits>) {
+    this.#max = limits.maxExtendedHeaderBytes;
+    this.#maxGlobal = limits.maxGlobalRecords;
   }
 
   /** Where the first header begins that waits for its entry, or `undefined` if none does. */
@@ -96,25 +98,31 @@ export class ExtendedHeaders {
   }
 
   #endGlobal(): void {
-    const records = parsePax(this.#body, this.#offset);
-    for (const [key, value] of records) {
+    // Entries that were told of the old ones may still be held.
+    const global = new Map(this.#global);
+    for (const [key, value] of parsePax(this.#body, this.#offset)) {
       // POSIX lets them be global, no program writes that, and readers differ: what one takes
       // for content another would take for headers.
       if (key === "size" || key.startsWith("GNU.sparse.")) {
         const state = `its global record "${key}" would change the size of every entry`;
         throw new TarError(state, { offset: this.#offset });
       }
-      const before = this.#global.get(key);
-      this.#globalBytes += before === undefined ? key.length : -before.length;
-      if (value.length === 0) {
-        this.#globalBytes -= key.length;
-        this.#global.delete(key);
-      } else {
-        this.#globalBytes += value.length;
-        this.#global.set(key, value.slice());
-      }
+      if (value.length === 0) global.delete(key);
+      else global.set(key, value.slice());
     }
-    if (this.#globalBytes > this.#max) throw this.#tooLarge(this.#globalBytes, this.#offset);
+    this.#checkGlobal(global);
+    this.#global = global;
+  }
+
+  #checkGlobal(global: PaxRecords): void {
+    const { size } = global;
+    if (size > this.#maxGlobal) {
+      const subject = `the tar header at byte ${this.#offset}`;
+      throw new LimitError("records", this.#maxGlobal, size, subject, "maxGlobalRecords");
+    }
+    let bytes = 0;
+    for (const [key, value] of global) bytes += key.length + value.length;
+    if (bytes > this.#max) throw this.#tooLarge(bytes, this.#offset);
   }
 
   #tooLarge(size: number, offset: number): LimitError {

@@ -25,6 +25,12 @@ export interface TarLimits {
    */
   readonly maxExtendedHeaderBytes?: number;
   /**
+   * Records of all global headers together. Each of them costs time with every entry.
+   *
+   * @default {100}
+   */
+  readonly maxGlobalRecords?: number;
+  /**
    * Bytes of one extended attribute.
    *
    * @default {65_536}
@@ -49,6 +55,7 @@ const DEFAULTS: Required<TarLimits> = {
   maxPathBytes: 4096,
   maxNameBytes: 255,
   maxExtendedHeaderBytes: 1_048_576,
+  maxGlobalRecords: 100,
   maxXattrBytes: 65_536,
   maxXattrsBytes: 1_048_576,
   maxSegments: 262_144,

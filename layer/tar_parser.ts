@@ -82,7 +82,7 @@ export class TarParser {
   constructor(sink: TarSink, limits: TarLimits = {}) {
     this.#sink = sink;
     this.#limits = withDefaults(limits);
-    this.#extended = new ExtendedHeaders(this.#limits.maxExtendedHeaderBytes);
+    this.#extended = new ExtendedHeaders(this.#limits);
   }
 
   /** How many bytes of the archive have been pushed. */

@@ -303,6 +303,7 @@ Deno.test("TarParser applies global records to what follows, below those of an e
   assertEquals(read.map(({ uid, gid }) => [uid, gid]), [[0, 0], [7, 0], [8, 0], [0, 9]]);
   assertEquals(mtimes, [[MTIME, 0], [1, 500_000_000], [MTIME, 0], [1, 500_000_000]]);
   assertEquals(read.map(({ xattrs }) => xattrs.size), [0, 1, 1, 1]);
+  assertEquals(read.map(({ pax }) => pax?.has("gid")), [undefined, false, false, true]);
 });
 
 Deno.test("TarParser keeps an entry's own records over a global header in between", () => {

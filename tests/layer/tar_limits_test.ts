@@ -30,6 +30,11 @@ const LIMITS: readonly { option: keyof TarLimits; max: number; archive: Uint8Arr
     archive: tar(header({ typeflag: "L", size: 1000 }), padded("n".padEnd(1000, "\0")), file("f")),
   },
   {
+    option: "maxGlobalRecords",
+    max: 3,
+    archive: tar(paxHeader({ a: "1", b: "2" }, "g"), paxHeader({ b: "3", c: "4" }, "g"), file("f")),
+  },
+  {
     option: "maxXattrBytes",
     max: 300,
     archive: tar(file("f", "", { xattrs: { "user.a": "v".repeat(300) } })),
