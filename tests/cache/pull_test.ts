@@ -1,0 +1,197 @@
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { NotCachedError, pull } from "../../cache/mod.ts";
+import { RemoteClient } from "../../registry/mod.ts";
+import { DigestMismatchError, digestOf, LimitError, PlatformError } from "../../spec/mod.ts";
+import { ContentStore } from "../../store/mod.ts";
+import { noise } from "../_support/bytes.ts";
+import {
+  cut,
+  extraBytes,
+  type Fault,
+  faultyRegistry,
+  on,
+  wrongByte,
+} from "../_support/faulty_registry.ts";
+import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../_support/image.ts";
+import { makeTempDir } from "../_support/temp.ts";
+
+const MIB = 1024 * 1024;
+const AMD64 = buildImage({ layers: [noise(300_000, 1), noise(200_000, 2)] });
+const ARM64 = buildImage({ layers: [noise(300_000, 3)], platform: "linux/arm64" });
+const INDEX = buildIndex([AMD64, ARM64]);
+const PLATFORM = "linux/amd64";
+
+Deno.test("pull() stores the bytes as served, and makes no second request", async () => {
+  await using directory = await makeTempDir();
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
+  using client = quickClient();
+  const options = { store: directory.path, platform: PLATFORM, client };
+  const reference = `${registry.host}/a/b:1`;
+  const first = await pull(reference, options);
+  const requests = registry.requests.length;
+
+  const second = await pull(reference, options);
+
+  assertEquals([first.digest, second.digest], Array(2).fill(INDEX.descriptor.digest));
+  assertEquals(registry.requests.length, requests);
+  assertEquals(second.indexes[0]?.bytes, INDEX.bytes);
+  assertEquals(second.manifest.bytes, AMD64.bytes);
+});
+
+Deno.test("pull() with Always asks with one HEAD", async () => {
+  await using directory = await makeTempDir();
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
+  using client = quickClient();
+  const options = { store: directory.path, platform: PLATFORM, client };
+  const reference = `${registry.host}/a/b:1`;
+  await pull(reference, options);
+  const before = registry.requests.length;
+
+  await pull(reference, { ...options, pullPolicy: "Always" });
+
+  const seen = registry.seen().slice(before).filter((request) => !request.endsWith("/v2/"));
+  assertEquals(seen, ["HEAD /v2/a/b/manifests/1"]);
+});
+
+Deno.test("pull() with Always fetches what a tag has moved to, and keeps shared layers", async () => {
+  await using directory = await makeTempDir();
+  const content = new MemoryContent().add("a/b", "1", INDEX);
+  await using registry = faultyRegistry(content);
+  using client = quickClient();
+  const options = { store: directory.path, platform: PLATFORM, client };
+  await pull(`${registry.host}/a/b:1`, options);
+  const before = registry.requests.length;
+  const next = buildImage({ layers: [noise(300_000, 1), noise(1000, 9)] });
+  content.add("a/b", "1", next);
+
+  const { digest } = await pull(`${registry.host}/a/b:1`, { ...options, pullPolicy: "Always" });
+
+  assertEquals(digest, next.descriptor.digest);
+  const blobs = registry.requests.slice(before).filter(({ kind }) => kind === "blob");
+  assertEquals(blobs.length, 2);
+});
+
+Deno.test("pull() with Newer falls back to the store when the registry is gone", async () => {
+  await using directory = await makeTempDir();
+  const options = { store: directory.path, platform: PLATFORM };
+  let reference: string;
+  {
+    await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
+    using client = quickClient();
+    reference = `${registry.host}/a/b:1`;
+    await pull(reference, { ...options, client });
+  }
+  using client = quickClient();
+  const warnings: string[] = [];
+
+  const { digest } = await pull(reference, {
+    ...options,
+    client,
+    pullPolicy: "Newer",
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(digest, INDEX.descriptor.digest);
+  assertEquals(warnings.length, 1);
+  await assertRejects(() => pull(reference, { ...options, client, pullPolicy: "Always" }));
+});
+
+Deno.test("pull() with Never does not ask", async () => {
+  await using directory = await makeTempDir();
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
+
+  await assertRejects(
+    () => pull(`${registry.host}/a/b:1`, { store: directory.path, pullPolicy: "Never" }),
+    NotCachedError,
+  );
+
+  assertEquals(registry.requests.length, 0);
+});
+
+Deno.test("pull() gets a blob whose connection is cut every 1 MiB, byte by byte once", async () => {
+  await using directory = await makeTempDir({ large: true });
+  const size = 64 * MIB;
+  const built = buildImage({ compression: "none", layers: [noise(size, 5)] });
+  const digest = built.layers[0]?.descriptor.digest ?? built.descriptor.digest;
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", built), [
+    on({ kind: "blob", path: new RegExp(digest) }, cut(MIB)),
+  ]);
+  using client = quickClient();
+  const retries: number[] = [];
+
+  await pull(`${registry.host}/a/b:1`, {
+    store: directory.path,
+    platform: PLATFORM,
+    client,
+    onProgress: (event) => event.digest === digest && retries.push(event.retries),
+  });
+
+  assertLess(registry.bytesSent("blob"), size * 1.05);
+  assertEquals((retries.at(-1) ?? 0) >= 63, true);
+});
+
+Deno.test.each([
+  { what: "a wrong byte", fault: wrongByte(1000) },
+  { what: "an extra byte", fault: extraBytes() },
+])("pull() refuses a layer with $what and shows nothing of it", async ({ fault }) => {
+  const error = await refusedPull(AMD64, fault);
+
+  assertEquals(error instanceof DigestMismatchError, true, `${error}`);
+});
+
+Deno.test("pull() refuses an image without the platform, and lists what there is", async () => {
+  await using directory = await makeTempDir();
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
+  using client = quickClient();
+  const options = { store: directory.path, platform: "linux/s390x", client };
+
+  const error = await assertRejects(() => pull(`${registry.host}/a/b:1`, options), PlatformError);
+
+  assertEquals(error.available.length, 2);
+});
+
+Deno.test("pull() refuses more layers than 256", async () => {
+  const layers = Array.from({ length: 257 }, (_, i) => noise(8, i + 1));
+  const error = await refusedPull(buildImage({ layers, compression: "none" }));
+
+  assertEquals(error instanceof LimitError, true, `${error}`);
+});
+
+Deno.test("pull() uses the data that a descriptor carries", async () => {
+  await using directory = await makeTempDir();
+  const tar = noise(600, 4);
+  const built = buildImage({
+    layers: [{ tar, compression: "none", descriptor: { data: tar.toBase64() } }],
+  });
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", built));
+  using client = quickClient();
+
+  await pull(`${registry.host}/a/b:1`, { store: directory.path, platform: PLATFORM, client });
+
+  const store = await ContentStore.open(directory.path);
+  assertEquals(await store.readBlob({ digest: digestOf(tar) }), tar);
+  assertEquals(registry.requests.filter(({ kind }) => kind === "blob").length, 1);
+});
+
+/** Pulls, checks that the failure has left nothing that can be seen, and returns it. */
+async function refusedPull(built: BuiltImage, fault?: Fault): Promise<unknown> {
+  await using directory = await makeTempDir();
+  const digest = built.layers[0]?.descriptor.digest ?? built.descriptor.digest;
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", built));
+  if (fault !== undefined) registry.add(on({ kind: "blob", path: new RegExp(digest) }, fault));
+  using client = quickClient();
+  const options = { store: directory.path, platform: PLATFORM, client };
+
+  const error = await pull(`${registry.host}/a/b:1`, options).catch((error) => error);
+
+  const store = await ContentStore.open(directory.path);
+  assertEquals(await store.references(), []);
+  assertEquals(await store.has(built.descriptor), false);
+  assertEquals(await store.has(digest), false);
+  return error;
+}
+
+/** A client that knows no credentials and does not wait between attempts. */
+function quickClient(): RemoteClient {
+  return new RemoteClient({ credentials: "none", backoff: { firstMs: 1, maxMs: 2 }, retries: 2 });
+}
