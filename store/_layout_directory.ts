@@ -59,6 +59,8 @@ function layoutVersion(text: string): string | undefined {
 async function assertVacant(path: string): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(path)) {
+      // Another process has just made the layout.
+      if (name === "oci-layout") return await openLayout(path);
       if (OWN_NAMES.has(name)) continue;
       throw new StoreError(
         `Cannot use "${path}" as a store: it is no OCI image layout and holds "${name}"; ` +
