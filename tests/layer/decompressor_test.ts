@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { constants, gzipSync, zstdCompressSync } from "node:zlib";
+import { constants, crc32, gzipSync, zstdCompressSync } from "node:zlib";
 import { LayerDecompressor } from "../../layer/_layer_decompressor.ts";
 import {
   DecompressError,
@@ -89,10 +89,12 @@ function twice(times: number): Uint8Array {
   return join(...Array.from({ length: times }, () => CONTENT));
 }
 
-/** FHCRC is left out: `node:zlib` has no way to compute its sixteen bits. */
-function gzipWithFields(): Uint8Array {
-  const header = [0x1f, 0x8b, 8, 0x1c, 1, 2, 3, 4, 0, 3, 2, 0, 9, 9];
-  return join(new Uint8Array(header), text("name\0comment\0"), GZIP.subarray(10));
+/** FHCRC, FEXTRA, FNAME and FCOMMENT. */
+function gzipWithFields(checksum?: number): Uint8Array {
+  const start = new Uint8Array([0x1f, 0x8b, 8, 0x1e, 1, 2, 3, 4, 0, 3, 2, 0, 9, 9]);
+  const header = join(start, text("name\0comment\0"));
+  const sum = checksum ?? crc32(header);
+  return join(header, Uint8Array.of(sum & 0xff, (sum >> 8) & 0xff), GZIP.subarray(10));
 }
 
 /** A frame with a window byte, a raw block of "abc" and a block that repeats "z" six times. */
@@ -151,6 +153,7 @@ const BAD = [
   { what: "garbage after zstd", bytes: join(ZSTD, text("garbage")), state: "not zstd" },
   { what: "zeros after zstd", bytes: join(ZSTD, ZEROS), state: "not zstd" },
   { what: "a wrong gzip checksum", bytes: flip(GZIP, -6), state: "data check" },
+  { what: "a wrong gzip header checksum", bytes: gzipWithFields(0), state: "header crc" },
   { what: "a wrong gzip size", bytes: flip(GZIP, -2), state: "length check" },
   { what: "damaged gzip data", bytes: flip(GZIP, 1000), state: "damaged" },
   { what: "an unknown gzip method", bytes: flip(GZIP, 2), state: "method" },
