@@ -1,5 +1,6 @@
 import {
   formatReference,
+  hostPlatform,
   type ImageClient,
   type ImageClientOptions,
   type ImagePullPolicy,
@@ -11,8 +12,10 @@ import {
   type Descriptor,
   type Digest,
   DigestMismatchError,
+  formatPlatform,
   parsePlatform,
   type Platform,
+  platformFit,
 } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
 import { NotCachedError } from "./errors.ts";
@@ -113,7 +116,7 @@ export class CachingPuller implements ImageClient {
     }
     signal?.throwIfAborted();
     const cached = await this.#cached(reference, options);
-    if (pullPolicy === "Never") return answerWithoutRegistry(reference, cached);
+    if (pullPolicy === "Never") return answerWithoutRegistry(reference, cached, options);
     if (cached.state === "corrupt") {
       options.onWarning?.(`${cached.error.message}; it is fetched again`);
     }
@@ -200,10 +203,14 @@ function platformOf({ platform }: ImageClientOptions): Platform | undefined {
   return typeof platform === "string" ? parsePlatform(platform) : platform;
 }
 
-function answerWithoutRegistry(reference: Reference, cached: Cached): Image {
+function answerWithoutRegistry(
+  reference: Reference,
+  cached: Cached,
+  options: ImageClientOptions,
+): Image {
   switch (cached.state) {
     case "complete":
-      return cached.image;
+      return answerFromCache(reference, cached.image, options);
     case "corrupt":
       throw cached.error;
     case "absent":
@@ -211,14 +218,20 @@ function answerWithoutRegistry(reference: Reference, cached: Cached): Image {
   }
 }
 
-/** Tells the listener that every blob was there. */
+/** Tells the listeners that every blob was there, and what a registry client would warn of. */
 function answerFromCache(
   reference: Reference,
   image: Image,
-  { onProgress }: ImageClientOptions,
+  options: ImageClientOptions,
 ): Image {
-  if (onProgress === undefined) return image;
+  const { onProgress, onWarning } = options;
   const ref = formatReference(reference);
+  const wanted = platformOf(options) ?? hostPlatform();
+  if (platformFit(image.platform, wanted) < 0) {
+    const has = formatPlatform(image.platform) || "an unknown platform";
+    onWarning?.(`"${ref}" is for ${has}, not for ${formatPlatform(wanted)}`);
+  }
+  if (onProgress === undefined) return image;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({
     t: Date.now(),

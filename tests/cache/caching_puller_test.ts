@@ -180,6 +180,22 @@ Deno.test.each(
   assertEquals(await pulled.catch((error) => error), row.failure);
 });
 
+Deno.test.each(["IfNotPresent", "Never"] as const)(
+  "image() with %s warns of a cached image that is for another platform",
+  async (pullPolicy) => {
+    await using cache = await cacheIn("complete");
+    const warned: string[] = [];
+
+    await cache.puller.image(REFERENCE, {
+      pullPolicy,
+      platform: "linux/arm64",
+      onWarning: (message) => warned.push(message),
+    });
+
+    assertEquals(warned, ['"example.com/a:1" is for linux/amd64, not for linux/arm64']);
+  },
+);
+
 Deno.test("image() records nothing of an image that did not arrive", async () => {
   const wrong = { ...IMAGE, blobs: new Map(IMAGE.blobs) };
   const [layer] = IMAGE.layers;
