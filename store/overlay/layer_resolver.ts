@@ -5,7 +5,6 @@ import {
   type ExtractLayerOptions,
   type ExtractReport,
   mountOverlay,
-  overlayWhiteouts,
   syncFileSystem,
   type TarHeader,
   unmountTree,
@@ -16,6 +15,7 @@ import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image, Layer } from "../image.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
+import { layerWhiteouts } from "./_layer_whiteouts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
 
@@ -177,7 +177,7 @@ export class OverlayLayerResolver {
     const { namespace } = this.#options;
     let done: Extraction;
     try {
-      done = await this.#run(layer, draft.path, overlayWhiteouts({ namespace }));
+      done = await this.#run(layer, draft.path, layerWhiteouts(namespace));
     } catch (error) {
       // What its entries ask for may be in its parents.
       if (!isBase && error instanceof ExtractError) return undefined;
