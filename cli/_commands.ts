@@ -47,6 +47,10 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     summary: "serve the store as a registry",
     load: () => import("./serve.ts"),
   }],
+  ["permissions", {
+    summary: "print the least Deno permissions that serve a command",
+    load: () => import("./permissions.ts"),
+  }],
   ["demo", {
     summary: "pull a built-in image from a built-in registry, step by step",
     load: () => import("./demo.ts"),
@@ -66,6 +70,7 @@ export const VALUE_OPTIONS: ReadonlySet<string> = new Set([
   "--ca",
   "--client-cert",
   "--client-key",
+  "--htpasswd",
   "--identity-token",
   "--jobs",
   "--listen",

@@ -1,4 +1,6 @@
-import { OciError } from "../spec/mod.ts";
+import { NotCachedError } from "../cache/mod.ts";
+import { AuthError, NetworkError, NotFoundError, RegistryError } from "../registry/mod.ts";
+import { DigestMismatchError, OciError, PlatformError } from "../spec/mod.ts";
 import { printable } from "./_format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */
@@ -9,17 +11,6 @@ export class UsageError extends Error {
   }
 }
 
-/** The library's options as its errors name them, and what the command line calls them. */
-const FLAGS: Readonly<Record<string, string>> = {
-  platform: "--platform",
-  pullPolicy: "--policy",
-  caCerts: "--ca",
-  auth: "--user",
-  plainHttp: "--plain-http",
-  mirrors: "--mirror",
-  retries: "--retries",
-};
-
 /**
  * One line for an error: `oci: <what was being done>: <what is wrong>; <what to do>`.
  *
@@ -27,12 +18,13 @@ const FLAGS: Readonly<Record<string, string>> = {
  * @param doing What was being done, such as `pull alpine:3`.
  */
 export function errorLine(error: unknown, doing: string): string {
-  const { what, hint } = explain(error);
-  const [wrong, advice] = splitAdvice(what);
-  const flagged = (advice ?? hint).replaceAll(/"([A-Za-z]+)"/g, (quoted, name: string) => {
-    return FLAGS[name] ?? quoted;
-  });
-  return printable(`oci: ${doing}: ${wrong.replace(/^Cannot /, "cannot ")}; ${flagged}`);
+  const { wrong, advice } = explain(error);
+  // The library names what it did as well; here it stands at the start of the line already.
+  const [, verb, subject, rest] = /^Cannot (\w+) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
+  const state = `${verb} ${subject}` === doing && rest !== undefined
+    ? rest
+    : wrong.replace(/^Cannot /, "cannot ");
+  return printable(`oci: ${doing}: ${state}; ${advice}`);
 }
 
 /** The error as `--json` prints it. */
@@ -70,33 +62,54 @@ function causesOf(error: unknown): readonly unknown[] {
   return error.cause === undefined ? several : [...several, error.cause];
 }
 
-/** The message of an error, and what to do where the message does not say so itself. */
-function explain(error: unknown): { readonly what: string; readonly hint: string } {
-  if (!(error instanceof Error)) {
-    return { what: String(error), hint: "see what caused it with --verbose" };
+interface Explanation {
+  readonly wrong: string;
+  readonly advice: string;
+}
+
+/** What is wrong, and what to do in terms of the command line. */
+function explain(error: unknown): Explanation {
+  if (!(error instanceof Error)) return { wrong: String(error), advice: UNKNOWN };
+  const [wrong, own] = splitAdvice(error.message || error.name);
+  if (error instanceof AuthError) {
+    return { wrong, advice: 'log in with --user, "docker login" or "podman login"' };
   }
-  if (error instanceof Deno.errors.NotCapable) {
-    const what = error.message.replace(
-      /, run again with the (--[a-z-]+) flag.*$/s,
-      "; grant it with $1",
-    );
-    return { what, hint: 'grant what "oci permissions" prints' };
+  if (error instanceof NotFoundError) {
+    return { wrong: error.message, advice: "check the name, or log in with --user" };
   }
-  if (error instanceof Deno.errors.NotFound) {
-    return { what: error.message, hint: "check that the path exists" };
+  if (error instanceof NotCachedError) {
+    return { wrong, advice: "pull it with --policy if-not-present" };
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return { what: error.message, hint: "check who owns it and its mode" };
+  if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
+  if (error instanceof Deno.errors.NotCapable) return explainPermission(error);
+  return { wrong, advice: own ?? adviceFor(error) };
+}
+
+/** Deno's own words name the flag, after a comma. */
+function explainPermission({ message }: Error): Explanation {
+  const [, wrong = message, flag = "all"] =
+    /^(.*), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
+  return { wrong, advice: `grant it with --allow-${flag}` };
+}
+
+const UNKNOWN = "see what caused it with --verbose";
+
+/** Advice for an error that has none of its own. */
+function adviceFor(error: Error): string {
+  if (error instanceof UsageError) return "see --help";
+  if (error instanceof DigestMismatchError) {
+    return "nothing of it was kept; ask again, or another mirror";
   }
-  if (error instanceof UsageError) return { what: error.message, hint: "see --help" };
-  if (error.name === "DigestMismatchError") {
-    return { what: error.message, hint: "nothing of it was kept; ask again, or another mirror" };
-  }
-  return { what: error.message || error.name, hint: "see what caused it with --verbose" };
+  if (error instanceof NetworkError) return "try again; what has come is kept";
+  if (error instanceof RegistryError && error.retryable) return "try again later";
+  if (error instanceof Deno.errors.NotFound) return "check that the path exists";
+  if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
+  if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
+  return UNKNOWN;
 }
 
 /** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */
-function splitAdvice(message: string): readonly [string, string?] {
+function splitAdvice(message: string): readonly [wrong: string, advice?: string] {
   let quoted = false;
   let at = -1;
   for (let i = 0; i < message.length; i++) {

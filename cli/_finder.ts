@@ -1,16 +1,18 @@
 import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "../cache/mod.ts";
 import type { ImageClientOptions, Reference, RemoteClient } from "../registry/mod.ts";
 import { MAX_MANIFEST_BYTES, type RemoteImage } from "../spec/mod.ts";
-import type { ContentStore } from "../store/mod.ts";
+import { type ContentStore, LayoutClient } from "../store/mod.ts";
 import { openClient } from "./_client.ts";
 import { imageOptions } from "./_puller.ts";
+import type { ImageSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { openStore } from "./_store.ts";
 
-/** An image, and where it was found. */
+/** An image, what it is called, and where it was found. */
 export interface FoundImage {
+  readonly reference: Reference;
   readonly image: RemoteImage;
-  readonly source: "store" | "registry";
+  readonly source: "store" | "registry" | "layout";
 }
 
 /**
@@ -38,40 +40,58 @@ export class Finder implements Disposable {
   }
 
   /** Finds an image for the platform that is wanted. */
-  async image(reference: Reference): Promise<FoundImage> {
-    const { pullPolicy = "IfNotPresent" } = this.#options;
-    if (pullPolicy === "IfNotPresent" || pullPolicy === "Never") {
-      try {
-        return { image: await this.#storedImage(reference), source: "store" };
-      } catch (error) {
-        if (pullPolicy === "Never" || !(error instanceof NotCachedError)) throw error;
-      }
+  async image(where: ImageSource): Promise<FoundImage> {
+    if (where.transport === "oci") {
+      const layout = await LayoutClient.open(where);
+      const { reference } = layout;
+      const image = await layout.image(reference, this.#options);
+      return { reference, image, source: "layout" };
     }
-    return { image: await this.#client.image(reference, this.#options), source: "registry" };
+    const { reference } = where;
+    if (this.#looksIntoStore) {
+      const image = await this.#storedImage(reference);
+      if (image !== undefined) return { reference, image, source: "store" };
+    }
+    const image = await this.#client.image(reference, this.#options);
+    return { reference, image, source: "registry" };
   }
 
   /** The bytes of what a reference stands for; with a platform, of the manifest for that. */
-  async manifestBytes(reference: Reference): Promise<Uint8Array> {
-    const { pullPolicy = "IfNotPresent", platform } = this.#options;
-    if (platform !== undefined) return (await this.image(reference)).image.manifest.bytes;
-    if (pullPolicy === "IfNotPresent" || pullPolicy === "Never") {
+  async manifestBytes(where: ImageSource): Promise<Uint8Array> {
+    const { pullPolicy, platform } = this.#options;
+    if (where.transport === "oci" || platform !== undefined) {
+      const { indexes: [index], manifest } = (await this.image(where)).image;
+      return (platform === undefined && index || manifest).bytes;
+    }
+    const { reference } = where;
+    if (this.#looksIntoStore) {
       const digest = reference.digest ?? await this.#hashes.hash(reference);
-      const bytes = digest &&
-        await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+      const options = { maxBytes: MAX_MANIFEST_BYTES };
+      const bytes = digest && await this.#store.readBlob({ digest }, options);
       if (bytes !== undefined) return bytes;
       if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
     }
     return (await this.#client.document(reference, this.#options)).bytes;
   }
 
+  get #looksIntoStore(): boolean {
+    const { pullPolicy = "IfNotPresent" } = this.#options;
+    return pullPolicy === "IfNotPresent" || pullPolicy === "Never";
+  }
+
+  async #storedImage(reference: Reference): Promise<RemoteImage | undefined> {
+    const images = new LayoutImageCache(this.#store);
+    const puller = new CachingPuller(this.#hashes, images, this.#client);
+    try {
+      return await puller.image(reference, { ...this.#options, pullPolicy: "Never" });
+    } catch (error) {
+      if (this.#options.pullPolicy === "Never" || !(error instanceof NotCachedError)) throw error;
+      return undefined;
+    }
+  }
+
   /** Closes the connections. */
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
-  }
-
-  async #storedImage(reference: Reference): Promise<RemoteImage> {
-    const images = new LayoutImageCache(this.#store);
-    const puller = new CachingPuller(this.#hashes, images, this.#client);
-    return await puller.image(reference, { ...this.#options, pullPolicy: "Never" });
   }
 }

@@ -1,5 +1,4 @@
-import { gunzipSync } from "node:zlib";
-import { type TarHeader, TarParser } from "../layer/mod.ts";
+import { DecompressStream, type TarHeader, UntarStream } from "../layer/mod.ts";
 import type { Layer } from "../store/mod.ts";
 import { formatTable, printable } from "./_format.ts";
 
@@ -25,17 +24,14 @@ export interface ListedEntry {
   readonly note: string;
 }
 
-/** Lists a small layer, which is plain or compressed with gzip. It is read as a whole. */
+/** Lists what is in a layer, however it is compressed. */
 export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
-  const blob = await new Response(await layer.compressed()).bytes();
+  const archive = (await layer.compressed()).pipeThrough(new DecompressStream());
   const entries: ListedEntry[] = [];
-  const parser = new TarParser({
-    entry: (header) => entries.push(listed(header)),
-    data() {},
-    end() {},
-  });
-  parser.push(blob[0] === 0x1f && blob[1] === 0x8b ? gunzipSync(blob) : blob);
-  parser.finish();
+  for await (const { header, readable } of archive.pipeThrough(new UntarStream())) {
+    await readable?.cancel();
+    entries.push(listed(header));
+  }
   return entries;
 }
 

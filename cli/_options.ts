@@ -57,7 +57,7 @@ export function addRegistryOptions(command: Command): Command {
     )
     .option("--user <name[:password]>", "log in as; the password is asked for if it is not given")
     .option("--password-stdin", "read the password from standard input")
-    .option("--identity-token <token>", "OAuth2 refresh token to log in with")
+    .option("--identity-token <token>", "refresh token of OAuth2 to log in with")
     .option("--registry-token <token>", "bearer token to send as it is")
     .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", collect)
     .option("--client-cert <file>", "certificate to show to the registry, in PEM")

@@ -96,6 +96,7 @@ A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owne
 Examples:
   oci pull alpine:3.20              pull an image into the store
   oci inspect alpine:3.20           show what it consists of
+  oci permissions pull alpine:3.20  print the least permissions for that pull
   oci pull --help                   read about one command
 
 Results go to standard output, everything else to standard error.

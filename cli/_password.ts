@@ -45,9 +45,10 @@ export async function promptPassword(
         '"--user NAME:PASSWORD"',
     );
   }
-  notices.text(`Password of ${user}: `);
+  // Before the question: whoever types at once must not see it either.
   source.setRaw(true);
   try {
+    notices.text(`Password of ${user}: `);
     return await readLine(source);
   } finally {
     source.setRaw(false);

@@ -1,28 +1,47 @@
-import { CachingPuller, LayoutHashCache, LayoutImageCache } from "../cache/mod.ts";
+import { pull, type PullOptions } from "../cache/mod.ts";
 import type { ImageClientOptions, ImageProgress, Reference } from "../registry/mod.ts";
-import type { Image } from "../store/mod.ts";
+import { type Image, LayoutClient } from "../store/mod.ts";
 import { readAuth } from "./_auth.ts";
 import { openClient } from "./_client.ts";
 import type { RegistryOptions } from "./_options.ts";
+import type { ImageSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
-import { openStore } from "./_store.ts";
+import { storePath } from "./_store.ts";
 
 /** Pulls images as the options say. */
 export interface Puller extends Disposable {
-  /** Pulls one image into the store. */
-  image(reference: Reference, onProgress: (event: ImageProgress) => void): Promise<Image>;
+  /** Finds out what an image is called in the store, and how to pull it there. */
+  find(source: ImageSource): Promise<FoundSource>;
+}
+
+/** An image that can be pulled. */
+export interface FoundSource {
+  /** What it is called in the store. */
+  readonly reference: Reference;
+  /** Brings it there. */
+  pull(onProgress: (event: ImageProgress) => void): Promise<Image>;
 }
 
 /** Makes the puller that the options describe. Whoever gets it disposes of it. */
 export async function openPuller(session: Session): Promise<Puller> {
   const { jobs } = session.options<RegistryOptions>();
-  const store = await openStore(session);
-  const common = await imageOptions(session);
+  const common: PullOptions = {
+    store: storePath(session),
+    ...(jobs === undefined ? {} : { jobs }),
+    ...await imageOptions(session),
+  };
   const client = await openClient(session);
-  const images = new LayoutImageCache(store, jobs === undefined ? {} : { jobs });
-  const puller = new CachingPuller(new LayoutHashCache(store), images, client);
+  const found = (reference: Reference, options: PullOptions): FoundSource => ({
+    reference,
+    pull: (onProgress) => pull(reference, { ...options, onProgress }),
+  });
   return {
-    image: (reference, onProgress) => puller.image(reference, { ...common, onProgress }),
+    find: async (source) => {
+      if (source.transport === "docker") return found(source.reference, { ...common, client });
+      const layout = await LayoutClient.open(source);
+      // Nothing is saved by not looking into a layout.
+      return found(layout.reference, { pullPolicy: "Always", ...common, client: layout });
+    },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
 }

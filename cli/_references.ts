@@ -1,19 +1,27 @@
-import { parseImageLocation, type Reference } from "../registry/mod.ts";
+import {
+  type LayoutLocation,
+  parseImageLocation,
+  type Reference,
+  type RegistryLocation,
+} from "../registry/mod.ts";
 import { UsageError } from "./_errors.ts";
 
 const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
+/** Where an image may come from. */
+export type ImageSource = RegistryLocation | LayoutLocation;
+
 /**
- * Parses a reference to an image in a registry, as the user wrote it.
+ * Parses where an image is, in a registry or in a layout, as the user wrote it.
  *
- * @throws {UsageError} If it is none; where lower case would make it one, that is suggested.
+ * @throws {UsageError} If it is neither; where lower case would make it one, that is suggested.
  */
-export function readReference(text: string): Reference {
+export function readSource(text: string): ImageSource {
   const parsed = parse(text);
   if (!(parsed instanceof SyntaxError)) return parsed;
   const { message } = parsed;
   const lower = text.toLowerCase();
-  if (lower !== text && isReference(lower)) {
+  if (lower !== text && !(parse(lower) instanceof SyntaxError)) {
     throw new UsageError(`${message}; did you mean "${lower}"?`, { cause: parsed });
   }
   // Some of these messages say what to write already.
@@ -21,18 +29,32 @@ export function readReference(text: string): Reference {
   throw new UsageError(advised ? message : `${message}; ${ADVICE}`, { cause: parsed });
 }
 
-/** Says whether a text is a reference to an image in a registry. */
-export function isReference(text: string): boolean {
-  return !(parse(text) instanceof SyntaxError);
+/**
+ * Parses a reference to an image in a registry, as the user wrote it.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function readReference(text: string): Reference {
+  const source = readSource(text);
+  if (source.transport === "docker") return source.reference;
+  throw new UsageError(
+    `cannot read "${text}" here: it is not in a registry; ` +
+      `write "docker://${text}" if that is the name of an image`,
+  );
 }
 
-function parse(text: string): Reference | SyntaxError {
+/** Says whether a text is a reference to an image in a registry. */
+export function isReference(text: string): boolean {
+  const parsed = parse(text);
+  return !(parsed instanceof SyntaxError) && parsed.transport === "docker";
+}
+
+function parse(text: string): ImageSource | SyntaxError {
   try {
     const location = parseImageLocation(text);
-    if (location.transport === "docker") return location.reference;
+    if (location.transport === "docker" || location.transport === "oci") return location;
     return new SyntaxError(
-      `Cannot read "${text}" here: it is not in a registry; ` +
-        `write "docker://${text}" if that is the name of an image`,
+      `Cannot read "${text}": archives are not read; unpack it, and write "oci:DIR"`,
     );
   } catch (error) {
     if (error instanceof SyntaxError) return error;

@@ -3,9 +3,14 @@ import { ContentStore } from "../store/mod.ts";
 import { UsageError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 
-/** Opens the store that the command line or the environment names. */
-export async function openStore(session: Session): Promise<ContentStore> {
+/** The directory of the store that the command line or the environment names. */
+export function storePath(session: Session): string {
   const { store } = session.options();
   if (store === "") throw new UsageError('the store has no name; give "--store DIR"');
-  return await ContentStore.open(store ?? storeDirectory());
+  return store ?? storeDirectory();
+}
+
+/** Opens the store that the command line or the environment names. */
+export async function openStore(session: Session): Promise<ContentStore> {
+  return await ContentStore.open(storePath(session));
 }

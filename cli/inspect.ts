@@ -5,7 +5,7 @@ import { UsageError } from "./_errors.ts";
 import { Finder, type FoundImage } from "./_finder.ts";
 import { imageText } from "./_image_text.ts";
 import { addRegistryOptions } from "./_options.ts";
-import { readReference } from "./_references.ts";
+import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { imageSize } from "./_stored_images.ts";
 
@@ -31,6 +31,7 @@ Examples:
   oci inspect alpine:3.20
   oci inspect --platform linux/arm64 --json alpine:3.20 | jq .config.config.Env
   oci inspect --raw alpine:3.20 | sha256sum
+  oci inspect oci:./layout:v1
   oci inspect --policy always ghcr.io/owner/app:1`,
   );
 }
@@ -38,17 +39,16 @@ Examples:
 /** Runs `oci inspect`. */
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
-  const reference = readReference(text);
+  const source = readSource(text);
   const { raw, config, json } = session.options<InspectOptions>();
   if ([raw, config, json].filter(Boolean).length > 1) {
     throw new UsageError('there are several forms; give one of "--raw", "--config" and "--json"');
   }
-  const name = formatReference(reference);
-  session.workOn(name);
   using finder = await Finder.open(session);
-  if (raw) return await session.output.bytes(await finder.manifestBytes(reference));
-  const found = await finder.image(reference);
+  if (raw) return await session.output.bytes(await finder.manifestBytes(source));
+  const found = await finder.image(source);
   if (config) return await session.output.bytes(found.image.config.bytes);
+  const name = formatReference(found.reference);
   await session.print(describeImage(name, found), imageText(name, found.image));
 }
 

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
-import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
+import { formatReference, type Reference } from "../registry/mod.ts";
 import { type Digest, formatPlatform } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
 import { addRegistryOptions } from "./_options.ts";
-import { openPuller, type Puller } from "./_puller.ts";
-import { readReference } from "./_references.ts";
+import { type FoundSource, openPuller } from "./_puller.ts";
+import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
 import { imageSize } from "./_stored_images.ts";
@@ -27,6 +27,7 @@ Examples:
   oci pull alpine:3.20
   oci pull --platform linux/arm64 ghcr.io/owner/app:1
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
+  oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
   oci pull --progress json alpine:3.20 2> progress.ndjson`,
   );
@@ -35,12 +36,14 @@ Examples:
 /** Runs `oci pull`. */
 export async function run(session: Session): Promise<void> {
   const { json } = session.options();
-  const references = session.operands.map(readReference);
+  const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
   const results: PullResult[] = [];
-  for (const reference of references) {
+  for (const [i, source] of sources.entries()) {
+    session.workOn(session.operands[i] ?? "");
+    const { reference, pull } = await puller.find(source);
     session.workOn(formatReference(reference));
-    const result = await pullOne(session, puller, reference);
+    const result = await pullOne(session, reference, pull);
     results.push(result);
     if (!json) await session.output.text(pinned(reference, result.digest));
   }
@@ -65,12 +68,12 @@ interface PullResult {
 
 async function pullOne(
   session: Session,
-  puller: Puller,
   reference: Reference,
+  pull: FoundSource["pull"],
 ): Promise<PullResult> {
   const fetched = new Set<Digest>();
   using progress = showProgress(session);
-  const image = await puller.image(reference, (event: ImageProgress) => {
+  const image = await pull((event) => {
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
   });

@@ -1,5 +1,10 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { serveRegistry } from "../registry/mod.ts";
+import {
+  basicAuthentication,
+  parseHtpasswd,
+  serveRegistry,
+  type ServeRegistryOptions,
+} from "../registry/mod.ts";
 import { StoreRegistryContent } from "../store/mod.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";
@@ -11,6 +16,7 @@ interface ServeOptions {
   readonly readOnly?: true;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly htpasswd?: string;
 }
 
 interface Address {
@@ -24,8 +30,8 @@ const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
 export function define(command: Command): Command {
   return command
     .description(
-      "Serves the store as a registry, until it is interrupted. Anybody who reaches the address " +
-        "can pull from it; nobody can push to it.",
+      "Serves the store as a registry, until it is interrupted. Whoever reaches the address can " +
+        "pull from it, unless there is a password file; nobody can push to it.",
     )
     .option(
       "--listen <host:port>",
@@ -35,6 +41,7 @@ export function define(command: Command): Command {
     .option("--read-only", "refuse to be written to, which is all that there is for now")
     .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
     .option("--tls-key <file>", "key of the certificate, in PEM")
+    .option("--htpasswd <file>", "let in only who is in this file, with bcrypt hashes")
     .addHelpText(
       "after",
       `
@@ -47,28 +54,38 @@ Examples:
 
 /** Runs `oci serve`. */
 export async function run(session: Session): Promise<void> {
-  const { listen = DEFAULT_ADDRESS, tlsCert, tlsKey, debug } = session.options<ServeOptions>();
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError('"--tls-cert" and "--tls-key" go together; give both or none');
-  }
+  const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
   const store = await openStore(session);
   await using server = serveRegistry(new StoreRegistryContent(store), {
     ...listen,
+    ...await readTls(options),
+    ...await readPasswords(options),
     signal: session.signal,
-    ...(tlsCert && tlsKey
-      ? { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) }
-      : {}),
-    ...(debug
-      ? {
-        onRequest: ({ method, path, status }) => {
-          session.notices.line(printable(`oci: ${status} ${method} ${path}`));
-        },
-      }
-      : {}),
     onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),
+    onRequest: ({ method, path, status }) => {
+      if (!options.debug) return;
+      session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
+    },
   });
   await session.print({ url: server.url }, [`listening on ${server.url}`]);
   await server.finished;
+}
+
+async function readTls(
+  { tlsCert, tlsKey }: ServeOptions,
+): Promise<{ readonly cert?: string; readonly key?: string }> {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError('"--tls-cert" and "--tls-key" go together; give both or none');
+  }
+  if (tlsCert === undefined || tlsKey === undefined) return {};
+  return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };
+}
+
+async function readPasswords(
+  { htpasswd }: ServeOptions,
+): Promise<Pick<ServeRegistryOptions, "authenticate">> {
+  if (htpasswd === undefined) return {};
+  return { authenticate: basicAuthentication(parseHtpasswd(await Deno.readTextFile(htpasswd))) };
 }
 
 function parseAddress(text: string): Address {

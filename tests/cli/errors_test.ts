@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { causeLines, errorDocument, errorLine, UsageError } from "../../cli/_errors.ts";
+import { AuthError, NotFoundError } from "../../registry/mod.ts";
 import { DigestMismatchError, OciError, parsePlatform, PlatformError } from "../../spec/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
@@ -22,6 +23,29 @@ Deno.test.each([
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
     line: `oci: pull a:5000/b: cannot accept the bytes from a as ${DIGEST}: more than 5 bytes ` +
       "came; nothing of it was kept; ask again, or another mirror",
+  },
+  {
+    name: "once what was being done",
+    error: new OciError('Cannot pull "a:5000/b": it is gone; look elsewhere'),
+    line: "oci: pull a:5000/b: it is gone; look elsewhere",
+  },
+  {
+    name: "how to log in",
+    error: new AuthError('Cannot pull "a:5000/b": it needs a login; a answered 401; log in', {
+      status: 401,
+      url: "https://a:5000/v2/",
+    }),
+    line: "oci: pull a:5000/b: it needs a login; a answered 401; " +
+      'log in with --user, "docker login" or "podman login"',
+  },
+  {
+    name: "what to do about a name that is not there",
+    error: new NotFoundError('Cannot pull "a:5000/b": it answered 404; no credential was found', {
+      status: 404,
+      url: "https://a:5000/v2/",
+    }),
+    line: "oci: pull a:5000/b: it answered 404; no credential was found; " +
+      "check the name, or log in with --user",
   },
   {
     name: "the permission to grant",

@@ -126,9 +126,14 @@ Deno.test.each([
       'did you mean "alpine"?',
   },
   {
-    args: ["pull", "oci:dir"],
-    line: 'oci: pull oci:dir: cannot read "oci:dir" here: it is not in a registry; ' +
+    args: ["digest", "oci:dir"],
+    line: 'oci: digest oci:dir: cannot read "oci:dir" here: it is not in a registry; ' +
       'write "docker://oci:dir" if that is the name of an image',
+  },
+  {
+    args: ["pull", "docker-archive:a.tar"],
+    line: 'oci: pull docker-archive:a.tar: cannot read "docker-archive:a.tar": ' +
+      'archives are not read; unpack it, and write "oci:DIR"',
   },
   {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],

@@ -102,6 +102,24 @@ Deno.test("oci pull --policy never fails where the image is absent, and says wha
   assertEquals(JSON.parse(stdout).error.name, "NotCachedError");
 });
 
+Deno.test("oci pull copies an image from a layout", async () => {
+  await using dir = await makeTempDir();
+  const built = image("linux/amd64", "x");
+  await using server = serveRegistry(new MemoryContent().add("app", "1", built));
+  const ref = `${server.host}/app:1`;
+  await runOci(["pull", "--platform=linux/amd64", "-q", ref], { env: { OCI_STORE: dir.path } });
+
+  const { code, stdout, stderr } = await runOci(
+    ["pull", "--platform=linux/amd64", "-q", `oci:${dir.path}`],
+  );
+
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `${ref}@${built.descriptor.digest}\n`,
+    stderr: "",
+  });
+});
+
 Deno.test("oci pull --progress json writes an object a line on standard error", async () => {
   const built = image("linux/amd64", "one", "two");
   await using server = serveRegistry(new MemoryContent().add("app", "1", built));
