@@ -36,9 +36,8 @@ export class VerifiedMarks {
     if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
     try {
       await Deno.writeTextFile(this.#path(digest), stamp(info));
-    } catch (error) {
-      // A store that may not be written is hashed each time.
-      if (!isReadOnly(error)) throw error;
+    } catch {
+      // A store that may not be written, or a disk that is full: the blob is hashed each time.
     }
   }
 }
@@ -46,12 +45,4 @@ export class VerifiedMarks {
 function stamp(info: Deno.FileInfo): string {
   const { size, mtime, ctime, ino } = info;
   return `${size} ${mtime?.getTime()} ${ctime?.getTime()} ${ino}\n`;
-}
-
-/** Whether an error says that nothing may be written here, for whichever reason. */
-export function isReadOnly(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotCapable ||
-    error instanceof Deno.errors.NotFound ||
-    (error as { code?: unknown }).code === "EROFS";
 }

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
 import type { Descriptor } from "../../spec/mod.ts";
 import { ContentStore, StoreError } from "../../store/mod.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
@@ -116,6 +117,38 @@ Deno.test("references() reads more entries than an index of an image may have", 
   const store = await ContentStore.open(directory.path);
 
   assertEquals((await store.references()).length, 5000);
+});
+
+Deno.test("tag() and untag() keep what a map would keep", async () => {
+  const name = fc.integer({ min: 0, max: 4 }).map((i) => `example.com/a:${i}`);
+  const step = fc.oneof(
+    fc.record({ tag: name, target: fc.constantFrom(ONE, TWO) }),
+    fc.record({ untag: fc.array(name, { maxLength: 3 }) }),
+  );
+
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      await using directory = await layoutWith(INDEX);
+      const store = await ContentStore.open(directory.path);
+      const model = new Map<string, string>([["latest", FOREIGN.digest]]);
+      for (const step of steps) {
+        if ("tag" in step) {
+          await store.tag(step.tag, step.target);
+          model.set(step.tag, step.target.digest);
+        } else {
+          const removed = await store.untag(step.untag);
+          assertEquals(removed, step.untag.filter((name) => model.has(name)));
+          for (const name of step.untag) model.delete(name);
+        }
+      }
+
+      const references = await store.references();
+      const found = new Map(references.map(({ name, descriptor }) => [name, descriptor.digest]));
+      assertEquals(found, model);
+      assertEquals(references.length, model.size);
+    }),
+    { numRuns: 25 },
+  );
 });
 
 function descriptor(seed: number): Descriptor {
