@@ -49,8 +49,9 @@ export function openFileTree(root: string, options: OpenFileTreeOptions = {}): F
     throw new Deno.errors.NotSupported(`Cannot open "${root}" with the native backend: ${native}`);
   }
   onWarning?.(
-    `"${root}" is written without system calls of our own, as ${native}: device nodes, extended ` +
-      "attributes, fractions of a millisecond and names that are not UTF-8 are not kept",
+    `"${root}" is written without the native backend, as ${native}: extended attributes, ` +
+      "fractions of a millisecond and names that are not UTF-8 are not kept, and device nodes only " +
+      "with --allow-run=mknod",
   );
   return new PureTree(path);
 }
