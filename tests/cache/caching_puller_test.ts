@@ -53,6 +53,8 @@ const TABLE: readonly {
   { pullPolicy: "Newer", state: "absent", calls: ALL },
   { pullPolicy: "Newer", state: "complete", calls: ["resolve"] },
   { pullPolicy: "Newer", state: "stale", calls: ["resolve", "image", ...layersOf(OTHER)] },
+  { pullPolicy: "Newer", state: "incomplete", calls: ALL.slice(0, 2) },
+  { pullPolicy: "Newer", state: "corrupt", calls: ALL.slice(0, 2), warnings: 1 },
   { pullPolicy: "Never", state: "absent", calls: "not cached" },
   { pullPolicy: "Never", state: "complete", calls: [] },
   { pullPolicy: "Never", state: "stale", calls: [] },
