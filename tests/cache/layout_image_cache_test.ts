@@ -88,16 +88,21 @@ Deno.test("writeImage() stops the other layers when one fails, and keeps what ca
   const image = await fetchImage();
   const failure = new TypeError("cut");
   const aborted: unknown[] = [];
+  const waiting = Promise.withResolvers<void>();
 
   const written = new LayoutImageCache(store).writeImage(withLayers(image, (layer, i) => ({
     ...layer,
-    compressed: ({ signal } = {}) => {
-      if (i === 1) return Promise.reject(failure);
-      return new Promise((_, reject) => {
+    compressed: async ({ signal } = {}) => {
+      if (i === 1) {
+        await waiting.promise;
+        throw failure;
+      }
+      return await new Promise((_, reject) => {
         signal?.addEventListener("abort", () => {
           aborted.push(signal.reason);
           reject(signal.reason);
         });
+        waiting.resolve();
       });
     },
   })));
