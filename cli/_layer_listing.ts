@@ -1,4 +1,4 @@
-import { DecompressStream, type TarHeader, UntarStream } from "../layer/mod.ts";
+import { type TarHeader, UntarStream } from "../layer/mod.ts";
 import type { Layer } from "../store/mod.ts";
 import { formatTable, printable } from "./_format.ts";
 
@@ -26,7 +26,7 @@ export interface ListedEntry {
 
 /** Lists what is in a layer, however it is compressed. */
 export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
-  const archive = (await layer.compressed()).pipeThrough(new DecompressStream());
+  const archive = await layer.uncompressed();
   const entries: ListedEntry[] = [];
   for await (const { header, readable } of archive.pipeThrough(new UntarStream())) {
     await readable?.cancel();
