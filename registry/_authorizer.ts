@@ -1,7 +1,8 @@
 import type { Answer } from "./_answer.ts";
 import { type Challenge, parseChallenges } from "./_challenge.ts";
 import type { Clock } from "./remote_client_options.ts";
-import type { Http, Tls } from "./_http.ts";
+import type { Http } from "./_http.ts";
+import type { Tls } from "./_http_client.ts";
 import { isPrivateAddress } from "./_private_address.ts";
 import { redactUrl } from "./_redact.ts";
 import type { RegistryErrorContext } from "./_registry_error.ts";

@@ -2,7 +2,8 @@ import manifest from "../deno.json" with { type: "json" };
 import { SYSTEM_CLOCK } from "./_clock.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { HostLimiter } from "./_host_limiter.ts";
-import { Http, type Tls } from "./_http.ts";
+import { Http } from "./_http.ts";
+import type { Tls } from "./_http_client.ts";
 import { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "./_retry.ts";
 import { Sources } from "./_sources.ts";
@@ -72,11 +73,10 @@ export class Connections implements Disposable {
     const { caCerts = [], clientCertificate, plainHttp, mirrors = {} } = this.#options;
     const { allowPrivateAddresses: allowPrivate = false } = this.#options;
     const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
-    const hasTls = tls.caCerts.length > 0 || clientCertificate !== undefined;
     const addresses = Object.hasOwn(mirrors, registry) ? mirrors[registry] ?? [] : [];
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries };
-    const upstream = registryEndpoint(registry, { plainHttp, hasTls, allowPrivate });
+    const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
       ...addresses.map((address) => {
         // What was given is for the registry: a mirror is somebody else.

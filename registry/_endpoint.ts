@@ -16,23 +16,20 @@ export interface Endpoint {
 export interface EndpointOptions {
   /** Plain HTTP for all, none, or some registries; by default, for loopback if it answers so. */
   readonly plainHttp: boolean | readonly string[] | undefined;
-  /** Whether certificates were given, which says that TLS is meant. */
-  readonly hasTls: boolean;
   readonly allowPrivate: boolean;
 }
 
 /** The endpoint of a registry. */
 export function registryEndpoint(registry: string, options: EndpointOptions): Endpoint {
-  const { plainHttp, hasTls, allowPrivate } = options;
+  const { plainHttp, allowPrivate } = options;
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   const https = new URL(`https://${host}`);
   const http = new URL(`http://${host}`);
   const isPlain = Array.isArray(plainHttp) ? plainHttp.includes(registry) : plainHttp;
   const bases = isPlain ? [http] : plainHttp === false || !isLoopback(https)
     ? [https]
-    // Nothing leaves the machine either way, so the likely one comes first.
-    : hasTls
-    ? [https, http]
+    // Nothing leaves the machine either way. A server for TLS refuses plain HTTP at once, but one
+    // for HTTP may wait for the rest of what TLS begins with.
     : [http, https];
   return { registry, bases, prefix: "", isPrivate: allowPrivate || isPrivateAddress(https) };
 }

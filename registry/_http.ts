@@ -1,13 +1,8 @@
 import { Answer } from "./_answer.ts";
+import { createHttpClient, type Tls } from "./_http_client.ts";
 import { networkError, stallError } from "./_network_failure.ts";
 import { redactUrl } from "./_redact.ts";
-import type { ClientCertificate, RequestLog } from "./remote_client_options.ts";
-
-/** How a server is trusted, and how it knows us. */
-export interface Tls {
-  readonly caCerts: readonly string[];
-  readonly clientCertificate?: ClientCertificate | undefined;
-}
+import type { RequestLog } from "./remote_client_options.ts";
 
 /** Options of {@linkcode Http}. */
 export interface HttpOptions {
@@ -46,6 +41,7 @@ export class Http implements Disposable {
     const { stallTimeoutMs, userAgent } = this.#options;
     const timeoutMs = Math.min(stallTimeoutMs, request.timeoutMs ?? Infinity);
     signal?.throwIfAborted();
+    const client = this.#client(tls);
     const controller = new AbortController();
     let isStalled = false;
     const timer = setTimeout(() => {
@@ -65,7 +61,7 @@ export class Http implements Disposable {
         signal: signal === undefined
           ? controller.signal
           : AbortSignal.any([signal, controller.signal]),
-        client: this.#client(tls),
+        client,
       });
       this.#log(request, started, { status: response.status });
       return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
@@ -89,18 +85,11 @@ export class Http implements Disposable {
     this.#clients.clear();
   }
 
-  #client({ caCerts, clientCertificate }: Tls): Deno.HttpClient {
-    const key = JSON.stringify([caCerts, clientCertificate]);
+  #client(tls: Tls): Deno.HttpClient {
+    const key = JSON.stringify([tls.caCerts, tls.clientCertificate]);
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = Deno.createHttpClient({
-        // Beside the system's, which Deno always trusts.
-        caCerts: [...caCerts],
-        // One connection per blob: over HTTP/2 they would share one window, and 1 GiB over
-        // loopback takes half as long again.
-        http2: false,
-        ...clientCertificate,
-      });
+      client = createHttpClient(tls);
       this.#clients.set(key, client);
     }
     return client;

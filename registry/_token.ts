@@ -1,7 +1,8 @@
 import type { Answer } from "./_answer.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import type { Clock } from "./remote_client_options.ts";
-import type { Http, HttpRequest, Tls } from "./_http.ts";
+import type { Http, HttpRequest } from "./_http.ts";
+import type { Tls } from "./_http_client.ts";
 import { redactUrl } from "./_redact.ts";
 import { registryError, type RegistryErrorContext } from "./_registry_error.ts";
 import { authorization, loginOf } from "./credentials.ts";
