@@ -6,6 +6,9 @@ import type { NativeLibc } from "./_native_libc.ts";
 const AT_EMPTY_PATH = 0x1000;
 const XATTR_LIST_BYTES = 65_536;
 const EMPTY = new Uint8Array(1);
+/** Filled for one call, which copies it. */
+const TIMES = new Int32Array(8);
+const TIMES_BYTES = new Uint8Array(TIMES.buffer);
 
 /**
  * An entry by its descriptor. One that was opened as a path alone (`O_PATH`), which every type
@@ -62,11 +65,12 @@ export class NativeEntry implements TreeFile {
     // struct timespec[2], access and modification: seconds and nanoseconds of 64 bits each.
     const low = mtime >>> 0;
     const high = Math.floor(mtime / 0x1_0000_0000);
-    const times = new Int32Array([low, high, mtimeNs, 0, low, high, mtimeNs, 0]);
-    const buffer = new Uint8Array(times.buffer);
+    TIMES[0] = TIMES[4] = low;
+    TIMES[1] = TIMES[5] = high;
+    TIMES[2] = TIMES[6] = mtimeNs;
     const result = this.#isPath
-      ? this.#calls.utimensat(this.#fd, EMPTY, buffer, AT_EMPTY_PATH)
-      : this.#calls.futimens(this.#fd, buffer);
+      ? this.#calls.utimensat(this.#fd, EMPTY, TIMES_BYTES, AT_EMPTY_PATH)
+      : this.#calls.futimens(this.#fd, TIMES_BYTES);
     this.#check(result, "utimensat");
   }
 

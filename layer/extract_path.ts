@@ -6,9 +6,6 @@ export interface EntryPath {
   readonly climbs: boolean;
 }
 
-/** Finds a part that is empty, `.` or `..`. */
-const ODD_PART = /(?:^|\/)\.{0,2}(?:\/|$)/;
-
 /**
  * Cleans a name of an archive: the root is `/`, and `..` takes away the part before it, whatever
  * that part is in the file system.
@@ -26,7 +23,7 @@ const ODD_PART = /(?:^|\/)\.{0,2}(?:\/|$)/;
  * ```
  */
 export function cleanPath(name: string): EntryPath {
-  if (!ODD_PART.test(name)) return { path: name, climbs: false };
+  if (isClean(name)) return { path: name, climbs: false };
   const parts: string[] = [];
   let climbs = false;
   for (const part of name.split("/")) {
@@ -34,4 +31,10 @@ export function cleanPath(name: string): EntryPath {
     else if (part !== "" && part !== ".") parts.push(part);
   }
   return { path: parts.join("/"), climbs };
+}
+
+/** Whether no part can be empty, `.` or `..`; most names are so, and there are many. */
+function isClean(name: string): boolean {
+  return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&
+    !name.includes("/.") && !name.includes("//");
 }
