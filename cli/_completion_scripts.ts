@@ -37,7 +37,7 @@ ${cases.join("\n")}
   elif [[ "$current" != -* ]]; then
     words=""
   fi
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _oci oci`;
 }

@@ -13,7 +13,6 @@ export class InterruptedError extends Error {
 const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGINT", 130],
   ["SIGTERM", 143],
-  ["SIGHUP", 129],
 ]);
 
 /**

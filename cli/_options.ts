@@ -68,8 +68,8 @@ export function addRegistryOptions(command: Command): Command {
       "ask this mirror before the registry (repeatable)",
       collectMirror,
     )
-    .option("--jobs <n>", "layers to transfer at once", parseCount(1))
-    .option("--retries <n>", "attempts without any progress before giving up", parseCount(0))
+    .option("--jobs <n>", "layers to transfer at once", parseCount(1, 1000))
+    .option("--retries <n>", "attempts without any progress before giving up", parseCount(0, 1000))
     .addOption(
       new Option("--progress <how>", "how to show progress, on standard error; default: auto")
         .choices(["auto", "plain", "json", "none"]),
@@ -108,11 +108,11 @@ function checked(parse: (text: string) => unknown): (text: string) => string {
   };
 }
 
-function parseCount(least: number): (text: string) => number {
+function parseCount(least: number, most: number): (text: string) => number {
   return (text) => {
     const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
-    if (count >= least) return count;
-    throw new InvalidArgumentError(`It must be a whole number from ${least}.`);
+    if (count >= least && count <= most) return count;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
 }
 

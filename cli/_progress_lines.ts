@@ -30,7 +30,7 @@ export function totalLine(totals: Totals): string {
     done === 1 ? "1 blob done" : `${done} blobs done`,
   ];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
-  if (leftMs !== undefined) parts.push(`${formatDuration(Math.ceil(leftMs / 1000) * 1000)} left`);
+  if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
   return parts.join(", ");
 }
 
@@ -50,6 +50,12 @@ export function activeLine(event: ImageProgress, width: number): string {
 /** Cuts a line so that it does not wrap. */
 export function clip(line: string, width: number): string {
   return line.length <= width ? line : line.slice(0, Math.max(0, width));
+}
+
+/** Whole seconds: an estimate has no more to say. */
+function formatLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
 }
 
 function percent(bytes: number, total: number): string {

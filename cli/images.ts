@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { DigestMismatchError } from "../spec/mod.ts";
+import type { ContentStore, StoredReference } from "../store/mod.ts";
 import { formatBytes, formatTable, printable, shortDigest } from "./_format.ts";
 import type { Session } from "./_session.ts";
 import { openStore } from "./_store.ts";
@@ -29,9 +31,25 @@ export async function run(session: Session): Promise<void> {
   for (const reference of await store.references()) {
     session.signal.throwIfAborted();
     session.workOn(reference.name);
-    images.push(await describeStored(store, reference));
+    images.push(await describeOne(session, store, reference));
   }
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
+}
+
+/** A reference whose documents are damaged is listed all the same, with a warning. */
+async function describeOne(
+  session: Session,
+  store: ContentStore,
+  reference: StoredReference,
+): Promise<StoredImage> {
+  try {
+    return await describeStored(store, reference);
+  } catch (error) {
+    if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
+    const { name, descriptor: { digest, mediaType } } = reference;
+    session.warn(`${name} is damaged: ${error.message}; pull it again`);
+    return { reference: name, digest, mediaType, size: 0, platforms: [] };
+  }
 }
 
 function row({ reference, digest, platforms, size }: StoredImage): readonly string[] {

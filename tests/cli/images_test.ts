@@ -85,6 +85,25 @@ Deno.test("oci images cannot read a directory that is something else", async () 
   assertMatch(stderr, /^oci: images: .+: .+; .+\n$/);
 });
 
+Deno.test("oci images lists what is damaged, and says so", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+  const hex = INDEX.descriptor.digest.slice("sha256:".length);
+  await Deno.writeTextFile(dir.join("blobs", "sha256", hex), "{}");
+
+  const { code, stdout, stderr } = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals(code, 0);
+  assertEquals(
+    JSON.parse(stdout).map(({ platforms }: { platforms: unknown[] }) => platforms.length),
+    [0, 1],
+  );
+  assertMatch(
+    stderr,
+    new RegExp(`^oci: warning: ${host}/multi:1 is damaged: .*; pull it again\n$`),
+  );
+});
+
 Deno.test("oci rm removes references, and keeps the others", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);

@@ -94,7 +94,7 @@ Deno.test.each([
   {
     args: ["pull", "--jobs", "0", "a"],
     line: 'oci: pull: option "--jobs <n>" argument "0" is invalid: ' +
-      'it must be a whole number from 1; see "oci pull --help"',
+      'it must be a whole number from 1 to 1000; see "oci pull --help"',
   },
   {
     args: ["pull", "--platform", "linux", "a"],

@@ -120,7 +120,7 @@ Deno.test("totalLine() says how far, how fast and how long", () => {
     leftMs: 5500,
   });
 
-  assertEquals(line, "34 MB of 100 MB (34 %), 2 blobs done, 12 MB/s, 6.0 s left");
+  assertEquals(line, "34 MB of 100 MB (34 %), 2 blobs done, 12 MB/s, 6 s left");
 });
 
 Deno.test("activeLine() fits terminals of every width", () => {

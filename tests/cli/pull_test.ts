@@ -3,19 +3,12 @@ import { serveRegistry } from "../../registry/mod.ts";
 import { faultyRegistry, on, stall, wrongByte } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../_support/image.ts";
 import { runOci } from "../_support/process.ts";
-import { file, tar } from "../_support/tar.ts";
+import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 function image(platform: string, ...texts: readonly string[]): BuiltImage {
   const layers = texts.map((text, i) => tar(file(`file${i}`, text)));
   return buildImage({ layers, platform });
-}
-
-/** Bytes that gzip cannot make smaller, for layers that take a while. */
-function noise(size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-  return bytes;
 }
 
 Deno.test("oci pull prints each reference with its digest", async () => {
