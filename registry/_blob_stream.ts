@@ -31,6 +31,7 @@ export interface BlobStreamOptions {
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -178,6 +179,7 @@ class BlobReader {
     const source = this.#source;
     return new Retry(source.policy, {
       signal: this.#signal,
+      onWarning: this.#options.onWarning,
       isKnown: () => source.isKnown,
       onRetry: (error, delayMs) => {
         this.#options.onRetry?.({ offset: this.#offset, error, delayMs });

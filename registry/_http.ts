@@ -63,7 +63,7 @@ export class Http implements Disposable {
           : AbortSignal.any([signal, controller.signal]),
         client,
       });
-      this.#log(request, started, { status: response.status });
+      this.#log(request, started, { status: response.status, ...rateLimitOf(response.headers) });
       return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
     } catch (error) {
       signal?.throwIfAborted();
@@ -98,9 +98,15 @@ export class Http implements Disposable {
   #log(
     { method, url }: HttpRequest,
     started: number,
-    outcome: Pick<RequestLog, "status" | "error">,
+    outcome: Pick<RequestLog, "status" | "error" | "rateLimit">,
   ): void {
     const durationMs = Math.round(performance.now() - started);
     this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
   }
+}
+
+function rateLimitOf(headers: Headers): Pick<RequestLog, "rateLimit"> {
+  const [limit, remaining] = [headers.get("ratelimit-limit"), headers.get("ratelimit-remaining")];
+  if (limit === null && remaining === null) return {};
+  return { rateLimit: `${remaining ?? "?"} of ${limit ?? "?"}` };
 }

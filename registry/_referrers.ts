@@ -106,7 +106,12 @@ async function readFallback(
   if (document.descriptor.digest === digest) return [];
   const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
     const referrer = await orNothing(readNestedManifest(registry, reference, entry, context));
-    return referrer?.value.value.subject?.digest === digest ? [entry] : [];
+    if (referrer?.value.value.subject?.digest !== digest) return [];
+    const { kind, value } = referrer.value;
+    // Who writes the tag may leave the type out; the API fills it in like this.
+    const implied = kind === "manifest" ? value.config.mediaType : undefined;
+    const artifactType = entry.artifactType ?? value.artifactType ?? implied;
+    return [artifactType === undefined ? entry : { ...entry, artifactType }];
   }));
   return checked.flat();
 }

@@ -79,8 +79,8 @@ export class Registry {
 
   /** Makes a request and reads the answer, again and again until both succeed. */
   async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const { signal } = request;
-    const retry = new Retry(this.policy, { signal, isKnown: () => this.isKnown });
+    const { signal, onWarning } = request;
+    const retry = new Retry(this.policy, { signal, onWarning, isKnown: () => this.isKnown });
     for (;;) {
       try {
         using answer = await this.open(request, retry.attempt);

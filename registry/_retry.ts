@@ -5,6 +5,9 @@ const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
 /** So often something is tried again that is not likely to change. */
 const DOUBTFUL_RETRIES = 2;
 
+/** From here on a pause is worth a word. */
+const LONG_PAUSE_MS = 5_000;
+
 /** Whether a status says that the same request may succeed later. 520 to 524 are Cloudflare's. */
 export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.has(status) || (status >= 520 && status <= 524);
@@ -30,6 +33,8 @@ export interface RetryOptions {
   readonly isKnown?: () => boolean;
   /** Is told of each pause. */
   readonly onRetry?: ((error: unknown, delayMs: number) => void) | undefined;
+  /** Is told of a pause that a registry asks for and a user would wonder about. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** The attempts at one thing. */
@@ -61,7 +66,7 @@ export class Retry {
    * @param immediately Whether the pause may be left out, as a great deal went forward.
    */
   async after(error: unknown, immediately = false): Promise<void> {
-    const { signal, onRetry } = this.#options;
+    const { signal, onRetry, onWarning } = this.#options;
     signal?.throwIfAborted();
     if (this.#failures >= this.#allowed(error)) throw error;
     const asked = error instanceof RegistryError ? error.retryAfterMs ?? 0 : 0;
@@ -70,6 +75,10 @@ export class Retry {
     this.#failures++;
     this.#attempt++;
     onRetry?.(error, delayMs);
+    if (asked >= LONG_PAUSE_MS && error instanceof RegistryError) {
+      const host = URL.parse(error.url)?.host ?? "the registry";
+      onWarning?.(`Waiting ${Math.ceil(asked / 1000)} s as ${host} asks for it (${error.status})`);
+    }
     if (delayMs > 0) await this.#policy.clock.sleep(delayMs, signal);
   }
 

@@ -22,14 +22,23 @@ export class SharedTask<T> {
   async wait(signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const { promise, reject } = Promise.withResolvers<never>();
-    const stop = () => reject(signal?.reason);
+    let isWaiting = true;
+    const leave = () => {
+      if (isWaiting && --this.#waiting === 0) this.#controller.abort();
+      isWaiting = false;
+    };
+    // At once, so that who comes next does not join what is about to be stopped.
+    const stop = () => {
+      reject(signal?.reason);
+      leave();
+    };
     signal?.addEventListener("abort", stop, { once: true });
     this.#waiting++;
     try {
       return await Promise.race([this.#result, promise]);
     } finally {
       signal?.removeEventListener("abort", stop);
-      if (--this.#waiting === 0) this.#controller.abort();
+      leave();
     }
   }
 }

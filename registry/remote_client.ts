@@ -10,7 +10,7 @@ import {
   parsePlatform,
   type RemoteImage,
 } from "../spec/mod.ts";
-import { foreignBlob, registryBlob } from "./_blob_sources.ts";
+import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
 import { readImage } from "./_image.ts";
@@ -109,8 +109,7 @@ export class RemoteClient implements ImageClient, Disposable {
       platform: typeof platform === "string" ? parsePlatform(platform) : platform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       compressed: (descriptor) => (readOptions = {}) => {
-        const { signal: _, ...connection } = options;
-        return this.blob(reference, descriptor, { ...connection, ...readOptions });
+        return this.blob(reference, descriptor, { ...connectionOf(options), ...readOptions });
       },
     });
     onProgress?.({
@@ -196,8 +195,11 @@ export class RemoteClient implements ImageClient, Disposable {
     }
     const name = `${repository.registry}/${repository.repository}`;
     const task = `pull the blob ${digest} of "${name}"`;
-    const sources = this.#blobSources(repository, descriptor, task, options);
-    return Promise.resolve(openBlobStream(descriptor, sources, { offset, task, signal, onRetry }));
+    const onWarning = this.#warner(options);
+    const sources = this.#blobSources(repository, descriptor, { task, onWarning }, options);
+    return Promise.resolve(
+      openBlobStream(descriptor, sources, { offset, task, signal, onRetry, onWarning }),
+    );
   }
 
   /**
@@ -267,10 +269,10 @@ export class RemoteClient implements ImageClient, Disposable {
   #blobSources(
     { registry, repository }: Repository,
     descriptor: Descriptor,
-    task: string,
+    how: Omit<BlobContext, "repository">,
     options: RemoteOptions,
   ): readonly BlobSource[] {
-    const context = { repository, task, onWarning: this.#warner(options) };
+    const context = { ...how, repository };
     const sources = this.#connections.sources(registry, options);
     const fromRegistry = sources.usable.map((source) => {
       return registryBlob(source, sources, descriptor, context);
@@ -289,4 +291,13 @@ export class RemoteClient implements ImageClient, Disposable {
     });
     return [...fromRegistry, ...elsewhere];
   }
+}
+
+/** What of the options of an image goes for its layers too. */
+function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
+  return {
+    ...(auth === undefined ? {} : { auth }),
+    ...(caCerts === undefined ? {} : { caCerts }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  };
 }

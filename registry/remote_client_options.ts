@@ -145,6 +145,8 @@ export interface RequestLog {
   readonly status?: number;
   /** Why there was no answer. */
   readonly error?: string;
+  /** What is left of a rate limit and the limit, as in `76;w=21600 of 100;w=21600`. */
+  readonly rateLimit?: string;
   /** How long it took until the headers came, in milliseconds. */
   readonly durationMs: number;
 }

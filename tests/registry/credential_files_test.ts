@@ -117,7 +117,11 @@ Deno.test("credentialPaths() lists the files of docker and podman in their order
     "/run/1/containers/auth.json",
     "/home/me/.config/containers/auth.json",
   ]);
-  const moved: Record<string, string> = { ...env, DOCKER_CONFIG: "/docker", XDG_CONFIG_HOME: "/config" };
+  const moved: Record<string, string> = {
+    ...env,
+    DOCKER_CONFIG: "/docker",
+    XDG_CONFIG_HOME: "/config",
+  };
   assertEquals(credentialPaths((name) => moved[name]), [
     "/auth",
     "/docker/config.json",

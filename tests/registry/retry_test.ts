@@ -99,11 +99,13 @@ Deno.test.each([
 ])("RemoteClient waits as long as Retry-After says: $pause ms", async ({ retryAfter, pause }) => {
   await using scene = makeScene([on({ kind: "manifest", nth: 1 }, busy(429, retryAfter))]);
   const clock = new FakeClock();
-  using client = testClient({ clock });
+  const warnings: string[] = [];
+  using client = testClient({ clock, onWarning: (message) => warnings.push(message) });
 
   await client.document(scene.reference);
 
   assertEquals(clock.pauses, [pause]);
+  assertEquals(warnings, [`Waiting ${pause / 1000} s as ${scene.registry.host} asks for it (429)`]);
 });
 
 Deno.test("RemoteClient does not wait longer than maxWaitMs, but says when to come back", async () => {
