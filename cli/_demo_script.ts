@@ -1,5 +1,5 @@
 import type { Session } from "./_session.ts";
-import { terminalKind } from "./_terminal_kind.ts";
+import { terminalKind } from "./_terminal.ts";
 
 const BOLD = "\x1b[1m";
 const PLAIN = "\x1b[0m";

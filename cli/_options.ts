@@ -68,8 +68,12 @@ export function addRegistryOptions(command: Command): Command {
       "ask this mirror before the registry (repeatable)",
       collectMirror,
     )
-    .option("--jobs <n>", "layers to transfer at once", parseCount(1, 1000))
-    .option("--retries <n>", "attempts without any progress before giving up", parseCount(0, 1000))
+    .option("--jobs <n>", "layers to transfer at once; default: 6", parseCount(1, 1000))
+    .option(
+      "--retries <n>",
+      "failures in a row, without any progress, to try again after; default: 8",
+      parseCount(0, 1000),
+    )
     .addOption(
       new Option("--progress <how>", "how to show progress, on standard error; default: auto")
         .choices(["auto", "plain", "json", "none"]),

@@ -3,6 +3,7 @@ import { type CommandModule, COMMANDS } from "./_commands.ts";
 import { UsageError } from "./_errors.ts";
 import { formatTable } from "./_format.ts";
 import { addCommonOptions } from "./_options.ts";
+import { terminalSize } from "./_terminal.ts";
 
 /** Asked for with `--help`: not a failure, but the end of parsing. */
 export class HelpRequest extends Error {
@@ -31,13 +32,9 @@ function quietCommand(name: string): Command {
     });
 }
 
+/** As wide as the terminal, but no wider than reads well. */
 function helpWidth(): number {
-  try {
-    return Math.min(Deno.consoleSize().columns, 100);
-  } catch {
-    // Not a terminal.
-    return 100;
-  }
+  return Deno.stdout.isTerminal() ? Math.min(terminalSize().columns, 100) : 100;
 }
 
 /** A command with everything that its help shows. */

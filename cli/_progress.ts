@@ -2,6 +2,7 @@ import type { ImageProgress } from "../registry/mod.ts";
 import type { Notices } from "./_notices.ts";
 import { activeLine, clip, finishedLine, totalLine } from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";
+import { type TerminalSize, terminalSize } from "./_terminal.ts";
 
 /** The most often that a terminal is drawn on: ten times a second. */
 const REDRAW_MS = 100;
@@ -13,12 +14,6 @@ export type ProgressStyle = "terminal" | "plain" | "json" | "none";
 export interface ProgressView extends Disposable {
   /** Takes the next event. */
   readonly report: (event: ImageProgress) => void;
-}
-
-/** The size of a terminal in characters. */
-export interface TerminalSize {
-  readonly columns: number;
-  readonly rows: number;
 }
 
 /**
@@ -46,7 +41,7 @@ export function openProgress(
   style: ProgressStyle,
   notices: Notices,
   intervalMs: number,
-  size: () => TerminalSize = Deno.consoleSize,
+  size: () => TerminalSize = terminalSize,
 ): ProgressView {
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
   if (style === "terminal") return terminalView(notices, size);

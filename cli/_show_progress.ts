@@ -1,7 +1,7 @@
 import type { RegistryOptions } from "./_options.ts";
 import { openProgress, progressStyle, type ProgressView } from "./_progress.ts";
 import type { Session } from "./_session.ts";
-import { terminalKind } from "./_terminal_kind.ts";
+import { terminalKind } from "./_terminal.ts";
 
 /** Shows progress on standard error, as the options and the terminal want it. */
 export function showProgress(session: Session): ProgressView {
