@@ -34,7 +34,7 @@ export function unmountTree(directory: string, options: UnmountOptions = {}): vo
 }
 
 /** Where something is mounted in a directory, itself included, in the order of mounting. */
-export function mountsIn(directory: string): readonly string[] {
+function mountsIn(directory: string): readonly string[] {
   const inside = directory === "/" ? "/" : `${directory}/`;
   return readMounts()
     .filter(({ target }) => target === directory || target.startsWith(inside))

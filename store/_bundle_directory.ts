@@ -1,8 +1,8 @@
-import { mountsIn, unmountTree } from "../layer/mod.ts";
 import type { Digest } from "../spec/mod.ts";
 import { BundleError, type BundleKind } from "./bundle.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { removeIfAny, removeTree } from "./_remove_tree.ts";
+import { mountsIn, unmountAll } from "./_unmount.ts";
 
 /** What a bundle's own file says of it. */
 export interface BundleState {
@@ -131,14 +131,8 @@ export class BundleDirectory implements Disposable {
 
   /** Unmounts and removes everything in the directory but the bundle's own file. */
   async empty(onWarning?: (message: string) => void): Promise<void> {
-    unmountTree(this.path, onWarning && { onWarning });
-    const mounted = mountsIn(this.path);
-    if (mounted.length > 0) {
-      throw new BundleError(
-        `Cannot remove "${this.path}": "${mounted[0]}" is still mounted; unmount it before`,
-        this.path,
-      );
-    }
+    if (await isOnly(this.path, STATE)) return;
+    await this.#unmount(onWarning);
     // First what makes it a complete bundle, so that what follows may be interrupted.
     await removeIfAny(`${this.path}/${CONFIG}`);
     for await (const { name, isDirectory } of Deno.readDir(this.path)) {
@@ -146,6 +140,27 @@ export class BundleDirectory implements Disposable {
       if (isDirectory) await removeTree(`${this.path}/${name}`);
       else await removeIfAny(`${this.path}/${name}`);
     }
+  }
+
+  async #unmount(onWarning: ((message: string) => void) | undefined): Promise<void> {
+    let mounted: string | undefined;
+    try {
+      await unmountAll(this.path, onWarning);
+      mounted = mountsIn(this.path)[0]?.target;
+    } catch (error) {
+      const { message } = error as Error;
+      throw new BundleError(
+        `Cannot unmount what is in "${this.path}": ${message}; ` +
+          "do it as who made the bundle, and with --allow-ffi",
+        this.path,
+        { cause: error },
+      );
+    }
+    if (mounted === undefined) return;
+    throw new BundleError(
+      `Cannot remove "${this.path}": "${mounted}" is still mounted; unmount it before`,
+      this.path,
+    );
   }
 
   /**

@@ -1,4 +1,4 @@
-import { countMappedIds, type Ownership } from "../layer/mod.ts";
+import { type IdRange, type Ownership, readIdMaps } from "../layer/mod.ts";
 
 /** As many ids as every distribution gives to a user in `/etc/subuid`. */
 const ENOUGH_IDS = 65_536;
@@ -12,8 +12,15 @@ const ENOUGH_IDS = 65_536;
  */
 export async function defaultOwnership(directory: string): Promise<Ownership> {
   if (await processUid(directory) !== 0) return "squash";
-  const ids = countMappedIds();
-  return ids === undefined || Math.min(ids.uids, ids.gids) >= ENOUGH_IDS ? "strict" : "squash";
+  const maps = readIdMaps();
+  if (maps === undefined) return "strict";
+  const isEnough = [maps.uids, maps.gids].every((ranges) => countIds(ranges) >= ENOUGH_IDS);
+  return isEnough ? "strict" : "squash";
+}
+
+/** How many ids there are in ranges. */
+function countIds(ranges: readonly IdRange[]): number {
+  return ranges.reduce((sum, { size }) => sum + size, 0);
 }
 
 async function processUid(directory: string): Promise<number | null> {

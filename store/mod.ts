@@ -14,23 +14,35 @@
  *
  * @module
  */
-export type { BlobSource, Ingestion, IngestOptions, IngestProgress } from "./_ingest.ts";
+export type {
+  BlobFollower,
+  BlobSource,
+  Ingestion,
+  IngestOptions,
+  IngestProgress,
+} from "./_ingest.ts";
 export * from "./blob_writer.ts";
-export * from "./bundle.ts";
+export { type Bundle, BundleError, type BundleKind, checkBundleId } from "./bundle.ts";
 export * from "./bundler.ts";
 export * from "./content_store.ts";
 export * from "./errors.ts";
+export { findRuntime, RUNTIMES } from "./find_runtime.ts";
 export type { StoredReference } from "./layout_index.ts";
 export * from "./image.ts";
 export * from "./layout_client.ts";
+export * from "./open_bundler.ts";
 export * from "./overlay/layer_kind.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
+export * from "./overlay/overlay_mounter.ts";
 export * from "./overlay/prepare_layers.ts";
-export * from "./overlay/supported.ts";
+export { type OverlaySupport, overlaySupported } from "./overlay/supported.ts";
 export * from "./read_image.ts";
 export * from "./registry_content.ts";
 export * from "./remove_bundle.ts";
+export * from "./rootless_maps.ts";
+export * from "./runtime.ts";
+export * from "./runtime_error.ts";
 export * from "./uncompressed/uncompressed_bundler.ts";
 export * from "./validate_image.ts";
 export * from "./write_spec.ts";

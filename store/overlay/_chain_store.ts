@@ -1,8 +1,8 @@
-import { unmountTree } from "../../layer/mod.ts";
 import { digestHex, digestOf } from "../../spec/mod.ts";
 import { lstatIfAny } from "../_durable.ts";
 import { lockFile } from "../_file_lock.ts";
 import { removeIfAny, removeTree } from "../_remove_tree.ts";
+import { unmountAll } from "../_unmount.ts";
 import { StoreError } from "../errors.ts";
 
 /** What is written beside an extracted layer. */
@@ -138,7 +138,7 @@ export class ChainStore {
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
     if (await lstatIfAny(path) === undefined) continue;
-    unmountTree(path);
+    await unmountAll(path);
     await removeTree(path);
   }
 }

@@ -4,20 +4,21 @@ import {
   extractLayer,
   type ExtractLayerOptions,
   type ExtractReport,
-  mountOverlay,
+  type Ownership,
   syncFileSystem,
   type TarHeader,
-  unmountTree,
 } from "../../layer/mod.ts";
 import { type Digest, digestOf } from "../../spec/mod.ts";
 import { removeTree } from "../_remove_tree.ts";
+import { unmountAll } from "../_unmount.ts";
 import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image, Layer } from "../image.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { layerWhiteouts } from "./_layer_whiteouts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
+import { formatLayerKind } from "./layer_kind.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** A layer that is extracted into a directory fit to be a lower one of an overlay. */
 export interface ExtractedLayer {
@@ -46,7 +47,11 @@ export type LayerExtraction = (
 ) => Promise<ExtractReport>;
 
 /** Options for {@linkcode OverlayLayerResolver}. */
-export interface LayerResolverOptions extends LayerKind {
+export interface LayerResolverOptions {
+  /** What the layers are mounted with, those that need their parents already when extracted. */
+  readonly mounter: OverlayMounter;
+  /** To whom the files belong. */
+  readonly ownership: Ownership;
   /**
    * How many layers are extracted at once.
    *
@@ -126,7 +131,8 @@ export class OverlayLayerResolver {
     chainId: Digest,
     parents: readonly Promise<ExtractedLayer>[],
   ): Promise<ExtractedLayer> {
-    const kind = formatLayerKind(this.#options);
+    const { ownership, mounter: { namespace } } = this.#options;
+    const kind = formatLayerKind({ namespace, ownership });
     const alone = `layer ${layer.diffId} ${kind}`;
     const chained = `chain ${chainId} ${kind}`;
     const found = await this.#chains.find(alone) ?? await this.#chains.find(chained);
@@ -174,7 +180,7 @@ export class OverlayLayerResolver {
     const begun = await this.#chains.begin(alone, this.#options.signal);
     if ("key" in begun) return begun;
     await using draft = begun;
-    const { namespace } = this.#options;
+    const { namespace } = this.#options.mounter;
     let done: Extraction;
     try {
       done = await this.#run(layer, draft.path, layerWhiteouts(namespace));
@@ -206,16 +212,12 @@ export class OverlayLayerResolver {
       await Deno.mkdir(directory);
       await Deno.chmod(directory, 0o755);
     }
-    mountOverlay(lowers, view, {
-      writable: { upper: path, work },
-      userXattr: this.#options.namespace === "user",
-      redirectDirectories: false,
-    });
+    await this.#options.mounter.mount(lowers, view, { upper: path, work });
     let done: Extraction;
     try {
       done = await this.#run(layer, view);
     } finally {
-      unmountTree(view);
+      await unmountAll(view);
     }
     await removeTree(view);
     await removeTree(work);

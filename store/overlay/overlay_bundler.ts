@@ -1,10 +1,4 @@
-import {
-  keepNativeBackend,
-  mountOverlay,
-  mountTmpfs,
-  type Ownership,
-  unmountTree,
-} from "../../layer/mod.ts";
+import { keepNativeBackend, mountTmpfs, type Ownership, unmountTree } from "../../layer/mod.ts";
 import type { SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
@@ -15,7 +9,8 @@ import type { ContentStore } from "../content_store.ts";
 import type { Image } from "../image.ts";
 import { dressUpper, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
-import { type OverlaySupport, overlaySupported } from "./supported.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
+import { findKernelMounter } from "./supported.ts";
 
 /** Where what a container writes is kept. */
 export type OverlayUpperPlace =
@@ -27,9 +22,15 @@ export type OverlayUpperPlace =
 /** Options for {@linkcode OverlayBundler}. */
 export interface OverlayBundlerOptions {
   /**
+   * What mounts.
+   *
+   * @default The kernel.
+   */
+  readonly mounter?: OverlayMounter;
+  /**
    * Where what a container writes is kept.
    *
-   * @default {{ kind: "tmpfs" }}
+   * @default In memory if the kernel mounts, else on the disk.
    */
   readonly upper?: OverlayUpperPlace;
   /**
@@ -73,7 +74,7 @@ export interface OverlayBundlerOptions {
 export class OverlayBundler implements Bundler {
   readonly #store: ContentStore;
   readonly #options: OverlayBundlerOptions;
-  #support: Promise<OverlaySupport> | undefined;
+  #mounter: OverlayMounter | Promise<OverlayMounter | string> | undefined;
 
   /** Of images in a store. */
   constructor(store: ContentStore, options: OverlayBundlerOptions = {}) {
@@ -103,47 +104,45 @@ export class OverlayBundler implements Bundler {
     using _native = keepNativeBackend();
     const { path: store } = this.#store;
     const { onWarning } = this.#options;
+    const mounter = await this.#findMounter(directory);
     return await makeBundle({
-      ...{ directory, kind: "overlay", store, image, options, onWarning },
-      fill: (path, recordLayers) => this.#fill(path, image, recordLayers),
+      ...{ directory, kind: mounter.kind, store, image, options, onWarning },
+      fill: (path, recordLayers) => this.#fill(path, image, mounter, recordLayers),
     });
+  }
+
+  /** What mounts, if anything can; found out once. */
+  async #findMounter(path: string): Promise<OverlayMounter> {
+    this.#mounter ??= this.#options.mounter ?? findKernelMounter(this.#store.path);
+    const mounter = await this.#mounter;
+    if (typeof mounter !== "string") return mounter;
+    throw new BundleError(
+      `Cannot mount an overlay for "${path}": ${mounter}; use the uncompressed bundler`,
+      path,
+    );
   }
 
   async #fill(
     path: string,
     image: Image,
+    mounter: OverlayMounter,
     recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<void> {
-    this.#support ??= overlaySupported(this.#store.path);
-    const support = await this.#support;
-    if (!support.supported) {
-      throw new BundleError(
-        `Cannot mount an overlay for "${path}": ${support.reason}; use the uncompressed bundler`,
-        path,
-      );
-    }
-    const layers = await this.#resolve(image, support.namespace);
-    await recordLayers(layers.map(({ name }) => name));
-    await Deno.mkdir(`${path}/${ROOTFS}`);
-    await this.#mount(path, layers, support.namespace === "user");
-  }
-
-  async #resolve(
-    image: Image,
-    namespace: "trusted" | "user",
-  ): Promise<readonly ExtractedLayer[]> {
     const { upper: _, ...options } = this.#options;
     const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
-    const resolver = new OverlayLayerResolver(this.#store, { ...options, namespace, ownership });
-    return await resolver.resolve(image);
+    const resolver = new OverlayLayerResolver(this.#store, { ...options, mounter, ownership });
+    const layers = await resolver.resolve(image);
+    await recordLayers(layers.map(({ name }) => name));
+    await Deno.mkdir(`${path}/${ROOTFS}`);
+    await this.#mount(path, layers, mounter);
   }
 
   async #mount(
     path: string,
     layers: readonly ExtractedLayer[],
-    userXattr: boolean,
+    mounter: OverlayMounter,
   ): Promise<void> {
-    const { upper: place = { kind: "tmpfs" } } = this.#options;
+    const place: OverlayUpperPlace = this.#options.upper ?? { kind: mounter.upper };
     const scratch = `${path}/scratch`;
     await Deno.mkdir(scratch);
     if (place.kind === "tmpfs") mountTmpfs(scratch, place);
@@ -153,13 +152,13 @@ export class OverlayBundler implements Bundler {
     dressUpper(upper, layers);
     const lowers = lowersOf(layers);
     if (lowers.length === 0) {
-      // The kernel wants one, even for an image without layers.
+      // One is needed, even for an image without layers.
       await Deno.mkdir(`${scratch}/lower`);
       lowers.push(`${scratch}/lower`);
     }
-    mountOverlay(lowers, `${path}/${ROOTFS}`, { writable: { upper, work }, userXattr });
-    // The overlay holds on to the memory by itself: one mount is left to be taken care of.
-    if (place.kind === "tmpfs") {
+    await mounter.mount(lowers, `${path}/${ROOTFS}`, { upper, work });
+    // The kernel's overlay holds on to the memory by itself: one mount is left to take care of.
+    if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTree(scratch);
       await Deno.remove(scratch);
     }

@@ -8,10 +8,17 @@ import {
   type LayerExtraction,
   OverlayLayerResolver,
 } from "./layer_resolver.ts";
-import { overlaySupported } from "./supported.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
+import { findKernelMounter } from "./supported.ts";
 
 /** Options for {@linkcode prepareLayers}. */
 export interface PrepareLayersOptions {
+  /**
+   * What the layers will be mounted with.
+   *
+   * @default The kernel.
+   */
+  readonly mounter?: OverlayMounter;
   /**
    * To whom files belong; a bundler that is to use the layers must be told the same.
    *
@@ -54,17 +61,17 @@ export async function prepareLayers(
 ): Promise<readonly ExtractedLayer[]> {
   const { ownership } = options;
   using _native = keepNativeBackend();
-  const support = await overlaySupported(store.path);
-  if (!support.supported) {
+  const mounter = options.mounter ?? await findKernelMounter(store.path);
+  if (typeof mounter === "string") {
     throw new BundleError(
-      `Cannot prepare layers for overlays: ${support.reason}; do without, ` +
+      `Cannot prepare layers for overlays: ${mounter}; do without, ` +
         "the uncompressed bundler needs none",
       store.path,
     );
   }
   const resolver = new OverlayLayerResolver(store, {
     ...options,
-    namespace: support.namespace,
+    mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
   });
   return await resolver.resolve(image);

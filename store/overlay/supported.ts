@@ -1,14 +1,12 @@
-import {
-  keepNativeBackend,
-  mountOverlay,
-  mountTmpfs,
-  openFileTree,
-  overlayWhiteouts,
-  unmountTree,
-} from "../../layer/mod.ts";
+import { keepNativeBackend, mountTmpfs, openFileTree, overlayWhiteouts } from "../../layer/mod.ts";
 import { lstatIfAny } from "../_durable.ts";
 import { removeTree } from "../_remove_tree.ts";
+import { unmountAll } from "../_unmount.ts";
+import { findProgram } from "../find_runtime.ts";
+import { fuseMounter } from "./_fuse_mounter.ts";
+import { kernelMounter } from "./_kernel_mounter.ts";
 import type { LayerKind } from "./layer_kind.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Whether overlays can be mounted, and how; or why not. */
 export type OverlaySupport =
@@ -36,84 +34,91 @@ export type OverlaySupport =
  * ```
  */
 export async function overlaySupported(root: string): Promise<OverlaySupport> {
-  if (Deno.build.os !== "linux") return refuse("the overlay file system is part of Linux");
+  const mounter = await findKernelMounter(root);
+  return typeof mounter === "string"
+    ? { supported: false, reason: mounter }
+    : { supported: true, namespace: mounter.namespace };
+}
+
+/**
+ * How the kernel may do it. Marks of the user's own come second, as a program in the container could
+ * make them itself; memory takes them since Linux 6.6.
+ */
+const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
+
+/** The kernel's overlay file system, or why there is none. */
+export async function findKernelMounter(root: string): Promise<OverlayMounter | string> {
+  if (Deno.build.os !== "linux") return "the overlay file system is part of Linux";
   using _native = keepNativeBackend();
+  const reasons = new Set<string>();
+  for (const [namespace, upper] of WAYS) {
+    const mounter = kernelMounter(namespace, upper);
+    const reason = await tryMounter(root, mounter);
+    if (reason === undefined) return mounter;
+    reasons.add(reason);
+  }
+  return [...reasons].join("; ");
+}
+
+/** The program fuse-overlayfs, or why there is none. */
+export async function findFuseMounter(root: string): Promise<OverlayMounter | string> {
+  const program = await findProgram("fuse-overlayfs");
+  if (program === undefined) return "fuse-overlayfs is not installed";
+  const mounter = fuseMounter(program);
+  return await tryMounter(root, mounter) ?? mounter;
+}
+
+/** Has an overlay mounted and looks at it; says why it is not what it must be. */
+async function tryMounter(root: string, mounter: OverlayMounter): Promise<string | undefined> {
   await Deno.mkdir(root, { recursive: true });
   const trial = await Deno.makeTempDir({ dir: await Deno.realPath(root), prefix: ".overlay-" });
+  let isMounted = false;
   try {
-    const reasons = new Set<string>();
-    // As root of the host both work, but a program in the container could then make marks itself.
-    for (const namespace of ["trusted", "user"] as const) {
-      const reason = await tryNamespace(`${trial}/${namespace}`, namespace);
-      if (reason === undefined) return { supported: true, namespace };
-      reasons.add(reason);
+    for (const name of ["lower/dir", "marked/dir", "scratch", "view"]) {
+      await Deno.mkdir(`${trial}/${name}`, { recursive: true });
     }
-    return refuse([...reasons].join("; "));
+    await Deno.writeTextFile(`${trial}/lower/removed`, "");
+    await Deno.writeTextFile(`${trial}/lower/dir/hidden`, "");
+    mark(`${trial}/marked`, mounter.namespace);
+    const scratch = `${trial}/scratch`;
+    if (mounter.upper === "tmpfs") {
+      mountTmpfs(scratch);
+      isMounted = true;
+    }
+    const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+    await Deno.mkdir(upper);
+    await Deno.mkdir(work);
+    const lowers = [`${trial}/marked`, `${trial}/lower`];
+    await mounter.mount(lowers, `${trial}/view`, { upper, work });
+    isMounted = true;
+    return await lookAt(`${trial}/view`);
+  } catch (error) {
+    return describeRefusal(error);
   } finally {
+    if (isMounted) await unmountAll(trial);
     await removeTree(trial);
   }
 }
 
-function refuse(reason: string): OverlaySupport {
-  return { supported: false, reason };
-}
-
-/** Mounts an overlay with the marks of a namespace; says why it does not do what it must. */
-async function tryNamespace(
-  trial: string,
-  namespace: LayerKind["namespace"],
-): Promise<string | undefined> {
-  for (const name of ["lower/dir", "upper/dir", "scratch", "view"]) {
-    await Deno.mkdir(`${trial}/${name}`, { recursive: true });
-  }
-  await Deno.writeTextFile(`${trial}/lower/removed`, "");
-  await Deno.writeTextFile(`${trial}/lower/dir/hidden`, "");
-  try {
-    markUpper(`${trial}/upper`, namespace);
-    const scratch = `${trial}/scratch`;
-    mountTmpfs(scratch);
-    await Deno.mkdir(`${scratch}/upper`);
-    await Deno.mkdir(`${scratch}/work`);
-    mountOverlay([`${trial}/upper`, `${trial}/lower`], `${trial}/view`, {
-      writable: { upper: `${scratch}/upper`, work: `${scratch}/work` },
-      userXattr: namespace === "user",
-    });
-    return await lookAt(`${trial}/view`);
-  } catch (error) {
-    const { message } = error as Error;
-    if (!(error instanceof Deno.errors.PermissionDenied)) return message;
-    return 'to mount needs root, or root of a user namespace as "unshare -Urm" makes it ' +
-      `(${message})`;
-  } finally {
-    unmountAny(trial);
-  }
-}
-
-function unmountAny(trial: string): void {
-  try {
-    unmountTree(trial);
-  } catch (error) {
-    // Who cannot unmount could not mount.
-    if (!(error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.NotCapable)) {
-      throw error;
-    }
-  }
-}
-
-function markUpper(upper: string, namespace: LayerKind["namespace"]): void {
-  using tree = openFileTree(upper, { backend: "native" });
+function mark(directory: string, namespace: LayerKind["namespace"]): void {
+  using tree = openFileTree(directory, { backend: "native" });
   const whiteouts = overlayWhiteouts({ namespace });
   whiteouts.hide(tree, "removed");
   whiteouts.hideAll(tree, "dir");
 }
 
 async function lookAt(view: string): Promise<string | undefined> {
-  if (await lstatIfAny(`${view}/removed`) !== undefined) return "the kernel heeds no whiteouts";
-  if (await lstatIfAny(`${view}/dir/hidden`) !== undefined) {
-    return "the kernel heeds no opaque directories";
-  }
+  if (await lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
+  if (await lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
   // In the place of a whiteout, a directory must be marked opaque in the upper directory.
   await Deno.mkdir(`${view}/removed`);
   await Deno.writeTextFile(`${view}/removed/file`, "");
   return undefined;
+}
+
+function describeRefusal(error: unknown): string {
+  const { message } = error as Error;
+  if (!(error instanceof Deno.errors.PermissionDenied)) return message;
+  return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it ' +
+    `(${message})`;
 }

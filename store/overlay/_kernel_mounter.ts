@@ -1,0 +1,24 @@
+import { mountOverlay } from "../../layer/mod.ts";
+import type { LayerKind } from "./layer_kind.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
+
+/** The overlay file system of the kernel. */
+export function kernelMounter(
+  namespace: LayerKind["namespace"],
+  upper: OverlayMounter["upper"],
+): OverlayMounter {
+  return {
+    kind: "overlay",
+    namespace,
+    upper,
+    mount(lowers, target, writable) {
+      mountOverlay(lowers, target, {
+        writable,
+        userXattr: namespace === "user",
+        // A renamed directory would refer to its layer by a name, and a layer is used in many stacks.
+        redirectDirectories: false,
+      });
+      return Promise.resolve();
+    },
+  };
+}

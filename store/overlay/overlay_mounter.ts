@@ -1,0 +1,21 @@
+import type { OverlayUpper } from "../../layer/mod.ts";
+import type { BundleKind } from "../bundle.ts";
+import type { LayerKind } from "./layer_kind.ts";
+
+/** Something that mounts overlays: the kernel, or a program in its place. */
+export interface OverlayMounter {
+  /** What bundles that are made with it are called. */
+  readonly kind: Exclude<BundleKind, "uncompressed">;
+  /** The namespace of the attributes that mark opaque directories. */
+  readonly namespace: LayerKind["namespace"];
+  /** Where what is written should be kept, unless the user says otherwise. */
+  readonly upper: "tmpfs" | "disk";
+  /**
+   * Mounts directories over each other.
+   *
+   * @param lowers Those that are not written to, the top one first, none of them twice.
+   * @param target Where the merged view appears.
+   * @param writable What is written to.
+   */
+  mount(lowers: readonly string[], target: string, writable: OverlayUpper): Promise<void>;
+}

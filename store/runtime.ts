@@ -1,0 +1,194 @@
+import { findRuntimes } from "./find_runtime.ts";
+import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
+import { RuntimeError } from "./runtime_error.ts";
+import { SignalForwarder } from "./_signal_forwarder.ts";
+import { checkBundleId } from "./bundle.ts";
+
+/** Options for {@linkcode runBundle}. */
+export interface RunBundleOptions {
+  /**
+   * The runtime, by name or path.
+   *
+   * @default The first of crun, runc and youki that is installed.
+   */
+  readonly runtime?: string;
+  /**
+   * Name of the container.
+   *
+   * @default One that no other has.
+   */
+  readonly id?: string;
+  /** Milliseconds after which the container is killed. */
+  readonly timeoutMs?: number;
+  /**
+   * Whether the signals that this process gets are the container's: SIGINT, SIGTERM, SIGHUP,
+   * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH.
+   *
+   * @default {false}
+   */
+  readonly forwardSignals?: boolean;
+  /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
+  readonly signal?: AbortSignal;
+  /** Is told when a runtime does not take this machine and the next one is tried. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** How a container ended. */
+export interface RunResult {
+  /** Exit code of its program; 128 and the signal's number if a signal ended it. */
+  readonly code: number;
+  /** Whether it was killed as its time was up. */
+  readonly timedOut: boolean;
+}
+
+/** How long a runtime may take to be done after its container was killed. */
+const KILL_GRACE_MS = 5000;
+/** The exit code of what SIGKILL ended. */
+const KILLED = 137;
+
+/**
+ * Runs a bundle to its end, on the standard input, output and error of this process. Nothing of
+ * the container is left afterwards; the bundle stays.
+ *
+ * @param bundle The bundle, or its directory.
+ * @param options Which runtime, how long, and who gets signals.
+ * @returns How it ended.
+ * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
+ */
+export async function runBundle(
+  bundle: { readonly path: string } | string,
+  options: RunBundleOptions = {},
+): Promise<RunResult> {
+  const { id = `oci-${crypto.randomUUID().slice(0, 8)}`, timeoutMs, signal } = options;
+  signal?.throwIfAborted();
+  checkBundleId(id);
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new RangeError(
+      `Cannot run "${id}" as "timeoutMs" must be more than 0: current value is ${timeoutMs}`,
+    );
+  }
+  const path = await Deno.realPath(typeof bundle === "string" ? bundle : bundle.path);
+  const [first, ...others] = await findRuntimes(options.runtime);
+  for (let runtime = first;;) {
+    const { result, log } = await runOnce(runtime, path, id, options);
+    const next = isRefusedMachine(log) ? others.shift() : undefined;
+    if (log.length === 0) return result;
+    if (next === undefined) throw explainFailure(runtime, path, log);
+    options.onWarning?.(`${runtime} does not run here, ${next} is tried: ${log.at(-1)}`);
+    runtime = next;
+  }
+}
+
+async function runOnce(
+  runtime: string,
+  path: string,
+  id: string,
+  options: RunBundleOptions,
+): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
+  const { timeoutMs, signal } = options;
+  await using container = await Container.start(runtime, path, id);
+  using _signals = options.forwardSignals ? new SignalForwarder(container.process) : undefined;
+  let timedOut = false;
+  const kill = () => void container.kill();
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, timeoutMs);
+  signal?.addEventListener("abort", kill, { once: true });
+  try {
+    const { code } = await container.process.status;
+    signal?.throwIfAborted();
+    const log = code === 0 || timedOut ? [] : await readRuntimeLog(container.logPath);
+    return { result: { code: timedOut ? KILLED : code, timedOut }, log };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", kill);
+  }
+}
+
+/** A container that a runtime runs in the foreground, with a place for what it writes down. */
+class Container implements AsyncDisposable {
+  readonly process: Deno.ChildProcess;
+  readonly logPath: string;
+  readonly #runtime: string;
+  readonly #state: string;
+  readonly #id: string;
+  #killed: Promise<void> | undefined;
+
+  private constructor(runtime: string, state: string, bundle: string, id: string) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#id = id;
+    this.logPath = `${state}/log`;
+    this.process = new Deno.Command(runtime, {
+      args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      // Out of the terminal's process group: Ctrl-C comes once, forwarded, and not twice.
+      detached: true,
+    }).spawn();
+  }
+
+  static async start(runtime: string, bundle: string, id: string): Promise<Container> {
+    // A root of one's own, as an ordinary user need not have a directory under /run.
+    const state = await Deno.makeTempDir({ prefix: "oci-run-" });
+    try {
+      return new Container(runtime, state, bundle, id);
+    } catch (error) {
+      await Deno.remove(state, { recursive: true });
+      throw new RuntimeError(
+        `Cannot run ${runtime}: ${(error as Error).message}; grant --allow-run`,
+        runtime,
+        [],
+        { cause: error },
+      );
+    }
+  }
+
+  #globalArgs(): string[] {
+    const root = `${this.#state}/root`;
+    return ["--root", root, "--log", this.logPath, "--log-format", "json"];
+  }
+
+  /** Kills the container, and the runtime if that does not end it. */
+  async kill(): Promise<void> {
+    this.#killed ??= this.#kill();
+    await this.#killed;
+  }
+
+  async #kill(): Promise<void> {
+    const ended = this.process.status;
+    // Before the container is there, the runtime alone can be ended.
+    const killed = await this.#call("kill", this.#id, "KILL");
+    const { promise, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), killed ? KILL_GRACE_MS : 0);
+    const isEnded = await Promise.race([ended, promise]) !== false;
+    clearTimeout(timer);
+    if (isEnded) return;
+    try {
+      this.process.kill("SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+    await ended;
+  }
+
+  /** Has the runtime do something with the container; says whether it did. */
+  async #call(...args: readonly string[]): Promise<boolean> {
+    const { success } = await new Deno.Command(this.#runtime, {
+      args: [...this.#globalArgs(), ...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#killed;
+    // A runtime that was killed has left its container; one that ended has left nothing.
+    await this.#call("delete", "--force", this.#id);
+    await Deno.remove(this.#state, { recursive: true });
+  }
+}
