@@ -3,7 +3,7 @@ import type { EntryMetadata } from "./_entry_metadata.ts";
 import { removeTree } from "./_remove_tree.ts";
 import { OwnershipError } from "./errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
-import type { FileTree } from "./file_tree.ts";
+import type { FileTree, TreeEntry } from "./file_tree.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Of a directory that no entry describes. */
@@ -167,6 +167,16 @@ export class LayerTree {
     if (directory.defaultAcl !== undefined) {
       this.#metadata.setDefaultAcl(entry, directory.defaultAcl, directory.path);
     }
-    if (directory.isTimeDue) entry.setTimes(directory.mtime, directory.mtimeNs);
+    if (directory.isTimeDue) this.#setTimes(entry, directory);
+  }
+
+  #setTimes(entry: TreeEntry, directory: Directory): void {
+    try {
+      entry.setTimes(directory.mtime, directory.mtimeNs);
+    } catch (error) {
+      // A directory that was there before may be somebody else's, who lets this process write.
+      if (directory.hasEntry || !(error instanceof Deno.errors.PermissionDenied)) throw error;
+      this.#report.skip(directory.path, `its time could not be kept: ${error.message}`);
+    }
   }
 }

@@ -43,10 +43,14 @@ export interface Owner {
 
 /** `"strict"` for root, `"squash"` for everybody else. */
 export function defaultOwnership(tree: FileTree): Ownership {
-  const sys = Deno.permissions.querySync({ name: "sys", kind: "uid" });
   // Without the right to ask, who owns the root tells: it is most often made by this process.
-  const uid = sys.state === "granted" ? Deno.uid() : tree.status("")?.uid;
+  const uid = processUid() ?? tree.status("")?.uid;
   return uid === 0 ? "strict" : "squash";
+}
+
+function processUid(): number | undefined {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  return state === "granted" ? Deno.uid() ?? undefined : undefined;
 }
 
 /** The attribute that `"record"` sets. */
@@ -88,7 +92,10 @@ export function setOwner(
 
 function advice(uid: number, gid: number): string {
   const size = Math.max(65_536, uid + 1, gid + 1);
-  return `it belongs to ${uid}:${gid}, which this process may not set; add "USER:100000:${size}" ` +
+  const self = processUid();
+  // Root that may not do this is root in a user namespace: who that is outside is not known.
+  const user = self === undefined || self === 0 ? "USER" : self;
+  return `it belongs to ${uid}:${gid}, which this process may not set; add "${user}:100000:${size}" ` +
     "to /etc/subuid and /etc/subgid and run in a user namespace that has them, or choose the " +
     'ownership "squash" or "record"';
 }

@@ -1,0 +1,203 @@
+import { LimitError } from "../spec/mod.ts";
+import { copyEntry } from "./_copy_entry.ts";
+import type { Directory } from "./_directory_tree.ts";
+import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
+import type { LayerTree } from "./_layer_tree.ts";
+import { errorCode } from "./_native_error.ts";
+import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "./errors.ts";
+import { cleanPath } from "./extract_path.ts";
+import type { ReportBuilder } from "./extract_report.ts";
+import type { FileTree, FileType, TreeFile } from "./file_tree.ts";
+import type { TarHeader } from "./tar_header.ts";
+
+/** Why a file system may refuse a hard link that another would make. */
+const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP"]);
+/** Default access control lists wait in memory until all else is done. */
+const MAX_ACL_BYTES = 16_777_216;
+
+/** What an {@linkcode EntryMaker} works with. */
+export interface EntryMakerParts {
+  readonly tree: FileTree;
+  readonly names: LayerTree;
+  readonly metadata: EntryMetadata;
+  readonly report: ReportBuilder;
+  /** Whether the tree holds lower layers as well. */
+  readonly stacked: boolean;
+  readonly keepDirlinks: boolean;
+}
+
+/** Makes the entries of a layer, each in the place of whatever is there. */
+export class EntryMaker {
+  readonly #tree: FileTree;
+  readonly #names: LayerTree;
+  readonly #metadata: EntryMetadata;
+  readonly #report: ReportBuilder;
+  readonly #stacked: boolean;
+  readonly #keepDirlinks: boolean;
+  /** The entry that is being made. */
+  #place: ExtractPlace = { path: "", offset: 0 };
+  #aclBytes = 0;
+
+  constructor({ tree, names, metadata, report, stacked, keepDirlinks }: EntryMakerParts) {
+    this.#tree = tree;
+    this.#names = names;
+    this.#metadata = metadata;
+    this.#report = report;
+    this.#stacked = stacked;
+    this.#keepDirlinks = keepDirlinks;
+  }
+
+  /** Makes an entry at a clean path; a file is given back open, to be written. */
+  make(header: TarHeader, path: string, place: ExtractPlace): TreeFile | undefined {
+    this.#place = place;
+    if (path === "") {
+      this.#makeRoot(header);
+      return undefined;
+    }
+    const slash = path.lastIndexOf("/");
+    const parent = this.#names.directories.make(path.slice(0, Math.max(slash, 0)));
+    const name = path.slice(slash + 1);
+    const { type } = header;
+    if (type === "file") return this.#replace(parent, name, (path) => this.#tree.createFile(path));
+    if (type === "directory") this.#makeDirectory(header, parent, name);
+    else if (type === "symlink") this.#makeSymlink(header, parent, name);
+    else if (type === "hardlink") this.#makeHardLink(header, parent, name);
+    else this.#makeNode(header, type, parent, name);
+    return undefined;
+  }
+
+  #makeRoot(header: TarHeader): void {
+    if (header.type !== "directory") {
+      throw new PathEscapeError(this.#place, `a ${header.type} cannot take the place of the root`);
+    }
+    this.#describe(this.#names.directories.root, header);
+  }
+
+  #makeDirectory(header: TarHeader, parent: Directory, name: string): void {
+    this.#describe(this.#names.makeDirectory(parent, name, this.#keepDirlinks), header);
+  }
+
+  #describe(directory: Directory, header: TarHeader): void {
+    directory.hasEntry = true;
+    directory.touch();
+    directory.mode = header.mode;
+    directory.mtime = header.mtime;
+    directory.mtimeNs = header.mtimeNs;
+    directory.isModeDue = directory.isTimeDue = true;
+    directory.defaultAcl = this.#holdAcl(header.xattrs.get(DEFAULT_ACL));
+    using entry = this.#tree.open(directory.path);
+    if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#stacked);
+    directory.isBare = false;
+    this.#metadata.setDirectory(entry, header, this.#place);
+  }
+
+  #makeSymlink(header: TarHeader, parent: Directory, name: string): void {
+    const target = header.linkname;
+    if (target === "") throw new ExtractError(this.#place, "a symbolic link must say where to");
+    this.#replace(parent, name, (path) => this.#tree.makeSymlink(path, target) || undefined);
+    using entry = this.#tree.open(parent.join(name));
+    this.#metadata.set(entry, header, this.#place);
+  }
+
+  #makeHardLink(header: TarHeader, parent: Directory, name: string): void {
+    const path = parent.join(name);
+    const target = this.#findTarget(header.linkname);
+    if (target === path) {
+      // The name is a link to itself: what it says is so already.
+      parent.claim(name);
+      return;
+    }
+    try {
+      this.#replace(parent, name, () => this.#makeLink(path, target));
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT") throw this.#missingTarget(header.linkname, error);
+      if (code === undefined || !NO_LINK.has(code)) throw error;
+      copyEntry(this.#tree, target, this.#tree, path);
+      parent.claim(name);
+      this.#report.skip(header.path, `hard link to "${target}": ${code}; it is a copy`);
+    }
+  }
+
+  #makeLink(path: string, target: string): true | undefined {
+    try {
+      this.#tree.makeLink(path, target);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === "EEXIST") return undefined;
+      throw error;
+    }
+  }
+
+  /** The path of a hard link's target; its last part is not followed. */
+  #findTarget(linkname: string): string {
+    const { path, climbs } = cleanPath(linkname);
+    const said = `its hard link's target ${JSON.stringify(linkname)}`;
+    if (climbs) throw new PathEscapeError(this.#place, `${said} climbs above the root`);
+    const slash = path.lastIndexOf("/");
+    const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
+    const name = path.slice(slash + 1);
+    const isThere = directory !== undefined && !directory.whiteouts?.has(name);
+    const status = isThere ? this.#tree.status(directory.join(name)) : undefined;
+    if (status === undefined || directory === undefined) throw this.#missingTarget(linkname);
+    if (status.type === "directory") throw new ExtractError(this.#place, `${said} is a directory`);
+    return directory.join(name);
+  }
+
+  #missingTarget(linkname: string, cause?: unknown): ExtractError {
+    const state = `its hard link's target ${JSON.stringify(linkname)} is missing`;
+    return new ExtractError(this.#place, state, { cause });
+  }
+
+  #makeNode(header: TarHeader, type: FileType, parent: Directory, name: string): void {
+    const { devmajor, devminor } = header;
+    let reason = "the overlay file system would take it as a whiteout";
+    const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;
+    if (this.#stacked || !isWhiteout) {
+      try {
+        this.#replace(
+          parent,
+          name,
+          (path) => this.#tree.makeNode(path, type, devmajor, devminor) || undefined,
+        );
+        using entry = this.#tree.open(parent.join(name));
+        this.#metadata.set(entry, header, this.#place);
+        return;
+      } catch (error) {
+        if (
+          !(error instanceof Deno.errors.PermissionDenied) &&
+          !(error instanceof Deno.errors.NotSupported)
+        ) throw error;
+        reason = error.message;
+      }
+    }
+    using file = this.#replace(parent, name, (path) => this.#tree.createFile(path));
+    this.#metadata.set(file, header, this.#place);
+    this.#report.skip(header.path, `${type}: ${reason}; an empty file stands for it`);
+  }
+
+  /** Makes something at a name, in the place of whatever is there. */
+  #replace<T>(parent: Directory, name: string, make: (path: string) => T | undefined): T {
+    const path = parent.join(name);
+    let made = make(path);
+    if (made === undefined) {
+      this.#names.vacate(parent, name);
+      made = make(path);
+    }
+    if (made === undefined) {
+      throw new ExtractError(this.#place, "something else takes its place again and again");
+    }
+    parent.claim(name);
+    return made;
+  }
+
+  #holdAcl(value: Uint8Array | undefined): Uint8Array | undefined {
+    if (value === undefined) return undefined;
+    this.#aclBytes += value.length;
+    if (this.#aclBytes > MAX_ACL_BYTES) {
+      const subject = describePlace(this.#place);
+      throw new LimitError("bytes of default ACLs", MAX_ACL_BYTES, this.#aclBytes, subject);
+    }
+    return value.slice();
+  }
+}
