@@ -58,19 +58,29 @@ export function parseCommand(
 }
 
 /**
- * Refuses a command line that has no command, or an unknown one.
+ * Parses the options of a command line that has no command.
  *
- * @throws {UsageError} If there is something in it that is wrong.
- * @throws {HelpRequest} If it asks for help.
+ * @throws {UsageError} If one of them is wrong.
+ * @throws {HelpRequest} If they ask for help.
  */
 export function parseWithoutCommand(args: readonly string[]): void {
-  const program = addCommonOptions(quietCommand("oci"));
-  for (const name of COMMANDS.keys()) program.addCommand(quietCommand(name));
   try {
-    parse(program, args);
+    parse(addCommonOptions(quietCommand("oci")), args);
   } catch (error) {
     throw error instanceof HelpRequest ? new HelpRequest(programHelp()) : error;
   }
+}
+
+/**
+ * Refuses a command that there is not, and suggests one that there is.
+ *
+ * @throws {UsageError} Always.
+ */
+export function refuseCommand(name: string): never {
+  const program = quietCommand("oci");
+  for (const known of COMMANDS.keys()) program.addCommand(quietCommand(known));
+  parse(program, ["--", name]);
+  throw new UsageError(`there is no command "${name}"; see "oci --help"`);
 }
 
 /** Help for the whole program: what there is, and where to read on. */
@@ -111,8 +121,7 @@ function parse(command: Command, args: readonly string[]): Command {
     return command.parse(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // The first is thrown for "--help", the second where there is no command at all.
-    if (/^commander\.help(Displayed)?$/.test(error.code)) throw new HelpRequest(helpOf(command));
+    if (error.code === "commander.helpDisplayed") throw new HelpRequest(helpOf(command));
     throw new UsageError(usageMessage(error.message, `${command.name()} --help`));
   }
 }

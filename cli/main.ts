@@ -3,7 +3,13 @@ import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
 import { InterruptedError, Interruption } from "./_interruption.ts";
 import { Notices } from "./_notices.ts";
 import { Output, OutputClosedError } from "./_output.ts";
-import { HelpRequest, parseCommand, parseWithoutCommand, programHelp } from "./_parse.ts";
+import {
+  HelpRequest,
+  parseCommand,
+  parseWithoutCommand,
+  programHelp,
+  refuseCommand,
+} from "./_parse.ts";
 import { Session } from "./_session.ts";
 
 /**
@@ -39,28 +45,32 @@ interface Run {
 }
 
 async function dispatch(run: Run): Promise<number> {
-  const { name, rest } = splitArguments(run.args);
-  if (name === undefined && rest.includes("--version")) {
-    return await dispatch({ ...run, args: ["version", ...rest.filter((x) => x !== "--version")] });
-  }
-  if (name === "help") return await dispatch({ ...run, args: [...rest, "--help"] });
+  const { output, notices, signal } = run;
+  const { name, rest } = splitArguments(inFull(run.args));
   const entry = name === undefined ? undefined : COMMANDS.get(name);
-  if (name === undefined || entry === undefined) return withoutCommand(run);
+  if (name === undefined || entry === undefined) return withoutCommand(run, name, rest);
   run.doing = name;
   const module = await entry.load();
-  const { output, notices, signal } = run;
   const command = parseCommand(name, module, rest);
   run.session = new Session({ name, command, output, notices, signal });
   return await module.run(run.session) ?? 0;
 }
 
-function withoutCommand({ args, notices }: Run): number {
-  try {
-    parseWithoutCommand(args);
-  } catch (error) {
-    const asked = args.some((arg) => arg === "--help" || arg === "-h");
-    if (!(error instanceof HelpRequest) || asked) throw error;
-  }
+/** `help pull` is `pull --help`, and `--version` without a command is `version`. */
+function inFull(args: readonly string[]): readonly string[] {
+  const { name, rest } = splitArguments(args);
+  if (name === "help") return [...rest, "--help"];
+  const version = rest.indexOf("--version");
+  return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
+}
+
+function withoutCommand(
+  { notices }: Run,
+  name: string | undefined,
+  rest: readonly string[],
+): number {
+  if (name !== undefined) refuseCommand(name);
+  parseWithoutCommand(rest);
   // Not what was asked for, so not a result: help goes where errors go.
   notices.line(programHelp());
   return 2;

@@ -75,6 +75,14 @@ Deno.test.each([
     line: 'oci: read the command line: unknown command "pul"; did you mean pull?',
   },
   {
+    args: ["help", "nothing-like-it"],
+    line: 'oci: read the command line: unknown command "nothing-like-it"; see "oci --help"',
+  },
+  {
+    args: ["--store"],
+    line: 'oci: read the command line: option "--store <dir>" argument missing; see "oci --help"',
+  },
+  {
     args: ["--nope"],
     line: 'oci: read the command line: unknown option "--nope"; see "oci --help"',
   },
