@@ -35,8 +35,8 @@ type State =
  * one too. Headers of volumes (`V`) are passed over, and Solaris' `X` is taken for `x`. Hard
  * links have no body, whatever size their header has.
  *
- * The archive ends at two zero blocks, or where the bytes end after a whole entry; what follows
- * the zero blocks is ignored.
+ * The archive ends at two zero blocks, or where the bytes end after a whole entry, with or
+ * without the padding of its body; what follows the zero blocks is ignored.
  *
  * @example List an archive
  * ```ts
@@ -123,13 +123,19 @@ export class TarParser {
     this.#refuseFailed();
     if (this.#state === "ended") return;
     const { pending } = this.#extended;
-    const between = this.#state === "header" || this.#state === "second zero block";
-    if (!between || this.#filled > 0) {
+    if (!this.#isBetween()) {
       const entry = this.#entry?.header.path;
       throw new TarError("the archive is cut short in it", { offset: this.#base, entry });
     }
     if (pending !== undefined) this.#failWidowed(pending);
     this.#state = "ended";
+  }
+
+  /** Whether the archive may end here. Some programs, umoci among them, end in the padding. */
+  #isBetween(): boolean {
+    if (this.#filled > 0) return false;
+    if (this.#state === "skip") return this.#remaining <= this.#padding;
+    return this.#state === "header" || this.#state === "second zero block";
   }
 
   #refuseFailed(): void {
@@ -201,7 +207,8 @@ export class TarParser {
       else this.#extended.begin(offset, flag, size);
       this.#remaining = size;
       this.#padding = paddingOf(size);
-      this.#state = flag === "V" ? "skip" : "extended header";
+      if (flag === "V") this.#skip();
+      else this.#state = "extended header";
       if (size === 0) this.#endAside();
       return;
     }
@@ -273,9 +280,13 @@ export class TarParser {
 
   #endBody(): void {
     this.#sink.end();
+    this.#skip();
+  }
+
+  /** Passes over what is left of a body, and over its padding. */
+  #skip(): void {
     this.#remaining += this.#padding;
     this.#state = this.#remaining > 0 ? "skip" : "header";
-    this.#padding = 0;
     if (this.#state === "header") this.#entry = undefined;
   }
 
@@ -289,11 +300,13 @@ export class TarParser {
   }
 
   #endAside(): void {
-    if (this.#state === "extended header") this.#extended.end();
-    this.#remaining = this.#padding;
-    this.#padding = 0;
-    this.#state = this.#remaining > 0 ? "skip" : "header";
-    if (this.#state === "header") this.#entry = undefined;
+    if (this.#state === "extended header") {
+      this.#extended.end();
+      this.#skip();
+    } else {
+      this.#state = "header";
+      this.#entry = undefined;
+    }
   }
 }
 
