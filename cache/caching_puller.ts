@@ -16,6 +16,7 @@ import {
   parsePlatform,
   type Platform,
   platformFit,
+  type RemoteImage,
 } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
 import { NotCachedError } from "./errors.ts";
@@ -31,6 +32,20 @@ export interface ResolvingClient extends ImageClient {
    * @param options Credentials and the like.
    */
   resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
+}
+
+/** An image that was found, in the cache or elsewhere, but not brought into the cache yet. */
+export interface FoundImage {
+  /** The image. Of one that is not in the cache, the documents are verified and no layer is. */
+  readonly image: RemoteImage;
+  /** Whether the cache has all of it. */
+  readonly isCached: boolean;
+  /**
+   * Brings what is missing of it into the cache, and records what the reference stands for.
+   *
+   * @returns The image, complete, in the cache.
+   */
+  keep(): Promise<Image>;
 }
 
 /** What the caches have for a reference. */
@@ -107,6 +122,22 @@ export class CachingPuller implements ImageClient {
    * @throws {RangeError} If there is no such policy.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
+    return await (await this.find(reference, options)).keep();
+  }
+
+  /**
+   * Finds an image, as the policy says, without fetching its layers: for whoever needs only some
+   * of them, or does something with them while they come.
+   *
+   * @param reference Which image.
+   * @param options Policy, platform, credentials and the like.
+   * @returns The image, and how to keep it.
+   * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
+   * @throws {DigestMismatchError} If what the registry sends is not what it promised, or the
+   * policy is `Never` and the image is corrupt.
+   * @throws {RangeError} If there is no such policy.
+   */
+  async find(reference: Reference, options: ImageClientOptions = {}): Promise<FoundImage> {
     const { pullPolicy = "IfNotPresent", signal } = options;
     if (!POLICIES.includes(pullPolicy)) {
       throw new RangeError(
@@ -169,7 +200,7 @@ export class CachingPuller implements ImageClient {
     reference: Reference,
     cached: Cached & { readonly state: "complete" },
     options: ImageClientOptions,
-  ): Promise<Image> {
+  ): Promise<FoundImage> {
     if ("resolve" in this.#client) {
       const { digest } = await this.#client.resolve(reference, options);
       if (digest === cached.digest) return answerFromCache(reference, cached.image, options);
@@ -181,16 +212,24 @@ export class CachingPuller implements ImageClient {
     reference: Reference,
     cached: Cached,
     options: ImageClientOptions,
-  ): Promise<Image> {
-    const { signal, onProgress } = options;
+  ): Promise<FoundImage> {
     const name = formatReference(reference);
     reportResolve(name, options);
     const remote = await this.#client.image(reference, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
       return answerFromCache(reference, cached.image, options);
     }
+    const keep = () => this.#keep(reference, remote, options);
+    return { image: remote, isCached: false, keep };
+  }
+
+  async #keep(
+    reference: Reference,
+    remote: RemoteImage,
+    { signal, onProgress }: ImageClientOptions,
+  ): Promise<Image> {
     const image = await this.#images.writeImage(remote, {
-      name,
+      name: formatReference(reference),
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
@@ -207,7 +246,7 @@ function answerWithoutRegistry(
   reference: Reference,
   cached: Cached,
   options: ImageClientOptions,
-): Image {
+): FoundImage {
   switch (cached.state) {
     case "complete":
       return answerFromCache(reference, cached.image, options);
@@ -223,15 +262,16 @@ function answerFromCache(
   reference: Reference,
   image: Image,
   options: ImageClientOptions,
-): Image {
+): FoundImage {
   const { onProgress, onWarning } = options;
+  const answer = { image, isCached: true, keep: () => Promise.resolve(image) };
   const ref = formatReference(reference);
   const wanted = platformOf(options) ?? hostPlatform();
   if (platformFit(image.platform, wanted) < 0) {
     const has = formatPlatform(image.platform) || "an unknown platform";
     onWarning?.(`"${ref}" is for ${has}, not for ${formatPlatform(wanted)}`);
   }
-  if (onProgress === undefined) return image;
+  if (onProgress === undefined) return answer;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({
     t: Date.now(),
@@ -245,7 +285,7 @@ function answerFromCache(
   });
   for (const [digest, size] of blobs) onProgress({ ...done(size), digest });
   onProgress(done(blobs.values().reduce((sum, size) => sum + size, 0)));
-  return image;
+  return answer;
 }
 
 function reportResolve(ref: string, { onProgress }: ImageClientOptions): void {
