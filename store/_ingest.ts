@@ -4,10 +4,13 @@ import {
   type Digest,
   DigestMismatchError,
 } from "../spec/mod.ts";
+import { openBlobStream } from "./_blob_stream.ts";
 import { BlobWriter } from "./blob_writer.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
-export type BlobSource = (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array>>;
+export type BlobSource = (
+  options: BlobReadOptions,
+) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 
 /** How far the download of a blob is. */
 export interface IngestProgress {
@@ -21,6 +24,24 @@ export interface IngestProgress {
   readonly retries: number;
 }
 
+/**
+ * Takes the bytes of a blob while they come into the store, so that they are read once. All of
+ * them pass, from the first one on, also those that an earlier run had left.
+ */
+export interface BlobFollower {
+  /**
+   * Takes the next bytes, which are on their way to the disk but not verified yet.
+   *
+   * @param chunk The bytes; their buffer may be taken away.
+   * @returns Nothing, or what is to be awaited before there are more.
+   */
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
+  /** All bytes have passed and are those of the blob, which gets its name when this resolves. */
+  close(): Promise<void>;
+  /** What has passed was wrong; the bytes begin anew. */
+  restart(): Promise<void>;
+}
+
 /** Options for {@linkcode ContentStore.ingest}. */
 export interface IngestOptions {
   /** Stops the download; what has come stays and is resumed by the next. */
@@ -29,6 +50,8 @@ export interface IngestOptions {
   readonly onProgress?: (progress: IngestProgress) => void;
   /** Where the bytes come from, for errors; without secrets. */
   readonly source?: string;
+  /** Takes the bytes as well, unless the blob is `"cached"`. */
+  readonly follower?: BlobFollower;
 }
 
 /** How a blob got into the store. */
@@ -123,7 +146,7 @@ async function download(
   onProgress: (progress: IngestProgress) => void,
 ): Promise<Ingestion> {
   const { size: total, digest } = descriptor;
-  const { signal, source } = options;
+  const { signal, source, follower } = options;
   await target.prepare();
   const watch = new PartWatch(target.part, total, onProgress);
   using writer = await BlobWriter.open(target.part, { digest, size: total }, {
@@ -143,6 +166,7 @@ async function download(
     retries++;
     report();
   };
+  if (resumed > 0) await replay(target.part, follower, signal);
   for (;;) {
     report();
     try {
@@ -150,7 +174,7 @@ async function download(
       if (!writer.complete || writer.size === 0) {
         const offset = writer.size;
         const stream = await open({ offset, onRetry, ...(signal && { signal }) });
-        await transfer(stream, writer, signal, report);
+        await transfer(stream, writer, follower, signal, report);
       }
       writer.finish();
       break;
@@ -164,10 +188,12 @@ async function download(
       }
       // What an earlier run had left may be what is wrong: once more, from the first byte.
       writer.restart();
+      await follower?.restart();
       resumed = 0;
       retries++;
     }
   }
+  await follower?.close();
   await target.commit(writer);
   return { status: "fetched", bytes: total, total, resumed, retries };
 }
@@ -177,9 +203,20 @@ function isFrom(error: DigestMismatchError, digest: Digest): boolean {
   return error.expected === digest;
 }
 
+/** Shows a follower what an earlier run had left. */
+async function replay(
+  part: string,
+  follower: BlobFollower | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (follower === undefined) return;
+  for await (const chunk of await openBlobStream(part, { signal })) await follower.write(chunk);
+}
+
 async function transfer(
-  stream: ReadableStream<Uint8Array>,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   writer: BlobWriter,
+  follower: BlobFollower | undefined,
   signal: AbortSignal | undefined,
   report: () => void,
 ): Promise<void> {
@@ -194,6 +231,8 @@ async function transfer(
       if (done) return;
       writer.write(value);
       report();
+      const pending = follower?.write(value);
+      if (pending !== undefined) await pending;
     }
   } catch (error) {
     // The source may have failed itself; then there is nothing to cancel.
