@@ -28,3 +28,4 @@ export * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
 export * from "./pull.ts";
+export * from "./unpack.ts";

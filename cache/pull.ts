@@ -1,16 +1,6 @@
-import {
-  type ImageClient,
-  type ImageClientOptions,
-  type ImageLocation,
-  parseImageLocation,
-  type Reference,
-  RemoteClient,
-} from "../registry/mod.ts";
-import { ContentStore, type Image, LayoutClient } from "../store/mod.ts";
-import { CachingPuller } from "./caching_puller.ts";
-import { storeDirectory } from "./directory.ts";
-import { LayoutHashCache } from "./hash_cache.ts";
-import { LayoutImageCache } from "./layout_image_cache.ts";
+import type { ImageClient, ImageClientOptions, Reference } from "../registry/mod.ts";
+import type { Image } from "../store/mod.ts";
+import { openImageSource } from "./_image_source.ts";
 
 /** Options for {@linkcode pull}. */
 export interface PullOptions extends ImageClientOptions {
@@ -63,27 +53,6 @@ export async function pull(
   reference: Reference | string,
   options: PullOptions = {},
 ): Promise<Image> {
-  const { store: directory, jobs, client, ...imageOptions } = options;
-  const location: ImageLocation = typeof reference === "string"
-    ? parseImageLocation(reference)
-    : { transport: "docker", reference };
-  const store = await ContentStore.open(directory ?? storeDirectory());
-  const hashes = new LayoutHashCache(store);
-  const images = new LayoutImageCache(store, jobs === undefined ? {} : { jobs });
-  switch (location.transport) {
-    case "docker": {
-      using own = new RemoteClient();
-      const puller = new CachingPuller(hashes, images, client ?? own);
-      return await puller.image(location.reference, imageOptions);
-    }
-    case "oci": {
-      const layout = await LayoutClient.open(location);
-      const puller = new CachingPuller(hashes, images, layout);
-      return await puller.image(layout.reference, { pullPolicy: "Always", ...imageOptions });
-    }
-    default:
-      throw new SyntaxError(
-        `Cannot pull "${reference}": archives are not read yet; unpack it and pull "oci:DIR"`,
-      );
-  }
+  using source = await openImageSource(reference, options);
+  return await source.puller.image(source.reference, source.options);
 }

@@ -44,5 +44,7 @@ export * from "./rootless_maps.ts";
 export * from "./runtime.ts";
 export * from "./runtime_error.ts";
 export * from "./uncompressed/uncompressed_bundler.ts";
+export * from "./unpack_error.ts";
+export * from "./unpack_image.ts";
 export * from "./validate_image.ts";
 export * from "./write_spec.ts";

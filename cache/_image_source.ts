@@ -1,0 +1,66 @@
+import {
+  type ImageClientOptions,
+  type ImageLocation,
+  parseImageLocation,
+  type Reference,
+  RemoteClient,
+} from "../registry/mod.ts";
+import { ContentStore, LayoutClient } from "../store/mod.ts";
+import { CachingPuller } from "./caching_puller.ts";
+import { storeDirectory } from "./directory.ts";
+import { LayoutHashCache } from "./hash_cache.ts";
+import { LayoutImageCache } from "./layout_image_cache.ts";
+import type { PullOptions } from "./pull.ts";
+
+/** Where an image comes from and where it goes. */
+export interface ImageSource extends Disposable {
+  /** What the image is called. */
+  readonly reference: Reference;
+  /** Policy, platform and the like. */
+  readonly options: ImageClientOptions;
+  /** The store that it goes to. */
+  readonly store: ContentStore;
+  /** Finds it. */
+  readonly puller: CachingPuller;
+}
+
+/** Opens the store, and what has the image. */
+export async function openImageSource(
+  reference: Reference | string,
+  options: PullOptions,
+): Promise<ImageSource> {
+  const { store: directory, jobs, client, ...imageOptions } = options;
+  const location: ImageLocation = typeof reference === "string"
+    ? parseImageLocation(reference)
+    : { transport: "docker", reference };
+  const store = await ContentStore.open(directory ?? storeDirectory());
+  const hashes = new LayoutHashCache(store);
+  const images = new LayoutImageCache(store, jobs === undefined ? {} : { jobs });
+  switch (location.transport) {
+    case "docker": {
+      const own = client === undefined ? new RemoteClient() : undefined;
+      return {
+        reference: location.reference,
+        options: imageOptions,
+        store,
+        puller: new CachingPuller(hashes, images, client ?? own as RemoteClient),
+        [Symbol.dispose]: () => own?.[Symbol.dispose](),
+      };
+    }
+    case "oci": {
+      const layout = await LayoutClient.open(location);
+      return {
+        reference: layout.reference,
+        // No request is saved by not looking.
+        options: { pullPolicy: "Always", ...imageOptions },
+        store,
+        puller: new CachingPuller(hashes, images, layout),
+        [Symbol.dispose]() {},
+      };
+    }
+    default:
+      throw new SyntaxError(
+        `Cannot pull "${reference}": archives are not read yet; unpack it and pull "oci:DIR"`,
+      );
+  }
+}

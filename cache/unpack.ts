@@ -1,0 +1,93 @@
+import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
+import type { ImageDocument, RemoteImage } from "../spec/mod.ts";
+import {
+  type Image,
+  unpackImage,
+  type UnpackImageOptions,
+  type UnpackReport,
+} from "../store/mod.ts";
+import { openImageSource } from "./_image_source.ts";
+import { ProgressMeter } from "./_progress_meter.ts";
+import type { PullOptions } from "./pull.ts";
+
+/** Options for {@linkcode unpack}. */
+export interface UnpackOptions
+  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {}
+
+/** An image that was unpacked. */
+export interface UnpackedImage {
+  /** The image, complete, in the store. */
+  readonly image: Image;
+  /** What was done and what was skipped. */
+  readonly report: UnpackReport;
+}
+
+/**
+ * Unpacks an image into a directory. What of it is not in the store is pulled, as the policy
+ * says, in the same pass: {@linkcode unpackImage} with an image that need not be there yet.
+ *
+ * @param reference Such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or `oci:./layout:v1`.
+ * @param directory An empty directory, or one that is not there.
+ * @param options Store, platform, credentials; what to unpack and how.
+ * @returns The image, and what was done.
+ * @throws {SyntaxError} If `reference` is not one.
+ * @throws {UnpackError} If the directory holds something.
+ * @throws {ExtractError} If an entry of a layer cannot be extracted.
+ * @throws {DigestMismatchError} If what comes is not what was promised.
+ *
+ * @example Unpack an image of a layout
+ * ```ts
+ * import { unpack } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * // There is no layout, so there is nothing to unpack.
+ * await assertRejects(() => {
+ *   return unpack("oci:./no-layout", `${directory}/rootfs`, { store: `${directory}/store` });
+ * });
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function unpack(
+  reference: Reference | string,
+  directory: string,
+  options: UnpackOptions = {},
+): Promise<UnpackedImage> {
+  const { onProgress } = options;
+  using source = await openImageSource(reference, options);
+  let meter: ProgressMeter | undefined;
+  const found = await source.puller.find(source.reference, {
+    ...source.options,
+    // Once the meter counts, what the keeping of the image reports is known.
+    ...(onProgress && {
+      onProgress: (event: ImageProgress) => {
+        if (meter === undefined) onProgress(event);
+      },
+    }),
+  });
+  if (!found.isCached) {
+    const { layers } = found.image;
+    const name = formatReference(source.reference);
+    meter = new ProgressMeter(name, [...layers, ...documentsOf(found.image)], onProgress);
+  }
+  const report = await unpackImage(source.store, found.image, directory, {
+    ...options,
+    onProgress: (layer, progress) => meter?.update(layer, progress),
+    onLayer: (layer, { status, ...progress }) => {
+      meter?.finish(layer, { ...progress, cached: status === "cached" });
+    },
+  });
+  const image = await found.keep();
+  for (const { descriptor } of documentsOf(image)) {
+    meter?.finish(descriptor, { bytes: descriptor.size, resumed: 0, retries: 0 });
+  }
+  meter?.end();
+  return { image, report };
+}
+
+function documentsOf(
+  { config, manifest, indexes }: RemoteImage,
+): readonly ImageDocument<unknown>[] {
+  return [config, manifest, ...indexes];
+}

@@ -1,0 +1,282 @@
+import { removeTree } from "./_remove_tree.ts";
+import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
+import type { StagedLayer } from "./staged_layer.ts";
+
+/** What a layer hides in a directory and below it. */
+interface Marks {
+  isOpaque: boolean;
+  readonly names: Set<string>;
+  readonly children: Map<string, Marks>;
+}
+
+/**
+ * Puts a layer that was extracted by itself over those below it, by renaming: what the layer
+ * hides goes, what it has takes its place, directories that both have become one. The result is
+ * that of extracting the layer there in the first place.
+ *
+ * @param tree A tree that holds both.
+ * @param from Path of the directory that the layer is in; little is left of it.
+ * @param to Path of the directory that has the layers below.
+ * @param layer What {@linkcode stageLayer} gave for it.
+ * @returns Whether it was done. It is not, and nothing has changed, if a directory that the layer
+ * takes for granted is something else below: then it must be extracted over those layers.
+ *
+ * @example A layer that removes a file
+ * ```ts
+ * import { mergeLayer, openFileTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const work = await Deno.makeTempDir();
+ * using tree = openFileTree(work);
+ * for (const path of ["lower", "lower/etc", "upper"]) tree.makeDirectory(path);
+ * tree.createFile("lower/etc/motd")?.[Symbol.dispose]();
+ * const none = { entries: 1, bytes: 0, skipped: [], skippedCount: 0 };
+ *
+ * mergeLayer(tree, "upper", "lower", {
+ *   report: { ...none, impliedDirectories: [], opaqueRoot: false },
+ *   whiteouts: [{ directory: "etc", name: "motd" }],
+ *   implied: [],
+ *   undescribed: [],
+ *   opaque: [],
+ *   hasRoot: false,
+ * });
+ *
+ * assertEquals(tree.list("lower/etc"), []);
+ * await Deno.remove(work, { recursive: true });
+ * ```
+ */
+export function mergeLayer(
+  tree: FileTree,
+  from: string,
+  to: string,
+  layer: StagedLayer,
+): boolean {
+  if (!isPlain(tree, from, to, layer)) return false;
+  new LayerMerge(tree, from, to, layer).run();
+  return true;
+}
+
+/** Whether all that the layer takes for directories are directories below, or nothing. */
+function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
+  const lower = new PlainPaths(tree, to);
+  const upper = new PlainPaths(tree, from);
+  return layer.implied.every((path) => lower.has(path)) &&
+    layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
+}
+
+/** Tells paths that are real directories as far as they exist. */
+class PlainPaths {
+  readonly #tree: FileTree;
+  readonly #root: string;
+  readonly #known = new Map<string, "directory" | "absent" | "other">([["", "directory"]]);
+
+  constructor(tree: FileTree, root: string) {
+    this.#tree = tree;
+    this.#root = root;
+  }
+
+  has(path: string): boolean {
+    return this.#kind(path) !== "other";
+  }
+
+  #kind(path: string): "directory" | "absent" | "other" {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    let kind = this.#kind(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+    if (kind === "directory") {
+      const type = this.#tree.status(`${this.#root}/${path}`)?.type;
+      kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
+    }
+    this.#known.set(path, kind);
+    return kind;
+  }
+}
+
+class LayerMerge {
+  readonly #tree: FileTree;
+  readonly #from: string;
+  readonly #to: string;
+  readonly #marks: Marks;
+  readonly #undescribed: ReadonlySet<string>;
+  readonly #opaque: ReadonlySet<string>;
+  readonly #hasRoot: boolean;
+
+  constructor(tree: FileTree, from: string, to: string, layer: StagedLayer) {
+    this.#tree = tree;
+    this.#from = from;
+    this.#to = to;
+    this.#marks = marksOf(layer);
+    this.#undescribed = new Set(layer.undescribed);
+    this.#opaque = new Set(layer.opaque);
+    this.#hasRoot = layer.hasRoot;
+  }
+
+  run(): void {
+    this.#mergeDirectory("", true, this.#marks);
+  }
+
+  /** Merges a directory that is there below, and in the layer if `isStaged`. */
+  #mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
+    const lower = join(this.#to, path);
+    const status = this.#openUp(lower);
+    if (marks !== undefined) this.#hide(path, marks);
+    const staged = join(this.#from, path);
+    const upper = isStaged ? this.#openUp(staged) : undefined;
+    const merged = upper === undefined ? undefined : this.#place(path, marks);
+    for (const [name, inner] of marks?.children ?? []) {
+      const child = joinName(path, name);
+      if (merged?.has(name)) continue;
+      if (this.#tree.status(join(this.#to, child))?.type !== "directory") continue;
+      this.#mergeDirectory(child, false, inner);
+    }
+    using directory = this.#tree.open(lower);
+    if (upper === undefined || !this.#describes(path)) return settle(directory, status);
+    using described = this.#tree.open(staged);
+    copyMetadata(described, directory);
+    settle(directory, upper);
+  }
+
+  #describes(path: string): boolean {
+    return path === "" ? this.#hasRoot : !this.#undescribed.has(path);
+  }
+
+  /** Removes what the layer hides in a directory. */
+  #hide(path: string, marks: Marks): void {
+    const lower = join(this.#to, path);
+    for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
+      removeTree(this.#tree, `${lower}/${name}`);
+    }
+  }
+
+  /** Gives what the layer has in a directory its place: the names that are in its hands. */
+  #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
+    const { root } = this.#tree;
+    const names = new Set<string>();
+    for (const entry of [...Deno.readDirSync(`${root}/${join(this.#from, path)}`)]) {
+      const { name } = entry;
+      const child = joinName(path, name);
+      if (entry.isDirectory) this.#placeDirectory(child, marks?.children.get(name));
+      else this.#placeOther(child);
+      names.add(name);
+    }
+    return names;
+  }
+
+  #placeDirectory(path: string, marks: Marks | undefined): void {
+    const lower = join(this.#to, path);
+    const status = this.#tree.status(lower);
+    if (status?.type === "directory" && !this.#opaque.has(path)) {
+      return this.#mergeDirectory(path, true, marks);
+    }
+    if (status !== undefined) removeTree(this.#tree, lower);
+    moveEntry(this.#tree, join(this.#from, path), lower);
+  }
+
+  #placeOther(path: string): void {
+    const { root } = this.#tree;
+    const lower = join(this.#to, path);
+    try {
+      Deno.renameSync(`${root}/${join(this.#from, path)}`, `${root}/${lower}`);
+    } catch (error) {
+      // rename(2) puts a file in the place of any other, but not of a directory.
+      if ((error as { code?: unknown }).code !== "EISDIR") throw error;
+      removeTree(this.#tree, lower);
+      Deno.renameSync(`${root}/${join(this.#from, path)}`, `${root}/${lower}`);
+    }
+  }
+
+  /** Makes sure that a directory can be changed; `settle` brings its mode back. */
+  #openUp(path: string): FileStatus {
+    const status = this.#tree.status(path);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+    if ((status.mode & 0o700) !== 0o700) {
+      using entry = this.#tree.open(path);
+      entry.setMode(status.mode | 0o700);
+    }
+    return status;
+  }
+}
+
+/**
+ * Moves an entry to where nothing is, on the same file system.
+ *
+ * @param tree A tree that holds both places.
+ * @param from Where it is.
+ * @param to Where it is to be; its directory must be there.
+ */
+export function moveEntry(tree: FileTree, from: string, to: string): void {
+  const move = () => Deno.renameSync(`${tree.root}/${from}`, `${tree.root}/${to}`);
+  try {
+    return move();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+  // A directory's ".." changes as well, which an ordinary user may not do against its mode.
+  const status = tree.status(from);
+  using entry = tree.open(from);
+  entry.setMode(0o700);
+  move();
+  if (status !== undefined) entry.setMode(status.mode);
+}
+
+/**
+ * Gives a directory the metadata of another one.
+ *
+ * @param tree A tree that holds both.
+ * @param from The directory that has it.
+ * @param to The directory that is to have it.
+ */
+export function copyDirectoryMetadata(tree: FileTree, from: string, to: string): void {
+  const status = tree.status(from);
+  if (status === undefined) throw new Deno.errors.NotFound(`"${from}" is gone`);
+  using source = tree.open(from);
+  using target = tree.open(to);
+  copyMetadata(source, target);
+  settle(target, status);
+}
+
+function copyMetadata(from: TreeEntry, to: TreeEntry): void {
+  for (const name of to.listXattrs()) {
+    if (name !== SELINUX_XATTR) to.removeXattr(name);
+  }
+  for (const name of from.listXattrs()) {
+    const value = from.getXattr(name);
+    if (value !== undefined && name !== SELINUX_XATTR) to.setXattr(name, value);
+  }
+}
+
+/** A label of the machine's policy, not of the image's. */
+const SELINUX_XATTR = "security.selinux";
+
+function settle(directory: TreeEntry, { uid, gid, mode, mtime, mtimeNs }: FileStatus): void {
+  directory.setOwner(uid, gid);
+  directory.setMode(mode);
+  directory.setTimes(mtime, mtimeNs);
+}
+
+function marksOf({ whiteouts }: StagedLayer): Marks {
+  const root = newMarks();
+  for (const { directory, name } of whiteouts) {
+    let marks = root;
+    for (const part of directory === "" ? [] : directory.split("/")) {
+      let child = marks.children.get(part);
+      if (child === undefined) marks.children.set(part, child = newMarks());
+      marks = child;
+    }
+    if (name === undefined) marks.isOpaque = true;
+    else marks.names.add(name);
+  }
+  return root;
+}
+
+function newMarks(): Marks {
+  return { isOpaque: false, names: new Set(), children: new Map() };
+}
+
+function join(root: string, path: string): string {
+  return path === "" ? root : `${root}/${path}`;
+}
+
+function joinName(path: string, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}

@@ -1,0 +1,46 @@
+import type { FileTree } from "../layer/mod.ts";
+
+/** Links that are followed for one path, as the kernel limits them. */
+const MAX_LINKS = 40;
+
+/** Where a path leads. */
+export interface FollowedPath {
+  /** Where what is meant really is; `undefined` if there is nothing. */
+  readonly real: string | undefined;
+  /** The symbolic links on the way. */
+  readonly passed: readonly string[];
+}
+
+/**
+ * Follows a path in a tree as a program would whose root it is: links are resolved inside the
+ * tree, and `..` stops there.
+ *
+ * @param tree The tree.
+ * @param path The path, from the root of the tree.
+ * @param followLast Whether a link at the end is followed.
+ */
+export function followPath(tree: FileTree, path: string, followLast = false): FollowedPath {
+  const found: string[] = [];
+  const passed: string[] = [];
+  const parts = path.split("/").reverse();
+  for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      found.pop();
+      continue;
+    }
+    const next = [...found, name].join("/");
+    const type = tree.status(next)?.type;
+    const isLast = parts.every((part) => part === "" || part === ".");
+    if (type === "symlink" && (followLast || !isLast)) {
+      if (passed.push(next) > MAX_LINKS) return { real: undefined, passed };
+      const target = tree.readLink(next);
+      if (target.startsWith("/")) found.length = 0;
+      parts.push(...target.split("/").reverse());
+      continue;
+    }
+    if (type === undefined || (!isLast && type !== "directory")) return { real: undefined, passed };
+    found.push(name);
+  }
+  return { real: found.join("/"), passed };
+}

@@ -1,0 +1,166 @@
+import { LimitError, type RemoteImage, type RemoteLayer } from "../spec/mod.ts";
+import type { BlobFollower, Ingestion } from "./_ingest.ts";
+import type {
+  LayerStage,
+  StageListener,
+  StageOptions,
+  StagePlan,
+  StageResult,
+} from "./_layer_stage.ts";
+import { TaskLimit } from "./_task_limit.ts";
+import type { ContentStore } from "./content_store.ts";
+import type { UnpackImageOptions } from "./unpack_image.ts";
+
+/** Opens the stage of a layer. */
+export type OpenStage = (plan: StagePlan, listener: StageListener) => LayerStage;
+
+const MAX_BYTES = 21_474_836_480;
+const JOBS = 6;
+
+/** Brings the layers of an image into the store and, from there or on their way, to files. */
+export class ImageUnpacking {
+  readonly #store: ContentStore;
+  readonly #layers: readonly RemoteLayer[];
+  readonly #options: UnpackImageOptions;
+  readonly #limit: TaskLimit;
+  readonly #failure = new AbortController();
+  readonly #signal: AbortSignal;
+
+  constructor(store: ContentStore, image: RemoteImage, options: UnpackImageOptions) {
+    const { jobs = JOBS, signal } = options;
+    this.#store = store;
+    this.#layers = image.layers;
+    this.#options = options;
+    this.#limit = new TaskLimit(jobs);
+    const failure = this.#failure.signal;
+    this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
+  }
+
+  /**
+   * Extracts every layer by itself, side by side, and puts one over the other.
+   *
+   * @param work A directory for the stages.
+   * @param options How to extract.
+   * @param openStage Opens the stage of a layer.
+   * @returns What was done for each layer, the base first.
+   */
+  async stage(
+    work: string,
+    options: StageOptions,
+    openStage: OpenStage,
+  ): Promise<readonly StageResult[]> {
+    await using stages = new Stages();
+    const listener = {
+      warn: (message: string) => this.#options.onWarning?.(message),
+      fail: (error: unknown) => this.#failure.abort(error),
+    };
+    for (const [index, { descriptor, diffId }] of this.#layers.entries()) {
+      stages.add(openStage({ work, index, descriptor, diffId, options }, listener));
+    }
+    return await this.#each(
+      (layer, index) => this.#fill(layer, stages.at(index), stages),
+      ({ descriptor }, index) => stages.at(index).merge(this.#store.blobPath(descriptor.digest)),
+    );
+  }
+
+  /**
+   * Brings every layer into the store, side by side, and gives them to `use` one after the other.
+   *
+   * @param use Is called for each layer, the base first.
+   */
+  async bring(use: (layer: RemoteLayer) => Promise<void>): Promise<void> {
+    await this.#each((layer) => this.#bring(layer, undefined).then(() => {}), use);
+  }
+
+  /** Runs `begin` for all layers side by side, and `end` for one after the other. */
+  async #each<T>(
+    begin: (layer: RemoteLayer, index: number) => Promise<void>,
+    end: (layer: RemoteLayer, index: number) => Promise<T>,
+  ): Promise<readonly T[]> {
+    // The largest first, so that no large one is left for the end.
+    const order = [...this.#layers.entries()]
+      .sort(([, a], [, b]) => b.descriptor.size - a.descriptor.size);
+    const begun = new Map(order.map(([index, layer]) => {
+      return [index, this.#guard(() => this.#limit.run(() => begin(layer, index)))];
+    }));
+    const results: T[] = [];
+    await this.#guard(async () => {
+      for (const [index, layer] of this.#layers.entries()) {
+        await begun.get(index);
+        this.#signal.throwIfAborted();
+        results.push(await end(layer, index));
+      }
+    });
+    // Everything that was begun has ended before a failure is told, the first one's.
+    await Promise.all(begun.values());
+    this.#options.signal?.throwIfAborted();
+    this.#failure.signal.throwIfAborted();
+    return results;
+  }
+
+  /** Runs a task, whose failure ends all others and is told by the signal. */
+  async #guard(task: () => Promise<void>): Promise<void> {
+    try {
+      this.#signal.throwIfAborted();
+      await task();
+    } catch (error) {
+      this.#failure.abort(error);
+    }
+  }
+
+  async #fill(layer: RemoteLayer, stage: LayerStage, stages: Stages): Promise<void> {
+    const { maxBytes = MAX_BYTES } = this.#options;
+    const { status } = await this.#bring(layer, {
+      write: (chunk) => {
+        stages.checkSize(maxBytes);
+        return stage.write(chunk);
+      },
+      close: () => stage.close(),
+      restart: () => stage.restart(),
+    });
+    if (status === "cached") await stage.read(this.#store.blobPath(layer.descriptor.digest));
+    stages.checkSize(maxBytes);
+  }
+
+  async #bring(layer: RemoteLayer, follower: BlobFollower | undefined): Promise<Ingestion> {
+    const { descriptor } = layer;
+    const { onProgress, onLayer } = this.#options;
+    const ingestion = await this.#store.ingest(
+      descriptor,
+      (options) => layer.compressed(options),
+      {
+        signal: this.#signal,
+        ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
+        ...(follower && { follower }),
+      },
+    );
+    onLayer?.(descriptor, ingestion);
+    return ingestion;
+  }
+}
+
+/** The stages of all layers of an image. */
+class Stages implements AsyncDisposable {
+  readonly #stages: LayerStage[] = [];
+
+  add(stage: LayerStage): void {
+    this.#stages.push(stage);
+  }
+
+  at(index: number): LayerStage {
+    const stage = this.#stages[index];
+    if (stage === undefined) throw new RangeError(`Cannot find layer ${index}: it has no stage`);
+    return stage;
+  }
+
+  /** Fails if all layers together have more bytes than they may. */
+  checkSize(maxBytes: number): void {
+    const bytes = this.#stages.reduce((sum, { position }) => sum + position, 0);
+    if (maxBytes === 0 || bytes <= maxBytes) return;
+    throw new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#stages.map((stage) => stage[Symbol.asyncDispose]()));
+  }
+}

@@ -1,0 +1,218 @@
+import {
+  cleanPath,
+  type ExtractHandler,
+  extractLayer,
+  type ExtractLayerOptions,
+  type ExtractReport,
+  mergeLayer,
+  openFileTree,
+  type Ownership,
+  removeTree,
+  type StagedLayer,
+  stageLayer,
+  type TarHeader,
+  type TarLimits,
+  type TreeBackend,
+  type XattrMode,
+} from "../layer/mod.ts";
+import type { Descriptor, Digest } from "../spec/mod.ts";
+import { openBlobStream } from "./_blob_stream.ts";
+import type { BlobFollower } from "./_ingest.ts";
+import { selectPaths } from "./_path_selection.ts";
+
+/** How layers are extracted; plain data, which another thread can be given. */
+export interface StageOptions extends TarLimits {
+  readonly ownership?: Ownership;
+  readonly xattrs?: XattrMode;
+  readonly backend?: TreeBackend;
+  readonly maxBytes?: number;
+  readonly maxRatio?: number;
+  readonly maxWindow?: number;
+  /** What is extracted of the image; all of it if absent. */
+  readonly paths?: readonly string[];
+}
+
+const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
+  "ownership",
+  "xattrs",
+  "backend",
+  "maxBytes",
+  "maxRatio",
+  "maxWindow",
+  "maxEntries",
+  "maxPathBytes",
+  "maxNameBytes",
+  "maxExtendedHeaderBytes",
+  "maxXattrBytes",
+  "maxXattrsBytes",
+  "maxSegments",
+];
+
+/** What of wider options can be given to another thread, and concerns it. */
+export function pickStageOptions(options: StageOptions): StageOptions {
+  return Object.fromEntries(
+    STAGE_OPTIONS.filter((name) => options[name] !== undefined)
+      .map((name) => [name, options[name]]),
+  );
+}
+
+/** Which layer is extracted where. */
+export interface StagePlan {
+  /** A directory with a stage of each layer in it. */
+  readonly work: string;
+  /** Which layer of the image it is, the base being 0: its stage has this name. */
+  readonly index: number;
+  readonly descriptor: Descriptor;
+  readonly diffId: Digest;
+  readonly options: StageOptions;
+}
+
+/** What became of a layer. */
+export interface StageResult {
+  readonly report: ExtractReport;
+  /** Whether the layer says what the root directory's metadata is. */
+  readonly hasRoot: boolean;
+}
+
+/**
+ * A layer on its way into a directory: extracted by itself, as its bytes come, then put over the
+ * layers below it. Stages of one image work side by side; the merging goes from the base up.
+ */
+export interface LayerStage extends BlobFollower, AsyncDisposable {
+  /** Where in the archive the extraction is. */
+  readonly position: number;
+  /** Extracts the layer from its blob, where nothing was written. */
+  read(blob: string): Promise<void>;
+  /** Puts the layer over those below, which are in the stage of the base. */
+  merge(blob: string): Promise<StageResult>;
+}
+
+/** Whom a stage tells what. */
+export interface StageListener {
+  /** What is odd but not fatal. */
+  warn(message: string): void;
+  /** The layer cannot be extracted, as `close` or `read` will say, too. */
+  fail(error: unknown): void;
+}
+
+/** So many bytes wait for the extraction before the writer has to. */
+const QUEUE_BYTES = 1_048_576;
+
+/** The name of the stage that all layers end up in. */
+export const BASE_STAGE = "0";
+
+/** A stage in this thread. */
+export class LocalStage implements LayerStage {
+  readonly #plan: StagePlan;
+  readonly #listener: StageListener;
+  readonly #stop = new AbortController();
+  #position = 0;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #work: Promise<StagedLayer | undefined> | undefined;
+  #hasRoot = false;
+
+  constructor(plan: StagePlan, listener: StageListener) {
+    this.#plan = plan;
+    this.#listener = listener;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  write(chunk: Uint8Array): void | Promise<void> {
+    const writer = this.#writer ??= this.#begin();
+    // Why an extraction has ended is for `close` to say; what follows goes past it.
+    writer.write(chunk).catch(() => {});
+    if ((writer.desiredSize ?? 0) > 0) return;
+    return writer.ready.catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    const writer = this.#writer ??= this.#begin();
+    await writer.close().catch(() => {});
+    await this.#work;
+  }
+
+  async restart(): Promise<void> {
+    await this.#writer?.abort(new Error("Cannot go on: the bytes were wrong")).catch(() => {});
+    await this.#work?.catch(() => {});
+    this.#writer = this.#work = undefined;
+    this.#position = 0;
+    const { work, index } = this.#plan;
+    using tree = openFileTree(work);
+    removeTree(tree, String(index));
+  }
+
+  async read(blob: string): Promise<void> {
+    const { descriptor } = this.#plan;
+    this.#start(await openBlobStream(blob, { signal: this.#stop.signal }), { descriptor });
+    await this.#work;
+  }
+
+  async merge(blob: string): Promise<StageResult> {
+    const staged = await this.#work;
+    const { work, index, options } = this.#plan;
+    if (staged !== undefined) {
+      const { report, hasRoot } = staged;
+      if (index === 0) return { report, hasRoot };
+      const backend = options.backend;
+      using tree = openFileTree(work, backend === undefined ? {} : { backend });
+      if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return { report, hasRoot };
+    }
+    const { descriptor } = this.#plan;
+    const stream = await openBlobStream(blob, { signal: this.#stop.signal });
+    const root = `${work}/${BASE_STAGE}`;
+    const report = await extractLayer(stream, root, { ...this.#options(), descriptor });
+    return { report, hasRoot: this.#hasRoot };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const reason = new Error("Cannot go on: the extraction was stopped");
+    this.#stop.abort(reason);
+    await this.#writer?.abort(reason).catch(() => {});
+    await this.#work?.catch(() => {});
+  }
+
+  #begin(): WritableStreamDefaultWriter<Uint8Array> {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(
+      undefined,
+      new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
+    );
+    this.#start(readable, {});
+    return writable.getWriter();
+  }
+
+  #start(stream: ReadableStream<Uint8Array>, more: Partial<ExtractLayerOptions>): void {
+    this.#work = this.#stage(stream, more);
+    this.#work.catch((error) => this.#listener.fail(error));
+  }
+
+  async #stage(
+    stream: ReadableStream<Uint8Array>,
+    more: Partial<ExtractLayerOptions>,
+  ): Promise<StagedLayer | undefined> {
+    const { work, index } = this.#plan;
+    const options = { ...this.#options(), ...more };
+    const root = `${work}/${index}`;
+    if (index > 0) return await stageLayer(stream, root, options);
+    // Below the base there is nothing: it is extracted as it stands.
+    const report = await extractLayer(stream, root, options);
+    const none = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
+    return { report, hasRoot: this.#hasRoot, ...none };
+  }
+
+  #options(): ExtractLayerOptions {
+    const { paths, ...options } = this.#plan.options;
+    const { descriptor: { digest, mediaType }, diffId } = this.#plan;
+    const { signal } = this.#stop;
+    const select: ExtractHandler = paths === undefined ? (header) => header : selectPaths(paths);
+    const handler = (header: TarHeader) => {
+      this.#position = header.offset;
+      if (header.type === "directory" && cleanPath(header.path).path === "") this.#hasRoot = true;
+      return select(header);
+    };
+    const onWarning = (message: string) => this.#listener.warn(message);
+    return { ...options, layer: digest, mediaType, diffId, signal, handler, onWarning };
+  }
+}

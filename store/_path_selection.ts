@@ -1,0 +1,94 @@
+import {
+  cleanPath,
+  type ExtractHandler,
+  type FileTree,
+  openFileTree,
+  type OpenFileTreeOptions,
+  parseWhiteout,
+  removeTree,
+} from "../layer/mod.ts";
+import { followPath } from "./_follow_path.ts";
+import { UnpackError } from "./unpack_error.ts";
+
+/**
+ * Leaves out all entries but those of the given paths, what is below them, and the directories
+ * that they are in. Whiteouts stay: what they hide may be selected.
+ *
+ * @param paths Clean paths.
+ */
+export function selectPaths(paths: readonly string[]): ExtractHandler {
+  const selected = new Set(paths);
+  const parents = new Set(paths.flatMap(parentsOf));
+  return (header) => {
+    const { path } = cleanPath(header.path);
+    const isKept = selected.has(path) || parents.has(path) ||
+      parentsOf(path).some((parent) => selected.has(parent)) ||
+      parseWhiteout(path).kind !== "none";
+    return isKept ? header : undefined;
+  };
+}
+
+/** The directories that a path is in, the root included. */
+function parentsOf(path: string): string[] {
+  if (path === "") return [];
+  const parts = path.split("/");
+  return parts.map((_, i) => parts.slice(0, i).join("/"));
+}
+
+/** Whether a directory has all of the paths. */
+export function hasPaths(root: string, paths: readonly string[]): boolean {
+  using tree = openFileTree(root);
+  return paths.every((path) => {
+    const parents = parentsOf(path).filter((parent) => parent !== "");
+    return parents.every((parent) => tree.status(parent)?.type === "directory") &&
+      tree.status(path) !== undefined;
+  });
+}
+
+/**
+ * Removes from a directory all but the given paths, what is below them, and what leads to them:
+ * directories, and the links among them.
+ *
+ * @throws {UnpackError} If one of the paths is not there.
+ */
+export function retainPaths(
+  root: string,
+  paths: readonly string[],
+  options: OpenFileTreeOptions,
+): void {
+  using tree = openFileTree(root, options);
+  const whole = new Set<string>();
+  const kept = new Set<string>();
+  for (const path of paths) {
+    const { real, passed } = followPath(tree, path);
+    if (real === undefined) {
+      throw new UnpackError(`Cannot unpack "${path}": the image has nothing there`, root);
+    }
+    whole.add(real);
+    for (const place of [real, ...passed]) {
+      kept.add(place);
+      for (const parent of parentsOf(place)) kept.add(parent);
+    }
+  }
+  if (!whole.has("")) prune(tree, "", whole, kept);
+}
+
+function prune(
+  tree: FileTree,
+  directory: string,
+  whole: ReadonlySet<string>,
+  kept: ReadonlySet<string>,
+): void {
+  const status = tree.status(directory);
+  if (status === undefined) return;
+  using entry = tree.open(directory);
+  entry.setMode(status.mode | 0o700);
+  for (const name of tree.list(directory)) {
+    const path = directory === "" ? name : `${directory}/${name}`;
+    if (whole.has(path)) continue;
+    if (!kept.has(path)) removeTree(tree, path);
+    else if (tree.status(path)?.type === "directory") prune(tree, path, whole, kept);
+  }
+  entry.setMode(status.mode);
+  entry.setTimes(status.mtime, status.mtimeNs);
+}

@@ -1,0 +1,218 @@
+import {
+  cleanPath,
+  ExtractError,
+  openFileTree,
+  type OpenFileTreeOptions,
+  type Ownership,
+  type SkippedEntry,
+  StackingExtractor,
+  type TarLimits,
+  type TreeBackend,
+  type XattrMode,
+} from "../layer/mod.ts";
+import type { Descriptor, RemoteImage } from "../spec/mod.ts";
+import { ImageUnpacking } from "./_image_unpacking.ts";
+import type { Ingestion, IngestProgress } from "./_ingest.ts";
+import { BASE_STAGE, LocalStage, pickStageOptions, type StageResult } from "./_layer_stage.ts";
+import { hasPaths, retainPaths, selectPaths } from "./_path_selection.ts";
+import { UnpackRoot } from "./_unpack_root.ts";
+import type { ContentStore } from "./content_store.ts";
+import { StoredLayer } from "./image.ts";
+
+/** Options for {@linkcode unpackImage}. */
+export interface UnpackImageOptions extends TarLimits {
+  /**
+   * Whether the directory may hold something, over which the image is laid.
+   *
+   * @default {false}
+   */
+  readonly force?: boolean;
+  /**
+   * What to unpack of the image: these paths, and what is below them.
+   *
+   * @default All of it.
+   */
+  readonly paths?: readonly string[];
+  /**
+   * To whom files belong.
+   *
+   * @default `"strict"` for root, `"squash"` for everybody else.
+   */
+  readonly ownership?: Ownership;
+  /**
+   * What is done with extended attributes.
+   *
+   * @default {"on"}
+   */
+  readonly xattrs?: XattrMode;
+  /**
+   * How files are made.
+   *
+   * @default The native backend where it can be had.
+   */
+  readonly backend?: TreeBackend;
+  /**
+   * Most decompressed bytes of all layers together; 0 stands for no limit.
+   *
+   * @default {21_474_836_480}
+   */
+  readonly maxBytes?: number;
+  /**
+   * Most decompressed bytes of a layer for each compressed one, once there are more than 64 MiB.
+   *
+   * @default {1000}
+   */
+  readonly maxRatio?: number;
+  /**
+   * Largest window of a zstd frame, in bytes.
+   *
+   * @default {134_217_728}
+   */
+  readonly maxWindow?: number;
+  /**
+   * How many layers are downloaded and extracted at once.
+   *
+   * @default {6}
+   */
+  readonly jobs?: number;
+  /** Stops the work. What has been downloaded stays to be resumed. */
+  readonly signal?: AbortSignal;
+  /** Is told how far the download of a layer is. */
+  readonly onProgress?: (layer: Descriptor, progress: IngestProgress) => void;
+  /** Is told that a layer is in the store, and how it got there. */
+  readonly onLayer?: (layer: Descriptor, ingestion: Ingestion) => void;
+  /** Is told what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
+
+const MAX_SKIPPED = 10_000;
+
+/** What {@linkcode unpackImage} did. */
+export interface UnpackReport {
+  /** How many entries the layers have, whiteouts included. */
+  readonly entries: number;
+  /** How many bytes of files the layers have, holes included. */
+  readonly bytes: number;
+  /** What is not as the image has it: the first 10 000 cases. */
+  readonly skipped: readonly SkippedEntry[];
+  /** How many cases there are. */
+  readonly skippedCount: number;
+}
+
+/**
+ * Unpacks an image into a directory: what a container of it would see as its root.
+ *
+ * Layers that the store lacks are brought into it in the same pass: each byte is hashed, kept,
+ * decompressed, hashed again and made into files while the next ones come. Layers are extracted
+ * side by side, each by itself, and then put over one another; the result is that of extracting
+ * them one after the other.
+ *
+ * All this happens in a directory of its own inside `directory`; what is in it gets its place
+ * when all digests are right. So a failure leaves nothing behind. Where `force` allows what is
+ * there to be replaced, layers are extracted over it in place, and a failure leaves what was done.
+ *
+ * @param store Where layers are kept.
+ * @param image The image; what of it is not in the store is taken from where it is.
+ * @param directory An empty directory, or one that is not there.
+ * @param options What to unpack, and how.
+ * @returns What was done and what was skipped.
+ * @throws {UnpackError} If the directory holds something, or the image lacks a path.
+ * @throws {ExtractError} If an entry of a layer cannot be extracted.
+ * @throws {DigestMismatchError} If a layer's bytes are not those of its descriptor.
+ * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
+ * @throws {LimitError} If there is more of something than is accepted.
+ *
+ * @example Unpack an image of a store
+ * ```ts no-assert
+ * import { type ContentStore, type Image, unpackImage } from "@x/oci/store";
+ *
+ * async function unpack(store: ContentStore, image: Image): Promise<void> {
+ *   const { entries, skipped } = await unpackImage(store, image, "./rootfs");
+ *   console.log(`${entries} entries`, skipped);
+ * }
+ * ```
+ */
+export async function unpackImage(
+  store: ContentStore,
+  image: RemoteImage,
+  directory: string,
+  options: UnpackImageOptions = {},
+): Promise<UnpackReport> {
+  const { force = false, signal } = options;
+  const paths = options.paths?.map((path) => cleanPath(path).path);
+  signal?.throwIfAborted();
+  await using root = await UnpackRoot.open(directory, force);
+  if (!root.isEmpty) return await unpackInPlace(store, image, root, paths, options);
+  const results = await extractAll(store, image, root, paths, options);
+  await root.publish(results.some(({ hasRoot }) => hasRoot), treeOptions(options));
+  return sumUp(results);
+}
+
+/** Extracts what is selected into the work directory. */
+async function extractAll(
+  store: ContentStore,
+  image: RemoteImage,
+  root: UnpackRoot,
+  paths: readonly string[] | undefined,
+  options: UnpackImageOptions,
+): Promise<readonly StageResult[]> {
+  const extract = async (paths?: readonly string[]) => {
+    const unpacking = new ImageUnpacking(store, image, options);
+    const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
+    return await unpacking.stage(root.work, stageOptions, (plan, listener) => {
+      return new LocalStage(plan, listener);
+    });
+  };
+  if (paths === undefined) return await extract();
+  const base = `${root.work}/${BASE_STAGE}`;
+  try {
+    const results = await extract(paths);
+    if (hasPaths(base, paths)) return results;
+  } catch (error) {
+    if (!(error instanceof ExtractError)) throw error;
+  }
+  // A path leads through a link, or a hard link out of what is selected: only all of it can tell.
+  await root.clear();
+  const results = await extract();
+  retainPaths(base, paths, treeOptions(options));
+  return results;
+}
+
+/** Lays an image over what there is, a layer after the other. */
+async function unpackInPlace(
+  store: ContentStore,
+  image: RemoteImage,
+  root: UnpackRoot,
+  paths: readonly string[] | undefined,
+  options: UnpackImageOptions,
+): Promise<UnpackReport> {
+  const { signal, onWarning } = options;
+  using tree = openFileTree(root.path, treeOptions(options));
+  const extractor = new StackingExtractor(tree, {
+    ...pickStageOptions(options),
+    ...(paths && { handler: selectPaths(paths) }),
+    ...(signal && { signal }),
+    ...(onWarning && { onWarning }),
+  });
+  await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
+    await extractor.extract(new StoredLayer(store, descriptor, diffId));
+  });
+  root.keep();
+  return sumUp([{ report: extractor.report(), hasRoot: true }]);
+}
+
+function treeOptions({ backend, onWarning }: UnpackImageOptions): OpenFileTreeOptions {
+  return { ...(backend && { backend }), ...(onWarning && { onWarning }) };
+}
+
+function sumUp(results: readonly StageResult[]): UnpackReport {
+  const sum = (of: (result: StageResult) => number) => {
+    return results.reduce((total, result) => total + of(result), 0);
+  };
+  return {
+    entries: sum(({ report }) => report.entries),
+    bytes: sum(({ report }) => report.bytes),
+    skipped: results.flatMap(({ report }) => report.skipped).slice(0, MAX_SKIPPED),
+    skippedCount: sum(({ report }) => report.skippedCount),
+  };
+}
