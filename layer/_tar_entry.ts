@@ -81,9 +81,14 @@ export function readEntry(
   const fail = (state: string): never => {
     throw new TarError(state, { offset, entry: path });
   };
+  const field = (name: string, start: number, end: number): number => {
+    const value = parseNumber(block, at + start, at + end);
+    return Number.isNaN(value) ? fail(`its ${name} is no number`) : value;
+  };
   const number = (key: string, start: number, end: number): number => {
     const record = pax?.get(key);
-    const value = record?.length ? paxInteger(record) : parseNumber(block, at + start, at + end);
+    if (!record?.length) return field(key, start, end);
+    const value = paxInteger(record);
     return Number.isNaN(value) ? fail(`its ${key} is no number`) : value;
   };
 
@@ -107,7 +112,8 @@ export function readEntry(
     type,
     path,
     linkname,
-    mode: number("mode", 100, 108) & 0o7777,
+    // No pax record stands for it.
+    mode: field("mode", 100, 108) & 0o7777,
     uid: number("uid", 108, 116),
     gid: number("gid", 116, 124),
     uname: paxText(pax, "uname") || (modern ? shortText(block, at + 265, at + 297) : ""),

@@ -2,18 +2,21 @@
  * Image layers: bytes to files. Decompression, a tar reader that knows every dialect, and the
  * extraction of what they give.
  *
+ * {@linkcode extractLayer} extracts a layer and {@linkcode applyLayers} the layers of an image,
+ * one over the other; {@linkcode DecompressStream} and {@linkcode UntarStream} are the stages of
+ * that for Web streams, and {@linkcode TarParser} is the one for who wants speed.
+ *
  * Nothing here touches the network, and reading a layer needs no permission.
  *
  * ```ts
- * import { TarParser } from "@x/oci/layer";
+ * import { DecompressStream, UntarStream } from "@x/oci/layer";
  *
- * const parser = new TarParser({
- *   entry: (header) => console.log(header.type, header.path),
- *   data() {},
- *   end() {},
- * });
- * parser.push(new Uint8Array(1024));
- * parser.finish();
+ * const layer = new Blob([new Uint8Array(1024)]).stream();
+ * const entries = layer.pipeThrough(new DecompressStream()).pipeThrough(new UntarStream());
+ * for await (const { path, header, readable } of entries) {
+ *   console.log(header.type, path);
+ *   await readable?.cancel();
+ * }
  * ```
  *
  * @module

@@ -267,15 +267,17 @@ Deno.test("TarParser lets pax records override the header", () => {
     uname: "üser",
     gname: "gröup",
     "SCHILY.devmajor": "7",
+    mode: "4755",
     comment: "kept as it is",
   };
 
   const { header, content } = readOne(
-    tar(paxHeader(pax), concat(entry({ name: "f", typeflag: "0" }), padded("ab"))),
+    tar(paxHeader(pax), concat(entry({ name: "f", typeflag: "0", mode: 0o644 }), padded("ab"))),
   );
 
-  const { uid, gid, uname, gname, devmajor } = header;
-  assertEquals({ uid, gid, uname, gname, devmajor }, {
+  const { mode, uid, gid, uname, gname, devmajor } = header;
+  assertEquals({ mode, uid, gid, uname, gname, devmajor }, {
+    mode: 0o644,
     uid: 4_294_967_294,
     gid: 3_000_000,
     uname: "üser",
