@@ -1,7 +1,13 @@
 import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "../cache/mod.ts";
 import type { ImageClientOptions, Reference, RemoteClient } from "../registry/mod.ts";
-import { MAX_MANIFEST_BYTES, type RemoteImage } from "../spec/mod.ts";
-import { type ContentStore, LayoutClient } from "../store/mod.ts";
+import {
+  formatPlatform,
+  isRunnable,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  type RemoteImage,
+} from "../spec/mod.ts";
+import { ContentStore, LayoutClient, type LayoutSource, StoreError } from "../store/mod.ts";
 import { openClient } from "./_client.ts";
 import { imageOptions } from "./_puller.ts";
 import type { ImageSource } from "./_references.ts";
@@ -59,10 +65,8 @@ export class Finder implements Disposable {
   /** The bytes of what a reference stands for; with a platform, of the manifest for that. */
   async manifestBytes(where: ImageSource): Promise<Uint8Array> {
     const { pullPolicy, platform } = this.#options;
-    if (where.transport === "oci" || platform !== undefined) {
-      const { indexes: [index], manifest } = (await this.image(where)).image;
-      return (platform === undefined && index || manifest).bytes;
-    }
+    if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
+    if (where.transport === "oci") return await readLayoutDocument(where);
     const { reference } = where;
     if (this.#looksIntoStore) {
       const digest = reference.digest ?? await this.#hashes.hash(reference);
@@ -72,6 +76,14 @@ export class Finder implements Disposable {
       if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
     }
     return (await this.#client.document(reference, this.#options)).bytes;
+  }
+
+  /** Every platform of an image; none if it is for one platform only. */
+  async platforms(where: ImageSource): Promise<readonly string[]> {
+    const { kind, value } = parseManifest(await this.manifestBytes(where));
+    if (kind === "manifest") return [];
+    const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
+    return [...new Set(platforms.map(formatPlatform))];
   }
 
   get #looksIntoStore(): boolean {
@@ -94,4 +106,17 @@ export class Finder implements Disposable {
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
   }
+}
+
+/** The bytes of the index or manifest that an image in a layout is. */
+async function readLayoutDocument(source: LayoutSource): Promise<Uint8Array> {
+  const layout = await LayoutClient.open(source);
+  const { digest, size } = await layout.resolve(layout.reference);
+  const store = await ContentStore.open(source.path);
+  const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes !== undefined) return bytes;
+  throw new StoreError(
+    `Cannot read "${source.path}": the layout does not have ${digest}; copy the image into it again`,
+    source.path,
+  );
 }

@@ -18,8 +18,8 @@ export interface Puller extends Disposable {
 export interface FoundSource {
   /** What it is called in the store. */
   readonly reference: Reference;
-  /** Brings it there. */
-  pull(onProgress: (event: ImageProgress) => void): Promise<Image>;
+  /** Brings it there, for the platform that is wanted or for another. */
+  pull(onProgress: (event: ImageProgress) => void, platform?: string): Promise<Image>;
 }
 
 /** Makes the puller that the options describe. Whoever gets it disposes of it. */
@@ -33,7 +33,9 @@ export async function openPuller(session: Session): Promise<Puller> {
   const client = await openClient(session);
   const found = (reference: Reference, options: PullOptions): FoundSource => ({
     reference,
-    pull: (onProgress) => pull(reference, { ...options, onProgress }),
+    pull: (onProgress, platform) => {
+      return pull(reference, { ...options, ...(platform && { platform }), onProgress });
+    },
   });
   return {
     find: async (source) => {

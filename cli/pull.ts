@@ -2,9 +2,11 @@ import type { Command } from "commander";
 import { formatReference, type Reference } from "../registry/mod.ts";
 import { type Digest, formatPlatform } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
-import { addRegistryOptions } from "./_options.ts";
+import { UsageError } from "./_errors.ts";
+import { Finder } from "./_finder.ts";
+import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
 import { type FoundSource, openPuller } from "./_puller.ts";
-import { readSource } from "./_references.ts";
+import { type ImageSource, readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
 import { imageSize } from "./_stored_images.ts";
@@ -13,8 +15,9 @@ import { imageSize } from "./_stored_images.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to pull")
+    .option("--all-platforms", "every platform of each image, in place of one")
     .description(
-      "Pulls images into the store, each for one platform. Every byte is compared with its " +
+      "Pulls images into the store, each for one platform or for all. Every byte is compared with its " +
         "digest before it becomes visible. What an earlier run left half done is gone on with, " +
         "and what the store has already is not asked for.",
     );
@@ -26,6 +29,7 @@ Prints REFERENCE@DIGEST for each image. The digest is that of the index of a mul
 Examples:
   oci pull alpine:3.20
   oci pull --platform linux/arm64 ghcr.io/owner/app:1
+  oci pull --all-platforms ghcr.io/owner/app:1
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
   oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
@@ -33,9 +37,16 @@ Examples:
   );
 }
 
+interface PullOptions extends RegistryOptions {
+  readonly allPlatforms?: true;
+}
+
 /** Runs `oci pull`. */
 export async function run(session: Session): Promise<void> {
-  const { json } = session.options();
+  const { json, allPlatforms, platform } = session.options<PullOptions>();
+  if (allPlatforms && platform !== undefined) {
+    throw new UsageError('all platforms are one too many; give "--platform" or "--all-platforms"');
+  }
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
   const results: PullResult[] = [];
@@ -43,9 +54,14 @@ export async function run(session: Session): Promise<void> {
     session.workOn(session.operands[i] ?? "");
     const { reference, pull } = await puller.find(source);
     session.workOn(formatReference(reference));
-    const result = await pullOne(session, reference, pull);
-    results.push(result);
-    if (!json) await session.output.text(pinned(reference, result.digest));
+    const platforms = allPlatforms ? await platformsOf(session, source) : [undefined];
+    const pulled: PullResult[] = [];
+    for (const platform of platforms) {
+      pulled.push(await pullOne(session, reference, pull, platform));
+    }
+    results.push(...pulled);
+    const lines = new Set(pulled.map(({ digest }) => pinned(reference, digest)));
+    if (!json) await session.output.text([...lines].join("\n"));
   }
   if (json) await session.output.json(results);
 }
@@ -66,17 +82,28 @@ interface PullResult {
   }[];
 }
 
+/** What to pull for all platforms of an image: each of them, or the only one that there is. */
+async function platformsOf(
+  session: Session,
+  source: ImageSource,
+): Promise<readonly (string | undefined)[]> {
+  using finder = await Finder.open(session);
+  const platforms = await finder.platforms(source);
+  return platforms.length > 0 ? platforms : [undefined];
+}
+
 async function pullOne(
   session: Session,
   reference: Reference,
   pull: FoundSource["pull"],
+  platform: string | undefined,
 ): Promise<PullResult> {
   const fetched = new Set<Digest>();
   using progress = showProgress(session);
   const image = await pull((event) => {
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
-  });
+  }, platform);
   return describePull(reference, image, fetched);
 }
 

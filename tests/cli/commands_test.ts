@@ -31,7 +31,9 @@ for (const [name, { summary, load }] of COMMANDS) {
 
     assertMatch(command.description(), /^[A-Z][a-z]+s .*\.$/s);
     assertMatch(summary, /^[a-z].*[^.]$/);
-    for (const { description } of command.options) assertMatch(description, /^[a-z].*[^.]$/);
+    for (const { description } of command.options) {
+      assertMatch(description, /^(?:[a-z]|[A-Z]{2}).*[^.]$/);
+    }
     assert(command.options.length >= 5, "the options of every command are there");
   });
 }

@@ -144,6 +144,11 @@ Deno.test.each([
       'archives are not read; unpack it, and write "oci:DIR"',
   },
   {
+    args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
+    line: "oci: pull a: all platforms are one too many; " +
+      'give "--platform" or "--all-platforms"',
+  },
+  {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],
     line: "oci: pull c: there are several ways to log in; " +
       'give one of "--user", "--identity-token" and "--registry-token"',

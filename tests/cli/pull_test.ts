@@ -95,6 +95,34 @@ Deno.test("oci pull --policy never fails where the image is absent, and says wha
   assertEquals(JSON.parse(stdout).error.name, "NotCachedError");
 });
 
+Deno.test("oci pull --all-platforms pulls each platform, and an image of one", async () => {
+  await using dir = await makeTempDir();
+  const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
+  const index = buildIndex([amd64, arm64]);
+  await using server = serveRegistry(
+    new MemoryContent().add("app", "1", index).add("single", "1", arm64),
+  );
+  const refs = [`${server.host}/app:1`, `${server.host}/single:1`];
+  const env = { OCI_STORE: dir.path };
+
+  const text = await runOci(["pull", "-q", "--all-platforms", ...refs], { env });
+  const listed = await runOci(["images", "--json"], { env });
+  const json = await runOci(["pull", "-q", "--all-platforms", "--json", ...refs], { env });
+
+  assertEquals([text.code, text.stdout], [
+    0,
+    `${refs[0]}@${index.descriptor.digest}\n${refs[1]}@${arm64.descriptor.digest}\n`,
+  ]);
+  const complete = JSON.parse(listed.stdout).map(
+    ({ platforms }: { platforms: { complete: boolean }[] }) => platforms.map((p) => p.complete),
+  );
+  assertEquals(complete, [[true, true], [true]]);
+  assertEquals(
+    JSON.parse(json.stdout).map(({ platform }: { platform: string }) => platform),
+    ["linux/amd64", "linux/arm64", "linux/arm64"],
+  );
+});
+
 Deno.test("oci pull copies an image from a layout", async () => {
   await using dir = await makeTempDir();
   const built = image("linux/amd64", "x");
