@@ -1,5 +1,10 @@
 import { formatReference, type Reference } from "../registry/mod.ts";
-import { type Image, openBundler, type OverlayBundler, type UncompressedBundler } from "../store/mod.ts";
+import {
+  type Image,
+  openBundler,
+  type OverlayBundler,
+  type UncompressedBundler,
+} from "../store/mod.ts";
 import type { ContainerOptions } from "./_container_options.ts";
 import type { RegistryOptions } from "./_options.ts";
 import { openPuller } from "./_puller.ts";
@@ -17,13 +22,9 @@ export interface Bundling {
 
 /** Brings the image that the first operand names into the store, as the policy says. */
 export async function prepareBundling(session: Session): Promise<Bundling> {
-  const source = readSource(session.operands[0] ?? "");
-  using puller = await openPuller(session);
-  const { reference, pull } = await puller.find(source);
-  session.workOn(formatReference(reference));
-  const image = await pullQuietly(session, pull);
   const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
   const { signal, warn: onWarning } = session;
+  const { reference, image } = await pullOperand(session);
   const bundler = await openBundler(await openStore(session), {
     ...{ kind, signal, onWarning },
     ...(jobs === undefined ? {} : { jobs }),
@@ -31,12 +32,15 @@ export async function prepareBundling(session: Session): Promise<Bundling> {
   return { reference, image, bundler };
 }
 
-async function pullQuietly(
-  session: Session,
-  pull: (onProgress: Parameters<ReturnType<typeof showProgress>["report"]>[0] extends infer E
-    ? (event: E) => void
-    : never) => Promise<Image>,
-): Promise<Image> {
+async function pullOperand(session: Session): Promise<Omit<Bundling, "bundler">> {
+  const source = readSource(session.operands[0] ?? "");
+  using puller = await openPuller(session);
+  const { reference, pull } = await puller.find(source);
+  session.workOn(formatReference(reference));
   using progress = showProgress(session);
-  return await pull((event) => progress.report(event));
+  const image = await pull((event) => {
+    // What is in the store already is not worth a word beside what the container says.
+    if (!event.cached) progress.report(event);
+  });
+  return { reference, image };
 }

@@ -27,11 +27,11 @@ export interface ContainerOptions {
   readonly readOnly?: true;
   readonly readWrite?: true;
   readonly containerUser?: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly rootless?: true;
   readonly hostname?: string;
-  readonly mount: readonly Mount[];
+  readonly mount?: readonly Mount[];
 }
 
 /** `--user` means the container's here; the registry's keeps the name in the parsed options. */
@@ -48,7 +48,11 @@ export function addContainerOptions(command: Command): Command {
       new Option("--bundler <how>", "auto, overlay or uncompressed")
         .choices(["auto", "overlay", "uncompressed"]).default("auto"),
     )
-    .option("--cpu <quantity>", "processors to use at most, such as 500m or 1.5", checkedBy(withCPULimit))
+    .option(
+      "--cpu <quantity>",
+      "processors to use at most, such as 500m or 1.5",
+      checkedBy(withCPULimit),
+    )
     .option(
       "--memory <quantity>",
       "memory to use at most, such as 512Mi",
@@ -61,7 +65,10 @@ export function addContainerOptions(command: Command): Command {
     .addOption(
       new Option("--read-only", "the image's files cannot be changed").conflicts("readWrite"),
     )
-    .option("--read-write", "the image's files can be changed, in this container alone; the default")
+    .option(
+      "--read-write",
+      "the image's files can be changed, in this container alone; the default",
+    )
     .addOption(
       new ContainerUserOption(
         "--user <user[:group]>",
@@ -72,7 +79,6 @@ export function addContainerOptions(command: Command): Command {
       "--env <name=value>",
       "set a variable; a name alone passes on the value that it has here (repeatable)",
       collectEnv,
-      {},
     )
     .option("--cwd <dir>", "working directory in the container", checkedBy(withCwd))
     .option("--hostname <name>", "name of the host in the container", checkedBy(withHostname))
@@ -80,7 +86,6 @@ export function addContainerOptions(command: Command): Command {
       "--mount <mount>",
       "SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
       collectMount,
-      [],
     )
     .option("--rootless", "for an ordinary user, in a user namespace; the default for one");
 }
@@ -88,7 +93,8 @@ export function addContainerOptions(command: Command): Command {
 /** What the options say, as changes to a configuration. */
 export async function containerSpecOptions(session: Session): Promise<SpecOption[]> {
   const options = session.options<ContainerOptions>();
-  const { cpu, memory, network, readOnly, containerUser, env, cwd, hostname, mount } = options;
+  const { cpu, memory, network, readOnly, containerUser, cwd, hostname } = options;
+  const { env = {}, mount = [] } = options;
   const isRootless = options.rootless ?? isRootlessNeeded();
   return [
     ...network === "host" ? [withHostNetwork({ files: await nameFiles() })] : [],
@@ -143,7 +149,7 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
 
 function collectEnv(
   text: string,
-  before: Readonly<Record<string, string>>,
+  before: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {
   const at = text.indexOf("=");
   if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
@@ -152,7 +158,7 @@ function collectEnv(
   return value === undefined ? before : { ...before, [text]: value };
 }
 
-function collectMount(text: string, before: readonly Mount[]): readonly Mount[] {
+function collectMount(text: string, before: readonly Mount[] = []): readonly Mount[] {
   try {
     return [...before, parseMount(text)];
   } catch (error) {

@@ -15,6 +15,17 @@ const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
   ["SIGTERM", 143],
 ]);
 
+/** The interruptions by the signals that they abort. */
+const interruptions = new WeakMap<AbortSignal, Interruption>();
+
+/**
+ * Leaves the signals that would abort `signal` to somebody else: they do nothing here from now
+ * on, not even end the program.
+ */
+export function leaveSignals(signal: AbortSignal): void {
+  interruptions.get(signal)?.leave();
+}
+
 /**
  * Turns the signals that end a program into an abort, so that what was begun is left in
  * order. A second signal ends the program at once.
@@ -22,12 +33,15 @@ const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #listeners = new Map<Deno.Signal, () => void>();
+  #isLeft = false;
 
   constructor() {
+    interruptions.set(this.signal, this);
     for (const [name, exitCode] of EXIT_CODES) {
       // Windows has no SIGTERM that a process could listen to.
       if (Deno.build.os === "windows" && name === "SIGTERM") continue;
       const listener = () => {
+        if (this.#isLeft) return;
         this[Symbol.dispose]();
         this.#controller.abort(new InterruptedError(name, exitCode));
       };
@@ -39,6 +53,11 @@ export class Interruption implements Disposable {
   /** Aborts with an {@linkcode InterruptedError}. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Takes no more notice of signals, and keeps them from what they do by default. */
+  leave(): void {
+    this.#isLeft = true;
   }
 
   /** Stops listening: from here on a signal does what it does by default. */

@@ -20,10 +20,12 @@ function parseColons(text: string): Mount {
 }
 
 function parsePairs(text: string): Mount {
-  const pairs = new Map(text.split(",").map((pair) => {
-    const [name = "", ...value] = pair.split("=");
-    return [ALIASES[name] ?? name, value.join("=")];
-  }));
+  const pairs = new Map(
+    text.split(",").map((pair) => {
+      const [name = "", ...value] = pair.split("=");
+      return [ALIASES[name] ?? name, value.join("=")];
+    }),
+  );
   const odd = [...pairs.keys()].find((name) => !NAMES.has(name));
   if (odd !== undefined) throw new SyntaxError(`there is no setting ${JSON.stringify(odd)}`);
   const target = pairs.get("target") ?? "";

@@ -41,8 +41,19 @@ export function addCommonOptions(command: Command): Command {
     .helpOption("-h, --help", "show this help");
 }
 
-/** Adds the options of the commands that reach a registry. */
-export function addRegistryOptions(command: Command): Command {
+/** Names the user to log in as, by whichever flag. */
+class LoginOption extends Option {
+  override attributeName(): string {
+    return "user";
+  }
+}
+
+/**
+ * Adds the options of the commands that reach a registry.
+ *
+ * @param loginFlag What names the user to log in as, where `--user` means something else.
+ */
+export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
   return command.optionsGroup("Options for registries:")
     .option(
       "--platform <os/arch>",
@@ -55,7 +66,12 @@ export function addRegistryOptions(command: Command): Command {
         "when to ask the registry: always, if-not-present, never, newer; default: if-not-present",
       ).argParser(parsePolicy),
     )
-    .option("--user <name[:password]>", "log in as; the password is asked for if it is not given")
+    .addOption(
+      new LoginOption(
+        `${loginFlag} <name[:password]>`,
+        "log in as; the password is asked for if it is not given",
+      ),
+    )
     .option("--password-stdin", "read the password from standard input")
     .option("--identity-token <token>", "refresh token of OAuth2 to log in with")
     .option("--registry-token <token>", "bearer token to send as it is")
@@ -120,13 +136,15 @@ function parseCount(least: number, most: number): (text: string) => number {
   };
 }
 
-function parseSeconds(text: string): number {
+/** A parser for commander: a number of seconds above 0. */
+export function parseSeconds(text: string): number {
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
   if (seconds > 0) return seconds;
   throw new InvalidArgumentError("It must be a number of seconds above 0.");
 }
 
-function collect(text: string, before: readonly string[] = []): readonly string[] {
+/** A parser for commander: the texts of an option that is given several times. */
+export function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
 

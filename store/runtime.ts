@@ -29,6 +29,8 @@ export interface RunBundleOptions {
   readonly forwardSignals?: boolean;
   /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
   readonly signal?: AbortSignal;
+  /** Is called when the container has been begun and gets the signals. */
+  readonly onStart?: () => void;
   /** Is told when a runtime does not take this machine and the next one is tried. */
   readonly onWarning?: (message: string) => void;
 }
@@ -88,6 +90,7 @@ async function runOnce(
   const { timeoutMs, signal } = options;
   await using container = await Container.start(runtime, path, id);
   using _signals = options.forwardSignals ? new SignalForwarder(container.process) : undefined;
+  options.onStart?.();
   let timedOut = false;
   const kill = () => void container.kill();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => {

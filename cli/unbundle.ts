@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { removeBundle } from "../store/mod.ts";
+import type { Session } from "./_session.ts";
+
+/** Describes `oci unbundle`. */
+export function define(command: Command): Command {
+  return command
+    .argument("<dir>", "directory of the bundle")
+    .description(
+      "Unmounts and removes a bundle, whichever bundler made it, and what is left of one whose " +
+        "making was interrupted. A directory that is no bundle is not touched.",
+    )
+    .addHelpText(
+      "after",
+      `
+Stop its container before. What is still in use is detached, and goes with its last user.
+
+Examples:
+  oci unbundle ./box
+  oci unbundle --json /run/app`,
+    );
+}
+
+/** Runs `oci unbundle`. */
+export async function run(session: Session): Promise<void> {
+  const [directory = ""] = session.operands;
+  const removed = await removeBundle(directory, { onWarning: session.warn });
+  if (!removed) {
+    throw new Deno.errors.NotFound(`there is no "${directory}"; check that the path is right`);
+  }
+  await session.print({ removed: directory }, []);
+}
