@@ -1,10 +1,12 @@
 import { CredentialFiles, parseImageLocation, type Reference } from "../registry/mod.ts";
+import { RUNTIMES } from "../store/mod.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { registryHosts } from "./_registry_hosts.ts";
 import { storeDirectory, storeVariables } from "./directory.ts";
 
 /** A command of the command line, for {@linkcode permissionFlags}. */
 export type PermissionCommand =
+  | "bundle"
   | "completions"
   | "demo"
   | "digest"
@@ -13,8 +15,10 @@ export type PermissionCommand =
   | "permissions"
   | "pull"
   | "rm"
+  | "run"
   | "serve"
   | "tags"
+  | "unbundle"
   | "version";
 
 /** Options for {@linkcode permissionFlags}. */
@@ -48,9 +52,15 @@ interface Needs {
   readonly store?: "read" | "write";
   readonly registry?: true;
   readonly credentials?: true;
+  /** Programs that it runs; it makes or removes directories that hold anything, and mounts. */
+  readonly programs?: readonly string[];
 }
 
+/** What mounts and unmounts for ordinary users. */
+const BUNDLE_PROGRAMS: readonly string[] = ["fuse-overlayfs", "fusermount3", "fusermount"];
+
 const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
+  bundle: { store: "write", registry: true, credentials: true, programs: BUNDLE_PROGRAMS },
   completions: {},
   demo: {},
   digest: { registry: true, credentials: true },
@@ -59,8 +69,15 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   permissions: { credentials: true },
   pull: { store: "write", registry: true, credentials: true },
   rm: { store: "write" },
+  run: {
+    store: "write",
+    registry: true,
+    credentials: true,
+    programs: [...RUNTIMES, ...BUNDLE_PROGRAMS],
+  },
   serve: { store: "read" },
   tags: { registry: true, credentials: true },
+  unbundle: { programs: BUNDLE_PROGRAMS },
   version: {},
 };
 
@@ -137,11 +154,12 @@ export async function permissionFlags(
   if (needs.credentials) await grantCredentials(grants, registry, needs, options);
   if (command === "serve") grants.net.add(options.listen ?? "127.0.0.1:5000");
   if (command === "demo") grantDemo(grants);
-  if (!needs.registry || registry === "none") return flags(grants);
-  if (registry === undefined) return flags({ ...grants, net: true });
+  const more = needs.programs === undefined ? [] : grantPrograms(grants, needs.programs);
+  if (!needs.registry || registry === "none") return [...flags(grants), ...more];
+  if (registry === undefined) return [...flags({ ...grants, net: true }), ...more];
   for (const host of registryHosts(registry)) grants.net.add(host);
   for (const url of options.mirrors?.[registry] ?? []) grants.net.add(new URL(url).host);
-  return flags(grants);
+  return [...flags(grants), ...more];
 }
 
 type ListedGrants = Grants & { readonly net: Set<string> };
@@ -184,6 +202,19 @@ async function grantCredentials(
   if (!needs.registry || registry === undefined) return;
   const helpers = await credentialHelpers(credentialPaths, registry);
   helpers.forEach((program) => grants.run.add(program));
+}
+
+/**
+ * A bundle holds whatever an image has, in any directory, and mounting is a call of the C
+ * library: returns the flags that no list narrows.
+ */
+function grantPrograms(grants: ListedGrants, programs: readonly string[]): readonly string[] {
+  grants.read.clear();
+  grants.write.clear();
+  programs.forEach((program) => grants.run.add(program));
+  // Where programs are, and where temporary files go.
+  ["PATH", "TMPDIR"].forEach((name) => grants.env.add(name));
+  return ["--allow-read", "--allow-write", "--allow-sys=uid,gid", "--allow-ffi"];
 }
 
 /** The demo serves itself, and keeps a store where temporary files are. */

@@ -84,7 +84,7 @@ export function addContainerOptions(command: Command): Command {
     .option("--hostname <name>", "name of the host in the container", checkedBy(withHostname))
     .option(
       "--mount <mount>",
-      "SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
+      "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
       collectMount,
     )
     .option("--rootless", "for an ordinary user, in a user namespace; the default for one");
