@@ -66,6 +66,8 @@ async function ociAtTerminal(
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
+      // A program that hangs fails its test rather than the whole run.
+      signal: AbortSignal.timeout(60_000),
     }).spawn(),
   );
 }
