@@ -50,6 +50,7 @@ export async function openBundler(
     return new OverlayBundler(store, { ...rest, mounter: fuse });
   }
   if (kind === "overlay") return new OverlayBundler(store, rest);
-  options.onWarning?.(`there is no overlay, so the layers are extracted: ${kernel}; ${fuse}`);
+  const reasons = [...new Set([kernel, fuse])].join("; ");
+  options.onWarning?.(`there is no overlay, so the layers are extracted: ${reasons}`);
   return new UncompressedBundler(store, common);
 }

@@ -50,6 +50,8 @@ const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as cons
 export async function findKernelMounter(root: string): Promise<OverlayMounter | string> {
   if (Deno.build.os !== "linux") return "the overlay file system is part of Linux";
   using _native = keepNativeBackend();
+  const refusal = await refuseNative(root);
+  if (refusal !== undefined) return refusal;
   const reasons = new Set<string>();
   for (const [namespace, upper] of WAYS) {
     const mounter = kernelMounter(namespace, upper);
@@ -65,12 +67,24 @@ export async function findFuseMounter(root: string): Promise<OverlayMounter | st
   const program = await findProgram("fuse-overlayfs");
   if (program === undefined) return "fuse-overlayfs is not installed";
   const mounter = fuseMounter(program);
-  return await tryMounter(root, mounter) ?? mounter;
+  return await refuseNative(root) ?? await tryMounter(root, mounter) ?? mounter;
+}
+
+/** Why there is no native backend, without which whiteouts cannot be made. */
+async function refuseNative(root: string): Promise<string | undefined> {
+  await Deno.mkdir(root, { recursive: true });
+  try {
+    openFileTree(root, { backend: "native" })[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotSupported)) throw error;
+    // The message ends with the reason.
+    return error.message.slice(error.message.lastIndexOf(": ") + 2);
+  }
 }
 
 /** Has an overlay mounted and looks at it; says why it is not what it must be. */
 async function tryMounter(root: string, mounter: OverlayMounter): Promise<string | undefined> {
-  await Deno.mkdir(root, { recursive: true });
   const trial = await Deno.makeTempDir({ dir: await Deno.realPath(root), prefix: ".overlay-" });
   let isMounted = false;
   try {
