@@ -117,11 +117,14 @@ function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
  * @returns The bytes; none for 0:0, which needs no record.
  */
 export function encodeOwner({ uid, gid }: Owner): Uint8Array<ArrayBuffer> {
-  return new Uint8Array([...field(1, uid), ...field(2, gid)]);
+  if (uid === 0 && gid === 0) return new Uint8Array();
+  return new Uint8Array([...field(1, uid || AS_IT_IS), ...field(2, gid || AS_IT_IS)]);
 }
 
+/** Stands for an owner that is left as it is. In a container whose root extracts, it is root. */
+const AS_IT_IS = 0xffffffff;
+
 function field(number: number, value: number): number[] {
-  if (value === 0) return [];
   const bytes = [number << 3];
   let rest = value >>> 0;
   for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);

@@ -168,8 +168,14 @@ peerTest({
 }, async () => {
   const { result, tree } = await extractAs(USER, LAYERS.slice(0, 1), { ownership: "record" });
 
-  assertEquals(tree["zero"], 'file 0 65534:65534 user.rootlesscontainers=0805 = also-zero "z"');
-  assertEquals(tree["read-only/su"], 'file 4755 65534:65534 user.rootlesscontainers=0803 "x"');
+  assertEquals(
+    tree["zero"],
+    'file 0 65534:65534 user.rootlesscontainers=080510ffffffff0f = also-zero "z"',
+  );
+  assertEquals(
+    tree["read-only/su"],
+    'file 4755 65534:65534 user.rootlesscontainers=080310ffffffff0f "x"',
+  );
   // The kernel keeps user attributes of files and directories alone.
   assert(result.skipped.some(({ path }) => path === "link"));
 });

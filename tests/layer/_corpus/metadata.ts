@@ -261,9 +261,9 @@ export const METADATA: readonly LayerCase[] = [
     )],
     options: { ownership: "record" },
     tree: {
-      "d": "dir 555 user.rootlesscontainers=102a",
+      "d": "dir 555 user.rootlesscontainers=08ffffffff0f102a",
       "f": 'file 0 user.rootlesscontainers=08e80710ac02 "x"',
-      "lies": 'file user.rootlesscontainers=0801 "z"',
+      "lies": 'file user.rootlesscontainers=080110ffffffff0f "z"',
       "root": 'file "y"',
     },
     pure: {
