@@ -19,6 +19,13 @@ export interface BlobContext {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+/** How foreign servers are reached. */
+export interface ForeignOptions {
+  readonly http: Http;
+  readonly policy: RetryPolicy;
+  readonly caCerts: readonly string[];
+}
+
 /** A blob in a registry or a mirror. */
 export function registryBlob(
   registry: Registry,
@@ -50,8 +57,7 @@ export function registryBlob(
  * credential.
  */
 export function foreignBlob(
-  http: Http,
-  policy: RetryPolicy,
+  { http, policy, caCerts }: ForeignOptions,
   url: URL,
   { task }: BlobContext,
 ): BlobSource {
@@ -61,7 +67,7 @@ export function foreignBlob(
     open: async (headers, attempt, signal) => {
       let target = url;
       for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-        const tls = { caCerts: [] };
+        const tls = { caCerts };
         const answer = await http.send({
           url: target,
           method: "GET",

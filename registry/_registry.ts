@@ -176,9 +176,11 @@ export class Registry {
   #throttle(answer: Answer, url: URL): void {
     const asked = parseRetryAfter(answer.headers.get("retry-after"), this.#clock.now()) ?? 0;
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
-    this.#options.limiter(url.host).throttled(pauseMs);
-    if (this.#isHome(url) && url.host !== this.endpoint.registry) {
-      this.#options.limiter(this.endpoint.registry).throttled(pauseMs);
+    const { limiter } = this.#options;
+    limiter(url.host).throttled(pauseMs);
+    // Its limit holds for what it redirects to as well, but a pause there is none here.
+    if (url.host !== this.endpoint.registry) {
+      limiter(this.endpoint.registry).throttled(this.#isHome(url) ? pauseMs : 0);
     }
   }
 

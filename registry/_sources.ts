@@ -1,12 +1,13 @@
 import { DigestMismatchError } from "../spec/mod.ts";
 import type { Clock } from "./remote_client_options.ts";
 import type { Registry } from "./_registry.ts";
+import { NetworkError, NotFoundError, RegistryError } from "./errors.ts";
 
 const DOWN_MS = 60_000;
 
 /**
  * Where the content of one registry can be had: its mirrors in order, itself last. What fails at
- * a mirror is tried at the next one; a mirror that failed is left alone for a minute.
+ * a mirror is tried at the next one; a mirror that is broken is left alone for a minute.
  */
 export class Sources {
   readonly #registries: readonly Registry[];
@@ -37,8 +38,11 @@ export class Sources {
     error: unknown,
     onWarning: ((message: string) => void) | undefined,
   ): void {
-    if (registry === this.upstream) return;
-    this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
+    // That a mirror does not have something says nothing of the next thing.
+    if (registry === this.upstream || error instanceof NotFoundError) return;
+    const isDown = error instanceof NetworkError ||
+      (error instanceof RegistryError && error.retryable);
+    if (isDown) this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
     const why = error instanceof Error ? error.message : String(error);
     onWarning?.(`The mirror ${registry.endpoint.registry} is passed over: ${why}`);
   }

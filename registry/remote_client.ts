@@ -278,10 +278,11 @@ export class RemoteClient implements ImageClient, Disposable {
       return registryBlob(source, sources, descriptor, context);
     });
     const { http, policy } = this.#connections;
+    const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
     const elsewhere = (descriptor.urls ?? []).flatMap((text) => {
       const url = URL.parse(text);
       if (url?.protocol === "https:" && url.username === "" && !isPrivateAddress(url)) {
-        return [foreignBlob(http, policy, url, context)];
+        return [foreignBlob({ http, policy, caCerts }, url, context)];
       }
       context.onWarning?.(
         `${redactUrl(text)} is not asked for ${descriptor.digest}: only public ` +

@@ -65,10 +65,9 @@ Deno.test("RemoteClient goes on to the next mirror, and to the registry at last"
   assertEquals(before, 2, "one retry, and then it is left alone");
   assertEquals(broken.registry.requests.length, 4);
   assertEquals(upstream.registry.requests.length, 3);
-  assertEquals(warnings.map((message) => message.split(":").slice(0, 2).join(":")), [
-    `The mirror ${broken.registry.host} is passed over`,
-    `The mirror ${empty.registry.host} is passed over`,
-  ]);
+  assertEquals(empty.registry.requests.length, 3, "it answers, and may have the next thing");
+  assertEquals(warnings.length, 1);
+  assert(warnings[0]?.startsWith(`The mirror ${broken.registry.host} is passed over: `));
 });
 
 Deno.test("RemoteClient does not go on where a mirror sends other bytes", async () => {

@@ -3,7 +3,7 @@ import { NetworkError, readCertificates, type RemoteClientOptions } from "../../
 import { registryEndpoint } from "../../registry/_endpoint.ts";
 import { makeCertificates } from "../_support/certificates.ts";
 import { drop, on, respond, stall, tokenAuth } from "../_support/faulty_registry.ts";
-import { programPath } from "../_support/peers.ts";
+import { peerTest } from "../_support/peers.ts";
 import { dockerRegistry } from "../_support/docker_registry.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 import { makeScene, type Scene, testClient } from "./_client.ts";
@@ -155,23 +155,22 @@ function options(): Parameters<typeof registryEndpoint>[1] {
   return { plainHttp: undefined, allowPrivate: false };
 }
 
-Deno.test({
+peerTest({
   name: "RemoteClient shows its certificate to a registry that wants one",
-  ignore: programPath("docker-registry") === undefined,
-  async fn() {
-    await using registry = await dockerRegistry({ clientCertificate: true });
-    const paths = registry.certificates;
-    assert(paths !== undefined);
-    const caCerts = await readCertificates(paths.ca);
-    const cert = await Deno.readTextFile(paths.clientCert);
-    const key = await Deno.readTextFile(paths.clientKey);
-    const repository = { registry: registry.host, repository: "a" };
-    using without = testClient({ caCerts, retries: 0 });
-    using client = testClient({ caCerts, clientCertificate: { cert, key }, retries: 0 });
+  needs: ["docker-registry", "openssl"],
+}, async () => {
+  await using registry = await dockerRegistry({ clientCertificate: true });
+  const paths = registry.certificates;
+  assert(paths !== undefined);
+  const caCerts = await readCertificates(paths.ca);
+  const cert = await Deno.readTextFile(paths.clientCert);
+  const key = await Deno.readTextFile(paths.clientKey);
+  const repository = { registry: registry.host, repository: "a" };
+  using without = testClient({ caCerts, retries: 0 });
+  using client = testClient({ caCerts, clientCertificate: { cert, key }, retries: 0 });
 
-    await assertRejects(() => Array.fromAsync(without.tags(repository)), NetworkError);
-    await assertRejects(() => Array.fromAsync(client.tags(repository)), Error, "NAME_UNKNOWN");
-  },
+  await assertRejects(() => Array.fromAsync(without.tags(repository)), NetworkError);
+  await assertRejects(() => Array.fromAsync(client.tags(repository)), Error, "NAME_UNKNOWN");
 });
 
 Deno.test("readCertificates() reads files and directories, and nothing but certificates", async () => {
