@@ -1,5 +1,5 @@
 import { keepNativeBackend, mountTmpfs, type Ownership, unmountTree } from "../../layer/mod.ts";
-import type { SpecOption } from "../../spec/mod.ts";
+import { LimitError, type SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { makeBundle } from "../_make_bundle.ts";
@@ -128,6 +128,11 @@ export class OverlayBundler implements Bundler {
     mounter: OverlayMounter,
     recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<void> {
+    // Before anything is extracted in vain. A layer that occurs twice is mounted once.
+    const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
+    if (count > MAX_OVERLAY_LOWERS) {
+      throw new LimitError("layers", MAX_OVERLAY_LOWERS, count, `${image.digest} for an overlay`);
+    }
     const { upper: _, ...options } = this.#options;
     const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
     const resolver = new OverlayLayerResolver(this.#store, { ...options, mounter, ownership });
