@@ -50,7 +50,8 @@ export class Answer implements Disposable {
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#reader === undefined || this.#isDone) return undefined;
     this.#readingSince = performance.now();
-    // One timer for many chunks: to start one for each would cost more than the chunk.
+    // One timer for many chunks: to start one for each would cost more than the chunk. It must
+    // not be unref'd: Deno 2.9 never fires such a timer while all it does is to wait for a read.
     this.#timer ??= setTimeout(this.#watch, this.#asked.stallTimeoutMs);
     try {
       const { done, value } = await this.#reader.read();
