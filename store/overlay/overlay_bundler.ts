@@ -1,4 +1,10 @@
-import { keepNativeBackend, mountTmpfs, type Ownership, unmountTree } from "../../layer/mod.ts";
+import {
+  keepNativeBackend,
+  MAX_OVERLAY_LOWERS,
+  mountTmpfs,
+  type Ownership,
+  unmountTree,
+} from "../../layer/mod.ts";
 import { LimitError, type SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
