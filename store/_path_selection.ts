@@ -62,7 +62,7 @@ export function retainPaths(
   for (const path of paths) {
     const { real, passed } = followPath(tree, path);
     if (real === undefined) {
-      throw new UnpackError(`Cannot unpack "${path}": the image has nothing there`, root);
+      throw new UnpackError(`Cannot unpack "${path}": the image has nothing there`, path);
     }
     whole.add(real);
     for (const place of [real, ...passed]) {

@@ -11,6 +11,7 @@ import {
   type XattrMode,
 } from "../layer/mod.ts";
 import type { Descriptor, RemoteImage } from "../spec/mod.ts";
+import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import type { Ingestion, IngestProgress } from "./_ingest.ts";
 import { BASE_STAGE, LocalStage, pickStageOptions, type StageResult } from "./_layer_stage.ts";
@@ -36,7 +37,8 @@ export interface UnpackImageOptions extends TarLimits {
   /**
    * To whom files belong.
    *
-   * @default `"strict"` for root, `"squash"` for everybody else.
+   * @default `"strict"` for root, `"squash"` for everybody else, and for root of a user namespace
+   * that lacks the ids of images.
    */
   readonly ownership?: Ownership;
   /**
@@ -114,7 +116,7 @@ export interface UnpackReport {
  * @param store Where layers are kept.
  * @param image The image; what of it is not in the store is taken from where it is.
  * @param directory An empty directory, or one that is not there.
- * @param options What to unpack, and how.
+ * @param given What to unpack, and how.
  * @returns What was done and what was skipped.
  * @throws {UnpackError} If the directory holds something, or the image lacks a path.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
@@ -136,12 +138,14 @@ export async function unpackImage(
   store: ContentStore,
   image: RemoteImage,
   directory: string,
-  options: UnpackImageOptions = {},
+  given: UnpackImageOptions = {},
 ): Promise<UnpackReport> {
-  const { force = false, signal } = options;
-  const paths = options.paths?.map((path) => cleanPath(path).path);
+  const { force = false, signal } = given;
+  const paths = given.paths?.map((path) => cleanPath(path).path);
   signal?.throwIfAborted();
   await using root = await UnpackRoot.open(directory, force);
+  const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
+  const options = { ...given, ownership };
   if (!root.isEmpty) return await unpackInPlace(store, image, root, paths, options);
   const results = await extractAll(store, image, root, paths, options);
   await root.publish(results.some(({ hasRoot }) => hasRoot), treeOptions(options));

@@ -1,0 +1,126 @@
+import type { MemoryTree, StagedLayer } from "../layer/mod.ts";
+
+/** What a layer by itself has, and what it hides. */
+export interface LayerListing {
+  readonly tree: MemoryTree;
+  readonly staged: StagedLayer;
+}
+
+/** Where a path is: in the listing of a layer; nowhere; or only all layers together can tell. */
+export type Lookup = { readonly tree: MemoryTree; readonly path: string } | "hidden" | "unknown";
+
+/** Links that are followed for one path, as the kernel limits them. */
+const MAX_LINKS = 40;
+
+/** What a single layer says of a path. */
+type Saying =
+  | { readonly kind: "has" }
+  | { readonly kind: "hides" }
+  | { readonly kind: "nothing" }
+  | { readonly kind: "link"; readonly depth: number; readonly target: string };
+
+/**
+ * Looks for a path in layers, from the top one down, and asks for no more of them than it takes.
+ *
+ * @param path The path.
+ * @param followLast Whether a link at its end is followed.
+ * @param count How many layers there are.
+ * @param listing Lists a layer; `undefined` if it cannot be understood by itself.
+ */
+export async function lookUp(
+  path: string,
+  followLast: boolean,
+  count: number,
+  listing: (index: number) => Promise<LayerListing | undefined>,
+): Promise<Lookup> {
+  let parts = cleanParts(path.split("/"));
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const found = await search(parts, followLast, count, listing);
+    if (typeof found !== "object" || "tree" in found) return found;
+    const target = found.target.split("/");
+    const from = found.target.startsWith("/") ? [] : parts.slice(0, found.depth);
+    parts = cleanParts([...from, ...target, ...parts.slice(found.depth + 1)]);
+  }
+  return "hidden";
+}
+
+async function search(
+  parts: readonly string[],
+  followLast: boolean,
+  count: number,
+  listing: (index: number) => Promise<LayerListing | undefined>,
+): Promise<Lookup | (Saying & { readonly kind: "link" })> {
+  // Up to here the layers above say that there are directories, whatever lower ones have there.
+  let described = 0;
+  for (let index = count - 1; index >= 0; index--) {
+    const layer = await listing(index);
+    if (layer === undefined) return "unknown";
+    const saying = ask(layer, parts, followLast, described);
+    if (saying.kind === "has") return { tree: layer.tree, path: parts.join("/") };
+    if (saying.kind === "hides") return "hidden";
+    if (saying.kind === "link") return saying;
+    described = Math.max(described, describedDepth(layer, parts));
+  }
+  // All layers have been read: together they may say more, of parents that are links.
+  return "unknown";
+}
+
+function ask(
+  { tree, staged }: LayerListing,
+  parts: readonly string[],
+  followLast: boolean,
+  described: number,
+): Saying {
+  for (let depth = 0; depth < parts.length; depth++) {
+    const path = parts.slice(0, depth + 1).join("/");
+    const type = tree.status(path)?.type;
+    if (type === undefined) {
+      return hides(staged, parts.slice(0, depth + 1)) ? { kind: "hides" } : { kind: "nothing" };
+    }
+    const isLast = depth === parts.length - 1;
+    if (type === "directory") {
+      // What it is like is for a layer below to say.
+      if (isLast && staged.undescribed.includes(path)) return { kind: "nothing" };
+      if (isLast) return { kind: "has" };
+      continue;
+    }
+    if (isLast && !(type === "symlink" && followLast)) return { kind: "has" };
+    // A file is no parent, and a directory of a layer above takes the place of a link.
+    if (type !== "symlink" || depth < described) return { kind: "hides" };
+    return { kind: "link", depth, target: tree.readLink(path) };
+  }
+  return { kind: "has" };
+}
+
+/** Whether a layer that does not have a path keeps those below from showing it. */
+function hides({ whiteouts, opaque }: StagedLayer, parts: readonly string[]): boolean {
+  const prefixes = new Set(parts.map((_, i) => parts.slice(0, i + 1).join("/")));
+  const parents = new Set(["", ...prefixes]);
+  parents.delete(parts.join("/"));
+  return opaque.some((path) => parents.has(path)) || whiteouts.some(({ directory, name }) => {
+    if (name === undefined) return parents.has(directory);
+    return prefixes.has(directory === "" ? name : `${directory}/${name}`);
+  });
+}
+
+/** How many of the directories of a path a layer describes. */
+function describedDepth({ tree, staged }: LayerListing, parts: readonly string[]): number {
+  const undescribed = new Set(staged.undescribed);
+  let depth = 0;
+  for (const [i] of parts.entries()) {
+    const path = parts.slice(0, i + 1).join("/");
+    if (tree.status(path)?.type !== "directory") break;
+    if (!undescribed.has(path)) depth = i + 1;
+  }
+  return depth;
+}
+
+/** Without empty parts and `.`; `..` takes away the part before it, which is no link any more. */
+function cleanParts(parts: readonly string[]): string[] {
+  const clean: string[] = [];
+  for (const part of parts) {
+    if (part === "..") clean.pop();
+    else if (part !== "" && part !== ".") clean.push(part);
+  }
+  return clean;
+}
