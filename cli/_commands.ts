@@ -39,6 +39,22 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     summary: "list the tags of a repository",
     load: () => import("./tags.ts"),
   }],
+  ["unpack", {
+    summary: "unpack an image into a directory",
+    load: () => import("./unpack.ts"),
+  }],
+  ["ls", {
+    summary: "list the files of an image",
+    load: () => import("./ls.ts"),
+  }],
+  ["cat", {
+    summary: "print a file of an image",
+    load: () => import("./cat.ts"),
+  }],
+  ["export", {
+    summary: "write the files of an image as a tar archive",
+    load: () => import("./export.ts"),
+  }],
   ["bundle", {
     summary: "make a bundle that OCI runtimes run",
     load: () => import("./bundle.ts"),
@@ -79,6 +95,13 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 
 /** Options that take a value and that may stand before the name of the command. */
 export const VALUE_OPTIONS: ReadonlySet<string> = new Set([
+  "-o",
+  "--output",
+  "--xattrs",
+  "--uid-map",
+  "--path",
+  "--ownership",
+  "--gid-map",
   "--arg",
   "--bundler",
   "--ca",

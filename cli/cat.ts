@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { missing, openImageFiles } from "./_image_files.ts";
+import { addRegistryOptions } from "./_options.ts";
+import type { Session } from "./_session.ts";
+
+/** Describes `oci cat`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look into")
+    .argument("<path>", "path of a file in it")
+    .description(
+      "Prints a file of an image without unpacking it. The layers are looked through from the " +
+        "top one down, and those below the first that has the file, or hides it, are not " +
+        "fetched. Links are followed inside the image.",
+    );
+  return addRegistryOptions(described).addHelpText(
+    "after",
+    `
+Examples:
+  oci cat alpine:3.20 etc/os-release
+  oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`,
+  );
+}
+
+/** Runs `oci cat`. */
+export async function run(session: Session): Promise<void> {
+  const [, path = ""] = session.operands;
+  using image = await openImageFiles(session);
+  const content = await image.files.read(path);
+  if (content === undefined) throw missing(path);
+  for await (const chunk of content) await session.output.bytes(chunk);
+}

@@ -1,0 +1,111 @@
+import type { Command } from "commander";
+import type { FileType } from "../layer/mod.ts";
+import type { ImageFile } from "../store/mod.ts";
+import { formatTable, printable } from "./_format.ts";
+import { missing, openImageFiles } from "./_image_files.ts";
+import { addRegistryOptions } from "./_options.ts";
+import type { Session } from "./_session.ts";
+
+interface LsOptions {
+  readonly long?: true;
+}
+
+/** Describes `oci ls`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look into")
+    .argument("[path]", "path in it; default: all of it")
+    .description(
+      "Lists the files of an image without unpacking it: those at and below a path, as a " +
+        "container of the image would see them.",
+    )
+    .option("-l, --long", "type and permissions, links, owner, size, time and target as well");
+  return addRegistryOptions(described).addHelpText(
+    "after",
+    `
+Prints a path a line, each directory before what is in it.
+
+Examples:
+  oci ls alpine:3.20 | grep '\\.apk'
+  oci ls --long alpine:3.20 /etc
+  oci ls --json debian:12 usr/bin | jq -r '.[] | select(.mode == "4755").path'`,
+  );
+}
+
+/** Runs `oci ls`. */
+export async function run(session: Session): Promise<void> {
+  const [, path = ""] = session.operands;
+  const { json, long } = session.options<LsOptions>();
+  using image = await openImageFiles(session);
+  const files = await listFiles(image.files, path);
+  if (json) return await session.output.json(files.map(describeFile));
+  const lines = long
+    ? formatTable(files.map(row), [1, 3])
+    : files.map((file) => printable(file.path));
+  if (lines.length > 0) await session.output.text(lines.join("\n"));
+}
+
+async function listFiles(
+  files: Awaited<ReturnType<typeof openImageFiles>>["files"],
+  path: string,
+): Promise<readonly ImageFile[]> {
+  // What is no directory may be known from the upper layers alone.
+  const found = await files.find(path, false);
+  if (found === undefined) throw missing(path);
+  const isLeaf = found.status.type !== "directory" && found.status.type !== "symlink";
+  return isLeaf ? [found] : await Array.fromAsync(files.list(path));
+}
+
+/** What `--json` prints of a file. */
+function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
+  const { type, mode, uid, gid, size, nlink, mtime, mtimeNs, devmajor, devminor } = status;
+  const isDevice = type === "character-device" || type === "block-device";
+  return {
+    path,
+    type,
+    mode: mode.toString(8).padStart(4, "0"),
+    uid,
+    gid,
+    size: type === "file" ? size : 0,
+    mtime: new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6)).toISOString(),
+    ...type === "directory" ? {} : { links: nlink },
+    ...type === "symlink" ? { target } : {},
+    ...isDevice ? { device: `${devmajor}:${devminor}` } : {},
+    ...xattrs.size === 0 ? {} : {
+      xattrs: Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toBase64()])),
+    },
+  };
+}
+
+const TYPES: Readonly<Record<FileType, string>> = {
+  "file": "-",
+  "symlink": "l",
+  "directory": "d",
+  "character-device": "c",
+  "block-device": "b",
+  "fifo": "p",
+  "socket": "s",
+};
+
+function row({ path, status, target }: ImageFile): readonly string[] {
+  const { type, mode, uid, gid, size, nlink, mtime } = status;
+  const isDevice = type === "character-device" || type === "block-device";
+  const time = new Date(mtime * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return [
+    `${TYPES[type]}${permissions(mode)}`,
+    type === "directory" ? "-" : String(nlink),
+    `${uid}:${gid}`,
+    isDevice ? `${status.devmajor}:${status.devminor}` : String(type === "file" ? size : 0),
+    time,
+    printable(target === "" ? path : `${path} -> ${target}`),
+  ];
+}
+
+/** Permissions as `ls -l` shows them: set-user-id, set-group-id and sticky in place of an x. */
+function permissions(mode: number): string {
+  const letters = Array.from({ length: 9 }, (_, i) => mode & (1 << (8 - i)) ? "rwx"[i % 3] : "-");
+  for (const [bit, at, letter] of [[0o4000, 2, "s"], [0o2000, 5, "s"], [0o1000, 8, "t"]] as const) {
+    if (mode & bit) letters[at] = letters[at] === "x" ? letter : letter.toUpperCase();
+  }
+  return letters.join("");
+}
