@@ -23,6 +23,7 @@ import {
 } from "../../store/mod.ts";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
 import { BASE, makeStore, overlayReason } from "./_bundling.ts";
 import { storeBuilt } from "./_stored_image.ts";
 
@@ -373,17 +374,18 @@ Deno.test("OverlayBundler removes what a killed process left", { ignore }, async
 });
 
 Deno.test("overlaySupported() says no without FFI, and why", async () => {
-  await using test = await makeStore();
+  await using directory = await makeTempDir();
   const module = new URL("../../store/mod.ts", import.meta.url).href;
-  const script = test.directory.join("supported.ts");
+  const script = directory.join("supported.ts");
   await Deno.writeTextFile(
     script,
     `import { overlaySupported } from ${JSON.stringify(module)};
-     console.log(JSON.stringify(await overlaySupported(${JSON.stringify(test.path)})));`,
+     console.log(JSON.stringify(await overlaySupported(${JSON.stringify(directory.path)})));`,
   );
 
   const { stdout } = await run(Deno.execPath(), [
-    ...["run", "--no-prompt", `--config=${ROOT}/deno.json`, "--allow-all", "--deny-ffi", script],
+    ...["run", "--no-prompt", `--config=${ROOT}/deno.json`, "--allow-read", "--allow-write"],
+    script,
   ], { env: await denoEnvironment() });
 
   assertEquals(JSON.parse(stdout), { supported: false, reason: "it needs --allow-ffi" });
