@@ -1,4 +1,4 @@
-import type { Platform } from "../spec/mod.ts";
+import { cpuVariant, type Platform } from "../spec/mod.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",
@@ -6,12 +6,14 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   "riscv64gc": "riscv64",
 };
 
+const CPU_INFO = "/proc/cpuinfo";
+
 /**
  * The platform whose images run here: Linux on the CPU of this machine, also where Linux runs in
  * a virtual machine, as on macOS and Windows.
  *
- * @returns The platform, without a variant: an image for any level of the CPU will be judged by
- * what it says.
+ * @returns The platform, with the variant of the CPU where `/proc/cpuinfo` tells it and may be
+ * read without asking for a permission. An image for an earlier variant, or for none, fits too.
  *
  * @example Ask for what runs here
  * ```ts
@@ -23,5 +25,19 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
  */
 export function hostPlatform(): Platform {
   const { arch } = Deno.build;
-  return { os: "linux", architecture: ARCHITECTURES[arch] ?? arch };
+  const architecture = ARCHITECTURES[arch] ?? arch;
+  const variant = hostVariant(architecture);
+  return { os: "linux", architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+function hostVariant(architecture: string): string | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const { state } = Deno.permissions.querySync({ name: "read", path: CPU_INFO });
+  if (state !== "granted") return undefined;
+  try {
+    return cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
+  } catch {
+    // Hidden in a sandbox: an image that names no variant runs as well.
+    return undefined;
+  }
 }
