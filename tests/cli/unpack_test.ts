@@ -1,0 +1,166 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
+import { serveRegistry } from "../../registry/mod.ts";
+import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";
+import { runOci } from "../_support/process.ts";
+import { device, dir, file, hardlink, symlink, tar, whiteout } from "../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../_support/temp.ts";
+
+const IMAGE: BuiltImage = buildImage({
+  layers: [
+    tar(
+      dir("etc"),
+      file("etc/motd", "old"),
+      file("etc/gone", "x"),
+      dir("usr"),
+      dir("usr/bin"),
+      file("usr/bin/tool", "tool", { mode: 0o755 }),
+      hardlink("usr/bin/other", "usr/bin/tool"),
+      symlink("bin", "usr/bin"),
+    ),
+    tar(dir("etc"), file("etc/motd", "new"), whiteout("etc/gone")),
+  ],
+});
+
+/** A registry with an image, and a place for a store and a root. */
+async function setUp(image = IMAGE) {
+  const content = new MemoryContent().add("app", "1", image);
+  const server = serveRegistry(content);
+  const temp: TempDir = await makeTempDir();
+  return {
+    reference: `${server.host}/app:1`,
+    root: temp.join("root"),
+    temp,
+    oci: (...args: readonly string[]) => {
+      return runOci([...args, "--platform=linux/amd64", "-q"], {
+        env: { OCI_STORE: temp.join("store") },
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("oci unpack prints the digest and makes the flattened tree", async () => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("unpack", box.reference, box.root);
+
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `${IMAGE.descriptor.digest}\n`,
+    stderr: "",
+  });
+  assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
+  assertEquals(await Deno.readTextFile(`${box.root}/bin/other`), "tool");
+  assert(!await exists(`${box.root}/etc/gone`));
+});
+
+Deno.test("oci unpack leaves the image in the store", async () => {
+  await using box = await setUp();
+  await box.oci("unpack", box.reference, box.root);
+
+  const again = await box.oci("unpack", "--policy=never", box.reference, `${box.root}2`);
+
+  assertEquals(again.code, 0, again.stderr);
+  assertEquals(await Deno.readTextFile(`${box.root}2/etc/motd`), "new");
+});
+
+Deno.test("oci unpack --json counts, and says what was skipped", async () => {
+  const layer = tar(
+    device("null", "character", 1, 3),
+    file("a", "12345", { xattrs: { "trusted.overlay.opaque": "y" } }),
+  );
+  await using box = await setUp(buildImage({ layers: [layer] }));
+
+  const { code, stdout } = await box.oci("unpack", "--json", box.reference, box.root);
+
+  const { digest, entries, bytes, skipped } = JSON.parse(stdout);
+  assertEquals([code, entries, bytes], [0, 2, 5]);
+  assertStringIncludes(digest, "sha256:");
+  const ofFile = skipped.filter(({ path }: { path: string }) => path === "a");
+  assertStringIncludes(ofFile[0].reason, "trusted.overlay.opaque");
+});
+
+Deno.test("oci unpack refuses a directory that holds something, unless it is told to", async () => {
+  await using box = await setUp();
+  await Deno.mkdir(box.root);
+  await Deno.writeTextFile(`${box.root}/mine`, "keep");
+
+  const refused = await box.oci("unpack", box.reference, box.root);
+  const forced = await box.oci("unpack", "--force", box.reference, box.root);
+
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "it is not empty");
+  assertEquals(forced.code, 0, forced.stderr);
+  assertEquals(await Deno.readTextFile(`${box.root}/mine`), "keep");
+  assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
+});
+
+Deno.test("oci unpack leaves nothing in a directory that it made, and none that it found", async () => {
+  const layers = [tar(file("a", "x")), tar(hardlink("b", "nowhere"))];
+  await using box = await setUp(buildImage({ layers }));
+  await Deno.mkdir(`${box.root}-empty`);
+
+  const made = await box.oci("unpack", box.reference, `${box.root}/deep/down`);
+  const found = await box.oci("unpack", box.reference, `${box.root}-empty`);
+
+  assertEquals([made.code, found.code], [1, 1]);
+  assertStringIncludes(made.stderr, '"nowhere" is missing');
+  assert(!await exists(box.root));
+  assertEquals(await Array.fromAsync(Deno.readDir(`${box.root}-empty`)), []);
+});
+
+Deno.test.each([
+  { paths: ["etc"], there: ["etc/motd"], absent: ["usr", "bin"] },
+  { paths: ["/etc/motd", "usr/bin/tool"], there: ["etc/motd", "usr/bin/tool"], absent: ["bin"] },
+  { paths: ["usr/bin/other"], there: ["usr/bin/other"], absent: ["usr/bin/tool", "etc"] },
+  { paths: ["bin/tool"], there: ["bin/tool", "usr/bin/tool"], absent: ["usr/bin/other", "etc"] },
+])("oci unpack --path $paths unpacks no more", async ({ paths, there, absent }) => {
+  await using box = await setUp();
+  const flags = paths.flatMap((path) => ["--path", path]);
+
+  const { code, stderr } = await box.oci("unpack", ...flags, box.reference, box.root);
+
+  assertEquals(code, 0, stderr);
+  for (const path of there) assert(await exists(`${box.root}/${path}`), path);
+  for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
+});
+
+Deno.test("oci unpack --path says which path the image lacks", async () => {
+  await using box = await setUp();
+
+  const { code, stderr } = await box.oci("unpack", "--path=opt", box.reference, box.root);
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'cannot unpack "opt": the image has nothing there');
+  assert(!await exists(box.root));
+});
+
+Deno.test({
+  name: "oci unpack gives files to whom the maps say",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using box = await setUp();
+    const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
+
+    const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
+
+    const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
+    assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
+  },
+});
+
+Deno.test.each([
+  { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
+  { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
+  { args: ["--uid-map", "0:0:1", "--ownership", "squash"], says: "a map says whose" },
+  { args: ["--ownership", "mine"], says: "allowed choices are strict, squash, record" },
+])("oci unpack $args is misuse", async ({ args, says }) => {
+  const { code, stderr } = await runOci(["unpack", ...args, "alpine", "root"]);
+
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, says);
+});
