@@ -1,0 +1,150 @@
+import { join } from "@std/path";
+import { buildImage } from "../_support/image.ts";
+import { programPath, runPeer, writeLayout } from "../_support/peers.ts";
+import {
+  denoEnvironment,
+  type ProcessResult,
+  ROOT,
+  run,
+  type RunOptions,
+} from "../_support/process.ts";
+import { dir, file, symlink, tar } from "../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../_support/temp.ts";
+import { ordinaryId } from "./_container.ts";
+
+/** Programs of this machine that the image has. */
+export const PROGRAMS: readonly string[] = ["dash", "cat", "id", "sleep", "stat"];
+
+/** What the containers run as: a user with a group of its own and two others. */
+const FILES: Readonly<Record<string, string>> = {
+  "etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n",
+  "etc/group": "root:x:0:\naudio:x:29:app\nvideo:x:44:app\napp:x:1000:\n",
+  "etc/os-release": 'ID=oci-test\nPRETTY_NAME="Test"\n',
+};
+
+/** An image with a few programs, in a layout that `oci` reads, for one user. */
+export interface RunPlace extends AsyncDisposable {
+  /** The reference of the image whose user is root. */
+  readonly root: string;
+  /** The reference of the image whose user is `app:app`. */
+  readonly app: string;
+  /** The reference of the image that says only `app`. */
+  readonly groups: string;
+  /** Runs the command line as the user. */
+  readonly oci: (args: readonly string[], options?: OciOptions) => Promise<ProcessResult>;
+  /** Starts the command line as the user; whoever calls it reads what it writes. */
+  readonly start: (args: readonly string[]) => Deno.ChildProcess;
+  /** What of bundles and mounts is left of all runs. */
+  readonly left: () => Promise<readonly string[]>;
+}
+
+/** How the command line is run. */
+export interface OciOptions extends RunOptions {
+  /** Whether it is root of a user namespace of its own. */
+  readonly namespace?: boolean;
+}
+
+/** Makes the image and a store for it. */
+export async function makeRunPlace(owner: number): Promise<RunPlace> {
+  const directory = await makeTempDir({ large: true });
+  const layers = [await programLayer(), tar(dir("etc"), ...Object.entries(FILES).map(textFile))];
+  const image = (User: string) => buildImage({ layers, config: { Cmd: ["/bin/sh"], User } });
+  const layout = directory.join("layout");
+  await writeLayout(layout, { root: image(""), app: image("app:app"), groups: image("app") });
+  const env = await prepareOwner(directory, owner);
+  return {
+    root: `oci:${layout}:root`,
+    app: `oci:${layout}:app`,
+    groups: `oci:${layout}:groups`,
+    oci: async (args, { namespace = false, ...options } = {}) => {
+      const [program = "", ...rest] = commandOf(owner, args, namespace);
+      return await run(program, rest, { cwd: "/", ...options, env });
+    },
+    start: (args) => {
+      const [program = "", ...rest] = commandOf(owner, args, false);
+      return new Deno.Command(program, {
+        ...{ args: rest, env, cwd: "/", stdin: "null", stdout: "piped", stderr: "piped" },
+      }).spawn();
+    },
+    left: () => leftIn(directory),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+async function leftIn(directory: TempDir): Promise<readonly string[]> {
+  const containers = directory.join("store", "containers");
+  const left = await Array.fromAsync(Deno.readDir(containers), ({ name }) => name);
+  const table = await Deno.readTextFile("/proc/self/mountinfo");
+  return [...left, ...table.split("\n").filter((line) => line.includes(directory.path))];
+}
+
+function textFile([name, text]: readonly [string, string]): Uint8Array {
+  return file(name, text);
+}
+
+async function programLayer(): Promise<Uint8Array> {
+  const files = new Map<string, string>();
+  for (const program of PROGRAMS) {
+    const path = programPath(program) ?? program;
+    files.set(`bin/${program}`, path);
+    const { stdout } = await runPeer("ldd", [path]);
+    for (const [library] of stdout.matchAll(/\/\S+/g)) files.set(library.slice(1), library);
+  }
+  const directories = new Set(["proc", "sys", "dev", "tmp", "root", "home"]);
+  for (const path of files.keys()) {
+    path.split("/").slice(0, -1).forEach((_, i, parts) => {
+      directories.add(parts.slice(0, i + 1).join("/"));
+    });
+  }
+  const entries = [...files].map(async ([name, path]) =>
+    file(name, await Deno.readFile(path), { mode: 0o755 })
+  );
+  return tar(
+    ...[...directories].sort().map((path) => dir(path)),
+    ...await Promise.all(entries),
+    symlink("bin/sh", "dash"),
+  );
+}
+
+/** Gives a user the directory, and modules that it may read. */
+async function prepareOwner(
+  directory: TempDir,
+  owner: number,
+): Promise<Readonly<Record<string, string>>> {
+  const deno = await denoEnvironment();
+  await Deno.chmod(directory.path, 0o755);
+  const env = { HOME: directory.path, OCI_STORE: directory.join("store"), ...deno };
+  if (owner === Deno.uid()) return env;
+  const modules = directory.join("deno");
+  await Deno.mkdir(modules);
+  await runPeer("cp", ["-r", join(deno.DENO_DIR ?? "", "npm"), modules]);
+  await runPeer("chown", ["-R", `${owner}:${owner}`, directory.path]);
+  return { ...env, DENO_DIR: modules };
+}
+
+// crun refuses a machine that has both versions of control groups; they differ in a mount
+// namespace of the command's own.
+const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
+  'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
+
+function commandOf(owner: number, args: readonly string[], namespace: boolean): string[] {
+  return [
+    ...Deno.uid() === 0 ? ["unshare", "-m", "sh", "-c", HIDE_SECOND, "sh"] : [],
+    ...owner === Deno.uid() ? [] : [
+      "setpriv",
+      `--reuid=${owner}`,
+      `--regid=${owner}`,
+      "--clear-groups",
+      "--bounding-set=-all",
+    ],
+    ...namespace ? ["unshare", "-Urm"] : [],
+    ...[Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`],
+    join(ROOT, "mod.ts"),
+    ...args,
+  ];
+}
+
+/** Who runs containers in the tests: root if it may be, and an ordinary user. */
+export function owners(): readonly number[] {
+  return Deno.uid() === 0 ? [0, ordinaryId()] : [ordinaryId()];
+}

@@ -1,0 +1,187 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { peerTest } from "../_support/peers.ts";
+import { namespaceReason } from "./_container.ts";
+import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
+
+const NO_NAMESPACES = await namespaceReason();
+const NEEDS = ["ldd", "setpriv", "unshare", ...PROGRAMS];
+
+interface RunStep {
+  readonly name: string;
+  readonly image?: "root" | "app" | "groups";
+  readonly options?: readonly string[];
+  readonly args: readonly string[];
+  readonly stdin?: string;
+  readonly code?: number;
+  readonly stdout?: string;
+  /** A part of standard error. */
+  readonly stderr?: string;
+  /** Whether it needs more than one user id. */
+  readonly needsIds?: true;
+}
+
+const STEPS: readonly RunStep[] = [
+  { name: "a file", args: ["cat", "/etc/os-release"], stdout: 'ID=oci-test\nPRETTY_NAME="Test"\n' },
+  { name: "exit code 7", args: ["sh", "-c", "exit 7"], code: 7 },
+  { name: "standard input", args: ["cat"], stdin: "from outside", stdout: "from outside" },
+  { name: "standard error", args: ["sh", "-c", "echo no >&2"], stderr: "no\n" },
+  { name: "root", args: ["id", "-u"], stdout: "0\n" },
+  { name: "a user", image: "app", args: ["id", "-u"], stdout: "1000\n", needsIds: true },
+  { name: "a user's group", image: "app", args: ["id", "-G"], stdout: "1000\n", needsIds: true },
+  { name: "groups", image: "groups", args: ["id", "-G"], stdout: "1000 29 44\n", needsIds: true },
+  {
+    name: "a variable",
+    options: ["--env", "GREETING=hello there"],
+    args: ["sh", "-c", 'echo "$GREETING"'],
+    stdout: "hello there\n",
+  },
+  {
+    name: "a directory",
+    options: ["--cwd", "/new/place"],
+    args: ["stat", "-c", "%n", "/new/place"],
+  },
+  {
+    name: "a host name",
+    options: ["--hostname", "box"],
+    args: ["cat", "/proc/sys/kernel/hostname"],
+    stdout: "box\n",
+  },
+  {
+    name: "a root that cannot be written",
+    options: ["--read-only"],
+    args: ["sh", "-c", "echo x > /file"],
+    code: 2,
+    stderr: "Read-only file system",
+  },
+  {
+    name: "a mount",
+    options: ["--mount", "type=tmpfs,target=/mnt,tmpfs-size=64k"],
+    args: ["stat", "-fc", "%T", "/mnt"],
+    stdout: "tmpfs\n",
+  },
+  {
+    name: "its own end by a signal",
+    args: ["sh", "-c", "sh -c 'kill -TERM $$'; exit $?"],
+    code: 143,
+  },
+  {
+    name: "a time that is up",
+    options: ["--timeout", "0.5"],
+    args: ["sleep", "60"],
+    code: 137,
+    stderr: "killed",
+  },
+  { name: "no such program", args: ["nothing-here"], code: 1, stderr: "check the command" },
+  {
+    name: "no such user",
+    options: ["--user", "nobody-here"],
+    args: ["id"],
+    code: 1,
+    stderr: 'cannot find user "nobody-here"',
+  },
+];
+
+async function runStep(
+  place: RunPlace,
+  step: RunStep,
+  options: readonly string[],
+  namespace: boolean,
+): Promise<void> {
+  const { image = "root", args, stdin, code = 0, stdout, stderr } = step;
+  const result = await place.oci(
+    ["run", "--quiet", ...options, ...step.options ?? [], place[image], "--", ...args],
+    { namespace, ...(stdin === undefined ? {} : { stdin }) },
+  );
+
+  assertEquals(result.code, code, result.stderr);
+  if (stdout !== undefined) assertEquals(result.stdout, stdout);
+  if (stderr !== undefined) assertStringIncludes(result.stderr, stderr);
+  assertEquals(await place.left(), []);
+}
+
+for (const runtime of ["runc", "crun"]) {
+  for (const owner of owners()) {
+    const isRoot = owner === 0;
+    const who = isRoot ? "root" : "an ordinary user";
+    for (const bundler of isRoot ? ["overlay", "uncompressed"] : ["uncompressed"]) {
+      peerTest({
+        name: `oci run runs ${bundler} bundles with ${runtime} as ${who}`,
+        needs: [runtime, ...NEEDS],
+        reason: isRoot ? undefined : NO_NAMESPACES,
+      }, async (t) => {
+        await using place = await makeRunPlace(owner);
+        const steps = STEPS.filter(({ needsIds }) => isRoot || !needsIds);
+        for (const step of steps) {
+          const options = ["--runtime", runtime, "--bundler", bundler];
+          await t.step(step.name, () => runStep(place, step, options, false));
+        }
+      });
+    }
+    peerTest({
+      name: `oci run mounts overlays with ${runtime} as ${who}, root of a namespace`,
+      needs: [runtime, ...NEEDS],
+      reason: NO_NAMESPACES,
+    }, async (t) => {
+      await using place = await makeRunPlace(owner);
+      for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 5)) {
+        const options = ["--runtime", runtime, "--bundler", "overlay"];
+        await t.step(step.name, () => runStep(place, step, options, true));
+      }
+    });
+  }
+
+  peerTest({
+    name: `oci run passes a signal on, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+  }, async (t) => {
+    await using place = await makeRunPlace(0);
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      await t.step(signal, async () => {
+        const script = 'trap "echo stopped; exit 9" TERM INT HUP; echo ready; ' +
+          "while :; do sleep 0.05; done";
+        await using child = place.start(
+          ["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c", script],
+        );
+        const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
+        const errors = child.stderr.text();
+        assertEquals((await output.next()).value, "ready\n");
+
+        child.kill(signal);
+
+        const said = (await Array.fromAsync(output)).join("");
+        const { code } = await child.status;
+        assertEquals([code, said], [9, "stopped\n"], await errors);
+        assertEquals(await place.left(), []);
+      });
+    }
+  });
+
+  peerTest({
+    name: `oci run limits processors and memory, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+    reason: await hasFirstCgroups() ? undefined : "no control groups of version 1",
+  }, async () => {
+    await using place = await makeRunPlace(0);
+    const files = [
+      "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+      "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+
+    const { code, stdout, stderr } = await place.oci([
+      ...["run", "--quiet", "--runtime", runtime, "--cpu", "500m", "--memory", "64Mi"],
+      ...[place.root, "--", "cat", ...files],
+    ]);
+
+    assertEquals([code, stdout], [0, "50000\n67108864\n"], stderr);
+  });
+}
+
+async function hasFirstCgroups(): Promise<boolean> {
+  try {
+    return (await Deno.stat("/sys/fs/cgroup/memory/memory.limit_in_bytes")).isFile;
+  } catch {
+    return false;
+  }
+}
