@@ -19,7 +19,9 @@ Deno.test("VALUE_OPTIONS has every option that takes a value, and no other", asy
   const found = new Set<string>();
   for (const [name, { load }] of COMMANDS) {
     const { options } = defineCommand(name, await load());
-    for (const { long, required } of options) if (required && long) found.add(long);
+    for (const { long, short, required } of options) {
+      for (const flag of [long, short]) if (required && flag) found.add(flag);
+    }
   }
 
   assertEquals([...VALUE_OPTIONS].sort(), [...found].sort());
