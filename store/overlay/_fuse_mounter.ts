@@ -23,7 +23,9 @@ export function fuseMounter(program: string): OverlayMounter {
         lower.startsWith(`${directory}/`) ? lower.slice(directory.length + 1) : lower
       );
       const odd = [...names, upper, work].find((path) => SPECIAL.test(path));
-      if (odd !== undefined) throw failure(target, `its options cannot hold the path "${odd}"`);
+      if (odd !== undefined) {
+        throw new FuseError(target, `its options cannot hold the path "${odd}"`);
+      }
       const options = `lowerdir=${names.join(":")},upperdir=${upper},workdir=${work}`;
       const { success, stderr } = await new Deno.Command(program, {
         args: ["-o", options, target],
@@ -32,14 +34,27 @@ export function fuseMounter(program: string): OverlayMounter {
         stdout: "null",
         stderr: "piped",
       }).output();
-      if (!success) throw failure(target, new TextDecoder().decode(stderr).trim());
+      if (!success) throw new FuseError(target, lastLine(stderr));
     },
   };
 }
 
-function failure(target: string, said: string): OciError {
-  return new OciError(
-    `Cannot mount an overlay at "${target}": fuse-overlayfs says: ${said}; ` +
-      "use the uncompressed bundler",
-  );
+/** The program did not mount. */
+export class FuseError extends OciError {
+  /** What it said, or would have. */
+  readonly said: string;
+
+  constructor(target: string, said: string) {
+    super(
+      `Cannot mount an overlay at "${target}": fuse-overlayfs says: ${said}; ` +
+        "use the uncompressed bundler",
+    );
+    this.said = said;
+  }
+}
+
+/** The last thing that the program said. */
+function lastLine(stderr: Uint8Array): string {
+  const lines = new TextDecoder().decode(stderr).trim().split("\n");
+  return (lines.at(-1) ?? "").replace(/^fuse-overlayfs: /, "");
 }

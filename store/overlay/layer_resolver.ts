@@ -11,6 +11,7 @@ import {
 import { type Digest, digestOf } from "../../spec/mod.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
+import { warnOfSkipped } from "../_skipped_warning.ts";
 import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image, Layer } from "../image.ts";
@@ -254,13 +255,7 @@ export class OverlayLayerResolver {
   ): Promise<Chain> {
     await syncFileSystem(draft.path);
     const chain = await draft.publish(record);
-    const [first] = report.skipped;
-    if (first !== undefined) {
-      this.#options.onWarning?.(
-        `${report.skippedCount} entries of layer ${layer.digest} are not as the layer has them; ` +
-          `the first is "${first.path}": ${first.reason}`,
-      );
-    }
+    warnOfSkipped(report, `layer ${layer.digest}`, this.#options.onWarning);
     return chain;
   }
 }

@@ -3,7 +3,7 @@ import { lstatIfAny } from "../_durable.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import { findProgram } from "../find_runtime.ts";
-import { fuseMounter } from "./_fuse_mounter.ts";
+import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
 import { kernelMounter } from "./_kernel_mounter.ts";
 import type { LayerKind } from "./layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -131,8 +131,10 @@ async function lookAt(view: string): Promise<string | undefined> {
 }
 
 function describeRefusal(error: unknown): string {
-  const { message } = error as Error;
-  if (!(error instanceof Deno.errors.PermissionDenied)) return message;
-  return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it ' +
-    `(${message})`;
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it';
+  }
+  return error instanceof FuseError
+    ? `fuse-overlayfs says: ${error.said}`
+    : (error as Error).message;
 }

@@ -8,6 +8,7 @@ import type { SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { makeBundle } from "../_make_bundle.ts";
+import { warnOfSkipped } from "../_skipped_warning.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
 import type { Bundler } from "../bundler.ts";
 import type { ContentStore } from "../content_store.ts";
@@ -98,11 +99,6 @@ export class UncompressedBundler implements Bundler {
     for (const layer of image.layers) {
       await extractor.extract(await this.#tarballs.open(layer, signal));
     }
-    const { skipped: [first], skippedCount } = extractor.report();
-    if (first === undefined) return;
-    onWarning?.(
-      `${skippedCount} entries of ${image.digest} are not as the image has them; ` +
-        `the first is "${first.path}": ${first.reason}`,
-    );
+    warnOfSkipped(extractor.report(), image.digest, onWarning);
   }
 }
