@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import { OverlayBundler, UncompressedBundler } from "../../store/mod.ts";
+import { findFuseMounter } from "../../store/overlay/supported.ts";
+import { peerTest } from "../_support/peers.ts";
+import { makeStore } from "../store/_bundling.ts";
+import { NAMED_STACKS } from "../store/_layer_stacks.ts";
+import { describeRoot } from "../store/_root_tree.ts";
+import { storeBuilt } from "../store/_stored_image.ts";
+
+const reason = await refusal();
+
+async function refusal(): Promise<string | undefined> {
+  await using test = await makeStore();
+  const mounter = await findFuseMounter(test.path);
+  return typeof mounter === "string" ? mounter : undefined;
+}
+
+for (const { name, layers } of NAMED_STACKS) {
+  peerTest({
+    name: `fuse-overlayfs shows the tree that extraction makes of ${name}`,
+    needs: ["fuse-overlayfs"],
+    root: true,
+    reason,
+  }, async () => {
+    await using test = await makeStore();
+    const image = await storeBuilt(test.store, { layers, compression: "none" });
+    const mounter = await findFuseMounter(test.path);
+    if (typeof mounter === "string") throw new Error(mounter);
+    await using extracted = await new UncompressedBundler(test.store).bundle(image, "extracted");
+    const mounted = await new OverlayBundler(test.store, { mounter }).bundle(image, "mounted");
+
+    assertEquals(mounted.kind, "fuse-overlayfs");
+    const [tree, expected] = [mounted, extracted].map(({ path }) => withoutTimes(`${path}/rootfs`));
+    assertEquals(tree, expected);
+    await mounted.cleanup();
+    assertEquals(test.mounts(), []);
+  });
+}
+
+/** A tree without the times of directories: the program does not keep those of what it copies. */
+function withoutTimes(root: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(describeRoot(root)).map(([path, entry]) => [
+      path,
+      entry.startsWith("dir") ? entry.replace(/ @[0-9.]+/, "") : entry,
+    ]),
+  );
+}
