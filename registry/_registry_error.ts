@@ -67,7 +67,7 @@ export async function registryError(
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
       `Cannot ${task}: it does not exist or needs a login; ${context.registry} answered ` +
-        `${answered}${says}; ${context.authentication}; run "oci login ${context.registry}"`,
+        `${answered}${says}; ${context.authentication}; log in with "docker login ${context.registry}", or give credentials`,
       fields,
     );
   }

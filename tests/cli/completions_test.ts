@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../cli/_commands.ts";
 import { SCRIPTS } from "../../cli/_completion_scripts.ts";
-import { programPath } from "../_support/peers.ts";
+import { peerTest, programPath } from "../_support/peers.ts";
 import { run, runOci } from "../_support/process.ts";
 
 for (const shell of SCRIPTS.keys()) {
@@ -13,37 +13,35 @@ for (const shell of SCRIPTS.keys()) {
     assertStringIncludes(stdout, "platform");
   });
 
-  Deno.test({
+  peerTest({
     name: `oci completions prints what ${shell} can parse`,
-    ignore: programPath(shell) === undefined,
-    fn: async () => {
-      const { stdout } = await runOci(["completions", shell]);
+    needs: [shell],
+  }, async () => {
+    const { stdout } = await runOci(["completions", shell]);
 
-      const { code, stderr } = await run(programPath(shell) ?? shell, ["-n"], { stdin: stdout });
+    const { code, stderr } = await run(programPath(shell) ?? shell, ["-n"], { stdin: stdout });
 
-      assertEquals({ code, stderr }, { code: 0, stderr: "" });
-    },
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
   });
 }
 
-Deno.test({
+peerTest({
   name: "oci completions completes commands and options in bash",
-  ignore: programPath("bash") === undefined,
-  fn: async () => {
-    const { stdout: script } = await runOci(["completions", "bash"]);
-    const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
-      const list = words.map((word) => `'${word}'`).join(" ");
-      const { stdout } = await run("bash", ["-s"], {
-        stdin: `${script}\nCOMP_WORDS=(oci ${list}); COMP_CWORD=${words.length}; _oci\n` +
-          'printf "%s\\n" "${COMPREPLY[@]}"\n',
-      });
-      return stdout.trimEnd().split("\n");
-    };
+  needs: ["bash"],
+}, async () => {
+  const { stdout: script } = await runOci(["completions", "bash"]);
+  const complete = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const list = words.map((word) => `'${word}'`).join(" ");
+    const { stdout } = await run("bash", ["-s"], {
+      stdin: `${script}\nCOMP_WORDS=(oci ${list}); COMP_CWORD=${words.length}; _oci\n` +
+        'printf "%s\\n" "${COMPREPLY[@]}"\n',
+    });
+    return stdout.trimEnd().split("\n");
+  };
 
-    assertEquals(await complete("i"), ["images", "inspect"]);
-    assertEquals(await complete("pull", "--pl"), ["--platform", "--plain-http"]);
-    assert((await complete("serve", "--")).includes("--listen"));
-  },
+  assertEquals(await complete("i"), ["images", "inspect"]);
+  assertEquals(await complete("pull", "--pl"), ["--platform", "--plain-http"]);
+  assert((await complete("serve", "--")).includes("--listen"));
 });
 
 Deno.test("oci completions knows three shells", async () => {

@@ -11,34 +11,27 @@ import {
   parseImageConfig,
   parseManifest,
 } from "../../spec/mod.ts";
-import { programPath } from "../_support/peers.ts";
+import { peerTest } from "../_support/peers.ts";
 import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-/** What runs a program for an architecture here: the processor itself, or an emulator of it. */
-function runnerFor(architecture: "amd64" | "arm64"): readonly string[] | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  const processor = { amd64: "x86_64", arm64: "aarch64" }[architecture];
-  if (Deno.build.arch === processor) return [];
-  const path = programPath(`qemu-${processor}-static`);
-  return path === undefined ? undefined : [path];
-}
-
 for (const architecture of ["amd64", "arm64"] as const) {
-  const runner = runnerFor(architecture);
-  Deno.test({
+  const processor = { amd64: "x86_64", arm64: "aarch64" }[architecture];
+  // The processor itself, or an emulator of it.
+  const emulators = Deno.build.arch === processor ? [] : [`qemu-${processor}-static`];
+  peerTest({
     name: `demoProgram() assembles a program that ${architecture} runs`,
-    ignore: runner === undefined,
-    fn: async () => {
-      await using directory = await makeTempDir();
-      const path = directory.join("hello");
-      await Deno.writeFile(path, demoProgram(architecture, "Hellö\n"), { mode: 0o755 });
-      const [command = path, ...args] = [...runner ?? [], path];
+    needs: emulators,
+    ...(Deno.build.os === "linux" ? {} : { reason: "the program is for Linux" }),
+  }, async () => {
+    await using directory = await makeTempDir();
+    const path = directory.join("hello");
+    await Deno.writeFile(path, demoProgram(architecture, "Hellö\n"), { mode: 0o755 });
+    const [command = path, ...args] = [...emulators, path];
 
-      const { code, stdout, stderr } = await run(command, args);
+    const { code, stdout, stderr } = await run(command, args);
 
-      assertEquals({ code, stdout, stderr }, { code: 0, stdout: "Hellö\n", stderr: "" });
-    },
+    assertEquals({ code, stdout, stderr }, { code: 0, stdout: "Hellö\n", stderr: "" });
   });
 }
 

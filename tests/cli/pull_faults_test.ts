@@ -121,7 +121,7 @@ const CASES: readonly FaultCase[] = [
     rules: [on("manifest", basicAuth({ ann: "right" }))],
     flags: ["--user=ann:wrong"],
     error: "AuthError",
-    message: /oci login|password|credential/,
+    message: /log in with "docker login|credential/,
   },
   {
     name: "a repository that is not there",

@@ -297,7 +297,7 @@ Deno.test("RemoteClient says what it tried when it is refused", async () => {
   ]);
   const [first, second, third] = errors.map(({ message }) => message);
   assert(first?.includes("tried anonymous access; no credential for it was found"), first);
-  assert(first?.includes(`run "oci login ${scene.registry.host}"`), first);
+  assert(first?.includes(`log in with "docker login ${scene.registry.host}"`), first);
   assert(
     second?.includes("tried anonymous access and the credential from /home/me/.docker/config.json"),
     second,
