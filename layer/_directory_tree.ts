@@ -3,11 +3,22 @@ import type { FileStatus, FileTree } from "./file_tree.ts";
 /** Links that are followed for one path, as the kernel limits them. */
 const MAX_LINKS = 40;
 
+/** A name in a real directory. */
+export interface Spot {
+  readonly parent: Directory;
+  readonly name: string;
+  /** The path of both. */
+  readonly path: string;
+}
+
 /** A real directory of the tree, and what the layer has done to it. */
 export class Directory {
   readonly path: string;
   readonly parent: Directory | undefined;
-  /** Directories in it, and what links in it say; those that were looked at. */
+  /**
+   * Directories in it, and what links in it say: those that were looked at. By path rather than
+   * by name, as that text is there already.
+   */
   children: Map<string, Directory | string> | undefined;
   /** Whether nothing of a lower layer is in it. */
   isOwn: boolean;
@@ -24,14 +35,8 @@ export class Directory {
   mode: number;
   mtime: number;
   mtimeNs: number;
-  /** Set at the end, since what is made in the directory would inherit it. */
-  defaultAcl: Uint8Array | undefined;
   /** What this layer has in it beside directories; kept while `isOwn` is false. */
   names: Set<string> | undefined;
-  /** Whether it is marked so that nothing below it is seen. */
-  isOpaque = false;
-  /** Names in it that are whiteouts now. */
-  whiteouts: Set<string> | undefined;
 
   constructor(
     path: string,
@@ -47,17 +52,17 @@ export class Directory {
     this.mtimeNs = mtimeNs;
   }
 
-  /** The path of `name` in it. */
-  join(name: string): string {
-    return this.path === "" ? name : `${this.path}/${name}`;
-  }
-
-  /** Notes that this layer has `name` in it. */
-  claim(name: string): void {
-    this.isTimeDue = true;
-    this.whiteouts?.delete(name);
-    if (!this.isOwn) (this.names ??= new Set()).add(name);
-    this.touch();
+  /**
+   * A name in it.
+   *
+   * @param path What may be the path of both already, in other places a path that leads here too.
+   */
+  spot(name: string, path = ""): Spot {
+    const begin = this.path;
+    if (begin === "") return { parent: this, name, path: name };
+    // There can be a great many of these texts, so none is made that is there already.
+    const isPath = path.length === begin.length + 1 + name.length && path.startsWith(begin);
+    return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }
 
   /** Notes that this layer has the directory or something in it. */
@@ -69,7 +74,7 @@ export class Directory {
 }
 
 /** Makes a directory that the layer has no entry for. */
-export type ImplyDirectory = (parent: Directory, name: string) => Directory;
+export type ImplyDirectory = (spot: Spot) => Directory;
 
 /**
  * Finds directories of a tree by paths that may lead through symbolic links, inside the tree as
@@ -112,25 +117,24 @@ export class DirectoryTree {
 
   /** What is known of a directory that has just been made. */
   add(
-    parent: Directory,
-    name: string,
+    { parent, path }: Spot,
     status: Pick<FileStatus, "mode" | "mtime" | "mtimeNs">,
   ): Directory {
-    const directory = new Directory(parent.join(name), parent, true, status);
+    const directory = new Directory(path, parent, true, status);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
-    remember(parent, name, directory);
+    remember(parent, path, directory);
     return directory;
   }
 
-  /** The real directory `name` of `parent`, if it is one. */
-  child(parent: Directory, name: string): Directory | undefined {
-    const child = this.#look(parent, name, false, false);
+  /** The real directory at a spot, if it is one. */
+  at(spot: Spot): Directory | undefined {
+    const child = this.#look(spot, false, false);
     return typeof child === "string" ? undefined : child;
   }
 
   /** Forgets what was known of a name that is removed. */
-  forget(parent: Directory, name: string): void {
-    if (!parent.children?.delete(name)) return;
+  forget({ parent, path }: Spot): void {
+    if (!parent.children?.delete(path)) return;
     this.#lastPath = "";
     this.#last = this.root;
   }
@@ -145,7 +149,7 @@ export class DirectoryTree {
         directory = directory.parent ?? directory;
         continue;
       }
-      const child = this.#look(directory, name, make, links > 0);
+      const child = this.#look(directory.spot(name), make, links > 0);
       if (child === undefined) return undefined;
       if (typeof child !== "string") {
         directory = child;
@@ -163,24 +167,19 @@ export class DirectoryTree {
     return directory;
   }
 
-  #look(
-    parent: Directory,
-    name: string,
-    make: boolean,
-    byLink: boolean,
-  ): Directory | string | undefined {
-    const known = parent.children?.get(name);
+  #look(spot: Spot, make: boolean, byLink: boolean): Directory | string | undefined {
+    const { parent, path } = spot;
+    const known = parent.children?.get(path);
     if (known !== undefined) return known;
-    const path = parent.join(name);
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
       const directory = this.#open(path, parent, status);
-      remember(parent, name, directory);
+      remember(parent, path, directory);
       return directory;
     }
     if (status?.type === "symlink") {
       const target = this.#tree.readLink(path);
-      remember(parent, name, target);
+      remember(parent, path, target);
       return target;
     }
     if (!make) return undefined;
@@ -190,7 +189,7 @@ export class DirectoryTree {
         { code: "ENOTDIR" },
       );
     }
-    return this.#imply(parent, name);
+    return this.#imply(spot);
   }
 
   /** A directory of a lower layer. */
@@ -216,6 +215,6 @@ export class DirectoryTree {
   }
 }
 
-function remember(parent: Directory, name: string, child: Directory | string): void {
-  (parent.children ??= new Map()).set(name, child);
+function remember(parent: Directory, path: string, child: Directory | string): void {
+  (parent.children ??= new Map()).set(path, child);
 }

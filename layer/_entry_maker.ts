@@ -1,6 +1,6 @@
 import { LimitError } from "../spec/mod.ts";
 import { copyEntry } from "./_copy_entry.ts";
-import type { Directory } from "./_directory_tree.ts";
+import type { Directory, Spot } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerTree } from "./_layer_tree.ts";
 import { errorCode } from "./_native_error.ts";
@@ -56,13 +56,13 @@ export class EntryMaker {
     }
     const slash = path.lastIndexOf("/");
     const parent = this.#names.directories.make(path.slice(0, Math.max(slash, 0)));
-    const name = path.slice(slash + 1);
+    const spot = parent.spot(path.slice(slash + 1), path);
     const { type } = header;
-    if (type === "file") return this.#replace(parent, name, (path) => this.#tree.createFile(path));
-    if (type === "directory") this.#makeDirectory(header, parent, name);
-    else if (type === "symlink") this.#makeSymlink(header, parent, name);
-    else if (type === "hardlink") this.#makeHardLink(header, parent, name);
-    else this.#makeNode(header, type, parent, name);
+    if (type === "file") return this.#replace(spot, () => this.#tree.createFile(spot.path));
+    if (type === "directory") this.#makeDirectory(header, spot);
+    else if (type === "symlink") this.#makeSymlink(header, spot);
+    else if (type === "hardlink") this.#makeHardLink(header, spot);
+    else this.#makeNode(header, type, spot);
     return undefined;
   }
 
@@ -73,8 +73,9 @@ export class EntryMaker {
     this.#describe(this.#names.directories.root, header);
   }
 
-  #makeDirectory(header: TarHeader, parent: Directory, name: string): void {
-    this.#describe(this.#names.makeDirectory(parent, name, this.#keepDirlinks), header);
+  #makeDirectory(header: TarHeader, spot: Spot): void {
+    this.#describe(this.#names.makeDirectory(spot, this.#keepDirlinks), header);
+    this.#names.change(spot);
   }
 
   #describe(directory: Directory, header: TarHeader): void {
@@ -84,37 +85,38 @@ export class EntryMaker {
     directory.mtime = header.mtime;
     directory.mtimeNs = header.mtimeNs;
     directory.isModeDue = directory.isTimeDue = true;
-    directory.defaultAcl = this.#holdAcl(header.xattrs.get(DEFAULT_ACL));
+    const acl = header.xattrs.get(DEFAULT_ACL);
+    if (acl !== undefined) this.#countAcl(acl);
+    this.#names.keepDefaultAcl(directory, acl);
     using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#stacked);
     directory.isBare = false;
     this.#metadata.setDirectory(entry, header, this.#place);
   }
 
-  #makeSymlink(header: TarHeader, parent: Directory, name: string): void {
+  #makeSymlink(header: TarHeader, spot: Spot): void {
     const target = header.linkname;
     if (target === "") throw new ExtractError(this.#place, "a symbolic link must say where to");
-    this.#replace(parent, name, (path) => this.#tree.makeSymlink(path, target) || undefined);
-    using entry = this.#tree.open(parent.join(name));
+    this.#replace(spot, () => this.#tree.makeSymlink(spot.path, target) || undefined);
+    using entry = this.#tree.open(spot.path);
     this.#metadata.set(entry, header, this.#place);
   }
 
-  #makeHardLink(header: TarHeader, parent: Directory, name: string): void {
-    const path = parent.join(name);
+  #makeHardLink(header: TarHeader, spot: Spot): void {
     const target = this.#findTarget(header.linkname);
-    if (target === path) {
+    if (target === spot.path) {
       // The name is a link to itself: what it says is so already.
-      parent.claim(name);
+      this.#names.claim(spot);
       return;
     }
     try {
-      this.#replace(parent, name, () => this.#makeLink(path, target));
+      this.#replace(spot, () => this.#makeLink(spot.path, target));
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") throw this.#missingTarget(header.linkname, error);
       if (code === undefined || !NO_LINK.has(code)) throw error;
-      copyEntry(this.#tree, target, this.#tree, path);
-      parent.claim(name);
+      copyEntry(this.#tree, target, this.#tree, spot.path);
+      this.#names.claim(spot);
       this.#report.skip(header.path, `hard link to "${target}": ${code}; it is a copy`);
     }
   }
@@ -137,11 +139,12 @@ export class EntryMaker {
     const slash = path.lastIndexOf("/");
     const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
     const name = path.slice(slash + 1);
-    const isThere = directory !== undefined && !directory.whiteouts?.has(name);
-    const status = isThere ? this.#tree.status(directory.join(name)) : undefined;
-    if (status === undefined || directory === undefined) throw this.#missingTarget(linkname);
+    const target = directory?.spot(name, path).path;
+    if (target === undefined || this.#names.isWhiteout(target)) throw this.#missingTarget(linkname);
+    const status = this.#tree.status(target);
+    if (status === undefined) throw this.#missingTarget(linkname);
     if (status.type === "directory") throw new ExtractError(this.#place, `${said} is a directory`);
-    return directory.join(name);
+    return target;
   }
 
   #missingTarget(linkname: string, cause?: unknown): ExtractError {
@@ -149,18 +152,17 @@ export class EntryMaker {
     return new ExtractError(this.#place, state, { cause });
   }
 
-  #makeNode(header: TarHeader, type: FileType, parent: Directory, name: string): void {
+  #makeNode(header: TarHeader, type: FileType, spot: Spot): void {
     const { devmajor, devminor } = header;
     let reason = "the overlay file system would take it as a whiteout";
     const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;
     if (this.#stacked || !isWhiteout) {
       try {
         this.#replace(
-          parent,
-          name,
-          (path) => this.#tree.makeNode(path, type, devmajor, devminor) || undefined,
+          spot,
+          () => this.#tree.makeNode(spot.path, type, devmajor, devminor) || undefined,
         );
-        using entry = this.#tree.open(parent.join(name));
+        using entry = this.#tree.open(spot.path);
         this.#metadata.set(entry, header, this.#place);
         return;
       } catch (error) {
@@ -171,33 +173,29 @@ export class EntryMaker {
         reason = error.message;
       }
     }
-    using file = this.#replace(parent, name, (path) => this.#tree.createFile(path));
+    using file = this.#replace(spot, () => this.#tree.createFile(spot.path));
     this.#metadata.set(file, header, this.#place);
     this.#report.skip(header.path, `${type}: ${reason}; an empty file stands for it`);
   }
 
-  /** Makes something at a name, in the place of whatever is there. */
-  #replace<T>(parent: Directory, name: string, make: (path: string) => T | undefined): T {
-    const path = parent.join(name);
-    let made = make(path);
+  /** Makes something at a spot, in the place of whatever is there. */
+  #replace<T>(spot: Spot, make: () => T | undefined): T {
+    let made = make();
     if (made === undefined) {
-      this.#names.vacate(parent, name);
-      made = make(path);
+      this.#names.vacate(spot);
+      made = make();
     }
     if (made === undefined) {
       throw new ExtractError(this.#place, "something else takes its place again and again");
     }
-    parent.claim(name);
+    this.#names.claim(spot);
     return made;
   }
 
-  #holdAcl(value: Uint8Array | undefined): Uint8Array | undefined {
-    if (value === undefined) return undefined;
+  #countAcl(value: Uint8Array): void {
     this.#aclBytes += value.length;
-    if (this.#aclBytes > MAX_ACL_BYTES) {
-      const subject = describePlace(this.#place);
-      throw new LimitError("bytes of default ACLs", MAX_ACL_BYTES, this.#aclBytes, subject);
-    }
-    return value.slice();
+    if (this.#aclBytes <= MAX_ACL_BYTES) return;
+    const subject = describePlace(this.#place);
+    throw new LimitError("bytes of default ACLs", MAX_ACL_BYTES, this.#aclBytes, subject);
   }
 }

@@ -1,4 +1,4 @@
-import { type Directory, DirectoryTree } from "./_directory_tree.ts";
+import { type Directory, DirectoryTree, type Spot } from "./_directory_tree.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
 import { removeTree } from "./_remove_tree.ts";
 import { OwnershipError } from "./errors.ts";
@@ -22,6 +22,11 @@ export class LayerTree {
   readonly #handler: WhiteoutHandler;
   readonly #metadata: EntryMetadata;
   readonly #report: ReportBuilder;
+  /** Paths of whiteouts, where they are something in the tree. */
+  readonly #whiteouts = new Set<string>();
+  readonly #opaque = new Set<Directory>();
+  /** Set at the end, since what is made in the directories would inherit them. */
+  readonly #defaultAcls = new Map<Directory, Uint8Array>();
 
   constructor(
     tree: FileTree,
@@ -33,14 +38,39 @@ export class LayerTree {
     this.#handler = handler;
     this.#metadata = metadata;
     this.#report = report;
-    this.directories = new DirectoryTree(tree, (parent, name) => this.#imply(parent, name));
+    this.directories = new DirectoryTree(tree, (spot) => this.#imply(spot));
   }
 
   /** Makes room at a name, whatever is there. */
-  vacate(parent: Directory, name: string): void {
-    this.directories.forget(parent, name);
-    removeTree(this.#tree, parent.join(name));
+  vacate(spot: Spot): void {
+    this.directories.forget(spot);
+    removeTree(this.#tree, spot.path);
+    spot.parent.isTimeDue = true;
+  }
+
+  /** Notes that this layer has something at a spot that is no directory. */
+  claim(spot: Spot): void {
+    this.change(spot);
+    const { parent, name } = spot;
+    if (!parent.isOwn) (parent.names ??= new Set()).add(name);
+  }
+
+  /** Notes that this layer has a directory at a spot. */
+  change({ parent, path }: Spot): void {
     parent.isTimeDue = true;
+    parent.touch();
+    if (this.#whiteouts.size > 0) this.#whiteouts.delete(path);
+  }
+
+  /** Whether what is at a path is a whiteout. */
+  isWhiteout(path: string): boolean {
+    return this.#whiteouts.has(path);
+  }
+
+  /** Keeps a directory's default access control list, or that it has none, for the end. */
+  keepDefaultAcl(directory: Directory, value: Uint8Array | undefined): void {
+    if (value === undefined) this.#defaultAcls.delete(directory);
+    else this.#defaultAcls.set(directory, value.slice());
   }
 
   /**
@@ -48,25 +78,28 @@ export class LayerTree {
    *
    * @param keepLink Whether a link to a directory, in its place, will do.
    */
-  makeDirectory(parent: Directory, name: string, keepLink: boolean): Directory {
-    const path = parent.join(name);
-    const isMade = this.#tree.makeDirectory(path);
-    const existing = isMade ? undefined : this.#existing(parent, name, keepLink);
-    if (!isMade && existing === undefined) {
-      this.vacate(parent, name);
-      this.#tree.makeDirectory(path);
+  makeDirectory(spot: Spot, keepLink: boolean): Directory {
+    const isMade = this.#tree.makeDirectory(spot.path);
+    const existing = isMade ? undefined : this.#existing(spot, keepLink);
+    if (existing !== undefined) return existing;
+    if (!isMade) {
+      this.vacate(spot);
+      this.#tree.makeDirectory(spot.path);
     }
-    const directory = existing ?? this.directories.add(parent, name, IMPLIED);
-    parent.claim(name);
+    const directory = this.directories.add(spot, IMPLIED);
+    this.change(spot);
     // In the place of a whiteout, or of what had replaced it, a lower directory must stay hidden.
-    const isReplaced = !isMade && existing === undefined;
-    if (isReplaced && !this.#handler.stacked) this.#markOpaque(directory);
+    if (!isMade && !this.#handler.stacked) this.#markOpaque(directory);
     return directory;
   }
 
-  #existing(parent: Directory, name: string, keepLink: boolean): Directory | undefined {
-    return this.directories.child(parent, name) ??
-      (keepLink ? this.directories.find(parent.join(name)) : undefined);
+  #existing(spot: Spot, keepLink: boolean): Directory | undefined {
+    const directory = this.directories.at(spot);
+    if (directory !== undefined || !keepLink) return directory;
+    const linked = this.directories.find(spot.path);
+    // The link stays, and belongs to this layer like a file that it has.
+    if (linked !== undefined) this.claim(spot);
+    return linked;
   }
 
   /** Takes a whiteout of `name` in the directory that a path leads to. */
@@ -96,13 +129,14 @@ export class LayerTree {
   }
 
   #hideName(parent: Directory, name: string): void {
-    const child = parent.children?.get(name);
+    const spot = parent.spot(name);
+    const child = parent.children?.get(spot.path);
     if (typeof child === "object" && child.isTouched) {
       this.#hideContent(child);
       if (!child.hasEntry) this.#describeAsImplied(child);
     } else if (!parent.names?.has(name)) {
-      this.directories.forget(parent, name);
-      this.#handler.hide(this.#tree, parent.join(name));
+      this.directories.forget(spot);
+      this.#handler.hide(this.#tree, spot.path);
       parent.isTimeDue = true;
     }
   }
@@ -118,34 +152,35 @@ export class LayerTree {
   /** A whiteout in a tree that holds this layer alone. */
   #hideAlone(path: string, name: string): void {
     const parent = this.directories.make(path);
-    if (parent.isOpaque || parent.whiteouts?.has(name)) return;
-    const status = this.#tree.status(parent.join(name));
+    const spot = parent.spot(name);
+    if (this.#opaque.has(parent) || this.#whiteouts.has(spot.path)) return;
+    const status = this.#tree.status(spot.path);
     if (status === undefined) {
-      this.#handler.hide(this.#tree, parent.join(name));
-      (parent.whiteouts ??= new Set()).add(name);
-      parent.isTimeDue = true;
-      parent.touch();
+      this.#handler.hide(this.#tree, spot.path);
+      this.change(spot);
+      this.#whiteouts.add(spot.path);
     } else if (status.type === "directory") {
-      this.#markOpaque(this.directories.make(parent.join(name)));
+      this.#markOpaque(this.directories.make(spot.path));
     }
     // Anything else of this layer hides what is below it by being there.
   }
 
   #markOpaque(directory: Directory): void {
-    if (directory.isOpaque) return;
-    directory.isOpaque = true;
+    if (this.#opaque.has(directory)) return;
+    this.#opaque.add(directory);
     this.#handler.hideAll(this.#tree, directory.path);
   }
 
-  #imply(parent: Directory, name: string): Directory {
-    const directory = this.makeDirectory(parent, name, false);
+  #imply(spot: Spot): Directory {
+    const directory = this.makeDirectory(spot, false);
     this.#describeAsImplied(directory);
     return directory;
   }
 
   #describeAsImplied(directory: Directory): void {
     this.#report.imply(directory.path);
-    Object.assign(directory, IMPLIED, { isModeDue: true, isTimeDue: true, defaultAcl: undefined });
+    Object.assign(directory, IMPLIED, { isModeDue: true, isTimeDue: true });
+    this.keepDefaultAcl(directory, undefined);
     using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#handler.stacked);
     directory.isBare = false;
@@ -164,9 +199,8 @@ export class LayerTree {
     if (!directory.isModeDue && !directory.isTimeDue) return;
     using entry = this.#tree.open(directory.path);
     if (directory.isModeDue) entry.setMode(directory.mode);
-    if (directory.defaultAcl !== undefined) {
-      this.#metadata.setDefaultAcl(entry, directory.defaultAcl, directory.path);
-    }
+    const acl = this.#defaultAcls.get(directory);
+    if (acl !== undefined) this.#metadata.setDefaultAcl(entry, acl, directory.path);
     if (directory.isTimeDue) this.#setTimes(entry, directory);
   }
 

@@ -4,8 +4,9 @@ import { nativeError } from "./_native_error.ts";
 import type { NativeLibc } from "./_native_libc.ts";
 
 const AT_EMPTY_PATH = 0x1000;
-const XATTR_LIST_BYTES = 65_536;
 const EMPTY = new Uint8Array(1);
+/** Large enough for the longest value and list; filled by one call and copied. */
+const XATTR = new Uint8Array(65_536);
 /** Filled for one call, which copies it. */
 const TIMES = new Int32Array(8);
 const TIMES_BYTES = new Uint8Array(TIMES.buffer);
@@ -85,26 +86,26 @@ export class NativeEntry implements TreeFile {
   }
 
   getXattr(name: string): Uint8Array | undefined {
-    const buffer = new Uint8Array(XATTR_LIST_BYTES);
-    const length = this.#calls.getxattr(this.#proc(), cString(name), buffer, BigInt(buffer.length));
+    const size = BigInt(XATTR.length);
+    const length = this.#calls.getxattr(this.#proc(), cString(name), XATTR, size);
     if (length < 0) {
       const errno = this.#libc.errno();
       // ENODATA, EOPNOTSUPP
       if (errno === 61 || errno === 95) return undefined;
       throw nativeError(errno, "getxattr", this.#path);
     }
-    return buffer.slice(0, length);
+    return XATTR.slice(0, length);
   }
 
   listXattrs(): readonly string[] {
-    const buffer = new Uint8Array(XATTR_LIST_BYTES);
-    const length = this.#calls.listxattr(this.#proc(), buffer, BigInt(buffer.length));
+    const length = this.#calls.listxattr(this.#proc(), XATTR, BigInt(XATTR.length));
+    if (length === 0) return [];
     if (length < 0) {
       const errno = this.#libc.errno();
       if (errno === 95) return [];
       throw nativeError(errno, "listxattr", this.#path);
     }
-    return decodeName(buffer.slice(0, length)).split("\0").slice(0, -1);
+    return decodeName(XATTR.slice(0, length)).split("\0").slice(0, -1);
   }
 
   removeXattr(name: string): void {
