@@ -1,12 +1,10 @@
 import {
-  cleanPath,
   ExtractError,
   extractLayer,
   type ExtractLayerOptions,
   type ExtractReport,
   type Ownership,
   syncFileSystem,
-  type TarHeader,
 } from "../../layer/mod.ts";
 import { type Digest, digestOf } from "../../spec/mod.ts";
 import { removeTree } from "../_remove_tree.ts";
@@ -182,6 +180,7 @@ export class OverlayLayerResolver {
     if ("key" in begun) return begun;
     await using draft = begun;
     const { namespace } = this.#options.mounter;
+    await makeRoot(draft.path);
     let done: Extraction;
     try {
       done = await this.#run(layer, draft.path, layerWhiteouts(namespace));
@@ -209,10 +208,9 @@ export class OverlayLayerResolver {
     await using draft = begun;
     const { path } = draft;
     const [work, view] = [`${path}.work`, `${path}.view`];
-    for (const directory of [path, work, view]) {
-      await Deno.mkdir(directory);
-      await Deno.chmod(directory, 0o755);
-    }
+    await makeRoot(path);
+    await Deno.mkdir(work);
+    await Deno.mkdir(view);
     await this.#options.mounter.mount(lowers, view, { upper: path, work });
     let done: Extraction;
     try {
@@ -232,7 +230,6 @@ export class OverlayLayerResolver {
     whiteouts?: ExtractLayerOptions["whiteouts"],
   ): Promise<Extraction> {
     const { signal, ownership, onWarning, extract = extractHere } = this.#options;
-    let hasRoot = false;
     const report = await extract(layer, root, {
       descriptor: layer.descriptor,
       diffId: layer.diffId,
@@ -240,11 +237,9 @@ export class OverlayLayerResolver {
       ...(whiteouts && { whiteouts }),
       ...(signal && { signal }),
       ...(onWarning && { onWarning }),
-      handler: (header: TarHeader) => {
-        if (header.type === "directory" && cleanPath(header.path).path === "") hasRoot = true;
-        return header;
-      },
     });
+    const { mtime, mode } = await Deno.stat(root);
+    const hasRoot = mtime?.getTime() !== UNTOUCHED.getTime() || (mode ?? 0) % 0o10000 !== 0o755;
     return { report, hasRoot, layer };
   }
 
@@ -258,6 +253,15 @@ export class OverlayLayerResolver {
     warnOfSkipped(report, `layer ${layer.digest}`, this.#options.onWarning);
     return chain;
   }
+}
+
+/** A time that no image gives its root; where it stays, the layer has no entry for the root. */
+const UNTOUCHED = new Date(1_000);
+
+async function makeRoot(path: string): Promise<void> {
+  await Deno.mkdir(path);
+  await Deno.chmod(path, 0o755);
+  await Deno.utime(path, UNTOUCHED, UNTOUCHED);
 }
 
 interface Extraction {
