@@ -32,6 +32,23 @@ export interface WhiteoutHandler {
  * Removes what a whiteout names: for a tree into which layers are extracted one over the other.
  *
  * @returns A handler, without state.
+ *
+ * @example Extract a layer over what is there
+ * ```ts
+ * import { LayerExtractor, openFileTree, removingWhiteouts } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * using tree = openFileTree(root);
+ * tree.makeDirectory("old");
+ *
+ * removingWhiteouts().hide(tree, "old");
+ *
+ * assertEquals(tree.status("old"), undefined);
+ * using extractor = new LayerExtractor(tree, { whiteouts: removingWhiteouts() });
+ * extractor.finish();
+ * await Deno.remove(root, { recursive: true });
+ * ```
  */
 export function removingWhiteouts(): WhiteoutHandler {
   return {
@@ -71,6 +88,22 @@ export interface OverlayWhiteoutOptions {
  *
  * @param options Which form.
  * @returns A handler, without state.
+ *
+ * @example Extract a layer for a mount without privileges
+ * ```ts
+ * import { extractLayer, overlayWhiteouts } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const layer = new Blob([new Uint8Array(1024)]).stream();
+ *
+ * const { opaqueRoot } = await extractLayer(layer, root, {
+ *   whiteouts: overlayWhiteouts({ namespace: "user" }),
+ * });
+ *
+ * assertEquals(opaqueRoot, false);
+ * await Deno.remove(root, { recursive: true });
+ * ```
  */
 export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): WhiteoutHandler {
   const { whiteout = "device", namespace = "trusted" } = options;
