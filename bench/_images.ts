@@ -41,6 +41,19 @@ export async function imageLayout(recipe: Recipe): Promise<string> {
   return directory;
 }
 
+/** Reads which layers the image of a layout has. */
+export async function layerDigests(
+  layout: string,
+): Promise<readonly { readonly digest: string; readonly diffId: string }[]> {
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(join(layout, path)));
+  const blob = (digest: string) => read(`blobs/${digest.replace(":", "/")}`);
+  const manifest = await blob((await read("index.json")).manifests[0].digest);
+  const config = await blob(manifest.config.digest);
+  return manifest.layers.map(({ digest }: { readonly digest: string }, i: number) => {
+    return { digest, diffId: config.rootfs.diff_ids[i] };
+  });
+}
+
 interface BuiltLayer {
   readonly digest: string;
   readonly diffId: string;
