@@ -12,7 +12,7 @@ import type { ContentStore } from "./content_store.ts";
 import type { UnpackImageOptions } from "./unpack_image.ts";
 
 /** Opens the stage of a layer. */
-export type OpenStage = (plan: StagePlan, listener: StageListener) => LayerStage;
+export type OpenStage = (plan: StagePlan, listener: StageListener) => Promise<LayerStage>;
 
 const MAX_BYTES = 21_474_836_480;
 const JOBS = 6;
@@ -54,11 +54,13 @@ export class ImageUnpacking {
       warn: (message: string) => this.#options.onWarning?.(message),
       fail: (error: unknown) => this.#failure.abort(error),
     };
-    for (const [index, { descriptor, diffId }] of this.#layers.entries()) {
-      stages.add(openStage({ work, index, descriptor, diffId, options }, listener));
-    }
     return await this.#each(
-      (layer, index) => this.#fill(layer, stages.at(index), stages),
+      async (layer, index) => {
+        const { descriptor, diffId } = layer;
+        const stage = await openStage({ work, index, descriptor, diffId, options }, listener);
+        stages.add(index, stage);
+        await this.#fill(layer, stage, stages);
+      },
       ({ descriptor }, index) => stages.at(index).merge(this.#store.blobPath(descriptor.digest)),
     );
   }
@@ -141,26 +143,26 @@ export class ImageUnpacking {
 
 /** The stages of all layers of an image. */
 class Stages implements AsyncDisposable {
-  readonly #stages: LayerStage[] = [];
+  readonly #stages = new Map<number, LayerStage>();
 
-  add(stage: LayerStage): void {
-    this.#stages.push(stage);
+  add(index: number, stage: LayerStage): void {
+    this.#stages.set(index, stage);
   }
 
   at(index: number): LayerStage {
-    const stage = this.#stages[index];
+    const stage = this.#stages.get(index);
     if (stage === undefined) throw new RangeError(`Cannot find layer ${index}: it has no stage`);
     return stage;
   }
 
   /** Fails if all layers together have more bytes than they may. */
   checkSize(maxBytes: number): void {
-    const bytes = this.#stages.reduce((sum, { position }) => sum + position, 0);
+    const bytes = this.#stages.values().reduce((sum, { position }) => sum + position, 0);
     if (maxBytes === 0 || bytes <= maxBytes) return;
     throw new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#stages.map((stage) => stage[Symbol.asyncDispose]()));
+    await Promise.all(this.#stages.values().map((stage) => stage[Symbol.asyncDispose]()));
   }
 }

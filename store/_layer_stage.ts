@@ -17,6 +17,7 @@ import {
 } from "../layer/mod.ts";
 import type { Descriptor, Digest } from "../spec/mod.ts";
 import { openBlobStream } from "./_blob_stream.ts";
+import { ByteQueue } from "./_byte_queue.ts";
 import type { BlobFollower } from "./_ingest.ts";
 import { selectPaths } from "./_path_selection.ts";
 
@@ -95,9 +96,6 @@ export interface StageListener {
   fail(error: unknown): void;
 }
 
-/** So many bytes wait for the extraction before the writer has to. */
-const QUEUE_BYTES = 1_048_576;
-
 /** The name of the stage that all layers end up in. */
 export const BASE_STAGE = "0";
 
@@ -107,7 +105,7 @@ export class LocalStage implements LayerStage {
   readonly #listener: StageListener;
   readonly #stop = new AbortController();
   #position = 0;
-  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #queue: ByteQueue | undefined;
   #work: Promise<StagedLayer | undefined> | undefined;
   #hasRoot = false;
 
@@ -120,24 +118,21 @@ export class LocalStage implements LayerStage {
     return this.#position;
   }
 
-  write(chunk: Uint8Array): void | Promise<void> {
-    const writer = this.#writer ??= this.#begin();
-    // Why an extraction has ended is for `close` to say; what follows goes past it.
-    writer.write(chunk).catch(() => {});
-    if ((writer.desiredSize ?? 0) > 0) return;
-    return writer.ready.catch(() => {});
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
+    return this.#open().write(chunk);
   }
 
   async close(): Promise<void> {
-    const writer = this.#writer ??= this.#begin();
-    await writer.close().catch(() => {});
+    this.#open().close();
     await this.#work;
   }
 
   async restart(): Promise<void> {
-    await this.#writer?.abort(new Error("Cannot go on: the bytes were wrong")).catch(() => {});
+    const queue = this.#queue;
+    this.#queue = undefined;
+    queue?.fail(new Error("Cannot go on: the bytes were wrong"));
     await this.#work?.catch(() => {});
-    this.#writer = this.#work = undefined;
+    this.#work = undefined;
     this.#position = 0;
     const { work, index } = this.#plan;
     using tree = openFileTree(work);
@@ -170,22 +165,24 @@ export class LocalStage implements LayerStage {
   async [Symbol.asyncDispose](): Promise<void> {
     const reason = new Error("Cannot go on: the extraction was stopped");
     this.#stop.abort(reason);
-    await this.#writer?.abort(reason).catch(() => {});
+    this.#queue?.fail(reason);
     await this.#work?.catch(() => {});
   }
 
-  #begin(): WritableStreamDefaultWriter<Uint8Array> {
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>(
-      undefined,
-      new ByteLengthQueuingStrategy({ highWaterMark: QUEUE_BYTES }),
-    );
-    this.#start(readable, {});
-    return writable.getWriter();
+  #open(): ByteQueue {
+    if (this.#queue === undefined) {
+      this.#queue = new ByteQueue();
+      this.#start(this.#queue.readable, {});
+    }
+    return this.#queue;
   }
 
   #start(stream: ReadableStream<Uint8Array>, more: Partial<ExtractLayerOptions>): void {
     this.#work = this.#stage(stream, more);
-    this.#work.catch((error) => this.#listener.fail(error));
+    const queue = this.#queue;
+    this.#work.catch((error) => {
+      if (queue === this.#queue && !this.#stop.signal.aborted) this.#listener.fail(error);
+    });
   }
 
   async #stage(

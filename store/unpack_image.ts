@@ -14,8 +14,9 @@ import type { Descriptor, RemoteImage } from "../spec/mod.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import type { Ingestion, IngestProgress } from "./_ingest.ts";
-import { BASE_STAGE, LocalStage, pickStageOptions, type StageResult } from "./_layer_stage.ts";
+import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";
 import { hasPaths, retainPaths, selectPaths } from "./_path_selection.ts";
+import { StageWorkers } from "./_stage_workers.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "./content_store.ts";
 import { StoredLayer } from "./image.ts";
@@ -160,12 +161,15 @@ async function extractAll(
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
 ): Promise<readonly StageResult[]> {
+  using workers = new StageWorkers(threadsFor(image));
   const extract = async (paths?: readonly string[]) => {
     const unpacking = new ImageUnpacking(store, image, options);
     const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
-    return await unpacking.stage(root.work, stageOptions, (plan, listener) => {
-      return new LocalStage(plan, listener);
-    });
+    return await unpacking.stage(
+      root.work,
+      stageOptions,
+      (plan, listener) => workers.open(plan, listener),
+    );
   };
   if (paths === undefined) return await extract();
   const base = `${root.work}/${BASE_STAGE}`;
@@ -180,6 +184,15 @@ async function extractAll(
   const results = await extract();
   retainPaths(base, paths, treeOptions(options));
   return results;
+}
+
+/** Of smaller images a thread would start when they are all but extracted. */
+const MIN_THREADED_BYTES = 4_194_304;
+
+/** How many threads the layers of an image are extracted in beside this one. */
+function threadsFor({ layers }: RemoteImage): number {
+  const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  return bytes < MIN_THREADED_BYTES ? 0 : Math.min(navigator.hardwareConcurrency, layers.length);
 }
 
 /** Lays an image over what there is, a layer after the other. */

@@ -1,0 +1,34 @@
+import type { TransferredError } from "./_error_transfer.ts";
+import type { StagePlan, StageResult } from "./_layer_stage.ts";
+
+/** What is asked of a stage in a worker, and answered once. */
+export type StageCall =
+  | { readonly kind: "close" | "restart" | "dispose" }
+  | { readonly kind: "read" | "merge"; readonly blob: string };
+
+/** What a worker is told; `stage` says of which stage. */
+export type ToWorker =
+  | { readonly kind: "open"; readonly stage: number; readonly plan: StagePlan }
+  | { readonly kind: "bytes"; readonly stage: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "call"; readonly stage: number; readonly call: number } & {
+    readonly request: StageCall;
+  };
+
+/** What a worker tells. */
+export type FromWorker =
+  /** It has started. */
+  | { readonly kind: "ready" }
+  /** So many bytes have been taken, and the extraction is there in the archive. */
+  | {
+    readonly kind: "taken";
+    readonly stage: number;
+    readonly bytes: number;
+    readonly position: number;
+  }
+  | { readonly kind: "warning"; readonly stage: number; readonly message: string }
+  | { readonly kind: "failure"; readonly stage: number; readonly error: TransferredError }
+  | { readonly kind: "answer"; readonly call: number } & {
+    readonly position: number;
+    readonly result?: StageResult;
+  }
+  | { readonly kind: "refusal"; readonly call: number; readonly error: TransferredError };

@@ -1,0 +1,78 @@
+/**
+ * What runs in a worker: stages of layers, each doing what it would do in the main thread.
+ *
+ * @module
+ */
+import { packError } from "./_error_transfer.ts";
+import { LocalStage, type StageResult } from "./_layer_stage.ts";
+import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+
+/** What of a worker's global scope is used; its types would clash with those of a window. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+const stages = new Map<number, LocalStage>();
+
+scope.onmessage = ({ data }) => {
+  switch (data.kind) {
+    case "open":
+      return open(data.stage, data.plan);
+    case "bytes":
+      return take(data.stage, data.bytes);
+    case "call":
+      return void answer(data.stage, data.call, data.request);
+  }
+};
+scope.postMessage({ kind: "ready" });
+
+function open(stage: number, plan: ConstructorParameters<typeof LocalStage>[0]): void {
+  const listener = {
+    warn: (message: string) => scope.postMessage({ kind: "warning", stage, message }),
+    fail: (error: unknown) => {
+      scope.postMessage({ kind: "failure", stage, error: packError(error) });
+    },
+  };
+  stages.set(stage, new LocalStage(plan, listener));
+}
+
+function take(stage: number, bytes: Uint8Array<ArrayBuffer>): void {
+  const local = stages.get(stage);
+  const { length } = bytes;
+  const acknowledge = () => {
+    const position = local?.position ?? 0;
+    scope.postMessage({ kind: "taken", stage, bytes: length, position });
+  };
+  const pending = local?.write(bytes);
+  if (pending === undefined) acknowledge();
+  else pending.then(acknowledge);
+}
+
+async function answer(stage: number, call: number, request: StageCall): Promise<void> {
+  try {
+    const result = await perform(stage, request);
+    const position = stages.get(stage)?.position ?? 0;
+    scope.postMessage({ kind: "answer", call, position, ...(result && { result }) });
+  } catch (error) {
+    scope.postMessage({ kind: "refusal", call, error: packError(error) });
+  }
+}
+
+async function perform(stage: number, request: StageCall): Promise<StageResult | void> {
+  const local = stages.get(stage);
+  switch (request.kind) {
+    case "close":
+      return await local?.close();
+    case "restart":
+      return await local?.restart();
+    case "read":
+      return await local?.read(request.blob);
+    case "merge":
+      return await local?.merge(request.blob);
+    case "dispose":
+      stages.delete(stage);
+      return await local?.[Symbol.asyncDispose]();
+  }
+}
