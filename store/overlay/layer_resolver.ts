@@ -1,7 +1,6 @@
 import {
   ExtractError,
   extractLayer,
-  type ExtractLayerOptions,
   type ExtractReport,
   type Ownership,
   syncFileSystem,
@@ -16,7 +15,7 @@ import type { Image, Layer } from "../image.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { layerWhiteouts } from "./_layer_whiteouts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { formatLayerKind } from "./layer_kind.ts";
+import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** A layer that is extracted into a directory fit to be a lower one of an overlay. */
@@ -31,18 +30,32 @@ export interface ExtractedLayer {
   readonly hasRoot: boolean;
 }
 
+/** How one layer is extracted. All but the last two is plain data, for other threads. */
+export interface LayerExtractionOptions {
+  /** To whom files belong. */
+  readonly ownership: Ownership;
+  /**
+   * The namespace of the attributes that mark opaque directories, for a layer that is extracted
+   * alone; absent where the directory shows its parents too.
+   */
+  readonly namespace?: LayerKind["namespace"];
+  /** Stops the extraction. */
+  readonly signal?: AbortSignal;
+  /** Is told what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
+
 /**
- * Extracts one layer: {@linkcode extractLayer} on the layer's bytes, or whatever does the same
- * elsewhere, in a worker say.
+ * Extracts one layer, verified, into a directory that is there.
  *
  * @param layer The layer.
- * @param root Directory to extract into.
+ * @param root The directory.
  * @param options How.
  */
 export type LayerExtraction = (
   layer: Layer,
   root: string,
-  options: ExtractLayerOptions,
+  options: LayerExtractionOptions,
 ) => Promise<ExtractReport>;
 
 /** Options for {@linkcode OverlayLayerResolver}. */
@@ -183,7 +196,7 @@ export class OverlayLayerResolver {
     await makeRoot(draft.path);
     let done: Extraction;
     try {
-      done = await this.#run(layer, draft.path, layerWhiteouts(namespace));
+      done = await this.#run(layer, draft.path, namespace);
     } catch (error) {
       // What its entries ask for may be in its parents.
       if (!isBase && error instanceof ExtractError) return undefined;
@@ -227,14 +240,12 @@ export class OverlayLayerResolver {
   async #run(
     layer: Layer,
     root: string,
-    whiteouts?: ExtractLayerOptions["whiteouts"],
+    namespace?: LayerKind["namespace"],
   ): Promise<Extraction> {
-    const { signal, ownership, onWarning, extract = extractHere } = this.#options;
+    const { signal, ownership, onWarning, extract = extractOverlayLayer } = this.#options;
     const report = await extract(layer, root, {
-      descriptor: layer.descriptor,
-      diffId: layer.diffId,
       ownership,
-      ...(whiteouts && { whiteouts }),
+      ...(namespace && { namespace }),
       ...(signal && { signal }),
       ...(onWarning && { onWarning }),
     });
@@ -270,14 +281,16 @@ interface Extraction {
   readonly layer: Layer;
 }
 
-async function extractHere(
-  layer: Layer,
-  root: string,
-  options: ExtractLayerOptions,
-): Promise<ExtractReport> {
-  const { signal } = options;
-  return await extractLayer(await layer.compressed(signal && { signal }), root, options);
-}
+/** Extracts one layer in this thread. */
+const extractOverlayLayer: LayerExtraction = async (layer, root, options) => {
+  const { namespace, signal, ...rest } = options;
+  const { descriptor, diffId } = layer;
+  return await extractLayer(await layer.compressed(signal && { signal }), root, {
+    ...{ ...rest, descriptor, diffId },
+    ...(signal && { signal }),
+    ...(namespace && { whiteouts: layerWhiteouts(namespace) }),
+  });
+};
 
 /**
  * The ChainID of a layer over others.
