@@ -147,7 +147,7 @@ export class OverlayLayerResolver {
     const kind = formatLayerKind({ namespace, ownership });
     const alone = `layer ${layer.diffId} ${kind}`;
     const chained = `chain ${chainId} ${kind}`;
-    const found = await this.#chains.find(alone) ?? await this.#chains.find(chained);
+    const found = this.#chains.find(alone) ?? this.#chains.find(chained);
     if (found !== undefined) return found;
     // By ChainID, so that tasks with the same layer over other parents go their own ways.
     const task = `${this.#chains.path} ${chained}`;
