@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { formatReference, type Reference } from "../registry/mod.ts";
 import { type Digest, formatPlatform } from "../spec/mod.ts";
-import type { Image } from "../store/mod.ts";
+import { type Image, prepareLayers } from "../store/mod.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder } from "./_finder.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
@@ -9,6 +9,7 @@ import { type FoundSource, openPuller } from "./_puller.ts";
 import { type ImageSource, readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
+import { openStore } from "./_store.ts";
 import { imageSize } from "./_stored_images.ts";
 
 /** Describes `oci pull`. */
@@ -16,6 +17,7 @@ export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to pull")
     .option("--all-platforms", "every platform of each image, in place of one")
+    .option("--unpack", 'extract the layers too, for overlay bundles; see "oci bundle"')
     .description(
       "Pulls images into the store, each for one platform or for all. Every byte is compared with its " +
         "digest before it becomes visible. What an earlier run left half done is gone on with, " +
@@ -30,6 +32,7 @@ Examples:
   oci pull alpine:3.20
   oci pull --platform linux/arm64 ghcr.io/owner/app:1
   oci pull --all-platforms ghcr.io/owner/app:1
+  oci pull --unpack alpine:3.20
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
   oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
@@ -39,6 +42,7 @@ Examples:
 
 interface PullOptions extends RegistryOptions {
   readonly allPlatforms?: true;
+  readonly unpack?: true;
 }
 
 /** Runs `oci pull`. */
@@ -104,6 +108,14 @@ async function pullOne(
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
   }, platform);
+  const { unpack, jobs } = session.options<PullOptions>();
+  if (unpack) {
+    await prepareLayers(await openStore(session), image, {
+      signal: session.signal,
+      onWarning: session.warn,
+      ...(jobs === undefined ? {} : { jobs }),
+    });
+  }
   return describePull(reference, image, fetched);
 }
 
