@@ -28,10 +28,10 @@ export const RECIPES: Readonly<Record<"four" | "one" | "hundred" | "small", Reci
 /** Makes the image unless it is there, and returns the directory of its layout. */
 export async function imageLayout(recipe: Recipe): Promise<string> {
   const cache = Deno.env.get("OCI_BENCH_CACHE") ?? "/dev/shm/oci-bench";
-  const directory = join(cache, `${recipe.name}-${recipe.bytes ?? recipe.smallFiles}`);
+  const directory = join(cache, `3-${recipe.name}-${recipe.bytes ?? recipe.smallFiles}`);
   if (await exists(join(directory, "index.json"))) return directory;
-  const building = `${directory}.building`;
-  await Deno.remove(building, { recursive: true }).catch(() => {});
+  await ensureDir(cache);
+  const building = await Deno.makeTempDir({ dir: cache, prefix: `${recipe.name}-` });
   await ensureDir(join(building, "blobs/sha256"));
   const layers = recipe.smallFiles === undefined
     ? await usrLayers(building, recipe.bytes ?? 0, recipe.layers ?? 1)
@@ -60,26 +60,33 @@ interface BuiltLayer {
   readonly size: number;
 }
 
+/** Layers from evenly spaced places in `/usr`; few images have files as large as a toolchain's. */
 async function usrLayers(layout: string, bytes: number, count: number): Promise<BuiltLayer[]> {
-  const find = await shell("find /usr -xdev -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
+  const find = await shell("find /usr -xdev -size -8M -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
+  const lines = find.split("\n");
+  const layers: BuiltLayer[] = [];
+  for (let i = 0; i < count; i++) {
+    const names = join(layout, "names");
+    const start = Math.floor(lines.length * i / count);
+    await Deno.writeTextFile(names, stretch(lines.slice(start), bytes / count).join("\n"));
+    layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
+    await Deno.remove(names);
+  }
+  return layers;
+}
+
+/** The first paths of a listing whose files have so many bytes. */
+function stretch(lines: readonly string[], bytes: number): readonly string[] {
   const paths: string[] = [];
   let total = 0;
-  for (const line of find.split("\n")) {
+  for (const line of lines) {
     const [type, size, ...rest] = line.split(" ");
     if (rest.length === 0 || !"dfl".includes(type ?? "?")) continue;
     if (type === "f") total += Number(size);
     if (total > bytes) break;
     paths.push(`usr/${rest.join(" ")}`);
   }
-  const layers: BuiltLayer[] = [];
-  for (let i = 0; i < count; i++) {
-    const names = join(layout, "names");
-    const part = paths.slice(paths.length * i / count, paths.length * (i + 1) / count);
-    await Deno.writeTextFile(names, part.join("\n"));
-    layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
-    await Deno.remove(names);
-  }
-  return layers;
+  return paths;
 }
 
 async function smallFilesLayer(layout: string, count: number): Promise<BuiltLayer> {
