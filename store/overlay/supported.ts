@@ -1,6 +1,7 @@
 import { keepNativeBackend, mountTmpfs, openFileTree, overlayWhiteouts } from "../../layer/mod.ts";
 import { lstatIfAny } from "../_durable.ts";
-import { removeTree } from "../_remove_tree.ts";
+import { lockFile } from "../_file_lock.ts";
+import { removeIfAny, removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import { findProgram } from "../find_runtime.ts";
 import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
@@ -72,11 +73,12 @@ export async function findFuseMounter(root: string): Promise<OverlayMounter | st
 
 /** Why there is no native backend, without which whiteouts cannot be made. */
 async function refuseNative(root: string): Promise<string | undefined> {
-  await Deno.mkdir(root, { recursive: true });
   try {
+    await Deno.mkdir(root, { recursive: true });
     openFileTree(root, { backend: "native" })[Symbol.dispose]();
     return undefined;
   } catch (error) {
+    if (isRefusal(error)) return refusalOf(root, error);
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
     // The message ends with the reason.
     return error.message.slice(error.message.lastIndexOf(": ") + 2);
@@ -85,32 +87,60 @@ async function refuseNative(root: string): Promise<string | undefined> {
 
 /** Has an overlay mounted and looks at it; says why it is not what it must be. */
 async function tryMounter(root: string, mounter: OverlayMounter): Promise<string | undefined> {
-  const trial = await Deno.makeTempDir({ dir: await Deno.realPath(root), prefix: ".overlay-" });
-  let isMounted = false;
+  // One at a time, so that what a process leaves that is killed meanwhile is known to be left.
+  const lockPath = `${root}/.overlay-trial.lock`;
+  let lock: Deno.FsFile;
   try {
-    for (const name of ["lower/dir", "marked/dir", "scratch", "view"]) {
-      await Deno.mkdir(`${trial}/${name}`, { recursive: true });
-    }
-    await Deno.writeTextFile(`${trial}/lower/removed`, "");
-    await Deno.writeTextFile(`${trial}/lower/dir/hidden`, "");
+    lock = await lockFile(lockPath);
+  } catch (error) {
+    if (isRefusal(error)) return refusalOf(root, error);
+    throw error;
+  }
+  using _lock = lock;
+  const trial = `${await Deno.realPath(root)}/.overlay-trial`;
+  try {
+    await discard(trial);
+    return await runTrial(trial, mounter);
+  } finally {
+    await discard(trial);
+    await removeIfAny(lockPath);
+  }
+}
+
+/** Whether an error says that nothing may be written somewhere. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotCapable || (error as { code?: unknown }).code === "EROFS";
+}
+
+function refusalOf(root: string, error: unknown): string {
+  return `"${root}" cannot be written (${(error as Error).message.replace(/, run again.*/s, "")})`;
+}
+
+async function discard(trial: string): Promise<void> {
+  if (await lstatIfAny(trial) === undefined) return;
+  await unmountAll(trial);
+  await removeTree(trial);
+}
+
+async function runTrial(trial: string, mounter: OverlayMounter): Promise<string | undefined> {
+  for (const name of ["lower/dir", "marked/dir", "scratch", "view"]) {
+    await Deno.mkdir(`${trial}/${name}`, { recursive: true });
+  }
+  await Deno.writeTextFile(`${trial}/lower/removed`, "");
+  await Deno.writeTextFile(`${trial}/lower/dir/hidden`, "");
+  const scratch = `${trial}/scratch`;
+  const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+  try {
     mark(`${trial}/marked`, mounter.namespace);
-    const scratch = `${trial}/scratch`;
-    if (mounter.upper === "tmpfs") {
-      mountTmpfs(scratch);
-      isMounted = true;
-    }
-    const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+    if (mounter.upper === "tmpfs") mountTmpfs(scratch);
     await Deno.mkdir(upper);
     await Deno.mkdir(work);
     const lowers = [`${trial}/marked`, `${trial}/lower`];
     await mounter.mount(lowers, `${trial}/view`, { upper, work });
-    isMounted = true;
     return await lookAt(`${trial}/view`);
   } catch (error) {
     return describeRefusal(error);
-  } finally {
-    if (isMounted) await unmountAll(trial);
-    await removeTree(trial);
   }
 }
 
