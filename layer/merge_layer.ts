@@ -225,10 +225,14 @@ export function moveEntry(tree: FileTree, from: string, to: string): void {
  * @param tree A tree that holds both.
  * @param from The directory that has it.
  * @param to The directory that is to have it.
+ * @param status What `from` was like when its content was still there.
  */
-export function copyDirectoryMetadata(tree: FileTree, from: string, to: string): void {
-  const status = tree.status(from);
-  if (status === undefined) throw new Deno.errors.NotFound(`"${from}" is gone`);
+export function copyDirectoryMetadata(
+  tree: FileTree,
+  from: string,
+  to: string,
+  status: FileStatus,
+): void {
   using source = tree.open(from);
   using target = tree.open(to);
   copyMetadata(source, target);

@@ -26,7 +26,11 @@ export class ImageUnpacking {
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
 
-  constructor(store: ContentStore, image: RemoteImage, options: UnpackImageOptions) {
+  constructor(
+    store: ContentStore,
+    image: Pick<RemoteImage, "layers">,
+    options: UnpackImageOptions,
+  ) {
     const { jobs = JOBS, signal } = options;
     this.#store = store;
     this.#layers = image.layers;

@@ -60,15 +60,22 @@ export class UnpackRoot implements AsyncDisposable {
   async publish(describesRoot: boolean, options: OpenFileTreeOptions): Promise<void> {
     using tree = openFileTree(this.path, options);
     const stage = `${this.work.slice(this.path.length + 1)}/${BASE_STAGE}`;
-    if (tree.status(stage) !== undefined) {
-      for (const name of tree.list(stage)) moveEntry(tree, `${stage}/${name}`, name);
-      if (describesRoot) copyDirectoryMetadata(tree, stage, "");
+    // An image without layers has no stage.
+    const described = tree.status(stage);
+    for (const name of described === undefined ? [] : tree.list(stage)) {
+      moveEntry(tree, `${stage}/${name}`, name);
+    }
+    if (described !== undefined && describesRoot) {
+      copyDirectoryMetadata(tree, stage, "", described);
     }
     this.#isPublished = true;
-    const status = tree.status("");
-    await removeTree(this.work);
+    const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
     using root = tree.open("");
-    if (status !== undefined) root.setTimes(status.mtime, status.mtimeNs);
+    // Its owner may be denied by the image to change it.
+    root.setMode(mode | 0o700);
+    await removeTree(this.work);
+    root.setMode(mode);
+    root.setTimes(mtime, mtimeNs);
   }
 
   /** Begins anew with the stages. */

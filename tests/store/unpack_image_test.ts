@@ -1,0 +1,249 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { applyLayers, ExtractError } from "../../layer/mod.ts";
+import {
+  DiffIdMismatchError,
+  type Digest,
+  DigestMismatchError,
+  LimitError,
+  type RemoteImage,
+} from "../../spec/mod.ts";
+import { unpackImage, type UnpackImageOptions } from "../../store/mod.ts";
+import { ImageUnpacking } from "../../store/_image_unpacking.ts";
+import { StageWorkers } from "../../store/_stage_workers.ts";
+import { fromLayers } from "../_support/layer_source.ts";
+import { dir, file, hardlink, noise, tar, whiteout } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
+import { describeTree, readTree } from "../_support/tree.ts";
+import { NAMED_STACKS, randomStack } from "./_layer_stacks.ts";
+import { type FakeLayer, fakeLayers, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
+
+/** An image of layers alone: nothing else of it is looked at. */
+function imageOf(layers: readonly FakeLayer[]): RemoteImage {
+  return { layers } as unknown as RemoteImage;
+}
+
+/** Unpacks with a number of threads, however small the image is. */
+async function unpackWith(
+  threads: number,
+  { store, root }: UnpackBox,
+  layers: readonly FakeLayer[],
+  options: UnpackImageOptions = {},
+): Promise<void> {
+  await Deno.mkdir(root);
+  using workers = new StageWorkers(threads);
+  const unpacking = new ImageUnpacking(store, { layers }, options);
+  await unpacking.stage(root, options, (plan, listener) => workers.open(plan, listener));
+}
+
+async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, string>> {
+  await using temp = await makeTempDir({ large: true });
+  await applyLayers(fromLayers(layers), temp.join("root"));
+  return describeTree(readTree(temp.join("root")));
+}
+
+const isRoot = Deno.uid() === 0;
+const RANDOM_STACKS = Array.from({ length: 20 }, (_, seed) => randomStack(seed));
+/** More than fits the memory between two threads. */
+const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
+
+for (const threads of [0, 2]) {
+  const where = threads === 0 ? "in this thread" : `in ${threads} threads`;
+
+  for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
+    Deno.test({
+      name: `layers extracted side by side ${where} equal layer over layer: ${name}`,
+      ignore: !isRoot,
+      fn: async () => {
+        await using box = await makeUnpackBox();
+
+        await unpackWith(threads, box, fakeLayers(layers, { chunkSize: 700 }));
+
+        assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(layers));
+      },
+    });
+  }
+
+  Deno.test(`unpacking ${where} keeps the layers in the store, of which the next reads them`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
+    await unpackWith(threads, box, layers);
+
+    await Deno.remove(box.root, { recursive: true });
+    await unpackWith(threads, box, layers);
+
+    assertEquals((await box.stored()).parts, []);
+    assertEquals(layers.map(({ offsets }) => offsets.length), [1, 1]);
+    assertEquals((await Deno.stat(`${box.root}/0/d/noise`)).size, 6_000_000);
+  });
+
+  Deno.test(`unpacking ${where} refuses bytes that are not the layer's`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE], { bytes: (layer) => layer.bytes.with(40_000, 1) });
+
+    const error = await assertRejects(() => unpackWith(threads, box, layers));
+
+    // Whichever is met first: bytes that do not decompress, or the digest at the end.
+    assert(error instanceof DigestMismatchError || error instanceof ExtractError, String(error));
+    assertEquals((await box.stored()).blobs, []);
+  });
+
+  Deno.test(`unpacking ${where} refuses a layer that unpacks to something else`, async () => {
+    await using box = await makeUnpackBox();
+    const diffId: Digest = `sha256:${"0".repeat(64)}`;
+    const layers = fakeLayers([tar(file("a", "x")), { tar: tar(file("b", "y")), diffId }]);
+
+    const error = await assertRejects(() => unpackWith(threads, box, layers), DiffIdMismatchError);
+
+    assertEquals(error.expected, diffId);
+    assertEquals(error.layer, layers[1]?.descriptor.digest);
+    assert(!(await box.stored()).blobs.includes(error.layer));
+  });
+
+  Deno.test(`unpacking ${where} says which entry of which layer is wrong`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([tar(file("a", "x")), tar(hardlink("b", "nowhere"))]);
+
+    const error = await assertRejects(() => unpackWith(threads, box, layers), ExtractError);
+
+    assertEquals([error.path, error.layer], ["b", layers[1]?.descriptor.digest]);
+  });
+
+  Deno.test(`unpacking ${where} stops at once, and the next goes on where it stopped`, async () => {
+    await using box = await makeUnpackBox();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    let seen = 0;
+    const layers = fakeLayers([LARGE], {
+      through: (stream) =>
+        stream.pipeThrough(
+          new TransformStream({
+            transform(chunk, output) {
+              output.enqueue(chunk);
+              if ((seen += chunk.length) > 3_000_000) controller.abort(reason);
+            },
+          }),
+        ),
+    });
+
+    const stopped = await assertRejects(() => {
+      return unpackWith(threads, box, layers, { signal: controller.signal });
+    });
+    await Deno.remove(box.root, { recursive: true });
+    const again = fakeLayers([LARGE]);
+    await unpackWith(threads, box, again);
+
+    assertEquals(stopped, reason);
+    assert((again[0]?.offsets[0] ?? 0) > 2_000_000, `it began at ${again[0]?.offsets}`);
+    assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked([LARGE]));
+  });
+
+  Deno.test(`unpacking ${where} begins anew where what was left is wrong`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([tar(file("base", "x")), LARGE]);
+    const hex = layers[1]?.descriptor.digest.slice(7);
+    await Deno.mkdir(`${box.store.path}/ingest`, { recursive: true });
+    const wrong = layers[1]?.built.bytes.slice(0, 100_000).with(99_999, 1) ?? new Uint8Array();
+    await Deno.writeFile(`${box.store.path}/ingest/sha256-${hex}.part`, wrong);
+
+    await unpackWith(threads, box, layers);
+
+    assertEquals(layers[1]?.offsets.at(-1), 0);
+    assertEquals(
+      describeTree(readTree(`${box.root}/0`)),
+      await stacked([tar(file("base", "x")), LARGE]),
+    );
+  });
+
+  Deno.test(`unpacking ${where} downloads a layer once for two who want it`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
+
+    await Promise.all([
+      unpackWith(threads, box, layers),
+      unpackWith(threads, { ...box, root: `${box.root}2` }, layers),
+    ]);
+
+    assertEquals(layers.map(({ offsets }) => offsets.length), [1, 1]);
+    assertEquals(
+      describeTree(readTree(`${box.root}/0`)),
+      describeTree(readTree(`${box.root}2/0`)),
+    );
+  });
+
+  Deno.test(`unpacking ${where} limits the bytes of all layers together`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", noise(3_000_000)), file("f", ""))]);
+
+    const error = await assertRejects(
+      () => unpackWith(threads, box, layers, { maxBytes: 8_000_000 }),
+      LimitError,
+    );
+
+    assertEquals([error.limit, error.max], ["decompressed bytes", 8_000_000]);
+  });
+}
+
+Deno.test("unpackImage() leaves an empty directory empty when it fails", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  const image = imageOf(fakeLayers([tar(file("a", "x")), tar(hardlink("b", "nowhere"))]));
+
+  await assertRejects(() => unpackImage(box.store, image, box.root), ExtractError);
+
+  assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
+});
+
+Deno.test("unpackImage() removes the directories that it made when it fails", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(hardlink("b", "nowhere"))]));
+
+  await assertRejects(() => unpackImage(box.store, image, `${box.root}/deep/down`), ExtractError);
+
+  assert(!await exists(box.root));
+});
+
+Deno.test({
+  name: "unpackImage() gives the root directory what a layer says of it",
+  ignore: !isRoot,
+  fn: async () => {
+    await using box = await makeUnpackBox();
+    const image = imageOf(fakeLayers([
+      tar(dir(".", { mode: 0o750, uid: 3, mtime: 1_500_000_000 }), file("a", "x")),
+      tar(file("b", "y")),
+    ]));
+
+    await unpackImage(box.store, image, box.root);
+
+    assertEquals(describeTree(readTree(box.root), true), {
+      ".": "dir 750 3:0 @1500000000",
+      "a": 'file "x"',
+      "b": 'file "y"',
+    });
+  },
+});
+
+Deno.test("unpackImage() with force lays the image over what is there", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  await Deno.writeTextFile(`${box.root}/mine`, "1");
+  await Deno.writeTextFile(`${box.root}/gone`, "2");
+  const image = imageOf(fakeLayers([tar(file("a", "x")), tar(whiteout("gone"))]));
+
+  const report = await unpackImage(box.store, image, box.root, { force: true });
+
+  assertEquals(report.entries, 2);
+  assertEquals((await Array.fromAsync(Deno.readDir(box.root))).map(({ name }) => name).sort(), [
+    "a",
+    "mine",
+  ]);
+});
+
+Deno.test("unpackImage() of an image without layers makes an empty directory", async () => {
+  await using box = await makeUnpackBox();
+
+  const report = await unpackImage(box.store, imageOf([]), box.root);
+
+  assertEquals(report, { entries: 0, bytes: 0, skipped: [], skippedCount: 0 });
+  assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
+});
