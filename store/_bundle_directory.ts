@@ -1,5 +1,6 @@
 import type { Digest } from "../spec/mod.ts";
 import { BundleError, type BundleKind } from "./bundle.ts";
+import { forgetBundle, noteBundle } from "./_bundle_notes.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { removeIfAny, removeTree } from "./_remove_tree.ts";
 import { mountsIn, unmountAll } from "./_unmount.ts";
@@ -59,6 +60,7 @@ export class BundleDirectory implements Disposable {
         }
         await claimed.empty();
         await claimed.write(state);
+        await noteBundle(state.store, path);
         claimed.#isLent = isLent;
         return claimed;
       } catch (error) {
@@ -179,6 +181,8 @@ export class BundleDirectory implements Disposable {
    */
   async remove(onWarning?: (message: string) => void): Promise<void> {
     await this.empty(onWarning);
+    const { store } = await this.#read() ?? {};
+    if (store !== undefined) await forgetBundle(store, this.path);
     await removeIfAny(`${this.path}/${STATE}`);
     if (!this.#isLent) await Deno.remove(this.path);
   }

@@ -1,6 +1,5 @@
 import {
   ExtractError,
-  extractLayer,
   type ExtractReport,
   type Ownership,
   syncFileSystem,
@@ -13,8 +12,8 @@ import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image, Layer } from "../image.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
-import { layerWhiteouts } from "./_layer_whiteouts.ts";
 import { lowersOf } from "./_overlay_stack.ts";
+import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
@@ -29,34 +28,6 @@ export interface ExtractedLayer {
   /** Whether the layer says what the root directory's metadata is. */
   readonly hasRoot: boolean;
 }
-
-/** How one layer is extracted. All but the last two is plain data, for other threads. */
-export interface LayerExtractionOptions {
-  /** To whom files belong. */
-  readonly ownership: Ownership;
-  /**
-   * The namespace of the attributes that mark opaque directories, for a layer that is extracted
-   * alone; absent where the directory shows its parents too.
-   */
-  readonly namespace?: LayerKind["namespace"];
-  /** Stops the extraction. */
-  readonly signal?: AbortSignal;
-  /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
-}
-
-/**
- * Extracts one layer, verified, into a directory that is there.
- *
- * @param layer The layer.
- * @param root The directory.
- * @param options How.
- */
-export type LayerExtraction = (
-  layer: Layer,
-  root: string,
-  options: LayerExtractionOptions,
-) => Promise<ExtractReport>;
 
 /** Options for {@linkcode OverlayLayerResolver}. */
 export interface LayerResolverOptions {
@@ -280,17 +251,6 @@ interface Extraction {
   readonly hasRoot: boolean;
   readonly layer: Layer;
 }
-
-/** Extracts one layer in this thread. */
-const extractOverlayLayer: LayerExtraction = async (layer, root, options) => {
-  const { namespace, signal, ...rest } = options;
-  const { descriptor, diffId } = layer;
-  return await extractLayer(await layer.compressed(signal && { signal }), root, {
-    ...{ ...rest, descriptor, diffId },
-    ...(signal && { signal }),
-    ...(namespace && { whiteouts: layerWhiteouts(namespace) }),
-  });
-};
 
 /**
  * The ChainID of a layer over others.

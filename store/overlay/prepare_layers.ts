@@ -3,11 +3,8 @@ import { defaultOwnership } from "../_default_ownership.ts";
 import { BundleError } from "../bundle.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image } from "../image.ts";
-import {
-  type ExtractedLayer,
-  type LayerExtraction,
-  OverlayLayerResolver,
-} from "./layer_resolver.ts";
+import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
+import type { LayerExtraction } from "./layer_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 

@@ -84,3 +84,17 @@ Deno.test("removeBundle() goes on where another was killed", async () => {
 
   assertEquals(await test.list("containers"), []);
 });
+
+Deno.test("a bundle that is elsewhere is noted in the store while it is there", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  const path = test.directory.join("elsewhere");
+  const bundle = await new UncompressedBundler(test.store).bundleIn(path, image);
+  const [note = ""] = await test.list("containers");
+
+  const noted = await Deno.readTextFile(`${test.path}/containers/${note}`);
+
+  assertEquals([note[0], noted], ["@", `${path}\n`]);
+  await bundle.cleanup();
+  assertEquals(await test.list("containers"), []);
+});
