@@ -24,6 +24,9 @@ const STATE = "oci-bundle.json";
 /** What runtimes read. It is written last, so that a bundle that has it is complete. */
 export const CONFIG = "config.json";
 
+/** A directory that is gone again and again is gone for another reason than another process. */
+const MAX_ATTEMPTS = 10;
+
 /** A directory that is a bundle, or becomes one, and is locked. */
 export class BundleDirectory implements Disposable {
   /** The directory, as an absolute path without links. */
@@ -43,30 +46,40 @@ export class BundleDirectory implements Disposable {
    */
   static async claim(directory: string, state: BundleState): Promise<BundleDirectory> {
     const isLent = await lstatIfAny(directory) !== undefined;
-    await Deno.mkdir(directory, { recursive: true });
-    const path = await Deno.realPath(directory);
-    for (;;) {
-      await refuseOthers(path);
-      const claimed = await BundleDirectory.#lock(path, true);
-      if (claimed === undefined) continue;
+    for (let attempt = 1;; attempt++) {
       try {
-        if (!await claimed.#isOurs()) throw notEmpty(path);
-        if (await lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
-          throw new BundleError(
-            `Cannot make a bundle in "${path}": there is one already; ` +
-              "choose another name, or remove it before",
-            path,
-          );
-        }
-        await claimed.empty();
-        await claimed.write(state);
-        await noteBundle(state.store, path);
+        await Deno.mkdir(directory, { recursive: true });
+        const path = await Deno.realPath(directory);
+        await refuseOthers(path);
+        const claimed = await BundleDirectory.#lock(path, true);
+        if (claimed === undefined) continue;
+        await claimed.#begin(state);
         claimed.#isLent = isLent;
         return claimed;
       } catch (error) {
-        claimed[Symbol.dispose]();
-        throw error;
+        // Somebody else has removed a bundle that was there, just now.
+        if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
+    }
+  }
+
+  async #begin(state: BundleState): Promise<void> {
+    const { path } = this;
+    try {
+      if (!await this.#isOurs()) throw notEmpty(path);
+      if (await lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
+        throw new BundleError(
+          `Cannot make a bundle in "${path}": there is one already; ` +
+            "choose another name, or remove it before",
+          path,
+        );
+      }
+      await this.empty();
+      await this.write(state);
+      await noteBundle(state.store, path);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
     }
   }
 

@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import type { SpecOption } from "../spec/mod.ts";
 import { writeBundleConfig } from "./_bundle_config.ts";
 import { BundleDirectory, type BundleState } from "./_bundle_directory.ts";
@@ -33,7 +34,8 @@ export interface BundlePlan {
 
 /** Makes a bundle, or nothing. */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
-  const { image, kind, store, onWarning } = plan;
+  const { image, kind, onWarning } = plan;
+  const store = resolve(plan.store);
   const state: BundleState = { ociBundle: 1, kind, image: image.digest, store, layers: [] };
   using claimed = await BundleDirectory.claim(plan.directory, state);
   const { path } = claimed;

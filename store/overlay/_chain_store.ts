@@ -94,7 +94,8 @@ export class ChainStore {
           await release();
           continue;
         }
-        const draft = `${path}.new`;
+        // Without links, as the table of mounts has it.
+        const draft = `${await Deno.realPath(this.path)}/${name}.new`;
         await discard(draft);
         return {
           path: draft,

@@ -11,12 +11,12 @@ import type { ExtractedLayer } from "./layer_resolver.ts";
  * @param layers The layers, the base first.
  */
 export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
-  const lowers = new Set<string>();
-  for (const { path, opaqueRoot } of layers.toReversed()) {
-    lowers.add(path);
+  const lowers = new Map<string, string>();
+  for (const { name, path, opaqueRoot } of layers.toReversed()) {
+    if (!lowers.has(name)) lowers.set(name, path);
     if (opaqueRoot) break;
   }
-  return [...lowers];
+  return [...lowers.values()];
 }
 
 /** Attributes with which the overlay file system marks directories for itself. */

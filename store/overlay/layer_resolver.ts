@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import {
   ExtractError,
   type ExtractReport,
@@ -81,7 +82,7 @@ export class OverlayLayerResolver {
   /** For a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
-    this.#chains = new ChainStore(store.path);
+    this.#chains = new ChainStore(resolve(store.path));
     this.#options = options;
     this.#limit = new TaskLimit(Math.max(1, jobs));
   }

@@ -15,6 +15,7 @@ import {
 } from "../../spec/mod.ts";
 import {
   BundleError,
+  ContentStore,
   OverlayBundler,
   type OverlayMounter,
   overlaySupported,
@@ -170,6 +171,23 @@ Deno.test.each([
     ),
   );
   assertEquals(keys.sort(), ["chain", "chain", "layer", "layer", "layer"]);
+});
+
+Deno.test("OverlayBundler works in a store behind a link", { ignore }, async () => {
+  await using test = await makeStore();
+  const layers = [BASE, tar(file("etc/implied", "1")), BASE];
+  await storeBuilt(test.store, { layers });
+  const link = test.directory.join("link, with: odd \\ name");
+  await Deno.symlink(test.path, link);
+  const store = await ContentStore.open(link);
+  const image = await storeBuilt(store, { layers });
+
+  const bundle = await new OverlayBundler(store).bundle(image, "x");
+
+  assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/implied`), "1");
+  assertEquals(test.mounts(), [`${test.path}/containers/x/rootfs`]);
+  await bundle.cleanup();
+  assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
 Deno.test("OverlayBundler mounts 500 layers", { ignore }, async () => {
