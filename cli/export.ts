@@ -26,7 +26,7 @@ export function define(command: Command): Command {
   return addRegistryOptions(described).addHelpText(
     "after",
     `
-Directories come first, then files and their hard links, then symbolic links and devices.
+Every entry comes after what it needs: directories before what is in them, links after files.
 
 Examples:
   oci export alpine:3.20 -o rootfs.tar

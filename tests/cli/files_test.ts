@@ -147,8 +147,8 @@ Deno.test("oci export writes the same archive to standard output and to a file",
   const listing = await run("tar", ["-tf", archive]);
   assertEquals([listing.code, listing.stderr], [0, ""]);
   assertEquals(listing.stdout.trim().split("\n"), [
-    ...["data/", "etc/", "usr/", "usr/bin/"],
-    ...["usr/bin/same", "usr/bin/tool", "data/new", "etc/a", "bin", "etc/link", "loop"],
+    ...["usr/", "usr/bin/", "usr/bin/same", "usr/bin/tool", "bin", "loop"],
+    ...["data/", "data/new", "etc/", "etc/a", "etc/link"],
   ]);
 });
 
