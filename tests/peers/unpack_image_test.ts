@@ -1,0 +1,174 @@
+import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { serveRegistry } from "../../registry/mod.ts";
+import { buildImage, MemoryContent } from "../_support/image.ts";
+import {
+  DEBIAN_IMAGE_NEEDS,
+  debianImage,
+  peerTest,
+  runPeer,
+  writeLayout,
+} from "../_support/peers.ts";
+import { denoEnvironment, run, runOci } from "../_support/process.ts";
+import { device, dir, file, hardlink, symlink, tar, whiteout } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
+import { readTree, type ReadTreeOptions } from "../_support/tree.ts";
+
+/** All but system calls of our own, with and without which the command runs. */
+const PURE = ["read", "write", "net", "env", "sys", "run=mknod"].map((name) => `--allow-${name}`);
+const BACKENDS = [
+  { backend: "native", permissions: ["-A"] },
+  { backend: "pure", permissions: PURE },
+] as const;
+
+/** The entries in which two trees differ, as each has them. */
+function differences(wanted: string, actual: string, options: ReadTreeOptions): unknown[] {
+  const [left, right] = [readTree(wanted, options), readTree(actual, options)];
+  return [...new Set([...left.keys(), ...right.keys()])]
+    .filter((path) => JSON.stringify(left.get(path)) !== JSON.stringify(right.get(path)))
+    .map((path) => ({ path, umoci: left.get(path), oci: right.get(path) }));
+}
+
+/** Unpacks an image of a layout with both programs, and compares every entry. */
+async function assertAsUmoci(
+  layout: string,
+  tag: string,
+  { backend, permissions }: typeof BACKENDS[number],
+): Promise<void> {
+  // Below /dev, where memory is, Deno wants every permission.
+  await using temp = await makeTempDir();
+  await runPeer("umoci", ["unpack", "--image", `${layout}:${tag}`, temp.join("bundle")]);
+
+  const { code, stdout, stderr } = await runOci(
+    ["unpack", "--json", "--platform=linux/amd64", `oci:${layout}:${tag}`, temp.join("root")],
+    { permissions, env: { OCI_STORE: temp.join("store") } },
+  );
+
+  assertEquals(code, 0, stderr);
+  assertEquals(JSON.parse(stdout).skipped, []);
+  const options = { wholeMilliseconds: backend === "pure" };
+  assertEquals(differences(temp.join("bundle/rootfs"), temp.join("root"), options), []);
+}
+
+/** Many small files, which a second layer changes here and there. */
+function smallFiles(count: number): readonly Uint8Array[] {
+  const name = (i: number) => `d${i % 97}/file-${i}.txt`;
+  const directories = Array.from({ length: 97 }, (_, i) => dir(`d${i}`, { mtime: i }));
+  const files = Array.from({ length: count }, (_, i) => file(name(i), `${i} `.repeat(i % 50)));
+  const changes = Array.from({ length: 50 }, (_, i) => {
+    return i % 2 === 0 ? file(name(i * 7), "changed") : whiteout(name(i * 7));
+  });
+  return [tar(dir("."), ...directories, ...files), tar(...changes)];
+}
+
+for (const backend of BACKENDS) {
+  peerTest({
+    name: `oci unpack leaves what umoci leaves of a Debian image, ${backend.backend} backend`,
+    needs: ["umoci", ...DEBIAN_IMAGE_NEEDS],
+    root: true,
+  }, async () => {
+    const { layout } = await debianImage();
+
+    await assertAsUmoci(layout, "single", backend);
+  });
+
+  peerTest({
+    name: `oci unpack leaves what umoci leaves of many small files, ${backend.backend} backend`,
+    needs: ["umoci"],
+    root: true,
+  }, async () => {
+    await using temp = await makeTempDir();
+    await writeLayout(temp.join("layout"), { small: buildImage({ layers: smallFiles(8000) }) });
+
+    await assertAsUmoci(temp.join("layout"), "small", backend);
+  });
+}
+
+peerTest({
+  name: "oci export gives tar an archive that unpacks to what umoci leaves of a Debian image",
+  needs: ["umoci", "tar", ...DEBIAN_IMAGE_NEEDS],
+  root: true,
+}, async () => {
+  const { layout } = await debianImage();
+  await using temp = await makeTempDir({ large: true });
+  await runPeer("umoci", ["unpack", "--image", `${layout}:single`, temp.join("bundle")]);
+  await Deno.mkdir(temp.join("root"));
+
+  const { code, stderr } = await runOci(
+    ["export", "--platform=linux/amd64", `oci:${layout}:single`, "-o", temp.join("rootfs.tar")],
+    { env: { OCI_STORE: temp.join("store") } },
+  );
+  await runPeer("tar", [
+    ...["-x", "--same-owner", "-p", "--xattrs", "--xattrs-include=*"],
+    ...["-f", temp.join("rootfs.tar"), "-C", temp.join("root")],
+  ]);
+
+  assertEquals(code, 0, stderr);
+  assertEquals(differences(temp.join("bundle/rootfs"), temp.join("root"), {}), []);
+});
+
+/** What an ordinary user meets: modes that shut them out, owners and devices of others. */
+const ORDINARY = buildImage({
+  layers: [
+    tar(
+      dir("."),
+      dir("closed", { mode: 0o555 }),
+      file("closed/secret", "x", { mode: 0, uid: 7 }),
+      hardlink("closed/same", "closed/secret"),
+      dir("dev"),
+      device("dev/null", "character", 1, 3, { mode: 0o666 }),
+      symlink("link", "closed/secret", { uid: 9 }),
+    ),
+    tar(file("closed/more", "y"), dir("opened", { mode: 0o111 }), file("opened/z", "z")),
+  ],
+});
+
+peerTest({
+  name: "oci unpack serves an ordinary user, and reports what only root could do",
+  needs: ["setpriv", "cp"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  await using server = serveRegistry(new MemoryContent().add("app", "1", ORDINARY));
+  const deno = await denoEnvironment();
+  await Deno.mkdir(temp.join("deno"));
+  await runPeer("cp", ["-r", join(deno.DENO_DIR ?? "", "npm"), temp.join("deno")]);
+  await runPeer("chown", ["-R", "65534:65534", temp.path]);
+  const mod = fromFileUrl(new URL("../../mod.ts", import.meta.url));
+
+  const { code, stdout, stderr } = await run("setpriv", [
+    ...["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"],
+    ...[Deno.execPath(), "run", "-A", "--quiet", mod, "unpack", "--json", "--quiet"],
+    ...["--platform=linux/amd64", `${server.host}/app:1`, temp.join("root")],
+  ], {
+    cwd: "/",
+    env: {
+      ...deno,
+      DENO_DIR: temp.join("deno"),
+      HOME: temp.path,
+      OCI_STORE: temp.join("store"),
+    },
+  });
+
+  assertEquals(code, 0, stderr);
+  const [device, ...others] = JSON.parse(stdout).skipped;
+  assertEquals([device.path, others], ["dev/null", []]);
+  assertStringIncludes(device.reason, "an empty file stands for it");
+  const tree = readTree(temp.join("root"));
+  const modes = Object.fromEntries([...tree].map(([path, { mode }]) => [path, mode.toString(8)]));
+  assertEquals(modes, {
+    ".": "755",
+    "closed": "555",
+    "closed/more": "644",
+    "closed/same": "0",
+    "closed/secret": "0",
+    "dev": "755",
+    "dev/null": "666",
+    "link": "777",
+    "opened": "111",
+    "opened/z": "644",
+  });
+  assertEquals(tree.get("closed/secret")?.content, "x");
+  assertEquals(new Set([...tree.values()].map(({ uid }) => uid)), new Set([65_534]));
+  assertGreater(tree.get("closed/secret")?.nlink, 1);
+});
