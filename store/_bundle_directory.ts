@@ -57,6 +57,9 @@ export class BundleDirectory implements Disposable {
         claimed.#isLent = isLent;
         return claimed;
       } catch (error) {
+        if (
+          error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory
+        ) throw notDirectory(directory, error);
         // Somebody else has removed a bundle that was there, just now.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
@@ -223,6 +226,14 @@ function notEmpty(path: string): BundleError {
   return new BundleError(
     `Cannot make a bundle in "${path}": it is not empty; choose an empty or new directory`,
     path,
+  );
+}
+
+function notDirectory(path: string, cause: unknown): BundleError {
+  return new BundleError(
+    `Cannot make a bundle in "${path}": it is not a directory; choose an empty or new one`,
+    path,
+    { cause },
   );
 }
 
