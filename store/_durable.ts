@@ -1,9 +1,12 @@
+import { removeIfAny } from "./_remove_tree.ts";
+
 /**
  * Replaces a file so that a reader, or the next boot, finds the old bytes or the new ones: a
  * temporary file beside it, fsync, rename, fsync of the directory.
  *
  * The temporary file has one name per target, so that what a killed process leaves is
- * overwritten by the next: callers hold a lock that keeps other writers out.
+ * removed by the next: callers hold a lock that keeps other writers out. It is always a new
+ * file, as a link of that name could lead anywhere.
  */
 export async function replaceFile(
   directory: string,
@@ -11,8 +14,9 @@ export async function replaceFile(
   bytes: Uint8Array,
 ): Promise<void> {
   const temporary = `${directory}/${name}.tmp`;
+  await removeIfAny(temporary);
   {
-    using file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+    using file = await Deno.open(temporary, { write: true, createNew: true });
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
     await file.sync();
   }

@@ -1,3 +1,6 @@
+import { lstatIfAny } from "./_durable.ts";
+import { StoreError } from "./errors.ts";
+
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions {
   /** Ends the waiting. */
@@ -18,11 +21,15 @@ const MAX_PAUSE_MS = 50;
  *
  * An owner may rename or remove the file while others wait for it. Whoever gets the lock of a
  * file that no longer has the name starts over with the file that has it.
+ *
+ * @throws {StoreError} If there is something else than a file: what a link leads to is not ours
+ * to write, and a pipe would never end.
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
   const { signal, onBusy } = options;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
+    await assertFile(path);
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
       if (await file.tryLock(true)) {
@@ -40,15 +47,15 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   }
 }
 
+async function assertFile(path: string): Promise<void> {
+  if ((await lstatIfAny(path))?.isFile !== false) return;
+  throw new StoreError(`Cannot write "${path}": it is not a regular file; remove it`, path);
+}
+
 /** Whether `path` still names the open file. Windows numbers no files; a name stays there. */
 async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
-  try {
-    const [held, named] = [await file.stat(), await Deno.stat(path)];
-    return held.ino === named.ino && held.dev === named.dev;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const [held, named] = [await file.stat(), await lstatIfAny(path)];
+  return named !== undefined && held.ino === named.ino && held.dev === named.dev;
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

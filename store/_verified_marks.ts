@@ -1,4 +1,5 @@
 import { type Digest, digestAlgorithm, digestHex } from "../spec/mod.ts";
+import { removeIfAny } from "./_remove_tree.ts";
 
 /**
  * Remembers which blobs have been hashed, so that a cached pull need not hash them again.
@@ -34,8 +35,11 @@ export class VerifiedMarks {
     // Time stamps are as coarse as a tick of the kernel, and shown in milliseconds: a file that
     // has just been written could be written again without a change that shows.
     if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
+    const path = this.#path(digest);
     try {
-      await Deno.writeTextFile(this.#path(digest), stamp(info));
+      // A new file each time: a link of that name could lead anywhere.
+      await removeIfAny(path);
+      await Deno.writeTextFile(path, stamp(info), { createNew: true });
     } catch {
       // A store that may not be written, or a disk that is full: the blob is hashed each time.
     }

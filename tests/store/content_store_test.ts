@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
-import { DigestMismatchError, LimitError } from "../../spec/mod.ts";
+import { digestHex, DigestMismatchError, LimitError } from "../../spec/mod.ts";
+import { removeIfAny } from "../../store/_remove_tree.ts";
 import { ContentStore, StoreError } from "../../store/mod.ts";
+import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -135,6 +137,63 @@ Deno.test("putBytes() puts a blob in the place of a link", async () => {
 
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
   assertEquals(await Deno.readFile(elsewhere), new Uint8Array(3));
+});
+
+Deno.test.each([
+  { name: "part", path: (file: string) => `ingest/sha256-${file}.part` },
+  { name: "lock", path: () => "locks/index.lock" },
+])(
+  "ContentStore does not write to what a link in place of its $name leads to",
+  async ({ path }) => {
+    await using dir = await makeTempDir();
+    const { bytes, descriptor } = randomBlob(100);
+    const store = await ContentStore.open(dir.join("store"));
+    await store.putBytes(randomBlob(10).descriptor, randomBlob(10).bytes);
+    const planted = dir.join("store", path(digestHex(descriptor.digest)));
+    await Deno.writeTextFile(dir.join("victim"), "precious");
+    await removeIfAny(planted);
+    await Deno.symlink(dir.join("victim"), planted);
+
+    await assertRejects(
+      async () => {
+        await store.putBytes(descriptor, bytes);
+        await store.tag("example.com/a:1", descriptor);
+      },
+      StoreError,
+      planted,
+    );
+
+    assertEquals(await Deno.readTextFile(dir.join("victim")), "precious");
+  },
+);
+
+Deno.test.each([
+  { name: "index.json.tmp", path: () => "index.json.tmp" },
+  { name: "mark", path: (file: string) => `verified/sha256-${file}` },
+])("ContentStore replaces a link in place of its $name", async ({ path }) => {
+  await using dir = await makeTempDir();
+  const { bytes, descriptor } = randomBlob(100);
+  const store = await ContentStore.open(dir.join("store"));
+  await store.putBytes(randomBlob(10).descriptor, randomBlob(10).bytes);
+  await Deno.writeTextFile(dir.join("victim"), "precious");
+  await Deno.symlink(dir.join("victim"), dir.join("store", path(digestHex(descriptor.digest))));
+
+  await store.putBytes(descriptor, bytes);
+  await store.tag("example.com/a:1", descriptor);
+
+  assertEquals(await Deno.readTextFile(dir.join("victim")), "precious");
+  assertEquals((await store.resolve("example.com/a:1"))?.digest, descriptor.digest);
+});
+
+Deno.test("ContentStore does not wait for the end of a pipe in place of a part", async () => {
+  await using dir = await makeTempDir();
+  const { bytes, descriptor } = randomBlob(100);
+  const store = await ContentStore.open(dir.path);
+  await store.putBytes(randomBlob(10).descriptor, randomBlob(10).bytes);
+  const part = dir.join(`ingest/sha256-${digestHex(descriptor.digest)}.part`);
+  await run("mkfifo", [part]);
+
+  await assertRejects(() => store.putBytes(descriptor, bytes), StoreError, part);
 });
 
 Deno.test("readBlob() verifies what it reads", async () => {
