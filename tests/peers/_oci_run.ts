@@ -10,6 +10,7 @@ import {
 } from "../_support/process.ts";
 import { dir, file, symlink, tar } from "../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
+import { installForUser, type UserInstall } from "../_support/user_install.ts";
 import { ordinaryId } from "./_container.ts";
 
 /** Programs of this machine that the image has. */
@@ -51,17 +52,17 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
   const image = (User: string) => buildImage({ layers, config: { Cmd: ["/bin/sh"], User } });
   const layout = directory.join("layout");
   await writeLayout(layout, { root: image(""), app: image("app:app"), groups: image("app") });
-  const env = await prepareOwner(directory, owner);
+  const { command, env } = await prepareOwner(directory, owner);
   return {
     root: `oci:${layout}:root`,
     app: `oci:${layout}:app`,
     groups: `oci:${layout}:groups`,
     oci: async (args, { namespace = false, ...options } = {}) => {
-      const [program = "", ...rest] = commandOf(owner, args, namespace);
+      const [program = "", ...rest] = commandOf(owner, [...command, ...args], namespace);
       return await run(program, rest, { cwd: "/", ...options, env });
     },
     start: (args) => {
-      const [program = "", ...rest] = commandOf(owner, args, false);
+      const [program = "", ...rest] = commandOf(owner, [...command, ...args], false);
       return new Deno.Command(program, {
         ...{ args: rest, env, cwd: "/", stdin: "null", stdout: "piped", stderr: "piped" },
       }).spawn();
@@ -106,20 +107,19 @@ async function programLayer(): Promise<Uint8Array> {
   );
 }
 
-/** Gives a user the directory, and modules that it may read. */
-async function prepareOwner(
-  directory: TempDir,
-  owner: number,
-): Promise<Readonly<Record<string, string>>> {
-  const deno = await denoEnvironment();
+/** The command line for a user, who gets the directory. */
+async function prepareOwner(directory: TempDir, owner: number): Promise<UserInstall> {
   await Deno.chmod(directory.path, 0o755);
-  const env = { HOME: directory.path, OCI_STORE: directory.join("store"), ...deno };
-  if (owner === Deno.uid()) return env;
-  const modules = directory.join("deno");
-  await Deno.mkdir(modules);
-  await runPeer("cp", ["-r", join(deno.DENO_DIR ?? "", "npm"), modules]);
-  await runPeer("chown", ["-R", `${owner}:${owner}`, directory.path]);
-  return { ...env, DENO_DIR: modules };
+  const env = { HOME: directory.path, OCI_STORE: directory.join("store") };
+  if (owner !== Deno.uid()) {
+    const install = await installForUser(directory.path, owner);
+    return { ...install, env: { ...install.env, ...env } };
+  }
+  const config = `--config=${join(ROOT, "deno.json")}`;
+  return {
+    command: [Deno.execPath(), "run", "-A", "--quiet", config, join(ROOT, "mod.ts")],
+    env: { ...await denoEnvironment(), ...env },
+  };
 }
 
 // crun refuses a machine that has both versions of control groups; they differ in a mount
@@ -127,7 +127,11 @@ async function prepareOwner(
 const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
   'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
 
-function commandOf(owner: number, args: readonly string[], namespace: boolean): string[] {
+function commandOf(
+  owner: number,
+  command: readonly string[],
+  namespace: boolean,
+): string[] {
   return [
     ...Deno.uid() === 0 ? ["unshare", "-m", "sh", "-c", HIDE_SECOND, "sh"] : [],
     ...owner === Deno.uid() ? [] : [
@@ -138,9 +142,7 @@ function commandOf(owner: number, args: readonly string[], namespace: boolean): 
       "--bounding-set=-all",
     ],
     ...namespace ? ["unshare", "-Urm"] : [],
-    ...[Deno.execPath(), "run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`],
-    join(ROOT, "mod.ts"),
-    ...args,
+    ...command,
   ];
 }
 

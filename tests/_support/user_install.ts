@@ -1,0 +1,41 @@
+import { join } from "@std/path";
+import { runPeer } from "./peers.ts";
+import { denoEnvironment, ROOT } from "./process.ts";
+
+/** The command line, where an ordinary user can run it. */
+export interface UserInstall {
+  /** What runs it: the program and its first arguments. */
+  readonly command: readonly string[];
+  /** The variables that it needs. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const FILES = ["deno.json", "deno.lock", "mod.ts"];
+const FOLDERS = ["cache", "cli", "layer", "registry", "spec", "store", "tests/_std"];
+
+/**
+ * Copies the runtime, the checkout and its modules into a directory and gives it to a user: the
+ * home of whoever runs the tests may be closed to others.
+ */
+export async function installForUser(directory: string, owner: number): Promise<UserInstall> {
+  const [program, checkout, modules] = ["deno", "checkout", "modules"].map((name) =>
+    join(directory, name)
+  ) as [string, string, string];
+  await Deno.mkdir(join(checkout, "tests"), { recursive: true });
+  await Deno.mkdir(modules);
+  await Deno.copyFile(Deno.execPath(), program);
+  for (const name of FILES) await Deno.copyFile(join(ROOT, name), join(checkout, name));
+  for (const name of FOLDERS) {
+    await runPeer("cp", ["-r", join(ROOT, name), join(checkout, name)]);
+  }
+  const { DENO_DIR = "", ...env } = await denoEnvironment();
+  await runPeer("cp", ["-r", join(DENO_DIR, "npm"), modules]);
+  await runPeer("chown", ["-R", `${owner}:${owner}`, directory]);
+  return {
+    command: [
+      ...[program, "run", "-A", "--quiet", `--config=${join(checkout, "deno.json")}`],
+      join(checkout, "mod.ts"),
+    ],
+    env: { ...env, DENO_DIR: modules },
+  };
+}
