@@ -1,3 +1,4 @@
+import { dirname, resolve } from "@std/path";
 import type { Digest } from "../spec/mod.ts";
 import { BundleError, type BundleKind } from "./bundle.ts";
 import { forgetBundle, noteBundle } from "./_bundle_notes.ts";
@@ -48,7 +49,7 @@ export class BundleDirectory implements Disposable {
     const isLent = await lstatIfAny(directory) !== undefined;
     for (let attempt = 1;; attempt++) {
       try {
-        await Deno.mkdir(directory, { recursive: true });
+        await makePrivate(directory);
         const path = await Deno.realPath(directory);
         await refuseOthers(path);
         const claimed = await BundleDirectory.#lock(path, true);
@@ -206,6 +207,20 @@ export class BundleDirectory implements Disposable {
   /** Gives up the lock. */
   [Symbol.dispose](): void {
     this.#file.close();
+  }
+}
+
+/**
+ * Makes a directory that nobody else may enter: an image has programs that run as their owner,
+ * and users of the host are not to run them (CVE-2021-41103). One that is there stays as it is.
+ */
+async function makePrivate(directory: string): Promise<void> {
+  await Deno.mkdir(dirname(resolve(directory)), { recursive: true });
+  try {
+    await Deno.mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    const isThere = error instanceof Deno.errors.AlreadyExists;
+    if (!isThere || !(await Deno.stat(directory)).isDirectory) throw error;
   }
 }
 

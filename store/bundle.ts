@@ -4,7 +4,8 @@ import { type Digest, OciError } from "../spec/mod.ts";
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
 
 /**
- * A directory that an OCI runtime runs: `config.json` and `rootfs/`. It is removed, and what is
+ * A directory that an OCI runtime runs: `config.json` and `rootfs/`. None but its owner may enter
+ * it, since an image may have programs that run as their owner. It is removed, and what is
  * mounted in it unmounted, when it is disposed of; a process that ends without doing so leaves
  * it as it is.
  */

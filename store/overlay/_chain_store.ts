@@ -73,7 +73,8 @@ export class ChainStore {
    * @returns The layer if somebody else has extracted it meanwhile, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
-    await Deno.mkdir(this.path, { recursive: true });
+    // Nobody else may enter, as in bundles.
+    await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
     await Deno.mkdir(this.#locks, { recursive: true });
     for (const name of namesOf(key)) {
       const lockPath = `${this.#locks}/chain-${name}.lock`;

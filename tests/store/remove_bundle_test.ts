@@ -98,3 +98,12 @@ Deno.test("a bundle that is elsewhere is noted in the store while it is there", 
   await bundle.cleanup();
   assertEquals(await test.list("containers"), []);
 });
+
+Deno.test("a bundle is its owner's alone", { ignore: Deno.build.os === "windows" }, async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+
+  await using bundle = await new UncompressedBundler(test.store).bundle(image, "a");
+
+  assertEquals((await Deno.stat(bundle.path)).mode, 0o40700);
+});
