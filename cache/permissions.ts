@@ -7,11 +7,14 @@ import { storeDirectory, storeVariables } from "./directory.ts";
 /** A command of the command line, for {@linkcode permissionFlags}. */
 export type PermissionCommand =
   | "bundle"
+  | "cat"
   | "completions"
   | "demo"
   | "digest"
+  | "export"
   | "images"
   | "inspect"
+  | "ls"
   | "permissions"
   | "pull"
   | "rm"
@@ -19,6 +22,7 @@ export type PermissionCommand =
   | "serve"
   | "tags"
   | "unbundle"
+  | "unpack"
   | "version";
 
 /** Options for {@linkcode permissionFlags}. */
@@ -52,32 +56,36 @@ interface Needs {
   readonly store?: "read" | "write";
   readonly registry?: true;
   readonly credentials?: true;
-  /** Programs that it runs; it makes or removes directories that hold anything, and mounts. */
+  /** Whether it makes or removes directories that hold whatever an image has. */
+  readonly directories?: true;
+  /** Programs that it runs, beside mounting. */
   readonly programs?: readonly string[];
 }
 
 /** What mounts and unmounts for ordinary users. */
 const BUNDLE_PROGRAMS: readonly string[] = ["fuse-overlayfs", "fusermount3", "fusermount"];
 
+/** What brings an image into the store needs. */
+const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
+
 const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
-  bundle: { store: "write", registry: true, credentials: true, programs: BUNDLE_PROGRAMS },
+  bundle: { ...IMAGE_NEEDS, directories: true, programs: BUNDLE_PROGRAMS },
+  cat: IMAGE_NEEDS,
   completions: {},
   demo: {},
   digest: { registry: true, credentials: true },
+  export: IMAGE_NEEDS,
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
+  ls: IMAGE_NEEDS,
   permissions: { credentials: true },
-  pull: { store: "write", registry: true, credentials: true },
+  pull: IMAGE_NEEDS,
   rm: { store: "write" },
-  run: {
-    store: "write",
-    registry: true,
-    credentials: true,
-    programs: [...RUNTIMES, ...BUNDLE_PROGRAMS],
-  },
+  run: { ...IMAGE_NEEDS, directories: true, programs: [...RUNTIMES, ...BUNDLE_PROGRAMS] },
   serve: { store: "read" },
   tags: { registry: true, credentials: true },
-  unbundle: { programs: BUNDLE_PROGRAMS },
+  unbundle: { directories: true, programs: BUNDLE_PROGRAMS },
+  unpack: { ...IMAGE_NEEDS, directories: true },
   version: {},
 };
 
@@ -154,7 +162,7 @@ export async function permissionFlags(
   if (needs.credentials) await grantCredentials(grants, registry, needs, options);
   if (command === "serve") grants.net.add(options.listen ?? "127.0.0.1:5000");
   if (command === "demo") grantDemo(grants);
-  const more = needs.programs === undefined ? [] : grantPrograms(grants, needs.programs);
+  const more = needs.directories ? grantDirectories(grants, needs.programs) : [];
   if (!needs.registry || registry === "none") return [...flags(grants), ...more];
   if (registry === undefined) return [...flags({ ...grants, net: true }), ...more];
   for (const host of registryHosts(registry)) grants.net.add(host);
@@ -205,16 +213,21 @@ async function grantCredentials(
 }
 
 /**
- * A bundle holds whatever an image has, in any directory, and mounting is a call of the C
- * library: returns the flags that no list narrows.
+ * An image may hold links, which need the whole kind, and mounting is a call of the C library:
+ * returns the flags that no list narrows.
  */
-function grantPrograms(grants: ListedGrants, programs: readonly string[]): readonly string[] {
+function grantDirectories(
+  grants: ListedGrants,
+  programs: readonly string[] | undefined,
+): readonly string[] {
   grants.read.clear();
   grants.write.clear();
+  const directories = ["--allow-read", "--allow-write", "--allow-sys=uid,gid"];
+  if (programs === undefined) return directories;
   programs.forEach((program) => grants.run.add(program));
   // Where programs are, and where temporary files go.
   ["PATH", "TMPDIR"].forEach((name) => grants.env.add(name));
-  return ["--allow-read", "--allow-write", "--allow-sys=uid,gid", "--allow-ffi"];
+  return [...directories, "--allow-ffi"];
 }
 
 /** The demo serves itself, and keeps a store where temporary files are. */

@@ -68,6 +68,26 @@ Deno.test("oci permissions serves each command that only asks a registry", async
   assertEquals([tags.code, tags.stdout], [0, "1\n"]);
 });
 
+Deno.test("oci permissions serves the commands that read an image's files", async () => {
+  await using dir = await makeTempDir();
+  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+  const ref = `${server.host}/app:1`;
+  const options = ["-q", "--platform", "linux/amd64"];
+
+  const granted = (...args: readonly string[]) => {
+    return runGranted([...args, ...options], env, args.slice(0, 2));
+  };
+
+  const ls = await granted("ls", ref);
+  const cat = await granted("cat", ref, "/a");
+  const exported = await granted("export", ref);
+  const unpack = await granted("unpack", ref, dir.join("root"));
+
+  assertEquals([ls.code, cat.code, exported.code, unpack.code], [0, 0, 0, 0], unpack.stderr);
+  assertEquals(cat.stdout, await Deno.readTextFile(dir.join("root/a")));
+});
+
 Deno.test.each([
   { args: ["demo"] },
   { args: ["version"] },
