@@ -5,6 +5,24 @@ import { openLibc } from "./_native_libc.ts";
  * do not each take the milliseconds of loading. Does nothing where there is none.
  *
  * @returns What to dispose of.
+ *
+ * @example Open several trees
+ * ```ts
+ * import { keepNativeBackend, openFileTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * {
+ *   using _native = keepNativeBackend();
+ *   for (const name of ["a", "b"]) {
+ *     using tree = openFileTree(root);
+ *     tree.makeDirectory(name);
+ *   }
+ * }
+ *
+ * assertEquals((await Array.fromAsync(Deno.readDir(root))).length, 2);
+ * await Deno.remove(root, { recursive: true });
+ * ```
  */
 export function keepNativeBackend(): Disposable {
   const libc = openLibc();

@@ -17,6 +17,15 @@ export interface TmpfsMountOptions {
  * @param options How large it may become.
  * @throws {Deno.errors.NotSupported} If there is no native backend.
  * @throws {Deno.errors.PermissionDenied} If this process may not mount.
+ * @throws {RangeError} If the size is no number of bytes.
+ *
+ * @example A size must be one
+ * ```ts
+ * import { mountTmpfs } from "@x/oci/layer";
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(() => mountTmpfs("/mnt", { sizeBytes: -1 }), RangeError);
+ * ```
  */
 export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): void {
   const { sizeBytes } = options;

@@ -16,6 +16,18 @@ export interface UnmountOptions {
  * @param options Whom to tell.
  * @throws {Deno.errors.PermissionDenied} If this process may not unmount.
  * @throws {Deno.errors.NotSupported} If something is mounted but there is no native backend.
+ *
+ * @example Nothing is mounted in a new directory
+ * ```ts
+ * import { readMounts, unmountTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.realPath(await Deno.makeTempDir());
+ * unmountTree(directory);
+ *
+ * assertEquals(readMounts().filter(({ target }) => target.startsWith(directory)), []);
+ * await Deno.remove(directory);
+ * ```
  */
 export function unmountTree(directory: string, options: UnmountOptions = {}): void {
   const { onWarning } = options;

@@ -44,6 +44,15 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
  *
  * @param id The id.
  * @throws {RangeError} If it could not be the name of a directory, or of a container.
+ *
+ * @example Check ids
+ * ```ts
+ * import { checkBundleId } from "@x/oci/store";
+ * import { assertThrows } from "@std/assert";
+ *
+ * checkBundleId("web-1");
+ * assertThrows(() => checkBundleId("../web"), RangeError);
+ * ```
  */
 export function checkBundleId(id: string): void {
   if (ID.test(id)) return;

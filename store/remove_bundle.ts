@@ -15,6 +15,17 @@ export interface RemoveBundleOptions {
  * @returns Whether there was one.
  * @throws {BundleError} If there is a directory that is no bundle, if it is being made or removed by
  * somebody else, or if something stays mounted in it; nothing is removed then.
+ *
+ * @example Remove what is there
+ * ```ts
+ * import { removeBundle } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * assertEquals(await removeBundle(`${directory}/none`), false);
+ * await Deno.remove(directory);
+ * ```
  */
 export async function removeBundle(
   directory: string,

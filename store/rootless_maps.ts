@@ -10,6 +10,18 @@ const ALL_IDS = 4_294_967_295;
  * namespace alone.
  *
  * @returns Whether `withRootless` is needed.
+ *
+ * @example Make a container that this user can run
+ * ```ts
+ * import { newSpec, withRootless } from "@x/oci/spec";
+ * import { isRootlessNeeded, readRootlessMaps } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isRootless = isRootlessNeeded();
+ * const spec = newSpec(...isRootless ? [withRootless(await readRootlessMaps())] : []);
+ *
+ * assertEquals(spec.linux?.uidMappings !== undefined, isRootless);
+ * ```
  */
 export function isRootlessNeeded(): boolean {
   if (Deno.uid() !== 0) return Deno.build.os === "linux";

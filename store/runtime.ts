@@ -56,6 +56,17 @@ const KILLED = 137;
  * @param options Which runtime, how long, and who gets signals.
  * @returns How it ended.
  * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
+ *
+ * @example A runtime that is not there
+ * ```ts
+ * import { runBundle, RuntimeError } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const bundle = await Deno.makeTempDir();
+ *
+ * await assertRejects(() => runBundle(bundle, { runtime: "no-such-runtime" }), RuntimeError);
+ * await Deno.remove(bundle);
+ * ```
  */
 export async function runBundle(
   bundle: { readonly path: string } | string,

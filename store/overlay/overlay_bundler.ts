@@ -67,7 +67,7 @@ export interface OverlayBundlerOptions {
  * since mounts do.
  *
  * @example Bundle an image
- * ```ts no-assert
+ * ```ts
  * import { withCPULimit } from "@x/oci/spec";
  * import { type Image, ContentStore, OverlayBundler } from "@x/oci/store";
  *

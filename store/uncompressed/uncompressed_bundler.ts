@@ -34,7 +34,7 @@ export interface UncompressedBundlerOptions {
  * everywhere, for everybody. Layers are decompressed once and kept uncompressed in the store.
  *
  * @example Bundle an image
- * ```ts no-assert
+ * ```ts
  * import { withMemoryLimit } from "@x/oci/spec";
  * import { type Image, ContentStore, UncompressedBundler } from "@x/oci/store";
  *
