@@ -123,12 +123,16 @@ export class LayoutImageCache implements ImageCache {
     meter: ProgressMeter,
     signal: AbortSignal,
   ): Promise<void> {
-    const { descriptor } = layer;
+    const { descriptor, source } = layer;
     using _permit = await this.#jobs.acquire(signal);
     const { status, ...progress } = await this.#store.ingest(
       descriptor,
       (options) => layer.compressed(options),
-      { signal, onProgress: (progress) => meter.update(descriptor, progress) },
+      {
+        signal,
+        ...(source === undefined ? {} : { source }),
+        onProgress: (progress) => meter.update(descriptor, progress),
+      },
     );
     meter.finish(descriptor, { ...progress, cached: status === "cached" });
   }

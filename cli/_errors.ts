@@ -1,6 +1,12 @@
 import { NotCachedError } from "../cache/mod.ts";
-import { AuthError, NetworkError, NotFoundError, RegistryError } from "../registry/mod.ts";
-import { DigestMismatchError, OciError, PlatformError } from "../spec/mod.ts";
+import {
+  ArtifactError,
+  AuthError,
+  NetworkError,
+  NotFoundError,
+  RegistryError,
+} from "../registry/mod.ts";
+import { DigestMismatchError, LimitError, OciError, PlatformError } from "../spec/mod.ts";
 import { printable } from "./_format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */
@@ -81,31 +87,58 @@ function explain(error: unknown): Explanation {
     return { wrong, advice: "pull it with --policy if-not-present" };
   }
   if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
+  if (error instanceof ArtifactError) {
+    return { wrong, advice: 'read its manifest with "oci inspect --raw"' };
+  }
+  if (error instanceof LimitError) return { wrong, advice: LIMITED };
   if (error instanceof Deno.errors.NotCapable) return explainPermission(error);
   return { wrong, advice: own ?? adviceFor(error) };
 }
 
-/** Deno's own words name the flag, after a comma. */
+/** Deno's own words name the flag, after a comma, and before it what it is for. */
 function explainPermission({ message }: Error): Explanation {
   const [, wrong = message, flag = "all"] =
     /^(.*), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
-  return { wrong, advice: `grant it with --allow-${flag}` };
+  const [, value] = /access to "([^"]+)"$/.exec(wrong) ?? [];
+  // A path is one of many below the directory that the flag should name.
+  const isPath = flag === "read" || flag === "write";
+  const scoped = value === undefined || isPath ? flag : `${flag}=${value}`;
+  return {
+    wrong,
+    advice: `grant it with --allow-${scoped}, or all that a command needs with "oci permissions"`,
+  };
 }
 
 const UNKNOWN = "see what caused it with --verbose";
+const LIMITED = "it may be an attack; if it is not, a program of yours can raise the limit";
+
+/** Advice for what systems refuse without a class of its own among Deno's errors. */
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  ENOSPC: "free some space",
+  EDQUOT: "free some space",
+  EROFS: "choose another place, with --store if it is that of the store",
+};
 
 /** Advice for an error that has none of its own. */
 function adviceFor(error: Error): string {
   if (error instanceof UsageError) return "see --help";
   if (error instanceof DigestMismatchError) {
-    return "nothing of it was kept; ask again, or another mirror";
+    // A file is named in quotes, a URL is not.
+    return error.source?.startsWith('"')
+      ? "pull it again with --policy if-not-present, which replaces what is damaged"
+      : "nothing of it was kept; ask again, or another mirror";
   }
   if (error instanceof NetworkError) return "try again; what has come is kept";
   if (error instanceof RegistryError && error.retryable) return "try again later";
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
   if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
   if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
-  return UNKNOWN;
+  if (error.cause !== undefined) return UNKNOWN;
+  if (error instanceof RegistryError) return "see each request with --debug";
+  // What the documents of an image say cannot be mended here.
+  if (error instanceof SyntaxError) return "ask who made the image";
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && ADVICE_BY_CODE[code] || UNKNOWN;
 }
 
 /** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */

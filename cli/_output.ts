@@ -1,3 +1,5 @@
+import { OciError } from "../spec/mod.ts";
+
 /**
  * Thrown when the reader of standard output has gone, as `head` does: nobody is left to tell,
  * and nothing went wrong.
@@ -30,7 +32,11 @@ export class Output {
     try {
       while (rest.length > 0) rest = rest.subarray(await this.#sink.write(rest));
     } catch (error) {
-      throw error instanceof Deno.errors.BrokenPipe ? new OutputClosedError(error) : error;
+      if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(error);
+      const why = error instanceof Error ? error.message : String(error);
+      throw new OciError(`Cannot write to standard output: ${why}; send it elsewhere`, {
+        cause: error,
+      });
     }
   }
 
@@ -41,6 +47,16 @@ export class Output {
 
   /** Writes the one JSON document of `--json`, indented for people who read it all the same. */
   async json(value: unknown): Promise<void> {
-    await this.text(JSON.stringify(value, undefined, 2));
+    await this.text(escaped(JSON.stringify(value, undefined, 2)));
   }
+}
+
+/** JSON with those characters as escapes, too, that could steer a terminal. */
+function escaped(json: string): string {
+  return json.replaceAll(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) => {
+    return Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join("");
+  });
 }

@@ -98,8 +98,9 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
 
 /** A line per active blob and one for the total, as many as fit the terminal. */
 function statusLines(tally: ProgressTally, columns: number, rows: number): readonly string[] {
-  // A line as wide as the terminal wraps on some, which would break the redrawing.
-  const width = columns - 1;
+  // A line that wraps would break the redrawing: on some terminals it does so when it is as wide
+  // as they are, and they show "^C" behind it when that is typed.
+  const width = columns - 3;
   const active = tally.active();
   const room = Math.max(0, rows - 3);
   const lines = active.slice(0, room).map((event) => activeLine(event, width));

@@ -63,7 +63,11 @@ function checkCommand(text: string): string {
   throw new InvalidArgumentError(`It must be one of ${[...COMMANDS.keys()].join(", ")}.`);
 }
 
-/** Quotes a word for a shell where it has to be. */
+/**
+ * Quotes a word for a shell where it has to be. What a `$(…)` puts into a command line is not
+ * unquoted any more, so nothing is quoted that works without: no file is called like a pattern
+ * that begins with two dashes.
+ */
 function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -67,7 +67,11 @@ export async function readImage(
     layers: diffIds.flatMap((diffId, i) => {
       const descriptor = layers[i];
       if (descriptor === undefined) return [];
-      return [{ descriptor, diffId, compressed: context.compressed(descriptor) }];
+      const { href: source } = sources.upstream.url({
+        repository: reference.repository,
+        path: `blobs/${descriptor.digest}`,
+      });
+      return [{ descriptor, diffId, source, compressed: context.compressed(descriptor) }];
     }),
   };
 }

@@ -20,7 +20,7 @@ export function networkError(
   const text = redactText(messages(error));
   const reason = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
   return new NetworkError(
-    `Cannot ${task}: ${explain(reason, url, text)}${after(attempts)}`,
+    `Cannot ${task}: ${explain(reason, url, text, after(attempts))}`,
     { url: redactUrl(url), reason, attempts },
     { cause: new Error(text) },
   );
@@ -48,23 +48,24 @@ export function cutError(url: URL, task: string, attempts: number, state: string
   );
 }
 
-function explain(reason: NetworkFailure, url: URL, text: string): string {
+/** What is wrong, after how many attempts, and what to do. */
+function explain(reason: NetworkFailure, url: URL, text: string, tried: string): string {
   const host = url.host;
   switch (reason) {
     case "name":
-      return `the name "${url.hostname}" has no address; check it, or the network`;
+      return `the name "${url.hostname}" has no address${tried}; check it, or the network`;
     case "refused":
-      return `nobody answers at ${host}; check the name and the port`;
+      return `nobody answers at ${host}${tried}; check the name and the port`;
     case "protocol":
       return url.protocol === "https:"
-        ? `${host} does not speak TLS; if it is meant to be plain HTTP, use --plain-http`
-        : `${host} does not speak plain HTTP; leave --plain-http out`;
+        ? `${host} does not speak TLS${tried}; if it is meant to be plain HTTP, use --plain-http`
+        : `${host} does not speak plain HTTP${tried}; leave --plain-http out`;
     case "certificate":
-      return `the certificate of ${host} is not trusted (${lastPart(text)}); give its authority ` +
-        "with --ca, trust the system's with DENO_TLS_CA_STORE=system, or run Deno with " +
+      return `the certificate of ${host} is not trusted (${lastPart(text)})${tried}; give its ` +
+        "authority with --ca, trust the system's with DENO_TLS_CA_STORE=system, or run Deno with " +
         `--unsafely-ignore-certificate-errors=${url.hostname}`;
     default:
-      return `the connection to ${host} failed (${lastPart(text)})`;
+      return `the connection to ${host} failed (${lastPart(text)})${tried}`;
   }
 }
 

@@ -77,6 +77,12 @@ export class Registry {
     return this.#base !== undefined;
   }
 
+  /** The address of something in a repository. */
+  url({ repository, path }: Pick<RegistryRequest, "repository" | "path">): URL {
+    const [first] = this.endpoint.bases;
+    return new URL(`/v2/${this.endpoint.prefix}${repository}/${path}`, this.#base ?? first);
+  }
+
   /** Makes a request and reads the answer, again and again until both succeed. */
   async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
     const { signal, onWarning } = request;

@@ -57,6 +57,8 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
   readonly size: number;
   /** Where the bytes came from, without secrets. */
   readonly source: string | undefined;
+  /** The same, if it is a URL: the bytes came over the network, and not out of a file. */
+  readonly url: string | undefined;
 
   /** Creates the error from what was compared. */
   constructor(mismatch: DigestMismatch, options?: ErrorOptions) {
@@ -71,6 +73,7 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
     this.expectedSize = expectedSize;
     this.size = size;
     this.source = source;
+    this.url = source !== undefined && /^https?:/.test(source) ? source : undefined;
   }
 }
 

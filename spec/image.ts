@@ -44,6 +44,8 @@ export interface RemoteLayer {
   readonly descriptor: Descriptor;
   /** Digest of the uncompressed bytes, as the image's config names it. */
   readonly diffId: Digest;
+  /** Where the bytes come from, such as a URL, for errors; without secrets. */
+  readonly source?: string;
   /**
    * Opens the bytes as served, most often compressed. They are *not verified*: who reads
    * them compares them with `descriptor` before relying on them.

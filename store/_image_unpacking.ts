@@ -129,13 +129,14 @@ export class ImageUnpacking {
   }
 
   async #bring(layer: RemoteLayer, follower: BlobFollower | undefined): Promise<Ingestion> {
-    const { descriptor } = layer;
+    const { descriptor, source } = layer;
     const { onProgress, onLayer } = this.#options;
     const ingestion = await this.#store.ingest(
       descriptor,
       (options) => layer.compressed(options),
       {
         signal: this.#signal,
+        ...(source === undefined ? {} : { source }),
         ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
         ...(follower && { follower }),
       },

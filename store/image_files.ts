@@ -133,13 +133,14 @@ export class ImageFiles {
   async layer(index: number): Promise<Layer> {
     const layer = this.#layers[index];
     if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
-    const { descriptor, diffId } = layer;
+    const { descriptor, diffId, source } = layer;
     const { signal, onProgress, onLayer } = this.#options;
     const ingestion = await this.#store.ingest(
       descriptor,
       (options) => layer.compressed(options),
       {
         ...(signal && { signal }),
+        ...(source === undefined ? {} : { source }),
         ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
       },
     );

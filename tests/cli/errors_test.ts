@@ -1,7 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { causeLines, errorDocument, errorLine, UsageError } from "../../cli/_errors.ts";
-import { AuthError, NotFoundError } from "../../registry/mod.ts";
-import { DigestMismatchError, OciError, parsePlatform, PlatformError } from "../../spec/mod.ts";
+import { ArtifactError, AuthError, NotFoundError, RegistryError } from "../../registry/mod.ts";
+import {
+  DigestMismatchError,
+  LimitError,
+  OciError,
+  parsePlatform,
+  PlatformError,
+} from "../../spec/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
 
@@ -52,7 +58,52 @@ Deno.test.each([
     error: new Deno.errors.NotCapable(
       'Requires net access to "a:5000", run again with the --allow-net flag',
     ),
-    line: 'oci: pull a:5000/b: Requires net access to "a:5000"; grant it with --allow-net',
+    line: 'oci: pull a:5000/b: Requires net access to "a:5000"; ' +
+      'grant it with --allow-net=a:5000, or all that a command needs with "oci permissions"',
+  },
+  {
+    name: "the permission for a directory, of which one file is named",
+    error: new Deno.errors.NotCapable(
+      'Requires write access to "/store/blobs", run again with the --allow-write flag',
+    ),
+    line: 'oci: pull a:5000/b: Requires write access to "/store/blobs"; ' +
+      'grant it with --allow-write, or all that a command needs with "oci permissions"',
+  },
+  {
+    name: "how to mend a file of the store",
+    error: new DigestMismatchError({ expected: DIGEST, actual: DIGEST, size: 6, source: '"/a"' }),
+    line: `oci: pull a:5000/b: cannot accept the bytes from "/a" as ${DIGEST}: their digest is ` +
+      `${DIGEST}; pull it again with --policy if-not-present, which replaces what is damaged`,
+  },
+  {
+    name: "how to look at an artifact",
+    error: new ArtifactError("a:5000/b", "text/x"),
+    line: 'oci: pull a:5000/b: cannot read "a:5000/b" as an image: it is an artifact of type ' +
+      '"text/x"; read its manifest with "oci inspect --raw"',
+  },
+  {
+    name: "no option of the library's for a limit",
+    error: new LimitError("layers", 256, 257, "an image", "maxLayers"),
+    line:
+      "oci: pull a:5000/b: cannot accept more than 256 layers of an image: there are at least " +
+      "257; it may be an attack; if it is not, a program of yours can raise the limit",
+  },
+  {
+    name: "what is wrong with a document, and whom to ask",
+    error: new SyntaxError("Cannot read manifest as it must be JSON in UTF-8"),
+    line: "oci: pull a:5000/b: cannot read manifest as it must be JSON in UTF-8; " +
+      "ask who made the image",
+  },
+  {
+    name: "how to see what was asked for",
+    error: new RegistryError('Cannot pull "a:5000/b": a answered 418', { status: 418, url: "" }),
+    line: "oci: pull a:5000/b: a answered 418; see each request with --debug",
+  },
+  {
+    name: "what to do about a disk that cannot be written",
+    error: Object.assign(new Error("Read-only file system (os error 30)"), { code: "EROFS" }),
+    line: "oci: pull a:5000/b: Read-only file system (os error 30); " +
+      "choose another place, with --store if it is that of the store",
   },
   {
     name: "one line of a message with several",

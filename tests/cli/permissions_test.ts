@@ -122,6 +122,14 @@ Deno.test("oci permissions prints one line that a shell can take", async () => {
   assertEquals(stdout.trimEnd().split("\n").length, 1);
 });
 
+Deno.test("oci permissions prints what a shell's $(…) hands to deno as it stands", async () => {
+  const { stdout } = await runOci(["permissions", "pull", "quay.io/a/b:1"], {
+    env: { HOME: "/home/me", OCI_STORE: "/store" },
+  });
+
+  assertMatch(stdout, /^--allow-net=quay\.io,\*\.quay\.io /);
+});
+
 Deno.test("oci pull names the flag that is missing", async () => {
   await using dir = await makeTempDir();
   await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));

@@ -44,6 +44,12 @@ Deno.test.each([
   assertEquals(JSON.parse(JSON.stringify(error)), { ...fields, name, message } as unknown);
 });
 
+Deno.test("DigestMismatchError has the URL of a download, and none of a file", () => {
+  const of = (source: string) => new DigestMismatchError({ expected: A, size: 1, source }).url;
+
+  assertEquals([of("https://a.io/b"), of('"/store/blob"')], ["https://a.io/b", undefined]);
+});
+
 Deno.test("OciError keeps its cause, and JSON does not show it", () => {
   const cause = new Error("secret");
   const error = new OciError("Cannot", { cause });
