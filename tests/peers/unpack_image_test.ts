@@ -1,5 +1,4 @@
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import {
@@ -9,10 +8,11 @@ import {
   runPeer,
   writeLayout,
 } from "../_support/peers.ts";
-import { denoEnvironment, run, runOci } from "../_support/process.ts";
+import { run, runOci } from "../_support/process.ts";
 import { device, dir, file, hardlink, symlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { readTree, type ReadTreeOptions } from "../_support/tree.ts";
+import { installForUser } from "../_support/user_install.ts";
 
 /** All but system calls of our own, with and without which the command runs. */
 const PURE = ["read", "write", "net", "env", "sys", "run=mknod"].map((name) => `--allow-${name}`);
@@ -130,24 +130,15 @@ peerTest({
 }, async () => {
   await using temp = await makeTempDir({ large: true });
   await using server = serveRegistry(new MemoryContent().add("app", "1", ORDINARY));
-  const deno = await denoEnvironment();
-  await Deno.mkdir(temp.join("deno"));
-  await runPeer("cp", ["-r", join(deno.DENO_DIR ?? "", "npm"), temp.join("deno")]);
-  await runPeer("chown", ["-R", "65534:65534", temp.path]);
-  const mod = fromFileUrl(new URL("../../mod.ts", import.meta.url));
+  const { command, env } = await installForUser(temp.path, 65_534);
 
   const { code, stdout, stderr } = await run("setpriv", [
     ...["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"],
-    ...[Deno.execPath(), "run", "-A", "--quiet", mod, "unpack", "--json", "--quiet"],
+    ...[...command, "unpack", "--json", "--quiet"],
     ...["--platform=linux/amd64", `${server.host}/app:1`, temp.join("root")],
   ], {
     cwd: "/",
-    env: {
-      ...deno,
-      DENO_DIR: temp.join("deno"),
-      HOME: temp.path,
-      OCI_STORE: temp.join("store"),
-    },
+    env: { ...env, HOME: temp.path, OCI_STORE: temp.join("store") },
   });
 
   assertEquals(code, 0, stderr);
