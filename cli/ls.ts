@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { FileType } from "../layer/mod.ts";
-import type { ImageFile } from "../store/mod.ts";
+import type { ImageFile, ImageFiles } from "../store/mod.ts";
 import { formatTable, printable } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
@@ -38,22 +38,61 @@ export async function run(session: Session): Promise<void> {
   const { json, long } = session.options<LsOptions>();
   using image = await openImageFiles(session);
   const files = await listFiles(image.files, path);
-  if (json) return await session.output.json(files.map(describeFile));
-  const lines = long
-    ? formatTable(files.map(row), [1, 3])
-    : files.map((file) => printable(file.path));
-  if (lines.length > 0) await session.output.text(lines.join("\n"));
+  if (json) return await printJson(session, files);
+  if (long) return await session.output.text((await tableOf(files)).join("\n"));
+  for await (const lines of inBatches(files, (file) => printable(file.path))) {
+    await session.output.text(lines.join("\n"));
+  }
+}
+
+/** How many files are printed at once: an image may have a million. */
+const BATCH = 1000;
+
+async function* inBatches<T>(
+  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
+  format: (file: ImageFile) => T,
+): AsyncGenerator<readonly T[], void, void> {
+  let batch: T[] = [];
+  for await (const file of files) {
+    if (batch.push(format(file)) < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Prints one JSON array as `Output.json` would, without having it whole. */
+async function printJson(
+  session: Session,
+  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
+): Promise<void> {
+  let opening = "[\n";
+  for await (const batch of inBatches(files, describeFile)) {
+    const items = JSON.stringify(batch, undefined, 2).slice(2, -2);
+    await session.output.bytes(new TextEncoder().encode(opening + items));
+    opening = ",\n";
+  }
+  await session.output.text(opening === ",\n" ? "\n]" : "[]");
+}
+
+async function tableOf(
+  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
+): Promise<readonly string[]> {
+  const rows: (readonly string[])[] = [];
+  for await (const file of files) rows.push(row(file));
+  return formatTable(rows, [1, 3]);
 }
 
 async function listFiles(
-  files: Awaited<ReturnType<typeof openImageFiles>>["files"],
+  files: ImageFiles,
   path: string,
-): Promise<readonly ImageFile[]> {
+): Promise<AsyncIterable<ImageFile> | Iterable<ImageFile>> {
+  if (/^[./]*$/.test(path)) return files.list();
   // What is no directory may be known from the upper layers alone.
   const found = await files.find(path, false);
   if (found === undefined) throw missing(path);
   const isLeaf = found.status.type !== "directory" && found.status.type !== "symlink";
-  return isLeaf ? [found] : await Array.fromAsync(files.list(path));
+  return isLeaf ? [found] : files.list(path);
 }
 
 /** What `--json` prints of a file. */

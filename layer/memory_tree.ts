@@ -85,8 +85,7 @@ export class MemoryTree implements FileTree {
   makeSymlink(path: string, target: string): boolean {
     const node = this.#make(path, "symlink", 0o777);
     if (node === undefined) return false;
-    node.target = target;
-    node.size = target.length;
+    node.pointTo(target);
     return true;
   }
 
@@ -101,8 +100,7 @@ export class MemoryTree implements FileTree {
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     const node = this.#make(path, type, 0o600);
     if (node === undefined) return false;
-    node.devmajor = devmajor;
-    node.devminor = devminor;
+    node.stand(devmajor, devminor);
     return true;
   }
 
@@ -159,7 +157,17 @@ export class MemoryTree implements FileTree {
   }
 }
 
-const NO_CHILDREN: ReadonlyMap<string, Node> = new Map();
+/** What few entries have; images have hundreds of thousands of entries. */
+interface Rarity {
+  children?: Map<string, Node>;
+  target?: string;
+  xattrs?: Map<string, Uint8Array>;
+  devmajor?: number;
+  devminor?: number;
+}
+
+const NOTHING: Rarity = Object.freeze({});
+const NO_CHILDREN: Map<string, Node> = new Map();
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 class Node implements FileStatus, TreeFile {
@@ -172,23 +180,54 @@ class Node implements FileStatus, TreeFile {
   mtime = 0;
   mtimeNs = 0;
   readonly ino: number;
-  devmajor = 0;
-  devminor = 0;
-  target = "";
-  readonly place: ContentPlace;
-  readonly children: Map<string, Node>;
-  xattrs: Map<string, Uint8Array> = NO_XATTRS as Map<string, Uint8Array>;
+  readonly #layer: number;
+  readonly #offset: number;
+  #rarity = NOTHING;
 
-  constructor(type: FileType, mode: number, ino: number, place: ContentPlace) {
+  constructor(type: FileType, mode: number, ino: number, { layer, offset }: ContentPlace) {
     this.type = type;
     this.mode = mode;
     this.ino = ino;
-    this.place = place;
-    this.children = type === "directory" ? new Map() : NO_CHILDREN as Map<string, Node>;
+    this.#layer = layer;
+    this.#offset = offset;
+    if (type === "directory") this.#set({ children: new Map() });
+  }
+
+  get place(): ContentPlace {
+    return { layer: this.#layer, offset: this.#offset };
   }
 
   get dev(): number {
     return 1;
+  }
+
+  get devmajor(): number {
+    return this.#rarity.devmajor ?? 0;
+  }
+
+  get devminor(): number {
+    return this.#rarity.devminor ?? 0;
+  }
+
+  get children(): Map<string, Node> {
+    return this.#rarity.children ?? NO_CHILDREN;
+  }
+
+  get target(): string {
+    return this.#rarity.target ?? "";
+  }
+
+  get xattrs(): ReadonlyMap<string, Uint8Array> {
+    return this.#rarity.xattrs ?? NO_XATTRS;
+  }
+
+  pointTo(target: string): void {
+    this.size = target.length;
+    this.#set({ target });
+  }
+
+  stand(devmajor: number, devminor: number): void {
+    this.#set({ devmajor, devminor });
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -214,7 +253,7 @@ class Node implements FileStatus, TreeFile {
   }
 
   setXattr(name: string, value: Uint8Array): void {
-    this.xattrs = new Map(this.xattrs).set(name, value.slice());
+    this.#set({ xattrs: new Map(this.xattrs).set(name, value.slice()) });
   }
 
   getXattr(name: string): Uint8Array | undefined {
@@ -226,11 +265,16 @@ class Node implements FileStatus, TreeFile {
   }
 
   removeXattr(name: string): void {
-    this.xattrs = new Map(this.xattrs);
-    this.xattrs.delete(name);
+    const xattrs = new Map(this.xattrs);
+    xattrs.delete(name);
+    this.#set({ xattrs });
   }
 
   [Symbol.dispose](): void {}
+
+  #set(rarity: Rarity): void {
+    this.#rarity = { ...this.#rarity, ...rarity };
+  }
 }
 
 function baseName(path: string): string {

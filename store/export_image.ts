@@ -48,7 +48,31 @@ export function exportImage(
   options: ExportImageOptions = {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const files = new ImageFiles(store, image, options);
-  return ReadableStream.from(writeImage(files, image.layers.length, options.signal));
+  return ReadableStream.from(gather(writeImage(files, image.layers.length, options.signal)));
+}
+
+const CHUNK_BYTES = 262_144;
+
+/** Makes large chunks of small ones: whoever writes them pays for each. */
+async function* gather(
+  pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let chunk = new Uint8Array(CHUNK_BYTES);
+  let length = 0;
+  for await (const piece of pieces) {
+    if (length + piece.length > CHUNK_BYTES) {
+      yield chunk.subarray(0, length);
+      chunk = new Uint8Array(CHUNK_BYTES);
+      length = 0;
+    }
+    if (piece.length > CHUNK_BYTES) {
+      yield piece;
+      continue;
+    }
+    chunk.set(piece, length);
+    length += piece.length;
+  }
+  yield chunk.subarray(0, length);
 }
 
 async function* writeImage(
@@ -79,13 +103,13 @@ async function* writeImage(
 /** What is in a tree, in order. */
 interface Names {
   readonly directories: readonly string[];
-  /** Of all else the names, for each layer by where in it they are: those of the same together. */
-  readonly contents: readonly ReadonlyMap<number, readonly string[]>[];
+  /** Of all else the name, or the names, for each layer by where in it that is. */
+  readonly contents: readonly ReadonlyMap<number, string | readonly string[]>[];
 }
 
 function namesOf(tree: MemoryTree): Names {
   const directories: string[] = [];
-  const contents: Map<number, string[]>[] = [];
+  const contents: Map<number, string | readonly string[]>[] = [];
   const visit = (directory: string) => {
     for (const name of [...tree.list(directory)].sort()) {
       const path = directory === "" ? name : `${directory}/${name}`;
@@ -97,8 +121,7 @@ function namesOf(tree: MemoryTree): Names {
       const { layer, offset } = tree.placeOf(path);
       const entries = contents[layer] ??= new Map();
       const names = entries.get(offset);
-      if (names === undefined) entries.set(offset, [path]);
-      else names.push(path);
+      entries.set(offset, names === undefined ? path : [names, path].flat());
     }
   };
   visit("");
@@ -108,7 +131,7 @@ function namesOf(tree: MemoryTree): Names {
 /** Picks out of the archive of a layer what of it is in the image. */
 class ContentPicker implements TarSink {
   readonly #tree: MemoryTree;
-  readonly #names: ReadonlyMap<number, readonly string[]>;
+  readonly #names: ReadonlyMap<number, string | readonly string[]>;
   readonly #order: ArchiveOrder;
   /** The names of the entry that passes, if it is in the image. */
   #paths: readonly string[] = [];
@@ -117,7 +140,7 @@ class ContentPicker implements TarSink {
 
   constructor(
     tree: MemoryTree,
-    names: ReadonlyMap<number, readonly string[]>,
+    names: ReadonlyMap<number, string | readonly string[]>,
     order: ArchiveOrder,
   ) {
     this.#tree = tree;
@@ -126,7 +149,7 @@ class ContentPicker implements TarSink {
   }
 
   entry({ offset, segments }: TarHeader): void {
-    this.#paths = this.#names.get(offset) ?? [];
+    this.#paths = [this.#names.get(offset) ?? []].flat();
     this.#stored = 0;
     const [path] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);

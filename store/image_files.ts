@@ -152,15 +152,13 @@ export class ImageFiles {
     path: string,
     followLast: boolean,
   ): Promise<{ readonly tree: MemoryTree; readonly path: string } | undefined> {
-    const found = await lookUp(
-      path,
-      followLast,
-      this.#layers.length,
-      (index) => this.#listing(index),
-    );
-    if (typeof found === "object") return found;
-    if (found === "hidden") return undefined;
-    // Some layer is understood only with those below it.
+    if (this.#whole === undefined) {
+      const count = this.#layers.length;
+      const found = await lookUp(path, followLast, count, (index) => this.#listing(index));
+      if (typeof found === "object") return found;
+      if (found === "hidden") return undefined;
+      // Some layer is understood only with those below it.
+    }
     const tree = await this.tree();
     const { real } = followPath(tree, path, followLast);
     return real === undefined ? undefined : { tree, path: real };
@@ -181,6 +179,8 @@ export class ImageFiles {
   async #flatten(): Promise<MemoryTree> {
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
+    // It says all that they say.
+    this.#listings.clear();
     return tree;
   }
 
