@@ -1,16 +1,20 @@
 /**
  * The address of the next page: the `Link` header with `rel="next"` (RFC 8288), which may be
- * relative. Only its path and query count, since registries behind a proxy name themselves wrongly.
+ * relative. Of its path only the end counts, as registries behind a proxy know neither their host
+ * nor the path, nor the name of the repository, by which they are asked. The next page is always
+ * one of the same list.
  *
- * @returns What follows `/v2/REPOSITORY/`, or `undefined` after the last page, or if the link
- * leads elsewhere.
+ * @param url Where the page came from.
+ * @param path What of its address follows `/v2/REPOSITORY/`.
+ * @returns The same of the next page's address, or `undefined` after the last page, or if the link
+ * leads to something else than such a list.
  */
-export function nextPage(header: string | null, url: URL, repository: string): string | undefined {
+export function nextPage(header: string | null, url: URL, path: string): string | undefined {
+  const [list = ""] = path.split("?", 1);
   for (const [, target = "", parameters = ""] of (header ?? "").matchAll(/<([^>]*)>([^<]*)/g)) {
     if (!/;\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)/i.test(parameters)) continue;
     const next = URL.parse(target, url);
-    const prefix = `/v2/${repository}/`;
-    if (next?.pathname.startsWith(prefix)) return next.pathname.slice(prefix.length) + next.search;
+    if (next?.pathname.endsWith(`/${list}`)) return list + next.search;
   }
   return undefined;
 }

@@ -78,12 +78,11 @@ async function readPage(
     const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
-    const name = registry.endpoint.prefix + repository;
     const filters = headers.get("oci-filters-applied") ?? "";
     return {
       index: document.value,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
-      next: nextPage(headers.get("link"), url, name),
+      next: nextPage(headers.get("link"), url, path),
     };
   });
 }

@@ -49,7 +49,7 @@ export async function* readPages(
 }
 
 async function readPage(registry: Registry, path: string, context: ListContext): Promise<Page> {
-  const { repository, task } = context;
+  const { task } = context;
   return await registry.call({ ...context, method: "GET", path }, async (answer) => {
     const bytes = await readBoundedBody(answer, MAX_PAGE_BYTES, { limit: "bytes of a page" });
     const body = parseObject(bytes);
@@ -61,8 +61,7 @@ async function readPage(registry: Registry, path: string, context: ListContext):
       });
     }
     const { headers, url } = answer;
-    const name = registry.endpoint.prefix + repository;
-    return { body, headers, next: nextPage(headers.get("link"), url, name) };
+    return { body, headers, next: nextPage(headers.get("link"), url, path) };
   });
 }
 

@@ -14,11 +14,13 @@ Deno.test.each([
   { header: '</p>; rel="prev", </v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
   { header: '</v2/a/b/tags/list?last=x>; title="t"; rel="last next"', next: "tags/list?last=x" },
   { header: '</v2/a/b/tags/list?last=x>; rel="prev"', next: undefined },
-  { header: '</v2/other/tags/list>; rel="next"', next: undefined },
+  { header: '</proxy/v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</v2/library/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/referrers/x?last=x>; rel="next"', next: undefined },
   { header: '</etc/passwd>; rel="next"', next: undefined },
   { header: "garbage; rel=next", next: undefined },
 ])("nextPage() reads $header", ({ header, next }) => {
-  assertEquals(nextPage(header, URL_OF_PAGE, "a/b"), next);
+  assertEquals(nextPage(header, URL_OF_PAGE, "tags/list?n=2"), next);
 });
 
 Deno.test.each([
