@@ -1,27 +1,11 @@
 import { dirname, resolve } from "@std/path";
-import type { Digest } from "../spec/mod.ts";
-import { BundleError, type BundleKind } from "./bundle.ts";
+import { BundleError } from "./bundle.ts";
+import { type BundleState, STATE } from "./_bundle_state.ts";
 import { forgetBundle, noteBundle } from "./_bundle_notes.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { removeIfAny, removeTree } from "./_remove_tree.ts";
 import { mountsIn, unmountAll } from "./_unmount.ts";
 
-/** What a bundle's own file says of it. */
-export interface BundleState {
-  /** Tells this file from others of its name. */
-  readonly ociBundle: 1;
-  /** How the root file system came to be. */
-  readonly kind: BundleKind;
-  /** The image's digest. */
-  readonly image: Digest;
-  /** The store that the layers are in. */
-  readonly store: string;
-  /** Names of the extracted layers that are mounted. */
-  readonly layers: readonly string[];
-}
-
-/** The file that says what a directory is. Its flock is held while the bundle is made or removed. */
-const STATE = "oci-bundle.json";
 /** What runtimes read. It is written last, so that a bundle that has it is complete. */
 export const CONFIG = "config.json";
 

@@ -1,4 +1,5 @@
 import { digestHex, digestOf } from "../spec/mod.ts";
+import { type BundleState, STATE } from "./_bundle_state.ts";
 import { removeIfAny } from "./_remove_tree.ts";
 
 /**
@@ -16,6 +17,41 @@ export async function noteBundle(store: string, path: string): Promise<void> {
 export async function forgetBundle(store: string, path: string): Promise<void> {
   const note = await notePath(store, path);
   if (note !== undefined) await removeIfAny(note);
+}
+
+/** What bundles say of themselves: those of a store, and those that it has noted. */
+export async function* bundlesOf(store: string): AsyncGenerator<BundleState, void, void> {
+  const containers = `${store}/containers`;
+  for (const name of await namesIn(containers)) {
+    const path = name.startsWith("@")
+      ? (await Deno.readTextFile(`${containers}/${name}`)).replace(/\n$/, "")
+      : `${containers}/${name}`;
+    const state = await readState(path);
+    if (state !== undefined) yield state;
+  }
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function readState(bundle: string): Promise<BundleState | undefined> {
+  try {
+    const state: unknown = JSON.parse(await Deno.readTextFile(`${bundle}/${STATE}`));
+    return (state as Partial<BundleState> | null)?.ociBundle === 1
+      ? state as BundleState
+      : undefined;
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound || error instanceof SyntaxError;
+    // One that is being begun has said nothing yet, and needs nothing yet.
+    if (isGone || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
 }
 
 /** No id of a bundle begins with an `@`. */

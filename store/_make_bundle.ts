@@ -1,7 +1,8 @@
 import { resolve } from "@std/path";
 import type { SpecOption } from "../spec/mod.ts";
 import { writeBundleConfig } from "./_bundle_config.ts";
-import { BundleDirectory, type BundleState } from "./_bundle_directory.ts";
+import { BundleDirectory } from "./_bundle_directory.ts";
+import type { BundleState } from "./_bundle_state.ts";
 import type { Bundle, BundleKind } from "./bundle.ts";
 import type { Image } from "./image.ts";
 import { removeBundle } from "./remove_bundle.ts";

@@ -39,6 +39,7 @@ export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
 export * from "./overlay/overlay_mounter.ts";
 export * from "./overlay/prepare_layers.ts";
+export * from "./overlay/prune_layers.ts";
 export { type OverlaySupport, overlaySupported } from "./overlay/supported.ts";
 export * from "./read_image.ts";
 export * from "./registry_content.ts";

@@ -5,13 +5,14 @@ import {
   type Ownership,
   syncFileSystem,
 } from "../../layer/mod.ts";
-import { type Digest, digestOf } from "../../spec/mod.ts";
+import type { Digest } from "../../spec/mod.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import { warnOfSkipped } from "../_skipped_warning.ts";
 import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image, Layer } from "../image.ts";
+import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
@@ -98,11 +99,10 @@ export class OverlayLayerResolver {
    */
   async resolve(image: Image): Promise<readonly ExtractedLayer[]> {
     const resolving: Promise<ExtractedLayer>[] = [];
-    let chainId: Digest | undefined;
-    for (const layer of image.layers) {
-      chainId = nextChainId(chainId, layer.diffId);
+    const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
+    for (const [i, layer] of image.layers.entries()) {
       const parents = resolving.slice();
-      resolving.push(this.#resolve(layer, chainId, parents));
+      resolving.push(this.#resolve(layer, chainIds[i] ?? layer.diffId, parents));
     }
     const settled = await Promise.allSettled(resolving);
     // Everything that was begun has ended before a failure is told, the first one's.
@@ -251,14 +251,4 @@ interface Extraction {
   readonly report: ExtractReport;
   readonly hasRoot: boolean;
   readonly layer: Layer;
-}
-
-/**
- * The ChainID of a layer over others.
- *
- * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid | config.md, ChainID}.
- */
-function nextChainId(parent: Digest | undefined, diffId: Digest): Digest {
-  if (parent === undefined) return diffId;
-  return digestOf(new TextEncoder().encode(`${parent} ${diffId}`));
 }

@@ -8,6 +8,7 @@ import {
 import { LimitError, type SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
+import { lockLayers } from "../_layer_lock.ts";
 import { makeBundle } from "../_make_bundle.ts";
 import { type Bundle, BundleError, bundlePath } from "../bundle.ts";
 import type { Bundler } from "../bundler.ts";
@@ -142,10 +143,21 @@ export class OverlayBundler implements Bundler {
     const { upper: _, ...options } = this.#options;
     const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
     const resolver = new OverlayLayerResolver(this.#store, { ...options, mounter, ownership });
-    const layers = await resolver.resolve(image);
-    await recordLayers(layers.map(({ name }) => name));
+    const layers = await this.#resolve(resolver, image, recordLayers);
     await Deno.mkdir(`${path}/${ROOTFS}`);
     await this.#mount(path, layers, mounter);
+  }
+
+  /** Finds the layers, which nobody may remove before it is written down that they are used. */
+  async #resolve(
+    resolver: OverlayLayerResolver,
+    image: Image,
+    recordLayers: (names: readonly string[]) => Promise<void>,
+  ): Promise<readonly ExtractedLayer[]> {
+    using _lock = await lockLayers(this.#store.path, "use", this.#options.signal);
+    const layers = await resolver.resolve(image);
+    await recordLayers(layers.map(({ name }) => name));
+    return layers;
   }
 
   async #mount(

@@ -1,5 +1,6 @@
 import { keepNativeBackend, type Ownership } from "../../layer/mod.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
+import { lockLayers } from "../_layer_lock.ts";
 import { BundleError } from "../bundle.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image } from "../image.ts";
@@ -71,5 +72,6 @@ export async function prepareLayers(
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
   });
+  using _lock = await lockLayers(store.path, "use", options.signal);
   return await resolver.resolve(image);
 }

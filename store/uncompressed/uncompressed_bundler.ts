@@ -7,6 +7,7 @@ import {
 import type { SpecOption } from "../../spec/mod.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
+import { lockLayers } from "../_layer_lock.ts";
 import { makeBundle } from "../_make_bundle.ts";
 import { warnOfSkipped } from "../_skipped_warning.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
@@ -96,6 +97,7 @@ export class UncompressedBundler implements Bundler {
       ...(signal && { signal }),
       ...(onWarning && { onWarning }),
     });
+    using _lock = await lockLayers(this.#store.path, "use", signal);
     for (const layer of image.layers) {
       await extractor.extract(await this.#tarballs.open(layer, signal));
     }

@@ -1,0 +1,144 @@
+import { resolve } from "@std/path";
+import { type Digest, digestAlgorithm, digestHex, type RemoteImage } from "../../spec/mod.ts";
+import { bundlesOf } from "../_bundle_notes.ts";
+import { lockLayers } from "../_layer_lock.ts";
+import { removeTree } from "../_remove_tree.ts";
+import { unmountAll } from "../_unmount.ts";
+import type { ContentStore } from "../content_store.ts";
+import { chainIdsOf } from "./_chain_id.ts";
+
+/** Options for {@linkcode pruneLayers}. */
+export interface PruneLayersOptions {
+  /** Whether to say only what would be removed. */
+  readonly dryRun?: boolean;
+  /** Stops between two removals. */
+  readonly signal?: AbortSignal;
+}
+
+/** What {@linkcode pruneLayers} has removed. */
+export interface LayerPruning {
+  /** Paths of directories and files. */
+  readonly removed: readonly string[];
+  /** How many bytes they had. */
+  readonly bytes: number;
+}
+
+/** A directory of a layer, or its record. */
+const NAME = /^([a-z2-7]{8})(\.json)?$/;
+
+/**
+ * Removes extracted and uncompressed layers that neither an image nor a bundle needs, and what
+ * processes that were killed have left of others. It waits for those that just now look for
+ * layers. What is removed is made again when it is needed.
+ *
+ * @param store The store.
+ * @param images The images whose layers stay.
+ * @param options Whether to remove anything.
+ * @returns What was removed.
+ *
+ * @example Nothing to remove
+ * ```ts
+ * import { ContentStore, pruneLayers } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ *
+ * assertEquals(await pruneLayers(store, []), { removed: [], bytes: 0 });
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function pruneLayers(
+  store: ContentStore,
+  images: Iterable<RemoteImage>,
+  options: PruneLayersOptions = {},
+): Promise<LayerPruning> {
+  const { dryRun = false, signal } = options;
+  const root = resolve(store.path);
+  using _lock = await lockLayers(root, "remove", signal);
+  const kept = new Set<Digest>();
+  for (const { layers } of images) {
+    const diffIds = layers.map(({ diffId }) => diffId);
+    for (const digest of [...diffIds, ...chainIdsOf(diffIds)]) kept.add(digest);
+  }
+  const removed: string[] = [];
+  let bytes = 0;
+  const candidates = [...await unusedChains(root, kept), ...await unusedTarballs(root, kept)];
+  for (const path of candidates) {
+    signal?.throwIfAborted();
+    bytes += await sizeOf(path);
+    removed.push(path);
+    if (dryRun) continue;
+    await unmountAll(await Deno.realPath(path));
+    await removeTree(path);
+  }
+  return { removed, bytes };
+}
+
+/** Extracted layers that nobody needs, each before its record, and drafts, which are all dead. */
+async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
+  const used = new Set<string>();
+  for await (const { layers } of bundlesOf(root)) for (const name of layers) used.add(name);
+  const directory = `${root}/chains`;
+  const unused: string[] = [];
+  for (const file of (await list(directory)).toSorted()) {
+    const name = NAME.exec(file)?.[1];
+    if (name !== undefined && used.has(name)) continue;
+    const digest = name === undefined
+      ? undefined
+      : await digestOfChain(`${directory}/${name}.json`);
+    if (digest === undefined || !kept.has(digest)) unused.push(`${directory}/${file}`);
+  }
+  return unused;
+}
+
+/** The DiffID or ChainID that a record is of. */
+async function digestOfChain(record: string): Promise<Digest | undefined> {
+  try {
+    const { key } = JSON.parse(await Deno.readTextFile(record)) as { readonly key: string };
+    return key.split(" ")[1] as Digest;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
+  const files = new Set(
+    [...kept].map((digest) => `${digestAlgorithm(digest)}/${digestHex(digest)}`),
+  );
+  const unused: string[] = [];
+  for (const algorithm of ["sha256", "sha512"]) {
+    for (const name of await list(`${root}/tarballs/${algorithm}`)) {
+      if (!files.has(`${algorithm}/${name}`)) unused.push(`${root}/tarballs/${algorithm}/${name}`);
+    }
+  }
+  return unused;
+}
+
+async function list(directory: string): Promise<readonly string[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** Likewise; of a directory whose mode keeps its owner out, nothing is counted. */
+async function listIfAllowed(directory: string): Promise<readonly string[]> {
+  try {
+    return await list(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return [];
+    throw error;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const { isDirectory, size } = await Deno.lstat(path);
+  if (!isDirectory) return size;
+  let sum = 0;
+  for (const name of await listIfAllowed(path)) sum += await sizeOf(`${path}/${name}`);
+  return sum;
+}
