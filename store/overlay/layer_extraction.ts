@@ -32,7 +32,11 @@ export type LayerExtraction = (
 ) => Promise<ExtractReport>;
 
 /** Extracts one layer in this thread. */
-export const extractOverlayLayer: LayerExtraction = async (layer, root, options) => {
+export async function extractOverlayLayer(
+  layer: Layer,
+  root: string,
+  options: LayerExtractionOptions,
+): Promise<ExtractReport> {
   const { namespace, signal, ...rest } = options;
   const { descriptor, diffId } = layer;
   return await extractLayer(await layer.compressed(signal && { signal }), root, {
@@ -40,4 +44,4 @@ export const extractOverlayLayer: LayerExtraction = async (layer, root, options)
     ...(signal && { signal }),
     ...(namespace && { whiteouts: layerWhiteouts(namespace) }),
   });
-};
+}

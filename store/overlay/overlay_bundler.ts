@@ -120,13 +120,23 @@ export class OverlayBundler implements Bundler {
 
   /** What mounts, if anything can; found out once. */
   async #findMounter(path: string): Promise<OverlayMounter> {
-    this.#mounter ??= this.#options.mounter ?? findKernelMounter(this.#store.path);
+    this.#mounter ??= this.#options.mounter ?? this.#tryKernel();
     const mounter = await this.#mounter;
     if (typeof mounter !== "string") return mounter;
     throw new BundleError(
       `Cannot mount an overlay for "${path}": ${mounter}; use the uncompressed bundler`,
       path,
     );
+  }
+
+  async #tryKernel(): Promise<OverlayMounter | string> {
+    try {
+      return await findKernelMounter(this.#store.path);
+    } catch (error) {
+      // It was not found out, so the next bundle tries again.
+      this.#mounter = undefined;
+      throw error;
+    }
   }
 
   async #fill(
