@@ -103,13 +103,16 @@ export const BASE_STAGE = "0";
 export class LocalStage implements LayerStage {
   readonly #plan: StagePlan;
   readonly #listener: StageListener;
+  readonly #isDecompressed: boolean;
   readonly #stop = new AbortController();
   #position = 0;
   #queue: ByteQueue | undefined;
   #work: Promise<StagedLayer | undefined> | undefined;
   #hasRoot = false;
 
-  constructor(plan: StagePlan, listener: StageListener) {
+  /** Of a plan; `isDecompressed` says of what is written, not of the blob. */
+  constructor(plan: StagePlan, listener: StageListener, isDecompressed: boolean = false) {
+    this.#isDecompressed = isDecompressed;
     this.#plan = plan;
     this.#listener = listener;
   }
@@ -125,6 +128,11 @@ export class LocalStage implements LayerStage {
   async close(): Promise<void> {
     this.#open().close();
     await this.#work;
+  }
+
+  /** What would be written cannot be had. */
+  fail(error: unknown): void {
+    this.#open().fail(error);
   }
 
   async restart(): Promise<void> {
@@ -172,7 +180,8 @@ export class LocalStage implements LayerStage {
   #open(): ByteQueue {
     if (this.#queue === undefined) {
       this.#queue = new ByteQueue();
-      this.#start(this.#queue.readable, {});
+      const { mediaType } = this.#plan.descriptor;
+      this.#start(this.#queue.readable, this.#isDecompressed ? {} : { mediaType });
     }
     return this.#queue;
   }
@@ -201,7 +210,7 @@ export class LocalStage implements LayerStage {
 
   #options(): ExtractLayerOptions {
     const { paths, ...options } = this.#plan.options;
-    const { descriptor: { digest, mediaType }, diffId } = this.#plan;
+    const { descriptor: { digest }, diffId } = this.#plan;
     const { signal } = this.#stop;
     const select: ExtractHandler = paths === undefined ? (header) => header : selectPaths(paths);
     const handler = (header: TarHeader) => {
@@ -210,6 +219,6 @@ export class LocalStage implements LayerStage {
       return select(header);
     };
     const onWarning = (message: string) => this.#listener.warn(message);
-    return { ...options, layer: digest, mediaType, diffId, signal, handler, onWarning };
+    return { ...options, layer: digest, diffId, signal, handler, onWarning };
   }
 }

@@ -8,7 +8,13 @@ export type StageCall =
 
 /** What a worker is told; `stage` says of which stage. */
 export type ToWorker =
-  | { readonly kind: "open"; readonly stage: number; readonly plan: StagePlan }
+  /** With a port, it is one of a relay and the stage behind it. */
+  | {
+    readonly kind: "open" | "relay";
+    readonly stage: number;
+    readonly plan: StagePlan;
+    readonly port?: MessagePort;
+  }
   | { readonly kind: "bytes"; readonly stage: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "call"; readonly stage: number; readonly call: number } & {
     readonly request: StageCall;

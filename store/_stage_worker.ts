@@ -4,8 +4,10 @@
  * @module
  */
 import { packError } from "./_error_transfer.ts";
-import { LocalStage, type StageResult } from "./_layer_stage.ts";
+import { type LayerStage, LocalStage, type StageResult } from "./_layer_stage.ts";
+import { RelayedStage } from "./_relayed_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+import { StageRelay } from "./_stage_relay.ts";
 
 /** What of a worker's global scope is used; its types would clash with those of a window. */
 interface WorkerScope {
@@ -14,12 +16,13 @@ interface WorkerScope {
 }
 
 const scope = globalThis as unknown as WorkerScope;
-const stages = new Map<number, LocalStage>();
+const stages = new Map<number, LayerStage>();
 
 scope.onmessage = ({ data }) => {
   switch (data.kind) {
     case "open":
-      return open(data.stage, data.plan);
+    case "relay":
+      return void stages.set(data.stage, open(data));
     case "bytes":
       return take(data.stage, data.bytes);
     case "call":
@@ -28,14 +31,21 @@ scope.onmessage = ({ data }) => {
 };
 scope.postMessage({ kind: "ready" });
 
-function open(stage: number, plan: ConstructorParameters<typeof LocalStage>[0]): void {
+function open(
+  { kind, stage, plan, port }: ToWorker & { readonly kind: "open" | "relay" },
+): LayerStage {
   const listener = {
     warn: (message: string) => scope.postMessage({ kind: "warning", stage, message }),
     fail: (error: unknown) => {
       scope.postMessage({ kind: "failure", stage, error: packError(error) });
     },
   };
-  stages.set(stage, new LocalStage(plan, listener));
+  if (kind === "relay" && port !== undefined) return new StageRelay(plan, listener, port);
+  const local = new LocalStage(plan, listener, port !== undefined);
+  if (port === undefined) return local;
+  return new RelayedStage(local, port, () => {
+    scope.postMessage({ kind: "taken", stage, bytes: 0, position: local.position });
+  });
 }
 
 function take(stage: number, bytes: Uint8Array<ArrayBuffer>): void {

@@ -6,26 +6,70 @@ import {
   type StagePlan,
   type StageResult,
 } from "./_layer_stage.ts";
+import type { RemoteImage } from "../spec/mod.ts";
+import { SplitStage } from "./_split_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+
+/** Of smaller images a thread would start when they are all but extracted. */
+const MIN_THREADED_BYTES = 4_194_304;
+/** A layer with a larger share of an image's bytes than this is one that others wait for. */
+const LARGE_SHARE = 0.2;
 
 /** So many bytes may be on their way to a stage before its writer has to wait. */
 const WINDOW_BYTES = 1_048_576;
 
 /** A few threads in which stages work; where none can be had, stages work in this thread. */
 export class StageWorkers implements Disposable {
-  readonly #threads: StageThread[];
+  readonly #threads: readonly StageThread[];
+  readonly #splitFrom: number;
 
-  /** Starts threads; they are ready by and by. */
-  constructor(count: number) {
-    this.#threads = Array.from({ length: count }, () => new StageThread());
+  /** As many threads as serve the layers of an image, with what processors there are. */
+  static for({ layers }: Pick<RemoteImage, "layers">): StageWorkers {
+    const { hardwareConcurrency: count } = navigator;
+    const sizes = layers.map(({ descriptor }) => descriptor.size);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (bytes < MIN_THREADED_BYTES) return new StageWorkers(0);
+    const large = sizes.filter((size) => size > bytes * LARGE_SHARE);
+    // Where there are threads to spare, a large layer gets two.
+    const isSplit = large.length * 2 <= count;
+    return new StageWorkers(
+      Math.min(count, layers.length + (isSplit ? large.length : 0)),
+      isSplit ? bytes * LARGE_SHARE : Infinity,
+    );
   }
 
-  /** Opens a stage in the thread that has the least to do. */
+  /**
+   * Starts threads; they are ready by and by.
+   *
+   * @param count How many.
+   * @param splitFrom Layers from this many bytes on are decompressed in one thread and extracted
+   * in another.
+   */
+  constructor(count: number, splitFrom: number = Infinity) {
+    this.#threads = Array.from({ length: count }, () => new StageThread());
+    this.#splitFrom = splitFrom;
+  }
+
+  /** Opens a stage, in the thread that has the least to do. */
   async open(plan: StagePlan, listener: StageListener): Promise<LayerStage> {
-    const [thread] = this.#threads.toSorted((a, b) => a.load - b.load);
-    if (thread === undefined) return new LocalStage(plan, listener);
-    thread.load += plan.descriptor.size;
-    return await thread.isReady ? thread.open(plan, listener) : new LocalStage(plan, listener);
+    const { size } = plan.descriptor;
+    const [first, second] = this.#threads.toSorted((a, b) => a.load - b.load);
+    if (first === undefined) return new LocalStage(plan, listener);
+    if (second !== undefined && size >= this.#splitFrom) {
+      first.load += size / 2;
+      second.load += size / 2;
+      if (!await first.isReady || !await second.isReady) return new LocalStage(plan, listener);
+      return new SplitStage(() => {
+        const { port1, port2 } = new MessageChannel();
+        return {
+          relay: second.open("relay", plan, listener, port2),
+          stage: first.open("open", plan, listener, port1),
+        };
+      });
+    }
+    first.load += size;
+    if (!await first.isReady) return new LocalStage(plan, listener);
+    return first.open("open", plan, listener);
   }
 
   [Symbol.dispose](): void {
@@ -41,7 +85,7 @@ interface Answer {
 
 /** A worker, and what is known of its stages. */
 class StageThread implements Disposable {
-  /** Bytes of all layers that it was given. */
+  /** Bytes of all layers that it was given, or its part of them. */
   load = 0;
   /** Whether it could be started, which from a checkout takes the right to read its module. */
   readonly isReady: Promise<boolean>;
@@ -70,14 +114,21 @@ class StageThread implements Disposable {
     };
   }
 
-  open(plan: StagePlan, listener: StageListener): LayerStage {
+  open(
+    kind: "open" | "relay",
+    plan: StagePlan,
+    listener: StageListener,
+    port?: MessagePort,
+  ): LayerStage {
     const number = ++this.#count;
     const stage = new WorkerStage(listener, {
       send: (bytes) => this.#post({ kind: "bytes", stage: number, bytes }, [bytes.buffer]),
       call: (request) => this.#call(number, request),
     });
     this.#stages.set(number, stage);
-    this.#post({ kind: "open", stage: number, plan });
+    const message = { kind, stage: number, plan };
+    if (port === undefined) this.#post(message);
+    else this.#post({ ...message, port }, [port]);
     return stage;
   }
 

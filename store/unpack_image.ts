@@ -161,7 +161,7 @@ async function extractAll(
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
 ): Promise<readonly StageResult[]> {
-  using workers = new StageWorkers(threadsFor(image));
+  using workers = StageWorkers.for(image);
   const extract = async (paths?: readonly string[]) => {
     const unpacking = new ImageUnpacking(store, image, options);
     const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
@@ -184,15 +184,6 @@ async function extractAll(
   const results = await extract();
   retainPaths(base, paths, treeOptions(options));
   return results;
-}
-
-/** Of smaller images a thread would start when they are all but extracted. */
-const MIN_THREADED_BYTES = 4_194_304;
-
-/** How many threads the layers of an image are extracted in beside this one. */
-function threadsFor({ layers }: RemoteImage): number {
-  const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-  return bytes < MIN_THREADED_BYTES ? 0 : Math.min(navigator.hardwareConcurrency, layers.length);
 }
 
 /** Lays an image over what there is, a layer after the other. */

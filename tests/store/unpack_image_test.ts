@@ -23,15 +23,18 @@ function imageOf(layers: readonly FakeLayer[]): RemoteImage {
   return { layers } as unknown as RemoteImage;
 }
 
-/** Unpacks with a number of threads, however small the image is. */
+/** Opens the threads that a test is to run with. */
+type OpenThreads = () => StageWorkers;
+
+/** Unpacks with some threads, however small the image is. */
 async function unpackWith(
-  threads: number,
+  threads: OpenThreads,
   { store, root }: UnpackBox,
   layers: readonly FakeLayer[],
   options: UnpackImageOptions = {},
 ): Promise<void> {
   await Deno.mkdir(root);
-  using workers = new StageWorkers(threads);
+  using workers = threads();
   const unpacking = new ImageUnpacking(store, { layers }, options);
   await unpacking.stage(root, options, (plan, listener) => workers.open(plan, listener));
 }
@@ -47,9 +50,13 @@ const RANDOM_STACKS = Array.from({ length: 20 }, (_, seed) => randomStack(seed))
 /** More than fits the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
 
-for (const threads of [0, 2]) {
-  const where = threads === 0 ? "in this thread" : `in ${threads} threads`;
+const THREADS: Readonly<Record<string, OpenThreads>> = {
+  "in this thread": () => new StageWorkers(0),
+  "in two threads": () => new StageWorkers(2),
+  "each layer in two threads": () => new StageWorkers(2, 0),
+};
 
+for (const [where, threads] of Object.entries(THREADS)) {
   for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
     Deno.test({
       name: `layers extracted side by side ${where} equal layer over layer: ${name}`,
