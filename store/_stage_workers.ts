@@ -28,7 +28,7 @@ export class StageWorkers implements Disposable {
     const { hardwareConcurrency: count } = navigator;
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (bytes < MIN_THREADED_BYTES) return new StageWorkers(0);
+    if (bytes < MIN_THREADED_BYTES || !mayReadModule()) return new StageWorkers(0);
     const large = sizes.filter((size) => size > bytes * LARGE_SHARE);
     // Where there are threads to spare, a large layer gets two.
     const isSplit = large.length * 2 <= count;
@@ -77,6 +77,14 @@ export class StageWorkers implements Disposable {
   }
 }
 
+const MODULE = new URL("./_stage_worker.ts", import.meta.url);
+
+/** Whether a thread may read its module, which from a checkout is a file. Nobody is asked. */
+function mayReadModule(): boolean {
+  if (MODULE.protocol !== "file:") return true;
+  return Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
+}
+
 /** What a stage answers. */
 interface Answer {
   readonly position: number;
@@ -87,7 +95,7 @@ interface Answer {
 class StageThread implements Disposable {
   /** Bytes of all layers that it was given, or its part of them. */
   load = 0;
-  /** Whether it could be started, which from a checkout takes the right to read its module. */
+  /** Whether it could be started. */
   readonly isReady: Promise<boolean>;
   readonly #worker: Worker | undefined;
   readonly #stages = new Map<number, WorkerStage>();
@@ -100,7 +108,7 @@ class StageThread implements Disposable {
   constructor() {
     this.isReady = this.#started.promise;
     try {
-      this.#worker = new Worker(new URL("./_stage_worker.ts", import.meta.url), { type: "module" });
+      this.#worker = new Worker(MODULE, { type: "module" });
     } catch {
       // What a thread would do is done in this one, with the same result.
       this.#started.resolve(false);

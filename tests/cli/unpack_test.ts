@@ -3,7 +3,7 @@ import { exists } from "@std/fs";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";
 import { runOci } from "../_support/process.ts";
-import { device, dir, file, hardlink, symlink, tar, whiteout } from "../_support/tar.ts";
+import { device, dir, file, hardlink, noise, symlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 const IMAGE: BuiltImage = buildImage({
@@ -163,4 +163,21 @@ Deno.test.each([
 
   assertEquals(code, 2);
   assertStringIncludes(stderr, says);
+});
+
+Deno.test("oci unpack does without threads where it may not read their module", async () => {
+  const layers = [tar(file("large", noise(5_000_000))), tar(file("etc", "x"))];
+  await using box = await setUp(buildImage({ layers }));
+  const place = box.temp.path;
+  const permissions = ["--allow-net", "--allow-env", `--allow-read=${place}`].concat(
+    `--allow-write=${place}`,
+  );
+
+  const { code, stdout, stderr } = await runOci(
+    ["unpack", "--quiet", "--platform=linux/amd64", box.reference, box.root],
+    { permissions, cwd: place, env: { HOME: place, OCI_STORE: box.temp.join("store") } },
+  );
+
+  assertEquals([code, stdout.startsWith("sha256:")], [0, true], stderr);
+  assertEquals((await Deno.stat(`${box.root}/large`)).size, 5_000_000);
 });
