@@ -7,7 +7,7 @@ import type { Session } from "./_session.ts";
 /** Makes the client that the options describe. Whoever gets it disposes of it. */
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
-  const { plainHttp, retries, jobs, platform, debug } = options;
+  const { plainHttp, retries, jobs, platform, debug, verbose } = options;
   const clientCertificate = await readClientCertificate(options);
   const caCerts = (await Promise.all((options.ca ?? []).map(readAuthority))).flat();
   return new RemoteClient({
@@ -19,7 +19,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     ...(jobs === undefined ? {} : { maxConnections: jobs }),
     ...(platform === undefined ? {} : { platform }),
     ...(clientCertificate === undefined ? {} : { clientCertificate }),
-    ...(debug ? { onRequest: requestLog(session) } : {}),
+    ...(debug || verbose ? { onRequest: requestLog(session) } : {}),
   });
 }
 
@@ -53,10 +53,16 @@ function mirrorsOf({ mirror = [] }: RegistryOptions): Readonly<Record<string, re
 }
 
 function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {
-  return ({ method, url, status, error, durationMs }) => {
+  const { debug } = session.options();
+  return ({ method, url, status, error, durationMs, rateLimit }) => {
     const outcome = status ?? `failed (${error})`;
-    session.notices.line(
-      printable(`oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`),
-    );
+    if (debug) {
+      session.notices.line(
+        printable(`oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`),
+      );
+    }
+    if (rateLimit !== undefined) {
+      session.notices.line(printable(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`));
+    }
   };
 }

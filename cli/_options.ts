@@ -36,7 +36,7 @@ export function addCommonOptions(command: Command): Command {
     .option("--store <dir>", "directory of the store; default: $OCI_STORE, else the user's data")
     .option("--json", "print one JSON document")
     .option("-q, --quiet", "no progress")
-    .option("-v, --verbose", "say what caused an error")
+    .option("-v, --verbose", "say what caused an error, and what limits registries have")
     .option("--debug", "say each request in a line, without secrets")
     .helpOption("-h, --help", "show this help");
 }

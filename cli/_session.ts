@@ -56,7 +56,9 @@ export class Session {
 
   /** What is being done, as an error says it: `pull alpine:3`. */
   get doing(): string {
-    return `${this.name} ${this.#subject}`.trim();
+    // What somebody took for a URL may hold a password.
+    const subject = this.#subject.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
+    return `${this.name} ${subject}`.trim();
   }
 
   /** Shows a warning, once. */

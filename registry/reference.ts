@@ -24,6 +24,8 @@ const PATH_REGEXP =
   /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
 const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
+/** A user and a password before the host, as URLs may have them. */
+const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
 
 /**
  * Parses a reference: `[docker://][HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
@@ -56,9 +58,11 @@ const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
  */
 export function parseReference(text: string): Reference {
   const fail = (state: string): never => {
-    throw new SyntaxError(`Cannot parse reference "${text}": ${state}`);
+    const shown = text.replace(LOGIN_REGEXP, "$1:***@");
+    throw new SyntaxError(`Cannot parse reference "${shown}": ${state}`);
   };
   let rest = text.startsWith("docker://") ? text.slice("docker://".length) : text;
+  if (LOGIN_REGEXP.test(rest)) fail("it must not hold a user and a password; leave them out");
   if (rest === "") fail('it is empty; write a name such as "alpine:3.20"');
   if (/^[a-z]+:\/\//.test(rest)) fail('it must not be a URL; write it without "https://"');
   if (IMAGE_ID_REGEXP.test(rest)) {

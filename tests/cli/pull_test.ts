@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../registry/mod.ts";
-import { faultyRegistry, on, stall, wrongByte } from "../_support/faulty_registry.ts";
+import { faultyRegistry, on, stall, withHeaders, wrongByte } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../_support/image.ts";
 import { runOci } from "../_support/process.ts";
 import { file, noise, tar } from "../_support/tar.ts";
@@ -230,6 +230,31 @@ Deno.test("oci pull --debug says each request in a line, without secrets", async
   assertEquals(code, 0);
   assertStringIncludes(stderr, `GET ${server.url}/v2/app/manifests/1`);
   assert(!stderr.includes("s3cret"), stderr);
+});
+
+Deno.test("oci pull --verbose says how many requests the registry still takes", async () => {
+  const limits = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "99;w=21600" };
+  await using registry = faultyRegistry(
+    new MemoryContent().add("app", "1", image("linux/amd64", "x")),
+    [on("manifest", withHeaders(limits))],
+  );
+  const args = ["pull", "-q", "--platform", "linux/amd64", `${registry.host}/app:1`];
+
+  const quiet = await runOci(args);
+  const verbose = await runOci([...args, "--verbose"]);
+
+  assertEquals([quiet.stderr, verbose.stderr], [
+    "",
+    `oci: rate limit of ${registry.host}: 99;w=21600 of 100;w=21600 left\n`,
+  ]);
+});
+
+Deno.test("oci pull does not repeat a password that stands in a reference", async () => {
+  const { code, stdout, stderr } = await runOci(["pull", "--json", "me:s3cret@h.io/app:1"]);
+
+  assertEquals(code, 2);
+  assertMatch(stderr, /^oci: pull me:\*\*\*@h\.io\/app:1: /);
+  assert(!(stdout + stderr).includes("s3cret"), stderr);
 });
 
 for (

@@ -91,6 +91,16 @@ Deno.test.each<{ text: string; says: string }>([
   assertThrows(() => parseReference(text), SyntaxError, says);
 });
 
+Deno.test.each([
+  { text: "me:s3cret@h.io/a:1" },
+  { text: "docker://me:s3cret@h.io/a" },
+  { text: "https://me:s3cret@h.io/a" },
+])("parseReference() does not repeat the password in $text", ({ text }) => {
+  const error = assertThrows(() => parseReference(text), SyntaxError, "me:***@h.io");
+
+  assertEquals(error.message.includes("s3cret"), false);
+});
+
 Deno.test("parseReference() takes a name of 255 characters and a tag of 128", () => {
   const name = `h.io/${"a".repeat(250)}`;
   const tag = "t".repeat(128);
