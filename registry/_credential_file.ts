@@ -1,6 +1,6 @@
 import type { ImagePullAuth } from "./image_client.ts";
 import { loginOf } from "./credentials.ts";
-import { normalizeCredentialKey } from "./_credential_key.ts";
+import { compareCredentialKeys, normalizeCredentialKey } from "./_credential_key.ts";
 
 /** What a credential file of docker or podman says. */
 export interface CredentialFile {
@@ -17,16 +17,21 @@ export interface CredentialFile {
 export function parseCredentialFile(path: string, text: string): CredentialFile {
   const root = object(JSON.parse(text));
   const auths = new Map<string, ImagePullAuth>();
-  for (const [key, value] of Object.entries(object(root.auths))) {
+  for (const [key, value] of entriesByKey(root.auths)) {
     const auth = parseEntry(object(value));
     if (auth !== undefined) auths.set(normalizeCredentialKey(key), auth);
   }
   const helpers = new Map<string, string>();
-  for (const [key, value] of Object.entries(object(root.credHelpers))) {
+  for (const [key, value] of entriesByKey(root.credHelpers)) {
     if (typeof value === "string" && value !== "") helpers.set(normalizeCredentialKey(key), value);
   }
   const store = string(root.credsStore);
   return { path, auths, helpers, store };
+}
+
+/** Of several keys for the same, the last one that is taken is the one that counts. */
+function entriesByKey(value: unknown): readonly [key: string, value: unknown][] {
+  return Object.entries(object(value)).sort(([a], [b]) => compareCredentialKeys(a, b));
 }
 
 /** An entry may be empty: docker writes `{}` for what a helper keeps. */

@@ -19,6 +19,31 @@ export function normalizeCredentialKey(key: string): string {
   return namespace === "" ? registry : `${registry}/${namespace}`;
 }
 
+/** The ways to write Docker Hub, that which counts most first. */
+const DOCKER_HUB_KEYS = [
+  "docker.io",
+  "https://docker.io",
+  "https://docker.io/v1/",
+  DOCKER_HUB_SERVER,
+  "index.docker.io",
+  "registry-1.docker.io",
+];
+
+/**
+ * Orders keys that stand for the same: that which counts least comes first. A host counts more
+ * than its address, and an address without a path more than one with the path of the API.
+ */
+export function compareCredentialKeys(a: string, b: string): number {
+  return keyRank(b) - keyRank(a);
+}
+
+function keyRank(key: string): number {
+  const hub = DOCKER_HUB_KEYS.indexOf(key.toLowerCase());
+  if (hub >= 0) return hub;
+  if (!/^https?:/i.test(key)) return 0;
+  return /^https?:\/\/[^/]*$/i.test(key) ? 1 : 2;
+}
+
 /** Where a credential for a repository may stand, the most specific first. */
 export function credentialKeys({ registry, repository }: Repository): readonly string[] {
   const host = canonicalHost(registry);

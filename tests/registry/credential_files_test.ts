@@ -42,6 +42,30 @@ Deno.test.each<{ keys: string[]; repository: string; isFound: boolean }>([
   assertEquals(found, row.isFound ? { auth: FOUND, source: path } : undefined);
 });
 
+Deno.test.each([
+  { keys: ["h.io", "https://h.io", "https://h.io/v1/"], repository: "h.io/a" },
+  {
+    keys: ["docker.io", "https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io"],
+    repository: "docker.io/library/a",
+  },
+])("CredentialFiles.find() prefers the first of $keys, however they are ordered", async (row) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const [registry = "", ...rest] = row.repository.split("/");
+  const users: (string | undefined)[] = [];
+
+  for (const keys of [row.keys, row.keys.toReversed()]) {
+    const auths = Object.fromEntries(keys.map((key) => [key, { auth: btoa(`${key.length}:p`) }]));
+    await Deno.writeTextFile(path, JSON.stringify({ auths }));
+    const found = await new CredentialFiles({ paths: [path] })
+      .find({ registry, repository: rest.join("/") });
+    users.push(found?.auth.username);
+  }
+
+  const first = String(row.keys[0]?.length);
+  assertEquals(users, [first, first]);
+});
+
 Deno.test("CredentialFiles.find() prefers the longest key", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("auth.json");
