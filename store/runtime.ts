@@ -120,6 +120,20 @@ async function runOnce(
   }
 }
 
+/**
+ * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
+ * is in the bundle, so that it goes with it whatever happens, unless that cannot be written to.
+ */
+async function makeStateDir(bundle: string): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ dir: bundle, prefix: "runtime-" });
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (!(error instanceof Deno.errors.PermissionDenied) && code !== "EROFS") throw error;
+    return await Deno.makeTempDir({ prefix: "oci-run-" });
+  }
+}
+
 /** A container that a runtime runs in the foreground, with a place for what it writes down. */
 class Container implements AsyncDisposable {
   readonly process: Deno.ChildProcess;
@@ -145,8 +159,7 @@ class Container implements AsyncDisposable {
   }
 
   static async start(runtime: string, bundle: string, id: string): Promise<Container> {
-    // A root of one's own, as an ordinary user need not have a directory under /run.
-    const state = await Deno.makeTempDir({ prefix: "oci-run-" });
+    const state = await makeStateDir(bundle);
     try {
       return new Container(runtime, state, bundle, id);
     } catch (error) {
