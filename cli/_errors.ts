@@ -7,6 +7,7 @@ import {
   RegistryError,
 } from "../registry/mod.ts";
 import { DigestMismatchError, LimitError, OciError, PlatformError } from "../spec/mod.ts";
+import { StoreError } from "../store/mod.ts";
 import { printable } from "./_format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */
@@ -125,7 +126,7 @@ function adviceFor(error: Error): string {
   if (error instanceof DigestMismatchError) {
     // A file is named in quotes, a URL is not.
     return error.source?.startsWith('"')
-      ? "pull it again with --policy if-not-present, which replaces what is damaged"
+      ? "what is damaged in the store is fetched again with --policy if-not-present"
       : "nothing of it was kept; ask again, or another mirror";
   }
   if (error instanceof NetworkError) return "try again; what has come is kept";
@@ -134,6 +135,7 @@ function adviceFor(error: Error): string {
   if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
   if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
   if (error.cause !== undefined) return UNKNOWN;
+  if (error instanceof StoreError) return "check the path, and the name behind it";
   if (error instanceof RegistryError) return "see each request with --debug";
   // What the documents of an image say cannot be mended here.
   if (error instanceof SyntaxError) return "ask who made the image";

@@ -8,6 +8,7 @@ import {
   parsePlatform,
   PlatformError,
 } from "../../spec/mod.ts";
+import { StoreError } from "../../store/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
 
@@ -73,7 +74,13 @@ Deno.test.each([
     name: "how to mend a file of the store",
     error: new DigestMismatchError({ expected: DIGEST, actual: DIGEST, size: 6, source: '"/a"' }),
     line: `oci: pull a:5000/b: cannot accept the bytes from "/a" as ${DIGEST}: their digest is ` +
-      `${DIGEST}; pull it again with --policy if-not-present, which replaces what is damaged`,
+      `${DIGEST}; what is damaged in the store is fetched again with --policy if-not-present`,
+  },
+  {
+    name: "where to look for a layout",
+    error: new StoreError('Cannot find an image in "/a": it is empty, or no layout', "/a"),
+    line: 'oci: pull a:5000/b: cannot find an image in "/a": it is empty, or no layout; ' +
+      "check the path, and the name behind it",
   },
   {
     name: "how to look at an artifact",
