@@ -65,7 +65,11 @@ export class ImageUnpacking {
         stages.add(index, stage);
         await this.#fill(layer, stage, stages);
       },
-      ({ descriptor }, index) => stages.at(index).merge(this.#store.blobPath(descriptor.digest)),
+      async ({ descriptor }, index) => {
+        const result = await stages.at(index).merge(this.#store.blobPath(descriptor.digest));
+        await stages.end(index);
+        return result;
+      },
     );
   }
 
@@ -149,6 +153,8 @@ export class ImageUnpacking {
 /** The stages of all layers of an image. */
 class Stages implements AsyncDisposable {
   readonly #stages = new Map<number, LayerStage>();
+  /** Bytes of the layers whose stages have ended. */
+  #ended = 0;
 
   add(index: number, stage: LayerStage): void {
     this.#stages.set(index, stage);
@@ -162,9 +168,17 @@ class Stages implements AsyncDisposable {
 
   /** Fails if all layers together have more bytes than they may. */
   checkSize(maxBytes: number): void {
-    const bytes = this.#stages.values().reduce((sum, { position }) => sum + position, 0);
+    const bytes = this.#stages.values().reduce((sum, { position }) => sum + position, this.#ended);
     if (maxBytes === 0 || bytes <= maxBytes) return;
     throw new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
+  }
+
+  /** Gives back what a stage holds. */
+  async end(index: number): Promise<void> {
+    const stage = this.at(index);
+    this.#ended += stage.position;
+    this.#stages.delete(index);
+    await stage[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

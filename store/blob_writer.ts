@@ -203,6 +203,8 @@ export class BlobWriter implements Disposable {
   #close(): void {
     this.#closed = true;
     this.#gatheredLength = 0;
+    // An image may have hundreds of layers, and the garbage collector is in no hurry.
+    this.#gathered.buffer.transfer(0);
     this.#file.close();
   }
 
