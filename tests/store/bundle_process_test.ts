@@ -71,10 +71,14 @@ Deno.test("a bundler that is killed leaves nothing that is in the way", { ignore
     assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/implied`), "1");
     const names = await test.list("chains");
     assertEquals(names.filter((name) => name.includes(".new")), []);
-    assertEquals((await test.list("locks")).filter((name) => name.startsWith("chain")), []);
+    // The lock of a layer that was complete just before the end is nobody's, and stays.
+    const locks = (await test.list("locks")).filter((name) => name.startsWith("chain-"));
+    const complete = names.map((name) => `chain-${name}.lock`);
+    assertEquals(locks.filter((name) => !complete.includes(name)), []);
     await bundle.cleanup();
     assertEquals([test.mounts(), await test.list("containers")], [[], []]);
     await Deno.remove(`${test.path}/chains`, { recursive: true });
+    for (const name of locks) await Deno.remove(`${test.path}/locks/${name}`);
   }
 
   assert(interrupted > 0, "no run was slow enough to be killed");
