@@ -15,6 +15,8 @@ const MAX_LINKS = 40;
 /** What a single layer says of a path. */
 type Saying =
   | { readonly kind: "has" }
+  /** It has something in it, and does not say what it is like. */
+  | { readonly kind: "implies" }
   | { readonly kind: "hides" }
   | { readonly kind: "nothing" }
   | { readonly kind: "link"; readonly depth: number; readonly target: string };
@@ -52,12 +54,15 @@ async function search(
 ): Promise<Lookup | (Saying & { readonly kind: "link" })> {
   // Up to here the layers above say that there are directories, whatever lower ones have there.
   let described = 0;
+  let implied: Lookup | undefined;
   for (let index = count - 1; index >= 0; index--) {
     const layer = await listing(index);
     if (layer === undefined) return "unknown";
     const saying = ask(layer, parts, followLast, described);
-    if (saying.kind === "has") return { tree: layer.tree, path: parts.join("/") };
-    if (saying.kind === "hides") return "hidden";
+    const here = { tree: layer.tree, path: parts.join("/") };
+    if (saying.kind === "has") return here;
+    if (saying.kind === "implies") implied ??= here;
+    if (saying.kind === "hides") return implied ?? "hidden";
     if (saying.kind === "link") return saying;
     described = Math.max(described, describedDepth(layer, parts));
   }
@@ -79,10 +84,10 @@ function ask(
     }
     const isLast = depth === parts.length - 1;
     if (type === "directory") {
-      // What it is like is for a layer below to say.
-      if (isLast && staged.undescribed.includes(path)) return { kind: "nothing" };
-      if (isLast) return { kind: "has" };
-      continue;
+      if (!isLast) continue;
+      // What it is like is for a layer below to say, if it can be seen.
+      const isImplied = staged.undescribed.includes(path) && !hides(staged, parts);
+      return { kind: isImplied ? "implies" : "has" };
     }
     if (isLast && !(type === "symlink" && followLast)) return { kind: "has" };
     // A file is no parent, and a directory of a layer above takes the place of a link.
@@ -92,7 +97,7 @@ function ask(
   return { kind: "has" };
 }
 
-/** Whether a layer that does not have a path keeps those below from showing it. */
+/** Whether a layer keeps those below from showing what they have at a path. */
 function hides({ whiteouts, opaque }: StagedLayer, parts: readonly string[]): boolean {
   const prefixes = new Set(parts.map((_, i) => parts.slice(0, i + 1).join("/")));
   const parents = new Set(["", ...prefixes]);
