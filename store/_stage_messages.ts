@@ -1,5 +1,6 @@
 import type { TransferredError } from "./_error_transfer.ts";
 import type { StagePlan, StageResult } from "./_layer_stage.ts";
+import type { OverlayPlan } from "./_overlay_stage.ts";
 
 /** What is asked of a stage in a worker, and answered once. */
 export type StageCall =
@@ -15,6 +16,7 @@ export type ToWorker =
     readonly plan: StagePlan;
     readonly port?: MessagePort;
   }
+  | { readonly kind: "overlay"; readonly stage: number; readonly plan: OverlayPlan }
   | { readonly kind: "bytes"; readonly stage: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "call"; readonly stage: number; readonly call: number } & {
     readonly request: StageCall;

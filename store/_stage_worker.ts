@@ -8,6 +8,7 @@ import { type LayerStage, LocalStage, type StageResult } from "./_layer_stage.ts
 import { RelayedStage } from "./_relayed_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
+import { OverlayStage } from "./_overlay_stage.ts";
 
 /** What of a worker's global scope is used; its types would clash with those of a window. */
 interface WorkerScope {
@@ -22,6 +23,7 @@ scope.onmessage = ({ data }) => {
   switch (data.kind) {
     case "open":
     case "relay":
+    case "overlay":
       return void stages.set(data.stage, open(data));
     case "bytes":
       return take(data.stage, data.bytes);
@@ -32,14 +34,17 @@ scope.onmessage = ({ data }) => {
 scope.postMessage({ kind: "ready" });
 
 function open(
-  { kind, stage, plan, port }: ToWorker & { readonly kind: "open" | "relay" },
+  message: ToWorker & { readonly kind: "open" | "relay" | "overlay" },
 ): LayerStage {
+  const { stage } = message;
   const listener = {
     warn: (message: string) => scope.postMessage({ kind: "warning", stage, message }),
     fail: (error: unknown) => {
       scope.postMessage({ kind: "failure", stage, error: packError(error) });
     },
   };
+  if (message.kind === "overlay") return new OverlayStage(message.plan, listener);
+  const { kind, plan, port } = message;
   if (kind === "relay" && port !== undefined) return new StageRelay(plan, listener, port);
   const local = new LocalStage(plan, listener, port !== undefined);
   if (port === undefined) return local;

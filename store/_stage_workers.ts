@@ -7,6 +7,7 @@ import {
   type StageResult,
 } from "./_layer_stage.ts";
 import type { RemoteImage } from "../spec/mod.ts";
+import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage } from "./_split_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
 
@@ -62,14 +63,23 @@ export class StageWorkers implements Disposable {
       return new SplitStage(() => {
         const { port1, port2 } = new MessageChannel();
         return {
-          relay: second.open("relay", plan, listener, port2),
-          stage: first.open("open", plan, listener, port1),
+          relay: second.open({ kind: "relay", plan, port: port2 }, listener),
+          stage: first.open({ kind: "open", plan, port: port1 }, listener),
         };
       });
     }
     first.load += size;
     if (!await first.isReady) return new LocalStage(plan, listener);
-    return first.open("open", plan, listener);
+    return first.open({ kind: "open", plan }, listener);
+  }
+
+  /** Opens the extraction of a stored layer for overlays, likewise. */
+  async openOverlay(plan: OverlayPlan, listener: StageListener): Promise<LayerStage> {
+    const [thread] = this.#threads.toSorted((a, b) => a.load - b.load);
+    if (thread === undefined) return new OverlayStage(plan, listener);
+    thread.load += plan.descriptor.size;
+    if (!await thread.isReady) return new OverlayStage(plan, listener);
+    return thread.open({ kind: "overlay", plan }, listener);
   }
 
   [Symbol.dispose](): void {
@@ -90,6 +100,11 @@ interface Answer {
   readonly position: number;
   readonly result?: StageResult;
 }
+
+/** What a worker is told to open. */
+type StageOpening =
+  | { readonly kind: "open" | "relay"; readonly plan: StagePlan; readonly port?: MessagePort }
+  | { readonly kind: "overlay"; readonly plan: OverlayPlan };
 
 /** A worker, and what is known of its stages. */
 class StageThread implements Disposable {
@@ -122,21 +137,15 @@ class StageThread implements Disposable {
     };
   }
 
-  open(
-    kind: "open" | "relay",
-    plan: StagePlan,
-    listener: StageListener,
-    port?: MessagePort,
-  ): LayerStage {
+  open(opening: StageOpening, listener: StageListener): LayerStage {
     const number = ++this.#count;
     const stage = new WorkerStage(listener, {
       send: (bytes) => this.#post({ kind: "bytes", stage: number, bytes }, [bytes.buffer]),
       call: (request) => this.#call(number, request),
     });
     this.#stages.set(number, stage);
-    const message = { kind, stage: number, plan };
-    if (port === undefined) this.#post(message);
-    else this.#post({ ...message, port }, [port]);
+    const ports = opening.kind === "overlay" ? [] : opening.port ?? [];
+    this.#post({ ...opening, stage: number }, [ports].flat());
     return stage;
   }
 

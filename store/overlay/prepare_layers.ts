@@ -1,9 +1,11 @@
 import { keepNativeBackend, type Ownership } from "../../layer/mod.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";
+import { StageWorkers } from "../_stage_workers.ts";
 import { BundleError } from "../bundle.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { Image } from "../image.ts";
+import { threadedExtraction } from "./_threaded_extraction.ts";
 import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
 import type { LayerExtraction } from "./layer_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -36,7 +38,7 @@ export interface PrepareLayersOptions {
   /**
    * Extracts one layer.
    *
-   * @default In this thread.
+   * @default In threads, for images that are large enough.
    */
   readonly extract?: LayerExtraction;
 }
@@ -67,7 +69,9 @@ export async function prepareLayers(
       store.path,
     );
   }
+  using workers = StageWorkers.for(options.extract === undefined ? image : { layers: [] });
   const resolver = new OverlayLayerResolver(store, {
+    extract: threadedExtraction(store, workers),
     ...options,
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
