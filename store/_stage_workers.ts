@@ -24,8 +24,13 @@ export class StageWorkers implements Disposable {
   readonly #threads: readonly StageThread[];
   readonly #splitFrom: number;
 
-  /** As many threads as serve the layers of an image, with what processors there are. */
-  static for({ layers }: Pick<RemoteImage, "layers">): StageWorkers {
+  /**
+   * As many threads as serve the layers of an image, with what processors there are.
+   *
+   * @param image The image.
+   * @param jobs How many layers are extracted at once.
+   */
+  static for({ layers }: Pick<RemoteImage, "layers">, jobs: number = Infinity): StageWorkers {
     const { hardwareConcurrency: count } = navigator;
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
@@ -34,7 +39,7 @@ export class StageWorkers implements Disposable {
     // Where there are threads to spare, a large layer gets two.
     const isSplit = large.length * 2 <= count;
     return new StageWorkers(
-      Math.min(count, layers.length + (isSplit ? large.length : 0)),
+      Math.min(count, Math.min(jobs, layers.length) + (isSplit ? large.length : 0)),
       isSplit ? bytes * LARGE_SHARE : Infinity,
     );
   }

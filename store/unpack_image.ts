@@ -161,7 +161,7 @@ async function extractAll(
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
 ): Promise<readonly StageResult[]> {
-  using workers = StageWorkers.for(image);
+  using workers = StageWorkers.for(image, options.jobs);
   const extract = async (paths?: readonly string[]) => {
     const unpacking = new ImageUnpacking(store, image, options);
     const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
