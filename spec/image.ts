@@ -48,7 +48,8 @@ export interface RemoteLayer {
   readonly source?: string;
   /**
    * Opens the bytes as served, most often compressed. They are *not verified*: who reads
-   * them compares them with `descriptor` before relying on them.
+   * them compares them with `descriptor` before relying on them. The chunks are the reader's own,
+   * which may hand their memory to another thread.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
