@@ -15,7 +15,7 @@ import {
   type TreeBackend,
   type XattrMode,
 } from "../layer/mod.ts";
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import { type Descriptor, type Digest, OciError } from "../spec/mod.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import type { BlobFollower } from "./_ingest.ts";
@@ -92,7 +92,7 @@ export interface LayerStage extends BlobFollower, AsyncDisposable {
 export interface StageListener {
   /** What is odd but not fatal. */
   warn(message: string): void;
-  /** The layer cannot be extracted, as `close` or `read` will say, too. */
+  /** The layer cannot be extracted, whatever its other bytes are; `close` will say so, too. */
   fail(error: unknown): void;
 }
 
@@ -190,7 +190,8 @@ export class LocalStage implements LayerStage {
     this.#work = this.#stage(stream, more);
     const queue = this.#queue;
     this.#work.catch((error) => {
-      if (queue === this.#queue && !this.#stop.signal.aborted) this.#listener.fail(error);
+      const isOver = queue !== this.#queue || this.#stop.signal.aborted;
+      if (!isOver && !mayBeOfBytes(error)) this.#listener.fail(error);
     });
   }
 
@@ -221,4 +222,14 @@ export class LocalStage implements LayerStage {
     const onWarning = (message: string) => this.#listener.warn(message);
     return { ...options, layer: digest, diffId, signal, handler, onWarning };
   }
+}
+
+/**
+ * Whether an error may come of wrong bytes. Whoever writes them will find that out when the last
+ * one has come; until then it is not known whether the layer is at fault.
+ */
+function mayBeOfBytes(error: unknown): boolean {
+  if (!(error instanceof OciError)) return false;
+  const isOfSystem = typeof (error.cause as { code?: unknown } | undefined)?.code === "string";
+  return !isOfSystem;
 }
