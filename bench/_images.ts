@@ -141,6 +141,17 @@ async function writeLayout(layout: string, name: string, layers: BuiltLayer[]): 
   await Deno.writeTextFile(join(layout, "index.json"), JSON.stringify(index));
 }
 
+/** Makes the image, pushes it to a registry on the loopback, and returns its repository. */
+export async function pushImage(recipe: Recipe, host: string): Promise<string> {
+  const layout = await imageLayout(recipe);
+  const repository = `bench/${recipe.name}`;
+  await shell(
+    "skopeo copy -q --insecure-policy --dest-tls-verify=false " +
+      `oci:${layout}:${recipe.name} docker://${host}/${repository}:1`,
+  );
+  return repository;
+}
+
 /** Runs a shell command to its end and returns what it printed. */
 export async function shell(command: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command("bash", {

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import { fromFileUrl } from "@std/path";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { imageLayout, type Recipe, RECIPES, shell } from "./_images.ts";
+import { pushImage, type Recipe, RECIPES, shell } from "./_images.ts";
 import { type Contender, formatTable, measure } from "./_measure.ts";
 
 const MOD = fromFileUrl(new URL("../mod.ts", import.meta.url));
@@ -42,11 +42,7 @@ async function pullContenders(
   work: string,
 ): Promise<readonly Contender[]> {
   const { name } = recipe;
-  const image = `${host}/bench/${name}:1`;
-  const layout = await imageLayout(recipe);
-  await shell(
-    `skopeo copy -q --insecure-policy --dest-tls-verify=false oci:${layout}:${name} docker://${image}`,
-  );
+  const image = `${host}/${await pushImage(recipe, host)}:1`;
   const oci = `${Deno.execPath()} run -A ${MOD} pull --quiet --store`;
   await shell(`${oci} ${work}/warm-${name} ${image}`);
   const empty = (directory: string) => async () => {

@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import { fromFileUrl } from "@std/path";
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
-import { imageLayout, layerDigests, type Recipe, RECIPES, shell } from "./_images.ts";
+import { imageLayout, layerDigests, pushImage, type Recipe, RECIPES, shell } from "./_images.ts";
 import { type Contender, formatTable, measure } from "./_measure.ts";
 
 const MOD = fromFileUrl(new URL("../mod.ts", import.meta.url));
@@ -46,12 +46,9 @@ async function unpackContenders(
   work: string,
 ): Promise<readonly Contender[]> {
   const { name } = recipe;
-  const repository = `bench/${name}`;
+  const repository = await pushImage(recipe, host);
   const image = `${host}/${repository}:1`;
   const layout = await imageLayout(recipe);
-  await shell(
-    `skopeo copy -q --insecure-policy --dest-tls-verify=false oci:${layout}:${name} docker://${image}`,
-  );
   const clear = async () => {
     await removePodman(work);
     await shell(`rm -rf ${work}/*`);
