@@ -11,15 +11,28 @@ export interface FollowedPath {
   readonly passed: readonly string[];
 }
 
+/** Options for {@linkcode followPath}. */
+export interface FollowPathOptions {
+  /** Whether a link at the end is followed. */
+  readonly followLast?: boolean;
+  /** Is given what is missing, and may make it: whether it is there then. */
+  readonly missing?: (path: string) => boolean;
+}
+
 /**
  * Follows a path in a tree as a program would whose root it is: links are resolved inside the
- * tree, and `..` stops there.
+ * tree, and `..` stops there. The kernel's own resolution would lead out to the host.
  *
  * @param tree The tree.
  * @param path The path, from the root of the tree.
- * @param followLast Whether a link at the end is followed.
+ * @param options What of the path is followed, and what is done with what is missing.
  */
-export function followPath(tree: FileTree, path: string, followLast = false): FollowedPath {
+export function followPath(
+  tree: FileTree,
+  path: string,
+  options: FollowPathOptions = {},
+): FollowedPath {
+  const { followLast = false, missing = () => false } = options;
   const found: string[] = [];
   const passed: string[] = [];
   const parts = path.split("/").reverse();
@@ -39,7 +52,8 @@ export function followPath(tree: FileTree, path: string, followLast = false): Fo
       parts.push(...target.split("/").reverse());
       continue;
     }
-    if (type === undefined || (!isLast && type !== "directory")) return { real: undefined, passed };
+    const isThere = type === undefined ? missing(next) : isLast || type === "directory";
+    if (!isThere) return { real: undefined, passed };
     found.push(name);
   }
   return { real: found.join("/"), passed };

@@ -115,7 +115,7 @@ export class ImageFiles {
    */
   async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
     const tree = await this.tree();
-    const { real } = followPath(tree, path, true);
+    const { real } = followPath(tree, path, { followLast: true });
     if (real !== undefined) yield* walk(tree, real);
   }
 
@@ -160,7 +160,7 @@ export class ImageFiles {
       // Some layer is understood only with those below it.
     }
     const tree = await this.tree();
-    const { real } = followPath(tree, path, followLast);
+    const { real } = followPath(tree, path, { followLast });
     return real === undefined ? undefined : { tree, path: real };
   }
 
