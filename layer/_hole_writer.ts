@@ -91,11 +91,17 @@ function zerosEnd(bytes: Uint8Array, from: number): number {
     if (bytes[at] !== 0) return at;
     at++;
   }
+  // The end may come before an address that a view of words can begin at.
+  if (length - at < 4) return endByBytes(bytes, at);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >>> 2);
   let word = 0;
   while (word < words.length && words[word] === 0) word++;
-  at += word * 4;
-  while (at < length && bytes[at] === 0) at++;
+  return endByBytes(bytes, at + word * 4);
+}
+
+function endByBytes(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && bytes[at] === 0) at++;
   return at;
 }
 

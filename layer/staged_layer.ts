@@ -92,12 +92,28 @@ export async function stageLayer(
     const { impliedDirectories: implied } = report;
     if (notes.needsLower || implied.length >= MAX_IMPLIED) return undefined;
     const { whiteouts, hasRoot, described } = notes;
+    // What stood there before may have been a link, and have led a whiteout elsewhere.
+    const replaced = new Set(opaque);
+    if (whiteouts.some(({ directory }) => isWithin(directory, replaced))) return undefined;
     const undescribed = implied.filter((path) => !described.has(path));
     return { report, whiteouts, implied, undescribed, opaque, hasRoot };
   } catch (error) {
     if (error instanceof ExtractError) return undefined;
     throw error;
   }
+}
+
+/** Whether a directory, or one that it is in, is among others. */
+function isWithin(directory: string, others: ReadonlySet<string>): boolean {
+  if (others.size === 0) return false;
+  for (
+    let path = directory;
+    path !== "";
+    path = path.slice(0, Math.max(path.lastIndexOf("/"), 0))
+  ) {
+    if (others.has(path)) return true;
+  }
+  return false;
 }
 
 /** Sees the entries of a layer and notes what they say of the layers below. */

@@ -128,3 +128,10 @@ Deno.test("HoleWriter keeps the holes of the archive and the zeros beside them",
   assertEquals(file.bytes.length, 200_000);
   assertEquals([file.bytes[10], file.bytes[11], file.bytes[100_000]], [1, 0, 2]);
 });
+
+Deno.test("HoleWriter takes a chunk of zeros that ends before an address of words", () => {
+  const file = writeInChunks(new Uint8Array(4061), 1015, 1);
+
+  assertEquals(file.bytes.length, 4061);
+  assertEquals(file.written.reduce((total, [from, to]) => total + to - from, 0), 4061);
+});
