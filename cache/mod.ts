@@ -24,7 +24,7 @@ export * from "./caching_puller.ts";
 export * from "./directory.ts";
 export * from "./errors.ts";
 export * from "./hash_cache.ts";
-export * from "./image_cache.ts";
+export type * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
 export * from "./pull.ts";

@@ -1,4 +1,3 @@
-import { lchownSync, linkSync, lutimesSync } from "node:fs";
 import { errorCode } from "./_native_error.ts";
 import type {
   FileStatus,
@@ -75,7 +74,7 @@ export class PureTree implements FileTree {
 
   makeLink(path: string, target: string): void {
     // Deno.linkSync follows a target that is a symbolic link on some systems; link(2) does not.
-    linkSync(this.#at(target), this.#at(path));
+    nodeFileSystem().linkSync(this.#at(target), this.#at(path));
   }
 
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
@@ -122,7 +121,7 @@ class PureEntry implements TreeEntry {
   }
 
   setOwner(uid: number, gid: number): void {
-    lchownSync(this.path, uid, gid);
+    nodeFileSystem().lchownSync(this.path, uid, gid);
   }
 
   setMode(mode: number): void {
@@ -133,7 +132,7 @@ class PureEntry implements TreeEntry {
 
   setTimes(mtime: number, mtimeNs: number): void {
     const time = toDate(mtime, mtimeNs);
-    lutimesSync(this.path, time, time);
+    nodeFileSystem().lutimesSync(this.path, time, time);
   }
 
   setXattr(name: string): void {
@@ -185,6 +184,11 @@ class PureFile extends PureEntry implements TreeFile {
   override [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/** For what Deno's own API lacks; loaded by those who use it, as it takes long. */
+function nodeFileSystem(): typeof import("node:fs") {
+  return globalThis.process.getBuiltinModule("node:fs");
 }
 
 /** What `mknod` calls the kinds of nodes. */

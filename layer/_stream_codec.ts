@@ -1,9 +1,5 @@
-import { once } from "node:events";
-import { setImmediate } from "node:timers/promises";
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import type { Gunzip } from "node:zlib";
 import type { Codec, CodecOptions } from "./_codec.ts";
-
-type ZlibStream = ReturnType<typeof createGunzip>;
 
 /**
  * More than a block of zstd decompresses to. Deno's stream (2.9.6) ends the process, past every
@@ -18,7 +14,7 @@ const ZSTD_OUTPUT_SIZE = 262_144;
 export class StreamCodec implements Codec<false> {
   readonly #options: CodecOptions;
   /** The stream of the current member, or members; the next one begins after an end. */
-  #stream: ZlibStream | undefined;
+  #stream: Gunzip | undefined;
   #problem: Error | undefined;
 
   /** Starts in front of the first member. */
@@ -29,6 +25,7 @@ export class StreamCodec implements Codec<false> {
   async *decode(bytes: Uint8Array): AsyncGenerator<Uint8Array, number, void> {
     const stream = this.#stream ??= this.#open();
     const before = stream.bytesWritten;
+    const { once } = globalThis.process.getBuiltinModule("node:events");
     // The stream keeps what it is given, and the caller may reuse it.
     const written = Promise.withResolvers<void>();
     let isWritten = false;
@@ -48,7 +45,7 @@ export class StreamCodec implements Codec<false> {
     }
     stream.off("error", end);
     // The callback comes before the error that explains it.
-    await setImmediate();
+    await globalThis.process.getBuiltinModule("node:timers/promises").setImmediate();
     for (let output; (output = stream.read()) !== null;) yield output;
     if (this.#problem !== undefined) {
       const { message } = this.#problem;
@@ -62,6 +59,7 @@ export class StreamCodec implements Codec<false> {
   async end(): Promise<void> {
     // After a padded end the stream is gone; zstd's framing has looked at the end itself.
     if (this.#stream === undefined || this.#options.format === "zstd") return;
+    const { once } = globalThis.process.getBuiltinModule("node:events");
     const closed = once(this.#stream, "close").catch(() => {});
     this.#stream.end();
     this.#stream.resume();
@@ -74,13 +72,15 @@ export class StreamCodec implements Codec<false> {
     this.#stream = undefined;
   }
 
-  #open(): ZlibStream {
+  #open(): Gunzip {
     const { format, windowLog } = this.#options;
+    const { constants, createGunzip, createZstdDecompress } = globalThis.process
+      .getBuiltinModule("node:zlib");
     const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
     const stream = format === "gzip"
       ? createGunzip()
       : createZstdDecompress({ params, chunkSize: ZSTD_OUTPUT_SIZE });
     stream.on("error", (error) => this.#problem ??= error);
-    return stream as ZlibStream;
+    return stream as Gunzip;
   }
 }

@@ -1,8 +1,11 @@
-import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import type { Codec, CodecFormat, CodecOptions, Fail } from "./_codec.ts";
 
 /** Larger buffers leave the processor's cache, smaller ones cost more calls. */
 const OUTPUT_SIZE = 131_072;
+
+/** What {@linkcode ZlibHandle.writeSync} is told, in the words of zlib.h. */
+const Z_NO_FLUSH = 0;
+const Z_FINISH = 4;
 
 /** What stands behind a stream of `node:zlib`, in Node.js and in Deno; nobody documents it. */
 interface ZlibHandle {
@@ -40,6 +43,9 @@ export class SyncCodec implements Codec<true> {
 
   /** Starts in front of the first member. */
   constructor({ format, fail, windowLog }: CodecOptions) {
+    // Loaded by those who decompress: it takes long, and most start without.
+    const { constants, createGunzip, createZstdDecompress } = globalThis.process
+      .getBuiltinModule("node:zlib");
     const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
     const stream = format === "gzip" ? createGunzip() : createZstdDecompress({ params });
     this.#stream = stream as unknown as ZlibStream;
@@ -57,7 +63,7 @@ export class SyncCodec implements Codec<true> {
     let unused = 0;
     // A full buffer may mean that there is more.
     while (unused === 0) {
-      this.#write(constants.Z_NO_FLUSH, bytes, bytes.length - left);
+      this.#write(Z_NO_FLUSH, bytes, bytes.length - left);
       if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
       unused = state[0] as number;
       left = state[1] as number;
@@ -69,7 +75,7 @@ export class SyncCodec implements Codec<true> {
   end(): void {
     // zstd's decoder does not tell; its framing does.
     if (this.#format === "zstd") return;
-    this.#write(constants.Z_FINISH, new Uint8Array(), 0);
+    this.#write(Z_FINISH, new Uint8Array(), 0);
     if (this.#problem !== undefined) throw this.#fail("it is cut short");
   }
 

@@ -1,5 +1,4 @@
-import { pipeline, Readable, type Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import type { Readable, Transform } from "node:stream";
 import type { Answer } from "./_answer.ts";
 import { redactUrl } from "./_redact.ts";
 import { RegistryError } from "./errors.ts";
@@ -10,11 +9,13 @@ export interface ByteSource {
   read(): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-const DECODERS: Readonly<Record<string, () => Transform>> = {
-  "gzip": () => createGunzip(),
-  "x-gzip": () => createGunzip(),
-  "deflate": () => createInflate(),
-  "br": () => createBrotliDecompress(),
+type Zlib = typeof import("node:zlib");
+
+const DECODERS: Readonly<Record<string, (zlib: Zlib) => Transform>> = {
+  "gzip": (zlib) => zlib.createGunzip(),
+  "x-gzip": (zlib) => zlib.createGunzip(),
+  "deflate": (zlib) => zlib.createInflate(),
+  "br": (zlib) => zlib.createBrotliDecompress(),
 };
 
 /** The content codings of an answer that change its bytes, in the order they were applied. */
@@ -33,10 +34,13 @@ export function contentCodings(answer: Answer): readonly string[] {
 export function decodeContent(answer: Answer): ByteSource {
   const codings = contentCodings(answer);
   if (codings.length === 0) return answer;
+  // Few answers need them, and they take long to load.
+  const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
+  const zlib = globalThis.process.getBuiltinModule("node:zlib");
   const decoders = codings.toReversed().map((coding) => {
     const create = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined;
     if (create === undefined) throw codingError(answer, codings, "was not asked for");
-    return create();
+    return create(zlib);
   });
   const source: Readable = Readable.from(chunksOf(answer), { objectMode: false });
   const decoded = decoders.reduce<Readable>((readable, decoder) => {

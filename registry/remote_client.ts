@@ -1,31 +1,15 @@
-import {
-  type BlobReadOptions,
-  type Descriptor,
-  embeddedData,
-  type ImageDocument,
-  type ManifestDocument,
-  MAX_CONFIG_BYTES,
-  MAX_LAYERS,
-  MAX_MANIFEST_BYTES,
-  parsePlatform,
-  type RemoteImage,
+import type {
+  BlobReadOptions,
+  Descriptor,
+  ImageDocument,
+  ManifestDocument,
+  RemoteImage,
 } from "../spec/mod.ts";
-import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
-import { Connections } from "./_connections.ts";
-import { readImage } from "./_image.ts";
-import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
-import { isPrivateAddress } from "./_private_address.ts";
-import { redactUrl } from "./_redact.ts";
-import { readReferrers } from "./_referrers.ts";
-import type { Sources } from "./_sources.ts";
-import { listTags } from "./_tags.ts";
-import { warnOnce } from "./_warn_once.ts";
-import { hostPlatform } from "./host_platform.ts";
-import type { ImageClient, ImageClientOptions } from "./image_client.ts";
-import { formatReference, type Reference, type Repository } from "./reference.ts";
-import type { RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 import { checkBounds } from "./_bounds.ts";
+import type { RegistryReader } from "./_registry_reader.ts";
+import type { ImageClient, ImageClientOptions } from "./image_client.ts";
+import type { Reference, Repository } from "./reference.ts";
+import type { RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 
 /** Options of {@linkcode RemoteClient.blob}. */
 export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
@@ -74,7 +58,8 @@ export interface ReferrersOptions extends RemoteOptions {
  */
 export class RemoteClient implements ImageClient, Disposable {
   readonly #options: RemoteClientOptions;
-  readonly #connections: Connections;
+  #reader: RegistryReader | undefined;
+  #isDisposed = false;
 
   /**
    * Connects to nothing yet, and needs no permission.
@@ -84,7 +69,6 @@ export class RemoteClient implements ImageClient, Disposable {
   constructor(options: RemoteClientOptions = {}) {
     checkBounds(options);
     this.#options = options;
-    this.#connections = new Connections(options);
   }
 
   /**
@@ -102,28 +86,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * @throws {DigestMismatchError} If the bytes are not those of a digest.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
-    const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
-    const context = this.#context(reference, options);
-    const image = await readImage(this.#sources(reference, options), reference, {
-      ...context,
-      platform: typeof platform === "string" ? parsePlatform(platform) : platform,
-      maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
-      compressed: (descriptor) => (readOptions = {}) => {
-        return this.blob(reference, descriptor, { ...connectionOf(options), ...readOptions });
-      },
-    });
-    onProgress?.({
-      t: this.#connections.clock.now(),
-      ref: formatReference(reference),
-      digest: image.digest,
-      phase: "resolve",
-      bytes: 0,
-      total: image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
-      resumed: 0,
-      retries: 0,
-      cached: false,
-    });
-    return image;
+    return await (await this.#open()).image(reference, options);
   }
 
   /**
@@ -135,10 +98,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * @throws {NotFoundError} If the registry does not have it, or hides it.
    */
   async resolve(reference: Reference, options: RemoteOptions = {}): Promise<Descriptor> {
-    const context = this.#context(reference, options);
-    return await this.#sources(reference, options).first((registry) => {
-      return resolveManifest(registry, reference, context);
-    }, context);
+    return await (await this.#open()).resolve(reference, options);
   }
 
   /**
@@ -155,10 +115,7 @@ export class RemoteClient implements ImageClient, Disposable {
     reference: Reference,
     options: RemoteOptions = {},
   ): Promise<ImageDocument<ManifestDocument>> {
-    const context = this.#context(reference, options);
-    return await this.#sources(reference, options).first((registry) => {
-      return readManifest(registry, reference, context);
-    }, context);
+    return await (await this.#open()).document(reference, options);
   }
 
   /**
@@ -175,31 +132,12 @@ export class RemoteClient implements ImageClient, Disposable {
    * @returns The bytes.
    * @throws {RangeError} If `offset` is not within the blob.
    */
-  blob(
+  async blob(
     repository: Repository,
     descriptor: Descriptor,
     options: BlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, signal, onRetry } = options;
-    const { digest, size } = descriptor;
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
-      return Promise.reject(
-        new RangeError(
-          `Cannot read ${digest} from ${offset} on as 'offset' must be within its ${size} bytes`,
-        ),
-      );
-    }
-    const embedded = embeddedData(descriptor);
-    if (embedded !== undefined) {
-      return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
-    }
-    const name = `${repository.registry}/${repository.repository}`;
-    const task = `pull the blob ${digest} of "${name}"`;
-    const onWarning = this.#warner(options);
-    const sources = this.#blobSources(repository, descriptor, { task, onWarning }, options);
-    return Promise.resolve(
-      openBlobStream(descriptor, sources, { offset, task, signal, onRetry, onWarning }),
-    );
+    return await (await this.#open()).blob(repository, descriptor, options);
   }
 
   /**
@@ -210,17 +148,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * @returns The tags, read page by page as they are asked for.
    */
   async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
-    const { signal } = options;
-    const onWarning = this.#warner(options);
-    const name = `${repository.registry}/${repository.repository}`;
-    // Mirrors hold what somebody pulled through them: their lists are not the registry's.
-    const registry = this.#sources(repository, options).upstream;
-    yield* listTags(registry, {
-      repository: repository.repository,
-      task: `list the tags of "${name}"`,
-      signal,
-      onWarning,
-    });
+    yield* (await this.#open()).tags(repository, options);
   }
 
   /**
@@ -234,71 +162,20 @@ export class RemoteClient implements ImageClient, Disposable {
     reference: Reference,
     options: ReferrersOptions = {},
   ): Promise<readonly Descriptor[]> {
-    const digest = reference.digest ?? (await this.resolve(reference, options)).digest;
-    const context = this.#context(reference, options);
-    const subject = { ...reference, digest };
-    const task = `list the referrers of "${formatReference(subject)}"`;
-    const registry = this.#sources(reference, options).upstream;
-    return await readReferrers(registry, subject, options.artifactType, { ...context, task });
+    return await (await this.#open()).referrers(reference, options);
   }
 
   /** Closes the connections. */
   [Symbol.dispose](): void {
-    this.#connections[Symbol.dispose]();
+    this.#isDisposed = true;
+    this.#reader?.[Symbol.dispose]();
   }
 
-  #sources({ registry }: Repository, options: RemoteOptions): Sources {
-    return this.#connections.sources(registry, options);
+  /** What talks to registries; loaded when that is first wanted. */
+  async #open(): Promise<RegistryReader> {
+    const { RegistryReader } = await import("./_registry_reader.ts");
+    const reader = this.#reader ??= new RegistryReader(this.#options);
+    if (this.#isDisposed) reader[Symbol.dispose]();
+    return reader;
   }
-
-  #context(reference: Reference, options: RemoteOptions): ManifestContext {
-    const { maxManifestBytes = MAX_MANIFEST_BYTES, maxLayers = MAX_LAYERS } = this.#options;
-    return {
-      task: `pull "${formatReference(reference)}"`,
-      maxBytes: maxManifestBytes,
-      maxLayers,
-      signal: options.signal,
-      onWarning: this.#warner(options),
-    };
-  }
-
-  #warner(options: RemoteOptions): ((message: string) => void) | undefined {
-    return warnOnce(options.onWarning ?? this.#options.onWarning);
-  }
-
-  #blobSources(
-    { registry, repository }: Repository,
-    descriptor: Descriptor,
-    how: Omit<BlobContext, "repository">,
-    options: RemoteOptions,
-  ): readonly BlobSource[] {
-    const context = { ...how, repository };
-    const sources = this.#connections.sources(registry, options);
-    const fromRegistry = sources.usable.map((source) => {
-      return registryBlob(source, sources, descriptor, context);
-    });
-    const { http, policy } = this.#connections;
-    const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
-    const elsewhere = (descriptor.urls ?? []).flatMap((text) => {
-      const url = URL.parse(text);
-      if (url?.protocol === "https:" && url.username === "" && !isPrivateAddress(url)) {
-        return [foreignBlob({ http, policy, caCerts }, url, context)];
-      }
-      context.onWarning?.(
-        `${redactUrl(text)} is not asked for ${descriptor.digest}: only public ` +
-          "https servers are",
-      );
-      return [];
-    });
-    return [...fromRegistry, ...elsewhere];
-  }
-}
-
-/** What of the options of an image goes for its layers too. */
-function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
-  return {
-    ...(auth === undefined ? {} : { auth }),
-    ...(caCerts === undefined ? {} : { caCerts }),
-    ...(onWarning === undefined ? {} : { onWarning }),
-  };
 }

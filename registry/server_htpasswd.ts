@@ -1,4 +1,3 @@
-import { createHmac, randomBytes } from "node:crypto";
 import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
 import type { PasswordCheck } from "./server_basic_auth.ts";
 
@@ -46,6 +45,7 @@ export function parseHtpasswd(text: string): PasswordCheck {
     hashes.set(name, hash);
   }
   // A client sends its password with every request, and bcrypt is slow on purpose.
+  const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
   const secret = randomBytes(32);
   const [standIn = ""] = hashes.values();
   const known = new Map<string, string>();

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 
 /** A hash algorithm that the image specification registers. */
 export type DigestAlgorithm = "sha256" | "sha512";
@@ -102,7 +102,9 @@ export class Digester {
   /** Starts with no bytes. */
   constructor(algorithm: DigestAlgorithm = "sha256") {
     this.algorithm = algorithm;
-    this.#hash = createHash(algorithm);
+    // Loaded here rather than imported: it takes as long as Deno takes to start, and Web Crypto,
+    // which is there already, hashes no streams.
+    this.#hash = globalThis.process.getBuiltinModule("node:crypto").createHash(algorithm);
   }
 
   /** Adds a chunk; it may be reused as soon as this returns. */

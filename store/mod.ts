@@ -23,7 +23,7 @@ export type {
 } from "./_ingest.ts";
 export * from "./blob_writer.ts";
 export { type Bundle, BundleError, type BundleKind, checkBundleId } from "./bundle.ts";
-export * from "./bundler.ts";
+export type * from "./bundler.ts";
 export * from "./content_store.ts";
 export * from "./errors.ts";
 export { findRuntime, RUNTIMES } from "./find_runtime.ts";
@@ -37,7 +37,7 @@ export type { LayerExtraction, LayerExtractionOptions } from "./overlay/layer_ex
 export type { LayerKind } from "./overlay/layer_kind.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
-export * from "./overlay/overlay_mounter.ts";
+export type * from "./overlay/overlay_mounter.ts";
 export * from "./overlay/prepare_layers.ts";
 export * from "./overlay/prune_layers.ts";
 export { type OverlaySupport, overlaySupported } from "./overlay/supported.ts";
