@@ -1,5 +1,8 @@
 import { networkError, stallError } from "./_network_failure.ts";
 
+/** Most bytes of a chunk whose reader offers no memory for it. */
+const CHUNK_BYTES = 65_536;
+
 /** What an {@linkcode Answer} answers. */
 export interface Asked {
   readonly url: URL;
@@ -23,7 +26,7 @@ export class Answer implements Disposable {
   redirected = false;
   readonly #asked: Asked;
   readonly #controller: AbortController;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
+  readonly #reader: BodyReader | undefined;
   readonly #held: Disposable[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #readingSince = 0;
@@ -37,7 +40,7 @@ export class Answer implements Disposable {
     this.headers = response.headers;
     this.#asked = asked;
     this.#controller = controller;
-    this.#reader = response.body?.getReader();
+    this.#reader = response.body === null ? undefined : bodyReader(response.body);
     this.#isDone = this.#reader === undefined;
   }
 
@@ -46,15 +49,15 @@ export class Answer implements Disposable {
     this.#held.push(resource);
   }
 
-  /** The next bytes, or `undefined` at the end. */
-  async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#reader === undefined || this.#isDone) return undefined;
     this.#readingSince = performance.now();
     // One timer for many chunks: to start one for each would cost more than the chunk. It must
     // not be unref'd: Deno 2.9 never fires such a timer while all it does is to wait for a read.
     this.#timer ??= setTimeout(this.#watch, this.#asked.stallTimeoutMs);
     try {
-      const { done, value } = await this.#reader.read();
+      const { done, value } = await this.#reader.read(memory ?? new Uint8Array(CHUNK_BYTES));
       if (!done) return value;
       this.#isDone = true;
       this.#stopTimer();
@@ -96,5 +99,22 @@ export class Answer implements Disposable {
   #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+}
+
+/** Reads a body into memory that is offered to it, if it can. */
+type BodyReader = Pick<ReadableStreamBYOBReader, "cancel"> & {
+  read(
+    memory: Uint8Array<ArrayBuffer>,
+  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
+};
+
+function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch (error) {
+    // A body that was made from a stream of other chunks, as those of tests are.
+    if (error instanceof TypeError) return body.getReader();
+    throw error;
   }
 }

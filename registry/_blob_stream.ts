@@ -6,6 +6,11 @@ import { redactUrl } from "./_redact.ts";
 import { Retry, type RetryPolicy } from "./_retry.ts";
 import { NetworkError, RegistryError } from "./errors.ts";
 
+/**
+ * Most bytes of a chunk. Larger ones save calls; these still fit into a processor's cache, from
+ * where they are hashed and written.
+ */
+const CHUNK_BYTES = 262_144;
 /** So much in one attempt is worth the next one without a pause. */
 const GOOD_PROGRESS_BYTES = 64 * 1024;
 
@@ -27,6 +32,8 @@ export interface BlobSource {
 /** Options of {@linkcode openBlobStream}. */
 export interface BlobStreamOptions {
   readonly offset: number;
+  /** Whether a chunk is of no use to the reader any more once it reads the next one. */
+  readonly reuseMemory?: boolean | undefined;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
@@ -67,6 +74,8 @@ class BlobReader {
   #isRangeUsable = true;
   #offset: number;
   #attemptOffset = 0;
+  /** The last chunk, if its memory may be used again. */
+  #last: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(
     descriptor: Descriptor,
@@ -91,7 +100,7 @@ class BlobReader {
     while (this.#offset < size || this.#transfer !== undefined) {
       try {
         const transfer = this.#transfer ??= await this.#open();
-        const chunk = await transfer.read();
+        const chunk = await transfer.read(this.#memory());
         if (chunk !== undefined) return this.#count(chunk, transfer.url);
         if (this.#offset < size) throw this.#shortError(transfer.url);
         this.#close();
@@ -111,8 +120,17 @@ class BlobReader {
     this.#close();
   }
 
+  /** Where the next chunk may come. */
+  #memory(): Uint8Array<ArrayBuffer> {
+    const buffer = this.#last?.buffer;
+    this.#last = undefined;
+    const isFree = buffer !== undefined && !buffer.detached && buffer.byteLength === CHUNK_BYTES;
+    return isFree ? new Uint8Array(buffer) : new Uint8Array(CHUNK_BYTES);
+  }
+
   #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> {
     const { digest, size } = this.#descriptor;
+    if (this.#options.reuseMemory) this.#last = chunk;
     this.#offset += chunk.length;
     if (this.#offset <= size) return chunk;
     throw new DigestMismatchError({

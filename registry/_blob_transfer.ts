@@ -52,10 +52,11 @@ export class BlobTransfer implements Disposable {
     return new BlobTransfer(answer, answer, offset);
   }
 
-  /** The next bytes, or `undefined` at the end. */
-  async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    for (;;) {
-      const chunk = await this.#source.read();
+  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    for (let free = memory;;) {
+      const chunk = await this.#source.read(free);
+      free = undefined;
       if (chunk === undefined || this.#skip === 0) return chunk;
       const rest = chunk.subarray(this.#skip);
       this.#skip -= chunk.length - rest.length;

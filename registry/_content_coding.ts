@@ -5,8 +5,8 @@ import { RegistryError } from "./errors.ts";
 
 /** Something that bytes are read from, one chunk after another. */
 export interface ByteSource {
-  /** The next bytes, or `undefined` at the end. */
-  read(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 type Zlib = typeof import("node:zlib");

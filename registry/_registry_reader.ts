@@ -87,7 +87,7 @@ export class RegistryReader implements Disposable {
     descriptor: Descriptor,
     options: BlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, signal, onRetry } = options;
+    const { offset = 0, reuseMemory, signal, onRetry } = options;
     const { digest, size } = descriptor;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
       return Promise.reject(
@@ -105,7 +105,9 @@ export class RegistryReader implements Disposable {
     const onWarning = this.#warner(options);
     const sources = this.#blobSources(repository, descriptor, { task, onWarning }, options);
     return Promise.resolve(
-      openBlobStream(descriptor, sources, { offset, task, signal, onRetry, onWarning }),
+      openBlobStream(descriptor, sources, {
+        ...{ offset, reuseMemory, task, signal, onRetry, onWarning },
+      }),
     );
   }
 

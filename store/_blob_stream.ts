@@ -10,6 +10,8 @@ export interface BlobStreamOptions {
   readonly offset?: number | undefined;
   /** How many bytes at most; to the end if absent. */
   readonly length?: number | undefined;
+  /** Whether a chunk is of no use to the reader any more once it reads the next one. */
+  readonly reuseMemory?: boolean | undefined;
   /** Is shown each chunk before it is passed on, and the end before the stream closes. */
   readonly verifier?: Verifier | undefined;
   /** Ends the reading with its reason. */
@@ -21,7 +23,7 @@ export async function openBlobStream(
   path: string,
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const { offset = 0, length = Infinity, verifier, signal } = options;
+  const { offset = 0, length = Infinity, reuseMemory, verifier, signal } = options;
   signal?.throwIfAborted();
   // A link would lead out of the store, or out of the layout that is read.
   if (!(await Deno.lstat(path)).isFile) {
@@ -35,11 +37,14 @@ export async function openBlobStream(
     throw error;
   }
   let left = length;
+  let memory: ArrayBuffer | undefined;
   return new ReadableStream({
     async pull(controller) {
       try {
         signal?.throwIfAborted();
-        const buffer = new Uint8Array(Math.min(CHUNK_BYTES, left));
+        if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
+        const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, left));
+        if (!reuseMemory) memory = undefined;
         const count = left === 0 ? null : await file.read(buffer);
         if (count !== null) {
           const chunk = buffer.subarray(0, count);

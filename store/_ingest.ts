@@ -173,7 +173,12 @@ async function download(
       signal?.throwIfAborted();
       if (!writer.complete || writer.size === 0) {
         const offset = writer.size;
-        const stream = await open({ offset, onRetry, ...(signal && { signal }) });
+        const stream = await open({
+          offset,
+          onRetry,
+          reuseMemory: true,
+          ...(signal && { signal }),
+        });
         await transfer(stream, writer, follower, signal, report);
       }
       writer.finish();

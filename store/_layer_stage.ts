@@ -149,7 +149,7 @@ export class LocalStage implements LayerStage {
 
   async read(blob: string): Promise<void> {
     const { descriptor } = this.#plan;
-    this.#start(await openBlobStream(blob, { signal: this.#stop.signal }), { descriptor });
+    this.#start(await this.#openBlob(blob), { descriptor });
     await this.#work;
   }
 
@@ -164,7 +164,7 @@ export class LocalStage implements LayerStage {
       if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return { report, hasRoot };
     }
     const { descriptor } = this.#plan;
-    const stream = await openBlobStream(blob, { signal: this.#stop.signal });
+    const stream = await this.#openBlob(blob);
     const root = `${work}/${BASE_STAGE}`;
     const report = await extractLayer(stream, root, { ...this.#options(), descriptor });
     return { report, hasRoot: this.#hasRoot };
@@ -175,6 +175,10 @@ export class LocalStage implements LayerStage {
     this.#stop.abort(reason);
     this.#queue?.fail(reason);
     await this.#work?.catch(() => {});
+  }
+
+  async #openBlob(blob: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return await openBlobStream(blob, { reuseMemory: true, signal: this.#stop.signal });
   }
 
   #open(): ByteQueue {

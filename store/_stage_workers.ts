@@ -221,8 +221,7 @@ class WorkerStage implements LayerStage {
 
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
     this.#inFlight += chunk.length;
-    // What is part of a larger buffer must not take that away.
-    this.#line.send(chunk.length === chunk.buffer.byteLength ? chunk : chunk.slice());
+    this.#line.send(chunk);
     if (this.#inFlight <= WINDOW_BYTES) return;
     this.#room ??= Promise.withResolvers();
     return this.#room.promise;

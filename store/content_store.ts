@@ -41,6 +41,13 @@ export interface OpenBlobOptions {
    * @default All that follow.
    */
   readonly length?: number;
+  /**
+   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
+   * chunk, or has transferred its buffer, before it reads on.
+   *
+   * @default {false}
+   */
+  readonly reuseMemory?: boolean;
   /** Stops the reading. */
   readonly signal?: AbortSignal;
 }
@@ -213,11 +220,11 @@ export class ContentStore {
     digest: Digest,
     options: OpenBlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, length, signal } = options;
+    const { offset = 0, length, reuseMemory, signal } = options;
     const path = this.blobPath(digest);
     const whole = offset === 0 && length === undefined;
     const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
-    return await openBlobStream(path, { offset, length, verifier, signal });
+    return await openBlobStream(path, { offset, length, reuseMemory, verifier, signal });
   }
 
   /**

@@ -89,8 +89,12 @@ export class StoredLayer implements Layer {
   async compressed(
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, signal } = options;
-    return await this.#store.openBlob(this.digest, { offset, ...(signal && { signal }) });
+    const { offset = 0, reuseMemory = false, signal } = options;
+    return await this.#store.openBlob(this.digest, {
+      offset,
+      reuseMemory,
+      ...(signal && { signal }),
+    });
   }
 
   /** Opens the tar archive in the layer; both digests are compared on the way. */

@@ -239,12 +239,12 @@ Deno.test("RemoteClient.blob() treats silence as a cut", async () => {
 
 Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry", async () => {
   await using scene = makeScene([], { blobSize: 8 * MIB });
-  using client = testClient({ stallTimeoutMs: 30, retries: 0 });
+  using client = testClient({ stallTimeoutMs: 100, retries: 0 });
   const stream = await client.blob(scene.reference, scene.blob.descriptor);
   const reader = stream.getReader();
   let size = (await reader.read()).value?.length ?? 0;
 
-  await new Promise((resolve) => setTimeout(resolve, 120));
+  await new Promise((resolve) => setTimeout(resolve, 400));
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.length;
   }
