@@ -15,7 +15,7 @@ import {
   platformFit,
   type RemoteImage,
   type RemoteLayer,
-  Verifier,
+  verifyBytes,
 } from "../spec/mod.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
@@ -127,9 +127,7 @@ async function readConfig(
           limit: "config bytes",
           option: "maxConfigBytes",
         });
-        const verifier = new Verifier(descriptor, redactUrl(answer.url));
-        verifier.update(bytes);
-        verifier.finish();
+        await verifyBytes(bytes, descriptor, redactUrl(answer.url));
         return bytes;
       });
     }, context);

@@ -12,7 +12,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
   parseManifest,
-  Verifier,
+  verifyBytes,
 } from "../spec/mod.ts";
 import type { Answer } from "./_answer.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
@@ -53,7 +53,7 @@ export async function readManifest(
     });
     const header = answer.headers.get("docker-content-digest");
     const digest = reference.digest ?? (isDigest(header) ? header : digestOf(bytes));
-    verify(bytes, { digest }, redactUrl(answer.url));
+    await verifyBytes(bytes, { digest }, redactUrl(answer.url));
     return toDocument(bytes, { digest, mediaType: mediaTypeOf(answer) }, context.maxLayers);
   });
 }
@@ -71,7 +71,7 @@ export async function readNestedManifest(
   const { registry: host, repository: name } = repository;
   const reference = { registry: host, repository: name, digest };
   const document = await readManifest(registry, reference, context);
-  verify(document.bytes, { digest, size }, undefined);
+  await verifyBytes(document.bytes, { digest, size });
   return document;
 }
 
@@ -114,16 +114,6 @@ function describeHead(answer: Answer, reference: Reference): Descriptor | undefi
 function mediaTypeOf(answer: Answer): string {
   const [type = ""] = (answer.headers.get("content-type") ?? "").split(";");
   return type.trim().toLowerCase();
-}
-
-function verify(
-  bytes: Uint8Array,
-  expected: Pick<Descriptor, "digest"> & { readonly size?: number },
-  source: string | undefined,
-): void {
-  const verifier = new Verifier(expected, source);
-  verifier.update(bytes);
-  verifier.finish();
 }
 
 function toDocument(

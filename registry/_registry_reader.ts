@@ -1,5 +1,4 @@
 import {
-  type BlobReadOptions,
   type Descriptor,
   embeddedData,
   type ImageDocument,

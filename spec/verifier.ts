@@ -1,4 +1,4 @@
-import { type Digest, digestAlgorithm, Digester } from "./digest.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "./digest.ts";
 import { DigestMismatchError } from "./errors.ts";
 
 /** What bytes must be: a digest and, where known, their number. A descriptor is one. */
@@ -80,6 +80,59 @@ export class Verifier {
       source: this.#source,
     });
   }
+}
+
+/** What Web Crypto calls the algorithms. */
+const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
+  sha256: "SHA-256",
+  sha512: "SHA-512",
+};
+
+/**
+ * Checks bytes that are in memory as a whole against a digest and a size.
+ *
+ * Unlike {@linkcode Verifier} it does with Web Crypto, so that a program that reads nothing but
+ * documents does not load Node's `crypto`.
+ *
+ * @param bytes What to check.
+ * @param expected What the bytes must be.
+ * @param source Names where they come from in the error.
+ * @throws {DigestMismatchError} If they are something else.
+ *
+ * @example Check a document
+ * ```ts
+ * import { digestOf, DigestMismatchError, verifyBytes } from "@x/oci/spec";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const bytes = new TextEncoder().encode("{}");
+ * await verifyBytes(bytes, { digest: digestOf(bytes), size: 2 });
+ *
+ * await assertRejects(
+ *   () => verifyBytes(new Uint8Array(2), { digest: digestOf(bytes) }),
+ *   DigestMismatchError,
+ * );
+ * ```
+ */
+export async function verifyBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  expected: Expectation,
+  source?: string,
+): Promise<void> {
+  const { digest, size = bytes.length } = expected;
+  let actual: Digest | undefined;
+  if (bytes.length === size) {
+    const algorithm = digestAlgorithm(digest);
+    const hash = await crypto.subtle.digest(WEB_CRYPTO_NAMES[algorithm], bytes);
+    actual = `${algorithm}:${new Uint8Array(hash).toHex()}`;
+    if (actual === digest) return;
+  }
+  throw new DigestMismatchError({
+    expected: digest,
+    actual,
+    expectedSize: expected.size,
+    size: bytes.length,
+    source,
+  });
 }
 
 /**

@@ -173,12 +173,9 @@ async function download(
       signal?.throwIfAborted();
       if (!writer.complete || writer.size === 0) {
         const offset = writer.size;
-        const stream = await open({
-          offset,
-          onRetry,
-          reuseMemory: true,
-          ...(signal && { signal }),
-        });
+        // A follower keeps the chunks that it is given.
+        const reuseMemory = follower === undefined;
+        const stream = await open({ offset, reuseMemory, onRetry, ...(signal && { signal }) });
         await transfer(stream, writer, follower, signal, report);
       }
       writer.finish();

@@ -8,6 +8,7 @@ import {
   LimitError,
   MAX_CONFIG_BYTES,
   Verifier,
+  verifyBytes,
 } from "../spec/mod.ts";
 import { type BlobSource, ingestBlob, type Ingestion, type IngestOptions } from "./_ingest.ts";
 import { openBlobStream } from "./_blob_stream.ts";
@@ -200,9 +201,7 @@ export class ContentStore {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
     const bytes = await Deno.readFile(path);
-    const verifier = new Verifier(blob, `"${path}"`);
-    verifier.update(bytes);
-    verifier.finish();
+    await verifyBytes(bytes, blob, `"${path}"`);
     return bytes;
   }
 

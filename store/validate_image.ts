@@ -1,10 +1,9 @@
 import {
   DiffIdMismatchError,
   type Digest,
-  type ImageDocument,
   LimitError,
   MAX_LAYERS,
-  Verifier,
+  verifyBytes,
 } from "../spec/mod.ts";
 import type { Image } from "./image.ts";
 
@@ -72,19 +71,15 @@ export async function validateImage(
   if (layers.length > maxLayers) {
     throw new LimitError("layers", maxLayers, layers.length, image.digest, "maxLayers");
   }
-  for (const document of [...indexes, manifest, config]) verifyDocument(document);
+  for (const { bytes, descriptor } of [...indexes, manifest, config]) {
+    await verifyBytes(bytes, descriptor);
+  }
   verifyChain(image);
   for (const layer of layers) {
     const bytes = await layer.uncompressed(signal && { signal });
     await bytes.pipeTo(new WritableStream());
     onLayer?.(layer.digest);
   }
-}
-
-function verifyDocument({ descriptor, bytes }: ImageDocument<unknown>): void {
-  const verifier = new Verifier(descriptor);
-  verifier.update(bytes);
-  verifier.finish();
 }
 
 /** Each document must be pointed to by the one before, and the layers by manifest and config. */

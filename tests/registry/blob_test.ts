@@ -237,6 +237,26 @@ Deno.test("RemoteClient.blob() treats silence as a cut", async () => {
   assertEquals(reasons, ["stalled", "stalled"]);
 });
 
+Deno.test("RemoteClient.blob() uses the memory of a chunk again only if it may", async () => {
+  await using scene = makeScene([], { blobSize: 2 * MIB });
+  using client = testClient();
+  const read = async (reuseMemory: boolean) => {
+    const stream = await client.blob(scene.reference, scene.blob.descriptor, { reuseMemory });
+    const copies: Uint8Array<ArrayBuffer>[] = [];
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stream) {
+      copies.push(chunk.slice());
+      chunks.push(chunk);
+    }
+    const bytes = new Uint8Array(await new Blob(copies).arrayBuffer());
+    assertEquals(bytes, scene.blob.bytes);
+    return chunks.filter((chunk) => chunk.buffer.byteLength > 0).length / chunks.length;
+  };
+
+  assertEquals(await read(false), 1);
+  assert(await read(true) < 1);
+});
+
 Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry", async () => {
   await using scene = makeScene([], { blobSize: 8 * MIB });
   using client = testClient({ stallTimeoutMs: 100, retries: 0 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
-import { DigestMismatchError, OciError } from "../../spec/mod.ts";
+import { type BlobReadOptions, DigestMismatchError, OciError } from "../../spec/mod.ts";
 import { ContentStore, type Ingestion, type IngestProgress } from "../../store/mod.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { countingSource, randomBlob } from "./_blob_source.ts";
@@ -53,6 +53,29 @@ Deno.test("ingest() goes on where a failed transfer ended", async () => {
   assertEquals(source.offsets, [broken.bytes]);
   assertEquals(resumed, broken.bytes);
   assertEquals(broken.bytes + source.bytes, BYTES.length);
+});
+
+Deno.test("ingest() lets memory be used again only where nobody keeps the chunks", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const seen: (boolean | undefined)[] = [];
+  const open = ({ reuseMemory }: BlobReadOptions) => {
+    seen.push(reuseMemory);
+    return Promise.resolve(new Blob([BYTES]).stream());
+  };
+  const kept: Uint8Array[] = [];
+  const follower = {
+    write: (chunk: Uint8Array) => void kept.push(chunk),
+    close: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+  };
+  await store.ingest(DESCRIPTOR, open);
+  await Deno.remove(store.blobPath(DESCRIPTOR.digest));
+
+  await store.ingest(DESCRIPTOR, open, { follower });
+
+  assertEquals(seen, [true, false]);
+  assertEquals(new Uint8Array(await new Blob(kept as BlobPart[]).arrayBuffer()), BYTES);
 });
 
 Deno.test("ingest() commits a part that was complete already without a request", async () => {
