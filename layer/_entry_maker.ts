@@ -58,7 +58,9 @@ export class EntryMaker {
     const parent = this.#names.directories.make(path.slice(0, Math.max(slash, 0)));
     const spot = parent.spot(path.slice(slash + 1), path);
     const { type } = header;
-    if (type === "file") return this.#replace(spot, () => this.#tree.createFile(spot.path));
+    if (type === "file") {
+      return this.#replace(spot, () => this.#tree.createFile(spot.path, header.mode));
+    }
     if (type === "directory") this.#makeDirectory(header, spot);
     else if (type === "symlink") this.#makeSymlink(header, spot);
     else if (type === "hardlink") this.#makeHardLink(header, spot);

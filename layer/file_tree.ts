@@ -99,8 +99,13 @@ export interface FileTree extends Disposable {
   openFile(path: string): TreeReader;
   /** Makes a directory of mode 0700; `false` if there is something at `path` already. */
   makeDirectory(path: string): boolean;
-  /** Makes a file of mode 0600; `undefined` if there is something at `path` already. */
-  createFile(path: string): TreeFile | undefined;
+  /**
+   * Makes a file; `undefined` if there is something at `path` already.
+   *
+   * @param mode The permissions that it is to get in the end. A tree may give them to it at once,
+   * as far as the system lets it: `setMode` is called all the same. 0600 by default.
+   */
+  createFile(path: string, mode?: number): TreeFile | undefined;
   /** Makes a symbolic link; `false` if there is something at `path` already. */
   makeSymlink(path: string, target: string): boolean;
   /** Gives the entry at `target`, itself if it is a link, the name `path` as well. */

@@ -219,3 +219,52 @@ Deno.test({
     assertEquals(tree.list(""), ["\ufffd"]);
   },
 });
+
+/** A default access control list: the owner may all, the group may read, nobody else anything. */
+const DEFAULT_ACL = new Uint8Array([
+  ...[2, 0, 0, 0],
+  ...[1, 0, 7, 0, 255, 255, 255, 255],
+  ...[4, 0, 4, 0, 255, 255, 255, 255],
+  ...[32, 0, 0, 0, 255, 255, 255, 255],
+]);
+
+Deno.test({
+  name: "native tree: files get their owner and mode, whatever their directory passes on to them",
+  ignore: !isLinux || Deno.uid() !== 0,
+  fn: async () => {
+    await using temp = await makeTempDir();
+    using tree = openFileTree(temp.path, { backend: "native" });
+    const modes = [0o644, 0o644, 0o666, 0o600, 0o4755, 0, 0o777, 0o666];
+    const make = (directory: string) => {
+      return modes.map((mode, i) => {
+        const path = `${directory}/${mode}-${i}-${tree.list(directory).length}`;
+        using file = tree.createFile(path, mode);
+        file?.setOwner(i % 2, i % 3);
+        file?.setMode(mode);
+        return { path, status: { uid: i % 2, gid: i % 3, mode } };
+      });
+    };
+    const made: { path: string; status: object }[] = [];
+    for (const directory of ["plain", "setgid", "acl"]) {
+      tree.makeDirectory(directory);
+      made.push(...make(directory));
+    }
+    {
+      using setgid = tree.open("setgid");
+      setgid.setOwner(0, 7);
+      setgid.setMode(0o2777);
+    }
+    made.push(...make("setgid"));
+    {
+      using acl = tree.open("acl");
+      acl.setXattr("system.posix_acl_default", DEFAULT_ACL);
+    }
+
+    made.push(...make("acl"));
+
+    for (const { path, status } of made) {
+      const { uid, gid, mode } = tree.status(path) ?? {};
+      assertEquals({ path, uid, gid, mode }, { path, ...status } as unknown);
+    }
+  },
+});
