@@ -27,5 +27,6 @@ export * from "./hash_cache.ts";
 export type * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
+export * from "./prepare.ts";
 export * from "./pull.ts";
 export * from "./unpack.ts";

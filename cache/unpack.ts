@@ -1,5 +1,4 @@
-import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
-import type { ImageDocument, RemoteImage } from "../spec/mod.ts";
+import type { Reference } from "../registry/mod.ts";
 import {
   type Image,
   unpackImage,
@@ -7,7 +6,7 @@ import {
   type UnpackReport,
 } from "../store/mod.ts";
 import { openImageSource } from "./_image_source.ts";
-import { ProgressMeter } from "./_progress_meter.ts";
+import { keepWhile } from "./_keep_while.ts";
 import type { PullOptions } from "./pull.ts";
 
 /** Options for {@linkcode unpack}. */
@@ -54,40 +53,9 @@ export async function unpack(
   directory: string,
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
-  const { onProgress } = options;
   using source = await openImageSource(reference, options);
-  let meter: ProgressMeter | undefined;
-  const found = await source.puller.find(source.reference, {
-    ...source.options,
-    // Once the meter counts, what the keeping of the image reports is known.
-    ...(onProgress && {
-      onProgress: (event: ImageProgress) => {
-        if (meter === undefined) onProgress(event);
-      },
-    }),
+  const { image, result: report } = await keepWhile(source, (found, listener) => {
+    return unpackImage(source.store, found, directory, { ...options, ...listener });
   });
-  if (!found.isCached) {
-    const { layers } = found.image;
-    const name = formatReference(source.reference);
-    meter = new ProgressMeter(name, [...layers, ...documentsOf(found.image)], onProgress);
-  }
-  const report = await unpackImage(source.store, found.image, directory, {
-    ...options,
-    onProgress: (layer, progress) => meter?.update(layer, progress),
-    onLayer: (layer, { status, ...progress }) => {
-      meter?.finish(layer, { ...progress, cached: status === "cached" });
-    },
-  });
-  const image = await found.keep();
-  for (const { descriptor } of documentsOf(image)) {
-    meter?.finish(descriptor, { bytes: descriptor.size, resumed: 0, retries: 0 });
-  }
-  meter?.end();
   return { image, report };
-}
-
-function documentsOf(
-  { config, manifest, indexes }: RemoteImage,
-): readonly ImageDocument<unknown>[] {
-  return [config, manifest, ...indexes];
 }

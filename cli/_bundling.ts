@@ -1,10 +1,5 @@
-import { formatReference, type Reference } from "../registry/mod.ts";
-import {
-  type Image,
-  openBundler,
-  type OverlayBundler,
-  type UncompressedBundler,
-} from "../store/mod.ts";
+import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
+import { type Image, openBundler, OverlayBundler, type UncompressedBundler } from "../store/mod.ts";
 import type { ContainerOptions } from "./_container_options.ts";
 import type { RegistryOptions } from "./_options.ts";
 import { openPuller } from "./_puller.ts";
@@ -24,23 +19,23 @@ export interface Bundling {
 export async function prepareBundling(session: Session): Promise<Bundling> {
   const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
   const { signal, warn: onWarning } = session;
-  const { reference, image } = await pullOperand(session);
+  const source = readSource(session.operands[0] ?? "");
+  using puller = await openPuller(session);
+  const found = await puller.find(source);
+  const { reference } = found;
+  session.workOn(formatReference(reference));
   const bundler = await openBundler(await openStore(session), {
     ...{ kind, signal, onWarning },
     ...(jobs === undefined ? {} : { jobs }),
   });
-  return { reference, image, bundler };
-}
-
-async function pullOperand(session: Session): Promise<Omit<Bundling, "bundler">> {
-  const source = readSource(session.operands[0] ?? "");
-  using puller = await openPuller(session);
-  const { reference, pull } = await puller.find(source);
-  session.workOn(formatReference(reference));
   using progress = showProgress(session);
-  const image = await pull((event) => {
+  const report = (event: ImageProgress) => {
     // What is in the store already is not worth a word beside what the container says.
     if (!event.cached) progress.report(event);
-  });
-  return { reference, image };
+  };
+  const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
+  const image = mounter === undefined
+    ? await found.pull(report)
+    : await found.prepare(report, { mounter });
+  return { reference, image, bundler };
 }

@@ -1,4 +1,4 @@
-import { pull, type PullOptions } from "../cache/mod.ts";
+import { prepare, type PrepareOptions, pull, type PullOptions } from "../cache/mod.ts";
 import type { ImageClientOptions, ImageProgress, Reference } from "../registry/mod.ts";
 import { type Image, LayoutClient } from "../store/mod.ts";
 import { readAuth } from "./_auth.ts";
@@ -20,6 +20,11 @@ export interface FoundSource {
   readonly reference: Reference;
   /** Brings it there, for the platform that is wanted or for another. */
   pull(onProgress: (event: ImageProgress) => void, platform?: string): Promise<Image>;
+  /** Likewise, and extracts its layers for overlays in the same pass. */
+  prepare(
+    onProgress: (event: ImageProgress) => void,
+    options?: Pick<PrepareOptions, "mounter" | "platform">,
+  ): Promise<Image>;
 }
 
 /** Makes the puller that the options describe. Whoever gets it disposes of it. */
@@ -36,6 +41,7 @@ export async function openPuller(session: Session): Promise<Puller> {
     pull: (onProgress, platform) => {
       return pull(reference, { ...options, ...(platform && { platform }), onProgress });
     },
+    prepare: (onProgress, more) => prepare(reference, { ...options, ...more, onProgress }),
   });
   return {
     find: async (source) => {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { formatReference, type Reference } from "../registry/mod.ts";
+import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
 import { type Digest, formatPlatform } from "../spec/mod.ts";
-import { type Image, prepareLayers } from "../store/mod.ts";
+import type { Image } from "../store/mod.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder } from "./_finder.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
@@ -9,7 +9,6 @@ import { type FoundSource, openPuller } from "./_puller.ts";
 import { type ImageSource, readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
-import { openStore } from "./_store.ts";
 import { imageSize } from "./_stored_images.ts";
 
 /** Describes `oci pull`. */
@@ -56,12 +55,13 @@ export async function run(session: Session): Promise<void> {
   const results: PullResult[] = [];
   for (const [i, source] of sources.entries()) {
     session.workOn(session.operands[i] ?? "");
-    const { reference, pull } = await puller.find(source);
+    const found = await puller.find(source);
+    const { reference } = found;
     session.workOn(formatReference(reference));
     const platforms = allPlatforms ? await platformsOf(session, source) : [undefined];
     const pulled: PullResult[] = [];
     for (const platform of platforms) {
-      pulled.push(await pullOne(session, reference, pull, platform));
+      pulled.push(await pullOne(session, found, platform));
     }
     results.push(...pulled);
     const lines = new Set(pulled.map(({ digest }) => pinned(reference, digest)));
@@ -98,25 +98,20 @@ async function platformsOf(
 
 async function pullOne(
   session: Session,
-  reference: Reference,
-  pull: FoundSource["pull"],
+  found: FoundSource,
   platform: string | undefined,
 ): Promise<PullResult> {
+  const { unpack } = session.options<PullOptions>();
   const fetched = new Set<Digest>();
   using progress = showProgress(session);
-  const image = await pull((event) => {
+  const report = (event: ImageProgress) => {
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
-  }, platform);
-  const { unpack, jobs } = session.options<PullOptions>();
-  if (unpack) {
-    await prepareLayers(await openStore(session), image, {
-      signal: session.signal,
-      onWarning: session.warn,
-      ...(jobs === undefined ? {} : { jobs }),
-    });
-  }
-  return describePull(reference, image, fetched);
+  };
+  const image = unpack
+    ? await found.prepare(report, platform === undefined ? {} : { platform })
+    : await found.pull(report, platform);
+  return describePull(found.reference, image, fetched);
 }
 
 function describePull(

@@ -1,26 +1,27 @@
-import type { ExtractReport } from "../layer/mod.ts";
+import { ExtractError, extractLayer, type ExtractReport } from "../layer/mod.ts";
 import type { Descriptor, Digest } from "../spec/mod.ts";
+import { openBlobStream } from "./_blob_stream.ts";
+import { ByteQueue } from "./_byte_queue.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
-import { ContentStore } from "./content_store.ts";
-import { StoredLayer } from "./image.ts";
-import { extractOverlayLayer, type LayerExtractionOptions } from "./overlay/layer_extraction.ts";
+import { clearDraftRoot } from "./overlay/_draft_root.ts";
+import type { LayerExtractionOptions } from "./overlay/layer_extraction.ts";
+import { layerWhiteouts } from "./overlay/_layer_whiteouts.ts";
 
-/** Which layer of which store is extracted where; plain data. */
+/** Which layer is extracted where; plain data. */
 export interface OverlayPlan {
-  /** The directory of the store. */
-  readonly store: string;
   readonly root: string;
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
   readonly options: Omit<LayerExtractionOptions, "signal" | "onWarning">;
 }
 
-/** The extraction of a layer for overlays, which is read from the store. */
+/** The extraction of a layer for overlays, as its bytes come or from its blob. */
 export class OverlayStage implements LayerStage {
   readonly position = 0;
   readonly #plan: OverlayPlan;
   readonly #listener: StageListener;
   readonly #stop = new AbortController();
+  #queue: ByteQueue | undefined;
   #work: Promise<ExtractReport> | undefined;
 
   constructor(plan: OverlayPlan, listener: StageListener) {
@@ -28,40 +29,70 @@ export class OverlayStage implements LayerStage {
     this.#listener = listener;
   }
 
-  async read(): Promise<void> {
-    this.#work = this.#extract();
-    await this.#work;
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
+    return this.#open().write(chunk);
+  }
+
+  async close(): Promise<void> {
+    this.#open().close();
+    await this.#settle();
+  }
+
+  async restart(): Promise<void> {
+    const queue = this.#queue;
+    this.#queue = undefined;
+    queue?.fail(new Error("Cannot go on: the bytes were wrong"));
+    await this.#work?.catch(() => {});
+    this.#work = undefined;
+    await clearDraftRoot(this.#plan.root);
+  }
+
+  async read(blob: string): Promise<void> {
+    const { descriptor } = this.#plan;
+    const { signal } = this.#stop;
+    this.#start(await openBlobStream(blob, { reuseMemory: true, signal }), descriptor);
+    await this.#settle();
   }
 
   async merge(): Promise<StageResult> {
-    const report = await (this.#work ??= this.#extract());
-    return { report, hasRoot: false };
-  }
-
-  write(): void {
-    throw new TypeError("Cannot write to the extraction of a stored layer");
-  }
-
-  close(): Promise<void> {
-    return this.read();
-  }
-
-  restart(): Promise<void> {
-    return Promise.reject(new TypeError("Cannot restart the extraction of a stored layer"));
+    if (this.#work === undefined) throw new TypeError("Cannot merge a layer before it is read");
+    return { report: await this.#work, hasRoot: false };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error("Cannot go on: the extraction was stopped"));
+    const reason = new Error("Cannot go on: the extraction was stopped");
+    this.#stop.abort(reason);
+    this.#queue?.fail(reason);
     await this.#work?.catch(() => {});
   }
 
-  async #extract(): Promise<ExtractReport> {
-    const { store, root, descriptor, diffId, options } = this.#plan;
-    const layer = new StoredLayer(await ContentStore.open(store), descriptor, diffId);
-    return await extractOverlayLayer(layer, root, {
-      ...options,
-      signal: this.#stop.signal,
+  #open(): ByteQueue {
+    if (this.#queue === undefined) {
+      this.#queue = new ByteQueue();
+      this.#start(this.#queue.readable, undefined);
+    }
+    return this.#queue;
+  }
+
+  #start(stream: ReadableStream<Uint8Array>, descriptor: Descriptor | undefined): void {
+    const { root, diffId, options: { namespace, ...options } } = this.#plan;
+    const { digest, mediaType } = this.#plan.descriptor;
+    this.#work = extractLayer(stream, root, {
+      ...{ ...options, layer: digest, diffId, signal: this.#stop.signal },
+      ...(descriptor === undefined ? { mediaType } : { descriptor }),
+      ...(namespace && { whiteouts: layerWhiteouts(namespace) }),
       onWarning: (message) => this.#listener.warn(message),
     });
+    // Whoever waits for it hears of a failure; nobody may be waiting yet.
+    this.#work.catch(() => {});
+  }
+
+  /** The bytes are right even if the layer cannot be extracted alone: `merge` tells of that. */
+  async #settle(): Promise<void> {
+    try {
+      await this.#work;
+    } catch (error) {
+      if (!(error instanceof ExtractError)) throw error;
+    }
   }
 }

@@ -31,6 +31,7 @@ export type { StoredReference } from "./layout_index.ts";
 export * from "./export_image.ts";
 export * from "./image.ts";
 export * from "./image_files.ts";
+export type { LayerListener } from "./layer_listener.ts";
 export * from "./layout_client.ts";
 export * from "./open_bundler.ts";
 export type { LayerExtraction, LayerExtractionOptions } from "./overlay/layer_extraction.ts";

@@ -10,19 +10,19 @@ import {
   type TreeBackend,
   type XattrMode,
 } from "../layer/mod.ts";
-import type { Descriptor, RemoteImage } from "../spec/mod.ts";
+import type { RemoteImage } from "../spec/mod.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import type { Ingestion, IngestProgress } from "./_ingest.ts";
 import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";
 import { hasPaths, retainPaths, selectPaths } from "./_path_selection.ts";
 import { StageWorkers } from "./_stage_workers.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "./content_store.ts";
 import { StoredLayer } from "./image.ts";
+import type { LayerListener } from "./layer_listener.ts";
 
 /** Options for {@linkcode unpackImage}. */
-export interface UnpackImageOptions extends TarLimits {
+export interface UnpackImageOptions extends TarLimits, LayerListener {
   /**
    * Whether the directory may hold something, over which the image is laid.
    *
@@ -80,10 +80,6 @@ export interface UnpackImageOptions extends TarLimits {
   readonly jobs?: number;
   /** Stops the work. What has been downloaded stays to be resumed. */
   readonly signal?: AbortSignal;
-  /** Is told how far the download of a layer is. */
-  readonly onProgress?: (layer: Descriptor, progress: IngestProgress) => void;
-  /** Is told that a layer is in the store, and how it got there. */
-  readonly onLayer?: (layer: Descriptor, ingestion: Ingestion) => void;
   /** Is told what is odd but not fatal. */
   readonly onWarning?: (message: string) => void;
 }

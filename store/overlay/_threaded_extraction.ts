@@ -1,19 +1,37 @@
 import type { StageWorkers } from "../_stage_workers.ts";
 import type { ContentStore } from "../content_store.ts";
+import type { LayerListener } from "../layer_listener.ts";
 import type { LayerExtraction } from "./layer_extraction.ts";
 
-/** Extracts the layers of a store in threads. */
-export function threadedExtraction(store: ContentStore, workers: StageWorkers): LayerExtraction {
-  return async ({ descriptor, diffId }, root, { signal, onWarning, ...options }) => {
+/**
+ * Extracts layers in threads: from the store or, of one that is not there yet, while its bytes
+ * come into it.
+ */
+export function threadedExtraction(
+  store: ContentStore,
+  workers: StageWorkers,
+  { onProgress, onLayer }: LayerListener = {},
+): LayerExtraction {
+  return async (layer, root, { signal, onWarning, ...options }) => {
     signal?.throwIfAborted();
+    const { descriptor, diffId, source } = layer;
     await using stage = await workers.openOverlay(
-      { store: store.path, root, descriptor, diffId, options },
+      { root, descriptor, diffId, options },
       { warn: (message) => onWarning?.(message), fail() {} },
     );
     const stop = () => void stage[Symbol.asyncDispose]();
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      return (await stage.merge("")).report;
+      const ingestion = await store.ingest(descriptor, (options) => layer.compressed(options), {
+        follower: stage,
+        ...(signal && { signal }),
+        ...(source === undefined ? {} : { source }),
+        ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
+      });
+      onLayer?.(descriptor, ingestion);
+      const blob = store.blobPath(descriptor.digest);
+      if (ingestion.status === "cached") await stage.read(blob);
+      return (await stage.merge(blob)).report;
     } catch (error) {
       signal?.throwIfAborted();
       throw error;

@@ -1,5 +1,5 @@
 import { extractLayer, type ExtractReport, type Ownership } from "../../layer/mod.ts";
-import type { Layer } from "../image.ts";
+import type { RemoteLayer } from "../../spec/mod.ts";
 import { layerWhiteouts } from "./_layer_whiteouts.ts";
 import type { LayerKind } from "./layer_kind.ts";
 
@@ -26,14 +26,14 @@ export interface LayerExtractionOptions {
  * @param options How.
  */
 export type LayerExtraction = (
-  layer: Layer,
+  layer: RemoteLayer,
   root: string,
   options: LayerExtractionOptions,
 ) => Promise<ExtractReport>;
 
 /** Extracts one layer in this thread. */
 export async function extractOverlayLayer(
-  layer: Layer,
+  layer: RemoteLayer,
   root: string,
   options: LayerExtractionOptions,
 ): Promise<ExtractReport> {

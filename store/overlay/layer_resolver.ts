@@ -5,15 +5,15 @@ import {
   type Ownership,
   syncFileSystem,
 } from "../../layer/mod.ts";
-import type { Digest } from "../../spec/mod.ts";
+import type { Digest, RemoteImage, RemoteLayer } from "../../spec/mod.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import { warnOfSkipped } from "../_skipped_warning.ts";
 import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
-import type { Image, Layer } from "../image.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
+import { hasDraftRootEntry, makeDraftRoot } from "./_draft_root.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
@@ -91,29 +91,36 @@ export class OverlayLayerResolver {
   /**
    * Finds the directories of an image's layers, and makes those that are missing.
    *
-   * @param image An image of the store.
+   * @param image An image of the store; or one whose layers 'extract' brings there.
    * @returns The directories, the base first.
    * @throws {ExtractError} If a layer cannot be extracted.
    * @throws {DigestMismatchError} If a layer's blob is corrupt.
    * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
    */
-  async resolve(image: Image): Promise<readonly ExtractedLayer[]> {
+  async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
+    const failure = new AbortController();
+    const signals = [failure.signal, this.#options.signal].filter((signal) => signal !== undefined);
+    const signal = AbortSignal.any(signals);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
     for (const [i, layer] of image.layers.entries()) {
       const parents = resolving.slice();
-      resolving.push(this.#resolve(layer, chainIds[i] ?? layer.diffId, parents));
+      const task = this.#resolve(layer, chainIds[i] ?? layer.diffId, parents, signal);
+      task.catch((error) => failure.abort(error));
+      resolving.push(task);
     }
-    const settled = await Promise.allSettled(resolving);
     // Everything that was begun has ended before a failure is told, the first one's.
-    for (const result of settled) if (result.status === "rejected") throw result.reason;
+    await Promise.allSettled(resolving);
+    this.#options.signal?.throwIfAborted();
+    failure.signal.throwIfAborted();
     return await Promise.all(resolving);
   }
 
   async #resolve(
-    layer: Layer,
+    layer: RemoteLayer,
     chainId: Digest,
     parents: readonly Promise<ExtractedLayer>[],
+    signal: AbortSignal,
   ): Promise<ExtractedLayer> {
     const { ownership, mounter: { namespace } } = this.#options;
     const kind = formatLayerKind({ namespace, ownership });
@@ -124,14 +131,14 @@ export class OverlayLayerResolver {
     // By ChainID, so that tasks with the same layer over other parents go their own ways.
     const task = `${this.#chains.path} ${chained}`;
     for (;;) {
-      this.#options.signal?.throwIfAborted();
+      signal.throwIfAborted();
       const other = running.get(task);
       if (other === undefined) break;
       // If the other task fails or is stopped, this one does the work itself.
       const chain = await other.catch(() => undefined);
       if (chain !== undefined) return chain;
     }
-    const own = this.#extract(layer, alone, chained, parents);
+    const own = this.#extract(layer, alone, chained, parents, signal);
     running.set(task, own);
     try {
       return await own;
@@ -141,34 +148,39 @@ export class OverlayLayerResolver {
   }
 
   async #extract(
-    layer: Layer,
+    layer: RemoteLayer,
     alone: string,
     chained: string,
     parents: readonly Promise<ExtractedLayer>[],
+    signal: AbortSignal,
   ): Promise<Chain> {
     const isBase = parents.length === 0;
-    const chain = await this.#limit.run(() => this.#extractAlone(layer, alone, chained, isBase));
+    const chain = await this.#limit.run(() => {
+      return this.#extractAlone(layer, alone, chained, isBase, signal);
+    });
     if (chain !== undefined) return chain;
     // Not while this task keeps others from running: they may be the parents.
     const lowers = lowersOf(await Promise.all(parents));
-    return await this.#limit.run(() => this.#extractOver(layer, chained, lowers));
+    return await this.#limit.run(() => this.#extractOver(layer, chained, lowers, signal));
   }
 
   /** Extracts a layer without its parents; `undefined` if it needs them. */
   async #extractAlone(
-    layer: Layer,
+    layer: RemoteLayer,
     alone: string,
     chained: string,
     isBase: boolean,
+    signal: AbortSignal,
   ): Promise<Chain | undefined> {
-    const begun = await this.#chains.begin(alone, this.#options.signal);
+    signal.throwIfAborted();
+    const begun = await this.#chains.begin(alone, signal);
     if ("key" in begun) return begun;
     await using draft = begun;
     const { namespace } = this.#options.mounter;
-    await makeRoot(draft.path);
+    await makeDraftRoot(draft.path);
     let done: Extraction;
     try {
-      done = await this.#run(layer, draft.path, namespace);
+      done = await this.#run(layer, draft.path, signal, namespace);
     } catch (error) {
       // What its entries ask for may be in its parents.
       if (!isBase && error instanceof ExtractError) return undefined;
@@ -179,7 +191,7 @@ export class OverlayLayerResolver {
     if (report.impliedDirectories.length === 0) return await this.#publish(draft, record, done);
     if (!isBase) return undefined;
     // The base has no parents: what it does not say is the same in every image that begins so.
-    const begunBase = await this.#chains.begin(chained, this.#options.signal);
+    const begunBase = await this.#chains.begin(chained, signal);
     if ("key" in begunBase) return begunBase;
     await using base = begunBase;
     await Deno.rename(draft.path, base.path);
@@ -187,19 +199,24 @@ export class OverlayLayerResolver {
   }
 
   /** Extracts a layer into an overlay over its parents. */
-  async #extractOver(layer: Layer, chained: string, lowers: readonly string[]): Promise<Chain> {
-    const begun = await this.#chains.begin(chained, this.#options.signal);
+  async #extractOver(
+    layer: RemoteLayer,
+    chained: string,
+    lowers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Chain> {
+    const begun = await this.#chains.begin(chained, signal);
     if ("key" in begun) return begun;
     await using draft = begun;
     const { path } = draft;
     const [work, view] = [`${path}.work`, `${path}.view`];
-    await makeRoot(path);
+    await makeDraftRoot(path);
     await Deno.mkdir(work);
     await Deno.mkdir(view);
     await this.#options.mounter.mount(lowers, view, { upper: path, work });
     let done: Extraction;
     try {
-      done = await this.#run(layer, view);
+      done = await this.#run(layer, view, signal);
     } finally {
       await unmountAll(view);
     }
@@ -210,20 +227,19 @@ export class OverlayLayerResolver {
   }
 
   async #run(
-    layer: Layer,
+    layer: RemoteLayer,
     root: string,
+    signal: AbortSignal,
     namespace?: LayerKind["namespace"],
   ): Promise<Extraction> {
-    const { signal, ownership, onWarning, extract = extractOverlayLayer } = this.#options;
+    const { ownership, onWarning, extract = extractOverlayLayer } = this.#options;
     const report = await extract(layer, root, {
       ownership,
+      signal,
       ...(namespace && { namespace }),
-      ...(signal && { signal }),
       ...(onWarning && { onWarning }),
     });
-    const { mtime, mode } = await Deno.stat(root);
-    const hasRoot = mtime?.getTime() !== UNTOUCHED.getTime() || (mode ?? 0) % 0o10000 !== 0o755;
-    return { report, hasRoot, layer };
+    return { report, hasRoot: await hasDraftRootEntry(root), layer };
   }
 
   async #publish(
@@ -233,22 +249,13 @@ export class OverlayLayerResolver {
   ): Promise<Chain> {
     await syncFileSystem(draft.path);
     const chain = await draft.publish(record);
-    warnOfSkipped(report, `layer ${layer.digest}`, this.#options.onWarning);
+    warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
     return chain;
   }
-}
-
-/** A time that no image gives its root; where it stays, the layer has no entry for the root. */
-const UNTOUCHED = new Date(1_000);
-
-async function makeRoot(path: string): Promise<void> {
-  await Deno.mkdir(path);
-  await Deno.chmod(path, 0o755);
-  await Deno.utime(path, UNTOUCHED, UNTOUCHED);
 }
 
 interface Extraction {
   readonly report: ExtractReport;
   readonly hasRoot: boolean;
-  readonly layer: Layer;
+  readonly layer: RemoteLayer;
 }

@@ -89,6 +89,11 @@ export class OverlayBundler implements Bundler {
     this.#options = options;
   }
 
+  /** What mounts, if that was said. */
+  get mounter(): OverlayMounter | undefined {
+    return this.#options.mounter;
+  }
+
   /** Makes a bundle in `containers/<id>` of the store. */
   async bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle> {
     return await this.bundleIn(bundlePath(this.#store.path, id), image, ...options);

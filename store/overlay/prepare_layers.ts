@@ -1,18 +1,21 @@
 import { keepNativeBackend, type Ownership } from "../../layer/mod.ts";
+import type { RemoteImage } from "../../spec/mod.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";
 import { StageWorkers } from "../_stage_workers.ts";
 import { BundleError } from "../bundle.ts";
 import type { ContentStore } from "../content_store.ts";
-import type { Image } from "../image.ts";
+import type { LayerListener } from "../layer_listener.ts";
 import { threadedExtraction } from "./_threaded_extraction.ts";
 import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
 import type { LayerExtraction } from "./layer_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 
+const JOBS = 6;
+
 /** Options for {@linkcode prepareLayers}. */
-export interface PrepareLayersOptions {
+export interface PrepareLayersOptions extends LayerListener {
   /**
    * What the layers will be mounted with.
    *
@@ -26,9 +29,9 @@ export interface PrepareLayersOptions {
    */
   readonly ownership?: Ownership;
   /**
-   * How many layers are extracted at once.
+   * How many layers are brought and extracted at once.
    *
-   * @default As many as there are processors.
+   * @default {6}
    */
   readonly jobs?: number;
   /** Stops the work; layers that are complete stay. */
@@ -45,10 +48,12 @@ export interface PrepareLayersOptions {
 
 /**
  * Extracts the layers of an image for the overlay bundler, so that its first bundle takes no
- * longer than every other. Layers that are there already are not touched.
+ * longer than every other. Layers that are there already are not touched. Those that the store
+ * lacks are brought into it in the same pass: they are hashed, kept, decompressed, hashed again
+ * and made into files as their bytes come.
  *
- * @param store The store that has the image.
- * @param image The image.
+ * @param store The store.
+ * @param image The image; what of its layers is not in the store is taken from where it is.
  * @param options To whom files belong; how to stop.
  * @returns The layers' directories, the base first.
  * @throws {BundleError} If overlays cannot be mounted here.
@@ -56,10 +61,10 @@ export interface PrepareLayersOptions {
  */
 export async function prepareLayers(
   store: ContentStore,
-  image: Image,
+  image: RemoteImage,
   options: PrepareLayersOptions = {},
 ): Promise<readonly ExtractedLayer[]> {
-  const { ownership } = options;
+  const { ownership, jobs = JOBS, onProgress, onLayer } = options;
   using _native = keepNativeBackend();
   const mounter = options.mounter ?? await findKernelMounter(store.path);
   if (typeof mounter === "string") {
@@ -69,10 +74,14 @@ export async function prepareLayers(
       store.path,
     );
   }
-  using workers = StageWorkers.for(options.extract === undefined ? image : { layers: [] });
+  using workers = StageWorkers.for(options.extract === undefined ? image : { layers: [] }, jobs);
   const resolver = new OverlayLayerResolver(store, {
-    extract: threadedExtraction(store, workers),
+    extract: threadedExtraction(store, workers, {
+      ...(onProgress && { onProgress }),
+      ...(onLayer && { onLayer }),
+    }),
     ...options,
+    jobs,
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
   });

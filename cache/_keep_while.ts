@@ -1,0 +1,55 @@
+import { formatReference, type ImageProgress } from "../registry/mod.ts";
+import type { ImageDocument, RemoteImage } from "../spec/mod.ts";
+import type { Image, LayerListener } from "../store/mod.ts";
+import type { ImageSource } from "./_image_source.ts";
+import { ProgressMeter } from "./_progress_meter.ts";
+
+/** An image in the store, and what came of its use. */
+export interface KeptImage<T> {
+  readonly image: Image;
+  readonly result: T;
+}
+
+/**
+ * Finds an image, has its layers used while they come into the store, and keeps the rest of it.
+ * What `use` tells of them is reported as a pull reports it.
+ */
+export async function keepWhile<T>(
+  source: ImageSource,
+  use: (image: RemoteImage, listener: Required<LayerListener>) => Promise<T>,
+): Promise<KeptImage<T>> {
+  const { reference, options } = source;
+  const { onProgress } = options;
+  let meter: ProgressMeter | undefined;
+  const found = await source.puller.find(reference, {
+    ...options,
+    // Once the meter counts, what the keeping of the image reports is known.
+    ...(onProgress && {
+      onProgress: (event: ImageProgress) => {
+        if (meter === undefined) onProgress(event);
+      },
+    }),
+  });
+  if (!found.isCached) {
+    const blobs = [...found.image.layers, ...documentsOf(found.image)];
+    meter = new ProgressMeter(formatReference(reference), blobs, onProgress);
+  }
+  const result = await use(found.image, {
+    onProgress: (layer, progress) => meter?.update(layer, progress),
+    onLayer: (layer, { status, ...progress }) => {
+      meter?.finish(layer, { ...progress, cached: status === "cached" });
+    },
+  });
+  const image = await found.keep();
+  for (const { descriptor } of documentsOf(image)) {
+    meter?.finish(descriptor, { bytes: descriptor.size, resumed: 0, retries: 0 });
+  }
+  meter?.end();
+  return { image, result };
+}
+
+function documentsOf(
+  { config, manifest, indexes }: RemoteImage,
+): readonly ImageDocument<unknown>[] {
+  return [config, manifest, ...indexes];
+}

@@ -1,0 +1,53 @@
+import type { Reference } from "../registry/mod.ts";
+import { type Image, prepareLayers, type PrepareLayersOptions } from "../store/mod.ts";
+import { openImageSource } from "./_image_source.ts";
+import { keepWhile } from "./_keep_while.ts";
+import type { PullOptions } from "./pull.ts";
+
+/** Options for {@linkcode prepare}. */
+export interface PrepareOptions
+  extends PullOptions, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
+
+/**
+ * Pulls an image into the store, as {@linkcode pull} does, and extracts its layers for the
+ * overlay bundler in the same pass: see {@linkcode prepareLayers}.
+ *
+ * @param reference Such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or `oci:./layout:v1`.
+ * @param options Store, platform, credentials and the like; to whom files belong.
+ * @returns The image, complete, in the store.
+ * @throws {SyntaxError} If `reference` is not one.
+ * @throws {BundleError} If overlays cannot be mounted here.
+ * @throws {ExtractError} If a layer cannot be extracted.
+ * @throws {DigestMismatchError} If what comes is not what was promised.
+ *
+ * @example Prepare an image of a layout
+ * ```ts
+ * import { prepare } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * // There is no layout, so there is nothing to prepare.
+ * await assertRejects(() => prepare("oci:./no-layout", { store: directory }));
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function prepare(
+  reference: Reference | string,
+  options: PrepareOptions = {},
+): Promise<Image> {
+  const { mounter, ownership, ...pulling } = options;
+  const { jobs, signal, onWarning } = options;
+  using source = await openImageSource(reference, pulling);
+  const { image } = await keepWhile(source, async (found, listener) => {
+    return await prepareLayers(source.store, found, {
+      ...listener,
+      ...(mounter && { mounter }),
+      ...(ownership && { ownership }),
+      ...(jobs === undefined ? {} : { jobs }),
+      ...(signal && { signal }),
+      ...(onWarning && { onWarning }),
+    });
+  });
+  return image;
+}
