@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { Command } from "./_command.ts";
 import type { Session } from "./_session.ts";
 
 /** What the module of a command exports. */

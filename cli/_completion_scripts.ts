@@ -1,21 +1,11 @@
-/** An option, as far as completing it goes. */
-export interface OptionOutline {
-  /** Such as `--platform`. */
-  readonly long: string;
-  /** What it does, in a line. */
-  readonly description: string;
-  /** Whether a value follows. */
-  readonly takesValue: boolean;
-  /** The values that there are, if they can be listed. */
-  readonly choices: readonly string[];
-}
+import type { Option } from "./_command.ts";
 
 /** A command, as far as completing it goes. */
 export interface CommandOutline {
   readonly name: string;
   /** What it does, in a line. */
   readonly summary: string;
-  readonly options: readonly OptionOutline[];
+  readonly options: readonly Option[];
 }
 
 /** What writes the script for each shell. */
@@ -44,7 +34,7 @@ complete -o default -F _oci oci`;
 
 function zshScript(commands: readonly CommandOutline[]): string {
   const cases = commands.map(({ name, options }) => {
-    const specs = options.map(({ long, description, takesValue, choices }) => {
+    const specs = options.map(({ long, description, takesValue, choices = [] }) => {
       const values = choices.length > 0 ? `(${choices.join(" ")})` : "_files";
       // Square brackets and colons end the parts of a specification.
       const text = description.replaceAll(/[[\]:]/g, "\\$&");
@@ -81,7 +71,7 @@ function fishScript(commands: readonly CommandOutline[]): string {
   const lines = ["# Completes oci in fish."];
   for (const { name, summary, options } of commands) {
     lines.push(`complete -c oci -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`);
-    for (const { long, description, takesValue, choices } of options) {
+    for (const { long, description, takesValue, choices = [] } of options) {
       const value = choices.length > 0
         ? ` -x -a ${quote(choices.join(" "))}`
         : takesValue

@@ -1,4 +1,3 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   type Mount,
   type SpecOption,
@@ -14,6 +13,7 @@ import {
   withUser,
 } from "../spec/mod.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { parseMount } from "./_mount_option.ts";
 import type { Session } from "./_session.ts";
@@ -27,65 +27,53 @@ export interface ContainerOptions {
   readonly readOnly?: true;
   readonly readWrite?: true;
   readonly containerUser?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: readonly (readonly [name: string, value: string] | undefined)[];
   readonly cwd?: string;
   readonly rootless?: true;
   readonly hostname?: string;
   readonly mount?: readonly Mount[];
 }
 
-/** `--user` means the container's here; the registry's keeps the name in the parsed options. */
-class ContainerUserOption extends Option {
-  override attributeName(): string {
-    return "containerUser";
-  }
-}
-
 /** Adds the options that say what a container is like. */
 export function addContainerOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option("--bundler <how>", "auto, overlay or uncompressed")
-        .choices(["auto", "overlay", "uncompressed"]).default("auto"),
-    )
-    .option(
-      "--cpu <quantity>",
-      "processors to use at most, such as 500m or 1.5",
-      checkedBy(withCPULimit),
-    )
-    .option(
-      "--memory <quantity>",
-      "memory to use at most, such as 512Mi",
-      checkedBy(withMemoryLimit),
-    )
-    .addOption(
-      new Option("--network <how>", "host, or none for a network of its own without interfaces")
-        .choices(["host", "none"]).default("none"),
-    )
-    .addOption(
-      new Option("--read-only", "the image's files cannot be changed").conflicts("readWrite"),
-    )
+    .option("--bundler <how>", "auto, overlay or uncompressed", {
+      choices: ["auto", "overlay", "uncompressed"],
+      default: "auto",
+    })
+    .option("--cpu <quantity>", "processors to use at most, such as 500m or 1.5", {
+      parse: checkedBy(withCPULimit),
+    })
+    .option("--memory <quantity>", "memory to use at most, such as 512Mi", {
+      parse: checkedBy(withMemoryLimit),
+    })
+    .option("--network <how>", "host, or none for a network of its own without interfaces", {
+      choices: ["host", "none"],
+      default: "none",
+    })
+    .option("--read-only", "the image's files cannot be changed", { conflict: "--read-write" })
     .option(
       "--read-write",
       "the image's files can be changed, in this container alone; the default",
     )
-    .addOption(
-      new ContainerUserOption(
-        "--user <user[:group]>",
-        "who runs the program, names or numbers; default: whom the image names",
-      ),
+    .option(
+      "--user <user[:group]>",
+      "who runs the program, names or numbers; default: whom the image names",
+      { key: "containerUser" },
     )
     .option(
       "--env <name=value>",
       "set a variable; a name alone passes on the value that it has here (repeatable)",
-      collectEnv,
+      { repeatable: true, parse: parseVariable },
     )
-    .option("--cwd <dir>", "working directory in the container", checkedBy(withCwd))
-    .option("--hostname <name>", "name of the host in the container", checkedBy(withHostname))
+    .option("--cwd <dir>", "working directory in the container", { parse: checkedBy(withCwd) })
+    .option("--hostname <name>", "name of the host in the container", {
+      parse: checkedBy(withHostname),
+    })
     .option(
       "--mount <mount>",
       "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
-      collectMount,
+      { repeatable: true, parse: parseMount },
     )
     .option("--rootless", "for an ordinary user, in a user namespace; the default for one");
 }
@@ -94,7 +82,7 @@ export function addContainerOptions(command: Command): Command {
 export async function containerSpecOptions(session: Session): Promise<SpecOption[]> {
   const options = session.options<ContainerOptions>();
   const { cpu, memory, network, readOnly, containerUser, cwd, hostname } = options;
-  const { env = {}, mount = [] } = options;
+  const { env = [], mount = [] } = options;
   const isRootless = options.rootless ?? isRootlessNeeded();
   return [
     ...network === "host" ? [withHostNetwork({ files: await nameFiles() })] : [],
@@ -102,7 +90,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
     ...memory === undefined ? [] : [withMemoryLimit(memory)],
     ...readOnly ? [withReadOnlyRoot()] : [],
     ...containerUser === undefined ? [] : [withUser(containerUser)],
-    withEnv(env),
+    withEnv(Object.fromEntries(env.filter((variable) => variable !== undefined))),
     ...cwd === undefined ? [] : [withCwd(cwd)],
     ...hostname === undefined ? [] : [withHostname(hostname)],
     withMounts(await checkSources(mount)),
@@ -135,33 +123,24 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A parser for commander that keeps the text, and refuses what the library would refuse. */
+/** A parser that keeps the text, and refuses what the library would refuse. */
 function checkedBy(check: (text: string) => unknown): (text: string) => string {
   return (text) => {
     try {
       check(text);
       return text;
     } catch (error) {
-      throw new InvalidArgumentError(`${(error as Error).message}.`);
+      const { message } = error as Error;
+      throw new SyntaxError(message.replace(/^Cannot /, "cannot "), { cause: error });
     }
   };
 }
 
-function collectEnv(
-  text: string,
-  before: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> {
+/** The name and the value of a variable; neither, if the one to pass on is not set. */
+function parseVariable(text: string): readonly [name: string, value: string] | undefined {
   const at = text.indexOf("=");
-  if (at > 0) return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-  if (at === 0 || text === "") throw new InvalidArgumentError("It must be NAME=VALUE.");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  if (at === 0 || text === "") throw new SyntaxError("it must be NAME=VALUE");
   const value = Deno.env.get(text);
-  return value === undefined ? before : { ...before, [text]: value };
-}
-
-function collectMount(text: string, before: readonly Mount[] = []): readonly Mount[] {
-  try {
-    return [...before, parseMount(text)];
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
-  }
+  return value === undefined ? undefined : [text, value];
 }

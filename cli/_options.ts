@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ImagePullPolicy } from "../registry/mod.ts";
 import { parsePlatform } from "../spec/mod.ts";
+import type { Command } from "./_command.ts";
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -32,20 +32,12 @@ export interface RegistryOptions {
 
 /** Adds the options that every command takes. */
 export function addCommonOptions(command: Command): Command {
-  return command.optionsGroup("Options of every command:")
+  return command.group("Options of every command:")
     .option("--store <dir>", "directory of the store; default: $OCI_STORE, else the user's data")
     .option("--json", "print one JSON document")
     .option("-q, --quiet", "no progress")
     .option("-v, --verbose", "say what caused an error, and what limits registries have")
-    .option("--debug", "say each request in a line, without secrets")
-    .helpOption("-h, --help", "show this help");
-}
-
-/** Names the user to log in as, by whichever flag. */
-class LoginOption extends Option {
-  override attributeName(): string {
-    return "user";
-  }
+    .option("--debug", "say each request in a line, without secrets");
 }
 
 /**
@@ -54,108 +46,98 @@ class LoginOption extends Option {
  * @param loginFlag What names the user to log in as, where `--user` means something else.
  */
 export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
-  return command.optionsGroup("Options for registries:")
+  return command.group("Options for registries:")
     .option(
       "--platform <os/arch>",
       "platform to choose, such as linux/arm64 or linux/arm/v7; default: this machine's",
-      checked(parsePlatform),
+      { parse: checkPlatform },
     )
-    .addOption(
-      new Option(
-        "--policy <when>",
-        "when to ask the registry: always, if-not-present, never, newer; default: if-not-present",
-      ).argParser(parsePolicy),
+    .option(
+      "--policy <when>",
+      "when to ask the registry: always, if-not-present, never, newer; default: if-not-present",
+      { parse: parsePolicy },
     )
-    .addOption(
-      new LoginOption(
-        `${loginFlag} <name[:password]>`,
-        "log in as; the password is asked for if it is not given",
-      ),
+    .option(
+      `${loginFlag} <name[:password]>`,
+      "log in as; the password is asked for if it is not given",
+      { key: "user" },
     )
     .option("--password-stdin", "read the password from standard input")
     .option("--identity-token <token>", "refresh token of OAuth2 to log in with")
     .option("--registry-token <token>", "bearer token to send as it is")
-    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", collect)
+    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", {
+      repeatable: true,
+    })
     .option("--client-cert <file>", "certificate to show to the registry, in PEM")
     .option("--client-key <file>", "key of that certificate, in PEM")
     .option("--plain-http", "speak HTTP without TLS; the default for this machine only")
-    .option(
-      "--mirror <host=url>",
-      "ask this mirror before the registry (repeatable)",
-      collectMirror,
-    )
-    .option("--jobs <n>", "layers to transfer at once; default: 6", parseCount(1, 1000))
+    .option("--mirror <host=url>", "ask this mirror before the registry (repeatable)", {
+      repeatable: true,
+      parse: parseMirror,
+    })
+    .option("--jobs <n>", "layers to transfer at once; default: 6", {
+      parse: (text) => parseCount(text, 1),
+    })
     .option(
       "--retries <n>",
       "failures in a row, without any progress, to try again after; default: 8",
-      parseCount(0, 1000),
+      { parse: (text) => parseCount(text, 0) },
     )
-    .addOption(
-      new Option("--progress <how>", "how to show progress, on standard error; default: auto")
-        .choices(["auto", "plain", "json", "none"]),
-    )
+    .option("--progress <how>", "how to show progress, on standard error; default: auto", {
+      choices: ["auto", "plain", "json", "none"],
+    })
     .option(
       "--progress-interval <seconds>",
       "pause between two summaries where there is no terminal; default: 10",
-      parseSeconds,
+      { parse: parseSeconds },
     );
 }
 
-const POLICIES: Readonly<Record<string, ImagePullPolicy>> = {
-  "always": "Always",
-  "if-not-present": "IfNotPresent",
-  "ifnotpresent": "IfNotPresent",
-  "never": "Never",
-  "newer": "Newer",
-};
+const POLICIES: ReadonlyMap<string, ImagePullPolicy> = new Map([
+  ["always", "Always"],
+  ["if-not-present", "IfNotPresent"],
+  ["ifnotpresent", "IfNotPresent"],
+  ["never", "Never"],
+  ["newer", "Newer"],
+]);
 
 function parsePolicy(text: string): ImagePullPolicy {
-  const policy = Object.hasOwn(POLICIES, text.toLowerCase()) && POLICIES[text.toLowerCase()];
-  if (policy) return policy;
-  throw new InvalidArgumentError("It must be always, if-not-present, never or newer.");
+  const policy = POLICIES.get(text.toLowerCase());
+  if (policy !== undefined) return policy;
+  throw new SyntaxError("it must be always, if-not-present, never or newer");
 }
 
-/** A parser for commander that keeps the text, and refuses what `parse` refuses. */
-function checked(parse: (text: string) => unknown): (text: string) => string {
-  return (text) => {
-    try {
-      parse(text);
-      return text;
-    } catch (error) {
-      const [, rule = ""] = (error as Error).message.split(/": (.*)/s);
-      throw new InvalidArgumentError(`${rule}.`);
-    }
-  };
+/** Keeps the text of a platform: the default is the library's to fill in. */
+function checkPlatform(text: string): string {
+  try {
+    parsePlatform(text);
+    return text;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // The option and its value are named already.
+    const [, rule = error.message] = error.message.split(/": (.*)/s);
+    throw new SyntaxError(rule, { cause: error });
+  }
 }
 
-function parseCount(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
-    if (count >= least && count <= most) return count;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
+function parseCount(text: string, least: number): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
+  if (count >= least && count <= 1000) return count;
+  throw new SyntaxError(`it must be a whole number from ${least} to 1000`);
 }
 
-/** A parser for commander: a number of seconds above 0. */
+/** Parses a number of seconds above 0. */
 export function parseSeconds(text: string): number {
   const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
   if (seconds > 0) return seconds;
-  throw new InvalidArgumentError("It must be a number of seconds above 0.");
+  throw new SyntaxError("it must be a number of seconds above 0");
 }
 
-/** A parser for commander: the texts of an option that is given several times. */
-export function collect(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
-
-function collectMirror(
-  text: string,
-  before: readonly (readonly [string, string])[] = [],
-): readonly (readonly [string, string])[] {
+function parseMirror(text: string): readonly [host: string, url: string] {
   const at = text.indexOf("=");
   const url = text.slice(at + 1);
   if (at > 0 && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
-    return [...before, [text.slice(0, at), url]];
+    return [text.slice(0, at), url];
   }
-  throw new InvalidArgumentError("It must be HOST=URL, such as docker.io=https://mirror.example.");
+  throw new SyntaxError("it must be HOST=URL, such as docker.io=https://mirror.example");
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { CommandLine } from "./_command_line.ts";
 import type { Notices } from "./_notices.ts";
 import type { CommonOptions } from "./_options.ts";
 import type { Output } from "./_output.ts";
@@ -9,7 +9,7 @@ export interface SessionParts {
   /** Name of the command. */
   readonly name: string;
   /** The parsed command line. */
-  readonly command: Command;
+  readonly commandLine: CommandLine;
   /** Standard output. */
   readonly output: Output;
   /** Standard error. */
@@ -30,14 +30,14 @@ export class Session {
   readonly notices: Notices;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
-  readonly #command: Command;
+  readonly #options: CommandLine["options"];
   readonly #warned = new Set<string>();
   #subject = "";
 
   constructor(parts: SessionParts) {
-    this.#command = parts.command;
+    this.#options = parts.commandLine.options;
     this.name = parts.name;
-    this.operands = parts.command.args;
+    this.operands = parts.commandLine.operands;
     this.output = parts.output;
     this.notices = parts.notices;
     this.signal = parts.signal;
@@ -46,7 +46,7 @@ export class Session {
 
   /** The options, those of every command and those of this one. */
   options<T extends object = object>(): CommonOptions & T {
-    return this.#command.opts<CommonOptions & T>();
+    return this.#options as CommonOptions & T;
   }
 
   /** Names what the command works on from here, for the line of an error. */

@@ -1,9 +1,9 @@
-import type { Command } from "commander";
 import { formatReference } from "../registry/mod.ts";
 import { withCommand } from "../spec/mod.ts";
 import { prepareBundling } from "./_bundling.ts";
+import type { Command } from "./_command.ts";
 import { addContainerOptions, containerSpecOptions } from "./_container_options.ts";
-import { addRegistryOptions, collect } from "./_options.ts";
+import { addRegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";
 
 interface BundleOptions {
@@ -21,22 +21,17 @@ export function define(command: Command): Command {
         'extracted. End it with "oci unbundle DIR".',
     );
   const container = addContainerOptions(described)
-    .option(
-      "--arg <word>",
-      "word of the command in place of the image's (repeatable)",
-      collect,
-    );
-  return addRegistryOptions(container, "--registry-user").addHelpText(
-    "after",
-    `
+    .option("--arg <word>", "word of the command in place of the image's (repeatable)", {
+      repeatable: true,
+    });
+  return addRegistryOptions(container, "--registry-user").notes(`
 Prints the path of the bundle. Mounts end with a reboot: bundle again then.
 
 Examples:
   oci bundle alpine:3.20 ./box && crun run --bundle ./box box; oci unbundle ./box
   oci bundle --cpu 500m --memory 512Mi --read-only ghcr.io/owner/app:1 /run/app
   oci bundle --user 1000 --env DEBUG=1 --arg sh --arg -c --arg 'id; env' alpine:3.20 ./box
-  oci bundle --bundler uncompressed --rootless alpine:3.20 ./box`,
-  );
+  oci bundle --bundler uncompressed --rootless alpine:3.20 ./box`);
 }
 
 /** Runs `oci bundle`. */

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { Command } from "./_command.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";
@@ -13,13 +13,10 @@ export function define(command: Command): Command {
         "top one down, and those below the first that has the file, or hides it, are not " +
         "fetched. Links are followed inside the image.",
     );
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Examples:
   oci cat alpine:3.20 etc/os-release
-  oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`,
-  );
+  oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`);
 }
 
 /** Runs `oci cat`. */

@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { CachingPuller, LayoutHashCache, LayoutImageCache } from "../cache/mod.ts";
 import {
   formatReference,
@@ -8,6 +7,7 @@ import {
   serveRegistry,
 } from "../registry/mod.ts";
 import { ContentStore, type Image } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { DemoContent } from "./_demo_content.ts";
 import { DemoScript } from "./_demo_script.ts";
 import { formatBytes, formatDuration, shortDigest } from "./_format.ts";
@@ -27,13 +27,10 @@ export function define(command: Command): Command {
         "memory, serves it as a registry on this machine, pulls it the ordinary way into a " +
         "temporary store, shows what came, and pulls it again out of the store.",
     )
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Examples:
   oci demo
-  oci demo --json`,
-    );
+  oci demo --json`);
 }
 
 /** One of the demo's pulls. */

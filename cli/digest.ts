@@ -1,6 +1,6 @@
-import type { Command } from "commander";
 import { formatReference } from "../registry/mod.ts";
 import { openClient } from "./_client.ts";
+import type { Command } from "./_command.ts";
 import { addRegistryOptions } from "./_options.ts";
 import { imageOptions } from "./_puller.ts";
 import { readReference } from "./_references.ts";
@@ -15,13 +15,10 @@ export function define(command: Command): Command {
         "which fetches nothing and counts against no rate limit. That of a multi-platform image " +
         "is the digest of its index; with --platform, that of the manifest for the platform.",
     );
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Examples:
   oci digest alpine:3.20
-  oci digest --json ghcr.io/owner/app:1 | jq -r .digest`,
-  );
+  oci digest --json ghcr.io/owner/app:1 | jq -r .digest`);
 }
 
 /** Runs `oci digest`. */

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import { dirname } from "@std/path";
 import { formatReference } from "../registry/mod.ts";
 import { exportImage } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { addRegistryOptions } from "./_options.ts";
 import { openPuller } from "./_puller.ts";
@@ -23,16 +23,13 @@ export function define(command: Command): Command {
         "of the image is not in the store is pulled first. An image always gives the same bytes.",
     )
     .option("-o, --output <file>", "where to write; default: standard output");
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Every entry comes after what it needs: directories before what is in them, links after files.
 
 Examples:
   oci export alpine:3.20 -o rootfs.tar
   oci export alpine:3.20 | tar -x -C ./rootfs
-  oci export --platform linux/arm64 debian:12 | sha256sum`,
-  );
+  oci export --platform linux/arm64 debian:12 | sha256sum`);
 }
 
 /** Runs `oci export`. */

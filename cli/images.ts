@@ -1,6 +1,6 @@
-import type { Command } from "commander";
 import { DigestMismatchError } from "../spec/mod.ts";
 import type { ContentStore, StoredReference } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { formatBytes, formatTable, printable, shortDigest } from "./_format.ts";
 import type { Session } from "./_session.ts";
 import { openStore } from "./_store.ts";
@@ -15,13 +15,10 @@ export function define(command: Command): Command {
       "Lists the images in the store: what each reference stands for, and for how many of its " +
         "platforms the store has every part.",
     )
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Examples:
   oci images
-  oci images --json | jq -r '.[].reference'`,
-    );
+  oci images --json | jq -r '.[].reference'`);
 }
 
 /** Runs `oci images`. */

@@ -1,6 +1,6 @@
-import type { Command } from "commander";
 import { formatReference } from "../registry/mod.ts";
 import { formatPlatform, type ImageDocument, isRunnable, type RemoteImage } from "../spec/mod.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder, type FoundImage } from "./_finder.ts";
 import { imageText } from "./_image_text.ts";
@@ -24,16 +24,13 @@ export function define(command: Command): Command {
     )
     .option("--raw", "the manifest as served, byte for byte; of several platforms, the index")
     .option("--config", "the config as served, byte for byte");
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Examples:
   oci inspect alpine:3.20
   oci inspect --platform linux/arm64 --json alpine:3.20 | jq .config.config.Env
   oci inspect --raw alpine:3.20 | sha256sum
   oci inspect oci:./layout:v1
-  oci inspect --policy always ghcr.io/owner/app:1`,
-  );
+  oci inspect --policy always ghcr.io/owner/app:1`);
 }
 
 /** Runs `oci inspect`. */

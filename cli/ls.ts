@@ -1,6 +1,6 @@
-import type { Command } from "commander";
 import type { FileType } from "../layer/mod.ts";
 import type { ImageFile, ImageFiles } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { formatTable, printable } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
@@ -20,16 +20,13 @@ export function define(command: Command): Command {
         "container of the image would see them.",
     )
     .option("-l, --long", "type and permissions, links, owner, size, time and target as well");
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Prints a path a line, each directory before what is in it.
 
 Examples:
   oci ls alpine:3.20 | grep '\\.apk'
   oci ls --long alpine:3.20 /etc
-  oci ls --json debian:12 usr/bin | jq -r '.[] | select(.mode == "4755").path'`,
-  );
+  oci ls --json debian:12 usr/bin | jq -r '.[] | select(.mode == "4755").path'`);
 }
 
 /** Runs `oci ls`. */

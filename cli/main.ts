@@ -1,15 +1,12 @@
+import type { Command } from "./_command.ts";
+import { HelpRequest, parseCommandLine } from "./_command_line.ts";
 import { COMMANDS, splitArguments } from "./_commands.ts";
 import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
+import { formatHelp } from "./_help.ts";
 import { InterruptedError, Interruption } from "./_interruption.ts";
 import { Notices } from "./_notices.ts";
 import { Output, OutputClosedError } from "./_output.ts";
-import {
-  HelpRequest,
-  parseCommand,
-  parseWithoutCommand,
-  programHelp,
-  refuseCommand,
-} from "./_parse.ts";
+import { declareCommand, declareProgram, refuseCommand } from "./_program.ts";
 import { Session } from "./_session.ts";
 
 /**
@@ -51,8 +48,8 @@ async function dispatch(run: Run): Promise<number> {
   if (name === undefined || entry === undefined) return withoutCommand(run, name, rest);
   run.doing = name;
   const module = await entry.load();
-  const command = parseCommand(name, module, rest);
-  run.session = new Session({ name, command, output, notices, signal });
+  const commandLine = parseCommandLine(declareCommand(name, module), rest);
+  run.session = new Session({ name, commandLine, output, notices, signal });
   return await module.run(run.session) ?? 0;
 }
 
@@ -69,10 +66,12 @@ function withoutCommand(
   name: string | undefined,
   rest: readonly string[],
 ): number {
-  if (name !== undefined) refuseCommand(name);
-  parseWithoutCommand(rest);
+  // "help help" is "help --help" by now, and that is the help of the program.
+  if (name !== undefined && name !== "help") refuseCommand(name);
+  const program = declareProgram();
+  parseCommandLine(program, rest);
   // Not what was asked for, so not a result: help goes where errors go.
-  notices.line(programHelp());
+  notices.line(formatHelp(program));
   return 2;
 }
 
@@ -80,7 +79,7 @@ function withoutCommand(
 async function fail(run: Run, error: unknown): Promise<number> {
   const { args, output, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
-  if (error instanceof HelpRequest) return await help(output, error.text);
+  if (error instanceof HelpRequest) return await help(output, error.command);
   // Whatever failed after the user interrupted, failed because of that.
   const thrown = signal.aborted ? signal.reason : error;
   notices.line(errorLine(thrown, session?.doing ?? run.doing));
@@ -93,8 +92,8 @@ async function fail(run: Run, error: unknown): Promise<number> {
   return error instanceof UsageError ? 2 : 1;
 }
 
-async function help(output: Output, text: string): Promise<number> {
-  await quietly(output.text(text));
+async function help(output: Output, command: Command): Promise<number> {
+  await quietly(output.text(formatHelp(command)));
   return 0;
 }
 

@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError } from "commander";
 import { type PermissionCommand, permissionFlags } from "../cache/mod.ts";
+import type { Command } from "./_command.ts";
 import { COMMANDS } from "./_commands.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
 import { readSource } from "./_references.ts";
@@ -16,7 +16,7 @@ interface PermissionsOptions extends RegistryOptions {
 /** Describes `oci permissions`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<command>", "the command", checkCommand)
+    .argument("<command>", "the command", { parse: checkCommand })
     .argument("[ref]", "what it works on; without, it may reach any registry")
     .description(
       "Prints the least Deno permissions that serve a command: the hosts it reaches, the files " +
@@ -26,14 +26,11 @@ export function define(command: Command): Command {
     .option("--tls-cert <file>", "certificate of serve")
     .option("--tls-key <file>", "key of serve")
     .option("--htpasswd <file>", "password file of serve");
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Examples:
   oci permissions pull alpine:3.20
   deno run $(oci permissions pull alpine:3.20) jsr:@x/oci pull alpine:3.20
-  oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`,
-  );
+  oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`);
 }
 
 /** Runs `oci permissions`. */
@@ -60,7 +57,7 @@ export async function run(session: Session): Promise<void> {
 
 function checkCommand(text: string): string {
   if (COMMANDS.has(text)) return text;
-  throw new InvalidArgumentError(`It must be one of ${[...COMMANDS.keys()].join(", ")}.`);
+  throw new SyntaxError(`it must be one of ${[...COMMANDS.keys()].join(", ")}`);
 }
 
 /**

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
 import { type Digest, formatPlatform } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder } from "./_finder.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
@@ -22,9 +22,7 @@ export function define(command: Command): Command {
         "digest before it becomes visible. What an earlier run left half done is gone on with, " +
         "and what the store has already is not asked for.",
     );
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
 
 Examples:
@@ -35,8 +33,7 @@ Examples:
   oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
   oci pull oci:./layout:v1
   oci pull --user ci --password-stdin registry.example/app:1 < token
-  oci pull --progress json alpine:3.20 2> progress.ndjson`,
-  );
+  oci pull --progress json alpine:3.20 2> progress.ndjson`);
 }
 
 interface PullOptions extends RegistryOptions {

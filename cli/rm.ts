@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import { formatReference } from "../registry/mod.ts";
 import { OciError } from "../spec/mod.ts";
 import type { StoredReference } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { printable } from "./_format.ts";
 import { readReference } from "./_references.ts";
 import type { Session } from "./_session.ts";
@@ -15,13 +15,10 @@ export function define(command: Command): Command {
       "Removes references from the store, all or none of them. What they stand for stays on the " +
         "disk, so that another reference to it, or the next pull, finds it.",
     )
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Examples:
   oci rm alpine:3.20
-  oci rm ghcr.io/owner/app:1 ghcr.io/owner/app:2`,
-    );
+  oci rm ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
 }
 
 /** Runs `oci rm`. */

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import { type SpecOption, withCommand, withTerminal } from "../spec/mod.ts";
 import { runBundle } from "../store/mod.ts";
 import { prepareBundling } from "./_bundling.ts";
+import type { Command } from "./_command.ts";
 import { addContainerOptions, containerSpecOptions } from "./_container_options.ts";
 import { leaveSignals } from "./_interruption.ts";
 import { addRegistryOptions, parseSeconds } from "./_options.ts";
@@ -26,11 +26,9 @@ export function define(command: Command): Command {
     );
   const container = addContainerOptions(described)
     .option("--runtime <name>", "crun, runc, youki or a path; default: the first that is there")
-    .option("--timeout <seconds>", "kill the container after so long", parseSeconds)
+    .option("--timeout <seconds>", "kill the container after so long", { parse: parseSeconds })
     .option("-t, --tty", "give the container a terminal, if standard input is one");
-  return addRegistryOptions(container, "--registry-user").addHelpText(
-    "after",
-    `
+  return addRegistryOptions(container, "--registry-user").notes(`
 Exits with the container's exit code, or 128 and the number of the signal that ended it. Neither
 root nor a daemon is needed: for an ordinary user the container is in a user namespace.
 
@@ -39,8 +37,7 @@ Examples:
   oci run -t alpine:3.20 -- sh
   oci run --cpu 1 --memory 256Mi --timeout 60 ghcr.io/owner/app:1
   tar -c . | oci run --network host alpine:3.20 -- tar -t
-  oci run --runtime runc --mount "$PWD:/src:ro" --cwd /src alpine:3.20 -- ls`,
-  );
+  oci run --runtime runc --mount "$PWD:/src:ro" --cwd /src alpine:3.20 -- ls`);
 }
 
 /** Runs `oci run`. */

@@ -1,4 +1,3 @@
-import { type Command, InvalidArgumentError } from "commander";
 import {
   basicAuthentication,
   parseHtpasswd,
@@ -6,6 +5,7 @@ import {
   type ServeRegistryOptions,
 } from "../registry/mod.ts";
 import { StoreRegistryContent } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";
 import type { Session } from "./_session.ts";
@@ -36,20 +36,17 @@ export function define(command: Command): Command {
     .option(
       "--listen <host:port>",
       "address to listen at; port 0 is a free one; default: 127.0.0.1:5000",
-      parseAddress,
+      { parse: parseAddress },
     )
     .option("--read-only", "refuse to be written to, which is all that there is for now")
     .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
     .option("--tls-key <file>", "key of the certificate, in PEM")
     .option("--htpasswd <file>", "let in only who is in this file, with bcrypt hashes")
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Examples:
   oci serve
   oci serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
-  oci serve --listen 127.0.0.1:0 --json`,
-    );
+  oci serve --listen 127.0.0.1:0 --json`);
 }
 
 /** Runs `oci serve`. */
@@ -92,7 +89,7 @@ function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new InvalidArgumentError("It must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000.");
+    throw new SyntaxError("it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000");
   }
   return { hostname: match[1] ?? match[2] ?? "", port };
 }

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import type { Reference } from "../registry/mod.ts";
 import { readAuth } from "./_auth.ts";
 import { openClient } from "./_client.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";
 import { addRegistryOptions } from "./_options.ts";
@@ -13,13 +13,10 @@ export function define(command: Command): Command {
   const described = command
     .argument("<repo>", "repository, without a tag")
     .description("Lists every tag of a repository, all pages of them, in the registry's order.");
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Examples:
   oci tags alpine
-  oci tags --json localhost:5000/app | jq length`,
-  );
+  oci tags --json localhost:5000/app | jq length`);
 }
 
 /** Runs `oci tags`. */

@@ -1,5 +1,5 @@
-import type { Command } from "commander";
 import { removeBundle } from "../store/mod.ts";
+import type { Command } from "./_command.ts";
 import type { Session } from "./_session.ts";
 
 /** Describes `oci unbundle`. */
@@ -10,15 +10,12 @@ export function define(command: Command): Command {
       "Unmounts and removes a bundle, whichever bundler made it, and what is left of one whose " +
         "making was interrupted. A directory that is no bundle is not touched.",
     )
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Stop its container before. What is still in use is detached, and goes with its last user.
 
 Examples:
   oci unbundle ./box
-  oci unbundle --json /run/app`,
-    );
+  oci unbundle --json /run/app`);
 }
 
 /** Runs `oci unbundle`. */

@@ -1,7 +1,7 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
 import { unpack, type UnpackOptions } from "../cache/mod.ts";
 import type { IdRange, Ownership } from "../layer/mod.ts";
 import { openClient } from "./_client.ts";
+import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { formatBytes, printable } from "./_format.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
@@ -31,29 +31,29 @@ export function define(command: Command): Command {
         "it was found.",
     )
     .option("--force", "unpack over what is in the directory; a failure then leaves what was done")
-    .option("--path <path>", "unpack only this path and what is below it (repeatable)", collect)
-    .addOption(
-      new Option(
-        "--ownership <mode>",
-        "whose the files are: strict, as the image says; squash, yours; record, yours, with the " +
-          "image's owner in an extended attribute; default: strict for root, else squash",
-      ).choices(["strict", "squash", "record"]),
-    )
+    .option("--path <path>", "unpack only this path and what is below it (repeatable)", {
+      repeatable: true,
+    })
     .option(
-      "--uid-map <h:c:n>",
-      "give users from c on, n of them, to h and on (repeatable)",
-      toRange,
+      "--ownership <mode>",
+      "whose the files are: strict, as the image says; squash, yours; record, yours, with the " +
+        "image's owner in an extended attribute; default: strict for root, else squash",
+      { choices: ["strict", "squash", "record"] },
     )
-    .option("--gid-map <h:c:n>", "the same for groups (repeatable)", toRange)
-    .addOption(
-      new Option(
-        "--xattrs <how>",
-        "extended attributes: on, and report what cannot be set; off; strict; default: on",
-      ).choices(["on", "off", "strict"]),
+    .option("--uid-map <h:c:n>", "give users from c on, n of them, to h and on (repeatable)", {
+      repeatable: true,
+      parse: parseRange,
+    })
+    .option("--gid-map <h:c:n>", "the same for groups (repeatable)", {
+      repeatable: true,
+      parse: parseRange,
+    })
+    .option(
+      "--xattrs <how>",
+      "extended attributes: on, and report what cannot be set; off; strict; default: on",
+      { choices: ["on", "off", "strict"] },
     );
-  return addRegistryOptions(described).addHelpText(
-    "after",
-    `
+  return addRegistryOptions(described).notes(`
 Prints the digest of the image. With --json also how many entries and bytes its layers have, and
 what is not in the directory as the image has it, and why.
 
@@ -62,8 +62,7 @@ Examples:
   oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
   oci unpack --ownership record alpine:3.20 ./rootfs
   oci unpack --uid-map 100000:0:65536 --gid-map 100000:0:65536 alpine:3.20 ./rootfs
-  oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`,
-  );
+  oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
 }
 
 /** Runs `oci unpack`. */
@@ -122,14 +121,10 @@ function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
   return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
 }
 
-function collect(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
-
-function toRange(text: string, before: readonly IdRange[] = []): readonly IdRange[] {
+function parseRange(text: string): IdRange {
   const [hostId = 0, containerId = 0, size = 0] = text.split(":").map(Number);
   const isRange = /^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$/.test(text) && size > 0 &&
     Math.max(hostId, containerId) + size <= 4_294_967_296;
-  if (isRange) return [...before, { hostId, containerId, size }];
-  throw new InvalidArgumentError("It must be HOST:CONTAINER:COUNT, such as 100000:0:65536.");
+  if (isRange) return { hostId, containerId, size };
+  throw new SyntaxError("it must be HOST:CONTAINER:COUNT, such as 100000:0:65536");
 }

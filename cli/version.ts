@@ -1,5 +1,5 @@
-import type { Command } from "commander";
 import configuration from "../deno.json" with { type: "json" };
+import type { Command } from "./_command.ts";
 import type { Session } from "./_session.ts";
 
 /** Describes `oci version`. */

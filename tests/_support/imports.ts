@@ -29,8 +29,8 @@ export function withoutComments(source: string): string {
 }
 
 /**
- * Rewrites the bare names of an import map as `deno publish` does: `commander` becomes
- * `npm:commander@^14.0.0`, and `deno-std/assert/mod.js` with an entry for `deno-std/` the
+ * Rewrites the bare names of an import map as `deno publish` does: `bcryptjs` becomes
+ * `npm:bcryptjs@^3.0.3`, and `deno-std/assert/mod.js` with an entry for `deno-std/` the
  * specifier of that file.
  */
 export function rewriteImports(source: string, imports: Readonly<Record<string, string>>): string {

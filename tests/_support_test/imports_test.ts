@@ -22,20 +22,20 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { source: 'import a from "commander";', out: 'import a from "npm:commander@^14.0.0";' },
+  { source: 'import a from "bcryptjs";', out: 'import a from "npm:bcryptjs@^3.0.3";' },
   { source: 'export * from "@std/path";', out: 'export * from "jsr:@std/path@^1.0.0";' },
   { source: 'import("@std/path/posix");', out: 'import("jsr:@std/path@^1.0.0/posix");' },
   { source: 'import "deno-std/fs/mod.js";', out: 'import "npm:deno-std@1.3.0/fs/mod.js";' },
   {
-    source: 'import {\n  a,\n} from "commander";',
-    out: 'import {\n  a,\n} from "npm:commander@^14.0.0";',
+    source: 'import {\n  a,\n} from "bcryptjs";',
+    out: 'import {\n  a,\n} from "npm:bcryptjs@^3.0.3";',
   },
   { source: 'import a from "node:zlib";', out: 'import a from "node:zlib";' },
-  { source: 'import a from "./commander.ts";', out: 'import a from "./commander.ts";' },
-  { source: 'import a from "commander2";', out: 'import a from "commander2";' },
+  { source: 'import a from "./bcryptjs.ts";', out: 'import a from "./bcryptjs.ts";' },
+  { source: 'import a from "bcryptjs2";', out: 'import a from "bcryptjs2";' },
 ])("rewriteImports() turns $source into $out", ({ source, out }) => {
   const imports = {
-    "commander": "npm:commander@^14.0.0",
+    "bcryptjs": "npm:bcryptjs@^3.0.3",
     "@std/path": "jsr:@std/path@^1.0.0",
     "deno-std/": "npm:/deno-std@1.3.0/",
   };

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { COMMANDS, splitArguments, VALUE_OPTIONS } from "../../cli/_commands.ts";
-import { defineCommand } from "../../cli/_parse.ts";
+import { declareCommand } from "../../cli/_program.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },
@@ -18,9 +18,9 @@ Deno.test.each([
 Deno.test("VALUE_OPTIONS has every option that takes a value, and no other", async () => {
   const found = new Set<string>();
   for (const [name, { load }] of COMMANDS) {
-    const { options } = defineCommand(name, await load());
-    for (const { long, short, required } of options) {
-      for (const flag of [long, short]) if (required && flag) found.add(flag);
+    const { options } = declareCommand(name, await load());
+    for (const { long, short, takesValue } of options) {
+      for (const flag of [long, short]) if (takesValue && flag) found.add(flag);
     }
   }
 
@@ -29,13 +29,21 @@ Deno.test("VALUE_OPTIONS has every option that takes a value, and no other", asy
 
 for (const [name, { summary, load }] of COMMANDS) {
   Deno.test(`COMMANDS has a help for ${name} that reads as the others do`, async () => {
-    const command = defineCommand(name, await load());
+    const command = declareCommand(name, await load());
 
-    assertMatch(command.description(), /^[A-Z][a-z]+s .*\.$/s);
+    assertMatch(command.texts.description, /^[A-Z][a-z]+s .*\.$/s);
     assertMatch(summary, /^[a-z].*[^.]$/);
     for (const { description } of command.options) {
       assertMatch(description, /^(?:[a-z]|[A-Z]{2}).*[^.]$/);
     }
     assert(command.options.length >= 5, "the options of every command are there");
+  });
+
+  Deno.test(`COMMANDS has no two options of ${name} with the same flag or key`, async () => {
+    const { options } = declareCommand(name, await load());
+
+    const flags = options.flatMap(({ long, short }) => short === undefined ? long : [short, long]);
+    const keys = options.map(({ key }) => key);
+    assertEquals([flags, keys], [[...new Set(flags)], [...new Set(keys)]]);
   });
 }

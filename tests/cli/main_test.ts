@@ -29,6 +29,7 @@ Deno.test.each([
   { args: ["version", "-h"], start: "Usage: oci version" },
   { args: ["--help", "version"], start: "Usage: oci version" },
   { args: ["help"], start: "Usage: oci <command>" },
+  { args: ["help", "help"], start: "Usage: oci <command>" },
   { args: ["-h"], start: "Usage: oci <command>" },
 ])("main() shows help for $args", async ({ args, start }) => {
   const { code, stdout, stderr } = await runOci(args);
@@ -79,6 +80,19 @@ Deno.test.each([
     line: 'oci: read the command line: unknown command "nothing-like-it"; see "oci --help"',
   },
   {
+    args: ["hepl", "pull"],
+    line: 'oci: read the command line: unknown command "hepl"; did you mean help?',
+  },
+  {
+    args: ["--versoin"],
+    line: 'oci: read the command line: unknown option "--versoin"; did you mean --version?',
+  },
+  {
+    args: ["--", "pull"],
+    line: "oci: read the command line: too many arguments: expected 0 arguments but got 1; " +
+      'see "oci --help"',
+  },
+  {
     args: ["--store"],
     line: 'oci: read the command line: option "--store <dir>" argument missing; see "oci --help"',
   },
@@ -127,6 +141,22 @@ Deno.test.each([
   {
     args: ["pull", "--retries"],
     line: 'oci: pull: option "--retries <n>" argument missing; see "oci pull --help"',
+  },
+  {
+    args: ["permissions", "pul"],
+    line: 'oci: permissions: command-argument value "pul" is invalid for argument "command": ' +
+      `it must be one of ${[...COMMANDS.keys()].join(", ")}; see "oci permissions --help"`,
+  },
+  {
+    args: ["bundle", "--cpu", "much", "a", "b"],
+    line: 'oci: bundle: option "--cpu <quantity>" argument "much" is invalid: ' +
+      'cannot parse quantity "much": it must be a number with a suffix of Kubernetes or none, ' +
+      'such as "500m", "1.5", "2Gi" or "1e3"; see "oci bundle --help"',
+  },
+  {
+    args: ["run", "--read-only", "--read-write", "a"],
+    line: 'oci: run: option "--read-only" cannot be used with option "--read-write"; ' +
+      'see "oci run --help"',
   },
   {
     args: ["pull", "Alpine"],
