@@ -1,5 +1,5 @@
 import { CredentialFiles, parseImageLocation, type Reference } from "../registry/mod.ts";
-import { RUNTIMES } from "../store/mod.ts";
+import { PROGRAM_PLACES, RUNTIMES } from "../store/mod.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { registryHosts } from "./_registry_hosts.ts";
 import { storeDirectory, storeVariables } from "./directory.ts";
@@ -11,6 +11,7 @@ export type PermissionCommand =
   | "completions"
   | "demo"
   | "digest"
+  | "doctor"
   | "export"
   | "images"
   | "inspect"
@@ -60,6 +61,8 @@ interface Needs {
   readonly directories?: true;
   /** Programs that it runs, beside mounting. */
   readonly programs?: readonly string[];
+  /** Whether it looks at the machine. */
+  readonly machine?: true;
 }
 
 /** What mounts and unmounts for ordinary users. */
@@ -74,6 +77,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   completions: {},
   demo: {},
   digest: { registry: true, credentials: true },
+  doctor: { store: "write", credentials: true, machine: true },
   export: IMAGE_NEEDS,
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
@@ -162,6 +166,7 @@ export async function permissionFlags(
   if (needs.credentials) await grantCredentials(grants, registry, needs, options);
   if (command === "serve") grants.net.add(options.listen ?? "127.0.0.1:5000");
   if (command === "demo") grantDemo(grants);
+  if (needs.machine) return [...flags(grantMachine(grants)), ...MACHINE_FLAGS];
   const more = needs.directories ? grantDirectories(grants, needs.programs) : [];
   if (!needs.registry || registry === "none") return [...flags(grants), ...more];
   if (registry === undefined) return [...flags({ ...grants, net: true }), ...more];
@@ -228,6 +233,29 @@ function grantDirectories(
   // Where programs are, and where temporary files go.
   ["PATH", "TMPDIR"].forEach((name) => grants.env.add(name));
   return [...directories, "--allow-ffi"];
+}
+
+/** What says which machine and which user this is, and what mounts. */
+const MACHINE_FLAGS: readonly string[] = ["--allow-sys=uid,gid,osRelease,statfs", "--allow-ffi"];
+
+/** What tells of mirrors, and of the ids that a user has. */
+const MACHINE_FILES: readonly string[] = [
+  "/etc/containers/registries.conf",
+  "/etc/docker/daemon.json",
+  "/etc/passwd",
+  "/etc/subgid",
+  "/etc/subuid",
+];
+
+/** Looks for programs wherever they may be, and runs those that containers need. */
+function grantMachine(grants: ListedGrants): ListedGrants {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "PATH" });
+  const path = (state === "granted" && Deno.env.get("PATH")) || "";
+  const places = [...path.split(":").filter(Boolean), ...PROGRAM_PLACES];
+  [...places, ...MACHINE_FILES].forEach((name) => grants.read.add(name));
+  [...RUNTIMES, ...BUNDLE_PROGRAMS, "unshare"].forEach((program) => grants.run.add(program));
+  grants.env.add("PATH");
+  return grants;
 }
 
 /** The demo serves itself, and keeps a store where temporary files are. */

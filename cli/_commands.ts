@@ -75,6 +75,10 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     summary: "serve the store as a registry",
     load: () => import("./serve.ts"),
   }],
+  ["doctor", {
+    summary: "tell what this machine offers and what is in the way",
+    load: () => import("./doctor.ts"),
+  }],
   ["permissions", {
     summary: "print the least Deno permissions that serve a command",
     load: () => import("./permissions.ts"),

@@ -22,6 +22,7 @@
  */
 export * from "./certificates.ts";
 export * from "./credential_files.ts";
+export * from "./credential_summary.ts";
 export * from "./credentials.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";

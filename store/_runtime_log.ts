@@ -38,13 +38,14 @@ export function isRefusedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
 
+/** What to do about such a machine. */
+export const HYBRID_ADVICE: string =
+  "this runtime does not take a machine with both versions of control groups: choose runc, or " +
+  'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+
 /** What runtimes say of known troubles, and what to do about them. */
 const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
-  [
-    HYBRID,
-    "this runtime does not take a machine with both versions of control groups: choose runc, or " +
-    'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"',
-  ],
+  [HYBRID, HYBRID_ADVICE],
   [
     /newuidmap|newgidmap|uid_map|gid_map/,
     "check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",

@@ -4,7 +4,12 @@ import { RuntimeError } from "./runtime_error.ts";
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
 
 /** Where programs of root are that are not on every user's path. */
-const MORE_PLACES: readonly string[] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin"];
+export const PROGRAM_PLACES: readonly string[] = [
+  "/usr/local/sbin",
+  "/usr/sbin",
+  "/sbin",
+  "/usr/local/bin",
+];
 
 /**
  * Finds an OCI runtime.
@@ -46,9 +51,23 @@ export async function findRuntimes(name?: string): Promise<readonly [string, ...
   );
 }
 
-/** The path of a program by its name, if it is installed. */
+/**
+ * Finds a program by its name: where `PATH` says, and then where programs of root are that are not
+ * on every user's path.
+ *
+ * @param name Its name.
+ * @returns Its path; `undefined` if it is not installed.
+ *
+ * @example Look for a program
+ * ```ts
+ * import { findProgram } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await findProgram("no-such-program"), undefined);
+ * ```
+ */
 export async function findProgram(name: string): Promise<string | undefined> {
-  const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...MORE_PLACES];
+  const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
   for (const place of places) {
     const path = `${place}/${name}`;
     if (await isProgram(path)) return path;

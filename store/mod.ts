@@ -24,13 +24,15 @@ export type {
 export * from "./blob_writer.ts";
 export { type Bundle, BundleError, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundler.ts";
+export * from "./cgroup_hierarchy.ts";
 export * from "./content_store.ts";
 export * from "./errors.ts";
-export { findRuntime, RUNTIMES } from "./find_runtime.ts";
+export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./find_runtime.ts";
 export type { StoredReference } from "./layout_index.ts";
 export * from "./export_image.ts";
 export * from "./image.ts";
 export * from "./image_files.ts";
+export * from "./installed_runtimes.ts";
 export type { LayerListener } from "./layer_listener.ts";
 export * from "./layout_client.ts";
 export * from "./open_bundler.ts";
@@ -41,7 +43,11 @@ export * from "./overlay/overlay_bundler.ts";
 export type * from "./overlay/overlay_mounter.ts";
 export * from "./overlay/prepare_layers.ts";
 export * from "./overlay/prune_layers.ts";
-export { type OverlaySupport, overlaySupported } from "./overlay/supported.ts";
+export {
+  fuseOverlaySupported,
+  type OverlaySupport,
+  overlaySupported,
+} from "./overlay/supported.ts";
 export * from "./read_image.ts";
 export * from "./registry_content.ts";
 export * from "./remove_bundle.ts";
@@ -51,5 +57,6 @@ export * from "./runtime_error.ts";
 export * from "./uncompressed/uncompressed_bundler.ts";
 export * from "./unpack_error.ts";
 export * from "./unpack_image.ts";
+export * from "./user_namespaces.ts";
 export * from "./validate_image.ts";
 export * from "./write_spec.ts";

@@ -42,6 +42,32 @@ export async function overlaySupported(root: string): Promise<OverlaySupport> {
 }
 
 /**
+ * Finds out whether the program fuse-overlayfs mounts overlays of directories in `root`, for this
+ * process, in the same way as {@linkcode overlaySupported}.
+ *
+ * @param root Directory for the trial, most often a store's. It is made if it is not there.
+ * @returns Yes, or no and why.
+ *
+ * @example Say why there are no overlays
+ * ```ts
+ * import { fuseOverlaySupported } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const root = await Deno.makeTempDir();
+ * const support = await fuseOverlaySupported(root);
+ *
+ * assert(support.supported || support.reason.length > 0);
+ * await Deno.remove(root, { recursive: true });
+ * ```
+ */
+export async function fuseOverlaySupported(root: string): Promise<OverlaySupport> {
+  const mounter = await findFuseMounter(root);
+  return typeof mounter === "string"
+    ? { supported: false, reason: mounter }
+    : { supported: true, namespace: mounter.namespace };
+}
+
+/**
  * How the kernel may do it. Marks of the user's own come second, as a program in the container could
  * make them itself; memory takes them since Linux 6.6.
  */

@@ -1,0 +1,45 @@
+/** Whether this process can make user namespaces; or why not. */
+export type UserNamespaceSupport =
+  | { readonly supported: true }
+  | { readonly supported: false; readonly reason: string };
+
+/**
+ * Finds out whether this process can make user namespaces, without which an ordinary user runs no
+ * container: has `unshare` of util-linux make one, as several settings of the kernel, AppArmor and
+ * the sandboxes of others have a say in it.
+ *
+ * @returns Yes; or no, and why.
+ *
+ * @example Say whether there can be rootless containers
+ * ```ts
+ * import { userNamespacesSupported } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const support = await userNamespacesSupported();
+ *
+ * assert(support.supported || support.reason.length > 0);
+ * ```
+ */
+export async function userNamespacesSupported(): Promise<UserNamespaceSupport> {
+  if (Deno.build.os !== "linux") return refused("user namespaces are part of Linux");
+  try {
+    const { success, stderr } = await new Deno.Command("unshare", {
+      args: ["-Ur", "true"],
+      stdin: "null",
+      stdout: "null",
+    }).output();
+    return success ? { supported: true } : refused(lastLine(stderr));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return refused("unshare of util-linux is not installed, with which they are tried");
+  }
+}
+
+function refused(reason: string): UserNamespaceSupport {
+  return { supported: false, reason };
+}
+
+function lastLine(stderr: Uint8Array): string {
+  const said = new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "";
+  return `unshare says: ${said.replace(/^unshare: /, "")}`;
+}
