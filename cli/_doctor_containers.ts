@@ -135,15 +135,17 @@ const ENOUGH_IDS = 65_536;
 async function idsFinding(ids: number): Promise<Finding> {
   const about = "User namespaces";
   if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user ids` };
+  const says = `containers have ${ids === 1 ? "no user id but root's" : `${ids} user ids`}`;
+  return { about, state: "note", says, advice: await idsAdvice() };
+}
+
+async function idsAdvice(): Promise<string> {
+  const uid = Deno.uid();
+  if (uid === 0) return 'make this namespace with more ids, as "podman unshare" does';
   const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
-  const missing = tools.includes(undefined);
-  return {
-    about,
-    state: "note",
-    says: `containers have ${ids === 1 ? "no user id but root's" : `${ids} user ids`}`,
-    advice: missing
-      ? "install newuidmap and newgidmap, of the package uidmap or shadow-utils"
-      : "an administrator adds a line to /etc/subuid and to /etc/subgid, such as " +
-        `"${Deno.uid()}:100000:65536"`,
-  };
+  if (tools.includes(undefined)) {
+    return "install newuidmap and newgidmap, of the package uidmap or shadow-utils";
+  }
+  return "an administrator adds a line to /etc/subuid and to /etc/subgid, such as " +
+    `"${uid}:100000:65536"`;
 }

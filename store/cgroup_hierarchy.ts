@@ -1,4 +1,4 @@
-import { readMounts } from "../layer/mod.ts";
+import { readIdMaps, readMounts } from "../layer/mod.ts";
 
 /** The control groups of a machine. */
 export interface CgroupHierarchy {
@@ -19,7 +19,8 @@ const MOUNT_POINT = "/sys/fs/cgroup";
 const UNIFIED = `${MOUNT_POINT}/unified`;
 
 /**
- * Finds out which version of control groups is mounted, in the mount namespace of this process.
+ * Finds out which version of control groups is mounted, in the mount namespace of this process. No
+ * permission is asked for.
  *
  * @returns What there is.
  * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi` nor
@@ -36,6 +37,12 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * ```
  */
 export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
+  // Read by the native backend if there is one, which has ids to tell of then.
+  if (readIdMaps() === undefined && !await isReadable("/proc/self/mountinfo")) {
+    throw new Deno.errors.NotCapable(
+      'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',
+    );
+  }
   const types = visibleTypes();
   if (types.get(MOUNT_POINT) === "cgroup2") return { kind: "v2" };
   const isOther = [...types].some(([target, type]) =>
@@ -56,7 +63,12 @@ function visibleTypes(): ReadonlyMap<string, string> {
   return types;
 }
 
+async function isReadable(path: string): Promise<boolean> {
+  return (await Deno.permissions.query({ name: "read", path })).state === "granted";
+}
+
 async function readControllers(path: string): Promise<readonly string[] | undefined> {
+  if (!await isReadable(path)) return undefined;
   try {
     return (await Deno.readTextFile(path)).split(/\s+/).filter(Boolean);
   } catch (error) {

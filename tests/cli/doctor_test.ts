@@ -161,6 +161,25 @@ Deno.test.each([{ exists: true }, { exists: false }])(
   },
 );
 
+peerTest({
+  name: "oci doctor asks for no permission on a terminal",
+  needs: ["script"],
+}, async () => {
+  await using dir = await makeTempDir();
+  const typescript = dir.join("typescript");
+  const command = `${Deno.execPath()} run --quiet --config=${ROOT}/deno.json --allow-env ` +
+    `--allow-read=/usr,/bin,/sbin ${ROOT}/mod.ts doctor`;
+
+  await runPeer("script", ["-qec", command, typescript], {
+    inheritEnv: true,
+    signal: AbortSignal.timeout(30_000),
+  });
+
+  const shown = await Deno.readTextFile(typescript);
+  assertStringIncludes(shown, "Permissions");
+  assert(!shown.includes("Deno requests"), shown);
+});
+
 // A mount namespace of its own has the machine that is wanted.
 const HYBRID = "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified && " +
   "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified && ";
