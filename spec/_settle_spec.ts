@@ -11,7 +11,8 @@ export function settleSpec(draft: SpecDraft): ContainerSpec {
     (spec, settle) => settle(spec),
     draft,
   );
-  if (!spec.process.args?.length) {
+  // An empty word is no command either, and runtimes say odd things of it.
+  if (!spec.process.args?.[0]) {
     throw new OciError(
       `Cannot make a configuration for ${pending.image}: it names no command; give one`,
     );

@@ -44,7 +44,9 @@ export function imageAnnotations(config: ImageConfig): Readonly<Record<string, s
   };
   const named = Object.entries(derived)
     .map(([name, value]) => [`org.opencontainers.image.${name}`, value || undefined]);
-  return { ...present(Object.fromEntries(named)), ...Labels };
+  // The runtime specification allows no annotation without a name.
+  const labels = Object.entries(Labels ?? {}).filter(([name]) => name !== "");
+  return { ...present(Object.fromEntries(named)), ...Object.fromEntries(labels) };
 }
 
 /**

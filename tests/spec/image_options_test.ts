@@ -78,6 +78,17 @@ Deno.test("imageAnnotations() lets labels win, and says nothing of what is empty
   });
 });
 
+Deno.test("imageAnnotations() leaves out a label without a name, and no other", () => {
+  const Labels = Object.fromEntries([["", "none"], ["a b", "c"], ["__proto__", "d"]]);
+
+  const annotations = imageAnnotations({ ...IMAGE, config: { Labels } });
+
+  assertEquals(
+    Object.entries(annotations).filter(([name]) => !name.startsWith("org.")),
+    [["a b", "c"], ["__proto__", "d"]],
+  );
+});
+
 Deno.test("withAnnotations() wins over the image", () => {
   const added = withAnnotations({ "org.example.label": "y", a: "b" });
 

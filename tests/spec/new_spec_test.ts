@@ -73,8 +73,12 @@ Deno.test("newSpec() applies options in their order", () => {
   assertEquals(newSpec(domain("a"), domain("b")).domainname, "b");
 });
 
-Deno.test("newSpec() refuses to run nothing", () => {
-  const image = { ...IMAGE, config: {} };
+Deno.test.each([
+  { config: {} },
+  { config: { Cmd: [] } },
+  { config: { Cmd: [""] } },
+])("newSpec() refuses to run nothing, as of $config", ({ config }) => {
+  const image = { ...IMAGE, config };
 
   assertThrows(
     () => newSpec(withImageConfig(image, "", "", { image: "a/b:1" })),
