@@ -45,7 +45,7 @@ export function addContainerOptions(command: Command): Command {
       parse: checkedBy(withCPULimit),
     })
     .option("--memory <quantity>", "memory to use at most, such as 512Mi", {
-      parse: checkedBy(withMemoryLimit),
+      parse: checkedBy(checkMemory),
     })
     .option("--network <how>", "host, or none for a network of its own without interfaces", {
       choices: ["host", "none"],
@@ -134,6 +134,15 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
       throw new SyntaxError(message.replace(/^Cannot /, "cannot "), { cause: error });
     }
   };
+}
+
+/** In Kubernetes `512m` is half a byte, and so it is here; who writes it means what docker does. */
+function checkMemory(text: string): void {
+  withMemoryLimit(text);
+  if (!/[num]$/.test(text)) return;
+  throw new SyntaxError(
+    `${text} is a part of a byte, as "m" stands for thousandths: write Mi or M`,
+  );
 }
 
 /** The name and the value of a variable; neither, if the one to pass on is not set. */

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
-import type { Mount } from "../spec/mod.ts";
+import { type Mount, parseQuantity } from "../spec/mod.ts";
 
 /**
  * Parses a mount as `docker run` takes it: `SOURCE:TARGET[:ro]`, or pairs such as
- * `type=tmpfs,target=/tmp,tmpfs-size=1m`.
+ * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that has a comma is put in double quotes.
  *
  * @throws {SyntaxError} If it is neither; the message says what is missing.
  */
 export function parseMount(text: string): Mount {
-  return /^[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
+  return /^"?[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
 }
 
 function parseColons(text: string): Mount {
@@ -20,21 +20,26 @@ function parseColons(text: string): Mount {
 }
 
 function parsePairs(text: string): Mount {
-  const pairs = new Map(
-    text.split(",").map((pair) => {
-      const [name = "", ...value] = pair.split("=");
-      return [ALIASES[name] ?? name, value.join("=")];
-    }),
-  );
-  const odd = [...pairs.keys()].find((name) => !NAMES.has(name));
-  if (odd !== undefined) throw new SyntaxError(`there is no setting ${JSON.stringify(odd)}`);
+  const pairs = new Map<string, string | undefined>();
+  for (const [name, value] of splitPairs(text)) {
+    if (!NAMES.has(name)) throw new SyntaxError(`there is no setting ${JSON.stringify(name)}`);
+    if (pairs.has(name)) throw new SyntaxError(`it says twice what "${name}" is`);
+    pairs.set(name, value);
+  }
   const target = pairs.get("target") ?? "";
-  const isReadOnly = pairs.has("readonly") && pairs.get("readonly") !== "false";
+  const isReadOnly = parseFlag(pairs, "readonly");
   const type = pairs.get("type") ?? "bind";
-  if (type === "bind") return bindMount(pairs.get("source") ?? "", target, isReadOnly);
+  const refuse = (names: readonly string[]) => {
+    const odd = names.find((name) => pairs.has(name));
+    if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
+  };
+  if (type === "bind") {
+    refuse(["tmpfs-size", "tmpfs-mode"]);
+    return bindMount(pairs.get("source") ?? "", target, isReadOnly);
+  }
   if (type !== "tmpfs") throw new SyntaxError('the type must be "bind" or "tmpfs"');
+  refuse(["source"]);
   const size = pairs.get("tmpfs-size");
-  const mode = pairs.get("tmpfs-mode");
   return {
     destination: checkTarget(target),
     type: "tmpfs",
@@ -43,8 +48,8 @@ function parsePairs(text: string): Mount {
       "nosuid",
       "nodev",
       ...isReadOnly ? ["ro"] : [],
-      ...size === undefined ? [] : [`size=${size}`],
-      `mode=${mode ?? "1777"}`,
+      ...size === undefined ? [] : [`size=${parseSize(size)}`],
+      `mode=${parseMode(pairs.get("tmpfs-mode") ?? "1777")}`,
     ],
   };
 }
@@ -57,6 +62,40 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 const NAMES = new Set(["type", "source", "target", "readonly", "tmpfs-size", "tmpfs-mode"]);
 
+/** Pairs between commas; in double quotes a comma means nothing, and two quotes stand for one. */
+function splitPairs(text: string): readonly (readonly [name: string, value?: string])[] {
+  if (!/^([^",]*|"([^"]|"")*")(,([^",]*|"([^"]|"")*"))*$/s.test(text)) {
+    throw new SyntaxError("its quotes must be around whole pairs");
+  }
+  return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/gs)].map(([, quoted, plain]) => {
+    const pair = quoted?.replaceAll('""', '"') ?? plain ?? "";
+    const at = pair.indexOf("=");
+    const name = at < 0 ? pair : pair.slice(0, at);
+    const known = ALIASES[name] ?? name;
+    return at < 0 ? [known] : [known, pair.slice(at + 1)];
+  });
+}
+
+function parseFlag(pairs: ReadonlyMap<string, string | undefined>, name: string): boolean {
+  const value = pairs.get(name) ?? String(pairs.has(name));
+  if (/^(true|1|false|0)$/.test(value)) return value === "true" || value === "1";
+  throw new SyntaxError(`"${name}" must be true or false`);
+}
+
+/** A size as the kernel takes it; it knows no suffixes of Kubernetes. */
+function parseSize(text: string): string {
+  if (/^[0-9]+[kmg%]?$/i.test(text)) return text;
+  if (/^[0-9.]+[KMGT]i$/.test(text)) return String(parseQuantity(text).value);
+  throw new SyntaxError(
+    '"tmpfs-size" must be a number of bytes, or one with k, m, g, Ki, Mi or Gi',
+  );
+}
+
+function parseMode(text: string): string {
+  if (/^[0-7]{1,4}$/.test(text)) return text;
+  throw new SyntaxError('"tmpfs-mode" must have up to four octal digits');
+}
+
 function bindMount(source: string, target: string, isReadOnly: boolean): Mount {
   if (source === "") throw new SyntaxError("it has no source");
   return {
@@ -68,6 +107,9 @@ function bindMount(source: string, target: string, isReadOnly: boolean): Mount {
 }
 
 function checkTarget(target: string): string {
-  if (target.startsWith("/")) return target;
-  throw new SyntaxError("its target must be an absolute path in the container");
+  if (!target.startsWith("/")) {
+    throw new SyntaxError("its target must be an absolute path in the container");
+  }
+  if (/^[/.]*$/.test(target)) throw new SyntaxError("its target must be below the root");
+  return target;
 }

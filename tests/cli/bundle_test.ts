@@ -132,6 +132,8 @@ Deno.test.each([
   { args: ["--user", "2147483648"], code: 1, says: "ids must be from 0 to 2147483647" },
   { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
   { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
+  { args: ["--memory", "512m"], code: 2, says: "512m is a part of a byte" },
+  { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
   { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
   { args: ["--env", "=x"], code: 2, says: "it must be NAME=VALUE" },
   { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
@@ -213,8 +215,29 @@ Deno.test.each([
     text: "source=/a,target=/b,readonly=false",
     mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "rw"] },
   },
+  {
+    text: 'type=bind,"src=/a, ""b"":c",dst=/b',
+    mount: { destination: "/b", source: '/a, "b":c', options: ["rbind", "rprivate", "rw"] },
+  },
+  {
+    text: "source=/a=b,target=/b,ro=0",
+    mount: { destination: "/b", source: "/a=b", options: ["rbind", "rprivate", "rw"] },
+  },
 ])("parseMount() reads $text", ({ text, mount }) => {
   assertEquals(parseMount(text), { type: "bind", ...mount });
+});
+
+Deno.test.each([
+  { setting: "tmpfs-size=64k", option: "size=64k" },
+  { setting: "tmpfs-size=50%", option: "size=50%" },
+  { setting: "tmpfs-size=1Mi", option: "size=1048576" },
+  { setting: "tmpfs-size=1.5Ki", option: "size=1536" },
+  { setting: "tmpfs-mode=0700", option: "mode=0700" },
+  { setting: "ro", option: "ro" },
+])("parseMount() makes $option of $setting", ({ setting, option }) => {
+  const { options = [] } = parseMount(`type=tmpfs,target=/b,${setting}`);
+
+  assert(options.includes(option), options.join());
 });
 
 Deno.test.each([
@@ -226,6 +249,16 @@ Deno.test.each([
   { text: "target=/b" },
   { text: "source=/a" },
   { text: "source=/a,target=/b,uid=0" },
+  { text: "source=/a,src=/c,target=/b" },
+  { text: "source=/a,target=/b,readonly=maybe" },
+  { text: "source=/a,target=/b,tmpfs-size=1m" },
+  { text: "type=tmpfs,source=/a,target=/b" },
+  { text: "type=tmpfs,target=/b,tmpfs-size=large" },
+  { text: "type=tmpfs,target=/b,tmpfs-size=512m,exec" },
+  { text: "type=tmpfs,target=/b,tmpfs-mode=9" },
+  { text: "type=tmpfs,target=/" },
+  { text: "/a:/./" },
+  { text: 'source="/a,b",target=/b' },
   { text: "" },
 ])("parseMount() refuses $text", ({ text }) => {
   assertThrows(() => parseMount(text), SyntaxError);
