@@ -88,7 +88,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   run: { ...IMAGE_NEEDS, directories: true, programs: [...RUNTIMES, ...BUNDLE_PROGRAMS] },
   serve: { store: "read" },
   tags: { registry: true, credentials: true },
-  unbundle: { directories: true, programs: BUNDLE_PROGRAMS },
+  unbundle: { directories: true, programs: [...RUNTIMES, ...BUNDLE_PROGRAMS] },
   unpack: { ...IMAGE_NEEDS, directories: true },
   version: {},
 };

@@ -1,3 +1,4 @@
+import { RuntimeError } from "../store/mod.ts";
 import type { Command } from "./_command.ts";
 import { HelpRequest, parseCommandLine } from "./_command_line.ts";
 import { COMMANDS, splitArguments } from "./_commands.ts";
@@ -13,7 +14,8 @@ import { Session } from "./_session.ts";
  * Runs the command line. Only the module of the command that runs is loaded.
  *
  * @param args What follows the program's name, such as `["pull", "alpine:3.20"]`.
- * @returns The exit code: 0 done, 1 failed, 2 misused, 128 and the signal's number if interrupted.
+ * @returns The exit code: 0 done, 1 failed, 2 misused, 128 and the signal's number if
+ * interrupted, 126 or 127 if a container's command cannot be executed or is not found.
  */
 export async function main(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
@@ -88,7 +90,7 @@ async function fail(run: Run, error: unknown): Promise<number> {
     for (const line of causeLines(thrown)) notices.line(line);
   }
   if (json) await quietly(output.json(errorDocument(thrown)));
-  if (thrown instanceof InterruptedError) return thrown.exitCode;
+  if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 

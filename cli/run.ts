@@ -29,8 +29,10 @@ export function define(command: Command): Command {
     .option("--timeout <seconds>", "kill the container after so long", { parse: parseSeconds })
     .option("-t, --tty", "give the container a terminal, if standard input is one");
   return addRegistryOptions(container, "--registry-user").notes(`
-Exits with the container's exit code, or 128 and the number of the signal that ended it. Neither
-root nor a daemon is needed: for an ordinary user the container is in a user namespace.
+Exits with the container's exit code, or 128 and the number of the signal that ended it; 127 if the
+command is not found, 126 if it cannot be executed. A program that heeds no Ctrl-C is killed by the
+third within two seconds. Neither root nor a daemon is needed: for an ordinary user the container is
+in a user namespace.
 
 Examples:
   oci run alpine:3.20 -- cat /etc/os-release

@@ -11,7 +11,8 @@ export function define(command: Command): Command {
         "making was interrupted. A directory that is no bundle is not touched.",
     )
     .notes(`
-Stop its container before. What is still in use is detached, and goes with its last user.
+Stop its container before. What is still in use is detached, and goes with its last user. What an
+"oci run" that was killed has left running is ended.
 
 Examples:
   oci unbundle ./box

@@ -3,6 +3,7 @@ import { BundleError } from "./bundle.ts";
 import { type BundleState, STATE } from "./_bundle_state.ts";
 import { forgetBundle, noteBundle } from "./_bundle_notes.ts";
 import { lstatIfAny } from "./_durable.ts";
+import { endLeftContainers } from "./_left_containers.ts";
 import { removeIfAny, removeTree } from "./_remove_tree.ts";
 import { mountsIn, unmountAll } from "./_unmount.ts";
 
@@ -143,6 +144,7 @@ export class BundleDirectory implements Disposable {
   /** Unmounts and removes everything in the directory but the bundle's own file. */
   async empty(onWarning?: (message: string) => void): Promise<void> {
     if (await isOnly(this.path, STATE)) return;
+    await endLeftContainers(this.path, onWarning);
     await this.#unmount(onWarning);
     // First what makes it a complete bundle, so that what follows may be interrupted.
     await removeIfAny(`${this.path}/${CONFIG}`);

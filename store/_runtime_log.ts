@@ -43,34 +43,59 @@ export const HYBRID_ADVICE: string =
   "this runtime does not take a machine with both versions of control groups: choose runc, or " +
   'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
-/** What runtimes say of known troubles, and what to do about them. */
-const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
-  [HYBRID, HYBRID_ADVICE],
-  [
-    /newuidmap|newgidmap|uid_map|gid_map/,
-    "check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
-  ],
-  [
-    /executable file .*not found|exec format error|no such file or directory.*exec|exec: /i,
-    "check the command, and that the image is for this machine",
-  ],
-  [/cgroup/i, "check that this user may make control groups, or leave out the limits"],
-  [/read-only file system/i, "make what is written to a mount, or the root writable"],
+/** A trouble that runtimes have words for. */
+interface KnownTrouble {
+  readonly said: RegExp;
+  readonly advice: string;
+  /** The exit code that shells have for it. */
+  readonly exitCode?: number;
+}
+
+const CHECK_COMMAND = "check the command, and that the image is for this machine";
+
+const TROUBLES: readonly KnownTrouble[] = [
+  { said: HYBRID, advice: HYBRID_ADVICE },
+  {
+    said: /newuidmap|newgidmap|uid_map|gid_map/,
+    advice:
+      "check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
+  },
+  {
+    said: /executable file .*not found|exec: ".*": stat .*: no such file/i,
+    advice: CHECK_COMMAND,
+    exitCode: 127,
+  },
+  {
+    said: /exec: ".*": .*(permission denied|is a directory)|open executable: |exec format error/i,
+    advice: CHECK_COMMAND,
+    exitCode: 126,
+  },
+  { said: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
+  { said: /memory limit/i, advice: "allow the container more memory" },
+  {
+    said: /cgroup/i,
+    advice: "check that this user may make control groups, or leave out the limits",
+  },
+  {
+    said: /read-only file system/i,
+    advice: "make what is written to a mount, or the root writable",
+  },
+  { said: /^mount `|mounting "/i, advice: "check what is mounted there, and with which options" },
 ];
 
 /** The error for a container that a runtime did not start. */
 export function explainFailure(
   runtime: string,
-  bundle: string,
   log: readonly string[],
 ): RuntimeError {
   const said = log.at(-1) ?? "";
-  const advice = ADVICE.find(([pattern]) => pattern.test(said))?.[1] ??
-    `look at "${bundle}/config.json"`;
+  const { advice = 'look at the configuration, such as "oci bundle" writes it', exitCode } =
+    TROUBLES.find((trouble) => trouble.said.test(said)) ?? {};
   const name = runtime.slice(runtime.lastIndexOf("/") + 1);
   return new RuntimeError(
     `Cannot start the container: ${name} says: ${said}; ${advice}`,
     runtime,
     log,
+    exitCode === undefined ? {} : { exitCode },
   );
 }

@@ -8,7 +8,8 @@ export interface RemoveBundleOptions {
 
 /**
  * Unmounts and removes a bundle, whichever bundler made it, and also what is left of one whose
- * making was interrupted.
+ * making was interrupted. A container that `runBundle` has left in it, as its process was killed, is
+ * ended.
  *
  * @param directory The bundle's directory.
  * @param options Whom to tell.

@@ -1,5 +1,6 @@
 import { findRuntimes } from "./find_runtime.ts";
 import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
+import { noteContainer, STATE_PREFIX } from "./_left_containers.ts";
 import { RuntimeError } from "./runtime_error.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
 import { checkBundleId } from "./bundle.ts";
@@ -22,7 +23,8 @@ export interface RunBundleOptions {
   readonly timeoutMs?: number;
   /**
    * Whether the signals that this process gets are the container's: SIGINT, SIGTERM, SIGHUP,
-   * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH.
+   * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third
+   * SIGINT or SIGTERM within two seconds.
    *
    * @default {false}
    */
@@ -45,6 +47,10 @@ export interface RunResult {
 
 /** How long a runtime may take to be done after its container was killed. */
 const KILL_GRACE_MS = 5000;
+/** How long a container that is not there yet is waited for, before it is killed again. */
+const KILL_PAUSE_MS = 50;
+/** The longest that a timer of the runtime takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The exit code of what SIGKILL ended. */
 const KILLED = 137;
 
@@ -86,7 +92,7 @@ export async function runBundle(
     const { result, log } = await runOnce(runtime, path, id, options);
     const next = isRefusedMachine(log) ? others.shift() : undefined;
     if (log.length === 0) return result;
-    if (next === undefined) throw explainFailure(runtime, path, log);
+    if (next === undefined) throw explainFailure(runtime, log);
     options.onWarning?.(`${runtime} does not run here, ${next} is tried: ${log.at(-1)}`);
     runtime = next;
   }
@@ -100,24 +106,44 @@ async function runOnce(
 ): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
   const { timeoutMs, signal } = options;
   await using container = await Container.start(runtime, path, id);
-  using _signals = options.forwardSignals ? new SignalForwarder(container.process) : undefined;
+  const kill = () => void container.kill();
+  let isInsisted = false;
+  using _signals = options.forwardSignals
+    ? new SignalForwarder(container.process, () => {
+      if (!isInsisted) {
+        options.onWarning?.("the container was killed, as it was asked to end again");
+      }
+      isInsisted = true;
+      kill();
+    })
+    : undefined;
   options.onStart?.();
   let timedOut = false;
-  const kill = () => void container.kill();
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+  using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
     timedOut = true;
     kill();
-  }, timeoutMs);
+  });
   signal?.addEventListener("abort", kill, { once: true });
   try {
     const { code } = await container.process.status;
     signal?.throwIfAborted();
-    const log = code === 0 || timedOut ? [] : await readRuntimeLog(container.logPath);
-    return { result: { code: timedOut ? KILLED : code, timedOut }, log };
+    const isKilled = timedOut || isInsisted;
+    const log = code === 0 || isKilled ? [] : await readRuntimeLog(container.logPath);
+    return { result: { code: isKilled ? KILLED : code, timedOut }, log };
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener("abort", kill);
   }
+}
+
+/** A timer for longer than one of the system, which takes a longer time for none at all. */
+function startTimer(ms: number, onTime: () => void): Disposable {
+  let timer: ReturnType<typeof setTimeout>;
+  const start = (left: number) => {
+    const next = Math.min(left, MAX_TIMER_MS);
+    timer = setTimeout(() => left > next ? start(left - next) : onTime(), next);
+  };
+  start(ms);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /**
@@ -126,7 +152,7 @@ async function runOnce(
  */
 async function makeStateDir(bundle: string): Promise<string> {
   try {
-    return await Deno.makeTempDir({ dir: bundle, prefix: "runtime-" });
+    return await Deno.makeTempDir({ dir: bundle, prefix: STATE_PREFIX });
   } catch (error) {
     const { code } = error as { readonly code?: unknown };
     if (!(error instanceof Deno.errors.PermissionDenied) && code !== "EROFS") throw error;
@@ -161,6 +187,7 @@ class Container implements AsyncDisposable {
   static async start(runtime: string, bundle: string, id: string): Promise<Container> {
     const state = await makeStateDir(bundle);
     try {
+      await noteContainer(state, runtime, id);
       return new Container(runtime, state, bundle, id);
     } catch (error) {
       await Deno.remove(state, { recursive: true });
@@ -175,7 +202,9 @@ class Container implements AsyncDisposable {
 
   #globalArgs(): string[] {
     const root = `${this.#state}/root`;
-    return ["--root", root, "--log", this.logPath, "--log-format", "json"];
+    // crun takes what stands before a colon for a kind of log, unless the kind is given.
+    const kind = this.#runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
+    return ["--root", root, "--log", `${kind}${this.logPath}`, "--log-format", "json"];
   }
 
   /** Kills the container, and the runtime if that does not end it. */
@@ -185,20 +214,27 @@ class Container implements AsyncDisposable {
   }
 
   async #kill(): Promise<void> {
-    const ended = this.process.status;
-    // Before the container is there, the runtime alone can be ended.
-    const killed = await this.#call("kill", this.#id, "KILL");
-    const { promise, resolve } = Promise.withResolvers<false>();
-    const timer = setTimeout(() => resolve(false), killed ? KILL_GRACE_MS : 0);
-    const isEnded = await Promise.race([ended, promise]) !== false;
-    clearTimeout(timer);
-    if (isEnded) return;
+    // A runtime that is killed while it makes the container leaves control groups behind, of which
+    // its state does not know yet.
+    for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
+      const isKilled = await this.#call("kill", this.#id, "KILL");
+      if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;
+      if (isKilled) break;
+    }
     try {
       this.process.kill("SIGKILL");
     } catch {
       // It has ended meanwhile.
     }
-    await ended;
+    await this.process.status;
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), ms);
+    const isEnded = await Promise.race([this.process.status, promise]) !== false;
+    clearTimeout(timer);
+    return isEnded;
   }
 
   /** Has the runtime do something with the container; says whether it did. */

@@ -35,6 +35,8 @@ export interface RunPlace extends AsyncDisposable {
   readonly oci: (args: readonly string[], options?: OciOptions) => Promise<ProcessResult>;
   /** Starts the command line as the user; whoever calls it reads what it writes. */
   readonly start: (args: readonly string[]) => Deno.ChildProcess;
+  /** The directory that the bundles are in. */
+  readonly containers: string;
   /** What of bundles and mounts is left of all runs. */
   readonly left: () => Promise<readonly string[]>;
 }
@@ -67,6 +69,7 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
         ...{ args: rest, env, cwd: "/", stdin: "null", stdout: "piped", stderr: "piped" },
       }).spawn();
     },
+    containers: directory.join("store", "containers"),
     left: () => leftIn(directory),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

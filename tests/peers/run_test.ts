@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { peerTest } from "../_support/peers.ts";
 import { namespaceReason } from "./_container.ts";
+import { makeTempDir } from "../_support/temp.ts";
 import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
 
 const NO_NAMESPACES = await namespaceReason();
@@ -71,7 +72,18 @@ const STEPS: readonly RunStep[] = [
     code: 137,
     stderr: "killed",
   },
-  { name: "no such program", args: ["nothing-here"], code: 1, stderr: "check the command" },
+  { name: "no such program", args: ["nothing-here"], code: 127, stderr: "check the command" },
+  { name: "no such path", args: ["/nothing/here"], code: 127, stderr: "check the command" },
+  { name: "no program", args: ["/etc/os-release"], code: 126, stderr: "check the command" },
+  { name: "a directory", args: ["/etc"], code: 126, stderr: "check the command" },
+  { name: "a time of months", options: ["--timeout", "9999999"], args: ["cat"] },
+  {
+    name: "a mount that cannot be",
+    options: ["--mount", "/proc:/etc/os-release"],
+    args: ["cat"],
+    code: 1,
+    stderr: "check what is mounted there",
+  },
   {
     name: "no such user",
     options: ["--user", "nobody-here"],
@@ -158,6 +170,96 @@ for (const runtime of ["runc", "crun"]) {
   });
 
   peerTest({
+    name: `oci run kills what is asked to end three times and does not, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+  }, async () => {
+    await using place = await makeRunPlace(0);
+    await using child = place.start([
+      ...["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c"],
+      'trap "" INT; echo ready; while :; do sleep 0.05; done',
+    ]);
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
+    const errors = child.stderr.text();
+    assertEquals((await output.next()).value, "ready\n");
+
+    child.kill("SIGINT");
+    // Signals that come at once are one.
+    const timers = [100, 200].map((ms) => setTimeout(() => child.kill("SIGINT"), ms));
+    const { code } = await child.status;
+    timers.forEach(clearTimeout);
+
+    await Array.fromAsync(output);
+    assertEquals(code, 137);
+    assertStringIncludes(await errors, "the container was killed");
+    assertEquals(await place.left(), []);
+  });
+
+  peerTest({
+    name: `oci unbundle ends the container of a run that was killed, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+  }, async () => {
+    await using place = await makeRunPlace(0);
+    const script = "echo ready; while :; do sleep 0.05; done";
+    await using child = place.start(
+      ["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c", script],
+    );
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
+    assertEquals((await output.next()).value, "ready\n");
+    child.kill("SIGKILL");
+    await child.status;
+
+    const [id = ""] = await place.left();
+    const { code, stderr } = await place.oci(["unbundle", `${place.containers}/${id}`]);
+
+    assertEquals([code, stderr], [0, ""]);
+    // The container has the other end of the pipe for as long as it is there.
+    assertEquals(await Array.fromAsync(output), []);
+    await child.stderr.cancel();
+    assertEquals(await place.left(), []);
+    assertEquals(await cgroupsOf(id), []);
+  });
+
+  peerTest({
+    name: `oci run leaves nothing of a container that is killed while it begins, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+  }, async () => {
+    await using place = await makeRunPlace(0);
+    const before = await cgroupsOf("run-");
+
+    for (const timeout of ["0.001", "0.01", "0.02", "0.03"]) {
+      const args = ["run", "--quiet", "--runtime", runtime, "--timeout", timeout, place.root];
+      const { code, stderr } = await place.oci([...args, "--", "sleep", "60"]);
+      assertEquals(code, 137, stderr);
+    }
+
+    assertEquals(await place.left(), []);
+    assertEquals((await cgroupsOf("run-")).filter((name) => !before.includes(name)), []);
+  });
+
+  peerTest({
+    name: `oci run takes a store with odd characters in its path, with ${runtime}`,
+    needs: [runtime, ...NEEDS],
+    root: true,
+  }, async () => {
+    await using place = await makeRunPlace(0);
+    await using directory = await makeTempDir({ large: true });
+    const store = directory.join("a:b, c\nd");
+
+    const { code, stdout, stderr } = await place.oci(
+      ["run", "--quiet", "--runtime", runtime, "--store", store, place.root, "--", "id", "-u"],
+    );
+    const missing = await place.oci(
+      ["run", "--quiet", "--runtime", runtime, "--store", store, place.root, "--", "nothing"],
+    );
+
+    assertEquals([code, stdout], [0, "0\n"], stderr);
+    assertStringIncludes(missing.stderr, "cannot start the container");
+  });
+
+  peerTest({
     name: `oci run limits processors and memory, with ${runtime}`,
     needs: [runtime, ...NEEDS],
     root: true,
@@ -176,6 +278,18 @@ for (const runtime of ["runc", "crun"]) {
 
     assertEquals([code, stdout], [0, "50000\n67108864\n"], stderr);
   });
+}
+
+/** Control groups of version 1 whose names begin in a way. */
+async function cgroupsOf(start: string): Promise<readonly string[]> {
+  const directory = "/sys/fs/cgroup/memory";
+  try {
+    const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+    return names.filter((name) => name.startsWith(start));
+  } catch {
+    // There is no version 1, and the test of what is left is one of other things.
+    return [];
+  }
 }
 
 async function hasFirstCgroups(): Promise<boolean> {
