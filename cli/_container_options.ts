@@ -59,7 +59,7 @@ export function addContainerOptions(command: Command): Command {
     .option(
       "--user <user[:group]>",
       "who runs the program, names or numbers; default: whom the image names",
-      { key: "containerUser" },
+      { key: "containerUser", parse: checkedBy(checkUser) },
     )
     .option(
       "--env <name=value>",
@@ -134,6 +134,11 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
       throw new SyntaxError(message.replace(/^Cannot /, "cannot "), { cause: error });
     }
   };
+}
+
+/** Nobody stands for root in images; a variable that is not set must not make root of its user. */
+function checkUser(text: string): void {
+  if (/^:?$/.test(text)) throw new SyntaxError("it must be USER or USER:GROUP");
 }
 
 /** In Kubernetes `512m` is half a byte, and so it is here; who writes it means what docker does. */

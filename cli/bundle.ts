@@ -3,6 +3,7 @@ import { withCommand } from "../spec/mod.ts";
 import { prepareBundling } from "./_bundling.ts";
 import type { Command } from "./_command.ts";
 import { addContainerOptions, containerSpecOptions } from "./_container_options.ts";
+import { UsageError } from "./_errors.ts";
 import { addRegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";
 
@@ -38,6 +39,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [, directory = ""] = session.operands;
   const { arg = [] } = session.options<BundleOptions>();
+  if (directory === "") throw new UsageError("the directory has no name; give one");
   const options = await containerSpecOptions(session);
   const { reference, image, bundler } = await prepareBundling(session);
   if (arg.length > 0) options.push(withCommand(arg));

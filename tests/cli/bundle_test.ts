@@ -132,6 +132,8 @@ Deno.test.each([
   { args: ["--user", "2147483648"], code: 1, says: "ids must be from 0 to 2147483647" },
   { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
   { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
+  { args: ["--user", ""], code: 2, says: "it must be USER or USER:GROUP" },
+  { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
   { args: ["--memory", "512m"], code: 2, says: "512m is a part of a byte" },
   { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
   { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
@@ -177,6 +179,15 @@ Deno.test("oci bundle touches no directory that holds something", async () => {
   assertStringIncludes(bundled.stderr, "it is not empty; choose an empty or new directory");
   assertStringIncludes(unbundled.stderr, "it is no bundle that this program made");
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
+});
+
+Deno.test("oci bundle wants a directory that has a name", async () => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
+
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "the directory has no name; give one");
 });
 
 Deno.test("oci unbundle says that there is none", async () => {
