@@ -191,12 +191,13 @@ class Container implements AsyncDisposable {
       return new Container(runtime, state, bundle, id);
     } catch (error) {
       await Deno.remove(state, { recursive: true });
-      throw new RuntimeError(
-        `Cannot run ${runtime}: ${(error as Error).message}; grant --allow-run`,
-        runtime,
-        [],
-        { cause: error },
-      );
+      const why = (error as Error).message.replace(/, run again.*/s, "");
+      const advice = error instanceof Deno.errors.NotCapable
+        ? `grant --allow-run=${runtime}`
+        : "check that it is a program for this machine";
+      throw new RuntimeError(`Cannot run ${runtime}: ${why}; ${advice}`, runtime, [], {
+        cause: error,
+      });
     }
   }
 

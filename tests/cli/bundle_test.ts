@@ -213,6 +213,22 @@ Deno.test("oci run says that a runtime is not installed, and leaves nothing", as
   assertEquals(mountsIn(place), []);
 });
 
+Deno.test("oci run says that a runtime is no program, or may not be run", async () => {
+  await using place = await makePlace();
+  const { path } = place.directory;
+  await Deno.writeTextFile(`${path}/crun`, "#!/no/such/program\n", { mode: 0o755 });
+  const args = ["run", "--quiet", "--runtime", `${path}/crun`, place.image];
+  const granted = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  const env = { OCI_STORE: `${path}/store` };
+
+  const odd = await place.oci(...args);
+  const denied = await runOci(args, { env, permissions: granted });
+
+  assertEquals([odd.code, denied.code], [1, 1]);
+  assertMatch(odd.stderr, /cannot run .*crun: .*; check that it is a program for this machine\n$/);
+  assertMatch(denied.stderr, /Requires run access to [^,]*; grant --allow-run=.*crun\n$/);
+});
+
 Deno.test.each([
   {
     text: "/a:/b",
