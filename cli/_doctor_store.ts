@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { resolve } from "@std/path";
 import { storeVariables } from "../cache/mod.ts";
 import { openFileTree } from "../layer/mod.ts";
-import { findProgram, fuseOverlaySupported, overlaySupported } from "../store/mod.ts";
+import { findProgram, fuseOverlaySupported, leftBundles, overlaySupported } from "../store/mod.ts";
 import { programPlaces } from "./_doctor_containers.ts";
 import {
   type Diagnosis,
@@ -71,10 +71,16 @@ async function tryStore(path: string): Promise<Diagnosis> {
     const temporary = await Deno.makeTempFile({ dir: path, prefix: ".oci-doctor-" });
     await Deno.remove(temporary);
     const freeBytes = await readFreeBytes(path);
+    const left = await leftBundles(path);
     const trials = await tryMounts(path);
+    const store = { path, exists, writable: true, freeBytes, leftBundles: left };
     return {
-      facts: { store: { path, exists, writable: true, freeBytes }, ...trials.facts },
-      findings: [storeFinding(path, exists, freeBytes), ...trials.findings],
+      facts: { store, ...trials.facts },
+      findings: [
+        storeFinding(path, exists, freeBytes),
+        ...left.map(leftFinding),
+        ...trials.findings,
+      ],
     };
   } catch (error) {
     refusal = refusalOf(error);
@@ -133,6 +139,15 @@ function storeFinding(path: string, exists: boolean, freeBytes: number | null): 
   const state = exists ? "can be written to" : "is not there yet, and can be made";
   const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} are free`;
   return { about: ABOUT, state: "ok", says: `${path} ${state}${free}` };
+}
+
+function leftFinding(bundle: string): Finding {
+  return {
+    about: ABOUT,
+    state: "problem",
+    says: `"oci run" was killed, and has left ${bundle}`,
+    advice: `end and remove it with "oci unbundle ${bundle}"`,
+  };
 }
 
 async function tryMounts(path: string): Promise<Diagnosis> {

@@ -11,11 +11,42 @@ interface ContainerNote {
   readonly id: string;
 }
 
-/** Notes which runtime keeps which container in a directory for its state. */
-export async function noteContainer(state: string, runtime: string, id: string): Promise<void> {
+/**
+ * Notes which runtime keeps which container in a directory for its state.
+ *
+ * @returns The file. It is locked, until it is closed or the process ends.
+ */
+export async function noteContainer(
+  state: string,
+  runtime: string,
+  id: string,
+): Promise<Deno.FsFile> {
   const name = runtime.slice(runtime.lastIndexOf("/") + 1);
   const note: ContainerNote = { runtime: name, id };
-  await Deno.writeTextFile(`${state}/${NOTE}`, JSON.stringify(note));
+  const path = `${state}/${NOTE}`;
+  await Deno.writeTextFile(path, JSON.stringify(note), { createNew: true });
+  const file = await Deno.open(path);
+  await file.lock(true);
+  return file;
+}
+
+/** Whether a process has noted a container in a bundle and ended without removing it. */
+export async function hasLeftContainer(bundle: string): Promise<boolean> {
+  for await (const { name, isDirectory } of Deno.readDir(bundle)) {
+    if (!isDirectory || !name.startsWith(STATE_PREFIX)) continue;
+    if (await isUnlocked(`${bundle}/${name}/${NOTE}`)) return true;
+  }
+  return false;
+}
+
+async function isUnlocked(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    return await file.tryLock(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /**

@@ -35,6 +35,7 @@ export * from "./image_files.ts";
 export * from "./installed_runtimes.ts";
 export type { LayerListener } from "./layer_listener.ts";
 export * from "./layout_client.ts";
+export * from "./left_bundles.ts";
 export * from "./open_bundler.ts";
 export type { LayerExtraction, LayerExtractionOptions } from "./overlay/layer_extraction.ts";
 export type { LayerKind } from "./overlay/layer_kind.ts";

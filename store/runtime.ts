@@ -166,12 +166,18 @@ class Container implements AsyncDisposable {
   readonly logPath: string;
   readonly #runtime: string;
   readonly #state: string;
+  readonly #note: Deno.FsFile;
   readonly #id: string;
   #killed: Promise<void> | undefined;
 
-  private constructor(runtime: string, state: string, bundle: string, id: string) {
+  private constructor(
+    runtime: string,
+    bundle: string,
+    { state, note, id }: { state: string; note: Deno.FsFile; id: string },
+  ) {
     this.#runtime = runtime;
     this.#state = state;
+    this.#note = note;
     this.#id = id;
     this.logPath = `${state}/log`;
     this.process = new Deno.Command(runtime, {
@@ -186,10 +192,11 @@ class Container implements AsyncDisposable {
 
   static async start(runtime: string, bundle: string, id: string): Promise<Container> {
     const state = await makeStateDir(bundle);
+    const note = await noteContainer(state, runtime, id);
     try {
-      await noteContainer(state, runtime, id);
-      return new Container(runtime, state, bundle, id);
+      return new Container(runtime, bundle, { state, note, id });
     } catch (error) {
+      note.close();
       await Deno.remove(state, { recursive: true });
       const why = (error as Error).message.replace(/, run again.*/s, "");
       const advice = error instanceof Deno.errors.NotCapable
@@ -253,6 +260,7 @@ class Container implements AsyncDisposable {
     await this.#killed;
     // A runtime that was killed has left its container; one that ended has left nothing.
     await this.#call("delete", "--force", this.#id);
+    this.#note.close();
     await Deno.remove(this.#state, { recursive: true });
   }
 }

@@ -46,7 +46,7 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
   const document = await diagnose({ args: ["--store", path] });
 
   const { freeBytes, ...store } = document.store;
-  assertEquals(store, { path, exists: false, writable: true });
+  assertEquals(store, { path, exists: false, writable: true, leftBundles: [] });
   assert(freeBytes > 0);
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
 });

@@ -207,10 +207,12 @@ for (const runtime of ["runc", "crun"]) {
     );
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "ready\n");
+    const during = await leftIn(place);
     child.kill("SIGKILL");
     await child.status;
 
     const [id = ""] = await place.left();
+    assertEquals([during, await leftIn(place)], [[], [`${place.containers}/${id}`]]);
     const { code, stderr } = await place.oci(["unbundle", `${place.containers}/${id}`]);
 
     assertEquals([code, stderr], [0, ""]);
@@ -278,6 +280,12 @@ for (const runtime of ["runc", "crun"]) {
 
     assertEquals([code, stdout], [0, "50000\n67108864\n"], stderr);
   });
+}
+
+/** What `oci doctor` knows to be left of runs that were killed. */
+async function leftIn({ oci }: RunPlace): Promise<readonly string[]> {
+  const { stdout } = await oci(["doctor", "--json"]);
+  return JSON.parse(stdout).store.leftBundles;
 }
 
 /** Control groups of version 1 whose names begin in a way. */
