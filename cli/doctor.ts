@@ -1,7 +1,7 @@
-import type { Command } from "commander";
 import configuration from "../deno.json" with { type: "json" };
 import { hostPlatform } from "../registry/mod.ts";
 import { formatPlatform } from "../spec/mod.ts";
+import type { Command } from "./_command.ts";
 import { examineContainers } from "./_doctor_containers.ts";
 import { examineCredentials } from "./_doctor_credentials.ts";
 import { examineStore } from "./_doctor_store.ts";
@@ -17,16 +17,13 @@ export function define(command: Command): Command {
         "shown, no registry is asked, and what is tried in the store is removed again. What may " +
         "not be looked at is said to be unknown.",
     )
-    .addHelpText(
-      "after",
-      `
+    .notes(`
 Exits with 0 whatever it finds.
 
 Examples:
   oci doctor
   oci doctor --json | jq -r '.findings[] | select(.state == "problem").says'
-  deno run $(oci permissions doctor) jsr:@x/oci doctor`,
-    );
+  deno run $(oci permissions doctor) jsr:@x/oci doctor`);
 }
 
 /** Runs `oci doctor`. */
