@@ -288,14 +288,27 @@ async function leftIn({ oci }: RunPlace): Promise<readonly string[]> {
   return JSON.parse(stdout).store.leftBundles;
 }
 
-/** Control groups of version 1 whose names begin in a way. */
+/** Control groups of version 1 whose names begin in a way, and that nobody is in. */
 async function cgroupsOf(start: string): Promise<readonly string[]> {
-  const directory = "/sys/fs/cgroup/memory";
+  const left: string[] = [];
+  for (const name of await namesIn("/sys/fs/cgroup/memory")) {
+    if (!name.startsWith(start)) continue;
+    try {
+      // Others may run containers at the same time.
+      const path = `/sys/fs/cgroup/memory/${name}/cgroup.procs`;
+      if (await Deno.readTextFile(path) === "") left.push(name);
+    } catch {
+      // It is removed just now.
+    }
+  }
+  return left;
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
   try {
-    const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
-    return names.filter((name) => name.startsWith(start));
+    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
   } catch {
-    // There is no version 1, and the test of what is left is one of other things.
+    // There is no version 1, and what else is left is looked at as well.
     return [];
   }
 }
