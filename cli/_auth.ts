@@ -1,7 +1,6 @@
 import type { ImagePullAuth } from "../registry/mod.ts";
 import { UsageError } from "./_errors.ts";
 import type { RegistryOptions } from "./_options.ts";
-import { promptPassword, readPassword } from "./_password.ts";
 import type { Session } from "./_session.ts";
 
 /**
@@ -35,6 +34,7 @@ export async function readAuth(session: Session): Promise<ImagePullAuth | undefi
     );
   }
   if (colon >= 0) return { username, password: user.slice(colon + 1) };
+  const { promptPassword, readPassword } = await import("./_password.ts");
   const password = passwordStdin
     ? await readPassword()
     : await promptPassword(username, session.notices);

@@ -1,6 +1,6 @@
 import { type ContainerConfig, formatPlatform, isRunnable, type RemoteImage } from "../spec/mod.ts";
 import { formatBytes, formatTable, printable } from "./_format.ts";
-import { imageSize } from "./_stored_images.ts";
+import { imageSize } from "./_image_size.ts";
 
 /** Describes an image for people: what it is, how it runs, what it consists of. */
 export function imageText(reference: string, image: RemoteImage): readonly string[] {

@@ -10,6 +10,7 @@ import {
   parseManifest,
 } from "../spec/mod.ts";
 import type { ContentStore, StoredReference } from "../store/mod.ts";
+import { imageSize } from "./_image_size.ts";
 
 /** An image of one platform, as far as the store has it. */
 export interface StoredPlatform {
@@ -52,11 +53,6 @@ export async function describeStored(
     size: complete.reduce((size, platform) => size + platform.size, 0),
     platforms,
   };
-}
-
-/** Bytes of an image as served: its config and its layers. */
-export function imageSize(manifest: Manifest): number {
-  return manifest.layers.reduce((size, layer) => size + layer.size, manifest.config.size);
 }
 
 async function describe(

@@ -3,11 +3,11 @@ import { formatPlatform, type ImageDocument, isRunnable, type RemoteImage } from
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder, type FoundImage } from "./_finder.ts";
+import { imageSize } from "./_image_size.ts";
 import { imageText } from "./_image_text.ts";
 import { addRegistryOptions } from "./_options.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
-import { imageSize } from "./_stored_images.ts";
 
 interface InspectOptions {
   readonly raw?: true;

@@ -3,7 +3,6 @@ import type { Command } from "./_command.ts";
 import { HelpRequest, parseCommandLine } from "./_command_line.ts";
 import { COMMANDS, splitArguments } from "./_commands.ts";
 import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
-import { formatHelp } from "./_help.ts";
 import { InterruptedError, Interruption } from "./_interruption.ts";
 import { Notices } from "./_notices.ts";
 import { Output, OutputClosedError } from "./_output.ts";
@@ -47,7 +46,7 @@ async function dispatch(run: Run): Promise<number> {
   const { output, notices, signal } = run;
   const { name, rest } = splitArguments(inFull(run.args));
   const entry = name === undefined ? undefined : COMMANDS.get(name);
-  if (name === undefined || entry === undefined) return withoutCommand(run, name, rest);
+  if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
   run.doing = name;
   const module = await entry.load();
   const commandLine = parseCommandLine(declareCommand(name, module), rest);
@@ -63,17 +62,17 @@ function inFull(args: readonly string[]): readonly string[] {
   return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
 }
 
-function withoutCommand(
+async function withoutCommand(
   { notices }: Run,
   name: string | undefined,
   rest: readonly string[],
-): number {
+): Promise<number> {
   // "help help" is "help --help" by now, and that is the help of the program.
   if (name !== undefined && name !== "help") refuseCommand(name);
   const program = declareProgram();
   parseCommandLine(program, rest);
   // Not what was asked for, so not a result: help goes where errors go.
-  notices.line(formatHelp(program));
+  notices.line(await helpText(program));
   return 2;
 }
 
@@ -95,8 +94,13 @@ async function fail(run: Run, error: unknown): Promise<number> {
 }
 
 async function help(output: Output, command: Command): Promise<number> {
-  await quietly(output.text(formatHelp(command)));
+  await quietly(output.text(await helpText(command)));
   return 0;
+}
+
+async function helpText(command: Command): Promise<string> {
+  const { formatHelp } = await import("./_help.ts");
+  return formatHelp(command);
 }
 
 /** Waits for a last message; a reader that has gone already cannot be told anything. */

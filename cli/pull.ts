@@ -3,13 +3,12 @@ import { type Digest, formatPlatform } from "../spec/mod.ts";
 import type { Image } from "../store/mod.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
-import { Finder } from "./_finder.ts";
+import { imageSize } from "./_image_size.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
 import { type FoundSource, openPuller } from "./_puller.ts";
 import { type ImageSource, readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
-import { imageSize } from "./_stored_images.ts";
 
 /** Describes `oci pull`. */
 export function define(command: Command): Command {
@@ -88,6 +87,7 @@ async function platformsOf(
   session: Session,
   source: ImageSource,
 ): Promise<readonly (string | undefined)[]> {
+  const { Finder } = await import("./_finder.ts");
   using finder = await Finder.open(session);
   const platforms = await finder.platforms(source);
   return platforms.length > 0 ? platforms : [undefined];

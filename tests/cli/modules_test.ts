@@ -1,0 +1,81 @@
+import { assertEquals } from "@std/assert";
+import { toFileUrl } from "@std/path";
+import { ROOT, run } from "../_support/process.ts";
+
+/** A module, as far as `deno info --json` says what it imports. */
+interface ModuleInfo {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly code?: { readonly specifier?: string };
+    readonly isDynamic?: boolean;
+  }[];
+}
+
+const CLI = `${toFileUrl(ROOT)}/cli/`;
+const modules = await importedModules();
+
+/** What each module imports at once, types aside. */
+async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", `${CLI}main.ts`], {
+    cwd: ROOT,
+    inheritEnv: true,
+  });
+  const graph: { readonly modules: readonly ModuleInfo[] } = JSON.parse(stdout);
+  return new Map(graph.modules.map(({ specifier, dependencies = [] }) => {
+    const now = dependencies.filter(({ isDynamic }) => !isDynamic);
+    return [specifier, now.flatMap(({ code }) => code?.specifier ?? [])];
+  }));
+}
+
+/** The modules of `cli/` that are loaded with one of them. */
+function loadedWith(name: string): readonly string[] {
+  const loaded = new Set([`${CLI}${name}`]);
+  for (const specifier of loaded) {
+    for (const next of modules.get(specifier) ?? []) if (next.startsWith(CLI)) loaded.add(next);
+  }
+  return [...loaded].map((specifier) => specifier.slice(CLI.length)).sort();
+}
+
+Deno.test("main.ts loads what every command needs, and help when it is asked for", () => {
+  assertEquals(loadedWith("main.ts"), [
+    "_command.ts",
+    "_command_line.ts",
+    "_commands.ts",
+    "_errors.ts",
+    "_format.ts",
+    "_interruption.ts",
+    "_notices.ts",
+    "_options.ts",
+    "_output.ts",
+    "_program.ts",
+    "_session.ts",
+    "_suggestion.ts",
+    "main.ts",
+  ]);
+});
+
+Deno.test("version.ts loads nothing beside", () => {
+  assertEquals(loadedWith("version.ts"), ["version.ts"]);
+});
+
+Deno.test("pull.ts loads neither prompts nor what looks at images without pulling them", () => {
+  const rare = ["_finder.ts", "_help.ts", "_password.ts", "_stored_images.ts"];
+
+  assertEquals(loadedWith("pull.ts").filter((name) => rare.includes(name)), []);
+});
+
+Deno.test("modules of node are imported for demo, bundle and run alone", () => {
+  const importers = [...modules].filter(([specifier, imports]) => {
+    return specifier.startsWith(CLI) && imports.some((name) => name.startsWith("node:"));
+  });
+  const names = importers.map(([specifier]) => specifier.slice(CLI.length));
+  const commands = [...modules.keys()].filter((specifier) => /\/cli\/[^_/]+\.ts$/.test(specifier))
+    .map((specifier) => specifier.slice(CLI.length));
+
+  const loading = commands.filter((name) =>
+    loadedWith(name).some((other) => names.includes(other))
+  );
+
+  assertEquals(names.sort(), ["_mount_option.ts", "demo_image.ts"]);
+  assertEquals(loading.sort(), ["bundle.ts", "demo.ts", "run.ts"]);
+});
