@@ -191,7 +191,8 @@ export class NativeTree implements FileTree {
   createFile(path: string, mode: number = 0o600): TreeFile | undefined {
     const directory = this.#locate(path);
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | this.#libc.abi.openNoFollow;
-    const permissions = mode & 0o777;
+    // Its maker has to write to it yet, attributes as well.
+    const permissions = (mode & 0o600) === 0o600 ? mode & 0o777 : 0o600;
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
     return new NativeEntry(this.#libc, fd, path, false, this.#newFileStatus(fd, permissions, path));

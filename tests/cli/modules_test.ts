@@ -64,7 +64,7 @@ Deno.test("pull.ts loads neither prompts nor what looks at images without pullin
   assertEquals(loadedWith("pull.ts").filter((name) => rare.includes(name)), []);
 });
 
-Deno.test("modules of node are imported for demo, bundle and run alone", () => {
+Deno.test("modules of node are imported for demo, doctor, bundle and run alone", () => {
   const importers = [...modules].filter(([specifier, imports]) => {
     return specifier.startsWith(CLI) && imports.some((name) => name.startsWith("node:"));
   });
@@ -76,6 +76,6 @@ Deno.test("modules of node are imported for demo, bundle and run alone", () => {
     loadedWith(name).some((other) => names.includes(other))
   );
 
-  assertEquals(names.sort(), ["_mount_option.ts", "demo_image.ts"]);
-  assertEquals(loading.sort(), ["bundle.ts", "demo.ts", "run.ts"]);
+  assertEquals(names.sort(), ["_doctor_store.ts", "_mount_option.ts", "demo_image.ts"]);
+  assertEquals(loading.sort(), ["bundle.ts", "demo.ts", "doctor.ts", "run.ts"]);
 });
