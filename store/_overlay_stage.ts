@@ -3,9 +3,9 @@ import type { Descriptor, Digest } from "../spec/mod.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
-import { clearDraftRoot } from "./overlay/_draft_root.ts";
+import { clearDraftRoot } from "./overlay/draft_root.ts";
 import type { LayerExtractionOptions } from "./overlay/layer_extraction.ts";
-import { layerWhiteouts } from "./overlay/_layer_whiteouts.ts";
+import { layerWhiteouts } from "./overlay/layer_whiteouts.ts";
 
 /** Which layer is extracted where; plain data. */
 export interface OverlayPlan {

@@ -1,6 +1,6 @@
 import { extractLayer, type ExtractReport, type Ownership } from "../../layer/mod.ts";
 import type { RemoteLayer } from "../../spec/mod.ts";
-import { layerWhiteouts } from "./_layer_whiteouts.ts";
+import { layerWhiteouts } from "./layer_whiteouts.ts";
 import type { LayerKind } from "./layer_kind.ts";
 
 /** How one layer is extracted. All but the last two is plain data, for other threads. */

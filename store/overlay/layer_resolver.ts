@@ -13,7 +13,7 @@ import { TaskLimit } from "../_task_limit.ts";
 import type { ContentStore } from "../content_store.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
-import { hasDraftRootEntry, makeDraftRoot } from "./_draft_root.ts";
+import { hasDraftRootEntry, makeDraftRoot } from "./draft_root.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
