@@ -37,9 +37,10 @@ export interface StagedLayer {
   readonly hasRoot: boolean;
 }
 
-/** So many are kept in mind; a layer with more of either is extracted over those below it. */
+/** So many are kept in mind; a layer with more of one is extracted over those below it. */
 const MAX_WHITEOUTS = 100_000;
 const MAX_IMPLIED = 100_000;
+const MAX_LINKS = 100_000;
 
 /**
  * Extracts a layer by itself, into an empty directory of its own, while the layers below it are
@@ -122,6 +123,8 @@ class LayerNotes {
   readonly described = new Set<string>();
   hasRoot = false;
   needsLower = false;
+  /** What may be a symbolic link, also by another name for one. */
+  readonly #links = new Set<string>();
   readonly #handler: ExtractHandler | undefined;
 
   constructor(handler: ExtractHandler | undefined) {
@@ -141,7 +144,13 @@ class LayerNotes {
       else this.needsLower = true;
       return undefined;
     }
+    if (handled.type === "symlink" || handled.type === "hardlink") {
+      if (this.#links.size < MAX_LINKS) this.#links.add(path);
+      else this.needsLower = true;
+    }
     if (handled.type === "directory") {
+      // Through a link it describes a directory that has another path.
+      if (isWithin(path, this.#links)) this.needsLower = true;
       this.described.add(path);
       if (path === "") this.hasRoot = true;
     }

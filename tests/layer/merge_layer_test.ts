@@ -140,3 +140,35 @@ for (const backend of BACKENDS) {
     },
   });
 }
+
+Deno.test({
+  name: "mergeLayer() equals layer over layer where an entry describes a directory through a link",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const archives = [
+      tar(file("b/a/b", "")),
+      tar(symlink("a", "."), symlink("b/c", "a"), dir("a/b", { mtime: 1 })),
+    ];
+
+    const { tree } = await merged(archives, {});
+
+    assertEquals(tree, (await stacked(archives, {})).tree);
+    assertEquals(tree?.["b"], "dir @1");
+  },
+});
+
+Deno.test({
+  name:
+    "mergeLayer() equals layer over layer where a whiteout stands below a link that is replaced",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const archives = [
+      tar(file("b/c", "")),
+      tar(symlink("a", "b"), whiteout("a/c"), dir("a")),
+    ];
+
+    const { tree } = await merged(archives, {});
+
+    assertEquals(tree, (await stacked(archives, {})).tree);
+  },
+});
