@@ -1,38 +1,50 @@
 /**
- * `deno run -A bench/bundle.ts`: bundles of cached images. In process, by overlay from 4 to 100
- * layers and by extraction; and as whole processes, against `podman create`.
+ * `deno task bench:bundle`: bundles of cached images. In process, by overlay from 4 to 100 layers
+ * and by extraction; and as whole processes, against `podman create`. Needs root, podman and GNU
+ * time. `--rounds N` (5) of the processes.
  */
 import { ContentStore, OverlayBundler, readImage, UncompressedBundler } from "../store/mod.ts";
-import { imageLayout, type Recipe, RECIPES } from "./_images.ts";
-import { formatTable, measure } from "./_measure.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { imageLayout } from "./_image_layout.ts";
+import { measure, type MeasureOptions, median } from "./_measure.ts";
+import { OCI } from "./_oci.ts";
+import { readOptions } from "./_options.ts";
+import { CASES, type Recipe } from "./_recipes.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { shell } from "./_shell.ts";
+import { Workplace } from "./_workplace.ts";
+import { write } from "./_write.ts";
 
-if (import.meta.main) await main();
+if (import.meta.main) await runBenchmark(main);
 
-async function main(): Promise<void> {
-  const work = await Deno.makeTempDir({ dir: "/dev/shm", prefix: "oci-bench-" });
-  try {
-    const recipes = [RECIPES.four, RECIPES.hundred];
-    for (const recipe of recipes) await inProcess(recipe, `${work}/${recipe.name}`);
-    await processes(RECIPES.four, work);
-  } finally {
-    await Deno.remove(work, { recursive: true });
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds } = readOptions(Deno.args, {});
+  assertReady(["podman", "time"]);
+  await using workplace = await Workplace.open("tmpfs");
+  const recipes = CASES.filter(({ name }) => ["four", "hundred"].includes(name));
+  for (const recipe of recipes) {
+    await inProcess(recipe, workplace.join(recipe.name), signal);
+    await processes(recipe, workplace, { rounds, signal });
+    await workplace.clear();
   }
 }
 
 /** Medians of many bundles of one image, in this process. */
-async function inProcess(recipe: Recipe, path: string): Promise<void> {
+async function inProcess(recipe: Recipe, path: string, signal: AbortSignal): Promise<void> {
   await shell(`cp -r ${await imageLayout(recipe)} ${path}`);
   const store = await ContentStore.open(path);
   const [reference] = await store.references();
   const digest = reference?.descriptor.digest;
-  const platform = { os: "linux", architecture: "amd64" };
-  const image = digest && await readImage(store, digest, platform);
+  const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+  const image = digest && await readImage(store, digest, { os: "linux", architecture });
   if (!image) throw new Error(`Cannot measure: "${path}" has no image`);
   for (const bundler of [new OverlayBundler(store), new UncompressedBundler(store)]) {
     const rounds = bundler instanceof OverlayBundler ? 50 : 3;
     const made: number[] = [];
     const removed: number[] = [];
     for (let round = 0; round <= rounds; round++) {
+      signal.throwIfAborted();
       const start = performance.now();
       const bundle = await bundler.bundle(image, `bench-${round}`);
       const middle = performance.now();
@@ -41,59 +53,46 @@ async function inProcess(recipe: Recipe, path: string): Promise<void> {
       made.push(middle - start);
       removed.push(performance.now() - middle);
     }
-    write(
-      `${recipe.title}, ${bundler.constructor.name}: ${median(made)} ms to make, ` +
-        `${median(removed)} ms to remove`,
+    await write(
+      `${recipe.title}, ${bundler.constructor.name}: ${median(made).toFixed(1)} ms to make, ` +
+        `${median(removed).toFixed(1)} ms to remove\n`,
     );
   }
 }
 
 /** A bundle of a cached image as a command, against podman's containers. */
-async function processes(recipe: Recipe, work: string): Promise<void> {
-  const layout = await imageLayout(recipe);
-  const reference = `oci:${layout}:${recipe.name}`;
-  const oci = `OCI_STORE=${work}/store deno run -A ${
-    new URL("../mod.ts", import.meta.url).pathname
-  }`;
-  const podman = `podman --root ${work}/podman --runroot ${work}/run --storage-driver overlay`;
-  await shell(`${oci} bundle -q ${reference} ${work}/first && ${oci} unbundle ${work}/first`);
+async function processes(
+  recipe: Recipe,
+  place: Workplace,
+  options: MeasureOptions,
+): Promise<void> {
+  const { podman } = place;
+  const reference = `oci:${await imageLayout(recipe)}:${recipe.name}`;
+  const store = `--store ${place.join("store")}`;
+  const first = place.join("first");
+  const box = place.join("box");
+  await shell(
+    `${OCI} bundle -q ${store} ${reference} ${first} && ${OCI} unbundle ${store} ${first}`,
+  );
   await shell(`${podman} pull -q ${reference}`);
   const id = (await shell(`${podman} images -q --no-trunc`)).trim();
-  const results = await measure([
+  const measured = await measure([
     {
-      name: "oci bundle",
-      command: `${oci} bundle -q --policy never ${reference} ${work}/box`,
+      name: "`oci bundle`",
+      ours: true,
+      command: `${OCI} bundle -q --policy never ${store} ${reference} ${box}`,
       prepare: async () => {
-        await shell(`[ ! -e ${work}/box ] || ${oci} unbundle ${work}/box`);
+        await shell(`[ ! -e ${box} ] || ${OCI} unbundle ${store} ${box}`);
       },
     },
     {
-      name: "podman create and mount",
+      name: "`podman create`, `podman mount`",
       command: `${podman} create --network none --name box ${id} true && ${podman} mount box`,
       prepare: async () => {
-        await shell(`${podman} umount box || true; ${podman} rm -f box || true`);
+        await shell(`${podman} rm -f --ignore box`);
       },
     },
-  ]);
-  write(formatTable(`${recipe.title}, cached`, results));
-  await shell(
-    `${oci} unbundle ${work}/box; ${podman} umount -a; ${podman} rm -fa; umount -R ${work}/podman/* || true`,
-  );
-}
-
-function median(values: readonly number[]): string {
-  return (values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN).toFixed(1);
-}
-
-function write(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-async function shell(command: string): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command("bash", {
-    args: ["-c", command],
-    stdin: "null",
-  }).output();
-  if (success) return new TextDecoder().decode(stdout);
-  throw new Error(`Cannot run ${command}: ${new TextDecoder().decode(stderr)}`);
+  ], options);
+  const head = [`${recipe.title}, cached`, ...COMPARISON_HEAD];
+  await write(formatTable(head, formatComparison(measured)) + "\n");
 }

@@ -1,52 +1,57 @@
 /**
- * `deno run -A bench/extract.ts`: tar archives in memory extracted by one thread, against GNU
- * tar. Needs GNU tar and GNU time. `--rounds N` (5).
+ * `deno task bench:extract`: tar archives in memory extracted by one thread, against GNU tar. Needs
+ * root and GNU time. `--rounds N` (5).
  */
-import { parseArgs } from "node:util";
 import { ensureDir } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
-import { shell } from "./_images.ts";
-import { type Contender, formatTable, measure } from "./_measure.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { type Contender, measure } from "./_measure.ts";
+import { readOptions } from "./_options.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { shell } from "./_shell.ts";
+import { Workplace } from "./_workplace.ts";
+import { write } from "./_write.ts";
 
 const ONCE = fromFileUrl(new URL("./_extract_once.ts", import.meta.url));
 const CONFIG = fromFileUrl(new URL("../deno.json", import.meta.url));
 const LARGE_BYTES = 390e6;
 const SMALL_FILES = 12_000;
 
-if (import.meta.main) await main();
+if (import.meta.main) await runBenchmark(main);
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
-  const work = await Deno.makeTempDir({ dir: "/dev/shm", prefix: "oci-bench-" });
-  try {
-    const archives = [
-      ["what /usr has, 390 MB", await largeArchive(work)],
-      ["12 000 small files", await smallArchive(work)],
-      ["nothing: how long it takes to start", await emptyArchive(work)],
-    ] as const;
-    for (const [title, archive] of archives) {
-      const measured = await measure(
-        contenders(archive, join(work, "root")),
-        Number(values.rounds),
-      );
-      await Deno.stdout.write(new TextEncoder().encode(`${formatTable(title, measured)}\n\n`));
-    }
-  } finally {
-    await Deno.remove(work, { recursive: true });
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds } = readOptions(Deno.args, {});
+  assertReady(["tar", "time"]);
+  await using workplace = await Workplace.open("tmpfs");
+  const archives = [
+    ["what /usr has, 390 MB", await largeArchive(workplace.path)],
+    ["12 000 small files", await smallArchive(workplace.path)],
+    ["nothing: how long it takes to start", await emptyArchive(workplace.path)],
+  ] as const;
+  for (const [title, archive] of archives) {
+    const contending = contenders(archive, workplace.join("root"));
+    const rows = formatComparison(await measure(contending, { rounds, signal }));
+    await write(formatTable([title, ...COMPARISON_HEAD], rows) + "\n");
   }
 }
 
 function contenders(archive: string, root: string): readonly Contender[] {
   const prepare = async () => {
-    await Deno.remove(root, { recursive: true }).catch(() => {});
+    await shell(`rm -rf '${root}'`);
   };
-  const ours = (backend: string): Contender => ({
-    name: `oci, ${backend} backend`,
-    command: `deno run -A --config '${CONFIG}' '${ONCE}' '${archive}' '${root}' ${backend}`,
+  const backend = (name: string) => ({
+    name: `oci, ${name} backend`,
+    command:
+      `${Deno.execPath()} run -A --config '${CONFIG}' '${ONCE}' '${archive}' '${root}' ${name}`,
     prepare,
   });
   const tar = `mkdir '${root}' && tar --numeric-owner -C '${root}' -xf '${archive}'`;
-  return [ours("native"), { name: "tar -xf", command: tar, prepare }, ours("pure")];
+  return [
+    { ...backend("native"), ours: true },
+    { name: "`tar -xf`", command: tar, prepare },
+    backend("pure"),
+  ];
 }
 
 async function largeArchive(work: string): Promise<string> {

@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     for (const [title, recipeOf] of Object.entries(DIMENSIONS)) {
       const contenders: Contender[] = [];
       for (const factor of FACTORS) contenders.push(await unpacking(recipeOf(factor), work));
-      await print(title, await measure(contenders, Number(values.rounds)));
+      await print(title, await measure(contenders, { rounds: Number(values.rounds) }));
     }
   } finally {
     await Deno.remove(work, { recursive: true });

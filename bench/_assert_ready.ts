@@ -1,0 +1,19 @@
+import { programPath } from "../tests/_support/peers.ts";
+
+/** Debian's packages of the programs that are not named as their package is. */
+const PACKAGES: Readonly<Record<string, string>> = { bsdtar: "libarchive-tools", igzip: "isal" };
+
+/** Fails unless the user is root and the programs are there. */
+export function assertReady(programs: Iterable<string>): void {
+  if (Deno.uid() !== 0) {
+    throw new Error(
+      "Cannot measure as an ordinary user: owners and mounts need root",
+    );
+  }
+  const missing = [...new Set(programs)].filter((program) => programPath(program) === undefined);
+  if (missing.length === 0) return;
+  const packages = missing.map((program) => PACKAGES[program] ?? program);
+  throw new Error(
+    `Cannot measure without ${missing.join(", ")}: apt-get install ${packages.join(" ")}`,
+  );
+}

@@ -1,0 +1,37 @@
+import type { Figures, Measurement } from "./_measure.ts";
+
+/** The columns of {@linkcode formatFigures}. */
+export const FIGURES_HEAD: readonly string[] = ["wall", "CPU", "peak memory"];
+
+/** The cells of what a run took. */
+export function formatFigures({ seconds, cpuSeconds, peakMib }: Figures): readonly string[] {
+  return [`${seconds.toFixed(2)} s`, `${cpuSeconds.toFixed(2)} s`, `${peakMib.toFixed(0)} MiB`];
+}
+
+/** The columns of {@linkcode formatComparison}. */
+export const COMPARISON_HEAD: readonly string[] = [...FIGURES_HEAD, "wall ratio", "CPU ratio"];
+
+/** A row for each contender: its name, figures, and those of the first in parts of its own. */
+export function formatComparison(measurements: readonly Measurement[]): readonly string[][] {
+  const [first] = measurements;
+  return measurements.map((measured) => {
+    const { contender, seconds, cpuSeconds } = measured;
+    const ratios = contender.ours || first === undefined
+      ? ["", ""]
+      : [(first.seconds / seconds).toFixed(2), (first.cpuSeconds / cpuSeconds).toFixed(2)];
+    return [contender.name, ...formatFigures(measured), ...ratios];
+  });
+}
+
+/** A table in Markdown, laid out as `deno fmt` does. */
+export function formatTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const widths = head.map((cell, i) => {
+    return Math.max(3, cell.length, ...rows.map((row) => row[i]?.length ?? 0));
+  });
+  return [head, widths.map((width) => "-".repeat(width)), ...rows]
+    .map((row) => `| ${widths.map((width, i) => (row[i] ?? "").padEnd(width)).join(" | ")} |`)
+    .join("\n");
+}

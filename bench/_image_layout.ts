@@ -1,0 +1,154 @@
+import { ensureDir, exists } from "@std/fs";
+import { join } from "@std/path";
+import { digestOf, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../spec/mod.ts";
+import { debianImage } from "../tests/_support/debian_image.ts";
+import { removeTree } from "../tests/_support/temp.ts";
+import type { Content, Recipe } from "./_recipes.ts";
+import { shell } from "./_shell.ts";
+
+/** Options for {@linkcode imageLayout}. */
+export interface ImageLayoutOptions {
+  /**
+   * Where images are kept from one run to the next.
+   *
+   * @default {"$OCI_BENCH_CACHE, else /dev/shm/oci-bench"}
+   */
+  readonly cache?: string;
+}
+
+/**
+ * Makes an image, unless it is there from an earlier run, and returns the directory of its OCI
+ * layout, in which it has the recipe's name.
+ */
+export async function imageLayout(
+  recipe: Recipe,
+  options: ImageLayoutOptions = {},
+): Promise<string> {
+  const { cache = Deno.env.get("OCI_BENCH_CACHE") ?? "/dev/shm/oci-bench" } = options;
+  const directory = join(cache, `3-${recipe.name}${sizeSuffix(recipe.content)}`);
+  if (await exists(join(directory, "index.json"))) return directory;
+  await ensureDir(cache);
+  const building = await Deno.makeTempDir({ dir: cache, prefix: `${recipe.name}-` });
+  try {
+    await ensureDir(join(building, "blobs/sha256"));
+    await writeLayout(building, recipe.name, await buildLayers(building, recipe.content));
+    await Deno.rename(building, directory);
+  } catch (error) {
+    await removeTree(building);
+    throw error;
+  }
+  return directory;
+}
+
+function sizeSuffix(content: Content): string {
+  switch (content.kind) {
+    case "debian":
+      return "";
+    case "usr":
+      return `-${content.bytes}`;
+    case "files":
+      return `-${content.count}`;
+  }
+}
+
+interface BuiltLayer {
+  readonly digest: string;
+  readonly diffId: string;
+  readonly size: number;
+}
+
+async function buildLayers(layout: string, content: Content): Promise<readonly BuiltLayer[]> {
+  switch (content.kind) {
+    case "debian":
+      return [await buildLayer(layout, `cat '${(await debianImage()).tar}'`)];
+    case "usr":
+      return await usrLayers(layout, content.bytes, content.layers);
+    case "files":
+      return [await smallFilesLayer(layout, content.count)];
+  }
+}
+
+/** Layers from evenly spaced places in `/usr`; few images have files as large as a toolchain's. */
+async function usrLayers(layout: string, bytes: number, count: number): Promise<BuiltLayer[]> {
+  const find = await shell("find /usr -xdev -size -8M -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
+  const lines = find.split("\n");
+  const layers: BuiltLayer[] = [];
+  for (let i = 0; i < count; i++) {
+    const names = join(layout, "names");
+    const start = Math.floor(lines.length * i / count);
+    await Deno.writeTextFile(names, stretch(lines.slice(start), bytes / count).join("\n"));
+    layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
+    await Deno.remove(names);
+  }
+  return layers;
+}
+
+/** The first paths of a listing whose files have so many bytes. */
+function stretch(lines: readonly string[], bytes: number): readonly string[] {
+  const paths: string[] = [];
+  let total = 0;
+  for (const line of lines) {
+    const [type, size, ...rest] = line.split(" ");
+    if (rest.length === 0 || !"dfl".includes(type ?? "?")) continue;
+    if (type === "f") total += Number(size);
+    if (total > bytes) break;
+    paths.push(`usr/${rest.join(" ")}`);
+  }
+  return paths;
+}
+
+async function smallFilesLayer(layout: string, count: number): Promise<BuiltLayer> {
+  const root = join(layout, "small");
+  for (let i = 0; i < count; i++) {
+    const directory = join(root, `d${Math.floor(i / 500)}`);
+    if (i % 500 === 0) await ensureDir(directory);
+    await Deno.writeTextFile(join(directory, `file-${i}.txt`), `${i} `.repeat(1 + i % 200));
+  }
+  const layer = await buildLayer(layout, `tar --sort=name -C '${root}' -cf - .`);
+  await Deno.remove(root, { recursive: true });
+  return layer;
+}
+
+async function buildLayer(layout: string, tar: string): Promise<BuiltLayer> {
+  const blob = join(layout, "layer");
+  const sums = await shell(
+    `${tar} | gzip -6 >'${blob}' && gzip -dc '${blob}' | sha256sum && sha256sum '${blob}'`,
+  );
+  const [diffHex = "", hex = ""] = sums.trim().split("\n").map((line) => line.slice(0, 64));
+  const { size } = await Deno.stat(blob);
+  await Deno.rename(blob, join(layout, "blobs/sha256", hex));
+  return { digest: `sha256:${hex}`, diffId: `sha256:${diffHex}`, size };
+}
+
+async function writeLayout(
+  layout: string,
+  name: string,
+  layers: readonly BuiltLayer[],
+): Promise<void> {
+  const put = async (mediaType: string, value: unknown) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(value));
+    const digest = digestOf(bytes);
+    await Deno.writeFile(join(layout, "blobs", digest.replace(":", "/")), bytes);
+    return { mediaType, digest, size: bytes.length };
+  };
+  const config = await put(OCI_CONFIG, {
+    os: "linux",
+    architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+    config: { Cmd: ["/usr/bin/true"] },
+    rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
+  });
+  const manifest = await put(OCI_MANIFEST, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config,
+    layers: layers.map(({ digest, size }) => ({ mediaType: `${OCI_LAYER}+gzip`, digest, size })),
+  });
+  const annotations = { "org.opencontainers.image.ref.name": name };
+  const index = {
+    schemaVersion: 2,
+    mediaType: OCI_INDEX,
+    manifests: [{ ...manifest, annotations }],
+  };
+  await Deno.writeTextFile(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await Deno.writeTextFile(join(layout, "index.json"), JSON.stringify(index));
+}

@@ -1,0 +1,58 @@
+/** How an image to measure with is made. */
+export interface Recipe {
+  readonly name: string;
+  readonly title: string;
+  readonly content: Content;
+}
+
+/**
+ * What is in an image: a root file system of Debian; or so many bytes of this machine's own
+ * `/usr`, real programs and documents that compress as real images do; or small files of text.
+ */
+export type Content =
+  | { readonly kind: "debian" }
+  | { readonly kind: "usr"; readonly bytes: number; readonly layers: number }
+  | { readonly kind: "files"; readonly count: number };
+
+/** What is compared with others. */
+export const CASES: readonly Recipe[] = [
+  { name: "debian", title: "Debian, one layer", content: { kind: "debian" } },
+  {
+    name: "four",
+    title: "700 MB in four layers",
+    content: { kind: "usr", bytes: 700e6, layers: 4 },
+  },
+  { name: "one", title: "1 GB in one layer", content: { kind: "usr", bytes: 1e9, layers: 1 } },
+  { name: "small", title: "100 000 small files", content: { kind: "files", count: 100_000 } },
+  {
+    name: "hundred",
+    title: "200 MB in 100 layers",
+    content: { kind: "usr", bytes: 200e6, layers: 100 },
+  },
+];
+
+/** What grows: the image with `factor` times as much. */
+export interface Growth {
+  readonly name: string;
+  readonly title: string;
+  readonly content: (factor: number) => Content;
+}
+
+/** In which ways images grow. */
+export const GROWTHS: readonly Growth[] = [
+  {
+    name: "bytes",
+    title: "100 MB in one layer",
+    content: (factor) => ({ kind: "usr", bytes: 100e6 * factor, layers: 1 }),
+  },
+  {
+    name: "entries",
+    title: "20 000 small files",
+    content: (factor) => ({ kind: "files", count: 20_000 * factor }),
+  },
+  {
+    name: "layers",
+    title: "12 layers of 4 MB",
+    content: (factor) => ({ kind: "usr", bytes: 48e6 * factor, layers: 12 * factor }),
+  },
+];

@@ -1,0 +1,9 @@
+/** Runs a command of bash to its end and returns what it printed. */
+export async function shell(command: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("bash", {
+    args: ["-o", "pipefail", "-c", command],
+    stdin: "null",
+  }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new Error(`Cannot run "${command}": it failed: ${new TextDecoder().decode(stderr)}`);
+}

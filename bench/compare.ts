@@ -1,0 +1,72 @@
+/**
+ * `deno task bench`: from a registry on the loopback into the store, to files, and to what a
+ * runtime can start, against what else does that; everyone verifies what they take. Needs root and
+ * Debian's packages of those compared with. `--rounds N` (5), `--only CASE`, `--work KIND`,
+ * `--place tmpfs|disk|both` (both).
+ */
+import { DEBIAN_IMAGE_NEEDS } from "../tests/_support/debian_image.ts";
+import { dockerRegistry } from "../tests/_support/docker_registry.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { contendersFor, type Work, WORK_NEEDS, WORK_TITLES } from "./_contenders.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { measure } from "./_measure.ts";
+import { readOptions } from "./_options.ts";
+import { type PushedImage, pushImage } from "./_pushed_image.ts";
+import { CASES } from "./_recipes.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { type Place, Workplace } from "./_workplace.ts";
+import { write } from "./_write.ts";
+
+const WORKS: readonly Work[] = ["pull", "unpack", "ready"];
+const PLACES: readonly Place[] = ["tmpfs", "disk"];
+
+if (import.meta.main) await runBenchmark(main);
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds, only, work, place = "both" } = readOptions(Deno.args, {
+    only: CASES.map(({ name }) => name),
+    work: WORKS,
+    place: [...PLACES, "both"],
+  });
+  const recipes = CASES.filter(({ name }) => only === undefined || only === name);
+  const works = WORKS.filter((kind) => work === undefined || work === kind);
+  assertReady([
+    ...["docker-registry", "skopeo", "time"],
+    ...works.flatMap((kind) => WORK_NEEDS[kind]),
+    ...recipes.some(({ content }) => content.kind === "debian") ? DEBIAN_IMAGE_NEEDS : [],
+  ]);
+  await using registry = await dockerRegistry();
+  const images: PushedImage[] = [];
+  for (const recipe of recipes) {
+    signal.throwIfAborted();
+    images.push(await pushImage(recipe, registry.host));
+  }
+  await write(
+    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. A ratio is ours in ` +
+      "parts of theirs: less is better for us. Peak memory is that of the largest single process, " +
+      "children such as podman's included: what ran beside it is not added.\n",
+  );
+  for (const kind of PLACES.filter((kind) => place === "both" || place === kind)) {
+    for (const image of images) {
+      await using workplace = await Workplace.open(kind);
+      await write(await compare(image, workplace, works, { rounds, signal }) + "\n");
+    }
+  }
+}
+
+/** The table of one image. */
+async function compare(
+  image: PushedImage,
+  place: Workplace,
+  works: readonly Work[],
+  options: { readonly rounds: number; readonly signal: AbortSignal },
+): Promise<string> {
+  const rows: string[][] = [];
+  for (const work of works) {
+    const measurements = await measure(contendersFor(work, image, place), options);
+    formatComparison(measurements).forEach((row, i) => {
+      rows.push([i === 0 ? WORK_TITLES[work] : "", ...row]);
+    });
+  }
+  return formatTable(["", `${image.recipe.title}, ${place.title}`, ...COMPARISON_HEAD], rows);
+}
