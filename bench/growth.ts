@@ -1,75 +1,100 @@
 /**
- * `deno task bench:growth`: what `oci unpack` takes for images with 1, 2, 4 and 8 times the bytes,
- * the entries and the layers. Time is to grow as they do; memory is not to. Needs GNU time;
- * `--rounds N` (3).
+ * `deno task bench:growth`: what `oci pull` and `oci unpack` take, from a registry on the loopback,
+ * for images with 1, 2, 4 and 8 times the bytes, the entries and the layers. Time is to grow as
+ * they do; memory is not to. Needs root, docker-registry, skopeo and GNU time. `--rounds N` (5),
+ * `--only bytes|entries|layers`, `--most 1|2|4|8` (8), `--place tmpfs|disk` (tmpfs).
  */
-import { parseArgs } from "node:util";
-import { fromFileUrl } from "@std/path";
-import { imageLayout, type Recipe } from "./_images.ts";
-import { type Contender, measure } from "./_measure.ts";
+import { dockerRegistry } from "../tests/_support/docker_registry.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { contendersFor } from "./_contenders.ts";
+import { FIGURES_HEAD, formatFigures, formatTable } from "./_format_table.ts";
+import { type Contender, type Figures, measure, type MeasureOptions } from "./_measure.ts";
+import { OCI } from "./_oci.ts";
+import { readOptions } from "./_options.ts";
+import { type PushedImage, pushImage } from "./_pushed_image.ts";
+import { type Growth, GROWTHS } from "./_recipes.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { type Place, Workplace } from "./_workplace.ts";
+import { write } from "./_write.ts";
 
-const MOD = fromFileUrl(new URL("../mod.ts", import.meta.url));
 const FACTORS = [1, 2, 4, 8];
+const HEAD = [...FIGURES_HEAD, "wall ×", "CPU ×", "wall less start-up ×", "CPU less start-up ×"];
 
-/** What grows, and an image with so many times of it. */
-const DIMENSIONS: Readonly<Record<string, (factor: number) => Recipe>> = {
-  "100 MB in one layer": (factor) =>
-    recipe(`bytes-${factor}`, { bytes: 100e6 * factor, layers: 1 }),
-  "20 000 small files": (factor) => recipe(`entries-${factor}`, { smallFiles: 20_000 * factor }),
-  "12 layers of 4 MB": (factor) => {
-    return recipe(`layers-${factor}`, { bytes: 48e6 * factor, layers: 12 * factor });
-  },
-};
+if (import.meta.main) await runBenchmark(main);
 
-function recipe(name: string, size: Omit<Recipe, "name" | "title">): Recipe {
-  return { name, title: name, ...size };
-}
-
-if (import.meta.main) await main();
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { rounds: { type: "string", default: "3" } } });
-  const work = await Deno.makeTempDir({ dir: "/dev/shm", prefix: "oci-bench-" });
-  // These images serve nothing else.
-  Deno.env.set("OCI_BENCH_CACHE", `${work}/images`);
-  try {
-    for (const [title, recipeOf] of Object.entries(DIMENSIONS)) {
-      const contenders: Contender[] = [];
-      for (const factor of FACTORS) contenders.push(await unpacking(recipeOf(factor), work));
-      await print(title, await measure(contenders, { rounds: Number(values.rounds) }));
-    }
-  } finally {
-    await Deno.remove(work, { recursive: true });
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds, only, most = "8", place = "tmpfs" } = readOptions(Deno.args, {
+    only: GROWTHS.map(({ name }) => name),
+    most: FACTORS.map(String),
+    place: ["tmpfs", "disk"] satisfies readonly Place[],
+  });
+  assertReady(["docker-registry", "skopeo", "time"]);
+  const factors = FACTORS.filter((factor) => factor <= Number(most));
+  await write(
+    `Medians; rounds: ${rounds}; cores: ${navigator.hardwareConcurrency}. × is in multiples of ` +
+      "the first; the start-up is what `oci version` takes.\n",
+  );
+  for (const growth of GROWTHS.filter(({ name }) => only === undefined || only === name)) {
+    await using workplace = await Workplace.open(place as Place);
+    await write(await grow(growth, factors, workplace, { rounds, signal }) + "\n");
   }
 }
 
-async function unpacking(image: Recipe, work: string): Promise<Contender> {
-  const layout = await imageLayout(image);
+/** The table of one way to grow. */
+async function grow(
+  growth: Growth,
+  factors: readonly number[],
+  place: Workplace,
+  options: MeasureOptions,
+): Promise<string> {
+  await using registry = await dockerRegistry();
+  const images = await pushImages(growth, factors, registry.host, options);
+  const rows: string[][] = [];
+  for (const work of ["pull", "unpack"] as const) {
+    const contenders: Contender[] = [{ name: "start-up", command: `${OCI} version` }];
+    for (const image of images) contenders.push(...contendersFor(work, image, place).slice(0, 1));
+    const [startUp, ...measured] = await measure(contenders, options);
+    measured.forEach((figures, i) => {
+      rows.push([
+        i === 0 ? figures.contender.name : "",
+        `${factors[i]}×`,
+        ...formatFigures(figures),
+        ...multiples(figures, measured[0]),
+        ...multiples(less(figures, startUp), measured[0] && less(measured[0], startUp)),
+      ]);
+    });
+    if (startUp) rows.push(["", "start-up", ...formatFigures(startUp)]);
+  }
+  return formatTable(["", `${growth.title}, ${place.title}`, ...HEAD], rows);
+}
+
+/** Images that serve nothing else, and are gone as soon as the registry has them. */
+async function pushImages(
+  growth: Growth,
+  factors: readonly number[],
+  host: string,
+  { signal }: MeasureOptions,
+): Promise<readonly PushedImage[]> {
+  await using layouts = await Workplace.open("tmpfs");
+  const images: PushedImage[] = [];
+  for (const factor of factors) {
+    signal?.throwIfAborted();
+    const name = `${growth.name}-${factor}`;
+    const recipe = { name, title: growth.title, content: growth.content(factor) };
+    images.push(await pushImage(recipe, host, { cache: layouts.path }));
+  }
+  return images;
+}
+
+function less(figures: Figures, startUp: Figures | undefined): Figures {
   return {
-    name: image.name,
-    command: `${Deno.execPath()} run -A ${MOD} unpack --quiet --store ${work}/store ` +
-      `oci:${layout}:${image.name} ${work}/root`,
-    prepare: async () => {
-      for (const name of ["store", "root"]) {
-        await Deno.remove(`${work}/${name}`, { recursive: true }).catch(() => {});
-      }
-    },
+    ...figures,
+    seconds: figures.seconds - (startUp?.seconds ?? 0),
+    cpuSeconds: figures.cpuSeconds - (startUp?.cpuSeconds ?? 0),
   };
 }
 
-async function print(title: string, runs: Awaited<ReturnType<typeof measure>>): Promise<void> {
-  const [first] = runs;
-  const rows = runs.map(({ seconds, cpuSeconds, peakMib }, i) => [
-    `${FACTORS[i]}×`,
-    ratio(seconds, first?.seconds),
-    ratio(cpuSeconds, first?.cpuSeconds),
-    `${peakMib.toFixed(0)} MiB`,
-  ]);
-  const head = [title, "time", "CPU", "peak memory"];
-  const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
-  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n\n`));
-}
-
-function ratio(value: number, of = NaN): string {
-  return `${(value / of).toFixed(2)}×`;
+function multiples(figures: Figures, first: Figures = figures): readonly string[] {
+  return [figures.seconds / first.seconds, figures.cpuSeconds / first.cpuSeconds]
+    .map((multiple) => `${multiple.toFixed(2)}×`);
 }
