@@ -62,21 +62,32 @@ async function buildLayers(layout: string, content: Content): Promise<readonly B
     case "debian":
       return [await buildLayer(layout, `cat '${(await debianImage()).tar}'`)];
     case "usr":
-      return await usrLayers(layout, content.bytes, content.layers);
+      return await usrLayers(layout, content);
     case "files":
       return [await smallFilesLayer(layout, content.count)];
   }
 }
 
 /** Layers from evenly spaced places in `/usr`; few images have files as large as a toolchain's. */
-async function usrLayers(layout: string, bytes: number, count: number): Promise<BuiltLayer[]> {
-  const find = await shell("find /usr -xdev -size -8M -printf '%y %s %P\\n' | LC_ALL=C sort -k3");
+async function usrLayers(
+  layout: string,
+  content: Extract<Content, { readonly kind: "usr" }>,
+): Promise<BuiltLayer[]> {
+  const { bytes, layers: count, scattered = false } = content;
+  // By a hash that is the same in every run.
+  const order = scattered ? "-R --random-source=/dev/zero" : "-k3";
+  const find = await shell(
+    `find /usr -xdev -size -8M -printf '%y %s %P\\n' | LC_ALL=C sort ${order}`,
+  );
   const lines = find.split("\n");
   const layers: BuiltLayer[] = [];
   for (let i = 0; i < count; i++) {
     const names = join(layout, "names");
     const start = Math.floor(lines.length * i / count);
-    await Deno.writeTextFile(names, stretch(lines.slice(start), bytes / count).join("\n"));
+    await Deno.writeTextFile(
+      names,
+      stretch(lines.slice(start), bytes / count).toSorted().join("\n"),
+    );
     layers.push(await buildLayer(layout, `tar --no-recursion -C / -T '${names}' -cf -`));
     await Deno.remove(names);
   }

@@ -11,7 +11,13 @@ export interface Recipe {
  */
 export type Content =
   | { readonly kind: "debian" }
-  | { readonly kind: "usr"; readonly bytes: number; readonly layers: number }
+  | {
+    readonly kind: "usr";
+    readonly bytes: number;
+    readonly layers: number;
+    /** Takes files from everywhere, rather than neighbors: more bytes are more of the same kind. */
+    readonly scattered?: boolean;
+  }
   | { readonly kind: "files"; readonly count: number };
 
 /** What is compared with others. */
@@ -43,7 +49,7 @@ export const GROWTHS: readonly Growth[] = [
   {
     name: "bytes",
     title: "100 MB in one layer",
-    content: (factor) => ({ kind: "usr", bytes: 100e6 * factor, layers: 1 }),
+    content: (factor) => ({ kind: "usr", bytes: 100e6 * factor, layers: 1, scattered: true }),
   },
   {
     name: "entries",
