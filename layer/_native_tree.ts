@@ -114,6 +114,11 @@ export class NativeTree implements FileTree {
       if (errno === ENOENT) return undefined;
       throw nativeError(errno, "statx", path);
     }
+    return this.#statxResult();
+  }
+
+  /** What the last call of `statx` has found. */
+  #statxResult(): FileStatus {
     const view = this.#statxView;
     const mode = view.getUint16(28, true);
     return {
@@ -215,12 +220,10 @@ export class NativeTree implements FileTree {
       "statx",
       path,
     );
-    const view = this.#statxView;
-    const [uid, gid] = [view.getUint32(20, true), view.getUint32(24, true)];
-    const actual = view.getUint16(28, true) & 0o7777;
-    const granted = actual === permissions ? (known?.permissions ?? 0) | permissions : 0;
+    const { uid, gid, mode } = this.#statxResult();
+    const granted = mode === permissions ? (known?.permissions ?? 0) | permissions : 0;
     this.#newFiles = { uid, gid, permissions: granted };
-    return { uid, gid, permissions: actual };
+    return { uid, gid, permissions: mode };
   }
 
   makeSymlink(path: string, target: string): boolean {

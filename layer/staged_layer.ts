@@ -93,9 +93,6 @@ export async function stageLayer(
     const { impliedDirectories: implied } = report;
     if (notes.needsLower || implied.length >= MAX_IMPLIED) return undefined;
     const { whiteouts, hasRoot, described } = notes;
-    // What stood there before may have been a link, and have led a whiteout elsewhere.
-    const replaced = new Set(opaque);
-    if (whiteouts.some(({ directory }) => isWithin(directory, replaced))) return undefined;
     const undescribed = implied.filter((path) => !described.has(path));
     return { report, whiteouts, implied, undescribed, opaque, hasRoot };
   } catch (error) {
@@ -139,6 +136,8 @@ class LayerNotes {
     const mark = parseWhiteout(path);
     if (mark.kind === "whiteout" || mark.kind === "opaque") {
       const { directory } = mark;
+      // Through a link it hides something in a directory that has another path.
+      if (isWithin(directory, this.#links)) this.needsLower = true;
       const whiteout = mark.kind === "opaque" ? { directory } : { directory, name: mark.name };
       if (this.whiteouts.length < MAX_WHITEOUTS) this.whiteouts.push(whiteout);
       else this.needsLower = true;

@@ -34,7 +34,7 @@ export class RegistryReader implements Disposable {
   readonly #options: RemoteClientOptions;
   readonly #connections: Connections;
 
-  constructor(options: RemoteClientOptions = {}) {
+  constructor(options: RemoteClientOptions) {
     this.#options = options;
     this.#connections = new Connections(options);
   }

@@ -78,7 +78,7 @@ export class StageWorkers implements Disposable {
     return first.open({ kind: "open", plan }, listener);
   }
 
-  /** Opens the extraction of a stored layer for overlays, likewise. */
+  /** Opens the extraction of a layer for overlays, likewise. */
   async openOverlay(plan: OverlayPlan, listener: StageListener): Promise<LayerStage> {
     const [thread] = this.#threads.toSorted((a, b) => a.load - b.load);
     if (thread === undefined) return new OverlayStage(plan, listener);
