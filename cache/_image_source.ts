@@ -1,11 +1,9 @@
-import {
-  type ImageClientOptions,
-  type ImageLocation,
-  parseImageLocation,
-  type Reference,
-  RemoteClient,
-} from "../registry/mod.ts";
-import { ContentStore, LayoutClient } from "../store/mod.ts";
+import type { ImageClientOptions } from "../registry/image_client.ts";
+import { type ImageLocation, parseImageLocation } from "../registry/image_location.ts";
+import type { Reference } from "../registry/reference.ts";
+import { RemoteClient } from "../registry/remote_client.ts";
+import { ContentStore } from "../store/content_store.ts";
+import { LayoutClient } from "../store/layout_client.ts";
 import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "./directory.ts";
 import { LayoutHashCache } from "./hash_cache.ts";

@@ -1,6 +1,8 @@
-import { formatReference, type ImageProgress } from "../registry/mod.ts";
-import type { ImageDocument, RemoteImage } from "../spec/mod.ts";
-import type { Image, LayerListener } from "../store/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import { formatReference } from "../registry/reference.ts";
+import type { ImageDocument, RemoteImage } from "../spec/image.ts";
+import type { Image } from "../store/image.ts";
+import type { LayerListener } from "../store/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 

@@ -1,5 +1,6 @@
-import type { ImageProgress } from "../registry/mod.ts";
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
 
 /** Between two reports of the same blob: often enough for an eye. */
 const REPORT_EVERY_MS = 100;

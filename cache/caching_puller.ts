@@ -1,24 +1,14 @@
-import {
-  formatReference,
-  hostPlatform,
-  type ImageClient,
-  type ImageClientOptions,
-  type ImagePullPolicy,
-  NetworkError,
-  type Reference,
-  RegistryError,
-} from "../registry/mod.ts";
-import {
-  type Descriptor,
-  type Digest,
-  DigestMismatchError,
-  formatPlatform,
-  parsePlatform,
-  type Platform,
-  platformFit,
-  type RemoteImage,
-} from "../spec/mod.ts";
-import type { Image } from "../store/mod.ts";
+import { NetworkError, RegistryError } from "../registry/errors.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
+import type { ImageClient, ImageClientOptions, ImagePullPolicy } from "../registry/image_client.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import { formatPlatform, parsePlatform, type Platform } from "../spec/platform.ts";
+import { platformFit } from "../spec/platform_choice.ts";
+import type { Image } from "../store/image.ts";
 import { NotCachedError } from "./errors.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";

@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** The environment does not say where the store is. */
 export class StoreDirectoryError extends OciError {

@@ -1,5 +1,5 @@
-import { formatReference, type Reference } from "../registry/mod.ts";
-import { OciError } from "../spec/mod.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** An image is not in the cache, or not all of it, and the pull policy forbids to fetch it. */
 export class NotCachedError extends OciError {

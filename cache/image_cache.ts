@@ -1,6 +1,8 @@
-import type { ImageProgress } from "../registry/mod.ts";
-import type { Digest, Platform, RemoteImage } from "../spec/mod.ts";
-import type { Image } from "../store/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import type { Digest } from "../spec/digest.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import type { Platform } from "../spec/platform.ts";
+import type { Image } from "../store/image.ts";
 
 /** Options for {@linkcode ImageCache.writeImage}. */
 export interface WriteImageOptions {

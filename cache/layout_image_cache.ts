@@ -1,6 +1,10 @@
-import { hostPlatform } from "../registry/mod.ts";
-import type { Digest, Platform, RemoteImage, RemoteLayer } from "../spec/mod.ts";
-import { type ContentStore, type Image, readImage, storedImage } from "../store/mod.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
+import type { Digest } from "../spec/digest.ts";
+import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
+import type { Platform } from "../spec/platform.ts";
+import type { ContentStore } from "../store/content_store.ts";
+import { type Image, storedImage } from "../store/image.ts";
+import { readImage } from "../store/read_image.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 import { Semaphore } from "./_semaphore.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";

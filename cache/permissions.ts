@@ -1,5 +1,7 @@
-import { CredentialFiles, parseImageLocation, type Reference } from "../registry/mod.ts";
-import { PROGRAM_PLACES, RUNTIMES } from "../store/mod.ts";
+import { CredentialFiles } from "../registry/credential_files.ts";
+import { parseImageLocation } from "../registry/image_location.ts";
+import type { Reference } from "../registry/reference.ts";
+import { PROGRAM_PLACES, RUNTIMES } from "../store/find_runtime.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { registryHosts } from "./_registry_hosts.ts";
 import { storeDirectory, storeVariables } from "./directory.ts";

@@ -1,5 +1,6 @@
-import type { Reference } from "../registry/mod.ts";
-import { type Image, prepareLayers, type PrepareLayersOptions } from "../store/mod.ts";
+import type { Reference } from "../registry/reference.ts";
+import type { Image } from "../store/image.ts";
+import { prepareLayers, type PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
 import { openImageSource } from "./_image_source.ts";
 import { keepWhile } from "./_keep_while.ts";
 import type { PullOptions } from "./pull.ts";

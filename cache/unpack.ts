@@ -1,10 +1,6 @@
-import type { Reference } from "../registry/mod.ts";
-import {
-  type Image,
-  unpackImage,
-  type UnpackImageOptions,
-  type UnpackReport,
-} from "../store/mod.ts";
+import type { Reference } from "../registry/reference.ts";
+import type { Image } from "../store/image.ts";
+import { unpackImage, type UnpackImageOptions, type UnpackReport } from "../store/unpack_image.ts";
 import { openImageSource } from "./_image_source.ts";
 import { keepWhile } from "./_keep_while.ts";
 import type { PullOptions } from "./pull.ts";

@@ -1,4 +1,4 @@
-import type { ImagePullAuth } from "../registry/mod.ts";
+import type { ImagePullAuth } from "../registry/image_client.ts";
 import { UsageError } from "./_errors.ts";
 import type { RegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";

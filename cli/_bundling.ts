@@ -1,5 +1,9 @@
-import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
-import { type Image, openBundler, OverlayBundler, type UncompressedBundler } from "../store/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
+import type { Image } from "../store/image.ts";
+import { openBundler } from "../store/open_bundler.ts";
+import { OverlayBundler } from "../store/overlay/overlay_bundler.ts";
+import type { UncompressedBundler } from "../store/uncompressed/uncompressed_bundler.ts";
 import type { ContainerOptions } from "./_container_options.ts";
 import type { RegistryOptions } from "./_options.ts";
 import { openPuller } from "./_puller.ts";

@@ -1,4 +1,6 @@
-import { readCertificates, RemoteClient, type RemoteClientOptions } from "../registry/mod.ts";
+import { readCertificates } from "../registry/certificates.ts";
+import { RemoteClient } from "../registry/remote_client.ts";
+import type { RemoteClientOptions } from "../registry/remote_client_options.ts";
 import { UsageError } from "./_errors.ts";
 import { formatDuration, printable } from "./_format.ts";
 import type { RegistryOptions } from "./_options.ts";

@@ -1,18 +1,13 @@
-import {
-  type Mount,
-  type SpecOption,
-  withCPULimit,
-  withCwd,
-  withEnv,
-  withHostname,
-  withHostNetwork,
-  withMemoryLimit,
-  withMounts,
-  withReadOnlyRoot,
-  withRootless,
-  withUser,
-} from "../spec/mod.ts";
-import { isRootlessNeeded, readRootlessMaps } from "../store/mod.ts";
+import { withEnv } from "../spec/environment.ts";
+import { withMounts, withReadOnlyRoot } from "../spec/filesystem_options.ts";
+import { withHostname, withHostNetwork } from "../spec/namespace_options.ts";
+import { withCwd } from "../spec/process_options.ts";
+import { withCPULimit, withMemoryLimit } from "../spec/resource_options.ts";
+import { withRootless } from "../spec/rootless_option.ts";
+import type { Mount } from "../spec/runtime_spec.ts";
+import type { SpecOption } from "../spec/spec_option.ts";
+import { withUser } from "../spec/user_options.ts";
+import { isRootlessNeeded, readRootlessMaps } from "../store/rootless_maps.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { parseMount } from "./_mount_option.ts";

@@ -1,14 +1,8 @@
-import {
-  findProgram,
-  type InstalledRuntime,
-  isRootlessNeeded,
-  listRuntimes,
-  PROGRAM_PLACES,
-  readCgroupHierarchy,
-  readRootlessMaps,
-  RUNTIMES,
-  userNamespacesSupported,
-} from "../store/mod.ts";
+import { readCgroupHierarchy } from "../store/cgroup_hierarchy.ts";
+import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../store/find_runtime.ts";
+import { type InstalledRuntime, listRuntimes } from "../store/installed_runtimes.ts";
+import { isRootlessNeeded, readRootlessMaps } from "../store/rootless_maps.ts";
+import { userNamespacesSupported } from "../store/user_namespaces.ts";
 import {
   type Diagnosis,
   type Finding,

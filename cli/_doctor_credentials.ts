@@ -1,11 +1,11 @@
 import { dirname, join } from "@std/path";
+import { CredentialFiles } from "../registry/credential_files.ts";
 import {
-  CredentialFiles,
   type CredentialFileSummary,
   type CredentialHelperName,
   summarizeCredentials,
-} from "../registry/mod.ts";
-import { findProgram } from "../store/mod.ts";
+} from "../registry/credential_summary.ts";
+import { findProgram } from "../store/find_runtime.ts";
 import { programPlaces } from "./_doctor_containers.ts";
 import {
   type Diagnosis,

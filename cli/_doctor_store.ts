@@ -1,8 +1,10 @@
 import { statfs } from "node:fs/promises";
 import { resolve } from "@std/path";
-import { storeVariables } from "../cache/mod.ts";
-import { openFileTree } from "../layer/mod.ts";
-import { findProgram, fuseOverlaySupported, leftBundles, overlaySupported } from "../store/mod.ts";
+import { storeVariables } from "../cache/directory.ts";
+import { openFileTree } from "../layer/open_tree.ts";
+import { findProgram } from "../store/find_runtime.ts";
+import { leftBundles } from "../store/left_bundles.ts";
+import { fuseOverlaySupported, overlaySupported } from "../store/overlay/supported.ts";
 import { programPlaces } from "./_doctor_containers.ts";
 import {
   type Diagnosis,

@@ -1,13 +1,13 @@
-import { NotCachedError } from "../cache/mod.ts";
+import { NotCachedError } from "../cache/errors.ts";
 import {
   ArtifactError,
   AuthError,
   NetworkError,
   NotFoundError,
   RegistryError,
-} from "../registry/mod.ts";
-import { DigestMismatchError, LimitError, OciError, PlatformError } from "../spec/mod.ts";
-import { StoreError } from "../store/mod.ts";
+} from "../registry/errors.ts";
+import { DigestMismatchError, LimitError, OciError, PlatformError } from "../spec/errors.ts";
+import { StoreError } from "../store/errors.ts";
 import { printable } from "./_format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */

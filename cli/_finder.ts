@@ -1,13 +1,17 @@
-import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "../cache/mod.ts";
-import type { ImageClientOptions, Reference, RemoteClient } from "../registry/mod.ts";
-import {
-  formatPlatform,
-  isRunnable,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-  type RemoteImage,
-} from "../spec/mod.ts";
-import { ContentStore, LayoutClient, type LayoutSource, StoreError } from "../store/mod.ts";
+import { CachingPuller } from "../cache/caching_puller.ts";
+import { NotCachedError } from "../cache/errors.ts";
+import { LayoutHashCache } from "../cache/hash_cache.ts";
+import { LayoutImageCache } from "../cache/layout_image_cache.ts";
+import type { ImageClientOptions } from "../registry/image_client.ts";
+import type { Reference } from "../registry/reference.ts";
+import type { RemoteClient } from "../registry/remote_client.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
+import { formatPlatform } from "../spec/platform.ts";
+import { isRunnable } from "../spec/platform_choice.ts";
+import { ContentStore } from "../store/content_store.ts";
+import { StoreError } from "../store/errors.ts";
+import { LayoutClient, type LayoutSource } from "../store/layout_client.ts";
 import { openClient } from "./_client.ts";
 import { imageOptions } from "./_puller.ts";
 import type { ImageSource } from "./_references.ts";

@@ -1,5 +1,5 @@
-import { formatReference } from "../registry/mod.ts";
-import { ImageFiles } from "../store/mod.ts";
+import { formatReference } from "../registry/reference.ts";
+import { ImageFiles } from "../store/image_files.ts";
 import { Finder } from "./_finder.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";

@@ -1,4 +1,4 @@
-import type { Manifest } from "../spec/mod.ts";
+import type { Manifest } from "../spec/manifest.ts";
 
 /** Bytes of an image as served: its config and its layers. */
 export function imageSize(manifest: Manifest): number {

@@ -1,4 +1,7 @@
-import { type ContainerConfig, formatPlatform, isRunnable, type RemoteImage } from "../spec/mod.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import type { ContainerConfig } from "../spec/image_config.ts";
+import { formatPlatform } from "../spec/platform.ts";
+import { isRunnable } from "../spec/platform_choice.ts";
 import { formatBytes, formatTable, printable } from "./_format.ts";
 import { imageSize } from "./_image_size.ts";
 

@@ -1,5 +1,6 @@
-import { type TarHeader, UntarStream } from "../layer/mod.ts";
-import type { Layer } from "../store/mod.ts";
+import type { TarHeader } from "../layer/tar_header.ts";
+import { UntarStream } from "../layer/untar_stream.ts";
+import type { Layer } from "../store/image.ts";
 import { formatTable, printable } from "./_format.ts";
 
 const TYPES: Readonly<Record<TarHeader["type"], string>> = {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { type Mount, parseQuantity } from "../spec/mod.ts";
+import { parseQuantity } from "../spec/quantity.ts";
+import type { Mount } from "../spec/runtime_spec.ts";
 
 /**
  * Parses a mount as `docker run` takes it: `SOURCE:TARGET[:ro]`, or pairs such as

@@ -1,5 +1,5 @@
-import type { ImagePullPolicy } from "../registry/mod.ts";
-import { parsePlatform } from "../spec/mod.ts";
+import type { ImagePullPolicy } from "../registry/image_client.ts";
+import { parsePlatform } from "../spec/platform.ts";
 import type { Command } from "./_command.ts";
 
 /** Options that every command takes. */

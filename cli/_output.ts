@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /**
  * Thrown when the reader of standard output has gone, as `head` does: nobody is left to tell,

@@ -1,4 +1,4 @@
-import type { ImageProgress } from "../registry/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
 import type { Notices } from "./_notices.ts";
 import { activeLine, clip, finishedLine, totalLine } from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";

@@ -1,4 +1,4 @@
-import type { ImageProgress } from "../registry/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
 import { formatBytes, formatDuration, printable, shortDigest } from "./_format.ts";
 import type { Totals } from "./_progress_tally.ts";
 

@@ -1,4 +1,4 @@
-import type { ImageProgress } from "../registry/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
 
 /** The rate is that of the last few seconds, in milliseconds. */
 const WINDOW_MS = 5000;

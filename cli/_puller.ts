@@ -1,6 +1,9 @@
-import { prepare, type PrepareOptions, pull, type PullOptions } from "../cache/mod.ts";
-import type { ImageClientOptions, ImageProgress, Reference } from "../registry/mod.ts";
-import { type Image, LayoutClient } from "../store/mod.ts";
+import { prepare, type PrepareOptions } from "../cache/prepare.ts";
+import { pull, type PullOptions } from "../cache/pull.ts";
+import type { ImageClientOptions, ImageProgress } from "../registry/image_client.ts";
+import type { Reference } from "../registry/reference.ts";
+import type { Image } from "../store/image.ts";
+import { LayoutClient } from "../store/layout_client.ts";
 import { readAuth } from "./_auth.ts";
 import { openClient } from "./_client.ts";
 import type { RegistryOptions } from "./_options.ts";

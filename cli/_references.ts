@@ -1,9 +1,9 @@
 import {
   type LayoutLocation,
   parseImageLocation,
-  type Reference,
   type RegistryLocation,
-} from "../registry/mod.ts";
+} from "../registry/image_location.ts";
+import type { Reference } from "../registry/reference.ts";
 import { UsageError } from "./_errors.ts";
 
 const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';

@@ -1,5 +1,5 @@
-import { storeDirectory } from "../cache/mod.ts";
-import { ContentStore } from "../store/mod.ts";
+import { storeDirectory } from "../cache/directory.ts";
+import { ContentStore } from "../store/content_store.ts";
 import { UsageError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 

@@ -1,15 +1,11 @@
-import {
-  type Descriptor,
-  type Digest,
-  formatPlatform,
-  type Index,
-  isRunnable,
-  type Manifest,
-  MAX_MANIFEST_BYTES,
-  parseImageConfig,
-  parseManifest,
-} from "../spec/mod.ts";
-import type { ContentStore, StoredReference } from "../store/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+import { parseImageConfig } from "../spec/image_config.ts";
+import { type Index, type Manifest, MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
+import { formatPlatform } from "../spec/platform.ts";
+import { isRunnable } from "../spec/platform_choice.ts";
+import type { ContentStore } from "../store/content_store.ts";
+import type { StoredReference } from "../store/layout_index.ts";
 import { imageSize } from "./_image_size.ts";
 
 /** An image of one platform, as far as the store has it. */

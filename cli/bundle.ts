@@ -1,5 +1,5 @@
-import { formatReference } from "../registry/mod.ts";
-import { withCommand } from "../spec/mod.ts";
+import { formatReference } from "../registry/reference.ts";
+import { withCommand } from "../spec/process_options.ts";
 import { prepareBundling } from "./_bundling.ts";
 import type { Command } from "./_command.ts";
 import { addContainerOptions, containerSpecOptions } from "./_container_options.ts";

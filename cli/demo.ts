@@ -1,20 +1,20 @@
-import { CachingPuller, LayoutHashCache, LayoutImageCache } from "../cache/mod.ts";
-import {
-  formatReference,
-  type ImageProgress,
-  parseReference,
-  RemoteClient,
-  serveRegistry,
-} from "../registry/mod.ts";
-import { ContentStore, type Image } from "../store/mod.ts";
+import { CachingPuller } from "../cache/caching_puller.ts";
+import { LayoutHashCache } from "../cache/hash_cache.ts";
+import { LayoutImageCache } from "../cache/layout_image_cache.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import { formatReference, parseReference } from "../registry/reference.ts";
+import { RemoteClient } from "../registry/remote_client.ts";
+import { serveRegistry } from "../registry/server.ts";
+import { ContentStore } from "../store/content_store.ts";
+import type { Image } from "../store/image.ts";
 import type { Command } from "./_command.ts";
 import { DemoContent } from "./_demo_content.ts";
 import { DemoScript } from "./_demo_script.ts";
 import { formatBytes, formatDuration, shortDigest } from "./_format.ts";
 import { imageText } from "./_image_text.ts";
 import { formatListing, listLayer } from "./_layer_listing.ts";
-import { buildDemoImage } from "./demo_image.ts";
 import type { Session } from "./_session.ts";
+import { buildDemoImage } from "./demo_image.ts";
 
 const REPOSITORY = "demo/hello";
 const TAG = "1";

@@ -1,4 +1,4 @@
-import { formatReference } from "../registry/mod.ts";
+import { formatReference } from "../registry/reference.ts";
 import { openClient } from "./_client.ts";
 import type { Command } from "./_command.ts";
 import { addRegistryOptions } from "./_options.ts";

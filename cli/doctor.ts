@@ -1,6 +1,6 @@
 import configuration from "../deno.json" with { type: "json" };
-import { hostPlatform } from "../registry/mod.ts";
-import { formatPlatform } from "../spec/mod.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
+import { formatPlatform } from "../spec/platform.ts";
 import type { Command } from "./_command.ts";
 import { examineContainers } from "./_doctor_containers.ts";
 import { examineCredentials } from "./_doctor_credentials.ts";

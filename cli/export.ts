@@ -1,6 +1,6 @@
 import { dirname } from "@std/path";
-import { formatReference } from "../registry/mod.ts";
-import { exportImage } from "../store/mod.ts";
+import { formatReference } from "../registry/reference.ts";
+import { exportImage } from "../store/export_image.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { addRegistryOptions } from "./_options.ts";

@@ -1,5 +1,6 @@
-import { DigestMismatchError } from "../spec/mod.ts";
-import type { ContentStore, StoredReference } from "../store/mod.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import type { ContentStore } from "../store/content_store.ts";
+import type { StoredReference } from "../store/layout_index.ts";
 import type { Command } from "./_command.ts";
 import { formatBytes, formatTable, printable, shortDigest } from "./_format.ts";
 import type { Session } from "./_session.ts";

@@ -1,5 +1,7 @@
-import { formatReference } from "../registry/mod.ts";
-import { formatPlatform, type ImageDocument, isRunnable, type RemoteImage } from "../spec/mod.ts";
+import { formatReference } from "../registry/reference.ts";
+import type { ImageDocument, RemoteImage } from "../spec/image.ts";
+import { formatPlatform } from "../spec/platform.ts";
+import { isRunnable } from "../spec/platform_choice.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { Finder, type FoundImage } from "./_finder.ts";

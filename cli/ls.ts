@@ -1,5 +1,5 @@
-import type { FileType } from "../layer/mod.ts";
-import type { ImageFile, ImageFiles } from "../store/mod.ts";
+import type { FileType } from "../layer/file_tree.ts";
+import type { ImageFile, ImageFiles } from "../store/image_files.ts";
 import type { Command } from "./_command.ts";
 import { formatTable, printable } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";

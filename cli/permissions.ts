@@ -1,4 +1,4 @@
-import { type PermissionCommand, permissionFlags } from "../cache/mod.ts";
+import { type PermissionCommand, permissionFlags } from "../cache/permissions.ts";
 import type { Command } from "./_command.ts";
 import { COMMANDS } from "./_commands.ts";
 import { addRegistryOptions, type RegistryOptions } from "./_options.ts";

@@ -1,6 +1,8 @@
-import { formatReference, type ImageProgress, type Reference } from "../registry/mod.ts";
-import { type Digest, formatPlatform } from "../spec/mod.ts";
-import type { Image } from "../store/mod.ts";
+import type { ImageProgress } from "../registry/image_client.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
+import type { Digest } from "../spec/digest.ts";
+import { formatPlatform } from "../spec/platform.ts";
+import type { Image } from "../store/image.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { imageSize } from "./_image_size.ts";

@@ -1,6 +1,6 @@
-import { formatReference } from "../registry/mod.ts";
-import { OciError } from "../spec/mod.ts";
-import type { StoredReference } from "../store/mod.ts";
+import { formatReference } from "../registry/reference.ts";
+import { OciError } from "../spec/errors.ts";
+import type { StoredReference } from "../store/layout_index.ts";
 import type { Command } from "./_command.ts";
 import { printable } from "./_format.ts";
 import { readReference } from "./_references.ts";

@@ -1,5 +1,6 @@
-import { type SpecOption, withCommand, withTerminal } from "../spec/mod.ts";
-import { runBundle } from "../store/mod.ts";
+import { withCommand, withTerminal } from "../spec/process_options.ts";
+import type { SpecOption } from "../spec/spec_option.ts";
+import { runBundle } from "../store/runtime.ts";
 import { prepareBundling } from "./_bundling.ts";
 import type { Command } from "./_command.ts";
 import { addContainerOptions, containerSpecOptions } from "./_container_options.ts";

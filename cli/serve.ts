@@ -1,10 +1,7 @@
-import {
-  basicAuthentication,
-  parseHtpasswd,
-  serveRegistry,
-  type ServeRegistryOptions,
-} from "../registry/mod.ts";
-import { StoreRegistryContent } from "../store/mod.ts";
+import { serveRegistry, type ServeRegistryOptions } from "../registry/server.ts";
+import { basicAuthentication } from "../registry/server_basic_auth.ts";
+import { parseHtpasswd } from "../registry/server_htpasswd.ts";
+import { StoreRegistryContent } from "../store/registry_content.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";

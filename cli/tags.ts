@@ -1,4 +1,4 @@
-import type { Reference } from "../registry/mod.ts";
+import type { Reference } from "../registry/reference.ts";
 import { readAuth } from "./_auth.ts";
 import { openClient } from "./_client.ts";
 import type { Command } from "./_command.ts";

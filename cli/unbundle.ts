@@ -1,4 +1,4 @@
-import { removeBundle } from "../store/mod.ts";
+import { removeBundle } from "../store/remove_bundle.ts";
 import type { Command } from "./_command.ts";
 import type { Session } from "./_session.ts";
 

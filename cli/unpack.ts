@@ -1,5 +1,5 @@
-import { unpack, type UnpackOptions } from "../cache/mod.ts";
-import type { IdRange, Ownership } from "../layer/mod.ts";
+import { unpack, type UnpackOptions } from "../cache/unpack.ts";
+import type { IdRange, Ownership } from "../layer/ownership.ts";
 import { openClient } from "./_client.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";

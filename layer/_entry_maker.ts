@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { copyEntry } from "./_copy_entry.ts";
 import type { Directory, Spot } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";

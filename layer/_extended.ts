@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { parsePax, type PaxRecords } from "./_pax.ts";
 import type { Extensions } from "./_tar_entry.ts";
 import { decodeName } from "./entry_name.ts";

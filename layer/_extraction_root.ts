@@ -2,7 +2,7 @@ import { dirname, resolve } from "@std/path";
 import { ExtractError } from "./errors.ts";
 import type { FileTree } from "./file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "./open_tree.ts";
-import { removeTree } from "./_remove_tree.ts";
+import { removeTree } from "./remove_tree.ts";
 
 /** The directory that layers are extracted into, made if it is not there. */
 export interface ExtractionRoot extends Disposable {

@@ -1,4 +1,5 @@
-import { type Compression, layerMediaType, LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
+import { type Compression, layerMediaType } from "../spec/media_types.ts";
 import type { Codec, CodecFormat, Framing } from "./_codec.ts";
 import { GzipFraming } from "./_gzip.ts";
 import { StreamCodec } from "./_stream_codec.ts";

@@ -1,12 +1,7 @@
-import {
-  type Descriptor,
-  DiffIdMismatchError,
-  type Digest,
-  digestAlgorithm,
-  Digester,
-  LimitError,
-  Verifier,
-} from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, Digester } from "../spec/digest.ts";
+import { DiffIdMismatchError, LimitError } from "../spec/errors.ts";
+import { Verifier } from "../spec/verifier.ts";
 import { DecompressError } from "./decompress_error.ts";
 import { type DecompressOptions, type Decompressor, openDecompressor } from "./decompressor.ts";
 import { describePlace, ExtractError, type ExtractPlace } from "./errors.ts";

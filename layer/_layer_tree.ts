@@ -1,9 +1,9 @@
 import { type Directory, DirectoryTree, type Spot } from "./_directory_tree.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
-import { removeTree } from "./_remove_tree.ts";
 import { OwnershipError } from "./errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeEntry } from "./file_tree.ts";
+import { removeTree } from "./remove_tree.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Of a directory that no entry describes. */

@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { decodeName } from "./entry_name.ts";
 import { TarError } from "./tar_error.ts";
 

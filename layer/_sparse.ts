@@ -1,7 +1,7 @@
-import { LimitError } from "../spec/mod.ts";
-import { decodeName } from "./entry_name.ts";
+import { LimitError } from "../spec/errors.ts";
 import type { PaxRecords } from "./_pax.ts";
 import { BLOCK, parseNumber } from "./_tar_fields.ts";
+import { decodeName } from "./entry_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarSegment } from "./tar_header.ts";
 

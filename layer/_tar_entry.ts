@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from "./_pax.ts";
 import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
 import { dialectOf, parseNumber, textField } from "./_tar_fields.ts";

@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import type { Fail, Framing } from "./_codec.ts";
 import { isSkippableMagic, ZSTD_MAGIC } from "./compression.ts";
 

@@ -1,4 +1,4 @@
-import type { Compression } from "../spec/mod.ts";
+import type { Compression } from "../spec/media_types.ts";
 import { BLOCK, checkBlock, dialectOf } from "./_tar_fields.ts";
 
 /** How many bytes {@linkcode detectCompression} wants to see: a block of a tar archive. */

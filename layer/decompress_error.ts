@@ -1,4 +1,5 @@
-import { type Compression, OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
+import type { Compression } from "../spec/media_types.ts";
 
 /**
  * Compressed bytes are damaged, cut short, followed by something else, or of a format that

@@ -1,4 +1,4 @@
-import type { Compression } from "../spec/mod.ts";
+import type { Compression } from "../spec/media_types.ts";
 import { LayerDecompressor } from "./_layer_decompressor.ts";
 import { hasSyncCodec } from "./_sync_codec.ts";
 

@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** Where in a layer something went wrong. */
 export interface ExtractPlace {

@@ -1,4 +1,5 @@
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
 import { extractStream } from "./_extract_stream.ts";
 import { openExtractionRoot } from "./_extraction_root.ts";
 import type { DecompressOptions } from "./decompressor.ts";

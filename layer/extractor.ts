@@ -1,3 +1,4 @@
+import { OciError } from "../spec/errors.ts";
 import { EntryMaker } from "./_entry_maker.ts";
 import { EntryMetadata, type XattrMode } from "./_entry_metadata.ts";
 import { HoleWriter } from "./_hole_writer.ts";
@@ -7,7 +8,6 @@ import { ExtractError, type ExtractPlace, PathEscapeError } from "./errors.ts";
 import { cleanPath } from "./extract_path.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeFile } from "./file_tree.ts";
-import { OciError } from "../spec/mod.ts";
 import { defaultOwnership, type Ownership } from "./ownership.ts";
 import type { TarHeader, TarSink } from "./tar_header.ts";
 import { parseWhiteout } from "./whiteout.ts";

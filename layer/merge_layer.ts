@@ -1,5 +1,5 @@
-import { removeTree } from "./_remove_tree.ts";
 import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
+import { removeTree } from "./remove_tree.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
 /** What a layer hides in a directory and below it. */

@@ -41,7 +41,7 @@ export * from "./native_backend.ts";
 export * from "./open_tree.ts";
 export * from "./overlay_mount.ts";
 export type { IdRange, Owner, Ownership, OwnershipMap } from "./ownership.ts";
-export { removeTree } from "./_remove_tree.ts";
+export * from "./remove_tree.ts";
 export * from "./stacking_extractor.ts";
 export * from "./staged_layer.ts";
 export * from "./sync_file_system.ts";

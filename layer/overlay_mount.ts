@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { errorCode } from "./_native_error.ts";
 import { type MountParameter, NativeMount } from "./_native_mount.ts";
 

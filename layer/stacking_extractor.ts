@@ -1,4 +1,5 @@
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
 import { extractStream } from "./_extract_stream.ts";
 import type { ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";

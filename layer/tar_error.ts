@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** Where in an archive a {@linkcode TarError} was met. */
 export interface TarErrorPlace {

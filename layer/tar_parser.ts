@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { ExtendedHeaders, isExtended } from "./_extended.ts";
 import { SparseMap } from "./_sparse.ts";
 import { type Entry, readEntry } from "./_tar_entry.ts";

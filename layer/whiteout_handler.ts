@@ -1,5 +1,5 @@
 import type { FileTree } from "./file_tree.ts";
-import { removeTree } from "./_remove_tree.ts";
+import { removeTree } from "./remove_tree.ts";
 
 /**
  * Turns the whiteouts of a layer into what the place of extraction needs. The extractor knows

@@ -1,9 +1,9 @@
-import type { Descriptor } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
 import type { Answer } from "./_answer.ts";
 import type { BlobSource } from "./_blob_stream.ts";
 import type { Http } from "./_http.ts";
-import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
 import { redactUrl } from "./_redact.ts";
+import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
 import type { Registry } from "./_registry.ts";
 import { registryError } from "./_registry_error.ts";
 import type { RetryPolicy } from "./_retry.ts";

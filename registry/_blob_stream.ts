@@ -1,4 +1,6 @@
-import { type BlobRetry, type Descriptor, DigestMismatchError } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import type { BlobRetry } from "../spec/image.ts";
 import type { Answer } from "./_answer.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "./_network_failure.ts";

@@ -1,4 +1,5 @@
-import { type Descriptor, DigestMismatchError } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
 import type { Answer } from "./_answer.ts";
 import { type ByteSource, contentCodings, decodeContent } from "./_content_coding.ts";
 import { redactUrl } from "./_redact.ts";

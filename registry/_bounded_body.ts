@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import type { Answer } from "./_answer.ts";
 import { type ByteSource, decodeContent } from "./_content_coding.ts";
 import { redactUrl } from "./_redact.ts";

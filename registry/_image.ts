@@ -1,22 +1,12 @@
-import {
-  choosePlatform,
-  type Descriptor,
-  embeddedData,
-  formatPlatform,
-  type ImageConfig,
-  type ImageDocument,
-  type Index,
-  isConfigMediaType,
-  LimitError,
-  type Manifest,
-  OciError,
-  parseImageConfig,
-  type Platform,
-  platformFit,
-  type RemoteImage,
-  type RemoteLayer,
-  verifyBytes,
-} from "../spec/mod.ts";
+import { type Descriptor, embeddedData } from "../spec/descriptor.ts";
+import { LimitError, OciError } from "../spec/errors.ts";
+import type { ImageDocument, RemoteImage, RemoteLayer } from "../spec/image.ts";
+import { type ImageConfig, parseImageConfig } from "../spec/image_config.ts";
+import type { Index, Manifest } from "../spec/manifest.ts";
+import { isConfigMediaType } from "../spec/media_types.ts";
+import { formatPlatform, type Platform } from "../spec/platform.ts";
+import { choosePlatform, platformFit } from "../spec/platform_choice.ts";
+import { verifyBytes } from "../spec/verifier.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import { redactUrl } from "./_redact.ts";

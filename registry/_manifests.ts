@@ -1,19 +1,16 @@
+import { type Descriptor, embeddedData } from "../spec/descriptor.ts";
+import { digestOf, isDigest } from "../spec/digest.ts";
+import type { ImageDocument } from "../spec/image.ts";
+import { type ManifestDocument, parseManifest } from "../spec/manifest.ts";
 import {
-  type Descriptor,
-  digestOf,
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
-  embeddedData,
-  type ImageDocument,
-  isDigest,
   isIndexMediaType,
   isManifestMediaType,
-  type ManifestDocument,
   OCI_INDEX,
   OCI_MANIFEST,
-  parseManifest,
-  verifyBytes,
-} from "../spec/mod.ts";
+} from "../spec/media_types.ts";
+import { verifyBytes } from "../spec/verifier.ts";
 import type { Answer } from "./_answer.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { redactUrl } from "./_redact.ts";

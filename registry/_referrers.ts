@@ -1,13 +1,7 @@
-import {
-  type Descriptor,
-  type Digest,
-  digestAlgorithm,
-  digestHex,
-  type Index,
-  LimitError,
-  MAX_INDEX_ENTRIES,
-  parseManifest,
-} from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../spec/digest.ts";
+import { LimitError } from "../spec/errors.ts";
+import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../spec/manifest.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { nextPage } from "./_link.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";

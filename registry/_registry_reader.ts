@@ -1,14 +1,12 @@
+import { type Descriptor, embeddedData } from "../spec/descriptor.ts";
+import type { ImageDocument, RemoteImage } from "../spec/image.ts";
 import {
-  type Descriptor,
-  embeddedData,
-  type ImageDocument,
   type ManifestDocument,
   MAX_CONFIG_BYTES,
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
-  parsePlatform,
-  type RemoteImage,
-} from "../spec/mod.ts";
+} from "../spec/manifest.ts";
+import { parsePlatform } from "../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
@@ -23,8 +21,8 @@ import { warnOnce } from "./_warn_once.ts";
 import { hostPlatform } from "./host_platform.ts";
 import type { ImageClientOptions } from "./image_client.ts";
 import { formatReference, type Reference, type Repository } from "./reference.ts";
-import type { RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 import type { BlobOptions, ReferrersOptions } from "./remote_client.ts";
+import type { RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 
 /**
  * What {@linkcode RemoteClient} does, loaded when it is first asked for something: who finds all in

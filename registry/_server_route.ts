@@ -1,4 +1,4 @@
-import { isDigest } from "../spec/mod.ts";
+import { isDigest } from "../spec/digest.ts";
 import { failure } from "./_server_response.ts";
 
 /** What a path of the registry names. */

@@ -1,7 +1,7 @@
-import { DigestMismatchError } from "../spec/mod.ts";
-import type { Clock } from "./remote_client_options.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
 import type { Registry } from "./_registry.ts";
 import { NetworkError, NotFoundError, RegistryError } from "./errors.ts";
+import type { Clock } from "./remote_client_options.ts";
 
 const DOWN_MS = 60_000;
 

@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { nextPage } from "./_link.ts";
 import { redactUrl } from "./_redact.ts";

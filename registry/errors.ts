@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** What a {@linkcode RegistryError} tells beside its message. */
 export interface RegistryErrorFields {

@@ -1,4 +1,5 @@
-import { cpuVariant, type Platform } from "../spec/mod.ts";
+import { cpuVariant } from "../spec/cpu_variant.ts";
+import type { Platform } from "../spec/platform.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",

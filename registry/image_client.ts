@@ -1,4 +1,6 @@
-import type { Digest, Platform, RemoteImage } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import type { Platform } from "../spec/platform.ts";
 import type { Reference } from "./reference.ts";
 
 /** When a pull asks the registry rather than the store. */

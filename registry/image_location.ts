@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from "../spec/mod.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
 /** Where an image is, told apart by `transport`. */

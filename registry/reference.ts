@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from "../spec/mod.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
 
 /** Names a repository in a registry. A {@linkcode Reference} is one too. */
 export interface Repository {

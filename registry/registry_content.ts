@@ -1,4 +1,5 @@
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
 
 /** Part of a blob, or all of it. */
 export interface ContentRange {

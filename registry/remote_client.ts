@@ -1,10 +1,6 @@
-import type {
-  BlobReadOptions,
-  Descriptor,
-  ImageDocument,
-  ManifestDocument,
-  RemoteImage,
-} from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { BlobReadOptions, ImageDocument, RemoteImage } from "../spec/image.ts";
+import type { ManifestDocument } from "../spec/manifest.ts";
 import { checkBounds } from "./_bounds.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
 import type { ImageClient, ImageClientOptions } from "./image_client.ts";

@@ -1,13 +1,10 @@
-import {
-  type Descriptor,
-  type Digest,
-  isDigest,
-  MAX_MANIFEST_BYTES,
-  OCI_INDEX,
-} from "../spec/mod.ts";
-import { failure, finish, jsonResponse } from "./_server_response.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
+import { MAX_MANIFEST_BYTES } from "../spec/manifest.ts";
+import { OCI_INDEX } from "../spec/media_types.ts";
 import { lexical, nextLink, type Page, paginate } from "./_server_pages.ts";
 import { parseRange } from "./_server_range.ts";
+import { failure, finish, jsonResponse } from "./_server_response.ts";
 import { parseRoute, type Route } from "./_server_route.ts";
 import type { RegistryContent } from "./registry_content.ts";
 

@@ -1,11 +1,7 @@
-import {
-  type FileStatus,
-  type MemoryTree,
-  type TarEntryType,
-  tarHeader,
-  type TarHeaderInput,
-  type TarSegment,
-} from "../layer/mod.ts";
+import type { FileStatus } from "../layer/file_tree.ts";
+import type { MemoryTree } from "../layer/memory_tree.ts";
+import type { TarEntryType, TarSegment } from "../layer/tar_header.ts";
+import { tarHeader, type TarHeaderInput } from "../layer/tar_writer.ts";
 
 /**
  * Writes the headers of an archive so that whoever extracts it in one pass gets it right: a

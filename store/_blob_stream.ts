@@ -1,4 +1,4 @@
-import type { Verifier } from "../spec/mod.ts";
+import type { Verifier } from "../spec/verifier.ts";
 import { StoreError } from "./errors.ts";
 
 /** Large enough that a stage pays for bytes rather than for calls. */

@@ -1,15 +1,13 @@
-import { openFileTree } from "../layer/mod.ts";
-import {
-  newSpec,
-  type SpecOption,
-  withDefaultSeccomp,
-  withImageConfig,
-  withRootFS,
-} from "../spec/mod.ts";
+import { openFileTree } from "../layer/open_tree.ts";
+import { withRootFS } from "../spec/filesystem_options.ts";
+import { withImageConfig } from "../spec/image_options.ts";
+import { newSpec } from "../spec/new_spec.ts";
+import { withDefaultSeccomp } from "../spec/seccomp_profile.ts";
+import type { SpecOption } from "../spec/spec_option.ts";
+import { CONFIG } from "./_bundle_directory.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";
 import type { Image } from "./image.ts";
 import { writeSpec } from "./write_spec.ts";
-import { CONFIG } from "./_bundle_directory.ts";
 
 /** Name of the directory of a bundle that the image's files are in. */
 export const ROOTFS = "rootfs";

@@ -1,4 +1,4 @@
-import { digestHex, digestOf } from "../spec/mod.ts";
+import { digestHex, digestOf } from "../spec/digest.ts";
 import { type BundleState, STATE } from "./_bundle_state.ts";
 import { removeIfAny } from "./_remove_tree.ts";
 

@@ -1,4 +1,4 @@
-import type { Digest } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
 import type { BundleKind } from "./bundle.ts";
 
 /** What a bundle's own file says of it. */

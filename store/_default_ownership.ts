@@ -1,4 +1,5 @@
-import { type IdRange, type Ownership, readIdMaps } from "../layer/mod.ts";
+import { readIdMaps } from "../layer/id_map.ts";
+import type { IdRange, Ownership } from "../layer/ownership.ts";
 
 /** As many ids as every distribution gives to a user in `/etc/subuid`. */
 const ENOUGH_IDS = 65_536;

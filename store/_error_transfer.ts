@@ -1,5 +1,7 @@
-import * as layer from "../layer/mod.ts";
-import * as spec from "../spec/mod.ts";
+import { DecompressError } from "../layer/decompress_error.ts";
+import * as layerErrors from "../layer/errors.ts";
+import { TarError } from "../layer/tar_error.ts";
+import * as specErrors from "../spec/errors.ts";
 
 /** An error as another thread can be told of it: a clone would lose its class and its fields. */
 export interface TransferredError {
@@ -12,8 +14,9 @@ export interface TransferredError {
 
 /** The classes that come out as they went in, by name. */
 function errorClasses(): ReadonlyMap<string, { readonly prototype: Error }> {
-  const exported = Object.values({ ...layer, ...spec, ...Deno.errors }) as unknown[];
-  const classes = [...exported, TypeError, RangeError, SyntaxError].filter(isErrorClass);
+  const exported = Object.values({ ...layerErrors, ...specErrors, ...Deno.errors }) as unknown[];
+  const others = [DecompressError, TarError, TypeError, RangeError, SyntaxError];
+  const classes = [...exported, ...others].filter(isErrorClass);
   return new Map(classes.map((errorClass) => [errorClass.name, errorClass]));
 }
 

@@ -1,4 +1,4 @@
-import type { FileTree } from "../layer/mod.ts";
+import type { FileTree } from "../layer/file_tree.ts";
 
 /** Links that are followed for one path, as the kernel limits them. */
 const MAX_LINKS = 40;

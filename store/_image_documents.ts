@@ -1,21 +1,20 @@
-import { ArtifactError } from "../registry/mod.ts";
+import { ArtifactError } from "../registry/errors.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+import { LimitError, OciError } from "../spec/errors.ts";
+import type { ImageDocument } from "../spec/image.ts";
+import { parseImageConfig } from "../spec/image_config.ts";
 import {
-  choosePlatform,
-  type Descriptor,
-  type Digest,
-  type Expectation,
-  type ImageDocument,
   type Index,
-  isConfigMediaType,
-  LimitError,
   type Manifest,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
-  OciError,
-  parseImageConfig,
   parseManifest,
-  type Platform,
-} from "../spec/mod.ts";
+} from "../spec/manifest.ts";
+import { isConfigMediaType } from "../spec/media_types.ts";
+import type { Platform } from "../spec/platform.ts";
+import { choosePlatform } from "../spec/platform_choice.ts";
+import type { Expectation } from "../spec/verifier.ts";
 import type { ContentStore } from "./content_store.ts";
 import { type Image, StoredLayer } from "./image.ts";
 

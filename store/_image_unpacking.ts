@@ -1,4 +1,5 @@
-import { LimitError, type RemoteImage, type RemoteLayer } from "../spec/mod.ts";
+import { LimitError } from "../spec/errors.ts";
+import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import type { BlobFollower, Ingestion } from "./_ingest.ts";
 import type {
   LayerStage,

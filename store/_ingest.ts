@@ -1,9 +1,7 @@
-import {
-  type BlobReadOptions,
-  type Descriptor,
-  type Digest,
-  DigestMismatchError,
-} from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import type { BlobReadOptions } from "../spec/image.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { BlobWriter } from "./blob_writer.ts";
 

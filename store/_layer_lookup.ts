@@ -1,4 +1,5 @@
-import type { MemoryTree, StagedLayer } from "../layer/mod.ts";
+import type { MemoryTree } from "../layer/memory_tree.ts";
+import type { StagedLayer } from "../layer/staged_layer.ts";
 
 /** What a layer by itself has, and what it hides. */
 export interface LayerListing {

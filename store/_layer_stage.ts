@@ -1,21 +1,18 @@
-import {
-  cleanPath,
-  type ExtractHandler,
-  extractLayer,
-  type ExtractLayerOptions,
-  type ExtractReport,
-  mergeLayer,
-  openFileTree,
-  type Ownership,
-  removeTree,
-  type StagedLayer,
-  stageLayer,
-  type TarHeader,
-  type TarLimits,
-  type TreeBackend,
-  type XattrMode,
-} from "../layer/mod.ts";
-import { type Descriptor, type Digest, OciError } from "../spec/mod.ts";
+import { extractLayer, type ExtractLayerOptions } from "../layer/extract_layer.ts";
+import { cleanPath } from "../layer/extract_path.ts";
+import type { ExtractReport } from "../layer/extract_report.ts";
+import type { ExtractHandler, XattrMode } from "../layer/extractor.ts";
+import type { TreeBackend } from "../layer/file_tree.ts";
+import { mergeLayer } from "../layer/merge_layer.ts";
+import { openFileTree } from "../layer/open_tree.ts";
+import type { Ownership } from "../layer/ownership.ts";
+import { removeTree } from "../layer/remove_tree.ts";
+import { type StagedLayer, stageLayer } from "../layer/staged_layer.ts";
+import type { TarHeader } from "../layer/tar_header.ts";
+import type { TarLimits } from "../layer/tar_limits.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+import { OciError } from "../spec/errors.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import type { BlobFollower } from "./_ingest.ts";

@@ -1,5 +1,5 @@
 import { resolve } from "@std/path";
-import type { SpecOption } from "../spec/mod.ts";
+import type { SpecOption } from "../spec/spec_option.ts";
 import { writeBundleConfig } from "./_bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import type { BundleState } from "./_bundle_state.ts";

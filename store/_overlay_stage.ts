@@ -1,5 +1,8 @@
-import { ExtractError, extractLayer, type ExtractReport } from "../layer/mod.ts";
-import type { Descriptor, Digest } from "../spec/mod.ts";
+import { ExtractError } from "../layer/errors.ts";
+import { extractLayer } from "../layer/extract_layer.ts";
+import type { ExtractReport } from "../layer/extract_report.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";

@@ -1,12 +1,9 @@
-import {
-  cleanPath,
-  type ExtractHandler,
-  type FileTree,
-  openFileTree,
-  type OpenFileTreeOptions,
-  parseWhiteout,
-  removeTree,
-} from "../layer/mod.ts";
+import { cleanPath } from "../layer/extract_path.ts";
+import type { ExtractHandler } from "../layer/extractor.ts";
+import type { FileTree } from "../layer/file_tree.ts";
+import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
+import { removeTree } from "../layer/remove_tree.ts";
+import { parseWhiteout } from "../layer/whiteout.ts";
 import { followPath } from "./_follow_path.ts";
 import { UnpackError } from "./unpack_error.ts";
 

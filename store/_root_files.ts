@@ -1,5 +1,5 @@
-import type { FileTree } from "../layer/mod.ts";
-import { LimitError } from "../spec/mod.ts";
+import type { FileTree } from "../layer/file_tree.ts";
+import { LimitError } from "../spec/errors.ts";
 import { followPath } from "./_follow_path.ts";
 import { BundleError } from "./bundle.ts";
 

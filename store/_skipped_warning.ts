@@ -1,4 +1,5 @@
-import { cleanPath, type ExtractReport } from "../layer/mod.ts";
+import { cleanPath } from "../layer/extract_path.ts";
+import type { ExtractReport } from "../layer/extract_report.ts";
 
 /**
  * Tells what of a layer or an image is not in a root file system as it should be. Device nodes

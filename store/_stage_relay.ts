@@ -1,5 +1,5 @@
-import { DecompressStream } from "../layer/mod.ts";
-import { Verifier } from "../spec/mod.ts";
+import { DecompressStream } from "../layer/decompress_stream.ts";
+import { Verifier } from "../spec/verifier.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";

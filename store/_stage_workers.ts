@@ -1,3 +1,4 @@
+import type { RemoteImage } from "../spec/image.ts";
 import { unpackError } from "./_error_transfer.ts";
 import {
   type LayerStage,
@@ -6,7 +7,6 @@ import {
   type StagePlan,
   type StageResult,
 } from "./_layer_stage.ts";
-import type { RemoteImage } from "../spec/mod.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage } from "./_split_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";

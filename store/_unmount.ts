@@ -1,4 +1,5 @@
-import { type MountEntry, readMounts, unmountTree } from "../layer/mod.ts";
+import { type MountEntry, readMounts } from "../layer/mount_table.ts";
+import { unmountTree } from "../layer/unmount.ts";
 import { findProgram } from "./find_runtime.ts";
 
 /**

@@ -1,10 +1,6 @@
 import { dirname, resolve } from "@std/path";
-import {
-  copyDirectoryMetadata,
-  moveEntry,
-  openFileTree,
-  type OpenFileTreeOptions,
-} from "../layer/mod.ts";
+import { copyDirectoryMetadata, moveEntry } from "../layer/merge_layer.ts";
+import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { BASE_STAGE } from "./_layer_stage.ts";
 import { removeTree } from "./_remove_tree.ts";

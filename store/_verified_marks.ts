@@ -1,4 +1,4 @@
-import { type Digest, digestAlgorithm, digestHex } from "../spec/mod.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../spec/digest.ts";
 import { removeIfAny } from "./_remove_tree.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { type Digest, type Expectation, Verifier } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import { type Expectation, Verifier } from "../spec/verifier.ts";
 import { lockFile } from "./_file_lock.ts";
 import { DiskFullError } from "./errors.ts";
 

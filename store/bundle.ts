@@ -1,4 +1,5 @@
-import { type Digest, OciError } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** How the root file system of a bundle came to be. */
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";

@@ -1,4 +1,5 @@
-import { readIdMaps, readMounts } from "../layer/mod.ts";
+import { readIdMaps } from "../layer/id_map.ts";
+import { readMounts } from "../layer/mount_table.ts";
 
 /** The control groups of a machine. */
 export interface CgroupHierarchy {

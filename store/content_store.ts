@@ -1,18 +1,11 @@
-import {
-  type Descriptor,
-  type Digest,
-  digestAlgorithm,
-  digestHex,
-  DigestMismatchError,
-  type Expectation,
-  LimitError,
-  MAX_CONFIG_BYTES,
-  Verifier,
-  verifyBytes,
-} from "../spec/mod.ts";
-import { type BlobSource, ingestBlob, type Ingestion, type IngestOptions } from "./_ingest.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../spec/digest.ts";
+import { DigestMismatchError, LimitError } from "../spec/errors.ts";
+import { MAX_CONFIG_BYTES } from "../spec/manifest.ts";
+import { type Expectation, Verifier, verifyBytes } from "../spec/verifier.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { lstatIfAny, syncDirectory } from "./_durable.ts";
+import { type BlobSource, ingestBlob, type Ingestion, type IngestOptions } from "./_ingest.ts";
 import { ensureLayout, openLayout } from "./_layout_directory.ts";
 import { VerifiedMarks } from "./_verified_marks.ts";
 import type { BlobWriter } from "./blob_writer.ts";

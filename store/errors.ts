@@ -1,4 +1,5 @@
-import { type Digest, OciError } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** A directory is not a store, or something in it is not what it must be. */
 export class StoreError extends OciError {

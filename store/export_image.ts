@@ -1,12 +1,8 @@
-import {
-  type MemoryTree,
-  type TarHeader,
-  tarHeader,
-  tarPadding,
-  TarParser,
-  type TarSink,
-} from "../layer/mod.ts";
-import type { RemoteImage } from "../spec/mod.ts";
+import type { MemoryTree } from "../layer/memory_tree.ts";
+import type { TarHeader, TarSink } from "../layer/tar_header.ts";
+import { TarParser } from "../layer/tar_parser.ts";
+import { tarHeader, tarPadding } from "../layer/tar_writer.ts";
+import type { RemoteImage } from "../spec/image.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
 import type { ContentStore } from "./content_store.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";

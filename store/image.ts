@@ -1,14 +1,8 @@
-import { DecompressStream } from "../layer/mod.ts";
-import {
-  type BlobReadOptions,
-  type Descriptor,
-  DiffIdMismatchError,
-  type Digest,
-  digestAlgorithm,
-  Digester,
-  type RemoteImage,
-  type RemoteLayer,
-} from "../spec/mod.ts";
+import { DecompressStream } from "../layer/decompress_stream.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, Digester } from "../spec/digest.ts";
+import { DiffIdMismatchError } from "../spec/errors.ts";
+import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../spec/image.ts";
 import type { ContentStore } from "./content_store.ts";
 
 /** Options for {@linkcode Layer.uncompressed}. */

@@ -1,14 +1,11 @@
-import {
-  extractLayer,
-  type FileStatus,
-  MemoryTree,
-  type StagedLayer,
-  stageLayer,
-  type TarHeader,
-  TarParser,
-  type TarSink,
-} from "../layer/mod.ts";
-import type { Descriptor, RemoteImage, RemoteLayer } from "../spec/mod.ts";
+import { extractLayer } from "../layer/extract_layer.ts";
+import type { FileStatus } from "../layer/file_tree.ts";
+import { MemoryTree } from "../layer/memory_tree.ts";
+import { type StagedLayer, stageLayer } from "../layer/staged_layer.ts";
+import type { TarHeader, TarSink } from "../layer/tar_header.ts";
+import { TarParser } from "../layer/tar_parser.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import { followPath } from "./_follow_path.ts";
 import type { Ingestion, IngestProgress } from "./_ingest.ts";
 import { type LayerListing, lookUp } from "./_layer_lookup.ts";

@@ -1,4 +1,4 @@
-import type { Descriptor } from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
 import type { Ingestion, IngestProgress } from "./_ingest.ts";
 
 /** Whom the bringing of an image's layers is told. */

@@ -1,24 +1,14 @@
-import {
-  formatReference,
-  hostPlatform,
-  type ImageClient,
-  type ImageClientOptions,
-  type LayoutLocation,
-  parseReference,
-  type Reference,
-} from "../registry/mod.ts";
-import {
-  choosePlatform,
-  type Descriptor,
-  type Digest,
-  isDigest,
-  MAX_LAYERS,
-  MAX_MANIFEST_BYTES,
-  OCI_INDEX,
-  parseManifest,
-  parsePlatform,
-  type RemoteImage,
-} from "../spec/mod.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
+import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
+import type { LayoutLocation } from "../registry/image_location.ts";
+import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import { MAX_LAYERS, MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
+import { OCI_INDEX } from "../spec/media_types.ts";
+import { parsePlatform } from "../spec/platform.ts";
+import { choosePlatform } from "../spec/platform_choice.ts";
 import { readImageDocuments } from "./_image_documents.ts";
 import { ContentStore } from "./content_store.ts";
 import { StoreError } from "./errors.ts";

@@ -1,11 +1,8 @@
-import {
-  type Descriptor,
-  type Digest,
-  isDigest,
-  LimitError,
-  OCI_INDEX,
-  type Platform,
-} from "../spec/mod.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
+import { LimitError } from "../spec/errors.ts";
+import { OCI_INDEX } from "../spec/media_types.ts";
+import type { Platform } from "../spec/platform.ts";
 import { replaceFile } from "./_durable.ts";
 import { lockFile } from "./_file_lock.ts";
 import { StoreError } from "./errors.ts";

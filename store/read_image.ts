@@ -1,4 +1,6 @@
-import { type Digest, MAX_LAYERS, type Platform } from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import { MAX_LAYERS } from "../spec/manifest.ts";
+import type { Platform } from "../spec/platform.ts";
 import { readImageDocuments } from "./_image_documents.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { Image } from "./image.ts";

@@ -1,21 +1,10 @@
-import {
-  type ContentRange,
-  formatReference,
-  parseReference,
-  type Reference,
-  type RegistryContent,
-} from "../registry/mod.ts";
-import {
-  type Descriptor,
-  type Digest,
-  DigestMismatchError,
-  isDigest,
-  isIndexMediaType,
-  isManifestMediaType,
-  type ManifestDocument,
-  MAX_MANIFEST_BYTES,
-  parseManifest,
-} from "../spec/mod.ts";
+import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
+import type { ContentRange, RegistryContent } from "../registry/registry_content.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { type Digest, isDigest } from "../spec/digest.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../spec/media_types.ts";
 import type { ContentStore } from "./content_store.ts";
 
 /** A repository as it is served. */

@@ -1,5 +1,8 @@
-import { type IdRange, readIdMaps } from "../layer/mod.ts";
-import { type IdMapping, parsePasswd, type RootlessOptions } from "../spec/mod.ts";
+import { readIdMaps } from "../layer/id_map.ts";
+import type { IdRange } from "../layer/ownership.ts";
+import { parsePasswd } from "../spec/accounts.ts";
+import type { RootlessOptions } from "../spec/rootless_option.ts";
+import type { IdMapping } from "../spec/runtime_spec.ts";
 import { findProgram } from "./find_runtime.ts";
 
 /** How many ids there are on the host. */

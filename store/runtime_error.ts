@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** Options for {@linkcode RuntimeError}. */
 export interface RuntimeErrorOptions extends ErrorOptions {

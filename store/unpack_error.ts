@@ -1,4 +1,4 @@
-import { OciError } from "../spec/mod.ts";
+import { OciError } from "../spec/errors.ts";
 
 /** An image cannot be unpacked where it was to be. */
 export class UnpackError extends OciError {

@@ -1,16 +1,13 @@
-import {
-  cleanPath,
-  ExtractError,
-  openFileTree,
-  type OpenFileTreeOptions,
-  type Ownership,
-  type SkippedEntry,
-  StackingExtractor,
-  type TarLimits,
-  type TreeBackend,
-  type XattrMode,
-} from "../layer/mod.ts";
-import type { RemoteImage } from "../spec/mod.ts";
+import { ExtractError } from "../layer/errors.ts";
+import { cleanPath } from "../layer/extract_path.ts";
+import type { SkippedEntry } from "../layer/extract_report.ts";
+import type { XattrMode } from "../layer/extractor.ts";
+import type { TreeBackend } from "../layer/file_tree.ts";
+import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
+import type { Ownership } from "../layer/ownership.ts";
+import { StackingExtractor } from "../layer/stacking_extractor.ts";
+import type { TarLimits } from "../layer/tar_limits.ts";
+import type { RemoteImage } from "../spec/image.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";

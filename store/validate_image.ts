@@ -1,10 +1,7 @@
-import {
-  DiffIdMismatchError,
-  type Digest,
-  LimitError,
-  MAX_LAYERS,
-  verifyBytes,
-} from "../spec/mod.ts";
+import type { Digest } from "../spec/digest.ts";
+import { DiffIdMismatchError, LimitError } from "../spec/errors.ts";
+import { MAX_LAYERS } from "../spec/manifest.ts";
+import { verifyBytes } from "../spec/verifier.ts";
 import type { Image } from "./image.ts";
 
 /** Options for {@linkcode validateImage}. */

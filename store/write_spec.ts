@@ -1,4 +1,5 @@
-import { formatSpec, type RuntimeSpec } from "../spec/mod.ts";
+import { formatSpec } from "../spec/new_spec.ts";
+import type { RuntimeSpec } from "../spec/runtime_spec.ts";
 
 /**
  * Writes a runtime configuration to a file, which is replaced as a whole if it is there: a

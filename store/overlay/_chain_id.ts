@@ -1,4 +1,4 @@
-import { type Digest, digestOf } from "../../spec/mod.ts";
+import { type Digest, digestOf } from "../../spec/digest.ts";
 
 /**
  * The ChainIDs of layers, each of which names a layer and all below it.

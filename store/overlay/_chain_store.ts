@@ -1,4 +1,4 @@
-import { digestHex, digestOf } from "../../spec/mod.ts";
+import { digestHex, digestOf } from "../../spec/digest.ts";
 import { lstatIfAny } from "../_durable.ts";
 import { lockFile } from "../_file_lock.ts";
 import { removeIfAny, removeTree } from "../_remove_tree.ts";

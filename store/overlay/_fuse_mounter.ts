@@ -1,4 +1,4 @@
-import { OciError } from "../../spec/mod.ts";
+import { OciError } from "../../spec/errors.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Characters that mean something in the options of a FUSE file system. */

@@ -1,4 +1,4 @@
-import { mountOverlay } from "../../layer/mod.ts";
+import { mountOverlay } from "../../layer/overlay_mount.ts";
 import type { LayerKind } from "./layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 

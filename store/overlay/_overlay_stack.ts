@@ -1,4 +1,4 @@
-import { openFileTree } from "../../layer/mod.ts";
+import { openFileTree } from "../../layer/open_tree.ts";
 import type { ExtractedLayer } from "./layer_resolver.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { openFileTree, removeTree } from "../../layer/mod.ts";
+import { openFileTree } from "../../layer/open_tree.ts";
+import { removeTree } from "../../layer/remove_tree.ts";
 
 /** A time that no image gives its root; where it stays, the layer has no entry for the root. */
 const UNTOUCHED = new Date(1_000);

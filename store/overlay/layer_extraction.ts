@@ -1,7 +1,9 @@
-import { extractLayer, type ExtractReport, type Ownership } from "../../layer/mod.ts";
-import type { RemoteLayer } from "../../spec/mod.ts";
-import { layerWhiteouts } from "./layer_whiteouts.ts";
+import { extractLayer } from "../../layer/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extract_report.ts";
+import type { Ownership } from "../../layer/ownership.ts";
+import type { RemoteLayer } from "../../spec/image.ts";
 import type { LayerKind } from "./layer_kind.ts";
+import { layerWhiteouts } from "./layer_whiteouts.ts";
 
 /** How one layer is extracted. All but the last two is plain data, for other threads. */
 export interface LayerExtractionOptions {

@@ -1,4 +1,4 @@
-import type { Ownership } from "../../layer/mod.ts";
+import type { Ownership } from "../../layer/ownership.ts";
 
 /** What the directory of an extracted layer depends on, beside the layer. */
 export interface LayerKind {

@@ -1,20 +1,19 @@
 import { resolve } from "@std/path";
-import {
-  ExtractError,
-  type ExtractReport,
-  type Ownership,
-  syncFileSystem,
-} from "../../layer/mod.ts";
-import type { Digest, RemoteImage, RemoteLayer } from "../../spec/mod.ts";
+import { ExtractError } from "../../layer/errors.ts";
+import type { ExtractReport } from "../../layer/extract_report.ts";
+import type { Ownership } from "../../layer/ownership.ts";
+import { syncFileSystem } from "../../layer/sync_file_system.ts";
+import type { Digest } from "../../spec/digest.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { removeTree } from "../_remove_tree.ts";
-import { unmountAll } from "../_unmount.ts";
 import { warnOfSkipped } from "../_skipped_warning.ts";
 import { TaskLimit } from "../_task_limit.ts";
+import { unmountAll } from "../_unmount.ts";
 import type { ContentStore } from "../content_store.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
-import { hasDraftRootEntry, makeDraftRoot } from "./draft_root.ts";
 import { lowersOf } from "./_overlay_stack.ts";
+import { hasDraftRootEntry, makeDraftRoot } from "./draft_root.ts";
 import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";

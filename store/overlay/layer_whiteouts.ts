@@ -1,4 +1,4 @@
-import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/mod.ts";
+import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/whiteout_handler.ts";
 import type { LayerKind } from "./layer_kind.ts";
 
 /**

@@ -1,11 +1,10 @@
-import {
-  keepNativeBackend,
-  MAX_OVERLAY_LOWERS,
-  mountTmpfs,
-  type Ownership,
-  unmountTree,
-} from "../../layer/mod.ts";
-import { LimitError, type SpecOption } from "../../spec/mod.ts";
+import { keepNativeBackend } from "../../layer/native_backend.ts";
+import { MAX_OVERLAY_LOWERS } from "../../layer/overlay_mount.ts";
+import type { Ownership } from "../../layer/ownership.ts";
+import { mountTmpfs } from "../../layer/tmpfs_mount.ts";
+import { unmountTree } from "../../layer/unmount.ts";
+import { LimitError } from "../../spec/errors.ts";
+import type { SpecOption } from "../../spec/spec_option.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";

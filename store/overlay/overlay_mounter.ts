@@ -1,4 +1,4 @@
-import type { OverlayUpper } from "../../layer/mod.ts";
+import type { OverlayUpper } from "../../layer/overlay_mount.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { LayerKind } from "./layer_kind.ts";
 

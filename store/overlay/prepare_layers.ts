@@ -1,5 +1,6 @@
-import { keepNativeBackend, type Ownership } from "../../layer/mod.ts";
-import type { RemoteImage } from "../../spec/mod.ts";
+import { keepNativeBackend } from "../../layer/native_backend.ts";
+import type { Ownership } from "../../layer/ownership.ts";
+import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";
 import { StageWorkers } from "../_stage_workers.ts";
@@ -7,8 +8,8 @@ import { BundleError } from "../bundle.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { LayerListener } from "../layer_listener.ts";
 import { threadedExtraction } from "./_threaded_extraction.ts";
-import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
 import type { LayerExtraction } from "./layer_extraction.ts";
+import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 

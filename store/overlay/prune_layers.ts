@@ -1,5 +1,6 @@
 import { resolve } from "@std/path";
-import { type Digest, digestAlgorithm, digestHex, type RemoteImage } from "../../spec/mod.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import type { RemoteImage } from "../../spec/image.ts";
 import { bundlesOf } from "../_bundle_notes.ts";
 import { lockLayers } from "../_layer_lock.ts";
 import { removeTree } from "../_remove_tree.ts";

@@ -1,4 +1,7 @@
-import { keepNativeBackend, mountTmpfs, openFileTree, overlayWhiteouts } from "../../layer/mod.ts";
+import { keepNativeBackend } from "../../layer/native_backend.ts";
+import { openFileTree } from "../../layer/open_tree.ts";
+import { mountTmpfs } from "../../layer/tmpfs_mount.ts";
+import { overlayWhiteouts } from "../../layer/whiteout_handler.ts";
 import { lstatIfAny } from "../_durable.ts";
 import { lockFile } from "../_file_lock.ts";
 import { removeIfAny, removeTree } from "../_remove_tree.ts";

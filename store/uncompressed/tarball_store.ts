@@ -1,14 +1,9 @@
-import { DecompressStream, type LayerSource } from "../../layer/mod.ts";
-import {
-  DiffIdMismatchError,
-  type Digest,
-  digestAlgorithm,
-  Digester,
-  digestHex,
-  DigestMismatchError,
-  OCI_LAYER,
-  Verifier,
-} from "../../spec/mod.ts";
+import { DecompressStream } from "../../layer/decompress_stream.ts";
+import type { LayerSource } from "../../layer/stacking_extractor.ts";
+import { type Digest, digestAlgorithm, Digester, digestHex } from "../../spec/digest.ts";
+import { DiffIdMismatchError, DigestMismatchError } from "../../spec/errors.ts";
+import { OCI_LAYER } from "../../spec/media_types.ts";
+import { Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../_blob_stream.ts";
 import { lstatIfAny } from "../_durable.ts";
 import { lockFile } from "../_file_lock.ts";

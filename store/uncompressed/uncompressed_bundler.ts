@@ -1,10 +1,8 @@
-import {
-  keepNativeBackend,
-  openFileTree,
-  type Ownership,
-  StackingExtractor,
-} from "../../layer/mod.ts";
-import type { SpecOption } from "../../spec/mod.ts";
+import { keepNativeBackend } from "../../layer/native_backend.ts";
+import { openFileTree } from "../../layer/open_tree.ts";
+import type { Ownership } from "../../layer/ownership.ts";
+import { StackingExtractor } from "../../layer/stacking_extractor.ts";
+import type { SpecOption } from "../../spec/spec_option.ts";
 import { ROOTFS } from "../_bundle_config.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";
