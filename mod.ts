@@ -21,14 +21,33 @@
  * Run as a program, it is the command line: `deno run -A jsr:@x/oci --help`.
  *
  * Importing it needs no permission. `@x/oci/spec`, `@x/oci/layer`, `@x/oci/registry`,
- * `@x/oci/store` and `@x/oci/cache` are its parts.
+ * `@x/oci/store` and `@x/oci/cache` are its parts, with what reads layers, makes bundles and
+ * serves registries; from here come all of their types, and what pulls.
  *
  * @module
  */
-export * from "./cache/mod.ts";
-export * from "./layer/mod.ts";
-export * from "./registry/mod.ts";
-export * from "./spec/mod.ts";
-export * from "./store/mod.ts";
+export * from "./cache/caching_puller.ts";
+export * from "./cache/directory.ts";
+export * from "./cache/errors.ts";
+export * from "./cache/hash_cache.ts";
+export * from "./cache/layout_image_cache.ts";
+export type * from "./cache/mod.ts";
+export * from "./cache/prepare.ts";
+export * from "./cache/pull.ts";
+export * from "./cache/unpack.ts";
+export type * from "./layer/mod.ts";
+export * from "./registry/certificates.ts";
+export * from "./registry/credentials.ts";
+export * from "./registry/errors.ts";
+export type * from "./registry/mod.ts";
+export * from "./registry/reference.ts";
+export * from "./registry/remote_client.ts";
+export * from "./spec/digest.ts";
+export * from "./spec/errors.ts";
+export type * from "./spec/mod.ts";
+export * from "./spec/platform.ts";
+export * from "./store/content_store.ts";
+export * from "./store/errors.ts";
+export type * from "./store/mod.ts";
 
 if (import.meta.main) Deno.exitCode = await (await import("./cli/main.ts")).main(Deno.args);

@@ -3,7 +3,6 @@ import { type ImageLocation, parseImageLocation } from "../registry/image_locati
 import type { Reference } from "../registry/reference.ts";
 import { RemoteClient } from "../registry/remote_client.ts";
 import { ContentStore } from "../store/content_store.ts";
-import { LayoutClient } from "../store/layout_client.ts";
 import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "./directory.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
@@ -46,6 +45,7 @@ export async function openImageSource(
       };
     }
     case "oci": {
+      const { LayoutClient } = await import("../store/layout_client.ts");
       const layout = await LayoutClient.open(location);
       return {
         reference: layout.reference,

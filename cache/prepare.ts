@@ -1,8 +1,7 @@
 import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/image.ts";
-import { prepareLayers, type PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
+import type { PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
 import { openImageSource } from "./_image_source.ts";
-import { keepWhile } from "./_keep_while.ts";
 import type { PullOptions } from "./pull.ts";
 
 /** Options for {@linkcode prepare}. */
@@ -39,6 +38,8 @@ export async function prepare(
 ): Promise<Image> {
   const { mounter, ownership, ...pulling } = options;
   const { jobs, signal, onWarning } = options;
+  const { keepWhile } = await import("./_keep_while.ts");
+  const { prepareLayers } = await import("../store/overlay/prepare_layers.ts");
   using source = await openImageSource(reference, pulling);
   const { image } = await keepWhile(source, async (found, listener) => {
     return await prepareLayers(source.store, found, {

@@ -1,8 +1,7 @@
 import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/image.ts";
-import { unpackImage, type UnpackImageOptions, type UnpackReport } from "../store/unpack_image.ts";
+import type { UnpackImageOptions, UnpackReport } from "../store/unpack_image.ts";
 import { openImageSource } from "./_image_source.ts";
-import { keepWhile } from "./_keep_while.ts";
 import type { PullOptions } from "./pull.ts";
 
 /** Options for {@linkcode unpack}. */
@@ -49,6 +48,8 @@ export async function unpack(
   directory: string,
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
+  const { keepWhile } = await import("./_keep_while.ts");
+  const { unpackImage } = await import("../store/unpack_image.ts");
   using source = await openImageSource(reference, options);
   const { image, result: report } = await keepWhile(source, (found, listener) => {
     return unpackImage(source.store, found, directory, { ...options, ...listener });

@@ -1,4 +1,3 @@
-import { readCertificates } from "../registry/certificates.ts";
 import { RemoteClient } from "../registry/remote_client.ts";
 import type { RemoteClientOptions } from "../registry/remote_client_options.ts";
 import { UsageError } from "./_errors.ts";
@@ -26,6 +25,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
 }
 
 async function readAuthority(path: string): Promise<readonly string[]> {
+  const { readCertificates } = await import("../registry/certificates.ts");
   try {
     return await readCertificates(path);
   } catch (error) {

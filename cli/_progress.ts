@@ -49,6 +49,29 @@ export function openProgress(
   return { report() {}, [Symbol.dispose]() {} };
 }
 
+/**
+ * Calls a function at an interval, once there is something to wait for: with its first timer, Deno
+ * loads Node's, which takes as long as to find an image in the store.
+ */
+class Ticker implements Disposable {
+  readonly #intervalMs: number;
+  readonly #tick: () => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(intervalMs: number, tick: () => void) {
+    this.#intervalMs = intervalMs;
+    this.#tick = tick;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(this.#tick, this.#intervalMs);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer !== undefined) clearInterval(this.#timer);
+  }
+}
+
 /** One JSON object a line: the members that requirement 16 of the contract lists, always all. */
 function jsonReport(notices: Notices): (event: ImageProgress) => void {
   return ({ t, ref, digest = null, phase, bytes, total, resumed, retries }) => {
@@ -58,16 +81,17 @@ function jsonReport(notices: Notices): (event: ImageProgress) => void {
 
 function plainView(notices: Notices, intervalMs: number): ProgressView {
   const tally = new ProgressTally();
-  const timer = setInterval(() => {
+  const ticker = new Ticker(intervalMs, () => {
     const totals = tally.totals();
     if (!totals.complete) notices.line(totalLine(totals));
-  }, intervalMs);
+  });
   return {
     report: (event) => {
       if (tally.add(event)) notices.line(finishedLine(event));
+      if (event.phase !== "done") ticker.start();
     },
     [Symbol.dispose]: () => {
-      clearInterval(timer);
+      ticker[Symbol.dispose]();
       if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
     },
   };
@@ -82,14 +106,15 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
     const { columns, rows } = size();
     notices.status(statusLines(tally, columns, rows));
   };
-  const timer = setInterval(draw, REDRAW_MS);
+  const ticker = new Ticker(REDRAW_MS, draw);
   return {
     report: (event) => {
       tally.add(event);
       changed = true;
+      if (event.phase !== "done") ticker.start();
     },
     [Symbol.dispose]: () => {
-      clearInterval(timer);
+      ticker[Symbol.dispose]();
       notices.status([]);
       if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
     },

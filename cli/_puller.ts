@@ -3,7 +3,6 @@ import { pull, type PullOptions } from "../cache/pull.ts";
 import type { ImageClientOptions, ImageProgress } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/image.ts";
-import { LayoutClient } from "../store/layout_client.ts";
 import { readAuth } from "./_auth.ts";
 import { openClient } from "./_client.ts";
 import type { RegistryOptions } from "./_options.ts";
@@ -49,6 +48,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   return {
     find: async (source) => {
       if (source.transport === "docker") return found(source.reference, { ...common, client });
+      const { LayoutClient } = await import("../store/layout_client.ts");
       const layout = await LayoutClient.open(source);
       // Nothing is saved by not looking into a layout.
       return found(layout.reference, { pullPolicy: "Always", ...common, client: layout });

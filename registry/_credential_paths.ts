@@ -1,5 +1,3 @@
-import { join } from "@std/path";
-
 /** Reads an environment variable; `undefined` also if it may not be read. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
@@ -15,14 +13,14 @@ export function readGrantedEnvironment(name: string): string | undefined {
  */
 export function credentialPaths(env: EnvironmentReader): readonly string[] {
   const home = env("HOME") || env("USERPROFILE");
-  const docker = env("DOCKER_CONFIG") || (home && join(home, ".docker"));
+  const docker = env("DOCKER_CONFIG") || (home && `${home}/.docker`);
   const runtime = env("XDG_RUNTIME_DIR");
-  const config = env("XDG_CONFIG_HOME") || (home && join(home, ".config"));
+  const config = env("XDG_CONFIG_HOME") || (home && `${home}/.config`);
   const paths = [
     env("REGISTRY_AUTH_FILE"),
-    docker && join(docker, "config.json"),
-    runtime && join(runtime, "containers", "auth.json"),
-    config && join(config, "containers", "auth.json"),
+    docker && `${docker}/config.json`,
+    runtime && `${runtime}/containers/auth.json`,
+    config && `${config}/containers/auth.json`,
   ];
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
 }

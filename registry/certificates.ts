@@ -1,5 +1,3 @@
-import { join } from "@std/path";
-
 const CERTIFICATE_REGEXP = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
 
@@ -46,5 +44,5 @@ async function listCertificateFiles(path: string): Promise<string[]> {
   return entries.filter(({ name, isDirectory }) =>
     !isDirectory && CERTIFICATE_FILE_REGEXP.test(name)
   )
-    .map(({ name }) => join(path, name)).sort();
+    .map(({ name }) => `${path}/${name}`).sort();
 }

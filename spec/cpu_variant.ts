@@ -58,7 +58,6 @@ function armVariant(cpuinfo: string): string | undefined {
 
 /** The words of the first line of a name. */
 function words(cpuinfo: string, name: string): readonly string[] {
-  const lines = cpuinfo.split("\n").map((line) => line.split(":"));
-  const [, value = ""] = lines.find(([key = ""]) => key.trim() === name) ?? [];
-  return value.split(/\s+/).filter(Boolean);
+  const line = cpuinfo.split("\n").find((line) => line.split(":", 1)[0]?.trim() === name) ?? "";
+  return line.slice(line.indexOf(":") + 1).split(/\s+/).filter(Boolean);
 }

@@ -51,3 +51,4 @@ export * from "./sub_ids.ts";
 export * from "./user.ts";
 export * from "./user_options.ts";
 export * from "./verifier.ts";
+export * from "./verify_stream.ts";

@@ -5,7 +5,7 @@ import { MAX_CONFIG_BYTES } from "../spec/manifest.ts";
 import { type Expectation, Verifier, verifyBytes } from "../spec/verifier.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { lstatIfAny, syncDirectory } from "./_durable.ts";
-import { type BlobSource, ingestBlob, type Ingestion, type IngestOptions } from "./_ingest.ts";
+import type { BlobSource, Ingestion, IngestOptions } from "./_ingest.ts";
 import { ensureLayout, openLayout } from "./_layout_directory.ts";
 import { VerifiedMarks } from "./_verified_marks.ts";
 import type { BlobWriter } from "./blob_writer.ts";
@@ -254,6 +254,7 @@ export class ContentStore {
   ): Promise<Ingestion> {
     const { digest } = descriptor;
     const { signal } = options;
+    const { ingestBlob } = await import("./_ingest.ts");
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
       prepare: () => this.#prepare(),

@@ -1,4 +1,3 @@
-import { DecompressStream } from "../layer/decompress_stream.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { type Digest, digestAlgorithm, Digester } from "../spec/digest.ts";
 import { DiffIdMismatchError } from "../spec/errors.ts";
@@ -97,6 +96,7 @@ export class StoredLayer implements Layer {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { signal, ...limits } = options;
     const { mediaType } = this;
+    const { DecompressStream } = await import("../layer/decompress_stream.ts");
     const compressed = await this.compressed(signal && { signal });
     return compressed
       .pipeThrough(new DecompressStream({ mediaType, ...limits }))

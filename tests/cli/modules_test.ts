@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { toFileUrl } from "@std/path";
 import { ROOT, run } from "../_support/process.ts";
 
@@ -11,12 +11,13 @@ interface ModuleInfo {
   }[];
 }
 
-const CLI = `${toFileUrl(ROOT)}/cli/`;
+const PROJECT = `${toFileUrl(ROOT)}/`;
+const CLI = `${PROJECT}cli/`;
 const modules = await importedModules();
 
 /** What each module imports at once, types aside. */
 async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>> {
-  const { stdout } = await run(Deno.execPath(), ["info", "--json", `${CLI}main.ts`], {
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", `${PROJECT}mod.ts`], {
     cwd: ROOT,
     inheritEnv: true,
   });
@@ -27,14 +28,34 @@ async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>
   }));
 }
 
+/** The modules that are loaded with some. */
+function closureOf(specifiers: readonly string[]): ReadonlySet<string> {
+  const loaded = new Set(specifiers);
+  for (const specifier of loaded) {
+    for (const next of modules.get(specifier) ?? []) loaded.add(next);
+  }
+  return loaded;
+}
+
 /** The modules of `cli/` that are loaded with one of them. */
 function loadedWith(name: string): readonly string[] {
-  const loaded = new Set([`${CLI}${name}`]);
-  for (const specifier of loaded) {
-    for (const next of modules.get(specifier) ?? []) if (next.startsWith(CLI)) loaded.add(next);
-  }
-  return [...loaded].map((specifier) => specifier.slice(CLI.length)).sort();
+  return [...closureOf([`${CLI}${name}`])].filter((specifier) => specifier.startsWith(CLI))
+    .map((specifier) => specifier.slice(CLI.length)).sort();
 }
+
+Deno.test("a pull of what is in the store loads nothing to fetch or unpack with", async () => {
+  const loaded = closureOf([`${PROJECT}mod.ts`, `${CLI}main.ts`, `${CLI}pull.ts`]);
+  const needless = [...loaded].filter((specifier) =>
+    !specifier.startsWith(PROJECT) ||
+    /\/(?:layer|tests|overlay|uncompressed)\/|_registry_reader|_ingest/.test(specifier)
+  );
+  const sources = await Promise.all([...loaded].map((url) => Deno.readTextFile(new URL(url))));
+
+  assert(loaded.size > 50);
+  assertEquals(needless, []);
+  // Deno loads Web streams when one of them is first named.
+  assertEquals(sources.filter((source) => /extends \w+Stream\b/.test(source)), []);
+});
 
 Deno.test("main.ts loads what every command needs, and help when it is asked for", () => {
   assertEquals(loadedWith("main.ts"), [
