@@ -9,6 +9,9 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 
 const CPU_INFO = "/proc/cpuinfo";
 
+/** What the file says, once it has been read. */
+let knownVariant: string | undefined;
+
 /**
  * The platform whose images run here: Linux on the CPU of this machine, also where Linux runs in
  * a virtual machine, as on macOS and Windows.
@@ -36,7 +39,7 @@ function hostVariant(architecture: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path: CPU_INFO });
   if (state !== "granted") return undefined;
   try {
-    return cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
+    return knownVariant ??= cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
   } catch {
     // Hidden in a sandbox: an image that names no variant runs as well.
     return undefined;
