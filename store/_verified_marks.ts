@@ -37,12 +37,21 @@ export class VerifiedMarks {
     if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
     const path = this.#path(digest);
     try {
-      // A new file each time: a link of that name could lead anywhere.
-      await removeIfAny(path);
-      await Deno.writeTextFile(path, stamp(info), { createNew: true });
+      await createFile(path, stamp(info));
     } catch {
       // A store that may not be written, or a disk that is full: the blob is hashed each time.
     }
+  }
+}
+
+/** Makes a file, a new one each time: a link of that name could lead anywhere. */
+async function createFile(path: string, text: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(path, text, { createNew: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    await removeIfAny(path);
+    await Deno.writeTextFile(path, text, { createNew: true });
   }
 }
 

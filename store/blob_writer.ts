@@ -63,7 +63,8 @@ export class BlobWriter implements Disposable {
   readonly #part: string;
   readonly #expected: Required<Expectation>;
   readonly #source: string | undefined;
-  readonly #gathered: Uint8Array<ArrayBuffer> = new Uint8Array(GATHER_BYTES);
+  /** Room for chunks that are small, from the first one on. */
+  #gathered: Uint8Array<ArrayBuffer> = new Uint8Array();
   #gatheredLength = 0;
   #written: number;
   #verifier: Verifier;
@@ -104,9 +105,10 @@ export class BlobWriter implements Disposable {
     const file = await lockFile(part, { signal, onBusy });
     try {
       const verifier = new Verifier({ digest, size }, source);
+      const found = (await file.stat()).size;
       // More than there can be is nothing of this blob.
-      if ((await file.stat()).size > size) await file.truncate(0);
-      else await rehash(file, verifier, signal);
+      if (found > size) await file.truncate(0);
+      else if (found > 0) await rehash(file, verifier, signal);
       return new BlobWriter(file, part, { digest, size }, verifier, source);
     } catch (error) {
       file.close();
@@ -140,6 +142,9 @@ export class BlobWriter implements Disposable {
     this.#verifier.update(chunk);
     if (this.#gatheredLength + chunk.length > GATHER_BYTES) this.#flush();
     if (chunk.length >= GATHER_BYTES) return this.#append(chunk);
+    if (this.#gathered.length === 0) {
+      this.#gathered = new Uint8Array(Math.min(GATHER_BYTES, this.#expected.size));
+    }
     this.#gathered.set(chunk, this.#gatheredLength);
     this.#gatheredLength += chunk.length;
   }
