@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { resolve } from "@std/path";
+import { resolve } from "@std/path/resolve";
 import { storeVariables } from "../cache/directory.ts";
 import { openFileTree } from "../layer/open_tree.ts";
 import { findProgram } from "../store/find_runtime.ts";

@@ -1,4 +1,4 @@
-import { dirname } from "@std/path";
+import { dirname } from "@std/path/dirname";
 import { formatReference } from "../registry/reference.ts";
 import { exportImage } from "../store/export_image.ts";
 import type { Command } from "./_command.ts";

@@ -1,4 +1,5 @@
-import { dirname, resolve } from "@std/path";
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
 import { ExtractError } from "./errors.ts";
 import type { FileTree } from "./file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "./open_tree.ts";

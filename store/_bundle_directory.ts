@@ -1,4 +1,5 @@
-import { dirname, resolve } from "@std/path";
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
 import { BundleError } from "./bundle.ts";
 import { type BundleState, STATE } from "./_bundle_state.ts";
 import { forgetBundle, noteBundle } from "./_bundle_notes.ts";

@@ -1,4 +1,5 @@
-import { dirname, resolve } from "@std/path";
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
 import { copyDirectoryMetadata, moveEntry } from "../layer/merge_layer.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
 import { lstatIfAny } from "./_durable.ts";

@@ -1,4 +1,4 @@
-import { resolve } from "@std/path";
+import { resolve } from "@std/path/resolve";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extract_report.ts";
 import type { Ownership } from "../../layer/ownership.ts";

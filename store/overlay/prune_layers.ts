@@ -1,4 +1,4 @@
-import { resolve } from "@std/path";
+import { resolve } from "@std/path/resolve";
 import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { bundlesOf } from "../_bundle_notes.ts";
