@@ -10,11 +10,14 @@ import {
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage } from "./_split_stage.ts";
 import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+import { StageRelay } from "./_stage_relay.ts";
 
 /** Of smaller images a thread would start when they are all but extracted. */
 const MIN_THREADED_BYTES = 4_194_304;
 /** A layer with a larger share of an image's bytes than this is one that others wait for. */
 const LARGE_SHARE = 0.2;
+/** In smaller images, this thread decompresses before another has started that could. */
+const MIN_RELAYED_BYTES = 134_217_728;
 
 /** So many bytes may be on their way to a stage before its writer has to wait. */
 const WINDOW_BYTES = 1_048_576;
@@ -22,7 +25,7 @@ const WINDOW_BYTES = 1_048_576;
 /** A few threads in which stages work; where none can be had, stages work in this thread. */
 export class StageWorkers implements Disposable {
   readonly #threads: readonly StageThread[];
-  readonly #splitFrom: number;
+  readonly #splitting: Splitting;
 
   /**
    * As many threads as serve the layers of an image, with what processors there are.
@@ -36,11 +39,13 @@ export class StageWorkers implements Disposable {
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     if (bytes < MIN_THREADED_BYTES || !mayReadModule()) return new StageWorkers(0);
     const large = sizes.filter((size) => size > bytes * LARGE_SHARE);
+    const needed = Math.min(jobs, layers.length);
     // Where there are threads to spare, a large layer gets two.
-    const isSplit = large.length * 2 <= count;
+    if (large.length * 2 > count) return new StageWorkers(Math.min(count, needed));
+    const relay = bytes < MIN_RELAYED_BYTES ? "here" : "thread";
     return new StageWorkers(
-      Math.min(count, Math.min(jobs, layers.length) + (isSplit ? large.length : 0)),
-      isSplit ? bytes * LARGE_SHARE : Infinity,
+      Math.min(count, relay === "here" ? needed : needed + large.length),
+      { from: bytes * LARGE_SHARE, relay },
     );
   }
 
@@ -48,34 +53,34 @@ export class StageWorkers implements Disposable {
    * Starts threads; they are ready by and by.
    *
    * @param count How many.
-   * @param splitFrom Layers from this many bytes on are decompressed in one thread and extracted
-   * in another.
+   * @param splitting Which layers are decompressed in one thread and extracted in another: none,
+   * if absent.
    */
-  constructor(count: number, splitFrom: number = Infinity) {
+  constructor(count: number, splitting: Splitting = { from: Infinity, relay: "here" }) {
     this.#threads = Array.from({ length: count }, () => new StageThread());
-    this.#splitFrom = splitFrom;
+    this.#splitting = splitting;
   }
 
   /** Opens a stage, in the thread that has the least to do. */
   async open(plan: StagePlan, listener: StageListener): Promise<LayerStage> {
     const { size } = plan.descriptor;
+    const { from, relay } = this.#splitting;
     const [first, second] = this.#threads.toSorted((a, b) => a.load - b.load);
     if (first === undefined) return new LocalStage(plan, listener);
-    if (second !== undefined && size >= this.#splitFrom) {
-      first.load += size / 2;
-      second.load += size / 2;
-      if (!await first.isReady || !await second.isReady) return new LocalStage(plan, listener);
-      return new SplitStage(() => {
-        const { port1, port2 } = new MessageChannel();
-        return {
-          relay: second.open({ kind: "relay", plan, port: port2 }, listener),
-          stage: first.open({ kind: "open", plan, port: port1 }, listener),
-        };
-      });
-    }
-    first.load += size;
-    if (!await first.isReady) return new LocalStage(plan, listener);
-    return first.open({ kind: "open", plan }, listener);
+    const other = size >= from && relay === "thread" ? second : undefined;
+    const threads = [first, ...other === undefined ? [] : [other]];
+    for (const thread of threads) thread.load += size / threads.length;
+    const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
+    if (areReady.includes(false)) return new LocalStage(plan, listener);
+    if (size < from) return first.open({ kind: "open", plan }, listener);
+    return new SplitStage(() => {
+      const { port1, port2 } = new MessageChannel();
+      return {
+        relay: other?.open({ kind: "relay", plan, port: port2 }, listener) ??
+          new StageRelay(plan, listener, port2),
+        stage: first.open({ kind: "open", plan, port: port1 }, listener),
+      };
+    });
   }
 
   /** Opens the extraction of a layer for overlays, likewise. */
@@ -90,6 +95,14 @@ export class StageWorkers implements Disposable {
   [Symbol.dispose](): void {
     for (const thread of this.#threads) thread[Symbol.dispose]();
   }
+}
+
+/** How layers are shared between two threads. */
+interface Splitting {
+  /** Layers from this many bytes on are. */
+  readonly from: number;
+  /** Whether they are decompressed in this thread or in another one of the few. */
+  readonly relay: "here" | "thread";
 }
 
 const MODULE = new URL("./_stage_worker.ts", import.meta.url);

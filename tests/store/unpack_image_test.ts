@@ -61,7 +61,8 @@ const WRONG_PARTS = [
 const THREADS: Readonly<Record<string, OpenThreads>> = {
   "in this thread": () => new StageWorkers(0),
   "in two threads": () => new StageWorkers(2),
-  "each layer in two threads": () => new StageWorkers(2, 0),
+  "each layer in two threads": () => new StageWorkers(2, { from: 0, relay: "thread" }),
+  "each layer in this thread and another": () => new StageWorkers(1, { from: 0, relay: "here" }),
 };
 
 for (const [where, threads] of Object.entries(THREADS)) {
