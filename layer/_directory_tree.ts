@@ -1,4 +1,8 @@
+import { NameTable } from "./_name_table.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
+
+/** What a directory gets when nothing is made in it any more. */
+export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
 
 /** Links that are followed for one path, as the kernel limits them. */
 const MAX_LINKS = 40;
@@ -15,6 +19,8 @@ export interface Spot {
 export class Directory {
   readonly path: string;
   readonly parent: Directory | undefined;
+  /** Tells it from others, as long as it is in the memory. */
+  readonly number: number;
   /**
    * Directories in it, and what links in it say: those that were looked at. By path rather than
    * by name, as that text is there already.
@@ -41,11 +47,13 @@ export class Directory {
   constructor(
     path: string,
     parent: Directory | undefined,
+    number: number,
     isOwn: boolean,
-    { mode, mtime, mtimeNs }: Pick<FileStatus, "mode" | "mtime" | "mtimeNs">,
+    { mode, mtime, mtimeNs }: DirectoryMetadata,
   ) {
     this.path = path;
     this.parent = parent;
+    this.number = number;
     this.isOwn = isOwn;
     this.mode = mode;
     this.mtime = mtime;
@@ -86,6 +94,9 @@ export class DirectoryTree {
   readonly #imply: ImplyDirectory;
   #lastPath = "";
   #last: Directory;
+  #count = 0;
+  /** Directories of the layer that have all that their entries say, by number and name. */
+  readonly #settled = new NameTable();
 
   constructor(tree: FileTree, imply: ImplyDirectory) {
     this.#tree = tree;
@@ -116,11 +127,8 @@ export class DirectoryTree {
   }
 
   /** What is known of a directory that has just been made. */
-  add(
-    { parent, path }: Spot,
-    status: Pick<FileStatus, "mode" | "mtime" | "mtimeNs">,
-  ): Directory {
-    const directory = new Directory(path, parent, true, status);
+  add({ parent, path }: Spot, metadata: DirectoryMetadata): Directory {
+    const directory = new Directory(path, parent, ++this.#count, true, metadata);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
     remember(parent, path, directory);
     return directory;
@@ -132,9 +140,49 @@ export class DirectoryTree {
     return typeof child === "string" ? undefined : child;
   }
 
+  /** What is known of the directory at a spot, if anything is. */
+  known(spot: Spot): Directory | undefined {
+    const child = spot.parent.children?.get(spot.path) ?? this.#unsettle(spot);
+    return typeof child === "string" ? undefined : child;
+  }
+
+  /**
+   * Keeps little of a directory that the layer has described, and that has all it is to have, until
+   * something is to be made in it: a layer can have a great many with nothing in them.
+   */
+  settle({ parent, path, name }: Spot): void {
+    // The map stays, be it empty: it tells that the directory has some in it.
+    if (parent.children?.delete(path)) this.#settled.add(parent.number, name);
+    if (this.#last.path === path) this.#forgetLast();
+  }
+
+  #unsettle(spot: Spot): Directory | undefined {
+    const { parent, path } = spot;
+    if (!this.#forgetSettled(spot)) return undefined;
+    const status = this.#tree.status(path);
+    // Somebody else may have changed it.
+    if (status?.type !== "directory") return undefined;
+    const directory = this.#open(path, parent, status);
+    directory.isOwn = directory.hasEntry = directory.isTouched = true;
+    remember(parent, path, directory);
+    return directory;
+  }
+
+  #forgetSettled({ parent, name }: Spot): boolean {
+    const number = this.#settled.find(parent.number, name);
+    if (number === 0) return false;
+    this.#settled.delete(number);
+    this.#settled.free(number);
+    return true;
+  }
+
   /** Forgets what was known of a name that is removed. */
-  forget({ parent, path }: Spot): void {
-    if (!parent.children?.delete(path)) return;
+  forget(spot: Spot): void {
+    if (this.#forgetSettled(spot) || !spot.parent.children?.delete(spot.path)) return;
+    this.#forgetLast();
+  }
+
+  #forgetLast(): void {
     this.#lastPath = "";
     this.#last = this.root;
   }
@@ -169,7 +217,7 @@ export class DirectoryTree {
 
   #look(spot: Spot, make: boolean, byLink: boolean): Directory | string | undefined {
     const { parent, path } = spot;
-    const known = parent.children?.get(path);
+    const known = parent.children?.get(path) ?? this.#unsettle(spot);
     if (known !== undefined) return known;
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
@@ -194,10 +242,11 @@ export class DirectoryTree {
 
   /** A directory of a lower layer. */
   #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
-    const directory = new Directory(path, parent, false, status);
-    if ((status.mode & 0o700) !== 0o700) {
+    const directory = new Directory(path, parent, ++this.#count, false, status);
+    const { mode } = status;
+    if ((mode & 0o700) !== 0o700) {
       // An ordinary user could not look into it or change it. The mode comes back at the end.
-      directory.isModeDue = this.#openUp(path, status.mode | 0o700);
+      directory.isModeDue = this.#openUp(path, mode | 0o700);
     }
     return directory;
   }

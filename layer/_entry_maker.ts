@@ -7,7 +7,7 @@ import { errorCode } from "./_native_error.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "./errors.ts";
 import { cleanPath } from "./extract_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
-import type { FileTree, FileType, TreeFile } from "./file_tree.ts";
+import type { FileTree, FileType, TreeEntry, TreeFile } from "./file_tree.ts";
 import type { TarHeader } from "./tar_header.ts";
 
 /** Why a file system may refuse a hard link that another would make. */
@@ -72,15 +72,19 @@ export class EntryMaker {
     if (header.type !== "directory") {
       throw new PathEscapeError(this.#place, `a ${header.type} cannot take the place of the root`);
     }
-    this.#describe(this.#names.directories.root, header);
+    using entry = this.#tree.open("");
+    this.#describe(this.#names.directories.root, entry, header);
   }
 
   #makeDirectory(header: TarHeader, spot: Spot): void {
-    this.#describe(this.#names.makeDirectory(spot, this.#keepDirlinks), header);
+    const directory = this.#names.makeDirectory(spot, this.#keepDirlinks);
     this.#names.change(spot);
+    using entry = this.#tree.open(directory.path);
+    this.#describe(directory, entry, header);
+    this.#names.settle(spot, directory, entry);
   }
 
-  #describe(directory: Directory, header: TarHeader): void {
+  #describe(directory: Directory, entry: TreeEntry, header: TarHeader): void {
     directory.hasEntry = true;
     directory.touch();
     directory.mode = header.mode;
@@ -90,7 +94,6 @@ export class EntryMaker {
     const acl = header.xattrs.get(DEFAULT_ACL);
     if (acl !== undefined) this.#countAcl(acl);
     this.#names.keepDefaultAcl(directory, acl);
-    using entry = this.#tree.open(directory.path);
     if (!directory.isBare) this.#metadata.clearXattrs(entry, !this.#stacked);
     directory.isBare = false;
     this.#metadata.setDirectory(entry, header, this.#place);

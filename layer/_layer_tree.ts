@@ -8,6 +8,7 @@ import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Of a directory that no entry describes. */
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
+const SET_GROUP_ID = 0o2000;
 const ROOT_OWNER = { uid: 0, gid: 0 } as const;
 
 /**
@@ -123,6 +124,21 @@ export class LayerTree {
     }
   }
 
+  /**
+   * Gives a directory of this layer alone its mode and times at once, so that no more need be known
+   * of it than that it is there. If something comes into it they are set again at the end.
+   */
+  settle(spot: Spot, directory: Directory, entry: TreeEntry): void {
+    const { isOwn, children, mode, mtime, mtimeNs } = directory;
+    if (!isOwn || children !== undefined || directory.path !== spot.path) return;
+    if (this.#opaque.has(directory) || this.#defaultAcls.has(directory)) return;
+    // What is made in a directory with this bit inherits its group.
+    if ((mode & SET_GROUP_ID) !== 0) return;
+    entry.setMode(mode);
+    entry.setTimes(mtime, mtimeNs);
+    this.directories.settle(spot);
+  }
+
   /** Sets the modes and times of directories, the deepest first. */
   finish(): void {
     this.#finish(this.directories.root);
@@ -130,8 +146,8 @@ export class LayerTree {
 
   #hideName(parent: Directory, name: string): void {
     const spot = parent.spot(name);
-    const child = parent.children?.get(spot.path);
-    if (typeof child === "object" && child.isTouched) {
+    const child = this.directories.known(spot);
+    if (child?.isTouched) {
       this.#hideContent(child);
       if (!child.hasEntry) this.#describeAsImplied(child);
     } else if (!parent.names?.has(name)) {

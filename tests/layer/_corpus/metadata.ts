@@ -1,4 +1,14 @@
-import { device, dir, fifo, file, hardlink, symlink, tar } from "../../_support/tar.ts";
+import {
+  device,
+  dir,
+  fifo,
+  file,
+  hardlink,
+  opaque,
+  symlink,
+  tar,
+  whiteout,
+} from "../../_support/tar.ts";
 import type { LayerCase } from "./case.ts";
 
 /** `cap_net_raw+ep`, as ping has it. */
@@ -63,6 +73,43 @@ export const METADATA: readonly LayerCase[] = [
     name: "a directory that may not be written, with content",
     layers: [tar(dir("d", { mode: 0o555 }), file("d/f", "x")), tar(file("d/g", "y"))],
     tree: { "d": "dir 555", "d/f": 'file "x"', "d/g": 'file "y"' },
+  },
+  {
+    name: "directories that are described before, after and between what is in them",
+    layers: [tar(
+      ...[dir("a", { mtime: 5 }), dir("a/b", { mtime: 6 }), file("a/b/f", "x"), dir("c")],
+      ...[file("d/f", "x"), dir("d", { mtime: 7, mode: 0o500 }), file("d/g", "y")],
+      ...[dir("a", { mtime: 8 }), symlink("c/l", "f"), dir("a/b/e", { mode: 0o1777, mtime: 9 })],
+      ...[hardlink("a/b/e/g", "d/g")],
+    )],
+    tree: {
+      "a": "dir @8",
+      "a/b": "dir @6",
+      "a/b/e": "dir 1777 @9",
+      "a/b/e/g": 'file "y"',
+      "a/b/f": 'file "x"',
+      "c": "dir",
+      "c/l": "link -> f",
+      "d": "dir 500 @7",
+      "d/f": 'file "x"',
+      "d/g": 'file = a/b/e/g "y"',
+    },
+  },
+  {
+    name: "a directory with others in it that is described again and hides what is below",
+    layers: [
+      tar(dir("a"), dir("a/old"), dir("a/b"), file("a/b/old", "x")),
+      tar(
+        dir("a"),
+        dir("a/b"),
+        dir("a/b/c"),
+        dir("a/n"),
+        dir("a", { mtime: 5 }),
+        opaque("a"),
+        whiteout("a/b/c"),
+      ),
+    ],
+    tree: { "a": "dir @5", "a/b": "dir", "a/b/c": "dir", "a/n": "dir" },
   },
   {
     name: "modes that the umask would narrow",
