@@ -1,3 +1,5 @@
+import type { Node } from "./_node.ts";
+import { NodeTable } from "./_node_table.ts";
 import type {
   FileStatus,
   FileTree,
@@ -38,17 +40,21 @@ export class MemoryTree implements FileTree {
   readonly root = "";
   /** What is made from now on has its content there. */
   place: ContentPlace = { layer: 0, offset: 0 };
-  readonly #root = new Node("directory", 0o755, 1, this.place);
-  #nodes = 1;
+  readonly #nodes = new NodeTable();
+  /** The directory that was looked into last, and its path. */
+  #last = this.#nodes.root.ino;
+  #lastPath = "";
 
   /** What is at a path. */
   status(path: string): FileStatus | undefined {
-    return this.#find(path);
+    const name = this.#find(path);
+    return name && this.#file(name).status();
   }
 
   /** Where the content of the file at a path is. */
   placeOf(path: string): ContentPlace {
-    return this.#get(path).place;
+    const { layer, offset } = this.#get(path);
+    return { layer, offset };
   }
 
   /** What a symbolic link points to. */
@@ -56,9 +62,34 @@ export class MemoryTree implements FileTree {
     return this.#get(path).target;
   }
 
-  /** Names in a directory. */
+  /** Names in a directory, in the order of their code units. */
   list(path: string): readonly string[] {
-    return [...this.#get(path).children.keys()];
+    return [...this.names(path)];
+  }
+
+  /** The same one by one: a directory can have a great many. Do not change the tree meanwhile. */
+  *names(path: string): Generator<string, void, void> {
+    for (const number of this.#nodes.sorted(this.#get(path))) yield this.#nodes.nameOf(number);
+  }
+
+  /**
+   * All names but those of directories, with where the content of what has them is: in the order
+   * of the layers and of their archives, several names of one file in that of their code units.
+   * Do not change the tree meanwhile.
+   */
+  *contents(): Generator<ContentPlace & { readonly path: string }, void, void> {
+    for (const number of this.#contentOrder()) {
+      const { layer, offset } = this.#file(this.#nodes.at(number));
+      yield { layer, offset, path: this.#pathOf(number) };
+    }
+  }
+
+  /**
+   * All directories but the root, each before those in it, in the order of their names; and whether
+   * there is nothing in them. Do not change the tree meanwhile.
+   */
+  directories(): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
+    return this.#directoriesIn(this.#nodes.root, "");
   }
 
   /** Extended attributes by name. */
@@ -84,24 +115,24 @@ export class MemoryTree implements FileTree {
   /** Makes a symbolic link. */
   makeSymlink(path: string, target: string): boolean {
     const node = this.#make(path, "symlink", 0o777);
-    if (node === undefined) return false;
-    node.pointTo(target);
-    return true;
+    node?.pointTo(target);
+    return node !== undefined;
   }
 
   /** Gives an entry another name. */
   makeLink(path: string, target: string): void {
-    const node = this.#get(target);
-    if (!this.#add(path, node)) throw failure(new Deno.errors.AlreadyExists(path), "EEXIST");
-    node.nlink++;
+    const file = this.#get(target);
+    const name = this.#make(path, file.type, 0);
+    if (name === undefined) throw failure(new Deno.errors.AlreadyExists(path), "EEXIST");
+    name.file = file.ino;
+    file.nlink++;
   }
 
   /** Makes a device or a FIFO. */
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     const node = this.#make(path, type, 0o600);
-    if (node === undefined) return false;
-    node.stand(devmajor, devminor);
-    return true;
+    node?.stand(devmajor, devminor);
+    return node !== undefined;
   }
 
   /** Opens an entry to change its metadata. */
@@ -109,10 +140,19 @@ export class MemoryTree implements FileTree {
     return this.#get(path);
   }
 
-  /** Removes a name. */
+  /** Removes a name of something that has nothing in it. */
   unlink(path: string): void {
-    this.#get(path).nlink--;
-    this.#parent(path).children.delete(baseName(path));
+    const name = this.#find(path);
+    if (name === undefined) throw gone(path);
+    // A directory that gets its number later would have what is in it.
+    if (name.first !== 0) throw failure(new Error(`"${path}" is not empty`), "ENOTEMPTY");
+    const file = this.#file(name);
+    this.#nodes.detach(name);
+    this.#lastPath = "";
+    this.#last = this.#nodes.root.ino;
+    // What has another name stays, with the number that it has.
+    if (--file.nlink === 0) this.#nodes.free(file);
+    if (name.ino !== file.ino) this.#nodes.free(name);
   }
 
   /** Removes an empty directory. */
@@ -124,161 +164,88 @@ export class MemoryTree implements FileTree {
   [Symbol.dispose](): void {}
 
   #make(path: string, type: FileType, mode: number): Node | undefined {
-    const node = new Node(type, mode, ++this.#nodes, this.place);
-    return this.#add(path, node) ? node : undefined;
-  }
-
-  #add(path: string, node: Node): boolean {
-    const { children } = this.#parent(path);
-    const name = baseName(path);
-    if (children.has(name)) return false;
-    children.set(name, node);
-    return true;
-  }
-
-  #parent(path: string): Node {
-    return this.#get(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
-  }
-
-  #get(path: string): Node {
-    const node = this.#find(path);
-    if (node === undefined) throw failure(new Deno.errors.NotFound(`"${path}" is gone`), "ENOENT");
+    const number = this.#directory(path);
+    if (number === 0) throw gone(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (this.#nodes.find(number, name) !== 0) return undefined;
+    const parent = this.#nodes.at(number);
+    if (parent.type !== "directory") {
+      throw failure(new Deno.errors.NotADirectory(`"${path}" is in no directory`), "ENOTDIR");
+    }
+    const node = this.#nodes.add(parent, name, type, mode);
+    node.setPlace(this.place.layer, this.place.offset);
     return node;
+  }
+
+  /** The file at a path, whichever of its names that is. */
+  #get(path: string): Node {
+    const name = this.#find(path);
+    if (name === undefined) throw gone(path);
+    return this.#file(name);
+  }
+
+  #file(name: Node): Node {
+    return name.file === 0 ? name : this.#nodes.at(name.file);
   }
 
   #find(path: string): Node | undefined {
-    let node: Node | undefined = this.#root;
-    if (path === "") return node;
-    for (const name of path.split("/")) {
-      node = node.type === "directory" ? node.children.get(name) : undefined;
-      if (node === undefined) return undefined;
+    if (path === "") return this.#nodes.root;
+    const parent = this.#directory(path);
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const number = parent === 0 ? 0 : this.#nodes.find(parent, name);
+    return number === 0 ? undefined : this.#nodes.at(number);
+  }
+
+  /** The number of the directory that a path is in, or 0. */
+  #directory(path: string): number {
+    const directory = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+    if (directory === this.#lastPath) return this.#last;
+    let number = this.#nodes.root.ino;
+    for (const name of directory === "" ? [] : directory.split("/")) {
+      number = this.#nodes.find(number, name);
+      if (number === 0) return 0;
     }
-    return node;
+    this.#lastPath = directory;
+    return this.#last = number;
+  }
+
+  *#directoriesIn(
+    directory: Node,
+    prefix: string,
+  ): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
+    for (const number of this.#nodes.sorted(directory, "directory")) {
+      const node = this.#nodes.at(number);
+      const path = prefix + this.#nodes.nameOf(number);
+      yield { path, isEmpty: node.first === 0 };
+      yield* this.#directoriesIn(node, `${path}/`);
+    }
+  }
+
+  #pathOf(number: number): string {
+    const { parent } = this.#nodes.at(number);
+    const name = this.#nodes.nameOf(number);
+    return parent === this.#nodes.root.ino ? name : `${this.#pathOf(parent)}/${name}`;
+  }
+
+  #contentOrder(): readonly number[] {
+    const numbers: number[] = [];
+    for (let number = this.#nodes.root.ino + 1; number < this.#nodes.size; number++) {
+      const { parent, type } = this.#nodes.at(number);
+      if (parent !== 0 && type !== "directory") numbers.push(number);
+    }
+    // They are all but in order, most often, which the sorting makes use of.
+    return numbers.sort((one, other) => {
+      const a = this.#file(this.#nodes.at(one));
+      const b = this.#file(this.#nodes.at(other));
+      if (a.layer !== b.layer) return a.layer - b.layer;
+      if (a.offset !== b.offset) return a.offset - b.offset;
+      return this.#pathOf(one) < this.#pathOf(other) ? -1 : 1;
+    });
   }
 }
 
-/** What few entries have; images have hundreds of thousands of entries. */
-interface Rarity {
-  children?: Map<string, Node>;
-  target?: string;
-  xattrs?: Map<string, Uint8Array>;
-  devmajor?: number;
-  devminor?: number;
-}
-
-const NOTHING: Rarity = Object.freeze({});
-const NO_CHILDREN: Map<string, Node> = new Map();
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
-
-class Node implements FileStatus, TreeFile {
-  readonly type: FileType;
-  mode: number;
-  uid = 0;
-  gid = 0;
-  size = 0;
-  nlink = 1;
-  mtime = 0;
-  mtimeNs = 0;
-  readonly ino: number;
-  readonly #layer: number;
-  readonly #offset: number;
-  #rarity = NOTHING;
-
-  constructor(type: FileType, mode: number, ino: number, { layer, offset }: ContentPlace) {
-    this.type = type;
-    this.mode = mode;
-    this.ino = ino;
-    this.#layer = layer;
-    this.#offset = offset;
-    if (type === "directory") this.#set({ children: new Map() });
-  }
-
-  get place(): ContentPlace {
-    return { layer: this.#layer, offset: this.#offset };
-  }
-
-  get dev(): number {
-    return 1;
-  }
-
-  get devmajor(): number {
-    return this.#rarity.devmajor ?? 0;
-  }
-
-  get devminor(): number {
-    return this.#rarity.devminor ?? 0;
-  }
-
-  get children(): Map<string, Node> {
-    return this.#rarity.children ?? NO_CHILDREN;
-  }
-
-  get target(): string {
-    return this.#rarity.target ?? "";
-  }
-
-  get xattrs(): ReadonlyMap<string, Uint8Array> {
-    return this.#rarity.xattrs ?? NO_XATTRS;
-  }
-
-  pointTo(target: string): void {
-    this.size = target.length;
-    this.#set({ target });
-  }
-
-  stand(devmajor: number, devminor: number): void {
-    this.#set({ devmajor, devminor });
-  }
-
-  write(bytes: Uint8Array, position: number): void {
-    this.size = Math.max(this.size, position + bytes.length);
-  }
-
-  truncate(size: number): void {
-    this.size = size;
-  }
-
-  setOwner(uid: number, gid: number): void {
-    this.uid = uid;
-    this.gid = gid;
-  }
-
-  setMode(mode: number): void {
-    this.mode = mode;
-  }
-
-  setTimes(mtime: number, mtimeNs: number): void {
-    this.mtime = mtime;
-    this.mtimeNs = mtimeNs;
-  }
-
-  setXattr(name: string, value: Uint8Array): void {
-    this.#set({ xattrs: new Map(this.xattrs).set(name, value.slice()) });
-  }
-
-  getXattr(name: string): Uint8Array | undefined {
-    return this.xattrs.get(name);
-  }
-
-  listXattrs(): readonly string[] {
-    return [...this.xattrs.keys()];
-  }
-
-  removeXattr(name: string): void {
-    const xattrs = new Map(this.xattrs);
-    xattrs.delete(name);
-    this.#set({ xattrs });
-  }
-
-  [Symbol.dispose](): void {}
-
-  #set(rarity: Rarity): void {
-    this.#rarity = { ...this.#rarity, ...rarity };
-  }
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+function gone(path: string): Error {
+  return failure(new Deno.errors.NotFound(`"${path}" is gone`), "ENOENT");
 }
 
 function failure(error: Error, code: string): Error {

@@ -5,6 +5,7 @@ import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 export type TarHeaderInput = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
 
 const BLOCK = 512;
+const ENCODER = new TextEncoder();
 /** The most that the octal digits of a field hold. */
 const MAX_ID = 0o7777777;
 const MAX_SIZE = 0o77777777777;
@@ -70,7 +71,7 @@ export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
     size: stored,
     flag: FLAGS[type],
   });
-  if (records.length === 0) return concat([block, ...map === undefined ? [] : [map]]);
+  if (records.length === 0 && map === undefined) return block;
   const extended = concat(records);
   const extendedBlock = ustarBlock(
     { ...header, mode: 0o644, uid: 0, gid: 0, mtime: 0, devmajor: 0, devminor: 0 },
@@ -115,7 +116,8 @@ function ustarBlock(
   setOctal(block, 329, 8, devmajor);
   setOctal(block, 337, 8, devminor);
   block.fill(0x20, 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of block) sum += byte;
   setOctal(block, 148, 7, sum);
   return block;
 }
@@ -130,15 +132,15 @@ function setOctal(block: Uint8Array, at: number, length: number, value: number):
 }
 
 function setText(block: Uint8Array, at: number, text: string): void {
-  block.set(new TextEncoder().encode(text), at);
+  block.set(ENCODER.encode(text), at);
 }
 
 /** A pax record: its own length in decimal, a space, `key=value`, a line feed. */
 function record(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
-  const rest = concat([new TextEncoder().encode(` ${key}=`), value, new Uint8Array([0x0a])]);
+  const rest = concat([ENCODER.encode(` ${key}=`), value, new Uint8Array([0x0a])]);
   let length = rest.length + 1;
   while (String(length).length + rest.length > length) length++;
-  return concat([new TextEncoder().encode(String(length)), rest]);
+  return concat([ENCODER.encode(String(length)), rest]);
 }
 
 /** Names that the block has no room for, and such as are not plain ASCII. */
@@ -149,12 +151,12 @@ function textRecord(key: string, text: string): Uint8Array[] {
 }
 
 function numberRecord(key: string, value: number, max: number): Uint8Array[] {
-  return value <= max ? [] : [record(key, new TextEncoder().encode(String(value)))];
+  return value <= max ? [] : [record(key, ENCODER.encode(String(value)))];
 }
 
 function timeRecord({ mtime, mtimeNs }: TarHeaderInput): Uint8Array[] {
   if (mtimeNs === 0 && mtime >= 0 && mtime <= MAX_SIZE) return [];
-  return [record("mtime", new TextEncoder().encode(formatTime(mtime, mtimeNs)))];
+  return [record("mtime", ENCODER.encode(formatTime(mtime, mtimeNs)))];
 }
 
 /** Seconds as a decimal: -1 s and 0.25 s after are -0.75. */
@@ -170,12 +172,12 @@ function formatTime(seconds: number, nanoseconds: number): string {
 /** The map of GNU's format 1.0 for sparse files, which stands in front of their content. */
 function sparseMap(segments: readonly TarSegment[]): Uint8Array<ArrayBuffer> {
   const numbers = [segments.length, ...segments.flatMap(({ offset, size }) => [offset, size])];
-  const text = new TextEncoder().encode(`${numbers.join("\n")}\n`);
+  const text = ENCODER.encode(`${numbers.join("\n")}\n`);
   return concat([text, tarPadding(text.length)]);
 }
 
 function sparseRecords(path: string, size: number): Uint8Array[] {
-  const text = (value: string) => new TextEncoder().encode(value);
+  const text = (value: string) => ENCODER.encode(value);
   return [
     record("GNU.sparse.major", text("1")),
     record("GNU.sparse.minor", text("0")),

@@ -10,11 +10,10 @@ import { tarHeader, type TarHeaderInput } from "../layer/tar_writer.ts";
  */
 export class ArchiveOrder {
   readonly #tree: MemoryTree;
-  readonly #written = new Set<string>();
-  /** Directories that were left: an extractor has given them their times. */
-  readonly #left = new Set<string>();
-  readonly #late = new Set<string>();
-  #directory: readonly string[] = [];
+  /** How far the directories are that have been written, by their numbers in the tree. */
+  readonly #stages = new Map<number, "open" | "left" | "late">();
+  /** The directory that the last entry is in. */
+  #directory = "";
 
   constructor(tree: MemoryTree) {
     this.#tree = tree;
@@ -26,7 +25,7 @@ export class ArchiveOrder {
     status: FileStatus,
     segments?: readonly TarSegment[],
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#parents(path);
+    yield* this.#open(parentOf(path));
     const entry = entryOf(this.#tree, path, status);
     yield tarHeader(segments === undefined ? entry : { ...entry, segments });
   }
@@ -37,7 +36,7 @@ export class ArchiveOrder {
     target: string,
     status: FileStatus,
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#parents(path);
+    yield* this.#open(parentOf(path));
     const { mode, uid, gid, mtime, mtimeNs } = status;
     yield tarHeader({
       ...{ type: "hardlink", path, linkname: target, mode, uid, gid, size: 0, mtime, mtimeNs },
@@ -45,38 +44,57 @@ export class ArchiveOrder {
     });
   }
 
-  /** A directory, unless it has been written. */
-  *directory(path: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    if (!this.#written.has(path)) yield* this.#parents(`${path}/`);
-  }
-
-  /** The directories whose times have to be set again. */
+  /** The directories that nothing has come into, and those whose times have to be set again. */
   *finish(): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (const path of [...this.#late].sort()) yield this.#header(path);
+    for (const { path, isEmpty } of this.#tree.directories()) {
+      if (this.#stages.has(this.#statusOf(path).ino)) continue;
+      // An empty one is left as soon as it is written, so nothing need be known of it.
+      yield* this.#open(isEmpty ? parentOf(path) : path);
+      if (isEmpty) yield this.#header(path);
+    }
+    for (const { path } of this.#tree.directories()) {
+      if (this.#stages.get(this.#statusOf(path).ino) === "late") yield this.#header(path);
+    }
   }
 
-  *#parents(path: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    const parts = path.split("/").slice(0, -1);
-    const shared = parts.findIndex((part, i) => part !== this.#directory[i]);
-    const depth = shared < 0 ? parts.length : shared;
-    for (let i = this.#directory.length; i > depth; i--) {
-      this.#left.add(this.#directory.slice(0, i).join("/"));
+  /** Goes to a directory: the headers of those on the way that have not been written. */
+  *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    if (directory === this.#directory) return;
+    for (let at = this.#directory; !isWithin(directory, at); at = parentOf(at)) {
+      const { ino } = this.#statusOf(at);
+      // An extractor has given it its times.
+      if (this.#stages.get(ino) === "open") this.#stages.set(ino, "left");
     }
-    for (let i = 1; i <= parts.length; i++) {
-      const directory = parts.slice(0, i).join("/");
-      if (this.#left.has(directory)) this.#late.add(directory);
-      if (this.#written.has(directory)) continue;
-      this.#written.add(directory);
-      yield this.#header(directory);
+    this.#directory = directory;
+    let path = "";
+    for (const name of directory === "" ? [] : directory.split("/")) {
+      path += path === "" ? name : `/${name}`;
+      const { ino } = this.#statusOf(path);
+      const stage = this.#stages.get(ino);
+      if (stage === "left") this.#stages.set(ino, "late");
+      if (stage !== undefined) continue;
+      this.#stages.set(ino, "open");
+      yield this.#header(path);
     }
-    this.#directory = parts;
   }
 
   #header(path: string): Uint8Array<ArrayBuffer> {
+    return tarHeader(entryOf(this.#tree, path, this.#statusOf(path)));
+  }
+
+  #statusOf(path: string): FileStatus {
     const status = this.#tree.status(path);
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
-    return tarHeader(entryOf(this.#tree, path, status));
+    return status;
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory === "" || path === directory || path.startsWith(`${directory}/`);
 }
 
 /** What an archive says of something in a tree. */

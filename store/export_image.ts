@@ -1,7 +1,7 @@
 import type { MemoryTree } from "../layer/memory_tree.ts";
 import type { TarHeader, TarSink } from "../layer/tar_header.ts";
 import { TarParser } from "../layer/tar_parser.ts";
-import { tarHeader, tarPadding } from "../layer/tar_writer.ts";
+import { tarHeader } from "../layer/tar_writer.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
 import type { ContentStore } from "./content_store.ts";
@@ -47,26 +47,30 @@ export function exportImage(
   return ReadableStream.from(gather(writeImage(files, image.layers.length, options.signal)));
 }
 
-const CHUNK_BYTES = 262_144;
+const CHUNK_BYTES = 65_536;
+/** A block of the archive: contents are filled up to whole ones. */
+const ZEROS = new Uint8Array(512);
 
 /** Makes large chunks of small ones: whoever writes them pays for each. */
 async function* gather(
-  pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  batches: AsyncIterable<Iterable<Uint8Array<ArrayBuffer>>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   let chunk = new Uint8Array(CHUNK_BYTES);
   let length = 0;
-  for await (const piece of pieces) {
-    if (length + piece.length > CHUNK_BYTES) {
-      yield chunk.subarray(0, length);
-      chunk = new Uint8Array(CHUNK_BYTES);
-      length = 0;
+  for await (const pieces of batches) {
+    for (const piece of pieces) {
+      if (length + piece.length > CHUNK_BYTES) {
+        yield chunk.subarray(0, length);
+        chunk = new Uint8Array(CHUNK_BYTES);
+        length = 0;
+      }
+      if (piece.length > CHUNK_BYTES) {
+        yield piece;
+        continue;
+      }
+      chunk.set(piece, length);
+      length += piece.length;
     }
-    if (piece.length > CHUNK_BYTES) {
-      yield piece;
-      continue;
-    }
-    chunk.set(piece, length);
-    length += piece.length;
   }
   yield chunk.subarray(0, length);
 }
@@ -75,77 +79,69 @@ async function* writeImage(
   files: ImageFiles,
   layers: number,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const tree = await files.tree();
   const order = new ArchiveOrder(tree);
-  const { directories, contents } = namesOf(tree);
+  const contents = new Contents(tree);
   const root = tree.status("");
   // No layer need say what the root is like.
-  if (root !== undefined && root.mtime > 0) yield tarHeader(entryOf(tree, "", root));
+  if (root !== undefined && root.mtime > 0) yield [tarHeader(entryOf(tree, "", root))];
   for (let index = 0; index < layers; index++) {
-    const picker = new ContentPicker(tree, contents[index] ?? new Map(), order);
+    const picker = new ContentPicker(tree, index, contents, order);
     const parser = new TarParser(picker);
     const layer = await files.layer(index);
     for await (const chunk of await layer.uncompressed(signal && { signal })) {
       parser.push(chunk);
-      yield* picker.take();
+      yield picker.take();
     }
   }
-  for (const path of directories) yield* order.directory(path);
-  yield* order.finish();
-  yield new Uint8Array(1024);
+  yield order.finish();
+  yield [new Uint8Array(1024)];
 }
 
-/** What is in a tree, in order. */
-interface Names {
-  readonly directories: readonly string[];
-  /** Of all else the name, or the names, for each layer by where in it that is. */
-  readonly contents: readonly ReadonlyMap<number, string | readonly string[]>[];
-}
+/** The names of what is in the layers, to be asked for in the order of their archives. */
+class Contents {
+  readonly #contents: ReturnType<MemoryTree["contents"]>;
+  #next: ReturnType<ReturnType<MemoryTree["contents"]>["next"]>;
 
-function namesOf(tree: MemoryTree): Names {
-  const directories: string[] = [];
-  const contents: Map<number, string | readonly string[]>[] = [];
-  const visit = (directory: string) => {
-    for (const name of [...tree.list(directory)].sort()) {
-      const path = directory === "" ? name : `${directory}/${name}`;
-      if (tree.status(path)?.type === "directory") {
-        directories.push(path);
-        visit(path);
-        continue;
-      }
-      const { layer, offset } = tree.placeOf(path);
-      const entries = contents[layer] ??= new Map();
-      const names = entries.get(offset);
-      entries.set(offset, names === undefined ? path : [names, path].flat());
+  constructor(tree: MemoryTree) {
+    this.#contents = tree.contents();
+    this.#next = this.#contents.next();
+  }
+
+  /** The names of what has its header at an offset in a layer. */
+  take(layer: number, offset: number): readonly string[] {
+    const paths: string[] = [];
+    while (!this.#next.done) {
+      const { value } = this.#next;
+      if (value.layer !== layer || value.offset !== offset) break;
+      paths.push(value.path);
+      this.#next = this.#contents.next();
     }
-  };
-  visit("");
-  return { directories, contents };
+    return paths;
+  }
 }
 
 /** Picks out of the archive of a layer what of it is in the image. */
 class ContentPicker implements TarSink {
   readonly #tree: MemoryTree;
-  readonly #names: ReadonlyMap<number, string | readonly string[]>;
+  readonly #layer: number;
+  readonly #contents: Contents;
   readonly #order: ArchiveOrder;
   /** The names of the entry that passes, if it is in the image. */
   #paths: readonly string[] = [];
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];
 
-  constructor(
-    tree: MemoryTree,
-    names: ReadonlyMap<number, string | readonly string[]>,
-    order: ArchiveOrder,
-  ) {
+  constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {
     this.#tree = tree;
-    this.#names = names;
+    this.#layer = layer;
+    this.#contents = contents;
     this.#order = order;
   }
 
   entry({ offset, segments }: TarHeader): void {
-    this.#paths = [this.#names.get(offset) ?? []].flat();
+    this.#paths = this.#contents.take(this.#layer, offset);
     this.#stored = 0;
     const [path] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
@@ -163,8 +159,8 @@ class ContentPicker implements TarSink {
     const [path, ...links] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    const padding = tarPadding(this.#stored);
-    if (padding.length > 0) this.#output.push(padding);
+    const end = this.#stored % ZEROS.length;
+    if (end > 0) this.#output.push(ZEROS.subarray(end));
     for (const link of links) this.#output.push(...this.#order.link(link, path, status));
   }
 

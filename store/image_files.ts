@@ -113,7 +113,10 @@ export class ImageFiles {
   async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
     const tree = await this.tree();
     const { real } = followPath(tree, path, { followLast: true });
-    if (real !== undefined) yield* walk(tree, real);
+    if (real === undefined) return;
+    const file = describe(tree, real);
+    if (real !== "") yield file;
+    if (file.status.type === "directory") yield* walk(tree, real);
   }
 
   /** All files of the image, by name and metadata. This reads all layers. */
@@ -174,10 +177,10 @@ export class ImageFiles {
   }
 
   async #flatten(): Promise<MemoryTree> {
+    // The tree says all that they say, and more than one of either would not fit the memory.
+    this.#listings.clear();
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
-    // It says all that they say.
-    this.#listings.clear();
     return tree;
   }
 
@@ -266,12 +269,12 @@ class EntryContent implements TarSink {
   }
 }
 
-function* walk(tree: MemoryTree, path: string): Generator<ImageFile, void, void> {
-  const file = describe(tree, path);
-  if (path !== "") yield file;
-  if (file.status.type !== "directory") return;
-  for (const name of [...tree.list(path)].sort()) {
-    yield* walk(tree, path === "" ? name : `${path}/${name}`);
+/** What is below a directory. */
+function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
+  for (const name of tree.names(directory)) {
+    const file = describe(tree, directory === "" ? name : `${directory}/${name}`);
+    yield file;
+    if (file.status.type === "directory") yield* walk(tree, file.path);
   }
 }
 
