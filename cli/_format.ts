@@ -43,20 +43,23 @@ export function shortDigest(digest: string): string {
  *
  * @param rows The cells of each row, the heading first.
  * @param right Columns that are aligned to the right.
+ * @param widths How wide the columns are; as wide as their cells if absent.
  * @returns A line per row, without trailing spaces.
  */
 export function formatTable(
   rows: readonly (readonly string[])[],
   right: readonly number[] = [],
+  widths: readonly number[] = rows.reduce(widened, []),
 ): readonly string[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, cell.length));
-  }
   return rows.map((row) =>
     row.map((cell, i) =>
       right.includes(i) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)
     )
       .join("  ").trimEnd()
   );
+}
+
+/** How wide columns must be for another row as well. */
+export function widened(widths: readonly number[], row: readonly string[]): readonly number[] {
+  return row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length));
 }

@@ -52,7 +52,7 @@ export class Output {
 }
 
 /** JSON with those characters as escapes, too, that could steer a terminal. */
-function escaped(json: string): string {
+export function escaped(json: string): string {
   return json.replaceAll(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) => {
     return Array.from(
       { length: character.length },

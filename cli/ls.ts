@@ -1,9 +1,10 @@
 import type { FileType } from "../layer/file_tree.ts";
 import type { ImageFile, ImageFiles } from "../store/image_files.ts";
 import type { Command } from "./_command.ts";
-import { formatTable, printable } from "./_format.ts";
+import { formatTable, printable, widened } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
+import { escaped } from "./_output.ts";
 import type { Session } from "./_session.ts";
 
 interface LsOptions {
@@ -34,19 +35,21 @@ export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
   const { json, long } = session.options<LsOptions>();
   using image = await openImageFiles(session);
-  const files = await listFiles(image.files, path);
-  if (json) return await printJson(session, files);
-  if (long) return await session.output.text((await tableOf(files)).join("\n"));
-  for await (const lines of inBatches(files, (file) => printable(file.path))) {
-    await session.output.text(lines.join("\n"));
+  const list = () => listFiles(image.files, path);
+  if (json) return await printJson(session, await list());
+  if (long) return await printTable(session, list);
+  for await (const lines of inBatches(await list(), (file) => printable(file.path))) {
+    await print(session, `${lines.join("\n")}\n`);
   }
 }
 
+type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
+
 /** How many files are printed at once: an image may have a million. */
-const BATCH = 1000;
+const BATCH = 100;
 
 async function* inBatches<T>(
-  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
+  files: Files,
   format: (file: ImageFile) => T,
 ): AsyncGenerator<readonly T[], void, void> {
   let batch: T[] = [];
@@ -61,29 +64,34 @@ async function* inBatches<T>(
 /** Prints one JSON array as `Output.json` would, without having it whole. */
 async function printJson(
   session: Session,
-  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
+  files: Files,
 ): Promise<void> {
   let opening = "[\n";
   for await (const batch of inBatches(files, describeFile)) {
     const items = JSON.stringify(batch, undefined, 2).slice(2, -2);
-    await session.output.bytes(new TextEncoder().encode(opening + items));
+    await print(session, opening + escaped(items));
     opening = ",\n";
   }
   await session.output.text(opening === ",\n" ? "\n]" : "[]");
 }
 
-async function tableOf(
-  files: AsyncIterable<ImageFile> | Iterable<ImageFile>,
-): Promise<readonly string[]> {
-  const rows: (readonly string[])[] = [];
-  for await (const file of files) rows.push(row(file));
-  return formatTable(rows, [1, 3]);
+/** Prints a table without having it whole: the files are listed twice, first for its columns. */
+async function printTable(session: Session, list: () => Promise<Files>): Promise<void> {
+  let widths: readonly number[] = [];
+  for await (const file of await list()) widths = widened(widths, row(file));
+  for await (const rows of inBatches(await list(), row)) {
+    await print(session, `${formatTable(rows, [1, 3], widths).join("\n")}\n`);
+  }
 }
 
-async function listFiles(
-  files: ImageFiles,
-  path: string,
-): Promise<AsyncIterable<ImageFile> | Iterable<ImageFile>> {
+/** Prints text and gives its memory back at once: there may be hundreds of megabytes of it. */
+async function print(session: Session, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  await session.output.bytes(bytes);
+  bytes.buffer.transfer(0);
+}
+
+async function listFiles(files: ImageFiles, path: string): Promise<Files> {
   if (/^[./]*$/.test(path)) return files.list();
   // What is no directory may be known from the upper layers alone.
   const found = await files.find(path, false);
@@ -103,7 +111,7 @@ function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
     uid,
     gid,
     size: type === "file" ? size : 0,
-    mtime: new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6)).toISOString(),
+    mtime: formatTime(mtime * 1000 + Math.floor(mtimeNs / 1e6)),
     ...type === "directory" ? {} : { links: nlink },
     ...type === "symlink" ? { target } : {},
     ...isDevice ? { device: `${devmajor}:${devminor}` } : {},
@@ -113,6 +121,7 @@ function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
   };
 }
 
+const MAX_TIME_MS = 8.64e15;
 const TYPES: Readonly<Record<FileType, string>> = {
   "file": "-",
   "symlink": "l",
@@ -126,7 +135,7 @@ const TYPES: Readonly<Record<FileType, string>> = {
 function row({ path, status, target }: ImageFile): readonly string[] {
   const { type, mode, uid, gid, size, nlink, mtime } = status;
   const isDevice = type === "character-device" || type === "block-device";
-  const time = new Date(mtime * 1000).toISOString().slice(0, 16).replace("T", " ");
+  const time = formatTime(mtime * 1000).replace("T", " ").replace(/:[^:]*$/, "");
   return [
     `${TYPES[type]}${permissions(mode)}`,
     type === "directory" ? "-" : String(nlink),
@@ -135,6 +144,11 @@ function row({ path, status, target }: ImageFile): readonly string[] {
     time,
     printable(target === "" ? path : `${path} -> ${target}`),
   ];
+}
+
+/** A time, which in an archive may lie further off than a `Date` can say. */
+function formatTime(ms: number): string {
+  return new Date(Math.min(Math.max(ms, -MAX_TIME_MS), MAX_TIME_MS)).toISOString();
 }
 
 /** Permissions as `ls -l` shows them: set-user-id, set-group-id and sticky in place of an x. */

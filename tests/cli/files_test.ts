@@ -1,8 +1,9 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
-import { buildImage, MemoryContent } from "../_support/image.ts";
-import { run, runOci } from "../_support/process.ts";
-import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
+import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";
+import { ROOT, run, runOci } from "../_support/process.ts";
+import { concat, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 const IMAGE = buildImage({
@@ -26,9 +27,12 @@ const IMAGE = buildImage({
 });
 const [BASE = "", MIDDLE = ""] = IMAGE.layers.map(({ descriptor }) => descriptor.digest);
 
-async function setUp() {
+/** Runs as the command line does. */
+const PEAK_MEMORY = "tests/cli/_peak_memory.ts";
+
+async function setUp(image: BuiltImage = IMAGE) {
   const requests: string[] = [];
-  const server = serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
+  const server = serveRegistry(new MemoryContent().add("app", "1", image), {
     onRequest: ({ path }) => requests.push(path),
   });
   const temp: TempDir = await makeTempDir();
@@ -165,4 +169,58 @@ Deno.test("oci export leaves no file behind when it fails", async () => {
 
   assertEquals(code, 1);
   assertEquals((await Array.fromAsync(Deno.readDir(box.temp.path))).length, 0);
+});
+
+/** A layer with a great many directories and files, each of them named in a header alone. */
+function manyEntries(count: number): Uint8Array<ArrayBuffer> {
+  return tar(...Array.from({ length: 100 }, (_, i) => {
+    const entries = Array.from({ length: count / 100 }, (_, j) => {
+      const name = `usr/share/directory-${i}/entry-${i}-${j}`;
+      return j % 3 === 0 ? file(name) : dir(name);
+    });
+    return concat(...entries);
+  }));
+}
+
+Deno.test({
+  name: "oci ls and export need little memory for a great many files",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using box = await setUp(buildImage({ layers: [manyEntries(200_000)] }));
+    const peaks: number[] = [];
+    for (const args of [["ls", "--long"], ["export"]]) {
+      const { code, stderr } = await runOci(
+        [...args, box.reference, "--platform=linux/amd64", "-q"],
+        { env: { OCI_STORE: box.temp.join("store") }, module: join(ROOT, PEAK_MEMORY) },
+      );
+      assertEquals(code, 0, stderr);
+      peaks.push(Number(stderr));
+    }
+
+    // The least that a program needs is 80 MiB.
+    const mib = peaks.map((kib) => Math.round(kib / 1024));
+    assert(mib.every((peak) => peak > 50 && peak < 256), `MiB: ${mib.join(", ")}`);
+  },
+});
+
+Deno.test("oci ls shows times that no calendar has, and no bytes that steer a terminal", async () => {
+  const layer = tar(
+    file("late", "", { mtime: 9e15 }),
+    file("early", "", { mtime: -9e15 }),
+    file("\u009b1m"),
+  );
+  await using box = await setUp(buildImage({ layers: [layer] }));
+
+  const long = await box.oci("ls", "--long", box.reference);
+  const json = await box.oci("ls", "--json", box.reference);
+
+  assertEquals(long.stdout.trim().split("\n").map((line) => line.trim().split(/ {2,}/).slice(-2)), [
+    ["-271821-04-20 00:00", "early"],
+    ["+275760-09-13 00:00", "late"],
+    ["2020-01-01 00:00", "\\u{9b}1m"],
+  ]);
+  assertStringIncludes(json.stdout, '"\\u009b1m"');
+  assertEquals(JSON.parse(json.stdout).map(({ path }: { path: string }) => path), [
+    ...["early", "late", "\u009b1m"],
+  ]);
 });
