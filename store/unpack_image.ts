@@ -104,15 +104,17 @@ export interface UnpackReport {
  * them one after the other.
  *
  * All this happens in a directory of its own inside `directory`; what is in it gets its place
- * when all digests are right. So a failure leaves nothing behind. Where `force` allows what is
- * there to be replaced, layers are extracted over it in place, and a failure leaves what was done.
+ * when all digests are right. So a failure leaves nothing behind; what a process leaves that is
+ * killed, the next removes. Where `force` allows what is there to be replaced, layers are extracted
+ * over it in place, and a failure leaves what was done.
  *
  * @param store Where layers are kept.
  * @param image The image; what of it is not in the store is taken from where it is.
  * @param directory An empty directory, or one that is not there.
  * @param given What to unpack, and how.
  * @returns What was done and what was skipped.
- * @throws {UnpackError} If the directory holds something, or the image lacks a path.
+ * @throws {UnpackError} If the directory holds something, another process is unpacking into it, or
+ * the image lacks a path.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
  * @throws {DigestMismatchError} If a layer's bytes are not those of its descriptor.
  * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.

@@ -181,3 +181,104 @@ Deno.test("oci unpack does without threads where it may not read their module", 
   assertEquals([code, stdout.startsWith("sha256:")], [0, true], stderr);
   assertEquals((await Deno.stat(`${box.root}/large`)).size, 5_000_000);
 });
+
+/** `oci unpack` of an image, which is sent a signal when it has begun to ask for the base layer. */
+async function setUpSignal() {
+  const [base] = IMAGE.layers;
+  let onBase = () => {};
+  const server = serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
+    onRequest: ({ path }) => {
+      if (path.includes(base?.descriptor.digest ?? "")) onBase();
+    },
+  });
+  const temp: TempDir = await makeTempDir();
+  const root = temp.join("root");
+  await Deno.mkdir(root);
+  const unpack = (flags: readonly string[], onStart: (child: Deno.ChildProcess) => void) => {
+    const args = ["unpack", "--platform=linux/amd64", "-q", ...flags];
+    return runOci([...args, `${server.host}/app:1`, root], {
+      env: { OCI_STORE: temp.join("store") },
+      onStart,
+    });
+  };
+  return {
+    root,
+    names: async () => {
+      return (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
+    },
+    unpack: (...flags: readonly string[]) => unpack(flags, () => {}),
+    unpackUntil: (signal: Deno.Signal, onSent: (child: Deno.ChildProcess) => void = () => {}) => {
+      return unpack([], (child) => {
+        onBase = () => {
+          onBase = () => {};
+          child.kill(signal);
+          onSent(child);
+        };
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test({
+  name: "oci unpack removes what one that was killed has left, but nothing beside it unasked",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using box = await setUpSignal();
+
+    const killed = await box.unpackUntil("SIGKILL");
+    const left = await box.names();
+    await Deno.writeTextFile(`${box.root}/mine`, "1");
+    const refused = await box.unpack();
+    const kept = await box.names();
+    const forced = await box.unpack("--force");
+
+    assertEquals([killed.signal, left.length], ["SIGKILL", 1]);
+    assertEquals([refused.code, kept], [1, [...left, "mine"]]);
+    assertStringIncludes(refused.stderr, "it is not empty");
+    assertEquals([forced.code, forced.stderr], [0, ""]);
+    assertEquals(await box.names(), ["bin", "etc", "mine", "usr"]);
+  },
+});
+
+Deno.test({
+  name: "oci unpack goes on where one that was killed has left its work",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using box = await setUpSignal();
+    await box.unpackUntil("SIGKILL");
+
+    const { code, stderr } = await box.unpack();
+
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(await box.names(), ["bin", "etc", "usr"]);
+  },
+});
+
+Deno.test({
+  name: "oci unpack leaves a directory alone that another one is unpacking into",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using box = await setUpSignal();
+    const stopped = Promise.withResolvers<Deno.ChildProcess>();
+    const first = box.unpackUntil("SIGSTOP", stopped.resolve);
+    const child = await stopped.promise;
+    const work = await box.names();
+
+    const others = [await box.unpack(), await box.unpack("--force")];
+    const kept = await box.names();
+    child.kill("SIGCONT");
+    const { code, stderr } = await first;
+
+    for (const other of others) {
+      assertEquals([other.code, other.stdout], [1, ""]);
+      assertStringIncludes(other.stderr, "another process is unpacking into it");
+    }
+    assertEquals([work.length, kept], [1, work]);
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(await box.names(), ["bin", "etc", "usr"]);
+  },
+});
