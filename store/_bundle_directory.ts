@@ -32,7 +32,7 @@ export class BundleDirectory implements Disposable {
    * killed has left of a bundle is removed; a complete bundle is not touched.
    */
   static async claim(directory: string, state: BundleState): Promise<BundleDirectory> {
-    const isLent = await lstatIfAny(directory) !== undefined;
+    const isLent = lstatIfAny(directory) !== undefined;
     for (let attempt = 1;; attempt++) {
       try {
         await makePrivate(directory);
@@ -57,7 +57,7 @@ export class BundleDirectory implements Disposable {
     const { path } = this;
     try {
       if (!await this.#isOurs()) throw notEmpty(path);
-      if (await lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
+      if (lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
         throw new BundleError(
           `Cannot make a bundle in "${path}": there is one already; ` +
             "choose another name, or remove it before",
@@ -76,9 +76,9 @@ export class BundleDirectory implements Disposable {
   /** Opens a bundle to remove it; `undefined` if it is gone. */
   static async open(directory: string): Promise<BundleDirectory | undefined> {
     for (;;) {
-      if (await lstatIfAny(directory) === undefined) return undefined;
+      if (lstatIfAny(directory) === undefined) return undefined;
       const path = await Deno.realPath(directory);
-      if (await lstatIfAny(`${path}/${STATE}`) === undefined) throw notBundle(path);
+      if (lstatIfAny(`${path}/${STATE}`) === undefined) throw notBundle(path);
       try {
         const opened = await BundleDirectory.#lock(path, false);
         if (opened === undefined) continue;
@@ -104,7 +104,7 @@ export class BundleDirectory implements Disposable {
           path,
         );
       }
-      const [held, named] = [await file.stat(), await lstatIfAny(statePath)];
+      const [held, named] = [await file.stat(), lstatIfAny(statePath)];
       if (held.ino === named?.ino) return new BundleDirectory(path, file);
     } catch (error) {
       file.close();
@@ -214,7 +214,7 @@ async function makePrivate(directory: string): Promise<void> {
 /** Refuses a directory that holds anything, unless that may be a bundle. */
 async function refuseOthers(path: string): Promise<void> {
   for await (const _ of Deno.readDir(path)) {
-    if (await lstatIfAny(`${path}/${STATE}`) === undefined) throw notEmpty(path);
+    if (lstatIfAny(`${path}/${STATE}`) === undefined) throw notEmpty(path);
     return;
   }
 }

@@ -29,7 +29,7 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   const { signal, onBusy } = options;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
-    await assertFile(path);
+    assertFile(path);
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
       if (await file.tryLock(true)) {
@@ -47,14 +47,14 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   }
 }
 
-async function assertFile(path: string): Promise<void> {
-  if ((await lstatIfAny(path))?.isFile !== false) return;
+function assertFile(path: string): void {
+  if (lstatIfAny(path)?.isFile !== false) return;
   throw new StoreError(`Cannot write "${path}": it is not a regular file; remove it`, path);
 }
 
 /** Whether `path` still names the open file. Windows numbers no files; a name stays there. */
 async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
-  const [held, named] = [await file.stat(), await lstatIfAny(path)];
+  const [held, named] = [await file.stat(), lstatIfAny(path)];
   return named !== undefined && held.ino === named.ino && held.dev === named.dev;
 }
 

@@ -85,7 +85,7 @@ function notDirectory(path: string): StoreError {
 /** Creates what is missing of a layout: its directories, its version. */
 export async function ensureLayout(path: string, lockPath: string): Promise<void> {
   for (const name of DIRECTORIES) await Deno.mkdir(`${path}/${name}`, { recursive: true });
-  if (await lstatIfAny(`${path}/oci-layout`) !== undefined) return;
+  if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   using _lock = await lockFile(lockPath);
   await syncDirectory(`${path}/blobs`);
   const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });

@@ -171,7 +171,7 @@ async function makeWork(path: string, work: string): Promise<AsyncDisposable | u
 /** Makes a directory and its parents: those that were not there, the innermost first. */
 async function makeDirectories(path: string): Promise<readonly string[]> {
   const missing: string[] = [];
-  for (let at = path; await lstatIfAny(at) === undefined; at = dirname(at)) missing.unshift(at);
+  for (let at = path; lstatIfAny(at) === undefined; at = dirname(at)) missing.unshift(at);
   const made: string[] = [];
   try {
     for (const directory of missing) {

@@ -21,9 +21,9 @@ export class VerifiedMarks {
   }
 
   /** Whether the blob that `info` describes is the one that was verified. */
-  async holds(digest: Digest, info: Deno.FileInfo): Promise<boolean> {
+  holds(digest: Digest, info: Deno.FileInfo): boolean {
     try {
-      return await Deno.readTextFile(this.#path(digest)) === stamp(info);
+      return Deno.readTextFileSync(this.#path(digest)) === stamp(info);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return false;
       throw error;

@@ -136,10 +136,12 @@ export class ContentStore {
    * @param blob A digest, or a descriptor.
    * @returns Whether there is a file.
    */
-  async has(blob: Digest | Expectation): Promise<boolean> {
-    const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
-    const info = await lstatIfAny(this.blobPath(digest));
-    return info !== undefined && info.isFile && (size === undefined || info.size === size);
+  has(blob: Digest | Expectation): Promise<boolean> {
+    return Promise.try(() => {
+      const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
+      const info = lstatIfAny(this.blobPath(digest));
+      return info !== undefined && info.isFile && (size === undefined || info.size === size);
+    });
   }
 
   /**
@@ -154,7 +156,7 @@ export class ContentStore {
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     const { digest, size } = blob;
     const path = this.blobPath(digest);
-    const info = await lstatIfAny(path);
+    const info = lstatIfAny(path);
     // A link or a directory is no blob; a blob that is brought takes the place of a link.
     if (info === undefined || !info.isFile) return false;
     if (size !== undefined && info.size !== size) {
@@ -166,7 +168,7 @@ export class ContentStore {
         source,
       });
     }
-    if (await this.#marks.holds(digest, info)) return true;
+    if (this.#marks.holds(digest, info)) return true;
     const bytes = await this.openBlob(digest, signal && { signal });
     await bytes.pipeTo(new WritableStream());
     await this.#marks.set(digest, info);
@@ -188,12 +190,13 @@ export class ContentStore {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { maxBytes = MAX_CONFIG_BYTES } = options;
     const path = this.blobPath(blob.digest);
-    const info = await lstatIfAny(path);
+    const info = lstatIfAny(path);
     if (info === undefined || !info.isFile) return undefined;
     if (info.size > maxBytes) {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
-    const bytes = await Deno.readFile(path);
+    // Small as it is, it is read before another thread would have begun to.
+    const bytes = Deno.readFileSync(path);
     await verifyBytes(bytes, blob, `"${path}"`);
     return bytes;
   }
@@ -333,7 +336,7 @@ export class ContentStore {
    * @returns Those of `names` that there were.
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
-    if (await lstatIfAny(`${this.path}/index.json`) === undefined) return [];
+    if (lstatIfAny(`${this.path}/index.json`) === undefined) return [];
     await this.#prepare();
     return await this.#index.untag(names, signal);
   }

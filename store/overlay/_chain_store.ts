@@ -152,7 +152,7 @@ function isThere(path: string): boolean {
 /** Removes what there is of a draft, and of the mounts and directories beside it. */
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
-    if (await lstatIfAny(path) === undefined) continue;
+    if (lstatIfAny(path) === undefined) continue;
     await unmountAll(path);
     await removeTree(path);
   }

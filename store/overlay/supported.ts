@@ -147,7 +147,7 @@ function refusalOf(root: string, error: unknown): string {
 }
 
 async function discard(trial: string): Promise<void> {
-  if (await lstatIfAny(trial) === undefined) return;
+  if (lstatIfAny(trial) === undefined) return;
   await unmountAll(trial);
   await removeTree(trial);
 }
@@ -181,8 +181,8 @@ function mark(directory: string, namespace: LayerKind["namespace"]): void {
 }
 
 async function lookAt(view: string): Promise<string | undefined> {
-  if (await lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
-  if (await lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
+  if (lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
+  if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
   // In the place of a whiteout, a directory must be marked opaque in the upper directory.
   await Deno.mkdir(`${view}/removed`);
   await Deno.writeTextFile(`${view}/removed/file`, "");

@@ -57,9 +57,9 @@ export class TarballStore {
   /** The size of a tarball that is there and is what its name says. */
   async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
     const path = this.tarballPath(diffId);
-    const info = await lstatIfAny(path);
+    const info = lstatIfAny(path);
     if (info === undefined || !info.isFile) return undefined;
-    if (await this.#marks.holds(diffId, info)) return info.size;
+    if (this.#marks.holds(diffId, info)) return info.size;
     try {
       const verifier = new Verifier({ digest: diffId }, `"${path}"`);
       const bytes = await openBlobStream(path, { verifier, signal });
