@@ -6,6 +6,8 @@ const MAX_NAMES = 2 ** 24;
 const BLOCK = 65_536;
 /** Where a text is has to be a number of 32 bits. */
 const MAX_BLOCKS = 65_536;
+/** Of a name that is empty, before there are others. */
+const NO_TEXT = new Uint16Array(0);
 /** Numbers that stand beside each name: what it is in, where its text is, what it may be taken for. */
 const FIELDS = 4;
 const PARENT = 0;
@@ -19,11 +21,12 @@ const CHAIN = 3;
  */
 export class NameTable {
   /** For each hash the first number that has it; the others follow by `CHAIN`. */
-  #buckets = new Uint32Array(1024);
-  #fields = new Uint32Array(1024 * FIELDS);
-  readonly #blocks: Uint16Array[] = [new Uint16Array(BLOCK)];
+  #buckets = new Uint32Array(64);
+  #fields = new Uint32Array(64 * FIELDS);
+  /** None at first: each layer has a table, and few of them many names. */
+  readonly #blocks: Uint16Array[] = [];
   /** Up to where the last block is full. */
-  #end = 0;
+  #end = BLOCK;
   readonly #free: number[] = [];
   /** The next number that was never given. 0 stands for none. */
   #next = 1;
@@ -131,7 +134,7 @@ export class NameTable {
 
   /** What the text of a name is in. */
   #block(number: number): Uint16Array {
-    return this.#blocks[Math.floor(this.#get(number, TEXT) / BLOCK)] as Uint16Array;
+    return this.#blocks[Math.floor(this.#get(number, TEXT) / BLOCK)] ?? NO_TEXT;
   }
 
   /** Where in that it begins. */

@@ -53,6 +53,15 @@ Deno.test("NameTable finds each of a hundred thousand names", () => {
   assertEquals(table.find(1, "name-0"), 0);
 });
 
+Deno.test("NameTable takes empty names alone", () => {
+  const table = new NameTable();
+
+  const numbers = Array.from({ length: 200 }, (_, parent) => table.add(parent, ""));
+
+  assertEquals(numbers.map((_, parent) => table.find(parent, "")), numbers);
+  assertEquals(numbers.map((number) => table.nameOf(number)).join(""), "");
+});
+
 Deno.test("NameTable compares names by their code units", () => {
   const table = new NameTable();
   const names = ["b", "a-b", "a", "é", "ab", "", "\u{1f600}", "\uffff"];
