@@ -43,8 +43,9 @@ function isUnsupported(error: unknown): boolean {
 }
 
 /**
- * What there is at a path, not following a link there; `undefined` if there is nothing. To ask takes
- * a hundredth of what it takes to have another thread ask.
+ * What there is at a path, not following a link there; `undefined` if there is nothing. It asks in
+ * this thread: a pull asks hundreds of times, and each answer from another thread has to be waited
+ * for.
  */
 export function lstatIfAny(path: string): Deno.FileInfo | undefined {
   try {

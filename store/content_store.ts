@@ -195,7 +195,7 @@ export class ContentStore {
     if (info.size > maxBytes) {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
-    // Small as it is, it is read before another thread would have begun to.
+    // Its size is bounded, and another thread that reads it would have to be waited for.
     const bytes = Deno.readFileSync(path);
     await verifyBytes(bytes, blob, `"${path}"`);
     return bytes;
