@@ -33,4 +33,6 @@ export interface CodecOptions {
   readonly fail: Fail;
   /** Base-2 logarithm of the largest zstd window. */
   readonly windowLog: number;
+  /** Gives memory to decode into; with it, what has been decoded may be given away. */
+  readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }

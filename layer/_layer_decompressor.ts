@@ -7,7 +7,7 @@ import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
 import { detectCompression, DETECTION_SIZE } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
-import type { DecompressOptions, Decompressor, DecompressSink } from "./decompressor.ts";
+import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
 
 /** Ratios are looked at from here on: small layers of zeros are harmless and common. */
 const RATIO_FROM = 67_108_864;
@@ -25,7 +25,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
 
 /** The decompressor behind `openDecompressor`, with a choice of how it decodes. */
 export class LayerDecompressor implements Decompressor {
-  readonly #options: DecompressOptions;
+  readonly #options: DecompressorOptions;
   readonly #isSync: boolean;
   readonly #maxBytes: number;
   readonly #maxRatio: number;
@@ -42,7 +42,7 @@ export class LayerDecompressor implements Decompressor {
   #bytesOut = 0;
 
   /** Starts with no bytes; `isSync` tells which codec to use. */
-  constructor(options: DecompressOptions, isSync: boolean) {
+  constructor(options: DecompressorOptions, isSync: boolean) {
     const { maxBytes = 21_474_836_480, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
@@ -75,10 +75,6 @@ export class LayerDecompressor implements Decompressor {
     for (const bytes of outputs) emit(bytes);
   }
 
-  /**
-   * Decompresses a chunk bit by bit, as the caller asks: what it yields is valid until the
-   * caller asks again.
-   */
   outputs(chunk: Uint8Array): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
     this.#offset = this.#bytesIn;
     this.#bytesIn += chunk.length;
@@ -136,7 +132,7 @@ export class LayerDecompressor implements Decompressor {
   #openCodec(format: CodecFormat): void {
     const fail = this.#fail.bind(this);
     const windowLog = Math.min(Math.max(Math.ceil(Math.log2(this.#maxWindow)), 10), MAX_WINDOW_LOG);
-    const options = { format, fail, windowLog };
+    const options = { format, fail, windowLog, memory: this.#options.memory };
     this.#framing = format === "gzip"
       ? new GzipFraming(fail)
       : new ZstdFraming(fail, this.#maxWindow, !this.#isSync);

@@ -41,12 +41,12 @@ export class StreamCodec implements Codec<false> {
       const readable = once(stream, "readable", { signal: waiting.signal }).catch(() => {});
       await Promise.race([written.promise, readable]);
       waiting.abort();
-      for (let output; (output = stream.read()) !== null;) yield output;
+      for (let output; (output = stream.read()) !== null;) yield this.#own(output);
     }
     stream.off("error", end);
     // The callback comes before the error that explains it.
     await globalThis.process.getBuiltinModule("node:timers/promises").setImmediate();
-    for (let output; (output = stream.read()) !== null;) yield output;
+    for (let output; (output = stream.read()) !== null;) yield this.#own(output);
     if (this.#problem !== undefined) {
       const { message } = this.#problem;
       throw this.#options.fail(`it is damaged (${message})`, { cause: this.#problem });
@@ -54,6 +54,11 @@ export class StreamCodec implements Codec<false> {
     const left = bytes.length - (stream.bytesWritten - before);
     if (left > 0) this[Symbol.dispose]();
     return left;
+  }
+
+  /** The bytes, in memory of their own if they may be given away: the stream's is of more. */
+  #own(output: Uint8Array): Uint8Array {
+    return this.#options.memory === undefined ? output : new Uint8Array(output);
   }
 
   async end(): Promise<void> {

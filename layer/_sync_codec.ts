@@ -38,11 +38,14 @@ export class SyncCodec implements Codec<true> {
   readonly #stream: ZlibStream;
   readonly #format: CodecFormat;
   readonly #fail: Fail;
-  readonly #output: Uint8Array = new Uint8Array(OUTPUT_SIZE);
+  readonly #memory: () => Uint8Array<ArrayBuffer>;
+  #output: Uint8Array<ArrayBuffer>;
   #problem: string | undefined;
 
   /** Starts in front of the first member. */
-  constructor({ format, fail, windowLog }: CodecOptions) {
+  constructor({ format, fail, windowLog, memory = newMemory }: CodecOptions) {
+    this.#memory = memory;
+    this.#output = memory();
     // Loaded by those who decompress: it takes long, and most start without.
     const { constants, createGunzip, createZstdDecompress } = globalThis.process
       .getBuiltinModule("node:zlib");
@@ -58,16 +61,15 @@ export class SyncCodec implements Codec<true> {
 
   *decode(bytes: Uint8Array): Generator<Uint8Array, number, void> {
     const { _writeState: state } = this.#stream;
-    const output = this.#output;
     let left = bytes.length;
     let unused = 0;
     // A full buffer may mean that there is more.
     while (unused === 0) {
-      this.#write(Z_NO_FLUSH, bytes, bytes.length - left);
+      const output = this.#write(Z_NO_FLUSH, bytes, bytes.length - left);
       if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
       unused = state[0] as number;
       left = state[1] as number;
-      if (unused < OUTPUT_SIZE) yield output.subarray(0, OUTPUT_SIZE - unused);
+      if (unused < output.length) yield output.subarray(0, output.length - unused);
     }
     return left;
   }
@@ -83,14 +85,22 @@ export class SyncCodec implements Codec<true> {
     this.#stream.close();
   }
 
-  #write(flush: number, bytes: Uint8Array, at: number): void {
+  /** Decodes from `at` on, as far as the memory goes that it returns. */
+  #write(flush: number, bytes: Uint8Array, at: number): Uint8Array {
     const { _handle: handle } = this.#stream;
+    if (this.#output.buffer.detached) this.#output = this.#memory();
+    const output = this.#output;
     try {
-      handle.writeSync(flush, bytes, at, bytes.length - at, this.#output, 0, OUTPUT_SIZE);
+      handle.writeSync(flush, bytes, at, bytes.length - at, output, 0, output.length);
     } catch (error) {
       this.#problem ??= error instanceof Error ? error.message : String(error);
     }
+    return output;
   }
+}
+
+function newMemory(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(OUTPUT_SIZE);
 }
 
 let available: boolean | undefined;

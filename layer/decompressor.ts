@@ -31,6 +31,18 @@ export interface DecompressOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+/** Options for {@linkcode openDecompressor}. */
+export interface DecompressorOptions extends DecompressOptions {
+  /**
+   * Gives memory to decompress into, of any size but none. What comes out of the decompressor may
+   * then be transferred, to another thread say; it asks again when that has been done. Of a tar
+   * archive that is not compressed, what comes out are the chunks that were pushed.
+   *
+   * @default One buffer of 128 KiB, used again and again.
+   */
+  readonly memory?: () => Uint8Array<ArrayBuffer>;
+}
+
 /** Takes decompressed bytes. They are valid during the call alone: the buffer is used again. */
 export type DecompressSink = (bytes: Uint8Array) => void;
 
@@ -56,6 +68,16 @@ export interface Decompressor extends Disposable {
    * @throws {LimitError} If there are more bytes than the limits allow.
    */
   push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void>;
+  /**
+   * Decompresses a chunk bit by bit, as the caller asks for more: an alternative to
+   * {@linkcode Decompressor.push}, with which few bytes that become many come all at once.
+   *
+   * @param chunk The next bytes; they may be reused when all that they give has been read.
+   * @returns The decompressed bytes, in order. Each is valid until the next one is asked for.
+   * @throws {DecompressError} If the bytes are damaged, while they are iterated over.
+   * @throws {LimitError} If there are more bytes than the limits allow, likewise.
+   */
+  outputs(chunk: Uint8Array): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   /**
    * Checks that nothing is missing. Call it once, after the last chunk.
    *
@@ -92,6 +114,6 @@ export interface Decompressor extends Disposable {
  * assertEquals(size, 1024);
  * ```
  */
-export function openDecompressor(options: DecompressOptions = {}): Decompressor {
+export function openDecompressor(options: DecompressorOptions = {}): Decompressor {
   return new LayerDecompressor(options, hasSyncCodec());
 }

@@ -111,6 +111,34 @@ for (const { what, bytes, content } of GOOD) {
   }
 }
 
+for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
+  for (const isSync of [true, false]) {
+    const when = isSync ? "at once" : "later";
+    Deno.test(`LayerDecompressor gives away the memory of ${name}, ${when}`, async () => {
+      const spare: ArrayBuffer[] = [];
+      let made = 0;
+      const memory = () => {
+        const buffer = spare.pop();
+        if (buffer === undefined) made++;
+        return new Uint8Array(buffer ?? new ArrayBuffer(65_536));
+      };
+      using decompressor = new LayerDecompressor({ memory }, isSync);
+      const parts: Uint8Array[] = [];
+      for await (const output of decompressor.outputs(bytes)) {
+        const { buffer, byteOffset, length } = structuredClone(output, {
+          transfer: [output.buffer as ArrayBuffer],
+        });
+        parts.push(new Uint8Array(buffer, byteOffset, length).slice());
+        spare.push(buffer as ArrayBuffer);
+      }
+      await decompressor.finish();
+
+      assertEquals(join(...parts), CONTENT);
+      assertEquals(made, isSync ? 1 : 0);
+    });
+  }
+}
+
 Deno.test("LayerDecompressor gives the same bytes however they are split", async () => {
   const content = text("hello hello hello, world");
   const members = join(new Uint8Array(gzipSync(content)), new Uint8Array(3), gzipOf("second"));
