@@ -1,6 +1,9 @@
 /** So many bytes wait for their reader before the writer has to. */
 const MAX_WAITING_BYTES = 1_048_576;
 
+/** Is given each chunk when its reader is done with it. */
+export type ReleaseChunk = (chunk: Uint8Array<ArrayBuffer>) => void;
+
 /**
  * A stream that is written to from outside, with chunks that nobody else uses. The memory of each
  * is given back as soon as the reader asks for the next: at a gigabyte a second, waiting for the
@@ -17,8 +20,11 @@ export class ByteQueue {
   #room: PromiseWithResolvers<void> | undefined;
   #arrival: PromiseWithResolvers<void> | undefined;
   #failure: { readonly reason: unknown } | undefined;
+  readonly #release: ReleaseChunk;
 
-  constructor() {
+  /** Starts empty. */
+  constructor(release: ReleaseChunk = freeMemory) {
+    this.#release = release;
     this.readable = new ReadableStream({
       pull: (controller) => this.#pull(controller),
       cancel: () => this.#cancel(),
@@ -32,7 +38,7 @@ export class ByteQueue {
    * not keep the writer waiting.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    if (this.#isCancelled) return release(chunk);
+    if (this.#isCancelled) return this.#release(chunk);
     this.#chunks.push(chunk);
     this.#waiting += chunk.length;
     this.#arrival?.resolve();
@@ -55,7 +61,7 @@ export class ByteQueue {
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
-    if (this.#last !== undefined) release(this.#last);
+    if (this.#last !== undefined) this.#release(this.#last);
     this.#last = undefined;
     while (this.#chunks.length === 0 && !this.#isClosed && this.#failure === undefined) {
       this.#arrival = Promise.withResolvers();
@@ -74,13 +80,15 @@ export class ByteQueue {
 
   #cancel(): void {
     this.#isCancelled = true;
-    for (const chunk of this.#chunks) release(chunk);
+    const unread = this.#last === undefined ? this.#chunks : [this.#last, ...this.#chunks];
+    for (const chunk of unread) this.#release(chunk);
+    this.#last = undefined;
     this.#chunks = [];
     this.#room?.resolve();
   }
 }
 
 /** Gives the memory of a chunk back at once. */
-function release(chunk: Uint8Array<ArrayBuffer>): void {
+function freeMemory(chunk: Uint8Array<ArrayBuffer>): void {
   if (!chunk.buffer.detached) chunk.buffer.transfer(0);
 }

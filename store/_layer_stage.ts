@@ -14,7 +14,7 @@ import type { Descriptor } from "../spec/descriptor.ts";
 import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
 import { openBlobStream } from "./_blob_stream.ts";
-import { ByteQueue } from "./_byte_queue.ts";
+import { ByteQueue, type ReleaseChunk } from "./_byte_queue.ts";
 import type { BlobFollower } from "./_ingest.ts";
 import { selectPaths } from "./_path_selection.ts";
 
@@ -61,7 +61,8 @@ export interface StagePlan {
   /** Which layer of the image it is, the base being 0: its stage has this name. */
   readonly index: number;
   readonly descriptor: Descriptor;
-  readonly diffId: Digest;
+  /** What the decompressed bytes must be; absent if somebody else sees to that. */
+  readonly diffId?: Digest;
   readonly options: StageOptions;
 }
 
@@ -100,16 +101,19 @@ export const BASE_STAGE = "0";
 export class LocalStage implements LayerStage {
   readonly #plan: StagePlan;
   readonly #listener: StageListener;
-  readonly #isDecompressed: boolean;
+  readonly #release: ReleaseChunk | undefined;
   readonly #stop = new AbortController();
   #position = 0;
   #queue: ByteQueue | undefined;
   #work: Promise<StagedLayer | undefined> | undefined;
   #hasRoot = false;
 
-  /** Of a plan; `isDecompressed` says of what is written, not of the blob. */
-  constructor(plan: StagePlan, listener: StageListener, isDecompressed: boolean = false) {
-    this.#isDecompressed = isDecompressed;
+  /**
+   * Of a plan; `release`, if what is written has been decompressed, is given the chunks that the
+   * stage is done with.
+   */
+  constructor(plan: StagePlan, listener: StageListener, release?: ReleaseChunk) {
+    this.#release = release;
     this.#plan = plan;
     this.#listener = listener;
   }
@@ -180,9 +184,9 @@ export class LocalStage implements LayerStage {
 
   #open(): ByteQueue {
     if (this.#queue === undefined) {
-      this.#queue = new ByteQueue();
+      this.#queue = new ByteQueue(this.#release);
       const { mediaType } = this.#plan.descriptor;
-      this.#start(this.#queue.readable, this.#isDecompressed ? {} : { mediaType });
+      this.#start(this.#queue.readable, this.#release === undefined ? { mediaType } : {});
     }
     return this.#queue;
   }
@@ -221,7 +225,8 @@ export class LocalStage implements LayerStage {
       return select(header);
     };
     const onWarning = (message: string) => this.#listener.warn(message);
-    return { ...options, layer: digest, diffId, signal, handler, onWarning };
+    const promised = diffId === undefined ? {} : { diffId };
+    return { ...options, ...promised, layer: digest, signal, handler, onWarning };
   }
 }
 

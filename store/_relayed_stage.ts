@@ -1,19 +1,32 @@
 import { unpackError } from "./_error_transfer.ts";
-import type { LayerStage, LocalStage, StageResult } from "./_layer_stage.ts";
+import {
+  type LayerStage,
+  LocalStage,
+  type StageListener,
+  type StagePlan,
+  type StageResult,
+} from "./_layer_stage.ts";
 import type { RelayMessage } from "./_stage_relay.ts";
 
 /** A stage whose bytes come, decompressed, from a relay in another thread. */
 export class RelayedStage implements LayerStage {
   readonly #stage: LocalStage;
   readonly #port: MessagePort;
-  readonly #onProgress: () => void;
   readonly #end = Promise.withResolvers<void>();
 
-  /** Before `stage`; `onProgress` is called now and then. */
-  constructor(stage: LocalStage, port: MessagePort, onProgress: () => void) {
-    this.#stage = stage;
+  /** Behind a port; `onProgress` is called now and then, with where in the archive it is. */
+  constructor(
+    plan: StagePlan,
+    listener: StageListener,
+    port: MessagePort,
+    onProgress: (position: number) => void,
+  ) {
+    const release = (chunk: Uint8Array<ArrayBuffer>) => {
+      port.postMessage(chunk, [chunk.buffer]);
+      onProgress(this.position);
+    };
+    this.#stage = new LocalStage(plan, listener, release);
     this.#port = port;
-    this.#onProgress = onProgress;
     port.onmessage = ({ data }: MessageEvent<RelayMessage>) => this.#hear(data);
   }
 
@@ -54,23 +67,13 @@ export class RelayedStage implements LayerStage {
   #hear(message: RelayMessage): void {
     switch (message.kind) {
       case "bytes":
-        return this.#take(message.bytes);
+        // The relay waits for chunks to come back.
+        return void this.#stage.write(message.bytes);
       case "end":
         return this.#end.resolve();
       case "failure":
         this.#stage.fail(unpackError(message.error));
         return this.#end.resolve();
     }
-  }
-
-  #take(bytes: Uint8Array<ArrayBuffer>): void {
-    const { length } = bytes;
-    const acknowledge = () => {
-      this.#port.postMessage(length);
-      this.#onProgress();
-    };
-    const pending = this.#stage.write(bytes);
-    if (pending === undefined) acknowledge();
-    else pending.then(acknowledge);
   }
 }

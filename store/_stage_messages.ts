@@ -7,16 +7,16 @@ export type StageCall =
   | { readonly kind: "close" | "restart" | "dispose" }
   | { readonly kind: "read" | "merge"; readonly blob: string };
 
+/** What a worker is told to open. */
+export type StageOpening =
+  /** With a port, it is the stage behind a relay. */
+  | { readonly kind: "open"; readonly plan: StagePlan; readonly port?: MessagePort }
+  | { readonly kind: "relay"; readonly plan: StagePlan; readonly port: MessagePort }
+  | { readonly kind: "overlay"; readonly plan: OverlayPlan };
+
 /** What a worker is told; `stage` says of which stage. */
 export type ToWorker =
-  /** With a port, it is one of a relay and the stage behind it. */
-  | {
-    readonly kind: "open" | "relay";
-    readonly stage: number;
-    readonly plan: StagePlan;
-    readonly port?: MessagePort;
-  }
-  | { readonly kind: "overlay"; readonly stage: number; readonly plan: OverlayPlan }
+  | StageOpening & { readonly stage: number }
   | { readonly kind: "bytes"; readonly stage: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "call"; readonly stage: number; readonly call: number } & {
     readonly request: StageCall;

@@ -1,22 +1,27 @@
-import { DecompressStream } from "../layer/decompress_stream.ts";
+import { openDecompressor } from "../layer/decompressor.ts";
+import { digestAlgorithm, Digester } from "../spec/digest.ts";
+import { DiffIdMismatchError } from "../spec/errors.ts";
 import { Verifier } from "../spec/verifier.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";
 import type { LayerStage, StageListener, StagePlan, StageResult } from "./_layer_stage.ts";
 
-/** What a relay says to the stage that it is in front of. */
+/** What a relay says to the stage that it is in front of; chunks come back when they are used. */
 export type RelayMessage =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "end" }
   | { readonly kind: "failure"; readonly error: TransferredError };
 
 /** So many bytes may be on their way to the other thread before the relay waits. */
-const WINDOW_BYTES = 2_097_152;
+const WINDOW_BYTES = 16777216;
+
+/** Larger chunks leave the processor's cache, smaller ones cost more messages. */
+const CHUNK_BYTES = 131_072;
 
 /**
- * Decompresses a layer for a stage in another thread, so that one large layer keeps two
- * processors busy. Chunks go straight from thread to thread.
+ * Decompresses a layer, and verifies it if its plan says so, for a stage in another thread, so that one large layer keeps
+ * two processors busy. Chunks go straight from thread to thread, and their memory comes back.
  */
 export class StageRelay implements LayerStage {
   readonly position = 0;
@@ -26,6 +31,7 @@ export class StageRelay implements LayerStage {
   readonly #stop = new AbortController();
   #queue: ByteQueue | undefined;
   #work: Promise<void> | undefined;
+  #spare: ArrayBuffer[] = [];
   #inFlight = 0;
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -33,7 +39,7 @@ export class StageRelay implements LayerStage {
     this.#plan = plan;
     this.#listener = listener;
     this.#port = port;
-    port.onmessage = ({ data }: MessageEvent<number>) => this.#taken(data);
+    port.onmessage = ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => this.#taken(data);
   }
 
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
@@ -49,7 +55,7 @@ export class StageRelay implements LayerStage {
     const { descriptor } = this.#plan;
     const verifier = new Verifier(descriptor, `"${blob}"`);
     const { signal } = this.#stop;
-    await this.#relay(await openBlobStream(blob, { verifier, signal }));
+    await this.#relay(await openBlobStream(blob, { reuseMemory: true, verifier, signal }));
   }
 
   /** A relay that began with wrong bytes is given up for another one. */
@@ -80,20 +86,8 @@ export class StageRelay implements LayerStage {
   }
 
   async #relay(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    const { descriptor: { mediaType }, options } = this.#plan;
-    const { maxBytes, maxRatio, maxWindow } = options;
-    const decompress = new DecompressStream({
-      mediaType,
-      ...(maxBytes !== undefined && { maxBytes }),
-      ...(maxRatio !== undefined && { maxRatio }),
-      ...(maxWindow !== undefined && { maxWindow }),
-      onWarning: (message) => this.#listener.warn(message),
-    });
     try {
-      for await (const bytes of stream.pipeThrough(decompress)) {
-        if (this.#stop.signal.aborted) break;
-        await this.#send(bytes);
-      }
+      await this.#decompress(stream);
       this.#port.postMessage({ kind: "end" } satisfies RelayMessage);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -103,16 +97,35 @@ export class StageRelay implements LayerStage {
     }
   }
 
+  async #decompress(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    const { descriptor: { mediaType, digest }, diffId, options } = this.#plan;
+    const onWarning = (message: string) => this.#listener.warn(message);
+    const memory = () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES));
+    using decompressor = openDecompressor({ ...options, mediaType, onWarning, memory });
+    const digester = diffId === undefined ? undefined : new Digester(digestAlgorithm(diffId));
+    for await (const chunk of stream) {
+      for await (const bytes of decompressor.outputs(chunk)) {
+        this.#stop.signal.throwIfAborted();
+        digester?.update(bytes);
+        await this.#send(bytes as Uint8Array<ArrayBuffer>);
+      }
+    }
+    await decompressor.finish();
+    const actual = digester?.digest();
+    if (diffId === undefined || actual === undefined || actual === diffId) return;
+    throw new DiffIdMismatchError(diffId, actual, digest);
+  }
+
   async #send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
-    this.#inFlight += whole.length;
-    this.#port.postMessage({ kind: "bytes", bytes: whole } satisfies RelayMessage, [whole.buffer]);
+    this.#inFlight += bytes.length;
+    this.#port.postMessage({ kind: "bytes", bytes } satisfies RelayMessage, [bytes.buffer]);
     if (this.#inFlight <= WINDOW_BYTES) return;
     this.#room = Promise.withResolvers();
     await this.#room.promise;
   }
 
-  #taken(length: number): void {
+  #taken({ length, buffer }: Uint8Array<ArrayBuffer>): void {
+    if (buffer.byteLength === CHUNK_BYTES) this.#spare.push(buffer);
     this.#inFlight -= length;
     if (this.#inFlight <= WINDOW_BYTES / 2) this.#room?.resolve();
   }

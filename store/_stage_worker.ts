@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { keepNativeBackend } from "../layer/native_backend.ts";
 import { packError } from "./_error_transfer.ts";
 import { type LayerStage, LocalStage, type StageResult } from "./_layer_stage.ts";
 import { RelayedStage } from "./_relayed_stage.ts";
-import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
 import { OverlayStage } from "./_overlay_stage.ts";
 
@@ -18,13 +19,15 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 const stages = new Map<number, LayerStage>();
+/** Once a stage has been opened: each one opens a tree or two. */
+let native: Disposable | undefined;
 
 scope.onmessage = ({ data }) => {
   switch (data.kind) {
     case "open":
     case "relay":
     case "overlay":
-      return void stages.set(data.stage, open(data));
+      return void stages.set(data.stage, open(data.stage, data));
     case "bytes":
       return take(data.stage, data.bytes);
     case "call":
@@ -33,23 +36,20 @@ scope.onmessage = ({ data }) => {
 };
 scope.postMessage({ kind: "ready" });
 
-function open(
-  message: ToWorker & { readonly kind: "open" | "relay" | "overlay" },
-): LayerStage {
-  const { stage } = message;
+function open(stage: number, opening: StageOpening): LayerStage {
   const listener = {
     warn: (message: string) => scope.postMessage({ kind: "warning", stage, message }),
     fail: (error: unknown) => {
       scope.postMessage({ kind: "failure", stage, error: packError(error) });
     },
   };
-  if (message.kind === "overlay") return new OverlayStage(message.plan, listener);
-  const { kind, plan, port } = message;
-  if (kind === "relay" && port !== undefined) return new StageRelay(plan, listener, port);
-  const local = new LocalStage(plan, listener, port !== undefined);
-  if (port === undefined) return local;
-  return new RelayedStage(local, port, () => {
-    scope.postMessage({ kind: "taken", stage, bytes: 0, position: local.position });
+  if (opening.kind === "relay") return new StageRelay(opening.plan, listener, opening.port);
+  native ??= keepNativeBackend();
+  if (opening.kind === "overlay") return new OverlayStage(opening.plan, listener);
+  const { plan, port } = opening;
+  if (port === undefined) return new LocalStage(plan, listener);
+  return new RelayedStage(plan, listener, port, (position) => {
+    scope.postMessage({ kind: "taken", stage, bytes: 0, position });
   });
 }
 

@@ -1,3 +1,4 @@
+import { keepNativeBackend } from "../layer/native_backend.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { unpackError } from "./_error_transfer.ts";
 import {
@@ -9,7 +10,7 @@ import {
 } from "./_layer_stage.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage } from "./_split_stage.ts";
-import type { FromWorker, StageCall, ToWorker } from "./_stage_messages.ts";
+import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
 
 /** Of smaller images a thread would start when they are all but extracted. */
@@ -26,6 +27,8 @@ const WINDOW_BYTES = 1_048_576;
 export class StageWorkers implements Disposable {
   readonly #threads: readonly StageThread[];
   readonly #splitting: Splitting;
+  /** For stages in this thread, each of which opens a tree or two. */
+  readonly #native: Disposable | undefined;
 
   /**
    * As many threads as serve the layers of an image, with what processors there are.
@@ -59,6 +62,7 @@ export class StageWorkers implements Disposable {
   constructor(count: number, splitting: Splitting = { from: Infinity, relay: "here" }) {
     this.#threads = Array.from({ length: count }, () => new StageThread());
     this.#splitting = splitting;
+    this.#native = count === 0 ? keepNativeBackend() : undefined;
   }
 
   /** Opens a stage, in the thread that has the least to do. */
@@ -73,13 +77,16 @@ export class StageWorkers implements Disposable {
     const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
     if (areReady.includes(false)) return new LocalStage(plan, listener);
     if (size < from) return first.open({ kind: "open", plan }, listener);
+    const { diffId: _diffId, ...unverified } = plan;
     return new SplitStage(() => {
-      const { port1, port2 } = new MessageChannel();
-      return {
-        relay: other?.open({ kind: "relay", plan, port: port2 }, listener) ??
-          new StageRelay(plan, listener, port2),
-        stage: first.open({ kind: "open", plan, port: port1 }, listener),
-      };
+      const { port1: port, port2 } = new MessageChannel();
+      // This thread hashes the blob, besides; where the relay is another one, that has time.
+      if (other === undefined) {
+        const stage = first.open({ kind: "open", plan, port }, listener);
+        return { relay: new StageRelay(unverified, listener, port2), stage };
+      }
+      const stage = first.open({ kind: "open", plan: unverified, port }, listener);
+      return { relay: other.open({ kind: "relay", plan, port: port2 }, listener), stage };
     });
   }
 
@@ -94,6 +101,7 @@ export class StageWorkers implements Disposable {
 
   [Symbol.dispose](): void {
     for (const thread of this.#threads) thread[Symbol.dispose]();
+    this.#native?.[Symbol.dispose]();
   }
 }
 
@@ -118,11 +126,6 @@ interface Answer {
   readonly position: number;
   readonly result?: StageResult;
 }
-
-/** What a worker is told to open. */
-type StageOpening =
-  | { readonly kind: "open" | "relay"; readonly plan: StagePlan; readonly port?: MessagePort }
-  | { readonly kind: "overlay"; readonly plan: OverlayPlan };
 
 /** A worker, and what is known of its stages. */
 class StageThread implements Disposable {

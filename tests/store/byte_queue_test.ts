@@ -44,6 +44,23 @@ Deno.test("ByteQueue gives the memory of a chunk back when the next is read", as
   assert((await reader.read()).done);
 });
 
+Deno.test("ByteQueue gives chunks that were read to who wants them", async () => {
+  const released: Uint8Array[] = [];
+  const queue = new ByteQueue((chunk) => void released.push(chunk));
+  const chunks = [1, 2, 3].map((byte) => new Uint8Array([byte]));
+  for (const chunk of chunks) queue.write(chunk);
+  const reader = queue.readable.getReader();
+
+  await reader.read();
+  assertEquals(released, []);
+  await reader.read();
+  assertEquals(released, chunks.slice(0, 1));
+  await reader.cancel();
+
+  assertEquals(released, chunks);
+  assert(chunks.every(({ buffer }) => !buffer.detached));
+});
+
 Deno.test("ByteQueue lets a writer go whose reader has gone", async () => {
   const queue = new ByteQueue();
   let pending: void | Promise<void> = undefined;
