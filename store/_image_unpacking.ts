@@ -17,6 +17,8 @@ export type OpenStage = (plan: StagePlan, listener: StageListener) => Promise<La
 
 const MAX_BYTES = 21_474_836_480;
 const JOBS = 6;
+/** A layer with a larger share of an image's bytes than this is begun before the others. */
+const LARGE_SHARE = 0.1;
 
 /** Brings the layers of an image into the store and, from there or on their way, to files. */
 export class ImageUnpacking {
@@ -88,12 +90,12 @@ export class ImageUnpacking {
     begin: (layer: RemoteLayer, index: number) => Promise<void>,
     end: (layer: RemoteLayer, index: number) => Promise<T>,
   ): Promise<readonly T[]> {
-    // The largest first, so that no large one is left for the end.
-    const order = [...this.#layers.entries()]
-      .sort(([, a], [, b]) => b.descriptor.size - a.descriptor.size);
-    const begun = new Map(order.map(([index, layer]) => {
-      return [index, this.#guard(() => this.#limit.run(() => begin(layer, index)))];
-    }));
+    const begun = new Map(
+      beginningOrder(this.#layers).map((index) => {
+        const layer = this.#layers[index] as RemoteLayer;
+        return [index, this.#guard(() => this.#limit.run(() => begin(layer, index)))];
+      }),
+    );
     const results: T[] = [];
     await this.#guard(async () => {
       for (const [index, layer] of this.#layers.entries()) {
@@ -185,4 +187,15 @@ class Stages implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#stages.values().map((stage) => stage[Symbol.asyncDispose]()));
   }
+}
+
+/**
+ * In which order layers are begun: large ones first, so that none is left for the end, then from
+ * the base up, as they are put over each other in that order.
+ */
+function beginningOrder(layers: readonly RemoteLayer[]): readonly number[] {
+  const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  const weight = ({ descriptor: { size } }: RemoteLayer) => size > bytes * LARGE_SHARE ? size : 0;
+  // Sorting is stable: layers of equal weight stay in the order of the image.
+  return [...layers.entries()].sort(([, a], [, b]) => weight(b) - weight(a)).map(([i]) => i);
 }
