@@ -1,3 +1,4 @@
+import { SELINUX_XATTR } from "./_machine_xattrs.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 const BUFFER_BYTES = 262_144;
@@ -43,7 +44,7 @@ function copyFile(
     copy.setOwner(status.uid, status.gid);
     for (const name of original.listXattrs()) {
       const value = original.getXattr(name);
-      if (value !== undefined && name !== "security.selinux") copy.setXattr(name, value);
+      if (value !== undefined && name !== SELINUX_XATTR) copy.setXattr(name, value);
     }
     copy.setMode(status.mode);
     copy.setTimes(status.mtime, status.mtimeNs);

@@ -86,6 +86,7 @@ export class EntryMaker {
 
   #describe(directory: Directory, entry: TreeEntry, header: TarHeader): void {
     directory.hasEntry = true;
+    this.#report.describe(directory.path);
     directory.touch();
     directory.mode = header.mode;
     directory.mtime = header.mtime;

@@ -1,3 +1,4 @@
+import { OVERLAY_XATTR, SELINUX_XATTR } from "./_machine_xattrs.ts";
 import { errorCode } from "./_native_error.ts";
 import { ExtractError, type ExtractPlace } from "./errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
@@ -10,11 +11,6 @@ export type XattrMode = "on" | "off" | "strict";
 
 /** Inherited by what is made in a directory, so it has to wait until all that is made. */
 export const DEFAULT_ACL = "system.posix_acl_default";
-
-/** What the overlay file system takes as its own; an image could hide or redirect files. */
-const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
-/** A label of the machine's policy, not of the image's. */
-const SELINUX_XATTR = "security.selinux";
 
 /** Gives entries the metadata that a layer says. */
 export class EntryMetadata {

@@ -120,7 +120,7 @@ export class LayerTree {
       this.#report.markRootOpaque();
       this.#markOpaque(this.directories.root);
     } else {
-      this.#markOpaque(this.directories.make(path));
+      this.#markOpaque(this.#makeHiding(path));
     }
   }
 
@@ -167,7 +167,7 @@ export class LayerTree {
 
   /** A whiteout in a tree that holds this layer alone. */
   #hideAlone(path: string, name: string): void {
-    const parent = this.directories.make(path);
+    const parent = this.#makeHiding(path);
     const spot = parent.spot(name);
     if (this.#opaque.has(parent) || this.#whiteouts.has(spot.path)) return;
     const status = this.#tree.status(spot.path);
@@ -177,8 +177,17 @@ export class LayerTree {
       this.#whiteouts.add(spot.path);
     } else if (status.type === "directory") {
       this.#markOpaque(this.directories.make(spot.path));
+      this.#report.describe(spot.path);
     }
     // Anything else of this layer hides what is below it by being there.
+  }
+
+  /** A directory in which something is hidden, in a tree that holds this layer alone. */
+  #makeHiding(path: string): Directory {
+    const isThere = this.directories.find(path) !== undefined;
+    const directory = this.directories.make(path);
+    if (!isThere) this.#report.hideIn(directory.path);
+    return directory;
   }
 
   #markOpaque(directory: Directory): void {
@@ -190,6 +199,8 @@ export class LayerTree {
   #imply(spot: Spot): Directory {
     const directory = this.makeDirectory(spot, false);
     this.#describeAsImplied(directory);
+    // In the place of something else of this layer, nothing of a lower one is left of it.
+    if (this.#opaque.has(directory)) this.#report.describe(directory.path);
     return directory;
   }
 

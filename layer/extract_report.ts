@@ -17,17 +17,25 @@ export interface ExtractReport {
   /** How many cases there were. */
   readonly skippedCount: number;
   /**
-   * Directories that were made because something was in them, without an entry of their own: the
+   * Directories that were made because something was in them, before an entry described them: the
    * first 100 000. A layer that stands alone, for an overlay, hides with them what the layers below
    * say of the same directories.
    */
   readonly impliedDirectories: readonly string[];
+  /** Those of them of which the layers below say what they are, if anything does. */
+  readonly undescribedDirectories: readonly string[];
+  /**
+   * Those of them that a layer that stands alone has for its whiteouts: it says nothing but that
+   * something is hidden in them, so they are to be there only if they are below.
+   */
+  readonly hidingDirectories: readonly string[];
   /** Whether the root was marked opaque: nothing of any lower layer is to be seen. */
   readonly opaqueRoot: boolean;
 }
 
 const MAX_SKIPPED = 10_000;
-const MAX_IMPLIED = 100_000;
+/** So many directories without an entry of their own are reported. */
+export const MAX_IMPLIED_DIRECTORIES = 100_000;
 
 /** Collects an {@linkcode ExtractReport} in bounded memory. */
 export class ReportBuilder {
@@ -36,6 +44,8 @@ export class ReportBuilder {
   readonly #skipped: SkippedEntry[] = [];
   #skippedCount = 0;
   readonly #implied: string[] = [];
+  readonly #undescribed = new Set<string>();
+  readonly #hiding: string[] = [];
   #opaqueRoot = false;
 
   count(): void {
@@ -52,7 +62,19 @@ export class ReportBuilder {
   }
 
   imply(path: string): void {
-    if (this.#implied.length < MAX_IMPLIED) this.#implied.push(path);
+    if (this.#implied.length >= MAX_IMPLIED_DIRECTORIES) return;
+    this.#implied.push(path);
+    this.#undescribed.add(path);
+  }
+
+  /** Notes that the layer says what a directory is, whatever is below. */
+  describe(path: string): void {
+    if (this.#undescribed.size > 0) this.#undescribed.delete(path);
+  }
+
+  /** Notes that a directory has been implied by a whiteout. */
+  hideIn(path: string): void {
+    if (this.#implied.length < MAX_IMPLIED_DIRECTORIES) this.#hiding.push(path);
   }
 
   markRootOpaque(): void {
@@ -65,7 +87,10 @@ export class ReportBuilder {
     this.#bytes += report.bytes;
     this.#skippedCount += report.skippedCount;
     this.#skipped.push(...report.skipped.slice(0, MAX_SKIPPED - this.#skipped.length));
-    this.#implied.push(...report.impliedDirectories.slice(0, MAX_IMPLIED - this.#implied.length));
+    const room = MAX_IMPLIED_DIRECTORIES - this.#implied.length;
+    this.#implied.push(...report.impliedDirectories.slice(0, room));
+    for (const path of report.undescribedDirectories.slice(0, room)) this.#undescribed.add(path);
+    this.#hiding.push(...report.hidingDirectories.slice(0, room));
     this.#opaqueRoot ||= report.opaqueRoot;
   }
 
@@ -76,6 +101,8 @@ export class ReportBuilder {
       skipped: this.#skipped,
       skippedCount: this.#skippedCount,
       impliedDirectories: this.#implied,
+      undescribedDirectories: [...this.#undescribed],
+      hidingDirectories: this.#hiding,
       opaqueRoot: this.#opaqueRoot,
     };
   }

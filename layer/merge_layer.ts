@@ -1,4 +1,6 @@
-import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
+import { copyAttributes, settleDirectory } from "./_directory_metadata.ts";
+import { PlainPaths } from "./_plain_paths.ts";
+import type { FileStatus, FileTree } from "./file_tree.ts";
 import { removeTree } from "./remove_tree.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
@@ -33,7 +35,7 @@ interface Marks {
  * const none = { entries: 1, bytes: 0, skipped: [], skippedCount: 0 };
  *
  * mergeLayer(tree, "upper", "lower", {
- *   report: { ...none, impliedDirectories: [], opaqueRoot: false },
+ *   report: { ...none, impliedDirectories: [], undescribedDirectories: [], hidingDirectories: [], opaqueRoot: false },
  *   whiteouts: [{ directory: "etc", name: "motd" }],
  *   implied: [],
  *   undescribed: [],
@@ -62,34 +64,6 @@ function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): 
   const upper = new PlainPaths(tree, from);
   return layer.implied.every((path) => lower.has(path)) &&
     layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
-}
-
-/** Tells paths that are real directories as far as they exist. */
-class PlainPaths {
-  readonly #tree: FileTree;
-  readonly #root: string;
-  readonly #known = new Map<string, "directory" | "absent" | "other">([["", "directory"]]);
-
-  constructor(tree: FileTree, root: string) {
-    this.#tree = tree;
-    this.#root = root;
-  }
-
-  has(path: string): boolean {
-    return this.#kind(path) !== "other";
-  }
-
-  #kind(path: string): "directory" | "absent" | "other" {
-    const known = this.#known.get(path);
-    if (known !== undefined) return known;
-    let kind = this.#kind(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
-    if (kind === "directory") {
-      const type = this.#tree.status(`${this.#root}/${path}`)?.type;
-      kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
-    }
-    this.#known.set(path, kind);
-    return kind;
-  }
 }
 
 class LayerMerge {
@@ -130,10 +104,10 @@ class LayerMerge {
       this.#mergeDirectory(child, false, inner);
     }
     using directory = this.#tree.open(lower);
-    if (upper === undefined || !this.#describes(path)) return settle(directory, status);
+    if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
     using described = this.#tree.open(staged);
-    copyMetadata(described, directory);
-    settle(directory, upper);
+    copyAttributes(described, directory);
+    settleDirectory(directory, upper);
   }
 
   #describes(path: string): boolean {
@@ -185,7 +159,7 @@ class LayerMerge {
     }
   }
 
-  /** Makes sure that a directory can be changed; `settle` brings its mode back. */
+  /** Makes sure that a directory can be changed; `settleDirectory` brings its mode back. */
   #openUp(path: string): FileStatus {
     const status = this.#tree.status(path);
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
@@ -235,27 +209,8 @@ export function copyDirectoryMetadata(
 ): void {
   using source = tree.open(from);
   using target = tree.open(to);
-  copyMetadata(source, target);
-  settle(target, status);
-}
-
-function copyMetadata(from: TreeEntry, to: TreeEntry): void {
-  for (const name of to.listXattrs()) {
-    if (name !== SELINUX_XATTR) to.removeXattr(name);
-  }
-  for (const name of from.listXattrs()) {
-    const value = from.getXattr(name);
-    if (value !== undefined && name !== SELINUX_XATTR) to.setXattr(name, value);
-  }
-}
-
-/** A label of the machine's policy, not of the image's. */
-const SELINUX_XATTR = "security.selinux";
-
-function settle(directory: TreeEntry, { uid, gid, mode, mtime, mtimeNs }: FileStatus): void {
-  directory.setOwner(uid, gid);
-  directory.setMode(mode);
-  directory.setTimes(mtime, mtimeNs);
+  copyAttributes(source, target);
+  settleDirectory(target, status);
 }
 
 function marksOf({ whiteouts }: StagedLayer): Marks {

@@ -21,6 +21,7 @@
  *
  * @module
  */
+export * from "./adopt_directories.ts";
 export * from "./apply_layers.ts";
 export { detectCompression, DETECTION_SIZE } from "./compression.ts";
 export * from "./decompress_error.ts";

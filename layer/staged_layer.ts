@@ -1,7 +1,7 @@
 import { ExtractError } from "./errors.ts";
 import { cleanPath } from "./extract_path.ts";
 import { extractLayer, type ExtractLayerOptions } from "./extract_layer.ts";
-import type { ExtractReport } from "./extract_report.ts";
+import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { ExtractHandler } from "./extractor.ts";
 import type { FileTree } from "./file_tree.ts";
 import type { TarHeader } from "./tar_header.ts";
@@ -39,7 +39,6 @@ export interface StagedLayer {
 
 /** So many are kept in mind; a layer with more of one is extracted over those below it. */
 const MAX_WHITEOUTS = 100_000;
-const MAX_IMPLIED = 100_000;
 const MAX_LINKS = 100_000;
 
 /**
@@ -90,10 +89,9 @@ export async function stageLayer(
         hideAll: (_tree, path) => void opaque.push(path),
       },
     });
-    const { impliedDirectories: implied } = report;
-    if (notes.needsLower || implied.length >= MAX_IMPLIED) return undefined;
-    const { whiteouts, hasRoot, described } = notes;
-    const undescribed = implied.filter((path) => !described.has(path));
+    const { impliedDirectories: implied, undescribedDirectories: undescribed } = report;
+    if (notes.needsLower || implied.length >= MAX_IMPLIED_DIRECTORIES) return undefined;
+    const { whiteouts, hasRoot } = notes;
     return { report, whiteouts, implied, undescribed, opaque, hasRoot };
   } catch (error) {
     if (error instanceof ExtractError) return undefined;
@@ -117,7 +115,6 @@ function isWithin(directory: string, others: ReadonlySet<string>): boolean {
 /** Sees the entries of a layer and notes what they say of the layers below. */
 class LayerNotes {
   readonly whiteouts: LayerWhiteout[] = [];
-  readonly described = new Set<string>();
   hasRoot = false;
   needsLower = false;
   /** What may be a symbolic link, also by another name for one. */
@@ -150,7 +147,6 @@ class LayerNotes {
     if (handled.type === "directory") {
       // Through a link it describes a directory that has another path.
       if (isWithin(path, this.#links)) this.needsLower = true;
-      this.described.add(path);
       if (path === "") this.hasRoot = true;
     }
     // Names that only system calls can write, and what an extraction alone would leave out.

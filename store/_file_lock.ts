@@ -29,21 +29,30 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   const { signal, onBusy } = options;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
+    const file = await tryLockFile(path);
+    if (file !== undefined) return file;
+    onBusy?.();
+    await pause(pauseMs, signal);
+  }
+}
+
+/**
+ * Does as {@linkcode lockFile} does unless somebody else holds the lock: then there is none to be
+ * had now, and nothing is waited for.
+ */
+export async function tryLockFile(path: string): Promise<Deno.FsFile | undefined> {
+  for (;;) {
     assertFile(path);
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
-      if (await file.tryLock(true)) {
-        if (await isNamed(file, path)) return file;
-        file.close();
-        continue;
-      }
+      const isLocked = await file.tryLock(true);
+      if (isLocked && await isNamed(file, path)) return file;
+      file.close();
+      if (!isLocked) return undefined;
     } catch (error) {
       file.close();
       throw error;
     }
-    file.close();
-    onBusy?.();
-    await pause(pauseMs, signal);
   }
 }
 

@@ -1,6 +1,6 @@
 import { digestHex, digestOf } from "../../spec/digest.ts";
 import { lstatIfAny } from "../_durable.ts";
-import { lockFile } from "../_file_lock.ts";
+import { lockFile, tryLockFile } from "../_file_lock.ts";
 import { removeIfAny, removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import { StoreError } from "../errors.ts";
@@ -73,12 +73,25 @@ export class ChainStore {
    * @returns The layer if somebody else has extracted it meanwhile, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
+    return await this.#begin(key, (path) => lockFile(path, { signal })) as Chain | ChainDraft;
+  }
+
+  /** Does as {@linkcode begin} does unless somebody else is extracting the layer. */
+  async tryBegin(key: string): Promise<Chain | ChainDraft | undefined> {
+    return await this.#begin(key, tryLockFile);
+  }
+
+  async #begin(
+    key: string,
+    lockName: (path: string) => Promise<Deno.FsFile | undefined>,
+  ): Promise<Chain | ChainDraft | undefined> {
     // Nobody else may enter, as in bundles.
     await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
     await Deno.mkdir(this.#locks, { recursive: true });
     for (const name of namesOf(key)) {
       const lockPath = `${this.#locks}/chain-${name}.lock`;
-      const lock = await lockFile(lockPath, { signal });
+      const lock = await lockName(lockPath);
+      if (lock === undefined) return undefined;
       const release = async () => {
         await removeIfAny(lockPath);
         lock.close();

@@ -1,6 +1,8 @@
 import { resolve } from "@std/path/resolve";
+import { adoptDirectories } from "../../layer/adopt_directories.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extract_report.ts";
+import { openFileTree } from "../../layer/open_tree.ts";
 import type { Ownership } from "../../layer/ownership.ts";
 import { syncFileSystem } from "../../layer/sync_file_system.ts";
 import type { Digest } from "../../spec/digest.ts";
@@ -65,11 +67,12 @@ const running = new Map<string, Promise<Chain>>();
  * is a function of the layer's bytes, which its DiffID verifies, and of the {@linkcode LayerKind}:
  * these two are its key, and a whiteout hides a file of any parent it will ever lie over.
  *
- * Two kinds of layers cannot be extracted alone: those with a hard link to a file of a lower
- * layer, and those that have something in a directory without saying what the directory is. It
- * may be a symbolic link below, and its owner and mode are to be what they are there. Both show
- * when the layer is extracted. Such a layer is extracted over its parents, in an overlay of them,
- * and the directory's key is the layer's ChainID, which names its parents as well.
+ * Two kinds of layers are not complete alone: those with a hard link to a file of a lower layer,
+ * and those that have something in a directory without saying what the directory is. Both show
+ * when the layer is extracted, and their directory's key is the layer's ChainID, which names its
+ * parents as well. A directory that the layer does not describe gets owner, mode and times from
+ * its parents; where it is a symbolic link there, and where a hard link's target is missing, the
+ * layer is extracted once more, over its parents, in an overlay of them.
  *
  * A directory appears under its name when its bytes have been verified and are on the disk.
  * However many tasks and processes want it, it is made once.
@@ -154,23 +157,41 @@ export class OverlayLayerResolver {
     signal: AbortSignal,
   ): Promise<Chain> {
     const isBase = parents.length === 0;
-    const chain = await this.#limit.run(() => {
+    const extracted = await this.#limit.run(() => {
       return this.#extractAlone(layer, alone, chained, isBase, signal);
     });
-    if (chain !== undefined) return chain;
+    if (extracted !== undefined && "key" in extracted) return extracted;
+    await using unsettled = extracted;
     // Not while this task keeps others from running: they may be the parents.
     const lowers = lowersOf(await Promise.all(parents));
-    return await this.#limit.run(() => this.#extractOver(layer, chained, lowers, signal));
+    return await this.#limit.run(async () => {
+      signal.throwIfAborted();
+      if (unsettled !== undefined) {
+        const { draft, done } = unsettled;
+        if (await this.#adopt(draft.path, lowers, done)) return await this.#publish(draft, done);
+        await removeTree(draft.path);
+        return await this.#extractOver(layer, draft, lowers, signal);
+      }
+      const begun = await this.#chains.begin(chained, signal);
+      if ("key" in begun) return begun;
+      await using draft = begun;
+      return await this.#extractOver(layer, draft, lowers, signal);
+    });
   }
 
-  /** Extracts a layer without its parents; `undefined` if it needs them. */
+  /**
+   * Extracts a layer without its parents.
+   *
+   * @returns The layer; or what is not complete before its parents are known, under its chain's
+   * name; or nothing, if it cannot be extracted without them.
+   */
   async #extractAlone(
     layer: RemoteLayer,
     alone: string,
     chained: string,
     isBase: boolean,
     signal: AbortSignal,
-  ): Promise<Chain | undefined> {
+  ): Promise<Chain | UnsettledLayer | undefined> {
     signal.throwIfAborted();
     const begun = await this.#chains.begin(alone, signal);
     if ("key" in begun) return begun;
@@ -185,28 +206,49 @@ export class OverlayLayerResolver {
       if (!isBase && error instanceof ExtractError) return undefined;
       throw error;
     }
-    const { report, hasRoot } = done;
-    const record = { opaqueRoot: report.opaqueRoot, hasRoot };
-    if (report.impliedDirectories.length === 0) return await this.#publish(draft, record, done);
-    if (!isBase) return undefined;
-    // The base has no parents: what it does not say is the same in every image that begins so.
-    const begunBase = await this.#chains.begin(chained, signal);
-    if ("key" in begunBase) return begunBase;
-    await using base = begunBase;
-    await Deno.rename(draft.path, base.path);
-    return await this.#publish(base, record, done);
+    if (done.report.impliedDirectories.length === 0) return await this.#publish(draft, done);
+    // Others with this layer may wait for its name, and this one for layers that they extract: from
+    // here on it has the name of its chain. Whoever has that already may be waiting for this one.
+    const begunChain = isBase
+      ? await this.#chains.begin(chained, signal)
+      : await this.#chains.tryBegin(chained);
+    if (begunChain === undefined || "key" in begunChain) return begunChain;
+    await using drafts = new AsyncDisposableStack();
+    const chainDraft = drafts.use(begunChain);
+    await Deno.rename(draft.path, chainDraft.path);
+    // The base has no parents, and below an opaque root nothing of them is to be seen.
+    if (isBase || done.report.opaqueRoot) return await this.#publish(chainDraft, done);
+    const kept = drafts.move();
+    return { draft: chainDraft, done, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  }
+
+  /** Gives directories that a layer does not describe what they are in its parents. */
+  async #adopt(path: string, lowers: readonly string[], { report }: Extraction): Promise<boolean> {
+    const { mounter } = this.#options;
+    const [scratch, view] = [`${path}.work`, `${path}.view`];
+    const writable = { upper: `${scratch}/upper`, work: `${scratch}/work` };
+    for (const directory of [scratch, writable.upper, writable.work, view]) {
+      await Deno.mkdir(directory);
+    }
+    await mounter.mount(lowers, view, writable);
+    try {
+      using tree = openFileTree(path);
+      using below = openFileTree(view);
+      return adoptDirectories(tree, below, report, { namespace: mounter.namespace });
+    } finally {
+      await unmountAll(view);
+      await removeTree(view);
+      await removeTree(scratch);
+    }
   }
 
   /** Extracts a layer into an overlay over its parents. */
   async #extractOver(
     layer: RemoteLayer,
-    chained: string,
+    draft: ChainDraft,
     lowers: readonly string[],
     signal: AbortSignal,
   ): Promise<Chain> {
-    const begun = await this.#chains.begin(chained, signal);
-    if ("key" in begun) return begun;
-    await using draft = begun;
     const { path } = draft;
     const [work, view] = [`${path}.work`, `${path}.view`];
     await makeDraftRoot(path);
@@ -222,7 +264,7 @@ export class OverlayLayerResolver {
     await removeTree(view);
     await removeTree(work);
     // The kernel has written down what of the parents is hidden, in the root as elsewhere.
-    return await this.#publish(draft, { opaqueRoot: false, hasRoot: done.hasRoot }, done);
+    return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });
   }
 
   async #run(
@@ -243,11 +285,10 @@ export class OverlayLayerResolver {
 
   async #publish(
     draft: ChainDraft,
-    record: Parameters<ChainDraft["publish"]>[0],
-    { report, layer }: Extraction,
+    { report, hasRoot, layer }: Extraction,
   ): Promise<Chain> {
     await syncFileSystem(draft.path);
-    const chain = await draft.publish(record);
+    const chain = await draft.publish({ opaqueRoot: report.opaqueRoot, hasRoot });
     warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
     return chain;
   }
@@ -257,4 +298,10 @@ interface Extraction {
   readonly report: ExtractReport;
   readonly hasRoot: boolean;
   readonly layer: RemoteLayer;
+}
+
+/** A layer that is extracted but for what its parents say. */
+interface UnsettledLayer extends AsyncDisposable {
+  readonly draft: ChainDraft;
+  readonly done: Extraction;
 }

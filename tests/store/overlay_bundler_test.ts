@@ -22,6 +22,7 @@ import {
   prepareLayers,
   removeBundle,
 } from "../../store/mod.ts";
+import { extractOverlayLayer } from "../../store/overlay/layer_extraction.ts";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -373,6 +374,30 @@ Deno.test("prepareLayers() leaves the bundler nothing to extract", { ignore }, a
   await using bundle = await new OverlayBundler(test.store).bundle(image, "x");
   assertEquals(layers.map(({ name }) => name.length), [8, 8]);
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/secret`), "secret");
+});
+
+Deno.test.each([
+  { layer: "with a file in a directory of a lower one", top: tar(file("etc/new", "1")), times: 1 },
+  { layer: "that hides in a directory of a lower one", top: tar(whiteout("etc/hosts")), times: 1 },
+  { layer: "with directories of its own alone", top: tar(file("srv/www/index", "1")), times: 1 },
+  { layer: "that hides in a directory that is not there", top: tar(whiteout("srv/a")), times: 2 },
+  { layer: "with a file behind a link of a lower one", top: tar(file("lib/new", "1")), times: 2 },
+])("prepareLayers() extracts a layer $layer $times x", { ignore }, async ({ top, times }) => {
+  await using test = await makeStore();
+  const base = tar(dir("etc", { mode: 0o750 }), file("etc/hosts", ""), symlink("lib", "etc"));
+  const image = await storeBuilt(test.store, { layers: [base, top] });
+  const extracted: string[] = [];
+
+  const [, layer] = await prepareLayers(test.store, image, {
+    extract: async (layer, ...rest) => {
+      extracted.push(layer.diffId);
+      return await extractOverlayLayer(layer, ...rest);
+    },
+  });
+
+  assertEquals(extracted.filter((diffId) => diffId === image.layers[1]?.diffId).length, times);
+  const { mode } = await Deno.stat(`${layer?.path}/etc`).catch(() => ({ mode: 0o750 }));
+  assertEquals((mode ?? 0) % 0o10000, 0o750);
 });
 
 Deno.test("OverlayBundler removes what a killed process left", { ignore }, async () => {
