@@ -16,8 +16,8 @@ export type RelayMessage =
 /** So many bytes may be on their way to the other thread before the relay waits. */
 const WINDOW_BYTES = 16777216;
 
-/** Larger chunks leave the processor's cache, smaller ones cost more messages. */
-const CHUNK_BYTES = 131_072;
+/** What a chunk of the blob becomes most often fits into one: messages between threads are dear. */
+const CHUNK_BYTES = 1_048_576;
 
 /**
  * Decompresses a layer, and verifies it if its plan says so, for a stage in another thread, so that one large layer keeps
@@ -117,16 +117,16 @@ export class StageRelay implements LayerStage {
   }
 
   async #send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    this.#inFlight += bytes.length;
+    this.#inFlight += bytes.buffer.byteLength;
     this.#port.postMessage({ kind: "bytes", bytes } satisfies RelayMessage, [bytes.buffer]);
     if (this.#inFlight <= WINDOW_BYTES) return;
     this.#room = Promise.withResolvers();
     await this.#room.promise;
   }
 
-  #taken({ length, buffer }: Uint8Array<ArrayBuffer>): void {
+  #taken({ buffer }: Uint8Array<ArrayBuffer>): void {
+    this.#inFlight -= buffer.byteLength;
     if (buffer.byteLength === CHUNK_BYTES) this.#spare.push(buffer);
-    this.#inFlight -= length;
     if (this.#inFlight <= WINDOW_BYTES / 2) this.#room?.resolve();
   }
 }
