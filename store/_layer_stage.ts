@@ -10,13 +10,11 @@ import { removeTree } from "../layer/remove_tree.ts";
 import { type StagedLayer, stageLayer } from "../layer/staged_layer.ts";
 import type { TarHeader } from "../layer/tar_header.ts";
 import type { TarLimits } from "../layer/tar_limits.ts";
-import type { Descriptor } from "../spec/descriptor.ts";
-import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
-import { openBlobStream } from "./_blob_stream.ts";
-import { ByteQueue, type ReleaseChunk } from "./_byte_queue.ts";
+import type { ReleaseChunk } from "./_byte_queue.ts";
 import type { BlobFollower } from "./_ingest.ts";
 import { selectPaths } from "./_path_selection.ts";
+import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts";
 
 /** How layers are extracted; plain data, which another thread can be given. */
 export interface StageOptions extends TarLimits {
@@ -55,14 +53,11 @@ export function pickStageOptions(options: StageOptions): StageOptions {
 }
 
 /** Which layer is extracted where. */
-export interface StagePlan {
+export interface StagePlan extends InputLayer {
   /** A directory with a stage of each layer in it. */
   readonly work: string;
   /** Which layer of the image it is, the base being 0: its stage has this name. */
   readonly index: number;
-  readonly descriptor: Descriptor;
-  /** What the decompressed bytes must be; absent if somebody else sees to that. */
-  readonly diffId?: Digest;
   readonly options: StageOptions;
 }
 
@@ -86,6 +81,12 @@ export interface LayerStage extends BlobFollower, AsyncDisposable {
   merge(blob: string): Promise<StageResult>;
 }
 
+/** A stage that is given bytes in its own thread. */
+export interface FedStage extends LayerStage {
+  /** What would be written cannot be had. */
+  fail(error: unknown): void;
+}
+
 /** Whom a stage tells what. */
 export interface StageListener {
   /** What is odd but not fatal. */
@@ -98,14 +99,11 @@ export interface StageListener {
 export const BASE_STAGE = "0";
 
 /** A stage in this thread. */
-export class LocalStage implements LayerStage {
+export class LocalStage implements FedStage {
   readonly #plan: StagePlan;
   readonly #listener: StageListener;
-  readonly #release: ReleaseChunk | undefined;
-  readonly #stop = new AbortController();
+  readonly #input: StageInput<StagedLayer | undefined>;
   #position = 0;
-  #queue: ByteQueue | undefined;
-  #work: Promise<StagedLayer | undefined> | undefined;
   #hasRoot = false;
 
   /**
@@ -113,9 +111,15 @@ export class LocalStage implements LayerStage {
    * stage is done with.
    */
   constructor(plan: StagePlan, listener: StageListener, release?: ReleaseChunk) {
-    this.#release = release;
     this.#plan = plan;
     this.#listener = listener;
+    this.#input = new StageInput(plan, {
+      extract: (input) => this.#stage(input),
+      onFailure: (error) => {
+        if (!mayBeOfBytes(error)) listener.fail(error);
+      },
+      release,
+    });
   }
 
   get position(): number {
@@ -123,25 +127,20 @@ export class LocalStage implements LayerStage {
   }
 
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    return this.#open().write(chunk);
+    return this.#input.write(chunk);
   }
 
   async close(): Promise<void> {
-    this.#open().close();
-    await this.#work;
+    this.#input.close();
+    await this.#input.work;
   }
 
-  /** What would be written cannot be had. */
   fail(error: unknown): void {
-    this.#open().fail(error);
+    this.#input.fail(error);
   }
 
   async restart(): Promise<void> {
-    const queue = this.#queue;
-    this.#queue = undefined;
-    queue?.fail(new Error("Cannot go on: the bytes were wrong"));
-    await this.#work?.catch(() => {});
-    this.#work = undefined;
+    await this.#input.restart();
     this.#position = 0;
     const { work, index } = this.#plan;
     using tree = openFileTree(work);
@@ -149,13 +148,12 @@ export class LocalStage implements LayerStage {
   }
 
   async read(blob: string): Promise<void> {
-    const { descriptor } = this.#plan;
-    this.#start(await this.#openBlob(blob), { descriptor });
-    await this.#work;
+    await this.#input.read(blob);
+    await this.#input.work;
   }
 
   async merge(blob: string): Promise<StageResult> {
-    const staged = await this.#work;
+    const staged = await this.#input.work;
     const { work, index, options } = this.#plan;
     if (staged !== undefined) {
       const { report, hasRoot } = staged;
@@ -164,60 +162,28 @@ export class LocalStage implements LayerStage {
       using tree = openFileTree(work, backend === undefined ? {} : { backend });
       if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return { report, hasRoot };
     }
-    const { descriptor } = this.#plan;
-    const stream = await this.#openBlob(blob);
-    const root = `${work}/${BASE_STAGE}`;
-    const report = await extractLayer(stream, root, { ...this.#options(), descriptor });
+    const input = await this.#input.open(blob);
+    const report = await extractLayer(input.stream, `${work}/${BASE_STAGE}`, this.#options(input));
     return { report, hasRoot: this.#hasRoot };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const reason = new Error("Cannot go on: the extraction was stopped");
-    this.#stop.abort(reason);
-    this.#queue?.fail(reason);
-    await this.#work?.catch(() => {});
+    await this.#input[Symbol.asyncDispose]();
   }
 
-  async #openBlob(blob: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return await openBlobStream(blob, { reuseMemory: true, signal: this.#stop.signal });
-  }
-
-  #open(): ByteQueue {
-    if (this.#queue === undefined) {
-      this.#queue = new ByteQueue(this.#release);
-      const { mediaType } = this.#plan.descriptor;
-      this.#start(this.#queue.readable, this.#release === undefined ? { mediaType } : {});
-    }
-    return this.#queue;
-  }
-
-  #start(stream: ReadableStream<Uint8Array>, more: Partial<ExtractLayerOptions>): void {
-    this.#work = this.#stage(stream, more);
-    const queue = this.#queue;
-    this.#work.catch((error) => {
-      const isOver = queue !== this.#queue || this.#stop.signal.aborted;
-      if (!isOver && !mayBeOfBytes(error)) this.#listener.fail(error);
-    });
-  }
-
-  async #stage(
-    stream: ReadableStream<Uint8Array>,
-    more: Partial<ExtractLayerOptions>,
-  ): Promise<StagedLayer | undefined> {
+  async #stage(input: LayerInput): Promise<StagedLayer | undefined> {
     const { work, index } = this.#plan;
-    const options = { ...this.#options(), ...more };
+    const options = this.#options(input);
     const root = `${work}/${index}`;
-    if (index > 0) return await stageLayer(stream, root, options);
+    if (index > 0) return await stageLayer(input.stream, root, options);
     // Below the base there is nothing: it is extracted as it stands.
-    const report = await extractLayer(stream, root, options);
+    const report = await extractLayer(input.stream, root, options);
     const none = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
     return { report, hasRoot: this.#hasRoot, ...none };
   }
 
-  #options(): ExtractLayerOptions {
+  #options(input: LayerInput): ExtractLayerOptions {
     const { paths, ...options } = this.#plan.options;
-    const { descriptor: { digest }, diffId } = this.#plan;
-    const { signal } = this.#stop;
     const select: ExtractHandler = paths === undefined ? (header) => header : selectPaths(paths);
     const handler = (header: TarHeader) => {
       this.#position = header.offset;
@@ -225,8 +191,7 @@ export class LocalStage implements LayerStage {
       return select(header);
     };
     const onWarning = (message: string) => this.#listener.warn(message);
-    const promised = diffId === undefined ? {} : { diffId };
-    return { ...options, ...promised, layer: digest, signal, handler, onWarning };
+    return { ...options, ...input.options, handler, onWarning };
   }
 }
 

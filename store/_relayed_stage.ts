@@ -1,31 +1,30 @@
+import type { ReleaseChunk } from "./_byte_queue.ts";
 import { unpackError } from "./_error_transfer.ts";
-import {
-  type LayerStage,
-  LocalStage,
-  type StageListener,
-  type StagePlan,
-  type StageResult,
-} from "./_layer_stage.ts";
+import type { FedStage, LayerStage, StageResult } from "./_layer_stage.ts";
 import type { RelayMessage } from "./_stage_relay.ts";
 
 /** A stage whose bytes come, decompressed, from a relay in another thread. */
 export class RelayedStage implements LayerStage {
-  readonly #stage: LocalStage;
+  readonly #stage: FedStage;
   readonly #port: MessagePort;
   readonly #end = Promise.withResolvers<void>();
 
-  /** Behind a port; `onProgress` is called now and then, with where in the archive it is. */
+  /**
+   * Behind a port.
+   *
+   * @param port The relay is at its other end.
+   * @param openStage Opens the stage, with what is given chunks that it is done with.
+   * @param onProgress Is called now and then, with where in the archive the extraction is.
+   */
   constructor(
-    plan: StagePlan,
-    listener: StageListener,
     port: MessagePort,
+    openStage: (release: ReleaseChunk) => FedStage,
     onProgress: (position: number) => void,
   ) {
-    const release = (chunk: Uint8Array<ArrayBuffer>) => {
+    this.#stage = openStage((chunk) => {
       port.postMessage(chunk, [chunk.buffer]);
       onProgress(this.position);
-    };
-    this.#stage = new LocalStage(plan, listener, release);
+    });
     this.#port = port;
     port.onmessage = ({ data }: MessageEvent<RelayMessage>) => this.#hear(data);
   }

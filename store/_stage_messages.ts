@@ -1,6 +1,7 @@
 import type { TransferredError } from "./_error_transfer.ts";
 import type { StagePlan, StageResult } from "./_layer_stage.ts";
 import type { OverlayPlan } from "./_overlay_stage.ts";
+import type { RelayPlan } from "./_stage_relay.ts";
 
 /** What is asked of a stage in a worker, and answered once. */
 export type StageCall =
@@ -9,9 +10,12 @@ export type StageCall =
 
 /** What a worker is told to open. */
 export type StageOpening =
-  /** With a port, it is the stage behind a relay. */
-  | { readonly kind: "open"; readonly plan: StagePlan; readonly port?: MessagePort }
-  | { readonly kind: "relay"; readonly plan: StagePlan; readonly port: MessagePort }
+  | StagePlanning & { readonly port?: MessagePort }
+  | { readonly kind: "relay"; readonly plan: RelayPlan; readonly port: MessagePort };
+
+/** What becomes of a layer. With a port, its bytes come from a relay. */
+export type StagePlanning =
+  | { readonly kind: "open"; readonly plan: StagePlan }
   | { readonly kind: "overlay"; readonly plan: OverlayPlan };
 
 /** What a worker is told; `stage` says of which stage. */

@@ -1,17 +1,23 @@
-import { openDecompressor } from "../layer/decompressor.ts";
+import { type DecompressOptions, openDecompressor } from "../layer/decompressor.ts";
 import { digestAlgorithm, Digester } from "../spec/digest.ts";
 import { DiffIdMismatchError } from "../spec/errors.ts";
 import { Verifier } from "../spec/verifier.ts";
 import { openBlobStream } from "./_blob_stream.ts";
 import { ByteQueue } from "./_byte_queue.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";
-import type { LayerStage, StageListener, StagePlan, StageResult } from "./_layer_stage.ts";
+import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
+import type { InputLayer } from "./_stage_input.ts";
 
 /** What a relay says to the stage that it is in front of; chunks come back when they are used. */
 export type RelayMessage =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "end" }
   | { readonly kind: "failure"; readonly error: TransferredError };
+
+/** Which layer is decompressed, within what limits; plain data. */
+export interface RelayPlan extends InputLayer {
+  readonly limits: Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow">;
+}
 
 /** So many bytes may be on their way to the other thread before the relay waits. */
 const WINDOW_BYTES = 16777216;
@@ -25,7 +31,7 @@ const CHUNK_BYTES = 1_048_576;
  */
 export class StageRelay implements LayerStage {
   readonly position = 0;
-  readonly #plan: StagePlan;
+  readonly #plan: RelayPlan;
   readonly #listener: StageListener;
   readonly #port: MessagePort;
   readonly #stop = new AbortController();
@@ -35,7 +41,7 @@ export class StageRelay implements LayerStage {
   #inFlight = 0;
   #room: PromiseWithResolvers<void> | undefined;
 
-  constructor(plan: StagePlan, listener: StageListener, port: MessagePort) {
+  constructor(plan: RelayPlan, listener: StageListener, port: MessagePort) {
     this.#plan = plan;
     this.#listener = listener;
     this.#port = port;
@@ -98,10 +104,10 @@ export class StageRelay implements LayerStage {
   }
 
   async #decompress(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    const { descriptor: { mediaType, digest }, diffId, options } = this.#plan;
+    const { descriptor: { mediaType, digest }, diffId, limits } = this.#plan;
     const onWarning = (message: string) => this.#listener.warn(message);
     const memory = () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES));
-    using decompressor = openDecompressor({ ...options, mediaType, onWarning, memory });
+    using decompressor = openDecompressor({ ...limits, mediaType, onWarning, memory });
     const digester = diffId === undefined ? undefined : new Digester(digestAlgorithm(diffId));
     for await (const chunk of stream) {
       for await (const bytes of decompressor.outputs(chunk)) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { keepNativeBackend } from "../layer/native_backend.ts";
+import type { ReleaseChunk } from "./_byte_queue.ts";
 import { packError } from "./_error_transfer.ts";
 import { type LayerStage, LocalStage, type StageResult } from "./_layer_stage.ts";
 import { RelayedStage } from "./_relayed_stage.ts";
@@ -45,10 +46,13 @@ function open(stage: number, opening: StageOpening): LayerStage {
   };
   if (opening.kind === "relay") return new StageRelay(opening.plan, listener, opening.port);
   native ??= keepNativeBackend();
-  if (opening.kind === "overlay") return new OverlayStage(opening.plan, listener);
-  const { plan, port } = opening;
-  if (port === undefined) return new LocalStage(plan, listener);
-  return new RelayedStage(plan, listener, port, (position) => {
+  const openStage = (release?: ReleaseChunk) => {
+    return opening.kind === "overlay"
+      ? new OverlayStage(opening.plan, listener, release)
+      : new LocalStage(opening.plan, listener, release);
+  };
+  if (opening.port === undefined) return openStage();
+  return new RelayedStage(opening.port, openStage, (position) => {
     scope.postMessage({ kind: "taken", stage, bytes: 0, position });
   });
 }

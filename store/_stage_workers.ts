@@ -9,8 +9,15 @@ import {
   type StageResult,
 } from "./_layer_stage.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
-import { SplitStage } from "./_split_stage.ts";
-import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
+import type { InputLayer } from "./_stage_input.ts";
+import { SplitStage, type StagePair } from "./_split_stage.ts";
+import type {
+  FromWorker,
+  StageCall,
+  StageOpening,
+  StagePlanning,
+  ToWorker,
+} from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
 
 /** Of smaller images a thread would start when they are all but extracted. */
@@ -67,36 +74,32 @@ export class StageWorkers implements Disposable {
 
   /** Opens a stage, in the thread that has the least to do. */
   async open(plan: StagePlan, listener: StageListener): Promise<LayerStage> {
-    const { size } = plan.descriptor;
-    const { from, relay } = this.#splitting;
-    const [first, second] = this.#threads.toSorted((a, b) => a.load - b.load);
-    if (first === undefined) return new LocalStage(plan, listener);
-    const other = size >= from && relay === "thread" ? second : undefined;
-    const threads = [first, ...other === undefined ? [] : [other]];
-    for (const thread of threads) thread.load += size / threads.length;
-    const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
-    if (areReady.includes(false)) return new LocalStage(plan, listener);
-    if (size < from) return first.open({ kind: "open", plan }, listener);
-    const { diffId: _diffId, ...unverified } = plan;
-    return new SplitStage(() => {
-      const { port1: port, port2 } = new MessageChannel();
-      // This thread hashes the blob, besides; where the relay is another one, that has time.
-      if (other === undefined) {
-        const stage = first.open({ kind: "open", plan, port }, listener);
-        return { relay: new StageRelay(unverified, listener, port2), stage };
-      }
-      const stage = first.open({ kind: "open", plan: unverified, port }, listener);
-      return { relay: other.open({ kind: "relay", plan, port: port2 }, listener), stage };
-    });
+    const openHere = () => new LocalStage(plan, listener);
+    return await this.#open({ kind: "open", plan }, openHere, listener);
   }
 
   /** Opens the extraction of a layer for overlays, likewise. */
   async openOverlay(plan: OverlayPlan, listener: StageListener): Promise<LayerStage> {
-    const [thread] = this.#threads.toSorted((a, b) => a.load - b.load);
-    if (thread === undefined) return new OverlayStage(plan, listener);
-    thread.load += plan.descriptor.size;
-    if (!await thread.isReady) return new OverlayStage(plan, listener);
-    return thread.open({ kind: "overlay", plan }, listener);
+    const openHere = () => new OverlayStage(plan, listener);
+    return await this.#open({ kind: "overlay", plan }, openHere, listener);
+  }
+
+  async #open(
+    planning: StagePlanning,
+    openHere: () => LayerStage,
+    listener: StageListener,
+  ): Promise<LayerStage> {
+    const { size } = planning.plan.descriptor;
+    const { from, relay } = this.#splitting;
+    const [first, second] = this.#threads.toSorted((a, b) => a.load - b.load);
+    if (first === undefined) return openHere();
+    const other = size >= from && relay === "thread" ? second : undefined;
+    const threads = [first, ...other === undefined ? [] : [other]];
+    for (const thread of threads) thread.load += size / threads.length;
+    const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
+    if (areReady.includes(false)) return openHere();
+    if (size < from) return first.open(planning, listener);
+    return new SplitStage(() => openPair(planning, first, other, listener));
   }
 
   [Symbol.dispose](): void {
@@ -111,6 +114,32 @@ interface Splitting {
   readonly from: number;
   /** Whether they are decompressed in this thread or in another one of the few. */
   readonly relay: "here" | "thread";
+}
+
+/** Opens the stage of a layer in one thread, and its relay in another or else in this one. */
+function openPair(
+  planning: StagePlanning,
+  first: StageThread,
+  other: StageThread | undefined,
+  listener: StageListener,
+): StagePair {
+  const { port1: port, port2 } = new MessageChannel();
+  const { descriptor, diffId } = planning.plan;
+  const relayPlan = { descriptor, limits: planning.kind === "open" ? planning.plan.options : {} };
+  // This thread hashes the blob, besides; where the relay is another one, that has time.
+  if (other === undefined) {
+    const stage = first.open({ ...planning, port }, listener);
+    return { relay: new StageRelay(relayPlan, listener, port2), stage };
+  }
+  const plan = { ...relayPlan, ...(diffId && { diffId }) };
+  const stage = first.open({ ...withoutDiffId(planning), port }, listener);
+  return { relay: other.open({ kind: "relay", plan, port: port2 }, listener), stage };
+}
+
+/** The same, with nothing to verify. */
+function withoutDiffId({ kind, plan }: StagePlanning): StagePlanning {
+  const omit = <Plan extends InputLayer>({ diffId: _diffId, ...rest }: Plan) => rest;
+  return kind === "open" ? { kind, plan: omit(plan) } : { kind, plan: omit(plan) };
 }
 
 const MODULE = new URL("./_stage_worker.ts", import.meta.url);
@@ -165,8 +194,7 @@ class StageThread implements Disposable {
       call: (request) => this.#call(number, request),
     });
     this.#stages.set(number, stage);
-    const ports = opening.kind === "overlay" ? [] : opening.port ?? [];
-    this.#post({ ...opening, stage: number }, [ports].flat());
+    this.#post({ ...opening, stage: number }, opening.port === undefined ? [] : [opening.port]);
     return stage;
   }
 

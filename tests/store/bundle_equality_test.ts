@@ -3,8 +3,11 @@ import {
   ContentStore,
   OverlayBundler,
   overlaySupported,
+  prepareLayers,
   UncompressedBundler,
 } from "../../store/mod.ts";
+import { StageWorkers } from "../../store/_stage_workers.ts";
+import { threadedExtraction } from "../../store/overlay/_threaded_extraction.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { type LayerStack, NAMED_STACKS, randomStack } from "./_layer_stacks.ts";
 import { describeRoot } from "./_root_tree.ts";
@@ -19,11 +22,12 @@ async function checkSupport(): Promise<string | undefined> {
   return support.supported ? undefined : support.reason;
 }
 
-/** Both bundlers' root file systems, entry by entry. */
-async function bothTrees({ layers }: LayerStack) {
+/** Both bundlers' root file systems, entry by entry; layers are extracted in `workers`, if any. */
+async function bothTrees({ layers }: LayerStack, workers?: StageWorkers) {
   await using directory = await makeTempDir({ large: true });
   const store = await ContentStore.open(directory.join("store"));
-  const image = await storeBuilt(store, { layers, compression: "none" });
+  const image = await storeBuilt(store, { layers, compression: workers ? "gzip" : "none" });
+  if (workers) await prepareLayers(store, image, { extract: threadedExtraction(store, workers) });
   // On one file system inode numbers tell which names are one file.
   const overlay = new OverlayBundler(store, { upper: { kind: "disk" } });
   await using mounted = await overlay.bundle(image, "overlay");
@@ -39,5 +43,19 @@ for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
     const [mounted, extracted] = await bothTrees(stack);
 
     assertEquals(mounted, extracted);
+  });
+}
+
+for (const relay of ["here", "thread"] as const) {
+  Deno.test({
+    name: `OverlayBundler makes the same tree of layers whose bytes are relayed ${relay}`,
+    ignore: SUPPORT !== undefined,
+  }, async () => {
+    using workers = new StageWorkers(2, { from: 0, relay });
+    for (const stack of NAMED_STACKS) {
+      const [mounted, extracted] = await bothTrees(stack, workers);
+
+      assertEquals(mounted, extracted, stack.name);
+    }
   });
 }
