@@ -1,3 +1,4 @@
+import { parentPath } from "./extract_path.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Tells paths that are real directories as far as they exist. */
@@ -19,7 +20,7 @@ export class PlainPaths {
   #kind(path: string): "directory" | "absent" | "other" {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    let kind = this.#kind(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+    let kind = this.#kind(parentPath(path));
     if (kind === "directory") {
       const type = this.#tree.status(this.#root === "" ? path : `${this.#root}/${path}`)?.type;
       kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";

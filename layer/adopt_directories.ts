@@ -1,6 +1,7 @@
 import { copyAttributes, settleDirectory } from "./_directory_metadata.ts";
 import { OVERLAY_XATTR } from "./_machine_xattrs.ts";
 import { PlainPaths } from "./_plain_paths.ts";
+import { parentPath } from "./extract_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
@@ -85,7 +86,7 @@ class OpaquePaths {
 
   /** Whether a path is in one. */
   isIn(path: string): boolean {
-    return this.#hides(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+    return this.#hides(parentPath(path));
   }
 
   #hides(path: string): boolean {

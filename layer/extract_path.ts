@@ -33,6 +33,25 @@ export function cleanPath(name: string): EntryPath {
   return { path: parts.join("/"), climbs };
 }
 
+/**
+ * The directory that a clean path is in.
+ *
+ * @param path A path as {@linkcode cleanPath} gives it.
+ * @returns The path of the directory: `""`, the root, of one at the root and of the root itself.
+ *
+ * @example What there must be before a file
+ * ```ts
+ * import { parentPath } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parentPath("etc/ssl/certs"), "etc/ssl");
+ * assertEquals(parentPath("etc"), "");
+ * ```
+ */
+export function parentPath(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
+
 /** Whether no part can be empty, `.` or `..`; most names are so, and there are many. */
 function isClean(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&

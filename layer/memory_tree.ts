@@ -1,5 +1,6 @@
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
+import { parentPath } from "./extract_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -198,7 +199,7 @@ export class MemoryTree implements FileTree {
 
   /** The number of the directory that a path is in, or 0. */
   #directory(path: string): number {
-    const directory = path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+    const directory = parentPath(path);
     if (directory === this.#lastPath) return this.#last;
     let number = this.#nodes.root.ino;
     for (const name of directory === "" ? [] : directory.split("/")) {

@@ -1,3 +1,4 @@
+import { parentPath } from "./extract_path.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Removes what is at `path`, whatever it is; nothing if nothing is there. */
@@ -8,7 +9,7 @@ export function removeTree(tree: FileTree, path: string): void {
     tree.unlink(path);
     return;
   }
-  const parent = tree.status(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+  const parent = tree.status(parentPath(path));
   if (parent?.dev !== status.dev) {
     // What is mounted there is no part of the tree, and not the layer's to remove.
     throw Object.assign(new Deno.errors.Busy(`"${path}" is a mount point`), { code: "EBUSY" });

@@ -1,5 +1,5 @@
 import { ExtractError } from "./errors.ts";
-import { cleanPath } from "./extract_path.ts";
+import { cleanPath, parentPath } from "./extract_path.ts";
 import { extractLayer, type ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { ExtractHandler } from "./extractor.ts";
@@ -102,11 +102,7 @@ export async function stageLayer(
 /** Whether a directory, or one that it is in, is among others. */
 function isWithin(directory: string, others: ReadonlySet<string>): boolean {
   if (others.size === 0) return false;
-  for (
-    let path = directory;
-    path !== "";
-    path = path.slice(0, Math.max(path.lastIndexOf("/"), 0))
-  ) {
+  for (let path = directory; path !== ""; path = parentPath(path)) {
     if (others.has(path)) return true;
   }
   return false;

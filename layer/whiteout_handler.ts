@@ -1,3 +1,4 @@
+import { parentPath } from "./extract_path.ts";
 import type { FileTree } from "./file_tree.ts";
 import { removeTree } from "./remove_tree.ts";
 
@@ -120,7 +121,7 @@ export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): Whiteout
       file?.setXattr(`${namespace}.overlay.whiteout`, YES);
       file?.setTimes(0, 0);
       // The kernel looks for such whiteouts in directories that are marked alone.
-      using directory = tree.open(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+      using directory = tree.open(parentPath(path));
       directory.setXattr(`${namespace}.overlay.opaque`, LOOK_INSIDE);
     },
     hideAll(tree, directory) {

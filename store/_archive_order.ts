@@ -1,3 +1,4 @@
+import { parentPath } from "../layer/extract_path.ts";
 import type { FileStatus } from "../layer/file_tree.ts";
 import type { MemoryTree } from "../layer/memory_tree.ts";
 import type { TarEntryType, TarSegment } from "../layer/tar_header.ts";
@@ -25,7 +26,7 @@ export class ArchiveOrder {
     status: FileStatus,
     segments?: readonly TarSegment[],
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#open(parentOf(path));
+    yield* this.#open(parentPath(path));
     const entry = entryOf(this.#tree, path, status);
     yield tarHeader(segments === undefined ? entry : { ...entry, segments });
   }
@@ -36,7 +37,7 @@ export class ArchiveOrder {
     target: string,
     status: FileStatus,
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    yield* this.#open(parentOf(path));
+    yield* this.#open(parentPath(path));
     const { mode, uid, gid, mtime, mtimeNs } = status;
     yield tarHeader({
       ...{ type: "hardlink", path, linkname: target, mode, uid, gid, size: 0, mtime, mtimeNs },
@@ -49,7 +50,7 @@ export class ArchiveOrder {
     for (const { path, isEmpty } of this.#tree.directories()) {
       if (this.#stages.has(this.#statusOf(path).ino)) continue;
       // An empty one is left as soon as it is written, so nothing need be known of it.
-      yield* this.#open(isEmpty ? parentOf(path) : path);
+      yield* this.#open(isEmpty ? parentPath(path) : path);
       if (isEmpty) yield this.#header(path);
     }
     for (const { path } of this.#tree.directories()) {
@@ -60,7 +61,7 @@ export class ArchiveOrder {
   /** Goes to a directory: the headers of those on the way that have not been written. */
   *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
     if (directory === this.#directory) return;
-    for (let at = this.#directory; !isWithin(directory, at); at = parentOf(at)) {
+    for (let at = this.#directory; !isWithin(directory, at); at = parentPath(at)) {
       const { ino } = this.#statusOf(at);
       // An extractor has given it its times.
       if (this.#stages.get(ino) === "open") this.#stages.set(ino, "left");
@@ -87,10 +88,6 @@ export class ArchiveOrder {
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
     return status;
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -1,3 +1,4 @@
+import { parentPath } from "../../layer/extract_path.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/whiteout_handler.ts";
 import type { LayerKind } from "./layer_kind.ts";
 
@@ -15,7 +16,7 @@ export function layerWhiteouts(namespace: LayerKind["namespace"]): WhiteoutHandl
     ...handler,
     hide(tree, path) {
       handler.hide(tree, path);
-      using directory = tree.open(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));
+      using directory = tree.open(parentPath(path));
       directory.setXattr(`${namespace}.overlay.origin`, new Uint8Array());
     },
   };
