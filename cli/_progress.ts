@@ -49,6 +49,9 @@ export function openProgress(
   return { report() {}, [Symbol.dispose]() {} };
 }
 
+/** The longest that a timer waits; one that is to wait longer does not wait at all. */
+const MAX_INTERVAL_MS = 2_147_483_647;
+
 /**
  * Calls a function at an interval, once there is something to wait for: with its first timer, Deno
  * loads Node's, which takes as long as to find an image in the store.
@@ -59,7 +62,7 @@ class Ticker implements Disposable {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(intervalMs: number, tick: () => void) {
-    this.#intervalMs = intervalMs;
+    this.#intervalMs = Math.min(intervalMs, MAX_INTERVAL_MS);
     this.#tick = tick;
   }
 

@@ -178,6 +178,17 @@ Deno.test("openProgress() sums up from time to time where plain", async () => {
   assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 blobs done\n/);
 });
 
+Deno.test("openProgress() does not sum up before an interval longer than any timer", async () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("plain", notices, 3e9);
+
+  progress.report(sum({ bytes: 500 }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+
+  assertEquals(sink.text, "");
+});
+
 Deno.test("openProgress() draws active blobs and the total on a terminal, and tidies up", async () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
