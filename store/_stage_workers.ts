@@ -1,24 +1,12 @@
 import { keepNativeBackend } from "../layer/native_backend.ts";
 import type { RemoteImage } from "../spec/image.ts";
-import { unpackError } from "./_error_transfer.ts";
-import {
-  type LayerStage,
-  LocalStage,
-  type StageListener,
-  type StagePlan,
-  type StageResult,
-} from "./_layer_stage.ts";
+import { type LayerStage, LocalStage, type StageListener, type StagePlan } from "./_layer_stage.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
-import type { InputLayer } from "./_stage_input.ts";
 import { SplitStage, type StagePair } from "./_split_stage.ts";
-import type {
-  FromWorker,
-  StageCall,
-  StageOpening,
-  StagePlanning,
-  ToWorker,
-} from "./_stage_messages.ts";
+import type { InputLayer } from "./_stage_input.ts";
+import type { StagePlanning } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
+import { mayReadModule, StageThread } from "./_stage_thread.ts";
 
 /** Of smaller images a thread would start when they are all but extracted. */
 const MIN_THREADED_BYTES = 4_194_304;
@@ -26,9 +14,6 @@ const MIN_THREADED_BYTES = 4_194_304;
 const LARGE_SHARE = 0.2;
 /** In smaller images, this thread decompresses before another has started that could. */
 const MIN_RELAYED_BYTES = 134_217_728;
-
-/** So many bytes may be on their way to a stage before its writer has to wait. */
-const WINDOW_BYTES = 1_048_576;
 
 /** A few threads in which stages work; where none can be had, stages work in this thread. */
 export class StageWorkers implements Disposable {
@@ -140,173 +125,4 @@ function openPair(
 function withoutDiffId({ kind, plan }: StagePlanning): StagePlanning {
   const omit = <Plan extends InputLayer>({ diffId: _diffId, ...rest }: Plan) => rest;
   return kind === "open" ? { kind, plan: omit(plan) } : { kind, plan: omit(plan) };
-}
-
-const MODULE = new URL("./_stage_worker.ts", import.meta.url);
-
-/** Whether a thread may read its module, which from a checkout is a file. Nobody is asked. */
-function mayReadModule(): boolean {
-  if (MODULE.protocol !== "file:") return true;
-  return Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
-}
-
-/** What a stage answers. */
-interface Answer {
-  readonly position: number;
-  readonly result?: StageResult;
-}
-
-/** A worker, and what is known of its stages. */
-class StageThread implements Disposable {
-  /** Bytes of all layers that it was given, or its part of them. */
-  load = 0;
-  /** Whether it could be started. */
-  readonly isReady: Promise<boolean>;
-  readonly #worker: Worker | undefined;
-  readonly #stages = new Map<number, WorkerStage>();
-  readonly #calls = new Map<number, PromiseWithResolvers<Answer>>();
-  readonly #started = Promise.withResolvers<boolean>();
-  #count = 0;
-  /** Why it works no more. */
-  #death: Error | undefined;
-
-  constructor() {
-    this.isReady = this.#started.promise;
-    try {
-      this.#worker = new Worker(MODULE, { type: "module" });
-    } catch {
-      // What a thread would do is done in this one, with the same result.
-      this.#started.resolve(false);
-      return;
-    }
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#started.resolve(false);
-      this.#failAll(new Error(`Cannot extract layers in a thread: ${event.message}`));
-    };
-  }
-
-  open(opening: StageOpening, listener: StageListener): LayerStage {
-    const number = ++this.#count;
-    const stage = new WorkerStage(listener, {
-      send: (bytes) => this.#post({ kind: "bytes", stage: number, bytes }, [bytes.buffer]),
-      call: (request) => this.#call(number, request),
-    });
-    this.#stages.set(number, stage);
-    this.#post({ ...opening, stage: number }, opening.port === undefined ? [] : [opening.port]);
-    return stage;
-  }
-
-  [Symbol.dispose](): void {
-    this.#worker?.terminate();
-    this.#started.resolve(false);
-  }
-
-  #post(message: ToWorker, transfer: Transferable[] = []): void {
-    this.#worker?.postMessage(message, transfer);
-  }
-
-  async #call(stage: number, request: StageCall): Promise<Answer> {
-    if (this.#death !== undefined) throw this.#death;
-    const answer = Promise.withResolvers<Answer>();
-    const call = ++this.#count;
-    this.#calls.set(call, answer);
-    this.#post({ kind: "call", stage, call, request });
-    return await answer.promise;
-  }
-
-  #hear(message: FromWorker): void {
-    switch (message.kind) {
-      case "ready":
-        return this.#started.resolve(true);
-      case "taken":
-        return this.#stages.get(message.stage)?.taken(message.bytes, message.position);
-      case "warning":
-        return this.#stages.get(message.stage)?.listener.warn(message.message);
-      case "failure":
-        return this.#stages.get(message.stage)?.listener.fail(unpackError(message.error));
-      case "answer":
-        this.#calls.get(message.call)?.resolve(message);
-        break;
-      case "refusal":
-        this.#calls.get(message.call)?.reject(unpackError(message.error));
-    }
-    this.#calls.delete(message.call);
-  }
-
-  /** The worker has died, which it has no reason to. */
-  #failAll(error: Error): void {
-    this.#death = error;
-    for (const { listener } of this.#stages.values()) listener.fail(error);
-    for (const { reject } of this.#calls.values()) reject(error);
-    this.#calls.clear();
-  }
-}
-
-/** The way from a stage in this thread to the one in a worker. */
-interface StageLine {
-  send(bytes: Uint8Array<ArrayBuffer>): void;
-  call(request: StageCall): Promise<Answer>;
-}
-
-/** A stage whose work is done in a worker. */
-class WorkerStage implements LayerStage {
-  readonly listener: StageListener;
-  position = 0;
-  readonly #line: StageLine;
-  #inFlight = 0;
-  #room: PromiseWithResolvers<void> | undefined;
-
-  constructor(listener: StageListener, line: StageLine) {
-    this.listener = listener;
-    this.#line = line;
-  }
-
-  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    this.#inFlight += chunk.length;
-    this.#line.send(chunk);
-    if (this.#inFlight <= WINDOW_BYTES) return;
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
-  }
-
-  /** Notes that bytes have arrived. */
-  taken(bytes: number, position: number): void {
-    this.position = position;
-    this.#inFlight -= bytes;
-    if (this.#inFlight > WINDOW_BYTES / 2) return;
-    this.#room?.resolve();
-    this.#room = undefined;
-  }
-
-  async close(): Promise<void> {
-    await this.#ask({ kind: "close" });
-  }
-
-  async restart(): Promise<void> {
-    await this.#ask({ kind: "restart" });
-  }
-
-  async read(blob: string): Promise<void> {
-    await this.#ask({ kind: "read", blob });
-  }
-
-  async merge(blob: string): Promise<StageResult> {
-    return await this.#ask({ kind: "merge", blob }) as StageResult;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#ask({ kind: "dispose" });
-    } catch {
-      // A worker that has died has no stages any more, and what failed has been told.
-    }
-  }
-
-  async #ask(request: StageCall): Promise<StageResult | undefined> {
-    const { position, result } = await this.#line.call(request);
-    this.position = position;
-    return result;
-  }
 }
