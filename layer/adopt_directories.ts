@@ -68,7 +68,7 @@ export function adoptDirectories(
 }
 
 /** What a report says of directories that the layer does not describe. */
-type ImpliedDirectories = Pick<
+export type ImpliedDirectories = Pick<
   ExtractReport,
   "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
 >;
