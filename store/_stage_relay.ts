@@ -19,15 +19,19 @@ export interface RelayPlan extends InputLayer {
   readonly limits: Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow">;
 }
 
-/** So many bytes may be on their way to the other thread before the relay waits. */
-const WINDOW_BYTES = 16777216;
+/**
+ * So much memory may be on its way to the other thread before the relay waits: enough for a stretch
+ * of large files, which it has more to do with, and one of small files to make up for each other.
+ */
+const WINDOW_BYTES = 16_777_216;
 
 /** What a chunk of the blob becomes most often fits into one: messages between threads are dear. */
 const CHUNK_BYTES = 1_048_576;
 
 /**
- * Decompresses a layer, and verifies it if its plan says so, for a stage in another thread, so that one large layer keeps
- * two processors busy. Chunks go straight from thread to thread, and their memory comes back.
+ * Decompresses a layer, and verifies it if its plan says so, for a stage in another thread: one
+ * large layer keeps two processors busy. Chunks go straight from thread to thread, and their
+ * memory comes back.
  */
 export class StageRelay implements LayerStage {
   readonly position = 0;
