@@ -101,8 +101,8 @@ function explainPermission({ message }: Error): Explanation {
   const [, wrong = message, flag = "all"] =
     /^(.*), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
   const [, value] = /access to "([^"]+)"$/.exec(wrong) ?? [];
-  // A path is one of many below the directory that the flag should name.
-  const isPath = flag === "read" || flag === "write";
+  // A path is one of many below the directory that the flag should name; some need all there is.
+  const isPath = flag === "read" || flag === "write" || flag === "all";
   const scoped = value === undefined || isPath ? flag : `${flag}=${value}`;
   return {
     wrong,

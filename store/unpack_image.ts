@@ -3,6 +3,7 @@ import { cleanPath } from "../layer/extract_path.ts";
 import type { SkippedEntry } from "../layer/extract_report.ts";
 import type { XattrMode } from "../layer/extractor.ts";
 import type { TreeBackend } from "../layer/file_tree.ts";
+import { keepNativeBackend } from "../layer/native_backend.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
 import type { Ownership } from "../layer/ownership.ts";
 import { StackingExtractor } from "../layer/stacking_extractor.ts";
@@ -141,11 +142,18 @@ export async function unpackImage(
   signal?.throwIfAborted();
   await using root = await UnpackRoot.open(directory, force);
   const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
-  const options = { ...given, ownership };
+  using _native = keepNativeBackend();
+  const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
   if (!root.isEmpty) return await unpackInPlace(store, image, root, paths, options);
   const results = await extractAll(store, image, root, paths, options);
   await root.publish(results.some(({ hasRoot }) => hasRoot), treeOptions(options));
   return sumUp(results);
+}
+
+/** The backend for all that follows, so that a warning comes once, and names the directory. */
+function chooseBackend(directory: string, options: UnpackImageOptions): TreeBackend {
+  using tree = openFileTree(directory, treeOptions(options));
+  return tree.backend;
 }
 
 /** Extracts what is selected into the work directory. */

@@ -71,6 +71,14 @@ Deno.test.each([
       'grant it with --allow-write, or all that a command needs with "oci permissions"',
   },
   {
+    name: "the permission for a file that is not to be had without all",
+    error: new Deno.errors.NotCapable(
+      'Requires all access to "/dev/shm/a", run again with the --allow-all flag',
+    ),
+    line: 'oci: pull a:5000/b: Requires all access to "/dev/shm/a"; ' +
+      'grant it with --allow-all, or all that a command needs with "oci permissions"',
+  },
+  {
     name: "how to mend a file of the store",
     error: new DigestMismatchError({ expected: DIGEST, actual: DIGEST, size: 6, source: '"/a"' }),
     line: `oci: pull a:5000/b: cannot accept the bytes from "/a" as ${DIGEST}: their digest is ` +

@@ -23,7 +23,7 @@ const IMAGE: BuiltImage = buildImage({
 });
 
 /** A registry with an image, and a place for a store and a root. */
-async function setUp(image = IMAGE) {
+async function setUp(image = IMAGE, permissions = ["-A"]) {
   const content = new MemoryContent().add("app", "1", image);
   const server = serveRegistry(content);
   const temp: TempDir = await makeTempDir();
@@ -34,6 +34,7 @@ async function setUp(image = IMAGE) {
     oci: (...args: readonly string[]) => {
       return runOci([...args, "--platform=linux/amd64", "-q"], {
         env: { OCI_STORE: temp.join("store") },
+        permissions,
       });
     },
     async [Symbol.asyncDispose]() {
@@ -56,6 +57,20 @@ Deno.test("oci unpack prints the digest and makes the flattened tree", async () 
   assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
   assertEquals(await Deno.readTextFile(`${box.root}/bin/other`), "tool");
   assert(!await exists(`${box.root}/etc/gone`));
+});
+
+Deno.test("oci unpack warns once where it may not call the C library", async () => {
+  await using box = await setUp(IMAGE, ["-A", "--deny-ffi"]);
+
+  const { code, stderr } = await box.oci("unpack", box.reference, box.root);
+
+  assertEquals(code, 0);
+  const [warning, ...others] = stderr.trimEnd().split("\n");
+  assertStringIncludes(
+    warning ?? "",
+    `oci: warning: "${box.root}" is written without the native backend, as it needs --allow-ffi`,
+  );
+  assertEquals(others, []);
 });
 
 Deno.test("oci unpack leaves the image in the store", async () => {
