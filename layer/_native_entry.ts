@@ -11,13 +11,6 @@ const XATTR = new Uint8Array(65_536);
 const TIMES = new Int32Array(8);
 const TIMES_BYTES = new Uint8Array(TIMES.buffer);
 
-/** What is known of a file that was just made. */
-export interface NewFileStatus {
-  readonly uid: number;
-  readonly gid: number;
-  readonly permissions: number;
-}
-
 /**
  * An entry by its descriptor. One that was opened as a path alone (`O_PATH`), which every type
  * allows, takes its metadata through its name in `/proc/self/fd`: that stands for the very entry
@@ -29,23 +22,14 @@ export class NativeEntry implements TreeFile {
   readonly #fd: number;
   readonly #path: string;
   readonly #isPath: boolean;
-  /** What a new file is like, as long as nothing of it was changed. */
-  #status: NewFileStatus | undefined;
   #procName: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(
-    libc: NativeLibc,
-    fd: number,
-    path: string,
-    isPath: boolean,
-    status?: NewFileStatus,
-  ) {
+  constructor(libc: NativeLibc, fd: number, path: string, isPath: boolean) {
     this.#libc = libc;
     this.#calls = libc.symbols;
     this.#fd = fd;
     this.#path = path;
     this.#isPath = isPath;
-    this.#status = status;
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -65,8 +49,6 @@ export class NativeEntry implements TreeFile {
   }
 
   setOwner(uid: number, gid: number): void {
-    if (this.#status?.uid === uid && this.#status.gid === gid) return;
-    this.#status = undefined;
     const result = this.#isPath
       ? this.#calls.fchownat(this.#fd, EMPTY, uid, gid, AT_EMPTY_PATH)
       : this.#calls.fchown(this.#fd, uid, gid);
@@ -74,7 +56,6 @@ export class NativeEntry implements TreeFile {
   }
 
   setMode(mode: number): void {
-    if (this.#status?.permissions === mode) return;
     const result = this.#isPath
       ? this.#calls.chmod(this.#proc(), mode)
       : this.#calls.fchmod(this.#fd, mode);
@@ -95,8 +76,6 @@ export class NativeEntry implements TreeFile {
   }
 
   setXattr(name: string, value: Uint8Array): void {
-    // It may be an ACL, which changes the permissions.
-    this.#status = undefined;
     const key = cString(name);
     // A pointer to no bytes may be null, which is fine with a length of 0.
     const bytes = value as Uint8Array<ArrayBuffer>;

@@ -7,8 +7,10 @@ import type {
   TreeFile,
   TreeReader,
 } from "./file_tree.ts";
-import { NativeEntry, type NewFileStatus } from "./_native_entry.ts";
+import { type FileQueue, type WaitingFiles, waitingFiles } from "./file_queue.ts";
+import { NativeEntry } from "./_native_entry.ts";
 import { nativeError } from "./_native_error.ts";
+import { NativeFile, type NewFileStatus } from "./_native_file.ts";
 import type { NativeLibc } from "./_native_libc.ts";
 
 const SYS_OPENAT2 = 437n;
@@ -68,14 +70,16 @@ export class NativeTree implements FileTree {
   readonly #statx = new Uint8Array(256);
   readonly #statxView = new DataView(this.#statx.buffer);
   readonly #encoder = new TextEncoder();
+  readonly #files: WaitingFiles | undefined;
   #directory = "";
   #directoryFd: number;
   /** What new files in `#directory` are like: their owner, and permissions that were granted. */
   #newFiles: NewFileStatus | undefined;
 
   /** Opens the root, which must be a directory; owns `libc` from then on. */
-  constructor(root: string, libc: NativeLibc) {
+  constructor(root: string, libc: NativeLibc, files?: FileQueue) {
     this.root = root;
+    this.#files = files === undefined ? undefined : waitingFiles(files);
     this.#libc = libc;
     this.#calls = libc.symbols;
     const how = new BigUint64Array(3);
@@ -176,6 +180,7 @@ export class NativeTree implements FileTree {
   }
 
   openFile(path: string): TreeReader {
+    this.settle();
     // A FIFO or a device must not keep the call waiting.
     const fd = this.#openAt(path, O_RDONLY | O_NONBLOCK);
     const calls = this.#calls;
@@ -200,7 +205,9 @@ export class NativeTree implements FileTree {
     const permissions = (mode & 0o600) === 0o600 ? mode & 0o777 : 0o600;
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
-    return new NativeEntry(this.#libc, fd, path, false, this.#newFileStatus(fd, permissions, path));
+    const status = this.#newFileStatus(fd, permissions, path);
+    const entry = new NativeEntry(this.#libc, fd, path, false);
+    return new NativeFile(entry, status, this.#files, this.#files?.reserve(this, fd, path));
   }
 
   /**
@@ -266,7 +273,19 @@ export class NativeTree implements FileTree {
     this.#check(this.#calls.unlinkat(fd, this.#name, AT_REMOVEDIR), "unlinkat", path);
   }
 
+  settle(): void {
+    this.#files?.settle(this, this.#libc);
+  }
+
   [Symbol.dispose](): void {
+    try {
+      this.settle();
+    } finally {
+      this.#close();
+    }
+  }
+
+  #close(): void {
     for (const fd of this.#directories.values()) this.#calls.close(fd);
     this.#directories.clear();
     this.#calls.close(this.#rootFd);

@@ -102,6 +102,8 @@ export class PureTree implements FileTree {
     Deno.removeSync(this.#at(path));
   }
 
+  settle(): void {}
+
   [Symbol.dispose](): void {
     // Nothing is kept open.
   }

@@ -76,8 +76,8 @@ export class OwnershipError extends ExtractError {
 
 /** Names a place in messages. */
 export function describePlace({ layer, path, offset }: ExtractPlace): string {
+  const name = layer === undefined ? "the layer" : `layer ${layer}`;
+  if (path === "" && offset === 0) return name;
   const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
-  return `${JSON.stringify(shown)} at byte ${offset} of ${
-    layer === undefined ? "the layer" : `layer ${layer}`
-  }`;
+  return `${JSON.stringify(shown)} at byte ${offset} of ${name}`;
 }

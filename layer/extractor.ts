@@ -174,31 +174,31 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Gives directories their modes and times. Call it once, after the last entry.
+   * Gives directories their modes and times, and waits for files that other threads fill. Call it
+   * once, after the last entry.
    *
    * @returns What was done.
-   * @throws {ExtractError} If a directory's metadata cannot be set.
+   * @throws {ExtractError} If a directory's metadata cannot be set, or a file not filled.
    */
   finish(): ExtractReport {
     this.#isFinished = true;
     try {
       this.#names.finish();
+      this.#place = { layer: this.#layer, path: "", offset: 0 };
+      this.#tree.settle();
     } catch (error) {
       throw this.#located(error);
     }
     return this.#report.build();
   }
 
-  /** Ends an extraction that failed: directories that were opened up are closed again. */
+  /** Ends an extraction that failed: directories and files that were opened are closed again. */
   [Symbol.dispose](): void {
     this.#closeFile();
     if (this.#isFinished) return;
     this.#isFinished = true;
-    try {
-      this.#names.finish();
-    } catch {
-      // The extraction has failed already, for a reason that is worth more.
-    }
+    attempt(() => this.#names.finish());
+    attempt(() => this.#tree.settle());
   }
 
   #closeFile(): void {
@@ -240,5 +240,14 @@ export class LayerExtractor implements TarSink, Disposable {
     if (error instanceof OciError || error instanceof Deno.errors.NotCapable) return error;
     if (!(error instanceof Error) || errorCode(error) === undefined) return error;
     return new ExtractError(this.#place, error.message, { cause: error });
+  }
+}
+
+/** Does what an extraction that has failed still has to; its own failure is the one to tell. */
+function attempt(task: () => void): void {
+  try {
+    task();
+  } catch {
+    // That of the extraction has been thrown.
   }
 }

@@ -161,6 +161,9 @@ export class MemoryTree implements FileTree {
     this.unlink(path);
   }
 
+  /** Does nothing: files are filled where they are made. */
+  settle(): void {}
+
   /** Does nothing. */
   [Symbol.dispose](): void {}
 

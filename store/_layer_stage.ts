@@ -2,6 +2,7 @@ import { extractLayer, type ExtractLayerOptions } from "../layer/extract_layer.t
 import { cleanPath } from "../layer/extract_path.ts";
 import type { ExtractReport } from "../layer/extract_report.ts";
 import type { ExtractHandler, XattrMode } from "../layer/extractor.ts";
+import type { FileQueue } from "../layer/file_queue.ts";
 import type { TreeBackend } from "../layer/file_tree.ts";
 import { mergeLayer } from "../layer/merge_layer.ts";
 import { openFileTree } from "../layer/open_tree.ts";
@@ -95,6 +96,14 @@ export interface StageListener {
   fail(error: unknown): void;
 }
 
+/** What a stage has from the thread that it is in. */
+export interface StageParts {
+  /** If what is written has been decompressed, is given the chunks that the stage is done with. */
+  readonly release?: ReleaseChunk;
+  /** With what another thread helps. */
+  readonly files?: FileQueue;
+}
+
 /** The name of the stage that all layers end up in. */
 export const BASE_STAGE = "0";
 
@@ -102,17 +111,15 @@ export const BASE_STAGE = "0";
 export class LocalStage implements FedStage {
   readonly #plan: StagePlan;
   readonly #listener: StageListener;
+  readonly #files: Pick<StageParts, "files">;
   readonly #input: StageInput<StagedLayer | undefined>;
   #position = 0;
   #hasRoot = false;
 
-  /**
-   * Of a plan; `release`, if what is written has been decompressed, is given the chunks that the
-   * stage is done with.
-   */
-  constructor(plan: StagePlan, listener: StageListener, release?: ReleaseChunk) {
+  constructor(plan: StagePlan, listener: StageListener, { release, ...files }: StageParts = {}) {
     this.#plan = plan;
     this.#listener = listener;
+    this.#files = files;
     this.#input = new StageInput(plan, {
       extract: (input) => this.#stage(input),
       onFailure: (error) => {
@@ -191,7 +198,7 @@ export class LocalStage implements FedStage {
       return select(header);
     };
     const onWarning = (message: string) => this.#listener.warn(message);
-    return { ...options, ...input.options, handler, onWarning };
+    return { ...options, ...input.options, ...this.#files, handler, onWarning };
   }
 }
 

@@ -1,8 +1,7 @@
 import { ExtractError } from "../layer/errors.ts";
 import { extractLayer } from "../layer/extract_layer.ts";
 import type { ExtractReport } from "../layer/extract_report.ts";
-import type { ReleaseChunk } from "./_byte_queue.ts";
-import type { FedStage, StageListener, StageResult } from "./_layer_stage.ts";
+import type { FedStage, StageListener, StageParts, StageResult } from "./_layer_stage.ts";
 import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts";
 import { clearDraftRoot } from "./overlay/draft_root.ts";
 import type { LayerExtractionOptions } from "./overlay/layer_extraction.ts";
@@ -19,12 +18,13 @@ export class OverlayStage implements FedStage {
   readonly position = 0;
   readonly #plan: OverlayPlan;
   readonly #listener: StageListener;
+  readonly #files: Pick<StageParts, "files">;
   readonly #input: StageInput<ExtractReport>;
 
-  /** Of a plan; `release` is as for a {@linkcode LocalStage}. */
-  constructor(plan: OverlayPlan, listener: StageListener, release?: ReleaseChunk) {
+  constructor(plan: OverlayPlan, listener: StageListener, { release, ...files }: StageParts = {}) {
     this.#plan = plan;
     this.#listener = listener;
+    this.#files = files;
     this.#input = new StageInput(plan, { extract: (input) => this.#extract(input), release });
   }
 
@@ -66,6 +66,7 @@ export class OverlayStage implements FedStage {
     return await extractLayer(stream, root, {
       ...options,
       ...known,
+      ...this.#files,
       ...(namespace && { whiteouts: layerWhiteouts(namespace) }),
       onWarning: (message) => this.#listener.warn(message),
     });

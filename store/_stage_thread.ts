@@ -1,5 +1,6 @@
 import { unpackError } from "./_error_transfer.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
+import { mayReadModule, startWorker } from "./_start_worker.ts";
 import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 
 /** So many bytes may be on their way to a stage before its writer has to wait. */
@@ -7,10 +8,9 @@ const WINDOW_BYTES = 1_048_576;
 
 const MODULE = new URL("./_stage_worker.ts", import.meta.url);
 
-/** Whether threads may read their module, which from a checkout is a file. Nobody is asked. */
-export function mayReadModule(): boolean {
-  if (MODULE.protocol !== "file:") return true;
-  return Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
+/** Whether threads can be had. */
+export function mayStartThreads(): boolean {
+  return mayReadModule(MODULE);
 }
 
 /** What a stage answers. */
@@ -35,10 +35,8 @@ export class StageThread implements Disposable {
 
   constructor() {
     this.isReady = this.#started.promise;
-    try {
-      this.#worker = new Worker(MODULE, { type: "module" });
-    } catch {
-      // What a thread would do is done in this one, with the same result.
+    this.#worker = startWorker(MODULE);
+    if (this.#worker === undefined) {
       this.#started.resolve(false);
       return;
     }

@@ -4,9 +4,8 @@
  * @module
  */
 import { keepNativeBackend } from "../layer/native_backend.ts";
-import type { ReleaseChunk } from "./_byte_queue.ts";
 import { packError } from "./_error_transfer.ts";
-import { type LayerStage, LocalStage, type StageResult } from "./_layer_stage.ts";
+import { type LayerStage, LocalStage, type StageParts, type StageResult } from "./_layer_stage.ts";
 import { RelayedStage } from "./_relayed_stage.ts";
 import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
@@ -46,13 +45,13 @@ function open(stage: number, opening: StageOpening): LayerStage {
   };
   if (opening.kind === "relay") return new StageRelay(opening.plan, listener, opening.port);
   native ??= keepNativeBackend();
-  const openStage = (release?: ReleaseChunk) => {
+  const openStage = (parts?: StageParts) => {
     return opening.kind === "overlay"
-      ? new OverlayStage(opening.plan, listener, release)
-      : new LocalStage(opening.plan, listener, release);
+      ? new OverlayStage(opening.plan, listener, parts)
+      : new LocalStage(opening.plan, listener, parts);
   };
   if (opening.port === undefined) return openStage();
-  return new RelayedStage(opening.port, openStage, (position) => {
+  return new RelayedStage(opening.port, (release) => openStage({ release }), (position) => {
     scope.postMessage({ kind: "taken", stage, bytes: 0, position });
   });
 }

@@ -1,12 +1,19 @@
 import { keepNativeBackend } from "../layer/native_backend.ts";
 import type { RemoteImage } from "../spec/image.ts";
-import { type LayerStage, LocalStage, type StageListener, type StagePlan } from "./_layer_stage.ts";
+import { HelpedFiles } from "./_helped_files.ts";
+import {
+  type LayerStage,
+  LocalStage,
+  type StageListener,
+  type StageParts,
+  type StagePlan,
+} from "./_layer_stage.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage, type StagePair } from "./_split_stage.ts";
 import type { InputLayer } from "./_stage_input.ts";
 import type { StagePlanning } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
-import { mayReadModule, StageThread } from "./_stage_thread.ts";
+import { mayStartThreads, StageThread } from "./_stage_thread.ts";
 
 /** Of smaller images a thread would start when they are all but extracted. */
 const MIN_THREADED_BYTES = 4_194_304;
@@ -19,8 +26,10 @@ const MIN_RELAYED_BYTES = 134_217_728;
 export class StageWorkers implements Disposable {
   readonly #threads: readonly StageThread[];
   readonly #splitting: Splitting;
-  /** For stages in this thread, each of which opens a tree or two. */
+  /** For stages in this thread, each of which opens a tree or two: what they have in common. */
   readonly #native: Disposable | undefined;
+  readonly #files: HelpedFiles | undefined;
+  readonly #parts: StageParts;
 
   /**
    * As many threads as serve the layers of an image, with what processors there are.
@@ -32,7 +41,7 @@ export class StageWorkers implements Disposable {
     const { hardwareConcurrency: count } = navigator;
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (bytes < MIN_THREADED_BYTES || !mayReadModule()) return new StageWorkers(0);
+    if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new StageWorkers(0);
     const large = sizes.filter((size) => size > bytes * LARGE_SHARE);
     const needed = Math.min(jobs, layers.length);
     // Where there are threads to spare, a large layer gets two.
@@ -55,17 +64,19 @@ export class StageWorkers implements Disposable {
     this.#threads = Array.from({ length: count }, () => new StageThread());
     this.#splitting = splitting;
     this.#native = count === 0 ? keepNativeBackend() : undefined;
+    this.#files = count === 0 ? new HelpedFiles() : undefined;
+    this.#parts = this.#files === undefined ? {} : { files: this.#files.queue };
   }
 
   /** Opens a stage, in the thread that has the least to do. */
   async open(plan: StagePlan, listener: StageListener): Promise<LayerStage> {
-    const openHere = () => new LocalStage(plan, listener);
+    const openHere = () => new LocalStage(plan, listener, this.#parts);
     return await this.#open({ kind: "open", plan }, openHere, listener);
   }
 
   /** Opens the extraction of a layer for overlays, likewise. */
   async openOverlay(plan: OverlayPlan, listener: StageListener): Promise<LayerStage> {
-    const openHere = () => new OverlayStage(plan, listener);
+    const openHere = () => new OverlayStage(plan, listener, this.#parts);
     return await this.#open({ kind: "overlay", plan }, openHere, listener);
   }
 
@@ -90,6 +101,7 @@ export class StageWorkers implements Disposable {
   [Symbol.dispose](): void {
     for (const thread of this.#threads) thread[Symbol.dispose]();
     this.#native?.[Symbol.dispose]();
+    this.#files?.[Symbol.dispose]();
   }
 }
 

@@ -65,6 +65,24 @@ const THREADS: Readonly<Record<string, OpenThreads>> = {
   "each layer in this thread and another": () => new StageWorkers(1, { from: 0, relay: "here" }),
 };
 
+Deno.test(
+  "a thread is started for small files if there are many",
+  { ignore: !isRoot },
+  async () => {
+    await using box = await makeUnpackBox();
+    const files = Array.from({ length: 12_000 }, (_, i) => {
+      return file(`d${i >> 9}/${i}`, `content ${i}`, { mtime: i });
+    });
+    const layers = [tar(...files)];
+    const image = imageOf(fakeLayers(layers, { chunkSize: 65_536 }));
+
+    const { bytes } = await unpackImage(box.store, image, box.root);
+
+    assertEquals(bytes, files.reduce((sum, _, i) => sum + `content ${i}`.length, 0));
+    assertEquals(describeTree(readTree(box.root)), await stacked(layers));
+  },
+);
+
 for (const [where, threads] of Object.entries(THREADS)) {
   for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
     Deno.test({

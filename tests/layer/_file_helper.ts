@@ -1,0 +1,24 @@
+import { FileQueue } from "../../layer/mod.ts";
+
+/** A queue that a worker serves. */
+export interface HelpedQueue extends Disposable {
+  readonly files: FileQueue;
+}
+
+/** Starts the worker, and waits until it serves the queue. */
+export async function helpedQueue(): Promise<HelpedQueue> {
+  const files = new FileQueue();
+  const worker = new Worker(new URL("../../store/_file_worker.ts", import.meta.url), {
+    type: "module",
+  });
+  worker.postMessage(files.memory);
+  const servers = new Int32Array(files.memory, 0, 1);
+  while (Atomics.load(servers, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  return {
+    files,
+    [Symbol.dispose]() {
+      files[Symbol.dispose]();
+      worker.terminate();
+    },
+  };
+}
