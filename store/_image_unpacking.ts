@@ -13,7 +13,7 @@ import type { ContentStore } from "./content_store.ts";
 import type { UnpackImageOptions } from "./unpack_image.ts";
 
 /** Opens the stage of a layer. */
-export type OpenStage = (plan: StagePlan, listener: StageListener) => Promise<LayerStage>;
+export type OpenStage = (plan: StagePlan, listener: StageListener) => LayerStage;
 
 const MAX_BYTES = 21_474_836_480;
 const JOBS = 6;
@@ -64,7 +64,7 @@ export class ImageUnpacking {
     return await this.#each(
       async (layer, index) => {
         const { descriptor, diffId } = layer;
-        const stage = await openStage({ work, index, descriptor, diffId, options }, listener);
+        const stage = openStage({ work, index, descriptor, diffId, options }, listener);
         stages.add(index, stage);
         await this.#fill(layer, stage, stages);
       },

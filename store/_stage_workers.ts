@@ -8,6 +8,7 @@ import {
   type StageParts,
   type StagePlan,
 } from "./_layer_stage.ts";
+import { OpeningStage } from "./_opening_stage.ts";
 import { type OverlayPlan, OverlayStage } from "./_overlay_stage.ts";
 import { SplitStage, type StagePair } from "./_split_stage.ts";
 import type { InputLayer } from "./_stage_input.ts";
@@ -69,22 +70,18 @@ export class StageWorkers implements Disposable {
   }
 
   /** Opens a stage, in the thread that has the least to do. */
-  async open(plan: StagePlan, listener: StageListener): Promise<LayerStage> {
+  open(plan: StagePlan, listener: StageListener): LayerStage {
     const openHere = () => new LocalStage(plan, listener, this.#parts);
-    return await this.#open({ kind: "open", plan }, openHere, listener);
+    return this.#open({ kind: "open", plan }, openHere, listener);
   }
 
   /** Opens the extraction of a layer for overlays, likewise. */
-  async openOverlay(plan: OverlayPlan, listener: StageListener): Promise<LayerStage> {
+  openOverlay(plan: OverlayPlan, listener: StageListener): LayerStage {
     const openHere = () => new OverlayStage(plan, listener, this.#parts);
-    return await this.#open({ kind: "overlay", plan }, openHere, listener);
+    return this.#open({ kind: "overlay", plan }, openHere, listener);
   }
 
-  async #open(
-    planning: StagePlanning,
-    openHere: () => LayerStage,
-    listener: StageListener,
-  ): Promise<LayerStage> {
+  #open(planning: StagePlanning, openHere: () => LayerStage, listener: StageListener): LayerStage {
     const { size } = planning.plan.descriptor;
     const { from, relay } = this.#splitting;
     const [first, second] = this.#threads.toSorted((a, b) => a.load - b.load);
@@ -92,10 +89,12 @@ export class StageWorkers implements Disposable {
     const other = size >= from && relay === "thread" ? second : undefined;
     const threads = [first, ...other === undefined ? [] : [other]];
     for (const thread of threads) thread.load += size / threads.length;
-    const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
-    if (areReady.includes(false)) return openHere();
-    if (size < from) return first.open(planning, listener);
-    return new SplitStage(() => openPair(planning, first, other, listener));
+    const openThere = () => {
+      if (size < from) return first.open(planning, listener);
+      return new SplitStage(() => openPair(planning, first, other, listener));
+    };
+    const areReady = Promise.all(threads.map(({ isReady }) => isReady));
+    return new OpeningStage(areReady.then((all) => all.includes(false) ? openHere() : openThere()));
   }
 
   [Symbol.dispose](): void {

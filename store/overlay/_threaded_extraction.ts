@@ -15,7 +15,7 @@ export function threadedExtraction(
   return async (layer, root, { signal, onWarning, ...options }) => {
     signal?.throwIfAborted();
     const { descriptor, diffId, source } = layer;
-    await using stage = await workers.openOverlay(
+    await using stage = workers.openOverlay(
       { root, descriptor, diffId, options },
       { warn: (message) => onWarning?.(message), fail() {} },
     );
