@@ -1,8 +1,8 @@
-import { OVERLAY_XATTR, SELINUX_XATTR } from "./_machine_xattrs.ts";
 import { errorCode } from "./_native_error.ts";
 import { ExtractError, type ExtractPlace } from "./errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { TreeEntry } from "./file_tree.ts";
+import { isOverlayXattr, SELINUX_XATTR } from "./machine_xattrs.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
 import type { TarHeader } from "./tar_header.ts";
 
@@ -57,7 +57,7 @@ export class EntryMetadata {
     for (const [name, value] of header.xattrs) {
       if (name === SELINUX_XATTR || name === DEFAULT_ACL && header.type === "directory") continue;
       if (name === ROOTLESS_XATTR && this.#ownership === "record") continue;
-      if (OVERLAY_XATTR.test(name)) {
+      if (isOverlayXattr(name)) {
         this.#report.skip(
           header.path,
           `extended attribute "${name}": the overlay file system would take it as its own`,
@@ -71,7 +71,7 @@ export class EntryMetadata {
   /** Removes the attributes of a directory that an entry of the layer describes anew. */
   clearXattrs(entry: TreeEntry, keepOverlay: boolean): void {
     for (const name of entry.listXattrs()) {
-      if (name === SELINUX_XATTR || keepOverlay && OVERLAY_XATTR.test(name)) continue;
+      if (name === SELINUX_XATTR || keepOverlay && isOverlayXattr(name)) continue;
       try {
         entry.removeXattr(name);
       } catch (error) {

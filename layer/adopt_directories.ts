@@ -1,9 +1,9 @@
-import { copyAttributes, settleDirectory } from "./_directory_metadata.ts";
-import { OVERLAY_XATTR } from "./_machine_xattrs.ts";
 import { PlainPaths } from "./_plain_paths.ts";
+import { copyDirectoryMetadata } from "./directory_metadata.ts";
 import { parentPath } from "./extract_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
+import { isOverlayXattr } from "./machine_xattrs.ts";
 import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
 
 /**
@@ -61,8 +61,7 @@ export function adoptDirectories(
   for (const [path, status] of adopted) {
     using source = below.open(path);
     using directory = tree.open(path);
-    copyAttributes(source, directory, (name) => OVERLAY_XATTR.test(name));
-    settleDirectory(directory, status);
+    copyDirectoryMetadata(source, directory, status, isOverlayXattr);
   }
   return true;
 }

@@ -1,5 +1,5 @@
-import { copyAttributes, settleDirectory } from "./_directory_metadata.ts";
 import { PlainPaths } from "./_plain_paths.ts";
+import { copyDirectoryMetadata, settleDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { removeTree } from "./remove_tree.ts";
 import type { StagedLayer } from "./staged_layer.ts";
@@ -106,8 +106,7 @@ class LayerMerge {
     using directory = this.#tree.open(lower);
     if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
     using described = this.#tree.open(staged);
-    copyAttributes(described, directory);
-    settleDirectory(directory, upper);
+    copyDirectoryMetadata(described, directory, upper);
   }
 
   #describes(path: string): boolean {
@@ -191,26 +190,6 @@ export function moveEntry(tree: FileTree, from: string, to: string): void {
   entry.setMode(0o700);
   move();
   if (status !== undefined) entry.setMode(status.mode);
-}
-
-/**
- * Gives a directory the metadata of another one.
- *
- * @param tree A tree that holds both.
- * @param from The directory that has it.
- * @param to The directory that is to have it.
- * @param status What `from` was like when its content was still there.
- */
-export function copyDirectoryMetadata(
-  tree: FileTree,
-  from: string,
-  to: string,
-  status: FileStatus,
-): void {
-  using source = tree.open(from);
-  using target = tree.open(to);
-  copyAttributes(source, target);
-  settleDirectory(target, status);
 }
 
 function marksOf({ whiteouts }: StagedLayer): Marks {

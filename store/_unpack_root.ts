@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
-import { copyDirectoryMetadata, moveEntry } from "../layer/merge_layer.ts";
+import { copyDirectoryMetadata } from "../layer/directory_metadata.ts";
+import { moveEntry } from "../layer/merge_layer.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { BASE_STAGE } from "./_layer_stage.ts";
@@ -86,12 +87,13 @@ export class UnpackRoot implements AsyncDisposable {
     for (const name of described === undefined ? [] : tree.list(stage)) {
       moveEntry(tree, `${stage}/${name}`, name);
     }
+    using root = tree.open("");
     if (described !== undefined && describesRoot) {
-      copyDirectoryMetadata(tree, stage, "", described);
+      using model = tree.open(stage);
+      copyDirectoryMetadata(model, root, described);
     }
     this.#isPublished = true;
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
-    using root = tree.open("");
     // Its owner may be denied by the image to change it.
     root.setMode(mode | 0o700);
     await removeTree(this.work);

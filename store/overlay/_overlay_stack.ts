@@ -1,3 +1,5 @@
+import { copyDirectoryMetadata } from "../../layer/directory_metadata.ts";
+import { isOverlayXattr } from "../../layer/machine_xattrs.ts";
 import { openFileTree } from "../../layer/open_tree.ts";
 import type { ExtractedLayer } from "./layer_resolver.ts";
 
@@ -19,9 +21,6 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
   return [...lowers.values()];
 }
 
-/** Attributes with which the overlay file system marks directories for itself. */
-const OVERLAY_XATTR = /^(trusted|user)\.overlay\./;
-
 /**
  * Makes an upper directory look as the uppermost layer that says something of its root: in an
  * overlay, the upper directory is the root.
@@ -38,11 +37,5 @@ export function dressUpper(upper: string, layers: readonly ExtractedLayer[]): vo
   using modelRoot = modelTree.open("");
   const status = modelTree.status("");
   if (status === undefined) throw new Deno.errors.NotFound(`"${model.path}" is gone`);
-  root.setOwner(status.uid, status.gid);
-  root.setMode(status.mode);
-  for (const name of modelRoot.listXattrs()) {
-    const value = OVERLAY_XATTR.test(name) ? undefined : modelRoot.getXattr(name);
-    if (value !== undefined) root.setXattr(name, value);
-  }
-  root.setTimes(status.mtime, status.mtimeNs);
+  copyDirectoryMetadata(modelRoot, root, status, isOverlayXattr);
 }
