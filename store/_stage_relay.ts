@@ -2,11 +2,9 @@ import { type DecompressOptions, openDecompressor } from "../layer/decompressor.
 import { digestAlgorithm, Digester } from "../spec/digest.ts";
 import { DiffIdMismatchError } from "../spec/errors.ts";
 import { Verifier } from "../spec/verifier.ts";
-import { openBlobStream } from "./_blob_stream.ts";
-import { ByteQueue } from "./_byte_queue.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
-import type { InputLayer } from "./_stage_input.ts";
+import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts";
 
 /** What a relay says to the stage that it is in front of; chunks come back when they are used. */
 export type RelayMessage =
@@ -38,9 +36,7 @@ export class StageRelay implements LayerStage {
   readonly #plan: RelayPlan;
   readonly #listener: StageListener;
   readonly #port: MessagePort;
-  readonly #stop = new AbortController();
-  #queue: ByteQueue | undefined;
-  #work: Promise<void> | undefined;
+  readonly #input: StageInput<void>;
   #spare: ArrayBuffer[] = [];
   #inFlight = 0;
   #room: PromiseWithResolvers<void> | undefined;
@@ -49,23 +45,22 @@ export class StageRelay implements LayerStage {
     this.#plan = plan;
     this.#listener = listener;
     this.#port = port;
+    this.#input = new StageInput(plan, { extract: (input) => this.#relay(input) });
     port.onmessage = ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => this.#taken(data);
   }
 
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
-    return this.#open().write(chunk);
+    return this.#input.write(chunk);
   }
 
   async close(): Promise<void> {
-    this.#open().close();
-    await this.#work;
+    this.#input.close();
+    await this.#input.work;
   }
 
   async read(blob: string): Promise<void> {
-    const { descriptor } = this.#plan;
-    const verifier = new Verifier(descriptor, `"${blob}"`);
-    const { signal } = this.#stop;
-    await this.#relay(await openBlobStream(blob, { reuseMemory: true, verifier, signal }));
+    await this.#input.read(blob);
+    await this.#input.work;
   }
 
   /** A relay that began with wrong bytes is given up for another one. */
@@ -79,48 +74,42 @@ export class StageRelay implements LayerStage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const reason = new Error("Cannot go on: the extraction was stopped");
-    this.#stop.abort(reason);
-    this.#queue?.fail(reason);
+    const end = this.#input[Symbol.asyncDispose]();
     this.#room?.resolve();
-    await this.#work;
+    await end;
     this.#port.close();
   }
 
-  #open(): ByteQueue {
-    if (this.#queue === undefined) {
-      this.#queue = new ByteQueue();
-      this.#work = this.#relay(this.#queue.readable);
-    }
-    return this.#queue;
-  }
-
-  async #relay(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+  async #relay(input: LayerInput): Promise<void> {
     try {
-      await this.#decompress(stream);
+      await this.#decompress(input);
       this.#port.postMessage({ kind: "end" } satisfies RelayMessage);
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (input.options.signal?.aborted) return;
       // The stage knows where in the layer this is.
       const failure: RelayMessage = { kind: "failure", error: packError(error) };
       this.#port.postMessage(failure);
     }
   }
 
-  async #decompress(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    const { descriptor: { mediaType, digest }, diffId, limits } = this.#plan;
+  async #decompress({ stream, options }: LayerInput): Promise<void> {
+    const { descriptor: { mediaType, digest }, limits } = this.#plan;
+    const { descriptor, diffId, signal } = options;
     const onWarning = (message: string) => this.#listener.warn(message);
     const memory = () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES));
     using decompressor = openDecompressor({ ...limits, mediaType, onWarning, memory });
-    const digester = diffId === undefined ? undefined : new Digester(digestAlgorithm(diffId));
+    const verifier = descriptor && new Verifier(descriptor, digest);
+    const digester = diffId && new Digester(digestAlgorithm(diffId));
     for await (const chunk of stream) {
+      verifier?.update(chunk);
       for await (const bytes of decompressor.outputs(chunk)) {
-        this.#stop.signal.throwIfAborted();
+        signal?.throwIfAborted();
         digester?.update(bytes);
         await this.#send(bytes as Uint8Array<ArrayBuffer>);
       }
     }
     await decompressor.finish();
+    verifier?.finish();
     const actual = digester?.digest();
     if (diffId === undefined || actual === undefined || actual === diffId) return;
     throw new DiffIdMismatchError(diffId, actual, digest);
