@@ -53,6 +53,7 @@ export class ArchiveOrder {
       yield* this.#open(isEmpty ? parentPath(path) : path);
       if (isEmpty) yield this.#header(path);
     }
+    if (!this.#stages.values().some((stage) => stage === "late")) return;
     for (const { path } of this.#tree.directories()) {
       if (this.#stages.get(this.#statusOf(path).ino) === "late") yield this.#header(path);
     }

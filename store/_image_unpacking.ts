@@ -18,7 +18,7 @@ export type OpenStage = (plan: StagePlan, listener: StageListener) => LayerStage
 const MAX_BYTES = 21_474_836_480;
 const JOBS = 6;
 /** A layer with a larger share of an image's bytes than this is begun before the others. */
-const LARGE_SHARE = 0.1;
+const EARLY_SHARE = 0.1;
 
 /** Brings the layers of an image into the store and, from there or on their way, to files. */
 export class ImageUnpacking {
@@ -195,7 +195,7 @@ class Stages implements AsyncDisposable {
  */
 function beginningOrder(layers: readonly RemoteLayer[]): readonly number[] {
   const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-  const weight = ({ descriptor: { size } }: RemoteLayer) => size > bytes * LARGE_SHARE ? size : 0;
+  const weight = ({ descriptor: { size } }: RemoteLayer) => size > bytes * EARLY_SHARE ? size : 0;
   // Sorting is stable: layers of equal weight stay in the order of the image.
   return [...layers.entries()].sort(([, a], [, b]) => weight(b) - weight(a)).map(([i]) => i);
 }

@@ -19,7 +19,7 @@ import { mayStartThreads, StageThread } from "./_stage_thread.ts";
 /** Of smaller images a thread would start when they are all but extracted. */
 const MIN_THREADED_BYTES = 4_194_304;
 /** A layer with a larger share of an image's bytes than this is one that others wait for. */
-const LARGE_SHARE = 0.2;
+const SPLIT_SHARE = 0.2;
 /** In smaller images, this thread decompresses before another has started that could. */
 const MIN_RELAYED_BYTES = 134_217_728;
 
@@ -43,14 +43,14 @@ export class StageWorkers implements Disposable {
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new StageWorkers(0);
-    const large = sizes.filter((size) => size > bytes * LARGE_SHARE);
+    const large = sizes.filter((size) => size > bytes * SPLIT_SHARE);
     const needed = Math.min(jobs, layers.length);
     // Where there are threads to spare, a large layer gets two.
     if (large.length * 2 > count) return new StageWorkers(Math.min(count, needed));
     const relay = bytes < MIN_RELAYED_BYTES ? "here" : "thread";
     return new StageWorkers(
       Math.min(count, relay === "here" ? needed : needed + large.length),
-      { from: bytes * LARGE_SHARE, relay },
+      { from: bytes * SPLIT_SHARE, relay },
     );
   }
 

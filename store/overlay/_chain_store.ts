@@ -73,25 +73,26 @@ export class ChainStore {
    * @returns The layer if somebody else has extracted it meanwhile, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
-    return await this.#begin(key, (path) => lockFile(path, { signal })) as Chain | ChainDraft;
+    return await this.#begin<never>(key, (path) => lockFile(path, { signal }));
   }
 
   /** Does as {@linkcode begin} does unless somebody else is extracting the layer. */
   async tryBegin(key: string): Promise<Chain | ChainDraft | undefined> {
-    return await this.#begin(key, tryLockFile);
+    return await this.#begin<undefined>(key, tryLockFile);
   }
 
-  async #begin(
+  /** `None` is what there is in place of a lock that somebody else holds. */
+  async #begin<None extends undefined>(
     key: string,
-    lockName: (path: string) => Promise<Deno.FsFile | undefined>,
-  ): Promise<Chain | ChainDraft | undefined> {
+    lockName: (path: string) => Promise<Deno.FsFile | None>,
+  ): Promise<Chain | ChainDraft | None> {
     // Nobody else may enter, as in bundles.
     await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
     await Deno.mkdir(this.#locks, { recursive: true });
     for (const name of namesOf(key)) {
       const lockPath = `${this.#locks}/chain-${name}.lock`;
       const lock = await lockName(lockPath);
-      if (lock === undefined) return undefined;
+      if (lock === undefined) return lock;
       const release = async () => {
         await removeIfAny(lockPath);
         lock.close();
