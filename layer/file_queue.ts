@@ -3,12 +3,6 @@ import type { NativeLibc } from "./_native_libc.ts";
 
 /** Options for {@linkcode FileQueue}. */
 export interface FileQueueOptions {
-  /**
-   * The memory of the queue, zeros at first.
-   *
-   * @default {new memory}
-   */
-  readonly memory?: SharedArrayBuffer;
   /** Is called once, when a thread that serves the queue would have had a lot to do. */
   readonly onDemand?: () => void;
 }
@@ -40,7 +34,7 @@ export let waitingFiles: (queue: FileQueue) => WaitingFiles;
  * file takes, making its name is one half, content, time and closing are the other. Names come in
  * the order of the archive; for the rest, the order does not matter.
  *
- * Files are filled where they are made as long as no {@linkcode FileServer} serves the queue, and
+ * Files are filled where they are made as long as no thread serves the queue, by `serveFiles`, and
  * when it is full.
  *
  * @example Have another thread fill files
@@ -58,10 +52,10 @@ export let waitingFiles: (queue: FileQueue) => WaitingFiles;
  * ```
  */
 export class FileQueue implements Disposable {
-  /** What a server is to be given. */
-  readonly memory: SharedArrayBuffer;
-  readonly #header: QueueHeader;
-  readonly #slots: readonly FileSlot[];
+  /** What {@linkcode serveFiles} is to be given. */
+  readonly memory: SharedArrayBuffer = new SharedArrayBuffer(QUEUE_BYTES);
+  readonly #header: QueueHeader = new QueueHeader(this.memory);
+  readonly #slots: readonly FileSlot[] = FileSlot.all(this.memory);
   readonly #onDemand: (() => void) | undefined;
   #next = 0;
   /** Files that nobody would have served, and those that nobody was woken for. */
@@ -77,11 +71,7 @@ export class FileQueue implements Disposable {
   }
 
   /** Starts with no files. */
-  constructor(options: FileQueueOptions = {}) {
-    const { memory = new SharedArrayBuffer(QUEUE_BYTES), onDemand } = options;
-    this.memory = memory;
-    this.#header = new QueueHeader(memory);
-    this.#slots = FileSlot.all(memory);
+  constructor({ onDemand }: FileQueueOptions = {}) {
     this.#onDemand = onDemand;
   }
 
