@@ -1,9 +1,10 @@
 import { tmpdir } from "node:os";
 import { join } from "@std/path";
 import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
+import { removeTree } from "../../store/_remove_tree.ts";
 import { buildImage, buildIndex, type Built } from "./image.ts";
 import { runPeer } from "./peers.ts";
-import { makeTempDir, removeTree } from "./temp.ts";
+import { makeTempDir } from "./temp.ts";
 import { dir, file, tar, whiteout } from "./tar.ts";
 
 /** A root file system of Debian, or of what the machine runs, as an image, in an OCI layout. */

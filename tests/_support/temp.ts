@@ -1,4 +1,5 @@
 import { join } from "@std/path";
+import { removeTree } from "../../store/_remove_tree.ts";
 
 /** A directory that is removed when it is disposed of, whatever its content's modes are. */
 export interface TempDir extends AsyncDisposable {
@@ -36,24 +37,5 @@ async function sharedMemory(): Promise<string | undefined> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
-}
-
-/** Removes a tree; directories that may not be read or written are opened up first. */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    await openUp(path);
-    await Deno.remove(path, { recursive: true });
-  }
-}
-
-async function openUp(path: string): Promise<void> {
-  await Deno.chmod(path, 0o700);
-  for await (const entry of Deno.readDir(path)) {
-    if (entry.isDirectory) await openUp(join(path, entry.name));
   }
 }
