@@ -134,13 +134,18 @@ function adviceFor(error: Error): string {
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
   if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
   if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
+  const byCode = adviceByCode(error) ?? adviceByCode(error.cause);
+  if (byCode !== undefined) return byCode;
   if (error.cause !== undefined) return UNKNOWN;
   if (error instanceof StoreError) return "check the path, and the name behind it";
   if (error instanceof RegistryError) return "see each request with --debug";
   // What the documents of an image say cannot be mended here.
-  if (error instanceof SyntaxError) return "ask who made the image";
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && ADVICE_BY_CODE[code] || UNKNOWN;
+  return error instanceof SyntaxError ? "ask who made the image" : UNKNOWN;
+}
+
+function adviceByCode(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" ? ADVICE_BY_CODE[code] : undefined;
 }
 
 /** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { causeLines, errorDocument, errorLine, UsageError } from "../../cli/_errors.ts";
+import { ExtractError } from "../../layer/mod.ts";
 import { ArtifactError, AuthError, NotFoundError, RegistryError } from "../../registry/mod.ts";
 import {
   DigestMismatchError,
@@ -119,6 +120,14 @@ Deno.test.each([
     error: Object.assign(new Error("Read-only file system (os error 30)"), { code: "EROFS" }),
     line: "oci: pull a:5000/b: Read-only file system (os error 30); " +
       "choose another place, with --store if it is that of the store",
+  },
+  {
+    name: "what to do about a disk that became full within a layer",
+    error: new ExtractError({ path: "etc/hosts", offset: 512 }, "No space left on device", {
+      cause: Object.assign(new Error("No space left on device"), { code: "ENOSPC" }),
+    }),
+    line: 'oci: pull a:5000/b: cannot extract "etc/hosts" at byte 512 of the layer: ' +
+      "No space left on device; free some space",
   },
   {
     name: "one line of a message with several",
