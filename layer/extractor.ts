@@ -194,7 +194,7 @@ export class LayerExtractor implements TarSink, Disposable {
 
   /** Ends an extraction that failed: directories and files that were opened are closed again. */
   [Symbol.dispose](): void {
-    this.#closeFile();
+    attempt(() => this.#closeFile());
     if (this.#isFinished) return;
     this.#isFinished = true;
     attempt(() => this.#names.finish());

@@ -1,3 +1,4 @@
+import { QueueHeader } from "../../layer/_file_slots.ts";
 import { FileQueue } from "../../layer/mod.ts";
 
 /** A queue that a worker serves. */
@@ -12,8 +13,8 @@ export async function helpedQueue(): Promise<HelpedQueue> {
     type: "module",
   });
   worker.postMessage(files.memory);
-  const servers = new Int32Array(files.memory, 0, 1);
-  while (Atomics.load(servers, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const header = new QueueHeader(files.memory);
+  while (!header.isServed) await new Promise((resolve) => setTimeout(resolve, 1));
   return {
     files,
     [Symbol.dispose]() {

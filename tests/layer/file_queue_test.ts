@@ -110,6 +110,34 @@ Deno.test(
   },
 );
 
+/** The beginning of a layer, within its only file. */
+async function* cut(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(tar(file("f", noise(20_000))).subarray(0, 8000));
+  throw new Error("cut");
+}
+
+Deno.test(
+  "a file that cannot be closed does not hide why the extraction failed",
+  { ignore },
+  async () => {
+    await using temp = await makeTempDir();
+    await Deno.mkdir(temp.join("full"));
+    mountTmpfs(temp.join("full"), { sizeBytes: 65_536 });
+    try {
+      await Deno.writeFile(temp.join("full", "filler"), new Uint8Array(65_536));
+      using helped = await helpedQueue();
+
+      await assertRejects(
+        () => extractLayer(ReadableStream.from(cut()), temp.join("full"), { files: helped.files }),
+        Error,
+        "cut",
+      );
+    } finally {
+      unmountTree(temp.join("full"));
+    }
+  },
+);
+
 Deno.test("files are filled where they are made while nobody serves the queue", async () => {
   await using temp = await makeTempDir();
   let demands = 0;
