@@ -12,6 +12,13 @@ import { NativeEntry } from "./_native_entry.ts";
 import { nativeError } from "./_native_error.ts";
 import { NativeFile, type NewFileStatus } from "./_native_file.ts";
 import type { NativeLibc } from "./_native_libc.ts";
+import {
+  makeDevice,
+  readStatx,
+  STATX_BASIC_STATS,
+  STATX_BYTES,
+  typeBits,
+} from "./_native_status.ts";
 
 const SYS_OPENAT2 = 437n;
 const AT_FDCWD = -100;
@@ -29,22 +36,9 @@ const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
-const STATX_BASIC_STATS = 0x7ff;
 const EEXIST = 17;
 const ENOENT = 2;
 const ENOTDIR = 20;
-
-/** What `st_mode` says of the type, in the kernel's order. */
-const TYPES: Readonly<Record<number, FileType>> = {
-  0o010000: "fifo",
-  0o020000: "character-device",
-  0o040000: "directory",
-  0o060000: "block-device",
-  0o100000: "file",
-  0o120000: "symlink",
-  0o140000: "socket",
-};
-const TYPE_BITS = new Map(Object.entries(TYPES).map(([bits, type]) => [type, Number(bits)]));
 
 /** Descriptors of directories that are kept open; the limit of a process is 1024 as a rule. */
 const MAX_OPEN_DIRECTORIES = 64;
@@ -67,7 +61,7 @@ export class NativeTree implements FileTree {
   readonly #directories = new Map<string, number>();
   readonly #name = new Uint8Array(PATH_BYTES + 1);
   readonly #other = new Uint8Array(PATH_BYTES + 1);
-  readonly #statx = new Uint8Array(256);
+  readonly #statx = new Uint8Array(STATX_BYTES);
   readonly #statxView = new DataView(this.#statx.buffer);
   readonly #encoder = new TextEncoder();
   readonly #files: WaitingFiles | undefined;
@@ -118,27 +112,7 @@ export class NativeTree implements FileTree {
       if (errno === ENOENT) return undefined;
       throw nativeError(errno, "statx", path);
     }
-    return this.#statxResult();
-  }
-
-  /** What the last call of `statx` has found. */
-  #statxResult(): FileStatus {
-    const view = this.#statxView;
-    const mode = view.getUint16(28, true);
-    return {
-      type: TYPES[mode & 0o170000] ?? "file",
-      mode: mode & 0o7777,
-      uid: view.getUint32(20, true),
-      gid: view.getUint32(24, true),
-      size: Number(view.getBigUint64(40, true)),
-      nlink: view.getUint32(16, true),
-      mtime: Number(view.getBigInt64(112, true)),
-      mtimeNs: view.getUint32(120, true),
-      dev: view.getUint32(136, true) * 0x100000 + view.getUint32(140, true),
-      ino: Number(view.getBigUint64(32, true)),
-      devmajor: view.getUint32(128, true),
-      devminor: view.getUint32(132, true),
-    };
+    return readStatx(this.#statxView);
   }
 
   readLink(path: string): string {
@@ -227,7 +201,7 @@ export class NativeTree implements FileTree {
       "statx",
       path,
     );
-    const { uid, gid, mode } = this.#statxResult();
+    const { uid, gid, mode } = readStatx(this.#statxView);
     const granted = mode === permissions ? (known?.permissions ?? 0) | permissions : 0;
     this.#newFiles = { uid, gid, permissions: granted };
     return { uid, gid, permissions: mode };
@@ -250,7 +224,7 @@ export class NativeTree implements FileTree {
 
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     const fd = this.#locate(path);
-    const mode = (TYPE_BITS.get(type) ?? 0) | 0o600;
+    const mode = typeBits(type) | 0o600;
     const device = makeDevice(devmajor, devminor);
     const result = this.#calls.mknodat(this.#libc.abi.mknodat, fd, this.#name, mode, device);
     return this.#made(result, "mknodat", path);
@@ -396,12 +370,4 @@ export class NativeTree implements FileTree {
   #failure(call: string, path: string): Error {
     return nativeError(this.#libc.errno(), call, path);
   }
-}
-
-/** A device number as the kernel takes it: 12 bits of major, 20 of minor, interleaved. */
-function makeDevice(major: number, minor: number): bigint {
-  const high = BigInt(major);
-  const low = BigInt(minor);
-  return (low & 0xffn) | ((high & 0xfffn) << 8n) | ((low & ~0xffn) << 12n) |
-    ((high & ~0xfffn) << 32n);
 }
