@@ -92,13 +92,13 @@ export class StageRelay implements LayerStage {
     }
   }
 
-  async #decompress({ stream, options }: LayerInput): Promise<void> {
+  async #decompress({ stream, source, options }: LayerInput): Promise<void> {
     const { descriptor: { mediaType, digest }, limits } = this.#plan;
     const { descriptor, diffId, signal } = options;
     const onWarning = (message: string) => this.#listener.warn(message);
     const memory = () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES));
     using decompressor = openDecompressor({ ...limits, mediaType, onWarning, memory });
-    const verifier = descriptor && new Verifier(descriptor, digest);
+    const verifier = descriptor && new Verifier(descriptor, source);
     const digester = diffId && new Digester(digestAlgorithm(diffId));
     for await (const chunk of stream) {
       verifier?.update(chunk);

@@ -1,4 +1,3 @@
-import { keepNativeBackend } from "../layer/native_backend.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { HelpedFiles } from "./_helped_files.ts";
 import {
@@ -27,8 +26,7 @@ const MIN_RELAYED_BYTES = 134_217_728;
 export class StageWorkers implements Disposable {
   readonly #threads: readonly StageThread[];
   readonly #splitting: Splitting;
-  /** For stages in this thread, each of which opens a tree or two: what they have in common. */
-  readonly #native: Disposable | undefined;
+  /** For stages in this thread. */
   readonly #files: HelpedFiles | undefined;
   readonly #parts: StageParts;
 
@@ -64,7 +62,6 @@ export class StageWorkers implements Disposable {
   constructor(count: number, splitting: Splitting = { from: Infinity, relay: "here" }) {
     this.#threads = Array.from({ length: count }, () => new StageThread());
     this.#splitting = splitting;
-    this.#native = count === 0 ? keepNativeBackend() : undefined;
     this.#files = count === 0 ? new HelpedFiles() : undefined;
     this.#parts = this.#files === undefined ? {} : { files: this.#files.queue };
   }
@@ -99,7 +96,6 @@ export class StageWorkers implements Disposable {
 
   [Symbol.dispose](): void {
     for (const thread of this.#threads) thread[Symbol.dispose]();
-    this.#native?.[Symbol.dispose]();
     this.#files?.[Symbol.dispose]();
   }
 }

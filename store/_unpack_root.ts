@@ -1,8 +1,9 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
 import { copyDirectoryMetadata } from "../layer/directory_metadata.ts";
+import type { TreeBackend } from "../layer/file_tree.ts";
 import { moveEntry } from "../layer/merge_layer.ts";
-import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
+import { openFileTree } from "../layer/open_tree.ts";
 import { lstatIfAny } from "./_durable.ts";
 import { BASE_STAGE } from "./_layer_stage.ts";
 import { lockDirectory } from "./_lock_directory.ts";
@@ -79,8 +80,8 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   /** Moves the stage of the base, with all layers in it, to where it is to be. */
-  async publish(describesRoot: boolean, options: OpenFileTreeOptions): Promise<void> {
-    using tree = openFileTree(this.path, options);
+  async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
+    using tree = openFileTree(this.path, { backend });
     const stage = `${this.work.slice(this.path.length + 1)}/${BASE_STAGE}`;
     // An image without layers has no stage.
     const described = tree.status(stage);

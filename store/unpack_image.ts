@@ -4,7 +4,7 @@ import type { SkippedEntry } from "../layer/extract_report.ts";
 import type { XattrMode } from "../layer/extractor.ts";
 import type { TreeBackend } from "../layer/file_tree.ts";
 import { keepNativeBackend } from "../layer/native_backend.ts";
-import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
+import { openFileTree } from "../layer/open_tree.ts";
 import type { Ownership } from "../layer/ownership.ts";
 import { StackingExtractor } from "../layer/stacking_extractor.ts";
 import type { TarLimits } from "../layer/tar_limits.ts";
@@ -146,13 +146,20 @@ export async function unpackImage(
   const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
   if (!root.isEmpty) return await unpackInPlace(store, image, root, paths, options);
   const results = await extractAll(store, image, root, paths, options);
-  await root.publish(results.some(({ hasRoot }) => hasRoot), treeOptions(options));
+  await root.publish(results.some(({ hasRoot }) => hasRoot), options.backend);
   return sumUp(results);
 }
 
+/** Options with the backend that serves them. */
+type ChosenOptions = UnpackImageOptions & { readonly backend: TreeBackend };
+
 /** The backend for all that follows, so that a warning comes once, and names the directory. */
-function chooseBackend(directory: string, options: UnpackImageOptions): TreeBackend {
-  using tree = openFileTree(directory, treeOptions(options));
+function chooseBackend(
+  directory: string,
+  { backend, onWarning }: UnpackImageOptions,
+): TreeBackend {
+  const options = { ...(backend && { backend }), ...(onWarning && { onWarning }) };
+  using tree = openFileTree(directory, options);
   return tree.backend;
 }
 
@@ -162,7 +169,7 @@ async function extractAll(
   image: RemoteImage,
   root: UnpackRoot,
   paths: readonly string[] | undefined,
-  options: UnpackImageOptions,
+  options: ChosenOptions,
 ): Promise<readonly StageResult[]> {
   using workers = StageWorkers.for(image, options.jobs);
   const extract = async (paths?: readonly string[]) => {
@@ -185,7 +192,7 @@ async function extractAll(
   // A path leads through a link, or a hard link out of what is selected: only all of it can tell.
   await root.clear();
   const results = await extract();
-  retainPaths(base, paths, treeOptions(options));
+  retainPaths(base, paths, { backend: options.backend });
   return results;
 }
 
@@ -195,10 +202,10 @@ async function unpackInPlace(
   image: RemoteImage,
   root: UnpackRoot,
   paths: readonly string[] | undefined,
-  options: UnpackImageOptions,
+  options: ChosenOptions,
 ): Promise<UnpackReport> {
-  const { signal, onWarning } = options;
-  using tree = openFileTree(root.path, treeOptions(options));
+  const { signal, backend, onWarning } = options;
+  using tree = openFileTree(root.path, { backend });
   const extractor = new StackingExtractor(tree, {
     ...pickStageOptions(options),
     ...(paths && { handler: selectPaths(paths) }),
@@ -210,10 +217,6 @@ async function unpackInPlace(
   });
   root.keep();
   return sumUp([{ report: extractor.report(), hasRoot: true }]);
-}
-
-function treeOptions({ backend, onWarning }: UnpackImageOptions): OpenFileTreeOptions {
-  return { ...(backend && { backend }), ...(onWarning && { onWarning }) };
 }
 
 function sumUp(results: readonly StageResult[]): UnpackReport {
