@@ -5,6 +5,7 @@ import { LayoutImageCache } from "../cache/layout_image_cache.ts";
 import type { ImageClientOptions } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
 import type { RemoteClient } from "../registry/remote_client.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import { formatPlatform } from "../spec/platform.ts";
@@ -101,7 +102,11 @@ export class Finder implements Disposable {
     try {
       return await puller.image(reference, { ...this.#options, pullPolicy: "Never" });
     } catch (error) {
-      if (this.#options.pullPolicy === "Never" || !(error instanceof NotCachedError)) throw error;
+      const { pullPolicy, onWarning } = this.#options;
+      if (pullPolicy === "Never") throw error;
+      const isDamaged = error instanceof DigestMismatchError;
+      if (isDamaged) onWarning?.(`${error.message}; the registry is asked for it`);
+      if (!isDamaged && !(error instanceof NotCachedError)) throw error;
       return undefined;
     }
   }

@@ -14,6 +14,8 @@ import { TarParser } from "./tar_parser.ts";
 export interface LayerPipelineOptions extends TarLimits, DecompressOptions {
   /** Names the layer in errors. */
   readonly layer?: string | undefined;
+  /** Names where the bytes come from in errors; the layer if absent. */
+  readonly source?: string | undefined;
   /** What the bytes that are pushed must be. */
   readonly descriptor?: Descriptor | undefined;
   /** What the decompressed bytes must be. */
@@ -34,9 +36,9 @@ export class LayerPipeline implements Disposable {
   #isVerified = false;
 
   constructor(sink: TarSink, options: LayerPipelineOptions) {
-    const { descriptor, diffId, layer } = options;
+    const { descriptor, diffId, layer, source = layer } = options;
     this.#options = options;
-    this.#verifier = descriptor === undefined ? undefined : new Verifier(descriptor, layer);
+    this.#verifier = descriptor === undefined ? undefined : new Verifier(descriptor, source);
     this.#decompressor = openDecompressor({ mediaType: descriptor?.mediaType, ...options });
     this.#digester = diffId === undefined ? undefined : new Digester(digestAlgorithm(diffId));
     this.#place = { layer, path: "", offset: 0 };

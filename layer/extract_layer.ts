@@ -16,6 +16,12 @@ export interface ExtractLayerOptions
   readonly descriptor?: Descriptor;
   /** What the decompressed bytes must be; not checked if absent. */
   readonly diffId?: Digest;
+  /**
+   * Names where the bytes come from, in errors: a URL, or a path in quotes.
+   *
+   * @default The layer's name.
+   */
+  readonly source?: string;
   /** Stops the extraction. */
   readonly signal?: AbortSignal;
   /** Is told what is odd but not fatal. */

@@ -1,3 +1,4 @@
+import { DigestMismatchError } from "../spec/errors.ts";
 import type { Verifier } from "../spec/verifier.ts";
 import { StoreError } from "./errors.ts";
 
@@ -14,6 +15,8 @@ export interface BlobStreamOptions {
   readonly reuseMemory?: boolean | undefined;
   /** Is shown each chunk before it is passed on, and the end before the stream closes. */
   readonly verifier?: Verifier | undefined;
+  /** Is told that the bytes are not those that the verifier expects. */
+  readonly onMismatch?: () => void;
   /** Ends the reading with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,7 +26,7 @@ export async function openBlobStream(
   path: string,
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const { offset = 0, length = Infinity, reuseMemory, verifier, signal } = options;
+  const { offset = 0, length = Infinity, reuseMemory, verifier, onMismatch, signal } = options;
   signal?.throwIfAborted();
   // A link would lead out of the store, or out of the layout that is read.
   if (!(await Deno.lstat(path)).isFile) {
@@ -56,6 +59,7 @@ export async function openBlobStream(
         verifier?.finish();
       } catch (error) {
         file.close();
+        if (error instanceof DigestMismatchError) onMismatch?.();
         controller.error(error);
         return;
       }

@@ -1,4 +1,4 @@
-import { LimitError } from "../spec/errors.ts";
+import { DigestMismatchError, LimitError } from "../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import type { BlobFollower, Ingestion } from "./_ingest.ts";
 import type {
@@ -117,6 +117,8 @@ export class ImageUnpacking {
       this.#signal.throwIfAborted();
       await task();
     } catch (error) {
+      // A stage reads the file of a blob, not the store.
+      if (error instanceof DigestMismatchError) this.#store.distrust(error.expected);
       this.#failure.abort(error);
     }
   }

@@ -14,11 +14,9 @@ export interface InputLayer {
 /** The bytes of a layer, and what whoever extracts them is to know. */
 export interface LayerInput {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The blob's path in quotes, for errors, if they come from there. */
-  readonly source?: string;
   readonly options: Pick<
     ExtractLayerOptions,
-    "layer" | "diffId" | "descriptor" | "mediaType" | "signal"
+    "layer" | "source" | "diffId" | "descriptor" | "mediaType" | "signal"
   >;
 }
 
@@ -75,7 +73,7 @@ export class StageInput<T> implements AsyncDisposable {
     const { signal } = this.#stop;
     const stream = await openBlobStream(blob, { reuseMemory: true, signal });
     const { descriptor } = this.#layer;
-    return { ...this.#describe(stream, { descriptor }), source: `"${blob}"` };
+    return this.#describe(stream, { descriptor, source: `"${blob}"` });
   }
 
   /** Ends an extraction of wrong bytes; the next begins anew. */

@@ -1,6 +1,7 @@
+import { DecompressError } from "../layer/decompress_error.ts";
 import { type DecompressOptions, openDecompressor } from "../layer/decompressor.ts";
 import { digestAlgorithm, Digester } from "../spec/digest.ts";
-import { DiffIdMismatchError } from "../spec/errors.ts";
+import { DiffIdMismatchError, DigestMismatchError } from "../spec/errors.ts";
 import { Verifier } from "../spec/verifier.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";
 import type { LayerStage, StageListener, StageResult } from "./_layer_stage.ts";
@@ -89,27 +90,38 @@ export class StageRelay implements LayerStage {
       // The stage knows where in the layer this is.
       const failure: RelayMessage = { kind: "failure", error: packError(error) };
       this.#port.postMessage(failure);
+      // The stage may have met what is wrong in wrong bytes first: this says more.
+      if (error instanceof DigestMismatchError) throw error;
     }
   }
 
-  async #decompress({ stream, source, options }: LayerInput): Promise<void> {
+  async #decompress({ stream, options }: LayerInput): Promise<void> {
     const { descriptor: { mediaType, digest }, limits } = this.#plan;
-    const { descriptor, diffId, signal } = options;
+    const { descriptor, source, diffId, signal } = options;
     const onWarning = (message: string) => this.#listener.warn(message);
     const memory = () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES));
     using decompressor = openDecompressor({ ...limits, mediaType, onWarning, memory });
     const verifier = descriptor && new Verifier(descriptor, source);
     const digester = diffId && new Digester(digestAlgorithm(diffId));
+    let damage: DecompressError | undefined;
     for await (const chunk of stream) {
       verifier?.update(chunk);
-      for await (const bytes of decompressor.outputs(chunk)) {
-        signal?.throwIfAborted();
-        digester?.update(bytes);
-        await this.#send(bytes as Uint8Array<ArrayBuffer>);
+      // Bytes that do not decompress may be others than were promised: the rest of them tells.
+      if (damage !== undefined) continue;
+      try {
+        for await (const bytes of decompressor.outputs(chunk)) {
+          signal?.throwIfAborted();
+          digester?.update(bytes);
+          await this.#send(bytes as Uint8Array<ArrayBuffer>);
+        }
+      } catch (error) {
+        if (verifier === undefined || !(error instanceof DecompressError)) throw error;
+        damage = error;
       }
     }
-    await decompressor.finish();
     verifier?.finish();
+    if (damage !== undefined) throw damage;
+    await decompressor.finish();
     const actual = digester?.digest();
     if (diffId === undefined || actual === undefined || actual === diffId) return;
     throw new DiffIdMismatchError(diffId, actual, digest);

@@ -30,6 +30,15 @@ export class VerifiedMarks {
     }
   }
 
+  /** Forgets a mark: the blob is wrong, though it does not look changed. */
+  remove(digest: Digest): void {
+    try {
+      Deno.removeSync(this.#path(digest));
+    } catch {
+      // There is none, or the store may not be written.
+    }
+  }
+
   /** Records that the blob that `info` describes has been verified. */
   async set(digest: Digest, info: Deno.FileInfo): Promise<void> {
     // Time stamps are as coarse as a tick of the kernel, and shown in milliseconds: a file that

@@ -176,6 +176,16 @@ export class ContentStore {
   }
 
   /**
+   * Forgets that a blob was verified, because whoever read it found that it is wrong: a disk may
+   * lose bits without any sign in the file's times. The next one that asks for it hashes it.
+   *
+   * @param digest The blob.
+   */
+  distrust(digest: Digest): void {
+    this.#marks.remove(digest);
+  }
+
+  /**
    * Reads a small blob whole, and verifies it.
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
@@ -219,7 +229,15 @@ export class ContentStore {
     const path = this.blobPath(digest);
     const whole = offset === 0 && length === undefined;
     const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
-    return await openBlobStream(path, { offset, length, reuseMemory, verifier, signal });
+    const onMismatch = () => this.distrust(digest);
+    return await openBlobStream(path, {
+      offset,
+      length,
+      reuseMemory,
+      verifier,
+      onMismatch,
+      signal,
+    });
   }
 
   /**

@@ -98,9 +98,27 @@ export class StoredLayer implements Layer {
     const { mediaType } = this;
     const { DecompressStream } = await import("../layer/decompress_stream.ts");
     const compressed = await this.compressed(signal && { signal });
-    return compressed
+    const archive = compressed
       .pipeThrough(new DecompressStream({ mediaType, ...limits }))
       .pipeThrough(diffIdStream(this.diffId, this.digest));
+    return ReadableStream.from(this.#explain(archive, signal));
+  }
+
+  /** Bytes that do not decompress may be others than they were: then that is what is wrong. */
+  async *#explain<T>(
+    chunks: AsyncIterable<T>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<T, void, void> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      const { DecompressError } = await import("../layer/decompress_error.ts");
+      if (error instanceof DecompressError) {
+        this.#store.distrust(this.digest);
+        await this.#store.verify(this.descriptor, signal);
+      }
+      throw error;
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { StageWorkers } from "../_stage_workers.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { LayerListener } from "../layer_listener.ts";
@@ -33,6 +34,8 @@ export function threadedExtraction(
       if (ingestion.status === "cached") await stage.read(blob);
       return (await stage.merge(blob)).report;
     } catch (error) {
+      // The stage reads the file of the blob, not the store.
+      if (error instanceof DigestMismatchError) store.distrust(error.expected);
       signal?.throwIfAborted();
       throw error;
     } finally {

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
+import type { Digest } from "../../spec/mod.ts";
+import { ContentStore } from "../../store/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../_support/image.ts";
 import { ROOT, run, runOci } from "../_support/process.ts";
 import { concat, dir, file, hardlink, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
@@ -107,6 +109,21 @@ Deno.test("oci ls lists the flattened tree", async () => {
   ]);
   assertEquals(some.stdout, "data\ndata/new\n");
   assertEquals(one.stdout, "-rwsr-xr-x  2  7:0  4  2020-01-01 00:00  usr/bin/tool\n");
+});
+
+Deno.test("oci ls fetches anew what is damaged in the store", async () => {
+  await using box = await setUp();
+  await box.oci("pull", box.reference);
+  const store = await ContentStore.open(box.temp.join("store"));
+  await Deno.writeFile(store.blobPath(BASE as Digest), new Uint8Array(10));
+
+  const never = await box.oci("ls", "--policy=never", box.reference, "/data");
+  const listed = await box.oci("ls", box.reference, "usr/bin/tool");
+
+  assertEquals([never.code, never.stdout], [1, ""]);
+  assertStringIncludes(never.stderr, "what is damaged in the store is fetched again");
+  assertEquals([listed.code, listed.stdout], [0, "usr/bin/tool\n"]);
+  assertStringIncludes(listed.stderr, "oci: warning: Cannot accept the bytes");
 });
 
 Deno.test("oci ls --json describes each file", async () => {

@@ -4,6 +4,7 @@ import { digestHex, DigestMismatchError, LimitError } from "../../spec/mod.ts";
 import { removeIfAny } from "../../store/_remove_tree.ts";
 import { ContentStore, StoreError } from "../../store/mod.ts";
 import { run } from "../_support/process.ts";
+import { rotBlob } from "../_support/rot.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -217,6 +218,21 @@ Deno.test.each([
 
   if (fits) assertEquals((await read)?.length, 300_000);
   else await assertRejects(() => read, LimitError);
+});
+
+Deno.test("openBlob() finds what a disk has lost, and the blob is not trusted any more", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  await store.putBytes(DESCRIPTOR, BYTES);
+  await rotBlob(store, DESCRIPTOR.digest, 100);
+  assertEquals(await store.verify(DESCRIPTOR), true);
+
+  const stream = await store.openBlob(DESCRIPTOR.digest);
+  await assertRejects(() => new Response(stream).bytes(), DigestMismatchError);
+
+  await assertRejects(() => store.verify(DESCRIPTOR), DigestMismatchError);
+  await store.putBytes(DESCRIPTOR, BYTES);
+  assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
 Deno.test("openBlob() fails in place of closing if the bytes are others", async () => {

@@ -8,9 +8,10 @@ import {
   OciError,
   parsePlatform,
 } from "../../spec/mod.ts";
-import { ContentStore, type Image, readImage, validateImage } from "../../store/mod.ts";
+import { ContentStore, type Image, type Layer, readImage, validateImage } from "../../store/mod.ts";
 import { noise } from "../_support/bytes.ts";
 import { buildImage, buildIndex, type Built, type BuiltImage } from "../_support/image.ts";
+import { rotBlob } from "../_support/rot.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
@@ -30,6 +31,22 @@ Deno.test.each(["none", "gzip", "zstd"] as const)(
 
     assertEquals(tars, TARS);
     await validateImage(image);
+  },
+);
+
+// The first is damage that its decompression stumbles over.
+Deno.test.each([{ at: 11 }, { at: 50_000 }])(
+  "Layer.uncompressed() says that the blob is damaged, at byte $at",
+  async ({ at }) => {
+    const built = buildImage({ layers: [{ tar: TARS[0] as Uint8Array, compression: "gzip" }] });
+    await using stored = await store([built]);
+    const [layer] = (await stored.read(built)).layers as [Layer];
+    await rotBlob(stored.contents, layer.digest, at);
+
+    const archive = await layer.uncompressed();
+
+    await assertRejects(() => new Response(archive).bytes(), DigestMismatchError);
+    await assertRejects(() => stored.contents.verify(layer.descriptor), DigestMismatchError);
   },
 );
 

@@ -12,6 +12,7 @@ import { UnpackError, unpackImage, type UnpackImageOptions } from "../../store/m
 import { ImageUnpacking } from "../../store/_image_unpacking.ts";
 import { StageWorkers } from "../../store/_stage_workers.ts";
 import { fromLayers } from "../_support/layer_source.ts";
+import { rotBlob } from "../_support/rot.ts";
 import { dir, file, hardlink, noise, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { describeTree, readTree } from "../_support/tree.ts";
@@ -119,6 +120,26 @@ for (const [where, threads] of Object.entries(THREADS)) {
       await assertRejects(() => unpackWith(threads, box, layers), DigestMismatchError);
 
       assertEquals(await box.stored(), { blobs: [], parts: [] });
+    });
+  }
+
+  for (const { of, index, at } of WRONG_PARTS) {
+    Deno.test(`unpacking ${where} finds what a disk has lost: ${of}`, async () => {
+      await using box = await makeUnpackBox();
+      const layers = fakeLayers([LARGE, tar(file("e", noise(300_000)))]);
+      await unpackWith(threads, box, layers);
+      await Deno.remove(box.root, { recursive: true });
+      const { descriptor } = layers[index] as FakeLayer;
+      await rotBlob(box.store, descriptor.digest, at);
+
+      const error = await assertRejects(
+        () => unpackWith(threads, box, layers),
+        DigestMismatchError,
+      );
+
+      assertEquals(error.expected, descriptor.digest);
+      assertEquals(error.source, `"${box.store.blobPath(descriptor.digest)}"`);
+      await assertRejects(() => box.store.verify(descriptor), DigestMismatchError);
     });
   }
 

@@ -1,0 +1,12 @@
+import type { Digest } from "../../spec/mod.ts";
+import type { ContentStore } from "../../store/mod.ts";
+import { VerifiedMarks } from "../../store/_verified_marks.ts";
+
+/** Changes a bit of a blob as a failing disk does: without a sign that it was written to. */
+export async function rotBlob(store: ContentStore, digest: Digest, at: number): Promise<void> {
+  const path = store.blobPath(digest);
+  const bytes = await Deno.readFile(path);
+  await Deno.writeFile(path, bytes.with(at, (bytes[at] ?? 0) ^ 1));
+  await Deno.utime(path, 1_000_000, 1_000_000);
+  await new VerifiedMarks(`${store.path}/verified`).set(digest, await Deno.lstat(path));
+}
