@@ -36,10 +36,12 @@ export async function lookUp(
   count: number,
   listing: (index: number) => Promise<LayerListing | undefined>,
 ): Promise<Lookup> {
+  if (goesBack(path)) return "unknown";
   let parts = cleanParts(path.split("/"));
   for (let links = 0; links <= MAX_LINKS; links++) {
     const found = await search(parts, followLast, count, listing);
     if (typeof found !== "object" || "tree" in found) return found;
+    if (goesBack(found.target)) return "unknown";
     const target = found.target.split("/");
     const from = found.target.startsWith("/") ? [] : parts.slice(0, found.depth);
     parts = cleanParts([...from, ...target, ...parts.slice(found.depth + 1)]);
@@ -61,10 +63,16 @@ async function search(
     if (layer === undefined) return "unknown";
     const saying = ask(layer, parts, followLast, described);
     const here = { tree: layer.tree, path: parts.join("/") };
-    if (saying.kind === "has") return here;
+    if (saying.kind === "has") {
+      // What an upper layer has something in is no file, but may be a link.
+      const isSame = implied === undefined || layer.tree.status(here.path)?.type === "directory";
+      return isSame ? here : "unknown";
+    }
     if (saying.kind === "implies") implied ??= here;
     if (saying.kind === "hides") return implied ?? "hidden";
-    if (saying.kind === "link") return saying;
+    if (saying.kind === "link") return implied === undefined ? saying : "unknown";
+    // Through a link of a lower layer it may have, or hide, what is asked for by another path.
+    if (mayGoThroughLinks(layer)) return "unknown";
     described = Math.max(described, describedDepth(layer, parts));
   }
   // All layers have been read: together they may say more, of parents that are links.
@@ -81,7 +89,7 @@ function ask(
     const path = parts.slice(0, depth + 1).join("/");
     const type = tree.status(path)?.type;
     if (type === undefined) {
-      return hides(staged, parts.slice(0, depth + 1)) ? { kind: "hides" } : { kind: "nothing" };
+      return hides(staged, parts) ? { kind: "hides" } : { kind: "nothing" };
     }
     const isLast = depth === parts.length - 1;
     if (type === "directory") {
@@ -107,6 +115,19 @@ function hides({ whiteouts, opaque }: StagedLayer, parts: readonly string[]): bo
     if (name === undefined) return parents.has(directory);
     return prefixes.has(directory === "" ? name : `${directory}/${name}`);
   });
+}
+
+/** Whether a layer takes something for a directory that it does not describe. */
+function mayGoThroughLinks({ tree, staged }: LayerListing): boolean {
+  const { undescribed, whiteouts } = staged;
+  return undescribed.some((path) => path !== "") ||
+    whiteouts.some(({ directory }) => tree.status(directory)?.type !== "directory");
+}
+
+/** Whether a path has `..` after a name, which may be that of a link. */
+function goesBack(path: string): boolean {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.some((part, i) => part === ".." && i > 0 && parts[i - 1] !== "..");
 }
 
 /** How many of the directories of a path a layer describes. */

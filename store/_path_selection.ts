@@ -1,7 +1,7 @@
 import { cleanPath } from "../layer/extract_path.ts";
 import type { ExtractHandler } from "../layer/extractor.ts";
 import type { FileTree } from "../layer/file_tree.ts";
-import { openFileTree, type OpenFileTreeOptions } from "../layer/open_tree.ts";
+import { openFileTree } from "../layer/open_tree.ts";
 import { removeTree } from "../layer/remove_tree.ts";
 import { parseWhiteout } from "../layer/whiteout.ts";
 import { followPath } from "./_follow_path.ts";
@@ -43,17 +43,12 @@ export function hasPaths(root: string, paths: readonly string[]): boolean {
 }
 
 /**
- * Removes from a directory all but the given paths, what is below them, and what leads to them:
+ * Removes from a tree all but the given paths, what is below them, and what leads to them:
  * directories, and the links among them.
  *
  * @throws {UnpackError} If one of the paths is not there.
  */
-export function retainPaths(
-  root: string,
-  paths: readonly string[],
-  options: OpenFileTreeOptions,
-): void {
-  using tree = openFileTree(root, options);
+export function retainPaths(tree: FileTree, paths: readonly string[]): void {
   const whole = new Set<string>();
   const kept = new Set<string>();
   for (const path of paths) {

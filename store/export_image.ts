@@ -1,14 +1,23 @@
+import { cleanPath } from "../layer/extract_path.ts";
 import type { MemoryTree } from "../layer/memory_tree.ts";
 import type { TarHeader, TarSink } from "../layer/tar_header.ts";
 import { TarParser } from "../layer/tar_parser.ts";
 import { tarHeader } from "../layer/tar_writer.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
+import { retainPaths } from "./_path_selection.ts";
 import type { ContentStore } from "./content_store.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
 
 /** Options for {@linkcode exportImage}. */
-export interface ExportImageOptions extends ImageFilesOptions {}
+export interface ExportImageOptions extends ImageFilesOptions {
+  /**
+   * What of the image: these paths, what is below them, and what leads to them.
+   *
+   * @default All of it.
+   */
+  readonly paths?: readonly string[];
+}
 
 /**
  * Writes the flattened file system of an image as a tar archive, in the pax format: what a
@@ -26,7 +35,8 @@ export interface ExportImageOptions extends ImageFilesOptions {}
  * @param store Where layers are kept.
  * @param image The image; what of it is not in the store is taken from where it is.
  * @param options How to stop, and whom to tell.
- * @returns The archive. It is complete and right if it closes.
+ * @returns The archive. It is complete and right if it closes; it fails with an
+ * `UnpackError` if the image has nothing at one of the paths.
  *
  * @example Export an image of a store
  * ```ts no-assert
@@ -44,7 +54,7 @@ export function exportImage(
   options: ExportImageOptions = {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const files = new ImageFiles(store, image, options);
-  return ReadableStream.from(gather(writeImage(files, image.layers.length, options.signal)));
+  return ReadableStream.from(gather(writeImage(files, image.layers.length, options)));
 }
 
 const CHUNK_BYTES = 65_536;
@@ -78,9 +88,10 @@ async function* gather(
 async function* writeImage(
   files: ImageFiles,
   layers: number,
-  signal: AbortSignal | undefined,
+  { paths, signal }: ExportImageOptions,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const tree = await files.tree();
+  if (paths !== undefined) retainPaths(tree, paths.map((path) => cleanPath(path).path));
   const order = new ArchiveOrder(tree);
   const contents = new Contents(tree);
   const root = tree.status("");

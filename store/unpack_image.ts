@@ -1,4 +1,5 @@
 import { ExtractError } from "../layer/errors.ts";
+import { extractLayer } from "../layer/extract_layer.ts";
 import { cleanPath } from "../layer/extract_path.ts";
 import type { SkippedEntry } from "../layer/extract_report.ts";
 import type { XattrMode } from "../layer/extractor.ts";
@@ -6,17 +7,15 @@ import type { TreeBackend } from "../layer/file_tree.ts";
 import { keepNativeBackend } from "../layer/native_backend.ts";
 import { openFileTree } from "../layer/open_tree.ts";
 import type { Ownership } from "../layer/ownership.ts";
-import { StackingExtractor } from "../layer/stacking_extractor.ts";
 import type { TarLimits } from "../layer/tar_limits.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";
-import { hasPaths, retainPaths, selectPaths } from "./_path_selection.ts";
+import { hasPaths, retainPaths } from "./_path_selection.ts";
 import { StageWorkers } from "./_stage_workers.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "./content_store.ts";
-import { StoredLayer } from "./image.ts";
 import type { LayerListener } from "./layer_listener.ts";
 
 /** Options for {@linkcode unpackImage}. */
@@ -106,8 +105,8 @@ export interface UnpackReport {
  *
  * All this happens in a directory of its own inside `directory`; what is in it gets its place
  * when all digests are right. So a failure leaves nothing behind; what a process leaves that is
- * killed, the next removes. Where `force` allows what is there to be replaced, layers are extracted
- * over it in place, and a failure leaves what was done.
+ * killed, the next removes. Where `force` allows what is there to be replaced, what the layers
+ * come to is extracted over it in place, and a failure leaves what was done.
  *
  * @param store Where layers are kept.
  * @param image The image; what of it is not in the store is taken from where it is.
@@ -192,11 +191,15 @@ async function extractAll(
   // A path leads through a link, or a hard link out of what is selected: only all of it can tell.
   await root.clear();
   const results = await extract();
-  retainPaths(base, paths, { backend: options.backend });
+  using tree = openFileTree(base, { backend: options.backend });
+  retainPaths(tree, paths);
   return results;
 }
 
-/** Lays an image over what there is, a layer after the other. */
+/**
+ * Lays an image over what there is. What its layers hide is what is below them in the image: of
+ * what the directory had, only that goes which the image has by the same name.
+ */
 async function unpackInPlace(
   store: ContentStore,
   image: RemoteImage,
@@ -205,18 +208,14 @@ async function unpackInPlace(
   options: ChosenOptions,
 ): Promise<UnpackReport> {
   const { signal, backend, onWarning } = options;
+  await new ImageUnpacking(store, image, options).bring(() => Promise.resolve());
+  const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
+  const { exportImage } = await import("./export_image.ts");
+  const archive = exportImage(store, image, { ...common, ...(paths && { paths }) });
   using tree = openFileTree(root.path, { backend });
-  const extractor = new StackingExtractor(tree, {
-    ...pickStageOptions(options),
-    ...(paths && { handler: selectPaths(paths) }),
-    ...(signal && { signal }),
-    ...(onWarning && { onWarning }),
-  });
-  await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
-    await extractor.extract(new StoredLayer(store, descriptor, diffId));
-  });
+  const report = await extractLayer(archive, tree, { ...pickStageOptions(options), ...common });
   root.keep();
-  return sumUp([{ report: extractor.report(), hasRoot: true }]);
+  return sumUp([{ report, hasRoot: true }]);
 }
 
 function sumUp(results: readonly StageResult[]): UnpackReport {

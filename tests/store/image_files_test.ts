@@ -3,7 +3,17 @@ import { applyLayers, type FileStatus } from "../../layer/mod.ts";
 import type { RemoteImage } from "../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../store/mod.ts";
 import { fromLayers } from "../_support/layer_source.ts";
-import { dir, file, hardlink, noise, sparse, symlink, tar } from "../_support/tar.ts";
+import {
+  dir,
+  file,
+  hardlink,
+  noise,
+  opaque,
+  sparse,
+  symlink,
+  tar,
+  whiteout,
+} from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { describeTree, readTree, type TreeEntryState } from "../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "./_layer_stacks.ts";
@@ -109,6 +119,38 @@ for (const { name, layers } of STACKS) {
     },
   });
 }
+
+// Layers that do not describe the directories that they have or hide something in.
+Deno.test.each([
+  { layers: [tar(file("x", "old")), tar(file("x/y", "new"))], path: "x", type: "directory" },
+  { layers: [tar(dir("a"), file("a/c", "1")), tar(opaque("a"))], path: "a/c", type: undefined },
+  { layers: [tar(dir("a"), file("a/c", "1")), tar(whiteout("a/c"))], path: "a/c", type: undefined },
+  {
+    layers: [tar(dir("a"), dir("a/b"), file("a/b/c", "1")), tar(opaque("a"))],
+    path: "a/b/c",
+    type: undefined,
+  },
+  {
+    layers: [tar(dir("u"), file("u/f", "1"), symlink("l", "u")), tar(whiteout("l/f"))],
+    path: "u/f",
+    type: undefined,
+  },
+  {
+    layers: [tar(dir("u"), file("u/f", "1"), symlink("l", "u")), tar(symlink("l/f", "new"))],
+    path: "u/f",
+    type: "symlink",
+  },
+  {
+    layers: [tar(dir("u"), dir("u/v"), file("u/f", "1"), symlink("l", "u/v"), dir("f"))],
+    path: "l/../f",
+    type: "file",
+  },
+])("ImageFiles.find() finds $type at $path", async ({ layers, path, type }) => {
+  await using box = await makeUnpackBox();
+  const files = new ImageFiles(box.store, imageOf(fakeLayers(layers)));
+
+  assertEquals((await files.find(path, false))?.status.type, type);
+});
 
 Deno.test("ImageFiles reads files, whichever layer has them, with their holes", async () => {
   await using box = await makeUnpackBox();

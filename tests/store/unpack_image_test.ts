@@ -13,7 +13,7 @@ import { ImageUnpacking } from "../../store/_image_unpacking.ts";
 import { StageWorkers } from "../../store/_stage_workers.ts";
 import { fromLayers } from "../_support/layer_source.ts";
 import { rotBlob } from "../_support/rot.ts";
-import { dir, file, hardlink, noise, tar, whiteout } from "../_support/tar.ts";
+import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { describeTree, readTree } from "../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "./_layer_stacks.ts";
@@ -280,20 +280,68 @@ Deno.test({
   },
 });
 
-Deno.test("unpackImage() with force lays the image over what is there", async () => {
+/** A directory of somebody's, with names that an image has as well. */
+async function makeOwn(root: string): Promise<void> {
+  await Deno.mkdir(`${root}/var`, { recursive: true });
+  for (const path of ["a", "gone", "var/mine"]) await Deno.writeTextFile(`${root}/${path}`, "mine");
+}
+
+const OVERLAID = [
+  tar(file("a", "x"), file("gone", "x"), dir("var"), file("var/old", "x")),
+  tar(whiteout("gone"), dir("var"), opaque("var"), file("var/new", "x")),
+  tar(dir("usr"), file("usr/a", "x"), hardlink("usr/b", "usr/a"), symlink("bin", "usr")),
+];
+
+Deno.test.each([
+  {
+    title: "what an image hides is its own",
+    paths: undefined,
+    files: { "bin/a": "x", a: "x", gone: "mine", "var/mine": "mine", "var/new": "x" },
+    absent: ["var/old"],
+  },
+  {
+    title: "what is not selected stays as it was",
+    paths: ["usr/a"],
+    files: { "usr/a": "x", a: "mine", gone: "mine", "var/mine": "mine" },
+    absent: ["usr/b", "bin", "var/new"],
+  },
+  {
+    title: "a hard link comes without its first name",
+    paths: ["usr/b"],
+    files: { "usr/b": "x" },
+    absent: ["usr/a"],
+  },
+  {
+    title: "a path leads through links",
+    paths: ["bin/a"],
+    files: { "usr/a": "x", "bin/a": "x" },
+    absent: ["usr/b"],
+  },
+])("unpackImage() with force: $title", async ({ paths, files, absent }) => {
   await using box = await makeUnpackBox();
-  await Deno.mkdir(box.root);
-  await Deno.writeTextFile(`${box.root}/mine`, "1");
-  await Deno.writeTextFile(`${box.root}/gone`, "2");
-  const image = imageOf(fakeLayers([tar(file("a", "x")), tar(whiteout("gone"))]));
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers(OVERLAID));
 
-  const report = await unpackImage(box.store, image, box.root, { force: true });
+  await unpackImage(box.store, image, box.root, { force: true, ...(paths && { paths }) });
 
-  assertEquals(report.entries, 2);
-  assertEquals((await Array.fromAsync(Deno.readDir(box.root))).map(({ name }) => name).sort(), [
-    "a",
-    "mine",
-  ]);
+  for (const [path, text] of Object.entries(files)) {
+    assertEquals(await Deno.readTextFile(`${box.root}/${path}`), text, path);
+  }
+  for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
+});
+
+Deno.test("unpackImage() with force refuses a path that the image does not have", async () => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const options = { force: true, paths: ["no/such"] };
+
+  await assertRejects(
+    () => unpackImage(box.store, imageOf(fakeLayers(OVERLAID)), box.root, options),
+    UnpackError,
+    "nothing there",
+  );
+
+  assertEquals((await namesIn(box.root)).sort(), ["a", "gone", "var"]);
 });
 
 Deno.test("unpackImage() of an image without layers makes an empty directory", async () => {
