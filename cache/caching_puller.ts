@@ -4,7 +4,7 @@ import type { ImageClient, ImageClientOptions, ImagePullPolicy } from "../regist
 import { formatReference, type Reference } from "../registry/reference.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import type { Digest } from "../spec/digest.ts";
-import { DigestMismatchError } from "../spec/errors.ts";
+import { DigestMismatchError, PlatformError } from "../spec/errors.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "../spec/platform.ts";
 import { platformFit } from "../spec/platform_choice.ts";
@@ -166,6 +166,9 @@ export class CachingPuller implements ImageClient {
       return { state: "complete", digest, image };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
+      // The tag may stand for another index by now.
+      const mayChange = reference.digest === undefined && options.pullPolicy !== "Never";
+      if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
     }
   }

@@ -148,6 +148,31 @@ Deno.test("image() fetches another platform of an index that is there", async ()
   );
 });
 
+Deno.test.each(
+  [
+    { pullPolicy: "IfNotPresent", asks: true },
+    { pullPolicy: "Always", asks: true },
+    { pullPolicy: "Newer", asks: true },
+    { pullPolicy: "Never", asks: false },
+  ] as const,
+)(
+  "image() with $pullPolicy when the index that is there lacks the platform",
+  async ({ pullPolicy, asks }) => {
+    const old = buildIndex([IMAGE]);
+    await using cache = await cacheIn("absent", old);
+    await cache.puller.image(REFERENCE, { platform: "linux/amd64" });
+    cache.client.serve(buildIndex([IMAGE, image(3, "linux/arm64")]));
+    const options = { pullPolicy, platform: "linux/arm64" };
+    const pinned = { ...REFERENCE, digest: old.descriptor.digest };
+
+    await assertRejects(() => cache.puller.image(pinned, options), PlatformError, "linux/amd64");
+    const pulled = cache.puller.image(REFERENCE, options);
+
+    if (asks) assertEquals((await pulled).platform.architecture, "arm64");
+    else await assertRejects(() => pulled, PlatformError, "linux/amd64");
+  },
+);
+
 Deno.test("image() with Newer uses the cache, with a warning, when nobody answers", async () => {
   await using cache = await cacheIn("complete");
   cache.client.failure = OFFLINE;
