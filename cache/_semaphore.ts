@@ -24,7 +24,9 @@ export class Semaphore {
   async #turn(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => {
-      this.#waiting.splice(this.#waiting.indexOf(resolve), 1);
+      const at = this.#waiting.indexOf(resolve);
+      // Its turn may have come at the same time.
+      if (at >= 0) this.#waiting.splice(at, 1);
       reject(signal?.reason);
     };
     this.#waiting.push(resolve);

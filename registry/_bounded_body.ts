@@ -25,29 +25,32 @@ export async function readBoundedBody(
   return bytes;
 }
 
-/** Reads at most `maxBytes` and says whether that was all. */
+/** Memory for a body to begin with: most documents fit into it. */
+const FIRST_BYTES = 16_384;
+
+/**
+ * Reads at most `maxBytes` and says whether that was all. Chunks are copied: each may be a view of
+ * much more memory than it has bytes, and a registry can send a byte at a time.
+ */
 export async function readUpTo(
   source: ByteSource,
   maxBytes: number,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly isWhole: boolean }> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let memory = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
   let size = 0;
   for (;;) {
     const chunk = await source.read();
-    if (chunk === undefined) return { bytes: concat(chunks, size), isWhole: true };
+    if (chunk === undefined) return { bytes: memory.slice(0, size), isWhole: true };
     const kept = chunk.subarray(0, maxBytes - size);
-    chunks.push(kept);
+    if (size + kept.length > memory.length) {
+      const larger = new Uint8Array(
+        Math.min(maxBytes, Math.max(memory.length * 2, size + kept.length)),
+      );
+      larger.set(memory.subarray(0, size));
+      memory = larger;
+    }
+    memory.set(kept, size);
     size += kept.length;
-    if (kept.length < chunk.length) return { bytes: concat(chunks, size), isWhole: false };
+    if (kept.length < chunk.length) return { bytes: memory.slice(0, size), isWhole: false };
   }
-}
-
-function concat(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

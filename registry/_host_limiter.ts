@@ -71,7 +71,9 @@ export class HostLimiter {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting: Waiting = { start: resolve };
     const stop = () => {
-      this.#queue.splice(this.#queue.indexOf(waiting), 1);
+      const at = this.#queue.indexOf(waiting);
+      // Its turn may have come at the same time.
+      if (at >= 0) this.#queue.splice(at, 1);
       reject(signal?.reason);
     };
     this.#queue.push(waiting);

@@ -42,6 +42,7 @@ export class Http implements Disposable {
     const timeoutMs = Math.min(stallTimeoutMs, request.timeoutMs ?? Infinity);
     signal?.throwIfAborted();
     const client = this.#client(tls);
+    const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
     let isStalled = false;
     const timer = setTimeout(() => {
@@ -49,9 +50,6 @@ export class Http implements Disposable {
       controller.abort();
     }, timeoutMs);
     const started = performance.now();
-    const headers = new Headers({ ...request.headers, "user-agent": userAgent });
-    // The bytes are hashed as they are stored in the registry: nobody may encode them again.
-    headers.set("accept-encoding", "identity");
     try {
       const response = await fetch(url, {
         method,
@@ -103,6 +101,22 @@ export class Http implements Disposable {
     const durationMs = Math.round(performance.now() - started);
     this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
   }
+}
+
+/** The headers of a request; an error does not show the value that cannot be one. */
+function headersOf(values: Readonly<Record<string, string>>, task: string): Headers {
+  let headers: Headers;
+  try {
+    headers = new Headers(values);
+  } catch {
+    throw new TypeError(
+      `Cannot ${task}: a header of the request, such as the credential, has characters that ` +
+        "HTTP does not carry; look for line ends in it, and for others than ASCII",
+    );
+  }
+  // The bytes are hashed as they are stored in the registry: nobody may encode them again.
+  headers.set("accept-encoding", "identity");
+  return headers;
 }
 
 function rateLimitOf(headers: Headers): Pick<RequestLog, "rateLimit"> {

@@ -36,3 +36,17 @@ Deno.test("Semaphore refuses a task that has been stopped already", async () => 
 
   assertEquals(await acquired.catch((error) => error), reason);
 });
+
+Deno.test("Semaphore keeps the others of a task that is stopped as its turn comes", async () => {
+  const semaphore = new Semaphore(1);
+  const controller = new AbortController();
+  const first = await semaphore.acquire();
+  const second = semaphore.acquire(controller.signal).catch(() => undefined);
+  const third = semaphore.acquire();
+
+  first[Symbol.dispose]();
+  controller.abort();
+  (await second)?.[Symbol.dispose]();
+
+  using _permit = await third;
+});

@@ -158,6 +158,20 @@ Deno.test("RemoteClient sends a registry token as it is", async () => {
   assertEquals(auth.exchanges.length, 0);
 });
 
+Deno.test("RemoteClient does not show a registry token that no header can have", async () => {
+  const { scene } = tokenScene({ registryTokens: ["given"], anonymous: false });
+  await using _ = scene;
+  using client = testClient();
+
+  const error = await assertRejects(
+    () => client.resolve(scene.reference, { auth: { registryToken: "s3cret\nx" } }),
+    TypeError,
+    "line ends",
+  );
+
+  assert(!`${Deno.inspect(error)}`.includes("s3cret"));
+});
+
 Deno.test.each<{ member: "token" | "access_token" | "both" }>([
   { member: "token" },
   { member: "access_token" },

@@ -83,3 +83,17 @@ Deno.test("HostLimiter.ready() waits for the end of a pause", async () => {
 
   assertEquals(clock.pauses, [5_000]);
 });
+
+Deno.test("HostLimiter keeps the others of a request that is stopped as its turn comes", async () => {
+  const limiter = new HostLimiter(1, new FakeClock());
+  const controller = new AbortController();
+  const first = await limiter.acquire();
+  const second = limiter.acquire(controller.signal).catch(() => undefined);
+  const third = limiter.acquire();
+
+  first[Symbol.dispose]();
+  controller.abort();
+  (await second)?.[Symbol.dispose]();
+
+  using _place = await third;
+});
