@@ -11,8 +11,8 @@ import type {
 /**
  * A tree through Deno's own API. It relies on the caller having looked at each parent, and on
  * nobody else changing the tree meanwhile. It makes devices with the program `mknod` if it may
- * run that, sets no extended attributes, keeps times to the millisecond, and knows no names that
- * are not UTF-8.
+ * run that, sets no extended attributes, keeps times to the millisecond (before 1970 those of all
+ * but files to the second), and knows no names that are not UTF-8.
  */
 export class PureTree implements FileTree {
   readonly backend = "pure";
@@ -133,7 +133,8 @@ class PureEntry implements TreeEntry {
   }
 
   setTimes(mtime: number, mtimeNs: number): void {
-    const time = toDate(mtime, mtimeNs);
+    // Deno 2.9 has the system refuse parts of seconds before 1970.
+    const time = toDate(mtime, mtime < 0 ? 0 : mtimeNs);
     nodeFileSystem().lutimesSync(this.path, time, time);
   }
 

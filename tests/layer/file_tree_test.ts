@@ -43,6 +43,22 @@ eachBackend("a file is written in pieces, with a hole", async (backend) => {
   assertEquals([status?.mtime, status?.mtimeNs], [-5, 250_000_000]);
 });
 
+eachBackend("directories and links take times before 1970", async (backend) => {
+  await using temp = await makeTempDir();
+  using tree = openFileTree(temp.path, { backend });
+  tree.makeDirectory("d");
+  tree.makeSymlink("l", "nowhere");
+
+  for (const path of ["d", "l"]) {
+    using entry = tree.open(path);
+    entry.setTimes(-4, 750_000_000);
+  }
+
+  const { mtimeNs = 0 } = tree.status("d") ?? {};
+  assertEquals([tree.status("d")?.mtime, tree.status("l")?.mtime], [-4, -4]);
+  assertEquals(mtimeNs, backend === "native" ? 750_000_000 : 0);
+});
+
 eachBackend("what is there is not made again", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
