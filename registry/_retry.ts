@@ -2,6 +2,8 @@ import type { Clock } from "./remote_client_options.ts";
 import { NetworkError, RegistryError } from "./errors.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
+/** What a wrong name, port or scheme comes to, if nothing has come from there yet. */
+const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set(["name", "refused", "protocol"]);
 /** So often something is tried again that is not likely to change. */
 const DOUBTFUL_RETRIES = 2;
 
@@ -89,8 +91,8 @@ export class Retry {
       return isTransientStatus(error.status) ? retries : Math.min(retries, DOUBTFUL_RETRIES);
     }
     if (!(error instanceof NetworkError) || !error.retryable) return 0;
-    const isAbsent = error.reason === "name" || error.reason === "refused";
-    const doubtful = isAbsent && !(this.#options.isKnown?.() ?? true);
+    const isElsewhere = ELSEWHERE.has(error.reason);
+    const doubtful = isElsewhere && !(this.#options.isKnown?.() ?? true);
     return doubtful ? Math.min(retries, DOUBTFUL_RETRIES) : retries;
   }
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Retry } from "../../registry/_retry.ts";
 import { NetworkError, RateLimitError, RegistryError } from "../../registry/mod.ts";
 import {
   badGateway,
@@ -78,6 +79,34 @@ Deno.test("RemoteClient gives up soon on a registry that has never answered", as
   assertEquals([error.reason, error.attempts], ["refused", 3]);
   assert(error.message.includes(`nobody answers at 127.0.0.1:${port}`), error.message);
 });
+
+Deno.test.each(
+  [
+    { reason: "protocol", isKnown: false, attempts: 3 },
+    { reason: "protocol", isKnown: true, attempts: 9 },
+    { reason: "name", isKnown: false, attempts: 3 },
+    { reason: "cut", isKnown: false, attempts: 9 },
+  ] as const,
+)(
+  "Retry makes $attempts attempts for $reason if the host is known: $isKnown",
+  async ({ reason, isKnown, attempts }) => {
+    const error = new NetworkError("Cannot go on", { url: "https://h/v2/", reason });
+    const delays = { maxWaitMs: 0, firstDelayMs: 1, maxDelayMs: 1 };
+    const policy = { retries: 8, ...delays, clock: new FakeClock() };
+    const retry = new Retry(policy, { isKnown: () => isKnown });
+    let made = 0;
+
+    const attempt = async () => {
+      for (;;) {
+        made++;
+        await retry.after(error);
+      }
+    };
+
+    await assertRejects(attempt, NetworkError);
+    assertEquals(made, attempts);
+  },
+);
 
 Deno.test("RemoteClient names a host that has no address", async () => {
   await using scene = makeScene();
