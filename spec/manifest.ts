@@ -127,6 +127,17 @@ function refuseMembers(json: JsonReader, kind: string, members: readonly string[
   }
 }
 
+/** One digest is that of one sequence of bytes. */
+function refuseTwoSizes(layers: readonly JsonReader[]): void {
+  const sizes = new Map<string, number>();
+  for (const layer of layers) {
+    const { digest, size } = readDescriptor(layer);
+    const known = sizes.get(digest) ?? size;
+    if (size !== known) layer.at("size").fail(`${known}, as it is where this digest stood before`);
+    sizes.set(digest, size);
+  }
+}
+
 /** The items of a list that must be there; Go writes an empty one as null. */
 function readList(json: JsonReader): readonly JsonReader[] {
   return json.value() === null ? [] : json.array();
@@ -147,6 +158,7 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
   if (layers.length > maxLayers) {
     throw new LimitError("layers", maxLayers, layers.length, "an image", "maxLayers");
   }
+  refuseTwoSizes(layers);
   return {
     schemaVersion: 2,
     mediaType,

@@ -129,6 +129,10 @@ Deno.test.each([
   { value: { ...MANIFEST, config: null }, message: "manifest.config as it must be an object" },
   { value: { ...MANIFEST, layers: [LAYER, null] }, message: "manifest.layers[1] as" },
   {
+    value: { ...MANIFEST, layers: [LAYER, { ...LAYER, size: LAYER.size + 1 }] },
+    message: `manifest.layers[1].size as it must be ${LAYER.size}, as it is where`,
+  },
+  {
     value: { ...MANIFEST, layers: [{ ...LAYER, size: -1 }] },
     message: "manifest.layers[0].size as it must be a whole number >= 0: it is -1",
   },
