@@ -1,4 +1,5 @@
 import { cleanPath } from "../layer/extract_path.ts";
+import type { FileStatus } from "../layer/file_tree.ts";
 import type { MemoryTree } from "../layer/memory_tree.ts";
 import type { TarHeader, TarSink } from "../layer/tar_header.ts";
 import { TarParser } from "../layer/tar_parser.ts";
@@ -95,8 +96,7 @@ async function* writeImage(
   const order = new ArchiveOrder(tree);
   const contents = new Contents(tree);
   const root = tree.status("");
-  // No layer need say what the root is like.
-  if (root !== undefined && root.mtime > 0) yield [tarHeader(entryOf(tree, "", root))];
+  if (root !== undefined && isDescribed(root)) yield [tarHeader(entryOf(tree, "", root))];
   for (let index = 0; index < layers; index++) {
     const picker = new ContentPicker(tree, index, contents, order);
     const parser = new TarParser(picker);
@@ -108,6 +108,11 @@ async function* writeImage(
   }
   yield order.finish();
   yield [new Uint8Array(1024)];
+}
+
+/** Whether a root is not as a tree begins with: no layer need say what it is like. */
+function isDescribed({ mode, uid, gid, mtime, mtimeNs }: FileStatus): boolean {
+  return mode !== 0o755 || uid !== 0 || gid !== 0 || mtime !== 0 || mtimeNs !== 0;
 }
 
 /** The names of what is in the layers, to be asked for in the order of their archives. */

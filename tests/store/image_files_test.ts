@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { applyLayers, type FileStatus } from "../../layer/mod.ts";
+import { applyLayers, type FileStatus, UntarStream } from "../../layer/mod.ts";
 import type { RemoteImage } from "../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../store/mod.ts";
 import { fromLayers } from "../_support/layer_source.ts";
@@ -193,6 +193,24 @@ Deno.test("exportImage() keeps the holes of a file, and its attributes", async (
   const tree = readTree(temp.join("root"));
   assertEquals([tree.get("holes")?.size, tree.get("holes")?.mtime], [large, "5.000000000"]);
   assertEquals(report.bytes, large + 1);
+});
+
+Deno.test.each([
+  { root: dir("", { mode: 0o700, mtime: 0 }), names: ["./", "a"] },
+  { root: file("b", "y"), names: ["a", "b"] },
+])("exportImage() gives the root that a layer describes: $names", async ({ root, names }) => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(file("a", "x"), root)]));
+
+  const entries = await Array.fromAsync(
+    exportImage(box.store, image).pipeThrough(new UntarStream()),
+    async ({ header, readable }) => {
+      await readable?.cancel();
+      return header.path;
+    },
+  );
+
+  assertEquals(entries, [...names]);
 });
 
 Deno.test("exportImage() gives the same bytes each time", async () => {
