@@ -127,15 +127,18 @@ function refuseMembers(json: JsonReader, kind: string, members: readonly string[
   }
 }
 
-/** One digest is that of one sequence of bytes. */
-function refuseTwoSizes(layers: readonly JsonReader[]): void {
+/** Reads layers, of which each has one size: one digest is that of one sequence of bytes. */
+function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
   const sizes = new Map<string, number>();
-  for (const layer of layers) {
-    const { digest, size } = readDescriptor(layer);
-    const known = sizes.get(digest) ?? size;
-    if (size !== known) layer.at("size").fail(`${known}, as it is where this digest stood before`);
-    sizes.set(digest, size);
-  }
+  return items.map((item) => {
+    const layer = readDescriptor(item);
+    const size = sizes.get(layer.digest) ?? layer.size;
+    if (layer.size !== size) {
+      item.at("size").fail(`${size}, as it is where this digest stood before`);
+    }
+    sizes.set(layer.digest, size);
+    return layer;
+  });
 }
 
 /** The items of a list that must be there; Go writes an empty one as null. */
@@ -158,12 +161,11 @@ function readManifest(json: JsonReader, mediaType: string, maxLayers: number): M
   if (layers.length > maxLayers) {
     throw new LimitError("layers", maxLayers, layers.length, "an image", "maxLayers");
   }
-  refuseTwoSizes(layers);
   return {
     schemaVersion: 2,
     mediaType,
     config: readDescriptor(json.at("config")),
-    layers: layers.map(readDescriptor),
+    layers: readLayers(layers),
     ...readCommon(json),
   };
 }
