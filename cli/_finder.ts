@@ -104,9 +104,9 @@ export class Finder implements Disposable {
     } catch (error) {
       const { pullPolicy, onWarning } = this.#options;
       if (pullPolicy === "Never") throw error;
-      const isDamaged = error instanceof DigestMismatchError;
-      if (isDamaged) onWarning?.(`${error.message}; the registry is asked for it`);
-      if (!isDamaged && !(error instanceof NotCachedError)) throw error;
+      if (error instanceof DigestMismatchError) {
+        onWarning?.(`${error.message}; the registry is asked for it`);
+      } else if (!(error instanceof NotCachedError)) throw error;
       return undefined;
     }
   }
