@@ -1,6 +1,8 @@
+import { WaitingLine } from "../registry/waiting_line.ts";
+
 /** Lets a number of tasks in at a time, in the order in which they came. */
 export class Semaphore {
-  readonly #waiting: (() => void)[] = [];
+  readonly #line = new WaitingLine();
   #free: number;
 
   constructor(permits: number) {
@@ -11,30 +13,11 @@ export class Semaphore {
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free--;
-    else await this.#turn(signal);
+    else await this.#line.wait(signal);
     return { [Symbol.dispose]: () => this.#release() };
   }
 
   #release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
-  }
-
-  async #turn(signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const abort = () => {
-      const at = this.#waiting.indexOf(resolve);
-      // Its turn may have come at the same time.
-      if (at >= 0) this.#waiting.splice(at, 1);
-      reject(signal?.reason);
-    };
-    this.#waiting.push(resolve);
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    if (!this.#line.next()) this.#free++;
   }
 }

@@ -1,10 +1,7 @@
 import type { Clock } from "./remote_client_options.ts";
+import { WaitingLine } from "./waiting_line.ts";
 
 const SUCCESSES_PER_STEP = 10;
-
-interface Waiting {
-  readonly start: () => void;
-}
 
 /**
  * How many transfers with one host are under way. It starts at the most that is allowed, halves
@@ -13,7 +10,7 @@ interface Waiting {
 export class HostLimiter {
   readonly #max: number;
   readonly #clock: Clock;
-  readonly #queue: Waiting[] = [];
+  readonly #line = new WaitingLine();
   #limit: number;
   #active = 0;
   #successes = 0;
@@ -33,7 +30,7 @@ export class HostLimiter {
   /** Waits for a place, which is given back by disposing of it. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
-    if (this.#active >= this.#limit || this.#queue.length > 0) await this.#wait(signal);
+    if (this.#active >= this.#limit || this.#line.length > 0) await this.#line.wait(signal);
     else this.#active++;
     let held = true;
     return {
@@ -67,31 +64,8 @@ export class HostLimiter {
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.now() + pauseMs);
   }
 
-  async #wait(signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting: Waiting = { start: resolve };
-    const stop = () => {
-      const at = this.#queue.indexOf(waiting);
-      // Its turn may have come at the same time.
-      if (at >= 0) this.#queue.splice(at, 1);
-      reject(signal?.reason);
-    };
-    this.#queue.push(waiting);
-    signal?.addEventListener("abort", stop, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", stop);
-    }
-  }
-
   /** Gives free places to those who wait; the place is taken here, before anybody else can. */
   #next(): void {
-    while (this.#active < this.#limit) {
-      const waiting = this.#queue.shift();
-      if (waiting === undefined) return;
-      this.#active++;
-      waiting.start();
-    }
+    while (this.#active < this.#limit && this.#line.next()) this.#active++;
   }
 }
