@@ -16,8 +16,6 @@ const MAX_LINKS = 40;
 /** What a single layer says of a path. */
 type Saying =
   | { readonly kind: "has" }
-  /** It has something in it, and does not say what it is like. */
-  | { readonly kind: "implies" }
   | { readonly kind: "hides" }
   | { readonly kind: "nothing" }
   | { readonly kind: "link"; readonly depth: number; readonly target: string };
@@ -57,20 +55,13 @@ async function search(
 ): Promise<Lookup | (Saying & { readonly kind: "link" })> {
   // Up to here the layers above say that there are directories, whatever lower ones have there.
   let described = 0;
-  let implied: Lookup | undefined;
   for (let index = count - 1; index >= 0; index--) {
     const layer = await listing(index);
     if (layer === undefined) return "unknown";
     const saying = ask(layer, parts, followLast, described);
-    const here = { tree: layer.tree, path: parts.join("/") };
-    if (saying.kind === "has") {
-      // What an upper layer has something in is no file, but may be a link.
-      const isSame = implied === undefined || layer.tree.status(here.path)?.type === "directory";
-      return isSame ? here : "unknown";
-    }
-    if (saying.kind === "implies") implied ??= here;
-    if (saying.kind === "hides") return implied ?? "hidden";
-    if (saying.kind === "link") return implied === undefined ? saying : "unknown";
+    if (saying.kind === "has") return { tree: layer.tree, path: parts.join("/") };
+    if (saying.kind === "hides") return "hidden";
+    if (saying.kind === "link") return saying;
     // Through a link of a lower layer it may have, or hide, what is asked for by another path.
     if (mayGoThroughLinks(layer)) return "unknown";
     described = Math.max(described, describedDepth(layer, parts));
@@ -96,7 +87,7 @@ function ask(
       if (!isLast) continue;
       // What it is like is for a layer below to say, if it can be seen.
       const isImplied = staged.undescribed.includes(path) && !hides(staged, parts);
-      return { kind: isImplied ? "implies" : "has" };
+      return { kind: isImplied ? "nothing" : "has" };
     }
     if (isLast && !(type === "symlink" && followLast)) return { kind: "has" };
     // A file is no parent, and a directory of a layer above takes the place of a link.
@@ -130,16 +121,12 @@ function goesBack(path: string): boolean {
   return parts.some((part, i) => part === ".." && i > 0 && parts[i - 1] !== "..");
 }
 
-/** How many of the directories of a path a layer describes. */
-function describedDepth({ tree, staged }: LayerListing, parts: readonly string[]): number {
-  const undescribed = new Set(staged.undescribed);
-  let depth = 0;
-  for (const [i] of parts.entries()) {
-    const path = parts.slice(0, i + 1).join("/");
-    if (tree.status(path)?.type !== "directory") break;
-    if (!undescribed.has(path)) depth = i + 1;
-  }
-  return depth;
+/** How many of the directories of a path a layer has, each of which it describes. */
+function describedDepth({ tree }: LayerListing, parts: readonly string[]): number {
+  const depth = parts.findIndex((_, i) => {
+    return tree.status(parts.slice(0, i + 1).join("/"))?.type !== "directory";
+  });
+  return depth < 0 ? parts.length : depth;
 }
 
 /** Without empty parts and `.`; `..` takes away the part before it, which is no link any more. */
