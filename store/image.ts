@@ -1,3 +1,4 @@
+import type { DecompressOptions } from "../layer/decompressor.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { type Digest, digestAlgorithm, Digester } from "../spec/digest.ts";
 import { DiffIdMismatchError } from "../spec/errors.ts";
@@ -5,7 +6,7 @@ import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../spec/image.ts
 import type { ContentStore } from "./content_store.ts";
 
 /** Options for {@linkcode Layer.uncompressed}. */
-export interface UncompressedOptions {
+export interface UncompressedOptions extends Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /**
    * The most uncompressed bytes; 0 stands for no limit.
    *

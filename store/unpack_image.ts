@@ -1,5 +1,4 @@
 import { ExtractError } from "../layer/errors.ts";
-import { extractLayer } from "../layer/extract_layer.ts";
 import { cleanPath } from "../layer/extract_path.ts";
 import type { SkippedEntry } from "../layer/extract_report.ts";
 import type { XattrMode } from "../layer/extractor.ts";
@@ -143,7 +142,12 @@ export async function unpackImage(
   const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
   const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
-  if (!root.isEmpty) return await unpackInPlace(store, image, root, paths, options);
+  if (!root.isEmpty) {
+    const { unpackInPlace } = await import("./_unpack_in_place.ts");
+    const report = await unpackInPlace(store, image, root.path, paths, options);
+    root.keep();
+    return report;
+  }
   const results = await extractAll(store, image, root, paths, options);
   await root.publish(results.some(({ hasRoot }) => hasRoot), options.backend);
   return sumUp(results);
@@ -194,28 +198,6 @@ async function extractAll(
   using tree = openFileTree(base, { backend: options.backend });
   retainPaths(tree, paths);
   return results;
-}
-
-/**
- * Lays an image over what there is. What its layers hide is what is below them in the image: of
- * what the directory had, only that goes which the image has by the same name.
- */
-async function unpackInPlace(
-  store: ContentStore,
-  image: RemoteImage,
-  root: UnpackRoot,
-  paths: readonly string[] | undefined,
-  options: ChosenOptions,
-): Promise<UnpackReport> {
-  const { signal, backend, onWarning } = options;
-  await new ImageUnpacking(store, image, options).bring(() => Promise.resolve());
-  const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
-  const { exportImage } = await import("./export_image.ts");
-  const archive = exportImage(store, image, { ...common, ...(paths && { paths }) });
-  using tree = openFileTree(root.path, { backend });
-  const report = await extractLayer(archive, tree, { ...pickStageOptions(options), ...common });
-  root.keep();
-  return sumUp([{ report, hasRoot: true }]);
 }
 
 function sumUp(results: readonly StageResult[]): UnpackReport {

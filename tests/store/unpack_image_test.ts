@@ -322,12 +322,48 @@ Deno.test.each([
   await makeOwn(box.root);
   const image = imageOf(fakeLayers(OVERLAID));
 
-  await unpackImage(box.store, image, box.root, { force: true, ...(paths && { paths }) });
+  const options = { force: true, ...(paths && { paths }) };
+  const report = await unpackImage(box.store, image, box.root, options);
 
+  // As it stands in the layers, whiteouts included.
+  assertEquals([report.entries, report.skippedCount], [12, 0]);
   for (const [path, text] of Object.entries(files)) {
     assertEquals(await Deno.readTextFile(`${box.root}/${path}`), text, path);
   }
   for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
+});
+
+Deno.test.each([
+  // Each layer has fewer.
+  { limits: { maxBytes: 6_000 }, limit: "bytes" },
+  { limits: { maxEntries: 3 }, limit: "entries" },
+])("unpackImage() with force keeps the limit of $limit for the layers", async ({ limits }) => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers(OVERLAID));
+
+  await assertRejects(
+    () => unpackImage(box.store, image, box.root, { force: true, ...limits }),
+    LimitError,
+  );
+
+  assertEquals((await namesIn(box.root)).sort(), ["a", "gone", "var"]);
+});
+
+Deno.test("unpackImage() with force raises a limit each time that it reads a layer", async () => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers([tar(file("zeros", new Uint8Array(80_000_000)))]));
+  const options = { force: true };
+
+  await assertRejects(
+    () => unpackImage(box.store, image, box.root, options),
+    LimitError,
+    "maxRatio",
+  );
+  await unpackImage(box.store, image, box.root, { ...options, maxRatio: 2000 });
+
+  assertEquals((await Deno.stat(`${box.root}/zeros`)).size, 80_000_000);
 });
 
 Deno.test("unpackImage() with force refuses a path that the image does not have", async () => {

@@ -1,0 +1,150 @@
+import type { FileStatus } from "../layer/file_tree.ts";
+import type { MemoryTree } from "../layer/memory_tree.ts";
+import type { TarHeader, TarSink } from "../layer/tar_header.ts";
+import { TarParser } from "../layer/tar_parser.ts";
+import { tarHeader } from "../layer/tar_writer.ts";
+import { ArchiveOrder, entryOf } from "./_archive_order.ts";
+import type { Layer, UncompressedOptions } from "./image.ts";
+
+const CHUNK_BYTES = 65_536;
+/** A block of the archive: contents are filled up to whole ones. */
+const ZEROS = new Uint8Array(512);
+
+/** Makes large chunks of small ones: whoever writes them pays for each. */
+async function* gather(
+  batches: AsyncIterable<Iterable<Uint8Array<ArrayBuffer>>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let chunk = new Uint8Array(CHUNK_BYTES);
+  let length = 0;
+  for await (const pieces of batches) {
+    for (const piece of pieces) {
+      if (length + piece.length > CHUNK_BYTES) {
+        yield chunk.subarray(0, length);
+        chunk = new Uint8Array(CHUNK_BYTES);
+        length = 0;
+      }
+      if (piece.length > CHUNK_BYTES) {
+        yield piece;
+        continue;
+      }
+      chunk.set(piece, length);
+      length += piece.length;
+    }
+  }
+  yield chunk.subarray(0, length);
+}
+
+/**
+ * Writes what a tree has as a tar archive, as {@linkcode exportImage} describes it.
+ *
+ * @param tree The files, with the places of their contents.
+ * @param layers The layers that they are in, the base first.
+ * @param options How to read those.
+ */
+export function archiveTree(
+  tree: MemoryTree,
+  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  options: UncompressedOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  return gather(writeTree(tree, layers, options));
+}
+
+async function* writeTree(
+  tree: MemoryTree,
+  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  options: UncompressedOptions,
+): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
+  const order = new ArchiveOrder(tree);
+  const contents = new Contents(tree);
+  const root = tree.status("");
+  if (root !== undefined && isDescribed(root)) yield [tarHeader(entryOf(tree, "", root))];
+  let index = 0;
+  for await (const layer of layers) {
+    const picker = new ContentPicker(tree, index++, contents, order);
+    const parser = new TarParser(picker);
+    for await (const chunk of await layer.uncompressed(options)) {
+      parser.push(chunk);
+      yield picker.take();
+    }
+  }
+  yield order.finish();
+  yield [new Uint8Array(1024)];
+}
+
+/** Whether a root is not as a tree begins with: no layer need say what it is like. */
+function isDescribed({ mode, uid, gid, mtime, mtimeNs }: FileStatus): boolean {
+  return mode !== 0o755 || uid !== 0 || gid !== 0 || mtime !== 0 || mtimeNs !== 0;
+}
+
+/** The names of what is in the layers, to be asked for in the order of their archives. */
+class Contents {
+  readonly #contents: ReturnType<MemoryTree["contents"]>;
+  #next: ReturnType<ReturnType<MemoryTree["contents"]>["next"]>;
+
+  constructor(tree: MemoryTree) {
+    this.#contents = tree.contents();
+    this.#next = this.#contents.next();
+  }
+
+  /** The names of what has its header at an offset in a layer. */
+  take(layer: number, offset: number): readonly string[] {
+    const paths: string[] = [];
+    while (!this.#next.done) {
+      const { value } = this.#next;
+      if (value.layer !== layer || value.offset !== offset) break;
+      paths.push(value.path);
+      this.#next = this.#contents.next();
+    }
+    return paths;
+  }
+}
+
+/** Picks out of the archive of a layer what of it is in the image. */
+class ContentPicker implements TarSink {
+  readonly #tree: MemoryTree;
+  readonly #layer: number;
+  readonly #contents: Contents;
+  readonly #order: ArchiveOrder;
+  /** The names of the entry that passes, if it is in the image. */
+  #paths: readonly string[] = [];
+  #stored = 0;
+  #output: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {
+    this.#tree = tree;
+    this.#layer = layer;
+    this.#contents = contents;
+    this.#order = order;
+  }
+
+  entry({ offset, segments }: TarHeader): void {
+    this.#paths = this.#contents.take(this.#layer, offset);
+    this.#stored = 0;
+    const [path] = this.#paths;
+    const status = path === undefined ? undefined : this.#tree.status(path);
+    if (path === undefined || status === undefined) return;
+    this.#output.push(...this.#order.enter(path, status, segments));
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#paths.length === 0) return;
+    this.#stored += chunk.length;
+    this.#output.push(chunk as Uint8Array<ArrayBuffer>);
+  }
+
+  end(): void {
+    const [path, ...links] = this.#paths;
+    const status = path === undefined ? undefined : this.#tree.status(path);
+    if (path === undefined || status === undefined) return;
+    const end = this.#stored % ZEROS.length;
+    if (end > 0) this.#output.push(ZEROS.subarray(end));
+    for (const link of links) this.#output.push(...this.#order.link(link, path, status));
+  }
+
+  /** What has come since the last call. */
+  take(): readonly Uint8Array<ArrayBuffer>[] {
+    const output = this.#output;
+    this.#output = [];
+    return output;
+  }
+}

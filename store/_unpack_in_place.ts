@@ -1,0 +1,62 @@
+import { extractLayer } from "../layer/extract_layer.ts";
+import { MemoryTree } from "../layer/memory_tree.ts";
+import { openFileTree } from "../layer/open_tree.ts";
+import { StackingExtractor } from "../layer/stacking_extractor.ts";
+import type { RemoteImage } from "../spec/image.ts";
+import { ImageUnpacking } from "./_image_unpacking.ts";
+import { pickStageOptions } from "./_layer_stage.ts";
+import { retainPaths } from "./_path_selection.ts";
+import { archiveTree } from "./_tree_archive.ts";
+import type { ContentStore } from "./content_store.ts";
+import { type Layer, StoredLayer } from "./image.ts";
+import type { UnpackImageOptions, UnpackReport } from "./unpack_image.ts";
+
+/** What holds for each layer does not for an archive of them all, which is made here. */
+const OWN_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
+
+/**
+ * Lays an image over what there is. What its layers hide is what is below them in the image: of
+ * what the directory had, only that goes which the image has by the same name.
+ */
+export async function unpackInPlace(
+  store: ContentStore,
+  image: RemoteImage,
+  directory: string,
+  paths: readonly string[] | undefined,
+  options: UnpackImageOptions,
+): Promise<UnpackReport> {
+  const { signal, onWarning } = options;
+  const stageOptions = pickStageOptions(options);
+  const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
+  const flat = new MemoryTree();
+  const layers: Layer[] = [];
+  const extractor = new StackingExtractor(flat, {
+    ...stageOptions,
+    ...common,
+    ownership: "strict",
+    handler: (header) => {
+      flat.place = { layer: layers.length, offset: header.offset };
+      return header;
+    },
+  });
+  await new ImageUnpacking(store, image, options).bring(async ({ descriptor, diffId }) => {
+    const layer = new StoredLayer(store, descriptor, diffId);
+    await extractor.extract(layer);
+    layers.push(layer);
+  });
+  if (paths !== undefined) retainPaths(flat, paths);
+  // How many bytes they have all together has been looked at already.
+  const archive = archiveTree(flat, layers, {
+    ...stageOptions,
+    maxBytes: 0,
+    ...(signal && { signal }),
+  });
+  using tree = openFileTree(directory, stageOptions);
+  const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
+    ...stageOptions,
+    ...OWN_ARCHIVE,
+    ...common,
+  });
+  const { entries, bytes } = extractor.report();
+  return { entries, bytes, skipped, skippedCount };
+}
