@@ -1,13 +1,13 @@
 import { OciError } from "../spec/errors.ts";
 
 /**
- * Thrown when the reader of standard output has gone, as `head` does: nobody is left to tell,
+ * Thrown when the reader of what is written has gone, as `head` does: nobody is left to tell,
  * and nothing went wrong.
  */
 export class OutputClosedError extends Error {
   /** Creates the error; `cause` is what the system said. */
-  constructor(cause: unknown) {
-    super("Cannot write to standard output: its reader has gone", { cause });
+  constructor(name: string, cause: unknown) {
+    super(`Cannot write to ${name}: its reader has gone`, { cause });
     this.name = "OutputClosedError";
   }
 }
@@ -18,12 +18,15 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** The results of a command, on standard output. */
+/** Where the results of a command go. */
 export class Output {
   readonly #sink: Sink;
+  readonly #name: string;
 
-  constructor(sink: Sink = Deno.stdout) {
+  /** Writes to a sink; `name` is what errors call it. */
+  constructor(sink: Sink = Deno.stdout, name = "standard output") {
     this.#sink = sink;
+    this.#name = name;
   }
 
   /** Writes bytes as they are. */
@@ -32,9 +35,9 @@ export class Output {
     try {
       while (rest.length > 0) rest = rest.subarray(await this.#sink.write(rest));
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(error);
+      if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
       const why = error instanceof Error ? error.message : String(error);
-      throw new OciError(`Cannot write to standard output: ${why}; send it elsewhere`, {
+      throw new OciError(`Cannot write to ${this.#name}: ${why}; send it elsewhere`, {
         cause: error,
       });
     }

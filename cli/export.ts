@@ -1,11 +1,13 @@
-import { dirname } from "@std/path/dirname";
 import { formatReference } from "../registry/reference.ts";
+import type { RemoteImage } from "../spec/image.ts";
 import { exportImage } from "../store/export_image.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { addRegistryOptions } from "./_options.ts";
-import { openPuller } from "./_puller.ts";
-import { readSource } from "./_references.ts";
+import type { Output } from "./_output.ts";
+import { openOutputFile } from "./_output_file.ts";
+import { type FoundSource, openPuller } from "./_puller.ts";
+import { type ImageSource, readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 import { showProgress } from "./_show_progress.ts";
 import { openStore } from "./_store.ts";
@@ -36,50 +38,31 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const source = readSource(session.operands[0] ?? "");
   const { output } = session.options<ExportOptions>();
-  if (output === undefined && Deno.stdout.isTerminal()) {
-    throw new UsageError('an archive is not for a terminal; redirect it, or give "--output FILE"');
+  if (output === undefined) {
+    if (Deno.stdout.isTerminal()) {
+      throw new UsageError(
+        'an archive is not for a terminal; redirect it, or give "--output FILE"',
+      );
+    }
+    return await writeArchive(session, source, session.output);
   }
+  // What cannot be written is said before anything is pulled.
+  await using file = await openOutputFile(output);
+  await writeArchive(session, source, file.output);
+  await file.finish();
+}
+
+async function writeArchive(session: Session, source: ImageSource, output: Output): Promise<void> {
   using puller = await openPuller(session);
-  const { reference, pull } = await puller.find(source);
-  session.workOn(formatReference(reference));
-  const image = await pullShowing(session, pull);
+  const found = await puller.find(source);
+  session.workOn(formatReference(found.reference));
+  const image = await pullShowing(session, found);
   const { signal, warn: onWarning } = session;
   const archive = exportImage(await openStore(session), image, { signal, onWarning });
-  if (output !== undefined) return await writeFile(archive, output);
-  for await (const chunk of archive) await session.output.bytes(chunk);
+  for await (const chunk of archive) await output.bytes(chunk);
 }
 
-async function pullShowing(
-  session: Session,
-  pull: Awaited<ReturnType<Awaited<ReturnType<typeof openPuller>>["find"]>>["pull"],
-): ReturnType<typeof pull> {
+async function pullShowing(session: Session, { pull }: FoundSource): Promise<RemoteImage> {
   using progress = showProgress(session);
   return await pull(progress.report);
-}
-
-/** Writes a file that is there when it is complete; a device or a pipe as it is. */
-async function writeFile(archive: ReadableStream<Uint8Array>, path: string): Promise<void> {
-  if (await isSpecial(path)) {
-    using file = await Deno.open(path, { write: true });
-    return await archive.pipeTo(file.writable, { preventClose: true });
-  }
-  const temporary = await Deno.makeTempFile({ dir: dirname(path), prefix: ".oci-export-" });
-  try {
-    const file = await Deno.open(temporary, { write: true });
-    await archive.pipeTo(file.writable);
-    if (Deno.build.os !== "windows") await Deno.chmod(temporary, 0o644);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary);
-    throw error;
-  }
-}
-
-async function isSpecial(path: string): Promise<boolean> {
-  try {
-    return !(await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
