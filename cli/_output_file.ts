@@ -44,7 +44,7 @@ function adviceFor(error: Error): string {
 
 /** Whether it is a name for what was opened before the program began, as `/dev/stdout` is. */
 function isOpenAlready(path: string): boolean {
-  return path.startsWith("/dev/") || path.startsWith("/proc/");
+  return /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
 }
 
 async function openAsIs(path: string): Promise<OutputFile> {
