@@ -24,6 +24,7 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  * Writes the header of an entry as POSIX.1-2001 (pax) has it: a `ustar` block, with an extended
  * header before it for what that cannot say. The content follows, filled up by
  * {@linkcode tarPadding}; of a sparse file (one with `segments`) the segments one after the other.
+ * GNU tar reads it rightly if all of them but the last are whole blocks of 512 bytes.
  *
  * Equal input gives equal bytes. An archive ends with 1024 zero bytes.
  *
@@ -51,7 +52,7 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
 export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
   const { type, linkname, size, segments } = header;
   const path = type === "directory" ? `${header.path.replace(/\/$/, "")}/` : header.path;
-  const map = segments === undefined ? undefined : sparseMap(segments);
+  const map = segments === undefined ? undefined : sparseMap(segments, size);
   const stored = map === undefined
     ? size
     : map.length + (segments ?? []).reduce((sum, segment) => sum + segment.size, 0);
@@ -63,7 +64,7 @@ export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
     ...numberRecord("gid", header.gid, MAX_ID),
     ...numberRecord("size", stored, MAX_SIZE),
     ...timeRecord(header),
-    ...[...header.xattrs].map(([name, value]) => record(`SCHILY.xattr.${name}`, value)),
+    ...[...header.xattrs].map(([name, value]) => xattrRecord(name, value)),
   ];
   const block = ustarBlock(header, {
     name: map === undefined ? path : sparseName(path),
@@ -137,10 +138,17 @@ function setText(block: Uint8Array, at: number, text: string): void {
 
 /** A pax record: its own length in decimal, a space, `key=value`, a line feed. */
 function record(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
-  const rest = concat([ENCODER.encode(` ${key}=`), value, new Uint8Array([0x0a])]);
+  const rest = concat([encodeName(` ${key}=`), value, new Uint8Array([0x0a])]);
   let length = rest.length + 1;
   while (String(length).length + rest.length > length) length++;
   return concat([ENCODER.encode(String(length)), rest]);
+}
+
+/** A name with an equals sign would end there: only libarchive has a form for it. */
+function xattrRecord(name: string, value: Uint8Array): Uint8Array {
+  if (!name.includes("=")) return record(`SCHILY.xattr.${name}`, value);
+  const key = `LIBARCHIVE.xattr.${name.replaceAll(/[%=]/g, encodeURIComponent)}`;
+  return record(key, ENCODER.encode(value.toBase64({ omitPadding: true })));
 }
 
 /** Names that the block has no room for, and such as are not plain ASCII. */
@@ -169,9 +177,14 @@ function formatTime(seconds: number, nanoseconds: number): string {
   return `${sign}${whole}${fraction}`;
 }
 
-/** The map of GNU's format 1.0 for sparse files, which stands in front of their content. */
-function sparseMap(segments: readonly TarSegment[]): Uint8Array<ArrayBuffer> {
-  const numbers = [segments.length, ...segments.flatMap(({ offset, size }) => [offset, size])];
+/**
+ * The map of GNU's format 1.0 for sparse files, which stands in front of their content. GNU tar
+ * makes a file as long as its runs: one that ends with a hole gets an empty run there.
+ */
+function sparseMap(segments: readonly TarSegment[], size: number): Uint8Array<ArrayBuffer> {
+  const { offset = 0, size: length = 0 } = segments.at(-1) ?? {};
+  const runs = offset + length < size ? [...segments, { offset: size, size: 0 }] : segments;
+  const numbers = [runs.length, ...runs.flatMap((run) => [run.offset, run.size])];
   const text = ENCODER.encode(`${numbers.join("\n")}\n`);
   return concat([text, tarPadding(text.length)]);
 }

@@ -4,6 +4,7 @@ import type { TarHeader, TarSink } from "../layer/tar_header.ts";
 import { TarParser } from "../layer/tar_parser.ts";
 import { tarHeader } from "../layer/tar_writer.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
+import { SparseRuns } from "./_sparse_runs.ts";
 import type { Layer, UncompressedOptions } from "./image.ts";
 
 const CHUNK_BYTES = 65_536;
@@ -107,6 +108,8 @@ class ContentPicker implements TarSink {
   readonly #order: ArchiveOrder;
   /** The names of the entry that passes, if it is in the image. */
   #paths: readonly string[] = [];
+  /** Its runs, if it is sparse. */
+  #runs: SparseRuns | undefined;
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];
 
@@ -120,16 +123,20 @@ class ContentPicker implements TarSink {
   entry({ offset, segments }: TarHeader): void {
     this.#paths = this.#contents.take(this.#layer, offset);
     this.#stored = 0;
+    this.#runs = segments && new SparseRuns(segments);
     const [path] = this.#paths;
     const status = path === undefined ? undefined : this.#tree.status(path);
     if (path === undefined || status === undefined) return;
-    this.#output.push(...this.#order.enter(path, status, segments));
+    this.#output.push(...this.#order.enter(path, status, this.#runs?.segments));
   }
 
-  data(chunk: Uint8Array): void {
+  data(chunk: Uint8Array, offset: number): void {
     if (this.#paths.length === 0) return;
-    this.#stored += chunk.length;
-    this.#output.push(chunk as Uint8Array<ArrayBuffer>);
+    const content = chunk as Uint8Array<ArrayBuffer>;
+    for (const piece of this.#runs?.fill(content, offset) ?? [content]) {
+      this.#stored += piece.length;
+      this.#output.push(piece);
+    }
   }
 
   end(): void {

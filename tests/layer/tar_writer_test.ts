@@ -51,7 +51,7 @@ const HEADER: fc.Arbitrary<TarHeaderInput> = fc.record({
   devmajor: fc.nat(4095),
   devminor: fc.nat(1_048_575),
   xattrs: fc.dictionary(
-    fc.stringMatching(/^user\.[a-z.]{1,20}$/),
+    fc.stringMatching(/^user\.[a-zä%=.]{1,20}$/),
     fc.uint8Array({ minLength: 1, maxLength: 300 }),
   ).map((values) => new Map(Object.entries(values))),
 });
