@@ -127,7 +127,7 @@ function adviceFor(error: Error): string {
     // A file is named in quotes, a URL is not.
     return error.source?.startsWith('"')
       ? "what is damaged in the store is fetched again with --policy if-not-present"
-      : "nothing of it was kept; ask again, or another mirror";
+      : "it was not stored; ask again, or another mirror";
   }
   if (error instanceof NetworkError) return "try again; what has come is kept";
   if (error instanceof RegistryError && error.retryable) return "try again later";

@@ -6,7 +6,7 @@ import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "./_network_failure.ts";
 import { redactUrl } from "./_redact.ts";
 import { Retry, type RetryPolicy } from "./_retry.ts";
-import { NetworkError, RegistryError } from "./errors.ts";
+import { NetworkError } from "./errors.ts";
 
 /**
  * Most bytes of a chunk. Larger ones save calls; these still fit into a processor's cache, from
@@ -149,27 +149,26 @@ class BlobReader {
       const range = { range: `bytes=${this.#offset}-` };
       const headers = this.#etag === undefined ? range : { ...range, "if-range": this.#etag };
       const transfer = await this.#ask(headers);
-      if (transfer !== undefined) return transfer;
+      if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
     }
     const transfer = await this.#ask({});
-    if (transfer !== undefined) return transfer;
-    throw new RegistryError(
-      `Cannot ${this.#options.task}: a range was sent although none was asked for`,
-      { status: 206, url: "" },
-    );
+    if (transfer instanceof BlobTransfer) return transfer;
+    throw transfer;
   }
 
-  async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | undefined> {
+  /** Asks once; what comes may not be what was asked for. */
+  async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
     const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
-    let transfer: BlobTransfer | undefined;
+    let transfer: BlobTransfer | Error | undefined;
     try {
       this.#signal.throwIfAborted();
-      transfer = BlobTransfer.from(answer, this.#descriptor, this.#offset);
-      this.#etag = transfer?.etag ?? this.#etag;
+      const { task } = this.#options;
+      transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
+      if (transfer instanceof BlobTransfer) this.#etag = transfer.etag ?? this.#etag;
       return transfer;
     } finally {
-      if (transfer === undefined) answer[Symbol.dispose]();
+      if (!(transfer instanceof BlobTransfer)) answer[Symbol.dispose]();
     }
   }
 
@@ -181,7 +180,9 @@ class BlobReader {
       await this.#retry.after(error, gained >= GOOD_PROGRESS_BYTES);
     } catch (final) {
       this.#signal.throwIfAborted();
-      if (final instanceof DigestMismatchError || this.#sources.length === 1) throw final;
+      // Bytes too many have been handed out: nothing takes them back.
+      const isSpoilt = this.#offset > this.#descriptor.size;
+      if (isSpoilt || this.#sources.length === 1) throw final;
       this.#sources.shift()?.failed(final);
       this.#retry = this.#startRetry();
       this.#etag = undefined;

@@ -3,6 +3,15 @@ import { DigestMismatchError } from "../spec/errors.ts";
 import type { Answer } from "./_answer.ts";
 import { type ByteSource, contentCodings, decodeContent } from "./_content_coding.ts";
 import { redactUrl } from "./_redact.ts";
+import { RegistryError } from "./errors.ts";
+
+/** Options of {@linkcode BlobTransfer.from}. */
+export interface TransferOptions {
+  /** The first byte that is wanted. */
+  readonly offset: number;
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+}
 
 /** One answer that brings a blob, or the rest of it. Its first byte is the one at `offset`. */
 export class BlobTransfer implements Disposable {
@@ -25,16 +34,28 @@ export class BlobTransfer implements Disposable {
   /**
    * Makes what it can of an answer.
    *
-   * @returns The transfer, or `undefined` if the answer is for a range and not the one that was
-   * asked for: then the blob is to be asked for as a whole.
+   * @returns The transfer, or the error that says why the answer does not bring the blob.
    */
-  static from(answer: Answer, descriptor: Descriptor, offset: number): BlobTransfer | undefined {
-    const { size, digest } = descriptor;
+  static from(
+    answer: Answer,
+    descriptor: Descriptor,
+    options: TransferOptions,
+  ): BlobTransfer | RegistryError | DigestMismatchError {
+    const { digest, size } = descriptor;
+    const { offset, task } = options;
+    const { status, url } = answer;
+    const source = redactUrl(url);
     const codings = contentCodings(answer);
-    if (answer.status !== 200) {
-      const isRight = answer.status === 206 && codings.length === 0 &&
-        isRange(answer.headers.get("content-range"), offset, size);
-      return isRight ? new BlobTransfer(answer, answer, 0) : undefined;
+    if (status !== 200) {
+      const range = answer.headers.get("content-range");
+      const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
+      // There are servers that send more than they were asked for.
+      if (start <= offset) return new BlobTransfer(answer, answer, offset - start);
+      const state = range === null ? "no range" : `the range "${range}"`;
+      return new RegistryError(
+        `Cannot ${task}: ${url.host} answered ${status} with ${state} of ${size} bytes`,
+        { status, url: source },
+      );
     }
     const header = answer.headers.get("content-length");
     const length = header === null ? undefined : Number(header);
@@ -43,11 +64,11 @@ export class BlobTransfer implements Disposable {
       return new BlobTransfer(answer, decodeContent(answer), offset);
     }
     if (length !== undefined && length !== size) {
-      throw new DigestMismatchError({
+      return new DigestMismatchError({
         expected: digest,
         expectedSize: size,
         size: length,
-        source: redactUrl(answer.url),
+        source,
       });
     }
     return new BlobTransfer(answer, answer, offset);
@@ -70,9 +91,9 @@ export class BlobTransfer implements Disposable {
   }
 }
 
-/** Whether a `Content-Range` begins where the stream goes on, in a blob of the right size. */
-function isRange(header: string | null, offset: number, size: number): boolean {
+/** Where the part of a blob begins that a `Content-Range` names; `NaN` if it is not one of it. */
+function rangeStart(header: string | null, size: number): number {
   const match = /^bytes ([0-9]+)-[0-9]+\/([0-9]+|\*)$/.exec(header?.trim() ?? "");
-  if (match === null || Number(match[1]) !== offset) return false;
-  return match[2] === "*" || Number(match[2]) === size;
+  const isOfBlob = match !== null && (match[2] === "*" || Number(match[2]) === size);
+  return isOfBlob ? Number(match[1]) : NaN;
 }

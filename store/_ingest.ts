@@ -1,8 +1,9 @@
 import type { Descriptor } from "../spec/descriptor.ts";
-import type { Digest } from "../spec/digest.ts";
 import { DigestMismatchError } from "../spec/errors.ts";
 import type { BlobReadOptions } from "../spec/image.ts";
 import { openBlobStream } from "./_blob_stream.ts";
+import { PartWatch } from "./_part_watch.ts";
+import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
@@ -90,12 +91,9 @@ export async function ingestBlob(
   options: IngestOptions,
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
-  const { size } = descriptor;
   for (;;) {
     signal?.throwIfAborted();
-    if (await target.isIntact()) {
-      return { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 };
-    }
+    if (await target.isIntact()) return cached(descriptor);
     const other = running.get(target.part);
     if (other === undefined) break;
     // If the other task fails or is stopped, this one takes over with its own source.
@@ -143,11 +141,13 @@ async function download(
   options: IngestOptions,
   onProgress: (progress: IngestProgress) => void,
 ): Promise<Ingestion> {
-  const { size: total, digest } = descriptor;
+  const { size, digest } = descriptor;
   const { signal, source, follower } = options;
   await target.prepare();
-  const watch = new PartWatch(target.part, total, onProgress);
-  using writer = await BlobWriter.open(target.part, { digest, size: total }, {
+  const watch = new PartWatch(target.part, (bytes) => {
+    onProgress({ bytes, total: size, resumed: 0, retries: 0 });
+  });
+  using writer = await BlobWriter.open(target.part, { digest, size }, {
     source,
     signal,
     onBusy: () => watch.look(),
@@ -155,52 +155,18 @@ async function download(
   // Whoever held the lock may have brought the blob.
   if (await target.isIntact()) {
     writer.discard();
-    return { status: "cached", bytes: total, total, resumed: 0, retries: 0 };
+    return cached(descriptor);
   }
-  let { resumed } = writer;
-  let retries = 0;
-  const report = () => onProgress({ bytes: writer.size, total, resumed, retries });
-  const onRetry = () => {
-    retries++;
-    report();
-  };
-  if (resumed > 0) await replay(target.part, follower, signal);
-  for (;;) {
-    report();
-    try {
-      signal?.throwIfAborted();
-      if (!writer.complete || writer.size === 0) {
-        const offset = writer.size;
-        // A follower keeps the chunks that it is given.
-        const reuseMemory = follower === undefined;
-        const stream = await open({ offset, reuseMemory, onRetry, ...(signal && { signal }) });
-        await transfer(stream, writer, follower, signal, report);
-      }
-      writer.finish();
-      break;
-    } catch (error) {
-      if (!(error instanceof DigestMismatchError) || !isFrom(error, digest)) throw error;
-      // A body that ended early may be right as far as it goes: the part stays to be resumed.
-      if (error.size < total) throw error;
-      if (resumed === 0) {
-        writer.discard();
-        throw error;
-      }
-      // What an earlier run had left may be what is wrong: once more, from the first byte.
-      writer.restart();
-      await follower?.restart();
-      resumed = 0;
-      retries++;
-    }
-  }
+  if (writer.size > 0) await replay(target.part, follower, signal);
+  const filling = new Filling(writer, open, options, onProgress);
+  await filling.run();
   await follower?.close();
   await target.commit(writer);
-  return { status: "fetched", bytes: total, total, resumed, retries };
+  return { status: "fetched", ...filling.progress };
 }
 
-/** Whether a mismatch is that of the blob rather than one of the source's own. */
-function isFrom(error: DigestMismatchError, digest: Digest): boolean {
-  return error.expected === digest;
+function cached({ size }: Descriptor): Ingestion {
+  return { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 };
 }
 
 /** Shows a follower what an earlier run had left. */
@@ -213,56 +179,95 @@ async function replay(
   for await (const chunk of await openBlobStream(part, { signal })) await follower.write(chunk);
 }
 
-async function transfer(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  writer: BlobWriter,
-  follower: BlobFollower | undefined,
-  signal: AbortSignal | undefined,
-  report: () => void,
-): Promise<void> {
-  const reader = stream.getReader();
-  // Ends a read that waits, whatever the source makes of the signal.
-  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      signal?.throwIfAborted();
-      if (done) return;
-      writer.write(value);
-      report();
-      const pending = follower?.write(value);
-      if (pending !== undefined) await pending;
-    }
-  } catch (error) {
-    // The source may have failed itself; then there is nothing to cancel.
-    await reader.cancel(error).catch(() => {});
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    reader.releaseLock();
-  }
-}
-
-/** Tells how far another process is, by the size of its part. */
-class PartWatch {
-  readonly #part: string;
-  readonly #total: number;
+/** Fills a part with what it lacks, or else with all of it. */
+class Filling {
+  readonly #writer: BlobWriter;
+  readonly #open: BlobSource;
+  readonly #options: IngestOptions;
   readonly #onProgress: (progress: IngestProgress) => void;
-  #last = -1;
+  #resumed: number;
+  #retries = 0;
+  #hasBegunAgain = false;
 
-  constructor(part: string, total: number, onProgress: (progress: IngestProgress) => void) {
-    this.#part = part;
-    this.#total = total;
+  constructor(
+    writer: BlobWriter,
+    open: BlobSource,
+    options: IngestOptions,
+    onProgress: (progress: IngestProgress) => void,
+  ) {
+    this.#writer = writer;
+    this.#open = open;
+    this.#options = options;
     this.#onProgress = onProgress;
+    this.#resumed = writer.resumed;
   }
 
-  look(): void {
-    // The part is gone when the other process has just committed it.
-    Deno.stat(this.#part).then(({ size }) => {
-      if (size <= this.#last) return;
-      this.#last = size;
-      this.#onProgress({ bytes: size, total: this.#total, resumed: 0, retries: 0 });
-    }).catch(() => {});
+  get progress(): IngestProgress {
+    const { size: bytes, total } = this.#writer;
+    return { bytes, total, resumed: this.#resumed, retries: this.#retries };
+  }
+
+  /** Fetches what is missing, until the part is the blob. */
+  async run(): Promise<void> {
+    for (;;) {
+      this.#report();
+      try {
+        this.#options.signal?.throwIfAborted();
+        // The empty blob is asked for, too: it may not be there.
+        if (!this.#writer.complete || this.#writer.size === 0) await this.#fetch();
+        this.#writer.finish();
+        return;
+      } catch (error) {
+        await this.#beginAgain(error);
+      }
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const writer = this.#writer;
+    const { signal, follower } = this.#options;
+    const stream = await this.#open({
+      offset: writer.size,
+      // A follower keeps the chunks that it is given.
+      reuseMemory: follower === undefined,
+      onRetry: () => {
+        this.#retries++;
+        this.#report();
+      },
+      ...(signal && { signal }),
+    });
+    await pour(stream, (chunk) => {
+      writer.write(chunk);
+      this.#report();
+      return follower?.write(chunk);
+    }, signal);
+  }
+
+  /**
+   * Empties the part for one more attempt, or throws `error`. Bytes of several answers, those of an
+   * earlier run or those after a cut, may be wrong only because they do not belong together.
+   */
+  async #beginAgain(error: unknown): Promise<void> {
+    if (!this.#isWrong(error)) throw error;
+    const isPatched = this.#resumed > 0 || this.#retries > 0;
+    if (!isPatched || this.#hasBegunAgain) {
+      this.#writer.discard();
+      throw error;
+    }
+    this.#hasBegunAgain = true;
+    this.#writer.restart();
+    await this.#options.follower?.restart();
+    this.#resumed = 0;
+    this.#retries++;
+  }
+
+  /** Whether all bytes came, and are not those of the blob. Fewer may be right as far as they go. */
+  #isWrong(error: unknown): boolean {
+    const { digest, total } = this.#writer;
+    return error instanceof DigestMismatchError && error.expected === digest && error.size >= total;
+  }
+
+  #report(): void {
+    this.#onProgress(this.progress);
   }
 }

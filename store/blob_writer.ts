@@ -126,9 +126,14 @@ export class BlobWriter implements Disposable {
     return this.#verifier.size;
   }
 
+  /** How many bytes the blob has. */
+  get total(): number {
+    return this.#expected.size;
+  }
+
   /** Whether all bytes are there; what they are is for {@linkcode BlobWriter.finish} to say. */
   get complete(): boolean {
-    return this.size === this.#expected.size;
+    return this.size === this.total;
   }
 
   /**

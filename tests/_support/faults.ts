@@ -80,6 +80,11 @@ export function withHeaders(changes: Readonly<Record<string, string | undefined>
   };
 }
 
+/** Changes the status; the body is as ever. */
+export function withStatus(status: number): Fault {
+  return async (_, next) => ({ ...await next(), status });
+}
+
 /** Says another digest, or with `undefined` none. */
 export function digestHeader(value: string | undefined): Fault {
   return withHeaders({ "docker-content-digest": value });

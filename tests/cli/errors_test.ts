@@ -30,7 +30,7 @@ Deno.test.each([
     name: "that nothing was kept of wrong bytes",
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
     line: `oci: pull a:5000/b: cannot accept the bytes from a as ${DIGEST}: more than 5 bytes ` +
-      "came; nothing of it was kept; ask again, or another mirror",
+      "came; it was not stored; ask again, or another mirror",
   },
   {
     name: "once what was being done",

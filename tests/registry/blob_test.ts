@@ -15,6 +15,7 @@ import {
   signedUrls,
   stall,
   withHeaders,
+  withStatus,
   wrongContentRange,
   wrongRange,
 } from "../_support/faulty_registry.ts";
@@ -108,6 +109,7 @@ Deno.test.each([
     fault: withHeaders({ "content-range": "bytes 100000-299999/300001" }),
   },
   { why: "names no range", fault: withHeaders({ "content-range": undefined }) },
+  { why: "sends a range as if it were the blob", fault: withStatus(200) },
   { why: "refuses ranges", fault: refuseRange() },
   { why: "refuses ranges and names the size", fault: refuseRange(300_000) },
 ])("RemoteClient.blob() starts at the right byte where the registry $why", async ({ fault }) => {
@@ -119,6 +121,24 @@ Deno.test.each([
     }),
   ];
   await using scene = makeScene(rules);
+  using client = testClient();
+
+  const whole = await readAll(await client.blob(scene.reference, scene.blob.descriptor));
+  const rest = await readAll(
+    await client.blob(scene.reference, scene.blob.descriptor, { offset: 100_000 }),
+  );
+
+  assertEquals(whole, scene.blob.bytes);
+  assertEquals(rest, scene.blob.bytes.slice(100_000));
+});
+
+Deno.test("RemoteClient.blob() takes the whole blob as a range of it, asked for or not", async () => {
+  const range = { "content-range": "bytes 0-299999/300000" };
+  await using scene = makeScene([
+    on("blob", withStatus(206)),
+    on("blob", withHeaders(range)),
+    on("blob", ignoreRange()),
+  ]);
   using client = testClient();
 
   const whole = await readAll(await client.blob(scene.reference, scene.blob.descriptor));

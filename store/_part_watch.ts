@@ -1,0 +1,21 @@
+/** Tells how far another process is, by the size of the part that it writes. */
+export class PartWatch {
+  readonly #part: string;
+  readonly #onSize: (size: number) => void;
+  #last = -1;
+
+  constructor(part: string, onSize: (size: number) => void) {
+    this.#part = part;
+    this.#onSize = onSize;
+  }
+
+  /** Looks, and tells if the part has grown. */
+  look(): void {
+    // The part is gone when the other process has just committed it.
+    Deno.stat(this.#part).then(({ size }) => {
+      if (size <= this.#last) return;
+      this.#last = size;
+      this.#onSize(size);
+    }).catch(() => {});
+  }
+}
