@@ -26,12 +26,18 @@ export class UsageError extends Error {
  */
 export function errorLine(error: unknown, doing: string): string {
   const { wrong, advice } = explain(error);
-  // The library names what it did as well; here it stands at the start of the line already.
-  const [, verb, subject, rest] = /^Cannot (\w+) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
-  const state = `${verb} ${subject}` === doing && rest !== undefined
-    ? rest
-    : wrong.replace(/^Cannot /, "cannot ");
-  return printable(`oci: ${doing}: ${state}; ${advice}`);
+  return printable(`oci: ${doing}: ${stateOf(wrong, doing)}; ${advice}`);
+}
+
+/**
+ * What is wrong, without what was being done: the library says that as well, and calls it a pull
+ * whatever the command is.
+ */
+function stateOf(wrong: string, doing: string): string {
+  const [, subject = "", state] =
+    /^Cannot (?:pull|list the tags of) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
+  if (state === undefined) return wrong.replace(/^Cannot /, "cannot ");
+  return doing.includes(subject) ? state : `"${subject}": ${state}`;
 }
 
 /** The error as `--json` prints it. */
@@ -76,7 +82,7 @@ interface Explanation {
 
 /** What is wrong, and what to do in terms of the command line. */
 function explain(error: unknown): Explanation {
-  if (!(error instanceof Error)) return { wrong: String(error), advice: UNKNOWN };
+  if (!(error instanceof Error)) return { wrong: String(error), advice: UNEXPECTED };
   const [wrong, own] = splitAdvice(error.message || error.name);
   if (error instanceof AuthError) {
     return { wrong, advice: 'log in with --user, "docker login" or "podman login"' };
@@ -85,7 +91,7 @@ function explain(error: unknown): Explanation {
     return { wrong: error.message, advice: "check the name, or log in with --user" };
   }
   if (error instanceof NotCachedError) {
-    return { wrong, advice: "pull it with --policy if-not-present" };
+    return { wrong: "it is not in the store", advice: "pull it with --policy if-not-present" };
   }
   if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
   if (error instanceof ArtifactError) {
@@ -111,6 +117,7 @@ function explainPermission({ message }: Error): Explanation {
 }
 
 const UNKNOWN = "see what caused it with --verbose";
+const UNEXPECTED = "report it if this should work";
 const LIMITED = "it may be an attack; if it is not, a program of yours can raise the limit";
 
 /** Advice for what systems refuse without a class of its own among Deno's errors. */
@@ -132,15 +139,19 @@ function adviceFor(error: Error): string {
   if (error instanceof NetworkError) return "try again; what has come is kept";
   if (error instanceof RegistryError && error.retryable) return "try again later";
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
+  if (error instanceof Deno.errors.IsADirectory) return "name a file, not a directory";
+  if (error instanceof Deno.errors.NotADirectory) {
+    return "check the path, which leads through a file";
+  }
   if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
   if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
   const byCode = adviceByCode(error) ?? adviceByCode(error.cause);
   if (byCode !== undefined) return byCode;
-  if (error.cause !== undefined) return UNKNOWN;
+  if (causesOf(error).length > 0) return UNKNOWN;
   if (error instanceof StoreError) return "check the path, and the name behind it";
   if (error instanceof RegistryError) return "see each request with --debug";
   // What the documents of an image say cannot be mended here.
-  return error instanceof SyntaxError ? "ask who made the image" : UNKNOWN;
+  return error instanceof SyntaxError ? "ask who made the image" : UNEXPECTED;
 }
 
 function adviceByCode(error: unknown): string | undefined {

@@ -132,12 +132,22 @@ Deno.test.each([
   {
     name: "one line of a message with several",
     error: new Error("first\nsecond\x1b[2J"),
-    line: "oci: pull a:5000/b: first\\u{a}second\\u{1b}[2J; see what caused it with --verbose",
+    line: "oci: pull a:5000/b: first\\u{a}second\\u{1b}[2J; report it if this should work",
   },
   {
     name: "what is no error",
     error: "text",
-    line: "oci: pull a:5000/b: text; see what caused it with --verbose",
+    line: "oci: pull a:5000/b: text; report it if this should work",
+  },
+  {
+    name: "where to see a cause",
+    error: new OciError("Cannot go on", { cause: new Error("x") }),
+    line: "oci: pull a:5000/b: cannot go on; see what caused it with --verbose",
+  },
+  {
+    name: "which name is meant where it is another than was typed",
+    error: new RegistryError('Cannot pull "c/d": c answered 418', { status: 418, url: "" }),
+    line: 'oci: pull a:5000/b: "c/d": c answered 418; see each request with --debug',
   },
   {
     name: "no advice out of a quoted text",
@@ -146,6 +156,16 @@ Deno.test.each([
   },
 ])("errorLine() says $name", ({ error, line }) => {
   assertEquals(errorLine(error, "pull a:5000/b"), line);
+});
+
+Deno.test("errorLine() calls nothing a pull that is none", () => {
+  const fields = { status: 418, url: "" };
+  const pulled = new RegistryError('Cannot pull "a/b:1": a answered 418', fields);
+  const listed = new RegistryError('Cannot list the tags of "a/b": a answered 418', fields);
+
+  const rest = "a answered 418; see each request with --debug";
+  assertEquals(errorLine(pulled, "cat a/b:1 etc/hosts"), `oci: cat a/b:1 etc/hosts: ${rest}`);
+  assertEquals(errorLine(listed, "tags a/b"), `oci: tags a/b: ${rest}`);
 });
 
 Deno.test("errorDocument() has the fields of the library's errors", () => {
