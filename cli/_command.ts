@@ -21,6 +21,8 @@ export interface Argument extends ValueSettings {
 export interface OptionSettings extends ValueSettings {
   /** The value where the option is not given. */
   readonly default?: string;
+  /** Whether the text may be empty, which it mostly is where a shell's variable is not set. */
+  readonly mayBeEmpty?: boolean;
   /** Whether every use counts, in a list; else the last one does. */
   readonly repeatable?: boolean;
   /** Name of the value; by default that of the option, in camel case. */

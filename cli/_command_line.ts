@@ -78,11 +78,13 @@ function spellOut(command: Command, word: string): readonly string[] | undefined
 
 /** The value of an option: the next word, whatever it looks like. */
 function takeValue(command: Command, option: Option, words: string[]): unknown {
-  const { flags, takesValue } = option;
+  const { flags, takesValue, mayBeEmpty = false } = option;
   if (!takesValue) return true;
   const text = words.shift();
   if (text === undefined) throw misuse(command, `option "${flags}" argument missing`);
-  return readValue(command, option, text, `option "${flags}" argument "${text}" is invalid`);
+  const wrong = `option "${flags}" argument "${text}" is invalid`;
+  if (text === "" && !mayBeEmpty) throw misuse(command, `${wrong}: it must not be empty`);
+  return readValue(command, option, text, wrong);
 }
 
 function readValue(

@@ -133,7 +133,7 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
 
 /** Nobody stands for root in images; a variable that is not set must not make root of its user. */
 function checkUser(text: string): void {
-  if (/^:?$/.test(text)) throw new SyntaxError("it must be USER or USER:GROUP");
+  if (text === ":") throw new SyntaxError("it must be USER or USER:GROUP");
 }
 
 /** In Kubernetes `512m` is half a byte, and so it is here; who writes it means what docker does. */
@@ -149,7 +149,7 @@ function checkMemory(text: string): void {
 function parseVariable(text: string): readonly [name: string, value: string] | undefined {
   const at = text.indexOf("=");
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-  if (at === 0 || text === "") throw new SyntaxError("it must be NAME=VALUE");
+  if (at === 0) throw new SyntaxError("it must be NAME=VALUE");
   const value = Deno.env.get(text);
   return value === undefined ? undefined : [text, value];
 }

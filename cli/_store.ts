@@ -1,13 +1,10 @@
 import { storeDirectory } from "../cache/directory.ts";
 import { ContentStore } from "../store/content_store.ts";
-import { UsageError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 
 /** The directory of the store that the command line or the environment names. */
 export function storePath(session: Session): string {
-  const { store } = session.options();
-  if (store === "") throw new UsageError('the store has no name; give "--store DIR"');
-  return store ?? storeDirectory();
+  return session.options().store ?? storeDirectory();
 }
 
 /** Opens the store that the command line or the environment names. */

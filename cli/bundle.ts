@@ -24,6 +24,7 @@ export function define(command: Command): Command {
   const container = addContainerOptions(described)
     .option("--arg <word>", "word of the command in place of the image's (repeatable)", {
       repeatable: true,
+      mayBeEmpty: true,
     });
   return addRegistryOptions(container, "--registry-user").notes(`
 Prints the path of the bundle. Mounts end with a reboot: bundle again then.

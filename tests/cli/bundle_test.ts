@@ -132,7 +132,7 @@ Deno.test.each([
   { args: ["--user", "2147483648"], code: 1, says: "ids must be from 0 to 2147483647" },
   { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
   { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
-  { args: ["--user", ""], code: 2, says: "it must be USER or USER:GROUP" },
+  { args: ["--user", ""], code: 2, says: "it must not be empty" },
   { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
   { args: ["--memory", "512m"], code: 2, says: "512m is a part of a byte" },
   { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },

@@ -17,6 +17,7 @@ function withOptions(command: Command): Command {
     .option("--jobs <n>", "", { parse: parseCount })
     .option("--tag <name>", "", { repeatable: true })
     .option("--size <n>", "", { repeatable: true, parse: parseCount })
+    .option("--word <word>", "", { mayBeEmpty: true })
     .option("--how <way>", "", { choices: ["fast", "safe"], default: "safe" })
     .option("--registry-user <name>", "", { key: "user" })
     .option("--read-only", "", { conflict: "--read-write" })
@@ -44,8 +45,8 @@ Deno.test.each([
   { args: ["a", "-qof"], options: { quiet: true, output: "f" }, operands: ["a"] },
   { args: ["a", "-qo", "f"], options: { quiet: true, output: "f" }, operands: ["a"] },
   { args: ["a", "-oqv"], options: { output: "qv" }, operands: ["a"] },
-  { args: ["a", "--output="], options: { output: "" }, operands: ["a"] },
-  { args: ["a", "--output", ""], options: { output: "" }, operands: ["a"] },
+  { args: ["a", "--word="], options: { word: "" }, operands: ["a"] },
+  { args: ["a", "--word", ""], options: { word: "" }, operands: ["a"] },
   { args: ["a", "--output=f=g"], options: { output: "f=g" }, operands: ["a"] },
   { args: ["a", "-o=f"], options: { output: "=f" }, operands: ["a"] },
   { args: ["a", "--output=f\ng"], options: { output: "f\ng" }, operands: ["a"] },
@@ -124,6 +125,8 @@ Deno.test.each([
     line: 'option "--how <way>" argument "slow" is invalid: allowed choices are fast, safe; ' +
       'see "oci copy --help"',
   },
+  { args: ["a", "--output", ""], line: 'argument "" is invalid: it must not be empty; see' },
+  { args: ["a", "--output="], line: 'argument "" is invalid: it must not be empty; see' },
   { args: ["a", "--how=Fast"], line: 'option "--how <way>" argument "Fast" is invalid: allowed' },
   // A value stands there as it was typed.
   { args: ["a", "--jobs=it's. No"], line: 'argument "it\'s. No" is invalid: it must' },
