@@ -1,4 +1,4 @@
-import { Command } from "./_command.ts";
+import { Command, type Option } from "./_command.ts";
 import { type CommandModule, COMMANDS } from "./_commands.ts";
 import { UsageError } from "./_errors.ts";
 import { formatTable } from "./_format.ts";
@@ -44,4 +44,35 @@ Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.`;
 export function refuseCommand(name: string): never {
   const advice = suggest(name, [...COMMANDS.keys(), "help"]) ?? 'see "oci --help"';
   throw new UsageError(`unknown command "${name}"; ${advice}`);
+}
+
+/** A command line, taken apart at the name of the command. */
+export interface SplitArguments {
+  /** The first word that is not an option. */
+  readonly name: string | undefined;
+  /** Everything else, in order. */
+  readonly rest: readonly string[];
+}
+
+/** Finds the name of the command; options may stand before it. */
+export async function splitArguments(args: readonly string[]): Promise<SplitArguments> {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (arg === "--") break;
+    if (!arg.startsWith("-")) return { name: arg, rest: args.toSpliced(i, 1) };
+    if (await takesValue(arg)) i++;
+  }
+  return { name: undefined, rest: args };
+}
+
+/** Whether an option takes a value: one of the program, or of a command that is not known yet. */
+async function takesValue(flag: string): Promise<boolean> {
+  const isMeant = ({ long, short }: Option) => flag === long || flag === short;
+  const own = declareProgram().options.find(isMeant);
+  if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;
+  for (const [name, { load }] of COMMANDS) {
+    const option = declareCommand(name, await load()).options.find(isMeant);
+    if (option !== undefined) return option.takesValue;
+  }
+  return false;
 }

@@ -31,6 +31,7 @@ export async function run(session: Session): Promise<void> {
     session.workOn(reference.name);
     images.push(await describeOne(session, store, reference));
   }
+  session.workOn("");
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
 }
 

@@ -1,12 +1,13 @@
 import { RuntimeError } from "../store/runtime_error.ts";
 import type { Command } from "./_command.ts";
 import { HelpRequest, parseCommandLine } from "./_command_line.ts";
-import { COMMANDS, splitArguments } from "./_commands.ts";
+import { COMMANDS } from "./_commands.ts";
 import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
 import { InterruptedError, Interruption } from "./_interruption.ts";
 import { Notices } from "./_notices.ts";
+import type { CommonOptions } from "./_options.ts";
 import { Output, OutputClosedError } from "./_output.ts";
-import { declareCommand, declareProgram, refuseCommand } from "./_program.ts";
+import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./_program.ts";
 import { Session } from "./_session.ts";
 
 /**
@@ -44,7 +45,7 @@ interface Run {
 
 async function dispatch(run: Run): Promise<number> {
   const { output, notices, signal } = run;
-  const { name, rest } = splitArguments(inFull(run.args));
+  const { name, rest } = await splitArguments(await inFull(run.args));
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
   run.doing = name;
@@ -55,8 +56,8 @@ async function dispatch(run: Run): Promise<number> {
 }
 
 /** `help pull` is `pull --help`, and `--version` without a command is `version`. */
-function inFull(args: readonly string[]): readonly string[] {
-  const { name, rest } = splitArguments(args);
+async function inFull(args: readonly string[]): Promise<readonly string[]> {
+  const { name, rest } = await splitArguments(args);
   if (name === "help") return [...rest, "--help"];
   const version = rest.indexOf("--version");
   return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
@@ -70,7 +71,8 @@ async function withoutCommand(
   // "help help" is "help --help" by now, and that is the help of the program.
   if (name !== undefined && name !== "help") refuseCommand(name);
   const program = declareProgram();
-  parseCommandLine(program, rest);
+  const { json } = parseCommandLine(program, rest).options;
+  if (json) throw new UsageError('the command is missing; see "oci --help"');
   // Not what was asked for, so not a result: help goes where errors go.
   notices.line(await helpText(program));
   return 2;
@@ -80,34 +82,37 @@ async function withoutCommand(
 async function fail(run: Run, error: unknown): Promise<number> {
   const { args, output, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
-  if (error instanceof HelpRequest) return await help(output, error.command);
+  if (error instanceof HelpRequest) return await help(run, error.command);
   // Whatever failed after the user interrupted, failed because of that.
   const thrown = signal.aborted ? signal.reason : error;
   notices.line(errorLine(thrown, session?.doing ?? run.doing));
-  const { verbose, json = args.includes("--json") } = session?.options() ?? {};
+  const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
     for (const line of causeLines(thrown)) notices.line(line);
   }
-  if (json) await quietly(output.json(errorDocument(thrown)));
+  // Where nothing can be written, the line has said all that there is to say.
+  if (json) await output.json(errorDocument(thrown)).catch(() => {});
   if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 
-async function help(output: Output, command: Command): Promise<number> {
-  await quietly(output.text(await helpText(command)));
-  return 0;
+/** What can be told of a command line that is wrong. */
+function unparsedOptions(args: readonly string[]): CommonOptions {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return own.includes("--json") ? { json: true } : {};
+}
+
+async function help(run: Run, command: Command): Promise<number> {
+  try {
+    await run.output.text(await helpText(command));
+    return 0;
+  } catch (error) {
+    return await fail({ ...run, doing: "help" }, error);
+  }
 }
 
 async function helpText(command: Command): Promise<string> {
   const { formatHelp } = await import("./_help.ts");
   return formatHelp(command);
-}
-
-/** Waits for a last message; a reader that has gone already cannot be told anything. */
-async function quietly(written: Promise<void>): Promise<void> {
-  try {
-    await written;
-  } catch (error) {
-    if (!(error instanceof OutputClosedError)) throw error;
-  }
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../cli/_commands.ts";
-import { ROOT, runOci } from "../_support/process.ts";
+import { denoEnvironment, ROOT, run, runOci } from "../_support/process.ts";
+import { makeTempDir } from "../_support/temp.ts";
 import { join } from "@std/path";
 
 Deno.test("main() lists every command in the help of the program", async () => {
@@ -210,6 +211,41 @@ Deno.test("main() prints an error as JSON too where that is asked for", async ()
   const { error } = JSON.parse(stdout);
   assertEquals(error.name, "UsageError");
   assertStringIncludes(error.message, "--jobs");
+});
+
+Deno.test.each([
+  { args: ["run", "localhost:1/a", "--policy", "never", "--", "--json"], code: 1 },
+  { args: ["--", "--json"], code: 2 },
+])("main() takes no option for its own that is none, as in $args", async ({ args, code }) => {
+  const result = await runOci(args);
+
+  assertEquals([result.code, result.stdout], [code, ""], result.stderr);
+});
+
+Deno.test("main() prints JSON for a command line that has nothing but --json", async () => {
+  const { code, stdout, stderr } = await runOci(["--json"]);
+
+  assertEquals({ code, name: JSON.parse(stdout).error.name }, { code: 2, name: "UsageError" });
+  assertEquals(stderr, 'oci: read the command line: the command is missing; see "oci --help"\n');
+});
+
+Deno.test.each([
+  { args: ["--help"], doing: "help" },
+  { args: ["pull", "--help"], doing: "help" },
+  { args: ["version"], doing: "version" },
+  { args: ["version", "--json"], doing: "version" },
+  { args: ["images", "--json"], doing: "images" },
+])("main() says in a line that nothing more can be written for $args", async ({ args, doing }) => {
+  await using dir = await makeTempDir();
+  const oci = ["deno", "run", "-A", "--quiet", join(ROOT, "mod.ts"), ...args];
+
+  const { code, stderr } = await run("sh", ["-c", '"$@" > /dev/full', "sh", ...oci], {
+    env: { ...await denoEnvironment(), OCI_STORE: dir.path },
+    cwd: ROOT,
+  });
+
+  assertEquals(code, 1);
+  assertMatch(stderr, new RegExp(`^oci: ${doing}: cannot write to standard output: .*\n$`));
 });
 
 Deno.test("main() is quiet where the reader of its output has gone", async () => {
