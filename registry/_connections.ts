@@ -1,5 +1,6 @@
 import manifest from "../deno.json" with { type: "json" };
 import { SYSTEM_CLOCK } from "./_clock.ts";
+import { normalizeCredentialKey } from "./_credential_key.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { HostLimiter } from "./_host_limiter.ts";
 import { Http } from "./_http.ts";
@@ -13,7 +14,7 @@ import type { ImagePullAuth } from "./image_client.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 
 const MAX_KEPT = 256;
-/** A mirror is a convenience: it gets one more chance, not eight. */
+/** A mirror is a convenience: it gets one more chance, not eight, and is not waited for. */
 const MIRROR_RETRIES = 1;
 
 /** Everything that a client keeps between calls: connections, tokens, limits per host. */
@@ -73,9 +74,11 @@ export class Connections implements Disposable {
     const { caCerts = [], clientCertificate, plainHttp, mirrors = {} } = this.#options;
     const { allowPrivateAddresses: allowPrivate = false } = this.#options;
     const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
-    const addresses = Object.hasOwn(mirrors, registry) ? mirrors[registry] ?? [] : [];
+    const addresses = Object.entries(mirrors).flatMap(([name, addresses]) => {
+      return normalizeCredentialKey(name) === normalizeCredentialKey(registry) ? addresses : [];
+    });
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
-    const mirrorPolicy = { ...this.policy, retries };
+    const mirrorPolicy = { ...this.policy, retries, maxWaitMs: 0 };
     const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
       ...addresses.map((address) => {

@@ -1,13 +1,13 @@
-import { DigestMismatchError } from "../spec/errors.ts";
 import type { Registry } from "./_registry.ts";
-import { NetworkError, NotFoundError, RegistryError } from "./errors.ts";
+import { NotFoundError } from "./errors.ts";
 import type { Clock } from "./remote_client_options.ts";
 
 const DOWN_MS = 60_000;
 
 /**
  * Where the content of one registry can be had: its mirrors in order, itself last. What fails at
- * a mirror is tried at the next one; a mirror that is broken is left alone for a minute.
+ * a mirror is tried at the next one; one that answers otherwise than it should is left alone for a
+ * minute.
  */
 export class Sources {
   readonly #registries: readonly Registry[];
@@ -40,17 +40,12 @@ export class Sources {
   ): void {
     // That a mirror does not have something says nothing of the next thing.
     if (registry === this.upstream || error instanceof NotFoundError) return;
-    const isDown = error instanceof NetworkError ||
-      (error instanceof RegistryError && error.retryable);
-    if (isDown) this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
+    this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
     const why = error instanceof Error ? error.message : String(error);
     onWarning?.(`The mirror ${registry.endpoint.registry} is passed over: ${why}`);
   }
 
-  /**
-   * Does something with the first one with which it succeeds. Bytes that are not those of their
-   * digest are an attack rather than a failure, and end the search.
-   */
+  /** Does something with the first one with which it succeeds. */
   async first<T>(
     work: (registry: Registry) => Promise<T>,
     options: {
@@ -64,7 +59,7 @@ export class Sources {
         return await work(registry);
       } catch (error) {
         options.signal?.throwIfAborted();
-        if (error instanceof DigestMismatchError || i === registries.length - 1) throw error;
+        if (i === registries.length - 1) throw error;
         this.failed(registry, error, options.onWarning);
       }
     }

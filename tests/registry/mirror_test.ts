@@ -6,8 +6,17 @@ import {
   type Repository,
 } from "../../registry/mod.ts";
 import { mirrorEndpoint } from "../../registry/_endpoint.ts";
-import { DigestMismatchError } from "../../spec/mod.ts";
-import { basicAuth, cut, on, respond, wrongByte } from "../_support/faulty_registry.ts";
+import {
+  basicAuth,
+  busy,
+  cut,
+  drop,
+  extraBytes,
+  missingBytes,
+  on,
+  respond,
+  wrongByte,
+} from "../_support/faulty_registry.ts";
 import { FakeClock, makeScene, readAll, type Scene, testClient } from "./_client.ts";
 
 const AMD64 = { platform: "linux/amd64" };
@@ -70,19 +79,72 @@ Deno.test("RemoteClient goes on to the next mirror, and to the registry at last"
   assert(warnings[0]?.startsWith(`The mirror ${broken.registry.host} is passed over: `));
 });
 
-Deno.test("RemoteClient does not go on where a mirror sends other bytes", async () => {
-  await using mirror = makeScene([on({}, wrongByte(10))]);
+Deno.test.each([
+  { why: "pages", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  { why: "other bytes", fault: wrongByte(10) },
+  { why: "fewer bytes", fault: missingBytes() },
+  { why: "more bytes", fault: extraBytes() },
+  { why: "nothing", fault: respond(200) },
+  { why: "404", fault: respond(404) },
+  { why: "401", fault: respond(401) },
+  { why: "500", fault: respond(500) },
+  { why: "a redirect to itself", fault: respond(302, { location: "?" }) },
+  { why: "no answer", fault: drop() },
+])("RemoteClient passes over a mirror that sends $why", async ({ why, fault }) => {
+  await using mirror = makeScene([on({}, fault)]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
-  const { digest } = upstream.image.descriptor;
 
-  await assertRejects(
-    () => client.document({ ...upstream.reference, digest }),
-    DigestMismatchError,
-  );
+  const image = await client.image(upstream.reference, AMD64);
+  const blob = client.blob(upstream.reference, upstream.blob.descriptor);
 
-  assertEquals(upstream.registry.requests.length, 0);
+  assertEquals(image.digest, upstream.image.descriptor.digest);
+  assertEquals(await readAll(await blob), upstream.blob.bytes);
+  assertEquals(mirror.registry.seen("blob").length, why === "404" ? 2 : 0, "it is left alone");
 });
+
+Deno.test.each([
+  { why: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  { why: "fewer bytes", fault: missingBytes() },
+  { why: "more bytes", fault: extraBytes() },
+  { why: "another range", fault: respond(206, { "content-range": "bytes 7-8/9" }) },
+])("RemoteClient.blob() passes over a mirror that sends $why", async ({ fault }) => {
+  await using mirror = makeScene([on("blob", fault)]);
+  await using upstream = makeScene();
+  using client = testClient(mirrored(upstream, mirror.registry.url));
+
+  const bytes = await readAll(await client.blob(upstream.reference, upstream.blob.descriptor));
+
+  assertEquals(bytes, upstream.blob.bytes);
+});
+
+Deno.test.each([429, 503] as const)(
+  "RemoteClient does not wait for a mirror that answers %i",
+  async (status) => {
+    await using mirror = makeScene([on({}, busy(status, 20))]);
+    await using upstream = makeScene();
+    const clock = new FakeClock();
+    using client = testClient({ ...mirrored(upstream, mirror.registry.url), clock });
+
+    await client.document(upstream.reference);
+
+    assertEquals(clock.pauses, []);
+    assertEquals(mirror.registry.requests.length, 1);
+  },
+);
+
+Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.docker.io/v1/"])(
+  "RemoteClient knows a registry by the name %s",
+  async (name) => {
+    await using mirror = makeScene();
+    mirror.content.add("library/alpine", "latest", mirror.image);
+    using client = testClient({ mirrors: { [name]: [mirror.registry.url] } });
+
+    const { digest } = await client.resolve(parseReference("alpine"));
+
+    assertEquals(digest, mirror.image.descriptor.digest);
+  },
+);
 
 Deno.test("RemoteClient goes on with a blob elsewhere, at the byte where a mirror broke", async () => {
   await using mirror = makeScene([
