@@ -1,6 +1,7 @@
 import { Answer } from "./_answer.ts";
 import { createHttpClient, type Tls } from "./_http_client.ts";
 import { networkError, stallError } from "./_network_failure.ts";
+import { isLoopback } from "./_private_address.ts";
 import { redactUrl } from "./_redact.ts";
 import type { RequestLog } from "./remote_client_options.ts";
 
@@ -37,11 +38,11 @@ export class Http implements Disposable {
 
   /** Sends a request and waits for the headers of the answer, for a limited time. */
   async send(request: HttpRequest): Promise<Answer> {
-    const { url, method, task, attempt, signal, tls } = request;
+    const { url, method, task, attempt, signal } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
     const timeoutMs = Math.min(stallTimeoutMs, request.timeoutMs ?? Infinity);
     signal?.throwIfAborted();
-    const client = this.#client(tls);
+    const client = this.#client(request);
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
     let isStalled = false;
@@ -83,11 +84,13 @@ export class Http implements Disposable {
     this.#clients.clear();
   }
 
-  #client(tls: Tls): Deno.HttpClient {
-    const key = JSON.stringify([tls.caCerts, tls.clientCertificate]);
+  #client({ tls, url }: HttpRequest): Deno.HttpClient {
+    // Deno sends what is for this machine to the proxy of the environment too, passwords included.
+    const direct = url.protocol === "http:" && isLoopback(url) ? url : undefined;
+    const key = JSON.stringify([tls.caCerts, tls.clientCertificate, direct?.host]);
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = createHttpClient(tls);
+      client = createHttpClient(tls, direct);
       this.#clients.set(key, client);
     }
     return client;

@@ -10,9 +10,13 @@ export interface Tls {
 /**
  * Creates a client for `fetch`.
  *
+ * @param direct The only server that it connects to, by plain HTTP and past every proxy.
  * @throws {TypeError} If a certificate or the key is not PEM: Deno ignores some of that.
  */
-export function createHttpClient({ caCerts, clientCertificate }: Tls): Deno.HttpClient {
+export function createHttpClient(
+  { caCerts, clientCertificate }: Tls,
+  direct?: URL,
+): Deno.HttpClient {
   const certificates = [...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])];
   if (certificates.some((text) => !text.includes("-----BEGIN CERTIFICATE-----"))) {
     throw new TypeError('Cannot use a certificate without "-----BEGIN CERTIFICATE-----"');
@@ -24,8 +28,14 @@ export function createHttpClient({ caCerts, clientCertificate }: Tls): Deno.Http
       // loopback takes half as long again.
       http2: false,
       ...clientCertificate,
+      ...(direct && { proxy: socketOf(direct) }),
     });
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
     throw new TypeError(`Cannot use the certificates: ${(cause as Error).message}`, { cause });
   }
+}
+
+function socketOf({ hostname, port }: URL): Deno.Proxy {
+  return { transport: "tcp", hostname, port: Number(port || 80) };
 }
