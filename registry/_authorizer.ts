@@ -8,6 +8,7 @@ import { redactUrl } from "./_redact.ts";
 import type { RegistryErrorContext } from "./_registry_error.ts";
 import { mergeScopes } from "./_scope.ts";
 import { SingleFlight } from "./_shared_task.ts";
+import { LoginAttempts } from "./_login_attempts.ts";
 import { requestToken, type Token } from "./_token.ts";
 import { authorization, type Credential } from "./credentials.ts";
 import { AuthError } from "./errors.ts";
@@ -29,6 +30,8 @@ export interface AuthorizerOptions {
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
+  /** Asks the registry for nothing, to learn how to log in. */
+  readonly ping?: (request: AuthorizedRequest) => Promise<Answer>;
 }
 
 /** What is to be authorized. */
@@ -50,16 +53,6 @@ interface Grant {
   readonly refreshAt: number;
 }
 
-/** Who has already been tried for a scope. */
-interface Attempts {
-  credential?: Credential | undefined;
-  isSearched: boolean;
-  isRejected: boolean;
-  isAnonymous: boolean;
-  /** Where no credential could be looked for. */
-  readonly skipped: string[];
-}
-
 /**
  * Gets requests past the authentication of one server: Basic, and tokens with and without a
  * credential. A credential that is refused does not stand in the way of a public image: there is
@@ -68,9 +61,10 @@ interface Attempts {
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new Map<string, Grant>();
-  readonly #attempts = new Map<string, Attempts>();
+  readonly #attempts = new Map<string, LoginAttempts>();
   readonly #exchanges = new SingleFlight<Token | undefined>();
   #challenge: Challenge | undefined;
+  #isPinged = false;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -88,8 +82,10 @@ export class Authorizer {
   ): Promise<Answer> {
     const known = await this.#current(request);
     let answer = await send(known?.header);
-    if (!this.#isRefusal(answer, known)) return answer;
     try {
+      if (!this.#isRefusal(answer, known) && !await this.#mayHide(request, answer, known)) {
+        return answer;
+      }
       for (const isAnonymous of [false, true]) {
         const grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
@@ -111,12 +107,7 @@ export class Authorizer {
 
   /** What was tried for a scope, in words. */
   describe(scope: string): string {
-    const attempts = this.#attemptsFor(scope);
-    const from = attempts.credential && `the credential from ${attempts.credential.source}`;
-    const tried = [attempts.isAnonymous && "anonymous access", from].filter((way) => way);
-    const found = from === undefined ? ["no credential for it was found"] : [];
-    const how = tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`];
-    return [...how, ...found, ...attempts.skipped].join("; ");
+    return this.#attemptsFor(scope).toString();
   }
 
   /** A grant that will do, renewed in time. */
@@ -134,14 +125,31 @@ export class Authorizer {
     return answer.status === 401 || (answer.status === 403 && grant?.credential !== undefined);
   }
 
+  /**
+   * Whether a registry may hide from strangers what it does not challenge them for, and has a
+   * challenge for who asks for nothing, as others do first of all.
+   */
+  async #mayHide(
+    request: AuthorizedRequest,
+    answer: Answer,
+    known: Grant | undefined,
+  ): Promise<boolean> {
+    if (known !== undefined || (answer.status !== 403 && answer.status !== 404)) return false;
+    if (await this.#credential(request) === undefined) return false;
+    if (this.#challenge === undefined && !this.#isPinged) {
+      using pong = await this.#options.ping?.(request);
+      this.#isPinged = true;
+      if (pong !== undefined) this.#challenge = chooseChallenge(pong);
+    }
+    return this.#challenge !== undefined;
+  }
+
   async #obtain(
     request: AuthorizedRequest,
     answer: Answer,
     isAnonymous: boolean,
   ): Promise<Grant | undefined> {
-    const challenges = parseChallenges(answer.headers.get("www-authenticate"));
-    this.#challenge = challenges.find(({ scheme }) => scheme === "bearer") ??
-      challenges.find(({ scheme }) => scheme === "basic") ?? this.#challenge;
+    this.#challenge = chooseChallenge(answer) ?? this.#challenge;
     if (this.#challenge === undefined) return undefined;
     const attempts = this.#attemptsFor(request.scope);
     if (isAnonymous) {
@@ -150,6 +158,17 @@ export class Authorizer {
       attempts.isAnonymous = true;
       return await this.#grant(request, this.#challenge, undefined);
     }
+    const credential = await this.#credential(request);
+    if (credential === undefined) return undefined;
+    attempts.isTried = true;
+    const grant = await this.#grant(request, this.#challenge, credential);
+    if (grant === undefined) this.#reject(request, credential, undefined);
+    return grant;
+  }
+
+  /** The credential for a request, unless it has been refused already. */
+  async #credential(request: AuthorizedRequest): Promise<Credential | undefined> {
+    const attempts = this.#attemptsFor(request.scope);
     if (attempts.isRejected) return undefined;
     if (!attempts.isSearched) {
       attempts.credential = await this.#options.find?.(request, (message) => {
@@ -157,11 +176,7 @@ export class Authorizer {
       });
       attempts.isSearched = true;
     }
-    const { credential } = attempts;
-    if (credential === undefined) return undefined;
-    const grant = await this.#grant(request, this.#challenge, credential);
-    if (grant === undefined) this.#reject(request, credential, undefined);
-    return grant;
+    return attempts.credential;
   }
 
   async #grant(
@@ -185,7 +200,7 @@ export class Authorizer {
     { parameters }: Challenge,
     auth: ImagePullAuth | undefined,
   ): Promise<Token | undefined> {
-    const { http, clock, tls } = this.#options;
+    const { http, clock, tls, registry, allowPrivate } = this.#options;
     const realm = this.#realm(parameters.get("realm"), request.task);
     const scopes = mergeScopes(request.scope, parameters.get("scope") ?? "");
     const service = parameters.get("service");
@@ -194,14 +209,16 @@ export class Authorizer {
     const context: RegistryErrorContext = {
       task,
       attempt,
-      registry: realm.host,
-      authentication: "it was asked for a token",
+      registry: `the token server ${realm.host} of ${registry}`,
       now: clock.now(),
     };
     return await this.#exchanges.run(
       key,
       request.signal,
-      (signal) => requestToken(http, clock, { realm, service, scopes, auth, tls, context, signal }),
+      (signal) => {
+        const login = { realm, service, scopes, auth, tls, allowPrivate };
+        return requestToken(http, clock, { ...login, context, signal });
+      },
     );
   }
 
@@ -226,10 +243,10 @@ export class Authorizer {
     return url;
   }
 
-  #attemptsFor(scope: string): Attempts {
+  #attemptsFor(scope: string): LoginAttempts {
     let attempts = this.#attempts.get(scope);
     if (attempts === undefined) {
-      attempts = { isSearched: false, isRejected: false, isAnonymous: false, skipped: [] };
+      attempts = new LoginAttempts();
       this.#attempts.set(scope, attempts);
     }
     return attempts;
@@ -245,4 +262,12 @@ export class Authorizer {
         "going on without it",
     );
   }
+}
+
+/** The challenge of an answer to take up: a token, where it is said how to have one. */
+function chooseChallenge(answer: Answer): Challenge | undefined {
+  const challenges = parseChallenges(answer.headers.get("www-authenticate"));
+  const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
+  return bearer.find(({ parameters }) => URL.canParse(parameters.get("realm") ?? "")) ??
+    challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
 }

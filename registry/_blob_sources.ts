@@ -2,13 +2,11 @@ import type { Descriptor } from "../spec/descriptor.ts";
 import type { Answer } from "./_answer.ts";
 import type { BlobSource } from "./_blob_stream.ts";
 import type { Http } from "./_http.ts";
-import { redactUrl } from "./_redact.ts";
-import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
+import { followRedirects } from "./_redirect.ts";
 import type { Registry } from "./_registry.ts";
 import { registryError } from "./_registry_error.ts";
 import type { RetryPolicy } from "./_retry.ts";
 import type { Sources } from "./_sources.ts";
-import { RegistryError } from "./errors.ts";
 
 const ACCEPTED = [206, 416];
 
@@ -65,26 +63,11 @@ export function foreignBlob(
     policy,
     isKnown: false,
     open: async (headers, attempt, signal) => {
-      let target = url;
-      for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-        const tls = { caCerts };
-        const answer = await http.send({
-          url: target,
-          method: "GET",
-          headers,
-          tls,
-          task,
-          attempt,
-          signal,
-        });
-        if (!isRedirect(answer.status)) return await checked(answer, url, task, attempt, policy);
-        answer[Symbol.dispose]();
-        target = redirectTarget(answer, task, false);
-      }
-      throw new RegistryError(
-        `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
-        { status: 302, url: redactUrl(target) },
-      );
+      const send = (url: URL) => {
+        return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
+      };
+      const answer = await followRedirects(await send(url), { task, allowPrivate: false }, send);
+      return await checked(answer, url, task, attempt, policy);
     },
     failed: () => {},
   };

@@ -3,14 +3,43 @@ import { isPrivateAddress } from "./_private_address.ts";
 import { redactUrl } from "./_redact.ts";
 import { RegistryError } from "./errors.ts";
 
-/** The most redirects that are followed. */
-export const MAX_REDIRECTS = 10;
-
+const MAX_REDIRECTS = 10;
 const STATUSES = new Set([301, 302, 303, 307, 308]);
 
-/** Whether a status says that what was asked for is elsewhere. */
-export function isRedirect(status: number): boolean {
-  return STATUSES.has(status);
+/** Options of {@linkcode followRedirects}. */
+export interface RedirectOptions {
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  /** Whether a redirect may lead into a private network. */
+  readonly allowPrivate: boolean;
+}
+
+/**
+ * Follows redirects to the first answer that is none.
+ *
+ * @param answer The first answer.
+ * @param send Sends the request to where the answer before has led.
+ * @throws {RegistryError} If there are too many, or one leads where it must not.
+ */
+export async function followRedirects(
+  answer: Answer,
+  options: RedirectOptions,
+  send: (target: URL) => Promise<Answer>,
+): Promise<Answer> {
+  const { task, allowPrivate } = options;
+  for (let hops = 0; STATUSES.has(answer.status); hops++) {
+    // The body of a redirect is for people.
+    answer[Symbol.dispose]();
+    const target = redirectTarget(answer, task, allowPrivate);
+    if (hops >= MAX_REDIRECTS) {
+      throw new RegistryError(
+        `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
+        { status: answer.status, url: redactUrl(answer.url) },
+      );
+    }
+    answer = await send(target);
+  }
+  return answer;
 }
 
 /**

@@ -6,14 +6,13 @@ import type { HostLimiter } from "./_host_limiter.ts";
 import { firstAnswer } from "./_first_answer.ts";
 import type { Http } from "./_http.ts";
 import type { Tls } from "./_http_client.ts";
-import { isRedirect, MAX_REDIRECTS, redirectTarget } from "./_redirect.ts";
-import { redactUrl } from "./_redact.ts";
+import { followRedirects } from "./_redirect.ts";
 import { registryError } from "./_registry_error.ts";
 import { Retry, type RetryPolicy } from "./_retry.ts";
 import { parseRetryAfter } from "./_retry_after.ts";
 import { pullScope } from "./_scope.ts";
 import type { Credential } from "./credentials.ts";
-import { RegistryError } from "./errors.ts";
+import type { RegistryError } from "./errors.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
@@ -120,22 +119,14 @@ export class Registry {
   }
 
   async #follow(request: RegistryRequest, attempt: number): Promise<Answer> {
-    let answer = await this.#first(request, attempt);
-    for (let hops = 0; isRedirect(answer.status); hops++) {
-      // The body of a redirect is for people.
-      answer[Symbol.dispose]();
-      const { task } = request;
-      const target = redirectTarget(answer, task, this.endpoint.isPrivate);
-      if (hops >= MAX_REDIRECTS) {
-        throw new RegistryError(
-          `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
-          { status: answer.status, url: redactUrl(answer.url) },
-        );
-      }
-      answer = await this.#send(target, request, { attempt });
+    const { task } = request;
+    const first = await this.#first(request, attempt);
+    const allowPrivate = this.endpoint.isPrivate;
+    return await followRedirects(first, { task, allowPrivate }, async (target) => {
+      const answer = await this.#send(target, request, { attempt });
       answer.redirected = target.origin !== this.#base?.origin;
-    }
-    return answer;
+      return answer;
+    });
   }
 
   /** Finds out, with the first request, which of the addresses answers. */
@@ -213,11 +204,25 @@ export class Registry {
         registry: isHome ? endpoint.registry : url.host,
         isPlain: url.protocol === "http:",
         allowPrivate: endpoint.isPrivate,
-        ...(isHome ? { find } : {}),
+        ...(isHome ? { find, ping: (request) => this.#ping(url, request) } : {}),
       });
       this.#authorizers.set(url.origin, authorizer);
     }
     return authorizer;
+  }
+
+  async #ping(url: URL, request: AuthorizedRequest): Promise<Answer> {
+    const { http, tls, limiter } = this.#options;
+    const { task, attempt, signal } = request;
+    await limiter(url.host).ready(signal);
+    return await http.send({
+      url: new URL("/v2/", url),
+      method: "GET",
+      tls,
+      task,
+      attempt,
+      signal,
+    });
   }
 
   #isHome(url: URL): boolean {

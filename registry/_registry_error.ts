@@ -24,8 +24,8 @@ export interface RegistryErrorContext {
   /** The registry, as the user knows it. */
   readonly registry: string;
   readonly attempt: number;
-  /** What was tried to get in. */
-  readonly authentication: string;
+  /** What was tried to get in; absent if a token server answered, which was to let one in. */
+  readonly authentication?: string;
   readonly now: number;
 }
 
@@ -35,12 +35,14 @@ export async function registryError(
   context: RegistryErrorContext,
 ): Promise<RegistryError> {
   const { status, headers } = answer;
-  const { task, attempt, now } = context;
+  const { task, attempt, now, registry, authentication } = context;
   const { code, detail } = parseErrorBody(await readBody(answer));
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
   const isRateLimit = status === 429 || code === "TOOMANYREQUESTS";
+  const isRefusal = status >= 400 && status < 500;
+  const isTokenServer = authentication === undefined;
   // A signed address that a registry redirects to expires: the registry has a new one.
-  const isExpired = answer.redirected && status >= 400 && status < 500;
+  const isExpired = answer.redirected && isRefusal;
   const fields = {
     status,
     code,
@@ -59,26 +61,29 @@ export async function registryError(
     const remaining = headers.get("ratelimit-remaining") ?? undefined;
     const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
     return new RateLimitError(
-      `Cannot ${task}: ${context.registry} answered ${answered}${quota}; ` +
+      `Cannot ${task}: ${registry} answered ${answered}${quota}; ` +
         `${comeBack(retryAfterMs, now)}, or log in for a higher limit`,
       { ...fields, limit, remaining },
     );
   }
+  if (isTokenServer && isRefusal) {
+    return new AuthError(`Cannot ${task}: ${registry} answered ${answered}${says}`, fields);
+  }
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
-      `Cannot ${task}: it does not exist or needs a login; ${context.registry} answered ` +
-        `${answered}${says}; ${context.authentication}; log in with "docker login ${context.registry}", or give credentials`,
+      `Cannot ${task}: it does not exist or needs a login; ${registry} answered ` +
+        `${answered}${says}; ${authentication}; log in with "docker login ${registry}", or give credentials`,
       fields,
     );
   }
   if (status === 404 && !answer.redirected) {
     return new NotFoundError(
-      `Cannot ${task}: ${context.registry} does not have it, or hides it from who is not ` +
-        `logged in; it answered ${answered}${says}; ${context.authentication}`,
+      `Cannot ${task}: ${registry} does not have it, or hides it from who is not ` +
+        `logged in; it answered ${answered}${says}; ${authentication}`,
       fields,
     );
   }
-  const who = answer.redirected ? answer.url.host : context.registry;
+  const who = answer.redirected ? answer.url.host : registry;
   return new RegistryError(`Cannot ${task}: ${who} answered ${answered}${says}`, fields);
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "./remote_client_options.ts";
 import type { Http, HttpRequest } from "./_http.ts";
 import type { Tls } from "./_http_client.ts";
 import { redactUrl } from "./_redact.ts";
+import { followRedirects } from "./_redirect.ts";
 import { registryError, type RegistryErrorContext } from "./_registry_error.ts";
 import { authorization, loginOf } from "./credentials.ts";
 import { RegistryError } from "./errors.ts";
@@ -22,6 +23,8 @@ export interface TokenRequest {
   /** The credential, or `undefined` for a token that anybody may have. */
   readonly auth: ImagePullAuth | undefined;
   readonly tls: Tls;
+  /** Whether the server may redirect into a private network. */
+  readonly allowPrivate: boolean;
   readonly context: RegistryErrorContext;
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,14 +63,27 @@ export async function requestToken(
 
 async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answer> {
   const { auth } = request;
-  if (auth?.identityToken === undefined) return await http.send(getRequest(request, auth));
-  const answer = await http.send(postRequest(request, auth.identityToken));
+  if (auth?.identityToken === undefined) {
+    return await send(http, getRequest(request, auth), request);
+  }
+  const answer = await send(http, postRequest(request, auth.identityToken), request);
   if (answer.status !== 404 && answer.status !== 405) return answer;
   answer[Symbol.dispose]();
   // Servers without OAuth2 take the identity token as a password.
   const username = loginOf(auth)?.username ?? "<token>";
   const password = loginOf(auth)?.password || auth.identityToken;
-  return await http.send(getRequest(request, { username, password }));
+  return await send(http, getRequest(request, { username, password }), request);
+}
+
+/** Sends a request, and follows redirects; who asks is told to nobody but the token server. */
+async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
+  const { allowPrivate } = options;
+  const { task, attempt, signal, tls } = request;
+  const nobody = { method: "GET", task, attempt, signal, tls: { caCerts: tls.caCerts } } as const;
+  return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
+    const isThere = url.origin === request.url.origin;
+    return http.send({ ...(isThere ? request : nobody), url });
+  });
 }
 
 function getRequest(request: TokenRequest, auth: ImagePullAuth | undefined): HttpRequest {

@@ -26,7 +26,7 @@ export interface CredentialFindOptions {
 export interface CredentialStore {
   /**
    * Finds the credential for a repository. It is asked only if a registry wants to know who
-   * asks.
+   * asks, or may hide from strangers what it does not give.
    *
    * @param repository Which repository of which registry.
    * @param options Whom to tell.

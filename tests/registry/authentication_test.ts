@@ -5,6 +5,7 @@ import {
   type CredentialStore,
   type ImagePullAuth,
   NetworkError,
+  NotFoundError,
   RegistryError,
   type RequestLog,
 } from "../../registry/mod.ts";
@@ -15,6 +16,7 @@ import {
   type Fault,
   on,
   oversized,
+  plain,
   redirect,
   respond,
   tokenAuth,
@@ -199,6 +201,50 @@ Deno.test.each<{ challenges: (usual: string) => string[] }>([
   assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
 });
 
+Deno.test.each([[], ['realm=""'], ['realm="none"']])(
+  "RemoteClient takes up Basic beside a Bearer with %j",
+  async (...parameters) => {
+    const bearer = ["Bearer service=x", ...parameters].join(",");
+    await using scene = makeScene([on({}, basicAuth(USERS, [bearer, 'Basic realm="x"']))]);
+    using client = testClient();
+
+    const { digest } = await client.resolve(scene.reference, { auth: LOGIN });
+
+    assertEquals(digest, scene.image.descriptor.digest);
+  },
+);
+
+Deno.test("RemoteClient follows the redirects of a token server", async () => {
+  const auth = tokenAuth({ users: USERS, anonymous: false });
+  const moved = on(
+    { kind: "token", times: 1 },
+    ({ url }) => plain(307, { location: `${url}&moved` }),
+  );
+  await using scene = makeScene([moved, on({}, auth.fault)]);
+  using client = testClient();
+
+  const { digest } = await client.resolve(scene.reference, { auth: LOGIN });
+
+  assertEquals(digest, scene.image.descriptor.digest);
+  assert(scene.registry.seen("token").at(-1)?.endsWith("&moved"));
+  assertEquals(auth.exchanges.map(({ user }) => user), ["me"]);
+});
+
+Deno.test.each<{ how: string; auth: ImagePullAuth }>([
+  { how: "password", auth: LOGIN },
+  { how: "identity token", auth: { identityToken: "s3cret" } },
+])("RemoteClient keeps the $how to the token server when it redirects", async ({ auth }) => {
+  await using elsewhere = makeScene([on({}, respond(200, {}, "{}"))]);
+  const moved = on("token", redirect(`${elsewhere.registry.url}/token`));
+  await using scene = makeScene([moved, on({}, tokenAuth({ users: USERS }).fault)]);
+  using client = testClient();
+
+  await assertRejects(() => client.resolve(scene.reference, { auth }), RegistryError, "no token");
+
+  const [request] = elsewhere.registry.requests;
+  assertEquals([request?.method, request?.headers.get("authorization")], ["GET", null]);
+});
+
 Deno.test("RemoteClient renews a token at 80 % of its lifetime", async () => {
   const { auth, scene } = tokenScene({ expiresIn: 100 });
   await using _ = scene;
@@ -331,6 +377,46 @@ Deno.test("RemoteClient does not look for a credential that nobody wants", async
   assert(scene.registry.requests.every(({ headers }) => !headers.has("authorization")));
 });
 
+/** Hides, without a challenge, what nobody has logged in for; the API itself has one. */
+function hiddenFrom(strangers: Fault, status: number): Fault {
+  return async (request, next) => {
+    const answer = await strangers(request, next);
+    const isHidden = answer.status === 401 && new URL(request.url).pathname !== "/v2/";
+    return isHidden ? plain(status) : answer;
+  };
+}
+
+Deno.test.each([
+  { status: 404, by: "Basic", fault: () => basicAuth(USERS) },
+  { status: 403, by: "Basic", fault: () => basicAuth(USERS) },
+  { status: 404, by: "Bearer", fault: () => tokenAuth({ users: USERS, anonymous: false }).fault },
+])("RemoteClient logs in by $by where 404 or 403 hides a repository", async (row) => {
+  await using scene = makeScene([on({}, hiddenFrom(row.fault(), row.status))]);
+  using client = testClient();
+
+  const image = await client.image(scene.reference, { platform: "linux/amd64", auth: LOGIN });
+
+  assertEquals(image.digest, scene.image.descriptor.digest);
+  assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
+});
+
+Deno.test("RemoteClient asks a registry that is open but once whether it hides something", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const gone = { ...scene.reference, tag: "gone" };
+
+  for (const _ of [1, 2]) {
+    const error = await assertRejects(() => client.document(gone, { auth: LOGIN }), NotFoundError);
+    assert(!error.message.includes("tried"), error.message);
+  }
+
+  assertEquals(scene.registry.seen(), [
+    "GET /v2/a/b/manifests/gone",
+    "GET /v2/",
+    "GET /v2/a/b/manifests/gone",
+  ]);
+});
+
 Deno.test("RemoteClient keeps the credential to the registry when it redirects", async () => {
   await using cdn = makeScene();
   await using scene = makeScene([
@@ -369,7 +455,9 @@ Deno.test.each([
   { fault: respond(200, {}, "null"), error: RegistryError, says: "holds no token" },
   { fault: respond(200, {}, '{"token":"a\\r\\nx: y"}'), error: RegistryError, says: "no token" },
   { fault: oversized(70_000), error: LimitError, says: "token bytes" },
-  { fault: respond(418), error: RegistryError, says: "answered 418" },
+  { fault: respond(418), error: AuthError, says: "the token server 127.0.0.1:" },
+  { fault: respond(404), error: AuthError, says: "answered 404" },
+  { fault: respond(501), error: RegistryError, says: "the token server 127.0.0.1:" },
   { fault: drop(), error: NetworkError, says: "after 2 attempts" },
 ])("RemoteClient fails if the token server does something else: $says", async (row) => {
   const auth = tokenAuth();
