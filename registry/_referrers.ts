@@ -68,15 +68,14 @@ async function readPage(
     accept: NO_REFERRERS,
   }, async (answer) => {
     if (answer.status !== 200) return undefined;
-    const { headers, url } = answer;
     const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
-    const filters = headers.get("oci-filters-applied") ?? "";
+    const filters = answer.headers.get("oci-filters-applied") ?? "";
     return {
       index: document.value,
       isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
-      next: nextPage(headers.get("link"), url, path),
+      next: nextPage(answer, { path, task: context.task }),
     };
   });
 }

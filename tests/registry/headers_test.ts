@@ -1,9 +1,15 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { nextPage } from "../../registry/_link.ts";
 import { parseRetryAfter } from "../../registry/_retry_after.ts";
 import { mergeScopes } from "../../registry/_scope.ts";
+import { RegistryError } from "../../registry/errors.ts";
 
-const URL_OF_PAGE = new URL("https://h/v2/a/b/tags/list?n=2");
+const PAGE = { path: "tags/list?n=2", task: "list" };
+
+function answerWith(link: string | null) {
+  const headers = new Headers(link === null ? {} : { link });
+  return { headers, status: 200, url: new URL("https://h/v2/a/b/tags/list?n=2") };
+}
 
 Deno.test.each([
   { header: null, next: undefined },
@@ -16,11 +22,22 @@ Deno.test.each([
   { header: '</v2/a/b/tags/list?last=x>; rel="prev"', next: undefined },
   { header: '</proxy/v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
   { header: '</v2/library/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
-  { header: '</v2/a/b/referrers/x?last=x>; rel="next"', next: undefined },
-  { header: '</etc/passwd>; rel="next"', next: undefined },
-  { header: "garbage; rel=next", next: undefined },
+  { header: "</v2/a/b/tags/list?last=x>", next: "tags/list?last=x" },
+  { header: '/v2/a/b/tags/list?last=x; rel="next"', next: "tags/list?last=x" },
+  { header: "/v2/a/b/tags/list?last=x", next: "tags/list?last=x" },
+  { header: '</v2/a%2Fb/tags%2Flist?last=x>; REL="Next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list/?last=x>; rel="next"', next: "tags/list?last=x" },
 ])("nextPage() reads $header", ({ header, next }) => {
-  assertEquals(nextPage(header, URL_OF_PAGE, "tags/list?n=2"), next);
+  assertEquals(nextPage(answerWith(header), PAGE), next);
+});
+
+Deno.test.each([
+  '</v2/a/b/referrers/x?last=x>; rel="next"',
+  '</etc/passwd>; rel="next"',
+  "</etc/%>",
+  "garbage; rel=next",
+])("nextPage() refuses %s", (header) => {
+  assertThrows(() => nextPage(answerWith(header), PAGE), RegistryError, "none of the same list");
 });
 
 Deno.test.each([
