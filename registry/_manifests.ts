@@ -19,7 +19,7 @@ import type { Reference } from "./reference.ts";
 
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
 /** Answers to `HEAD` that say nothing about the manifest: `GET` is what every registry has. */
-const NO_HEAD = [400, 404, 405, 406, 501];
+const NO_HEAD = [400, 404, 405, 406, 500, 501, 502, 503, 504];
 
 /** What is needed to read manifests. */
 export interface ManifestContext {
@@ -62,14 +62,16 @@ export async function readNestedManifest(
   entry: Descriptor,
   context: ManifestContext,
 ): Promise<ImageDocument<ManifestDocument>> {
-  const { digest, mediaType, size } = entry;
-  const embedded = embeddedData(entry);
-  if (embedded !== undefined) return toDocument(embedded, { digest, mediaType }, context.maxLayers);
   const { registry: host, repository: name } = repository;
-  const reference = { registry: host, repository: name, digest };
-  const document = await readManifest(registry, reference, context);
-  await verifyBytes(document.bytes, { digest, size });
-  return document;
+  const { digest, size } = entry;
+  let bytes = embeddedData(entry);
+  if (bytes === undefined) {
+    const reference = { registry: host, repository: name, digest };
+    ({ bytes } = await readManifest(registry, reference, context));
+    await verifyBytes(bytes, { digest, size });
+  }
+  // However it was served: in the store it has the type that the index says.
+  return toDocument(bytes, entry, context.maxLayers);
 }
 
 /**

@@ -144,6 +144,16 @@ Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async ()
   assertEquals([error.limit, error.max, error.value], ["nested indexes", 8, 9]);
 });
 
+Deno.test("RemoteClient.image() refuses an index that its index takes for a manifest", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const built = buildIndex([scene.image]);
+  const entry = { built, descriptor: { mediaType: OCI_MANIFEST, platform: scene.image.platform } };
+  const reference = add(scene, buildIndex([entry]));
+
+  await assertRejects(() => client.image(reference, AMD64), SyntaxError, "manifest.mediaType");
+});
+
 Deno.test("RemoteClient.image() reads by digest, also with a tag, which it does not ask for", async () => {
   await using scene = makeScene();
   using client = testClient();
@@ -346,6 +356,8 @@ Deno.test("RemoteClient.resolve() needs one HEAD", async () => {
 Deno.test.each([
   { what: "is answered 404", fault: respond(404) },
   { what: "is answered 405", fault: respond(405) },
+  { what: "is answered 500", fault: respond(500) },
+  { what: "is answered 502", fault: respond(502) },
   { what: "tells no digest", fault: digestHeader(undefined) },
   { what: "tells a malformed digest", fault: digestHeader("sha256:?") },
   { what: "tells no size", fault: withHeaders({ "content-length": undefined }) },
