@@ -80,7 +80,7 @@ async function readChain(
   const indexes: ImageDocument<Index>[] = [];
   let document = await sources.first((registry) => {
     return readManifest(registry, reference, context);
-  }, context);
+  }, { ...context, digest: reference.digest });
   while (document.value.kind === "index") {
     if (indexes.length >= MAX_NESTING) {
       throw new LimitError("nested indexes", MAX_NESTING, indexes.length + 1, `"${subject}"`);

@@ -66,7 +66,7 @@ export class RegistryReader implements Disposable {
     const context = this.#context(reference, options);
     return await this.#sources(reference, options).first((registry) => {
       return resolveManifest(registry, reference, context);
-    }, context);
+    }, { ...context, digest: reference.digest });
   }
 
   async document(
@@ -76,7 +76,7 @@ export class RegistryReader implements Disposable {
     const context = this.#context(reference, options);
     return await this.#sources(reference, options).first((registry) => {
       return readManifest(registry, reference, context);
-    }, context);
+    }, { ...context, digest: reference.digest });
   }
 
   blob(

@@ -1,3 +1,5 @@
+import type { Digest } from "../spec/digest.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
 import type { Registry } from "./_registry.ts";
 import { NotFoundError } from "./errors.ts";
 import type { Clock } from "./remote_client_options.ts";
@@ -45,12 +47,17 @@ export class Sources {
     onWarning?.(`The mirror ${registry.endpoint.registry} is passed over: ${why}`);
   }
 
-  /** Does something with the first one with which it succeeds. */
+  /**
+   * Does something with the first one with which it succeeds. Where the user has named a digest,
+   * bytes of another are an attack rather than a failure, and end the search.
+   */
   async first<T>(
     work: (registry: Registry) => Promise<T>,
     options: {
       readonly signal?: AbortSignal | undefined;
       readonly onWarning?: ((message: string) => void) | undefined;
+      /** What the user has named. */
+      readonly digest?: Digest | undefined;
     },
   ): Promise<T> {
     const registries = this.usable;
@@ -59,7 +66,8 @@ export class Sources {
         return await work(registry);
       } catch (error) {
         options.signal?.throwIfAborted();
-        if (i === registries.length - 1) throw error;
+        const isAttack = error instanceof DigestMismatchError && error.expected === options.digest;
+        if (isAttack || i === registries.length - 1) throw error;
         this.failed(registry, error, options.onWarning);
       }
     }

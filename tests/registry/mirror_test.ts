@@ -6,6 +6,7 @@ import {
   type Repository,
 } from "../../registry/mod.ts";
 import { mirrorEndpoint } from "../../registry/_endpoint.ts";
+import { DigestMismatchError } from "../../spec/mod.ts";
 import {
   basicAuth,
   busy,
@@ -145,6 +146,19 @@ Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.doc
     assertEquals(digest, mirror.image.descriptor.digest);
   },
 );
+
+Deno.test("RemoteClient does not go on where a mirror sends other bytes for a digest", async () => {
+  await using mirror = makeScene([on({}, wrongByte(10))]);
+  await using upstream = makeScene();
+  using client = testClient(mirrored(upstream, mirror.registry.url));
+  const { digest } = upstream.image.descriptor;
+  const reference = { ...upstream.reference, digest };
+
+  await assertRejects(() => client.document(reference), DigestMismatchError);
+  await assertRejects(() => client.image(reference, AMD64), DigestMismatchError);
+
+  assertEquals(upstream.registry.requests.length, 0);
+});
 
 Deno.test("RemoteClient goes on with a blob elsewhere, at the byte where a mirror broke", async () => {
   await using mirror = makeScene([
