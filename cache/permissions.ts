@@ -1,8 +1,11 @@
+import { dirname } from "@std/path/dirname";
 import { CredentialFiles } from "../registry/credential_files.ts";
+import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parseImageLocation } from "../registry/image_location.ts";
 import type { Reference } from "../registry/reference.ts";
-import { PROGRAM_PLACES, RUNTIMES } from "../store/find_runtime.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
+import { Grants } from "./_grants.ts";
+import { type DirectoryUse, grantDemo, grantDirectories, grantMachine } from "./_machine_grants.ts";
 import { registryHosts } from "./_registry_hosts.ts";
 import { storeDirectory, storeVariables } from "./directory.ts";
 
@@ -28,7 +31,7 @@ export type PermissionCommand =
   | "unpack"
   | "version";
 
-/** Options for {@linkcode permissionFlags}. */
+/** Options for {@linkcode permissionFlags}: those of the command that say what it touches. */
 export interface PermissionOptions {
   /**
    * The directory of the store.
@@ -36,6 +39,16 @@ export interface PermissionOptions {
    * @default What {@linkcode storeDirectory} says.
    */
   readonly store?: string;
+  /** When the registry is asked: with `"Never"`, it is not reached. */
+  readonly pullPolicy?: ImagePullPolicy;
+  /**
+   * Whether `pull` extracts the layers as well.
+   *
+   * @default {false}
+   */
+  readonly unpack?: boolean;
+  /** The file that `export` writes, or the directory that is unpacked to or bundled in. */
+  readonly output?: string;
   /**
    * Where `serve` listens, `HOST:PORT`.
    *
@@ -46,6 +59,20 @@ export interface PermissionOptions {
   readonly mirrors?: Readonly<Record<string, readonly string[]>>;
   /** Files that the command line names: certificates, keys, passwords. */
   readonly files?: readonly string[];
+  /** Names of variables that a container gets as they are here. */
+  readonly variables?: readonly string[];
+  /**
+   * What makes bundles; `"uncompressed"` mounts nothing.
+   *
+   * @default {"auto"}
+   */
+  readonly bundler?: "auto" | "overlay" | "uncompressed";
+  /**
+   * The runtime of `run`.
+   *
+   * @default Any of those that `run` looks for.
+   */
+  readonly runtime?: string;
   /**
    * The files that may hold credentials.
    *
@@ -59,27 +86,19 @@ interface Needs {
   readonly store?: "read" | "write";
   readonly registry?: true;
   readonly credentials?: true;
-  /** Whether it makes or removes directories that hold whatever an image has. */
-  readonly directories?: true;
-  /** Programs that it runs, beside mounting. */
-  readonly programs?: readonly string[];
-  /** Whether it looks at the machine. */
-  readonly machine?: true;
+  readonly directories?: DirectoryUse;
 }
-
-/** What mounts and unmounts for ordinary users. */
-const BUNDLE_PROGRAMS: readonly string[] = ["fuse-overlayfs", "fusermount3", "fusermount"];
 
 /** What brings an image into the store needs. */
 const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
 
 const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
-  bundle: { ...IMAGE_NEEDS, directories: true, programs: BUNDLE_PROGRAMS },
+  bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
   completions: {},
   demo: {},
   digest: { registry: true, credentials: true },
-  doctor: { store: "write", credentials: true, machine: true },
+  doctor: { store: "write", credentials: true },
   export: IMAGE_NEEDS,
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
@@ -87,11 +106,11 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   permissions: { credentials: true },
   pull: IMAGE_NEEDS,
   rm: { store: "write" },
-  run: { ...IMAGE_NEEDS, directories: true, programs: [...RUNTIMES, ...BUNDLE_PROGRAMS] },
+  run: { ...IMAGE_NEEDS, directories: "run" },
   serve: { store: "read" },
   tags: { registry: true, credentials: true },
-  unbundle: { directories: true, programs: [...RUNTIMES, ...BUNDLE_PROGRAMS] },
-  unpack: { ...IMAGE_NEEDS, directories: true },
+  unbundle: { directories: "unbundle" },
+  unpack: { ...IMAGE_NEEDS, directories: "unpack" },
   version: {},
 };
 
@@ -105,15 +124,6 @@ const CREDENTIAL_VARIABLES: readonly string[] = [
   "USERPROFILE",
 ];
 
-/** Sets of permissions, by the flag that grants them; `true` stands for all of a kind. */
-interface Grants {
-  readonly net: Set<string> | true;
-  readonly read: Set<string>;
-  readonly write: Set<string>;
-  readonly env: Set<string>;
-  readonly run: Set<string>;
-}
-
 /**
  * The least flags of `deno run` that serve a command.
  *
@@ -122,11 +132,12 @@ interface Grants {
  * it. Credential files are read to know which helpers may be run, as far as they may be read.
  *
  * @param command The command.
- * @param reference What it works on; without, a command that needs a registry may reach any.
+ * @param references What it works on, one or several; without, a command that needs a registry
+ * may reach any.
  * @param options Store, mirrors and the like, as the command will be given them.
  * @returns The flags, not quoted for a shell.
  * @throws {RangeError} If there is no such command.
- * @throws {SyntaxError} If `reference` is not one.
+ * @throws {SyntaxError} If a reference is none.
  *
  * @example What a pull needs
  * ```ts
@@ -145,7 +156,7 @@ interface Grants {
  */
 export async function permissionFlags(
   command: PermissionCommand,
-  reference?: Reference | string,
+  references: Reference | string | readonly (Reference | string)[] = [],
   options: PermissionOptions = {},
 ): Promise<readonly string[]> {
   if (!Object.hasOwn(COMMANDS, command)) {
@@ -154,136 +165,77 @@ export async function permissionFlags(
         Object.keys(COMMANDS).join(", "),
     );
   }
-  const needs = COMMANDS[command];
-  const grants = {
-    net: new Set<string>(),
-    read: new Set(options.files),
-    write: new Set<string>(),
-    env: new Set<string>(),
-    run: new Set<string>(),
-  };
-  if (needs.store !== undefined) grantStore(grants, needs.store, options);
-  if (command === "permissions") storeVariables().forEach((name) => grants.env.add(name));
-  const registry = grantSource(grants, reference);
-  if (needs.credentials) await grantCredentials(grants, registry, needs, options);
-  if (command === "serve") grants.net.add(options.listen ?? "127.0.0.1:5000");
+  const { files = [], variables = [], pullPolicy, unpack = false } = options;
+  const { store, registry, credentials, directories = unpack ? "unpack" : undefined } =
+    COMMANDS[command];
+  const grants = new Grants();
+  grants.add("read", ...files);
+  grants.add("env", ...variables);
+  if (store !== undefined) grantStore(grants, store, options);
+  const registries = registriesOf(grants, [references].flat());
+  const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
+  if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
+  if (registry && isAsked) grantHosts(grants, registries, options);
+  if (directories !== undefined) await grantDirectories(grants, directories, options);
+  if (command === "export") grantFile(grants, options);
+  if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
   if (command === "demo") grantDemo(grants);
-  if (needs.machine) return [...flags(grantMachine(grants)), ...MACHINE_FLAGS];
-  const more = needs.directories ? grantDirectories(grants, needs.programs) : [];
-  if (!needs.registry || registry === "none") return [...flags(grants), ...more];
-  if (registry === undefined) return [...flags({ ...grants, net: true }), ...more];
-  for (const host of registryHosts(registry)) grants.net.add(host);
-  for (const url of options.mirrors?.[registry] ?? []) grants.net.add(new URL(url).host);
-  return [...flags(grants), ...more];
+  if (command === "doctor") grantMachine(grants);
+  // What it tells of other commands depends on these.
+  if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
+  return grants.flags();
 }
 
-type ListedGrants = Grants & { readonly net: Set<string> };
-
-function grantStore(
-  grants: ListedGrants,
-  access: "read" | "write",
-  options: PermissionOptions,
-): void {
+function grantStore(grants: Grants, access: "read" | "write", options: PermissionOptions): void {
   const { store = storeDirectory() } = options;
-  grants.read.add(store);
-  if (access === "write") grants.write.add(store);
-  if (options.store === undefined) storeVariables().forEach((name) => grants.env.add(name));
+  grants.add("read", store);
+  if (access === "write") grants.add("write", store);
+  if (options.store === undefined) grants.add("env", ...storeVariables());
 }
 
-/** The registry of a reference; `"none"` if it is somewhere else, `undefined` if it is open. */
-function grantSource(
-  grants: ListedGrants,
-  reference: Reference | string | undefined,
-): string | undefined {
-  if (typeof reference !== "string") return reference?.registry;
-  const location = parseImageLocation(reference);
-  if (location.transport === "docker") return location.reference.registry;
-  grants.read.add(location.path);
-  return "none";
+/** The registries of references that are in one; `undefined` if it may be any. */
+function registriesOf(
+  grants: Grants,
+  references: readonly (Reference | string)[],
+): readonly string[] | undefined {
+  if (references.length === 0) return undefined;
+  return references.flatMap((reference) => {
+    if (typeof reference !== "string") return [reference.registry];
+    const location = parseImageLocation(reference);
+    if (location.transport === "docker") return [location.reference.registry];
+    grants.add("read", location.path);
+    return [];
+  });
 }
 
 async function grantCredentials(
-  grants: ListedGrants,
-  registry: string | undefined,
-  needs: Needs,
+  grants: Grants,
+  registries: readonly string[] = [],
   options: PermissionOptions,
 ): Promise<void> {
-  if (registry === "none") return;
   const { credentialPaths = new CredentialFiles().paths } = options;
-  credentialPaths.forEach((path) => grants.read.add(path));
-  if (options.credentialPaths === undefined) {
-    CREDENTIAL_VARIABLES.forEach((name) => grants.env.add(name));
+  grants.add("read", ...credentialPaths);
+  if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
+  for (const registry of registries) {
+    grants.add("run", ...await credentialHelpers(credentialPaths, registry));
   }
-  if (!needs.registry || registry === undefined) return;
-  const helpers = await credentialHelpers(credentialPaths, registry);
-  helpers.forEach((program) => grants.run.add(program));
 }
 
-/**
- * An image may hold links, which need the whole kind, and mounting is a call of the C library:
- * returns the flags that no list narrows.
- */
-function grantDirectories(
-  grants: ListedGrants,
-  programs: readonly string[] | undefined,
-): readonly string[] {
-  grants.read.clear();
-  grants.write.clear();
-  const directories = ["--allow-read", "--allow-write", "--allow-sys=uid,gid"];
-  if (programs === undefined) return directories;
-  programs.forEach((program) => grants.run.add(program));
-  // Where programs are, and where temporary files go.
-  ["PATH", "TMPDIR"].forEach((name) => grants.env.add(name));
-  return [...directories, "--allow-ffi"];
+function grantHosts(
+  grants: Grants,
+  registries: readonly string[] | undefined,
+  { mirrors = {} }: PermissionOptions,
+): void {
+  if (registries === undefined) return grants.addWhole("net");
+  for (const registry of registries) {
+    const hosts = mirrors[registry]?.map((url) => new URL(url).host) ?? [];
+    grants.add("net", ...registryHosts(registry), ...hosts);
+  }
 }
 
-/** What says which machine and which user this is, and what mounts. */
-const MACHINE_FLAGS: readonly string[] = ["--allow-sys=uid,gid,osRelease,statfs", "--allow-ffi"];
-
-/** What tells of mirrors, and of the ids that a user has. */
-const MACHINE_FILES: readonly string[] = [
-  "/etc/containers/registries.conf",
-  "/etc/docker/daemon.json",
-  "/etc/passwd",
-  "/etc/subgid",
-  "/etc/subuid",
-];
-
-/** Looks for programs wherever they may be, and runs those that containers need. */
-function grantMachine(grants: ListedGrants): ListedGrants {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "PATH" });
-  const path = (state === "granted" && Deno.env.get("PATH")) || "";
-  const places = [...path.split(":").filter(Boolean), ...PROGRAM_PLACES];
-  [...places, ...MACHINE_FILES].forEach((name) => grants.read.add(name));
-  [...RUNTIMES, ...BUNDLE_PROGRAMS, "unshare"].forEach((program) => grants.run.add(program));
-  grants.env.add("PATH");
-  return grants;
-}
-
-/** The demo serves itself, and keeps a store where temporary files are. */
-function grantDemo(grants: ListedGrants): void {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "TMPDIR" });
-  const directory = (state === "granted" && Deno.env.get("TMPDIR")) || "/tmp";
-  grants.net.add("127.0.0.1");
-  grants.read.add(directory);
-  grants.write.add(directory);
-}
-
-function flags({ net, ...lists }: Grants): readonly string[] {
-  // Deno lets nobody with less than all permissions read or write there.
-  const guarded = [...lists.read, ...lists.write].some((path) => /^\/(dev|proc|sys)\//.test(path));
-  if (guarded) return ["--allow-all"];
-  return [
-    ...(net === true ? ["--allow-net"] : flag("net", net)),
-    ...Object.entries(lists).flatMap(([kind, values]) => flag(kind, values)),
-  ];
-}
-
-/** Deno knows no way to write a comma in a list: the whole kind it is then. */
-function flag(kind: string, values: ReadonlySet<string>): readonly string[] {
-  if (values.size === 0) return [];
-  const list = [...values];
-  return list.some((value) => value.includes(","))
-    ? [`--allow-${kind}`]
-    : [`--allow-${kind}=${list.join(",")}`];
+/** The file is written beside its place first. */
+function grantFile(grants: Grants, { output }: PermissionOptions): void {
+  if (output === undefined) return;
+  grants.add("read", dirname(output));
+  grants.add("write", dirname(output));
 }

@@ -6,8 +6,14 @@ export interface ValueSettings {
   readonly parse?: (text: string) => unknown;
 }
 
+/** Settings of {@linkcode Command.argument}. */
+export interface ArgumentSettings extends ValueSettings {
+  /** Whether it takes what looks like an option, too: the command line of another command. */
+  readonly isVerbatim?: boolean;
+}
+
 /** What follows the options of a command. */
-export interface Argument extends ValueSettings {
+export interface Argument extends ArgumentSettings {
   /** As usage shows it: `<ref>` has to be there, `[path]` need not, `<ref...>` takes all. */
   readonly form: string;
   readonly name: string;
@@ -75,7 +81,7 @@ export class Command {
   }
 
   /** Adds an argument, such as `<ref>`, `[path]` or `<ref...>`. */
-  argument(form: string, description: string, settings: ValueSettings = {}): this {
+  argument(form: string, description: string, settings: ArgumentSettings = {}): this {
     this.arguments.push({
       ...settings,
       form,

@@ -31,6 +31,16 @@ interface Use {
 /** Is an argument, not an option. */
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
 
+/** Options for {@linkcode parseCommandLine}. */
+export interface ParseOptions {
+  /**
+   * Whether arguments may be missing that the command needs.
+   *
+   * @default {false}
+   */
+  readonly isPartial?: boolean;
+}
+
 /**
  * Parses what follows the name of a command. Options may stand anywhere before `--`, as
  * `--name value`, `--name=value`, `-n value` or `-nvalue`, short ones together as in `-qv`. What
@@ -39,7 +49,12 @@ const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
  * @throws {UsageError} If it is not what the command takes.
  * @throws {HelpRequest} If it asks for help.
  */
-export function parseCommandLine(command: Command, args: readonly string[]): CommandLine {
+export function parseCommandLine(
+  command: Command,
+  args: readonly string[],
+  options: ParseOptions = {},
+): CommandLine {
+  const { isPartial = false } = options;
   const words = [...args];
   const uses: Use[] = [];
   const operands: string[] = [];
@@ -47,18 +62,20 @@ export function parseCommandLine(command: Command, args: readonly string[]): Com
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const option = findOption(command, word);
     const inFull = spellOut(command, word);
-    if (word === "--") operands.push(...words.splice(0));
+    if (command.arguments[operands.length]?.isVerbatim) operands.push(word, ...words.splice(0));
+    else if (word === "--") operands.push(...words.splice(0));
     else if (option !== undefined) uses.push({ option, value: takeValue(command, option, words) });
     else if (inFull !== undefined) words.unshift(...inFull);
     else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) unknown.push(word);
     else operands.push(word);
   }
-  const options = optionValues(command, uses);
-  if (options.help) throw new HelpRequest(command);
+  const values = optionValues(command, uses);
+  if (values.help) throw new HelpRequest(command);
   refuseConflict(command, uses);
   refuseUnknown(command, unknown);
+  if (!isPartial) refuseMissing(command, operands);
   checkOperands(command, operands);
-  return { options, operands };
+  return { options: values, operands };
 }
 
 function findOption(command: Command, flag: string): Option | undefined {
@@ -128,10 +145,15 @@ function refuseUnknown(command: Command, [flag]: readonly string[]): void {
   throw misuse(command, `unknown option "${flag}"`, suggest(flag, known));
 }
 
+function refuseMissing(command: Command, operands: readonly string[]): void {
+  const missing = command.arguments.find(({ isRequired }, i) => {
+    return isRequired && operands[i] === undefined;
+  });
+  if (missing !== undefined) throw misuse(command, `missing required argument "${missing.name}"`);
+}
+
 function checkOperands(command: Command, operands: readonly string[]): void {
   const { arguments: expected } = command;
-  const missing = expected.find(({ isRequired }, i) => isRequired && operands[i] === undefined);
-  if (missing !== undefined) throw misuse(command, `missing required argument "${missing.name}"`);
   const last = expected.at(-1);
   if (operands.length > expected.length && !last?.isVariadic) {
     const count = `${expected.length} argument${expected.length === 1 ? "" : "s"}`;

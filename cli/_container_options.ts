@@ -22,7 +22,8 @@ export interface ContainerOptions {
   readonly readOnly?: true;
   readonly readWrite?: true;
   readonly containerUser?: string;
-  readonly env?: readonly (readonly [name: string, value: string] | undefined)[];
+  /** Variables; those without a value are passed on. */
+  readonly env?: readonly (readonly [name: string, value?: string])[];
   readonly cwd?: string;
   readonly rootless?: true;
   readonly hostname?: string;
@@ -85,7 +86,9 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
     ...memory === undefined ? [] : [withMemoryLimit(memory)],
     ...readOnly ? [withReadOnlyRoot()] : [],
     ...containerUser === undefined ? [] : [withUser(containerUser)],
-    withEnv(Object.fromEntries(env.filter((variable) => variable !== undefined))),
+    withEnv(Object.fromEntries(env.flatMap(([name, value = Deno.env.get(name)]) => {
+      return value === undefined ? [] : [[name, value]];
+    }))),
     ...cwd === undefined ? [] : [withCwd(cwd)],
     ...hostname === undefined ? [] : [withHostname(hostname)],
     withMounts(await checkSources(mount)),
@@ -145,11 +148,9 @@ function checkMemory(text: string): void {
   );
 }
 
-/** The name and the value of a variable; neither, if the one to pass on is not set. */
-function parseVariable(text: string): readonly [name: string, value: string] | undefined {
+/** The name of a variable, and its value if it is not to be passed on. */
+function parseVariable(text: string): readonly [name: string, value?: string] {
   const at = text.indexOf("=");
-  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
   if (at === 0) throw new SyntaxError("it must be NAME=VALUE");
-  const value = Deno.env.get(text);
-  return value === undefined ? undefined : [text, value];
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

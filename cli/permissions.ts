@@ -1,62 +1,111 @@
-import { type PermissionCommand, permissionFlags } from "../cache/permissions.ts";
+import {
+  type PermissionCommand,
+  permissionFlags,
+  type PermissionOptions,
+} from "../cache/permissions.ts";
 import type { Command } from "./_command.ts";
-import { COMMANDS } from "./_commands.ts";
-import { addRegistryOptions, type RegistryOptions } from "./_options.ts";
+import { parseCommandLine } from "./_command_line.ts";
+import { type CommandEntry, COMMANDS } from "./_commands.ts";
+import type { ContainerOptions } from "./_container_options.ts";
+import type { CommonOptions, RegistryOptions } from "./_options.ts";
+import { declareCommand } from "./_program.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
 
-/** Options of other commands that say what those touch. */
-interface PermissionsOptions extends RegistryOptions {
-  readonly listen?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly htpasswd?: string;
-}
-
 /** Describes `oci permissions`. */
 export function define(command: Command): Command {
-  const described = command
+  return command
     .argument("<command>", "the command", { parse: checkCommand })
-    .argument("[ref]", "what it works on; without, it may reach any registry")
+    .argument(
+      "[arg...]",
+      "what it will get: its arguments, as far as they are known, and options",
+      {
+        isVerbatim: true,
+      },
+    )
+    .usage("[options] <command> [arg...]")
     .description(
       "Prints the least Deno permissions that serve a command: the hosts it reaches, the files " +
-        "and variables it reads, where it writes. Give it the options that the command will get.",
+        "and variables it reads, where it writes. Without a reference, a command that needs a " +
+        "registry may reach any. Options of this command stand before the name of the other.",
     )
-    .option("--listen <host:port>", "address that serve listens at")
-    .option("--tls-cert <file>", "certificate of serve")
-    .option("--tls-key <file>", "key of serve")
-    .option("--htpasswd <file>", "password file of serve");
-  return addRegistryOptions(described).notes(`
+    .notes(`
 Examples:
   oci permissions pull alpine:3.20
   deno run $(oci permissions pull alpine:3.20) jsr:@x/oci pull alpine:3.20
+  deno run $(oci permissions export alpine:3.20 -o a.tar) jsr:@x/oci export alpine:3.20 -o a.tar
   oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`);
 }
 
 /** Runs `oci permissions`. */
 export async function run(session: Session): Promise<void> {
-  const [command = "", reference] = session.operands;
-  const options = session.options<PermissionsOptions>();
-  const { store, listen, mirror = [] } = options;
-  if (reference !== undefined) readSource(reference);
-  const mirrors = Map.groupBy(mirror, ([host]) => host);
+  const [name = "", ...words] = session.operands;
+  session.workOn(name);
+  const command = declareCommand(name, await commandEntry(name).load());
+  const { options, operands } = parseCommandLine(command, words, { isPartial: true });
+  const named = (argument: RegExp) => {
+    const at = command.arguments.findIndex(({ name }) => argument.test(name));
+    return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
+  };
+  // The store may have references of any form, so those of "rm" say nothing.
+  const references = name === "rm" ? [] : named(/^(ref|repo)$/);
+  references.forEach(readSource);
+  const flags = await permissionFlags(
+    name as PermissionCommand,
+    references,
+    touched({ ...session.options(), ...options }, named(/^dir$/)[0]),
+  );
+  const document = { command: name, reference: references[0] ?? null, flags };
+  await session.print(document, [flags.map(quote).join(" ")]);
+}
+
+/** The options of other commands that say what those touch. */
+interface TouchingOptions extends CommonOptions, RegistryOptions {
+  readonly bundler?: ContainerOptions["bundler"];
+  readonly env?: ContainerOptions["env"];
+  readonly htpasswd?: string;
+  readonly listen?: { readonly hostname: string; readonly port: number };
+  readonly output?: string;
+  readonly runtime?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly unpack?: true;
+}
+
+function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {
+  const { store, policy, listen, bundler, runtime, unpack, env = [], mirror = [] } = options;
+  const { output = directory } = options;
   const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
   const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd];
-  const flags = await permissionFlags(command as PermissionCommand, reference, {
-    ...(store === undefined ? {} : { store }),
-    ...(listen === undefined ? {} : { listen }),
+  const mirrors = Map.groupBy(mirror, ([host]) => host);
+  return {
+    files: files.filter((file) => file !== undefined),
     mirrors: Object.fromEntries(
       [...mirrors].map(([host, all]) => [host, all.map(([, url]) => url)]),
     ),
-    files: files.filter((file) => file !== undefined),
-  });
-  await session.print({ command, reference: reference ?? null, flags }, [
-    flags.map(quote).join(" "),
-  ]);
+    variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
+    ...(store === undefined ? {} : { store }),
+    ...(policy === undefined ? {} : { pullPolicy: policy }),
+    ...(unpack === undefined ? {} : { unpack }),
+    ...(output === undefined ? {} : { output }),
+    ...(listen === undefined ? {} : { listen: addressText(listen) }),
+    ...(bundler === undefined ? {} : { bundler }),
+    ...(runtime === undefined ? {} : { runtime }),
+  };
+}
+
+function addressText({ hostname, port }: NonNullable<TouchingOptions["listen"]>): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 function checkCommand(text: string): string {
-  if (COMMANDS.has(text)) return text;
+  commandEntry(text);
+  return text;
+}
+
+function commandEntry(name: string): CommandEntry {
+  const entry = COMMANDS.get(name);
+  if (entry !== undefined) return entry;
   throw new SyntaxError(`it must be one of ${[...COMMANDS.keys()].join(", ")}`);
 }
 

@@ -50,6 +50,49 @@ Deno.test.each(
   assertEquals(await permissionFlags(command, undefined, OPTIONS), [...flags]);
 });
 
+Deno.test.each(
+  [
+    { command: "unpack", options: {}, flags: ["--allow-sys=uid"] },
+    { command: "pull", options: { unpack: true }, flags: ["--allow-sys=uid"] },
+    {
+      command: "bundle",
+      options: { bundler: "uncompressed" },
+      flags: ["--allow-env=PATH", "--allow-sys=uid,gid"],
+    },
+    {
+      command: "run",
+      options: { runtime: "/opt/crun", bundler: "uncompressed", variables: ["A"] },
+      flags: ["--allow-env=A,PATH", "--allow-run=/opt/crun", "--allow-sys=uid,gid"],
+    },
+  ] as const,
+)("permissionFlags() of $command with $options calls the C library", async (row) => {
+  const flags = await permissionFlags(row.command, "oci:/srv/layout", {
+    ...OPTIONS,
+    ...row.options,
+  });
+
+  assertEquals(flags, ["--allow-read", "--allow-write", ...row.flags, "--allow-ffi"]);
+});
+
+Deno.test("permissionFlags() reaches nobody with the policy that asks nobody", async () => {
+  const options = { ...OPTIONS, pullPolicy: "Never", output: "out/a.tar" } as const;
+
+  assertEquals(await permissionFlags("export", "example.com/a", options), [
+    "--allow-read=/srv/oci,out",
+    "--allow-write=/srv/oci,out",
+  ]);
+});
+
+Deno.test("permissionFlags() serves several references at once", async () => {
+  const references = ["example.com/a", "oci:/srv/layout", "quay.io/b"];
+
+  assertEquals(await permissionFlags("pull", references, OPTIONS), [
+    "--allow-net=example.com,quay.io,*.quay.io",
+    "--allow-read=/srv/oci,/srv/layout",
+    "--allow-write=/srv/oci",
+  ]);
+});
+
 Deno.test("permissionFlags() adds the hosts of mirrors", async () => {
   const [net] = await permissionFlags("pull", "example.com/a", {
     ...OPTIONS,

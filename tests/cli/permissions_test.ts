@@ -3,10 +3,18 @@ import { COMMANDS } from "../../cli/_commands.ts";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import { type ProcessResult, runOci } from "../_support/process.ts";
-import { file, tar } from "../_support/tar.ts";
+import { fifo, file, hardlink, symlink, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+const IMAGE = buildImage({
+  layers: [
+    tar(
+      file("a", "x", { uid: 7, xattrs: { "user.note": "kept" } }),
+      ...[symlink("link", "a"), hardlink("b", "a"), fifo("pipe")],
+    ),
+  ],
+  platform: "linux/amd64",
+});
 
 /** What `oci permissions` prints for a command, as flags of `deno run`. */
 async function flagsFor(
@@ -22,9 +30,8 @@ async function flagsFor(
 async function runGranted(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  granted: readonly string[] = args,
 ): Promise<ProcessResult> {
-  return await runOci(args, { env, permissions: await flagsFor(granted, env) });
+  return await runOci(args, { env, permissions: await flagsFor(args, env) });
 }
 
 Deno.test.each([
@@ -46,11 +53,7 @@ Deno.test.each([
       ["rm", ref],
     ]
   ) {
-    const { code, stderr } = await runGranted(
-      args,
-      env,
-      args[0] === "rm" ? ["rm"] : args.slice(0, 2),
-    );
+    const { code, stderr } = await runGranted(args, env);
 
     assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
   }
@@ -68,24 +71,49 @@ Deno.test("oci permissions serves each command that only asks a registry", async
   assertEquals([tags.code, tags.stdout], [0, "1\n"]);
 });
 
-Deno.test("oci permissions serves the commands that read an image's files", async () => {
+Deno.test("oci permissions serves the commands that read or write an image's files", async () => {
   await using dir = await makeTempDir();
   await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
-  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store"), FOO: "foo" };
   const ref = `${server.host}/app:1`;
-  const options = ["-q", "--platform", "linux/amd64"];
+  const options = ["-q", "--platform", "linux/amd64", ref];
 
-  const granted = (...args: readonly string[]) => {
-    return runGranted([...args, ...options], env, args.slice(0, 2));
-  };
+  for (
+    const args of [
+      ["ls", "--long", ...options],
+      ["cat", ...options, "/a"],
+      ["export", ...options],
+      ["export", "--policy", "never", ...options, "-o", dir.join("a.tar")],
+      ["export", ...options, `--output=${dir.join("deep.tar")}`],
+      ["unpack", ...options, dir.join("root")],
+      ["unpack", "--ownership", "record", ...options, dir.join("recorded")],
+      ["bundle", "--env", "FOO", "--arg", "sh", ...options, dir.join("box")],
+      ["unbundle", dir.join("box")],
+      ["bundle", "--bundler", "uncompressed", "--arg=sh", ...options, dir.join("copy")],
+      ["unbundle", dir.join("copy")],
+    ]
+  ) {
+    const { code, stderr } = await runGranted(args, env);
 
-  const ls = await granted("ls", ref);
-  const cat = await granted("cat", ref, "/a");
-  const exported = await granted("export", ref);
-  const unpack = await granted("unpack", ref, dir.join("root"));
+    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
+  }
+  assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
+});
 
-  assertEquals([ls.code, cat.code, exported.code, unpack.code], [0, 0, 0, 0], unpack.stderr);
-  assertEquals(cat.stdout, await Deno.readTextFile(dir.join("root/a")));
+Deno.test({
+  name: "oci permissions lets unpack keep what the C library alone can write",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+    const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
+
+    const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
+
+    assertEquals(stderr.includes("warning"), false, stderr);
+    assertEquals(JSON.parse(stdout).skipped, []);
+    assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
+  },
 });
 
 Deno.test.each([
@@ -93,11 +121,13 @@ Deno.test.each([
   { args: ["version"] },
   { args: ["completions", "bash"] },
   { args: ["permissions", "pull", "alpine"] },
+  { args: ["permissions", "run", "--env", "FOO", "alpine"] },
+  { args: ["permissions", "demo"] },
 ])("oci permissions serves $args", async ({ args }) => {
   await using dir = await makeTempDir();
   const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
 
-  const { code, stderr } = await runGranted(args, env, args.slice(0, 1));
+  const { code, stderr } = await runGranted(args, env);
 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
@@ -128,6 +158,52 @@ Deno.test("oci permissions prints what a shell's $(…) hands to deno as it stan
   });
 
   assertMatch(stdout, /^--allow-net=quay\.io,\*\.quay\.io /);
+});
+
+Deno.test.each([
+  { args: ["pull", "a.io/b", "c.io/d"], has: "--allow-net=a.io,c.io" },
+  { args: ["pull", "--unpack", "a.io/b"], has: "--allow-ffi" },
+  { args: ["run", "--env", "FOO", "--env", "BAR=1", "a.io/b"], has: "--allow-env=FOO,REGISTRY" },
+  { args: ["run", "a.io/b", "--", "--env", "FOO"], has: "--allow-env=REGISTRY" },
+  { args: ["run", "--runtime", "/opt/crun", "a.io/b"], has: "--allow-run=/opt/crun,fuse-" },
+  { args: ["bundle", "--bundler=uncompressed", "a.io/b", "box"], has: "--allow-sys=uid,gid" },
+  { args: ["serve", "--listen", "[::1]:80"], has: "--allow-net=[::1]:80" },
+  { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
+  { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
+  { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
+  // The words of the other command are its own.
+  { args: ["images", "--json"], has: "--allow-read=/s" },
+  { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
+])("oci permissions reads all of $args", async ({ args, has }) => {
+  const { code, stdout, stderr } = await runOci(["permissions", "--store", "/s", ...args], {
+    env: { HOME: "/home/me" },
+  });
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^--allow-.*\n$/);
+  assertEquals(stdout.split(" ").some((flag) => flag.startsWith(has)), true, stdout);
+});
+
+Deno.test("oci permissions grants no network to what asks nobody", async () => {
+  const flags = await flagsFor(["pull", "a.io/b", "--policy", "never"], { OCI_STORE: "/store" });
+
+  assertEquals(flags.map((flag) => flag.split("=")[0]), [
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+  ]);
+});
+
+Deno.test.each([
+  { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*see "oci serve --help"' },
+  { args: ["pull", "--nope", "a"], says: 'unknown option "--nope"; see "oci pull --help"' },
+  { args: ["pull", "Alpine"], says: 'did you mean "alpine"\\?' },
+  { args: [], says: 'missing required argument "command"' },
+])("oci permissions calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await runOci(["permissions", ...args]);
+
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+  assertMatch(stderr, new RegExp(`^oci: permissions.*: .*${says}`));
 });
 
 Deno.test("oci pull names the flag that is missing", async () => {

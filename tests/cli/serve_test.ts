@@ -128,7 +128,7 @@ Deno.test({
   fn: async () => {
     await using dir = await makeTempDir();
     const store = dir.join("store");
-    const printed = await runOci(["permissions", "serve", "--json", "--listen", "127.0.0.1:0"], {
+    const printed = await runOci(["permissions", "--json", "serve", "--listen", "127.0.0.1:0"], {
       env: { OCI_STORE: store },
     });
 

@@ -1,0 +1,38 @@
+/** What is granted, in the order in which the flags are printed. */
+const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
+
+/** A kind of permission, as `--allow-KIND` names it. */
+export type GrantKind = typeof KINDS[number];
+
+/** Deno lets nobody with less than all permissions read or write there. */
+const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
+
+/** Permissions to grant. */
+export class Grants {
+  readonly #values = new Map<GrantKind, Set<string>>(KINDS.map((kind) => [kind, new Set()]));
+  readonly #whole = new Set<GrantKind>();
+
+  /** Grants a kind of permission for some values, such as hosts or paths. */
+  add(kind: GrantKind, ...values: readonly string[]): void {
+    for (const value of values) this.#values.get(kind)?.add(value);
+  }
+
+  /** Grants a kind of permission for everything. */
+  addWhole(...kinds: readonly GrantKind[]): void {
+    for (const kind of kinds) this.#whole.add(kind);
+  }
+
+  /** The flags of `deno run` that grant them, not quoted for a shell. */
+  flags(): readonly string[] {
+    const paths = (["read", "write"] as const).flatMap((kind) => [...this.#values.get(kind) ?? []]);
+    if (paths.some((path) => GUARDED.test(path))) return ["--allow-all"];
+    return KINDS.flatMap((kind) => {
+      const values = [...this.#values.get(kind) ?? []];
+      // Deno knows no way to write a comma in a list: the whole kind it is then.
+      if (this.#whole.has(kind) || values.some((value) => value.includes(","))) {
+        return [`--allow-${kind}`];
+      }
+      return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
+    });
+  }
+}
