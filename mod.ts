@@ -22,7 +22,7 @@
  *
  * Importing it needs no permission. `@x/oci/spec`, `@x/oci/layer`, `@x/oci/registry`,
  * `@x/oci/store` and `@x/oci/cache` are its parts, with what reads layers, makes bundles and
- * serves registries; from here come all of their types, and what pulls.
+ * serves registries; from here come all of their types, what pulls, and the errors of that.
  *
  * @module
  */
@@ -35,6 +35,7 @@ export type * from "./cache/mod.ts";
 export * from "./cache/prepare.ts";
 export * from "./cache/pull.ts";
 export * from "./cache/unpack.ts";
+export * from "./layer/errors.ts";
 export type * from "./layer/mod.ts";
 export * from "./registry/certificates.ts";
 export * from "./registry/credentials.ts";

@@ -1,4 +1,4 @@
-import { RuntimeError } from "../store/runtime_error.ts";
+import { RuntimeError } from "../store/errors.ts";
 import type { Command } from "./_command.ts";
 import { HelpRequest, parseCommandLine } from "./_command_line.ts";
 import { COMMANDS } from "./_commands.ts";

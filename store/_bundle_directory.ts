@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
-import { BundleError } from "./bundle.ts";
+import { BundleError } from "./errors.ts";
 import { type BundleState, STATE } from "./_bundle_state.ts";
 import { forgetBundle, noteBundle } from "./_bundle_notes.ts";
 import { lstatIfAny } from "./_durable.ts";

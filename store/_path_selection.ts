@@ -5,7 +5,7 @@ import { openFileTree } from "../layer/open_tree.ts";
 import { removeTree } from "../layer/remove_tree.ts";
 import { parseWhiteout } from "../layer/whiteout.ts";
 import { followPath } from "./_follow_path.ts";
-import { UnpackError } from "./unpack_error.ts";
+import { UnpackError } from "./errors.ts";
 
 /**
  * Leaves out all entries but those of the given paths, what is below them, and the directories

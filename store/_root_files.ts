@@ -1,7 +1,7 @@
 import type { FileTree } from "../layer/file_tree.ts";
 import { LimitError } from "../spec/errors.ts";
 import { followPath } from "./_follow_path.ts";
-import { BundleError } from "./bundle.ts";
+import { BundleError } from "./errors.ts";
 
 /** The most bytes of a text that is read; the largest of real ones have some hundred kilobytes. */
 const MAX_TEXT_BYTES = 4_194_304;

@@ -1,4 +1,4 @@
-import { RuntimeError } from "./runtime_error.ts";
+import { RuntimeError } from "./errors.ts";
 
 /** The errors that a runtime has written into its log. */
 export async function readRuntimeLog(path: string): Promise<readonly string[]> {

@@ -8,7 +8,7 @@ import { lstatIfAny } from "./_durable.ts";
 import { BASE_STAGE } from "./_layer_stage.ts";
 import { lockDirectory } from "./_lock_directory.ts";
 import { removeTree } from "./_remove_tree.ts";
-import { UnpackError } from "./unpack_error.ts";
+import { UnpackError } from "./errors.ts";
 
 /** What the work directory in it is called: what a process that is killed leaves is known by it. */
 const WORK_NAME = /^\.oci-unpack-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,5 +1,4 @@
 import type { Digest } from "../spec/digest.ts";
-import { OciError } from "../spec/errors.ts";
 
 /** How the root file system of a bundle came to be. */
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
@@ -23,18 +22,6 @@ export interface Bundle extends AsyncDisposable {
    * @throws {BundleError} If somebody else is removing it, or something stays mounted in it.
    */
   cleanup(): Promise<void>;
-}
-
-/** A bundle cannot be made, used or removed. */
-export class BundleError extends OciError {
-  /** The bundle's directory. */
-  readonly path: string;
-
-  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
-  constructor(message: string, path: string, options?: ErrorOptions) {
-    super(message, options);
-    this.path = path;
-  }
 }
 
 /** What the id of a bundle may look like, so that it is a name of a file and of a container. */

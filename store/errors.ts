@@ -34,3 +34,60 @@ export class DiskFullError extends OciError {
     this.size = size;
   }
 }
+
+/** An image cannot be unpacked where it was to be. */
+export class UnpackError extends OciError {
+  /** The directory, or the path in the image that is not there. */
+  readonly path: string;
+
+  /** Creates the error; `message` names the path, what is wrong and what to do. */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** A bundle cannot be made, used or removed. */
+export class BundleError extends OciError {
+  /** The bundle's directory. */
+  readonly path: string;
+
+  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super(message, options);
+    this.path = path;
+  }
+}
+
+/** Options for {@linkcode RuntimeError}. */
+export interface RuntimeErrorOptions extends ErrorOptions {
+  /**
+   * The exit code that shells have for what is wrong.
+   *
+   * @default {1}
+   */
+  readonly exitCode?: number;
+}
+
+/** A runtime is not there, or could not start a container. */
+export class RuntimeError extends OciError {
+  /** The runtime's name or path. */
+  readonly runtime: string;
+  /** What the runtime said. */
+  readonly details: readonly string[];
+  /** 127 if the command was not found, 126 if it cannot be executed, as shells have it; else 1. */
+  readonly exitCode: number;
+
+  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
+  constructor(
+    message: string,
+    runtime: string,
+    details: readonly string[] = [],
+    options: RuntimeErrorOptions = {},
+  ) {
+    super(message, options);
+    this.runtime = runtime;
+    this.details = details;
+    this.exitCode = options.exitCode ?? 1;
+  }
+}

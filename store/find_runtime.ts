@@ -1,4 +1,4 @@
-import { RuntimeError } from "./runtime_error.ts";
+import { RuntimeError } from "./errors.ts";
 
 /** The runtimes that are looked for, the first that is there being taken. */
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];

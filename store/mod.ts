@@ -22,7 +22,7 @@ export type {
   IngestProgress,
 } from "./_ingest.ts";
 export * from "./blob_writer.ts";
-export { type Bundle, BundleError, type BundleKind, checkBundleId } from "./bundle.ts";
+export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundler.ts";
 export * from "./cgroup_hierarchy.ts";
 export * from "./content_store.ts";
@@ -54,9 +54,7 @@ export * from "./registry_content.ts";
 export * from "./remove_bundle.ts";
 export * from "./rootless_maps.ts";
 export * from "./runtime.ts";
-export * from "./runtime_error.ts";
 export * from "./uncompressed/uncompressed_bundler.ts";
-export * from "./unpack_error.ts";
 export * from "./unpack_image.ts";
 export * from "./user_namespaces.ts";
 export * from "./validate_image.ts";

@@ -1,7 +1,7 @@
 import { findRuntimes } from "./find_runtime.ts";
 import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
 import { noteContainer, STATE_PREFIX } from "./_left_containers.ts";
-import { RuntimeError } from "./runtime_error.ts";
+import { RuntimeError } from "./errors.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
 import { checkBundleId } from "./bundle.ts";
 

@@ -4,7 +4,7 @@ import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "../_default_ownership.ts";
 import { lockLayers } from "../_layer_lock.ts";
 import { StageWorkers } from "../_stage_workers.ts";
-import { BundleError } from "../bundle.ts";
+import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content_store.ts";
 import type { LayerListener } from "../layer_listener.ts";
 import { threadedExtraction } from "./_threaded_extraction.ts";
