@@ -55,8 +55,11 @@ export async function run(session: Session): Promise<void> {
     references,
     touched({ ...session.options(), ...options }, named(/^dir$/)[0]),
   );
-  const document = { command: name, reference: references[0] ?? null, flags };
-  await session.print(document, [flags.map(quote).join(" ")]);
+  // No permission depends on it, so whoever asks for it means this command.
+  if (options.json || session.options().json) {
+    return await session.output.json({ command: name, reference: references[0] ?? null, flags });
+  }
+  await session.output.text(flags.map(quote).join(" "));
 }
 
 /** The options of other commands that say what those touch. */

@@ -171,8 +171,6 @@ Deno.test.each([
   { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
-  // The words of the other command are its own.
-  { args: ["images", "--json"], has: "--allow-read=/s" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
 ])("oci permissions reads all of $args", async ({ args, has }) => {
   const { code, stdout, stderr } = await runOci(["permissions", "--store", "/s", ...args], {
@@ -182,6 +180,16 @@ Deno.test.each([
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertMatch(stdout, /^--allow-.*\n$/);
   assertEquals(stdout.split(" ").some((flag) => flag.startsWith(has)), true, stdout);
+});
+
+Deno.test.each([
+  { args: ["--json", "images"] },
+  { args: ["images", "--json"] },
+])("oci permissions prints one document for $args", async ({ args }) => {
+  const { stdout } = await runOci(["permissions", ...args], { env: { OCI_STORE: "/s" } });
+
+  const { command, flags } = JSON.parse(stdout);
+  assertEquals([command, flags[0]], ["images", "--allow-read=/s"]);
 });
 
 Deno.test("oci permissions grants no network to what asks nobody", async () => {
