@@ -1,21 +1,24 @@
 import type { Answer } from "./_answer.ts";
 import { NetworkError } from "./errors.ts";
 
-/** How long the second address may take: a server may wait for the rest of what is no HTTP to it. */
-const PROBE_TIMEOUT_MS = 2_000;
+/** What {@linkcode firstAnswer} asks. */
+export interface FirstAnswerOptions {
+  /** Sends the request to an address. */
+  readonly send: (base: URL) => Promise<Answer>;
+  /** Whether an address has answered in earnest by now: then it is the right one. */
+  readonly isKnown: () => boolean;
+  /** Whether a server shakes hands as TLS has it. */
+  readonly speaksTls: (base: URL) => Promise<boolean>;
+}
 
 /**
  * Sends a request to a registry that is http or https, it is not known which: to its first
- * address, and to the second if the first does not answer in this protocol.
- *
- * @param send Sends the request to an address.
- * @param isKnown Whether an address has answered in earnest by now: then there is no doubt any
- * more, and what fails fails for another reason.
+ * address, and to the second, which is that for TLS, if the first does not answer as it should and
+ * the second shakes hands.
  */
 export async function firstAnswer(
   bases: readonly URL[],
-  send: (base: URL, timeoutMs?: number) => Promise<Answer>,
-  isKnown: () => boolean,
+  { send, isKnown, speaksTls }: FirstAnswerOptions,
 ): Promise<Answer> {
   const [base, other] = bases;
   if (base === undefined) throw new RangeError("Cannot ask a registry that has no address");
@@ -29,25 +32,15 @@ export async function firstAnswer(
     if (isKnown() || !isOtherProtocol(error)) throw error;
     failure = error;
   }
-  try {
-    const answer = await send(other, PROBE_TIMEOUT_MS);
-    doubtful?.[Symbol.dispose]();
-    return answer;
-  } catch (error) {
-    if (!isKnown() && (isOtherProtocol(error) || isStall(error))) {
-      if (doubtful !== undefined) return doubtful;
-      throw failure;
-    }
-    doubtful?.[Symbol.dispose]();
-    throw error;
+  if (!await speaksTls(other)) {
+    if (doubtful === undefined) throw failure;
+    return doubtful;
   }
+  doubtful?.[Symbol.dispose]();
+  return await send(other);
 }
 
 /** Whether a failure may mean that one side speaks TLS and the other does not. */
 function isOtherProtocol(error: unknown): boolean {
   return error instanceof NetworkError && (error.reason === "protocol" || error.reason === "cut");
-}
-
-function isStall(error: unknown): boolean {
-  return error instanceof NetworkError && error.reason === "stalled";
 }

@@ -22,8 +22,6 @@ export interface HttpRequest {
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly attempt: number;
-  /** How long the headers may take, if it is less than usual. */
-  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,11 +34,15 @@ export class Http implements Disposable {
     this.#options = options;
   }
 
+  /** How long a server may send nothing. */
+  get stallTimeoutMs(): number {
+    return this.#options.stallTimeoutMs;
+  }
+
   /** Sends a request and waits for the headers of the answer, for a limited time. */
   async send(request: HttpRequest): Promise<Answer> {
     const { url, method, task, attempt, signal } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
-    const timeoutMs = Math.min(stallTimeoutMs, request.timeoutMs ?? Infinity);
     signal?.throwIfAborted();
     const client = this.#client(request);
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
@@ -49,7 +51,7 @@ export class Http implements Disposable {
     const timer = setTimeout(() => {
       isStalled = true;
       controller.abort();
-    }, timeoutMs);
+    }, stallTimeoutMs);
     const started = performance.now();
     try {
       const response = await fetch(url, {
@@ -69,7 +71,7 @@ export class Http implements Disposable {
       // A missing --allow-net: Deno's own message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
       const failure = isStalled
-        ? stallError(url, task, attempt, timeoutMs)
+        ? stallError(url, task, attempt, stallTimeoutMs)
         : networkError(error, url, task, attempt);
       this.#log(request, started, { error: failure.reason });
       throw failure;

@@ -11,6 +11,7 @@ import { registryError } from "./_registry_error.ts";
 import { Retry, type RetryPolicy } from "./_retry.ts";
 import { parseRetryAfter } from "./_retry_after.ts";
 import { pullScope } from "./_scope.ts";
+import { speaksTls } from "./_speaks_tls.ts";
 import type { Credential } from "./credentials.ts";
 import type { RegistryError } from "./errors.ts";
 
@@ -43,12 +44,6 @@ export interface RegistryOptions {
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
-}
-
-/** How one request is sent. */
-interface SendOptions {
-  readonly attempt: number;
-  readonly timeoutMs?: number | undefined;
 }
 
 /** One registry, or one mirror of it: authentication, redirects, retries and manners. */
@@ -123,7 +118,7 @@ export class Registry {
     const first = await this.#first(request, attempt);
     const allowPrivate = this.endpoint.isPrivate;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
-      const answer = await this.#send(target, request, { attempt });
+      const answer = await this.#send(target, request, attempt);
       answer.redirected = target.origin !== this.#base?.origin;
       return answer;
     });
@@ -131,31 +126,32 @@ export class Registry {
 
   /** Finds out, with the first request, which of the addresses answers. */
   async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
-    if (this.#base !== undefined) return await this.#sendTo(this.#base, request, { attempt });
-    return await firstAnswer(
-      this.endpoint.bases,
-      (base, timeoutMs) => this.#sendTo(base, request, { attempt, timeoutMs }),
-      () => this.isKnown,
-    );
+    const send = (base: URL) => {
+      const path = `/v2/${this.#repository(request)}/${request.path}`;
+      return this.#send(new URL(path, base), request, attempt);
+    };
+    if (this.#base !== undefined) return await send(this.#base);
+    const { signal } = request;
+    const timeoutMs = this.#options.http.stallTimeoutMs;
+    return await firstAnswer(this.endpoint.bases, {
+      send,
+      isKnown: () => this.isKnown,
+      speaksTls: (base) => speaksTls(base, { timeoutMs, signal }),
+    });
   }
 
-  #sendTo(base: URL, request: RegistryRequest, how: SendOptions): Promise<Answer> {
-    const name = this.#repository(request);
-    return this.#send(new URL(`/v2/${name}/${request.path}`, base), request, how);
-  }
-
-  async #send(url: URL, request: RegistryRequest, how: SendOptions): Promise<Answer> {
+  async #send(url: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
     const name = this.#repository(request);
     const scope = pullScope(name);
-    const authorized = { ...how, repository: name, scope, task, signal, onWarning };
+    const authorized = { attempt, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
       const headers = { ...request.headers, ...(header && { authorization: header }) };
       // A certificate of ours is nobody's business but the registry's.
       const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
-      const answer = await http.send({ ...how, url, method, headers, tls: shown, task, signal });
+      const answer = await http.send({ url, method, headers, tls: shown, task, attempt, signal });
       this.#settle(url, answer.status);
       return answer;
     });

@@ -102,13 +102,17 @@ async function readBody(answer: Answer): Promise<string> {
   }
 }
 
-/** Reads the errors of the distribution specification, and the looser ones of token servers. */
+/**
+ * Reads the errors of the distribution specification, the looser ones of token servers, and the text
+ * or the title of a page that a server in between has sent.
+ */
 function parseErrorBody(text: string): { code?: string | undefined; detail?: string | undefined } {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch {
-    return {};
+    const plain = /^\s*[<{[]/.test(text) ? /<title>([^<]*)/i.exec(text)?.[1] : text.trim();
+    return { detail: plain ? shorten(plain) : undefined };
   }
   if (typeof body !== "object" || body === null) return {};
   const { errors, ...flat } = body as Record<string, unknown>;

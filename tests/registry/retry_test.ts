@@ -193,6 +193,11 @@ Deno.test("RemoteClient says what the registry says, shortened and on one line",
 Deno.test.each([
   { body: "", detail: undefined },
   { body: "<html>teapot</html>", detail: undefined },
+  { body: "<html><title>400 A teapot</title><p>short", detail: "400 A teapot" },
+  {
+    body: "Client sent an HTTP request to an HTTPS server.\n",
+    detail: "Client sent an HTTP request to an HTTPS server.",
+  },
   { body: "null", detail: undefined },
   { body: '{"errors":null}', detail: undefined },
   { body: '{"errors":[7]}', detail: undefined },

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, readCertificates, type RemoteClientOptions } from "../../registry/mod.ts";
+import { Answer } from "../../registry/_answer.ts";
 import { registryEndpoint } from "../../registry/_endpoint.ts";
+import { firstAnswer } from "../../registry/_first_answer.ts";
+import { speaksTls } from "../../registry/_speaks_tls.ts";
 import { makeCertificates } from "../_support/certificates.ts";
 import { drop, on, respond, stall, tokenAuth } from "../_support/faulty_registry.ts";
 import { peerTest } from "../_support/peers.ts";
@@ -114,6 +117,37 @@ Deno.test("RemoteClient finds plain HTTP on loopback even if the first answer is
       assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
     });
   }
+});
+
+Deno.test("speaksTls() asks for a handshake, whoever has signed the certificate", async () => {
+  await using tls = await tlsScene();
+  await using plain = makeScene();
+  await using silent = makeScene([on({}, stall())]);
+  const ask = ({ registry }: Scene) => {
+    return speaksTls(new URL(`https://${registry.host}`), { timeoutMs: 100 });
+  };
+
+  assertEquals(await Promise.all([tls.scene, plain, silent].map(ask)), [true, false, false]);
+});
+
+Deno.test("firstAnswer() leaves a server that shakes hands as much time as any other", async () => {
+  const url = new URL("https://127.0.0.1:1");
+  const asked = { url, task: "pull", attempt: 1, signal: undefined, stallTimeoutMs: 1 };
+  const answer = (status: number) => {
+    return new Answer(new Response(null, { status }), asked, new AbortController());
+  };
+  const sent: URL[] = [];
+
+  const { status } = await firstAnswer([new URL("http://127.0.0.1:1"), url], {
+    send: (base) => {
+      sent.push(base);
+      return Promise.resolve(answer(base === url ? 200 : 400));
+    },
+    isKnown: () => false,
+    speaksTls: () => Promise.resolve(true),
+  });
+
+  assertEquals([status, sent.length], [200, 2]);
 });
 
 Deno.test("RemoteClient does not take a silent server for one that speaks TLS", async () => {
