@@ -1,6 +1,6 @@
 import type { ImageProgress } from "../registry/image_client.ts";
 import { formatReference } from "../registry/reference.ts";
-import type { ImageDocument, RemoteImage } from "../spec/image.ts";
+import type { RemoteImage } from "../spec/image.ts";
 import type { Image } from "../store/image.ts";
 import type { LayerListener } from "../store/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
@@ -25,15 +25,18 @@ export async function keepWhile<T>(
   let meter: ProgressMeter | undefined;
   const found = await source.puller.find(reference, {
     ...options,
-    // Once the meter counts, what the keeping of the image reports is known.
+    // Once the meter counts, most of what the keeping of the image reports is known; not what was
+    // of no use, such as a layer that is extracted already.
     ...(onProgress && {
       onProgress: (event: ImageProgress) => {
         if (meter === undefined) onProgress(event);
+        else meter.relay(event);
       },
     }),
   });
   if (!found.isCached) {
-    const blobs = [...found.image.layers, ...documentsOf(found.image)];
+    const { layers, config, manifest, indexes } = found.image;
+    const blobs = [...layers, config, manifest, ...indexes];
     meter = new ProgressMeter(formatReference(reference), blobs, onProgress);
   }
   const result = await use(found.image, {
@@ -43,15 +46,6 @@ export async function keepWhile<T>(
     },
   });
   const image = await found.keep();
-  for (const { descriptor } of documentsOf(image)) {
-    meter?.finish(descriptor, { bytes: descriptor.size, resumed: 0, retries: 0 });
-  }
   meter?.end();
   return { image, result };
-}
-
-function documentsOf(
-  { config, manifest, indexes }: RemoteImage,
-): readonly ImageDocument<unknown>[] {
-  return [config, manifest, ...indexes];
 }

@@ -17,6 +17,7 @@ interface Blob {
   readonly total: number;
   progress: BlobProgress;
   reportedAt: number;
+  isFinished: boolean;
 }
 
 /** Adds up how far the blobs of an image are, and reports each of them and the sum. */
@@ -36,14 +37,15 @@ export class ProgressMeter {
       total: size,
       progress: { bytes: 0, resumed: 0, retries: 0 },
       reportedAt: 0,
+      isFinished: false,
     }]));
     this.#reportSum("fetch");
   }
 
   /** Bytes have come; now and then it is reported. */
-  update({ digest }: Descriptor, progress: BlobProgress): void {
+  update({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
-    if (blob === undefined || this.#report === undefined) return;
+    if (blob === undefined || blob.isFinished || this.#report === undefined) return;
     const retried = progress.retries !== blob.progress.retries;
     blob.progress = progress;
     const now = Date.now();
@@ -53,13 +55,21 @@ export class ProgressMeter {
     this.#reportSum("fetch");
   }
 
-  /** A blob is in the store. */
-  finish({ digest }: Descriptor, progress: BlobProgress): void {
+  /** A blob is in the store. That it is there once more says nothing. */
+  finish({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
-    if (blob === undefined) return;
+    if (blob === undefined || blob.isFinished) return;
     blob.progress = progress;
+    blob.isFinished = true;
     this.#reportBlob(digest, blob, "done");
     this.#reportSum("fetch");
+  }
+
+  /** Takes what another meter reports of the same blobs. */
+  relay({ digest, phase, ...progress }: ImageProgress): void {
+    if (digest === undefined) return;
+    if (phase === "done") this.finish({ digest }, progress);
+    else this.update({ digest }, progress);
   }
 
   /** The image is in the store. */
@@ -68,9 +78,9 @@ export class ProgressMeter {
   }
 
   #reportBlob(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
-    const { cached = false, ...progress } = blob.progress;
-    const { total } = blob;
-    this.#report?.({ t: Date.now(), ref: this.#name, digest, phase, total, ...progress, cached });
+    const { total, progress: { bytes, resumed, retries, cached = false } } = blob;
+    const numbers = { bytes, total, resumed, retries };
+    this.#report?.({ t: Date.now(), ref: this.#name, digest, phase, ...numbers, cached });
   }
 
   #reportSum(phase: ImageProgress["phase"]): void {

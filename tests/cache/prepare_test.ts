@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { prepare } from "../../cache/mod.ts";
-import { RemoteClient } from "../../registry/mod.ts";
+import { type ImageProgress, RemoteClient } from "../../registry/mod.ts";
 import { DigestMismatchError } from "../../spec/mod.ts";
 import { ContentStore, OverlayBundler } from "../../store/mod.ts";
 import { noise } from "../_support/bytes.ts";
@@ -75,6 +75,24 @@ Deno.test("prepare() leaves neither blob nor layer where a byte is wrong", { ign
   assertEquals(await store.references(), []);
   const chains = await Array.fromAsync(Deno.readDir(`${scene.options.store}/chains`));
   assertEquals(chains.map(({ name }) => name), []);
+});
+
+Deno.test("prepare() reports a layer too that is extracted already", { ignore }, async () => {
+  await using scene = await makeScene([BASE, tar(file("a", "a"))]);
+  const first = await prepare(scene.reference, scene.options);
+  await Deno.remove(`${scene.options.store}/blobs/sha256`, { recursive: true });
+  const events: ImageProgress[] = [];
+
+  await prepare(scene.reference, { ...scene.options, onProgress: (event) => events.push(event) });
+
+  const done = events.filter(({ digest, phase }) => digest !== undefined && phase === "done");
+  const blobs = [...first.layers, first.config.descriptor, first.manifest.descriptor];
+  assertEquals(
+    done.map(({ digest }) => digest).sort(),
+    blobs.map(({ digest }) => digest as string | undefined).sort(),
+  );
+  const last = events.at(-1);
+  assertEquals([last?.phase, last?.bytes], ["done", last?.total]);
 });
 
 async function makeScene(layers: readonly Uint8Array<ArrayBuffer>[], faults: FaultRule[] = []) {
