@@ -11,6 +11,7 @@ import type { CommonOptions, RegistryOptions } from "./_options.ts";
 import { declareCommand } from "./_program.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
+import { type Address, formatAddress } from "./serve.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command): Command {
@@ -67,7 +68,7 @@ interface TouchingOptions extends CommonOptions, RegistryOptions {
   readonly bundler?: ContainerOptions["bundler"];
   readonly env?: ContainerOptions["env"];
   readonly htpasswd?: string;
-  readonly listen?: { readonly hostname: string; readonly port: number };
+  readonly listen?: Address;
   readonly output?: string;
   readonly runtime?: string;
   readonly tlsCert?: string;
@@ -91,14 +92,10 @@ function touched(options: TouchingOptions, directory: string | undefined): Permi
     ...(policy === undefined ? {} : { pullPolicy: policy }),
     ...(unpack === undefined ? {} : { unpack }),
     ...(output === undefined ? {} : { output }),
-    ...(listen === undefined ? {} : { listen: addressText(listen) }),
+    ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
     ...(bundler === undefined ? {} : { bundler }),
     ...(runtime === undefined ? {} : { runtime }),
   };
-}
-
-function addressText({ hostname, port }: NonNullable<TouchingOptions["listen"]>): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 function checkCommand(text: string): string {

@@ -1,6 +1,12 @@
-import { serveRegistry, type ServeRegistryOptions } from "../registry/server.ts";
+import type { RegistryContent } from "../registry/registry_content.ts";
+import {
+  type RegistryServer,
+  serveRegistry,
+  type ServeRegistryOptions,
+} from "../registry/server.ts";
 import { basicAuthentication } from "../registry/server_basic_auth.ts";
 import { parseHtpasswd } from "../registry/server_htpasswd.ts";
+import { OciError } from "../spec/errors.ts";
 import { StoreRegistryContent } from "../store/registry_content.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
@@ -16,7 +22,8 @@ interface ServeOptions {
   readonly htpasswd?: string;
 }
 
-interface Address {
+/** Where a server listens. */
+export interface Address {
   readonly hostname: string;
   readonly port: number;
 }
@@ -50,8 +57,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
   const store = await openStore(session);
-  await using server = serveRegistry(new StoreRegistryContent(store), {
-    ...listen,
+  await using server = listenAt(listen, new StoreRegistryContent(store), {
     ...await readTls(options),
     ...await readPasswords(options),
     signal: session.signal,
@@ -63,6 +69,33 @@ export async function run(session: Session): Promise<void> {
   });
   await session.print({ url: server.url }, [`listening on ${server.url}`]);
   await server.finished;
+}
+
+function listenAt(
+  address: Address,
+  content: RegistryContent,
+  options: ServeRegistryOptions,
+): RegistryServer {
+  try {
+    return serveRegistry(content, { ...address, ...options });
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
+    if (cause instanceof Deno.errors.InvalidData) {
+      const advice = 'give files in PEM with "--tls-cert" and "--tls-key"';
+      throw new UsageError(`cannot serve over TLS: ${cause.message}; ${advice}`, { cause });
+    }
+    const isPrivileged = cause instanceof Deno.errors.PermissionDenied;
+    const why = isPrivileged ? "ports below 1024 are for root" : cause.message;
+    throw new OciError(
+      `Cannot listen at ${formatAddress(address)}: ${why}; choose another with --listen`,
+      { cause },
+    );
+  }
+}
+
+/** The address as `--listen` takes it. */
+export function formatAddress({ hostname, port }: Address): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
 async function readTls(
@@ -79,7 +112,14 @@ async function readPasswords(
   { htpasswd }: ServeOptions,
 ): Promise<Pick<ServeRegistryOptions, "authenticate">> {
   if (htpasswd === undefined) return {};
-  return { authenticate: basicAuthentication(parseHtpasswd(await Deno.readTextFile(htpasswd))) };
+  const text = await Deno.readTextFile(htpasswd);
+  try {
+    return { authenticate: basicAuthentication(parseHtpasswd(text)) };
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const advice = /; /.test(cause.message) ? "" : '; make the file with "htpasswd -B"';
+    throw new UsageError(`${cause.message}${advice}`, { cause });
+  }
 }
 
 function parseAddress(text: string): Address {

@@ -148,3 +148,43 @@ Deno.test("oci serve says which address is taken", async () => {
   assertEquals({ code, stdout }, { code: 1, stdout: "" });
   assertMatch(stderr, /^oci: serve: .*; choose another with --listen\n$/);
 });
+
+Deno.test.each([
+  {
+    address: "nowhere.invalid:0",
+    says: "cannot listen at nowhere\\.invalid:0: .*; choose another",
+  },
+  { address: "[2001:db8::1]:0", says: "cannot listen at \\[2001:db8::1\\]:0: .*; choose another" },
+])("oci serve says what is wrong with $address", async ({ address, says }) => {
+  const { code, stdout, stderr } = await runOci(["serve", "--listen", address]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertMatch(stderr, new RegExp(`^oci: serve: ${says} with --listen\n$`));
+});
+
+Deno.test.each([
+  { text: "ann", says: 'it must be "NAME:HASH"; make the file with "htpasswd -B"' },
+  { text: "ann:x", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
+])("oci serve says how to make the file of passwords that $text is none of", async (row) => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("passwords"), row.text);
+
+  const { code, stderr } = await runOci(["serve", "--htpasswd", dir.join("passwords")]);
+
+  assertEquals(code, 2);
+  assertEquals(stderr, `oci: serve: cannot read line 1 of the htpasswd file: ${row.says}\n`);
+});
+
+Deno.test("oci serve says what certificates it takes", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("pem"), "no certificate");
+  const pem = dir.join("pem");
+
+  const { code, stderr } = await runOci(["serve", "--tls-cert", pem, "--tls-key", pem]);
+
+  assertEquals(code, 2);
+  assertMatch(
+    stderr,
+    /^oci: serve: cannot serve over TLS: .*; give files in PEM with "--tls-cert"/,
+  );
+});
