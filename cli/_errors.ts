@@ -7,7 +7,7 @@ import {
   RegistryError,
 } from "../registry/errors.ts";
 import { DigestMismatchError, LimitError, OciError, PlatformError } from "../spec/errors.ts";
-import { StoreError } from "../store/errors.ts";
+import { StoreError, UnpackError } from "../store/errors.ts";
 import { printable } from "./_format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */
@@ -99,7 +99,20 @@ function explain(error: unknown): Explanation {
   }
   if (error instanceof LimitError) return { wrong, advice: LIMITED };
   if (error instanceof Deno.errors.NotCapable) return explainPermission(error);
-  return { wrong, advice: own ?? adviceFor(error) };
+  return { wrong, advice: own === undefined ? adviceFor(error) : withFlags(own) };
+}
+
+/** What the library advises in terms of its options, and the command line has other words for. */
+const FLAGS: readonly (readonly [option: string, flag: string])[] = [
+  ['"uids"', "--uid-map"],
+  ['"gids"', "--gid-map"],
+  ["with force", "with --force"],
+  ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
+  ["do without, the uncompressed bundler needs none", "leave out --unpack"],
+];
+
+function withFlags(advice: string): string {
+  return FLAGS.reduce((text, [option, flag]) => text.replace(option, () => flag), advice);
 }
 
 /** Deno's own words name the flag, after a comma, and before it what it is for. */
@@ -138,13 +151,13 @@ function adviceFor(error: Error): string {
   }
   if (error instanceof NetworkError) return "try again; what has come is kept";
   if (error instanceof RegistryError && error.retryable) return "try again later";
+  if (error instanceof UnpackError) return 'see what it has with "oci ls"';
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
   if (error instanceof Deno.errors.IsADirectory) return "name a file, not a directory";
   if (error instanceof Deno.errors.NotADirectory) {
     return "check the path, which leads through a file";
   }
   if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
-  if (error instanceof Deno.errors.AddrInUse) return "choose another with --listen";
   const byCode = adviceByCode(error) ?? adviceByCode(error.cause);
   if (byCode !== undefined) return byCode;
   if (causesOf(error).length > 0) return UNKNOWN;

@@ -28,5 +28,7 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
 
 /** Says that an image has nothing at a path. */
 export function missing(path: string): Error {
-  return new Deno.errors.NotFound(`Cannot find "${path}" in the image: there is nothing`);
+  return new Deno.errors.NotFound(
+    `Cannot find "${path}" in the image: there is nothing; see what it has with "oci ls"`,
+  );
 }

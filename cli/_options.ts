@@ -1,6 +1,7 @@
 import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parsePlatform } from "../spec/platform.ts";
 import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -91,6 +92,12 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
       "pause between two summaries where there is no terminal; default: 10",
       { parse: parseSeconds },
     );
+}
+
+/** Refuses the policy that asks no registry, where there is nothing to do but ask one. */
+export function refuseNever({ policy }: RegistryOptions): void {
+  if (policy !== "Never") return;
+  throw new UsageError('"--policy never" asks no registry, and nobody else can tell; leave it out');
 }
 
 const POLICIES: ReadonlyMap<string, ImagePullPolicy> = new Map([

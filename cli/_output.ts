@@ -50,7 +50,18 @@ export class Output {
 
   /** Writes the one JSON document of `--json`, indented for people who read it all the same. */
   async json(value: unknown): Promise<void> {
-    await this.text(escaped(JSON.stringify(value, undefined, 2)));
+    await this.text(escaped(stringify(value)));
+  }
+}
+
+function stringify(value: unknown): string {
+  try {
+    return JSON.stringify(value, undefined, 2);
+  } catch (cause) {
+    // A document of an image may be nested as deeply as it is long: the stack ends before that.
+    if (!(cause instanceof RangeError)) throw cause;
+    const advice = "see the documents as served with --raw and --config";
+    throw new OciError(`Cannot write JSON that is nested so deeply; ${advice}`, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";
@@ -22,6 +23,7 @@ Examples:
 /** Runs `oci cat`. */
 export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
+  if (path === "") throw new UsageError("the path has no name; give one");
   using image = await openImageFiles(session);
   const content = await image.files.read(path);
   if (content === undefined) throw missing(path);

@@ -1,7 +1,7 @@
 import { formatReference } from "../registry/reference.ts";
 import { openClient } from "./_client.ts";
 import type { Command } from "./_command.ts";
-import { addRegistryOptions } from "./_options.ts";
+import { addRegistryOptions, refuseNever } from "./_options.ts";
 import { imageOptions } from "./_puller.ts";
 import { readReference } from "./_references.ts";
 import type { Session } from "./_session.ts";
@@ -27,6 +27,7 @@ export async function run(session: Session): Promise<void> {
   const reference = readReference(text);
   const name = formatReference(reference);
   session.workOn(name);
+  refuseNever(session.options());
   const options = await imageOptions(session);
   using client = await openClient(session);
   const { digest, mediaType, size } = options.platform === undefined

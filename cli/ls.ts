@@ -1,6 +1,7 @@
 import type { FileType } from "../layer/file_tree.ts";
 import type { ImageFile, ImageFiles } from "../store/image_files.ts";
 import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
 import { formatTable, printable, widened } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
@@ -32,7 +33,8 @@ Examples:
 
 /** Runs `oci ls`. */
 export async function run(session: Session): Promise<void> {
-  const [, path = ""] = session.operands;
+  const [, path = "/"] = session.operands;
+  if (path === "") throw new UsageError("the path has no name; give one, or none at all");
   const { json, long } = session.options<LsOptions>();
   using image = await openImageFiles(session);
   const list = () => listFiles(image.files, path);

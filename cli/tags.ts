@@ -4,7 +4,7 @@ import { openClient } from "./_client.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";
-import { addRegistryOptions } from "./_options.ts";
+import { addRegistryOptions, refuseNever } from "./_options.ts";
 import { isReference, readReference } from "./_references.ts";
 import type { Session } from "./_session.ts";
 
@@ -23,6 +23,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const repository = readRepository(text);
+  refuseNever(session.options());
   const auth = await readAuth(session);
   using client = await openClient(session);
   const { json } = session.options();

@@ -1,5 +1,6 @@
 import { removeBundle } from "../store/remove_bundle.ts";
 import type { Command } from "./_command.ts";
+import { UsageError } from "./_errors.ts";
 import type { Session } from "./_session.ts";
 
 /** Describes `oci unbundle`. */
@@ -22,6 +23,7 @@ Examples:
 /** Runs `oci unbundle`. */
 export async function run(session: Session): Promise<void> {
   const [directory = ""] = session.operands;
+  if (directory === "") throw new UsageError("the directory has no name; give one");
   const removed = await removeBundle(directory, { onWarning: session.warn });
   if (!removed) {
     throw new Deno.errors.NotFound(`there is no "${directory}"; check that the path is right`);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { causeLines, errorDocument, errorLine, UsageError } from "../../cli/_errors.ts";
-import { ExtractError } from "../../layer/mod.ts";
+import { ExtractError, OwnershipError } from "../../layer/mod.ts";
 import { ArtifactError, AuthError, NotFoundError, RegistryError } from "../../registry/mod.ts";
 import {
   DigestMismatchError,
@@ -9,7 +9,7 @@ import {
   parsePlatform,
   PlatformError,
 } from "../../spec/mod.ts";
-import { StoreError } from "../../store/mod.ts";
+import { StoreError, UnpackError } from "../../store/mod.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}` as const;
 
@@ -138,6 +138,22 @@ Deno.test.each([
     name: "what is no error",
     error: "text",
     line: "oci: pull a:5000/b: text; report it if this should work",
+  },
+  {
+    name: "the flag that the command line has for a map",
+    error: new OwnershipError(
+      { path: "a", offset: 0 },
+      { uid: 7, gid: 0 },
+      'no range; add to "uids"',
+    ),
+    line: 'oci: pull a:5000/b: cannot extract "a" at byte 0 of the layer: no range; ' +
+      "add to --uid-map",
+  },
+  {
+    name: "what is in the image in place of a path that is not",
+    error: new UnpackError('Cannot unpack "x": the image has nothing there', "x"),
+    line: 'oci: pull a:5000/b: cannot unpack "x": the image has nothing there; ' +
+      'see what it has with "oci ls"',
   },
   {
     name: "where to see a cause",

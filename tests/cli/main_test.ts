@@ -189,6 +189,18 @@ Deno.test.each([
     line: 'oci: pull c: a password has no user; add "--user NAME"',
   },
   {
+    args: ["digest", "--policy", "never", "a"],
+    line: 'oci: digest docker.io/library/a:latest: "--policy never" asks no registry, and nobody ' +
+      "else can tell; leave it out",
+  },
+  {
+    args: ["tags", "--policy=NEVER", "a"],
+    line: 'oci: tags a: "--policy never" asks no registry, and nobody else can tell; leave it out',
+  },
+  { args: ["cat", "a", ""], line: "oci: cat a: the path has no name; give one" },
+  { args: ["ls", "a", ""], line: "oci: ls a: the path has no name; give one, or none at all" },
+  { args: ["unbundle", ""], line: "oci: unbundle: the directory has no name; give one" },
+  {
     args: ["serve", "--tls-cert", "c"],
     line: 'oci: serve: "--tls-cert" and "--tls-key" go together; give both or none',
   },

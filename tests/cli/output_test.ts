@@ -37,3 +37,14 @@ Deno.test("Output tells a reader that has gone from a disk that is full", async 
     "Cannot write to standard output: No space left on device; send it elsewhere",
   );
 });
+
+Deno.test("Output.json() says that a document is nested too deeply", async () => {
+  const depth = 100_000;
+  const value = JSON.parse("[".repeat(depth) + "]".repeat(depth));
+
+  await assertRejects(
+    () => new Output(collector()).json(value),
+    OciError,
+    "nested so deeply; see the documents as served with --raw and --config",
+  );
+});
