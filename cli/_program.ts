@@ -25,7 +25,8 @@ const HELP = ["-h, --help", "show this help"] as const;
 const DESCRIPTION = "Pulls, verifies and keeps OCI container images, without a daemon.";
 
 const NOTES = `
-A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:….
+A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:…,
+or oci:DIR[:NAME] for an image in an OCI layout on disk.
 
 Examples:
   oci pull alpine:3.20              pull an image into the store
@@ -34,7 +35,7 @@ Examples:
   oci pull --help                   read about one command
 
 Results go to standard output, everything else to standard error.
-Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted.`;
+Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
 
 /**
  * Refuses a command that there is not, and suggests one that there is.

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { parseCommandLine } from "../../cli/_command_line.ts";
 import { COMMANDS } from "../../cli/_commands.ts";
 import { declareCommand, splitArguments } from "../../cli/_program.ts";
 
@@ -19,7 +20,30 @@ Deno.test.each([
   assertEquals(await splitArguments(args), { name, rest });
 });
 
+/** The command lines of `oci` among lines for a shell, as far as its operators. */
+function commandLines(text: string): readonly (readonly string[])[] {
+  return [...text.matchAll(/^\s*oci (.*)$|\$\(oci (.*?)\)|; oci (.*)$/gm)].map((match) => {
+    const [line = ""] = (match.slice(1).find(Boolean) ?? "").split(
+      / (?:\||[0-9]?>|<|&&) |; (?=oci)/,
+    );
+    return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) => {
+      return word.replaceAll(/['"]/g, "");
+    });
+  });
+}
+
 for (const [name, { summary, load }] of COMMANDS) {
+  Deno.test(`COMMANDS has examples of ${name} that are command lines`, async () => {
+    const { texts: { notes } } = declareCommand(name, await load());
+
+    for (const words of commandLines(notes)) {
+      const { name: used = "", rest } = await splitArguments(words);
+      const entry = COMMANDS.get(used);
+      assert(entry !== undefined, words.join(" "));
+      parseCommandLine(declareCommand(used, await entry.load()), rest);
+    }
+  });
+
   Deno.test(`COMMANDS has a help for ${name} that reads as the others do`, async () => {
     const command = declareCommand(name, await load());
 

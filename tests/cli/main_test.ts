@@ -39,6 +39,14 @@ Deno.test.each([
   assert(stdout.startsWith(start), stdout);
 });
 
+Deno.test("main() says in its help what a reference is, and what exit codes mean", async () => {
+  const { stdout } = await runOci(["--help"]);
+
+  for (const text of ["[docker://]NAME[:TAG][@DIGEST]", "oci:DIR[:NAME]", "130 int", "143 term"]) {
+    assertStringIncludes(stdout, text);
+  }
+});
+
 Deno.test("main() without a command shows help where errors go, and is misuse", async () => {
   const { code, stdout, stderr } = await runOci([]);
 
