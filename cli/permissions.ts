@@ -3,6 +3,7 @@ import {
   permissionFlags,
   type PermissionOptions,
 } from "../cache/permissions.ts";
+import { type Address, formatAddress } from "./_address.ts";
 import type { Command } from "./_command.ts";
 import { parseCommandLine } from "./_command_line.ts";
 import { type CommandEntry, COMMANDS } from "./_commands.ts";
@@ -11,7 +12,6 @@ import type { CommonOptions, RegistryOptions } from "./_options.ts";
 import { declareCommand } from "./_program.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
-import { type Address, formatAddress } from "./serve.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command): Command {

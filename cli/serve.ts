@@ -8,6 +8,7 @@ import { basicAuthentication } from "../registry/server_basic_auth.ts";
 import { parseHtpasswd } from "../registry/server_htpasswd.ts";
 import { OciError } from "../spec/errors.ts";
 import { StoreRegistryContent } from "../store/registry_content.ts";
+import { type Address, formatAddress, parseAddress } from "./_address.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
 import { printable } from "./_format.ts";
@@ -20,12 +21,6 @@ interface ServeOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly htpasswd?: string;
-}
-
-/** Where a server listens. */
-export interface Address {
-  readonly hostname: string;
-  readonly port: number;
 }
 
 const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
@@ -93,11 +88,6 @@ function listenAt(
   }
 }
 
-/** The address as `--listen` takes it. */
-export function formatAddress({ hostname, port }: Address): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-}
-
 async function readTls(
   { tlsCert, tlsKey }: ServeOptions,
 ): Promise<{ readonly cert?: string; readonly key?: string }> {
@@ -120,13 +110,4 @@ async function readPasswords(
     const advice = /; /.test(cause.message) ? "" : '; make the file with "htpasswd -B"';
     throw new UsageError(`${cause.message}${advice}`, { cause });
   }
-}
-
-function parseAddress(text: string): Address {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65535) {
-    throw new SyntaxError("it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000");
-  }
-  return { hostname: match[1] ?? match[2] ?? "", port };
 }
