@@ -36,7 +36,7 @@ export async function readAuth(session: Session): Promise<ImagePullAuth | undefi
   if (colon >= 0) return { username, password: user.slice(colon + 1) };
   const { promptPassword, readPassword } = await import("./_password.ts");
   const password = passwordStdin
-    ? await readPassword()
-    : await promptPassword(username, session.notices);
+    ? await readPassword(session.signal)
+    : await promptPassword(username, session.notices, { signal: session.signal });
   return { username, password };
 }

@@ -14,17 +14,29 @@ export interface PasswordSource {
   setRaw(mode: boolean): void;
   /** Reads what has been typed. */
   read(buffer: Uint8Array): Promise<number | null>;
+  /** Ends a read that waits. */
+  close(): void;
 }
 
 /** Reads a password from standard input to its end; one line end is not part of it. */
 export async function readPassword(
+  signal: AbortSignal,
   input: ReadableStream<Uint8Array> = Deno.stdin.readable,
 ): Promise<string> {
-  const password = (await new Response(input).text()).replace(/\r?\n$/, "");
+  const untilAborted = input.pipeThrough(new TransformStream(), { signal });
+  const password = (await new Response(untilAborted).text()).replace(/\r?\n$/, "");
   if (password !== "") return password;
   throw new UsageError(
     'standard input has no password; give it one, as in "--password-stdin < FILE"',
   );
+}
+
+/** Options of {@linkcode promptPassword}. */
+export interface PromptOptions {
+  /** Stops the asking. */
+  readonly signal: AbortSignal;
+  /** Where the password is typed. */
+  readonly source?: PasswordSource;
 }
 
 /**
@@ -32,27 +44,36 @@ export async function readPassword(
  *
  * @param user Whose password.
  * @param notices Where to ask.
- * @param source Where it is typed.
  */
 export async function promptPassword(
   user: string,
   notices: Notices,
-  source: PasswordSource = Deno.stdin,
+  options: PromptOptions,
 ): Promise<string> {
+  const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
     throw new UsageError(
       'there is no terminal to ask for a password on; add "--password-stdin", or give ' +
         '"--user NAME:PASSWORD"',
     );
   }
+  const restore = () => {
+    source.setRaw(false);
+    notices.text("\n");
+  };
+  const stop = () => {
+    restore();
+    source.close();
+  };
   // Before the question: whoever types at once must not see it either.
   source.setRaw(true);
+  signal.addEventListener("abort", stop, { once: true });
   try {
     notices.text(`Password of ${user}: `);
     return await readLine(source);
   } finally {
-    source.setRaw(false);
-    notices.text("\n");
+    signal.removeEventListener("abort", stop);
+    if (!signal.aborted) restore();
   }
 }
 
