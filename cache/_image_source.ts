@@ -26,11 +26,11 @@ export async function openImageSource(
   reference: Reference | string,
   options: PullOptions,
 ): Promise<ImageSource> {
-  const { store: directory, jobs, client, ...imageOptions } = options;
+  const { store: directory, jobs, client, onWait, ...imageOptions } = options;
   const location: ImageLocation = typeof reference === "string"
     ? parseImageLocation(reference)
     : { transport: "docker", reference };
-  const store = await ContentStore.open(directory ?? storeDirectory());
+  const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
   const hashes = new LayoutHashCache(store);
   const images = new LayoutImageCache(store, jobs === undefined ? {} : { jobs });
   switch (location.transport) {

@@ -177,12 +177,13 @@ export class CachingPuller implements ImageClient {
   async #record(
     reference: Reference,
     digest: Digest,
-    { pullPolicy, onWarning }: ImageClientOptions,
+    { pullPolicy, signal, onWarning }: ImageClientOptions,
   ): Promise<void> {
     if (pullPolicy === "Never") return;
     try {
-      await this.#hashes.writeHash(reference, digest);
+      await this.#hashes.writeHash(reference, digest, signal);
     } catch (error) {
+      signal?.throwIfAborted();
       // A cache that may only be read has the image all the same.
       const reason = error instanceof Error ? error.message : error;
       onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
@@ -226,7 +227,7 @@ export class CachingPuller implements ImageClient {
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
-    await this.#hashes.writeHash(reference, remote.digest);
+    await this.#hashes.writeHash(reference, remote.digest, signal);
     return image;
   }
 }

@@ -19,8 +19,9 @@ export interface HashCache {
    *
    * @param reference Which image.
    * @param digest The digest of its index or manifest.
+   * @param signal Ends the waiting for another process.
    */
-  writeHash(reference: Reference, digest: Digest): Promise<void>;
+  writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -67,7 +68,7 @@ export class LayoutHashCache implements HashCache {
    *
    * @throws {OciError} If the store does not have the manifest or index.
    */
-  async writeHash(reference: Reference, digest: Digest): Promise<void> {
+  async writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void> {
     const name = formatReference(reference);
     const bytes = await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) {
@@ -76,6 +77,6 @@ export class LayoutHashCache implements HashCache {
       );
     }
     const { mediaType } = parseManifest(bytes).value;
-    await this.#store.tag(name, { mediaType, digest, size: bytes.length });
+    await this.#store.tag(name, { mediaType, digest, size: bytes.length }, signal);
   }
 }

@@ -95,7 +95,7 @@ export class LayoutImageCache implements ImageCache {
     await this.#writeLayers(layers, meter, signal);
     for (const { descriptor, bytes } of documents) {
       signal?.throwIfAborted();
-      const { status, ...progress } = await this.#store.putBytes(descriptor, bytes);
+      const { status, ...progress } = await this.#store.putBytes(descriptor, bytes, signal);
       meter.finish(descriptor, { ...progress, cached: status === "cached" });
     }
     meter.end();

@@ -23,6 +23,8 @@ export interface PullOptions extends ImageClientOptions {
    * @default A {@linkcode RemoteClient} for this call.
    */
   readonly client?: ImageClient;
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait?: (message: string) => void;
 }
 
 /**

@@ -34,6 +34,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   const { jobs } = session.options<RegistryOptions>();
   const common: PullOptions = {
     store: storePath(session),
+    onWait: session.note,
     ...(jobs === undefined ? {} : { jobs }),
     ...await imageOptions(session),
   };

@@ -68,6 +68,11 @@ export class Session {
     this.notices.line(printable(`oci: warning: ${message}`));
   };
 
+  /** Says what takes so long, unless the user does not want to know. */
+  readonly note = (message: string): void => {
+    if (!this.options().quiet) this.notices.line(printable(`oci: ${message}`));
+  };
+
   /** Prints a result: a document with `--json`, else lines. */
   async print(document: unknown, lines: readonly string[]): Promise<void> {
     if (this.options().json) await this.output.json(document);

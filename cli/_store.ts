@@ -9,5 +9,5 @@ export function storePath(session: Session): string {
 
 /** Opens the store that the command line or the environment names. */
 export async function openStore(session: Session): Promise<ContentStore> {
-  return await ContentStore.open(storePath(session));
+  return await ContentStore.open(storePath(session), { onWait: session.note });
 }

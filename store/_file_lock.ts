@@ -7,10 +7,14 @@ export interface LockFileOptions {
   readonly signal?: AbortSignal | undefined;
   /** Is called each time the lock is found to be held by somebody else. */
   readonly onBusy?: (() => void) | undefined;
+  /** Is told, once, what is waited for, if that takes longer than a person would expect. */
+  readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /** Between two attempts: a tenth of what a person notices, and next to no CPU. */
 const MAX_PAUSE_MS = 50;
+/** So long nobody wonders. */
+const PATIENCE_MS = 1_000;
 
 /**
  * Opens a file, creates it if need be, and holds its flock until the file is closed.
@@ -26,12 +30,17 @@ const MAX_PAUSE_MS = 50;
  * to write, and a pipe would never end.
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
-  const { signal, onBusy } = options;
+  const { signal, onBusy, onWait } = options;
+  let patienceEnds = performance.now() + PATIENCE_MS;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
     const file = await tryLockFile(path);
     if (file !== undefined) return file;
     onBusy?.();
+    if (performance.now() >= patienceEnds) {
+      patienceEnds = Infinity;
+      onWait?.(`Waiting for another process, which holds "${path}"`);
+    }
     await pause(pauseMs, signal);
   }
 }

@@ -63,6 +63,8 @@ export interface Ingestion extends IngestProgress {
 export interface IngestTarget {
   /** Path of the part. */
   readonly part: string;
+  /** Is told of another process that is waited for. */
+  readonly onWait: ((message: string) => void) | undefined;
   /** Makes the store ready to be written to. */
   readonly prepare: () => Promise<void>;
   /** Whether the blob is there and intact. */
@@ -151,6 +153,7 @@ async function download(
     source,
     signal,
     onBusy: () => watch.look(),
+    onWait: target.onWait,
   });
   // Whoever held the lock may have brought the blob.
   if (await target.isIntact()) {

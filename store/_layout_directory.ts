@@ -1,5 +1,5 @@
 import { lstatIfAny, replaceFile, syncDirectory } from "./_durable.ts";
-import { lockFile } from "./_file_lock.ts";
+import { lockFile, type LockFileOptions } from "./_file_lock.ts";
 import { StoreError } from "./errors.ts";
 
 const LAYOUT_VERSION = "1.0.0";
@@ -83,10 +83,14 @@ function notDirectory(path: string): StoreError {
 }
 
 /** Creates what is missing of a layout: its directories, its version. */
-export async function ensureLayout(path: string, lockPath: string): Promise<void> {
+export async function ensureLayout(
+  path: string,
+  lockPath: string,
+  options: LockFileOptions,
+): Promise<void> {
   for (const name of DIRECTORIES) await Deno.mkdir(`${path}/${name}`, { recursive: true });
   if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
-  using _lock = await lockFile(lockPath);
+  using _lock = await lockFile(lockPath, options);
   await syncDirectory(`${path}/blobs`);
   const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
   await replaceFile(path, "oci-layout", new TextEncoder().encode(text));

@@ -16,6 +16,8 @@ export interface BlobWriterOptions {
   readonly signal?: AbortSignal | undefined;
   /** Is called, again and again, while another process writes the same blob. */
   readonly onBusy?: (() => void) | undefined;
+  /** Is told, once, what is waited for, if that takes longer than a person would expect. */
+  readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -100,15 +102,15 @@ export class BlobWriter implements Disposable {
     expected: Required<Expectation>,
     options: BlobWriterOptions = {},
   ): Promise<BlobWriter> {
-    const { source, signal, onBusy } = options;
+    const { source, ...waiting } = options;
     const { digest, size } = expected;
-    const file = await lockFile(part, { signal, onBusy });
+    const file = await lockFile(part, waiting);
     try {
       const verifier = new Verifier({ digest, size }, source);
       const found = (await file.stat()).size;
       // More than there can be is nothing of this blob.
       if (found > size) await file.truncate(0);
-      else if (found > 0) await rehash(file, verifier, signal);
+      else if (found > 0) await rehash(file, verifier, options.signal);
       return new BlobWriter(file, part, { digest, size }, verifier, source);
     } catch (error) {
       file.close();

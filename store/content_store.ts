@@ -11,6 +11,12 @@ import { VerifiedMarks } from "./_verified_marks.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
+/** Options for {@linkcode ContentStore.open}. */
+export interface ContentStoreOptions {
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
 /** Options for {@linkcode ContentStore.readBlob}. */
 export interface ReadBlobOptions {
   /**
@@ -97,12 +103,14 @@ export class ContentStore {
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
   readonly #marks: VerifiedMarks;
-  #prepared: Promise<void> | undefined;
+  readonly #onWait: ((message: string) => void) | undefined;
+  #isPrepared = false;
 
-  private constructor(path: string) {
+  private constructor(path: string, { onWait }: ContentStoreOptions) {
     this.path = path;
     this.#lockPath = `${path}/locks/index.lock`;
-    this.#index = new LayoutIndex(path, this.#lockPath);
+    this.#index = new LayoutIndex(path, this.#lockPath, onWait);
+    this.#onWait = onWait;
     this.#marks = new VerifiedMarks(`${path}/verified`);
   }
 
@@ -111,12 +119,13 @@ export class ContentStore {
    * something is written to it.
    *
    * @param path The directory.
+   * @param options Whom to tell.
    * @returns The store.
    * @throws {StoreError} If there is something else.
    */
-  static async open(path: string): Promise<ContentStore> {
+  static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
     await openLayout(path);
-    return new ContentStore(path);
+    return new ContentStore(path, options);
   }
 
   /**
@@ -245,12 +254,17 @@ export class ContentStore {
    *
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
+   * @param signal Ends the waiting for another process.
    * @returns Whether they were new to the store.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
-  async putBytes(descriptor: Descriptor, bytes: Uint8Array<ArrayBuffer>): Promise<Ingestion> {
+  async putBytes(
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    signal?: AbortSignal,
+  ): Promise<Ingestion> {
     const open = ({ offset = 0 }) => Promise.resolve(ReadableStream.from([bytes.subarray(offset)]));
-    return await this.ingest(descriptor, open);
+    return await this.ingest(descriptor, open, { ...(signal && { signal }) });
   }
 
   /**
@@ -278,7 +292,8 @@ export class ContentStore {
     const { ingestBlob } = await import("./_ingest.ts");
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
-      prepare: () => this.#prepare(),
+      onWait: this.#onWait,
+      prepare: () => this.#prepare(signal),
       isIntact: () => this.#isIntact(descriptor, signal),
       commit: (writer) => this.#commit(writer),
     }, options);
@@ -338,7 +353,7 @@ export class ContentStore {
    * @param signal Ends the waiting for another process.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#prepare();
+    await this.#prepare(signal);
     // The names of the blobs must not come to the disk after the name of the image.
     for (const algorithm of ["sha256", "sha512"]) {
       await syncDirectory(`${this.path}/blobs/${algorithm}`);
@@ -355,17 +370,14 @@ export class ContentStore {
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
     if (lstatIfAny(`${this.path}/index.json`) === undefined) return [];
-    await this.#prepare();
+    await this.#prepare(signal);
     return await this.#index.untag(names, signal);
   }
 
-  #prepare(): Promise<void> {
-    this.#prepared ??= ensureLayout(this.path, this.#lockPath)
-      .then(() => this.#index.create())
-      .catch((error) => {
-        this.#prepared = undefined;
-        throw error;
-      });
-    return this.#prepared;
+  async #prepare(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#isPrepared) return;
+    await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.#onWait });
+    await this.#index.create(signal);
+    this.#isPrepared = true;
   }
 }

@@ -3,7 +3,7 @@ import { type Digest, isDigest } from "../spec/digest.ts";
 import { LimitError } from "../spec/errors.ts";
 import { OCI_INDEX } from "../spec/media_types.ts";
 import type { Platform } from "../spec/platform.ts";
-import { replaceFile } from "./_durable.ts";
+import { lstatIfAny, replaceFile } from "./_durable.ts";
 import { lockFile } from "./_file_lock.ts";
 import { StoreError } from "./errors.ts";
 
@@ -43,11 +43,13 @@ type RawEntry = Record<string, unknown>;
 export class LayoutIndex {
   readonly #layout: string;
   readonly #lockPath: string;
+  readonly #onWait: ((message: string) => void) | undefined;
 
   /** Of the layout in a directory; the lock's directory must exist before a change. */
-  constructor(layout: string, lockPath: string) {
+  constructor(layout: string, lockPath: string, onWait?: (message: string) => void) {
     this.#layout = layout;
     this.#lockPath = lockPath;
+    this.#onWait = onWait;
   }
 
   /**
@@ -123,6 +125,7 @@ export class LayoutIndex {
 
   /** Writes an empty index if there is none. */
   async create(signal?: AbortSignal): Promise<void> {
+    if (lstatIfAny(`${this.#layout}/index.json`) !== undefined) return;
     await this.#change(signal, () => false);
   }
 
@@ -130,7 +133,7 @@ export class LayoutIndex {
     signal: AbortSignal | undefined,
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
-    using _lock = await lockFile(this.#lockPath, { signal });
+    using _lock = await lockFile(this.#lockPath, { signal, onWait: this.#onWait });
     const index = await this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
