@@ -40,9 +40,17 @@ export interface FoundImage {
 
 /** What the caches have for a reference. */
 type Cached =
-  | { readonly state: "complete"; readonly digest: Digest; readonly image: Image }
+  | Complete
   | { readonly state: "corrupt"; readonly error: DigestMismatchError }
   | { readonly state: "absent"; readonly digest: Digest | undefined };
+
+interface Complete {
+  readonly state: "complete";
+  readonly digest: Digest;
+  readonly image: Image;
+  /** Whether it came under this reference. */
+  readonly isRecorded: boolean;
+}
 
 const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
 
@@ -137,13 +145,13 @@ export class CachingPuller implements ImageClient {
     }
     signal?.throwIfAborted();
     const cached = await this.#cached(reference, options);
-    if (pullPolicy === "Never") return answerWithoutRegistry(reference, cached, options);
+    if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
     if (cached.state === "corrupt") {
       options.onWarning?.(`${cached.error.message}; it is fetched again`);
     }
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
     if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
-      return answerFromCache(reference, cached.image, options);
+      return this.#answer(reference, cached, options);
     }
     try {
       return await this.#refresh(reference, cached, options);
@@ -151,7 +159,7 @@ export class CachingPuller implements ImageClient {
       signal?.throwIfAborted();
       if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
       options.onWarning?.(`${error.message}; the image in the store is used`);
-      return answerFromCache(reference, cached.image, options);
+      return this.#answer(reference, cached, options);
     }
   }
 
@@ -162,8 +170,7 @@ export class CachingPuller implements ImageClient {
     try {
       const image = await this.#images.image(digest, platformOf(options));
       if (image === undefined) return { state: "absent", digest: recorded };
-      if (recorded === undefined) await this.#record(reference, digest, options);
-      return { state: "complete", digest, image };
+      return { state: "complete", digest, image, isRecorded: recorded !== undefined };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
       // The tag may stand for another index by now.
@@ -171,6 +178,58 @@ export class CachingPuller implements ImageClient {
       if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
     }
+  }
+
+  async #refresh(
+    reference: Reference,
+    cached: Complete,
+    options: ImageClientOptions,
+  ): Promise<FoundImage> {
+    if ("resolve" in this.#client) {
+      const { digest } = await this.#client.resolve(reference, options);
+      if (digest === cached.digest) return this.#answer(reference, cached, options);
+    }
+    return await this.#fetch(reference, cached, options);
+  }
+
+  async #fetch(
+    reference: Reference,
+    cached: Cached,
+    options: ImageClientOptions,
+  ): Promise<FoundImage> {
+    const name = formatReference(reference);
+    reportResolve(name, options);
+    const remote = await this.#client.image(reference, options);
+    if (cached.state === "complete" && cached.digest === remote.digest) {
+      return this.#answer(reference, cached, options);
+    }
+    const keep = () => this.#keep(reference, remote, options);
+    return { image: remote, isCached: false, keep };
+  }
+
+  #answerWithoutRegistry(
+    reference: Reference,
+    cached: Cached,
+    options: ImageClientOptions,
+  ): FoundImage {
+    switch (cached.state) {
+      case "complete":
+        return this.#answer(reference, cached, options);
+      case "corrupt":
+        throw cached.error;
+      case "absent":
+        throw new NotCachedError(reference, cached.digest);
+    }
+  }
+
+  #answer(reference: Reference, cached: Complete, options: ImageClientOptions): FoundImage {
+    const { image, digest, isRecorded } = cached;
+    reportCached(reference, image, options);
+    const keep = async () => {
+      if (!isRecorded) await this.#record(reference, digest, options);
+      return image;
+    };
+    return { image, isCached: true, keep };
   }
 
   /** Content that came under another name is kept under this one, too. */
@@ -188,33 +247,6 @@ export class CachingPuller implements ImageClient {
       const reason = error instanceof Error ? error.message : error;
       onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
     }
-  }
-
-  async #refresh(
-    reference: Reference,
-    cached: Cached & { readonly state: "complete" },
-    options: ImageClientOptions,
-  ): Promise<FoundImage> {
-    if ("resolve" in this.#client) {
-      const { digest } = await this.#client.resolve(reference, options);
-      if (digest === cached.digest) return answerFromCache(reference, cached.image, options);
-    }
-    return await this.#fetch(reference, cached, options);
-  }
-
-  async #fetch(
-    reference: Reference,
-    cached: Cached,
-    options: ImageClientOptions,
-  ): Promise<FoundImage> {
-    const name = formatReference(reference);
-    reportResolve(name, options);
-    const remote = await this.#client.image(reference, options);
-    if (cached.state === "complete" && cached.digest === remote.digest) {
-      return answerFromCache(reference, cached.image, options);
-    }
-    const keep = () => this.#keep(reference, remote, options);
-    return { image: remote, isCached: false, keep };
   }
 
   async #keep(
@@ -236,36 +268,16 @@ function platformOf({ platform }: ImageClientOptions): Platform | undefined {
   return typeof platform === "string" ? parsePlatform(platform) : platform;
 }
 
-function answerWithoutRegistry(
-  reference: Reference,
-  cached: Cached,
-  options: ImageClientOptions,
-): FoundImage {
-  switch (cached.state) {
-    case "complete":
-      return answerFromCache(reference, cached.image, options);
-    case "corrupt":
-      throw cached.error;
-    case "absent":
-      throw new NotCachedError(reference, cached.digest);
-  }
-}
-
 /** Tells the listeners that every blob was there, and what a registry client would warn of. */
-function answerFromCache(
-  reference: Reference,
-  image: Image,
-  options: ImageClientOptions,
-): FoundImage {
+function reportCached(reference: Reference, image: Image, options: ImageClientOptions): void {
   const { onProgress, onWarning } = options;
-  const answer = { image, isCached: true, keep: () => Promise.resolve(image) };
   const ref = formatReference(reference);
   const wanted = platformOf(options) ?? hostPlatform();
   if (platformFit(image.platform, wanted) < 0) {
     const has = formatPlatform(image.platform) || "an unknown platform";
     onWarning?.(`"${ref}" is for ${has}, not for ${formatPlatform(wanted)}`);
   }
-  if (onProgress === undefined) return answer;
+  if (onProgress === undefined) return;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({
     t: Date.now(),
@@ -279,7 +291,6 @@ function answerFromCache(
   });
   for (const [digest, size] of blobs) onProgress({ ...done(size), digest });
   onProgress(done(blobs.values().reduce((sum, size) => sum + size, 0)));
-  return answer;
 }
 
 function reportResolve(ref: string, { onProgress }: ImageClientOptions): void {

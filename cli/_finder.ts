@@ -5,7 +5,6 @@ import { LayoutImageCache } from "../cache/layout_image_cache.ts";
 import type { ImageClientOptions } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
 import type { RemoteClient } from "../registry/remote_client.ts";
-import { DigestMismatchError } from "../spec/errors.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import { formatPlatform } from "../spec/platform.ts";
@@ -60,8 +59,10 @@ export class Finder implements Disposable {
     }
     const { reference } = where;
     if (this.#looksIntoStore) {
-      const image = await this.#storedImage(reference);
-      if (image !== undefined) return { reference, image, source: "store" };
+      const images = new LayoutImageCache(this.#store);
+      const puller = new CachingPuller(this.#hashes, images, this.#client);
+      const { image, isCached } = await puller.find(reference, this.#options);
+      return { reference, image, source: isCached ? "store" : "registry" };
     }
     const image = await this.#client.image(reference, this.#options);
     return { reference, image, source: "registry" };
@@ -94,21 +95,6 @@ export class Finder implements Disposable {
   get #looksIntoStore(): boolean {
     const { pullPolicy = "IfNotPresent" } = this.#options;
     return pullPolicy === "IfNotPresent" || pullPolicy === "Never";
-  }
-
-  async #storedImage(reference: Reference): Promise<RemoteImage | undefined> {
-    const images = new LayoutImageCache(this.#store);
-    const puller = new CachingPuller(this.#hashes, images, this.#client);
-    try {
-      return await puller.image(reference, { ...this.#options, pullPolicy: "Never" });
-    } catch (error) {
-      const { pullPolicy, onWarning } = this.#options;
-      if (pullPolicy === "Never") throw error;
-      if (error instanceof DigestMismatchError) {
-        onWarning?.(`${error.message}; the registry is asked for it`);
-      } else if (!(error instanceof NotCachedError)) throw error;
-      return undefined;
-    }
   }
 
   /** Closes the connections. */

@@ -107,6 +107,18 @@ Deno.test("image() records the name of a digest that came under another", async 
   assertEquals(names, [formatReference(PINNED)]);
 });
 
+Deno.test("find() records nothing until the image is kept", async () => {
+  await using cache = await cacheIn("complete");
+  const reference = parseReference(`example.com/b@${IMAGE.descriptor.digest}`);
+
+  const found = await cache.puller.find(reference, { platform: "linux/amd64" });
+
+  const hashes = new LayoutHashCache(cache.store);
+  assertEquals([found.isCached, await hashes.hash(reference)], [true, undefined]);
+  await found.keep();
+  assertEquals(await hashes.hash(reference), IMAGE.descriptor.digest);
+});
+
 Deno.test("image() finds an index by its digest, and chooses from it", async () => {
   const arm = image(3, "linux/arm64");
   const index = buildIndex([IMAGE, arm]);

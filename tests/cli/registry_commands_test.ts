@@ -110,6 +110,25 @@ Deno.test("oci inspect --raw and --config print the same from the store", async 
   assertEquals(config.stdoutBytes, AMD64.config.bytes);
 });
 
+Deno.test.each(["inspect", "ls"])(
+  "oci %s asks the registry again where the stored index lacks the platform",
+  async (command) => {
+    await using dir = await makeTempDir();
+    const env = { OCI_STORE: dir.path };
+    const moving = new MemoryContent().add("app", "1", buildIndex([ARM64]));
+    await using server = serveRegistry(moving);
+    const ref = `${server.host}/app:1`;
+    await runOci(["pull", "-q", "--platform", "linux/arm64", ref], { env });
+    moving.add("app", "1", INDEX);
+
+    const { code, stderr } = await runOci([command, "--platform", "linux/amd64", ref], { env });
+    const never = await runOci(["ls", "--policy=never", "--platform=linux/amd64", ref], { env });
+
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(never.code, 1);
+  },
+);
+
 Deno.test("oci inspect --json has the documents and says where they are from", async () => {
   await using dir = await makeTempDir();
   const env = { OCI_STORE: dir.path };
