@@ -78,11 +78,11 @@ export class BlobTransfer implements Disposable {
   async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     for (let free = memory;;) {
       const chunk = await this.#source.read(free);
-      free = undefined;
       if (chunk === undefined || this.#skip === 0) return chunk;
       const rest = chunk.subarray(this.#skip);
       this.#skip -= chunk.length - rest.length;
       if (rest.length > 0) return rest;
+      free = new Uint8Array(chunk.buffer);
     }
   }
 

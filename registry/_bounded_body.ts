@@ -25,12 +25,12 @@ export async function readBoundedBody(
   return bytes;
 }
 
-/** Memory for a body to begin with: most documents fit into it. */
+/** Memory for a body to begin with, and for a chunk of it: most documents fit into it. */
 const FIRST_BYTES = 16_384;
 
 /**
- * Reads at most `maxBytes` and says whether that was all. Chunks are copied: each may be a view of
- * much more memory than it has bytes, and a registry can send a byte at a time.
+ * Reads at most `maxBytes` and says whether that was all. Chunks are copied, and come in the same
+ * memory: a registry can send a byte at a time.
  */
 export async function readUpTo(
   source: ByteSource,
@@ -38,8 +38,9 @@ export async function readUpTo(
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly isWhole: boolean }> {
   let memory = new Uint8Array(Math.min(FIRST_BYTES, maxBytes));
   let size = 0;
+  let room = new Uint8Array(FIRST_BYTES);
   for (;;) {
-    const chunk = await source.read();
+    const chunk = await source.read(room);
     if (chunk === undefined) return { bytes: memory.slice(0, size), isWhole: true };
     const kept = chunk.subarray(0, maxBytes - size);
     if (size + kept.length > memory.length) {
@@ -52,5 +53,7 @@ export async function readUpTo(
     memory.set(kept, size);
     size += kept.length;
     if (kept.length < chunk.length) return { bytes: memory.slice(0, size), isWhole: false };
+    // Who took the memory has given it back under the chunk.
+    if (room.buffer.detached) room = new Uint8Array(chunk.buffer);
   }
 }

@@ -2,13 +2,16 @@ import { assertEquals } from "@std/assert";
 import { readUpTo } from "../../registry/_bounded_body.ts";
 import { noise } from "../_support/bytes.ts";
 
-/** Gives a byte at a time, each in memory for many. */
+/** Gives a byte at a time, each in the memory that is offered for it. */
 function dribble(bytes: Uint8Array) {
   let at = 0;
   return {
-    read() {
+    /** The sizes of all memory that was offered. */
+    offered: new Set<number | undefined>(),
+    read(memory?: Uint8Array<ArrayBuffer>) {
+      this.offered.add(memory?.buffer.byteLength);
       if (at === bytes.length) return Promise.resolve(undefined);
-      const chunk = new Uint8Array(65_536).subarray(0, 1);
+      const chunk = new Uint8Array(memory?.buffer.transfer() ?? new ArrayBuffer(65_536), 0, 1);
       chunk[0] = bytes[at++] ?? 0;
       return Promise.resolve(chunk);
     },
@@ -22,9 +25,11 @@ Deno.test.each([
   { size: 40_000, maxBytes: 50_000, kept: 40_000, isWhole: true },
 ])("readUpTo() keeps $kept of $size bytes", async ({ size, maxBytes, kept, isWhole }) => {
   const body = noise(size, 1);
+  const source = dribble(body);
 
-  const read = await readUpTo(dribble(body), maxBytes);
+  const read = await readUpTo(source, maxBytes);
 
   assertEquals(read, { bytes: body.slice(0, kept), isWhole });
   assertEquals(read.bytes.buffer.byteLength, kept);
+  assertEquals([...source.offered], [16_384], "the same memory again and again");
 });
