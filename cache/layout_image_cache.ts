@@ -5,8 +5,8 @@ import type { Platform } from "../spec/platform.ts";
 import type { ContentStore } from "../store/content_store.ts";
 import { type Image, storedImage } from "../store/image.ts";
 import { readImage } from "../store/read_image.ts";
+import { Semaphore } from "../store/semaphore.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
-import { Semaphore } from "./_semaphore.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 
 /** Options for {@linkcode LayoutImageCache}. */

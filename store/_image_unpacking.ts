@@ -8,8 +8,8 @@ import type {
   StagePlan,
   StageResult,
 } from "./_layer_stage.ts";
-import { TaskLimit } from "./_task_limit.ts";
 import type { ContentStore } from "./content_store.ts";
+import { Semaphore } from "./semaphore.ts";
 import type { UnpackImageOptions } from "./unpack_image.ts";
 
 /** Opens the stage of a layer. */
@@ -25,7 +25,7 @@ export class ImageUnpacking {
   readonly #store: ContentStore;
   readonly #layers: readonly RemoteLayer[];
   readonly #options: UnpackImageOptions;
-  readonly #limit: TaskLimit;
+  readonly #limit: Semaphore;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
 
@@ -38,7 +38,7 @@ export class ImageUnpacking {
     this.#store = store;
     this.#layers = image.layers;
     this.#options = options;
-    this.#limit = new TaskLimit(jobs);
+    this.#limit = new Semaphore(jobs);
     const failure = this.#failure.signal;
     this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }
@@ -93,7 +93,7 @@ export class ImageUnpacking {
     const begun = new Map(
       beginningOrder(this.#layers).map((index) => {
         const layer = this.#layers[index] as RemoteLayer;
-        return [index, this.#guard(() => this.#limit.run(() => begin(layer, index)))];
+        return [index, this.#guard(() => this.#limit.run(() => begin(layer, index), this.#signal))];
       }),
     );
     const results: T[] = [];

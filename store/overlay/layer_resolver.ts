@@ -9,9 +9,9 @@ import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { warnOfSkipped } from "../_skipped_warning.ts";
-import { TaskLimit } from "../_task_limit.ts";
 import { unmountAll } from "../_unmount.ts";
 import type { ContentStore } from "../content_store.ts";
+import { Semaphore } from "../semaphore.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { lowersOf } from "./_overlay_stack.ts";
@@ -80,14 +80,14 @@ const running = new Map<string, Promise<Chain>>();
 export class OverlayLayerResolver {
   readonly #chains: ChainStore;
   readonly #options: LayerResolverOptions;
-  readonly #limit: TaskLimit;
+  readonly #limit: Semaphore;
 
   /** For a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
     this.#chains = new ChainStore(resolve(store.path));
     this.#options = options;
-    this.#limit = new TaskLimit(Math.max(1, jobs));
+    this.#limit = new Semaphore(Math.max(1, jobs));
   }
 
   /**
@@ -159,13 +159,12 @@ export class OverlayLayerResolver {
     const isBase = parents.length === 0;
     const extracted = await this.#limit.run(() => {
       return this.#extractAlone(layer, alone, chained, isBase, signal);
-    });
+    }, signal);
     if (extracted !== undefined && "key" in extracted) return extracted;
     await using unsettled = extracted;
     // Not while this task keeps others from running: they may be the parents.
     const lowers = lowersOf(await Promise.all(parents));
     return await this.#limit.run(async () => {
-      signal.throwIfAborted();
       if (unsettled !== undefined) {
         const { draft, done } = unsettled;
         if (await this.#adopt(draft.path, lowers, done)) return await this.#publish(draft, done);
@@ -176,7 +175,7 @@ export class OverlayLayerResolver {
       if ("key" in begun) return begun;
       await using draft = begun;
       return await this.#extractOver(layer, draft, lowers, signal);
-    });
+    }, signal);
   }
 
   /**

@@ -17,6 +17,12 @@ export class Semaphore {
     return { [Symbol.dispose]: () => this.#release() };
   }
 
+  /** Runs a task when there is a permit. */
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    using _permit = await this.acquire(signal);
+    return await task();
+  }
+
   #release(): void {
     if (!this.#line.next()) this.#free++;
   }

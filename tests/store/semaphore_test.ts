@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Semaphore } from "../../cache/_semaphore.ts";
+import { Semaphore } from "../../store/semaphore.ts";
 
 Deno.test("Semaphore lets tasks in in the order in which they came", async () => {
   const semaphore = new Semaphore(1);
