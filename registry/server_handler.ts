@@ -88,13 +88,10 @@ export function createRegistryHandler(
     }
   };
   return async (request) => {
-    const url = new URL(request.url);
-    const response = finish(await answer(request, url), request);
-    onRequest?.({
-      method: request.method,
-      path: `${url.pathname}${url.search}`,
-      status: response.status,
-    });
+    const url = URL.parse(request.url);
+    const response = finish(url === null ? noHost() : await answer(request, url), request);
+    const path = url === null ? request.url : `${url.pathname}${url.search}`;
+    onRequest?.({ method: request.method, path, status: response.status });
     return response;
   };
 }
@@ -270,8 +267,13 @@ function matchesTag(header: string | null, digest: Digest): boolean {
     .some((tag) => tag === "*" || tag === `"${digest}"`);
 }
 
+/** Whether there is a repository; one may have a second name, which is not listed. */
 async function hasRepository(content: RegistryContent, name: string): Promise<boolean> {
-  return (await content.repositories()).includes(name);
+  return (await content.repositories()).includes(name) || (await content.tags(name)).length > 0;
+}
+
+function noHost(): Response {
+  return failure(400, "UNSUPPORTED", "the Host header names no host");
 }
 
 function nameUnknown(name: string): Response {

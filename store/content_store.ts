@@ -222,8 +222,8 @@ export class ContentStore {
 
   /**
    * Opens the bytes of a blob. Read as a whole, they are verified on their way: the stream
-   * fails in place of closing if they are not what the name says. A part cannot be verified;
-   * call {@linkcode ContentStore.verify} before.
+   * fails in place of its last bytes if they are not what the name says. A part cannot be
+   * verified; call {@linkcode ContentStore.verify} before.
    *
    * @param digest The blob.
    * @param options Which bytes.

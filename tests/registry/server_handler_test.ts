@@ -278,6 +278,14 @@ Deno.test("createRegistryHandler() tells onRequest() of every answer", async () 
   ]);
 });
 
+Deno.test("createRegistryHandler() knows a repository by a name that is not listed", async () => {
+  const second = createRegistryHandler(fake({ tags: () => Promise.resolve(["v1"]) }));
+
+  const response = await second(new Request("http://localhost/v2/second/manifests/none"));
+
+  assertEquals((await response.json()).errors[0].code, "MANIFEST_UNKNOWN");
+});
+
 Deno.test("createRegistryHandler() answers 500 without details when the content fails", async () => {
   const secret = new Error("disk /secret/path is gone");
   const errors: unknown[] = [];

@@ -38,6 +38,17 @@ Deno.test("serveRegistry() gives the length of what HEAD does not send", async (
   assertEquals((await response.bytes()).length, 0);
 });
 
+Deno.test("serveRegistry() refuses a request whose Host is none", async () => {
+  await using server = serveRegistry(content);
+  using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
+
+  await connection.write(new TextEncoder().encode("GET /v2/ HTTP/1.1\r\nHost: a b\r\n\r\n"));
+  const answer = new Uint8Array(100);
+  await connection.read(answer);
+
+  assertMatch(new TextDecoder().decode(answer), /^HTTP\/1.1 400 /);
+});
+
 Deno.test("serveRegistry() outlives a client that goes away in the middle", async () => {
   await using server = serveRegistry(content);
 
