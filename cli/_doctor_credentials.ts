@@ -122,7 +122,7 @@ async function findIgnored(): Promise<readonly string[]> {
 }
 
 /** Where podman and docker have their mirrors. */
-export const MIRROR_FILES: readonly string[] = [
+const MIRROR_FILES: readonly string[] = [
   "/etc/containers/registries.conf",
   "/etc/docker/daemon.json",
 ];

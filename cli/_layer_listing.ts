@@ -1,17 +1,8 @@
 import type { TarHeader } from "../layer/tar_header.ts";
 import { UntarStream } from "../layer/untar_stream.ts";
 import type { Layer } from "../store/image.ts";
+import { formatFileMode } from "./_file_mode.ts";
 import { formatTable, printable } from "./_format.ts";
-
-const TYPES: Readonly<Record<TarHeader["type"], string>> = {
-  "file": "-",
-  "hardlink": "h",
-  "symlink": "l",
-  "directory": "d",
-  "character-device": "c",
-  "block-device": "b",
-  "fifo": "p",
-};
 
 /** An entry of a layer as `ls -l` would show it, and what it means where it is no file. */
 export interface ListedEntry {
@@ -47,7 +38,7 @@ export function formatListing(entries: readonly ListedEntry[]): readonly string[
 function listed(header: TarHeader): ListedEntry {
   const { type, mode, uid, gid, size, path } = header;
   return {
-    mode: `${TYPES[type]}${permissions(mode)}`,
+    mode: formatFileMode(type, mode),
     owner: `${uid}:${gid}`,
     size,
     path,
@@ -63,11 +54,4 @@ function noteOf({ type, path, linkname }: TarHeader): string {
   if (name === ".wh..wh..opq") return `hides what lower layers have in ${path.slice(0, slash)}`;
   if (name.startsWith(".wh.")) return `removes ${path.slice(0, slash)}${name.slice(4)}`;
   return "";
-}
-
-function permissions(mode: number): string {
-  let text = "";
-  for (let bit = 8; bit >= 0; bit--) text += mode & (1 << bit) ? "xwr"[bit % 3] : "-";
-  // The sticky bit shows in place of the last x.
-  return mode & 0o1000 ? `${text.slice(0, 8)}t` : text;
 }

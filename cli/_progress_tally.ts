@@ -6,7 +6,7 @@ const WINDOW_MS = 5000;
 const SAMPLE_MS = 50;
 
 /** How far one blob is. */
-export interface BlobTally {
+interface BlobTally {
   /** What the last event said. */
   readonly last: ImageProgress;
   /** Whether nothing more will happen to it. */

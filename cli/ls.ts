@@ -1,7 +1,7 @@
-import type { FileType } from "../layer/file_tree.ts";
 import type { ImageFile, ImageFiles } from "../store/image_files.ts";
 import type { Command } from "./_command.ts";
 import { UsageError } from "./_errors.ts";
+import { formatFileMode } from "./_file_mode.ts";
 import { formatTable, printable, widened } from "./_format.ts";
 import { missing, openImageFiles } from "./_image_files.ts";
 import { addRegistryOptions } from "./_options.ts";
@@ -124,22 +124,13 @@ function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
 }
 
 const MAX_TIME_MS = 8.64e15;
-const TYPES: Readonly<Record<FileType, string>> = {
-  "file": "-",
-  "symlink": "l",
-  "directory": "d",
-  "character-device": "c",
-  "block-device": "b",
-  "fifo": "p",
-  "socket": "s",
-};
 
 function row({ path, status, target }: ImageFile): readonly string[] {
   const { type, mode, uid, gid, size, nlink, mtime } = status;
   const isDevice = type === "character-device" || type === "block-device";
   const time = formatTime(mtime * 1000).replace("T", " ").replace(/:[^:]*$/, "");
   return [
-    `${TYPES[type]}${permissions(mode)}`,
+    formatFileMode(type, mode),
     type === "directory" ? "-" : String(nlink),
     `${uid}:${gid}`,
     isDevice ? `${status.devmajor}:${status.devminor}` : String(type === "file" ? size : 0),
@@ -151,13 +142,4 @@ function row({ path, status, target }: ImageFile): readonly string[] {
 /** A time, which in an archive may lie further off than a `Date` can say. */
 function formatTime(ms: number): string {
   return new Date(Math.min(Math.max(ms, -MAX_TIME_MS), MAX_TIME_MS)).toISOString();
-}
-
-/** Permissions as `ls -l` shows them: set-user-id, set-group-id and sticky in place of an x. */
-function permissions(mode: number): string {
-  const letters = Array.from({ length: 9 }, (_, i) => mode & (1 << (8 - i)) ? "rwx"[i % 3] : "-");
-  for (const [bit, at, letter] of [[0o4000, 2, "s"], [0o2000, 5, "s"], [0o1000, 8, "t"]] as const) {
-    if (mode & bit) letters[at] = letters[at] === "x" ? letter : letter.toUpperCase();
-  }
-  return letters.join("");
 }
