@@ -160,6 +160,10 @@ export class EntryMaker {
 
   #makeNode(header: TarHeader, type: FileType, spot: Spot): void {
     const { devmajor, devminor } = header;
+    if (type !== "fifo" && !isDeviceNumber(devmajor, devminor)) {
+      const state = `there is no device ${devmajor}:${devminor}`;
+      throw new ExtractError(this.#place, `${state}; the most is 4095:1048575`);
+    }
     let reason = "the overlay file system would take it as a whiteout";
     const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;
     if (this.#stacked || !isWhiteout) {
@@ -204,4 +208,9 @@ export class EntryMaker {
     const subject = describePlace(this.#place);
     throw new LimitError("bytes of default ACLs", MAX_ACL_BYTES, this.#aclBytes, subject);
   }
+}
+
+/** Of more than 12 and 20 bits Linux would take some, and make another device of them. */
+function isDeviceNumber(devmajor: number, devminor: number): boolean {
+  return devmajor >= 0 && devmajor < 4096 && devminor >= 0 && devminor < 1_048_576;
 }

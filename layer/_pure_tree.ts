@@ -225,8 +225,12 @@ function made(make: () => void): boolean {
   }
 }
 
+/** What a `Date` can be, in seconds to both sides of 1970: some 270 000 years. */
+const MAX_DATE = 8_640_000_000_000;
+
 /** Deno keeps milliseconds of a time, and loses one now and then when it is given as a number. */
 function toDate(mtime: number, mtimeNs: number): Date {
+  if (Math.abs(mtime) >= MAX_DATE) return new Date(Math.sign(mtime) * MAX_DATE * 1000);
   return new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6));
 }
 

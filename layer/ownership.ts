@@ -59,7 +59,7 @@ export const ROOTLESS_XATTR = "user.rootlesscontainers";
 /**
  * Gives an open entry its owner.
  *
- * @throws {OwnershipError} If the owner cannot be set or is in no range.
+ * @throws {OwnershipError} If the owner cannot be set, is in no range, or nobody's id.
  */
 export function setOwner(
   entry: TreeEntry,
@@ -67,7 +67,13 @@ export function setOwner(
   ownership: Ownership,
   place: ExtractPlace,
 ): void {
-  if (ownership === "squash" || ownership === "record") return;
+  if (ownership === "squash") return;
+  if (!isId(owner.uid) || !isId(owner.gid)) {
+    const state = `it belongs to ${owner.uid}:${owner.gid}, and ids are 0 to ${MAX_ID}; ` +
+      'choose the ownership "squash"';
+    throw new OwnershipError(place, owner, state);
+  }
+  if (ownership === "record") return;
   const uid = ownership === "strict" ? owner.uid : mapId(owner.uid, ownership.uids);
   const gid = ownership === "strict" ? owner.gid : mapId(owner.gid, ownership.gids);
   if (uid === undefined || gid === undefined) {
@@ -88,6 +94,13 @@ export function setOwner(
     if (code !== "EPERM" && code !== "EINVAL") throw cause;
     throw new OwnershipError(place, owner, advice(uid, gid), { cause });
   }
+}
+
+/** For `chown` one more stands for the owner as it is. */
+const MAX_ID = 4_294_967_294;
+
+function isId(id: number): boolean {
+  return id >= 0 && id <= MAX_ID;
 }
 
 function advice(uid: number, gid: number): string {

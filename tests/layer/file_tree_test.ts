@@ -59,6 +59,21 @@ eachBackend("directories and links take times before 1970", async (backend) => {
   assertEquals(mtimeNs, backend === "native" ? 750_000_000 : 0);
 });
 
+eachBackend("times far off do not become 1970", async (backend) => {
+  await using temp = await makeTempDir();
+  using tree = openFileTree(temp.path, { backend });
+  tree.makeDirectory("d");
+
+  const times = [9_000_000_000_000_000, -9_000_000_000_000_000].map((time) => {
+    using entry = tree.open("d");
+    entry.setTimes(time, 5);
+    return tree.status("d")?.mtime ?? 0;
+  });
+
+  // How far they go is the file system's.
+  assert((times[0] ?? 0) > 4_000_000_000 && (times[1] ?? 0) < -2_000_000_000, String(times));
+});
+
 eachBackend("what is there is not made again", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });

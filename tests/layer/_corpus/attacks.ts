@@ -270,6 +270,26 @@ export const ATTACKS: readonly LayerCase[] = [
     tree: { "a": "link -> a" },
   },
   {
+    name: "a device whose number would become that of a whiteout",
+    layers: [tar(device("gone", "character", 4096, 0))],
+    error: "ExtractError",
+  },
+  {
+    name: "a device whose number is negative",
+    layers: [tar(device("null", "block", 1, -1))],
+    error: "ExtractError",
+  },
+  {
+    name: "an owner that stands for no change",
+    layers: [tar(file("f", "x", { uid: 0xffffffff }))],
+    error: "OwnershipError",
+  },
+  {
+    name: "an owner beyond what there is, which would be root",
+    layers: [tar(file("f", "x", { gid: 2 ** 32 }))],
+    error: "OwnershipError",
+  },
+  {
     name: "a device over a device writes to neither",
     layers: [
       tar(dir("dev"), device("dev/null", "character", 1, 3)),
