@@ -2,6 +2,7 @@ import { decodeName, encodeName } from "./entry_name.ts";
 import type { TreeFile } from "./file_tree.ts";
 import { nativeError } from "./_native_error.ts";
 import type { NativeLibc } from "./_native_libc.ts";
+import { checkOwner } from "./_owner_ids.ts";
 
 const AT_EMPTY_PATH = 0x1000;
 const EMPTY = new Uint8Array(1);
@@ -49,6 +50,7 @@ export class NativeEntry implements TreeFile {
   }
 
   setOwner(uid: number, gid: number): void {
+    checkOwner(uid, gid, this.#path);
     const result = this.#isPath
       ? this.#calls.fchownat(this.#fd, EMPTY, uid, gid, AT_EMPTY_PATH)
       : this.#calls.fchown(this.#fd, uid, gid);

@@ -1,3 +1,4 @@
+import type { XattrTable } from "./_xattr_table.ts";
 import type { FileStatus, FileType, TreeFile } from "./file_tree.ts";
 
 const TYPES: readonly FileType[] = [
@@ -30,11 +31,9 @@ const FILE = 72;
 /** What few nodes have, by their numbers. */
 export interface Rarities {
   readonly targets: Map<number, string>;
-  readonly xattrs: Map<number, ReadonlyMap<string, Uint8Array>>;
+  readonly xattrs: XattrTable;
   readonly devices: Map<number, readonly [number, number]>;
 }
-
-const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** What is known of a file of a tree in memory: a record, which is read and written in place. */
 export class Node implements TreeFile {
@@ -95,7 +94,7 @@ export class Node implements TreeFile {
   }
 
   get xattrs(): ReadonlyMap<string, Uint8Array> {
-    return this.#rarities.xattrs.get(this.ino) ?? NO_XATTRS;
+    return this.#rarities.xattrs.of(this.ino);
   }
 
   /** Which layer has its content. */
@@ -190,7 +189,7 @@ export class Node implements TreeFile {
   }
 
   setXattr(name: string, value: Uint8Array): void {
-    this.#rarities.xattrs.set(this.ino, new Map(this.xattrs).set(name, value.slice()));
+    this.#rarities.xattrs.set(this.ino, name, value);
   }
 
   getXattr(name: string): Uint8Array | undefined {
@@ -202,9 +201,7 @@ export class Node implements TreeFile {
   }
 
   removeXattr(name: string): void {
-    const xattrs = new Map(this.xattrs);
-    xattrs.delete(name);
-    this.#rarities.xattrs.set(this.ino, xattrs);
+    this.#rarities.xattrs.remove(this.ino, name);
   }
 
   [Symbol.dispose](): void {}

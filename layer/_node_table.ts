@@ -1,6 +1,7 @@
 import type { FileType } from "./file_tree.ts";
 import { NameTable } from "./_name_table.ts";
 import { Node, NODE_BYTES, type Rarities } from "./_node.ts";
+import { XattrTable } from "./_xattr_table.ts";
 
 /** Records whose memory is had at once. */
 const CHUNK = 1024;
@@ -13,7 +14,11 @@ const CHUNK = 1024;
 export class NodeTable {
   readonly #chunks: DataView[] = [];
   readonly #names = new NameTable();
-  readonly #rarities: Rarities = { targets: new Map(), xattrs: new Map(), devices: new Map() };
+  readonly #rarities: Rarities = {
+    targets: new Map(),
+    xattrs: new XattrTable(),
+    devices: new Map(),
+  };
   /** The root directory. */
   readonly root: Node = this.#make(this.#names.add(0, ""), "directory", 0o755);
 

@@ -1,4 +1,5 @@
 import { errorCode } from "./_native_error.ts";
+import { checkOwner } from "./_owner_ids.ts";
 import type {
   FileStatus,
   FileTree,
@@ -123,6 +124,7 @@ class PureEntry implements TreeEntry {
   }
 
   setOwner(uid: number, gid: number): void {
+    checkOwner(uid, gid, this.path);
     nodeFileSystem().lchownSync(this.path, uid, gid);
   }
 

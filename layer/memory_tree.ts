@@ -1,5 +1,6 @@
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
+import { encodeName } from "./entry_name.ts";
 import { parentPath } from "./extract_path.ts";
 import type {
   FileStatus,
@@ -9,6 +10,9 @@ import type {
   TreeFile,
   TreeReader,
 } from "./file_tree.ts";
+
+/** Bytes of a path of Linux, with a NUL at its end. */
+const PATH_MAX = 4096;
 
 /** Where the content of a file of a {@linkcode MemoryTree} is. */
 export interface ContentPlace {
@@ -89,8 +93,20 @@ export class MemoryTree implements FileTree {
    * All directories but the root, each before those in it, in the order of their names; and whether
    * there is nothing in them. Do not change the tree meanwhile.
    */
-  directories(): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
-    return this.#directoriesIn(this.#nodes.root, "");
+  *directories(): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
+    const directoriesIn = (node: Node) => this.#nodes.sorted(node, "directory").values();
+    const open = [{ prefix: "", directories: directoriesIn(this.#nodes.root) }];
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const { done, value: number } = top.directories.next();
+      if (done) {
+        open.pop();
+        continue;
+      }
+      const node = this.#nodes.at(number);
+      const path = top.prefix + this.#nodes.nameOf(number);
+      yield { path, isEmpty: node.first === 0 };
+      open.push({ prefix: `${path}/`, directories: directoriesIn(node) });
+    }
   }
 
   /** Extended attributes by name. */
@@ -168,6 +184,7 @@ export class MemoryTree implements FileTree {
   [Symbol.dispose](): void {}
 
   #make(path: string, type: FileType, mode: number): Node | undefined {
+    if (!isPath(path)) throw failure(new Error("its path is too long"), "ENAMETOOLONG");
     const number = this.#directory(path);
     if (number === 0) throw gone(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -204,25 +221,15 @@ export class MemoryTree implements FileTree {
   #directory(path: string): number {
     const directory = parentPath(path);
     if (directory === this.#lastPath) return this.#last;
-    let number = this.#nodes.root.ino;
-    for (const name of directory === "" ? [] : directory.split("/")) {
+    const isBelow = this.#lastPath !== "" && directory.startsWith(`${this.#lastPath}/`);
+    const rest = isBelow ? directory.slice(this.#lastPath.length + 1) : directory;
+    let number = isBelow ? this.#last : this.#nodes.root.ino;
+    for (const name of rest === "" ? [] : rest.split("/")) {
       number = this.#nodes.find(number, name);
       if (number === 0) return 0;
     }
     this.#lastPath = directory;
     return this.#last = number;
-  }
-
-  *#directoriesIn(
-    directory: Node,
-    prefix: string,
-  ): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
-    for (const number of this.#nodes.sorted(directory, "directory")) {
-      const node = this.#nodes.at(number);
-      const path = prefix + this.#nodes.nameOf(number);
-      yield { path, isEmpty: node.first === 0 };
-      yield* this.#directoriesIn(node, `${path}/`);
-    }
   }
 
   #pathOf(number: number): string {
@@ -246,6 +253,11 @@ export class MemoryTree implements FileTree {
       return this.#pathOf(one) < this.#pathOf(other) ? -1 : 1;
     });
   }
+}
+
+/** Whether the system would take it: links in the names of entries lead deeper than names can. */
+function isPath(path: string): boolean {
+  return path.length * 3 < PATH_MAX || encodeName(path).length < PATH_MAX;
 }
 
 function gone(path: string): Error {

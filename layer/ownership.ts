@@ -1,4 +1,5 @@
 import { errorCode } from "./_native_error.ts";
+import { areIds, MAX_ID } from "./_owner_ids.ts";
 import { type ExtractPlace, OwnershipError } from "./errors.ts";
 import type { FileTree, TreeEntry } from "./file_tree.ts";
 
@@ -59,7 +60,7 @@ export const ROOTLESS_XATTR = "user.rootlesscontainers";
 /**
  * Gives an open entry its owner.
  *
- * @throws {OwnershipError} If the owner cannot be set, is in no range, or nobody's id.
+ * @throws {OwnershipError} If the owner cannot be set or is in no range.
  */
 export function setOwner(
   entry: TreeEntry,
@@ -68,12 +69,12 @@ export function setOwner(
   place: ExtractPlace,
 ): void {
   if (ownership === "squash") return;
-  if (!isId(owner.uid) || !isId(owner.gid)) {
-    const state = `it belongs to ${owner.uid}:${owner.gid}, and ids are 0 to ${MAX_ID}; ` +
-      'choose the ownership "squash"';
-    throw new OwnershipError(place, owner, state);
+  if (ownership === "record") {
+    if (!areIds(owner.uid, owner.gid)) {
+      throw new OwnershipError(place, owner, advice(owner.uid, owner.gid));
+    }
+    return;
   }
-  if (ownership === "record") return;
   const uid = ownership === "strict" ? owner.uid : mapId(owner.uid, ownership.uids);
   const gid = ownership === "strict" ? owner.gid : mapId(owner.gid, ownership.gids);
   if (uid === undefined || gid === undefined) {
@@ -96,14 +97,10 @@ export function setOwner(
   }
 }
 
-/** For `chown` one more stands for the owner as it is. */
-const MAX_ID = 4_294_967_294;
-
-function isId(id: number): boolean {
-  return id >= 0 && id <= MAX_ID;
-}
-
 function advice(uid: number, gid: number): string {
+  if (!areIds(uid, gid)) {
+    return `it belongs to ${uid}:${gid}, and ids are 0 to ${MAX_ID}; choose the ownership "squash"`;
+  }
   const size = Math.max(65_536, uid + 1, gid + 1);
   const self = processUid();
   // Root that may not do this is root in a user namespace: who that is outside is not known.

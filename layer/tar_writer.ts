@@ -30,7 +30,7 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  *
  * @param header The entry.
  * @returns The blocks.
- * @throws {RangeError} If a number is negative or no whole number.
+ * @throws {RangeError} If a number is no whole one, or negative and neither an owner nor a time.
  *
  * @example An archive with a link
  * ```ts
@@ -107,8 +107,8 @@ function ustarBlock(
   const block = new Uint8Array(BLOCK);
   block.set(encodeName(name).subarray(0, 100), 0);
   setOctal(block, 100, 8, mode);
-  setOctal(block, 108, 8, uid > MAX_ID ? 0 : uid);
-  setOctal(block, 116, 8, gid > MAX_ID ? 0 : gid);
+  setOctal(block, 108, 8, idField(uid));
+  setOctal(block, 116, 8, idField(gid));
   setOctal(block, 124, 12, size > MAX_SIZE ? 0 : size);
   setOctal(block, 136, 12, Math.min(Math.max(mtime, 0), MAX_SIZE));
   setText(block, 156, flag);
@@ -121,6 +121,11 @@ function ustarBlock(
   for (const byte of block) sum += byte;
   setOctal(block, 148, 7, sum);
   return block;
+}
+
+/** What the block has no room for is in a record. */
+function idField(id: number): number {
+  return id < 0 || id > MAX_ID ? 0 : id;
 }
 
 function setOctal(block: Uint8Array, at: number, length: number, value: number): void {
@@ -159,7 +164,7 @@ function textRecord(key: string, text: string): Uint8Array[] {
 }
 
 function numberRecord(key: string, value: number, max: number): Uint8Array[] {
-  return value <= max ? [] : [record(key, ENCODER.encode(String(value)))];
+  return value >= 0 && value <= max ? [] : [record(key, ENCODER.encode(String(value)))];
 }
 
 function timeRecord({ mtime, mtimeNs }: TarHeaderInput): Uint8Array[] {

@@ -13,8 +13,8 @@ export class ArchiveOrder {
   readonly #tree: MemoryTree;
   /** How far the directories are that have been written, by their numbers in the tree. */
   readonly #stages = new Map<number, "open" | "left" | "late">();
-  /** The directory that the last entry is in. */
-  #directory = "";
+  /** The way to where the last entry is, from the top. */
+  readonly #way: { readonly path: string; readonly ino: number }[] = [];
 
   constructor(tree: MemoryTree) {
     this.#tree = tree;
@@ -61,17 +61,18 @@ export class ArchiveOrder {
 
   /** Goes to a directory: the headers of those on the way that have not been written. */
   *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    if (directory === this.#directory) return;
-    for (let at = this.#directory; !isWithin(directory, at); at = parentPath(at)) {
-      const { ino } = this.#statusOf(at);
+    for (let last = this.#way.at(-1); last !== undefined; last = this.#way.at(-1)) {
+      if (isWithin(directory, last.path)) break;
+      this.#way.pop();
       // An extractor has given it its times.
-      if (this.#stages.get(ino) === "open") this.#stages.set(ino, "left");
+      if (this.#stages.get(last.ino) === "open") this.#stages.set(last.ino, "left");
     }
-    this.#directory = directory;
-    let path = "";
-    for (const name of directory === "" ? [] : directory.split("/")) {
+    let path = this.#way.at(-1)?.path ?? "";
+    const rest = path === "" ? directory : directory.slice(path.length + 1);
+    for (const name of rest === "" ? [] : rest.split("/")) {
       path += path === "" ? name : `/${name}`;
       const { ino } = this.#statusOf(path);
+      this.#way.push({ path, ino });
       const stage = this.#stages.get(ino);
       if (stage === "left") this.#stages.set(ino, "late");
       if (stage !== undefined) continue;
@@ -92,7 +93,7 @@ export class ArchiveOrder {
 }
 
 function isWithin(path: string, directory: string): boolean {
-  return directory === "" || path === directory || path.startsWith(`${directory}/`);
+  return path === directory || path.startsWith(`${directory}/`);
 }
 
 /** What an archive says of something in a tree. */

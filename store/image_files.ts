@@ -271,10 +271,18 @@ class EntryContent implements TarSink {
 
 /** What is below a directory. */
 function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
-  for (const name of tree.names(directory)) {
-    const file = describe(tree, directory === "" ? name : `${directory}/${name}`);
+  const open = [{ directory, names: tree.names(directory) }];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const { done, value: name } = top.names.next();
+    if (done) {
+      open.pop();
+      continue;
+    }
+    const file = describe(tree, top.directory === "" ? name : `${top.directory}/${name}`);
     yield file;
-    if (file.status.type === "directory") yield* walk(tree, file.path);
+    if (file.status.type === "directory") {
+      open.push({ directory: file.path, names: tree.names(file.path) });
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { MemoryTree } from "../../layer/mod.ts";
+import { LimitError } from "../../spec/mod.ts";
 
 /** What there is at a path, in short. */
 function brief(tree: MemoryTree, path: string): unknown {
@@ -92,6 +93,41 @@ Deno.test("MemoryTree keeps owners that no system has", () => {
   const { uid, gid } = tree.status("f") ?? {};
 
   assertEquals([uid, gid], [2 ** 40, 2 ** 32 - 1]);
+});
+
+Deno.test("MemoryTree takes paths that a system would", () => {
+  const tree = new MemoryTree();
+  let path = "";
+  for (let depth = 0; depth < 2047; depth++) {
+    path += depth === 0 ? "ä" : "/a";
+    tree.makeDirectory(path);
+  }
+
+  assertEquals(tree.createFile(`${path}a`)?.[Symbol.dispose](), undefined);
+  const error = assertThrows(() => tree.createFile(`${path}/f`), Error, "its path is too long");
+
+  assertEquals("code" in error ? error.code : undefined, "ENAMETOOLONG");
+  assertEquals([...tree.directories()].at(-1), { path, isEmpty: true });
+});
+
+Deno.test("MemoryTree keeps so many attributes and no more, and forgets those that are gone", () => {
+  const tree = new MemoryTree();
+  const value = new Uint8Array(65_536);
+  const fill = (path: string) => {
+    using file = tree.createFile(path);
+    for (let i = 0; i < 2045; i++) file?.setXattr(`user.${i}`, value);
+  };
+
+  fill("a");
+  tree.unlink("a");
+  fill("a");
+  using file = tree.open("a");
+  file.removeXattr("user.0");
+  file.setXattr("user.1", new Uint8Array(1));
+
+  assertEquals(file.listXattrs().length, 2044);
+  assertEquals(file.getXattr("user.1")?.length, 1);
+  assertThrows(() => fill("b"), LimitError, "134217728 bytes of extended attributes");
 });
 
 Deno.test("MemoryTree says how a file was when it was asked", () => {

@@ -195,6 +195,24 @@ Deno.test("exportImage() keeps the holes of a file, and its attributes", async (
   assertEquals(report.bytes, large + 1);
 });
 
+Deno.test("exportImage() and list() go as deep as paths can", async () => {
+  await using box = await makeUnpackBox();
+  const paths = Array.from({ length: 2000 }, (_, i) => "a/".repeat(i + 1));
+  const image = imageOf(fakeLayers([tar(...paths.map((path) => dir(path)), file("a/z", "z"))]));
+
+  const listed = await Array.fromAsync(new ImageFiles(box.store, image).list(), ({ path }) => path);
+  const exported = await Array.fromAsync(
+    exportImage(box.store, image).pipeThrough(new UntarStream()),
+    async ({ header, readable }) => {
+      await readable?.cancel();
+      return header.path;
+    },
+  );
+
+  assertEquals(listed, [...paths.map((path) => path.slice(0, -1)), "a/z"]);
+  assertEquals(exported, ["a/", "a/z", ...paths.slice(1)]);
+});
+
 Deno.test.each([
   { root: dir("", { mode: 0o700, mtime: 0 }), names: ["./", "a"] },
   { root: file("b", "y"), names: ["a", "b"] },
