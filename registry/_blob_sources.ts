@@ -33,9 +33,6 @@ export function registryBlob(
 ): BlobSource {
   return {
     policy: registry.policy,
-    get isKnown() {
-      return registry.isKnown;
-    },
     open: (headers, attempt, signal) =>
       registry.open({
         ...context,
@@ -61,7 +58,6 @@ export function foreignBlob(
 ): BlobSource {
   return {
     policy,
-    isKnown: false,
     open: async (headers, attempt, signal) => {
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });

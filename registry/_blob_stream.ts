@@ -19,8 +19,6 @@ const GOOD_PROGRESS_BYTES = 64 * 1024;
 /** One place that may have a blob. */
 export interface BlobSource {
   readonly policy: RetryPolicy;
-  /** Whether it has ever answered. */
-  readonly isKnown: boolean;
   /** Asks for the blob once; 200, 206 and 416 are answers. */
   open(
     headers: Readonly<Record<string, string>>,
@@ -197,11 +195,9 @@ class BlobReader {
   }
 
   #startRetry(): Retry {
-    const source = this.#source;
-    return new Retry(source.policy, {
+    return new Retry(this.#source.policy, {
       signal: this.#signal,
       onWarning: this.#options.onWarning,
-      isKnown: () => source.isKnown,
       onRetry: (error, delayMs) => {
         this.#options.onRetry?.({ offset: this.#offset, error, delayMs });
       },

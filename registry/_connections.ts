@@ -33,14 +33,15 @@ export class Connections implements Disposable {
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
     this.#options = options;
     this.#credentials = credentials === "none" ? undefined : credentials;
+    this.http = new Http({ userAgent, stallTimeoutMs, onRequest });
     this.policy = {
       retries,
       maxWaitMs,
       firstDelayMs: backoff.firstMs,
       maxDelayMs: backoff.maxMs,
       clock,
+      isKnown: (url) => this.http.isKnown(url),
     };
-    this.http = new Http({ userAgent, stallTimeoutMs, onRequest });
   }
 
   get clock(): Clock {

@@ -29,6 +29,7 @@ export interface HttpRequest {
 export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
+  readonly #known = new Set<string>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -37,6 +38,11 @@ export class Http implements Disposable {
   /** How long a server may send nothing. */
   get stallTimeoutMs(): number {
     return this.#options.stallTimeoutMs;
+  }
+
+  /** Whether the host of a URL has ever answered: if not, its name or port is most likely wrong. */
+  isKnown(url: string): boolean {
+    return this.#known.has(new URL(url).host);
   }
 
   /** Sends a request and waits for the headers of the answer, for a limited time. */
@@ -64,6 +70,7 @@ export class Http implements Disposable {
           : AbortSignal.any([signal, controller.signal]),
         client,
       });
+      this.#known.add(url.host);
       this.#log(request, started, { status: response.status, ...rateLimitOf(response.headers) });
       return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
     } catch (error) {

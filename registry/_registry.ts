@@ -66,11 +66,6 @@ export class Registry {
     return this.#options.policy;
   }
 
-  /** Whether it has ever answered. */
-  get isKnown(): boolean {
-    return this.#base !== undefined;
-  }
-
   /** The address of something in a repository. */
   url({ repository, path }: Pick<RegistryRequest, "repository" | "path">): URL {
     const [first] = this.endpoint.bases;
@@ -80,7 +75,7 @@ export class Registry {
   /** Makes a request and reads the answer, again and again until both succeed. */
   async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
     const { signal, onWarning } = request;
-    const retry = new Retry(this.policy, { signal, onWarning, isKnown: () => this.isKnown });
+    const retry = new Retry(this.policy, { signal, onWarning });
     for (;;) {
       try {
         using answer = await this.open(request, retry.attempt);
@@ -135,7 +130,7 @@ export class Registry {
     const timeoutMs = this.#options.http.stallTimeoutMs;
     return await firstAnswer(this.endpoint.bases, {
       send,
-      isKnown: () => this.isKnown,
+      isKnown: () => this.#base !== undefined,
       speaksTls: (base) => speaksTls(base, { timeoutMs, signal }),
     });
   }

@@ -7,6 +7,8 @@ import { AuthError, NotFoundError, RateLimitError, RegistryError } from "./error
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DETAIL_LENGTH = 300;
+/** How long an explanation may take: the status says the most important thing. */
+const MAX_BODY_MS = 2_000;
 const REQUEST_ID_HEADERS = [
   "x-request-id",
   "docker-request-id",
@@ -94,11 +96,14 @@ function comeBack(retryAfterMs: number | undefined, now: number): string {
 }
 
 async function readBody(answer: Answer): Promise<string> {
+  const timer = setTimeout(() => answer[Symbol.dispose](), MAX_BODY_MS);
   try {
     return new TextDecoder().decode((await readUpTo(answer, MAX_BODY_BYTES)).bytes);
   } catch {
     // The status says enough; that its explanation broke off must not hide it.
     return "";
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -26,13 +26,13 @@ export interface RetryPolicy {
   /** Where the doubling ends. */
   readonly maxDelayMs: number;
   readonly clock: Clock;
+  /** Whether the host of a URL has ever answered. */
+  readonly isKnown: (url: string) => boolean;
 }
 
 /** Options of {@linkcode Retry}. */
 export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Whether the host has ever answered: if not, its name or port is most likely wrong. */
-  readonly isKnown?: () => boolean;
   /** Is told of each pause. */
   readonly onRetry?: ((error: unknown, delayMs: number) => void) | undefined;
   /** Is told of a pause that a registry asks for and a user would wonder about. */
@@ -85,14 +85,13 @@ export class Retry {
   }
 
   #allowed(error: unknown): number {
-    const { retries } = this.#policy;
+    const { retries, isKnown } = this.#policy;
     if (error instanceof RegistryError) {
       if (!error.retryable) return 0;
       return isTransientStatus(error.status) ? retries : Math.min(retries, DOUBTFUL_RETRIES);
     }
     if (!(error instanceof NetworkError) || !error.retryable) return 0;
-    const isElsewhere = ELSEWHERE.has(error.reason);
-    const doubtful = isElsewhere && !(this.#options.isKnown?.() ?? true);
+    const doubtful = ELSEWHERE.has(error.reason) && !isKnown(error.url);
     return doubtful ? Math.min(retries, DOUBTFUL_RETRIES) : retries;
   }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Retry } from "../../registry/_retry.ts";
-import { NetworkError, RateLimitError, RegistryError } from "../../registry/mod.ts";
+import { NetworkError, NotFoundError, RateLimitError, RegistryError } from "../../registry/mod.ts";
 import {
   badGateway,
   busy,
@@ -10,6 +10,8 @@ import {
   registryError,
   respond,
   stall,
+  tokenAuth,
+  wire,
   withHeaders,
 } from "../_support/faulty_registry.ts";
 import { FakeClock, makeScene, testClient } from "./_client.ts";
@@ -80,6 +82,31 @@ Deno.test("RemoteClient gives up soon on a registry that has never answered", as
   assert(error.message.includes(`nobody answers at 127.0.0.1:${port}`), error.message);
 });
 
+Deno.test("RemoteClient gives up soon on a token server that has never answered", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const realm = `http://127.0.0.1:${listener.addr.port}/token`;
+  listener.close();
+  await using scene = makeScene([on({}, tokenAuth({ realm: () => realm }).fault)]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.resolve(scene.reference), NetworkError);
+
+  assertEquals([error.reason, error.attempts], ["refused", 3]);
+});
+
+Deno.test("RemoteClient does not listen to a long explanation of an error", async () => {
+  await using scene = makeScene([
+    on("manifest", wire({ pieceSize: 1, pauseMs: 50 })),
+    on("manifest", respond(404, {}, "no ".repeat(1000))),
+  ]);
+  using client = testClient();
+  const started = performance.now();
+
+  await assertRejects(() => client.document(scene.reference), NotFoundError);
+
+  assert(performance.now() - started < 10_000);
+});
+
 Deno.test.each(
   [
     { reason: "protocol", isKnown: false, attempts: 3 },
@@ -93,7 +120,7 @@ Deno.test.each(
     const error = new NetworkError("Cannot go on", { url: "https://h/v2/", reason });
     const delays = { maxWaitMs: 0, firstDelayMs: 1, maxDelayMs: 1 };
     const policy = { retries: 8, ...delays, clock: new FakeClock() };
-    const retry = new Retry(policy, { isKnown: () => isKnown });
+    const retry = new Retry({ ...policy, isKnown: () => isKnown });
     let made = 0;
 
     const attempt = async () => {
