@@ -46,6 +46,8 @@ Deno.test.each([
   { header: "120", ms: 120_000 },
   { header: "0", ms: 0 },
   { header: "1.5", ms: 1500 },
+  { header: "99999999999999999999", ms: 31_536_000_000 },
+  { header: "Fri, 31 Dec 9999 23:59:59 GMT", ms: 31_536_000_000 },
   { header: "Thu, 01 Jan 1970 00:01:00 GMT", ms: 59_000 },
   { header: "Thu, 01 Jan 1970 00:00:00 GMT", ms: 0 },
   { header: "soon", ms: undefined },

@@ -144,6 +144,22 @@ Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async ()
   assertEquals([error.limit, error.max, error.value], ["nested indexes", 8, 9]);
 });
 
+Deno.test.each([
+  { what: "a page", fault: respond(200, { "content-type": "text/html; charset=utf-8" }, "<html>") },
+  { what: "nothing", fault: respond(200) },
+])("RemoteClient.image() is not put off by $what in place of a manifest", async ({ fault }) => {
+  await using scene = makeScene([on({ kind: "manifest", times: 1 }, fault)]);
+  using client = testClient();
+
+  assertEquals((await client.image(scene.reference, AMD64)).digest, scene.image.descriptor.digest);
+  scene.registry.add(on("manifest", fault));
+  await assertRejects(
+    () => client.document(scene.reference),
+    RegistryError,
+    "answered with a page",
+  );
+});
+
 Deno.test("RemoteClient.image() refuses an index that its index takes for a manifest", async () => {
   await using scene = makeScene();
   using client = testClient();
