@@ -147,7 +147,7 @@ export class CachingPuller implements ImageClient {
     const cached = await this.#cached(reference, options);
     if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
     if (cached.state === "corrupt") {
-      options.onWarning?.(`${cached.error.message}; it is fetched again`);
+      options.onWarning?.(`${cached.error.message}; the registry is asked for it`);
     }
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
     if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {

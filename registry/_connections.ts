@@ -1,10 +1,10 @@
 import manifest from "../deno.json" with { type: "json" };
 import { SYSTEM_CLOCK } from "./_clock.ts";
-import { normalizeCredentialKey } from "./_credential_key.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { HostLimiter } from "./_host_limiter.ts";
 import { Http } from "./_http.ts";
 import type { Tls } from "./_http_client.ts";
+import { mirrorsOf } from "./_mirrors.ts";
 import { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "./_retry.ts";
 import { Sources } from "./_sources.ts";
@@ -75,14 +75,11 @@ export class Connections implements Disposable {
     const { caCerts = [], clientCertificate, plainHttp, mirrors = {} } = this.#options;
     const { allowPrivateAddresses: allowPrivate = false } = this.#options;
     const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
-    const addresses = Object.entries(mirrors).flatMap(([name, addresses]) => {
-      return normalizeCredentialKey(name) === normalizeCredentialKey(registry) ? addresses : [];
-    });
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries, maxWaitMs: 0 };
     const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
-      ...addresses.map((address) => {
+      ...mirrorsOf(registry, mirrors).map((address) => {
         // What was given is for the registry: a mirror is somebody else.
         return this.#registry(mirrorEndpoint(address, allowPrivate), tls, mirrorPolicy, undefined);
       }),

@@ -1,4 +1,5 @@
 import { isLoopback, isPrivateAddress } from "./_private_address.ts";
+import { redactUrl } from "./_redact.ts";
 
 /** A server that has repositories. */
 export interface Endpoint {
@@ -40,6 +41,14 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
     throw new TypeError(
       `Cannot use "${address}" as a mirror: it must be a URL such as "https://mirror.example"`,
+    );
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new TypeError(
+      `Cannot use "${
+        redactUrl(url)
+      }" as a mirror: it must not hold a password; log in to it with ` +
+        `"docker login ${url.host}"`,
     );
   }
   const path = url.pathname.split("/").filter((part) => part !== "");

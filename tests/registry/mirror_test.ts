@@ -227,6 +227,21 @@ Deno.test.each([
   assertEquals(endpoint.prefix, prefix);
 });
 
+Deno.test.each<{ mirrors: Record<string, string[]>; says: string }>([
+  { mirrors: { "docker.io": ["https://me:s3cret@m.example"] }, says: "must not hold a password" },
+  { mirrors: { "docker.io/library": ["https://m.example"] }, says: "must be a registry" },
+])("RemoteClient refuses a mirror that $says", async ({ mirrors, says }) => {
+  using client = testClient({ mirrors });
+
+  const error = await assertRejects(
+    () => client.resolve(parseReference("alpine")),
+    TypeError,
+    says,
+  );
+
+  assert(!error.message.includes("s3cret"));
+});
+
 Deno.test.each(["m.example", "ftp://m.example", ""])(
   "RemoteClient refuses the mirror %s",
   async (address) => {
