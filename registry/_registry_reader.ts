@@ -161,11 +161,11 @@ export class RegistryReader implements Disposable {
     { registry, repository }: Repository,
     descriptor: Descriptor,
     how: Omit<BlobContext, "repository">,
-    options: RemoteOptions,
+    options: BlobOptions,
   ): readonly BlobSource[] {
     const context = { ...how, repository };
     const sources = this.#connections.sources(registry, options);
-    const fromRegistry = sources.usable.map((source) => {
+    const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
       return registryBlob(source, sources, descriptor, context);
     });
     const { http, policy } = this.#connections;

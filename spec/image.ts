@@ -29,6 +29,13 @@ export interface BlobReadOptions {
    * @default {false}
    */
   readonly reuseMemory?: boolean;
+  /**
+   * Whether bytes that came before were not those of the blob: then they come from the registry
+   * itself, not from a mirror.
+   *
+   * @default {false}
+   */
+  readonly again?: boolean;
   /** Stops the reading. */
   readonly signal?: AbortSignal;
   /** Is told of each attempt after the first, with the number of bytes that had come. */

@@ -233,6 +233,7 @@ class Filling {
       offset: writer.size,
       // A follower keeps the chunks that it is given.
       reuseMemory: follower === undefined,
+      again: this.#hasBegunAgain,
       onRetry: () => {
         this.#retries++;
         this.#report();
@@ -247,13 +248,12 @@ class Filling {
   }
 
   /**
-   * Empties the part for one more attempt, or throws `error`. Bytes of several answers, those of an
-   * earlier run or those after a cut, may be wrong only because they do not belong together.
+   * Empties the part for one more attempt, or throws `error`. Those of an earlier run, of a mirror,
+   * or of an answer after a cut may be what is wrong.
    */
   async #beginAgain(error: unknown): Promise<void> {
     if (!this.#isWrong(error)) throw error;
-    const isPatched = this.#resumed > 0 || this.#retries > 0;
-    if (!isPatched || this.#hasBegunAgain) {
+    if (this.#hasBegunAgain) {
       this.#writer.discard();
       throw error;
     }

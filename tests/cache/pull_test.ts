@@ -146,6 +146,23 @@ Deno.test.each([
   assertMatch(error.url ?? "", /^http:\/\/127\.0\.0\.1:\d+\/v2\/a\/b\/blobs\/sha256:/);
 });
 
+Deno.test("pull() gets from the registry what a mirror has wrong", async () => {
+  await using directory = await makeTempDir();
+  const content = new MemoryContent().add("a/b", "1", AMD64);
+  await using mirror = faultyRegistry(content, [on("blob", wrongByte(100_000))]);
+  await using registry = faultyRegistry(content);
+  using client = new RemoteClient({
+    credentials: "none",
+    mirrors: { [registry.host]: [mirror.url] },
+  });
+  const options = { store: directory.path, platform: PLATFORM, client };
+
+  const { digest } = await pull(`${registry.host}/a/b:1`, options);
+
+  assertEquals(digest, AMD64.descriptor.digest);
+  assertEquals(registry.seen("blob").length, 2);
+});
+
 Deno.test("pull() refuses an image without the platform, and lists what there is", async () => {
   await using directory = await makeTempDir();
   await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
