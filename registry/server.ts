@@ -71,6 +71,8 @@ export function serveRegistry(
       `Cannot serve over TLS as "cert" and "key" go together: "${missing}" is not given`,
     );
   }
+  // Deno's server would never end.
+  signal?.throwIfAborted();
   const stop = new AbortController();
   const server = Deno.serve(
     {

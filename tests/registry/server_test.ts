@@ -86,6 +86,12 @@ Deno.test("serveRegistry() ends what is under way when it is disposed of", async
   assert(state.cancelled);
 });
 
+Deno.test("serveRegistry() does not begin what is to stop already", () => {
+  const reason = new Error("stop");
+
+  assertThrows(() => serveRegistry(content, { signal: AbortSignal.abort(reason) }), Error, "stop");
+});
+
 Deno.test("serveRegistry() stops when its signal says so", async () => {
   const stop = new AbortController();
   await using server = serveRegistry(content, { signal: stop.signal });
