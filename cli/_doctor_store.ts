@@ -137,10 +137,16 @@ async function readFreeBytes(path: string): Promise<number | null> {
   return bavail * bsize;
 }
 
+/** Hardly any image is smaller. */
+const LITTLE_BYTES = 1_000_000;
+
 function storeFinding(path: string, exists: boolean, freeBytes: number | null): Finding {
   const state = exists ? "can be written to" : "is not there yet, and can be made";
   const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} are free`;
-  return { about: ABOUT, state: "ok", says: `${path} ${state}${free}` };
+  const finding = { about: ABOUT, says: `${path} ${state}${free}` };
+  return freeBytes !== null && freeBytes < LITTLE_BYTES
+    ? { ...finding, state: "problem", advice: "free some space" }
+    : { ...finding, state: "ok" };
 }
 
 function leftFinding(bundle: string): Finding {

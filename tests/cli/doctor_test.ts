@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { readMounts } from "../../layer/mod.ts";
 import { peerTest, runPeer } from "../_support/peers.ts";
-import { type ProcessResult, ROOT, runOci, type RunOciOptions } from "../_support/process.ts";
+import {
+  denoEnvironment,
+  type ProcessResult,
+  ROOT,
+  run,
+  runOci,
+  type RunOciOptions,
+} from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 const IS_LINUX = Deno.build.os === "linux";
@@ -49,6 +57,27 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
   assertEquals(store, { path, exists: false, writable: true, leftBundles: [] });
   assert(freeBytes > 0);
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
+});
+
+Deno.test({
+  name: "oci doctor says that the disk of the store is full",
+  ignore: !IS_LINUX || Deno.uid() !== 0,
+  fn: async () => {
+    await using dir = await makeTempDir();
+    const oci = [Deno.execPath(), "run", "-A", "--quiet", join(ROOT, "mod.ts")];
+    const mounting = 'mount -t tmpfs -o size=64k none "$1" && shift && exec "$@"';
+
+    const { stdout, stderr } = await run(
+      "unshare",
+      ["-m", "sh", "-c", mounting, "sh", dir.path, ...oci, "doctor", "--json", "--store", dir.path],
+      { env: { ...await denoEnvironment(), HOME: dir.path }, cwd: ROOT },
+    );
+
+    assertEquals(stderr, "");
+    const [finding] = findings(JSON.parse(stdout), "Store");
+    assertEquals([finding?.state, finding?.advice], ["problem", "free some space"]);
+    assertMatch(finding?.says ?? "", /can be written to; \d+ k?B are free$/);
+  },
 });
 
 Deno.test("oci doctor leaves nothing in a store", async () => {
