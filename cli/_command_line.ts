@@ -72,7 +72,7 @@ export function parseCommandLine(
   const values = optionValues(command, uses);
   if (values.help) throw new HelpRequest(command);
   refuseConflict(command, uses);
-  refuseUnknown(command, unknown);
+  refuseUnknown(command, unknown, operands);
   if (!isPartial) refuseMissing(command, operands);
   checkOperands(command, operands);
   return { options: values, operands };
@@ -139,8 +139,16 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
   }
 }
 
-function refuseUnknown(command: Command, [flag]: readonly string[]): void {
+function refuseUnknown(
+  command: Command,
+  [flag]: readonly string[],
+  operands: readonly string[],
+): void {
   if (flag === undefined) return;
+  // Two words at least: the command to run, and what was meant to be an option of it.
+  if (command.texts.usage?.includes(" [-- ") && operands.length > 1) {
+    throw misuse(command, `unknown option "${flag}"`, 'put the command to run behind "--"');
+  }
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
   throw misuse(command, `unknown option "${flag}"`, suggest(flag, known));
 }

@@ -26,7 +26,8 @@ export function readSource(text: string): ImageSource {
   }
   // Some of these messages say what to write already.
   const advised = message.replace(JSON.stringify(text), "").includes("; ");
-  throw new UsageError(advised ? message : `${message}; ${ADVICE}`, { cause: parsed });
+  const advice = /^[./]/.test(text) ? `write "oci:${text}" for a layout on disk` : ADVICE;
+  throw new UsageError(advised ? message : `${message}; ${advice}`, { cause: parsed });
 }
 
 /**

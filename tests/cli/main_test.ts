@@ -209,6 +209,16 @@ Deno.test.each([
   { args: ["ls", "a", ""], line: "oci: ls a: the path has no name; give one, or none at all" },
   { args: ["unbundle", ""], line: "oci: unbundle: the directory has no name; give one" },
   {
+    args: ["run", "a", "ls", "-l"],
+    line: 'oci: run: unknown option "-l"; put the command to run behind "--"',
+  },
+  { args: ["run", "-it", "a"], line: 'oci: run: unknown option "-it"; see "oci run --help"' },
+  {
+    args: ["pull", "./layout"],
+    line: 'oci: pull ./layout: cannot parse reference "./layout": the host "." must be a name or ' +
+      'an address, with a port or not; write "oci:./layout" for a layout on disk',
+  },
+  {
     args: ["serve", "--tls-cert", "c"],
     line: 'oci: serve: "--tls-cert" and "--tls-key" go together; give both or none',
   },
