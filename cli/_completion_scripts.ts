@@ -13,20 +13,32 @@ export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) 
   new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
 
 function bashScript(commands: readonly CommandOutline[]): string {
-  const cases = commands.map(({ name, options }) => {
-    return `    ${name}) words="${options.map(({ long }) => long).join(" ")}" ;;`;
+  const flags = commands.map(({ name, options }) => {
+    return `          ${name}) words="${options.map(({ long }) => long).join(" ")}" ;;`;
   });
+  const choices = new Map(commands.flatMap(({ options }) => {
+    return options.map(({ long, choices = [] }) => [long, choices.join(" ")] as const);
+  }));
+  const values = [...choices].filter(([, words]) => words !== "")
+    .map(([flag, words]) => `    ${flag}) words="${words}" ;;`);
   return `# Completes oci in bash.
 _oci() {
   local current="\${COMP_WORDS[COMP_CWORD]}" words=""
-  case "\${COMP_WORDS[1]}" in
-${cases.join("\n")}
+  local commands="${commands.map(({ name }) => name).join(" ")}"
+  case "\${COMP_WORDS[COMP_CWORD - 1]}" in
+${values.join("\n")}
+    completions) words="${[...SCRIPTS.keys()].join(" ")}" ;;
+    help | permissions) words="$commands" ;;
+    *)
+      if [ "$COMP_CWORD" -eq 1 ]; then
+        words="help $commands"
+      elif [[ "$current" == -* ]]; then
+        case "\${COMP_WORDS[1]}" in
+${flags.join("\n")}
+        esac
+      fi
+      ;;
   esac
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words="${commands.map(({ name }) => name).join(" ")}"
-  elif [[ "$current" != -* ]]; then
-    words=""
-  fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _oci oci`;

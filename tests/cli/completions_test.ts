@@ -42,6 +42,12 @@ peerTest({
   assertEquals(await complete("i"), ["images", "inspect"]);
   assertEquals(await complete("pull", "--pl"), ["--platform", "--plain-http"]);
   assert((await complete("serve", "--")).includes("--listen"));
+  assertEquals(await complete("bundle", "--network", "h"), ["host"]);
+  assertEquals(await complete("completions", ""), ["bash", "zsh", "fish"]);
+  assertEquals(await complete("permissions", "pu"), ["pull"]);
+  assertEquals(await complete("he"), ["help"]);
+  // A file: that is for the shell to complete.
+  assertEquals(await complete("unpack", "a", "d"), [""]);
 });
 
 Deno.test("oci completions knows three shells", async () => {
