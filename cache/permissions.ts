@@ -216,21 +216,23 @@ async function grantCredentials(
   const { credentialPaths = new CredentialFiles().paths } = options;
   grants.add("read", ...credentialPaths);
   if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
-  for (const registry of registries) {
-    grants.add("run", ...await credentialHelpers(credentialPaths, registry));
-  }
+  const hosts = registries.flatMap((registry) => [registry, ...mirrorHosts(registry, options)]);
+  for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
 }
 
 function grantHosts(
   grants: Grants,
   registries: readonly string[] | undefined,
-  { mirrors = {} }: PermissionOptions,
+  options: PermissionOptions,
 ): void {
   if (registries === undefined) return grants.addWhole("net");
   for (const registry of registries) {
-    const hosts = mirrors[registry]?.map((url) => new URL(url).host) ?? [];
-    grants.add("net", ...registryHosts(registry), ...hosts);
+    grants.add("net", ...registryHosts(registry), ...mirrorHosts(registry, options));
   }
+}
+
+function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): readonly string[] {
+  return mirrors[registry]?.map((url) => new URL(url).host) ?? [];
 }
 
 /** The file is written beside its place first. */

@@ -129,6 +129,11 @@ Deno.test("permissionFlags() names the credential helpers of the registry", asyn
 
   assertEquals(flags.at(-1), "--allow-run=docker-credential-gh,docker-credential-desktop");
   assertEquals(flags[1], `--allow-read=${config},${directory.join("absent.json")}`);
+  const mirrored = await permissionFlags("digest", "example.com/a", {
+    credentialPaths: [config],
+    mirrors: { "example.com": ["https://quay.io/mirror"] },
+  });
+  assertEquals(mirrored.at(-1), "--allow-run=docker-credential-desktop,docker-credential-quay");
 });
 
 Deno.test("permissionFlags() names the variables that it was not told about", async () => {
