@@ -106,6 +106,7 @@ function explain(error: unknown): Explanation {
 const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['"uids"', "--uid-map"],
   ['"gids"', "--gid-map"],
+  ['choose the ownership "squash" or "record"', "give --ownership squash or record"],
   ["with force", "with --force"],
   ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
   ["do without, the uncompressed bundler needs none", "leave out --unpack"],

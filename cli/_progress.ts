@@ -95,7 +95,7 @@ function plainView(notices: Notices, intervalMs: number): ProgressView {
     },
     [Symbol.dispose]: () => {
       ticker[Symbol.dispose]();
-      if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
+      sumUp(tally, notices);
     },
   };
 }
@@ -119,9 +119,15 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
     [Symbol.dispose]: () => {
       ticker[Symbol.dispose]();
       notices.status([]);
-      if (tally.totals().total > 0) notices.line(totalLine(tally.totals()));
+      sumUp(tally, notices);
     },
   };
+}
+
+/** The line that stays. Where nothing came there is an error, which says more. */
+function sumUp(tally: ProgressTally, notices: Notices): void {
+  const totals = tally.totals();
+  if (totals.bytes > 0) notices.line(totalLine(totals));
 }
 
 /** A line per active blob and one for the total, as many as fit the terminal. */

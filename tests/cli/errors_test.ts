@@ -150,6 +150,11 @@ Deno.test.each([
       "add to --uid-map",
   },
   {
+    name: "the flag for whose the files are to be",
+    error: new OciError('Cannot go on: no; do x, or choose the ownership "squash" or "record"'),
+    line: "oci: pull a:5000/b: cannot go on: no; do x, or give --ownership squash or record",
+  },
+  {
     name: "what is in the image in place of a path that is not",
     error: new UnpackError('Cannot unpack "x": the image has nothing there', "x"),
     line: 'oci: pull a:5000/b: cannot unpack "x": the image has nothing there; ' +

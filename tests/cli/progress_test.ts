@@ -167,6 +167,16 @@ Deno.test("openProgress() writes a line per finished blob and the total where pl
   ]);
 });
 
+Deno.test("openProgress() does not sum up what never came", () => {
+  const recorder = new Recorder();
+  {
+    using progress = openProgress("plain", new Notices(recorder), 10_000);
+    progress.report(sum({ bytes: 0 }));
+  }
+
+  assertEquals(recorder.text, "");
+});
+
 Deno.test("openProgress() sums up from time to time where plain", async () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
