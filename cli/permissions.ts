@@ -31,6 +31,8 @@ export function define(command: Command): Command {
         "registry may reach any. Options of this command stand before the name of the other.",
     )
     .notes(`
+A flag with a path that has spaces is quoted, for a line that is read by "eval".
+
 Examples:
   oci permissions pull alpine:3.20
   deno run $(oci permissions pull alpine:3.20) jsr:@x/oci pull alpine:3.20
