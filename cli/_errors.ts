@@ -107,6 +107,7 @@ const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['"uids"', "--uid-map"],
   ['"gids"', "--gid-map"],
   ['choose the ownership "squash" or "record"', "give --ownership squash or record"],
+  ['choose the ownership "squash"', "give --ownership squash"],
   ["with force", "with --force"],
   ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
   ["do without, the uncompressed bundler needs none", "leave out --unpack"],
