@@ -5,6 +5,7 @@ import type {
   FileType,
   TreeEntry,
   TreeFile,
+  TreeName,
   TreeReader,
 } from "./file_tree.ts";
 import { type FileQueue, type WaitingFiles, waitingFiles } from "./file_queue.ts";
@@ -36,6 +37,8 @@ const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
+const DT_UNKNOWN = 0;
+const DT_DIR = 4;
 const EEXIST = 17;
 const ENOENT = 2;
 const ENOTDIR = 20;
@@ -126,6 +129,20 @@ export class NativeTree implements FileTree {
   }
 
   list(path: string): readonly string[] {
+    return this.#readDirectory(path).map(({ name }) => name);
+  }
+
+  entries(path: string): readonly TreeName[] {
+    return this.#readDirectory(path).map(({ name, type }) => {
+      // Some file systems do not say.
+      const isDirectory = type === DT_UNKNOWN
+        ? this.status(path === "" ? name : `${path}/${name}`)?.type === "directory"
+        : type === DT_DIR;
+      return { name, isDirectory };
+    });
+  }
+
+  #readDirectory(path: string): { readonly name: string; readonly type: number }[] {
     const fd = this.#openAt(path, O_RDONLY | this.#libc.abi.openDirectory);
     try {
       return this.#readNames(fd, path);
@@ -134,8 +151,8 @@ export class NativeTree implements FileTree {
     }
   }
 
-  #readNames(fd: number, path: string): string[] {
-    const names: string[] = [];
+  #readNames(fd: number, path: string): { readonly name: string; readonly type: number }[] {
+    const names: { name: string; type: number }[] = [];
     const buffer = new Uint8Array(65_536);
     const view = new DataView(buffer.buffer);
     while (true) {
@@ -145,10 +162,10 @@ export class NativeTree implements FileTree {
         path,
       );
       if (length === 0) return names;
-      // struct linux_dirent64: inode, offset, record length at 16, type, name at 19.
+      // struct linux_dirent64: inode, offset, record length at 16, type at 18, name at 19.
       for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
         const name = decodeName(buffer.slice(at + 19, buffer.indexOf(0, at + 19)));
-        if (name !== "." && name !== "..") names.push(name);
+        if (name !== "." && name !== "..") names.push({ name, type: buffer[at + 18] as number });
       }
     }
   }
@@ -220,6 +237,19 @@ export class NativeTree implements FileTree {
     const directory = this.#locate(path);
     const result = this.#calls.linkat(source, this.#other, directory, this.#name, 0);
     this.#check(result, "linkat", path);
+  }
+
+  rename(from: string, to: string): void {
+    const source = this.#locate(from);
+    this.#other.set(this.#name);
+    // As with links, this does not close the source's descriptor.
+    const directory = this.#locate(to);
+    const result = this.#calls.renameat(source, this.#other, directory, this.#name);
+    this.#check(result, "renameat", to);
+    // What is open by its old path is there no more.
+    for (const path of [...this.#directories.keys()]) {
+      if (path === from || path.startsWith(`${from}/`)) this.#forget(path);
+    }
   }
 
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {

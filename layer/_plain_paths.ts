@@ -1,11 +1,17 @@
 import { parentPath } from "./extract_path.ts";
-import type { FileTree } from "./file_tree.ts";
+import type { FileStatus, FileTree } from "./file_tree.ts";
 
-/** Tells paths that are real directories as far as they exist. */
-export class PlainPaths {
+type Kind = "directory" | "absent" | "other";
+
+/**
+ * Tells paths that are real directories as far as they exist. A directory that its owner may not
+ * look into is opened up until this is disposed of.
+ */
+export class PlainPaths implements Disposable {
   readonly #tree: FileTree;
   readonly #root: string;
-  readonly #known = new Map<string, "directory" | "absent" | "other">([["", "directory"]]);
+  readonly #known = new Map<string, Kind>([["", "directory"]]);
+  readonly #opened: { readonly path: string; readonly mode: number }[] = [];
 
   /** Of what is in a directory of a tree, or in all of it if `root` is `""`. */
   constructor(tree: FileTree, root: string) {
@@ -17,15 +23,44 @@ export class PlainPaths {
     return this.#kind(path) !== "other";
   }
 
-  #kind(path: string): "directory" | "absent" | "other" {
+  #kind(path: string): Kind {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     let kind = this.#kind(parentPath(path));
     if (kind === "directory") {
-      const type = this.#tree.status(this.#root === "" ? path : `${this.#root}/${path}`)?.type;
+      const type = this.#look(path)?.type;
       kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
     }
     this.#known.set(path, kind);
     return kind;
+  }
+
+  #look(path: string): FileStatus | undefined {
+    try {
+      return this.#tree.status(this.#at(path));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      this.#openUp(this.#at(parentPath(path)));
+      return this.#tree.status(this.#at(path));
+    }
+  }
+
+  #at(path: string): string {
+    if (this.#root === "" || path === "") return this.#root || path;
+    return `${this.#root}/${path}`;
+  }
+
+  #openUp(path: string): void {
+    const { mode = 0o700 } = this.#tree.status(path) ?? {};
+    using directory = this.#tree.open(path);
+    directory.setMode(mode | 0o700);
+    this.#opened.push({ path, mode });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { path, mode } of this.#opened.reverse()) {
+      using directory = this.#tree.open(path);
+      directory.setMode(mode);
+    }
   }
 }

@@ -6,6 +6,7 @@ import type {
   FileType,
   TreeEntry,
   TreeFile,
+  TreeName,
   TreeReader,
 } from "./file_tree.ts";
 
@@ -43,7 +44,11 @@ export class PureTree implements FileTree {
   }
 
   list(path: string): readonly string[] {
-    return Array.from(Deno.readDirSync(this.#at(path)), (entry) => entry.name);
+    return this.entries(path).map(({ name }) => name);
+  }
+
+  entries(path: string): readonly TreeName[] {
+    return [...Deno.readDirSync(this.#at(path))];
   }
 
   openFile(path: string): TreeReader {
@@ -76,6 +81,10 @@ export class PureTree implements FileTree {
   makeLink(path: string, target: string): void {
     // Deno.linkSync follows a target that is a symbolic link on some systems; link(2) does not.
     nodeFileSystem().linkSync(this.#at(target), this.#at(path));
+  }
+
+  rename(from: string, to: string): void {
+    Deno.renameSync(this.#at(from), this.#at(to));
   }
 
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {

@@ -48,7 +48,7 @@ export function adoptDirectories(
 ): boolean {
   const { impliedDirectories, undescribedDirectories, hidingDirectories } = report;
   if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
-  const plain = new PlainPaths(below, "");
+  using plain = new PlainPaths(below, "");
   if (!impliedDirectories.every((path) => plain.has(path))) return false;
   const opaque = new OpaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();

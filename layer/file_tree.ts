@@ -66,6 +66,14 @@ export interface TreeFile extends TreeEntry {
   truncate(size: number): void;
 }
 
+/** A name in a directory. */
+export interface TreeName {
+  /** The name. */
+  readonly name: string;
+  /** Whether it is that of a directory, rather than of a link to one or of anything else. */
+  readonly isDirectory: boolean;
+}
+
 /** A file that is open for reading. */
 export interface TreeReader extends Disposable {
   /** Reads the next bytes into `buffer`: how many, or 0 at the end. */
@@ -95,6 +103,8 @@ export interface FileTree extends Disposable {
   readLink(path: string): string;
   /** Names in the directory at `path`, in no particular order. */
   list(path: string): readonly string[];
+  /** The same, and which of them are directories. */
+  entries(path: string): readonly TreeName[];
   /** Opens the file at `path` for reading. */
   openFile(path: string): TreeReader;
   /** Makes a directory of mode 0700; `false` if there is something at `path` already. */
@@ -119,6 +129,11 @@ export interface FileTree extends Disposable {
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean;
   /** Opens whatever is at `path` to change its metadata. */
   open(path: string): TreeEntry;
+  /**
+   * Gives the entry at `from` the name `to` instead, on the same file system. Something else that
+   * has it goes, if it is no directory, and `from` none either.
+   */
+  rename(from: string, to: string): void;
   /** Removes the name of something that is no directory. */
   unlink(path: string): void;
   /** Removes an empty directory. */

@@ -8,6 +8,7 @@ import type {
   FileType,
   TreeEntry,
   TreeFile,
+  TreeName,
   TreeReader,
 } from "./file_tree.ts";
 
@@ -72,6 +73,14 @@ export class MemoryTree implements FileTree {
     return [...this.names(path)];
   }
 
+  /** The same, and which of them are directories. */
+  entries(path: string): readonly TreeName[] {
+    return Array.from(this.#nodes.sorted(this.#get(path)), (number) => {
+      const isDirectory = this.#nodes.at(number).type === "directory";
+      return { name: this.#nodes.nameOf(number), isDirectory };
+    });
+  }
+
   /** The same one by one: a directory can have a great many. Do not change the tree meanwhile. */
   *names(path: string): Generator<string, void, void> {
     for (const number of this.#nodes.sorted(this.#get(path))) yield this.#nodes.nameOf(number);
@@ -117,6 +126,11 @@ export class MemoryTree implements FileTree {
   /** Always fails: there is no content. */
   openFile(path: string): TreeReader {
     throw new Deno.errors.NotSupported(`Cannot read "${path}": its content is elsewhere`);
+  }
+
+  /** Always fails: in memory nothing is put over anything else. */
+  rename(from: string): never {
+    throw new Deno.errors.NotSupported(`Cannot rename "${from}" in memory`);
   }
 
   /** Makes a directory. */

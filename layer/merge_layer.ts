@@ -1,3 +1,4 @@
+import { errorCode } from "./_native_error.ts";
 import { PlainPaths } from "./_plain_paths.ts";
 import { copyDirectoryMetadata, settleDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
@@ -60,8 +61,8 @@ export function mergeLayer(
 
 /** Whether all that the layer takes for directories are directories below, or nothing. */
 function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
-  const lower = new PlainPaths(tree, to);
-  const upper = new PlainPaths(tree, from);
+  using lower = new PlainPaths(tree, to);
+  using upper = new PlainPaths(tree, from);
   return layer.implied.every((path) => lower.has(path)) &&
     layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
 }
@@ -123,12 +124,10 @@ class LayerMerge {
 
   /** Gives what the layer has in a directory its place: the names that are in its hands. */
   #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
-    const { root } = this.#tree;
     const names = new Set<string>();
-    for (const entry of [...Deno.readDirSync(`${root}/${join(this.#from, path)}`)]) {
-      const { name } = entry;
+    for (const { name, isDirectory } of this.#tree.entries(join(this.#from, path))) {
       const child = joinName(path, name);
-      if (entry.isDirectory) this.#placeDirectory(child, marks?.children.get(name));
+      if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
       else this.#placeOther(child);
       names.add(name);
     }
@@ -146,15 +145,14 @@ class LayerMerge {
   }
 
   #placeOther(path: string): void {
-    const { root } = this.#tree;
+    const staged = join(this.#from, path);
     const lower = join(this.#to, path);
     try {
-      Deno.renameSync(`${root}/${join(this.#from, path)}`, `${root}/${lower}`);
+      this.#tree.rename(staged, lower);
     } catch (error) {
-      // rename(2) puts a file in the place of any other, but not of a directory.
-      if ((error as { code?: unknown }).code !== "EISDIR") throw error;
+      if (errorCode(error) !== "EISDIR") throw error;
       removeTree(this.#tree, lower);
-      Deno.renameSync(`${root}/${join(this.#from, path)}`, `${root}/${lower}`);
+      this.#tree.rename(staged, lower);
     }
   }
 
@@ -162,10 +160,7 @@ class LayerMerge {
   #openUp(path: string): FileStatus {
     const status = this.#tree.status(path);
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
-    if ((status.mode & 0o700) !== 0o700) {
-      using entry = this.#tree.open(path);
-      entry.setMode(status.mode | 0o700);
-    }
+    if ((status.mode & 0o700) !== 0o700) setMode(this.#tree, path, status.mode | 0o700);
     return status;
   }
 }
@@ -178,18 +173,21 @@ class LayerMerge {
  * @param to Where it is to be; its directory must be there.
  */
 export function moveEntry(tree: FileTree, from: string, to: string): void {
-  const move = () => Deno.renameSync(`${tree.root}/${from}`, `${tree.root}/${to}`);
   try {
-    return move();
+    return tree.rename(from, to);
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
   // A directory's ".." changes as well, which an ordinary user may not do against its mode.
-  const status = tree.status(from);
-  using entry = tree.open(from);
-  entry.setMode(0o700);
-  move();
-  if (status !== undefined) entry.setMode(status.mode);
+  const { mode = 0o700 } = tree.status(from) ?? {};
+  setMode(tree, from, 0o700);
+  tree.rename(from, to);
+  setMode(tree, to, mode);
+}
+
+function setMode(tree: FileTree, path: string, mode: number): void {
+  using entry = tree.open(path);
+  entry.setMode(mode);
 }
 
 function marksOf({ whiteouts }: StagedLayer): Marks {

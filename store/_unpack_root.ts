@@ -85,6 +85,10 @@ export class UnpackRoot implements AsyncDisposable {
     const stage = `${this.work.slice(this.path.length + 1)}/${BASE_STAGE}`;
     // An image without layers has no stage.
     const described = tree.status(stage);
+    // It may deny its owner what an image denies its own.
+    if (described !== undefined && (described.mode & 0o700) !== 0o700) {
+      await Deno.chmod(`${this.path}/${stage}`, 0o700);
+    }
     for (const name of described === undefined ? [] : tree.list(stage)) {
       moveEntry(tree, `${stage}/${name}`, name);
     }
@@ -97,7 +101,7 @@ export class UnpackRoot implements AsyncDisposable {
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
     // Its owner may be denied by the image to change it.
     root.setMode(mode | 0o700);
-    await removeTree(this.work);
+    await this.#hold?.[Symbol.asyncDispose]();
     root.setMode(mode);
     root.setTimes(mtime, mtimeNs);
   }

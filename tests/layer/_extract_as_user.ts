@@ -3,6 +3,7 @@
  * layers and prints the report, or the error. It begins as root to load its modules.
  */
 import { applyLayers, type StackingExtractorOptions } from "../../layer/mod.ts";
+import { becomeUser } from "../_support/become_user.ts";
 import { fromLayers } from "../_support/layer_source.ts";
 
 const [uid = "", root = "", options = "{}", ...paths] = Deno.args;
@@ -21,17 +22,3 @@ try {
   };
 }
 await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({ result, warnings })));
-
-/** By the C library's functions, which change all threads of the process. */
-function becomeUser(uid: number): void {
-  const library = Deno.dlopen("libc.so.6", {
-    setgroups: { parameters: ["usize", "buffer"], result: "i32" },
-    setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
-    setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
-  });
-  // Never closed: the process ends with it.
-  const { setgroups, setresgid, setresuid } = library.symbols;
-  if (setgroups(0n, null) + setresgid(uid, uid, uid) + setresuid(uid, uid, uid) !== 0) {
-    throw new Error(`Cannot become user ${uid}`);
-  }
-}

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { errorCode } from "../../layer/_native_error.ts";
-import { openFileTree, type TreeBackend } from "../../layer/mod.ts";
+import { openFileTree, type TreeBackend, type TreeName } from "../../layer/mod.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 const ENCODER = new TextEncoder();
@@ -152,6 +152,31 @@ eachBackend("a directory that is replaced is found anew", async (backend) => {
 
   assertEquals(tree.list("d"), ["g"]);
 });
+
+eachBackend("what is renamed is found by its new path alone", async (backend) => {
+  await using temp = await makeTempDir();
+  using tree = openFileTree(temp.path, { backend });
+  for (const path of ["a", "a/b", "c"]) tree.makeDirectory(path);
+  tree.createFile("a/b/f")?.[Symbol.dispose]();
+  tree.makeSymlink("c/l", "f");
+
+  tree.rename("a", "c/d");
+  tree.makeDirectory("a");
+  tree.rename("c/d/b/f", "c/l");
+
+  assertEquals(tree.status("a/b"), undefined);
+  assertEquals(tree.status("c/l")?.type, "file");
+  assertEquals([...tree.entries("c")].sort((a, b) => a.name < b.name ? -1 : 1).map(named), [
+    ["d", true],
+    ["l", false],
+  ]);
+  assertEquals(codeOf(() => tree.rename("c/l", "c/d")), "EISDIR");
+  assertEquals(codeOf(() => tree.rename("a/b/f", "f")), "ENOENT");
+});
+
+function named({ name, isDirectory }: TreeName): readonly [string, boolean] {
+  return [name, isDirectory];
+}
 
 eachBackend("hundreds of directories are not all kept open", async (backend) => {
   await using temp = await makeTempDir();

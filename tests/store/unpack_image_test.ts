@@ -67,6 +67,26 @@ const THREADS: Readonly<Record<string, OpenThreads>> = {
 };
 
 Deno.test(
+  "unpackImage() merges names that are not UTF-8, at the top too",
+  { ignore: !isRoot },
+  async () => {
+    const top = Uint8Array.of(0x64, 0xe9);
+    const inner = Uint8Array.of(...top, 0x2f, 0xff);
+    const layers = [
+      tar(dir(top), file(inner, "1"), file("f", "f")),
+      tar(dir(top), file(inner, "2")),
+    ];
+    await using box = await makeUnpackBox();
+
+    await unpackImage(box.store, imageOf(fakeLayers(layers)), box.root);
+
+    const tree = describeTree(readTree(box.root));
+    assertEquals(tree["d\udce9/\udcff"], 'file "2"');
+    assertEquals(tree, await stacked(layers));
+  },
+);
+
+Deno.test(
   "a thread is started for small files if there are many",
   { ignore: !isRoot },
   async () => {

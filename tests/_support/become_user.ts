@@ -1,0 +1,16 @@
+/**
+ * Makes an ordinary user of this process, by the C library's functions, which change all threads.
+ * Whoever does that as root has loaded its modules before.
+ */
+export function becomeUser(uid: number): void {
+  const library = Deno.dlopen("libc.so.6", {
+    setgroups: { parameters: ["usize", "buffer"], result: "i32" },
+    setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+    setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+  });
+  // Never closed: the process ends with it.
+  const { setgroups, setresgid, setresuid } = library.symbols;
+  if (setgroups(0n, null) + setresgid(uid, uid, uid) + setresuid(uid, uid, uid) !== 0) {
+    throw new Error(`Cannot become user ${uid}`);
+  }
+}
