@@ -1,4 +1,5 @@
-import { cleanPath } from "../layer/extract_path.ts";
+import { ExtractError } from "../layer/errors.ts";
+import { cleanPath, parentPath } from "../layer/extract_path.ts";
 import type { ExtractHandler } from "../layer/extractor.ts";
 import type { FileTree } from "../layer/file_tree.ts";
 import { openFileTree } from "../layer/open_tree.ts";
@@ -8,16 +9,24 @@ import { followPath } from "./_follow_path.ts";
 import { UnpackError } from "./errors.ts";
 
 /**
- * Leaves out all entries but those of the given paths, what is below them, and the directories
- * that they are in. Whiteouts stay: what they hide may be selected.
+ * Leaves out all entries of a layer but those of the given paths, what is below them, and the
+ * directories that they are in. Whiteouts stay: what they hide may be selected.
  *
  * @param paths Clean paths.
+ * @returns What throws an {@linkcode ExtractError} at an entry that need not be where its name
+ * says: the layer does not say what it is in, which may be a link.
  */
 export function selectPaths(paths: readonly string[]): ExtractHandler {
   const selected = new Set(paths);
   const parents = new Set(paths.flatMap(parentsOf));
+  const directories = new Set([""]);
   return (header) => {
     const { path } = cleanPath(header.path);
+    const isDirectory = header.type === "directory";
+    if (!directories.has(parentPath(path)) || (!isDirectory && directories.has(path))) {
+      throw new ExtractError(header, "it may be elsewhere");
+    }
+    if (isDirectory) directories.add(path);
     const isKept = selected.has(path) || parents.has(path) ||
       parentsOf(path).some((parent) => selected.has(parent)) ||
       parseWhiteout(path).kind !== "none";

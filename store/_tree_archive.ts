@@ -35,6 +35,16 @@ async function* gather(
   yield chunk.subarray(0, length);
 }
 
+/** Options for {@linkcode archiveTree}. */
+export interface TreeArchiveOptions extends UncompressedOptions {
+  /**
+   * Whether the root is described.
+   *
+   * @default {false} Only if it is not as a tree begins with: no layer need say what it is like.
+   */
+  readonly hasRoot?: boolean;
+}
+
 /**
  * Writes what a tree has as a tar archive, as {@linkcode exportImage} describes it.
  *
@@ -45,7 +55,7 @@ async function* gather(
 export function archiveTree(
   tree: MemoryTree,
   layers: Iterable<Layer> | AsyncIterable<Layer>,
-  options: UncompressedOptions,
+  options: TreeArchiveOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   return gather(writeTree(tree, layers, options));
 }
@@ -53,19 +63,25 @@ export function archiveTree(
 async function* writeTree(
   tree: MemoryTree,
   layers: Iterable<Layer> | AsyncIterable<Layer>,
-  options: UncompressedOptions,
+  { hasRoot = false, ...options }: TreeArchiveOptions,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const order = new ArchiveOrder(tree);
   const contents = new Contents(tree);
   const root = tree.status("");
-  if (root !== undefined && isDescribed(root)) yield [tarHeader(entryOf(tree, "", root))];
+  if (root !== undefined && (hasRoot || isDescribed(root))) {
+    yield [tarHeader(entryOf(tree, "", root))];
+  }
   let index = 0;
   for await (const layer of layers) {
-    const picker = new ContentPicker(tree, index++, contents, order);
+    const place = index++;
+    if (!contents.areIn(place)) continue;
+    const picker = new ContentPicker(tree, place, contents, order);
     const parser = new TarParser(picker);
     for await (const chunk of await layer.uncompressed(options)) {
       parser.push(chunk);
       yield picker.take();
+      // What follows has been verified when the tree was made of it.
+      if (picker.isIdle && !contents.areIn(place)) break;
     }
   }
   yield order.finish();
@@ -85,6 +101,11 @@ class Contents {
   constructor(tree: MemoryTree) {
     this.#contents = tree.contents();
     this.#next = this.#contents.next();
+  }
+
+  /** Whether any is left in a layer. */
+  areIn(layer: number): boolean {
+    return !this.#next.done && this.#next.value.layer === layer;
   }
 
   /** The names of what has its header at an offset in a layer. */
@@ -120,6 +141,11 @@ class ContentPicker implements TarSink {
     this.#order = order;
   }
 
+  /** Whether nothing of the entry that passes is still to come. */
+  get isIdle(): boolean {
+    return this.#paths.length === 0;
+  }
+
   entry({ offset, segments }: TarHeader): void {
     this.#paths = this.#contents.take(this.#layer, offset);
     this.#stored = 0;
@@ -146,6 +172,7 @@ class ContentPicker implements TarSink {
     const end = this.#stored % ZEROS.length;
     if (end > 0) this.#output.push(ZEROS.subarray(end));
     for (const link of links) this.#output.push(...this.#order.link(link, path, status));
+    this.#paths = [];
   }
 
   /** What has come since the last call. */

@@ -11,7 +11,7 @@ import type { RemoteImage } from "../spec/image.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";
-import { hasPaths, retainPaths } from "./_path_selection.ts";
+import { hasPaths } from "./_path_selection.ts";
 import { StageWorkers } from "./_stage_workers.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "./content_store.ts";
@@ -142,15 +142,18 @@ export async function unpackImage(
   const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
   const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
-  if (!root.isEmpty) {
-    const { unpackInPlace } = await import("./_unpack_in_place.ts");
-    const report = await unpackInPlace(store, image, root.path, paths, options);
-    root.keep();
-    return report;
+  const results = root.isEmpty ? await extractAll(store, image, root, paths, options) : undefined;
+  if (results !== undefined) {
+    await root.publish(results.some(({ hasRoot }) => hasRoot), options.backend);
+    return sumUp(results);
   }
-  const results = await extractAll(store, image, root, paths, options);
-  await root.publish(results.some(({ hasRoot }) => hasRoot), options.backend);
-  return sumUp(results);
+  const { unpackFlattened } = await import("./_unpack_flattened.ts");
+  const place = root.isEmpty ? `${root.work}/${BASE_STAGE}` : root.path;
+  if (root.isEmpty) await Deno.mkdir(place, { mode: 0o700 });
+  const { hasRoot, ...report } = await unpackFlattened(store, image, place, paths, options);
+  if (root.isEmpty) await root.publish(hasRoot, options.backend);
+  else root.keep();
+  return report;
 }
 
 /** Options with the backend that serves them. */
@@ -166,38 +169,34 @@ function chooseBackend(
   return tree.backend;
 }
 
-/** Extracts what is selected into the work directory. */
+/**
+ * Extracts what is selected into the work directory.
+ *
+ * @returns Nothing if all layers together have to be known for that.
+ */
 async function extractAll(
   store: ContentStore,
   image: RemoteImage,
   root: UnpackRoot,
   paths: readonly string[] | undefined,
   options: ChosenOptions,
-): Promise<readonly StageResult[]> {
+): Promise<readonly StageResult[] | undefined> {
   using workers = StageWorkers.for(image, options.jobs);
-  const extract = async (paths?: readonly string[]) => {
-    const unpacking = new ImageUnpacking(store, image, options);
-    const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
-    return await unpacking.stage(
+  const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
+  const unpacking = new ImageUnpacking(store, image, options);
+  try {
+    const results = await unpacking.stage(
       root.work,
       stageOptions,
       (plan, listener) => workers.open(plan, listener),
     );
-  };
-  if (paths === undefined) return await extract();
-  const base = `${root.work}/${BASE_STAGE}`;
-  try {
-    const results = await extract(paths);
-    if (hasPaths(base, paths)) return results;
+    if (paths === undefined || hasPaths(`${root.work}/${BASE_STAGE}`, paths)) return results;
   } catch (error) {
-    if (!(error instanceof ExtractError)) throw error;
+    if (paths === undefined || !(error instanceof ExtractError)) throw error;
   }
-  // A path leads through a link, or a hard link out of what is selected: only all of it can tell.
+  // An entry or a path may lead through a link, or a hard link out of what is selected.
   await root.clear();
-  const results = await extract();
-  using tree = openFileTree(base, { backend: options.backend });
-  retainPaths(tree, paths);
-  return results;
+  return undefined;
 }
 
 function sumUp(results: readonly StageResult[]): UnpackReport {

@@ -524,6 +524,55 @@ Deno.test("unpackImage() keeps others away also after it has begun anew", async 
   assertEquals(await namesIn(box.root), ["a"]);
 });
 
+const LINKED = tar(
+  ...[dir("usr"), dir("usr/lib"), file("usr/lib/a", "old"), file("usr/lib/b", "b")],
+  symlink("lib", "usr/lib"),
+);
+
+Deno.test.each([
+  ...NAMED_STACKS,
+  ...RANDOM_STACKS,
+  { name: "a file is replaced through a link", layers: [LINKED, tar(file("lib/a", "new"))] },
+  { name: "a file is removed through a link", layers: [LINKED, tar(whiteout("lib/a"))] },
+  {
+    name: "a file comes through a link",
+    layers: [LINKED, tar(dir("lib/c"), file("lib/c/d", "d"))],
+  },
+  {
+    name: "a link takes the place of a directory",
+    layers: [LINKED, tar(dir("opt"), symlink("usr/lib", "/opt"), file("usr/lib/a", "of opt"))],
+  },
+])(
+  "unpackImage() gives of paths what all of the image has: $name",
+  { ignore: !isRoot },
+  async ({ layers }) => {
+    await using box = await makeUnpackBox();
+    const image = imageOf(fakeLayers(layers));
+    await unpackImage(box.store, image, box.root);
+    const whole = statesOf(box.root);
+    const names = [...whole.keys()].filter((path) => path !== ".");
+
+    for (let i = 0; i < names.length; i += Math.ceil(names.length / 6)) {
+      const path = names[i] ?? "";
+      const root = `${box.root}-${i}`;
+      await unpackImage(box.store, image, root, { paths: [path] });
+      const isMeant = (name: string) => name === path || name.startsWith(`${path}/`);
+      assertEquals(
+        [...statesOf(root)].filter(([name]) => isMeant(name)),
+        [...whole].filter(([name]) => isMeant(name)),
+        path,
+      );
+    }
+  },
+);
+
+/** What there is, but for other names of the same files. */
+function statesOf(root: string): ReadonlyMap<string, unknown> {
+  return new Map([...readTree(root)].map(([path, { nlink: _, sameAs: __, ...state }]) => {
+    return [path, state];
+  }));
+}
+
 Deno.test("unpackImage() is right for one at most of those that begin at once", async () => {
   await using box = await makeUnpackBox();
   const images = Array.from(

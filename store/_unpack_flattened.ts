@@ -1,4 +1,5 @@
 import { extractLayer } from "../layer/extract_layer.ts";
+import { cleanPath } from "../layer/extract_path.ts";
 import { MemoryTree } from "../layer/memory_tree.ts";
 import { openFileTree } from "../layer/open_tree.ts";
 import { StackingExtractor } from "../layer/stacking_extractor.ts";
@@ -14,28 +15,40 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image.ts";
 /** What holds for each layer does not for an archive of them all, which is made here. */
 const OWN_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
 
+/** What {@linkcode unpackFlattened} did. */
+export interface FlattenedReport extends UnpackReport {
+  /** Whether a layer says what the root is. */
+  readonly hasRoot: boolean;
+}
+
 /**
- * Lays an image over what there is. What its layers hide is what is below them in the image: of
- * what the directory had, only that goes which the image has by the same name.
+ * Unpacks what an image comes to, or a part of that, as one layer: what hides something in it
+ * hides what is below in the image, not what the directory had, and what a path is may depend on
+ * links of any layer. For that each layer is read twice, once for what there is.
+ *
+ * @param directory What has the same name as something of the image goes, and nothing else.
+ * @param paths What to unpack; all of it, if absent.
  */
-export async function unpackInPlace(
+export async function unpackFlattened(
   store: ContentStore,
   image: RemoteImage,
   directory: string,
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
-): Promise<UnpackReport> {
+): Promise<FlattenedReport> {
   const { signal, onWarning } = options;
   const stageOptions = pickStageOptions(options);
   const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
   const flat = new MemoryTree();
   const layers: Layer[] = [];
+  let hasRoot = false;
   const extractor = new StackingExtractor(flat, {
     ...stageOptions,
     ...common,
     ownership: "strict",
     handler: (header) => {
       flat.place = { layer: layers.length, offset: header.offset };
+      hasRoot ||= header.type === "directory" && cleanPath(header.path).path === "";
       return header;
     },
   });
@@ -48,6 +61,7 @@ export async function unpackInPlace(
   // How many bytes they have all together has been looked at already.
   const archive = archiveTree(flat, layers, {
     ...stageOptions,
+    hasRoot,
     maxBytes: 0,
     ...(signal && { signal }),
   });
@@ -58,5 +72,5 @@ export async function unpackInPlace(
     ...common,
   });
   const { entries, bytes } = extractor.report();
-  return { entries, bytes, skipped, skippedCount };
+  return { entries, bytes, skipped, skippedCount, hasRoot };
 }
