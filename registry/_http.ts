@@ -1,7 +1,7 @@
 import { Answer } from "./_answer.ts";
 import { createHttpClient, type Tls } from "./_http_client.ts";
 import { networkError, stallError } from "./_network_failure.ts";
-import { isLoopback } from "./_private_address.ts";
+import { isDirect } from "./_proxy.ts";
 import { redactUrl } from "./_redact.ts";
 import type { RequestLog } from "./remote_client_options.ts";
 
@@ -94,8 +94,7 @@ export class Http implements Disposable {
   }
 
   #client({ tls, url }: HttpRequest): Deno.HttpClient {
-    // Deno sends what is for this machine to the proxy of the environment too, passwords included.
-    const direct = url.protocol === "http:" && isLoopback(url) ? url : undefined;
+    const direct = isDirect(url) ? url : undefined;
     const key = JSON.stringify([tls.caCerts, tls.clientCertificate, direct?.host]);
     let client = this.#clients.get(key);
     if (client === undefined) {

@@ -1,8 +1,10 @@
+import { proxyVariable } from "./_proxy.ts";
 import { redactText, redactUrl } from "./_redact.ts";
 import { NetworkError, type NetworkFailure } from "./errors.ts";
 
 /** How the causes of Deno's `fetch` failures begin to be told apart; there are no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
+  [/proxy authentication|unsuccessful tunnel|while tunneling|\bsocks/i, "proxy"],
   [/dns error|failed to lookup address/i, "name"],
   [/connection refused|actively refused|network (?:is )?unreachable|no route to host/i, "refused"],
   [/InvalidContentType|invalid HTTP version|corrupt message|handshake/i, "protocol"],
@@ -51,11 +53,16 @@ export function cutError(url: URL, task: string, attempts: number, state: string
 /** What is wrong, after how many attempts, and what to do. */
 function explain(reason: NetworkFailure, url: URL, text: string, tried: string): string {
   const host = url.host;
+  const variable = proxyVariable(url);
+  const orProxy = variable === undefined ? "" : `, or the proxy in ${variable}`;
   switch (reason) {
     case "name":
-      return `the name "${url.hostname}" has no address${tried}; check it, or the network`;
+      return `the name "${url.hostname}" has no address${tried}; check it, or the network${orProxy}`;
     case "refused":
-      return `nobody answers at ${host}${tried}; check the name and the port`;
+      return `nobody answers at ${host}${tried}; check the name and the port${orProxy}`;
+    case "proxy":
+      return `the proxy ${variable === undefined ? "" : `in ${variable} `}does not connect to ` +
+        `${host} (${lastPart(text)})${tried}; check it, or name the host in NO_PROXY`;
     case "protocol":
       return url.protocol === "https:"
         ? `${host} does not speak TLS${tried}; if it is meant to be plain HTTP, use --plain-http`

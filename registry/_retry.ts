@@ -3,7 +3,12 @@ import { NetworkError, RegistryError } from "./errors.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
 /** What a wrong name, port or scheme comes to, if nothing has come from there yet. */
-const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set(["name", "refused", "protocol"]);
+const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set([
+  "name",
+  "refused",
+  "protocol",
+  "proxy",
+]);
 /** So often something is tried again that is not likely to change. */
 const DOUBTFUL_RETRIES = 2;
 

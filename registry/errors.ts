@@ -94,7 +94,7 @@ export interface NetworkErrorFields {
 }
 
 /**
- * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), the
+ * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), a proxy does not connect (`"proxy"`), the
  * certificate is not trusted (`"certificate"`), the other side does not speak TLS, or not HTTP
  * (`"protocol"`), nothing came for too long (`"stalled"`), the connection broke (`"cut"`), or
  * the request could not be sent at all (`"request"`).
@@ -102,6 +102,7 @@ export interface NetworkErrorFields {
 export type NetworkFailure =
   | "name"
   | "refused"
+  | "proxy"
   | "certificate"
   | "protocol"
   | "stalled"
