@@ -2,6 +2,7 @@ import type { Descriptor } from "../spec/descriptor.ts";
 import { DigestMismatchError } from "../spec/errors.ts";
 import type { Answer } from "./_answer.ts";
 import { type ByteSource, contentCodings, decodeContent } from "./_content_coding.ts";
+import { isPage, pageError } from "./_page.ts";
 import { redactUrl } from "./_redact.ts";
 import { RegistryError } from "./errors.ts";
 
@@ -63,6 +64,7 @@ export class BlobTransfer implements Disposable {
     if (codings.length > 0 && length !== size) {
       return new BlobTransfer(answer, decodeContent(answer), offset);
     }
+    if (length !== size && isPage(answer, length)) return pageError(answer, task);
     if (length !== undefined && length !== size) {
       return new DigestMismatchError({
         expected: digest,

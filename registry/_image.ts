@@ -9,6 +9,7 @@ import { choosePlatform, platformFit } from "../spec/platform_choice.ts";
 import { verifyBytes } from "../spec/verifier.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { isPage, pageError } from "./_page.ts";
 import { redactUrl } from "./_redact.ts";
 import type { Sources } from "./_sources.ts";
 import { ArtifactError } from "./errors.ts";
@@ -117,6 +118,9 @@ async function readConfig(
           limit: "config bytes",
           option: "maxConfigBytes",
         });
+        if (bytes.length !== descriptor.size && isPage(answer, bytes.length)) {
+          throw pageError(answer, context.task);
+        }
         await verifyBytes(bytes, descriptor, redactUrl(answer.url));
         return bytes;
       });

@@ -13,9 +13,9 @@ import {
 import { verifyBytes } from "../spec/verifier.ts";
 import type { Answer } from "./_answer.ts";
 import { readBoundedBody } from "./_bounded_body.ts";
+import { isPage, mediaTypeOf, pageError } from "./_page.ts";
 import { redactUrl } from "./_redact.ts";
 import type { Registry } from "./_registry.ts";
-import { RegistryError } from "./errors.ts";
 import type { Reference } from "./reference.ts";
 
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
@@ -49,12 +49,11 @@ export async function readManifest(
       limit: "manifest bytes",
       option: "maxManifestBytes",
     });
-    const mediaType = mediaTypeOf(answer);
-    if (bytes.length === 0 || mediaType === "text/html") throw pageError(answer, context.task);
+    if (isPage(answer, bytes.length)) throw pageError(answer, context.task);
     const header = answer.headers.get("docker-content-digest");
     const digest = reference.digest ?? (isDigest(header) ? header : digestOf(bytes));
     await verifyBytes(bytes, { digest }, redactUrl(answer.url));
-    return toDocument(bytes, { digest, mediaType }, context.maxLayers);
+    return toDocument(bytes, { digest, mediaType: mediaTypeOf(answer) }, context.maxLayers);
   });
 }
 
@@ -111,19 +110,6 @@ function describeHead(answer: Answer, reference: Reference): Descriptor | undefi
     return undefined;
   }
   return { mediaType, digest, size: Number(length) };
-}
-
-function mediaTypeOf(answer: Answer): string {
-  const [type = ""] = (answer.headers.get("content-type") ?? "").split(";");
-  return type.trim().toLowerCase();
-}
-
-/** Gateways and portals send pages of theirs with 200; it may be better next time. */
-function pageError({ status, url }: Answer, task: string): RegistryError {
-  return new RegistryError(
-    `Cannot ${task}: ${url.host} answered with a page, or with nothing, in place of a manifest`,
-    { status, url: redactUrl(url), retryable: true },
-  );
 }
 
 function toDocument(

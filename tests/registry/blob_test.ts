@@ -211,6 +211,18 @@ Deno.test.each([{ why: "longer", fault: extraBytes() }, { why: "shorter", fault:
   },
 );
 
+Deno.test.each([
+  { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  { what: "nothing", fault: respond(200) },
+])("RemoteClient.blob() is not put off by $what in place of the blob", async ({ fault }) => {
+  await using scene = makeScene([on({ kind: "blob", nth: [1, 2] }, fault)]);
+  using client = testClient();
+
+  const stream = await client.blob(scene.reference, scene.blob.descriptor);
+
+  assertEquals(await readAll(stream), scene.blob.bytes);
+});
+
 Deno.test("RemoteClient.blob() gives up on a blob that ends early for good", async () => {
   const unknownLength = withHeaders({ "content-length": undefined });
   await using scene = makeScene([on("blob", unknownLength), on("blob", missingBytes(100))]);

@@ -147,8 +147,8 @@ Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async ()
 Deno.test.each([
   { what: "a page", fault: respond(200, { "content-type": "text/html; charset=utf-8" }, "<html>") },
   { what: "nothing", fault: respond(200) },
-])("RemoteClient.image() is not put off by $what in place of a manifest", async ({ fault }) => {
-  await using scene = makeScene([on({ kind: "manifest", times: 1 }, fault)]);
+])("RemoteClient.image() is not put off by $what in place of a document", async ({ fault }) => {
+  await using scene = makeScene([on({ kind: ["manifest", "blob"], nth: 1 }, fault)]);
   using client = testClient();
 
   assertEquals((await client.image(scene.reference, AMD64)).digest, scene.image.descriptor.digest);
