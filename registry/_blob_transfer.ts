@@ -39,41 +39,33 @@ export class BlobTransfer implements Disposable {
    */
   static from(
     answer: Answer,
-    descriptor: Descriptor,
-    options: TransferOptions,
+    { digest, size }: Descriptor,
+    { offset, task }: TransferOptions,
   ): BlobTransfer | RegistryError | DigestMismatchError {
-    const { digest, size } = descriptor;
-    const { offset, task } = options;
-    const { status, url } = answer;
-    const source = redactUrl(url);
+    const { status, url, headers } = answer;
     const codings = contentCodings(answer);
-    if (status !== 200) {
-      const range = answer.headers.get("content-range");
+    const range = headers.get("content-range");
+    const header = headers.get("content-length");
+    const length = header === null ? undefined : Number(header);
+    // A part of which it is not said which one is the whole, if it is as long.
+    const isWhole = status === 200 || (status === 206 && range === null && length === size);
+    if (!isWhole) {
       const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
       // There are servers that send more than they were asked for.
       if (start <= offset) return new BlobTransfer(answer, answer, offset - start);
       const state = range === null ? "no range" : `the range "${range}"`;
       return new RegistryError(
         `Cannot ${task}: ${url.host} answered ${status} with ${state} of ${size} bytes`,
-        { status, url: source },
+        { status, url: redactUrl(url) },
       );
     }
-    const header = answer.headers.get("content-length");
-    const length = header === null ? undefined : Number(header);
     // With the blob's own size, the coding is a remark on the blob, as some object stores make.
-    if (codings.length > 0 && length !== size) {
-      return new BlobTransfer(answer, decodeContent(answer), offset);
-    }
-    if (length !== size && isPage(answer, length)) return pageError(answer, task);
-    if (length !== undefined && length !== size) {
-      return new DigestMismatchError({
-        expected: digest,
-        expectedSize: size,
-        size: length,
-        source,
-      });
-    }
-    return new BlobTransfer(answer, answer, offset);
+    if (length === size) return new BlobTransfer(answer, answer, offset);
+    if (codings.length > 0) return new BlobTransfer(answer, decodeContent(answer), offset);
+    if (isPage(answer, length)) return pageError(answer, task);
+    if (length === undefined) return new BlobTransfer(answer, answer, offset);
+    const source = redactUrl(url);
+    return new DigestMismatchError({ expected: digest, expectedSize: size, size: length, source });
   }
 
   /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */

@@ -12,11 +12,17 @@ import { ContentStore } from "../../store/mod.ts";
 import { noise } from "../_support/bytes.ts";
 import {
   cut,
+  drop,
   extraBytes,
   type Fault,
   faultyRegistry,
+  missingBytes,
   on,
+  respond,
+  withHeaders,
+  withStatus,
   wrongByte,
+  wrongRange,
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../_support/image.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -144,6 +150,36 @@ Deno.test.each([
 
   assertInstanceOf(error, DigestMismatchError);
   assertMatch(error.url ?? "", /^http:\/\/127\.0\.0\.1:\d+\/v2\/a\/b\/blobs\/sha256:/);
+});
+
+Deno.test.each([
+  { what: "the rest as if it were the blob", fault: withStatus(200) },
+  { what: "another range", fault: wrongRange(1000) },
+  { what: "other bytes", fault: wrongByte(200_000) },
+  { what: "more bytes", fault: extraBytes() },
+  { what: "fewer bytes", fault: missingBytes() },
+  { what: "a part that is not named", fault: withHeaders({ "content-range": undefined }) },
+  { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+  { what: "no range", fault: respond(416) },
+  { what: "404", fault: respond(404) },
+  { what: "nothing", fault: drop() },
+])("pull() goes on after a download that was cut and resumed with $what", async ({ fault }) => {
+  await using directory = await makeTempDir();
+  const layer = AMD64.layers[0]?.descriptor.digest;
+  const request = { kind: "blob", path: new RegExp(String(layer)) } as const;
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", AMD64), [
+    on({ ...request, nth: 1 }, cut(100_000)),
+    on(request, async (...args) => args[0].headers.has("range") ? await fault(...args) : args[1]()),
+  ]);
+  using client = quickClient();
+  const options = { store: directory.path, platform: PLATFORM, client };
+  // It may fail, as long as what it leaves is of use.
+  await pull(`${registry.host}/a/b:1`, options).catch(() => {});
+  registry.heal();
+
+  const { digest } = await pull(`${registry.host}/a/b:1`, options);
+
+  assertEquals(digest, AMD64.descriptor.digest);
 });
 
 Deno.test("pull() gets from the registry what a mirror has wrong", async () => {

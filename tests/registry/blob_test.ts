@@ -132,11 +132,13 @@ Deno.test.each([
   assertEquals(rest, scene.blob.bytes.slice(100_000));
 });
 
-Deno.test("RemoteClient.blob() takes the whole blob as a range of it, asked for or not", async () => {
-  const range = { "content-range": "bytes 0-299999/300000" };
+Deno.test.each([
+  { as: "a range of it", headers: { "content-range": "bytes 0-299999/300000" } },
+  { as: "a range that is not named", headers: {} },
+])("RemoteClient.blob() takes the whole blob as $as, asked for or not", async ({ headers }) => {
   await using scene = makeScene([
     on("blob", withStatus(206)),
-    on("blob", withHeaders(range)),
+    on("blob", withHeaders(headers)),
     on("blob", ignoreRange()),
   ]);
   using client = testClient();
