@@ -100,17 +100,18 @@ export interface OpenBlobOptions {
 export class ContentStore {
   /** The directory. */
   readonly path: string;
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait: ((message: string) => void) | undefined;
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
   readonly #marks: VerifiedMarks;
-  readonly #onWait: ((message: string) => void) | undefined;
   #isPrepared = false;
 
   private constructor(path: string, { onWait }: ContentStoreOptions) {
     this.path = path;
+    this.onWait = onWait;
     this.#lockPath = `${path}/locks/index.lock`;
     this.#index = new LayoutIndex(path, this.#lockPath, onWait);
-    this.#onWait = onWait;
     this.#marks = new VerifiedMarks(`${path}/verified`);
   }
 
@@ -292,7 +293,7 @@ export class ContentStore {
     const { ingestBlob } = await import("./_ingest.ts");
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
-      onWait: this.#onWait,
+      onWait: this.onWait,
       prepare: () => this.#prepare(signal),
       isIntact: () => this.#isIntact(descriptor, signal),
       commit: (writer) => this.#commit(writer),
@@ -376,7 +377,7 @@ export class ContentStore {
 
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
-    await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.#onWait });
+    await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });
     await this.#index.create(signal);
     this.#isPrepared = true;
   }

@@ -47,8 +47,11 @@ export class ChainStore {
   /** The directory. */
   readonly path: string;
   readonly #locks: string;
+  readonly #onWait: ((message: string) => void) | undefined;
 
-  constructor(store: string) {
+  /** In the directory of a store; `onWait` is told of a wait for another process. */
+  constructor(store: string, onWait?: (message: string) => void) {
+    this.#onWait = onWait;
     this.path = `${store}/chains`;
     this.#locks = `${store}/locks`;
   }
@@ -73,7 +76,8 @@ export class ChainStore {
    * @returns The layer if somebody else has extracted it meanwhile, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
-    return await this.#begin<never>(key, (path) => lockFile(path, { signal }));
+    const onWait = this.#onWait;
+    return await this.#begin<never>(key, (path) => lockFile(path, { signal, onWait }));
   }
 
   /** Does as {@linkcode begin} does unless somebody else is extracting the layer. */

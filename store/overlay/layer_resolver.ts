@@ -85,7 +85,7 @@ export class OverlayLayerResolver {
   /** For a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
-    this.#chains = new ChainStore(resolve(store.path));
+    this.#chains = new ChainStore(resolve(store.path), store.onWait);
     this.#options = options;
     this.#limit = new Semaphore(Math.max(1, jobs));
   }

@@ -19,11 +19,13 @@ import type { Layer } from "../image.ts";
  */
 export class TarballStore {
   readonly #path: string;
+  readonly #onWait: ((message: string) => void) | undefined;
   readonly #marks: VerifiedMarks;
 
   /** In the directory of a store. */
   constructor(store: ContentStore) {
     this.#path = `${store.path}/tarballs`;
+    this.#onWait = store.onWait;
     this.#marks = new VerifiedMarks(`${this.#path}/verified`);
   }
 
@@ -77,7 +79,7 @@ export class TarballStore {
     await Deno.mkdir(`${this.#path}/${digestAlgorithm(diffId)}`, { recursive: true });
     await Deno.mkdir(`${this.#path}/verified`, { recursive: true });
     const part = `${path}.part`;
-    using file = await lockFile(part, { signal });
+    using file = await lockFile(part, { signal, onWait: this.#onWait });
     // Whoever held the lock may have made it.
     const size = await this.#intactSize(diffId, signal);
     try {

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ContentStore } from "../../store/mod.ts";
+import { ChainStore } from "../../store/overlay/_chain_store.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -37,6 +38,22 @@ Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Pr
 
   assertEquals(message, `Waiting for another process, which holds "${path}"`);
   await changed;
+});
+
+Deno.test("ChainStore tells of another process that extracts the same layer", async () => {
+  await using directory = await makeTempDir();
+  const waiting = Promise.withResolvers<string>();
+  const first = await new ChainStore(directory.path).begin("key", undefined);
+  assert(!("key" in first));
+
+  const second = new ChainStore(directory.path, waiting.resolve).begin("key", undefined);
+  const message = await waiting.promise;
+  await first[Symbol.asyncDispose]();
+
+  assertStringIncludes(message, "Waiting for another process, which holds");
+  const draft = await second;
+  assert(!("key" in draft));
+  await draft[Symbol.asyncDispose]();
 });
 
 Deno.test.each<
