@@ -3,15 +3,13 @@ import { type Challenge, parseChallenges } from "./_challenge.ts";
 import type { Clock } from "./remote_client_options.ts";
 import type { Http } from "./_http.ts";
 import type { Tls } from "./_http_client.ts";
-import { isPrivateAddress } from "./_private_address.ts";
-import { redactUrl } from "./_redact.ts";
 import type { RegistryErrorContext } from "./_registry_error.ts";
 import { mergeScopes } from "./_scope.ts";
 import { SingleFlight } from "./_shared_task.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
 import { requestToken, type Token } from "./_token.ts";
+import { tokenServer } from "./_token_server.ts";
 import { authorization, type Credential } from "./credentials.ts";
-import { AuthError } from "./errors.ts";
 import type { ImagePullAuth } from "./image_client.ts";
 
 /** Options of {@linkcode Authorizer}. */
@@ -201,11 +199,11 @@ export class Authorizer {
     auth: ImagePullAuth | undefined,
   ): Promise<Token | undefined> {
     const { http, clock, tls, registry, allowPrivate } = this.#options;
-    const realm = this.#realm(parameters.get("realm"), request.task);
+    const { task, attempt } = request;
+    const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
     const scopes = mergeScopes(request.scope, parameters.get("scope") ?? "");
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
-    const { task, attempt } = request;
     const context: RegistryErrorContext = {
       task,
       attempt,
@@ -220,27 +218,6 @@ export class Authorizer {
         return requestToken(http, clock, { ...login, context, signal });
       },
     );
-  }
-
-  /** A realm is an address that a stranger gives, and a credential is sent there. */
-  #realm(text: string | undefined, task: string): URL {
-    const { registry, allowPrivate, isPlain } = this.#options;
-    const fail = (state: string): never => {
-      throw new AuthError(
-        `Cannot ${task}: ${registry} names a token server that is not asked, ${state}`,
-        { status: 401, url: text === undefined ? "" : redactUrl(text) },
-      );
-    };
-    const url = URL.parse(text ?? "");
-    if (url === null) return fail("as its address is not a URL");
-    if (url.username !== "" || url.password !== "") fail("as its address holds a password");
-    if (url.protocol !== "https:" && !(url.protocol === "http:" && isPlain)) {
-      fail("as it does not use https");
-    }
-    if (isPrivateAddress(url) && !allowPrivate) {
-      fail(`as ${url.hostname} is an address of a private network`);
-    }
-    return url;
   }
 
   #attemptsFor(scope: string): LoginAttempts {
