@@ -28,7 +28,8 @@ export interface RemoteClientOptions {
   /**
    * URLs of mirrors by the registry that they mirror, such as
    * `{ "docker.io": ["https://mirror.example"] }`. They are tried in order and before the
-   * registry itself; a path in a URL stands before the names of repositories.
+   * registry itself; a path in a URL stands before the names of repositories. One that fails in
+   * whatever way is passed over with a warning, and left alone for a minute.
    *
    * @default {{}}
    */
