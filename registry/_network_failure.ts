@@ -2,9 +2,13 @@ import { proxyVariable } from "./_proxy.ts";
 import { redactText, redactUrl } from "./_redact.ts";
 import { NetworkError, type NetworkFailure } from "./errors.ts";
 
+/** What a server says that speaks TLS, but not with us. */
+const ALERT = /received fatal alert/i;
+
 /** How the causes of Deno's `fetch` failures begin to be told apart; there are no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   [/proxy authentication|unsuccessful tunnel|while tunneling|\bsocks/i, "proxy"],
+  [ALERT, "certificate"],
   [/dns error|failed to lookup address/i, "name"],
   [/connection refused|actively refused|network (?:is )?unreachable|no route to host/i, "refused"],
   [/InvalidContentType|invalid HTTP version|corrupt message|handshake/i, "protocol"],
@@ -68,6 +72,10 @@ function explain(reason: NetworkFailure, url: URL, text: string, tried: string):
         ? `${host} does not speak TLS${tried}; if it is meant to be plain HTTP, use --plain-http`
         : `${host} does not speak plain HTTP${tried}; leave --plain-http out`;
     case "certificate":
+      if (ALERT.test(text)) {
+        return `${host} does not speak TLS with us (${lastPart(text)})${tried}; if it wants a ` +
+          "certificate, give it one with --client-cert and --client-key";
+      }
       return `the certificate of ${host} is not trusted (${lastPart(text)})${tried}; give its ` +
         "authority with --ca, trust the system's with DENO_TLS_CA_STORE=system, or run Deno with " +
         `--unsafely-ignore-certificate-errors=${url.hostname}`;

@@ -94,10 +94,11 @@ export interface NetworkErrorFields {
 }
 
 /**
- * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), a proxy does not connect (`"proxy"`), the
- * certificate is not trusted (`"certificate"`), the other side does not speak TLS, or not HTTP
- * (`"protocol"`), nothing came for too long (`"stalled"`), the connection broke (`"cut"`), or
- * the request could not be sent at all (`"request"`).
+ * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), a proxy
+ * does not connect (`"proxy"`), one side does not trust the other's certificate or misses it
+ * (`"certificate"`), the other side does not speak TLS, or not HTTP (`"protocol"`), nothing came
+ * for too long (`"stalled"`), the connection broke (`"cut"`), or the request could not be sent at
+ * all (`"request"`).
  */
 export type NetworkFailure =
   | "name"

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, readCertificates, type RemoteClientOptions } from "../../registry/mod.ts";
 import { Answer } from "../../registry/_answer.ts";
 import { registryEndpoint } from "../../registry/_endpoint.ts";
+import { networkError } from "../../registry/_network_failure.ts";
 import { firstAnswer } from "../../registry/_first_answer.ts";
 import { speaksTls } from "../../registry/_speaks_tls.ts";
 import { makeCertificates } from "../_support/certificates.ts";
@@ -52,6 +53,19 @@ Deno.test("RemoteClient says how a certificate can be trusted, and does not try 
   assert(error.message.includes("--ca"), error.message);
   assert(error.message.includes("--unsafely-ignore-certificate-errors=127.0.0.1"), error.message);
 });
+
+Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
+  "networkError() takes the alert %s for a wish for a certificate",
+  (alert) => {
+    const url = new URL("https://registry.example/v2/");
+    const text = `client error (Connect): received fatal alert: ${alert}`;
+
+    const error = networkError(new Error(text), url, "pull", 1);
+
+    assertEquals([error.reason, error.retryable], ["certificate", false]);
+    assert(error.message.includes(`(received fatal alert: ${alert}); if it wants a certificate`));
+  },
+);
 
 Deno.test("RemoteClient gets its token with the same certificates", async () => {
   await using tls = await tlsScene();
