@@ -36,6 +36,7 @@ export class Connections implements Disposable {
     this.http = new Http({ userAgent, stallTimeoutMs, onRequest });
     this.policy = {
       retries,
+      stalls: retries,
       maxWaitMs,
       firstDelayMs: backoff.firstMs,
       maxDelayMs: backoff.maxMs,
@@ -76,7 +77,7 @@ export class Connections implements Disposable {
     const { allowPrivateAddresses: allowPrivate = false } = this.#options;
     const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
-    const mirrorPolicy = { ...this.policy, retries, maxWaitMs: 0 };
+    const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
     const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
       ...mirrorsOf(registry, mirrors).map((address) => {

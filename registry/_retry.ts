@@ -24,6 +24,8 @@ export function isTransientStatus(status: number): boolean {
 export interface RetryPolicy {
   /** How many failures in a row are followed by another attempt. */
   readonly retries: number;
+  /** How many of them may be that nothing came for too long. */
+  readonly stalls: number;
   /** The longest pause that a registry may ask for. */
   readonly maxWaitMs: number;
   /** The upper end of the first pause; it doubles from failure to failure. */
@@ -90,12 +92,13 @@ export class Retry {
   }
 
   #allowed(error: unknown): number {
-    const { retries, isKnown } = this.#policy;
+    const { retries, stalls, isKnown } = this.#policy;
     if (error instanceof RegistryError) {
       if (!error.retryable) return 0;
       return isTransientStatus(error.status) ? retries : Math.min(retries, DOUBTFUL_RETRIES);
     }
     if (!(error instanceof NetworkError) || !error.retryable) return 0;
+    if (error.reason === "stalled") return Math.min(retries, stalls);
     const doubtful = ELSEWHERE.has(error.reason) && !isKnown(error.url);
     return doubtful ? Math.min(retries, DOUBTFUL_RETRIES) : retries;
   }

@@ -16,6 +16,7 @@ import {
   missingBytes,
   on,
   respond,
+  stall,
   wrongByte,
 } from "../_support/faulty_registry.ts";
 import { FakeClock, makeScene, readAll, type Scene, testClient } from "./_client.ts";
@@ -133,6 +134,16 @@ Deno.test.each([429, 503] as const)(
     assertEquals(mirror.registry.requests.length, 1);
   },
 );
+
+Deno.test("RemoteClient asks a mirror that says nothing but once", async () => {
+  await using mirror = makeScene([on({}, stall())]);
+  await using upstream = makeScene();
+  using client = testClient({ ...mirrored(upstream, mirror.registry.url), stallTimeoutMs: 100 });
+
+  await client.document(upstream.reference);
+
+  assertEquals(mirror.registry.requests.length, 1);
+});
 
 Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.docker.io/v1/"])(
   "RemoteClient knows a registry by the name %s",

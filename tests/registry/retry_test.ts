@@ -119,7 +119,7 @@ Deno.test.each(
   async ({ reason, isKnown, attempts }) => {
     const error = new NetworkError("Cannot go on", { url: "https://h/v2/", reason });
     const delays = { maxWaitMs: 0, firstDelayMs: 1, maxDelayMs: 1 };
-    const policy = { retries: 8, ...delays, clock: new FakeClock() };
+    const policy = { retries: 8, stalls: 8, ...delays, clock: new FakeClock() };
     const retry = new Retry({ ...policy, isKnown: () => isKnown });
     let made = 0;
 
