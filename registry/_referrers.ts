@@ -5,6 +5,7 @@ import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../spec/manifest.t
 import { readBoundedBody } from "./_bounded_body.ts";
 import { nextPage } from "./_link.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { isPage } from "./_page.ts";
 import type { Registry } from "./_registry.ts";
 import { NotFoundError } from "./errors.ts";
 import type { Reference } from "./reference.ts";
@@ -69,6 +70,8 @@ async function readPage(
   }, async (answer) => {
     if (answer.status !== 200) return undefined;
     const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
+    // Some servers have a page for every address that they do not know.
+    if (isPage(answer, bytes.length)) return undefined;
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
     const filters = answer.headers.get("oci-filters-applied") ?? "";

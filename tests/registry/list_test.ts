@@ -178,10 +178,13 @@ Deno.test("RemoteClient.referrers() reads every page", async () => {
   assertEquals((await client.referrers(scene.reference)).length, 3);
 });
 
-Deno.test.each([400, 404, 405, 406])(
-  "RemoteClient.referrers() reads the fallback tag where the API gets %i",
-  async (status) => {
-    await using scene = makeScene([on("referrers", respond(status))]);
+Deno.test.each([
+  ...[400, 404, 405, 406].map((status) => ({ answer: String(status), fault: respond(status) })),
+  { answer: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+])(
+  "RemoteClient.referrers() reads the fallback tag where the API gets $answer",
+  async ({ fault }) => {
+    await using scene = makeScene([on("referrers", fault)]);
     using client = testClient();
     const { signature, sbom } = addReferrers(scene);
     const other = buildArtifact({ artifactType: SBOM, subject: sbom.descriptor });
