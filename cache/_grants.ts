@@ -1,3 +1,5 @@
+import { resolve } from "@std/path/resolve";
+
 /** What is granted, in the order in which the flags are printed. */
 const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 
@@ -25,7 +27,7 @@ export class Grants {
   /** The flags of `deno run` that grant them, not quoted for a shell. */
   flags(): readonly string[] {
     const paths = (["read", "write"] as const).flatMap((kind) => [...this.#values.get(kind) ?? []]);
-    if (paths.some((path) => GUARDED.test(path))) return ["--allow-all"];
+    if (paths.some((path) => GUARDED.test(absolute(path)))) return ["--allow-all"];
     return KINDS.flatMap((kind) => {
       const values = [...this.#values.get(kind) ?? []];
       // Deno knows no way to write a comma in a list: the whole kind it is then.
@@ -35,4 +37,10 @@ export class Grants {
       return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
     });
   }
+}
+
+/** A path in full, if it may be known where this is. */
+function absolute(path: string): string {
+  const { state } = Deno.permissions.querySync({ name: "read", path: "." });
+  return state === "granted" ? resolve(path) : path;
 }

@@ -192,6 +192,16 @@ Deno.test.each([
   assertEquals([command, flags[0]], ["images", "--allow-read=/s"]);
 });
 
+Deno.test({
+  name: "oci permissions knows a guarded place by a relative path too",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
+
+    assertEquals(stdout, "--allow-all\n");
+  },
+});
+
 Deno.test("oci permissions grants no network to what asks nobody", async () => {
   const flags = await flagsFor(["pull", "a.io/b", "--policy", "never"], { OCI_STORE: "/store" });
 
