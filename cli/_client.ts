@@ -2,7 +2,7 @@ import { RemoteClient } from "../registry/remote_client.ts";
 import type { RemoteClientOptions } from "../registry/remote_client_options.ts";
 import { UsageError } from "./_errors.ts";
 import { formatDuration, printable } from "./_format.ts";
-import type { RegistryOptions } from "./_options.ts";
+import { mirrorsOf, type RegistryOptions } from "./_options.ts";
 import type { Session } from "./_session.ts";
 
 /** Makes the client that the options describe. Whoever gets it disposes of it. */
@@ -45,13 +45,6 @@ async function readClientCertificate(
     [clientCert, clientKey].map((path) => Deno.readTextFile(path)),
   );
   return { cert: cert ?? "", key: key ?? "" };
-}
-
-function mirrorsOf({ mirror = [] }: RegistryOptions): Readonly<Record<string, readonly string[]>> {
-  const groups = Map.groupBy(mirror, ([host]) => host);
-  return Object.fromEntries(
-    [...groups].map(([host, pairs]) => [host, pairs.map(([, url]) => url)]),
-  );
 }
 
 function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {

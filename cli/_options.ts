@@ -94,6 +94,16 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
     );
 }
 
+/** The addresses of mirrors by the registry that they are for. */
+export function mirrorsOf(
+  { mirror = [] }: RegistryOptions,
+): Readonly<Record<string, readonly string[]>> {
+  const groups = Map.groupBy(mirror, ([host]) => host);
+  return Object.fromEntries(
+    [...groups].map(([host, pairs]) => [host, pairs.map(([, url]) => url)]),
+  );
+}
+
 /** Refuses the policy that asks no registry, where there is nothing to do but ask one. */
 export function refuseNever({ policy }: RegistryOptions): void {
   if (policy !== "Never") return;

@@ -8,7 +8,7 @@ import type { Command } from "./_command.ts";
 import { parseCommandLine } from "./_command_line.ts";
 import { type CommandEntry, COMMANDS } from "./_commands.ts";
 import type { ContainerOptions } from "./_container_options.ts";
-import type { CommonOptions, RegistryOptions } from "./_options.ts";
+import { type CommonOptions, mirrorsOf, type RegistryOptions } from "./_options.ts";
 import { declareCommand } from "./_program.ts";
 import { readSource } from "./_references.ts";
 import type { Session } from "./_session.ts";
@@ -79,16 +79,13 @@ interface TouchingOptions extends CommonOptions, RegistryOptions {
 }
 
 function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {
-  const { store, policy, listen, bundler, runtime, unpack, env = [], mirror = [] } = options;
+  const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
   const { output = directory } = options;
   const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
   const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd];
-  const mirrors = Map.groupBy(mirror, ([host]) => host);
   return {
     files: files.filter((file) => file !== undefined),
-    mirrors: Object.fromEntries(
-      [...mirrors].map(([host, all]) => [host, all.map(([, url]) => url)]),
-    ),
+    mirrors: mirrorsOf(options),
     variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
     ...(store === undefined ? {} : { store }),
     ...(policy === undefined ? {} : { pullPolicy: policy }),

@@ -40,8 +40,8 @@ export class BundleDirectory implements Disposable {
         await refuseOthers(path);
         const claimed = await BundleDirectory.#lock(path, true);
         if (claimed === undefined) continue;
-        await claimed.#begin(state);
         claimed.#isLent = isLent;
+        await claimed.#begin(state);
         return claimed;
       } catch (error) {
         if (
@@ -65,10 +65,20 @@ export class BundleDirectory implements Disposable {
         );
       }
       await this.empty();
-      await this.write(state);
-      await noteBundle(state.store, path);
+      await this.#announce(state);
     } catch (error) {
       this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #announce(state: BundleState): Promise<void> {
+    try {
+      await this.write(state);
+      await noteBundle(state.store, this.path);
+    } catch (error) {
+      // That of the disk, which is full, says more than any of these.
+      await this.remove().catch(() => {});
       throw error;
     }
   }
