@@ -134,12 +134,16 @@ export class Authorizer {
   ): Promise<boolean> {
     if (known !== undefined || (answer.status !== 403 && answer.status !== 404)) return false;
     if (await this.#credential(request) === undefined) return false;
-    if (this.#challenge === undefined && !this.#isPinged) {
-      using pong = await this.#options.ping?.(request);
-      this.#isPinged = true;
-      if (pong !== undefined) this.#challenge = chooseChallenge(pong);
-    }
+    this.#challenge = chooseChallenge(answer) ?? this.#challenge ?? await this.#ping(request);
     return this.#challenge !== undefined;
+  }
+
+  /** The challenge for who asks for nothing; asked for once. */
+  async #ping(request: AuthorizedRequest): Promise<Challenge | undefined> {
+    if (this.#isPinged) return undefined;
+    using pong = await this.#options.ping?.(request);
+    this.#isPinged = true;
+    return pong && chooseChallenge(pong);
   }
 
   async #obtain(

@@ -400,6 +400,19 @@ Deno.test.each([
   assertEquals(scene.registry.seen("root"), ["GET /v2/"]);
 });
 
+Deno.test("RemoteClient logs in where 403 itself has a challenge", async () => {
+  const forbidden: Fault = async (request, next) => {
+    const answer = await basicAuth(USERS)(request, next);
+    return answer.status === 401 ? { ...answer, status: 403 } : answer;
+  };
+  await using scene = makeScene([on({}, forbidden)]);
+  using client = testClient();
+
+  const { digest } = await client.resolve(scene.reference, { auth: LOGIN });
+
+  assertEquals([digest, scene.registry.seen("root")], [scene.image.descriptor.digest, []]);
+});
+
 Deno.test("RemoteClient asks a registry that is open but once whether it hides something", async () => {
   await using scene = makeScene();
   using client = testClient();
