@@ -6,12 +6,9 @@ export interface HelpedQueue extends Disposable {
   readonly files: FileQueue;
 }
 
-/** Starts the worker, and waits until it serves the queue. */
-export async function helpedQueue(): Promise<HelpedQueue> {
+/** Gives a queue to a worker, and waits until it serves it. */
+export async function helpedQueue(worker: Worker = fileWorker()): Promise<HelpedQueue> {
   const files = new FileQueue();
-  const worker = new Worker(new URL("../../store/_file_worker.ts", import.meta.url), {
-    type: "module",
-  });
   worker.postMessage(files.memory);
   const header = new QueueHeader(files.memory);
   while (!header.isServed) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -22,4 +19,8 @@ export async function helpedQueue(): Promise<HelpedQueue> {
       worker.terminate();
     },
   };
+}
+
+function fileWorker(): Worker {
+  return new Worker(new URL("../../store/_file_worker.ts", import.meta.url), { type: "module" });
 }

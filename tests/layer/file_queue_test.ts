@@ -6,7 +6,6 @@ import {
   FileQueue,
   mountTmpfs,
   openFileTree,
-  serveFiles,
   unmountTree,
 } from "../../layer/mod.ts";
 import { fromLayers } from "../_support/layer_source.ts";
@@ -173,9 +172,13 @@ Deno.test("what reads a file waits until it is filled", { ignore }, async () => 
   }
 });
 
-Deno.test("serveFiles() returns when the queue is disposed of", { ignore }, () => {
-  const files = new FileQueue();
-  files[Symbol.dispose]();
+Deno.test("serveFiles() returns when the queue is disposed of", { ignore }, async () => {
+  const worker = new Worker(new URL("./_telling_worker.ts", import.meta.url), { type: "module" });
+  const answer = new Promise((resolve) => worker.onmessage = ({ data }) => resolve(data));
+  const helped = await helpedQueue(worker);
 
-  serveFiles(files.memory);
+  helped.files[Symbol.dispose]();
+
+  assertEquals(await answer, "over");
+  helped[Symbol.dispose]();
 });
