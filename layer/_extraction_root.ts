@@ -3,7 +3,7 @@ import { resolve } from "@std/path/resolve";
 import { ExtractError } from "./errors.ts";
 import type { FileTree } from "./file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "./open_tree.ts";
-import { removeTree } from "./remove_tree.ts";
+import { emptyTree } from "./remove_tree.ts";
 
 /** The directory that layers are extracted into, made if it is not there. */
 export interface ExtractionRoot extends Disposable {
@@ -29,7 +29,7 @@ export async function openExtractionRoot(
     async discard(): Promise<void> {
       if (made === undefined) return;
       // Not by Deno.remove alone: an ordinary user may not look into all that was extracted.
-      for (const name of tree.list("")) removeTree(tree, name);
+      emptyTree(tree);
       await Deno.remove(made, { recursive: true });
     },
     [Symbol.dispose]: () => tree[Symbol.dispose](),

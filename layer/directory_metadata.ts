@@ -1,4 +1,4 @@
-import type { FileStatus, TreeEntry } from "./file_tree.ts";
+import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
 import { SELINUX_XATTR } from "./machine_xattrs.ts";
 
 /**
@@ -53,4 +53,17 @@ export function settleDirectory(
   directory.setOwner(uid, gid);
   directory.setMode(mode);
   directory.setTimes(mtime, mtimeNs);
+}
+
+/**
+ * Makes sure that an ordinary user who owns a directory can use it, until its mode is set again.
+ *
+ * @param tree The tree that it is in.
+ * @param path Where.
+ * @param status What it is like.
+ */
+export function openUpDirectory(tree: FileTree, path: string, { mode }: FileStatus): void {
+  if ((mode & 0o700) === 0o700) return;
+  using directory = tree.open(path);
+  directory.setMode(mode | 0o700);
 }

@@ -1,5 +1,5 @@
 import { openFileTree } from "../../layer/open_tree.ts";
-import { removeTree } from "../../layer/remove_tree.ts";
+import { emptyTree } from "../../layer/remove_tree.ts";
 
 /** A time that no image gives its root; where it stays, the layer has no entry for the root. */
 const UNTOUCHED = new Date(1_000);
@@ -14,7 +14,7 @@ export async function makeDraftRoot(path: string): Promise<void> {
 export async function clearDraftRoot(path: string): Promise<void> {
   {
     using tree = openFileTree(path);
-    for (const name of tree.list("")) removeTree(tree, name);
+    emptyTree(tree);
   }
   await resetMetadata(path);
 }
