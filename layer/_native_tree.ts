@@ -39,8 +39,9 @@ const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
 const DT_UNKNOWN = 0;
 const DT_DIR = 4;
-const EEXIST = 17;
 const ENOENT = 2;
+const EACCES = 13;
+const EEXIST = 17;
 const ENOTDIR = 20;
 
 /** Descriptors of directories that are kept open; the limit of a process is 1024 as a rule. */
@@ -89,12 +90,15 @@ export class NativeTree implements FileTree {
     this.#directoryFd = this.#rootFd;
     // Tells here, rather than at the first entry, that the kernel or a filter lacks the call.
     const fd = this.#openDirectory(".");
-    if (fd < 0) {
-      const error = this.#failure("openat2", "");
-      this.#calls.close(this.#rootFd);
-      throw error;
+    if (fd >= 0) {
+      this.#calls.close(fd);
+      return;
     }
-    this.#calls.close(fd);
+    const errno = libc.errno();
+    // Its owner may lack the right to search it, and give it to themselves.
+    if (errno === EACCES) return;
+    this.#calls.close(this.#rootFd);
+    throw nativeError(errno, "openat2", "");
   }
 
   status(path: string): FileStatus | undefined {
@@ -231,19 +235,13 @@ export class NativeTree implements FileTree {
   }
 
   makeLink(path: string, target: string): void {
-    const source = this.#locate(target);
-    this.#other.set(this.#name);
-    // Of the descriptors that are open the source's was used last: this does not close it.
-    const directory = this.#locate(path);
+    const [source, directory] = this.#locateBoth(target, path);
     const result = this.#calls.linkat(source, this.#other, directory, this.#name, 0);
     this.#check(result, "linkat", path);
   }
 
   rename(from: string, to: string): void {
-    const source = this.#locate(from);
-    this.#other.set(this.#name);
-    // As with links, this does not close the source's descriptor.
-    const directory = this.#locate(to);
+    const [source, directory] = this.#locateBoth(from, to);
     const result = this.#calls.renameat(source, this.#other, directory, this.#name);
     this.#check(result, "renameat", to);
     // What is open by its old path is there no more.
@@ -299,14 +297,11 @@ export class NativeTree implements FileTree {
   /** Opens the last part of a path as it is. */
   #openAt(path: string, flags: number): number {
     const directory = this.#locate(path);
-    if (path === "") this.#encode(this.#name, ".");
-    const fd = this.#calls.openat(
-      directory,
-      this.#name,
-      flags | this.#libc.abi.openNoFollow | O_CLOEXEC,
-      0,
-    );
-    return this.#check(fd, "openat", path);
+    let how = flags | O_CLOEXEC;
+    // "." would ask for the right to search it, which its owner may lack.
+    if (path === "") this.#encode(this.#name, `/proc/self/fd/${this.#rootFd}`);
+    else how |= this.#libc.abi.openNoFollow;
+    return this.#check(this.#calls.openat(directory, this.#name, how, 0), "openat", path);
   }
 
   /** The parent's descriptor; the last part of the path stands in `#name` then. */
@@ -314,6 +309,14 @@ export class NativeTree implements FileTree {
     const fd = this.#tryLocate(path);
     if (fd < 0) throw this.#failure("openat2", path);
     return fd;
+  }
+
+  /** The parents of two paths; the last part of the first one stands in `#other` then. */
+  #locateBoth(first: string, second: string): readonly [number, number] {
+    const parent = this.#locate(first);
+    this.#other.set(this.#name);
+    // Of the descriptors that are open the first one was used last: this does not close it.
+    return [parent, this.#locate(second)];
   }
 
   /** Like `#locate`, but less than 0 if a parent is missing. */

@@ -1,3 +1,4 @@
+import { openUpDirectory } from "./directory_metadata.ts";
 import { parentPath } from "./extract_path.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
@@ -51,10 +52,10 @@ export class PlainPaths implements Disposable {
   }
 
   #openUp(path: string): void {
-    const { mode = 0o700 } = this.#tree.status(path) ?? {};
-    using directory = this.#tree.open(path);
-    directory.setMode(mode | 0o700);
-    this.#opened.push({ path, mode });
+    const status = this.#tree.status(path);
+    if (status === undefined) return;
+    openUpDirectory(this.#tree, path, status);
+    this.#opened.push({ path, mode: status.mode });
   }
 
   [Symbol.dispose](): void {

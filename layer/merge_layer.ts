@@ -1,6 +1,6 @@
 import { errorCode } from "./_native_error.ts";
 import { PlainPaths } from "./_plain_paths.ts";
-import { copyDirectoryMetadata, settleDirectory } from "./directory_metadata.ts";
+import { copyDirectoryMetadata, openUpDirectory, settleDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 import { removeTree } from "./remove_tree.ts";
 import type { StagedLayer } from "./staged_layer.ts";
@@ -160,7 +160,7 @@ class LayerMerge {
   #openUp(path: string): FileStatus {
     const status = this.#tree.status(path);
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
-    if ((status.mode & 0o700) !== 0o700) setMode(this.#tree, path, status.mode | 0o700);
+    openUpDirectory(this.#tree, path, status);
     return status;
   }
 }
@@ -176,18 +176,14 @@ export function moveEntry(tree: FileTree, from: string, to: string): void {
   try {
     return tree.rename(from, to);
   } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    // A directory's ".." changes as well, which an ordinary user may not do against its mode.
+    const status = error instanceof Deno.errors.PermissionDenied ? tree.status(from) : undefined;
+    if (status?.type !== "directory") throw error;
+    openUpDirectory(tree, from, status);
+    tree.rename(from, to);
+    using entry = tree.open(to);
+    entry.setMode(status.mode);
   }
-  // A directory's ".." changes as well, which an ordinary user may not do against its mode.
-  const { mode = 0o700 } = tree.status(from) ?? {};
-  setMode(tree, from, 0o700);
-  tree.rename(from, to);
-  setMode(tree, to, mode);
-}
-
-function setMode(tree: FileTree, path: string, mode: number): void {
-  using entry = tree.open(path);
-  entry.setMode(mode);
 }
 
 function marksOf({ whiteouts }: StagedLayer): Marks {

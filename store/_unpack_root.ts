@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
-import { copyDirectoryMetadata } from "../layer/directory_metadata.ts";
+import { copyDirectoryMetadata, openUpDirectory } from "../layer/directory_metadata.ts";
 import type { TreeBackend } from "../layer/file_tree.ts";
 import { moveEntry } from "../layer/merge_layer.ts";
 import { openFileTree } from "../layer/open_tree.ts";
@@ -85,10 +85,7 @@ export class UnpackRoot implements AsyncDisposable {
     const stage = `${this.work.slice(this.path.length + 1)}/${BASE_STAGE}`;
     // An image without layers has no stage.
     const described = tree.status(stage);
-    // It may deny its owner what an image denies its own.
-    if (described !== undefined && (described.mode & 0o700) !== 0o700) {
-      await Deno.chmod(`${this.path}/${stage}`, 0o700);
-    }
+    if (described !== undefined) openUpDirectory(tree, stage, described);
     for (const name of described === undefined ? [] : tree.list(stage)) {
       moveEntry(tree, `${stage}/${name}`, name);
     }

@@ -1,34 +1,37 @@
 /**
- * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT`: becomes an ordinary user, unpacks
- * images whose layers are `DIRECTORY/IMAGE/LAYER.tar` to `DIRECTORY/IMAGE/root`, and prints what
- * failed.
+ * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT SEED`: unpacks stacks of layers into
+ * `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the same in `DIRECTORY/user`.
+ * Prints, for both, the name of the error that each unpacking ended with, if any.
  */
 import type { TreeBackend } from "../../layer/mod.ts";
 import type { RemoteImage } from "../../spec/mod.ts";
 import { ContentStore, unpackImage } from "../../store/mod.ts";
 import { becomeUser } from "../_support/become_user.ts";
+import { closedStacks } from "./_closed_stacks.ts";
 import { fakeLayers } from "./_unpack_box.ts";
 
-const [uid = "", backend = "", directory = "", count = ""] = Deno.args;
-const images = Array.from({ length: Number(count) }, (_, i) => {
-  const archives: Uint8Array[] = [];
-  for (const { name } of [...Deno.readDirSync(`${directory}/${i}`)].sort(byName)) {
-    archives.push(Deno.readFileSync(`${directory}/${i}/${name}`));
-  }
-  return { layers: fakeLayers(archives) } as unknown as RemoteImage;
-});
-becomeUser(Number(uid));
-const failures: string[] = [];
-for (const [i, image] of images.entries()) {
-  const store = await ContentStore.open(`${directory}/${i}/store`);
-  try {
-    await unpackImage(store, image, `${directory}/${i}/root`, { backend: backend as TreeBackend });
-  } catch (error) {
-    failures.push(`${i}: ${error}`);
-  }
-}
-await Deno.stdout.write(new TextEncoder().encode(JSON.stringify(failures)));
+const [uid, backend, directory, count, seed] = Deno.args;
+const stacks = closedStacks(Number(count), Number(seed));
 
-function byName(one: Deno.DirEntry, other: Deno.DirEntry): number {
-  return one.name < other.name ? -1 : 1;
+async function unpackAll(place: string): Promise<readonly string[]> {
+  const store = await ContentStore.open(`${place}/store`);
+  const errors: string[] = [];
+  for (const [i, layers] of stacks.entries()) {
+    const image = { layers: fakeLayers(layers) } as unknown as RemoteImage;
+    try {
+      await unpackImage(store, image, `${place}/${i}`, { backend: backend as TreeBackend });
+      errors.push("");
+    } catch (error) {
+      errors.push((error as Error).name);
+    }
+  }
+  return errors;
 }
+
+await Deno.mkdir(`${directory}/root`);
+await Deno.mkdir(`${directory}/user`);
+await Deno.chmod(`${directory}/user`, 0o777);
+const root = await unpackAll(`${directory}/root`);
+becomeUser(Number(uid));
+const user = await unpackAll(`${directory}/user`);
+await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({ root, user })));
