@@ -41,14 +41,20 @@ function parentsOf(path: string): string[] {
   return parts.map((_, i) => parts.slice(0, i).join("/"));
 }
 
-/** Whether a directory has all of the paths. */
+/** Whether it can be seen that a directory has all of the paths. */
 export function hasPaths(root: string, paths: readonly string[]): boolean {
-  using tree = openFileTree(root);
-  return paths.every((path) => {
-    const parents = parentsOf(path).filter((parent) => parent !== "");
-    return parents.every((parent) => tree.status(parent)?.type === "directory") &&
-      tree.status(path) !== undefined;
-  });
+  try {
+    using tree = openFileTree(root);
+    return paths.every((path) => {
+      const parents = parentsOf(path).filter((parent) => parent !== "");
+      return parents.every((parent) => tree.status(parent)?.type === "directory") &&
+        tree.status(path) !== undefined;
+    });
+  } catch (error) {
+    // An ordinary user may not look into a directory of theirs that an image closes.
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
 }
 
 /**

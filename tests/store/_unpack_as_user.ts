@@ -1,6 +1,6 @@
 /**
- * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT SEED`: unpacks stacks of layers into
- * `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the same in `DIRECTORY/user`.
+ * `deno run -A _unpack_as_user.ts UID BACKEND DIRECTORY COUNT SEED`: unpacks stacks of layers, all
+ * of them and a path, into `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the same in `DIRECTORY/user`.
  * Prints, for both, the name of the error that each unpacking ended with, if any.
  */
 import type { TreeBackend } from "../../layer/mod.ts";
@@ -16,13 +16,16 @@ const stacks = closedStacks(Number(count), Number(seed));
 async function unpackAll(place: string): Promise<readonly string[]> {
   const store = await ContentStore.open(`${place}/store`);
   const errors: string[] = [];
-  for (const [i, layers] of stacks.entries()) {
+  for (const layers of stacks) {
     const image = { layers: fakeLayers(layers) } as unknown as RemoteImage;
-    try {
-      await unpackImage(store, image, `${place}/${i}`, { backend: backend as TreeBackend });
-      errors.push("");
-    } catch (error) {
-      errors.push((error as Error).name);
+    for (const paths of [undefined, ["a/b"]]) {
+      const options = { backend: backend as TreeBackend, ...(paths && { paths }) };
+      try {
+        await unpackImage(store, image, `${place}/${errors.length}`, options);
+        errors.push("");
+      } catch (error) {
+        errors.push((error as Error).name);
+      }
     }
   }
   return errors;
