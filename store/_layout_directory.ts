@@ -91,6 +91,8 @@ export async function ensureLayout(
   for (const name of DIRECTORIES) await Deno.mkdir(`${path}/${name}`, { recursive: true });
   if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   using _lock = await lockFile(lockPath, options);
+  // Whoever held the lock may have done it.
+  if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   await syncDirectory(`${path}/blobs`);
   const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
   await replaceFile(path, "oci-layout", new TextEncoder().encode(text));
