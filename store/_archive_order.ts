@@ -6,15 +6,17 @@ import { tarHeader, type TarHeaderInput } from "../layer/tar_writer.ts";
 
 /**
  * Writes the headers of an archive so that whoever extracts it in one pass gets it right: a
- * directory before what is in it; and once more at the end if something came into it after
- * something else had come, as that changes its time.
+ * directory before what is in it, whenever that is gone on with, as GNU tar settles what it has
+ * left; and those once more at the end, for who sets times as they come.
  */
 export class ArchiveOrder {
   readonly #tree: MemoryTree;
-  /** How far the directories are that have been written, by their numbers in the tree. */
-  readonly #stages = new Map<number, "open" | "left" | "late">();
+  /** The numbers in the tree of the directories that have been written. */
+  readonly #written = new Set<number>();
+  /** Of those that something came into after something else had come. */
+  readonly #late = new Set<number>();
   /** The way to where the last entry is, from the top. */
-  readonly #way: { readonly path: string; readonly ino: number }[] = [];
+  readonly #way: string[] = [];
 
   constructor(tree: MemoryTree) {
     this.#tree = tree;
@@ -48,35 +50,31 @@ export class ArchiveOrder {
   /** The directories that nothing has come into, and those whose times have to be set again. */
   *finish(): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (const { path, isEmpty } of this.#tree.directories()) {
-      if (this.#stages.has(this.#statusOf(path).ino)) continue;
+      if (this.#written.has(this.#statusOf(path).ino)) continue;
       // An empty one is left as soon as it is written, so nothing need be known of it.
       yield* this.#open(isEmpty ? parentPath(path) : path);
       if (isEmpty) yield this.#header(path);
     }
-    if (!this.#stages.values().some((stage) => stage === "late")) return;
+    if (this.#late.size === 0) return;
     for (const { path } of this.#tree.directories()) {
-      if (this.#stages.get(this.#statusOf(path).ino) === "late") yield this.#header(path);
+      if (this.#late.has(this.#statusOf(path).ino)) yield this.#header(path);
     }
   }
 
-  /** Goes to a directory: the headers of those on the way that have not been written. */
+  /** Goes to a directory: the headers of those on the way. */
   *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (let last = this.#way.at(-1); last !== undefined; last = this.#way.at(-1)) {
-      if (isWithin(directory, last.path)) break;
+      if (isWithin(directory, last)) break;
       this.#way.pop();
-      // An extractor has given it its times.
-      if (this.#stages.get(last.ino) === "open") this.#stages.set(last.ino, "left");
     }
-    let path = this.#way.at(-1)?.path ?? "";
+    let path = this.#way.at(-1) ?? "";
     const rest = path === "" ? directory : directory.slice(path.length + 1);
     for (const name of rest === "" ? [] : rest.split("/")) {
       path += path === "" ? name : `/${name}`;
       const { ino } = this.#statusOf(path);
-      this.#way.push({ path, ino });
-      const stage = this.#stages.get(ino);
-      if (stage === "left") this.#stages.set(ino, "late");
-      if (stage !== undefined) continue;
-      this.#stages.set(ino, "open");
+      this.#way.push(path);
+      if (this.#written.has(ino)) this.#late.add(ino);
+      this.#written.add(ino);
       yield this.#header(path);
     }
   }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { RemoteImage } from "../../spec/mod.ts";
 import { exportImage } from "../../store/mod.ts";
 import { run } from "../_support/process.ts";
-import { noise, sparse, tar } from "../_support/tar.ts";
+import { dir, file, noise, sparse, symlink, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { fakeLayers, makeUnpackBox } from "../store/_unpack_box.ts";
 
@@ -37,3 +37,24 @@ Deno.test.each(["tar", "bsdtar"])("%s extracts the sparse files of exportImage()
     { numRuns: 50 },
   );
 });
+
+Deno.test.each(["tar", "bsdtar"])(
+  "%s keeps the times of directories that are gone back to",
+  async (peer) => {
+    await using box = await makeUnpackBox();
+    await using temp = await makeTempDir();
+    const layers = [
+      tar(dir("a", { mtime: 7 }), file("a/f", ""), dir("b", { mtime: 8 }), file("b/f", "")),
+      // GNU tar makes such links when all else is done, and an empty file until then.
+      tar(dir("a", { mtime: 9 }), symlink("a/link", "/b/f")),
+    ];
+    const image = { layers: fakeLayers(layers) } as unknown as RemoteImage;
+
+    const archive = await new Response(exportImage(box.store, image)).bytes();
+    const { code, stderr } = await run(peer, ["-xf", "-", "-C", temp.path], { stdin: archive });
+
+    assertEquals([code, stderr], [0, ""]);
+    const seconds = async (name: string) => (await Deno.stat(temp.join(name))).mtime?.getTime();
+    assertEquals([await seconds("a"), await seconds("b")], [9000, 8000]);
+  },
+);
