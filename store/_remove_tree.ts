@@ -8,17 +8,17 @@ export async function removeTree(path: string): Promise<void> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    await openUp(path);
-    await Deno.remove(path, { recursive: true });
+    await removeContent(path);
+    await Deno.remove(path);
   }
 }
 
-/** Lets the owner read and change a directory and those in it. */
-async function openUp(path: string): Promise<void> {
-  await Deno.chmod(path, 0o700);
-  for await (const { name, isDirectory } of Deno.readDir(path)) {
-    if (isDirectory) await openUp(`${path}/${name}`);
-  }
+/** By a tree, which knows names that are not UTF-8, and is loaded by those who need it. */
+async function removeContent(path: string): Promise<void> {
+  const { openFileTree } = await import("../layer/open_tree.ts");
+  const { emptyTree } = await import("../layer/remove_tree.ts");
+  using tree = openFileTree(path);
+  emptyTree(tree);
 }
 
 /** Removes a file; nothing if it is not there. */
