@@ -23,10 +23,7 @@ export async function forgetBundle(store: string, path: string): Promise<void> {
 export async function* bundlesOf(store: string): AsyncGenerator<BundleState, void, void> {
   const containers = `${store}/containers`;
   for (const name of await namesIn(containers)) {
-    const path = name.startsWith("@")
-      ? (await Deno.readTextFile(`${containers}/${name}`)).replace(/\n$/, "")
-      : `${containers}/${name}`;
-    const state = await readState(path);
+    const state = await readState(`${containers}/${name}`, name.startsWith("@"));
     if (state !== undefined) yield state;
   }
 }
@@ -40,15 +37,17 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-async function readState(bundle: string): Promise<BundleState | undefined> {
+async function readState(path: string, isNote: boolean): Promise<BundleState | undefined> {
   try {
+    const bundle = isNote ? (await Deno.readTextFile(path)).replace(/\n$/, "") : path;
     const state: unknown = JSON.parse(await Deno.readTextFile(`${bundle}/${STATE}`));
     return (state as Partial<BundleState> | null)?.ociBundle === 1
       ? state as BundleState
       : undefined;
   } catch (error) {
     const isGone = error instanceof Deno.errors.NotFound || error instanceof SyntaxError;
-    // One that is being begun has said nothing yet, and needs nothing yet.
+    // One that is being begun has said nothing yet, and needs nothing yet; one that is being
+    // removed takes its note with it, and needs nothing any more.
     if (isGone || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }

@@ -47,6 +47,15 @@ Deno.test("pruneLayers() keeps the layers of bundles, wherever they are", { igno
   assertEquals(await test.list("chains"), []);
 });
 
+Deno.test("pruneLayers() passes over a bundle that is removed meanwhile", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/containers`, { recursive: true });
+  // As it is for who has listed the notes and then reads one that is gone.
+  await Deno.symlink("gone", `${test.path}/containers/@0123456789abcdef`);
+
+  assertEquals((await pruneLayers(test.store, [])).removed, []);
+});
+
 Deno.test("pruneLayers() removes uncompressed layers", async () => {
   await using test = await makeStore();
   const kept = await storeBuilt(test.store, { layers: [BASE] });
