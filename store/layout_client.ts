@@ -37,7 +37,7 @@ export type LayoutSource = Omit<LayoutLocation, "transport">;
 export class LayoutClient implements ImageClient {
   /**
    * What the image is called in a store: its full name if the layout has one, else
-   * `localhost/DIRECTORY:NAME`, as podman calls it.
+   * `localhost/NAME:TAG` if it has that, else `localhost/DIRECTORY:NAME`, as podman calls it.
    */
   readonly reference: Reference;
   readonly #layout: ContentStore;
@@ -157,25 +157,27 @@ function namesOf({ annotations = {} }: Descriptor): readonly string[] {
 function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Reference {
   const { path, name, digest } = source;
   const [entry] = entries;
-  const names = entry === undefined ? [] : namesOf(entry);
-  for (const candidate of [...names, name]) {
-    const reference = fullReference(candidate);
+  const names = [...entry === undefined ? [] : namesOf(entry), ...name === undefined ? [] : [name]];
+  for (const text of names) {
+    const reference = tryReference(text);
+    // A name that says where it comes from, rather than a word that could be read as one.
+    if (reference !== undefined && formatReference(reference) === text) return reference;
+  }
+  for (const text of names) {
+    // Such as "alpine:3.20": of which registry that is, the layout does not say.
+    const reference = /[:/]/.test(text) ? tryReference(`localhost/${text}`) : undefined;
     if (reference !== undefined) return reference;
   }
-  const [tag] = [...names.toReversed(), name]
-    .filter((text) => text !== undefined && /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
+  const tag = names.findLast((text) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
   const version = isDigest(digest) ? { digest } : { tag: tag ?? "latest" };
   return { registry: "localhost", repository: repositoryOf(path), ...version };
 }
 
-/** A name that says where it comes from, rather than a word that could be read as one. */
-function fullReference(name: string | undefined): Reference | undefined {
-  if (name === undefined) return undefined;
+/** A layout may hold any text as a name. */
+function tryReference(text: string): Reference | undefined {
   try {
-    const reference = parseReference(name);
-    return formatReference(reference) === name ? reference : undefined;
+    return parseReference(text);
   } catch {
-    // A layout may hold any text as a name.
     return undefined;
   }
 }

@@ -60,6 +60,8 @@ Deno.test.each([
   { name: "docker.io/library/alpine:3", reference: "docker.io/library/alpine:3" },
   { name: "3.20", reference: "localhost/my-layout:3.20" },
   { name: "alpine", reference: "localhost/my-layout:alpine" },
+  { name: "alpine:3.20", reference: "localhost/alpine:3.20" },
+  { name: "team/app", reference: "localhost/team/app:latest" },
   { name: "a b", reference: "localhost/my-layout:latest" },
   { name: undefined, reference: "localhost/my-layout:latest" },
 ])("LayoutClient calls an image named $name $reference", async ({ name, reference }) => {
