@@ -71,6 +71,10 @@ export class ImageFiles {
    * Finds a file: the layers are looked through from the top one on, and the first that has it,
    * or hides it, ends the search. Links in the path are followed inside the image.
    *
+   * That layer is taken at its word. One that does not describe the directories it goes through
+   * could, over a link of a lower layer, come to something else; {@linkcode ImageFiles.list} and
+   * {@linkcode ImageFiles.tree} know.
+   *
    * @param path Its path.
    * @param followLast Whether a link at the end of the path is followed.
    * @returns The file, or `undefined` if the image has none there.
