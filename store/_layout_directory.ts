@@ -4,8 +4,10 @@ import { StoreError } from "./errors.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
-/** What a store may hold that was killed before it had its `oci-layout`. */
+/** What a store may hold that does not have its `oci-layout` yet, or never got it. */
 const OWN_NAMES = new Set([
+  ".overlay-trial",
+  ".overlay-trial.lock",
   "blobs",
   "chains",
   "containers",

@@ -64,7 +64,9 @@ Deno.test("ContentStore.open() refuses a file", async () => {
 Deno.test("ContentStore.open() accepts what a process that was killed had begun", async () => {
   await using directory = await makeTempDir();
   await Deno.mkdir(directory.join("blobs"));
-  await write(directory.path, "oci-layout.tmp", "");
+  for (const name of ["oci-layout.tmp", ".overlay-trial.lock"]) {
+    await write(directory.path, name, "");
+  }
 
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);
