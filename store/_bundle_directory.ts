@@ -28,10 +28,10 @@ export class BundleDirectory implements Disposable {
   }
 
   /**
-   * Takes a directory for a new bundle. It is made if it is not there. What a process that was
-   * killed has left of a bundle is removed; a complete bundle is not touched.
+   * Takes a directory for a new bundle: one that is empty, that is made as it is not there, or that
+   * has what a process that was killed has left of a bundle.
    */
-  static async claim(directory: string, state: BundleState): Promise<BundleDirectory> {
+  static async claim(directory: string): Promise<BundleDirectory> {
     const isLent = lstatIfAny(directory) !== undefined;
     for (let attempt = 1;; attempt++) {
       try {
@@ -41,7 +41,10 @@ export class BundleDirectory implements Disposable {
         const claimed = await BundleDirectory.#lock(path, true);
         if (claimed === undefined) continue;
         claimed.#isLent = isLent;
-        await claimed.#begin(state);
+        using unwanted = new DisposableStack();
+        unwanted.use(claimed);
+        await claimed.#refuseTaken();
+        unwanted.move();
         return claimed;
       } catch (error) {
         if (
@@ -53,34 +56,23 @@ export class BundleDirectory implements Disposable {
     }
   }
 
-  async #begin(state: BundleState): Promise<void> {
+  /** Refuses a directory that has a complete bundle, or something else under a bundle's name. */
+  async #refuseTaken(): Promise<void> {
     const { path } = this;
-    try {
-      if (!await this.#isOurs()) throw notEmpty(path);
-      if (lstatIfAny(`${path}/${CONFIG}`) !== undefined) {
-        throw new BundleError(
-          `Cannot make a bundle in "${path}": there is one already; ` +
-            "choose another name, or remove it before",
-          path,
-        );
-      }
-      await this.empty();
-      await this.#announce(state);
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
+    if (!await this.#isOurs()) throw notEmpty(path);
+    if (!isComplete(path)) return;
+    throw new BundleError(
+      `Cannot make a bundle in "${path}": there is one already; ` +
+        "choose another name, or remove it before",
+      path,
+    );
   }
 
-  async #announce(state: BundleState): Promise<void> {
-    try {
-      await this.write(state);
-      await noteBundle(state.store, this.path);
-    } catch (error) {
-      // That of the disk, which is full, says more than any of these.
-      await this.remove().catch(() => {});
-      throw error;
-    }
+  /** Begins the bundle: removes what is left of another, and writes down what this one is. */
+  async begin(state: BundleState): Promise<void> {
+    await this.empty();
+    await this.write(state);
+    await noteBundle(state.store, this.path);
   }
 
   /** Opens a bundle to remove it; `undefined` if it is gone. */
@@ -101,6 +93,17 @@ export class BundleDirectory implements Disposable {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
+  }
+
+  /** Opens what there is of a bundle if that is not all of one. */
+  static async openIncomplete(directory: string): Promise<BundleDirectory | undefined> {
+    // Without a lock at first: most are complete.
+    if (isComplete(directory)) return undefined;
+    using stack = new DisposableStack();
+    const opened = stack.use(await BundleDirectory.open(directory));
+    if (isComplete(directory)) return undefined;
+    stack.move();
+    return opened;
   }
 
   /** The lock of a directory; `undefined` if it changed hands meanwhile. */
@@ -198,13 +201,24 @@ export class BundleDirectory implements Disposable {
     const { store } = await this.#read() ?? {};
     if (store !== undefined) await forgetBundle(store, this.path);
     await removeIfAny(`${this.path}/${STATE}`);
-    if (!this.#isLent) await Deno.remove(this.path);
+    if (this.#isLent) return;
+    try {
+      await Deno.remove(this.path);
+    } catch (error) {
+      // Somebody else begins a bundle in it, just now.
+      if ((error as { readonly code?: unknown }).code !== "ENOTEMPTY") throw error;
+    }
   }
 
   /** Gives up the lock. */
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/** Whether there is what is written last. */
+function isComplete(path: string): boolean {
+  return lstatIfAny(`${path}/${CONFIG}`) !== undefined;
 }
 
 /**
@@ -223,10 +237,8 @@ async function makePrivate(directory: string): Promise<void> {
 
 /** Refuses a directory that holds anything, unless that may be a bundle. */
 async function refuseOthers(path: string): Promise<void> {
-  for await (const _ of Deno.readDir(path)) {
-    if (lstatIfAny(`${path}/${STATE}`) === undefined) throw notEmpty(path);
-    return;
-  }
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  if (names.length > 0 && !names.includes(STATE)) throw notEmpty(path);
 }
 
 async function isOnly(path: string, only: string): Promise<boolean> {

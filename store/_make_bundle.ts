@@ -3,6 +3,7 @@ import type { SpecOption } from "../spec/spec_option.ts";
 import { writeBundleConfig } from "./_bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import type { BundleState } from "./_bundle_state.ts";
+import { removeDeadBundles } from "./_remove_dead_bundles.ts";
 import type { Bundle, BundleKind } from "./bundle.ts";
 import type { Image } from "./image.ts";
 import { removeBundle } from "./remove_bundle.ts";
@@ -33,14 +34,16 @@ export interface BundlePlan {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Makes a bundle, or nothing. */
+/** Makes a bundle, or nothing; what killed processes have left of others makes way. */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   const { image, kind, onWarning } = plan;
   const store = resolve(plan.store);
   const state: BundleState = { ociBundle: 1, kind, image: image.digest, store, layers: [] };
-  using claimed = await BundleDirectory.claim(plan.directory, state);
+  await removeDeadBundles(store);
+  using claimed = await BundleDirectory.claim(plan.directory);
   const { path } = claimed;
   try {
+    await claimed.begin(state);
     await plan.fill(path, (layers) => claimed.write({ ...state, layers }));
     await writeBundleConfig(path, image, plan.options);
   } catch (error) {

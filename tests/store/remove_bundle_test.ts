@@ -1,4 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { BundleDirectory } from "../../store/_bundle_directory.ts";
 import { BundleError, removeBundle, UncompressedBundler } from "../../store/mod.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { BASE, makeStore } from "./_bundling.ts";
@@ -85,6 +87,46 @@ Deno.test("removeBundle() goes on where another was killed", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
+Deno.test("a bundler removes what a killed process left under another name", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  const bundler = new UncompressedBundler(test.store);
+  const [dead, busy, complete] = [
+    await bundler.bundle(image, "dead"),
+    await bundler.bundle(image, "busy"),
+    await bundler.bundle(image, "complete"),
+  ];
+  for (const { path } of [dead, busy]) await Deno.remove(`${path}/config.json`);
+  using lock = await Deno.open(`${busy.path}/oci-bundle.json`, { read: true, write: true });
+  await lock.lock(true);
+
+  const made = await bundler.bundle(image, "made");
+
+  assertEquals(await test.list("containers"), ["busy", "complete", "made"]);
+  lock.unlockSync();
+  for (const bundle of [complete, made, busy]) await bundle.cleanup();
+  assertEquals(await test.list("containers"), []);
+});
+
+Deno.test("a directory that is made and removed at once is never anything else", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("bundle");
+  const errors = new Set<string>();
+
+  await Promise.all(Array.from({ length: 6 }, async () => {
+    for (let i = 0; i < 200; i++) {
+      try {
+        using claimed = await BundleDirectory.claim(path);
+        await claimed.remove();
+      } catch (error) {
+        errors.add((error as Error).message);
+      }
+    }
+  }));
+
+  assertEquals([...errors].filter((message) => !message.includes("just now")), []);
+});
+
 Deno.test("a bundle that is elsewhere is noted in the store while it is there", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
@@ -106,4 +148,16 @@ Deno.test("a bundle is its owner's alone", { ignore: Deno.build.os === "windows"
   await using bundle = await new UncompressedBundler(test.store).bundle(image, "a");
 
   assertEquals((await Deno.stat(bundle.path)).mode, 0o40700);
+});
+
+Deno.test("a bundle that cannot be begun leaves nothing", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  await Deno.symlink("nowhere", `${test.path}/containers`);
+  const path = test.directory.join("elsewhere");
+
+  const making = new UncompressedBundler(test.store).bundleIn(path, image);
+
+  await assertRejects(() => making);
+  assertEquals(await exists(path), false);
 });
