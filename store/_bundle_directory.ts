@@ -95,10 +95,10 @@ export class BundleDirectory implements Disposable {
     }
   }
 
-  /** Opens what there is of a bundle if that is not all of one. */
+  /** Opens what there is of a bundle if that is not all of one, and nobody is about to make it. */
   static async openIncomplete(directory: string): Promise<BundleDirectory | undefined> {
-    // Without a lock at first: most are complete.
-    if (isComplete(directory)) return undefined;
+    // A file that is new is not locked yet, but it is once it says something.
+    if (isComplete(directory) || !lstatIfAny(`${directory}/${STATE}`)?.size) return undefined;
     using stack = new DisposableStack();
     const opened = stack.use(await BundleDirectory.open(directory));
     if (isComplete(directory)) return undefined;

@@ -28,7 +28,8 @@ export async function* bundlesOf(store: string): AsyncGenerator<BundleState, voi
   }
 }
 
-async function namesIn(directory: string): Promise<readonly string[]> {
+/** The names in a directory; none if it is not there. */
+export async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
   } catch (error) {

@@ -1,33 +1,24 @@
 import { BundleDirectory } from "./_bundle_directory.ts";
-import { BundleError } from "./errors.ts";
+import { namesIn } from "./_bundle_notes.ts";
+
+/** Ends a name that does not come again, as each "oci run" has one. */
+const UNIQUE = /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Removes what killed processes have left of bundles of a store: those that are not complete and
- * that nobody makes or removes just now. Nobody else would, as most have names that do not come
- * again. What cannot be removed, as it is another user's, stays.
+ * Removes what killed processes have left of bundles of a store that were not complete, where
+ * nobody else would: what has a name that comes again is removed by who wants that name.
  *
  * @param store The directory of the store.
  */
 export async function removeDeadBundles(store: string): Promise<void> {
   const containers = `${store}/containers`;
-  for (const name of await directoriesIn(containers)) {
+  for (const name of await namesIn(containers)) {
+    if (!UNIQUE.test(name)) continue;
     try {
       using bundle = await BundleDirectory.openIncomplete(`${containers}/${name}`);
       await bundle?.remove();
-    } catch (error) {
-      const isOthers = error instanceof BundleError ||
-        error instanceof Deno.errors.PermissionDenied;
-      if (!isOthers) throw error;
+    } catch {
+      // It is another user's, or made or removed just now; no reason not to make a new one.
     }
-  }
-}
-
-async function directoriesIn(path: string): Promise<readonly string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
+import { basename } from "@std/path";
 import { BundleDirectory } from "../../store/_bundle_directory.ts";
 import { BundleError, removeBundle, UncompressedBundler } from "../../store/mod.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -87,25 +88,27 @@ Deno.test("removeBundle() goes on where another was killed", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("a bundler removes what a killed process left under another name", async () => {
+Deno.test("a bundler removes what a killed process left under a name of its own", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new UncompressedBundler(test.store);
-  const [dead, busy, complete] = [
-    await bundler.bundle(image, "dead"),
-    await bundler.bundle(image, "busy"),
-    await bundler.bundle(image, "complete"),
+  const make = async (id: string) => (await bundler.bundle(image, id)).path;
+  const makeUnique = (name: string) => make(`${name}-${crypto.randomUUID()}`);
+  const [dead, busy, begun] = [
+    await makeUnique("dead"),
+    await makeUnique("busy"),
+    await makeUnique("begun"),
   ];
-  for (const { path } of [dead, busy]) await Deno.remove(`${path}/config.json`);
-  using lock = await Deno.open(`${busy.path}/oci-bundle.json`, { read: true, write: true });
+  const [complete, named] = [await makeUnique("complete"), await make("named")];
+  for (const path of [dead, busy, begun, named]) await Deno.remove(`${path}/config.json`);
+  await Deno.writeTextFile(`${begun}/oci-bundle.json`, "");
+  using lock = await Deno.open(`${busy}/oci-bundle.json`, { read: true, write: true });
   await lock.lock(true);
 
-  const made = await bundler.bundle(image, "made");
+  const made = await make("made");
 
-  assertEquals(await test.list("containers"), ["busy", "complete", "made"]);
-  lock.unlockSync();
-  for (const bundle of [complete, made, busy]) await bundle.cleanup();
-  assertEquals(await test.list("containers"), []);
+  const left = [begun, busy, complete, made, named].map((path) => basename(path));
+  assertEquals(await test.list("containers"), left);
 });
 
 Deno.test("a directory that is made and removed at once is never anything else", async () => {
