@@ -1,5 +1,6 @@
 import { digestHex, digestOf } from "../spec/digest.ts";
 import { type BundleState, STATE } from "./_bundle_state.ts";
+import { namesIn } from "./_names_in.ts";
 import { removeIfAny } from "./_remove_tree.ts";
 
 /**
@@ -25,16 +26,6 @@ export async function* bundlesOf(store: string): AsyncGenerator<BundleState, voi
   for (const name of await namesIn(containers)) {
     const state = await readState(`${containers}/${name}`, name.startsWith("@"));
     if (state !== undefined) yield state;
-  }
-}
-
-/** The names in a directory; none if it is not there. */
-export async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
   }
 }
 

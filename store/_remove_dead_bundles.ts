@@ -1,5 +1,5 @@
 import { BundleDirectory } from "./_bundle_directory.ts";
-import { namesIn } from "./_bundle_notes.ts";
+import { namesIn } from "./_names_in.ts";
 
 /** Ends a name that does not come again, as each "oci run" has one. */
 const UNIQUE = /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

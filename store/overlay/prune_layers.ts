@@ -3,6 +3,7 @@ import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { bundlesOf } from "../_bundle_notes.ts";
 import { lockLayers } from "../_layer_lock.ts";
+import { namesIn } from "../_names_in.ts";
 import { removeTree } from "../_remove_tree.ts";
 import { unmountAll } from "../_unmount.ts";
 import type { ContentStore } from "../content_store.ts";
@@ -82,7 +83,7 @@ async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<re
   for await (const { layers } of bundlesOf(root)) for (const name of layers) used.add(name);
   const directory = `${root}/chains`;
   const unused: string[] = [];
-  for (const file of (await list(directory)).toSorted()) {
+  for (const file of (await namesIn(directory)).toSorted()) {
     const name = NAME.exec(file)?.[1];
     if (name !== undefined && used.has(name)) continue;
     const digest = name === undefined
@@ -110,26 +111,17 @@ async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<
   );
   const unused: string[] = [];
   for (const algorithm of ["sha256", "sha512"]) {
-    for (const name of await list(`${root}/tarballs/${algorithm}`)) {
+    for (const name of await namesIn(`${root}/tarballs/${algorithm}`)) {
       if (!files.has(`${algorithm}/${name}`)) unused.push(`${root}/tarballs/${algorithm}/${name}`);
     }
   }
   return unused;
 }
 
-async function list(directory: string): Promise<readonly string[]> {
-  try {
-    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** Likewise; of a directory whose mode keeps its owner out, nothing is counted. */
+/** The names in a directory; none if its mode keeps its owner out: nothing of it is counted. */
 async function listIfAllowed(directory: string): Promise<readonly string[]> {
   try {
-    return await list(directory);
+    return await namesIn(directory);
   } catch (error) {
     if (error instanceof Deno.errors.PermissionDenied) return [];
     throw error;

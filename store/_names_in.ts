@@ -1,0 +1,9 @@
+/** The names in a directory; none if it is not there. */
+export async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
