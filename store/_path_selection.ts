@@ -1,7 +1,7 @@
 import { ExtractError } from "../layer/errors.ts";
 import { cleanPath, parentPath } from "../layer/extract_path.ts";
 import type { ExtractHandler } from "../layer/extractor.ts";
-import type { FileTree } from "../layer/file_tree.ts";
+import type { MemoryTree } from "../layer/memory_tree.ts";
 import { openFileTree } from "../layer/open_tree.ts";
 import { removeTree } from "../layer/remove_tree.ts";
 import { parseWhiteout } from "../layer/whiteout.ts";
@@ -63,7 +63,7 @@ export function hasPaths(root: string, paths: readonly string[]): boolean {
  *
  * @throws {UnpackError} If one of the paths is not there.
  */
-export function retainPaths(tree: FileTree, paths: readonly string[]): void {
+export function retainPaths(tree: MemoryTree, paths: readonly string[]): void {
   const whole = new Set<string>();
   const kept = new Set<string>();
   for (const path of paths) {
@@ -81,21 +81,15 @@ export function retainPaths(tree: FileTree, paths: readonly string[]): void {
 }
 
 function prune(
-  tree: FileTree,
+  tree: MemoryTree,
   directory: string,
   whole: ReadonlySet<string>,
   kept: ReadonlySet<string>,
 ): void {
-  const status = tree.status(directory);
-  if (status === undefined) return;
-  using entry = tree.open(directory);
-  entry.setMode(status.mode | 0o700);
   for (const name of tree.list(directory)) {
     const path = directory === "" ? name : `${directory}/${name}`;
     if (whole.has(path)) continue;
     if (!kept.has(path)) removeTree(tree, path);
     else if (tree.status(path)?.type === "directory") prune(tree, path, whole, kept);
   }
-  entry.setMode(status.mode);
-  entry.setTimes(status.mtime, status.mtimeNs);
 }
