@@ -15,8 +15,10 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image.ts";
 /** What holds for each layer does not for an archive of them all, which is made here. */
 const OWN_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
 
-/** What {@linkcode unpackFlattened} did. */
-export interface FlattenedReport extends UnpackReport {
+/** What was done for an image. */
+export interface UnpackResult {
+  /** For its user. */
+  readonly report: UnpackReport;
   /** Whether a layer says what the root is. */
   readonly hasRoot: boolean;
 }
@@ -35,7 +37,7 @@ export async function unpackFlattened(
   directory: string,
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
-): Promise<FlattenedReport> {
+): Promise<UnpackResult> {
   const { signal, onWarning } = options;
   const stageOptions = pickStageOptions(options);
   const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
@@ -72,5 +74,5 @@ export async function unpackFlattened(
     ...common,
   });
   const { entries, bytes } = extractor.report();
-  return { entries, bytes, skipped, skippedCount, hasRoot };
+  return { report: { entries, bytes, skipped, skippedCount }, hasRoot };
 }

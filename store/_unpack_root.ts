@@ -79,20 +79,29 @@ export class UnpackRoot implements AsyncDisposable {
     }
   }
 
+  /** Where the base is extracted, and the layers above it are put over it. */
+  get base(): string {
+    return `${this.work}/${BASE_STAGE}`;
+  }
+
+  /** Makes that directory, for who does without stages. */
+  async makeBase(): Promise<string> {
+    await Deno.mkdir(this.base, { mode: 0o700 });
+    return this.base;
+  }
+
   /** Moves the stage of the base, with all layers in it, to where it is to be. */
   async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
     using tree = openFileTree(this.path, { backend });
-    const stage = `${this.work.slice(this.path.length + 1)}/${BASE_STAGE}`;
+    const stage = this.base.slice(this.path.length + 1);
     // An image without layers has no stage.
     const described = tree.status(stage);
-    if (described !== undefined) openUpDirectory(tree, stage, described);
-    for (const name of described === undefined ? [] : tree.list(stage)) {
-      moveEntry(tree, `${stage}/${name}`, name);
-    }
     using root = tree.open("");
-    if (described !== undefined && describesRoot) {
+    if (described !== undefined) {
+      openUpDirectory(tree, stage, described);
+      for (const name of tree.list(stage)) moveEntry(tree, `${stage}/${name}`, name);
       using model = tree.open(stage);
-      copyDirectoryMetadata(model, root, described);
+      if (describesRoot) copyDirectoryMetadata(model, root, described);
     }
     this.#isPublished = true;
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};

@@ -10,9 +10,10 @@ import type { TarLimits } from "../layer/tar_limits.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { defaultOwnership } from "./_default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { BASE_STAGE, pickStageOptions, type StageResult } from "./_layer_stage.ts";
+import { pickStageOptions, type StageResult } from "./_layer_stage.ts";
 import { hasPaths } from "./_path_selection.ts";
 import { StageWorkers } from "./_stage_workers.ts";
+import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { LayerListener } from "./layer_listener.ts";
@@ -142,17 +143,18 @@ export async function unpackImage(
   const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
   const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
-  const results = root.isEmpty ? await extractAll(store, image, root, paths, options) : undefined;
-  if (results !== undefined) {
-    await root.publish(results.some(({ hasRoot }) => hasRoot), options.backend);
-    return sumUp(results);
+  const flatten = async (place: string) => {
+    const { unpackFlattened } = await import("./_unpack_flattened.ts");
+    return await unpackFlattened(store, image, place, paths, options);
+  };
+  if (!root.isEmpty) {
+    const { report } = await flatten(root.path);
+    root.keep();
+    return report;
   }
-  const { unpackFlattened } = await import("./_unpack_flattened.ts");
-  const place = root.isEmpty ? `${root.work}/${BASE_STAGE}` : root.path;
-  if (root.isEmpty) await Deno.mkdir(place, { mode: 0o700 });
-  const { hasRoot, ...report } = await unpackFlattened(store, image, place, paths, options);
-  if (root.isEmpty) await root.publish(hasRoot, options.backend);
-  else root.keep();
+  const { report, hasRoot } = await extractAll(store, image, root, paths, options) ??
+    await flatten(await root.makeBase());
+  await root.publish(hasRoot, options.backend);
   return report;
 }
 
@@ -180,7 +182,7 @@ async function extractAll(
   root: UnpackRoot,
   paths: readonly string[] | undefined,
   options: ChosenOptions,
-): Promise<readonly StageResult[] | undefined> {
+): Promise<UnpackResult | undefined> {
   using workers = StageWorkers.for(image, options.jobs);
   const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
   const unpacking = new ImageUnpacking(store, image, options);
@@ -190,7 +192,7 @@ async function extractAll(
       stageOptions,
       (plan, listener) => workers.open(plan, listener),
     );
-    if (paths === undefined || hasPaths(`${root.work}/${BASE_STAGE}`, paths)) return results;
+    if (paths === undefined || hasPaths(root.base, paths)) return sumUp(results);
   } catch (error) {
     if (paths === undefined || !(error instanceof ExtractError)) throw error;
   }
@@ -199,14 +201,15 @@ async function extractAll(
   return undefined;
 }
 
-function sumUp(results: readonly StageResult[]): UnpackReport {
+function sumUp(results: readonly StageResult[]): UnpackResult {
   const sum = (of: (result: StageResult) => number) => {
     return results.reduce((total, result) => total + of(result), 0);
   };
-  return {
+  const report = {
     entries: sum(({ report }) => report.entries),
     bytes: sum(({ report }) => report.bytes),
     skipped: results.flatMap(({ report }) => report.skipped).slice(0, MAX_SKIPPED),
     skippedCount: sum(({ report }) => report.skippedCount),
   };
+  return { report, hasRoot: results.some(({ hasRoot }) => hasRoot) };
 }
