@@ -1,4 +1,5 @@
 import { NameTable } from "./_name_table.ts";
+import { openUpDirectory } from "./directory_metadata.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 /** What a directory gets when nothing is made in it any more. */
@@ -243,19 +244,14 @@ export class DirectoryTree {
   /** A directory of a lower layer. */
   #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
     const directory = new Directory(path, parent, ++this.#count, false, status);
-    const { mode } = status;
-    if ((mode & 0o700) !== 0o700) {
-      // An ordinary user could not look into it or change it. The mode comes back at the end.
-      directory.isModeDue = this.#openUp(path, mode | 0o700);
-    }
+    // An ordinary user could not look into it or change it. The mode comes back at the end.
+    directory.isModeDue = this.#openUp(path, status);
     return directory;
   }
 
-  #openUp(path: string, mode: number): boolean {
+  #openUp(path: string, status: FileStatus): boolean {
     try {
-      using entry = this.#tree.open(path);
-      entry.setMode(mode);
-      return true;
+      return openUpDirectory(this.#tree, path, status);
     } catch (error) {
       // Somebody else's directory: what needs more than its mode allows will say so.
       if (error instanceof Deno.errors.PermissionDenied) return false;

@@ -61,9 +61,11 @@ export function settleDirectory(
  * @param tree The tree that it is in.
  * @param path Where.
  * @param status What it is like.
+ * @returns Whether its mode is another one now.
  */
-export function openUpDirectory(tree: FileTree, path: string, { mode }: FileStatus): void {
-  if ((mode & 0o700) === 0o700) return;
+export function openUpDirectory(tree: FileTree, path: string, { mode }: FileStatus): boolean {
+  if ((mode & 0o700) === 0o700) return false;
   using directory = tree.open(path);
   directory.setMode(mode | 0o700);
+  return true;
 }
