@@ -13,6 +13,7 @@ import { NativeEntry } from "./_native_entry.ts";
 import { nativeError } from "./_native_error.ts";
 import { NativeFile, type NewFileStatus } from "./_native_file.ts";
 import type { NativeLibc } from "./_native_libc.ts";
+import { type NativeName, readNames } from "./_native_names.ts";
 import {
   makeDevice,
   readStatx,
@@ -37,8 +38,6 @@ const O_PATH = 0o10000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
-const DT_UNKNOWN = 0;
-const DT_DIR = 4;
 const ENOENT = 2;
 const EACCES = 13;
 const EEXIST = 17;
@@ -137,40 +136,18 @@ export class NativeTree implements FileTree {
   }
 
   entries(path: string): readonly TreeName[] {
-    return this.#readDirectory(path).map(({ name, type }) => {
-      // Some file systems do not say.
-      const isDirectory = type === DT_UNKNOWN
-        ? this.status(path === "" ? name : `${path}/${name}`)?.type === "directory"
-        : type === DT_DIR;
-      return { name, isDirectory };
+    return this.#readDirectory(path).map(({ name, isDirectory }) => {
+      const inner = path === "" ? name : `${path}/${name}`;
+      return { name, isDirectory: isDirectory ?? this.status(inner)?.type === "directory" };
     });
   }
 
-  #readDirectory(path: string): { readonly name: string; readonly type: number }[] {
+  #readDirectory(path: string): readonly NativeName[] {
     const fd = this.#openAt(path, O_RDONLY | this.#libc.abi.openDirectory);
     try {
-      return this.#readNames(fd, path);
+      return readNames(this.#libc, fd, path);
     } finally {
       this.#calls.close(fd);
-    }
-  }
-
-  #readNames(fd: number, path: string): { readonly name: string; readonly type: number }[] {
-    const names: { name: string; type: number }[] = [];
-    const buffer = new Uint8Array(65_536);
-    const view = new DataView(buffer.buffer);
-    while (true) {
-      const length = this.#check(
-        this.#calls.getdents64(this.#libc.abi.getdents64, fd, buffer, BigInt(buffer.length)),
-        "getdents64",
-        path,
-      );
-      if (length === 0) return names;
-      // struct linux_dirent64: inode, offset, record length at 16, type at 18, name at 19.
-      for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
-        const name = decodeName(buffer.slice(at + 19, buffer.indexOf(0, at + 19)));
-        if (name !== "." && name !== "..") names.push({ name, type: buffer[at + 18] as number });
-      }
     }
   }
 
