@@ -21,20 +21,19 @@ export class SparseRuns {
     this.#at = segments[0]?.offset ?? 0;
   }
 
+  /** Where the run ends that is being written. */
+  get #end(): number {
+    const { offset, size } = this.segments[this.#index] ?? { offset: Infinity, size: 0 };
+    return offset + size;
+  }
+
   /** What has to be written for content of the layer, with what lies before it. */
   *fill(
     chunk: Uint8Array<ArrayBuffer>,
     offset: number,
   ): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (
-      let run = this.segments[this.#index];
-      run !== undefined;
-      run = this.segments[this.#index]
-    ) {
-      const end = run.offset + run.size;
-      if (offset < end) break;
-      yield ZEROS.subarray(0, end - this.#at);
-      this.#at = this.segments[++this.#index]?.offset ?? offset;
+    for (; offset >= this.#end; this.#at = this.segments[++this.#index]?.offset ?? offset) {
+      yield ZEROS.subarray(0, this.#end - this.#at);
     }
     yield ZEROS.subarray(0, offset - this.#at);
     yield chunk;
