@@ -2,6 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { CredentialFiles } from "../registry/credential_files.ts";
 import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parseImageLocation } from "../registry/image_location.ts";
+import { mirrorAddresses } from "../registry/mirror_addresses.ts";
 import type { Reference } from "../registry/reference.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";
@@ -232,7 +233,7 @@ function grantHosts(
 }
 
 function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): readonly string[] {
-  return mirrors[registry]?.map((url) => new URL(url).host) ?? [];
+  return mirrorAddresses(registry, mirrors).map((url) => new URL(url).host);
 }
 
 /** The file is written beside its place first. */

@@ -4,13 +4,13 @@ import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts"
 import { HostLimiter } from "./_host_limiter.ts";
 import { Http } from "./_http.ts";
 import type { Tls } from "./_http_client.ts";
-import { mirrorsOf } from "./_mirrors.ts";
 import { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "./_retry.ts";
 import { Sources } from "./_sources.ts";
 import { CredentialFiles } from "./credential_files.ts";
 import type { CredentialStore } from "./credentials.ts";
 import type { ImagePullAuth } from "./image_client.ts";
+import { mirrorAddresses } from "./mirror_addresses.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "./remote_client_options.ts";
 
 const MAX_KEPT = 256;
@@ -80,7 +80,7 @@ export class Connections implements Disposable {
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
     const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
-      ...mirrorsOf(registry, mirrors).map((address) => {
+      ...mirrorAddresses(registry, mirrors).map((address) => {
         // What was given is for the registry: a mirror is somebody else.
         return this.#registry(mirrorEndpoint(address, allowPrivate), tls, mirrorPolicy, undefined);
       }),

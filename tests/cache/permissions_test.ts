@@ -105,6 +105,15 @@ Deno.test("permissionFlags() adds the hosts of mirrors", async () => {
   assertEquals(net, "--allow-net=example.com,mirror.example:8443");
 });
 
+Deno.test("permissionFlags() knows a registry by each name that a client knows it by", async () => {
+  const flags = await permissionFlags("digest", "alpine", {
+    mirrors: { "index.docker.io": ["https://mirror.example"] },
+  });
+
+  const net = flags.find((flag) => flag.startsWith("--allow-net="));
+  assertEquals(net?.endsWith(",mirror.example"), true, net);
+});
+
 Deno.test("permissionFlags() lets a layout be read, and no network be reached", async () => {
   assertEquals(await permissionFlags("pull", "oci:/srv/layout:v1", OPTIONS), [
     "--allow-read=/srv/oci,/srv/layout",

@@ -5,7 +5,7 @@ import { normalizeCredentialKey } from "./_credential_key.ts";
  *
  * @throws {TypeError} If mirrors are given for something else than a registry.
  */
-export function mirrorsOf(
+export function mirrorAddresses(
   registry: string,
   mirrors: Readonly<Record<string, readonly string[]>>,
 ): readonly string[] {
