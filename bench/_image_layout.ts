@@ -1,7 +1,7 @@
 import { ensureDir, exists } from "@std/fs";
 import { join } from "@std/path";
 import { digestOf, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../spec/mod.ts";
-import { removeTree } from "../store/_remove_tree.ts";
+import { removeTree } from "../store/host/remove_tree.ts";
 import { debianImage } from "../tests/_support/debian_image.ts";
 import type { Content, Recipe } from "./_recipes.ts";
 import { shell } from "./_shell.ts";

@@ -1,8 +1,8 @@
 import type { ImageClientOptions } from "../registry/image_client.ts";
 import { type ImageLocation, parseImageLocation } from "../registry/image_location.ts";
 import type { Reference } from "../registry/reference.ts";
-import { RemoteClient } from "../registry/remote_client.ts";
-import { ContentStore } from "../store/content_store.ts";
+import { RemoteClient } from "../registry/client/remote_client.ts";
+import { ContentStore } from "../store/content/content_store.ts";
 import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "./directory.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
@@ -45,7 +45,7 @@ export async function openImageSource(
       };
     }
     case "oci": {
-      const { LayoutClient } = await import("../store/layout_client.ts");
+      const { LayoutClient } = await import("../store/images/layout_client.ts");
       const layout = await LayoutClient.open(location);
       return {
         reference: layout.reference,

@@ -1,8 +1,8 @@
 import type { ImageProgress } from "../registry/image_client.ts";
 import { formatReference } from "../registry/reference.ts";
 import type { RemoteImage } from "../spec/image.ts";
-import type { Image } from "../store/image.ts";
-import type { LayerListener } from "../store/layer_listener.ts";
+import type { Image } from "../store/images/image.ts";
+import type { LayerListener } from "../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 

@@ -8,7 +8,7 @@ import { DigestMismatchError, PlatformError } from "../spec/errors.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import { formatPlatform, parsePlatform, type Platform } from "../spec/platform.ts";
 import { platformFit } from "../spec/platform_choice.ts";
-import type { Image } from "../store/image.ts";
+import type { Image } from "../store/images/image.ts";
 import { NotCachedError } from "./errors.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";

@@ -2,7 +2,7 @@ import { formatReference, type Reference } from "../registry/reference.ts";
 import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
-import type { ContentStore } from "../store/content_store.ts";
+import type { ContentStore } from "../store/content/content_store.ts";
 
 /** Remembers which digest a reference stood for when it was last asked for. */
 export interface HashCache {

@@ -2,7 +2,7 @@ import type { ImageProgress } from "../registry/image_client.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
-import type { Image } from "../store/image.ts";
+import type { Image } from "../store/images/image.ts";
 
 /** Options for {@linkcode ImageCache.writeImage}. */
 export interface WriteImageOptions {

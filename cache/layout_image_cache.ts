@@ -2,10 +2,10 @@ import { hostPlatform } from "../registry/host_platform.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
-import type { ContentStore } from "../store/content_store.ts";
-import { type Image, storedImage } from "../store/image.ts";
-import { readImage } from "../store/read_image.ts";
-import { Semaphore } from "../store/semaphore.ts";
+import type { ContentStore } from "../store/content/content_store.ts";
+import { type Image, storedImage } from "../store/images/image.ts";
+import { readImage } from "../store/images/read_image.ts";
+import { Semaphore } from "../store/host/semaphore.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 

@@ -1,8 +1,8 @@
 import { dirname } from "@std/path/dirname";
-import { CredentialFiles } from "../registry/credential_files.ts";
+import { CredentialFiles } from "../registry/auth/credential_files.ts";
 import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parseImageLocation } from "../registry/image_location.ts";
-import { mirrorAddresses } from "../registry/mirror_addresses.ts";
+import { mirrorAddresses } from "../registry/client/mirror_addresses.ts";
 import type { Reference } from "../registry/reference.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";

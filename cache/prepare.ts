@@ -1,5 +1,5 @@
 import type { Reference } from "../registry/reference.ts";
-import type { Image } from "../store/image.ts";
+import type { Image } from "../store/images/image.ts";
 import type { PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
 import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "./pull.ts";

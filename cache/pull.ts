@@ -1,6 +1,6 @@
 import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
-import type { Image } from "../store/image.ts";
+import type { Image } from "../store/images/image.ts";
 import { openImageSource } from "./_image_source.ts";
 
 /** Options for {@linkcode pull}. */

@@ -1,6 +1,6 @@
 import type { Reference } from "../registry/reference.ts";
-import type { Image } from "../store/image.ts";
-import type { UnpackImageOptions, UnpackReport } from "../store/unpack_image.ts";
+import type { Image } from "../store/images/image.ts";
+import type { UnpackImageOptions, UnpackReport } from "../store/unpacking/unpack_image.ts";
 import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "./pull.ts";
 
@@ -49,7 +49,7 @@ export async function unpack(
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
   const { keepWhile } = await import("./_keep_while.ts");
-  const { unpackImage } = await import("../store/unpack_image.ts");
+  const { unpackImage } = await import("../store/unpacking/unpack_image.ts");
   using source = await openImageSource(reference, options);
   const { image, result: report } = await keepWhile(source, (found, listener) => {
     return unpackImage(source.store, found, directory, { ...options, ...listener });

@@ -1,14 +1,14 @@
 import { RuntimeError } from "../store/errors.ts";
-import type { Command } from "./_command.ts";
-import { HelpRequest, parseCommandLine } from "./_command_line.ts";
-import { COMMANDS } from "./_commands.ts";
-import { causeLines, errorDocument, errorLine, UsageError } from "./_errors.ts";
-import { InterruptedError, Interruption } from "./_interruption.ts";
-import { Notices } from "./_notices.ts";
-import type { CommonOptions } from "./_options.ts";
-import { Output, OutputClosedError } from "./_output.ts";
-import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./_program.ts";
-import { Session } from "./_session.ts";
+import type { Command } from "./frame/command.ts";
+import { HelpRequest, parseCommandLine } from "./frame/command_line.ts";
+import { COMMANDS } from "./commands.ts";
+import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors.ts";
+import { InterruptedError, Interruption } from "./frame/interruption.ts";
+import { Notices } from "./terminal/notices.ts";
+import type { CommonOptions } from "./frame/options.ts";
+import { Output, OutputClosedError } from "./terminal/output.ts";
+import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./program.ts";
+import { Session } from "./frame/session.ts";
 
 /**
  * Runs the command line. Only the module of the command that runs is loaded.
@@ -113,6 +113,6 @@ async function help(run: Run, command: Command): Promise<number> {
 }
 
 async function helpText(command: Command): Promise<string> {
-  const { formatHelp } = await import("./_help.ts");
+  const { formatHelp } = await import("./frame/help.ts");
   return formatHelp(command);
 }

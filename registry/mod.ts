@@ -20,9 +20,9 @@
  *
  * @module
  */
-export * from "./certificates.ts";
-export * from "./credential_files.ts";
-export * from "./credential_summary.ts";
+export * from "./transport/certificates.ts";
+export * from "./auth/credential_files.ts";
+export * from "./auth/credential_summary.ts";
 export * from "./credentials.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";
@@ -30,9 +30,9 @@ export type * from "./image_client.ts";
 export * from "./image_location.ts";
 export * from "./reference.ts";
 export type * from "./registry_content.ts";
-export * from "./remote_client.ts";
+export * from "./client/remote_client.ts";
 export type * from "./remote_client_options.ts";
-export * from "./server.ts";
-export * from "./server_basic_auth.ts";
-export * from "./server_handler.ts";
-export * from "./server_htpasswd.ts";
+export * from "./server/server.ts";
+export * from "./server/server_basic_auth.ts";
+export * from "./server/server_handler.ts";
+export * from "./server/server_htpasswd.ts";

@@ -20,25 +20,25 @@ export type {
   Ingestion,
   IngestOptions,
   IngestProgress,
-} from "./_ingest.ts";
-export * from "./blob_writer.ts";
+} from "./content/ingest.ts";
+export * from "./content/blob_writer.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
-export type * from "./bundler.ts";
-export * from "./cgroup_hierarchy.ts";
-export * from "./content_store.ts";
+export type * from "./bundles/bundler.ts";
+export * from "./runtime/cgroup_hierarchy.ts";
+export * from "./content/content_store.ts";
 export * from "./errors.ts";
-export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./find_runtime.ts";
-export type { StoredReference } from "./layout_index.ts";
-export * from "./export_image.ts";
-export * from "./image.ts";
-export * from "./image_files.ts";
-export * from "./installed_runtimes.ts";
-export type { LayerListener } from "./layer_listener.ts";
-export * from "./layout_client.ts";
-export * from "./left_bundles.ts";
-export * from "./open_bundler.ts";
-export type { LayerExtraction, LayerExtractionOptions } from "./overlay/layer_extraction.ts";
-export type { LayerKind } from "./overlay/layer_kind.ts";
+export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./host/find_runtime.ts";
+export type { StoredReference } from "./content/layout_index.ts";
+export * from "./images/export_image.ts";
+export * from "./images/image.ts";
+export * from "./images/image_files.ts";
+export * from "./runtime/installed_runtimes.ts";
+export type { LayerListener } from "./content/layer_listener.ts";
+export * from "./images/layout_client.ts";
+export * from "./bundles/left_bundles.ts";
+export * from "./overlay/open_bundler.ts";
+export type { LayerExtraction, LayerExtractionOptions } from "./stages/layer_extraction.ts";
+export type { LayerKind } from "./stages/layer_kind.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
 export type * from "./overlay/overlay_mounter.ts";
@@ -49,13 +49,13 @@ export {
   type OverlaySupport,
   overlaySupported,
 } from "./overlay/supported.ts";
-export * from "./read_image.ts";
-export * from "./registry_content.ts";
-export * from "./remove_bundle.ts";
-export * from "./rootless_maps.ts";
-export * from "./runtime.ts";
+export * from "./images/read_image.ts";
+export * from "./images/registry_content.ts";
+export * from "./bundles/remove_bundle.ts";
+export * from "./runtime/rootless_maps.ts";
+export * from "./runtime/runtime.ts";
 export * from "./uncompressed/uncompressed_bundler.ts";
-export * from "./unpack_image.ts";
-export * from "./user_namespaces.ts";
-export * from "./validate_image.ts";
-export * from "./write_spec.ts";
+export * from "./unpacking/unpack_image.ts";
+export * from "./runtime/user_namespaces.ts";
+export * from "./images/validate_image.ts";
+export * from "./bundles/write_spec.ts";

@@ -1,8 +1,8 @@
 import { digestHex, digestOf } from "../../spec/digest.ts";
-import { lstatIfAny } from "../_durable.ts";
-import { lockFile, tryLockFile } from "../_file_lock.ts";
-import { removeIfAny, removeTree } from "../_remove_tree.ts";
-import { unmountAll } from "../_unmount.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { removeIfAny, removeTree } from "../host/remove_tree.ts";
+import { unmountAll } from "../host/unmount.ts";
 import { StoreError } from "../errors.ts";
 
 /** What is written beside an extracted layer. */

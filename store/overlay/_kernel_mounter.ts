@@ -1,5 +1,5 @@
-import { mountOverlay } from "../../layer/overlay_mount.ts";
-import type { LayerKind } from "./layer_kind.ts";
+import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
+import type { LayerKind } from "../stages/layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** The overlay file system of the kernel. */

@@ -1,6 +1,6 @@
-import { copyDirectoryMetadata } from "../../layer/directory_metadata.ts";
-import { isOverlayXattr } from "../../layer/machine_xattrs.ts";
-import { openFileTree } from "../../layer/open_tree.ts";
+import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
+import { isOverlayXattr } from "../../layer/trees/machine_xattrs.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { ExtractedLayer } from "./layer_resolver.ts";
 
 /**

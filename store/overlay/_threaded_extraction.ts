@@ -1,8 +1,8 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { StageWorkers } from "../_stage_workers.ts";
-import type { ContentStore } from "../content_store.ts";
-import type { LayerListener } from "../layer_listener.ts";
-import type { LayerExtraction } from "./layer_extraction.ts";
+import type { StageWorkers } from "../stages/stage_workers.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerExtraction } from "../stages/layer_extraction.ts";
 
 /**
  * Extracts layers in threads: from the store or, of one that is not there yet, while its bytes

@@ -1,23 +1,23 @@
 import { resolve } from "@std/path/resolve";
-import { adoptDirectories } from "../../layer/adopt_directories.ts";
+import { adoptDirectories } from "../../layer/extraction/adopt_directories.ts";
 import { ExtractError } from "../../layer/errors.ts";
-import type { ExtractReport } from "../../layer/extract_report.ts";
-import { openFileTree } from "../../layer/open_tree.ts";
-import type { Ownership } from "../../layer/ownership.ts";
-import { syncFileSystem } from "../../layer/sync_file_system.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { syncFileSystem } from "../../layer/linux/sync_file_system.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
-import { removeTree } from "../_remove_tree.ts";
-import { warnOfSkipped } from "../_skipped_warning.ts";
-import { unmountAll } from "../_unmount.ts";
-import type { ContentStore } from "../content_store.ts";
-import { Semaphore } from "../semaphore.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
+import { unmountAll } from "../host/unmount.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { Semaphore } from "../host/semaphore.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { hasDraftRootEntry, makeDraftRoot } from "./draft_root.ts";
-import { extractOverlayLayer, type LayerExtraction } from "./layer_extraction.ts";
-import { formatLayerKind, type LayerKind } from "./layer_kind.ts";
+import { hasDraftRootEntry, makeDraftRoot } from "../stages/draft_root.ts";
+import { extractOverlayLayer, type LayerExtraction } from "../stages/layer_extraction.ts";
+import { formatLayerKind, type LayerKind } from "../stages/layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** A layer that is extracted into a directory fit to be a lower one of an overlay. */

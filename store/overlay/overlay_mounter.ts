@@ -1,6 +1,6 @@
-import type { OverlayUpper } from "../../layer/overlay_mount.ts";
+import type { OverlayUpper } from "../../layer/linux/overlay_mount.ts";
 import type { BundleKind } from "../bundle.ts";
-import type { LayerKind } from "./layer_kind.ts";
+import type { LayerKind } from "../stages/layer_kind.ts";
 
 /** Something that mounts overlays: the kernel, or a program in its place. */
 export interface OverlayMounter {

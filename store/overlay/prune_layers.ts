@@ -1,12 +1,12 @@
 import { resolve } from "@std/path/resolve";
 import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image.ts";
-import { bundlesOf } from "../_bundle_notes.ts";
-import { lockLayers } from "../_layer_lock.ts";
-import { namesIn } from "../_names_in.ts";
-import { removeTree } from "../_remove_tree.ts";
-import { unmountAll } from "../_unmount.ts";
-import type { ContentStore } from "../content_store.ts";
+import { bundlesOf } from "../bundles/bundle_notes.ts";
+import { lockLayers } from "../bundles/layer_lock.ts";
+import { namesIn } from "../host/names_in.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { unmountAll } from "../host/unmount.ts";
+import type { ContentStore } from "../content/content_store.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 
 /** Options for {@linkcode pruneLayers}. */

@@ -1,15 +1,15 @@
-import { keepNativeBackend } from "../../layer/native_backend.ts";
-import { openFileTree } from "../../layer/open_tree.ts";
-import { mountTmpfs } from "../../layer/tmpfs_mount.ts";
-import { overlayWhiteouts } from "../../layer/whiteout_handler.ts";
-import { lstatIfAny } from "../_durable.ts";
-import { lockFile } from "../_file_lock.ts";
-import { removeIfAny, removeTree } from "../_remove_tree.ts";
-import { unmountAll } from "../_unmount.ts";
-import { findProgram } from "../find_runtime.ts";
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
+import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { lockFile } from "../host/file_lock.ts";
+import { removeIfAny, removeTree } from "../host/remove_tree.ts";
+import { unmountAll } from "../host/unmount.ts";
+import { findProgram } from "../host/find_runtime.ts";
 import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
 import { kernelMounter } from "./_kernel_mounter.ts";
-import type { LayerKind } from "./layer_kind.ts";
+import type { LayerKind } from "../stages/layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Whether overlays can be mounted, and how; or why not. */

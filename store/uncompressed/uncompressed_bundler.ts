@@ -1,18 +1,18 @@
-import { keepNativeBackend } from "../../layer/native_backend.ts";
-import { openFileTree } from "../../layer/open_tree.ts";
-import type { Ownership } from "../../layer/ownership.ts";
-import { StackingExtractor } from "../../layer/stacking_extractor.ts";
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
-import { ROOTFS } from "../_bundle_config.ts";
-import { defaultOwnership } from "../_default_ownership.ts";
-import { lockLayers } from "../_layer_lock.ts";
-import { makeBundle } from "../_make_bundle.ts";
-import { warnOfSkipped } from "../_skipped_warning.ts";
+import { ROOTFS } from "../bundles/bundle_config.ts";
+import { defaultOwnership } from "../unpacking/default_ownership.ts";
+import { lockLayers } from "../bundles/layer_lock.ts";
+import { makeBundle } from "../bundles/make_bundle.ts";
+import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
-import type { Bundler } from "../bundler.ts";
-import type { ContentStore } from "../content_store.ts";
-import type { Image } from "../image.ts";
-import { TarballStore } from "./tarball_store.ts";
+import type { Bundler } from "../bundles/bundler.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { Image } from "../images/image.ts";
+import { TarballStore } from "./_tarball_store.ts";
 
 /** Options for {@linkcode UncompressedBundler}. */
 export interface UncompressedBundlerOptions {

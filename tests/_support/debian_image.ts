@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "@std/path";
 import { digestHex, digestOf, OCI_INDEX } from "../../spec/mod.ts";
-import { removeTree } from "../../store/_remove_tree.ts";
+import { removeTree } from "../../store/host/remove_tree.ts";
 import { buildImage, buildIndex, type Built } from "./image.ts";
 import { runPeer } from "./peers.ts";
 import { makeTempDir } from "./temp.ts";

@@ -1,6 +1,6 @@
 import type { Digest } from "../../spec/mod.ts";
 import type { ContentStore } from "../../store/mod.ts";
-import { VerifiedMarks } from "../../store/_verified_marks.ts";
+import { VerifiedMarks } from "../../store/content/verified_marks.ts";
 
 /** Changes a bit of a blob as a failing disk does: without a sign that it was written to. */
 export async function rotBlob(store: ContentStore, digest: Digest, at: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { join } from "@std/path";
-import { removeTree } from "../../store/_remove_tree.ts";
+import { removeTree } from "../../store/host/remove_tree.ts";
 
 /** A directory that is removed when it is disposed of, whatever its content's modes are. */
 export interface TempDir extends AsyncDisposable {

@@ -8,7 +8,7 @@ import { type FaultRule, faultyRegistry, on, wrongByte } from "../_support/fault
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import { dir, file, hardlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
-import { overlayReason } from "../store/_bundling.ts";
+import { overlayReason } from "../store/bundles/_bundling.ts";
 
 const ignore = await overlayReason() !== undefined;
 const PLATFORM = "linux/amd64";

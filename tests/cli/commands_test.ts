@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parseCommandLine } from "../../cli/_command_line.ts";
-import { COMMANDS } from "../../cli/_commands.ts";
-import { declareCommand, splitArguments } from "../../cli/_program.ts";
+import { parseCommandLine } from "../../cli/frame/command_line.ts";
+import { COMMANDS } from "../../cli/commands.ts";
+import { declareCommand, splitArguments } from "../../cli/program.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },

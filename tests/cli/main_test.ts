@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { COMMANDS } from "../../cli/_commands.ts";
+import { COMMANDS } from "../../cli/commands.ts";
 import { denoEnvironment, ROOT, run, runOci } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { join } from "@std/path";

@@ -44,7 +44,7 @@ function loadedWith(name: string): readonly string[] {
 }
 
 Deno.test("a pull of what is in the store loads nothing to fetch or unpack with", async () => {
-  const loaded = closureOf([`${PROJECT}mod.ts`, `${CLI}main.ts`, `${CLI}pull.ts`]);
+  const loaded = closureOf([`${PROJECT}mod.ts`, `${CLI}main.ts`, `${CLI}commands/pull.ts`]);
   const needless = [...loaded].filter((specifier) =>
     !specifier.startsWith(PROJECT) ||
     /\/(?:layer\/(?!errors)|tests\/|overlay\/|uncompressed\/)|_registry_reader|_ingest/.test(
@@ -61,30 +61,35 @@ Deno.test("a pull of what is in the store loads nothing to fetch or unpack with"
 
 Deno.test("main.ts loads what every command needs, and help when it is asked for", () => {
   assertEquals(loadedWith("main.ts"), [
-    "_command.ts",
-    "_command_line.ts",
-    "_commands.ts",
-    "_errors.ts",
-    "_format.ts",
-    "_interruption.ts",
-    "_notices.ts",
-    "_options.ts",
-    "_output.ts",
-    "_program.ts",
-    "_session.ts",
-    "_suggestion.ts",
+    "commands.ts",
+    "frame/command.ts",
+    "frame/command_line.ts",
+    "frame/errors.ts",
+    "frame/interruption.ts",
+    "frame/options.ts",
+    "frame/session.ts",
+    "frame/suggestion.ts",
     "main.ts",
+    "program.ts",
+    "terminal/format.ts",
+    "terminal/notices.ts",
+    "terminal/output.ts",
   ]);
 });
 
 Deno.test("version.ts loads nothing beside", () => {
-  assertEquals(loadedWith("version.ts"), ["version.ts"]);
+  assertEquals(loadedWith("commands/version.ts"), ["commands/version.ts"]);
 });
 
 Deno.test("pull.ts loads neither prompts nor what looks at images without pulling them", () => {
-  const rare = ["_finder.ts", "_help.ts", "_password.ts", "_stored_images.ts"];
+  const rare = [
+    "access/finder.ts",
+    "access/password.ts",
+    "access/stored_images.ts",
+    "frame/help.ts",
+  ];
 
-  assertEquals(loadedWith("pull.ts").filter((name) => rare.includes(name)), []);
+  assertEquals(loadedWith("commands/pull.ts").filter((name) => rare.includes(name)), []);
 });
 
 Deno.test("modules of node are imported for demo, doctor, bundle and run alone", () => {
@@ -92,13 +97,22 @@ Deno.test("modules of node are imported for demo, doctor, bundle and run alone",
     return specifier.startsWith(CLI) && imports.some((name) => name.startsWith("node:"));
   });
   const names = importers.map(([specifier]) => specifier.slice(CLI.length));
-  const commands = [...modules.keys()].filter((specifier) => /\/cli\/[^_/]+\.ts$/.test(specifier))
+  const commands = [...modules.keys()].filter((specifier) =>
+    /\/cli\/commands\/[^_/]+\.ts$/.test(specifier)
+  )
     .map((specifier) => specifier.slice(CLI.length));
 
   const loading = commands.filter((name) =>
     loadedWith(name).some((other) => names.includes(other))
   );
 
-  assertEquals(names.sort(), ["_doctor_store.ts", "_mount_option.ts", "demo_image.ts"]);
-  assertEquals(loading.sort(), ["bundle.ts", "demo.ts", "doctor.ts", "run.ts"]);
+  assertEquals(names.sort(), [
+    "containers/_mount_option.ts",
+    "demo/demo_image.ts",
+    "doctor/doctor_store.ts",
+  ]);
+  assertEquals(
+    loading.sort(),
+    ["bundle.ts", "demo.ts", "doctor.ts", "run.ts"].map((name) => `commands/${name}`),
+  );
 });

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { COMMANDS } from "../../cli/_commands.ts";
+import { COMMANDS } from "../../cli/commands.ts";
 import { ROOT } from "../_support/process.ts";
 
 Deno.test("the README lists every command, and none that there is not", async () => {

@@ -5,7 +5,7 @@ import { peerTest, runPeer, writeLayout } from "../_support/peers.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { NAMED_STACKS, randomStack } from "../store/_layer_stacks.ts";
 import { describeRoot } from "../store/_root_tree.ts";
-import { storeImage } from "../store/_stored_image.ts";
+import { storeImage } from "../store/images/_stored_image.ts";
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 

@@ -5,7 +5,7 @@ import { exportImage } from "../../store/mod.ts";
 import { run } from "../_support/process.ts";
 import { dir, file, noise, sparse, symlink, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
-import { fakeLayers, makeUnpackBox } from "../store/_unpack_box.ts";
+import { fakeLayers, makeUnpackBox } from "../store/unpacking/_unpack_box.ts";
 
 /** Gaps and lengths, around the size of a block and far from it. */
 const LENGTH = fc.oneof(fc.integer({ min: 1, max: 1100 }), fc.constantFrom(512, 4096, 100_000));

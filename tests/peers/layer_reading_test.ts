@@ -5,7 +5,7 @@ import { concat, noise } from "../_support/bytes.ts";
 import { peerTest } from "../_support/peers.ts";
 import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
-import { type ReadEntry, readTar } from "../layer/_read_tar.ts";
+import { type ReadEntry, readTar } from "../layer/tar/_read_tar.ts";
 
 /** What other programs write, and which names and times their format can hold. */
 const WRITERS: readonly {

@@ -2,13 +2,13 @@
  * `deno run -A _remove_as_user.ts UID DIRECTORY`: makes something in the directory that an ordinary
  * user may not look into, and has that user remove it.
  */
-import { openFileTree } from "../../layer/open_tree.ts";
-import { removeTree } from "../../store/_remove_tree.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { removeTree } from "../../store/host/remove_tree.ts";
 import { becomeUser } from "../_support/become_user.ts";
 
 const [uid, directory = ""] = Deno.args;
 // Loaded before: the user may not be able to read it.
-await import("../../layer/remove_tree.ts");
+await import("../../layer/trees/remove_tree.ts");
 becomeUser(Number(uid));
 {
   using tree = openFileTree(directory);

@@ -1,0 +1,96 @@
+import { UsageError } from "../frame/errors.ts";
+import { InterruptedError } from "../frame/interruption.ts";
+import type { Notices } from "../terminal/notices.ts";
+
+const INTERRUPT = "\x03";
+const END_OF_INPUT = "\x04";
+const ERASE_LINE = "\x15";
+
+/** What {@linkcode promptPassword} reads from; `Deno.stdin` is one. */
+export interface PasswordSource {
+  /** Whether somebody can type. */
+  isTerminal(): boolean;
+  /** Switches the terminal's own editing and echo off, or on. */
+  setRaw(mode: boolean): void;
+  /** Reads what has been typed. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Ends a read that waits. */
+  close(): void;
+}
+
+/** Reads a password from standard input to its end; one line end is not part of it. */
+export async function readPassword(
+  signal: AbortSignal,
+  input: ReadableStream<Uint8Array> = Deno.stdin.readable,
+): Promise<string> {
+  const untilAborted = input.pipeThrough(new TransformStream(), { signal });
+  const password = (await new Response(untilAborted).text()).replace(/\r?\n$/, "");
+  if (password !== "") return password;
+  throw new UsageError(
+    'standard input has no password; give it one, as in "--password-stdin < FILE"',
+  );
+}
+
+/** Options of {@linkcode promptPassword}. */
+export interface PromptOptions {
+  /** Stops the asking. */
+  readonly signal: AbortSignal;
+  /** Where the password is typed. */
+  readonly source?: PasswordSource;
+}
+
+/**
+ * Asks for a password on the terminal, without showing what is typed.
+ *
+ * @param user Whose password.
+ * @param notices Where to ask.
+ */
+export async function promptPassword(
+  user: string,
+  notices: Notices,
+  options: PromptOptions,
+): Promise<string> {
+  const { signal, source = Deno.stdin } = options;
+  if (!source.isTerminal()) {
+    throw new UsageError(
+      'there is no terminal to ask for a password on; add "--password-stdin", or give ' +
+        '"--user NAME:PASSWORD"',
+    );
+  }
+  const restore = () => {
+    source.setRaw(false);
+    notices.text("\n");
+  };
+  const stop = () => {
+    restore();
+    source.close();
+  };
+  // Before the question: whoever types at once must not see it either.
+  source.setRaw(true);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    notices.text(`Password of ${user}: `);
+    return await readLine(source);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    if (!signal.aborted) restore();
+  }
+}
+
+async function readLine(source: PasswordSource): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(256);
+  let typed: string[] = [];
+  while (true) {
+    const size = await source.read(buffer);
+    if (size === null) return typed.join("");
+    for (const key of decoder.decode(buffer.subarray(0, size), { stream: true })) {
+      if (key === "\r" || key === "\n" || key === END_OF_INPUT) return typed.join("");
+      // A raw terminal passes on as a key what would otherwise be a signal.
+      if (key === INTERRUPT) throw new InterruptedError("SIGINT", 130);
+      if (key === "\x7f" || key === "\b") typed.pop();
+      else if (key === ERASE_LINE) typed = [];
+      else typed.push(key);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { ImagePullAuth } from "../../registry/image_client.ts";
+import { UsageError } from "../frame/errors.ts";
+import type { RegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+
+/**
+ * The credentials that the command line gives, if it gives any. The password may come from
+ * standard input, or is asked for.
+ *
+ * @throws {UsageError} If the options contradict each other.
+ */
+export async function readAuth(session: Session): Promise<ImagePullAuth | undefined> {
+  const options = session.options<RegistryOptions>();
+  const { user, passwordStdin, identityToken, registryToken } = options;
+  const ways = [user, identityToken, registryToken].filter((way) => way !== undefined);
+  if (ways.length > 1) {
+    throw new UsageError(
+      'there are several ways to log in; give one of "--user", "--identity-token" and ' +
+        '"--registry-token"',
+    );
+  }
+  if (passwordStdin && user === undefined) {
+    throw new UsageError('a password has no user; add "--user NAME"');
+  }
+  if (identityToken !== undefined) return { identityToken };
+  if (registryToken !== undefined) return { registryToken };
+  if (user === undefined) return undefined;
+  const colon = user.indexOf(":");
+  const username = colon < 0 ? user : user.slice(0, colon);
+  if (username === "") throw new UsageError('the user has no name; give "--user NAME[:PASSWORD]"');
+  if (colon >= 0 && passwordStdin) {
+    throw new UsageError(
+      'there are two passwords; leave out that of "--user" or "--password-stdin"',
+    );
+  }
+  if (colon >= 0) return { username, password: user.slice(colon + 1) };
+  const { promptPassword, readPassword } = await import("./_password.ts");
+  const password = passwordStdin
+    ? await readPassword(session.signal)
+    : await promptPassword(username, session.notices, { signal: session.signal });
+  return { username, password };
+}

@@ -1,0 +1,63 @@
+import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
+import { UsageError } from "../frame/errors.ts";
+import { formatDuration, printable } from "../terminal/format.ts";
+import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+
+/** Makes the client that the options describe. Whoever gets it disposes of it. */
+export async function openClient(session: Session): Promise<RemoteClient> {
+  const options = session.options<RegistryOptions>();
+  const { plainHttp, retries, jobs, platform, debug, verbose } = options;
+  const clientCertificate = await readClientCertificate(options);
+  const caCerts = (await Promise.all((options.ca ?? []).map(readAuthority))).flat();
+  return new RemoteClient({
+    caCerts,
+    mirrors: mirrorsOf(options),
+    onWarning: session.warn,
+    ...(plainHttp === undefined ? {} : { plainHttp }),
+    ...(retries === undefined ? {} : { retries }),
+    ...(jobs === undefined ? {} : { maxConnections: jobs }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(clientCertificate === undefined ? {} : { clientCertificate }),
+    ...(debug || verbose ? { onRequest: requestLog(session) } : {}),
+  });
+}
+
+async function readAuthority(path: string): Promise<readonly string[]> {
+  const { readCertificates } = await import("../../registry/transport/certificates.ts");
+  try {
+    return await readCertificates(path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(`${error.message}; give a file in PEM with "--ca"`, { cause: error });
+  }
+}
+
+async function readClientCertificate(
+  { clientCert, clientKey }: RegistryOptions,
+): Promise<RemoteClientOptions["clientCertificate"]> {
+  if ((clientCert === undefined) !== (clientKey === undefined)) {
+    throw new UsageError('"--client-cert" and "--client-key" go together; give both or none');
+  }
+  if (clientCert === undefined || clientKey === undefined) return undefined;
+  const [cert, key] = await Promise.all(
+    [clientCert, clientKey].map((path) => Deno.readTextFile(path)),
+  );
+  return { cert: cert ?? "", key: key ?? "" };
+}
+
+function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {
+  const { debug } = session.options();
+  return ({ method, url, status, error, durationMs, rateLimit }) => {
+    const outcome = status ?? `failed (${error})`;
+    if (debug) {
+      session.notices.line(
+        printable(`oci: debug: ${method} ${url} ${outcome}, ${formatDuration(durationMs)}`),
+      );
+    }
+    if (rateLimit !== undefined) {
+      session.notices.line(printable(`oci: rate limit of ${new URL(url).host}: ${rateLimit} left`));
+    }
+  };
+}

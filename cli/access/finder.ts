@@ -1,0 +1,117 @@
+import { CachingPuller } from "../../cache/caching_puller.ts";
+import { NotCachedError } from "../../cache/errors.ts";
+import { LayoutHashCache } from "../../cache/hash_cache.ts";
+import { LayoutImageCache } from "../../cache/layout_image_cache.ts";
+import type { ImageClientOptions } from "../../registry/image_client.ts";
+import type { Reference } from "../../registry/reference.ts";
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { RemoteImage } from "../../spec/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { formatPlatform } from "../../spec/platform.ts";
+import { isRunnable } from "../../spec/platform_choice.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { StoreError } from "../../store/errors.ts";
+import { LayoutClient, type LayoutSource } from "../../store/images/layout_client.ts";
+import { openClient } from "./client.ts";
+import { imageOptions } from "./puller.ts";
+import type { ImageSource } from "./references.ts";
+import type { Session } from "../frame/session.ts";
+import { openStore } from "./store.ts";
+
+/** An image, what it is called, and where it was found. */
+export interface FoundImage {
+  readonly reference: Reference;
+  readonly image: RemoteImage;
+  readonly source: "store" | "registry" | "layout";
+}
+
+/**
+ * Finds images to look at: in the store, else in the registry, as the policy says. Nothing is
+ * stored.
+ */
+export class Finder implements Disposable {
+  readonly #store: ContentStore;
+  readonly #client: RemoteClient;
+  readonly #options: ImageClientOptions;
+  readonly #hashes: LayoutHashCache;
+
+  private constructor(store: ContentStore, client: RemoteClient, options: ImageClientOptions) {
+    this.#store = store;
+    this.#client = client;
+    this.#options = options;
+    this.#hashes = new LayoutHashCache(store);
+  }
+
+  /** Makes the finder that the options describe. Whoever gets it disposes of it. */
+  static async open(session: Session): Promise<Finder> {
+    const store = await openStore(session);
+    const options = await imageOptions(session);
+    return new Finder(store, await openClient(session), options);
+  }
+
+  /** Finds an image for the platform that is wanted. */
+  async image(where: ImageSource): Promise<FoundImage> {
+    if (where.transport === "oci") {
+      const layout = await LayoutClient.open(where);
+      const { reference } = layout;
+      const image = await layout.image(reference, this.#options);
+      return { reference, image, source: "layout" };
+    }
+    const { reference } = where;
+    if (this.#looksIntoStore) {
+      const images = new LayoutImageCache(this.#store);
+      const puller = new CachingPuller(this.#hashes, images, this.#client);
+      const { image, isCached } = await puller.find(reference, this.#options);
+      return { reference, image, source: isCached ? "store" : "registry" };
+    }
+    const image = await this.#client.image(reference, this.#options);
+    return { reference, image, source: "registry" };
+  }
+
+  /** The bytes of what a reference stands for; with a platform, of the manifest for that. */
+  async manifestBytes(where: ImageSource): Promise<Uint8Array> {
+    const { pullPolicy, platform } = this.#options;
+    if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
+    if (where.transport === "oci") return await readLayoutDocument(where);
+    const { reference } = where;
+    if (this.#looksIntoStore) {
+      const digest = reference.digest ?? await this.#hashes.hash(reference);
+      const options = { maxBytes: MAX_MANIFEST_BYTES };
+      const bytes = digest && await this.#store.readBlob({ digest }, options);
+      if (bytes !== undefined) return bytes;
+      if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
+    }
+    return (await this.#client.document(reference, this.#options)).bytes;
+  }
+
+  /** Every platform of an image; none if it is for one platform only. */
+  async platforms(where: ImageSource): Promise<readonly string[]> {
+    const { kind, value } = parseManifest(await this.manifestBytes(where));
+    if (kind === "manifest") return [];
+    const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);
+    return [...new Set(platforms.map(formatPlatform))];
+  }
+
+  get #looksIntoStore(): boolean {
+    const { pullPolicy = "IfNotPresent" } = this.#options;
+    return pullPolicy === "IfNotPresent" || pullPolicy === "Never";
+  }
+
+  /** Closes the connections. */
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+}
+
+/** The bytes of the index or manifest that an image in a layout is. */
+async function readLayoutDocument(source: LayoutSource): Promise<Uint8Array> {
+  const layout = await LayoutClient.open(source);
+  const { digest, size } = await layout.resolve(layout.reference);
+  const store = await ContentStore.open(source.path);
+  const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes !== undefined) return bytes;
+  throw new StoreError(
+    `Cannot read "${source.path}": the layout does not have ${digest}; copy the image into it again`,
+    source.path,
+  );
+}

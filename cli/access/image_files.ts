@@ -1,0 +1,34 @@
+import { formatReference } from "../../registry/reference.ts";
+import { ImageFiles } from "../../store/images/image_files.ts";
+import { Finder } from "./finder.ts";
+import { readSource } from "./references.ts";
+import type { Session } from "../frame/session.ts";
+import { openStore } from "./store.ts";
+
+/** The files of an image, for as long as it is not disposed of. */
+export interface OpenImageFiles extends Disposable {
+  readonly files: ImageFiles;
+}
+
+/** Finds the image that the first operand names, to look into it. */
+export async function openImageFiles(session: Session): Promise<OpenImageFiles> {
+  const source = readSource(session.operands[0] ?? "");
+  const finder = await Finder.open(session);
+  try {
+    const { image, reference } = await finder.image(source);
+    session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
+    const { signal, warn: onWarning } = session;
+    const files = new ImageFiles(await openStore(session), image, { signal, onWarning });
+    return { files, [Symbol.dispose]: () => finder[Symbol.dispose]() };
+  } catch (error) {
+    finder[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Says that an image has nothing at a path. */
+export function missing(path: string): Error {
+  return new Deno.errors.NotFound(
+    `Cannot find "${path}" in the image: there is nothing; see what it has with "oci ls"`,
+  );
+}

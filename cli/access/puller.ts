@@ -1,0 +1,72 @@
+import { prepare, type PrepareOptions } from "../../cache/prepare.ts";
+import { pull, type PullOptions } from "../../cache/pull.ts";
+import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
+import type { Reference } from "../../registry/reference.ts";
+import type { Image } from "../../store/images/image.ts";
+import { readAuth } from "./auth.ts";
+import { openClient } from "./client.ts";
+import type { RegistryOptions } from "../frame/options.ts";
+import type { ImageSource } from "./references.ts";
+import type { Session } from "../frame/session.ts";
+import { storePath } from "./store.ts";
+
+/** Pulls images as the options say. */
+export interface Puller extends Disposable {
+  /** Finds out what an image is called in the store, and how to pull it there. */
+  find(source: ImageSource): Promise<FoundSource>;
+}
+
+/** An image that can be pulled. */
+export interface FoundSource {
+  /** What it is called in the store. */
+  readonly reference: Reference;
+  /** Brings it there, for the platform that is wanted or for another. */
+  pull(onProgress: (event: ImageProgress) => void, platform?: string): Promise<Image>;
+  /** Likewise, and extracts its layers for overlays in the same pass. */
+  prepare(
+    onProgress: (event: ImageProgress) => void,
+    options?: Pick<PrepareOptions, "mounter" | "platform">,
+  ): Promise<Image>;
+}
+
+/** Makes the puller that the options describe. Whoever gets it disposes of it. */
+export async function openPuller(session: Session): Promise<Puller> {
+  const { jobs } = session.options<RegistryOptions>();
+  const common: PullOptions = {
+    store: storePath(session),
+    onWait: session.note,
+    ...(jobs === undefined ? {} : { jobs }),
+    ...await imageOptions(session),
+  };
+  const client = await openClient(session);
+  const found = (reference: Reference, options: PullOptions): FoundSource => ({
+    reference,
+    pull: (onProgress, platform) => {
+      return pull(reference, { ...options, ...(platform && { platform }), onProgress });
+    },
+    prepare: (onProgress, more) => prepare(reference, { ...options, ...more, onProgress }),
+  });
+  return {
+    find: async (source) => {
+      if (source.transport === "docker") return found(source.reference, { ...common, client });
+      const { LayoutClient } = await import("../../store/images/layout_client.ts");
+      const layout = await LayoutClient.open(source);
+      // Nothing is saved by not looking into a layout.
+      return found(layout.reference, { pullPolicy: "Always", ...common, client: layout });
+    },
+    [Symbol.dispose]: () => client[Symbol.dispose](),
+  };
+}
+
+/** Policy, platform and credentials, as every call for an image takes them. */
+export async function imageOptions(session: Session): Promise<ImageClientOptions> {
+  const { policy, platform } = session.options<RegistryOptions>();
+  const auth = await readAuth(session);
+  return {
+    signal: session.signal,
+    onWarning: session.warn,
+    ...(policy === undefined ? {} : { pullPolicy: policy }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(auth === undefined ? {} : { auth }),
+  };
+}

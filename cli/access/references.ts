@@ -1,0 +1,64 @@
+import {
+  type LayoutLocation,
+  parseImageLocation,
+  type RegistryLocation,
+} from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
+import { UsageError } from "../frame/errors.ts";
+
+const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
+
+/** Where an image may come from. */
+export type ImageSource = RegistryLocation | LayoutLocation;
+
+/**
+ * Parses where an image is, in a registry or in a layout, as the user wrote it.
+ *
+ * @throws {UsageError} If it is neither; where lower case would make it one, that is suggested.
+ */
+export function readSource(text: string): ImageSource {
+  const parsed = parse(text);
+  if (!(parsed instanceof SyntaxError)) return parsed;
+  const { message } = parsed;
+  const lower = text.toLowerCase();
+  if (lower !== text && !(parse(lower) instanceof SyntaxError)) {
+    throw new UsageError(`${message}; did you mean "${lower}"?`, { cause: parsed });
+  }
+  // Some of these messages say what to write already.
+  const advised = message.replace(JSON.stringify(text), "").includes("; ");
+  const advice = /^[./]/.test(text) ? `write "oci:${text}" for a layout on disk` : ADVICE;
+  throw new UsageError(advised ? message : `${message}; ${advice}`, { cause: parsed });
+}
+
+/**
+ * Parses a reference to an image in a registry, as the user wrote it.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function readReference(text: string): Reference {
+  const source = readSource(text);
+  if (source.transport === "docker") return source.reference;
+  throw new UsageError(
+    `cannot read "${text}" here: it is not in a registry; ` +
+      `write "docker://${text}" if that is the name of an image`,
+  );
+}
+
+/** Says whether a text is a reference to an image in a registry. */
+export function isReference(text: string): boolean {
+  const parsed = parse(text);
+  return !(parsed instanceof SyntaxError) && parsed.transport === "docker";
+}
+
+function parse(text: string): ImageSource | SyntaxError {
+  try {
+    const location = parseImageLocation(text);
+    if (location.transport === "docker" || location.transport === "oci") return location;
+    return new SyntaxError(
+      `Cannot read "${text}": archives are not read; unpack it, and write "oci:DIR"`,
+    );
+  } catch (error) {
+    if (error instanceof SyntaxError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { parseImageConfig } from "../../spec/image_config.ts";
+import {
+  type Index,
+  type Manifest,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/manifest.ts";
+import { formatPlatform } from "../../spec/platform.ts";
+import { isRunnable } from "../../spec/platform_choice.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
+import type { StoredReference } from "../../store/content/layout_index.ts";
+import { imageSize } from "../terminal/image_size.ts";
+
+/** An image of one platform, as far as the store has it. */
+export interface StoredPlatform {
+  /** What it runs on, as in `linux/arm64`. */
+  readonly platform: string;
+  /** Digest of its manifest. */
+  readonly digest: Digest;
+  /** Bytes of its config and layers as served; 0 if not even its manifest is there. */
+  readonly size: number;
+  /** Whether every part of it is there. */
+  readonly complete: boolean;
+}
+
+/** What the store has under a reference. */
+export interface StoredImage {
+  readonly reference: string;
+  /** Digest of the index of a multi-platform image, else of the manifest. */
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the platforms that are complete. */
+  readonly size: number;
+  /** Every platform that the image is for, there or not. */
+  readonly platforms: readonly StoredPlatform[];
+}
+
+/** The depth of indexes in indexes at which it is no use to look on. */
+const MAX_DEPTH = 8;
+
+/** Describes what the store has under a reference, without hashing layers. */
+export async function describeStored(
+  store: ContentStore,
+  { name, descriptor }: StoredReference,
+): Promise<StoredImage> {
+  const platforms = await describe(store, descriptor, 0);
+  const complete = platforms.filter((platform) => platform.complete);
+  return {
+    reference: name,
+    digest: descriptor.digest,
+    mediaType: descriptor.mediaType,
+    size: complete.reduce((size, platform) => size + platform.size, 0),
+    platforms,
+  };
+}
+
+async function describe(
+  store: ContentStore,
+  descriptor: Descriptor,
+  depth: number,
+): Promise<readonly StoredPlatform[]> {
+  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes === undefined) return [missing(descriptor)];
+  const { kind, value } = parseManifest(bytes, descriptor.mediaType);
+  if (kind === "manifest") return [await describeManifest(store, descriptor, value)];
+  return depth < MAX_DEPTH ? await describeIndex(store, value, depth) : [];
+}
+
+async function describeIndex(
+  store: ContentStore,
+  index: Index,
+  depth: number,
+): Promise<readonly StoredPlatform[]> {
+  const entries = index.manifests.filter(isRunnable);
+  return (await Promise.all(entries.map((entry) => describe(store, entry, depth + 1)))).flat();
+}
+
+async function describeManifest(
+  store: ContentStore,
+  descriptor: Descriptor,
+  manifest: Manifest,
+): Promise<StoredPlatform> {
+  const parts = [manifest.config, ...manifest.layers];
+  const there = await Promise.all(parts.map((part) => store.has(part)));
+  return {
+    platform: await platformName(store, descriptor, manifest),
+    digest: descriptor.digest,
+    size: imageSize(manifest),
+    complete: !there.includes(false),
+  };
+}
+
+/** The platform that the index says, else the one that the config says. */
+async function platformName(
+  store: ContentStore,
+  { platform }: Descriptor,
+  { config }: Manifest,
+): Promise<string> {
+  if (platform !== undefined) return formatPlatform(platform);
+  const bytes = await store.readBlob(config);
+  if (bytes === undefined) return "";
+  try {
+    return formatPlatform(parseImageConfig(bytes).platform);
+  } catch (error) {
+    // An artifact has a config of another kind, and runs on nothing.
+    if (error instanceof SyntaxError) return "";
+    throw error;
+  }
+}
+
+function missing({ platform, digest }: Descriptor): StoredPlatform {
+  const name = platform === undefined ? "" : formatPlatform(platform);
+  return { platform: name, digest, size: 0, complete: false };
+}

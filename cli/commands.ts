@@ -1,0 +1,98 @@
+import type { Command } from "./frame/command.ts";
+import type { Session } from "./frame/session.ts";
+
+/** What the module of a command exports. */
+export interface CommandModule {
+  /** Adds the command's arguments, options, description and examples. */
+  define(command: Command): Command;
+  /** Runs the command. A returned number is the exit code; 0 otherwise. */
+  run(session: Session): Promise<number | void>;
+}
+
+/** A command, before its module is loaded. */
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Loads the command's module, and no other's. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** Every command, in the order in which help lists them. */
+export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+  ["pull", {
+    summary: "pull images into the store, verified",
+    load: () => import("./commands/pull.ts"),
+  }],
+  ["images", {
+    summary: "list the images in the store",
+    load: () => import("./commands/images.ts"),
+  }],
+  ["inspect", {
+    summary: "show an image's manifest, config, layers and platforms",
+    load: () => import("./commands/inspect.ts"),
+  }],
+  ["digest", {
+    summary: "print the digest that the registry gives for a reference",
+    load: () => import("./commands/digest.ts"),
+  }],
+  ["tags", {
+    summary: "list the tags of a repository",
+    load: () => import("./commands/tags.ts"),
+  }],
+  ["unpack", {
+    summary: "unpack an image into a directory",
+    load: () => import("./commands/unpack.ts"),
+  }],
+  ["ls", {
+    summary: "list the files of an image",
+    load: () => import("./commands/ls.ts"),
+  }],
+  ["cat", {
+    summary: "print a file of an image",
+    load: () => import("./commands/cat.ts"),
+  }],
+  ["export", {
+    summary: "write the files of an image as a tar archive",
+    load: () => import("./commands/export.ts"),
+  }],
+  ["bundle", {
+    summary: "make a bundle that OCI runtimes run",
+    load: () => import("./commands/bundle.ts"),
+  }],
+  ["unbundle", {
+    summary: "unmount and remove a bundle",
+    load: () => import("./commands/unbundle.ts"),
+  }],
+  ["run", {
+    summary: "run a command in a container of an image",
+    load: () => import("./commands/run.ts"),
+  }],
+  ["rm", {
+    summary: "remove references from the store",
+    load: () => import("./commands/rm.ts"),
+  }],
+  ["serve", {
+    summary: "serve the store as a registry",
+    load: () => import("./commands/serve.ts"),
+  }],
+  ["doctor", {
+    summary: "tell what this machine offers and what is in the way",
+    load: () => import("./commands/doctor.ts"),
+  }],
+  ["permissions", {
+    summary: "print the least Deno permissions that serve a command",
+    load: () => import("./commands/permissions.ts"),
+  }],
+  ["demo", {
+    summary: "pull a built-in image from a built-in registry, step by step",
+    load: () => import("./commands/demo.ts"),
+  }],
+  ["completions", {
+    summary: "print a completion script for a shell",
+    load: () => import("./commands/completions.ts"),
+  }],
+  ["version", {
+    summary: "print the versions of oci and Deno",
+    load: () => import("./commands/version.ts"),
+  }],
+]);

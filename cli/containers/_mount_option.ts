@@ -1,0 +1,116 @@
+import { resolve } from "node:path";
+import { parseQuantity } from "../../spec/quantity.ts";
+import type { Mount } from "../../spec/runtime_spec.ts";
+
+/**
+ * Parses a mount as `docker run` takes it: `SOURCE:TARGET[:ro]`, or pairs such as
+ * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that has a comma is put in double quotes.
+ *
+ * @throws {SyntaxError} If it is neither; the message says what is missing.
+ */
+export function parseMount(text: string): Mount {
+  return /^"?[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
+}
+
+function parseColons(text: string): Mount {
+  const [source = "", target = "", flag = "rw", ...rest] = text.split(":");
+  if (source === "" || rest.length > 0 || !/^(ro|rw)$/.test(flag)) {
+    throw new SyntaxError("it must be SOURCE:TARGET or SOURCE:TARGET:ro");
+  }
+  return bindMount(source, target, flag === "ro");
+}
+
+function parsePairs(text: string): Mount {
+  const pairs = new Map<string, string | undefined>();
+  for (const [name, value] of splitPairs(text)) {
+    if (!NAMES.has(name)) throw new SyntaxError(`there is no setting ${JSON.stringify(name)}`);
+    if (pairs.has(name)) throw new SyntaxError(`it says twice what "${name}" is`);
+    pairs.set(name, value);
+  }
+  const target = pairs.get("target") ?? "";
+  const isReadOnly = parseFlag(pairs, "readonly");
+  const type = pairs.get("type") ?? "bind";
+  const refuse = (names: readonly string[]) => {
+    const odd = names.find((name) => pairs.has(name));
+    if (odd !== undefined) throw new SyntaxError(`a mount of type ${type} has no "${odd}"`);
+  };
+  if (type === "bind") {
+    refuse(["tmpfs-size", "tmpfs-mode"]);
+    return bindMount(pairs.get("source") ?? "", target, isReadOnly);
+  }
+  if (type !== "tmpfs") throw new SyntaxError('the type must be "bind" or "tmpfs"');
+  refuse(["source"]);
+  const size = pairs.get("tmpfs-size");
+  return {
+    destination: checkTarget(target),
+    type: "tmpfs",
+    source: "tmpfs",
+    options: [
+      "nosuid",
+      "nodev",
+      ...isReadOnly ? ["ro"] : [],
+      ...size === undefined ? [] : [`size=${parseSize(size)}`],
+      `mode=${parseMode(pairs.get("tmpfs-mode") ?? "1777")}`,
+    ],
+  };
+}
+
+const ALIASES: Readonly<Record<string, string>> = {
+  src: "source",
+  dst: "target",
+  destination: "target",
+  ro: "readonly",
+};
+const NAMES = new Set(["type", "source", "target", "readonly", "tmpfs-size", "tmpfs-mode"]);
+
+/** Pairs between commas; in double quotes a comma means nothing, and two quotes stand for one. */
+function splitPairs(text: string): readonly (readonly [name: string, value?: string])[] {
+  if (!/^([^",]*|"([^"]|"")*")(,([^",]*|"([^"]|"")*"))*$/s.test(text)) {
+    throw new SyntaxError("its quotes must be around whole pairs");
+  }
+  return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/gs)].map(([, quoted, plain]) => {
+    const pair = quoted?.replaceAll('""', '"') ?? plain ?? "";
+    const at = pair.indexOf("=");
+    const name = at < 0 ? pair : pair.slice(0, at);
+    const known = ALIASES[name] ?? name;
+    return at < 0 ? [known] : [known, pair.slice(at + 1)];
+  });
+}
+
+function parseFlag(pairs: ReadonlyMap<string, string | undefined>, name: string): boolean {
+  const value = pairs.get(name) ?? String(pairs.has(name));
+  if (/^(true|1|false|0)$/.test(value)) return value === "true" || value === "1";
+  throw new SyntaxError(`"${name}" must be true or false`);
+}
+
+/** A size as the kernel takes it; it knows no suffixes of Kubernetes. */
+function parseSize(text: string): string {
+  if (/^[0-9]+[kmg%]?$/i.test(text)) return text;
+  if (/^[0-9.]+[KMGT]i$/.test(text)) return String(parseQuantity(text).value);
+  throw new SyntaxError(
+    '"tmpfs-size" must be a number of bytes, or one with k, m, g, Ki, Mi or Gi',
+  );
+}
+
+function parseMode(text: string): string {
+  if (/^[0-7]{1,4}$/.test(text)) return text;
+  throw new SyntaxError('"tmpfs-mode" must have up to four octal digits');
+}
+
+function bindMount(source: string, target: string, isReadOnly: boolean): Mount {
+  if (source === "") throw new SyntaxError("it has no source");
+  return {
+    destination: checkTarget(target),
+    type: "bind",
+    source: resolve(source),
+    options: ["rbind", "rprivate", isReadOnly ? "ro" : "rw"],
+  };
+}
+
+function checkTarget(target: string): string {
+  if (!target.startsWith("/")) {
+    throw new SyntaxError("its target must be an absolute path in the container");
+  }
+  if (/^[/.]*$/.test(target)) throw new SyntaxError("its target must be below the root");
+  return target;
+}

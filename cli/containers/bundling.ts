@@ -1,0 +1,45 @@
+import type { ImageProgress } from "../../registry/image_client.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Image } from "../../store/images/image.ts";
+import { openBundler } from "../../store/overlay/open_bundler.ts";
+import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
+import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
+import type { ContainerOptions } from "./container_options.ts";
+import type { RegistryOptions } from "../frame/options.ts";
+import { openPuller } from "../access/puller.ts";
+import { readSource } from "../access/references.ts";
+import type { Session } from "../frame/session.ts";
+import { showProgress } from "../access/show_progress.ts";
+import { openStore } from "../access/store.ts";
+
+/** An image in the store, and what bundles it. */
+export interface Bundling {
+  readonly reference: Reference;
+  readonly image: Image;
+  readonly bundler: OverlayBundler | UncompressedBundler;
+}
+
+/** Brings the image that the first operand names into the store, as the policy says. */
+export async function prepareBundling(session: Session): Promise<Bundling> {
+  const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
+  const { signal, warn: onWarning } = session;
+  const source = readSource(session.operands[0] ?? "");
+  using puller = await openPuller(session);
+  const found = await puller.find(source);
+  const { reference } = found;
+  session.workOn(formatReference(reference));
+  const bundler = await openBundler(await openStore(session), {
+    ...{ kind, signal, onWarning },
+    ...(jobs === undefined ? {} : { jobs }),
+  });
+  using progress = showProgress(session);
+  const report = (event: ImageProgress) => {
+    // What is in the store already is not worth a word beside what the container says.
+    if (!event.cached) progress.report(event);
+  };
+  const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
+  const image = mounter === undefined
+    ? await found.pull(report)
+    : await found.prepare(report, { mounter });
+  return { reference, image, bundler };
+}

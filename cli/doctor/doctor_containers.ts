@@ -1,0 +1,145 @@
+import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
+import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
+import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
+import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless_maps.ts";
+import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
+import {
+  type Diagnosis,
+  type Finding,
+  isGranted,
+  missingFlags,
+  unknownFinding,
+} from "../terminal/findings.ts";
+
+/** The places of programs, and what it takes to look there. */
+export interface ProgramPlaces {
+  readonly needs: readonly Deno.PermissionDescriptor[];
+  readonly onPath: ReadonlySet<string>;
+}
+
+/** Where programs may be. */
+export function programPlaces(): ProgramPlaces {
+  const variable: Deno.PermissionDescriptor = { name: "env", variable: "PATH" };
+  const text = isGranted(variable) ? Deno.env.get("PATH") ?? "" : "";
+  const onPath = new Set(text.split(":").filter(Boolean));
+  const places = [...onPath, ...PROGRAM_PLACES];
+  return { onPath, needs: [variable, ...places.map((path) => ({ name: "read", path } as const))] };
+}
+
+/** Finds out which runtimes there are, and what they would run containers with. */
+export async function examineContainers(): Promise<Diagnosis> {
+  const parts = [await examineRuntimes(), await examineCgroups(), await examineNamespaces()];
+  return {
+    facts: Object.assign({}, ...parts.map(({ facts }) => facts)),
+    findings: parts.flatMap(({ findings }) => findings),
+  };
+}
+
+async function examineRuntimes(): Promise<Diagnosis> {
+  const about = "Runtimes";
+  const flags = missingFlags(programPlaces().needs);
+  if (flags.length > 0) {
+    const findings = [unknownFinding(about, "which are installed", flags)];
+    return { facts: { runtimes: null }, findings };
+  }
+  const runtimes = await listRuntimes();
+  if (runtimes.length > 0) return { facts: { runtimes }, findings: runtimes.map(runtimeFinding) };
+  const says = `none of ${RUNTIMES.join(", ")} is installed`;
+  const findings: Finding[] = [{
+    about,
+    state: "problem",
+    says,
+    advice: "install one for oci run",
+  }];
+  return { facts: { runtimes }, findings };
+}
+
+function runtimeFinding({ name, path, version, obstacle }: InstalledRuntime): Finding {
+  const about = "Runtimes";
+  const says = `${name} ${version ?? "of an unknown version"} is ${path}`;
+  if (obstacle !== undefined) return { about, state: "problem", says, advice: obstacle };
+  if (isGranted({ name: "run", command: path })) return { about, state: "ok", says };
+  return { about, state: "note", says, advice: `grant --allow-run=${path} to run containers` };
+}
+
+async function examineCgroups(): Promise<Diagnosis> {
+  const about = "Control groups";
+  try {
+    const hierarchy = await readCgroupHierarchy();
+    const { kind, controllers } = hierarchy;
+    const finding: Finding = kind === "none"
+      ? { about, state: "note", says: "none are mounted, so limits cannot be kept" }
+      : { about, state: "ok", says: HIERARCHIES[kind] };
+    const controlled = controllers?.length ? `, which controls ${controllers.join(", ")}` : "";
+    return {
+      facts: { cgroups: hierarchy },
+      findings: [{ ...finding, says: finding.says + controlled }],
+    };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const findings = [unknownFinding(about, "which version is mounted", ["--allow-ffi"])];
+    return { facts: { cgroups: null }, findings };
+  }
+}
+
+const HIERARCHIES = {
+  v1: "version 1",
+  v2: "version 2",
+  hybrid: "version 1, and beside it version 2 at /sys/fs/cgroup/unified",
+} as const;
+
+async function examineNamespaces(): Promise<Diagnosis> {
+  const about = "User namespaces";
+  const needs: readonly Deno.PermissionDescriptor[] = [
+    { name: "run", command: "unshare" },
+    { name: "sys", kind: "uid" },
+    { name: "sys", kind: "gid" },
+    ...["/etc/passwd", "/etc/subuid", "/etc/subgid"].map((
+      path,
+    ) => ({ name: "read", path } as const)),
+    ...programPlaces().needs,
+  ];
+  const flags = missingFlags(needs);
+  if (flags.length > 0) {
+    const findings = [unknownFinding(about, "whether this user can make them", flags)];
+    return { facts: { userNamespaces: null }, findings };
+  }
+  const support = await userNamespacesSupported();
+  const isNeeded = isRootlessNeeded();
+  const maps = await readRootlessMaps();
+  const [uids, gids] = [maps.uidMap, maps.gidMap].map((map) =>
+    map.reduce((sum, { size }) => sum + size, 0)
+  );
+  const findings: Finding[] = [
+    support.supported
+      ? { about, state: "ok", says: "they can be made" }
+      : { about, state: isNeeded ? "problem" : "note", says: support.reason, advice: ALLOW },
+    ...isNeeded ? [await idsFinding(uids ?? 1)] : [],
+  ];
+  return { facts: { userNamespaces: { ...support, needed: isNeeded, uids, gids } }, findings };
+}
+
+const ALLOW = "an administrator allows them with the settings user.max_user_namespaces, " +
+  "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, as far as " +
+  "the kernel has them";
+
+/** As many ids as every distribution gives to a user. */
+const ENOUGH_IDS = 65_536;
+
+async function idsFinding(ids: number): Promise<Finding> {
+  const about = "User namespaces";
+  if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user ids` };
+  const says = `containers have ${ids === 1 ? "no user id but root's" : `${ids} user ids`}`;
+  return { about, state: "note", says, advice: await idsAdvice() };
+}
+
+async function idsAdvice(): Promise<string> {
+  const uid = Deno.uid();
+  if (uid === 0) return 'make this namespace with more ids, as "podman unshare" does';
+  const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
+  if (tools.includes(undefined)) {
+    return "install newuidmap and newgidmap, of the package uidmap or shadow-utils";
+  }
+  return "an administrator adds a line to /etc/subuid and to /etc/subgid, such as " +
+    `"${uid}:100000:65536"`;
+}

@@ -1,0 +1,224 @@
+import { statfs } from "node:fs/promises";
+import { resolve } from "@std/path/resolve";
+import { storeVariables } from "../../cache/directory.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { findProgram } from "../../store/host/find_runtime.ts";
+import { leftBundles } from "../../store/bundles/left_bundles.ts";
+import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
+import { programPlaces } from "./doctor_containers.ts";
+import {
+  type Diagnosis,
+  type Finding,
+  isGranted,
+  missingFlags,
+  unknownFinding,
+} from "../terminal/findings.ts";
+import { formatBytes } from "../terminal/format.ts";
+import type { Session } from "../frame/session.ts";
+import { storePath } from "../access/store.ts";
+
+const ABOUT = "Store";
+
+/** Finds out what the store's directory is like, and what can be mounted there. */
+export async function examineStore(session: Session): Promise<Diagnosis> {
+  const path = findStore(session);
+  if (typeof path !== "string") return { facts: { store: null, ...NO_TRIALS }, findings: [path] };
+  const needs = (["read", "write"] as const).map((name) => ({ name, path }));
+  const flags = missingFlags(needs);
+  const isReadable = isGranted({ name: "read", path });
+  if (flags.length > 0) {
+    const exists = isReadable ? await isThere(path) : null;
+    const facts = { store: { path, exists, writable: null, freeBytes: null }, ...NO_TRIALS };
+    const findings = TRIED.map(([about, what]) => unknownFinding(about, what, flags));
+    return { facts, findings };
+  }
+  return await tryStore(path);
+}
+
+const TRIED = [
+  [ABOUT, "whether it can be written to"],
+  ["Native backend", "whether it can be used in the store"],
+  ["Overlays", "whether they can be mounted in the store"],
+] as const;
+const NO_TRIALS = { native: null, overlay: null, fuseOverlayfs: null };
+
+function findStore(session: Session): string | Finding {
+  const { store } = session.options();
+  const variables = store === undefined ? storeVariables() : [];
+  const flags = missingFlags(variables.map((variable) => ({ name: "env", variable })));
+  if (flags.length > 0) return unknownFinding(ABOUT, "where the store is", flags);
+  try {
+    return resolve(storePath(session));
+  } catch (error) {
+    const says = (error as Error).message.replace(/; .*/s, "").replace(/^C/, "c");
+    return { about: ABOUT, state: "problem", says, advice: "name it with --store or $OCI_STORE" };
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch {
+    // Absent, or in a place that this user may not enter.
+    return false;
+  }
+}
+
+async function tryStore(path: string): Promise<Diagnosis> {
+  const exists = await isThere(path);
+  let refusal: string | undefined;
+  try {
+    await using _lent = await lendDirectory(path);
+    const temporary = await Deno.makeTempFile({ dir: path, prefix: ".oci-doctor-" });
+    await Deno.remove(temporary);
+    const freeBytes = await readFreeBytes(path);
+    const left = await leftBundles(path);
+    const trials = await tryMounts(path);
+    const store = { path, exists, writable: true, freeBytes, leftBundles: left };
+    return {
+      facts: { store, ...trials.facts },
+      findings: [
+        storeFinding(path, exists, freeBytes),
+        ...left.map(leftFinding),
+        ...trials.findings,
+      ],
+    };
+  } catch (error) {
+    refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+  }
+  const facts = { store: { path, exists, writable: false, freeBytes: null }, ...NO_TRIALS };
+  const says = `${path} ${exists ? "cannot be written to" : "cannot be made"} (${refusal})`;
+  const advice = "choose another with --store or $OCI_STORE, or check who owns it";
+  return { facts, findings: [{ about: ABOUT, state: "problem", says, advice }] };
+}
+
+/** What a system says that does not let a directory be written; `undefined` for other errors. */
+function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as { readonly code?: unknown };
+  const isRefusal = typeof code === "string" || error instanceof Deno.errors.NotCapable;
+  return isRefusal ? error.message.replace(/[:,] (mkdir|run again|making) .*/s, "") : undefined;
+}
+
+/**
+ * The directory, made for as long as it is looked at if it is not there. Directories that it is in
+ * are made as well, if that is granted.
+ */
+async function lendDirectory(path: string): Promise<AsyncDisposable> {
+  const made: string[] = [];
+  for (let at = path; !await isThere(at);) {
+    made.push(at);
+    const parent = resolve(at, "..");
+    if (parent === at || !isGranted({ name: "write", path: parent })) break;
+    at = parent;
+  }
+  for (const directory of made.toReversed()) await Deno.mkdir(directory);
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const directory of made) {
+        try {
+          await Deno.remove(directory);
+        } catch {
+          // Somebody else has begun to use it.
+          return;
+        }
+      }
+    },
+  };
+}
+
+async function readFreeBytes(path: string): Promise<number | null> {
+  if (!isGranted({ name: "sys", kind: "statfs" })) {
+    return null;
+  }
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+/** Hardly any image is smaller. */
+const LITTLE_BYTES = 1_000_000;
+
+function storeFinding(path: string, exists: boolean, freeBytes: number | null): Finding {
+  const state = exists ? "can be written to" : "is not there yet, and can be made";
+  const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} are free`;
+  const finding = { about: ABOUT, says: `${path} ${state}${free}` };
+  return freeBytes !== null && freeBytes < LITTLE_BYTES
+    ? { ...finding, state: "problem", advice: "free some space" }
+    : { ...finding, state: "ok" };
+}
+
+function leftFinding(bundle: string): Finding {
+  return {
+    about: ABOUT,
+    state: "problem",
+    says: `"oci run" was killed, and has left ${bundle}`,
+    advice: `end and remove it with "oci unbundle ${bundle}"`,
+  };
+}
+
+async function tryMounts(path: string): Promise<Diagnosis> {
+  const about = "Overlays";
+  const native = nativeRefusal(path);
+  const overlay = await overlaySupported(path);
+  const fuse = await tryFuse(path);
+  const hasOverlay = overlay.supported || fuse.facts?.supported === true;
+  const findings: Finding[] = [
+    native === undefined
+      ? { about: "Native backend", state: "ok", says: "openat2 and the C library can be used" }
+      : { about: "Native backend", state: "note", says: native, advice: NATIVE_LACK },
+    overlay.supported
+      ? { about, state: "ok", says: `the kernel mounts them, with ${overlay.namespace} marks` }
+      : { about, state: "note", says: `the kernel mounts none here: ${overlay.reason}` },
+    ...fuse.findings,
+    ...hasOverlay ? [] : [{ about, state: "note", says: "bundles are extracted" } as const],
+  ];
+  return {
+    facts: {
+      native: native === undefined ? { supported: true } : { supported: false, reason: native },
+      overlay,
+      fuseOverlayfs: fuse.facts,
+    },
+    findings,
+  };
+}
+
+const NATIVE_LACK = "without it nothing is mounted, and device nodes and extended attributes are " +
+  "not unpacked";
+
+function nativeRefusal(path: string): string | undefined {
+  try {
+    openFileTree(path, { backend: "native" })[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotSupported)) throw error;
+    return error.message.slice(error.message.lastIndexOf("backend: ") + 9);
+  }
+}
+
+/** The trial of fuse-overlayfs, as far as it may be run. */
+async function tryFuse(path: string): Promise<{
+  readonly facts: { readonly supported: boolean; readonly reason?: string } | null;
+  readonly findings: readonly Finding[];
+}> {
+  const about = "Overlays";
+  const program = "fuse-overlayfs";
+  const flags = missingFlags(programPlaces().needs);
+  if (flags.length > 0) {
+    return { facts: null, findings: [unknownFinding(about, `where ${program} is`, flags)] };
+  }
+  const found = await findProgram(program);
+  const runFlags = found === undefined ? [] : missingFlags([{ name: "run", command: found }]);
+  if (runFlags.length > 0) {
+    return {
+      facts: null,
+      findings: [unknownFinding(about, `whether ${found} mounts them`, runFlags)],
+    };
+  }
+  const support = await fuseOverlaySupported(path);
+  const finding: Finding = support.supported
+    ? { about, state: "ok", says: `${found} mounts them` }
+    : { about, state: "note", says: `${program} mounts none: ${support.reason}` };
+  return { facts: support, findings: [finding] };
+}

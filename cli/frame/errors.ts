@@ -1,0 +1,186 @@
+import { NotCachedError } from "../../cache/errors.ts";
+import {
+  ArtifactError,
+  AuthError,
+  NetworkError,
+  NotFoundError,
+  RegistryError,
+} from "../../registry/errors.ts";
+import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../spec/errors.ts";
+import { StoreError, UnpackError } from "../../store/errors.ts";
+import { printable } from "../terminal/format.ts";
+
+/** The command line itself is wrong. The message says what is, and what to do. */
+export class UsageError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "UsageError";
+  }
+}
+
+/**
+ * One line for an error: `oci: <what was being done>: <what is wrong>; <what to do>`.
+ *
+ * @param error What was thrown.
+ * @param doing What was being done, such as `pull alpine:3`.
+ */
+export function errorLine(error: unknown, doing: string): string {
+  const { wrong, advice } = explain(error);
+  return printable(`oci: ${doing}: ${stateOf(wrong, doing)}; ${advice}`);
+}
+
+/**
+ * What is wrong, without what was being done: the library says that as well, and calls it a pull
+ * whatever the command is.
+ */
+function stateOf(wrong: string, doing: string): string {
+  const [, subject = "", state] =
+    /^Cannot (?:pull|list the tags of) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
+  if (state === undefined) return wrong.replace(/^Cannot /, "cannot ");
+  return doing.includes(subject) ? state : `"${subject}": ${state}`;
+}
+
+/** The error as `--json` prints it. */
+export function errorDocument(error: unknown): Record<string, unknown> {
+  const fields = error instanceof OciError
+    ? error.toJSON()
+    : error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: "Error", message: String(error) };
+  return { error: fields };
+}
+
+/** A line for each cause of an error, the nearest first. */
+export function causeLines(error: unknown): readonly string[] {
+  const lines: string[] = [];
+  const seen = new Set<unknown>([error]);
+  let cause = causesOf(error);
+  while (cause.length > 0) {
+    const next: unknown[] = [];
+    for (const one of cause) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      const text = one instanceof Error ? `${one.name}: ${one.message}` : String(one);
+      lines.push(printable(`  caused by: ${text}`));
+      next.push(...causesOf(one));
+    }
+    cause = next;
+  }
+  return lines;
+}
+
+function causesOf(error: unknown): readonly unknown[] {
+  if (!(error instanceof Error)) return [];
+  const several = error instanceof AggregateError ? error.errors : [];
+  return error.cause === undefined ? several : [...several, error.cause];
+}
+
+interface Explanation {
+  readonly wrong: string;
+  readonly advice: string;
+}
+
+/** What is wrong, and what to do in terms of the command line. */
+function explain(error: unknown): Explanation {
+  if (!(error instanceof Error)) return { wrong: String(error), advice: UNEXPECTED };
+  const [wrong, own] = splitAdvice(error.message || error.name);
+  if (error instanceof AuthError) {
+    return { wrong, advice: 'log in with --user, "docker login" or "podman login"' };
+  }
+  if (error instanceof NotFoundError) {
+    return { wrong: error.message, advice: "check the name, or log in with --user" };
+  }
+  if (error instanceof NotCachedError) {
+    return { wrong: "it is not in the store", advice: "pull it with --policy if-not-present" };
+  }
+  if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
+  if (error instanceof ArtifactError) {
+    return { wrong, advice: 'read its manifest with "oci inspect --raw"' };
+  }
+  if (error instanceof LimitError) return { wrong, advice: LIMITED };
+  if (error instanceof Deno.errors.NotCapable) return explainPermission(error);
+  return { wrong, advice: own === undefined ? adviceFor(error) : withFlags(own) };
+}
+
+/** What the library advises in terms of its options, and the command line has other words for. */
+const FLAGS: readonly (readonly [option: string, flag: string])[] = [
+  ['"uids"', "--uid-map"],
+  ['"gids"', "--gid-map"],
+  ['choose the ownership "squash" or "record"', "give --ownership squash or record"],
+  ['choose the ownership "squash"', "give --ownership squash"],
+  ["with force", "with --force"],
+  ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
+  ["do without, the uncompressed bundler needs none", "leave out --unpack"],
+];
+
+function withFlags(advice: string): string {
+  return FLAGS.reduce((text, [option, flag]) => text.replace(option, () => flag), advice);
+}
+
+/** Deno's own words name the flag, after a comma, and before it what it is for. */
+function explainPermission({ message }: Error): Explanation {
+  const [, wrong = message, flag = "all"] =
+    /^(.*), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
+  const [, value] = /access to "([^"]+)"$/.exec(wrong) ?? [];
+  // A path is one of many below the directory that the flag should name; some need all there is.
+  const isPath = flag === "read" || flag === "write" || flag === "all";
+  const scoped = value === undefined || isPath ? flag : `${flag}=${value}`;
+  return {
+    wrong,
+    advice: `grant it with --allow-${scoped}, or all that a command needs with "oci permissions"`,
+  };
+}
+
+const UNKNOWN = "see what caused it with --verbose";
+const UNEXPECTED = "report it if this should work";
+const LIMITED = "it may be an attack; if it is not, a program of yours can raise the limit";
+
+/** Advice for what systems refuse without a class of its own among Deno's errors. */
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  ENOSPC: "free some space",
+  EDQUOT: "free some space",
+  EROFS: "choose another place, with --store if it is that of the store",
+};
+
+/** Advice for an error that has none of its own. */
+function adviceFor(error: Error): string {
+  if (error instanceof UsageError) return "see --help";
+  if (error instanceof DigestMismatchError) {
+    // A file is named in quotes, a URL is not.
+    return error.source?.startsWith('"')
+      ? "what is damaged in the store is fetched again with --policy if-not-present"
+      : "it was not stored; ask again, or another mirror";
+  }
+  if (error instanceof NetworkError) return "try again; what has come is kept";
+  if (error instanceof RegistryError && error.retryable) return "try again later";
+  if (error instanceof UnpackError) return 'see what it has with "oci ls"';
+  if (error instanceof Deno.errors.NotFound) return "check that the path exists";
+  if (error instanceof Deno.errors.IsADirectory) return "name a file, not a directory";
+  if (error instanceof Deno.errors.NotADirectory) {
+    return "check the path, which leads through a file";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
+  const byCode = adviceByCode(error) ?? adviceByCode(error.cause);
+  if (byCode !== undefined) return byCode;
+  if (causesOf(error).length > 0) return UNKNOWN;
+  if (error instanceof StoreError) return "check the path, and the name behind it";
+  if (error instanceof RegistryError) return "see each request with --debug";
+  // What the documents of an image say cannot be mended here.
+  return error instanceof SyntaxError ? "ask who made the image" : UNEXPECTED;
+}
+
+function adviceByCode(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === "string" ? ADVICE_BY_CODE[code] : undefined;
+}
+
+/** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */
+function splitAdvice(message: string): readonly [wrong: string, advice?: string] {
+  let quoted = false;
+  let at = -1;
+  for (let i = 0; i < message.length; i++) {
+    if (message[i] === '"') quoted = !quoted;
+    if (!quoted && message.startsWith("; ", i)) at = i;
+  }
+  return at < 0 ? [message] : [message.slice(0, at), message.slice(at + 2)];
+}

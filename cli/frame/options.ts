@@ -1,0 +1,160 @@
+import type { ImagePullPolicy } from "../../registry/image_client.ts";
+import { parsePlatform } from "../../spec/platform.ts";
+import type { Command } from "./command.ts";
+import { UsageError } from "./errors.ts";
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly store?: string;
+  readonly quiet?: true;
+  readonly verbose?: true;
+  readonly debug?: true;
+  readonly json?: true;
+}
+
+/** Options of the commands that reach a registry. */
+export interface RegistryOptions {
+  readonly platform?: string;
+  readonly policy?: ImagePullPolicy;
+  readonly user?: string;
+  readonly passwordStdin?: true;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+  readonly ca?: readonly string[];
+  readonly clientCert?: string;
+  readonly clientKey?: string;
+  readonly plainHttp?: true;
+  readonly mirror?: readonly (readonly [host: string, url: string])[];
+  readonly jobs?: number;
+  readonly retries?: number;
+  readonly progress?: "auto" | "plain" | "json" | "none";
+  readonly progressInterval?: number;
+}
+
+/** Adds the options that every command takes. */
+export function addCommonOptions(command: Command): Command {
+  return command.group("Options of every command:")
+    .option("--store <dir>", "directory of the store; default: $OCI_STORE, else the user's data")
+    .option("--json", "print one JSON document")
+    .option("-q, --quiet", "no progress")
+    .option("-v, --verbose", "say what caused an error, and what limits registries have")
+    .option("--debug", "say each request in a line, without secrets");
+}
+
+/**
+ * Adds the options of the commands that reach a registry.
+ *
+ * @param loginFlag What names the user to log in as, where `--user` means something else.
+ */
+export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
+  return command.group("Options for registries:")
+    .option(
+      "--platform <os/arch>",
+      "platform to choose, such as linux/arm64 or linux/arm/v7; default: this machine's",
+      { parse: checkPlatform },
+    )
+    .option(
+      "--policy <when>",
+      "when to ask the registry: always, if-not-present, never, newer; default: if-not-present",
+      { parse: parsePolicy },
+    )
+    .option(
+      `${loginFlag} <name[:password]>`,
+      "log in as; the password is asked for if it is not given",
+      { key: "user" },
+    )
+    .option("--password-stdin", "read the password from standard input")
+    .option("--identity-token <token>", "refresh token of OAuth2 to log in with")
+    .option("--registry-token <token>", "bearer token to send as it is")
+    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", {
+      repeatable: true,
+    })
+    .option("--client-cert <file>", "certificate to show to the registry, in PEM")
+    .option("--client-key <file>", "key of that certificate, in PEM")
+    .option("--plain-http", "speak HTTP without TLS; the default for this machine only")
+    .option("--mirror <host=url>", "ask this mirror before the registry (repeatable)", {
+      repeatable: true,
+      parse: parseMirror,
+    })
+    .option("--jobs <n>", "layers to transfer at once; default: 6", {
+      parse: (text) => parseCount(text, 1),
+    })
+    .option(
+      "--retries <n>",
+      "failures in a row, without any progress, to try again after; default: 8",
+      { parse: (text) => parseCount(text, 0) },
+    )
+    .option("--progress <how>", "how to show progress, on standard error; default: auto", {
+      choices: ["auto", "plain", "json", "none"],
+    })
+    .option(
+      "--progress-interval <seconds>",
+      "pause between two summaries where there is no terminal; default: 10",
+      { parse: parseSeconds },
+    );
+}
+
+/** The addresses of mirrors by the registry that they are for. */
+export function mirrorsOf(
+  { mirror = [] }: RegistryOptions,
+): Readonly<Record<string, readonly string[]>> {
+  const groups = Map.groupBy(mirror, ([host]) => host);
+  return Object.fromEntries(
+    [...groups].map(([host, pairs]) => [host, pairs.map(([, url]) => url)]),
+  );
+}
+
+/** Refuses the policy that asks no registry, where there is nothing to do but ask one. */
+export function refuseNever({ policy }: RegistryOptions): void {
+  if (policy !== "Never") return;
+  throw new UsageError('"--policy never" asks no registry, and nobody else can tell; leave it out');
+}
+
+const POLICIES: ReadonlyMap<string, ImagePullPolicy> = new Map([
+  ["always", "Always"],
+  ["if-not-present", "IfNotPresent"],
+  ["ifnotpresent", "IfNotPresent"],
+  ["never", "Never"],
+  ["newer", "Newer"],
+]);
+
+function parsePolicy(text: string): ImagePullPolicy {
+  const policy = POLICIES.get(text.toLowerCase());
+  if (policy !== undefined) return policy;
+  throw new SyntaxError("it must be always, if-not-present, never or newer");
+}
+
+/** Keeps the text of a platform: the default is the library's to fill in. */
+function checkPlatform(text: string): string {
+  try {
+    parsePlatform(text);
+    return text;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // The option and its value are named already.
+    const [, rule = error.message] = error.message.split(/": (.*)/s);
+    throw new SyntaxError(rule, { cause: error });
+  }
+}
+
+function parseCount(text: string, least: number): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
+  if (count >= least && count <= 1000) return count;
+  throw new SyntaxError(`it must be a whole number from ${least} to 1000`);
+}
+
+/** Parses a number of seconds above 0. */
+export function parseSeconds(text: string): number {
+  const seconds = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0) return seconds;
+  throw new SyntaxError("it must be a number of seconds above 0");
+}
+
+function parseMirror(text: string): readonly [host: string, url: string] {
+  const at = text.indexOf("=");
+  const url = text.slice(at + 1);
+  if (at > 0 && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
+    return [text.slice(0, at), url];
+  }
+  throw new SyntaxError("it must be HOST=URL, such as docker.io=https://mirror.example");
+}

@@ -1,0 +1,63 @@
+import type { ImageProgress } from "../../registry/image_client.ts";
+import { formatBytes, formatDuration, printable, shortDigest } from "./format.ts";
+import type { Totals } from "./_progress_tally.ts";
+
+const VERBS: Readonly<Record<ImageProgress["phase"], string>> = {
+  resolve: "resolving",
+  fetch: "fetching",
+  verify: "verifying",
+  extract: "extracting",
+  done: "done",
+};
+
+/** A line for a blob that is complete: what came of it. */
+export function finishedLine(event: ImageProgress): string {
+  const { ref, digest = "", total, cached, resumed, retries } = event;
+  const notes: string[] = [];
+  if (resumed > 0) notes.push(`${formatBytes(resumed)} of it by an earlier run`);
+  if (retries > 0) notes.push(retries === 1 ? "1 retry" : `${retries} retries`);
+  const how = cached ? "was there" : "fetched";
+  const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
+  return printable(`${ref}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
+}
+
+/** A line for everything: how far it is, how fast, and how long the rest takes. */
+export function totalLine(totals: Totals): string {
+  const { bytes, total, done, rate, leftMs } = totals;
+  if (total === 0) return "resolving";
+  const parts = [
+    `${formatBytes(bytes)} of ${formatBytes(total)} (${percent(bytes, total)})`,
+    done === 1 ? "1 blob done" : `${done} blobs done`,
+  ];
+  if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
+  if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
+  return parts.join(", ");
+}
+
+/** A line for a blob that is worked on, no wider than `width`: a bar where there is room. */
+export function activeLine(event: ImageProgress, width: number): string {
+  const { digest = "", phase, bytes, total, retries } = event;
+  const name = `${shortDigest(digest)} ${VERBS[phase]}`.padEnd(31);
+  const retried = retries > 0 ? ` retry ${retries}` : "";
+  const numbers = `${percent(bytes, total).padStart(5)} ${formatBytes(bytes).padStart(7)} of ` +
+    `${formatBytes(total)}${retried}`;
+  const room = Math.min(30, width - name.length - numbers.length - 4);
+  if (room < 8) return clip(`${shortDigest(digest)} ${percent(bytes, total)}`, width);
+  const filled = total > 0 ? Math.min(room, Math.floor(bytes / total * room)) : 0;
+  return `${name} [${"=".repeat(filled)}${" ".repeat(room - filled)}] ${numbers}`;
+}
+
+/** Cuts a line so that it does not wrap. */
+export function clip(line: string, width: number): string {
+  return line.length <= width ? line : line.slice(0, Math.max(0, width));
+}
+
+/** Whole seconds: an estimate has no more to say. */
+function formatLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
+}
+
+function percent(bytes: number, total: number): string {
+  return total > 0 ? `${Math.floor(Math.min(1, bytes / total) * 100)} %` : "0 %";
+}

@@ -1,0 +1,66 @@
+import type { RemoteImage } from "../../spec/image.ts";
+import type { ContainerConfig } from "../../spec/image_config.ts";
+import { formatPlatform } from "../../spec/platform.ts";
+import { isRunnable } from "../../spec/platform_choice.ts";
+import { formatBytes, formatTable, printable } from "./format.ts";
+import { imageSize } from "./image_size.ts";
+
+/** Describes an image for people: what it is, how it runs, what it consists of. */
+export function imageText(reference: string, image: RemoteImage): readonly string[] {
+  const { digest, indexes, manifest, config, platform, layers } = image;
+  const size = formatBytes(imageSize(manifest.value));
+  const facts: [string, string | undefined][] = [
+    ["Reference", reference],
+    ["Digest", digest],
+    ["Type", (indexes[0] ?? manifest).descriptor.mediaType],
+    ["Platform", formatPlatform(platform)],
+    ["Manifest", manifest.descriptor.digest],
+    ["Config", manifest.value.config.digest],
+    ["Created", config.value.created],
+    ["Size", `${size} in ${layers.length === 1 ? "1 layer" : `${layers.length} layers`}`],
+    ...containerFacts(config.value.config),
+  ];
+  return [
+    ...formatTable(facts.flatMap(([name, value]) => value ? [[name, printable(value)]] : [])),
+    ...platformLines(image),
+    "",
+    "Layers",
+    ...formatTable(
+      layers.map(({ descriptor }) => [
+        `  ${descriptor.digest}`,
+        formatBytes(descriptor.size),
+        printable(descriptor.mediaType),
+      ]),
+      [1],
+    ),
+  ];
+}
+
+/** How a container of the image runs, as far as the config says. */
+function containerFacts(config: ContainerConfig): [string, string | undefined][] {
+  const { User, WorkingDir, StopSignal, ExposedPorts, Volumes, Labels = {} } = config;
+  const command = (words: readonly string[] | undefined) => words && JSON.stringify(words);
+  return [
+    ["User", User],
+    ["Directory", WorkingDir],
+    ["Entrypoint", command(config.Entrypoint)],
+    ["Command", command(config.Cmd)],
+    ["Ports", ExposedPorts?.join(", ")],
+    ["Volumes", Volumes?.join(", ")],
+    ["Stops on", StopSignal],
+    ...(config.Env ?? []).map((value): [string, string] => ["Variable", value]),
+    ...Object.entries(Labels).map(([name, value]): [string, string] => {
+      return ["Label", `${name}=${value}`];
+    }),
+  ];
+}
+
+/** The platforms of a multi-platform image, the one that was chosen marked. */
+function platformLines({ indexes, manifest }: RemoteImage): readonly string[] {
+  const rows = indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
+    .flatMap(({ platform, digest }) => {
+      const mark = digest === manifest.descriptor.digest ? "*" : " ";
+      return platform ? [[`${mark} ${printable(formatPlatform(platform))}`, digest]] : [];
+    });
+  return rows.length === 0 ? [] : ["", "Platforms", ...formatTable(rows)];
+}

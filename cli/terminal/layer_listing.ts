@@ -1,0 +1,57 @@
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { UntarStream } from "../../layer/tar/untar_stream.ts";
+import type { Layer } from "../../store/images/image.ts";
+import { formatFileMode } from "./file_mode.ts";
+import { formatTable, printable } from "./format.ts";
+
+/** An entry of a layer as `ls -l` would show it, and what it means where it is no file. */
+export interface ListedEntry {
+  /** Type and permissions, such as `drwxr-xr-x`. */
+  readonly mode: string;
+  /** Numeric owner and group. */
+  readonly owner: string;
+  readonly size: number;
+  readonly path: string;
+  /** What a link points to, or what a whiteout does. */
+  readonly note: string;
+}
+
+/** Lists what is in a layer, however it is compressed. */
+export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
+  const archive = await layer.uncompressed();
+  const entries: ListedEntry[] = [];
+  for await (const { header, readable } of archive.pipeThrough(new UntarStream())) {
+    await readable?.cancel();
+    entries.push(listed(header));
+  }
+  return entries;
+}
+
+/** Lines for the entries of a layer. */
+export function formatListing(entries: readonly ListedEntry[]): readonly string[] {
+  const rows = entries.map(({ mode, owner, size, path, note }) => {
+    return [mode, owner, String(size), printable(path), printable(note)];
+  });
+  return formatTable(rows, [1, 2]);
+}
+
+function listed(header: TarHeader): ListedEntry {
+  const { type, mode, uid, gid, size, path } = header;
+  return {
+    mode: formatFileMode(type, mode),
+    owner: `${uid}:${gid}`,
+    size,
+    path,
+    note: noteOf(header),
+  };
+}
+
+function noteOf({ type, path, linkname }: TarHeader): string {
+  if (type === "symlink") return `-> ${linkname}`;
+  if (type === "hardlink") return `the same file as ${linkname}`;
+  const slash = path.lastIndexOf("/") + 1;
+  const name = path.slice(slash);
+  if (name === ".wh..wh..opq") return `hides what lower layers have in ${path.slice(0, slash)}`;
+  if (name.startsWith(".wh.")) return `removes ${path.slice(0, slash)}${name.slice(4)}`;
+  return "";
+}

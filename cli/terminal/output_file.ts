@@ -1,0 +1,104 @@
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { resolve } from "@std/path/resolve";
+import { OciError } from "../../spec/errors.ts";
+import { Output } from "./output.ts";
+
+/** Where `--output` writes to. */
+export interface OutputFile extends AsyncDisposable {
+  /** Takes what is written. */
+  readonly output: Output;
+  /** Says that all is written; what is left without it leaves nothing behind. */
+  finish(): Promise<void>;
+}
+
+/**
+ * Opens what a path names, through links. A file is written beside, and takes the place and the
+ * mode of what is there when it is complete: nobody ever finds half of one. Everything else, such
+ * as a pipe, is written as it is.
+ *
+ * @throws {OciError} If it cannot be opened.
+ */
+export async function openOutputFile(path: string): Promise<OutputFile> {
+  try {
+    const target = await followLinks(path);
+    const found = await statOf(target);
+    if (found?.isDirectory) throw new Deno.errors.IsADirectory("Is a directory");
+    return found?.isFile === false || isOpenAlready(path)
+      ? await openAsIs(path)
+      : await openBeside(path, target, found);
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
+    // Deno adds what it called, with a path that nobody gave.
+    const why = error.message.replace(/ \(os error.*/s, "");
+    throw new OciError(`Cannot write "${path}": ${why}${adviceFor(error)}`, { cause: error });
+  }
+}
+
+function adviceFor(error: Error): string {
+  if (error instanceof Deno.errors.IsADirectory) return "; name a file in it";
+  if (error instanceof Deno.errors.NotFound) return "; make its directory first";
+  const isDenied = error instanceof Deno.errors.PermissionDenied;
+  return isDenied ? "; check who owns its directory, and its mode" : "";
+}
+
+/** Whether it is a name for what was opened before the program began, as `/dev/stdout` is. */
+function isOpenAlready(path: string): boolean {
+  return /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
+}
+
+async function openAsIs(path: string): Promise<OutputFile> {
+  const file = await Deno.open(path, { write: true });
+  return {
+    output: new Output(file, `"${path}"`),
+    finish: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(file.close()),
+  };
+}
+
+async function openBeside(
+  path: string,
+  target: string,
+  found: Deno.FileInfo | undefined,
+): Promise<OutputFile> {
+  const temporary = join(dirname(target), `.oci-export-${crypto.randomUUID()}`);
+  const file = await Deno.open(temporary, { write: true, createNew: true });
+  let isFinished = false;
+  return {
+    output: new Output(file, `"${path}"`),
+    finish: async () => {
+      const mode = found?.mode ?? undefined;
+      if (mode !== undefined) await Deno.chmod(temporary, mode & 0o777);
+      await Deno.rename(temporary, target);
+      isFinished = true;
+    },
+    [Symbol.asyncDispose]: async () => {
+      file.close();
+      if (!isFinished) await Deno.remove(temporary);
+    },
+  };
+}
+
+/** What writing to a path writes to, if need be what a link names and nobody made yet. */
+async function followLinks(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  try {
+    return await followLinks(resolve(dirname(path), await Deno.readLink(path)));
+  } catch {
+    // It is no link: what else may be wrong with it shows where it is opened.
+    return path;
+  }
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

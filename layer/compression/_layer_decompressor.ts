@@ -1,0 +1,201 @@
+import { LimitError } from "../../spec/errors.ts";
+import { type Compression, layerMediaType } from "../../spec/media_types.ts";
+import type { Codec, CodecFormat, Framing } from "./_codec.ts";
+import { GzipFraming } from "./_gzip.ts";
+import { StreamCodec } from "./_stream_codec.ts";
+import { SyncCodec } from "./_sync_codec.ts";
+import { ZstdFraming } from "./_zstd_frames.ts";
+import { detectCompression, DETECTION_SIZE } from "./compression.ts";
+import { DecompressError } from "./decompress_error.ts";
+import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
+
+/** Ratios are looked at from here on: small layers of zeros are harmless and common. */
+const RATIO_FROM = 67_108_864;
+
+/** The largest window that zstd's decoder can be told to take: 2 GiB. */
+const MAX_WINDOW_LOG = 31;
+
+/** What bytes that are no layer may be, by how they begin in hexadecimal. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  "425a68": "bzip2",
+  "fd377a585a": "xz",
+  "504b0304": "zip",
+  "04224d18": "lz4",
+};
+
+/** The decompressor behind `openDecompressor`, with a choice of how it decodes. */
+export class LayerDecompressor implements Decompressor {
+  readonly #options: DecompressorOptions;
+  readonly #isSync: boolean;
+  readonly #maxBytes: number;
+  readonly #maxRatio: number;
+  readonly #maxWindow: number;
+  #compression: Compression | undefined;
+  /** Bytes that are too few yet to tell what they are. */
+  #head: Uint8Array = new Uint8Array();
+  #framing: Framing | undefined;
+  #syncCodec: Codec<true> | undefined;
+  #asyncCodec: Codec<false> | undefined;
+  /** Where the chunk that is being read begins. */
+  #offset = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  /** Starts with no bytes; `isSync` tells which codec to use. */
+  constructor(options: DecompressorOptions, isSync: boolean) {
+    const { maxBytes = 21_474_836_480, maxRatio = 1000, maxWindow = 134_217_728 } = options;
+    for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
+      if (value >= 0) continue;
+      throw new RangeError(
+        `Cannot decompress as '${name}' must be >= 0: current value is ${value}`,
+      );
+    }
+    this.#options = options;
+    this.#isSync = isSync;
+    this.#maxBytes = maxBytes === 0 ? Infinity : maxBytes;
+    this.#maxRatio = maxRatio;
+    this.#maxWindow = Math.min(maxWindow, 2 ** MAX_WINDOW_LOG);
+  }
+
+  get compression(): Compression | undefined {
+    return this.#compression;
+  }
+
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
+  push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void> {
+    const outputs = this.outputs(chunk);
+    if (Symbol.asyncIterator in outputs) return emitLater(outputs, emit);
+    for (const bytes of outputs) emit(bytes);
+  }
+
+  outputs(chunk: Uint8Array): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+    this.#offset = this.#bytesIn;
+    this.#bytesIn += chunk.length;
+    const bytes = this.#compression === undefined ? this.#detect(chunk) : chunk;
+    if (this.#framing === undefined) return bytes.length === 0 ? [] : [this.#count(bytes)];
+    return this.#asyncCodec === undefined ? this.#decode(bytes) : this.#decodeLater(bytes);
+  }
+
+  finish(): void | Promise<void> {
+    this.#offset = this.#bytesIn;
+    if (this.#head.length > 0) throw this.#foreign(this.#head);
+    if (this.#compression === undefined) {
+      // Nothing at all is a tar archive without entries, but nothing compressed.
+      this.#compression = this.#hint() ?? "none";
+      if (this.#compression !== "none") throw this.#fail("it is cut short");
+      return;
+    }
+    this.#framing?.end();
+    this.#syncCodec?.end();
+    return this.#asyncCodec?.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.#syncCodec?.[Symbol.dispose]();
+    this.#asyncCodec?.[Symbol.dispose]();
+  }
+
+  /** Takes bytes until there are enough to tell what they are, and gives them back then. */
+  #detect(chunk: Uint8Array): Uint8Array {
+    const bytes = new Uint8Array(this.#head.length + chunk.length);
+    bytes.set(this.#head);
+    bytes.set(chunk, this.#head.length);
+    this.#compression = detectCompression(bytes);
+    if (this.#compression === undefined) {
+      if (bytes.length >= DETECTION_SIZE) throw this.#foreign(bytes);
+      this.#head = bytes;
+      return new Uint8Array();
+    }
+    this.#head = new Uint8Array();
+    this.#open(this.#compression);
+    return bytes;
+  }
+
+  #open(compression: Compression): void {
+    const hint = this.#hint();
+    if (hint !== undefined && hint !== compression) {
+      this.#options.onWarning?.(
+        `The layer's media type is "${this.#options.mediaType}" but its compression is ` +
+          `"${compression}": it is read as what it is`,
+      );
+    }
+    if (compression !== "none") this.#openCodec(compression);
+  }
+
+  #openCodec(format: CodecFormat): void {
+    const fail = this.#fail.bind(this);
+    const windowLog = Math.min(Math.max(Math.ceil(Math.log2(this.#maxWindow)), 10), MAX_WINDOW_LOG);
+    const options = { format, fail, windowLog, memory: this.#options.memory };
+    this.#framing = format === "gzip"
+      ? new GzipFraming(fail)
+      : new ZstdFraming(fail, this.#maxWindow, !this.#isSync);
+    if (this.#isSync) this.#syncCodec = new SyncCodec(options);
+    else this.#asyncCodec = new StreamCodec(options);
+  }
+
+  #hint(): Compression | undefined {
+    const { mediaType } = this.#options;
+    return mediaType === undefined ? undefined : layerMediaType(mediaType)?.compression;
+  }
+
+  *#decode(chunk: Uint8Array): Generator<Uint8Array, void, void> {
+    if (this.#framing === undefined || this.#syncCodec === undefined) return;
+    const pieces = this.#framing.split(chunk);
+    let piece = pieces.next();
+    while (!piece.done) {
+      const outputs = this.#syncCodec.decode(piece.value);
+      let output = outputs.next();
+      for (; !output.done; output = outputs.next()) yield this.#count(output.value);
+      piece = pieces.next(output.value);
+    }
+  }
+
+  async *#decodeLater(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+    if (this.#framing === undefined || this.#asyncCodec === undefined) return;
+    const pieces = this.#framing.split(chunk);
+    let piece = pieces.next();
+    while (!piece.done) {
+      const outputs = this.#asyncCodec.decode(piece.value);
+      let output = await outputs.next();
+      for (; !output.done; output = await outputs.next()) yield this.#count(output.value);
+      piece = pieces.next(output.value);
+    }
+  }
+
+  #count(bytes: Uint8Array): Uint8Array {
+    this.#bytesOut += bytes.length;
+    const subject = "the decompressed layer";
+    if (this.#bytesOut > this.#maxBytes) {
+      throw new LimitError("bytes", this.#maxBytes, this.#bytesOut, subject, "maxBytes");
+    }
+    if (this.#bytesOut > RATIO_FROM && this.#bytesOut > this.#maxRatio * this.#bytesIn) {
+      const ratio = Math.floor(this.#bytesOut / this.#bytesIn) + 1;
+      const limit = "bytes for each compressed one";
+      throw new LimitError(limit, this.#maxRatio, ratio, subject, "maxRatio");
+    }
+    return bytes;
+  }
+
+  #fail(state: string, options?: ErrorOptions): DecompressError {
+    return new DecompressError(this.#compression, this.#offset, state, options);
+  }
+
+  #foreign(bytes: Uint8Array): DecompressError {
+    const head = bytes.subarray(0, 8).toHex();
+    const name = Object.entries(FOREIGN).find(([magic]) => head.startsWith(magic))?.[1];
+    const what = name ??
+      (bytes.length < DETECTION_SIZE ? "cut short" : `noise that begins with ${head}`);
+    return new DecompressError(undefined, 0, `it is neither gzip, zstd nor tar: it is ${what}`);
+  }
+}
+
+async function emitLater(outputs: AsyncIterable<Uint8Array>, emit: DecompressSink): Promise<void> {
+  for await (const bytes of outputs) emit(bytes);
+}

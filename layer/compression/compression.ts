@@ -1,0 +1,42 @@
+import type { Compression } from "../../spec/media_types.ts";
+import { BLOCK, checkBlock, dialectOf } from "../tar/tar_fields.ts";
+
+/** How many bytes {@linkcode detectCompression} wants to see: a block of a tar archive. */
+export const DETECTION_SIZE: number = BLOCK;
+
+/**
+ * Finds out from its first bytes how a layer is compressed: gzip, zstd (a frame or a skippable
+ * one) or not at all, which is a tar archive of any dialect.
+ *
+ * @param head The first bytes, {@linkcode DETECTION_SIZE} of them where there are so many.
+ * @returns How the layer is compressed, or `undefined` if the bytes are nothing of that, or too
+ *   few to tell.
+ *
+ * @example Tell a gzip layer
+ * ```ts
+ * import { detectCompression } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(detectCompression(new Uint8Array([0x1f, 0x8b, 8, 0])), "gzip");
+ * ```
+ */
+export function detectCompression(head: Uint8Array): Compression | undefined {
+  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  if (head.length < 4) return undefined;
+  const magic = new DataView(head.buffer, head.byteOffset).getUint32(0, true);
+  if (isZstdMagic(magic)) return "zstd";
+  if (head.length < BLOCK) return undefined;
+  return dialectOf(head, 0) !== "v7" || checkBlock(head, 0) !== "damaged" ? "none" : undefined;
+}
+
+/** The first four bytes of a frame, little-endian (RFC 8878, section 3.1). */
+export const ZSTD_MAGIC = 0xfd2fb528;
+
+/** Whether four bytes begin a skippable frame (RFC 8878, section 3.1.2). */
+export function isSkippableMagic(magic: number): boolean {
+  return magic >= 0x184d2a50 && magic <= 0x184d2a5f;
+}
+
+function isZstdMagic(magic: number): boolean {
+  return magic === ZSTD_MAGIC || isSkippableMagic(magic);
+}

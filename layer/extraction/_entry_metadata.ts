@@ -1,0 +1,94 @@
+import { errorCode } from "../linux/native_error.ts";
+import { ExtractError, type ExtractPlace } from "../errors.ts";
+import type { ReportBuilder } from "./extract_report.ts";
+import type { TreeEntry } from "../trees/file_tree.ts";
+import { isOverlayXattr, SELINUX_XATTR } from "../trees/machine_xattrs.ts";
+import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
+import type { TarHeader } from "../tar/tar_header.ts";
+
+/** What is done with extended attributes: kept where possible, left out, or kept or failed. */
+export type XattrMode = "on" | "off" | "strict";
+
+/** Inherited by what is made in a directory, so it has to wait until all that is made. */
+export const DEFAULT_ACL = "system.posix_acl_default";
+
+/** Gives entries the metadata that a layer says. */
+export class EntryMetadata {
+  readonly #ownership: Ownership;
+  readonly #xattrs: XattrMode;
+  readonly #report: ReportBuilder;
+
+  constructor(ownership: Ownership, xattrs: XattrMode, report: ReportBuilder) {
+    this.#ownership = ownership;
+    this.#xattrs = xattrs;
+    this.#report = report;
+  }
+
+  /** Sets all of it, in the one order in which nothing undoes what came before. */
+  set(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
+    // A change of owner clears set-user-id and capabilities, so it comes first. Attributes come
+    // before the mode, which may take away the right to set them.
+    setOwner(entry, header, this.#ownership, place);
+    this.#setXattrs(entry, header, place);
+    if (header.type !== "symlink") entry.setMode(header.mode);
+    entry.setTimes(header.mtime, header.mtimeNs);
+  }
+
+  /** What a directory gets at once; mode and times come when nothing is made in it any more. */
+  setDirectory(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
+    setOwner(entry, header, this.#ownership, place);
+    this.#setXattrs(entry, header, place);
+  }
+
+  setOwner(entry: TreeEntry, owner: Owner, place: ExtractPlace): void {
+    setOwner(entry, owner, this.#ownership, place);
+  }
+
+  setDefaultAcl(entry: TreeEntry, value: Uint8Array, path: string): void {
+    this.#setXattr(entry, DEFAULT_ACL, value, { path, offset: 0 });
+  }
+
+  #setXattrs(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
+    if (this.#ownership === "record") {
+      const value = encodeOwner(header);
+      if (value.length > 0) this.#setXattr(entry, ROOTLESS_XATTR, value, place);
+    }
+    if (this.#xattrs === "off" || header.xattrs.size === 0) return;
+    for (const [name, value] of header.xattrs) {
+      if (name === SELINUX_XATTR || name === DEFAULT_ACL && header.type === "directory") continue;
+      if (name === ROOTLESS_XATTR && this.#ownership === "record") continue;
+      if (isOverlayXattr(name)) {
+        this.#report.skip(
+          header.path,
+          `extended attribute "${name}": the overlay file system would take it as its own`,
+        );
+        continue;
+      }
+      this.#setXattr(entry, name, value, place);
+    }
+  }
+
+  /** Removes the attributes of a directory that an entry of the layer describes anew. */
+  clearXattrs(entry: TreeEntry, keepOverlay: boolean): void {
+    for (const name of entry.listXattrs()) {
+      if (name === SELINUX_XATTR || keepOverlay && isOverlayXattr(name)) continue;
+      try {
+        entry.removeXattr(name);
+      } catch (error) {
+        // Attributes that this process may not remove it could not have set either.
+        if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+      }
+    }
+  }
+
+  #setXattr(entry: TreeEntry, name: string, value: Uint8Array, place: ExtractPlace): void {
+    try {
+      entry.setXattr(name, value);
+    } catch (cause) {
+      if (errorCode(cause) === undefined) throw cause;
+      const reason = `extended attribute "${name}": ${(cause as Error).message}`;
+      if (this.#xattrs === "strict") throw new ExtractError(place, reason, { cause });
+      this.#report.skip(place.path, reason);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { PlainPaths } from "../trees/plain_paths.ts";
+import { copyDirectoryMetadata } from "../trees/directory_metadata.ts";
+import { parentPath } from "../trees/extract_path.ts";
+import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
+import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { isOverlayXattr } from "../trees/machine_xattrs.ts";
+import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
+
+/**
+ * Gives directories of a layer that was extracted alone, for an overlay, what they are in the
+ * layers below: those in which it has something without describing them. The result is that of
+ * extracting the layer over the others.
+ *
+ * @param tree The layer, whose whiteouts `overlayWhiteouts` has written.
+ * @param below A view of the layers below, as one mount of all of them shows it.
+ * @param report What the extraction said.
+ * @param options The namespace of the layer's marks.
+ * @returns Whether it was done. It is not, and nothing has changed, if one of the directories is
+ * something else below, a symbolic link say: then the layer must be extracted over the others.
+ *
+ * @example A layer that has a file in a directory that it does not describe
+ * ```ts
+ * import { adoptDirectories, openFileTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const work = await Deno.makeTempDir();
+ * for (const layer of ["lower", "upper"]) await Deno.mkdir(`${work}/${layer}/etc`, { recursive: true });
+ * await Deno.chmod(`${work}/lower/etc`, 0o750);
+ * using lower = openFileTree(`${work}/lower`);
+ * using upper = openFileTree(`${work}/upper`);
+ * const report = {
+ *   impliedDirectories: ["etc"],
+ *   undescribedDirectories: ["etc"],
+ *   hidingDirectories: [],
+ * };
+ *
+ * adoptDirectories(upper, lower, report);
+ *
+ * assertEquals(upper.status("etc")?.mode, 0o750);
+ * await Deno.remove(work, { recursive: true });
+ * ```
+ */
+export function adoptDirectories(
+  tree: FileTree,
+  below: FileTree,
+  report: ImpliedDirectories,
+  { namespace = "trusted" }: Pick<OverlayWhiteoutOptions, "namespace"> = {},
+): boolean {
+  const { impliedDirectories, undescribedDirectories, hidingDirectories } = report;
+  if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
+  using plain = new PlainPaths(below, "");
+  if (!impliedDirectories.every((path) => plain.has(path))) return false;
+  const opaque = new OpaquePaths(tree, namespace);
+  const adopted = new Map<string, FileStatus>();
+  for (const path of undescribedDirectories) {
+    // Something else of the layer may have taken its place, and it may be new.
+    const status = opaque.isIn(path) ? undefined : below.status(path);
+    if (status !== undefined && tree.status(path)?.type === "directory") adopted.set(path, status);
+  }
+  if (!hidingDirectories.every((path) => adopted.has(path))) return false;
+  for (const [path, status] of adopted) {
+    using source = below.open(path);
+    using directory = tree.open(path);
+    copyDirectoryMetadata(source, directory, status, isOverlayXattr);
+  }
+  return true;
+}
+
+/** What a report says of directories that the layer does not describe. */
+export type ImpliedDirectories = Pick<
+  ExtractReport,
+  "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
+>;
+
+/** Tells directories that hide all that is in them below. */
+class OpaquePaths {
+  readonly #tree: FileTree;
+  readonly #mark: string;
+  readonly #known = new Map<string, boolean>([["", false]]);
+
+  constructor(tree: FileTree, namespace: string) {
+    this.#tree = tree;
+    this.#mark = `${namespace}.overlay.opaque`;
+  }
+
+  /** Whether a path is in one. */
+  isIn(path: string): boolean {
+    return this.#hides(parentPath(path));
+  }
+
+  #hides(path: string): boolean {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const hides = this.isIn(path) || this.#isMarked(path);
+    this.#known.set(path, hides);
+    return hides;
+  }
+
+  #isMarked(path: string): boolean {
+    if (this.#tree.status(path)?.type !== "directory") return false;
+    using entry = this.#tree.open(path);
+    // "x" is another mark, of whiteouts in it.
+    return entry.getXattr(this.#mark)?.[0] === "y".charCodeAt(0);
+  }
+}

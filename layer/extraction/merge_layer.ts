@@ -1,0 +1,218 @@
+import { errorCode } from "../linux/native_error.ts";
+import { PlainPaths } from "../trees/plain_paths.ts";
+import {
+  copyDirectoryMetadata,
+  openUpDirectory,
+  settleDirectory,
+} from "../trees/directory_metadata.ts";
+import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { removeTree } from "../trees/remove_tree.ts";
+import type { StagedLayer } from "./staged_layer.ts";
+
+/** What a layer hides in a directory and below it. */
+interface Marks {
+  isOpaque: boolean;
+  readonly names: Set<string>;
+  readonly children: Map<string, Marks>;
+}
+
+/**
+ * Puts a layer that was extracted by itself over those below it, by renaming: what the layer
+ * hides goes, what it has takes its place, directories that both have become one. The result is
+ * that of extracting the layer there in the first place.
+ *
+ * @param tree A tree that holds both.
+ * @param from Path of the directory that the layer is in; little is left of it.
+ * @param to Path of the directory that has the layers below.
+ * @param layer What {@linkcode stageLayer} gave for it.
+ * @returns Whether it was done. It is not, and nothing has changed, if a directory that the layer
+ * takes for granted is something else below: then it must be extracted over those layers.
+ *
+ * @example A layer that removes a file
+ * ```ts
+ * import { mergeLayer, openFileTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const work = await Deno.makeTempDir();
+ * using tree = openFileTree(work);
+ * for (const path of ["lower", "lower/etc", "upper"]) tree.makeDirectory(path);
+ * tree.createFile("lower/etc/motd")?.[Symbol.dispose]();
+ * const none = { entries: 1, bytes: 0, skipped: [], skippedCount: 0 };
+ *
+ * mergeLayer(tree, "upper", "lower", {
+ *   report: { ...none, impliedDirectories: [], undescribedDirectories: [], hidingDirectories: [], opaqueRoot: false },
+ *   whiteouts: [{ directory: "etc", name: "motd" }],
+ *   implied: [],
+ *   undescribed: [],
+ *   opaque: [],
+ *   hasRoot: false,
+ * });
+ *
+ * assertEquals(tree.list("lower/etc"), []);
+ * await Deno.remove(work, { recursive: true });
+ * ```
+ */
+export function mergeLayer(
+  tree: FileTree,
+  from: string,
+  to: string,
+  layer: StagedLayer,
+): boolean {
+  if (!isPlain(tree, from, to, layer)) return false;
+  new LayerMerge(tree, from, to, layer).run();
+  return true;
+}
+
+/** Whether all that the layer takes for directories are directories below, or nothing. */
+function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
+  using lower = new PlainPaths(tree, to);
+  using upper = new PlainPaths(tree, from);
+  return layer.implied.every((path) => lower.has(path)) &&
+    layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
+}
+
+class LayerMerge {
+  readonly #tree: FileTree;
+  readonly #from: string;
+  readonly #to: string;
+  readonly #marks: Marks;
+  readonly #undescribed: ReadonlySet<string>;
+  readonly #opaque: ReadonlySet<string>;
+  readonly #hasRoot: boolean;
+
+  constructor(tree: FileTree, from: string, to: string, layer: StagedLayer) {
+    this.#tree = tree;
+    this.#from = from;
+    this.#to = to;
+    this.#marks = marksOf(layer);
+    this.#undescribed = new Set(layer.undescribed);
+    this.#opaque = new Set(layer.opaque);
+    this.#hasRoot = layer.hasRoot;
+  }
+
+  run(): void {
+    this.#mergeDirectory("", true, this.#marks);
+  }
+
+  /** Merges a directory that is there below, and in the layer if `isStaged`. */
+  #mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
+    const lower = join(this.#to, path);
+    const status = this.#openUp(lower);
+    if (marks !== undefined) this.#hide(path, marks);
+    const staged = join(this.#from, path);
+    const upper = isStaged ? this.#openUp(staged) : undefined;
+    const merged = upper === undefined ? undefined : this.#place(path, marks);
+    for (const [name, inner] of marks?.children ?? []) {
+      const child = joinName(path, name);
+      if (merged?.has(name)) continue;
+      if (this.#tree.status(join(this.#to, child))?.type !== "directory") continue;
+      this.#mergeDirectory(child, false, inner);
+    }
+    using directory = this.#tree.open(lower);
+    if (upper === undefined || !this.#describes(path)) return settleDirectory(directory, status);
+    using described = this.#tree.open(staged);
+    copyDirectoryMetadata(described, directory, upper);
+  }
+
+  #describes(path: string): boolean {
+    return path === "" ? this.#hasRoot : !this.#undescribed.has(path);
+  }
+
+  /** Removes what the layer hides in a directory. */
+  #hide(path: string, marks: Marks): void {
+    const lower = join(this.#to, path);
+    for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
+      removeTree(this.#tree, `${lower}/${name}`);
+    }
+  }
+
+  /** Gives what the layer has in a directory its place: the names that are in its hands. */
+  #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const { name, isDirectory } of this.#tree.entries(join(this.#from, path))) {
+      const child = joinName(path, name);
+      if (isDirectory) this.#placeDirectory(child, marks?.children.get(name));
+      else this.#placeOther(child);
+      names.add(name);
+    }
+    return names;
+  }
+
+  #placeDirectory(path: string, marks: Marks | undefined): void {
+    const lower = join(this.#to, path);
+    const status = this.#tree.status(lower);
+    if (status?.type === "directory" && !this.#opaque.has(path)) {
+      return this.#mergeDirectory(path, true, marks);
+    }
+    if (status !== undefined) removeTree(this.#tree, lower);
+    moveEntry(this.#tree, join(this.#from, path), lower);
+  }
+
+  #placeOther(path: string): void {
+    const staged = join(this.#from, path);
+    const lower = join(this.#to, path);
+    try {
+      this.#tree.rename(staged, lower);
+    } catch (error) {
+      if (errorCode(error) !== "EISDIR") throw error;
+      removeTree(this.#tree, lower);
+      this.#tree.rename(staged, lower);
+    }
+  }
+
+  /** Makes sure that a directory can be changed; `settleDirectory` brings its mode back. */
+  #openUp(path: string): FileStatus {
+    const status = this.#tree.status(path);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+    openUpDirectory(this.#tree, path, status);
+    return status;
+  }
+}
+
+/**
+ * Moves an entry to where nothing is, on the same file system.
+ *
+ * @param tree A tree that holds both places.
+ * @param from Where it is.
+ * @param to Where it is to be; its directory must be there.
+ */
+export function moveEntry(tree: FileTree, from: string, to: string): void {
+  try {
+    return tree.rename(from, to);
+  } catch (error) {
+    // A directory's ".." changes as well, which an ordinary user may not do against its mode.
+    const status = error instanceof Deno.errors.PermissionDenied ? tree.status(from) : undefined;
+    if (status?.type !== "directory") throw error;
+    openUpDirectory(tree, from, status);
+    tree.rename(from, to);
+    using entry = tree.open(to);
+    entry.setMode(status.mode);
+  }
+}
+
+function marksOf({ whiteouts }: StagedLayer): Marks {
+  const root = newMarks();
+  for (const { directory, name } of whiteouts) {
+    let marks = root;
+    for (const part of directory === "" ? [] : directory.split("/")) {
+      let child = marks.children.get(part);
+      if (child === undefined) marks.children.set(part, child = newMarks());
+      marks = child;
+    }
+    if (name === undefined) marks.isOpaque = true;
+    else marks.names.add(name);
+  }
+  return root;
+}
+
+function newMarks(): Marks {
+  return { isOpaque: false, names: new Set(), children: new Map() };
+}
+
+function join(root: string, path: string): string {
+  return path === "" ? root : `${root}/${path}`;
+}
+
+function joinName(path: string, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}

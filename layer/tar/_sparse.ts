@@ -1,0 +1,165 @@
+import { LimitError } from "../../spec/errors.ts";
+import type { PaxRecords } from "./_pax.ts";
+import { BLOCK, parseNumber } from "./tar_fields.ts";
+import { decodeName } from "../entry_name.ts";
+import { TarError } from "./tar_error.ts";
+import type { TarSegment } from "./tar_header.ts";
+
+const NEWLINE = 0x0a;
+const ZERO = 0x30;
+
+/** How a sparse file keeps its map. */
+export type SparseMapKind = "records" | "body";
+
+/**
+ * Which of GNU's sparse formats in extended headers the records speak of: 0.0 and 0.1 keep the
+ * map in the records, 1.0 in the body; `undefined` if the file is not sparse.
+ *
+ * @throws {TarError} If it is a format that nobody knows: its body would be taken for content.
+ */
+export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKind | undefined {
+  const major = records.get("GNU.sparse.major");
+  const minor = records.get("GNU.sparse.minor");
+  if (major === undefined && minor === undefined) {
+    return records.has("GNU.sparse.map") ? "records" : undefined;
+  }
+  const version = `${decodeName(major ?? new Uint8Array())}.${
+    decodeName(minor ?? new Uint8Array())
+  }`;
+  if (version === "0.0" || version === "0.1") return "records";
+  if (version === "1.0") return "body";
+  throw new TarError(`its GNU sparse format ${JSON.stringify(version)} is unknown`, { offset });
+}
+
+/**
+ * Collects the map of a sparse file, from whichever of the four places it stands in, and checks
+ * it: runs in order, none over another, none beyond the end.
+ */
+export class SparseMap {
+  readonly #offset: number;
+  readonly #max: number;
+  readonly #segments: TarSegment[] = [];
+  #count = 0;
+  #end = 0;
+  #digits = 0;
+  #number = 0;
+  #start = NaN;
+  #wanted = NaN;
+
+  /** Starts with no runs; `offset` names the entry in errors, `max` is the most runs. */
+  constructor(offset: number, max: number) {
+    this.#offset = offset;
+    this.#max = max;
+  }
+
+  /** The runs that are not empty. */
+  get segments(): readonly TarSegment[] {
+    return this.#segments;
+  }
+
+  /**
+   * Reads the fields of an old GNU header (four runs) or of a block that continues it (21).
+   *
+   * @returns Whether another block continues the map.
+   */
+  addOldGnu(block: Uint8Array, at: number, continued: boolean): boolean {
+    const first = continued ? at : at + 386;
+    const flag = continued ? at + 504 : at + 482;
+    for (let field = first; field + 24 <= flag; field += 24) {
+      if (block[field] === 0) break;
+      this.#add(parseNumber(block, field, field + 12), parseNumber(block, field + 12, field + 24));
+    }
+    return block[flag] !== 0;
+  }
+
+  /** Reads the record `GNU.sparse.map` of the formats 0.0 and 0.1. */
+  addRecords(records: PaxRecords): void {
+    const text = decodeName(records.get("GNU.sparse.map") ?? new Uint8Array());
+    const numbers = text === "" ? [] : text.split(",");
+    const count = records.get("GNU.sparse.numblocks");
+    if (
+      numbers.length % 2 !== 0 ||
+      (count !== undefined && Number(decodeName(count)) !== numbers.length / 2)
+    ) {
+      throw this.#damaged();
+    }
+    for (let index = 0; index < numbers.length; index += 2) {
+      this.#add(decimal(numbers[index]), decimal(numbers[index + 1]));
+    }
+  }
+
+  /**
+   * Reads a block of the map that format 1.0 keeps in front of the content: lines of decimal
+   * digits, first the number of runs, then an offset and a size for each.
+   *
+   * @returns Whether the map ends in this block; the rest of the block is padding.
+   */
+  addBody(block: Uint8Array, at: number): boolean {
+    for (let index = at; index < at + BLOCK; index++) {
+      const byte = block[index] as number;
+      if (byte !== NEWLINE) {
+        const digit = byte - ZERO;
+        if (digit < 0 || digit > 9 || ++this.#digits > 20) throw this.#damaged();
+        this.#number = this.#number * 10 + digit;
+        continue;
+      }
+      if (this.#digits === 0) throw this.#damaged();
+      this.#addLine(this.#number);
+      this.#digits = 0;
+      this.#number = 0;
+      if (this.#count === this.#wanted) return true;
+    }
+    return false;
+  }
+
+  #addLine(number: number): void {
+    if (Number.isNaN(this.#wanted)) {
+      this.#wanted = number;
+      this.#checkCount(number);
+    } else if (Number.isNaN(this.#start)) {
+      this.#start = number;
+    } else {
+      this.#add(this.#start, number);
+      this.#start = NaN;
+    }
+  }
+
+  #add(offset: number, size: number): void {
+    const end = offset + size;
+    // NaN, which stands for a damaged number, fails the first test.
+    if (!(offset >= this.#end && size >= 0 && end <= Number.MAX_SAFE_INTEGER)) {
+      throw this.#damaged();
+    }
+    this.#checkCount(++this.#count);
+    this.#end = end;
+    if (size > 0) this.#segments.push({ offset, size });
+  }
+
+  #checkCount(count: number): void {
+    if (count <= this.#max) return;
+    const subject = `the tar entry at byte ${this.#offset}`;
+    throw new LimitError("runs in a sparse map", this.#max, count, subject, "maxSegments");
+  }
+
+  /**
+   * Checks the complete map.
+   *
+   * @param size Size of the file.
+   * @param stored How many bytes of content the archive has; it may be more than are named, and
+   *   then the rest is no content, as GNU tar has it.
+   * @throws {TarError} If it goes beyond the file, or names more than the archive has.
+   */
+  check(size: number, stored: number): void {
+    let sum = 0;
+    for (const segment of this.#segments) sum += segment.size;
+    if (this.#end > size || sum > stored) throw this.#damaged();
+  }
+
+  #damaged(): TarError {
+    return new TarError("its sparse map is damaged", { offset: this.#offset });
+  }
+}
+
+function decimal(text: string | undefined): number {
+  return text !== undefined && /^[0-9]+$/.test(text) ? Number(text) : NaN;
+}

@@ -1,0 +1,218 @@
+import { LimitError } from "../../spec/errors.ts";
+import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from "./_pax.ts";
+import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
+import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
+import { decodeName, encodeName } from "../entry_name.ts";
+import { TarError } from "./tar_error.ts";
+import type { TarEntryType, TarHeader } from "./tar_header.ts";
+import type { TarLimits } from "./tar_limits.ts";
+
+/** What the headers in front of an entry's own header say of it. */
+export interface Extensions {
+  /** Where the first of all its headers begins. */
+  readonly offset: number;
+  /** Of GNU's `L`. */
+  readonly longName: string | undefined;
+  /** Of GNU's `K`. */
+  readonly longLink: string | undefined;
+  /** Of pax `x`. */
+  readonly local: PaxRecords | undefined;
+  /** Of every pax `g` so far. */
+  readonly global: PaxRecords | undefined;
+}
+
+/** An entry as its headers describe it. */
+export interface Entry {
+  /** What the sink is told; of a sparse file without its map, and perhaps without its size. */
+  readonly header: TarHeader;
+  /** How many bytes of body the archive has. */
+  readonly stored: number;
+  /** Where the map of a sparse file stands. */
+  readonly sparse: SparseMapKind | "blocks" | undefined;
+}
+
+const TYPES: Readonly<Record<string, TarEntryType>> = {
+  "\0": "file",
+  "0": "file",
+  "1": "hardlink",
+  "2": "symlink",
+  "3": "character-device",
+  "4": "block-device",
+  "5": "directory",
+  "6": "fifo",
+  "7": "file",
+  "D": "directory",
+  "S": "file",
+};
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+
+/**
+ * Reads an entry's own header.
+ *
+ * The order in which one name, number or time overrides another is that of Go's `archive/tar`,
+ * which made nearly every image there is: GNU long names over pax records over the header.
+ *
+ * @param block Bytes that hold the block; its checksum is right.
+ * @param at Where in them it begins.
+ * @throws {TarError} If a field is damaged or the type unknown.
+ * @throws {LimitError} If a name or an attribute is too long.
+ */
+export function readEntry(
+  block: Uint8Array,
+  at: number,
+  extensions: Extensions,
+  limits: Required<TarLimits>,
+): Entry {
+  const { offset, longName, longLink } = extensions;
+  const flag = String.fromCharCode(block[at + 156] as number);
+  const pax = mergeRecords(extensions.global, extensions.local);
+  const dialect = dialectOf(block, at);
+  const sparse = flag === "S"
+    ? "blocks"
+    : pax === undefined
+    ? undefined
+    : sparseMapKind(pax, offset);
+  const sparseName = sparse === undefined ? undefined : pax?.get("GNU.sparse.name");
+
+  const path = longName ||
+    (sparseName?.length ? decodeName(sparseName) : paxText(pax, "path")) ||
+    headerPath(block, at, dialect);
+  const fail = (state: string): never => {
+    throw new TarError(state, { offset, entry: path });
+  };
+  const field = (name: string, start: number, end: number): number => {
+    const value = parseNumber(block, at + start, at + end);
+    return Number.isNaN(value) ? fail(`its ${name} is no number`) : value;
+  };
+  const number = (key: string, start: number, end: number): number => {
+    const record = pax?.get(key);
+    if (!record?.length) return field(key, start, end);
+    const value = paxInteger(record);
+    return Number.isNaN(value) ? fail(`its ${key} is no number`) : value;
+  };
+
+  const named = TYPES[flag];
+  // Seventh-edition tar had no type for directories.
+  const type = flag === "\0" && path.endsWith("/") ? "directory" : named;
+  if (type === undefined) return fail(`its type ${JSON.stringify(flag)} is unknown`);
+  const linkname = longLink || paxText(pax, "linkpath") ||
+    decodeName(textField(block, at + 157, at + 257));
+  const size = number("size", 124, 136);
+  if (size < 0) fail("its size is negative");
+  if (sparse !== undefined && (type !== "file" || (flag === "S" && dialect !== "gnu"))) {
+    fail("its type cannot be sparse");
+  }
+  checkNames(path, linkname, offset, limits);
+
+  const modern = dialect !== "v7";
+  const time = readTime(block, at, pax) ?? fail("its mtime is no number");
+  const header: TarHeader = {
+    offset,
+    type,
+    path,
+    linkname,
+    // No pax record stands for it.
+    mode: field("mode", 100, 108) & 0o7777,
+    uid: number("uid", 108, 116),
+    gid: number("gid", 116, 124),
+    uname: paxText(pax, "uname") || (modern ? shortText(block, at + 265, at + 297) : ""),
+    gname: paxText(pax, "gname") || (modern ? shortText(block, at + 297, at + 329) : ""),
+    size: type !== "file" ? 0 : sparseSize(block, at, sparse, pax) ?? size,
+    mtime: time.seconds,
+    mtimeNs: time.nanoseconds,
+    devmajor: modern ? number("SCHILY.devmajor", 329, 337) : 0,
+    devminor: modern ? number("SCHILY.devminor", 337, 345) : 0,
+    xattrs: pax === undefined ? NO_XATTRS : paxXattrs(pax, offset, limits),
+    ...(pax === undefined ? {} : { pax }),
+  };
+  if (!(header.size >= 0)) fail("the size of its sparse file is no number");
+  return { header, stored: type === "file" || flag === "D" ? size : 0, sparse };
+}
+
+/** Records of `x` stand over those of `g`; an empty one leaves the header's own field. */
+function mergeRecords(global?: PaxRecords, local?: PaxRecords): PaxRecords | undefined {
+  if (global === undefined || global.size === 0) return local;
+  return local === undefined ? global : new Map([...global, ...local]);
+}
+
+function paxText(pax: PaxRecords | undefined, key: string): string {
+  const value = pax?.get(key);
+  return value === undefined ? "" : decodeName(value);
+}
+
+/** Owners are short, and ASCII all but always: cheaper without a decoder. */
+function shortText(block: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let index = start; index < end; index++) {
+    const byte = block[index] as number;
+    if (byte === 0) return text;
+    if (byte >= 0x80) return decodeName(textField(block, start, end));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function headerPath(block: Uint8Array, at: number, dialect: string): string {
+  const name = decodeName(textField(block, at, at + 100));
+  if (dialect === "v7" || block[at + 345] === 0) return name;
+  if (dialect === "gnu" && !hasOldGoPrefix(block, at)) return name;
+  const prefix = textField(block, at + 345, at + (dialect === "star" ? 476 : 500));
+  return `${decodeName(prefix)}/${name}`;
+}
+
+/**
+ * GNU headers have times where others have the prefix of the path. Go before 1.8 wrote a prefix
+ * all the same; what is no number is one (golang/go#12594).
+ */
+function hasOldGoPrefix(block: Uint8Array, at: number): boolean {
+  const noTime = Number.isNaN(parseNumber(block, at + 345, at + 357)) ||
+    (block[at + 357] !== 0 && Number.isNaN(parseNumber(block, at + 357, at + 369)));
+  return noTime && textField(block, at + 345, at + 500).every((byte) => byte < 0x80);
+}
+
+function readTime(block: Uint8Array, at: number, pax?: PaxRecords): PaxTime | undefined {
+  const record = pax?.get("mtime");
+  if (record?.length) return paxTime(record);
+  const seconds = parseNumber(block, at + 136, at + 148);
+  return Number.isNaN(seconds) ? undefined : { seconds, nanoseconds: 0 };
+}
+
+/** The size of a sparse file with its holes, `NaN` if it is damaged, `undefined` if not said. */
+function sparseSize(
+  block: Uint8Array,
+  at: number,
+  sparse: Entry["sparse"],
+  pax?: PaxRecords,
+): number | undefined {
+  if (sparse === undefined) return undefined;
+  if (sparse === "blocks") return parseNumber(block, at + 483, at + 495);
+  const record = pax?.get("GNU.sparse.size") ?? pax?.get("GNU.sparse.realsize");
+  return record === undefined ? undefined : paxInteger(record);
+}
+
+function checkNames(
+  path: string,
+  linkname: string,
+  offset: number,
+  limits: Required<TarLimits>,
+): void {
+  const { maxPathBytes, maxNameBytes } = limits;
+  const subject = `the tar entry at byte ${offset}`;
+  for (const name of [path, linkname]) {
+    const size = byteLength(name, maxPathBytes);
+    if (size <= maxPathBytes) continue;
+    throw new LimitError("bytes in a path", maxPathBytes, size, subject, "maxPathBytes");
+  }
+  if (byteLength(path, maxNameBytes) <= maxNameBytes) return;
+  for (const name of path.split("/")) {
+    const size = byteLength(name, maxNameBytes);
+    if (size <= maxNameBytes) continue;
+    throw new LimitError("bytes in a name", maxNameBytes, size, subject, "maxNameBytes");
+  }
+}
+
+/** The bytes of a name; of a short one the most that they can be, which is cheaper. */
+function byteLength(name: string, max: number): number {
+  return name.length * 3 <= max ? name.length * 3 : encodeName(name).length;
+}

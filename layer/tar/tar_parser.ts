@@ -1,0 +1,315 @@
+import { LimitError } from "../../spec/errors.ts";
+import { ExtendedHeaders, isExtended } from "./_extended.ts";
+import { SparseMap } from "./_sparse.ts";
+import { type Entry, readEntry } from "./_tar_entry.ts";
+import { BLOCK, checkBlock, parseNumber } from "./tar_fields.ts";
+import { TarError } from "./tar_error.ts";
+import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
+import { type TarLimits, withDefaults } from "./tar_limits.ts";
+
+export type { TarLimits } from "./tar_limits.ts";
+
+/** What the next bytes are. */
+type State =
+  | "header"
+  | "second zero block"
+  | "extended header"
+  | "sparse blocks"
+  | "sparse body"
+  | "body"
+  | "skip"
+  | "ended"
+  | "failed";
+
+/**
+ * Reads a tar archive that is pushed into it, in chunks of any size, and tells a
+ * {@linkcode TarSink} what is in it.
+ *
+ * It reads v7, ustar, pax, GNU (long names, all four sparse formats, base-256 numbers,
+ * incremental dumps) and star. Bodies are not copied: the sink gets views of the pushed chunks.
+ * Between two chunks it holds a header and no more.
+ *
+ * Which of several meanings an archive has is decided as Go's `archive/tar` does, with these
+ * exceptions: records of a pax `g` header apply to what follows, as POSIX says (but sizes in
+ * one are refused); an unknown type is an error; an extended header with no entry after it is
+ * one too. Headers of volumes (`V`) are passed over, and Solaris' `X` is taken for `x`. Hard
+ * links have no body, whatever size their header has.
+ *
+ * The archive ends at two zero blocks, or where the bytes end after a whole entry, with or
+ * without the padding of its body; what follows the zero blocks is ignored.
+ *
+ * @example List an archive
+ * ```ts
+ * import { TarParser } from "@x/oci/layer";
+ * import { TarStream } from "@std/tar";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const archive = ReadableStream.from([{ type: "directory" as const, path: "etc" }])
+ *   .pipeThrough(new TarStream());
+ * const names: string[] = [];
+ * const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
+ * for await (const chunk of archive) parser.push(chunk);
+ * parser.finish();
+ *
+ * assertEquals(names.map((name) => name.replace("/", "")), ["etc"]);
+ * ```
+ */
+export class TarParser {
+  readonly #sink: TarSink;
+  readonly #limits: Required<TarLimits>;
+  readonly #extended: ExtendedHeaders;
+  #state: State = "header";
+  /** Where the chunk that is being read begins in the archive. */
+  #base = 0;
+  #entries = 0;
+
+  /** A block that comes in pieces. */
+  readonly #block: Uint8Array = new Uint8Array(BLOCK);
+  #filled = 0;
+
+  /** Bytes of body that are still to come, and the padding after them. */
+  #remaining = 0;
+  #padding = 0;
+
+  #entry: Entry | undefined;
+  #map: SparseMap | undefined;
+  /** The runs of the file that its body fills, and how far it has. */
+  #segments: readonly TarSegment[] = [];
+  #segment = 0;
+  #written = 0;
+
+  /** Starts at the beginning of an archive; the sink is told what is in it. */
+  constructor(sink: TarSink, limits: TarLimits = {}) {
+    this.#sink = sink;
+    this.#limits = withDefaults(limits);
+    this.#extended = new ExtendedHeaders(this.#limits);
+  }
+
+  /** How many bytes of the archive have been pushed. */
+  get position(): number {
+    return this.#base;
+  }
+
+  /** Whether the end of the archive was met: two zero blocks. What is pushed then is ignored. */
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
+  /**
+   * Reads a chunk. The sink is called from inside; what it throws is thrown on. A parser that
+   * has thrown takes nothing more.
+   *
+   * @param chunk The next bytes; they may be reused as soon as this returns.
+   * @throws {TarError} If the archive is damaged, or holds what is not read.
+   * @throws {LimitError} If there is more of something than the limits allow.
+   */
+  push(chunk: Uint8Array): void {
+    this.#refuseFailed();
+    try {
+      this.#read(chunk);
+    } catch (error) {
+      this.#state = "failed";
+      throw error;
+    }
+    this.#base += chunk.length;
+  }
+
+  /**
+   * Checks that the archive is complete. Call it once, after the last chunk.
+   *
+   * @throws {TarError} If the archive ends within an entry or a header.
+   */
+  finish(): void {
+    this.#refuseFailed();
+    if (this.#state === "ended") return;
+    const { pending } = this.#extended;
+    if (!this.#isBetween()) {
+      const entry = this.#entry?.header.path;
+      throw new TarError("the archive is cut short in it", { offset: this.#base, entry });
+    }
+    if (pending !== undefined) this.#failWidowed(pending);
+    this.#state = "ended";
+  }
+
+  /** Whether the archive may end here. Some programs, umoci among them, end in the padding. */
+  #isBetween(): boolean {
+    if (this.#filled > 0) return false;
+    if (this.#state === "skip") return this.#remaining <= this.#padding;
+    return this.#state === "header" || this.#state === "second zero block";
+  }
+
+  #refuseFailed(): void {
+    if (this.#state !== "failed") return;
+    throw new TarError("reading it has failed before", { offset: this.#base });
+  }
+
+  #failWidowed(offset: number): never {
+    throw new TarError("no entry follows the extended header", { offset });
+  }
+
+  #read(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length && this.#state !== "ended") {
+      if (this.#state === "body") at += this.#readBody(chunk, at);
+      else if (this.#state === "skip" || this.#state === "extended header") {
+        at += this.#readAside(chunk, at);
+      } else at += this.#readPartOfBlock(chunk, at);
+    }
+  }
+
+  #readPartOfBlock(chunk: Uint8Array, at: number): number {
+    if (this.#filled === 0 && chunk.length - at >= BLOCK) {
+      this.#readBlock(chunk, at, this.#base + at);
+      return BLOCK;
+    }
+    const taken = Math.min(BLOCK - this.#filled, chunk.length - at);
+    this.#block.set(chunk.subarray(at, at + taken), this.#filled);
+    this.#filled += taken;
+    if (this.#filled === BLOCK) {
+      this.#filled = 0;
+      this.#readBlock(this.#block, 0, this.#base + at + taken - BLOCK);
+    }
+    return taken;
+  }
+
+  #readBlock(block: Uint8Array, at: number, offset: number): void {
+    if (this.#state === "sparse blocks") {
+      if (!this.#map?.addOldGnu(block, at, true)) this.#beginSparse();
+      return;
+    }
+    if (this.#state === "sparse body") {
+      this.#remaining -= BLOCK;
+      if (this.#remaining < 0) this.#failSparse();
+      if (this.#map?.addBody(block, at)) this.#beginSparse();
+      return;
+    }
+    const check = checkBlock(block, at);
+    if (check === "zero") return this.#readZero();
+    if (check === "damaged") throw new TarError("the checksum of its header is wrong", { offset });
+    if (this.#state === "second zero block") {
+      throw new TarError("a lone zero block stands in front of it", { offset });
+    }
+    this.#readHeader(block, at, offset);
+  }
+
+  #readZero(): void {
+    const { pending } = this.#extended;
+    if (pending !== undefined) this.#failWidowed(pending);
+    this.#state = this.#state === "second zero block" ? "ended" : "second zero block";
+  }
+
+  #readHeader(block: Uint8Array, at: number, offset: number): void {
+    const flag = String.fromCharCode(block[at + 156] as number);
+    if (isExtended(flag) || flag === "V") {
+      const size = parseNumber(block, at + 124, at + 136);
+      if (!(size >= 0)) throw new TarError("the size in its header is damaged", { offset });
+      if (flag === "V") this.#extended.take(offset);
+      else this.#extended.begin(offset, flag, size);
+      this.#remaining = size;
+      this.#padding = paddingOf(size);
+      if (flag === "V") this.#skip();
+      else this.#state = "extended header";
+      if (size === 0) this.#endAside();
+      return;
+    }
+    if (++this.#entries > this.#limits.maxEntries) {
+      const { maxEntries: max } = this.#limits;
+      throw new LimitError("entries", max, this.#entries, "a tar archive", "maxEntries");
+    }
+    const entry = readEntry(block, at, this.#extended.take(offset), this.#limits);
+    this.#entry = entry;
+    this.#remaining = entry.stored;
+    this.#padding = paddingOf(entry.stored);
+    if (entry.sparse !== undefined) return this.#readSparse(entry, block, at);
+    this.#beginBody(entry.header, entry.stored === 0 ? [] : [{ offset: 0, size: entry.stored }]);
+  }
+
+  #readSparse(entry: Entry, block: Uint8Array, at: number): void {
+    this.#map = new SparseMap(entry.header.offset, this.#limits.maxSegments);
+    if (entry.sparse === "body") {
+      this.#state = "sparse body";
+      if (this.#remaining === 0) this.#failSparse();
+    } else if (entry.sparse === "blocks") {
+      this.#state = "sparse blocks";
+      if (!this.#map.addOldGnu(block, at, false)) this.#beginSparse();
+    } else {
+      if (entry.header.pax !== undefined) this.#map.addRecords(entry.header.pax);
+      this.#beginSparse();
+    }
+  }
+
+  #failSparse(): never {
+    const { offset = this.#base, path } = this.#entry?.header ?? {};
+    throw new TarError("its sparse map is cut short", { offset, entry: path });
+  }
+
+  #beginSparse(): void {
+    if (this.#entry === undefined || this.#map === undefined) return;
+    const { header } = this.#entry;
+    this.#map.check(header.size, this.#remaining);
+    const { segments } = this.#map;
+    this.#map = undefined;
+    this.#beginBody({ ...header, segments }, segments);
+  }
+
+  #beginBody(header: TarHeader, segments: readonly TarSegment[]): void {
+    this.#sink.entry(header);
+    this.#segments = segments;
+    this.#segment = 0;
+    this.#written = 0;
+    // Incremental dumps have a body, a list of names, in directories: it is passed over.
+    if (segments.length > 0 && header.type === "file") this.#state = "body";
+    else this.#endBody();
+  }
+
+  #readBody(chunk: Uint8Array, at: number): number {
+    const segment = this.#segments[this.#segment];
+    if (segment === undefined) this.#failSparse();
+    const taken = Math.min(segment.size - this.#written, chunk.length - at);
+    const bytes = taken === chunk.length ? chunk : chunk.subarray(at, at + taken);
+    this.#sink.data(bytes, segment.offset + this.#written);
+    this.#written += taken;
+    this.#remaining -= taken;
+    if (this.#written === segment.size) {
+      this.#segment++;
+      this.#written = 0;
+    }
+    if (this.#segment === this.#segments.length) this.#endBody();
+    return taken;
+  }
+
+  #endBody(): void {
+    this.#sink.end();
+    this.#skip();
+  }
+
+  /** Passes over what is left of a body, and over its padding. */
+  #skip(): void {
+    this.#remaining += this.#padding;
+    this.#state = this.#remaining > 0 ? "skip" : "header";
+    if (this.#state === "header") this.#entry = undefined;
+  }
+
+  /** Bytes that are no entry's content: of extended headers, of padding, of what is skipped. */
+  #readAside(chunk: Uint8Array, at: number): number {
+    const taken = Math.min(this.#remaining, chunk.length - at);
+    if (this.#state === "extended header") this.#extended.write(chunk.subarray(at, at + taken));
+    this.#remaining -= taken;
+    if (this.#remaining === 0) this.#endAside();
+    return taken;
+  }
+
+  #endAside(): void {
+    if (this.#state === "extended header") {
+      this.#extended.end();
+      this.#skip();
+    } else {
+      this.#state = "header";
+      this.#entry = undefined;
+    }
+  }
+}
+
+function paddingOf(size: number): number {
+  return (BLOCK - size % BLOCK) % BLOCK;
+}

@@ -1,0 +1,286 @@
+import { errorCode } from "../linux/native_error.ts";
+import { checkOwner } from "./owner_ids.ts";
+import type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeEntry,
+  TreeFile,
+  TreeName,
+  TreeReader,
+} from "./file_tree.ts";
+
+/**
+ * A tree through Deno's own API. It relies on the caller having looked at each parent, and on
+ * nobody else changing the tree meanwhile. It makes devices with the program `mknod` if it may
+ * run that, sets no extended attributes, keeps times to the millisecond (before 1970 those of all
+ * but files to the second), and knows no names that are not UTF-8.
+ */
+export class PureTree implements FileTree {
+  readonly backend = "pure";
+  readonly root: string;
+
+  /** Opens the root, which must be a directory. */
+  constructor(root: string) {
+    this.root = root;
+    if (!Deno.statSync(root).isDirectory) {
+      throw new Deno.errors.NotADirectory(`Not a directory: open "${root}"`);
+    }
+  }
+
+  status(path: string): FileStatus | undefined {
+    try {
+      const status = path === "" ? Deno.statSync(this.root) : Deno.lstatSync(this.#at(path));
+      return fileStatus(status);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      throw error;
+    }
+  }
+
+  readLink(path: string): string {
+    return Deno.readLinkSync(this.#at(path));
+  }
+
+  list(path: string): readonly string[] {
+    return this.entries(path).map(({ name }) => name);
+  }
+
+  entries(path: string): readonly TreeName[] {
+    return [...Deno.readDirSync(this.#at(path))];
+  }
+
+  openFile(path: string): TreeReader {
+    const file = Deno.openSync(this.#at(path));
+    return {
+      read: (buffer) => file.readSync(buffer) ?? 0,
+      [Symbol.dispose]: () => file.close(),
+    };
+  }
+
+  makeDirectory(path: string): boolean {
+    return made(() => Deno.mkdirSync(this.#at(path), { mode: 0o700 }));
+  }
+
+  createFile(path: string): TreeFile | undefined {
+    const name = this.#at(path);
+    let file: Deno.FsFile | undefined;
+    const isMade = made(() => {
+      // O_EXCL: never what a link points to.
+      file = Deno.openSync(name, { write: true, createNew: true, mode: 0o600 });
+    });
+    return isMade && file !== undefined ? new PureFile(name, file) : undefined;
+  }
+
+  makeSymlink(path: string, target: string): boolean {
+    refuseBytes(target);
+    return made(() => Deno.symlinkSync(target, this.#at(path)));
+  }
+
+  makeLink(path: string, target: string): void {
+    // Deno.linkSync follows a target that is a symbolic link on some systems; link(2) does not.
+    nodeFileSystem().linkSync(this.#at(target), this.#at(path));
+  }
+
+  rename(from: string, to: string): void {
+    Deno.renameSync(this.#at(from), this.#at(to));
+  }
+
+  makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
+    if (this.status(path) !== undefined) return false;
+    const letter = NODE_LETTER[type];
+    const command = "mknod";
+    const { state } = Deno.permissions.querySync({ name: "run", command });
+    if (letter === undefined || state !== "granted") {
+      throw notSupported(`Cannot make a ${type} as this needs --allow-ffi or --allow-run=mknod`);
+    }
+    const numbers = type === "fifo" ? [] : [String(devmajor), String(devminor)];
+    runHelper(command, ["-m", "600", "--", this.#at(path), letter, ...numbers]);
+    return true;
+  }
+
+  open(path: string): TreeEntry {
+    return new PureEntry(this.#at(path));
+  }
+
+  unlink(path: string): void {
+    Deno.removeSync(this.#at(path));
+  }
+
+  removeDirectory(path: string): void {
+    Deno.removeSync(this.#at(path));
+  }
+
+  settle(): void {}
+
+  [Symbol.dispose](): void {
+    // Nothing is kept open.
+  }
+
+  #at(path: string): string {
+    refuseBytes(path);
+    return path === "" ? this.root : `${this.root}/${path}`;
+  }
+}
+
+/** An entry by its name. */
+class PureEntry implements TreeEntry {
+  protected readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  setOwner(uid: number, gid: number): void {
+    checkOwner(uid, gid, this.path);
+    nodeFileSystem().lchownSync(this.path, uid, gid);
+  }
+
+  setMode(mode: number): void {
+    // chmod(2) follows links: nothing else may stand there.
+    if (Deno.lstatSync(this.path).isSymlink) throw notSupported("Symbolic links have no mode");
+    Deno.chmodSync(this.path, mode);
+  }
+
+  setTimes(mtime: number, mtimeNs: number): void {
+    // Deno 2.9 has the system refuse parts of seconds before 1970.
+    const time = toDate(mtime, mtime < 0 ? 0 : mtimeNs);
+    nodeFileSystem().lutimesSync(this.path, time, time);
+  }
+
+  setXattr(name: string): void {
+    throw notSupported(`Cannot set extended attribute "${name}" as this needs --allow-ffi`);
+  }
+
+  getXattr(): undefined {
+    return undefined;
+  }
+
+  listXattrs(): readonly string[] {
+    return [];
+  }
+
+  removeXattr(): void {
+    // None can be seen, so there is none to remove.
+  }
+
+  [Symbol.dispose](): void {
+    // Nothing is kept open.
+  }
+}
+
+class PureFile extends PureEntry implements TreeFile {
+  readonly #file: Deno.FsFile;
+  #position = 0;
+
+  constructor(path: string, file: Deno.FsFile) {
+    super(path);
+    this.#file = file;
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    if (position !== this.#position) this.#file.seekSync(position, Deno.SeekMode.Start);
+    let written = 0;
+    while (written < bytes.length) written += this.#file.writeSync(bytes.subarray(written));
+    this.#position = position + written;
+  }
+
+  truncate(size: number): void {
+    this.#file.truncateSync(size);
+  }
+
+  override setTimes(mtime: number, mtimeNs: number): void {
+    const time = toDate(mtime, mtimeNs);
+    this.#file.utimeSync(time, time);
+  }
+
+  override [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/** For what Deno's own API lacks; loaded by those who use it, as it takes long. */
+function nodeFileSystem(): typeof import("node:fs") {
+  return globalThis.process.getBuiltinModule("node:fs");
+}
+
+/** What `mknod` calls the kinds of nodes. */
+const NODE_LETTER: Readonly<Partial<Record<FileType, string>>> = {
+  "character-device": "c",
+  "block-device": "b",
+  "fifo": "p",
+};
+
+/** Runs a program of the system in place of a call that Deno does not have. */
+function runHelper(command: string, args: readonly string[]): void {
+  let result: Deno.CommandOutput;
+  try {
+    result = new Deno.Command(command, { args: [...args], env: { LC_ALL: "C" } }).outputSync();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw notSupported(`The system has no "${command}"; --allow-ffi does without`);
+  }
+  if (result.success) return;
+  const message = new TextDecoder().decode(result.stderr).trim();
+  throw Object.assign(new Deno.errors.PermissionDenied(message), { code: "EPERM" });
+}
+
+function made(make: () => void): boolean {
+  try {
+    make();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** What a `Date` can be, in seconds to both sides of 1970: some 270 000 years. */
+const MAX_DATE = 8_640_000_000_000;
+
+/** Deno keeps milliseconds of a time, and loses one now and then when it is given as a number. */
+function toDate(mtime: number, mtimeNs: number): Date {
+  if (Math.abs(mtime) >= MAX_DATE) return new Date(Math.sign(mtime) * MAX_DATE * 1000);
+  return new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6));
+}
+
+function fileStatus(status: Deno.FileInfo): FileStatus {
+  const time = status.mtime?.getTime() ?? 0;
+  const seconds = Math.floor(time / 1000);
+  const rdev = status.rdev ?? 0;
+  return {
+    type: typeOf(status),
+    mode: (status.mode ?? 0) & 0o7777,
+    uid: status.uid ?? 0,
+    gid: status.gid ?? 0,
+    size: status.size,
+    nlink: status.nlink ?? 1,
+    mtime: seconds,
+    mtimeNs: (time - seconds * 1000) * 1e6,
+    dev: status.dev,
+    ino: status.ino ?? 0,
+    // Numbers of Linux; elsewhere no device is ever compared.
+    devmajor: (rdev >>> 8) & 0xfff,
+    devminor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
+  };
+}
+
+function typeOf(status: Deno.FileInfo): FileType {
+  if (status.isFile) return "file";
+  if (status.isDirectory) return "directory";
+  if (status.isSymlink) return "symlink";
+  if (status.isFifo) return "fifo";
+  if (status.isCharDevice) return "character-device";
+  return status.isBlockDevice ? "block-device" : "socket";
+}
+
+/** Deno would write each byte that is not UTF-8 as U+FFFD: another name than was meant. */
+function refuseBytes(name: string): void {
+  if (name.isWellFormed()) return;
+  throw notSupported("The name is not UTF-8, which needs --allow-ffi");
+}
+
+function notSupported(message: string): Error {
+  return Object.assign(new Deno.errors.NotSupported(message), { code: "EOPNOTSUPP" });
+}

@@ -1,0 +1,143 @@
+import type { Answer } from "../transport/answer.ts";
+import { readBoundedBody } from "../transport/bounded_body.ts";
+import type { Clock } from "../remote_client_options.ts";
+import type { Http, HttpRequest } from "../transport/http.ts";
+import type { Tls } from "../transport/http_client.ts";
+import { redactUrl } from "../transport/redact.ts";
+import { followRedirects } from "../transport/redirect.ts";
+import { registryError, type RegistryErrorContext } from "../transport/registry_error.ts";
+import { authorization, loginOf } from "../credentials.ts";
+import { RegistryError } from "../errors.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+
+const MAX_TOKEN_BYTES = 64 * 1024;
+const DEFAULT_LIFETIME_S = 60;
+const REFRESH_AT = 0.8;
+const CLIENT_ID = "oci";
+
+/** What a token is asked for with. */
+export interface TokenRequest {
+  readonly realm: URL;
+  readonly service: string | undefined;
+  readonly scopes: readonly string[];
+  /** The credential, or `undefined` for a token that anybody may have. */
+  readonly auth: ImagePullAuth | undefined;
+  readonly tls: Tls;
+  /** Whether the server may redirect into a private network. */
+  readonly allowPrivate: boolean;
+  readonly context: RegistryErrorContext;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A bearer token. */
+export interface Token {
+  readonly token: string;
+  /** When to get the next one, in milliseconds since 1970: at 80 % of the lifetime. */
+  readonly refreshAt: number;
+}
+
+/**
+ * Gets a token: by `POST` for an identity token (OAuth2), by `GET` with a user and password, or
+ * anonymously.
+ *
+ * @returns The token, or `undefined` if the server does not accept the credential, or gives
+ * nothing to who has none.
+ */
+export async function requestToken(
+  http: Http,
+  clock: Clock,
+  request: TokenRequest,
+): Promise<Token | undefined> {
+  const { auth, context } = request;
+  using answer = await sendTokenRequest(http, request);
+  const isRefusal = answer.status === 401 || answer.status === 403 ||
+    (auth !== undefined && (answer.status === 400 || answer.status === 404));
+  if (isRefusal) return undefined;
+  if (answer.status !== 200) throw await registryError(answer, context);
+  return parseToken(await readBoundedBody(answer, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
+    now: clock.now(),
+    task: context.task,
+    url: redactUrl(answer.url),
+  });
+}
+
+async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answer> {
+  const { auth } = request;
+  if (auth?.identityToken === undefined) {
+    return await send(http, getRequest(request, auth), request);
+  }
+  const answer = await send(http, postRequest(request, auth.identityToken), request);
+  if (answer.status !== 404 && answer.status !== 405) return answer;
+  answer[Symbol.dispose]();
+  // Servers without OAuth2 take the identity token as a password.
+  const username = loginOf(auth)?.username ?? "<token>";
+  const password = loginOf(auth)?.password || auth.identityToken;
+  return await send(http, getRequest(request, { username, password }), request);
+}
+
+/** Sends a request, and follows redirects; who asks is told to nobody but the token server. */
+async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
+  const { allowPrivate } = options;
+  const { task, attempt, signal, tls } = request;
+  const nobody = { method: "GET", task, attempt, signal, tls: { caCerts: tls.caCerts } } as const;
+  return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
+    const isThere = url.origin === request.url.origin;
+    return http.send({ ...(isThere ? request : nobody), url });
+  });
+}
+
+function getRequest(request: TokenRequest, auth: ImagePullAuth | undefined): HttpRequest {
+  const url = new URL(request.realm);
+  if (request.service !== undefined) url.searchParams.set("service", request.service);
+  for (const scope of request.scopes) url.searchParams.append("scope", scope);
+  const login = auth && loginOf(auth);
+  if (login !== undefined) url.searchParams.set("account", login.username);
+  const header = auth && authorization(auth);
+  return {
+    ...common(request),
+    url,
+    method: "GET",
+    headers: header === undefined ? {} : { authorization: header },
+  };
+}
+
+function postRequest(request: TokenRequest, identityToken: string): HttpRequest {
+  const body = new URLSearchParams({
+    "grant_type": "refresh_token",
+    "refresh_token": identityToken,
+    "client_id": CLIENT_ID,
+    "scope": request.scopes.join(" "),
+  });
+  if (request.service !== undefined) body.set("service", request.service);
+  return { ...common(request), url: request.realm, method: "POST", body };
+}
+
+function common({ tls, context, signal }: TokenRequest) {
+  return { tls, task: context.task, attempt: context.attempt, signal };
+}
+
+function parseToken(
+  bytes: Uint8Array,
+  { now, task, url }: { now: number; task: string; url: string },
+): Token {
+  let body: unknown;
+  try {
+    body = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    // The text is not quoted as it holds a token.
+    body = undefined;
+  }
+  const { token, access_token: accessToken, expires_in: expiresIn } = (body ?? {}) as Record<
+    string,
+    unknown
+  >;
+  const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
+  if (typeof value !== "string" || /[^\x21-\x7e]/.test(value)) {
+    throw new RegistryError(
+      `Cannot ${task}: the answer of the token server at ${url} holds no token`,
+      { status: 200, url },
+    );
+  }
+  const seconds = typeof expiresIn === "number" && expiresIn > 0 ? expiresIn : DEFAULT_LIFETIME_S;
+  return { token: value, refreshAt: now + seconds * 1000 * REFRESH_AT };
+}

@@ -1,0 +1,150 @@
+import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
+import { runCredentialHelper } from "./_credential_helper.ts";
+import { credentialKeys, helperServer } from "./credential_key.ts";
+import { credentialPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import type { Credential, CredentialFindOptions, CredentialStore } from "../credentials.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import type { Repository } from "../reference.ts";
+
+const HELPER_TIMEOUT_MS = 10_000;
+
+/** Options for {@linkcode CredentialFiles}. */
+export interface CredentialFilesOptions {
+  /**
+   * The files, the first that has a credential wins.
+   *
+   * @default Those of docker and podman, see {@linkcode CredentialFiles}.
+   */
+  readonly paths?: readonly string[];
+  /**
+   * How long a credential helper may take, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  readonly helperTimeoutMs?: number;
+  /**
+   * Reads the environment variables that lead to the files.
+   *
+   * @default The environment, as far as it may be read; there is never a prompt.
+   */
+  readonly env?: (name: string) => string | undefined;
+}
+
+/**
+ * The credentials that docker and podman have already, and their helpers.
+ *
+ * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
+ * `$XDG_RUNTIME_DIR/containers/auth.json` and `$XDG_CONFIG_HOME/containers/auth.json` or
+ * `~/.config/containers/auth.json`, in this order. A key of a file is a host, or a host and the
+ * start of a repository; the longest that fits wins. In a file, the helper named in
+ * `credHelpers` comes first, then `auths`, then the helper in `credsStore`.
+ *
+ * A file that is missing, broken, or may not be read is passed over; so is a helper. Files are
+ * read at each search, and the answer of a helper is kept.
+ *
+ * @example A file of one's own
+ * ```ts
+ * import { CredentialFiles } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeTextFile(path, `{ "auths": { "ghcr.io/me": { "auth": "dTpw" } } }`);
+ * const store = new CredentialFiles({ paths: [path] });
+ *
+ * const found = await store.find({ registry: "ghcr.io", repository: "me/app" });
+ * assertEquals(found?.auth, { username: "u", password: "p" });
+ * assertEquals(await store.find({ registry: "ghcr.io", repository: "you/app" }), undefined);
+ * await Deno.remove(path);
+ * ```
+ */
+export class CredentialFiles implements CredentialStore {
+  readonly #paths: readonly string[] | undefined;
+  readonly #helperTimeoutMs: number;
+  readonly #env: (name: string) => string | undefined;
+  readonly #answers = new Map<string, Promise<ImagePullAuth | undefined>>();
+
+  /** Reads nothing yet. */
+  constructor(options: CredentialFilesOptions = {}) {
+    const { paths, helperTimeoutMs = HELPER_TIMEOUT_MS, env = readGrantedEnvironment } = options;
+    this.#paths = paths;
+    this.#helperTimeoutMs = helperTimeoutMs;
+    this.#env = env;
+  }
+
+  /** The files that are searched, in order; whether they exist is another matter. */
+  get paths(): readonly string[] {
+    return this.#paths ?? credentialPaths(this.#env);
+  }
+
+  /** Finds the credential for a repository; see {@linkcode CredentialStore.find}. */
+  async find(
+    repository: Repository,
+    options: CredentialFindOptions = {},
+  ): Promise<Credential | undefined> {
+    for (const path of this.paths) {
+      options.signal?.throwIfAborted();
+      const file = await openCredentialFile(path, options);
+      const credential = file && await this.#search(file, repository, options);
+      if (credential !== undefined) return credential;
+    }
+    return undefined;
+  }
+
+  async #search(
+    file: CredentialFile,
+    repository: Repository,
+    options: CredentialFindOptions,
+  ): Promise<Credential | undefined> {
+    const keys = credentialKeys(repository);
+    const helper = keys.map((key) => file.helpers.get(key)).find((name) => name !== undefined);
+    const auth = keys.map((key) => file.auths.get(key)).find((entry) => entry !== undefined);
+    return await this.#ask(helper, file, repository, options) ??
+      (auth === undefined ? undefined : { auth, source: file.path }) ??
+      await this.#ask(file.store, file, repository, options);
+  }
+
+  async #ask(
+    helper: string | undefined,
+    file: CredentialFile,
+    { registry }: Repository,
+    options: CredentialFindOptions,
+  ): Promise<Credential | undefined> {
+    if (helper === undefined) return undefined;
+    const server = helperServer(registry);
+    const id = `${helper} ${server}`;
+    let answer = this.#answers.get(id);
+    if (answer === undefined) {
+      answer = runCredentialHelper(helper, server, {
+        ...options,
+        timeoutMs: this.#helperTimeoutMs,
+      });
+      this.#answers.set(id, answer);
+      // A search that was stopped says nothing about the next one.
+      answer.catch(() => this.#answers.delete(id));
+    }
+    const auth = await answer;
+    return auth && { auth, source: `docker-credential-${helper}, named in ${file.path}` };
+  }
+}
+
+async function openCredentialFile(
+  path: string,
+  { onWarning, onSkipped }: CredentialFindOptions,
+): Promise<CredentialFile | undefined> {
+  const permission = await Deno.permissions.query({ name: "read", path });
+  if (permission.state !== "granted") {
+    onSkipped?.(`"${path}" was not read as it needs --allow-read=${path}`);
+    return undefined;
+  }
+  try {
+    return parseCredentialFile(path, await Deno.readTextFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    // The text of a JSON error quotes the file, which holds passwords.
+    const why = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
+    onWarning?.(`Cannot read the credentials in "${path}": ${why}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Answer } from "../transport/answer.ts";
+import type { BlobSource } from "./_blob_stream.ts";
+import type { Http } from "../transport/http.ts";
+import { followRedirects } from "../transport/redirect.ts";
+import type { Registry } from "./_registry.ts";
+import { registryError } from "../transport/registry_error.ts";
+import type { RetryPolicy } from "../transport/retry.ts";
+import type { Sources } from "./_sources.ts";
+
+const ACCEPTED = [206, 416];
+
+/** What the sources of a blob need to know. */
+export interface BlobContext {
+  readonly repository: string;
+  readonly task: string;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** How foreign servers are reached. */
+export interface ForeignOptions {
+  readonly http: Http;
+  readonly policy: RetryPolicy;
+  readonly caCerts: readonly string[];
+}
+
+/** A blob in a registry or a mirror. */
+export function registryBlob(
+  registry: Registry,
+  sources: Sources,
+  descriptor: Descriptor,
+  context: BlobContext,
+): BlobSource {
+  return {
+    policy: registry.policy,
+    open: (headers, attempt, signal) =>
+      registry.open({
+        ...context,
+        method: "GET",
+        path: `blobs/${descriptor.digest}`,
+        headers,
+        accept: ACCEPTED,
+        signal,
+      }, attempt),
+    failed: (error) => sources.failed(registry, error, context.onWarning),
+  };
+}
+
+/**
+ * A blob at one of the `urls` of its descriptor, where layers are that may not be distributed.
+ * An image names them, so they are followed to public https servers only, and without any
+ * credential.
+ */
+export function foreignBlob(
+  { http, policy, caCerts }: ForeignOptions,
+  url: URL,
+  { task }: BlobContext,
+): BlobSource {
+  return {
+    policy,
+    open: async (headers, attempt, signal) => {
+      const send = (url: URL) => {
+        return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });
+      };
+      const answer = await followRedirects(await send(url), { task, allowPrivate: false }, send);
+      return await checked(answer, url, task, attempt, policy);
+    },
+    failed: () => {},
+  };
+}
+
+async function checked(
+  answer: Answer,
+  url: URL,
+  task: string,
+  attempt: number,
+  { clock }: RetryPolicy,
+): Promise<Answer> {
+  if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
+  using refusal = answer;
+  const authentication = "nothing is sent to it that would tell who asks";
+  throw await registryError(refusal, {
+    task,
+    registry: url.host,
+    attempt,
+    authentication,
+    now: clock.now(),
+  });
+}

@@ -1,0 +1,216 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import type { BlobRetry } from "../../spec/image.ts";
+import type { Answer } from "../transport/answer.ts";
+import { BlobTransfer } from "./_blob_transfer.ts";
+import { cutError } from "../transport/network_failure.ts";
+import { redactUrl } from "../transport/redact.ts";
+import { Retry, type RetryPolicy } from "../transport/retry.ts";
+import { NetworkError } from "../errors.ts";
+
+/**
+ * Most bytes of a chunk. Larger ones save calls; these still fit into a processor's cache, from
+ * where they are hashed and written.
+ */
+const CHUNK_BYTES = 262_144;
+/** So much in one attempt is worth the next one without a pause. */
+const GOOD_PROGRESS_BYTES = 64 * 1024;
+
+/** One place that may have a blob. */
+export interface BlobSource {
+  readonly policy: RetryPolicy;
+  /** Asks for the blob once; 200, 206 and 416 are answers. */
+  open(
+    headers: Readonly<Record<string, string>>,
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<Answer>;
+  /** Is told that it did not work, and that the next source is tried. */
+  failed(error: unknown): void;
+}
+
+/** Options of {@linkcode openBlobStream}. */
+export interface BlobStreamOptions {
+  readonly offset: number;
+  /** Whether a chunk is of no use to the reader any more once it reads the next one. */
+  readonly reuseMemory?: boolean | undefined;
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * The bytes of a blob from `offset` on, as one stream, however many connections and sources that
+ * takes. The first request is made when the stream is first read. It never yields more bytes
+ * than the descriptor promises; it does not hash them.
+ */
+export function openBlobStream(
+  descriptor: Descriptor,
+  sources: readonly BlobSource[],
+  options: BlobStreamOptions,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const reader = new BlobReader(descriptor, sources, options);
+  return new ReadableStream({
+    pull: async (controller) => {
+      const chunk = await reader.read();
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    },
+    cancel: () => reader.cancel(),
+  }, { highWaterMark: 0 });
+}
+
+class BlobReader {
+  readonly #descriptor: Descriptor;
+  readonly #sources: BlobSource[];
+  readonly #options: BlobStreamOptions;
+  readonly #controller = new AbortController();
+  readonly #signal: AbortSignal;
+  #retry: Retry;
+  #transfer: BlobTransfer | undefined;
+  #etag: string | undefined;
+  #isRangeUsable = true;
+  #offset: number;
+  #attemptOffset = 0;
+  /** The last chunk, if its memory may be used again. */
+  #last: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(
+    descriptor: Descriptor,
+    sources: readonly BlobSource[],
+    options: BlobStreamOptions,
+  ) {
+    this.#descriptor = descriptor;
+    this.#sources = [...sources];
+    this.#options = options;
+    this.#offset = options.offset;
+    const { signal } = this.#controller;
+    this.#signal = options.signal === undefined
+      ? signal
+      : AbortSignal.any([options.signal, signal]);
+    this.#retry = this.#startRetry();
+  }
+
+  /** The next bytes, or `undefined` at the end. */
+  async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { size } = this.#descriptor;
+    // At the end, one more read tells bytes that are too many, and frees the connection.
+    while (this.#offset < size || this.#transfer !== undefined) {
+      try {
+        const transfer = this.#transfer ??= await this.#open();
+        const chunk = await transfer.read(this.#memory());
+        if (chunk !== undefined) return this.#count(chunk, transfer.url);
+        if (this.#offset < size) throw this.#shortError(transfer.url);
+        this.#close();
+      } catch (error) {
+        this.#close();
+        this.#signal.throwIfAborted();
+        // Every byte is there: how their transfer ends does not matter.
+        if (this.#offset === size && error instanceof NetworkError) return undefined;
+        await this.#recover(error);
+      }
+    }
+    return undefined;
+  }
+
+  cancel(): void {
+    this.#controller.abort();
+    this.#close();
+  }
+
+  /** Where the next chunk may come. */
+  #memory(): Uint8Array<ArrayBuffer> {
+    const buffer = this.#last?.buffer;
+    this.#last = undefined;
+    const isFree = buffer !== undefined && !buffer.detached && buffer.byteLength === CHUNK_BYTES;
+    return isFree ? new Uint8Array(buffer) : new Uint8Array(CHUNK_BYTES);
+  }
+
+  #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> {
+    const { digest, size } = this.#descriptor;
+    if (this.#options.reuseMemory) this.#last = chunk;
+    this.#offset += chunk.length;
+    if (this.#offset <= size) return chunk;
+    throw new DigestMismatchError({
+      expected: digest,
+      expectedSize: size,
+      size: this.#offset,
+      source: redactUrl(url),
+    });
+  }
+
+  async #open(): Promise<BlobTransfer> {
+    this.#attemptOffset = this.#offset;
+    if (this.#isRangeUsable && this.#offset > 0) {
+      const range = { range: `bytes=${this.#offset}-` };
+      const headers = this.#etag === undefined ? range : { ...range, "if-range": this.#etag };
+      const transfer = await this.#ask(headers);
+      if (transfer instanceof BlobTransfer) return transfer;
+      this.#isRangeUsable = false;
+    }
+    const transfer = await this.#ask({});
+    if (transfer instanceof BlobTransfer) return transfer;
+    throw transfer;
+  }
+
+  /** Asks once; what comes may not be what was asked for. */
+  async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
+    const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
+    let transfer: BlobTransfer | Error | undefined;
+    try {
+      this.#signal.throwIfAborted();
+      const { task } = this.#options;
+      transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
+      if (transfer instanceof BlobTransfer) this.#etag = transfer.etag ?? this.#etag;
+      return transfer;
+    } finally {
+      if (!(transfer instanceof BlobTransfer)) answer[Symbol.dispose]();
+    }
+  }
+
+  /** Gets ready for another attempt, here or at the next source, or throws `error`. */
+  async #recover(error: unknown): Promise<void> {
+    const gained = this.#offset - this.#attemptOffset;
+    if (gained > 0) this.#retry.progress();
+    try {
+      await this.#retry.after(error, gained >= GOOD_PROGRESS_BYTES);
+    } catch (final) {
+      this.#signal.throwIfAborted();
+      // Bytes too many have been handed out: nothing takes them back.
+      const isSpoilt = this.#offset > this.#descriptor.size;
+      if (isSpoilt || this.#sources.length === 1) throw final;
+      this.#sources.shift()?.failed(final);
+      this.#retry = this.#startRetry();
+      this.#etag = undefined;
+      this.#isRangeUsable = true;
+    }
+  }
+
+  get #source(): BlobSource {
+    const [source] = this.#sources;
+    if (source === undefined) throw new RangeError("Cannot read a blob as there is no source");
+    return source;
+  }
+
+  #startRetry(): Retry {
+    return new Retry(this.#source.policy, {
+      signal: this.#signal,
+      onWarning: this.#options.onWarning,
+      onRetry: (error, delayMs) => {
+        this.#options.onRetry?.({ offset: this.#offset, error, delayMs });
+      },
+    });
+  }
+
+  #shortError(url: URL): NetworkError {
+    const state = `the bytes ended at ${this.#offset} of ${this.#descriptor.size}`;
+    return cutError(url, this.#options.task, this.#retry.attempt, state);
+  }
+
+  #close(): void {
+    this.#transfer?.[Symbol.dispose]();
+    this.#transfer = undefined;
+  }
+}

@@ -1,0 +1,123 @@
+import manifest from "../../deno.json" with { type: "json" };
+import { SYSTEM_CLOCK } from "../transport/clock.ts";
+import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
+import { HostLimiter } from "../transport/host_limiter.ts";
+import { Http } from "../transport/http.ts";
+import type { Tls } from "../transport/http_client.ts";
+import { Registry } from "./_registry.ts";
+import type { RetryPolicy } from "../transport/retry.ts";
+import { Sources } from "./_sources.ts";
+import { CredentialFiles } from "../auth/credential_files.ts";
+import type { CredentialStore } from "../credentials.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import { mirrorAddresses } from "./mirror_addresses.ts";
+import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+
+const MAX_KEPT = 256;
+/** A mirror is a convenience: it gets one more chance, not eight, and is not waited for. */
+const MIRROR_RETRIES = 1;
+
+/** Everything that a client keeps between calls: connections, tokens, limits per host. */
+export class Connections implements Disposable {
+  readonly http: Http;
+  readonly policy: RetryPolicy;
+  readonly #options: RemoteClientOptions;
+  readonly #credentials: CredentialStore | undefined;
+  readonly #limiters = new Map<string, HostLimiter>();
+  readonly #sources = new Map<string, Sources>();
+
+  constructor(options: RemoteClientOptions) {
+    const { credentials = new CredentialFiles(), clock = SYSTEM_CLOCK } = options;
+    const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
+    const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
+    const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
+    this.#options = options;
+    this.#credentials = credentials === "none" ? undefined : credentials;
+    this.http = new Http({ userAgent, stallTimeoutMs, onRequest });
+    this.policy = {
+      retries,
+      stalls: retries,
+      maxWaitMs,
+      firstDelayMs: backoff.firstMs,
+      maxDelayMs: backoff.maxMs,
+      clock,
+      isKnown: (url) => this.http.isKnown(url),
+    };
+  }
+
+  get clock(): Clock {
+    return this.policy.clock;
+  }
+
+  /** The mirrors of a registry and itself, as one caller sees them. */
+  sources(registry: string, options: Pick<RemoteOptions, "auth" | "caCerts">): Sources {
+    const { auth, caCerts = [] } = options;
+    const key = JSON.stringify([registry, auth, caCerts]);
+    let sources = this.#sources.get(key);
+    if (sources === undefined) {
+      sources = this.#connect(registry, auth, caCerts);
+      this.#sources.set(key, sources);
+      // Callers whose tokens change all the time must not fill the memory.
+      const [oldest] = this.#sources.keys();
+      if (this.#sources.size > MAX_KEPT && oldest !== undefined) this.#sources.delete(oldest);
+    }
+    return sources;
+  }
+
+  [Symbol.dispose](): void {
+    this.http[Symbol.dispose]();
+  }
+
+  #connect(
+    registry: string,
+    auth: ImagePullAuth | undefined,
+    extraCaCerts: readonly string[],
+  ): Sources {
+    const { caCerts = [], clientCertificate, plainHttp, mirrors = {} } = this.#options;
+    const { allowPrivateAddresses: allowPrivate = false } = this.#options;
+    const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
+    const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
+    const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
+    const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
+    return new Sources([
+      ...mirrorAddresses(registry, mirrors).map((address) => {
+        // What was given is for the registry: a mirror is somebody else.
+        return this.#registry(mirrorEndpoint(address, allowPrivate), tls, mirrorPolicy, undefined);
+      }),
+      this.#registry(upstream, tls, this.policy, auth),
+    ], this.clock);
+  }
+
+  #registry(
+    endpoint: Endpoint,
+    tls: Tls,
+    policy: RetryPolicy,
+    auth: ImagePullAuth | undefined,
+  ): Registry {
+    return new Registry({
+      endpoint,
+      http: this.http,
+      tls,
+      policy,
+      limiter: (host) => this.#limiter(host),
+      find: async ({ repository, signal, onWarning }, onSkipped) => {
+        if (auth !== undefined) return { auth, source: "the options" };
+        const name = { registry: endpoint.registry, repository };
+        return await this.#credentials?.find(name, {
+          onSkipped,
+          ...(signal === undefined ? {} : { signal }),
+          ...(onWarning === undefined ? {} : { onWarning }),
+        });
+      },
+    });
+  }
+
+  #limiter(host: string): HostLimiter {
+    let limiter = this.#limiters.get(host);
+    if (limiter === undefined) {
+      limiter = new HostLimiter(this.#options.maxConnections ?? 6, this.clock);
+      this.#limiters.set(host, limiter);
+    }
+    return limiter;
+  }
+}

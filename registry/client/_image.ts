@@ -1,0 +1,129 @@
+import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
+import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
+import type { Index, Manifest } from "../../spec/manifest.ts";
+import { isConfigMediaType } from "../../spec/media_types.ts";
+import { formatPlatform, type Platform } from "../../spec/platform.ts";
+import { choosePlatform, platformFit } from "../../spec/platform_choice.ts";
+import { verifyBytes } from "../../spec/verifier.ts";
+import { readBoundedBody } from "../transport/bounded_body.ts";
+import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { isPage, pageError } from "../transport/page.ts";
+import { redactUrl } from "../transport/redact.ts";
+import type { Sources } from "./_sources.ts";
+import { ArtifactError } from "../errors.ts";
+import { formatReference, type Reference } from "../reference.ts";
+
+/** The deepest that indexes may lie in one another. */
+const MAX_NESTING = 8;
+
+/** What is needed to read an image. */
+export interface ImageContext extends ManifestContext {
+  readonly platform: Platform;
+  readonly maxConfigBytes: number;
+  /** Opens a layer. */
+  readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
+}
+
+/** Reads and verifies what leads to the layers of an image: indexes, manifest and config. */
+export async function readImage(
+  sources: Sources,
+  reference: Reference,
+  context: ImageContext,
+): Promise<RemoteImage> {
+  const { indexes, manifest } = await readChain(sources, reference, context);
+  const config = await readConfig(sources, reference, manifest.value, context);
+  const subject = formatReference(reference);
+  const { layers } = manifest.value;
+  const { diffIds, platform } = config.value;
+  if (layers.length !== diffIds.length) {
+    throw new OciError(
+      `Cannot read "${subject}" as an image: its manifest has ${layers.length} layers, but its ` +
+        `config names ${diffIds.length}`,
+    );
+  }
+  if (platformFit(platform, context.platform) < 0) {
+    context.onWarning?.(
+      `"${subject}" is for ${formatPlatform(platform) || "an unknown platform"}, not for ` +
+        formatPlatform(context.platform),
+    );
+  }
+  return {
+    digest: (indexes[0] ?? manifest).descriptor.digest,
+    indexes,
+    manifest,
+    config,
+    platform,
+    layers: diffIds.flatMap((diffId, i) => {
+      const descriptor = layers[i];
+      if (descriptor === undefined) return [];
+      const { href: source } = sources.upstream.url({
+        repository: reference.repository,
+        path: `blobs/${descriptor.digest}`,
+      });
+      return [{ descriptor, diffId, source, compressed: context.compressed(descriptor) }];
+    }),
+  };
+}
+
+interface Chain {
+  readonly indexes: readonly ImageDocument<Index>[];
+  readonly manifest: ImageDocument<Manifest>;
+}
+
+async function readChain(
+  sources: Sources,
+  reference: Reference,
+  context: ImageContext,
+): Promise<Chain> {
+  const subject = formatReference(reference);
+  const indexes: ImageDocument<Index>[] = [];
+  let document = await sources.first((registry) => {
+    return readManifest(registry, reference, context);
+  }, { ...context, digest: reference.digest });
+  while (document.value.kind === "index") {
+    if (indexes.length >= MAX_NESTING) {
+      throw new LimitError("nested indexes", MAX_NESTING, indexes.length + 1, `"${subject}"`);
+    }
+    indexes.push({ ...document, value: document.value.value });
+    const entry = choosePlatform(document.value.value, context.platform, `"${subject}"`);
+    document = await sources.first((registry) => {
+      return readNestedManifest(registry, reference, entry, context);
+    }, context);
+  }
+  return { indexes, manifest: { ...document, value: document.value.value } };
+}
+
+async function readConfig(
+  sources: Sources,
+  reference: Reference,
+  manifest: Manifest,
+  context: ImageContext,
+): Promise<ImageDocument<ImageConfig>> {
+  const descriptor = manifest.config;
+  if (!isConfigMediaType(descriptor.mediaType)) {
+    const subject = formatReference(reference);
+    throw new ArtifactError(subject, descriptor.mediaType, manifest.artifactType);
+  }
+  const bytes = embeddedData(descriptor) ??
+    await sources.first((registry) => {
+      return registry.call({
+        ...context,
+        method: "GET",
+        repository: reference.repository,
+        path: `blobs/${descriptor.digest}`,
+      }, async (answer) => {
+        const bytes = await readBoundedBody(answer, context.maxConfigBytes, {
+          limit: "config bytes",
+          option: "maxConfigBytes",
+        });
+        if (bytes.length !== descriptor.size && isPage(answer, bytes.length)) {
+          throw pageError(answer, context.task);
+        }
+        await verifyBytes(bytes, descriptor, redactUrl(answer.url));
+        return bytes;
+      });
+    }, context);
+  return { descriptor, bytes, value: parseImageConfig(bytes) };
+}

@@ -1,0 +1,122 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/manifest.ts";
+import { readBoundedBody } from "../transport/bounded_body.ts";
+import { nextPage } from "../transport/link.ts";
+import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
+import { isPage } from "../transport/page.ts";
+import type { Registry } from "./_registry.ts";
+import { NotFoundError } from "../errors.ts";
+import type { Reference } from "../reference.ts";
+
+/** Answers of registries that do not know referrers (ggcr#1647, ggcr#1962). */
+const NO_REFERRERS = [400, 404, 405, 406];
+
+/** One page, and where the next one is. */
+interface ReferrersPage {
+  readonly index: Index;
+  readonly isFiltered: boolean;
+  readonly next: string | undefined;
+}
+
+/**
+ * Lists the descriptors of what refers to a digest, by the API of the distribution
+ * specification 1.1, and by its fallback tag where a registry does not have the API.
+ */
+export async function readReferrers(
+  registry: Registry,
+  reference: Reference & { readonly digest: Digest },
+  artifactType: string | undefined,
+  context: ManifestContext,
+): Promise<readonly Descriptor[]> {
+  const { digest } = reference;
+  const query = artifactType === undefined
+    ? ""
+    : `?artifactType=${encodeURIComponent(artifactType)}`;
+  const found: Descriptor[] = [];
+  const seen = new Set<string>();
+  const wanted = (entry: Descriptor) => {
+    return artifactType === undefined || entry.artifactType === artifactType;
+  };
+  for (let path: string | undefined = `referrers/${digest}${query}`; path !== undefined;) {
+    seen.add(path);
+    const page: ReferrersPage | undefined = await readPage(registry, path, reference, context);
+    if (page === undefined) {
+      return (await readFallback(registry, reference, context)).filter(wanted);
+    }
+    const { manifests } = page.index;
+    found.push(...(page.isFiltered ? manifests : manifests.filter(wanted)));
+    if (found.length > MAX_INDEX_ENTRIES) {
+      throw new LimitError("referrers", MAX_INDEX_ENTRIES, found.length, digest);
+    }
+    path = page.next !== undefined && seen.has(page.next) ? undefined : page.next;
+  }
+  return found;
+}
+
+async function readPage(
+  registry: Registry,
+  path: string,
+  { repository }: Reference,
+  context: ManifestContext,
+): Promise<ReferrersPage | undefined> {
+  return await registry.call({
+    ...context,
+    method: "GET",
+    repository,
+    path,
+    accept: NO_REFERRERS,
+  }, async (answer) => {
+    if (answer.status !== 200) return undefined;
+    const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
+    // Some servers have a page for every address that they do not know.
+    if (isPage(answer, bytes.length)) return undefined;
+    const document = parseManifest(bytes);
+    if (document.kind !== "index") return undefined;
+    const filters = answer.headers.get("oci-filters-applied") ?? "";
+    return {
+      index: document.value,
+      isFiltered: filters.split(",").some((filter) => filter.trim() === "artifactType"),
+      next: nextPage(answer, { path, task: context.task }),
+    };
+  });
+}
+
+/**
+ * Reads the tag `ALGORITHM-HEX` that stands in for the API. What is there must be an index of
+ * manifests with the right subject: GitLab answers with the subject itself (oras-go#1396).
+ */
+async function readFallback(
+  registry: Registry,
+  reference: Reference & { readonly digest: Digest },
+  context: ManifestContext,
+): Promise<readonly Descriptor[]> {
+  const { registry: host, repository, digest } = reference;
+  const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}`.slice(0, 128);
+  const document = await orNothing(
+    readManifest(registry, { registry: host, repository, tag }, context),
+  );
+  if (document === undefined || document.value.kind !== "index") return [];
+  if (document.descriptor.digest === digest) return [];
+  const checked = await Promise.all(document.value.value.manifests.map(async (entry) => {
+    const referrer = await orNothing(readNestedManifest(registry, reference, entry, context));
+    if (referrer?.value.value.subject?.digest !== digest) return [];
+    const { kind, value } = referrer.value;
+    // Who writes the tag may leave the type out; the API fills it in like this.
+    const implied = kind === "manifest" ? value.config.mediaType : undefined;
+    const artifactType = entry.artifactType ?? value.artifactType ?? implied;
+    return [artifactType === undefined ? entry : { ...entry, artifactType }];
+  }));
+  return checked.flat();
+}
+
+/** What is not there refers to nothing. */
+async function orNothing<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
+}

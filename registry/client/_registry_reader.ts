@@ -1,0 +1,195 @@
+import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
+import {
+  type ManifestDocument,
+  MAX_CONFIG_BYTES,
+  MAX_LAYERS,
+  MAX_MANIFEST_BYTES,
+} from "../../spec/manifest.ts";
+import { parsePlatform } from "../../spec/platform.ts";
+import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
+import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
+import { Connections } from "./_connections.ts";
+import { readImage } from "./_image.ts";
+import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
+import { isPrivateAddress } from "../transport/private_address.ts";
+import { redactUrl } from "../transport/redact.ts";
+import { readReferrers } from "./_referrers.ts";
+import type { Sources } from "./_sources.ts";
+import { listTags } from "./_tags.ts";
+import { warnOnce } from "../transport/warn_once.ts";
+import { hostPlatform } from "../host_platform.ts";
+import type { ImageClientOptions } from "../image_client.ts";
+import { formatReference, type Reference, type Repository } from "../reference.ts";
+import type { BlobOptions, ReferrersOptions } from "./remote_client.ts";
+import type { RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+
+/**
+ * What {@linkcode RemoteClient} does, loaded when it is first asked for something: who finds all in
+ * the cache needs none of the wire.
+ */
+export class RegistryReader implements Disposable {
+  readonly #options: RemoteClientOptions;
+  readonly #connections: Connections;
+
+  constructor(options: RemoteClientOptions) {
+    this.#options = options;
+    this.#connections = new Connections(options);
+  }
+
+  async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
+    const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
+    const context = this.#context(reference, options);
+    const image = await readImage(this.#sources(reference, options), reference, {
+      ...context,
+      platform: typeof platform === "string" ? parsePlatform(platform) : platform,
+      maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
+      compressed: (descriptor) => (readOptions = {}) => {
+        return this.blob(reference, descriptor, { ...connectionOf(options), ...readOptions });
+      },
+    });
+    onProgress?.({
+      t: this.#connections.clock.now(),
+      ref: formatReference(reference),
+      digest: image.digest,
+      phase: "resolve",
+      bytes: 0,
+      total: image.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+      resumed: 0,
+      retries: 0,
+      cached: false,
+    });
+    return image;
+  }
+
+  async resolve(reference: Reference, options: RemoteOptions = {}): Promise<Descriptor> {
+    const context = this.#context(reference, options);
+    return await this.#sources(reference, options).first((registry) => {
+      return resolveManifest(registry, reference, context);
+    }, { ...context, digest: reference.digest });
+  }
+
+  async document(
+    reference: Reference,
+    options: RemoteOptions = {},
+  ): Promise<ImageDocument<ManifestDocument>> {
+    const context = this.#context(reference, options);
+    return await this.#sources(reference, options).first((registry) => {
+      return readManifest(registry, reference, context);
+    }, { ...context, digest: reference.digest });
+  }
+
+  blob(
+    repository: Repository,
+    descriptor: Descriptor,
+    options: BlobOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset = 0, reuseMemory, signal, onRetry } = options;
+    const { digest, size } = descriptor;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
+      return Promise.reject(
+        new RangeError(
+          `Cannot read ${digest} from ${offset} on as 'offset' must be within its ${size} bytes`,
+        ),
+      );
+    }
+    const embedded = embeddedData(descriptor);
+    if (embedded !== undefined) {
+      return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
+    }
+    const name = `${repository.registry}/${repository.repository}`;
+    const task = `pull the blob ${digest} of "${name}"`;
+    const onWarning = this.#warner(options);
+    const sources = this.#blobSources(repository, descriptor, { task, onWarning }, options);
+    return Promise.resolve(
+      openBlobStream(descriptor, sources, {
+        ...{ offset, reuseMemory, task, signal, onRetry, onWarning },
+      }),
+    );
+  }
+
+  async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
+    const { signal } = options;
+    const onWarning = this.#warner(options);
+    const name = `${repository.registry}/${repository.repository}`;
+    // Mirrors hold what somebody pulled through them: their lists are not the registry's.
+    const registry = this.#sources(repository, options).upstream;
+    yield* listTags(registry, {
+      repository: repository.repository,
+      task: `list the tags of "${name}"`,
+      signal,
+      onWarning,
+    });
+  }
+
+  async referrers(
+    reference: Reference,
+    options: ReferrersOptions = {},
+  ): Promise<readonly Descriptor[]> {
+    const digest = reference.digest ?? (await this.resolve(reference, options)).digest;
+    const context = this.#context(reference, options);
+    const subject = { ...reference, digest };
+    const task = `list the referrers of "${formatReference(subject)}"`;
+    const registry = this.#sources(reference, options).upstream;
+    return await readReferrers(registry, subject, options.artifactType, { ...context, task });
+  }
+
+  [Symbol.dispose](): void {
+    this.#connections[Symbol.dispose]();
+  }
+
+  #sources({ registry }: Repository, options: RemoteOptions): Sources {
+    return this.#connections.sources(registry, options);
+  }
+
+  #context(reference: Reference, options: RemoteOptions): ManifestContext {
+    const { maxManifestBytes = MAX_MANIFEST_BYTES, maxLayers = MAX_LAYERS } = this.#options;
+    return {
+      task: `pull "${formatReference(reference)}"`,
+      maxBytes: maxManifestBytes,
+      maxLayers,
+      signal: options.signal,
+      onWarning: this.#warner(options),
+    };
+  }
+
+  #warner(options: RemoteOptions): ((message: string) => void) | undefined {
+    return warnOnce(options.onWarning ?? this.#options.onWarning);
+  }
+
+  #blobSources(
+    { registry, repository }: Repository,
+    descriptor: Descriptor,
+    how: Omit<BlobContext, "repository">,
+    options: BlobOptions,
+  ): readonly BlobSource[] {
+    const context = { ...how, repository };
+    const sources = this.#connections.sources(registry, options);
+    const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {
+      return registryBlob(source, sources, descriptor, context);
+    });
+    const { http, policy } = this.#connections;
+    const caCerts = [...(this.#options.caCerts ?? []), ...(options.caCerts ?? [])];
+    const elsewhere = (descriptor.urls ?? []).flatMap((text) => {
+      const url = URL.parse(text);
+      if (url?.protocol === "https:" && url.username === "" && !isPrivateAddress(url)) {
+        return [foreignBlob({ http, policy, caCerts }, url, context)];
+      }
+      context.onWarning?.(
+        `${redactUrl(text)} is not asked for ${descriptor.digest}: only public ` +
+          "https servers are",
+      );
+      return [];
+    });
+    return [...fromRegistry, ...elsewhere];
+  }
+}
+
+/** What of the options of an image goes for its layers too. */
+function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
+  return {
+    ...(auth === undefined ? {} : { auth }),
+    ...(caCerts === undefined ? {} : { caCerts }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  };
+}

@@ -1,0 +1,53 @@
+import { isDigest } from "../../spec/digest.ts";
+import { failure } from "./_server_response.ts";
+
+/** What a path of the registry names. */
+export type Route =
+  | { readonly kind: "root" | "catalog" }
+  | { readonly kind: "tags"; readonly name: string }
+  | {
+    readonly kind: "manifest" | "blob" | "referrers";
+    readonly name: string;
+    readonly reference: string;
+  };
+
+const KINDS = { manifests: "manifest", blobs: "blob", referrers: "referrers" } as const;
+const NAME_PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const NAME_REGEXP = new RegExp(`^${NAME_PART}(?:/${NAME_PART})*$`);
+const MAX_NAME_LENGTH = 255;
+
+/** Parses a path, or gives the response that says why it is none. */
+export function parseRoute(pathname: string): Route | Response {
+  let path: string;
+  try {
+    // Some clients escape the colon of a digest.
+    path = decodeURIComponent(pathname);
+  } catch {
+    return noRoute(pathname);
+  }
+  if (path === "/v2" || path === "/v2/") return { kind: "root" };
+  if (path === "/v2/_catalog") return { kind: "catalog" };
+  const tags = /^\/v2\/(.+)\/tags\/list$/s.exec(path)?.[1];
+  if (tags !== undefined) return badName(tags) ?? { kind: "tags", name: tags };
+  const match = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/s.exec(path);
+  if (match === null) return noRoute(pathname);
+  const [, name = "", folder = "", reference = ""] = match;
+  const kind = KINDS[folder as keyof typeof KINDS];
+  // A manifest may be named by tag, which has no colon; what is not there is not found, be it
+  // well formed or not.
+  const digestNeeded = kind !== "manifest" || reference.includes(":");
+  if (digestNeeded && !isDigest(reference)) {
+    return badName(name) ??
+      failure(400, "DIGEST_INVALID", `"${reference}" is no sha256 or sha512 digest`);
+  }
+  return badName(name) ?? { kind, name, reference };
+}
+
+function badName(name: string): Response | undefined {
+  if (name.length <= MAX_NAME_LENGTH && NAME_REGEXP.test(name)) return undefined;
+  return failure(400, "NAME_INVALID", `"${name}" is no name of a repository`);
+}
+
+function noRoute(pathname: string): Response {
+  return failure(404, "UNSUPPORTED", `the registry has no endpoint "${pathname}"`);
+}

@@ -1,0 +1,137 @@
+import { Answer } from "./answer.ts";
+import { createHttpClient, type Tls } from "./http_client.ts";
+import { networkError, stallError } from "./network_failure.ts";
+import { isDirect } from "./_proxy.ts";
+import { redactUrl } from "./redact.ts";
+import type { RequestLog } from "../remote_client_options.ts";
+
+/** Options of {@linkcode Http}. */
+export interface HttpOptions {
+  readonly userAgent: string;
+  readonly stallTimeoutMs: number;
+  readonly onRequest?: ((request: RequestLog) => void) | undefined;
+}
+
+/** One request. */
+export interface HttpRequest {
+  readonly url: URL;
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: URLSearchParams;
+  readonly tls: Tls;
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly attempt: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes single requests: no redirects, no retries, no authentication. */
+export class Http implements Disposable {
+  readonly #options: HttpOptions;
+  readonly #clients = new Map<string, Deno.HttpClient>();
+  readonly #known = new Set<string>();
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  /** How long a server may send nothing. */
+  get stallTimeoutMs(): number {
+    return this.#options.stallTimeoutMs;
+  }
+
+  /** Whether the host of a URL has ever answered: if not, its name or port is most likely wrong. */
+  isKnown(url: string): boolean {
+    return this.#known.has(new URL(url).host);
+  }
+
+  /** Sends a request and waits for the headers of the answer, for a limited time. */
+  async send(request: HttpRequest): Promise<Answer> {
+    const { url, method, task, attempt, signal } = request;
+    const { stallTimeoutMs, userAgent } = this.#options;
+    signal?.throwIfAborted();
+    const client = this.#client(request);
+    const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
+    const controller = new AbortController();
+    let isStalled = false;
+    const timer = setTimeout(() => {
+      isStalled = true;
+      controller.abort();
+    }, stallTimeoutMs);
+    const started = performance.now();
+    try {
+      const response = await fetch(url, {
+        method,
+        headers,
+        body: request.body ?? null,
+        redirect: "manual",
+        signal: signal === undefined
+          ? controller.signal
+          : AbortSignal.any([signal, controller.signal]),
+        client,
+      });
+      this.#known.add(url.host);
+      this.#log(request, started, { status: response.status, ...rateLimitOf(response.headers) });
+      return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
+    } catch (error) {
+      signal?.throwIfAborted();
+      // A missing --allow-net: Deno's own message names the flag.
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      const failure = isStalled
+        ? stallError(url, task, attempt, stallTimeoutMs)
+        : networkError(error, url, task, attempt);
+      this.#log(request, started, { error: failure.reason });
+      throw failure;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Closes every connection. */
+  [Symbol.dispose](): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  #client({ tls, url }: HttpRequest): Deno.HttpClient {
+    const direct = isDirect(url) ? url : undefined;
+    const key = JSON.stringify([tls.caCerts, tls.clientCertificate, direct?.host]);
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      client = createHttpClient(tls, direct);
+      this.#clients.set(key, client);
+    }
+    return client;
+  }
+
+  #log(
+    { method, url }: HttpRequest,
+    started: number,
+    outcome: Pick<RequestLog, "status" | "error" | "rateLimit">,
+  ): void {
+    const durationMs = Math.round(performance.now() - started);
+    this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
+  }
+}
+
+/** The headers of a request; an error does not show the value that cannot be one. */
+function headersOf(values: Readonly<Record<string, string>>, task: string): Headers {
+  let headers: Headers;
+  try {
+    headers = new Headers(values);
+  } catch {
+    throw new TypeError(
+      `Cannot ${task}: a header of the request, such as the credential, has characters that ` +
+        "HTTP does not carry; look for line ends in it, and for others than ASCII",
+    );
+  }
+  // The bytes are hashed as they are stored in the registry: nobody may encode them again.
+  headers.set("accept-encoding", "identity");
+  return headers;
+}
+
+function rateLimitOf(headers: Headers): Pick<RequestLog, "rateLimit"> {
+  const [limit, remaining] = [headers.get("ratelimit-limit"), headers.get("ratelimit-remaining")];
+  if (limit === null && remaining === null) return {};
+  return { rateLimit: `${remaining ?? "?"} of ${limit ?? "?"}` };
+}

@@ -1,0 +1,71 @@
+import type { Answer } from "./answer.ts";
+import { isPrivateAddress } from "./private_address.ts";
+import { redactUrl } from "./redact.ts";
+import { RegistryError } from "../errors.ts";
+
+const MAX_REDIRECTS = 10;
+const STATUSES = new Set([301, 302, 303, 307, 308]);
+
+/** Options of {@linkcode followRedirects}. */
+export interface RedirectOptions {
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  /** Whether a redirect may lead into a private network. */
+  readonly allowPrivate: boolean;
+}
+
+/**
+ * Follows redirects to the first answer that is none.
+ *
+ * @param answer The first answer.
+ * @param send Sends the request to where the answer before has led.
+ * @throws {RegistryError} If there are too many, or one leads where it must not.
+ */
+export async function followRedirects(
+  answer: Answer,
+  options: RedirectOptions,
+  send: (target: URL) => Promise<Answer>,
+): Promise<Answer> {
+  const { task, allowPrivate } = options;
+  for (let hops = 0; STATUSES.has(answer.status); hops++) {
+    // The body of a redirect is for people.
+    answer[Symbol.dispose]();
+    const target = redirectTarget(answer, task, allowPrivate);
+    if (hops >= MAX_REDIRECTS) {
+      throw new RegistryError(
+        `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
+        { status: answer.status, url: redactUrl(answer.url) },
+      );
+    }
+    answer = await send(target);
+  }
+  return answer;
+}
+
+/**
+ * Where a redirect leads to.
+ *
+ * @throws {RegistryError} If it leads from https to plain HTTP, into a private network, or
+ * nowhere.
+ */
+export function redirectTarget(answer: Answer, task: string, allowPrivate: boolean): URL {
+  const location = answer.headers.get("location");
+  const fail = (state: string): never => {
+    const url = redactUrl(answer.url);
+    throw new RegistryError(
+      `Cannot ${task}: ${answer.url.host} redirects ${state}`,
+      { status: answer.status, url },
+    );
+  };
+  const url = URL.parse(location ?? "", answer.url);
+  if (location === null || url === null) return fail("without saying where");
+  if (url.protocol !== "https:" && url.protocol !== "http:") fail(`to a ${url.protocol} address`);
+  if (url.protocol === "http:" && answer.url.protocol === "https:") {
+    fail(`from https to plain HTTP, at ${url.host}`);
+  }
+  if (url.username !== "" || url.password !== "") fail("to an address that holds a password");
+  if (isPrivateAddress(url) && !allowPrivate) {
+    fail(`to ${url.hostname}, an address of a private network`);
+  }
+  return url;
+}

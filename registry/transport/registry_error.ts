@@ -1,0 +1,142 @@
+import type { Answer } from "./answer.ts";
+import { readUpTo } from "./bounded_body.ts";
+import { redactText, redactUrl } from "./redact.ts";
+import { isTransientStatus } from "./retry.ts";
+import { parseRetryAfter } from "./retry_after.ts";
+import { AuthError, NotFoundError, RateLimitError, RegistryError } from "../errors.ts";
+
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_DETAIL_LENGTH = 300;
+/** How long an explanation may take: the status says the most important thing. */
+const MAX_BODY_MS = 2_000;
+const REQUEST_ID_HEADERS = [
+  "x-request-id",
+  "docker-request-id",
+  "x-github-request-id",
+  "x-ms-correlation-request-id",
+  "x-amz-request-id",
+  "x-amzn-requestid",
+  "cf-ray",
+];
+
+/** What {@linkcode registryError} needs to know beside the answer. */
+export interface RegistryErrorContext {
+  /** What is being done: "Cannot …". */
+  readonly task: string;
+  /** The registry, as the user knows it. */
+  readonly registry: string;
+  readonly attempt: number;
+  /** What was tried to get in; absent if a token server answered, which was to let one in. */
+  readonly authentication?: string;
+  readonly now: number;
+}
+
+/** Makes the error for an answer that is not the one wanted, and reads what its body says. */
+export async function registryError(
+  answer: Answer,
+  context: RegistryErrorContext,
+): Promise<RegistryError> {
+  const { status, headers } = answer;
+  const { task, attempt, now, registry, authentication } = context;
+  const { code, detail } = parseErrorBody(await readBody(answer));
+  const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
+  const isRateLimit = status === 429 || code === "TOOMANYREQUESTS";
+  const isRefusal = status >= 400 && status < 500;
+  const isTokenServer = authentication === undefined;
+  // A signed address that a registry redirects to expires: the registry has a new one.
+  const isExpired = answer.redirected && isRefusal;
+  const fields = {
+    status,
+    code,
+    detail,
+    url: redactUrl(answer.url),
+    requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
+    retryable: isTransientStatus(status) || isRateLimit || isExpired,
+    attempts: attempt,
+    retryAfterMs,
+  };
+  const answered = `${status}${code === undefined ? "" : ` (${code})`}` +
+    (attempt > 1 ? ` after ${attempt} attempts` : "");
+  const says = detail === undefined ? "" : `, "${detail}"`;
+  if (isRateLimit) {
+    const limit = headers.get("ratelimit-limit") ?? undefined;
+    const remaining = headers.get("ratelimit-remaining") ?? undefined;
+    const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
+    return new RateLimitError(
+      `Cannot ${task}: ${registry} answered ${answered}${quota}; ` +
+        `${comeBack(retryAfterMs, now)}, or log in for a higher limit`,
+      { ...fields, limit, remaining },
+    );
+  }
+  if (isTokenServer && isRefusal) {
+    return new AuthError(`Cannot ${task}: ${registry} answered ${answered}${says}`, fields);
+  }
+  if ((status === 401 || status === 403) && !answer.redirected) {
+    return new AuthError(
+      `Cannot ${task}: it does not exist or needs a login; ${registry} answered ` +
+        `${answered}${says}; ${authentication}; log in with "docker login ${registry}", or give credentials`,
+      fields,
+    );
+  }
+  if (status === 404 && !answer.redirected) {
+    return new NotFoundError(
+      `Cannot ${task}: ${registry} does not have it, or hides it from who is not ` +
+        `logged in; it answered ${answered}${says}; ${authentication}`,
+      fields,
+    );
+  }
+  const who = answer.redirected ? answer.url.host : registry;
+  return new RegistryError(`Cannot ${task}: ${who} answered ${answered}${says}`, fields);
+}
+
+function comeBack(retryAfterMs: number | undefined, now: number): string {
+  if (retryAfterMs === undefined) return "try again later";
+  const seconds = Math.ceil(retryAfterMs / 1000);
+  return `try again in ${seconds} s, at ${new Date(now + retryAfterMs).toISOString()}`;
+}
+
+async function readBody(answer: Answer): Promise<string> {
+  const timer = setTimeout(() => answer[Symbol.dispose](), MAX_BODY_MS);
+  try {
+    return new TextDecoder().decode((await readUpTo(answer, MAX_BODY_BYTES)).bytes);
+  } catch {
+    // The status says enough; that its explanation broke off must not hide it.
+    return "";
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Reads the errors of the distribution specification, the looser ones of token servers, and the text
+ * or the title of a page that a server in between has sent.
+ */
+function parseErrorBody(text: string): { code?: string | undefined; detail?: string | undefined } {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    const plain = /^\s*[<{[]/.test(text) ? /<title>([^<]*)/i.exec(text)?.[1] : text.trim();
+    return { detail: plain ? shorten(plain) : undefined };
+  }
+  if (typeof body !== "object" || body === null) return {};
+  const { errors, ...flat } = body as Record<string, unknown>;
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  const entry = (typeof first === "object" && first !== null ? first : flat) as Record<
+    string,
+    unknown
+  >;
+  const code = typeof entry.code === "string" && /^[A-Za-z0-9_.-]{1,64}$/.test(entry.code)
+    ? entry.code
+    : undefined;
+  const words = [entry.message, entry.error_description, entry.error, entry.details]
+    .find((value) => typeof value === "string" && value !== "");
+  return { code, detail: words === undefined ? undefined : shorten(String(words)) };
+}
+
+/** What a stranger says goes to a terminal: no control characters, and not too much of it. */
+function shorten(text: string): string {
+  // deno-lint-ignore no-control-regex
+  const plain = redactText(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return plain.length > MAX_DETAIL_LENGTH ? `${plain.slice(0, MAX_DETAIL_LENGTH)}…` : plain;
+}

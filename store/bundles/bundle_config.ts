@@ -1,0 +1,39 @@
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { withRootFS } from "../../spec/filesystem_options.ts";
+import { withImageConfig } from "../../spec/image_options.ts";
+import { newSpec } from "../../spec/new_spec.ts";
+import { withDefaultSeccomp } from "../../spec/seccomp_profile.ts";
+import type { SpecOption } from "../../spec/spec_option.ts";
+import { CONFIG } from "./_bundle_directory.ts";
+import { ensureRootDirectory, readRootText } from "./_root_files.ts";
+import type { Image } from "../images/image.ts";
+import { writeSpec } from "./write_spec.ts";
+
+/** Name of the directory of a bundle that the image's files are in. */
+export const ROOTFS = "rootfs";
+
+const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
+  "x86_64": "amd64",
+  aarch64: "arm64",
+};
+
+/** Writes the `config.json` of a bundle whose root file system is there, and makes its cwd. */
+export async function writeBundleConfig(
+  directory: string,
+  image: Image,
+  options: readonly SpecOption[],
+): Promise<void> {
+  using tree = openFileTree(`${directory}/${ROOTFS}`);
+  const passwd = readRootText(tree, "/etc/passwd");
+  const group = readRootText(tree, "/etc/group");
+  // Not the image's: what runs it must know its calls by the numbers that this machine has.
+  const architecture = HOST_ARCHITECTURES[Deno.build.arch];
+  const spec = newSpec(
+    withRootFS(ROOTFS),
+    withImageConfig(image.config.value, passwd, group, { image: image.digest }),
+    ...architecture === undefined ? [] : [withDefaultSeccomp(architecture)],
+    ...options,
+  );
+  ensureRootDirectory(tree, spec.process?.cwd ?? "/");
+  await writeSpec(`${directory}/${CONFIG}`, spec);
+}

@@ -1,0 +1,384 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
+import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
+import { openBlobStream } from "./blob_stream.ts";
+import { lstatIfAny, syncDirectory } from "../host/durable.ts";
+import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
+import { ensureLayout, openLayout } from "./_layout_directory.ts";
+import { VerifiedMarks } from "./verified_marks.ts";
+import type { BlobWriter } from "./blob_writer.ts";
+import { LayoutIndex, type StoredReference } from "./layout_index.ts";
+
+/** Options for {@linkcode ContentStore.open}. */
+export interface ContentStoreOptions {
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
+/** Options for {@linkcode ContentStore.readBlob}. */
+export interface ReadBlobOptions {
+  /**
+   * The most bytes that are read.
+   *
+   * @default {8_388_608}
+   */
+  readonly maxBytes?: number;
+}
+
+/** Options for {@linkcode ContentStore.openBlob}. */
+export interface OpenBlobOptions {
+  /**
+   * First byte.
+   *
+   * @default {0}
+   */
+  readonly offset?: number;
+  /**
+   * How many bytes.
+   *
+   * @default All that follow.
+   */
+  readonly length?: number;
+  /**
+   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
+   * chunk, or has transferred its buffer, before it reads on.
+   *
+   * @default {false}
+   */
+  readonly reuseMemory?: boolean;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane
+ * read as it stands, with what downloads need beside it.
+ *
+ * ```
+ * STORE/
+ *   oci-layout  index.json   the layout's version; which reference stands for which digest
+ *   blobs/<alg>/<hex>        manifests, indexes, configs, layers: the bytes as served
+ *   ingest/<alg>-<hex>.part  downloads that are not complete, locked while they are written
+ *   verified/<alg>-<hex>     what a blob's file looked like when its bytes were last hashed
+ *   locks/index.lock         held while index.json is replaced
+ * ```
+ *
+ * **What can be relied on.** A name under `blobs/` appears after its bytes have been compared
+ * with digest and size and fsynced, by a rename. `index.json` is replaced as a whole, after the
+ * names of the blobs have been fsynced. So a process that is killed, or a machine that loses
+ * power, leaves at worst parts, which the next download resumes, blobs that nothing names, and
+ * the references as they were. Locks are flocks, which end with their owner.
+ *
+ * Nothing is written before something is stored: a store that is only read may be read-only,
+ * and one that does not exist is an empty one.
+ *
+ * @example Store bytes and give them a name
+ * ```ts
+ * import { ContentStore } from "@x/oci/store";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const bytes = new TextEncoder().encode("{}");
+ * const descriptor = {
+ *   mediaType: "application/vnd.oci.empty.v1+json",
+ *   digest: digestOf(bytes),
+ *   size: 2,
+ * };
+ *
+ * await store.putBytes(descriptor, bytes);
+ * await store.tag("example.com/empty:1", descriptor);
+ *
+ * assertEquals((await store.resolve("example.com/empty:1"))?.digest, descriptor.digest);
+ * assertEquals(await store.readBlob(descriptor), bytes);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class ContentStore {
+  /** The directory. */
+  readonly path: string;
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait: ((message: string) => void) | undefined;
+  readonly #lockPath: string;
+  readonly #index: LayoutIndex;
+  readonly #marks: VerifiedMarks;
+  #isPrepared = false;
+
+  private constructor(path: string, { onWait }: ContentStoreOptions) {
+    this.path = path;
+    this.onWait = onWait;
+    this.#lockPath = `${path}/locks/index.lock`;
+    this.#index = new LayoutIndex(path, this.#lockPath, onWait);
+    this.#marks = new VerifiedMarks(`${path}/verified`);
+  }
+
+  /**
+   * Opens the store in a directory. A directory that is empty or absent becomes a store when
+   * something is written to it.
+   *
+   * @param path The directory.
+   * @param options Whom to tell.
+   * @returns The store.
+   * @throws {StoreError} If there is something else.
+   */
+  static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
+    await openLayout(path);
+    return new ContentStore(path, options);
+  }
+
+  /**
+   * Where a blob is, or would be.
+   *
+   * @param digest Its digest.
+   * @returns The path of its file.
+   */
+  blobPath(digest: Digest): string {
+    return `${this.path}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+  }
+
+  /**
+   * Says whether a blob is there, with the right size where that is given. It does not look at
+   * the bytes: {@linkcode ContentStore.verify} does.
+   *
+   * @param blob A digest, or a descriptor.
+   * @returns Whether there is a file.
+   */
+  has(blob: Digest | Expectation): Promise<boolean> {
+    return Promise.try(() => {
+      const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
+      const info = lstatIfAny(this.blobPath(digest));
+      return info !== undefined && info.isFile && (size === undefined || info.size === size);
+    });
+  }
+
+  /**
+   * Says whether a blob is there, and makes sure that it is what its name says. A blob is hashed
+   * once; after that its file's size, times and inode tell whether it has changed since.
+   *
+   * @param blob A descriptor, or anything with a digest and perhaps a size.
+   * @param signal Ends the hashing.
+   * @returns Whether it is there.
+   * @throws {DigestMismatchError} If it is there but is not what its name says.
+   */
+  async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
+    const { digest, size } = blob;
+    const path = this.blobPath(digest);
+    const info = lstatIfAny(path);
+    // A link or a directory is no blob; a blob that is brought takes the place of a link.
+    if (info === undefined || !info.isFile) return false;
+    if (size !== undefined && info.size !== size) {
+      const source = `"${path}"`;
+      throw new DigestMismatchError({
+        expected: digest,
+        expectedSize: size,
+        size: info.size,
+        source,
+      });
+    }
+    if (this.#marks.holds(digest, info)) return true;
+    const bytes = await this.openBlob(digest, signal && { signal });
+    await bytes.pipeTo(new WritableStream());
+    await this.#marks.set(digest, info);
+    return true;
+  }
+
+  /**
+   * Forgets that a blob was verified, because whoever read it found that it is wrong: a disk may
+   * lose bits without any sign in the file's times. The next one that asks for it hashes it.
+   *
+   * @param digest The blob.
+   */
+  distrust(digest: Digest): void {
+    this.#marks.remove(digest);
+  }
+
+  /**
+   * Reads a small blob whole, and verifies it.
+   *
+   * @param blob A descriptor, or anything with a digest and perhaps a size.
+   * @param options The most bytes that are read.
+   * @returns The bytes, or `undefined` if there is no such blob.
+   * @throws {DigestMismatchError} If the file is not what its name says.
+   * @throws {LimitError} If it is larger than `maxBytes`.
+   */
+  async readBlob(
+    blob: Expectation,
+    options: ReadBlobOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { maxBytes = MAX_CONFIG_BYTES } = options;
+    const path = this.blobPath(blob.digest);
+    const info = lstatIfAny(path);
+    if (info === undefined || !info.isFile) return undefined;
+    if (info.size > maxBytes) {
+      throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
+    }
+    // Its size is bounded, and another thread that reads it would have to be waited for.
+    const bytes = Deno.readFileSync(path);
+    await verifyBytes(bytes, blob, `"${path}"`);
+    return bytes;
+  }
+
+  /**
+   * Opens the bytes of a blob. Read as a whole, they are verified on their way: the stream
+   * fails in place of its last bytes if they are not what the name says. A part cannot be
+   * verified; call {@linkcode ContentStore.verify} before.
+   *
+   * @param digest The blob.
+   * @param options Which bytes.
+   * @returns The stream; whoever does not read it to its end cancels it.
+   * @throws {Deno.errors.NotFound} If there is no such blob.
+   */
+  async openBlob(
+    digest: Digest,
+    options: OpenBlobOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset = 0, length, reuseMemory, signal } = options;
+    const path = this.blobPath(digest);
+    const whole = offset === 0 && length === undefined;
+    const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
+    const onMismatch = () => this.distrust(digest);
+    return await openBlobStream(path, {
+      offset,
+      length,
+      reuseMemory,
+      verifier,
+      onMismatch,
+      signal,
+    });
+  }
+
+  /**
+   * Stores bytes that are at hand.
+   *
+   * @param descriptor Their digest and size.
+   * @param bytes The bytes.
+   * @param signal Ends the waiting for another process.
+   * @returns Whether they were new to the store.
+   * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
+   */
+  async putBytes(
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    signal?: AbortSignal,
+  ): Promise<Ingestion> {
+    const open = ({ offset = 0 }) => Promise.resolve(ReadableStream.from([bytes.subarray(offset)]));
+    return await this.ingest(descriptor, open, { ...(signal && { signal }) });
+  }
+
+  /**
+   * Brings a blob into the store unless it is there and intact. A corrupt one is replaced.
+   *
+   * However many tasks and processes ask for a blob, it is downloaded once: the others wait,
+   * hear of the progress, and take over if the one that downloads fails, is stopped or dies.
+   * What an earlier run left of it is resumed.
+   *
+   * @param descriptor The blob.
+   * @param open Opens its bytes at an offset, such as `(options) => layer.compressed(options)`.
+   * @param options How to stop, and whom to tell.
+   * @returns Whether it was fetched, and how much of it had been there.
+   * @throws {DigestMismatchError} If the bytes are not those of the descriptor; nothing of them
+   * is kept, except where they only ended early.
+   * @throws {DiskFullError} If they do not fit; what has come is kept.
+   */
+  async ingest(
+    descriptor: Descriptor,
+    open: BlobSource,
+    options: IngestOptions = {},
+  ): Promise<Ingestion> {
+    const { digest } = descriptor;
+    const { signal } = options;
+    const { ingestBlob } = await import("./ingest.ts");
+    return await ingestBlob(descriptor, open, {
+      part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
+      onWait: this.onWait,
+      prepare: () => this.#prepare(signal),
+      isIntact: () => this.#isIntact(descriptor, signal),
+      commit: (writer) => this.#commit(writer),
+    }, options);
+  }
+
+  async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      return await this.verify(blob, signal);
+    } catch (error) {
+      // What is corrupt is fetched again and replaced.
+      if (error instanceof DigestMismatchError) return false;
+      throw error;
+    }
+  }
+
+  async #commit(writer: BlobWriter): Promise<void> {
+    const info = await writer.commit(this.blobPath(writer.digest));
+    await this.#marks.set(writer.digest, info);
+  }
+
+  /**
+   * What a reference stands for.
+   *
+   * @param name The full reference.
+   * @returns The descriptor of its index or manifest, or `undefined` if it is not recorded.
+   */
+  async resolve(name: string): Promise<Descriptor | undefined> {
+    const references = await this.#index.references();
+    return references.find((reference) => reference.name === name)?.descriptor;
+  }
+
+  /**
+   * Lists every reference, in the order in which they were first recorded.
+   *
+   * @returns The references; none if there is no store yet.
+   */
+  async references(): Promise<readonly StoredReference[]> {
+    return await this.#index.references();
+  }
+
+  /**
+   * Lists what `index.json` points to, the entries without a name included. Other tools keep
+   * referrers, such as signatures, there.
+   *
+   * @returns The descriptors, in order; none if there is no store yet.
+   */
+  async descriptors(): Promise<readonly Descriptor[]> {
+    return await this.#index.descriptors();
+  }
+
+  /**
+   * Records that a reference stands for a blob, which is in the store. Two processes may do so
+   * at the same time; for one name the last wins.
+   *
+   * @param name The full reference.
+   * @param descriptor The index of a multi-platform image, else the manifest.
+   * @param signal Ends the waiting for another process.
+   */
+  async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#prepare(signal);
+    // The names of the blobs must not come to the disk after the name of the image.
+    for (const algorithm of ["sha256", "sha512"]) {
+      await syncDirectory(`${this.path}/blobs/${algorithm}`);
+    }
+    await this.#index.tag(name, descriptor, signal);
+  }
+
+  /**
+   * Removes references. The blobs stay until they are pruned.
+   *
+   * @param names The full references.
+   * @param signal Ends the waiting for another process.
+   * @returns Those of `names` that there were.
+   */
+  async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    if (lstatIfAny(`${this.path}/index.json`) === undefined) return [];
+    await this.#prepare(signal);
+    return await this.#index.untag(names, signal);
+  }
+
+  async #prepare(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#isPrepared) return;
+    await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });
+    await this.#index.create(signal);
+    this.#isPrepared = true;
+  }
+}

@@ -1,0 +1,234 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { OCI_INDEX } from "../../spec/media_types.ts";
+import type { Platform } from "../../spec/platform.ts";
+import { lstatIfAny, replaceFile } from "../host/durable.ts";
+import { lockFile } from "../host/file_lock.ts";
+import { StoreError } from "../errors.ts";
+
+/** Annotation of an entry of `index.json` that holds its reference. */
+export const REF_NAME = "org.opencontainers.image.ref.name";
+/** Annotation that containerd writes beside a `ref.name` that is a tag only. */
+export const CONTAINERD_NAME = "io.containerd.image.name";
+/** The most bytes of an `index.json` that are read: room for some 200 000 references. */
+export const MAX_INDEX_BYTES: number = 64 * 1024 * 1024;
+
+/** A reference and what it stands for. */
+export interface StoredReference {
+  /** The full reference; another tool may have written any text, or a tag only. */
+  readonly name: string;
+  /** The index of a multi-platform image, else the manifest. */
+  readonly descriptor: Descriptor;
+}
+
+/** `index.json` as parsed: whatever other tools keep in it stays in it. */
+interface RawIndex {
+  [member: string]: unknown;
+  manifests: RawEntry[];
+}
+
+type RawEntry = Record<string, unknown>;
+
+/**
+ * The `index.json` of an OCI image layout: the one record of which reference stands for which
+ * digest.
+ *
+ * Every change is made under an flock, on what the file says at that moment, and by replacing
+ * the file: readers need no lock and see the state before or after. Members, annotations and
+ * entries that other tools have written are kept as they are.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md | image-layout.md}.
+ */
+export class LayoutIndex {
+  readonly #layout: string;
+  readonly #lockPath: string;
+  readonly #onWait: ((message: string) => void) | undefined;
+
+  /** Of the layout in a directory; the lock's directory must exist before a change. */
+  constructor(layout: string, lockPath: string, onWait?: (message: string) => void) {
+    this.#layout = layout;
+    this.#lockPath = lockPath;
+    this.#onWait = onWait;
+  }
+
+  /**
+   * Lists the entries that have a name, in order.
+   *
+   * @returns The references; none if there is no `index.json`.
+   * @throws {StoreError} If `index.json` is not one.
+   */
+  async references(): Promise<readonly StoredReference[]> {
+    const { manifests } = await this.#read();
+    return manifests.flatMap((entry) => {
+      const descriptor = readEntry(entry);
+      const name = entryName(entry);
+      return descriptor === undefined || name === undefined ? [] : [{ name, descriptor }];
+    });
+  }
+
+  /**
+   * Lists what the entries point to, those without a name too.
+   *
+   * @returns The descriptors, in order; none if there is no `index.json`.
+   * @throws {StoreError} If `index.json` is not one.
+   */
+  async descriptors(): Promise<readonly Descriptor[]> {
+    const { manifests } = await this.#read();
+    return manifests.flatMap((entry) => readEntry(entry) ?? []);
+  }
+
+  /**
+   * Makes `name` stand for `descriptor`, in place of what it stood for.
+   *
+   * @param name The full reference.
+   * @param descriptor An index or a manifest.
+   * @param signal Ends the waiting for the lock.
+   */
+  async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#change(signal, (index) => {
+      const named = index.manifests.filter((entry) => entryName(entry) === name);
+      const [same] = named.filter((entry) => entry.digest === descriptor.digest);
+      if (same !== undefined && named.length === 1) return false;
+      const at = named[0] === undefined
+        ? index.manifests.length
+        : index.manifests.indexOf(named[0]);
+      const entry = same ?? newEntry(name, descriptor);
+      index.manifests = index.manifests
+        .toSpliced(at, 0, entry)
+        .filter((other, i) => i === at || entryName(other) !== name);
+      return true;
+    });
+  }
+
+  /**
+   * Removes names. What they stood for stays in the store, until it is pruned.
+   *
+   * @param names The references.
+   * @param signal Ends the waiting for the lock.
+   * @returns Those of `names` that there were.
+   */
+  async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    const unwanted = new Set(names);
+    const removed = new Set<string>();
+    await this.#change(signal, (index) => {
+      index.manifests = index.manifests.filter((entry) => {
+        const name = entryName(entry);
+        if (name === undefined || !unwanted.has(name)) return true;
+        removed.add(name);
+        return false;
+      });
+      return removed.size > 0;
+    });
+    return names.filter((name) => removed.has(name));
+  }
+
+  /** Writes an empty index if there is none. */
+  async create(signal?: AbortSignal): Promise<void> {
+    if (lstatIfAny(`${this.#layout}/index.json`) !== undefined) return;
+    await this.#change(signal, () => false);
+  }
+
+  async #change(
+    signal: AbortSignal | undefined,
+    change: (index: RawIndex) => boolean,
+  ): Promise<void> {
+    using _lock = await lockFile(this.#lockPath, { signal, onWait: this.#onWait });
+    const index = await this.#read();
+    const isNew = Object.keys(index).length === 1;
+    const base: RawIndex = isNew
+      ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: index.manifests }
+      : index;
+    if (!change(base) && !isNew) return;
+    const bytes = new TextEncoder().encode(JSON.stringify(base));
+    await replaceFile(this.#layout, "index.json", bytes);
+  }
+
+  /** An object with `manifests` alone if there is no file. */
+  async #read(): Promise<RawIndex> {
+    const path = `${this.#layout}/index.json`;
+    let text: string;
+    try {
+      const { size } = await Deno.stat(path);
+      if (size > MAX_INDEX_BYTES) {
+        throw new LimitError("bytes", MAX_INDEX_BYTES, size, `"${path}"`);
+      }
+      text = await Deno.readTextFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return { manifests: [] };
+      throw error;
+    }
+    const value = parseJson(text, path);
+    // Go writes an empty list as null.
+    const manifests = value?.manifests ?? [];
+    if (value === undefined || !Array.isArray(manifests) || !manifests.every(isObject)) {
+      throw new StoreError(
+        `Cannot read "${path}": it is not the index of an OCI image layout; ` +
+          "restore it, or move the directory away to begin anew",
+        path,
+      );
+    }
+    return { ...value, manifests };
+  }
+}
+
+function parseJson(text: string, path: string): RawEntry | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch (cause) {
+    throw new StoreError(
+      `Cannot read "${path}": it is not JSON; restore it, or move the directory away to begin anew`,
+      path,
+      { cause },
+    );
+  }
+}
+
+function isObject(value: unknown): value is RawEntry {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function entryName(entry: RawEntry): string | undefined {
+  if (!isObject(entry.annotations)) return undefined;
+  const { [REF_NAME]: name, [CONTAINERD_NAME]: containerd } = entry.annotations;
+  if (typeof containerd === "string") return containerd;
+  return typeof name === "string" ? name : undefined;
+}
+
+/** An entry that is no descriptor is no reference either, but stays where it is. */
+function readEntry(entry: RawEntry): Descriptor | undefined {
+  const { mediaType, digest, size, annotations, platform } = entry;
+  if (typeof mediaType !== "string" || !isDigest(digest)) return undefined;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
+  const texts = isObject(annotations)
+    ? Object.entries(annotations).filter((pair): pair is [string, string] =>
+      typeof pair[1] === "string"
+    )
+    : [];
+  return {
+    mediaType,
+    digest: digest satisfies Digest,
+    size,
+    ...(texts.length === 0 ? {} : { annotations: Object.fromEntries(texts) }),
+    ...(isPlatform(platform) ? { platform } : {}),
+  };
+}
+
+function isPlatform(value: unknown): value is Platform {
+  if (!isObject(value)) return false;
+  const { os, architecture, variant = "", "os.version": version = "" } = value;
+  return [os, architecture, variant, version].every((text) => typeof text === "string");
+}
+
+/** What a reference stands for is the content: its size, type and digest, and the name. */
+function newEntry(name: string, descriptor: Descriptor): RawEntry {
+  const { mediaType, digest, size, artifactType } = descriptor;
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    annotations: { [REF_NAME]: name },
+  };
+}

@@ -1,0 +1,94 @@
+import { RuntimeError } from "../errors.ts";
+
+/** The runtimes that are looked for, the first that is there being taken. */
+export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
+
+/** Where programs of root are that are not on every user's path. */
+export const PROGRAM_PLACES: readonly string[] = [
+  "/usr/local/sbin",
+  "/usr/sbin",
+  "/sbin",
+  "/usr/local/bin",
+];
+
+/**
+ * Finds an OCI runtime.
+ *
+ * @param name Its name, or its path; the first of {@linkcode RUNTIMES} that is there if absent.
+ * @returns Its path.
+ * @throws {RuntimeError} If it is not installed.
+ *
+ * @example Say which runtime there is
+ * ```ts
+ * import { findRuntime, RuntimeError } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const found = await findRuntime().catch((error) => error);
+ *
+ * assert(typeof found === "string" || found instanceof RuntimeError);
+ * ```
+ */
+export async function findRuntime(name?: string): Promise<string> {
+  const [first] = await findRuntimes(name);
+  return first;
+}
+
+/** Every runtime that will do, at least one. */
+export async function findRuntimes(name?: string): Promise<readonly [string, ...string[]]> {
+  if (name?.includes("/")) {
+    if (await isProgram(name)) return [await Deno.realPath(name)];
+    throw new RuntimeError(`Cannot run "${name}": there is no such program; check the path`, name);
+  }
+  const names = name === undefined ? RUNTIMES : [name];
+  const [first, ...others] = (await Promise.all(names.map(findProgram))).filter(isFound);
+  if (first !== undefined) return [first, ...others];
+  throw new RuntimeError(
+    name === undefined
+      ? `Cannot run a container: none of ${RUNTIMES.join(", ")} is installed; install one of them`
+      : `Cannot run a container: ${name} is not installed; install it, or choose another of ` +
+        RUNTIMES.join(", "),
+    name ?? "",
+  );
+}
+
+/**
+ * Finds a program by its name: where `PATH` says, and then where programs of root are that are not
+ * on every user's path.
+ *
+ * @param name Its name.
+ * @returns Its path; `undefined` if it is not installed.
+ *
+ * @example Look for a program
+ * ```ts
+ * import { findProgram } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await findProgram("no-such-program"), undefined);
+ * ```
+ */
+export async function findProgram(name: string): Promise<string | undefined> {
+  const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
+  for (const place of places) {
+    const path = `${place}/${name}`;
+    if (await isProgram(path)) return path;
+  }
+  return undefined;
+}
+
+function isFound(path: string | undefined): path is string {
+  return path !== undefined;
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    const { isFile, mode } = await Deno.stat(path);
+    return isFile && ((mode ?? 0) & 0o111) !== 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    // A place that may not be looked into has nothing that could be run.
+    if (error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+}

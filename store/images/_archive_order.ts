@@ -1,0 +1,106 @@
+import { parentPath } from "../../layer/trees/extract_path.ts";
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { TarEntryType, TarSegment } from "../../layer/tar/tar_header.ts";
+import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
+
+/**
+ * Writes the headers of an archive so that whoever extracts it in one pass gets it right: a
+ * directory before what is in it, whenever that is gone on with, as GNU tar settles what it has
+ * left; and those once more at the end, for who sets times as they come.
+ */
+export class ArchiveOrder {
+  readonly #tree: MemoryTree;
+  /** The numbers in the tree of the directories that have been written. */
+  readonly #written = new Set<number>();
+  /** Of those that something came into after something else had come. */
+  readonly #late = new Set<number>();
+  /** The way to where the last entry is, from the top. */
+  readonly #way: string[] = [];
+
+  constructor(tree: MemoryTree) {
+    this.#tree = tree;
+  }
+
+  /** The header of something that is no directory, and of those that it is in. */
+  *enter(
+    path: string,
+    status: FileStatus,
+    segments?: readonly TarSegment[],
+  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    yield* this.#open(parentPath(path));
+    const entry = entryOf(this.#tree, path, status);
+    yield tarHeader(segments === undefined ? entry : { ...entry, segments });
+  }
+
+  /** The header of another name of a file. */
+  *link(
+    path: string,
+    target: string,
+    status: FileStatus,
+  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    yield* this.#open(parentPath(path));
+    const { mode, uid, gid, mtime, mtimeNs } = status;
+    yield tarHeader({
+      ...{ type: "hardlink", path, linkname: target, mode, uid, gid, size: 0, mtime, mtimeNs },
+      ...{ devmajor: 0, devminor: 0, xattrs: new Map() },
+    });
+  }
+
+  /** The directories that nothing has come into, and those whose times have to be set again. */
+  *finish(): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    for (const { path, isEmpty } of this.#tree.directories()) {
+      if (this.#written.has(this.#statusOf(path).ino)) continue;
+      // An empty one is left as soon as it is written, so nothing need be known of it.
+      yield* this.#open(isEmpty ? parentPath(path) : path);
+      if (isEmpty) yield this.#header(path);
+    }
+    if (this.#late.size === 0) return;
+    for (const { path } of this.#tree.directories()) {
+      if (this.#late.has(this.#statusOf(path).ino)) yield this.#header(path);
+    }
+  }
+
+  /** Goes to a directory: the headers of those on the way. */
+  *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    for (let last = this.#way.at(-1); last !== undefined; last = this.#way.at(-1)) {
+      if (isWithin(directory, last)) break;
+      this.#way.pop();
+    }
+    let path = this.#way.at(-1) ?? "";
+    const rest = path === "" ? directory : directory.slice(path.length + 1);
+    for (const name of rest === "" ? [] : rest.split("/")) {
+      path += path === "" ? name : `/${name}`;
+      const { ino } = this.#statusOf(path);
+      this.#way.push(path);
+      if (this.#written.has(ino)) this.#late.add(ino);
+      this.#written.add(ino);
+      yield this.#header(path);
+    }
+  }
+
+  #header(path: string): Uint8Array<ArrayBuffer> {
+    return tarHeader(entryOf(this.#tree, path, this.#statusOf(path)));
+  }
+
+  #statusOf(path: string): FileStatus {
+    const status = this.#tree.status(path);
+    if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+    return status;
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+/** What an archive says of something in a tree. */
+export function entryOf(tree: MemoryTree, path: string, status: FileStatus): TarHeaderInput {
+  const { type, mode, uid, gid, size, mtime, mtimeNs, devmajor, devminor } = status;
+  return {
+    ...{ type: type as TarEntryType, path: path || ".", mode, uid, gid, mtime, mtimeNs },
+    ...{ size: type === "file" ? size : 0, devmajor, devminor },
+    linkname: type === "symlink" ? tree.readLink(path) : "",
+    xattrs: tree.xattrsOf(path),
+  };
+}

@@ -1,0 +1,100 @@
+import { ArtifactError } from "../../registry/errors.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
+import type { ImageDocument } from "../../spec/image.ts";
+import { parseImageConfig } from "../../spec/image_config.ts";
+import {
+  type Index,
+  type Manifest,
+  MAX_CONFIG_BYTES,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/manifest.ts";
+import { isConfigMediaType } from "../../spec/media_types.ts";
+import type { Platform } from "../../spec/platform.ts";
+import { choosePlatform } from "../../spec/platform_choice.ts";
+import type { Expectation } from "../../spec/verifier.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { type Image, StoredLayer } from "./image.ts";
+
+/** How deep indexes may lie in indexes. */
+const MAX_INDEX_DEPTH = 8;
+
+/** What is needed to read the documents of an image. */
+export interface DocumentContext {
+  readonly platform: Platform;
+  readonly maxLayers: number;
+  /** What the image is called in errors. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Is told the digest of a document that is not there; may throw. */
+  readonly onAbsent?: (digest: Digest) => void;
+}
+
+interface Chain {
+  readonly indexes: readonly ImageDocument<Index>[];
+  readonly manifest: ImageDocument<Manifest>;
+}
+
+/** Reads and verifies the documents of an image; `undefined` if one is not there. */
+export async function readImageDocuments(
+  store: ContentStore,
+  digest: Digest,
+  context: DocumentContext,
+): Promise<Image | undefined> {
+  const { name } = context;
+  const chain = await readChain(store, digest, context);
+  if (chain === undefined) return undefined;
+  const { config: descriptor, layers, artifactType } = chain.manifest.value;
+  if (!isConfigMediaType(descriptor.mediaType)) {
+    throw new ArtifactError(name, descriptor.mediaType, artifactType);
+  }
+  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
+  if (bytes === undefined) return void context.onAbsent?.(descriptor.digest);
+  const value = parseImageConfig(bytes);
+  const { diffIds, platform } = value;
+  if (layers.length !== diffIds.length) {
+    throw new OciError(
+      `Cannot read "${name}" as an image: its manifest has ${layers.length} layers, but its ` +
+        `config names ${diffIds.length}`,
+    );
+  }
+  return {
+    digest,
+    ...chain,
+    config: { descriptor, bytes, value },
+    platform,
+    layers: diffIds.flatMap((diffId, i) => {
+      const layer = layers[i];
+      return layer === undefined ? [] : [new StoredLayer(store, layer, diffId)];
+    }),
+  };
+}
+
+async function readChain(
+  store: ContentStore,
+  digest: Digest,
+  context: DocumentContext,
+): Promise<Chain | undefined> {
+  const { platform, maxLayers, name, signal } = context;
+  const indexes: ImageDocument<Index>[] = [];
+  let expected: Expectation & { readonly mediaType?: string } = { digest };
+  for (;;) {
+    signal?.throwIfAborted();
+    const bytes = await store.readBlob(expected, { maxBytes: MAX_MANIFEST_BYTES });
+    if (bytes === undefined) return void context.onAbsent?.(expected.digest);
+    const { kind, value } = parseManifest(bytes, expected.mediaType, maxLayers);
+    const descriptor: Descriptor = {
+      mediaType: value.mediaType,
+      digest: expected.digest,
+      size: bytes.length,
+    };
+    if (kind === "manifest") return { indexes, manifest: { descriptor, bytes, value } };
+    if (indexes.length === MAX_INDEX_DEPTH) {
+      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${name}"`);
+    }
+    indexes.push({ descriptor, bytes, value });
+    expected = choosePlatform(value, platform, `"${name}"`);
+  }
+}

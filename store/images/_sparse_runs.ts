@@ -1,0 +1,57 @@
+import type { TarSegment } from "../../layer/tar/tar_header.ts";
+
+const BLOCK = 512;
+const ZEROS = new Uint8Array(BLOCK);
+
+/**
+ * The content of a sparse file in runs of whole blocks, the last one aside: GNU tar takes each
+ * run from a block of its own. What a layer has in others is filled up with zeros, which the file
+ * has there anyway.
+ */
+export class SparseRuns {
+  /** The runs, in order. */
+  readonly segments: readonly TarSegment[];
+  #index = 0;
+  /** Up to where in the file its content was given. */
+  #at: number;
+
+  /** Takes the runs that the layer has. */
+  constructor(segments: readonly TarSegment[]) {
+    this.segments = wholeBlocks(segments);
+    this.#at = segments[0]?.offset ?? 0;
+  }
+
+  /** Where the run ends that is being written. */
+  get #end(): number {
+    const { offset, size } = this.segments[this.#index] ?? { offset: Infinity, size: 0 };
+    return offset + size;
+  }
+
+  /** What has to be written for content of the layer, with what lies before it. */
+  *fill(
+    chunk: Uint8Array<ArrayBuffer>,
+    offset: number,
+  ): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    for (; offset >= this.#end; this.#at = this.segments[++this.#index]?.offset ?? offset) {
+      yield ZEROS.subarray(0, this.#end - this.#at);
+    }
+    yield ZEROS.subarray(0, offset - this.#at);
+    yield chunk;
+    this.#at = offset + chunk.length;
+  }
+}
+
+function wholeBlocks(segments: readonly TarSegment[]): readonly TarSegment[] {
+  const runs: { offset: number; size: number }[] = [];
+  for (const { offset, size } of segments) {
+    const last = runs.at(-1);
+    const blocks = Math.ceil((last?.size ?? 0) / BLOCK) * BLOCK;
+    if (last !== undefined && offset < last.offset + blocks) {
+      last.size = offset + size - last.offset;
+      continue;
+    }
+    if (last !== undefined) last.size = blocks;
+    runs.push({ offset, size });
+  }
+  return runs;
+}

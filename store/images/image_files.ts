@@ -1,0 +1,298 @@
+import { extractLayer } from "../../layer/extraction/extract_layer.ts";
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import { followPath } from "../host/follow_path.ts";
+import type { Ingestion, IngestProgress } from "../content/ingest.ts";
+import { type LayerListing, lookUp } from "./_layer_lookup.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { type Layer, StoredLayer } from "./image.ts";
+
+/** Options for {@linkcode ImageFiles}. */
+export interface ImageFilesOptions {
+  /** Stops the work. What has been downloaded stays. */
+  readonly signal?: AbortSignal;
+  /** Is told how far the download of a layer is. */
+  readonly onProgress?: (layer: Descriptor, progress: IngestProgress) => void;
+  /** Is told that a layer is in the store, and how it got there. */
+  readonly onLayer?: (layer: Descriptor, ingestion: Ingestion) => void;
+  /** Is told what is odd but not fatal. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** A file of an image. */
+export interface ImageFile {
+  /** Its path in the image, without a leading slash. */
+  readonly path: string;
+  /** What is known of it. */
+  readonly status: FileStatus;
+  /** What a symbolic link points to; empty for others. */
+  readonly target: string;
+  /** Extended attributes by name. */
+  readonly xattrs: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * The files of an image as a container of it would see them, without unpacking it.
+ *
+ * Layers are brought into the store as they are needed, verified as ever, and read from there;
+ * nothing else is written.
+ *
+ * @example Read a file of an image
+ * ```ts no-assert
+ * import { type ContentStore, type Image, ImageFiles } from "@x/oci/store";
+ *
+ * async function release(store: ContentStore, image: Image): Promise<string | undefined> {
+ *   const files = new ImageFiles(store, image);
+ *   const content = await files.read("etc/os-release");
+ *   return content && await new Response(content).text();
+ * }
+ * ```
+ */
+export class ImageFiles {
+  readonly #store: ContentStore;
+  readonly #layers: readonly RemoteLayer[];
+  readonly #options: ImageFilesOptions;
+  readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
+  #whole: Promise<MemoryTree> | undefined;
+
+  /** Of an image; what of it is not in the store is taken from where it is. */
+  constructor(store: ContentStore, image: RemoteImage, options: ImageFilesOptions = {}) {
+    this.#store = store;
+    this.#layers = image.layers;
+    this.#options = options;
+  }
+
+  /**
+   * Finds a file: the layers are looked through from the top one on, and the first that has it,
+   * or hides it, ends the search. Links in the path are followed inside the image.
+   *
+   * That layer is taken at its word. One that does not describe the directories it goes through
+   * could, over a link of a lower layer, come to something else; {@linkcode ImageFiles.list} and
+   * {@linkcode ImageFiles.tree} know.
+   *
+   * @param path Its path.
+   * @param followLast Whether a link at the end of the path is followed.
+   * @returns The file, or `undefined` if the image has none there.
+   * @throws {ExtractError} If a layer is damaged.
+   */
+  async find(path: string, followLast = true): Promise<ImageFile | undefined> {
+    const found = await this.#locate(path, followLast);
+    return found && describe(found.tree, found.path);
+  }
+
+  /**
+   * Reads a file. Links in the path, and at its end, are followed inside the image.
+   *
+   * @param path Its path.
+   * @returns Its content, holes as zeros; `undefined` if the image has nothing there.
+   * @throws {Deno.errors.IsADirectory} If it is a directory.
+   * @throws {Deno.errors.NotSupported} If it is something else that has no content.
+   */
+  async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    const found = await this.#locate(path, true);
+    if (found === undefined) return undefined;
+    const type = found.tree.status(found.path)?.type;
+    if (type === "directory") {
+      throw new Deno.errors.IsADirectory(`Cannot read "${path}" of the image: it is a directory`);
+    }
+    if (type !== "file") {
+      throw new Deno.errors.NotSupported(`Cannot read "${path}" of the image: it is a ${type}`);
+    }
+    const { layer, offset } = found.tree.placeOf(found.path);
+    return ReadableStream.from(this.#content(await this.layer(layer), offset));
+  }
+
+  /**
+   * Lists a directory and all that is below it, each directory before what is in it, names in the
+   * order of their code units. This reads all layers.
+   *
+   * @param path Its path; links in it are followed. Something else than a directory is all there is.
+   * @returns The files; none if the image has nothing there.
+   */
+  async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
+    const tree = await this.tree();
+    const { real } = followPath(tree, path, { followLast: true });
+    if (real === undefined) return;
+    const file = describe(tree, real);
+    if (real !== "") yield file;
+    if (file.status.type === "directory") yield* walk(tree, real);
+  }
+
+  /** All files of the image, by name and metadata. This reads all layers. */
+  async tree(): Promise<MemoryTree> {
+    return await (this.#whole ??= this.#flatten());
+  }
+
+  /**
+   * A layer, which is brought into the store if it is not there.
+   *
+   * @param index Which one, the base being 0.
+   * @returns The layer.
+   */
+  async layer(index: number): Promise<Layer> {
+    const layer = this.#layers[index];
+    if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
+    const { descriptor, diffId, source } = layer;
+    const { signal, onProgress, onLayer } = this.#options;
+    const ingestion = await this.#store.ingest(
+      descriptor,
+      (options) => layer.compressed(options),
+      {
+        ...(signal && { signal }),
+        ...(source === undefined ? {} : { source }),
+        ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
+      },
+    );
+    onLayer?.(descriptor, ingestion);
+    return new StoredLayer(this.#store, descriptor, diffId);
+  }
+
+  async #locate(
+    path: string,
+    followLast: boolean,
+  ): Promise<{ readonly tree: MemoryTree; readonly path: string } | undefined> {
+    if (this.#whole === undefined) {
+      const count = this.#layers.length;
+      const found = await lookUp(path, followLast, count, (index) => this.#listing(index));
+      if (typeof found === "object") return found;
+      if (found === "hidden") return undefined;
+      // Some layer is understood only with those below it.
+    }
+    const tree = await this.tree();
+    const { real } = followPath(tree, path, { followLast });
+    return real === undefined ? undefined : { tree, path: real };
+  }
+
+  #listing(index: number): Promise<LayerListing | undefined> {
+    let listing = this.#listings.get(index);
+    if (listing === undefined) this.#listings.set(index, listing = this.#readListing(index));
+    return listing;
+  }
+
+  async #readListing(index: number): Promise<LayerListing | undefined> {
+    const tree = new MemoryTree();
+    const staged = await this.#extract(index, tree, stageLayer) as StagedLayer | undefined;
+    return staged && { tree, staged };
+  }
+
+  async #flatten(): Promise<MemoryTree> {
+    // The tree says all that they say, and more than one of either would not fit the memory.
+    this.#listings.clear();
+    const tree = new MemoryTree();
+    for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
+    return tree;
+  }
+
+  async #extract<T>(
+    index: number,
+    tree: MemoryTree,
+    extract: (
+      stream: ReadableStream<Uint8Array>,
+      tree: MemoryTree,
+      options: Parameters<typeof stageLayer>[2],
+    ) => Promise<T>,
+  ): Promise<T> {
+    const { signal, onWarning } = this.#options;
+    const layer = await this.layer(index);
+    return await extract(await layer.compressed(signal && { signal }), tree, {
+      descriptor: layer.descriptor,
+      diffId: layer.diffId,
+      ownership: "strict",
+      handler: (header) => {
+        tree.place = { layer: index, offset: header.offset };
+        return header;
+      },
+      ...(signal && { signal }),
+      ...(onWarning && { onWarning }),
+    });
+  }
+
+  /** The content of the entry whose header is at an offset in the archive. */
+  async *#content(
+    layer: Layer,
+    offset: number,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    const { signal } = this.#options;
+    const content = new EntryContent(offset);
+    const parser = new TarParser(content);
+    for await (const chunk of await layer.uncompressed(signal && { signal })) {
+      parser.push(chunk);
+      yield* content.take();
+      if (content.isComplete) return;
+    }
+  }
+}
+
+const HOLE_BYTES = 65_536;
+
+/** Picks the content of one entry out of an archive. */
+class EntryContent implements TarSink {
+  /** Whether all of it has been seen. */
+  isComplete = false;
+  readonly #offset: number;
+  #header: TarHeader | undefined;
+  /** Up to where the content has been seen. */
+  #end = 0;
+  /** Bytes, and how many zeros of holes. */
+  #pieces: (Uint8Array | number)[] = [];
+
+  constructor(offset: number) {
+    this.#offset = offset;
+  }
+
+  entry(header: TarHeader): void {
+    if (header.offset === this.#offset) this.#header = header;
+  }
+
+  data(chunk: Uint8Array, position: number): void {
+    if (this.#header === undefined || this.isComplete) return;
+    this.#pieces.push(position - this.#end, chunk);
+    this.#end = position + chunk.length;
+  }
+
+  end(): void {
+    if (this.#header === undefined || this.isComplete) return;
+    this.#pieces.push(this.#header.size - this.#end);
+    this.isComplete = true;
+  }
+
+  /** What has been seen since the last call. */
+  *take(): Generator<Uint8Array<ArrayBuffer>, void, void> {
+    for (const piece of this.#pieces) {
+      if (typeof piece !== "number") yield piece as Uint8Array<ArrayBuffer>;
+      else {for (let left = piece; left > 0; left -= HOLE_BYTES) {
+          yield new Uint8Array(Math.min(HOLE_BYTES, left));
+        }}
+    }
+    this.#pieces = [];
+  }
+}
+
+/** What is below a directory. */
+function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
+  const open = [{ directory, names: tree.names(directory) }];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const { done, value: name } = top.names.next();
+    if (done) {
+      open.pop();
+      continue;
+    }
+    const file = describe(tree, top.directory === "" ? name : `${top.directory}/${name}`);
+    yield file;
+    if (file.status.type === "directory") {
+      open.push({ directory: file.path, names: tree.names(file.path) });
+    }
+  }
+}
+
+function describe(tree: MemoryTree, path: string): ImageFile {
+  const status = tree.status(path);
+  if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
+  const target = status.type === "symlink" ? tree.readLink(path) : "";
+  return { path, status, target, xattrs: tree.xattrsOf(path) };
+}

@@ -1,0 +1,184 @@
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { tarHeader } from "../../layer/tar/tar_writer.ts";
+import { ArchiveOrder, entryOf } from "./_archive_order.ts";
+import { SparseRuns } from "./_sparse_runs.ts";
+import type { Layer, UncompressedOptions } from "./image.ts";
+
+const CHUNK_BYTES = 65_536;
+/** A block of the archive: contents are filled up to whole ones. */
+const ZEROS = new Uint8Array(512);
+
+/** Makes large chunks of small ones: whoever writes them pays for each. */
+async function* gather(
+  batches: AsyncIterable<Iterable<Uint8Array<ArrayBuffer>>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let chunk = new Uint8Array(CHUNK_BYTES);
+  let length = 0;
+  for await (const pieces of batches) {
+    for (const piece of pieces) {
+      if (length + piece.length > CHUNK_BYTES) {
+        yield chunk.subarray(0, length);
+        chunk = new Uint8Array(CHUNK_BYTES);
+        length = 0;
+      }
+      if (piece.length > CHUNK_BYTES) {
+        yield piece;
+        continue;
+      }
+      chunk.set(piece, length);
+      length += piece.length;
+    }
+  }
+  yield chunk.subarray(0, length);
+}
+
+/** Options for {@linkcode archiveTree}. */
+export interface TreeArchiveOptions extends UncompressedOptions {
+  /**
+   * Whether the root is described.
+   *
+   * @default {false} Only if it is not as a tree begins with: no layer need say what it is like.
+   */
+  readonly hasRoot?: boolean;
+}
+
+/**
+ * Writes what a tree has as a tar archive, as {@linkcode exportImage} describes it.
+ *
+ * @param tree The files, with the places of their contents.
+ * @param layers The layers that they are in, the base first.
+ * @param options How to read those.
+ */
+export function archiveTree(
+  tree: MemoryTree,
+  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  options: TreeArchiveOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  return gather(writeTree(tree, layers, options));
+}
+
+async function* writeTree(
+  tree: MemoryTree,
+  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  { hasRoot = false, ...options }: TreeArchiveOptions,
+): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
+  const order = new ArchiveOrder(tree);
+  const contents = new Contents(tree);
+  const root = tree.status("");
+  if (root !== undefined && (hasRoot || isDescribed(root))) {
+    yield [tarHeader(entryOf(tree, "", root))];
+  }
+  let index = 0;
+  for await (const layer of layers) {
+    const place = index++;
+    if (!contents.areIn(place)) continue;
+    const picker = new ContentPicker(tree, place, contents, order);
+    const parser = new TarParser(picker);
+    for await (const chunk of await layer.uncompressed(options)) {
+      parser.push(chunk);
+      yield picker.take();
+      // What follows has been verified when the tree was made of it.
+      if (picker.isIdle && !contents.areIn(place)) break;
+    }
+  }
+  yield order.finish();
+  yield [new Uint8Array(1024)];
+}
+
+/** Whether a root is not as a tree begins with: no layer need say what it is like. */
+function isDescribed({ mode, uid, gid, mtime, mtimeNs }: FileStatus): boolean {
+  return mode !== 0o755 || uid !== 0 || gid !== 0 || mtime !== 0 || mtimeNs !== 0;
+}
+
+/** The names of what is in the layers, to be asked for in the order of their archives. */
+class Contents {
+  readonly #contents: ReturnType<MemoryTree["contents"]>;
+  #next: ReturnType<ReturnType<MemoryTree["contents"]>["next"]>;
+
+  constructor(tree: MemoryTree) {
+    this.#contents = tree.contents();
+    this.#next = this.#contents.next();
+  }
+
+  /** Whether any is left in a layer. */
+  areIn(layer: number): boolean {
+    return !this.#next.done && this.#next.value.layer === layer;
+  }
+
+  /** The names of what has its header at an offset in a layer. */
+  take(layer: number, offset: number): readonly string[] {
+    const paths: string[] = [];
+    while (!this.#next.done) {
+      const { value } = this.#next;
+      if (value.layer !== layer || value.offset !== offset) break;
+      paths.push(value.path);
+      this.#next = this.#contents.next();
+    }
+    return paths;
+  }
+}
+
+/** Picks out of the archive of a layer what of it is in the image. */
+class ContentPicker implements TarSink {
+  readonly #tree: MemoryTree;
+  readonly #layer: number;
+  readonly #contents: Contents;
+  readonly #order: ArchiveOrder;
+  /** The names of the entry that passes, if it is in the image. */
+  #paths: readonly string[] = [];
+  /** Its runs, if it is sparse. */
+  #runs: SparseRuns | undefined;
+  #stored = 0;
+  #output: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {
+    this.#tree = tree;
+    this.#layer = layer;
+    this.#contents = contents;
+    this.#order = order;
+  }
+
+  /** Whether nothing of the entry that passes is still to come. */
+  get isIdle(): boolean {
+    return this.#paths.length === 0;
+  }
+
+  entry({ offset, segments }: TarHeader): void {
+    this.#paths = this.#contents.take(this.#layer, offset);
+    this.#stored = 0;
+    this.#runs = segments && new SparseRuns(segments);
+    const [path] = this.#paths;
+    const status = path === undefined ? undefined : this.#tree.status(path);
+    if (path === undefined || status === undefined) return;
+    this.#output.push(...this.#order.enter(path, status, this.#runs?.segments));
+  }
+
+  data(chunk: Uint8Array, offset: number): void {
+    if (this.#paths.length === 0) return;
+    const content = chunk as Uint8Array<ArrayBuffer>;
+    for (const piece of this.#runs?.fill(content, offset) ?? [content]) {
+      this.#stored += piece.length;
+      this.#output.push(piece);
+    }
+  }
+
+  end(): void {
+    const [path, ...links] = this.#paths;
+    const status = path === undefined ? undefined : this.#tree.status(path);
+    if (path === undefined || status === undefined) return;
+    const end = this.#stored % ZEROS.length;
+    if (end > 0) this.#output.push(ZEROS.subarray(end));
+    for (const link of links) this.#output.push(...this.#order.link(link, path, status));
+    this.#paths = [];
+  }
+
+  /** What has come since the last call. */
+  take(): readonly Uint8Array<ArrayBuffer>[] {
+    const output = this.#output;
+    this.#output = [];
+    return output;
+  }
+}

@@ -1,0 +1,56 @@
+import { OverlayBundler, type OverlayBundlerOptions } from "./overlay_bundler.ts";
+import { findFuseMounter, findKernelMounter } from "./supported.ts";
+import { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
+import type { ContentStore } from "../content/content_store.ts";
+
+/** Options for {@linkcode openBundler}. */
+export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter"> {
+  /**
+   * Which bundler: `"overlay"` takes nothing else than mounts, by the kernel or fuse-overlayfs.
+   *
+   * @default {"auto"}
+   */
+  readonly kind?: "auto" | "overlay" | "uncompressed";
+}
+
+/**
+ * Opens the best bundler that works here: mounts by the kernel, as root or as root of a user
+ * namespace; else by fuse-overlayfs if it is installed; else extraction.
+ *
+ * @param store The store that has the images.
+ * @param options Which bundler; `onWarning` is told why a better one does not work.
+ * @returns The bundler. If overlays alone will do and there are none, it fails when it is used.
+ *
+ * @example The bundler of this machine
+ * ```ts
+ * import { ContentStore, openBundler } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ *
+ * const bundler = await openBundler(store);
+ *
+ * assertEquals(typeof bundler.bundle, "function");
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function openBundler(
+  store: ContentStore,
+  options: OpenBundlerOptions = {},
+): Promise<OverlayBundler | UncompressedBundler> {
+  const { kind = "auto", ...rest } = options;
+  const { upper: _, jobs: __, ...common } = rest;
+  if (kind === "uncompressed") return new UncompressedBundler(store, common);
+  const kernel = await findKernelMounter(store.path);
+  if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
+  const fuse = await findFuseMounter(store.path);
+  if (typeof fuse !== "string") {
+    options.onWarning?.(`the kernel mounts no overlay, fuse-overlayfs does: ${kernel}`);
+    return new OverlayBundler(store, { ...rest, mounter: fuse });
+  }
+  if (kind === "overlay") return new OverlayBundler(store, rest);
+  const reasons = [...new Set([kernel, fuse])].join("; ");
+  options.onWarning?.(`there is no overlay, so the layers are extracted: ${reasons}`);
+  return new UncompressedBundler(store, common);
+}

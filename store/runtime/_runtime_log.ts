@@ -1,0 +1,101 @@
+import { RuntimeError } from "../errors.ts";
+
+/** The errors that a runtime has written into its log. */
+export async function readRuntimeLog(path: string): Promise<readonly string[]> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  return text.split("\n").filter(Boolean).flatMap((line) => {
+    const { level, msg } = parseLine(line);
+    return level === "error" || level === "fatal" ? [msg] : [];
+  });
+}
+
+interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    const { level = "error", msg = line } = JSON.parse(line) as Partial<LogLine>;
+    return { level: String(level).toLowerCase(), msg: String(msg) };
+  } catch {
+    // Not every message of every runtime keeps to the format.
+    return { level: "error", msg: line };
+  }
+}
+
+/** What crun says of machines that have both versions of control groups with controllers. */
+const HYBRID = /cgroups? in hybrid mode|hybrid mode not supported/i;
+
+/** Whether the machine is one that the runtime does not take, so that another may do. */
+export function isRefusedMachine(log: readonly string[]): boolean {
+  return log.some((line) => HYBRID.test(line));
+}
+
+/** What to do about such a machine. */
+export const HYBRID_ADVICE: string =
+  "this runtime does not take a machine with both versions of control groups: choose runc, or " +
+  'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+
+/** A trouble that runtimes have words for. */
+interface KnownTrouble {
+  readonly said: RegExp;
+  readonly advice: string;
+  /** The exit code that shells have for it. */
+  readonly exitCode?: number;
+}
+
+const CHECK_COMMAND = "check the command, and that the image is for this machine";
+
+const TROUBLES: readonly KnownTrouble[] = [
+  { said: HYBRID, advice: HYBRID_ADVICE },
+  {
+    said: /newuidmap|newgidmap|uid_map|gid_map/,
+    advice:
+      "check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
+  },
+  {
+    said: /executable file .*not found|exec: ".*": stat .*: no such file/i,
+    advice: CHECK_COMMAND,
+    exitCode: 127,
+  },
+  {
+    said: /exec: ".*": .*(permission denied|is a directory)|open executable: |exec format error/i,
+    advice: CHECK_COMMAND,
+    exitCode: 126,
+  },
+  { said: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
+  { said: /memory limit/i, advice: "allow the container more memory" },
+  {
+    said: /cgroup/i,
+    advice: "check that this user may make control groups, or leave out the limits",
+  },
+  {
+    said: /read-only file system/i,
+    advice: "make what is written to a mount, or the root writable",
+  },
+  { said: /^mount `|mounting "/i, advice: "check what is mounted there, and with which options" },
+];
+
+/** The error for a container that a runtime did not start. */
+export function explainFailure(
+  runtime: string,
+  log: readonly string[],
+): RuntimeError {
+  const said = log.at(-1) ?? "";
+  const { advice = 'look at the configuration, such as "oci bundle" writes it', exitCode } =
+    TROUBLES.find((trouble) => trouble.said.test(said)) ?? {};
+  const name = runtime.slice(runtime.lastIndexOf("/") + 1);
+  return new RuntimeError(
+    `Cannot start the container: ${name} says: ${said}; ${advice}`,
+    runtime,
+    log,
+    exitCode === undefined ? {} : { exitCode },
+  );
+}

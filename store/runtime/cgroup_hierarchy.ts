@@ -1,0 +1,81 @@
+import { readIdMaps } from "../../layer/extraction/id_map.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
+
+/** The control groups of a machine. */
+export interface CgroupHierarchy {
+  /**
+   * `v1` or `v2` for the version that is mounted, `hybrid` for a version 2 beside several of version
+   * 1, and `none` where there are none.
+   */
+  readonly kind: "v1" | "v2" | "hybrid" | "none";
+  /**
+   * What the version 2 of a hybrid hierarchy controls; absent if it may not be read, for which Deno
+   * wants every permission.
+   */
+  readonly controllers?: readonly string[];
+}
+
+const MOUNT_POINT = "/sys/fs/cgroup";
+/** Where systemd mounts version 2 if it uses version 1 for everything else. */
+const UNIFIED = `${MOUNT_POINT}/unified`;
+
+/**
+ * Finds out which version of control groups is mounted, in the mount namespace of this process. No
+ * permission is asked for.
+ *
+ * @returns What there is.
+ * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi` nor
+ * all of `-A` is granted.
+ *
+ * @example Say which version there is
+ * ```ts
+ * import { readCgroupHierarchy } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const { kind } = await readCgroupHierarchy();
+ *
+ * assert(["v1", "v2", "hybrid", "none"].includes(kind));
+ * ```
+ */
+export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
+  // Read by the native backend if there is one, which has ids to tell of then.
+  if (readIdMaps() === undefined && !await isReadable("/proc/self/mountinfo")) {
+    throw new Deno.errors.NotCapable(
+      'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',
+    );
+  }
+  const types = visibleTypes();
+  if (types.get(MOUNT_POINT) === "cgroup2") return { kind: "v2" };
+  const isOther = [...types].some(([target, type]) =>
+    target.startsWith(`${MOUNT_POINT}/`) && type === "cgroup"
+  );
+  if (types.get(UNIFIED) !== "cgroup2") return { kind: isOther ? "v1" : "none" };
+  const controllers = await readControllers(`${UNIFIED}/cgroup.controllers`);
+  return { kind: "hybrid", ...controllers === undefined ? {} : { controllers } };
+}
+
+/** The types of what is mounted, by where; a mount hides those that were below its place before. */
+function visibleTypes(): ReadonlyMap<string, string> {
+  const types = new Map<string, string>();
+  for (const { target, type } of readMounts()) {
+    for (const other of types.keys()) if (other.startsWith(`${target}/`)) types.delete(other);
+    types.set(target, type);
+  }
+  return types;
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  return (await Deno.permissions.query({ name: "read", path })).state === "granted";
+}
+
+async function readControllers(path: string): Promise<readonly string[] | undefined> {
+  if (!await isReadable(path)) return undefined;
+  try {
+    return (await Deno.readTextFile(path)).split(/\s+/).filter(Boolean);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound) {
+      return undefined;
+    }
+    throw error;
+  }
+}

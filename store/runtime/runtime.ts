@@ -1,0 +1,266 @@
+import { findRuntimes } from "../host/find_runtime.ts";
+import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
+import { noteContainer, STATE_PREFIX } from "./left_containers.ts";
+import { RuntimeError } from "../errors.ts";
+import { SignalForwarder } from "./_signal_forwarder.ts";
+import { checkBundleId } from "../bundle.ts";
+
+/** Options for {@linkcode runBundle}. */
+export interface RunBundleOptions {
+  /**
+   * The runtime, by name or path.
+   *
+   * @default The first of crun, runc and youki that is installed.
+   */
+  readonly runtime?: string;
+  /**
+   * Name of the container.
+   *
+   * @default One that no other has.
+   */
+  readonly id?: string;
+  /** Milliseconds after which the container is killed. */
+  readonly timeoutMs?: number;
+  /**
+   * Whether the signals that this process gets are the container's: SIGINT, SIGTERM, SIGHUP,
+   * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third
+   * SIGINT or SIGTERM within two seconds.
+   *
+   * @default {false}
+   */
+  readonly forwardSignals?: boolean;
+  /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
+  readonly signal?: AbortSignal;
+  /** Is called when the container has been begun and gets the signals. */
+  readonly onStart?: () => void;
+  /** Is told when a runtime does not take this machine and the next one is tried. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** How a container ended. */
+export interface RunResult {
+  /** Exit code of its program; 128 and the signal's number if a signal ended it. */
+  readonly code: number;
+  /** Whether it was killed as its time was up. */
+  readonly timedOut: boolean;
+}
+
+/** How long a runtime may take to be done after its container was killed. */
+const KILL_GRACE_MS = 5000;
+/** How long a container that is not there yet is waited for, before it is killed again. */
+const KILL_PAUSE_MS = 50;
+/** The longest that a timer of the runtime takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** The exit code of what SIGKILL ended. */
+const KILLED = 137;
+
+/**
+ * Runs a bundle to its end, on the standard input, output and error of this process. Nothing of
+ * the container is left afterwards; the bundle stays.
+ *
+ * @param bundle The bundle, or its directory.
+ * @param options Which runtime, how long, and who gets signals.
+ * @returns How it ended.
+ * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
+ *
+ * @example A runtime that is not there
+ * ```ts
+ * import { runBundle, RuntimeError } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const bundle = await Deno.makeTempDir();
+ *
+ * await assertRejects(() => runBundle(bundle, { runtime: "no-such-runtime" }), RuntimeError);
+ * await Deno.remove(bundle);
+ * ```
+ */
+export async function runBundle(
+  bundle: { readonly path: string } | string,
+  options: RunBundleOptions = {},
+): Promise<RunResult> {
+  const { id = `oci-${crypto.randomUUID().slice(0, 8)}`, timeoutMs, signal } = options;
+  signal?.throwIfAborted();
+  checkBundleId(id);
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new RangeError(
+      `Cannot run "${id}" as "timeoutMs" must be more than 0: current value is ${timeoutMs}`,
+    );
+  }
+  const path = await Deno.realPath(typeof bundle === "string" ? bundle : bundle.path);
+  const [first, ...others] = await findRuntimes(options.runtime);
+  for (let runtime = first;;) {
+    const { result, log } = await runOnce(runtime, path, id, options);
+    const next = isRefusedMachine(log) ? others.shift() : undefined;
+    if (log.length === 0) return result;
+    if (next === undefined) throw explainFailure(runtime, log);
+    options.onWarning?.(`${runtime} does not run here, ${next} is tried: ${log.at(-1)}`);
+    runtime = next;
+  }
+}
+
+async function runOnce(
+  runtime: string,
+  path: string,
+  id: string,
+  options: RunBundleOptions,
+): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
+  const { timeoutMs, signal } = options;
+  await using container = await Container.start(runtime, path, id);
+  const kill = () => void container.kill();
+  let isInsisted = false;
+  using _signals = options.forwardSignals
+    ? new SignalForwarder(container.process, () => {
+      if (!isInsisted) {
+        options.onWarning?.("the container was killed, as it was asked to end again");
+      }
+      isInsisted = true;
+      kill();
+    })
+    : undefined;
+  options.onStart?.();
+  let timedOut = false;
+  using _timer = timeoutMs === undefined ? undefined : startTimer(timeoutMs, () => {
+    timedOut = true;
+    kill();
+  });
+  signal?.addEventListener("abort", kill, { once: true });
+  try {
+    const { code } = await container.process.status;
+    signal?.throwIfAborted();
+    const isKilled = timedOut || isInsisted;
+    const log = code === 0 || isKilled ? [] : await readRuntimeLog(container.logPath);
+    return { result: { code: isKilled ? KILLED : code, timedOut }, log };
+  } finally {
+    signal?.removeEventListener("abort", kill);
+  }
+}
+
+/** A timer for longer than one of the system, which takes a longer time for none at all. */
+function startTimer(ms: number, onTime: () => void): Disposable {
+  let timer: ReturnType<typeof setTimeout>;
+  const start = (left: number) => {
+    const next = Math.min(left, MAX_TIMER_MS);
+    timer = setTimeout(() => left > next ? start(left - next) : onTime(), next);
+  };
+  start(ms);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/**
+ * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
+ * is in the bundle, so that it goes with it whatever happens, unless that cannot be written to.
+ */
+async function makeStateDir(bundle: string): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ dir: bundle, prefix: STATE_PREFIX });
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (!(error instanceof Deno.errors.PermissionDenied) && code !== "EROFS") throw error;
+    return await Deno.makeTempDir({ prefix: "oci-run-" });
+  }
+}
+
+/** A container that a runtime runs in the foreground, with a place for what it writes down. */
+class Container implements AsyncDisposable {
+  readonly process: Deno.ChildProcess;
+  readonly logPath: string;
+  readonly #runtime: string;
+  readonly #state: string;
+  readonly #note: Deno.FsFile;
+  readonly #id: string;
+  #killed: Promise<void> | undefined;
+
+  private constructor(
+    runtime: string,
+    bundle: string,
+    { state, note, id }: { state: string; note: Deno.FsFile; id: string },
+  ) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#note = note;
+    this.#id = id;
+    this.logPath = `${state}/log`;
+    this.process = new Deno.Command(runtime, {
+      args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      // Out of the terminal's process group: Ctrl-C comes once, forwarded, and not twice.
+      detached: true,
+    }).spawn();
+  }
+
+  static async start(runtime: string, bundle: string, id: string): Promise<Container> {
+    const state = await makeStateDir(bundle);
+    const note = await noteContainer(state, runtime, id);
+    try {
+      return new Container(runtime, bundle, { state, note, id });
+    } catch (error) {
+      note.close();
+      await Deno.remove(state, { recursive: true });
+      const why = (error as Error).message.replace(/, run again.*/s, "");
+      const advice = error instanceof Deno.errors.NotCapable
+        ? `grant --allow-run=${runtime}`
+        : "check that it is a program for this machine";
+      throw new RuntimeError(`Cannot run ${runtime}: ${why}; ${advice}`, runtime, [], {
+        cause: error,
+      });
+    }
+  }
+
+  #globalArgs(): string[] {
+    const root = `${this.#state}/root`;
+    // crun takes what stands before a colon for a kind of log, unless the kind is given.
+    const kind = this.#runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
+    return ["--root", root, "--log", `${kind}${this.logPath}`, "--log-format", "json"];
+  }
+
+  /** Kills the container, and the runtime if that does not end it. */
+  async kill(): Promise<void> {
+    this.#killed ??= this.#kill();
+    await this.#killed;
+  }
+
+  async #kill(): Promise<void> {
+    // A runtime that is killed while it makes the container leaves control groups behind, of which
+    // its state does not know yet.
+    for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
+      const isKilled = await this.#call("kill", this.#id, "KILL");
+      if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;
+      if (isKilled) break;
+    }
+    try {
+      this.process.kill("SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+    await this.process.status;
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(() => resolve(false), ms);
+    const isEnded = await Promise.race([this.process.status, promise]) !== false;
+    clearTimeout(timer);
+    return isEnded;
+  }
+
+  /** Has the runtime do something with the container; says whether it did. */
+  async #call(...args: readonly string[]): Promise<boolean> {
+    const { success } = await new Deno.Command(this.#runtime, {
+      args: [...this.#globalArgs(), ...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#killed;
+    // A runtime that was killed has left its container; one that ended has left nothing.
+    await this.#call("delete", "--force", this.#id);
+    this.#note.close();
+    await Deno.remove(this.#state, { recursive: true });
+  }
+}

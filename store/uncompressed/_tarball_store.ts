@@ -1,0 +1,112 @@
+import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import { OCI_LAYER } from "../../spec/media_types.ts";
+import { Verifier } from "../../spec/verifier.ts";
+import { openBlobStream } from "../content/blob_stream.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { lockFile } from "../host/file_lock.ts";
+import { removeIfAny } from "../host/remove_tree.ts";
+import { VerifiedMarks } from "../content/verified_marks.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { Layer } from "../images/image.ts";
+
+/**
+ * Uncompressed layers, each in `tarballs/<alg>/<hex>` of a store by its DiffID.
+ *
+ * A file appears under its name when its bytes have that digest, by a rename. One that has
+ * changed since is made again.
+ */
+export class TarballStore {
+  readonly #path: string;
+  readonly #onWait: ((message: string) => void) | undefined;
+  readonly #marks: VerifiedMarks;
+
+  /** In the directory of a store. */
+  constructor(store: ContentStore) {
+    this.#path = `${store.path}/tarballs`;
+    this.#onWait = store.onWait;
+    this.#marks = new VerifiedMarks(`${this.#path}/verified`);
+  }
+
+  /** Where the uncompressed bytes of a layer are, or would be. */
+  tarballPath(diffId: Digest): string {
+    return `${this.#path}/${digestAlgorithm(diffId)}/${digestHex(diffId)}`;
+  }
+
+  /**
+   * The uncompressed layer. It is made if it is not there; however many ask for it, once.
+   *
+   * @param layer A layer of the store.
+   * @param signal Ends the work.
+   * @returns The layer, to be read from the tarball.
+   * @throws {DiffIdMismatchError} If the layer unpacks to something else than the config says.
+   */
+  async open(layer: Layer, signal?: AbortSignal): Promise<LayerSource> {
+    const { diffId } = layer;
+    // It was not compressed in the first place.
+    if (layer.digest === diffId) return layer;
+    const path = this.tarballPath(diffId);
+    const size = await this.#intactSize(diffId, signal) ?? await this.#make(layer, signal);
+    return {
+      descriptor: { mediaType: OCI_LAYER, digest: diffId, size },
+      diffId,
+      compressed: ({ signal } = {}) => openBlobStream(path, { signal }),
+    };
+  }
+
+  /** The size of a tarball that is there and is what its name says. */
+  async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
+    const path = this.tarballPath(diffId);
+    const info = lstatIfAny(path);
+    if (info === undefined || !info.isFile) return undefined;
+    if (this.#marks.holds(diffId, info)) return info.size;
+    try {
+      const verifier = new Verifier({ digest: diffId }, `"${path}"`);
+      const bytes = await openBlobStream(path, { verifier, signal });
+      await bytes.pipeTo(new WritableStream());
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return undefined;
+      throw error;
+    }
+    await this.#marks.set(diffId, info);
+    return info.size;
+  }
+
+  async #make(layer: Layer, signal: AbortSignal | undefined): Promise<number> {
+    const { diffId } = layer;
+    const path = this.tarballPath(diffId);
+    await Deno.mkdir(`${this.#path}/${digestAlgorithm(diffId)}`, { recursive: true });
+    await Deno.mkdir(`${this.#path}/verified`, { recursive: true });
+    const part = `${path}.part`;
+    using file = await lockFile(part, { signal, onWait: this.#onWait });
+    // Whoever held the lock may have made it.
+    const size = await this.#intactSize(diffId, signal);
+    try {
+      if (size !== undefined) return size;
+      await file.truncate();
+      await decompressTo(file, layer, signal);
+      await file.syncData();
+      // As with blobs: a time that is past, so that a later change shows however soon it comes.
+      const made = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
+      await file.utime(made, made);
+      await Deno.rename(part, path);
+    } finally {
+      await removeIfAny(part);
+    }
+    const info = await file.stat();
+    await this.#marks.set(diffId, info);
+    return info.size;
+  }
+}
+
+async function decompressTo(
+  file: Deno.FsFile,
+  layer: Layer,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const chunk of await layer.uncompressed(signal && { signal })) {
+    signal?.throwIfAborted();
+    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+  }
+}

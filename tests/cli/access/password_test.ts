@@ -1,0 +1,165 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { UsageError } from "../../../cli/frame/errors.ts";
+import { InterruptedError } from "../../../cli/frame/interruption.ts";
+import { Notices } from "../../../cli/terminal/notices.ts";
+import {
+  type PasswordSource,
+  type PromptOptions,
+  promptPassword,
+  readPassword,
+} from "../../../cli/access/_password.ts";
+
+/** A keyboard on which somebody types, in the chunks given. */
+class Keyboard implements PasswordSource {
+  readonly raw: boolean[] = [];
+  readonly #chunks: Uint8Array[];
+  readonly #terminal: boolean;
+
+  constructor(chunks: readonly Uint8Array[], terminal = true) {
+    this.#chunks = [...chunks];
+    this.#terminal = terminal;
+  }
+
+  isTerminal(): boolean {
+    return this.#terminal;
+  }
+
+  setRaw(mode: boolean): void {
+    this.raw.push(mode);
+  }
+
+  close(): void {}
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) return Promise.resolve(null);
+    buffer.set(chunk);
+    return Promise.resolve(chunk.length);
+  }
+}
+
+/** A keyboard on which nobody types. */
+class SilentKeyboard extends Keyboard {
+  readonly #waiting = Promise.withResolvers<number | null>();
+
+  constructor() {
+    super([]);
+  }
+
+  override read(): Promise<number | null> {
+    return this.#waiting.promise;
+  }
+
+  override close(): void {
+    this.#waiting.reject(new Deno.errors.BadResource());
+  }
+}
+
+const { signal } = new AbortController();
+
+function typedOn(source: PasswordSource): PromptOptions {
+  return { signal, source };
+}
+
+function keyboard(...chunks: readonly string[]): Keyboard {
+  return new Keyboard(chunks.map((chunk) => new TextEncoder().encode(chunk)));
+}
+
+function silent(): Notices {
+  return new Notices({ writeSync: (bytes) => bytes.length });
+}
+
+Deno.test.each([
+  { name: "a line", chunks: ["s3cret\r"] },
+  { name: "keys one by one", chunks: ["s", "3", "cret", "\n"] },
+  { name: "a mistake taken back", chunks: ["s3x\x7fcret\r"] },
+  { name: "a line begun again", chunks: ["wrong\x15s3cret\r"] },
+  { name: "the end of input", chunks: ["s3cret"] },
+])("promptPassword() takes $name", async ({ chunks }) => {
+  assertEquals(await promptPassword("u", silent(), typedOn(keyboard(...chunks))), "s3cret");
+});
+
+Deno.test("promptPassword() takes letters that come in parts, and takes them back whole", async () => {
+  const typed = new TextEncoder().encode("äö\x7fé\r");
+  const source = new Keyboard([...typed].map((byte) => Uint8Array.of(byte)));
+
+  assertEquals(await promptPassword("u", silent(), typedOn(source)), "äé");
+});
+
+Deno.test("promptPassword() shows the question, and not what is typed", async () => {
+  let shown = "";
+  const notices = new Notices({
+    writeSync: (bytes) => {
+      shown += new TextDecoder().decode(bytes);
+      return bytes.length;
+    },
+  });
+  const source = keyboard("s3cret\r");
+
+  await promptPassword("u", notices, typedOn(source));
+
+  assertEquals(shown, "Password of u: \n");
+  assertEquals(source.raw, [true, false]);
+});
+
+Deno.test("promptPassword() is interrupted by Ctrl-C and gives the terminal back", async () => {
+  const source = keyboard("s3\x03");
+
+  const error = await assertRejects(
+    () => promptPassword("u", silent(), typedOn(source)),
+    InterruptedError,
+  );
+
+  assertEquals(error.exitCode, 130);
+  assertEquals(source.raw, [true, false]);
+});
+
+Deno.test("promptPassword() is stopped by its signal and gives the terminal back", async () => {
+  const source = new SilentKeyboard();
+  const stop = new AbortController();
+  const asked = promptPassword("u", silent(), { signal: stop.signal, source });
+
+  stop.abort();
+
+  await assertRejects(() => asked, Deno.errors.BadResource);
+  assertEquals(source.raw, [true, false]);
+});
+
+Deno.test("readPassword() is stopped by its signal", async () => {
+  const stop = new AbortController();
+  const password = readPassword(stop.signal, new ReadableStream());
+
+  stop.abort(new Error("stop"));
+
+  await assertRejects(() => password, Error, "stop");
+});
+
+Deno.test("promptPassword() asks nobody where there is no terminal", async () => {
+  const source = new Keyboard([], false);
+
+  await assertRejects(
+    () => promptPassword("u", silent(), typedOn(source)),
+    UsageError,
+    "--password-stdin",
+  );
+});
+
+Deno.test.each([
+  { text: "s3cret" },
+  { text: "s3cret\n" },
+  { text: "s3cret\r\n" },
+])("readPassword() takes one line end from the end of $text", async ({ text }) => {
+  assertEquals(await readPassword(signal, new Blob([text]).stream()), "s3cret");
+});
+
+Deno.test("readPassword() keeps spaces, and lines but the last one's end", async () => {
+  assertEquals(await readPassword(signal, new Blob([" a\nb \n\n"]).stream()), " a\nb \n");
+});
+
+Deno.test("readPassword() refuses an empty one", async () => {
+  await assertRejects(
+    () => readPassword(signal, new Blob(["\n"]).stream()),
+    UsageError,
+    "no password",
+  );
+});

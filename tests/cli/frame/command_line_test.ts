@@ -1,0 +1,254 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { Command } from "../../../cli/frame/command.ts";
+import { HelpRequest, parseCommandLine } from "../../../cli/frame/command_line.ts";
+import { UsageError } from "../../../cli/frame/errors.ts";
+
+/** A command with an option of each kind. */
+function copy(): Command {
+  return withOptions(new Command("oci copy").argument("<from>", "").argument("[to...]", ""));
+}
+
+function withOptions(command: Command): Command {
+  return command
+    .option("-q, --quiet", "")
+    .option("-v, --verbose", "")
+    .option("-o, --output <file>", "")
+    .option("--jobs <n>", "", { parse: parseCount })
+    .option("--tag <name>", "", { repeatable: true })
+    .option("--size <n>", "", { repeatable: true, parse: parseCount })
+    .option("--word <word>", "", { mayBeEmpty: true })
+    .option("--how <way>", "", { choices: ["fast", "safe"], default: "safe" })
+    .option("--registry-user <name>", "", { key: "user" })
+    .option("--read-only", "", { conflict: "--read-write" })
+    .option("--read-write", "")
+    .option("-h, --help", "");
+}
+
+function parseCount(text: string): number {
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  throw new SyntaxError("it must be a whole number");
+}
+
+Deno.test.each([
+  { args: ["a"], options: {}, operands: ["a"] },
+  { args: ["a", "b", "c"], options: {}, operands: ["a", "b", "c"] },
+  { args: ["--quiet", "a"], options: { quiet: true }, operands: ["a"] },
+  { args: ["a", "-q"], options: { quiet: true }, operands: ["a"] },
+  { args: ["a", "-q", "b", "--verbose"], options: { quiet: true, verbose: true } },
+  { args: ["-qv", "a"], options: { quiet: true, verbose: true }, operands: ["a"] },
+  { args: ["-qvq", "a"], options: { quiet: true, verbose: true }, operands: ["a"] },
+  { args: ["a", "--output", "f"], options: { output: "f" }, operands: ["a"] },
+  { args: ["a", "--output=f"], options: { output: "f" }, operands: ["a"] },
+  { args: ["a", "-o", "f"], options: { output: "f" }, operands: ["a"] },
+  { args: ["a", "-of"], options: { output: "f" }, operands: ["a"] },
+  { args: ["a", "-qof"], options: { quiet: true, output: "f" }, operands: ["a"] },
+  { args: ["a", "-qo", "f"], options: { quiet: true, output: "f" }, operands: ["a"] },
+  { args: ["a", "-oqv"], options: { output: "qv" }, operands: ["a"] },
+  { args: ["a", "--word="], options: { word: "" }, operands: ["a"] },
+  { args: ["a", "--word", ""], options: { word: "" }, operands: ["a"] },
+  { args: ["a", "--output=f=g"], options: { output: "f=g" }, operands: ["a"] },
+  { args: ["a", "-o=f"], options: { output: "=f" }, operands: ["a"] },
+  { args: ["a", "--output=f\ng"], options: { output: "f\ng" }, operands: ["a"] },
+  { args: ["a", "-of\ng"], options: { output: "f\ng" }, operands: ["a"] },
+  // What an option takes is its value, whatever it looks like.
+  { args: ["a", "--output", "-q"], options: { output: "-q" }, operands: ["a"] },
+  { args: ["a", "--output", "--help"], options: { output: "--help" }, operands: ["a"] },
+  { args: ["a", "--output", "--", "-q"], options: { output: "--", quiet: true } },
+  { args: ["a", "-o-q"], options: { output: "-q" }, operands: ["a"] },
+  // The last one counts, or all do.
+  { args: ["a", "-o", "f", "--output=g"], options: { output: "g" }, operands: ["a"] },
+  { args: ["a", "--tag", "x"], options: { tag: ["x"] }, operands: ["a"] },
+  { args: ["a", "--tag=x", "-q", "--tag=y"], options: { tag: ["x", "y"], quiet: true } },
+  { args: ["a", "--size", "1", "--size=2"], options: { size: [1, 2] }, operands: ["a"] },
+  { args: ["a", "--jobs", "12"], options: { jobs: 12 }, operands: ["a"] },
+  { args: ["a", "--how", "fast"], options: { how: "fast" }, operands: ["a"] },
+  { args: ["a", "--how=fast", "--how=safe"], options: { how: "safe" }, operands: ["a"] },
+  { args: ["a", "--registry-user", "me"], options: { user: "me" }, operands: ["a"] },
+  // From "--" on nothing is an option.
+  { args: ["--", "-q"], options: {}, operands: ["-q"] },
+  { args: ["a", "--", "--help", "--", "-x"], options: {}, operands: ["a", "--help", "--", "-x"] },
+  { args: ["a", "--"], options: {}, operands: ["a"] },
+  // Neither is one: a dash, which stands for standard input, and a number.
+  { args: ["-"], options: {}, operands: ["-"] },
+  { args: [""], options: {}, operands: [""] },
+  { args: ["-5", "-.5", "-1.5e-3"], options: {}, operands: ["-5", "-.5", "-1.5e-3"] },
+  // The rest of a group of short flags is what it would be alone.
+  { args: ["-q-", "-v"], options: { quiet: true }, operands: ["-v"] },
+  { args: ["-q-verbose", "a"], options: { quiet: true, verbose: true }, operands: ["a"] },
+  { args: ["-q-output=f", "a"], options: { quiet: true, output: "f" }, operands: ["a"] },
+  // No option of the command, although every object has a member of that name.
+  { args: ["a", "constructor"], options: {}, operands: ["a", "constructor"] },
+])("parseCommandLine() reads $args", ({ args, options, operands }) => {
+  const commandLine = parseCommandLine(copy(), args);
+
+  assertEquals(commandLine.options, { how: "safe", ...options });
+  if (operands !== undefined) assertEquals(commandLine.operands, operands);
+});
+
+Deno.test.each([
+  { args: [], line: 'missing required argument "from"; see "oci copy --help"' },
+  { args: ["-q"], line: 'missing required argument "from"; see "oci copy --help"' },
+  { args: ["a", "-o"], line: 'option "-o, --output <file>" argument missing' },
+  { args: ["a", "-qo"], line: 'option "-o, --output <file>" argument missing' },
+  { args: ["a", "--output"], line: 'option "-o, --output <file>" argument missing' },
+  { args: ["a", "--nope"], line: 'unknown option "--nope"; see "oci copy --help"' },
+  { args: ["a", "-x"], line: 'unknown option "-x"; see "oci copy --help"' },
+  { args: ["a", "-qx"], line: 'unknown option "-x"; see "oci copy --help"' },
+  { args: ["a", "-xq"], line: 'unknown option "-xq"; see "oci copy --help"' },
+  { args: ["a", "-quiet"], line: 'unknown option "-uiet"; see "oci copy --help"' },
+  { args: ["a", "-5x"], line: 'unknown option "-5x"; see "oci copy --help"' },
+  { args: ["a", "---"], line: 'unknown option "---"; see "oci copy --help"' },
+  { args: ["a", "--=f"], line: 'unknown option "--=f"; see "oci copy --help"' },
+  { args: ["a", "-q=1"], line: 'unknown option "-=1"; see "oci copy --help"' },
+  { args: ["a", "--quiet=1"], line: 'unknown option "--quiet=1"; did you mean --quiet?' },
+  { args: ["a", "--outptu", "f"], line: 'unknown option "--outptu"; did you mean --output?' },
+  { args: ["a", "--hepl"], line: 'unknown option "--hepl"; did you mean --help?' },
+  { args: ["a", "--help=x"], line: 'unknown option "--help=x"; did you mean --help?' },
+  {
+    args: ["a", "--read-wnly"],
+    line: 'unknown option "--read-wnly"; did you mean --read-only?',
+  },
+  { args: ["a", "--constructor"], line: 'unknown option "--constructor"; see' },
+  // The first of them, and none of them before a mistake in an option that there is.
+  { args: ["a", "--nope", "--neither"], line: 'unknown option "--nope"; see' },
+  { args: ["--nope"], line: 'unknown option "--nope"; see' },
+  {
+    args: ["a", "--jobs", "x"],
+    line: 'option "--jobs <n>" argument "x" is invalid: it must be a whole number; ' +
+      'see "oci copy --help"',
+  },
+  { args: ["--nope", "--jobs=-1"], line: 'option "--jobs <n>" argument "-1" is invalid: it must' },
+  { args: ["a", "--size=1", "--size="], line: 'option "--size <n>" argument "" is invalid: it' },
+  {
+    args: ["a", "--how", "slow"],
+    line: 'option "--how <way>" argument "slow" is invalid: allowed choices are fast, safe; ' +
+      'see "oci copy --help"',
+  },
+  { args: ["a", "--output", ""], line: 'argument "" is invalid: it must not be empty; see' },
+  { args: ["a", "--output="], line: 'argument "" is invalid: it must not be empty; see' },
+  { args: ["a", "--how=Fast"], line: 'option "--how <way>" argument "Fast" is invalid: allowed' },
+  // A value stands there as it was typed.
+  { args: ["a", "--jobs=it's. No"], line: 'argument "it\'s. No" is invalid: it must' },
+  { args: ["a", "--jobs=a\nb"], line: 'argument "a\nb" is invalid: it must' },
+  {
+    args: ["a", "--read-only", "--read-write"],
+    line: 'option "--read-only" cannot be used with option "--read-write"; see "oci copy --help"',
+  },
+  {
+    args: ["--read-write", "--nope", "--read-only"],
+    line: 'option "--read-only" cannot be used with option "--read-write"; see',
+  },
+])("parseCommandLine() refuses $args", ({ args, line }) => {
+  assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
+});
+
+Deno.test.each([
+  {
+    command: new Command("oci a"),
+    args: ["x"],
+    line: 'too many arguments: expected 0 arguments but got 1; see "oci a --help"',
+  },
+  {
+    command: new Command("oci a").argument("<one>", ""),
+    args: ["x", "y", "z"],
+    line: "too many arguments: expected 1 argument but got 3;",
+  },
+  {
+    command: new Command("oci a").argument("<one>", "").argument("[two]", ""),
+    args: ["x", "--", "y", "-z"],
+    line: "too many arguments: expected 2 arguments but got 3;",
+  },
+  {
+    command: new Command("oci a").argument("<one>", "").argument("<two>", ""),
+    args: ["x"],
+    line: 'missing required argument "two";',
+  },
+  {
+    command: new Command("oci a").argument("<some...>", ""),
+    args: [],
+    line: 'missing required argument "some";',
+  },
+  {
+    command: new Command("oci a").argument("<shell>", "", { choices: ["bash", "zsh"] }),
+    args: ["tcsh"],
+    line: 'command-argument value "tcsh" is invalid for argument "shell": ' +
+      'allowed choices are bash, zsh; see "oci a --help"',
+  },
+  {
+    command: new Command("oci a").argument("<count>", "", { parse: parseCount }),
+    args: ["x"],
+    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number;',
+  },
+  {
+    command: new Command("oci a").argument("[count...]", "", { parse: parseCount }),
+    args: ["1", "2", "x"],
+    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number;',
+  },
+])("parseCommandLine() refuses $args: $line", ({ command, args, line }) => {
+  assertThrows(() => parseCommandLine(command, args), UsageError, line);
+});
+
+Deno.test.each([
+  { args: ["--help"] },
+  { args: ["-h"] },
+  { args: ["-qh"] },
+  { args: ["a", "--help", "b"] },
+  { args: ["--help", "--nope"] },
+  { args: ["--nope", "-h"] },
+  { args: ["--read-only", "--read-write", "--help"] },
+])(
+  "parseCommandLine() hands a wish for help on before it looks for mistakes: $args",
+  ({ args }) => {
+    const command = copy();
+
+    const { command: asked } = assertThrows(() => parseCommandLine(command, args), HelpRequest);
+
+    assertEquals(asked === command, true);
+  },
+);
+
+Deno.test.each([
+  { args: ["-hostname", "x"], line: 'unknown option "-hostname"' },
+  { args: ["a", "-hq"], line: 'unknown option "-hq"' },
+  { args: ["--nope", "--", "--help"], line: 'unknown option "--nope"' },
+  { args: ["--help", "--jobs", "x"], line: 'option "--jobs <n>" argument "x" is invalid' },
+  { args: ["--help", "--output"], line: 'option "-o, --output <file>" argument missing' },
+])("parseCommandLine() shows no help for $args", ({ args, line }) => {
+  assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
+});
+
+Deno.test("parseCommandLine() lets through what a parser does not throw for wrong texts", () => {
+  const denied = new Deno.errors.NotCapable("Requires env access");
+  const command = new Command("oci").option("--env <name>", "", {
+    parse: () => {
+      throw denied;
+    },
+  });
+
+  const error = assertThrows(() => parseCommandLine(command, ["--env", "A"]));
+
+  assertEquals(error === denied, true);
+});
+
+Deno.test("parseCommandLine() takes any value in each way to write it", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary", minLength: 1 }), (value) => {
+    for (
+      const args of [["--output", value], [`--output=${value}`], ["-o", value], [`-o${value}`]]
+    ) {
+      assertEquals(parseCommandLine(copy(), ["a", ...args]), {
+        options: { output: value, how: "safe" },
+        operands: ["a"],
+      });
+    }
+  }));
+});
+
+Deno.test('parseCommandLine() keeps all that follows "--"', () => {
+  fc.assert(fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1 }), (operands) => {
+    assertEquals(parseCommandLine(copy(), ["-q", "--", ...operands]), {
+      options: { quiet: true, how: "safe" },
+      operands,
+    });
+  }));
+});

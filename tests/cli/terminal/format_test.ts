@@ -1,0 +1,53 @@
+import { assertEquals } from "@std/assert";
+import {
+  formatBytes,
+  formatDuration,
+  formatTable,
+  printable,
+  shortDigest,
+} from "../../../cli/terminal/format.ts";
+
+Deno.test.each([
+  { bytes: 0, text: "0 B" },
+  { bytes: 999, text: "999 B" },
+  { bytes: 1000, text: "1.0 kB" },
+  { bytes: 9949, text: "9.9 kB" },
+  { bytes: 9950, text: "10 kB" },
+  { bytes: 999_499, text: "999 kB" },
+  { bytes: 999_500, text: "1.0 MB" },
+  { bytes: 3_456_789, text: "3.5 MB" },
+  { bytes: 12_000_000_000, text: "12 GB" },
+])("formatBytes() writes $bytes as $text", ({ bytes, text }) => {
+  assertEquals(formatBytes(bytes), text);
+});
+
+Deno.test.each([
+  { ms: 0, text: "0 ms" },
+  { ms: 999, text: "999 ms" },
+  { ms: 1000, text: "1.0 s" },
+  { ms: 59_940, text: "59.9 s" },
+  { ms: 59_990, text: "1 min 0 s" },
+  { ms: 125_000, text: "2 min 5 s" },
+  { ms: 3_780_000, text: "1 h 3 min" },
+])("formatDuration() writes $ms as $text", ({ ms, text }) => {
+  assertEquals(formatDuration(ms), text);
+});
+
+Deno.test("printable() leaves nothing that steers a terminal", () => {
+  const hostile = "a\x1b[2Jb\rc\u009bd\u202ee\x00f\x7fgé";
+
+  assertEquals(
+    printable(hostile),
+    "a\\u{1b}[2Jb\\u{d}c\\u{9b}d\\u{202e}e\\u{0}f\\u{7f}gé",
+  );
+});
+
+Deno.test("shortDigest() keeps the algorithm and twelve digits", () => {
+  assertEquals(shortDigest(`sha512:${"0123456789abcdef".repeat(8)}`), "sha512:0123456789ab");
+});
+
+Deno.test("formatTable() aligns columns and leaves no trailing spaces", () => {
+  const lines = formatTable([["NAME", "SIZE", "X"], ["a", "12 B", ""], ["long", "1 B", "y"]], [1]);
+
+  assertEquals(lines, ["NAME  SIZE  X", "a     12 B", "long   1 B  y"]);
+});

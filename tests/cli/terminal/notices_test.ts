@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import { Notices } from "../../../cli/terminal/notices.ts";
+
+/** Keeps what is written, a few bytes at a time as a busy terminal takes them. */
+class Recorder {
+  text = "";
+
+  writeSync(bytes: Uint8Array): number {
+    const part = bytes.subarray(0, 5);
+    this.text += new TextDecoder().decode(part);
+    return part.length;
+  }
+}
+
+Deno.test("Notices writes lines as they are where no status is shown", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+
+  notices.line("one");
+  notices.line("two");
+
+  assertEquals(sink.text, "one\ntwo\n");
+});
+
+Deno.test("Notices redraws the status block in place, below lines that stay", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+
+  notices.status(["a", "b"]);
+  notices.line("stays");
+  notices.status(["c"]);
+
+  assertEquals(
+    sink.text,
+    "\x1b[?25la\nb" + "\r\x1b[1A\x1b[Jstays\na\nb" + "\r\x1b[1A\x1b[Jc",
+  );
+});
+
+Deno.test("Notices erases the block and shows the cursor again when disposed of", () => {
+  const sink = new Recorder();
+  {
+    using notices = new Notices(sink);
+    notices.status(["a"]);
+  }
+
+  assertEquals(sink.text, "\x1b[?25la" + "\r\x1b[J\x1b[?25h");
+});
+
+Deno.test("Notices ignores a standard error that nobody reads", () => {
+  let calls = 0;
+  using notices = new Notices({
+    writeSync: () => {
+      calls++;
+      throw new Deno.errors.BrokenPipe();
+    },
+  });
+
+  notices.line("lost");
+
+  assertEquals(calls, 1);
+});

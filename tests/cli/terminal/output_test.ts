@@ -1,0 +1,50 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Output, OutputClosedError, type Sink } from "../../../cli/terminal/output.ts";
+import { OciError } from "../../../spec/mod.ts";
+
+/** A sink that takes a few bytes at a time, and what it has got. */
+function collector(): Sink & { text(): string } {
+  const bytes: number[] = [];
+  return {
+    write: (chunk) => {
+      const part = chunk.subarray(0, 3);
+      bytes.push(...part);
+      return Promise.resolve(part.length);
+    },
+    text: () => new TextDecoder().decode(new Uint8Array(bytes)),
+  };
+}
+
+Deno.test("Output.json() writes a document that cannot steer a terminal", async () => {
+  const value = { name: "\x1b[31m\x7f\x9b2J\u202e\u2028\u{e0041} ä 你" };
+  const sink = collector();
+
+  await new Output(sink).json(value);
+
+  // deno-lint-ignore no-control-regex
+  assertEquals(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\u{e0041}]/u.test(sink.text()), false);
+  assertEquals(sink.text().includes("ä 你"), true);
+  assertEquals(JSON.parse(sink.text()), value);
+});
+
+Deno.test("Output tells a reader that has gone from a disk that is full", async () => {
+  const failing = (error: Error) => new Output({ write: () => Promise.reject(error) });
+
+  await assertRejects(() => failing(new Deno.errors.BrokenPipe()).text("x"), OutputClosedError);
+  await assertRejects(
+    () => failing(new Error("No space left on device")).text("x"),
+    OciError,
+    "Cannot write to standard output: No space left on device; send it elsewhere",
+  );
+});
+
+Deno.test("Output.json() says that a document is nested too deeply", async () => {
+  const depth = 100_000;
+  const value = JSON.parse("[".repeat(depth) + "]".repeat(depth));
+
+  await assertRejects(
+    () => new Output(collector()).json(value),
+    OciError,
+    "nested so deeply; see the documents as served with --raw and --config",
+  );
+});

@@ -1,0 +1,229 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Notices } from "../../../cli/terminal/notices.ts";
+import { openProgress, progressStyle } from "../../../cli/terminal/progress.ts";
+import { activeLine, finishedLine, totalLine } from "../../../cli/terminal/_progress_lines.ts";
+import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
+import type { ImageProgress } from "../../../registry/mod.ts";
+
+const DIGEST = `sha256:0123456789abcdef${"0".repeat(48)}` as const;
+const OTHER = `sha256:${"f".repeat(64)}` as const;
+
+function event(changes: Partial<ImageProgress> = {}): ImageProgress {
+  return {
+    t: 0,
+    ref: "localhost/a:1",
+    digest: DIGEST,
+    phase: "fetch",
+    bytes: 0,
+    total: 1000,
+    resumed: 0,
+    retries: 0,
+    cached: false,
+    ...changes,
+  };
+}
+
+/** Keeps what is written, and says when something was. */
+class Recorder {
+  text = "";
+  #written = Promise.withResolvers<void>();
+
+  writeSync(bytes: Uint8Array): number {
+    this.text += new TextDecoder().decode(bytes);
+    this.#written.resolve();
+    return bytes.length;
+  }
+
+  async next(): Promise<void> {
+    await this.#written.promise;
+    this.#written = Promise.withResolvers();
+  }
+}
+
+Deno.test.each(
+  [
+    { wish: "auto", terminal: true, term: "xterm", style: "terminal" },
+    { wish: "auto", terminal: true, term: undefined, style: "terminal" },
+    { wish: "auto", terminal: true, term: "dumb", style: "plain" },
+    { wish: "auto", terminal: false, term: "xterm", style: "plain" },
+    { wish: "plain", terminal: true, term: "xterm", style: "plain" },
+    { wish: "json", terminal: true, term: "xterm", style: "json" },
+    { wish: "none", terminal: true, term: "xterm", style: "none" },
+  ] as const,
+)(
+  "progressStyle() makes $wish $style where terminal is $terminal and TERM is $term",
+  ({ wish, terminal, term, style }) => {
+    assertEquals(progressStyle(wish, terminal, term), style);
+  },
+);
+
+/** An event about the image as a whole. */
+function sum(changes: Partial<ImageProgress> = {}): ImageProgress {
+  const { digest: _, ...rest } = event(changes);
+  return rest;
+}
+
+Deno.test("ProgressTally adds up images, and counts blobs once", () => {
+  const tally = new ProgressTally();
+
+  tally.add(sum({ bytes: 500, total: 1300 }));
+  tally.add(sum({ ref: "localhost/b:1", phase: "done", bytes: 40, total: 40 }));
+  tally.add(event({ bytes: 500 }));
+  const first = tally.add(event({ digest: OTHER, phase: "done", bytes: 300, cached: true }));
+  const again = tally.add(event({ digest: OTHER, phase: "done", bytes: 300 }));
+
+  const { bytes, total, done, complete } = tally.totals();
+  assertEquals({ bytes, total, done, complete, first, again }, {
+    bytes: 540,
+    total: 1340,
+    done: 1,
+    complete: false,
+    first: true,
+    again: false,
+  });
+  assertEquals(tally.active().map(({ digest }) => digest), [DIGEST]);
+});
+
+Deno.test("ProgressTally knows rate and time left by what comes over the network", () => {
+  const tally = new ProgressTally();
+
+  tally.add(event({ t: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
+  tally.add(event({ t: 1000, bytes: 400, resumed: 400, total: 2000 }));
+  tally.add(event({ t: 3000, bytes: 1400, resumed: 400, total: 2000 }));
+  tally.add(sum({ t: 3000, bytes: 1700, resumed: 400, total: 2300 }));
+
+  const { rate, leftMs } = tally.totals();
+  assertEquals(Math.round(rate), 333);
+  assertEquals(Math.round(leftMs ?? 0), 1800);
+});
+
+Deno.test("finishedLine() says what came of a blob", () => {
+  const fetched = event({ phase: "done", resumed: 400, retries: 2 });
+  const cached = event({ phase: "done", cached: true });
+
+  assertEquals(
+    [finishedLine(fetched), finishedLine(cached)],
+    [
+      "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB (400 B of it by an earlier run, 2 retries)",
+      "localhost/a:1: sha256:0123456789ab was there, 1.0 kB",
+    ],
+  );
+});
+
+Deno.test("totalLine() says how far, how fast and how long", () => {
+  const line = totalLine({
+    bytes: 34_000_000,
+    total: 100_000_000,
+    done: 2,
+    complete: false,
+    rate: 12_000_000,
+    leftMs: 5500,
+  });
+
+  assertEquals(line, "34 MB of 100 MB (34 %), 2 blobs done, 12 MB/s, 6 s left");
+});
+
+Deno.test("activeLine() fits terminals of every width", () => {
+  for (let width = 0; width <= 200; width++) {
+    const line = activeLine(event({ bytes: 999, total: 123_456_789, retries: 3 }), width);
+    assert(line.length <= width, `${line.length} > ${width}: ${line}`);
+  }
+});
+
+Deno.test("activeLine() draws a bar where there is room", () => {
+  const line = activeLine(event({ bytes: 500 }), 80);
+
+  assertMatch(line, /^sha256:0123456789ab fetching +\[=+ +\] +50 % +500 B of 1\.0 kB$/);
+});
+
+Deno.test("openProgress() writes an object a line as JSON, with every member", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("json", notices, 10_000);
+
+  progress.report(event({ bytes: 5 }));
+  progress.report(sum({ phase: "resolve" }));
+
+  const base = { t: 0, ref: "localhost/a:1", total: 1000, resumed: 0, retries: 0 };
+  assertEquals(sink.text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
+    { ...base, digest: DIGEST, phase: "fetch", bytes: 5 },
+    { ...base, digest: null, phase: "resolve", bytes: 0 },
+  ]);
+});
+
+Deno.test("openProgress() writes a line per finished blob and the total where plain", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  {
+    using progress = openProgress("plain", notices, 10_000);
+    progress.report(event({ bytes: 500 }));
+    progress.report(event({ phase: "done", bytes: 1000 }));
+    progress.report(sum({ phase: "done", bytes: 1000 }));
+  }
+
+  assertEquals(sink.text.trimEnd().split("\n"), [
+    "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB",
+    "1.0 kB of 1.0 kB (100 %), 1 blob done",
+  ]);
+});
+
+Deno.test("openProgress() does not sum up what never came", () => {
+  const recorder = new Recorder();
+  {
+    using progress = openProgress("plain", new Notices(recorder), 10_000);
+    progress.report(sum({ bytes: 0 }));
+  }
+
+  assertEquals(recorder.text, "");
+});
+
+Deno.test("openProgress() sums up from time to time where plain", async () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("plain", notices, 1);
+
+  progress.report(sum({ bytes: 500 }));
+  await sink.next();
+
+  assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 blobs done\n/);
+});
+
+Deno.test("openProgress() does not sum up before an interval longer than any timer", async () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("plain", notices, 3e9);
+
+  progress.report(sum({ bytes: 500 }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+
+  assertEquals(sink.text, "");
+});
+
+Deno.test("openProgress() draws active blobs and the total on a terminal, and tidies up", async () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  {
+    using progress = openProgress("terminal", notices, 10_000, () => ({ columns: 80, rows: 24 }));
+    progress.report(event({ bytes: 500 }));
+    progress.report(event({ digest: OTHER, bytes: 100 }));
+    await sink.next();
+  }
+
+  const [drawn = "", tidied = ""] = sink.text.split("\r");
+  assertEquals(drawn.split("\n").length, 3);
+  assert(drawn.startsWith("\x1b[?25l"), "the cursor is hidden");
+  assert(tidied.includes("\x1b[J\x1b[?25h"), "the block is erased and the cursor shown");
+});
+
+Deno.test("openProgress() keeps to the height of a terminal", async () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink);
+  using progress = openProgress("terminal", notices, 10_000, () => ({ columns: 40, rows: 6 }));
+
+  for (let i = 0; i < 9; i++) progress.report(event({ digest: `sha256:${i}${"0".repeat(63)}` }));
+  await sink.next();
+
+  const lines = sink.text.split("\n");
+  assertEquals(lines.length, 5);
+  assertEquals(lines[3], "and 6 more");
+});

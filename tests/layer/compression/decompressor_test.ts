@@ -1,0 +1,346 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { constants, crc32, gzipSync, zstdCompressSync } from "node:zlib";
+import { LayerDecompressor } from "../../../layer/compression/_layer_decompressor.ts";
+import {
+  DecompressError,
+  type DecompressOptions,
+  detectCompression,
+  openDecompressor,
+} from "../../../layer/mod.ts";
+import { LimitError, OCI_LAYER } from "../../../spec/mod.ts";
+
+/** Text and noise: it compresses, and not to nothing. */
+const CONTENT = new Uint8Array(300_000).map((_, index) => (index * index) >> (index % 13));
+const GZIP = new Uint8Array(gzipSync(CONTENT));
+const ZSTD = zstd(CONTENT);
+const SKIPPABLE = new Uint8Array([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+const ZEROS = new Uint8Array(1024);
+
+function zstd(content: Uint8Array): Uint8Array<ArrayBuffer> {
+  const params = { [constants.ZSTD_c_checksumFlag]: 1 };
+  return new Uint8Array(zstdCompressSync(content, { params }));
+}
+
+function join(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+interface Run extends DecompressOptions {
+  readonly chunkSize?: number;
+  readonly isSync?: boolean;
+}
+
+async function decompress(bytes: Uint8Array, run: Run = {}): Promise<Uint8Array> {
+  const { chunkSize = 65_536, isSync = true, ...options } = run;
+  const outputs: Uint8Array[] = [];
+  using decompressor = new LayerDecompressor(options, isSync);
+  for (let at = 0; at < bytes.length; at += chunkSize) {
+    const emit = (output: Uint8Array) => void outputs.push(output.slice());
+    // The chunk is overwritten afterwards, as a reader's buffer would be.
+    const chunk = bytes.slice(at, at + chunkSize);
+    await decompressor.push(chunk, emit);
+    chunk.fill(0xee);
+  }
+  await decompressor.finish();
+  assertEquals(decompressor.bytesIn, bytes.length);
+  return join(...outputs);
+}
+
+const GOOD = [
+  { what: "one gzip member", bytes: GZIP, content: CONTENT },
+  { what: "many gzip members", bytes: join(GZIP, GZIP, GZIP), content: twice(3) },
+  { what: "an empty gzip member", bytes: join(gzipOf(""), GZIP), content: CONTENT },
+  { what: "zeros after gzip", bytes: join(GZIP, ZEROS), content: CONTENT },
+  { what: "zeros between gzip members", bytes: join(GZIP, ZEROS, GZIP), content: twice(2) },
+  { what: "a gzip header with every field", bytes: gzipWithFields(), content: CONTENT },
+  { what: "one zstd frame", bytes: ZSTD, content: CONTENT },
+  { what: "many zstd frames", bytes: join(ZSTD, ZSTD, ZSTD), content: twice(3) },
+  { what: "an empty zstd frame", bytes: join(zstd(new Uint8Array()), ZSTD), content: CONTENT },
+  {
+    what: "skippable zstd frames",
+    bytes: join(SKIPPABLE, ZSTD, SKIPPABLE, ZSTD, SKIPPABLE),
+    content: twice(2),
+  },
+  { what: "a skippable zstd frame alone", bytes: SKIPPABLE, content: new Uint8Array() },
+  {
+    what: "zstd's raw and repeated blocks",
+    bytes: zstdOfBlocks(),
+    content: text("abc".padEnd(9, "z")),
+  },
+  { what: "a tar archive", bytes: ZEROS, content: ZEROS },
+  { what: "nothing", bytes: new Uint8Array(), content: new Uint8Array() },
+];
+
+function text(value: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(value);
+}
+
+function gzipOf(value: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(gzipSync(value));
+}
+
+function twice(times: number): Uint8Array {
+  return join(...Array.from({ length: times }, () => CONTENT));
+}
+
+/** FHCRC, FEXTRA, FNAME and FCOMMENT. */
+function gzipWithFields(checksum?: number): Uint8Array {
+  const start = new Uint8Array([0x1f, 0x8b, 8, 0x1e, 1, 2, 3, 4, 0, 3, 2, 0, 9, 9]);
+  const header = join(start, text("name\0comment\0"));
+  const sum = checksum ?? crc32(header);
+  return join(header, Uint8Array.of(sum & 0xff, (sum >> 8) & 0xff), GZIP.subarray(10));
+}
+
+/** A frame with a window byte, a raw block of "abc" and a block that repeats "z" six times. */
+function zstdOfBlocks(): Uint8Array {
+  const header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00];
+  return new Uint8Array([...header, 3 << 3, 0, 0, 97, 98, 99, (6 << 3) | 2 | 1, 0, 0, 122]);
+}
+
+for (const { what, bytes, content } of GOOD) {
+  for (const isSync of [true, false]) {
+    Deno.test(`LayerDecompressor reads ${what}, ${isSync ? "at once" : "later"}`, async () => {
+      assertEquals(await decompress(bytes, { isSync }), content);
+    });
+  }
+}
+
+for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
+  for (const isSync of [true, false]) {
+    const when = isSync ? "at once" : "later";
+    Deno.test(`LayerDecompressor gives away the memory of ${name}, ${when}`, async () => {
+      const spare: ArrayBuffer[] = [];
+      let made = 0;
+      const memory = () => {
+        const buffer = spare.pop();
+        if (buffer === undefined) made++;
+        return new Uint8Array(buffer ?? new ArrayBuffer(65_536));
+      };
+      using decompressor = new LayerDecompressor({ memory }, isSync);
+      const parts: Uint8Array[] = [];
+      for await (const output of decompressor.outputs(bytes)) {
+        const { buffer, byteOffset, length } = structuredClone(output, {
+          transfer: [output.buffer as ArrayBuffer],
+        });
+        parts.push(new Uint8Array(buffer, byteOffset, length).slice());
+        spare.push(buffer as ArrayBuffer);
+      }
+      await decompressor.finish();
+
+      assertEquals(join(...parts), CONTENT);
+      assertEquals(made, isSync ? 1 : 0);
+    });
+  }
+}
+
+Deno.test("LayerDecompressor gives the same bytes however they are split", async () => {
+  const content = text("hello hello hello, world");
+  const members = join(new Uint8Array(gzipSync(content)), new Uint8Array(3), gzipOf("second"));
+  const frames = join(SKIPPABLE, zstd(content), SKIPPABLE, zstd(text("second")));
+  const expected = join(content, text("second"));
+
+  for (const bytes of [members, frames]) {
+    for (let chunkSize = 1; chunkSize <= bytes.length; chunkSize++) {
+      assertEquals(await decompress(bytes, { chunkSize }), expected, `chunks of ${chunkSize}`);
+    }
+  }
+  assertEquals(await decompress(members, { chunkSize: 1, isSync: false }), expected);
+  assertEquals(await decompress(frames, { chunkSize: 1, isSync: false }), expected);
+});
+
+for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", bytes: ZSTD }]) {
+  for (const isSync of [true, false]) {
+    const when = isSync ? "at once" : "later";
+    Deno.test(`LayerDecompressor refuses ${what} that is cut anywhere, ${when}`, async () => {
+      const { length } = bytes;
+      const cuts = [1, 2, 3, 4, 5, 9, length - 9, length - 8, length - 4, length - 1];
+      for (let part = 1; part < 16; part++) cuts.push(Math.floor(length * part / 16));
+
+      for (const cut of cuts) {
+        await assertRejects(
+          () => decompress(bytes.subarray(0, cut), { isSync }),
+          DecompressError,
+          "cut short",
+          `after ${cut} of ${length} bytes`,
+        );
+      }
+    });
+  }
+}
+
+const BAD = [
+  { what: "garbage after gzip", bytes: join(GZIP, text("garbage")), state: "" },
+  { what: "garbage after padded gzip", bytes: join(GZIP, ZEROS, text("?")), state: "not gzip" },
+  { what: "one byte after gzip", bytes: join(GZIP, new Uint8Array([0x1f])), state: "cut short" },
+  { what: "garbage after zstd", bytes: join(ZSTD, text("garbage")), state: "not zstd" },
+  { what: "zeros after zstd", bytes: join(ZSTD, ZEROS), state: "not zstd" },
+  { what: "a wrong gzip checksum", bytes: flip(GZIP, -6), state: "data check" },
+  { what: "a wrong gzip header checksum", bytes: gzipWithFields(0), state: "header crc" },
+  { what: "a wrong gzip size", bytes: flip(GZIP, -2), state: "length check" },
+  { what: "damaged gzip data", bytes: flip(GZIP, 1000), state: "damaged" },
+  { what: "an unknown gzip method", bytes: flip(GZIP, 2), state: "method" },
+  { what: "a reserved gzip flag", bytes: flip(GZIP, 3, 0x80), state: "flags" },
+  { what: "a wrong zstd checksum", bytes: flip(ZSTD, -1), state: "checksum" },
+  { what: "a reserved zstd bit", bytes: flip(ZSTD, 4, 0x08), state: "reserved bit" },
+  { what: "a zstd dictionary", bytes: zstdFrame(1, 0x50, 7), state: "dictionary" },
+  { what: "a reserved zstd block", bytes: zstdFrame(0, 0x50, 7, 0, 0), state: "reserved type" },
+  {
+    what: "a zstd block that is too large",
+    bytes: zstdFrame(0, 0x50, 0xf8, 0xff, 0xff),
+    state: "larger than",
+  },
+  { what: "bzip2", bytes: join(text("BZh91AY"), ZEROS), state: "it is bzip2" },
+  { what: "xz", bytes: join(new Uint8Array([0xfd]), text("7zXZ\0"), ZEROS), state: "it is xz" },
+  { what: "noise", bytes: new Uint8Array(2000).fill(0x41), state: "begins with 4141414141414141" },
+  { what: "a few bytes", bytes: text("hello"), state: "cut short" },
+];
+
+function flip(bytes: Uint8Array, at: number, mask = 0x01): Uint8Array {
+  const index = at < 0 ? bytes.length + at : at;
+  return bytes.with(index, (bytes.at(at) ?? 0) ^ mask);
+}
+
+function zstdFrame(...rest: number[]): Uint8Array {
+  return new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, ...rest]);
+}
+
+for (const { what, bytes, state } of BAD) {
+  for (const isSync of [true, false]) {
+    Deno.test(`LayerDecompressor refuses ${what}, ${isSync ? "at once" : "later"}`, async () => {
+      await assertRejects(() => decompress(bytes, { isSync }), DecompressError, state);
+    });
+  }
+}
+
+Deno.test("LayerDecompressor survives any damaged byte", async () => {
+  const content = text("hello hello hello, world");
+  for (const bytes of [new Uint8Array(gzipSync(content)), zstd(content)]) {
+    for (let at = 0; at < bytes.length; at++) {
+      for (const mask of [0x01, 0x10, 0x80, 0xff]) {
+        const result = await decompress(flip(bytes, at, mask)).catch((error) => error);
+
+        // Some bytes, such as the time in gzip's header, mean nothing.
+        if (result instanceof Uint8Array) assertEquals(result, content);
+        else assert(result instanceof DecompressError || result instanceof LimitError, `${result}`);
+      }
+    }
+  }
+});
+
+Deno.test("openDecompressor() works at once on this runtime", () => {
+  using decompressor = openDecompressor();
+
+  const pending = decompressor.push(GZIP, () => {});
+
+  assertEquals(pending, undefined);
+  assertEquals(decompressor.finish(), undefined);
+  assertEquals(decompressor.bytesOut, CONTENT.length);
+});
+
+Deno.test("openDecompressor() throws on what its sink throws", () => {
+  using decompressor = openDecompressor();
+  const reason = new Error("disk full");
+
+  const error = assertThrows(() =>
+    decompressor.push(GZIP, () => {
+      throw reason;
+    })
+  );
+
+  assertEquals(error, reason);
+});
+
+Deno.test("openDecompressor() takes bytes for what they are and says so", async () => {
+  const warnings: string[] = [];
+  const onWarning = (message: string) => void warnings.push(message);
+
+  const content = await decompress(ZSTD, { mediaType: `${OCI_LAYER}+gzip`, onWarning });
+  await decompress(ZSTD, { mediaType: `${OCI_LAYER}+zstd`, onWarning });
+  await decompress(ZSTD, { mediaType: "application/octet-stream", onWarning });
+
+  assertEquals(content, CONTENT);
+  assertEquals(warnings, [
+    'The layer\'s media type is "application/vnd.oci.image.layer.v1.tar+gzip" but its ' +
+    'compression is "zstd": it is read as what it is',
+  ]);
+});
+
+Deno.test("openDecompressor() refuses no bytes where the media type says gzip", async () => {
+  const mediaType = `${OCI_LAYER}+gzip`;
+
+  await assertRejects(() => decompress(new Uint8Array(), { mediaType }), DecompressError, "short");
+});
+
+Deno.test("openDecompressor() stops at maxBytes", async () => {
+  const maxBytes = CONTENT.length;
+
+  assertEquals(await decompress(GZIP, { maxBytes }), CONTENT);
+  const error = await assertRejects(
+    () => decompress(GZIP, { maxBytes: maxBytes - 1 }),
+    LimitError,
+    '"maxBytes"',
+  );
+  assertEquals(error.max, maxBytes - 1);
+  assertEquals(await decompress(GZIP, { maxBytes: 0 }), CONTENT);
+});
+
+Deno.test("openDecompressor() stops at maxRatio, beyond 64 MiB", () => {
+  // A block repeats a byte 131,072 times in four bytes.
+  const blocks = new Uint8Array(4 * 1024);
+  for (let at = 0; at < blocks.length; at += 4) blocks.set([0x02, 0x00, 0x10, 0], at);
+  const bomb = join(zstdFrame(0, 0x50), blocks);
+  using decompressor = openDecompressor();
+  let size = 0;
+
+  const error = assertThrows(
+    () => decompressor.push(bomb, (bytes) => void (size += bytes.length)),
+    LimitError,
+    '"maxRatio"',
+  );
+
+  assertEquals(error.max, 1000);
+  assertEquals(size, 64 * 1024 * 1024);
+  using generous = openDecompressor({ maxRatio: 40_000 });
+  generous.push(bomb, () => {});
+  assertEquals(generous.bytesOut, 128 * 1024 * 1024);
+});
+
+for (
+  const { what, header, window } of [
+    { what: "window", header: [0x00, 0x88], window: 2 ** 27 },
+    { what: "segment", header: [0xa0, 0, 0, 0, 8], window: 2 ** 27 },
+  ]
+) {
+  Deno.test(`openDecompressor() stops at maxWindow, by the ${what}`, async () => {
+    const bytes = join(zstdFrame(...header), new Uint8Array([0x01, 0, 0]));
+
+    await assertRejects(() => decompress(bytes, { maxWindow: window - 1 }), LimitError, "window");
+    assertEquals(await decompress(bytes), new Uint8Array());
+  });
+}
+
+Deno.test("openDecompressor() refuses limits that are no numbers", () => {
+  assertThrows(() => openDecompressor({ maxBytes: -1 }), RangeError, "'maxBytes'");
+  assertThrows(() => openDecompressor({ maxRatio: NaN }), RangeError, "'maxRatio'");
+});
+
+for (
+  const { what, head, compression } of [
+    { what: "gzip", head: GZIP.subarray(0, 2), compression: "gzip" },
+    { what: "zstd", head: ZSTD.subarray(0, 4), compression: "zstd" },
+    { what: "a skippable frame", head: SKIPPABLE, compression: "zstd" },
+    { what: "zero blocks", head: ZEROS, compression: "none" },
+    { what: "too little", head: ZEROS.subarray(0, 511), compression: undefined },
+    { what: "noise", head: new Uint8Array(512).fill(9), compression: undefined },
+  ]
+) {
+  Deno.test(`detectCompression() takes ${what} for ${compression}`, () => {
+    assertEquals(detectCompression(head), compression);
+  });
+}

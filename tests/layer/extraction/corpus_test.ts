@@ -1,0 +1,51 @@
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import type { TreeBackend } from "../../../layer/mod.ts";
+import { ExtractError } from "../../../layer/mod.ts";
+import { isCi } from "../../_support/peers.ts";
+import { LimitError } from "../../../spec/mod.ts";
+import { CORPUS, type LayerCase } from "../_corpus/mod.ts";
+import { runCase } from "../_corpus/run.ts";
+
+const ALL = Object.values(CORPUS).flat();
+const isRoot = Deno.uid() === 0;
+
+function expected(test: LayerCase, backend: TreeBackend) {
+  const { tree, skipped, pure } = test;
+  if (backend === "native" || pure === undefined) return { tree, skipped: skipped ?? [] };
+  return { tree: pure.tree, skipped: pure.skipped ?? skipped ?? [] };
+}
+
+for (const backend of ["native", "pure"] as const) {
+  for (const test of ALL.filter(({ only = backend }) => only === backend)) {
+    Deno.test({
+      name: `${backend} backend: ${test.name}`,
+      // Owners, devices and trusted attributes need it; what others get is tested apart.
+      ignore: !isRoot && !isCi(),
+      fn: async () => {
+        const { tree, error, report, outside } = await runCase(test, { backend });
+
+        assertEquals(outside[1], outside[0], "SOMETHING OUTSIDE THE ROOT WAS CHANGED");
+        if (test.error !== undefined) {
+          assertInstanceOf(error, Error);
+          assert(error instanceof ExtractError || error instanceof LimitError, String(error));
+          assertEquals(error.name, test.error, String(error));
+          assertStringIncludes(error.message, test.message ?? "");
+          return;
+        }
+        if (error !== undefined) throw error;
+        const wanted = expected(test, backend);
+        if (wanted.tree !== undefined) assertEquals(tree, wanted.tree);
+        if (wanted.tree !== undefined) {
+          assertEquals(report?.skipped.map(({ path }) => path), wanted.skipped);
+        }
+      },
+    });
+  }
+}
+
+Deno.test("the corpus has at least 150 cases, each with a name of its own", () => {
+  const names = new Set(ALL.map(({ name }) => name));
+
+  assert(ALL.length >= 150, `there are ${ALL.length}`);
+  assertEquals(names.size, ALL.length);
+});

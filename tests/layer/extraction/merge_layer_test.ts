@@ -1,0 +1,174 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import {
+  applyLayers,
+  mergeLayer,
+  openFileTree,
+  stageLayer,
+  type StageLayerOptions,
+  type TreeBackend,
+} from "../../../layer/mod.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
+import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
+import { CORPUS } from "../_corpus/mod.ts";
+import { layersOf } from "../_corpus/run.ts";
+
+/** What came of an extraction: a tree, or the name of an error. */
+interface Outcome {
+  readonly tree?: Readonly<Record<string, string>>;
+  readonly error?: string;
+  /** How many of the layers could be merged. */
+  readonly merged: number;
+}
+
+async function outcomeOf(
+  root: string,
+  extract: () => Promise<number>,
+): Promise<Outcome> {
+  try {
+    const merged = await extract();
+    return { tree: describeTree(readTree(root)), merged };
+  } catch (error) {
+    return { error: (error as Error).name, merged: 0 };
+  }
+}
+
+/** Layer over layer. */
+async function stacked(
+  archives: readonly Uint8Array[],
+  options: StageLayerOptions,
+): Promise<Outcome> {
+  await using temp = await makeTempDir({ large: true });
+  const root = temp.join("root");
+  return await outcomeOf(root, async () => {
+    await applyLayers(fromLayers(archives), root, options);
+    return 0;
+  });
+}
+
+/** Every layer by itself, then merged; over the others where that cannot be. */
+async function merged(
+  archives: readonly Uint8Array[],
+  options: StageLayerOptions,
+): Promise<Outcome> {
+  await using temp = await makeTempDir({ large: true });
+  const root = temp.join("0");
+  return await outcomeOf(root, async () => {
+    let count = 0;
+    const layers = fromLayers(archives);
+    const staged = await Promise.all(
+      layers.slice(1).map(async (layer, i) => {
+        return await stageLayer(await layer.compressed(), temp.join(`${i + 1}`), options);
+      }),
+    );
+    await applyLayers(layers.slice(0, 1), root, options);
+    for (const [i, layer] of staged.entries()) {
+      using tree = openFileTree(temp.path, options);
+      if (layer !== undefined && mergeLayer(tree, `${i + 1}`, "0", layer)) count++;
+      else await applyLayers(layers.slice(i + 1, i + 2), root, options);
+    }
+    return count;
+  });
+}
+
+const BACKENDS: readonly TreeBackend[] = ["native", "pure"];
+const CASES = Object.values(CORPUS).flat().filter(({ options = {}, only }) => {
+  return only === undefined && !options.keepDirlinks && !options.whiteouts && !options.handler;
+});
+
+for (const backend of BACKENDS) {
+  for (const test of CASES) {
+    Deno.test({
+      name: `mergeLayer() with the ${backend} backend equals layer over layer: ${test.name}`,
+      ignore: Deno.uid() !== 0,
+      fn: async () => {
+        await using outside = await makeTempDir();
+        const archives = layersOf(test, outside.path);
+        const { ownership, xattrs } = test.options ?? {};
+        const options = { backend, ...(ownership && { ownership }), ...(xattrs && { xattrs }) };
+
+        const { tree, error } = await merged(archives, options);
+
+        const expected = await stacked(archives, options);
+        assertEquals({ tree, error }, { tree: expected.tree, error: expected.error });
+      },
+    });
+  }
+}
+
+const NAMES = fc.constantFrom("a", "b", "c", "a/b", "a/c", "b/a", "b/c", "a/b/c", "a/b/a", "b/a/b");
+const TARGETS = fc.constantFrom("a", "/b", "../c", "a/b", "/a/b", ".", "b/../a");
+const METADATA = fc.record({
+  mode: fc.constantFrom(0o755, 0o700, 0o1777),
+  mtime: fc.constantFrom(0, 1, 1_600_000_000),
+  uid: fc.constantFrom(0, 3),
+});
+
+/** Entries that get in each other's way as often as can be. */
+const ENTRY = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(NAMES, METADATA).map(([name, meta]) => dir(name, meta)) },
+  { weight: 5, arbitrary: fc.tuple(NAMES, fc.string()).map(([name, text]) => file(name, text)) },
+  { weight: 2, arbitrary: fc.tuple(NAMES, TARGETS).map(([name, to]) => symlink(name, to)) },
+  { weight: 1, arbitrary: fc.tuple(NAMES, NAMES).map(([name, to]) => hardlink(name, to)) },
+  { weight: 2, arbitrary: NAMES.map((name) => whiteout(name)) },
+  { weight: 1, arbitrary: fc.oneof(NAMES, fc.constant("")).map((name) => opaque(name)) },
+);
+const LAYER = fc.array(ENTRY, { maxLength: 8 });
+
+for (const backend of BACKENDS) {
+  Deno.test({
+    name: `mergeLayer() with the ${backend} backend equals layer over layer for any layers`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      let count = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(LAYER, { minLength: 2, maxLength: 4 }), async (layers) => {
+          const archives = layers.map((entries) => tar(...entries));
+
+          const { tree, error, merged: mergedCount } = await merged(archives, { backend });
+
+          const expected = await stacked(archives, { backend });
+          assertEquals({ tree, error }, { tree: expected.tree, error: expected.error });
+          count += mergedCount;
+        }),
+        { numRuns: 300 },
+      );
+      // Else nothing was shown of merging.
+      assertEquals(count > 100, true, `only ${count} layers were merged`);
+    },
+  });
+}
+
+Deno.test({
+  name: "mergeLayer() equals layer over layer where an entry describes a directory through a link",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const archives = [
+      tar(file("b/a/b", "")),
+      tar(symlink("a", "."), symlink("b/c", "a"), dir("a/b", { mtime: 1 })),
+    ];
+
+    const { tree } = await merged(archives, {});
+
+    assertEquals(tree, (await stacked(archives, {})).tree);
+    assertEquals(tree?.["b"], "dir @1");
+  },
+});
+
+Deno.test({
+  name:
+    "mergeLayer() equals layer over layer where a whiteout stands below a link that is replaced",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const archives = [
+      tar(file("b/c", "")),
+      tar(symlink("a", "b"), whiteout("a/c"), dir("a")),
+    ];
+
+    const { tree } = await merged(archives, {});
+
+    assertEquals(tree, (await stacked(archives, {})).tree);
+  },
+});

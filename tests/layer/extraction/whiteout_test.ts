@@ -1,0 +1,39 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseWhiteout, removingWhiteouts } from "../../../layer/mod.ts";
+
+const TABLE = [
+  { path: "etc/motd", kind: "none" },
+  { path: ".whatever", kind: "none" },
+  { path: "a.wh.b", kind: "none" },
+  { path: ".wh.a", kind: "whiteout" },
+  { path: "d/.wh..hidden", kind: "whiteout" },
+  { path: "d/.wh.a.wh.b", kind: "whiteout" },
+  { path: ".wh..wh..opq", kind: "opaque" },
+  { path: "d/.wh..wh..opq", kind: "opaque" },
+  { path: ".wh..wh.plnk", kind: "ignored" },
+  { path: ".wh..wh.", kind: "ignored" },
+  { path: ".wh..wh.plnk/1.2", kind: "ignored" },
+  { path: "d/.wh..wh.orph/x/y", kind: "ignored" },
+  { path: ".wh.", kind: "malformed" },
+  { path: ".wh..", kind: "malformed" },
+  { path: "d/.wh...", kind: "malformed" },
+  { path: ".wh.a/b", kind: "malformed" },
+] as const;
+
+for (const { path, kind } of TABLE) {
+  Deno.test(`parseWhiteout() takes "${path}" for ${kind}`, () => {
+    assertEquals(parseWhiteout(path).kind, kind);
+  });
+}
+
+Deno.test("parseWhiteout() splits the directory from the name", () => {
+  assertEquals(parseWhiteout("a/b/.wh.c"), { kind: "whiteout", directory: "a/b", name: "c" });
+  assertEquals(parseWhiteout(".wh.c"), { kind: "whiteout", directory: "", name: "c" });
+  assertEquals(parseWhiteout("a/.wh..wh..opq"), { kind: "opaque", directory: "a" });
+});
+
+Deno.test("removingWhiteouts() is never asked to hide a directory as a whole", () => {
+  const handler = removingWhiteouts();
+
+  assertThrows(() => handler.hideAll(undefined as never, "d"), TypeError);
+});

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { type TarHeader, type TarLimits, TarParser } from "../../../layer/mod.ts";
+
+/** An entry as the parser told it. */
+export interface ReadEntry {
+  readonly header: TarHeader;
+  /** The file with zeros in its holes; absent where it is larger than was asked for. */
+  readonly content?: Uint8Array<ArrayBuffer>;
+  /** Of all bytes and where they belong, however they were split. */
+  readonly digest: string;
+}
+
+/** How {@linkcode readTar} reads. */
+export interface ReadTarOptions extends TarLimits {
+  /** The sizes of the chunks, again and again. */
+  readonly chunkSizes?: readonly number[];
+  /** Larger files are not collected. */
+  readonly maxContent?: number;
+}
+
+/** Reads an archive whole, and checks that calls come in order. */
+export function readTar(archive: Uint8Array, options: ReadTarOptions = {}): ReadEntry[] {
+  const entries: ReadEntry[] = [];
+  readTarInto(entries, archive, options);
+  return entries;
+}
+
+/** Reads an archive of one entry. */
+export function readOne(archive: Uint8Array, options: ReadTarOptions = {}): ReadEntry {
+  const [first, ...others] = readTar(archive, options);
+  if (first === undefined || others.length > 0) throw new Error("there is not one entry");
+  return first;
+}
+
+/** As {@linkcode readTar}, for archives that fail: what was read stands in `entries`. */
+export function readTarInto(
+  entries: ReadEntry[],
+  archive: Uint8Array,
+  options: ReadTarOptions = {},
+): void {
+  const { chunkSizes = [65_536], maxContent = 67_108_864, ...limits } = options;
+  let open: { header: TarHeader; content: Uint8Array<ArrayBuffer> | undefined } | undefined;
+  let hash = createHash("sha256");
+  let at = 0;
+  const parser = new TarParser({
+    entry(header) {
+      if (open !== undefined) throw new Error("an entry begins within another");
+      const isSmall = header.size <= maxContent;
+      open = { header, content: isSmall ? new Uint8Array(header.size) : undefined };
+      hash = createHash("sha256");
+      at = 0;
+    },
+    data(chunk, offset) {
+      if (open === undefined || open.header.type !== "file") throw new Error("data of no file");
+      if (chunk.length === 0 || offset < at || offset + chunk.length > open.header.size) {
+        throw new Error("data out of place");
+      }
+      if (offset !== at) hash.update(`hole to ${offset}`);
+      hash.update(chunk);
+      at = offset + chunk.length;
+      open.content?.set(chunk, offset);
+    },
+    end() {
+      if (open === undefined) throw new Error("an end of nothing");
+      const { header, content } = open;
+      const digest = hash.digest("hex");
+      entries.push({ header, digest, ...(content === undefined ? {} : { content }) });
+      open = undefined;
+    },
+  }, limits);
+  let turn = 0;
+  for (let from = 0; from < archive.length;) {
+    const size = chunkSizes[turn++ % chunkSizes.length] ?? archive.length;
+    // The chunk is overwritten afterwards, as a reader's buffer would be.
+    const chunk = archive.slice(from, from + size);
+    parser.push(chunk);
+    chunk.fill(0xee);
+    from += size;
+  }
+  parser.finish();
+}

@@ -1,0 +1,143 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { MemoryTree } from "../../../layer/mod.ts";
+import { LimitError } from "../../../spec/mod.ts";
+
+/** What there is at a path, in short. */
+function brief(tree: MemoryTree, path: string): unknown {
+  const { type, nlink, size } = tree.status(path) ?? {};
+  return type === undefined ? undefined : [type, nlink, size];
+}
+
+Deno.test("MemoryTree keeps a file for as long as it has a name", () => {
+  const tree = new MemoryTree();
+  using file = tree.createFile("a");
+  file?.write(new Uint8Array(3), 0);
+  tree.makeLink("b", "a");
+  tree.makeLink("c", "b");
+
+  tree.unlink("a");
+  const two = [brief(tree, "a"), brief(tree, "b"), brief(tree, "c")];
+  tree.unlink("c");
+  tree.makeSymlink("a", "there");
+
+  assertEquals(two, [undefined, ["file", 2, 3], ["file", 2, 3]]);
+  assertEquals([brief(tree, "b"), tree.list("")], [["file", 1, 3], ["a", "b"]]);
+  assertEquals([tree.readLink("a"), tree.readLink("b")], ["there", ""]);
+});
+
+Deno.test("MemoryTree has nothing of what was removed, at a path that is used again", () => {
+  const tree = new MemoryTree();
+  tree.makeDirectory("d");
+  tree.makeNode("d/null", "character-device", 1, 3);
+  {
+    using entry = tree.open("d/null");
+    entry.setXattr("user.a", new Uint8Array([1]));
+    entry.setTimes(-5, 7);
+  }
+  tree.unlink("d/null");
+  tree.removeDirectory("d");
+
+  const made = [tree.createFile("d") !== undefined, tree.createFile("d")];
+
+  assertEquals(made, [true, undefined]);
+  const { devmajor, mtime, mtimeNs, mode } = tree.status("d") ?? {};
+  assertEquals([devmajor, mtime, mtimeNs, mode], [0, 0, 0, 0o600]);
+  assertEquals([tree.xattrsOf("d").size, tree.status("d/null")], [0, undefined]);
+});
+
+Deno.test("MemoryTree says what is in a layer in the order of its archive", () => {
+  const tree = new MemoryTree();
+  tree.makeDirectory("d");
+  for (const [layer, offset, path] of [[0, 512, "z"], [0, 1024, "d/y"], [1, 0, "x"]] as const) {
+    tree.place = { layer, offset };
+    tree.createFile(path);
+  }
+  tree.makeLink("d/a", "z");
+  tree.unlink("d/y");
+  tree.place = { layer: 1, offset: 512 };
+  tree.createFile("d/y");
+
+  assertEquals([...tree.contents()], [
+    { layer: 0, offset: 512, path: "d/a" },
+    { layer: 0, offset: 512, path: "z" },
+    { layer: 1, offset: 0, path: "x" },
+    { layer: 1, offset: 512, path: "d/y" },
+  ]);
+  assertEquals([...tree.directories()], [{ path: "d", isEmpty: false }]);
+});
+
+Deno.test("MemoryTree fails as a file system does", () => {
+  const tree = new MemoryTree();
+  tree.makeDirectory("d");
+  tree.createFile("d/f");
+
+  const errors = [
+    assertThrows(() => tree.createFile("e/f"), Deno.errors.NotFound),
+    assertThrows(() => tree.makeLink("d/f", "d/f"), Deno.errors.AlreadyExists),
+    assertThrows(() => tree.createFile("d/f/g"), Deno.errors.NotADirectory),
+    assertThrows(() => tree.removeDirectory("d"), Error, "is not empty"),
+  ];
+
+  assertEquals(errors.map((error) => "code" in error ? error.code : undefined), [
+    ...["ENOENT", "EEXIST", "ENOTDIR", "ENOTEMPTY"],
+  ]);
+});
+
+Deno.test("MemoryTree keeps owners that no system has", () => {
+  const tree = new MemoryTree();
+  {
+    using file = tree.createFile("f");
+    file?.setOwner(2 ** 40, 2 ** 32 - 1);
+  }
+
+  const { uid, gid } = tree.status("f") ?? {};
+
+  assertEquals([uid, gid], [2 ** 40, 2 ** 32 - 1]);
+});
+
+Deno.test("MemoryTree takes paths that a system would", () => {
+  const tree = new MemoryTree();
+  let path = "";
+  for (let depth = 0; depth < 2047; depth++) {
+    path += depth === 0 ? "ä" : "/a";
+    tree.makeDirectory(path);
+  }
+
+  assertEquals(tree.createFile(`${path}a`)?.[Symbol.dispose](), undefined);
+  const error = assertThrows(() => tree.createFile(`${path}/f`), Error, "its path is too long");
+
+  assertEquals("code" in error ? error.code : undefined, "ENAMETOOLONG");
+  assertEquals([...tree.directories()].at(-1), { path, isEmpty: true });
+});
+
+Deno.test("MemoryTree keeps so many attributes and no more, and forgets those that are gone", () => {
+  const tree = new MemoryTree();
+  const value = new Uint8Array(65_536);
+  const fill = (path: string) => {
+    using file = tree.createFile(path);
+    for (let i = 0; i < 2045; i++) file?.setXattr(`user.${i}`, value);
+  };
+
+  fill("a");
+  tree.unlink("a");
+  fill("a");
+  using file = tree.open("a");
+  file.removeXattr("user.0");
+  file.setXattr("user.1", new Uint8Array(1));
+
+  assertEquals(file.listXattrs().length, 2044);
+  assertEquals(file.getXattr("user.1")?.length, 1);
+  assertThrows(() => fill("b"), LimitError, "134217728 bytes of extended attributes");
+});
+
+Deno.test("MemoryTree says how a file was when it was asked", () => {
+  const tree = new MemoryTree();
+  using file = tree.createFile("f");
+
+  const before = tree.status("f");
+  file?.setMode(0o755);
+  tree.unlink("f");
+  tree.makeSymlink("g", "f");
+
+  assertEquals([before?.type, before?.mode, before?.nlink], ["file", 0o600, 1]);
+});

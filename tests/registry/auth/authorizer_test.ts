@@ -1,0 +1,40 @@
+import { assertRejects } from "@std/assert";
+import { Answer } from "../../../registry/transport/answer.ts";
+import { Authorizer } from "../../../registry/auth/authorizer.ts";
+import { Http } from "../../../registry/transport/http.ts";
+import { AuthError } from "../../../registry/mod.ts";
+import { FakeClock } from "../_client.ts";
+
+Deno.test.each<{ realm: string; says: string }>([
+  { realm: "http://auth.example/token", says: "does not use https" },
+  { realm: "https://127.0.0.1/token", says: "private network" },
+  { realm: "https://169.254.169.254/latest/meta-data", says: "private network" },
+  { realm: "https://10.0.0.1:8443/token", says: "private network" },
+  { realm: "https://[::ffff:192.168.1.1]/token", says: "private network" },
+])("Authorizer does not ask the token server $realm of a public registry", async (row) => {
+  const url = new URL("https://registry.example/v2/a/manifests/1");
+  const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
+  // It cannot be asked either: nothing is sent before the realm is judged.
+  using http = new Http({ userAgent: "test", stallTimeoutMs: 1 });
+  const authorizer = new Authorizer({
+    http,
+    clock: new FakeClock(),
+    tls: { caCerts: [] },
+    registry: "registry.example",
+    isPlain: false,
+    allowPrivate: false,
+    find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
+  });
+  const request = { repository: "a", scope: "repository:a:pull", task: "pull", attempt: 1 };
+
+  await assertRejects(
+    () =>
+      authorizer.authorize(request, () => {
+        const asked = { url, task: "pull", attempt: 1, signal: undefined, stallTimeoutMs: 1 };
+        const response = new Response(null, { status: 401, headers });
+        return Promise.resolve(new Answer(response, asked, new AbortController()));
+      }),
+    AuthError,
+    row.says,
+  );
+});

@@ -1,0 +1,291 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { CredentialFiles, loginOf } from "../../../registry/mod.ts";
+import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
+import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const U = { auth: btoa("u:p") };
+const FOUND = { username: "u", password: "p" };
+
+Deno.test.each<{ keys: string[]; repository: string; isFound: boolean }>([
+  { keys: ["ghcr.io"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["GHCR.io"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["ghcr.io/"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["https://ghcr.io"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["https://ghcr.io/v1/"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["https://ghcr.io/v2/"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["http://h:5000"], repository: "h:5000/a", isFound: true },
+  { keys: ["ghcr.io/a"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["ghcr.io/a/"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["ghcr.io/a/b"], repository: "ghcr.io/a/b", isFound: true },
+  { keys: ["ghcr.io/a/b/c"], repository: "ghcr.io/a/b", isFound: false },
+  { keys: ["ghcr.io/other"], repository: "ghcr.io/a/b", isFound: false },
+  { keys: ["ghcr.io/a"], repository: "ghcr.io/ab/c", isFound: false },
+  { keys: ["h"], repository: "h:5000/a", isFound: false },
+  { keys: ["https://index.docker.io/v1/"], repository: "docker.io/library/a", isFound: true },
+  { keys: ["index.docker.io"], repository: "docker.io/library/a", isFound: true },
+  { keys: ["docker.io"], repository: "docker.io/library/a", isFound: true },
+  { keys: ["registry-1.docker.io"], repository: "docker.io/library/a", isFound: true },
+  { keys: ["docker.io/me"], repository: "docker.io/me/a", isFound: true },
+  { keys: ["docker.io/me"], repository: "docker.io/you/a", isFound: false },
+])("CredentialFiles.find() matches $keys with $repository: $isFound", async (row) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const auths = Object.fromEntries(row.keys.map((key) => [key, U]));
+  await Deno.writeTextFile(path, JSON.stringify({ auths }));
+  const [registry = "", ...rest] = row.repository.split("/");
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry, repository: rest.join("/") });
+
+  assertEquals(found, row.isFound ? { auth: FOUND, source: path } : undefined);
+});
+
+Deno.test.each([
+  { keys: ["h.io", "https://h.io", "https://h.io/v1/"], repository: "h.io/a" },
+  {
+    keys: ["docker.io", "https://index.docker.io/v1/", "index.docker.io", "registry-1.docker.io"],
+    repository: "docker.io/library/a",
+  },
+])("CredentialFiles.find() prefers the first of $keys, however they are ordered", async (row) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const [registry = "", ...rest] = row.repository.split("/");
+  const users: (string | undefined)[] = [];
+
+  for (const keys of [row.keys, row.keys.toReversed()]) {
+    const auths = Object.fromEntries(keys.map((key) => [key, { auth: btoa(`${key.length}:p`) }]));
+    await Deno.writeTextFile(path, JSON.stringify({ auths }));
+    const found = await new CredentialFiles({ paths: [path] })
+      .find({ registry, repository: rest.join("/") });
+    users.push(found?.auth.username);
+  }
+
+  const first = String(row.keys[0]?.length);
+  assertEquals(users, [first, first]);
+});
+
+Deno.test("CredentialFiles.find() prefers the longest key", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("auth.json");
+  const auths = { "h.io": { auth: btoa("short:1") }, "h.io/a": { auth: btoa("long:2") } };
+  await Deno.writeTextFile(path, JSON.stringify({ auths }));
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a/b" });
+
+  assertEquals(found?.auth.username, "long");
+});
+
+Deno.test.each([
+  { entry: { auth: "dTpwOnE=" }, auth: { username: "u", password: "p:q" } },
+  { entry: { username: "u", password: "p" }, auth: { username: "u", password: "p" } },
+  { entry: { auth: "dTpwAAA=" }, auth: { username: "u", password: "p" } },
+  { entry: { registrytoken: "t", auth: "dTpw" }, auth: { registryToken: "t" } },
+  { entry: { identitytoken: "t" }, auth: { identityToken: "t" } },
+  {
+    entry: { auth: "MDAwOg==", identitytoken: "t" },
+    auth: { username: "000", password: "", identityToken: "t" },
+  },
+  { entry: {}, auth: undefined },
+  { entry: { auth: "not base64!" }, auth: undefined },
+  { entry: { auth: 5, username: null }, auth: undefined },
+])("CredentialFiles.find() reads the entry $entry", async ({ entry, auth }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, JSON.stringify({ auths: { "h.io": entry } }));
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a" });
+
+  assertEquals<unknown>(found?.auth, auth);
+});
+
+Deno.test("CredentialFiles.find() takes the first file that has one, and passes broken ones over", async () => {
+  await using dir = await makeTempDir();
+  const write = async (name: string, text: string) => {
+    await Deno.writeTextFile(dir.join(name), text);
+    return dir.join(name);
+  };
+  const warnings: string[] = [];
+  const paths = [
+    dir.join("missing"),
+    await write("broken", '{ "auths": { "h.io": { "auth": "c2VjcmV0' /* cut off */),
+    await write("odd", "[]"),
+    await write("other", JSON.stringify({ auths: { "other.io": U } })),
+    await write("first", JSON.stringify({ auths: { "h.io": U } })),
+    await write("second", JSON.stringify({ auths: { "h.io": { auth: btoa("x:y") } } })),
+  ];
+
+  const found = await new CredentialFiles({ paths }).find({ registry: "h.io", repository: "a" }, {
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(found, { auth: FOUND, source: dir.join("first") });
+  assertEquals(warnings, [
+    `Cannot read the credentials in "${dir.join("broken")}": it is not JSON`,
+  ]);
+});
+
+Deno.test("credentialPaths() lists the files of docker and podman in their order", () => {
+  const env: Record<string, string> = {
+    HOME: "/home/me",
+    REGISTRY_AUTH_FILE: "/auth",
+    XDG_RUNTIME_DIR: "/run/1",
+  };
+
+  assertEquals(credentialPaths((name) => env[name]), [
+    "/auth",
+    "/home/me/.docker/config.json",
+    "/run/1/containers/auth.json",
+    "/home/me/.config/containers/auth.json",
+  ]);
+  const moved: Record<string, string> = {
+    ...env,
+    DOCKER_CONFIG: "/docker",
+    XDG_CONFIG_HOME: "/config",
+  };
+  assertEquals(credentialPaths((name) => moved[name]), [
+    "/auth",
+    "/docker/config.json",
+    "/run/1/containers/auth.json",
+    "/config/containers/auth.json",
+  ]);
+  assertEquals(credentialPaths(() => undefined), []);
+});
+
+/** Runs a program that asks for a credential, with a `PATH` and permissions of its own. */
+async function find(
+  options: { config: unknown; helpers?: Record<string, string>; flags?: string[]; host?: string },
+): Promise<{ auth: unknown; warnings: string[]; skipped: string[] }> {
+  const { config, helpers = {}, flags = ["-A"], host = "h.io" } = options;
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join(".docker"));
+  await Deno.writeTextFile(dir.join(".docker", "config.json"), JSON.stringify(config));
+  for (const [name, script] of Object.entries(helpers)) {
+    const path = dir.join(`docker-credential-${name}`);
+    await Deno.writeTextFile(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  const module = new URL("../../../registry/mod.ts", import.meta.url).href;
+  const code = `
+    import { CredentialFiles } from ${JSON.stringify(module)};
+    const warnings = [], skipped = [];
+    const found = await new CredentialFiles({ helperTimeoutMs: 300 }).find(
+      { registry: ${JSON.stringify(host)}, repository: "a/b" },
+      { onWarning: (message) => warnings.push(message), onSkipped: (message) => skipped.push(message) },
+    );
+    console.log(JSON.stringify({ auth: found?.auth ?? null, warnings, skipped }));
+  `;
+  const script = dir.join("find.ts");
+  await Deno.writeTextFile(script, code);
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--no-check",
+      `--config=${fromFileUrl(new URL("../../../deno.json", import.meta.url))}`,
+      ...flags,
+      script,
+    ],
+    clearEnv: true,
+    env: {
+      PATH: `${dir.path}:/usr/bin:/bin`,
+      HOME: dir.path,
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? join(Deno.env.get("HOME") ?? "/", ".cache", "deno"),
+    },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+Deno.test("CredentialFiles.find() asks the helper that is named for the host, then the common one", async () => {
+  const helpers = {
+    one: `read server; echo "{\\"Username\\":\\"one\\",\\"Secret\\":\\"$server\\"}"`,
+    two: `read server; echo "{\\"Username\\":\\"two\\",\\"Secret\\":\\"$server\\"}"`,
+  };
+  const config = { credHelpers: { "h.io": "one" }, credsStore: "two", auths: { "x.io": U } };
+
+  assertEquals((await find({ config, helpers })).auth, { username: "one", password: "h.io" });
+  assertEquals((await find({ config, helpers, host: "x.io" })).auth, FOUND);
+  assertEquals((await find({ config, helpers, host: "docker.io" })).auth, {
+    username: "two",
+    password: "https://index.docker.io/v1/",
+  });
+});
+
+Deno.test("CredentialFiles.find() takes the user <token> for an identity token", async () => {
+  const helpers = { h: `echo '{"Username":"<token>","Secret":"id"}'` };
+
+  const { auth } = await find({ config: { credsStore: "h" }, helpers });
+
+  assertEquals(auth, { identityToken: "id" });
+});
+
+Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | undefined }>([
+  { why: "is missing", script: undefined, warning: /it is not installed/ },
+  { why: "hangs", script: "sleep 30", warning: /did not answer within 0.3 s/ },
+  { why: "hangs with a child", script: "sleep 30 & sleep 30", warning: /did not answer within/ },
+  { why: "fails", script: "echo secret-noise; exit 3", warning: /it failed/ },
+  { why: "talks nonsense", script: "echo hello", warning: /not understood/ },
+  {
+    why: "has no credential",
+    script: "echo 'credentials not found in native keychain'; exit 1",
+    warning: undefined,
+  },
+])("CredentialFiles.find() goes on without a helper that $why", async ({ script, warning }) => {
+  const helpers = script === undefined ? {} : { h: script };
+
+  const { auth, warnings } = await find({ config: { credsStore: "h" }, helpers });
+
+  assertEquals(auth, null);
+  assertEquals(warnings.length, warning === undefined ? 0 : 1);
+  if (warning !== undefined) assert(warning.test(warnings[0] ?? ""), warnings[0]);
+  assert(!warnings.join().includes("secret-noise"));
+});
+
+Deno.test("CredentialFiles.find() says what it may not do", async () => {
+  const config = { credsStore: "h" };
+  const helpers = { h: "exit 0" };
+
+  const noRun = await find({ config, helpers, flags: ["--allow-env", "--allow-read"] });
+  const noRead = await find({ config, helpers, flags: ["--allow-env"] });
+  const nothing = await find({ config, helpers, flags: [] });
+
+  assert(noRun.skipped[0]?.includes("--allow-run=docker-credential-h"), noRun.skipped[0]);
+  assert(noRead.skipped[0]?.includes("--allow-read="), noRead.skipped[0]);
+  assertEquals(nothing, { auth: null, warnings: [], skipped: [] });
+});
+
+Deno.test("runCredentialHelper() refuses names that are paths", async () => {
+  const warnings: string[] = [];
+
+  const auth = await runCredentialHelper("../evil", "h.io", {
+    timeoutMs: 1000,
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(auth, undefined);
+  assertEquals(warnings.length, 1);
+});
+
+Deno.test("CredentialFiles.find() stops with the signal's reason", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, "{}");
+  const reason = new Error("enough");
+
+  const error = await assertRejects(() =>
+    new CredentialFiles({ paths: [path] })
+      .find({ registry: "h.io", repository: "a" }, { signal: AbortSignal.abort(reason) })
+  );
+
+  assertEquals(error, reason);
+});
+
+Deno.test("loginOf() keeps what follows the first colon", () => {
+  assertEquals(loginOf({ auth: btoa("u:a:b:") }), { username: "u", password: "a:b:" });
+  assertEquals(loginOf({ auth: btoa("no colon") }), undefined);
+  assertEquals(loginOf({}), undefined);
+});

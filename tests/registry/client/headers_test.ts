@@ -1,0 +1,71 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { nextPage } from "../../../registry/transport/link.ts";
+import { parseRetryAfter } from "../../../registry/transport/retry_after.ts";
+import { mergeScopes } from "../../../registry/auth/scope.ts";
+import { RegistryError } from "../../../registry/errors.ts";
+
+const PAGE = { path: "tags/list?n=2", task: "list" };
+
+function answerWith(link: string | null) {
+  const headers = new Headers(link === null ? {} : { link });
+  return { headers, status: 200, url: new URL("https://h/v2/a/b/tags/list?n=2") };
+}
+
+Deno.test.each([
+  { header: null, next: undefined },
+  { header: '</v2/a/b/tags/list?n=2&last=x>; rel="next"', next: "tags/list?n=2&last=x" },
+  { header: "<list?last=x>; rel=next", next: "tags/list?last=x" },
+  { header: '<?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '<http://other:80/v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</p>; rel="prev", </v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list?last=x>; title="t"; rel="last next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list?last=x>; rel="prev"', next: undefined },
+  { header: '</proxy/v2/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: '</v2/library/a/b/tags/list?last=x>; rel="next"', next: "tags/list?last=x" },
+  { header: "</v2/a/b/tags/list?last=x>", next: "tags/list?last=x" },
+  { header: '/v2/a/b/tags/list?last=x; rel="next"', next: "tags/list?last=x" },
+  { header: "/v2/a/b/tags/list?last=x", next: "tags/list?last=x" },
+  { header: '</v2/a%2Fb/tags%2Flist?last=x>; REL="Next"', next: "tags/list?last=x" },
+  { header: '</v2/a/b/tags/list/?last=x>; rel="next"', next: "tags/list?last=x" },
+])("nextPage() reads $header", ({ header, next }) => {
+  assertEquals(nextPage(answerWith(header), PAGE), next);
+});
+
+Deno.test.each([
+  '</v2/a/b/referrers/x?last=x>; rel="next"',
+  '</etc/passwd>; rel="next"',
+  "</etc/%>",
+  "garbage; rel=next",
+])("nextPage() refuses %s", (header) => {
+  assertThrows(() => nextPage(answerWith(header), PAGE), RegistryError, "none of the same list");
+});
+
+Deno.test.each([
+  { header: null, ms: undefined },
+  { header: "", ms: undefined },
+  { header: "120", ms: 120_000 },
+  { header: "0", ms: 0 },
+  { header: "1.5", ms: 1500 },
+  { header: "99999999999999999999", ms: 31_536_000_000 },
+  { header: "Fri, 31 Dec 9999 23:59:59 GMT", ms: 31_536_000_000 },
+  { header: "Thu, 01 Jan 1970 00:01:00 GMT", ms: 59_000 },
+  { header: "Thu, 01 Jan 1970 00:00:00 GMT", ms: 0 },
+  { header: "soon", ms: undefined },
+  { header: "-5 apples", ms: undefined },
+])("parseRetryAfter() reads $header", ({ header, ms }) => {
+  assertEquals(parseRetryAfter(header, 1000), ms);
+});
+
+Deno.test.each([
+  { scopes: ["repository:a:pull", "repository:a:pull"], merged: ["repository:a:pull"] },
+  { scopes: ["repository:a:pull", ""], merged: ["repository:a:pull"] },
+  { scopes: ["repository:a:pull", "repository:a:push,pull"], merged: ["repository:a:pull,push"] },
+  {
+    scopes: ["repository:a:pull", "repository:b:pull registry:catalog:*"],
+    merged: ["registry:catalog:*", "repository:a:pull", "repository:b:pull"],
+  },
+  { scopes: ["repository:h:5000/a:pull"], merged: ["repository:h:5000/a:pull"] },
+  { scopes: ["odd"], merged: ["odd"] },
+])("mergeScopes() names every resource of $scopes once", ({ scopes, merged }) => {
+  assertEquals(mergeScopes(...scopes), merged);
+});

@@ -1,0 +1,436 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  ArtifactError,
+  hostPlatform,
+  type ImageProgress,
+  NotFoundError,
+  parseReference,
+  RegistryError,
+} from "../../../registry/mod.ts";
+import {
+  DigestMismatchError,
+  digestOf,
+  DOCKER_MANIFEST,
+  formatPlatform,
+  LimitError,
+  OCI_MANIFEST,
+  OciError,
+  PlatformError,
+} from "../../../spec/mod.ts";
+import {
+  digestHeader,
+  endless,
+  extraBytes,
+  gzipEncoded,
+  missingBytes,
+  on,
+  oversized,
+  respond,
+  truncated,
+  withHeaders,
+  wrongByte,
+} from "../../_support/faulty_registry.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  type Built,
+  nestedIndex,
+  withBlobs,
+} from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
+
+const AMD64 = { platform: "linux/amd64" };
+const LAYER = tar(file("a", "a"));
+
+/** The reference to something added to a scene. */
+function add(scene: Scene, built: Built, tag = "x") {
+  scene.content.add("a/b", tag, built);
+  return parseReference(`${scene.registry.host}/a/b:${tag}`);
+}
+
+Deno.test("RemoteClient.image() gives an image of one platform as it was served", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const events: ImageProgress[] = [];
+
+  const image = await client.image(scene.reference, {
+    ...AMD64,
+    onProgress: (progress) => events.push(progress),
+  });
+
+  assertEquals(image.digest, scene.image.descriptor.digest);
+  assertEquals(image.manifest.bytes, scene.image.bytes);
+  assertEquals(image.config.bytes, scene.image.config.bytes);
+  assertEquals(image.indexes, []);
+  assertEquals(image.platform, { os: "linux", architecture: "amd64" });
+  assertEquals(
+    image.layers.map(({ descriptor, diffId }) => ({ descriptor, diffId })),
+    scene.image.layers.map(({ descriptor, diffId }) => ({ descriptor, diffId })),
+  );
+  assertEquals(events.map(({ phase, digest }) => ({ phase, digest })), [
+    { phase: "resolve", digest: image.digest },
+  ]);
+});
+
+Deno.test("RemoteClient.image() chooses a platform of an index, and keeps the index", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const arm = buildImage({ layers: [LAYER], platform: "linux/arm64" });
+  const index = buildIndex([scene.image, arm]);
+  const reference = add(scene, index);
+
+  const image = await client.image(reference, { platform: "linux/arm64" });
+
+  assertEquals(image.digest, index.descriptor.digest);
+  assertEquals(image.indexes.map(({ bytes }) => bytes), [index.bytes]);
+  assertEquals(image.manifest.descriptor.digest, arm.descriptor.digest);
+});
+
+Deno.test("RemoteClient.image() takes the host's platform, or the client's", async () => {
+  await using scene = makeScene();
+  const host = buildImage({ layers: [LAYER], platform: hostPlatform() });
+  const other = buildImage({ layers: [LAYER], platform: "linux/s390x" });
+  const reference = add(scene, buildIndex([other, host]));
+  using plain = testClient();
+  using mainframe = testClient({ platform: "linux/s390x" });
+
+  assertEquals(
+    formatPlatform((await plain.image(reference)).platform),
+    formatPlatform(hostPlatform()),
+  );
+  assertEquals((await mainframe.image(reference)).platform.architecture, "s390x");
+});
+
+Deno.test("RemoteClient.image() tells what platforms there are", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const reference = add(scene, buildIndex([scene.image]));
+
+  const error = await assertRejects(
+    () => client.image(reference, { platform: "linux/arm64" }),
+    PlatformError,
+    "it has linux/amd64",
+  );
+
+  assert(error.message.includes(`${scene.registry.host}/a/b:x`));
+});
+
+Deno.test("RemoteClient.image() warns of an image of one platform that is another one", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(message);
+
+  await client.image(scene.reference, { platform: "linux/arm64", onWarning });
+  await client.image(scene.reference, { platform: "linux/arm64", onWarning });
+  await client.image(scene.reference, { ...AMD64, onWarning });
+
+  assertEquals(warnings, [
+    `"${scene.registry.host}/a/b:v1" is for linux/amd64, not for linux/arm64`,
+  ]);
+});
+
+Deno.test("RemoteClient.image() follows 8 nested indexes, and no more", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const eight = add(scene, nestedIndex(8, scene.image), "eight");
+  const nine = add(scene, nestedIndex(9, scene.image), "nine");
+
+  assertEquals((await client.image(eight, AMD64)).indexes.length, 8);
+  const error = await assertRejects(() => client.image(nine, AMD64), LimitError);
+
+  assertEquals([error.limit, error.max, error.value], ["nested indexes", 8, 9]);
+});
+
+Deno.test.each([
+  { what: "a page", fault: respond(200, { "content-type": "text/html; charset=utf-8" }, "<html>") },
+  { what: "nothing", fault: respond(200) },
+])("RemoteClient.image() is not put off by $what in place of a document", async ({ fault }) => {
+  await using scene = makeScene([on({ kind: ["manifest", "blob"], nth: 1 }, fault)]);
+  using client = testClient();
+
+  assertEquals((await client.image(scene.reference, AMD64)).digest, scene.image.descriptor.digest);
+  scene.registry.add(on("manifest", fault));
+  await assertRejects(
+    () => client.document(scene.reference),
+    RegistryError,
+    "answered with a page",
+  );
+});
+
+Deno.test("RemoteClient.image() refuses an index that its index takes for a manifest", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const built = buildIndex([scene.image]);
+  const entry = { built, descriptor: { mediaType: OCI_MANIFEST, platform: scene.image.platform } };
+  const reference = add(scene, buildIndex([entry]));
+
+  await assertRejects(() => client.image(reference, AMD64), SyntaxError, "manifest.mediaType");
+});
+
+Deno.test("RemoteClient.image() reads by digest, also with a tag, which it does not ask for", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const { digest } = scene.image.descriptor;
+  const reference = parseReference(`${scene.registry.host}/a/b:gone@${digest}`);
+
+  assertEquals((await client.image(reference, AMD64)).digest, digest);
+  assert(scene.registry.seen("manifest").every((line) => !line.includes("gone")));
+});
+
+Deno.test("RemoteClient.image() reads images with sha512 and of Docker", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const sha512 = buildImage({ layers: [LAYER], algorithm: "sha512" });
+  const docker = buildImage({ layers: [LAYER], mediaTypes: "docker" });
+  const list = buildIndex([docker], { mediaTypes: "docker" });
+
+  const first = await client.image(add(scene, sha512, "sha512"), AMD64);
+  const second = await client.image(add(scene, list, "docker"), AMD64);
+
+  assertEquals(first.digest, sha512.descriptor.digest);
+  assertEquals(second.manifest.descriptor.mediaType, DOCKER_MANIFEST);
+});
+
+Deno.test("RemoteClient.image() uses the data that descriptors hold", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const config = { ...scene.image.config.descriptor, data: scene.image.config.bytes.toBase64() };
+  const image = buildImage({
+    layers: scene.image.layers.map(({ tar }) => tar),
+    manifest: { config },
+  });
+  const entry = { built: image, descriptor: { data: image.bytes.toBase64() } };
+  const reference = add(scene, buildIndex([entry]));
+
+  await client.image(reference, AMD64);
+
+  assertEquals(scene.registry.seen(), ["GET /v2/a/b/manifests/x"]);
+});
+
+Deno.test("RemoteClient.image() ignores data that is not that of the digest", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const entry = { built: scene.image, descriptor: { data: btoa("something else") } };
+  const reference = add(scene, buildIndex([entry]));
+
+  const image = await client.image(reference, AMD64);
+
+  assertEquals(image.manifest.bytes, scene.image.bytes);
+});
+
+Deno.test("RemoteClient.image() refuses an artifact that is no image, but reads its manifest", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const artifact = buildArtifact({ artifactType: "application/x-test" });
+  const reference = add(scene, artifact);
+
+  const error = await assertRejects(() => client.image(reference, AMD64), ArtifactError);
+  const document = await client.document(reference);
+
+  assertEquals(error.artifactType, "application/x-test");
+  assertEquals(document.bytes, artifact.bytes);
+  assertEquals(document.value.kind, "manifest");
+});
+
+Deno.test("RemoteClient.image() refuses a config that names more or fewer layers", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const rootfs = { type: "layers", "diff_ids": [digestOf(LAYER), digestOf(LAYER)] };
+  const reference = add(scene, buildImage({ layers: [LAYER], configBlob: { rootfs } }));
+
+  await assertRejects(
+    () => client.image(reference, AMD64),
+    OciError,
+    "has 1 layers, but its config names 2",
+  );
+});
+
+Deno.test.each([
+  { what: "a manifest with a wrong byte", fault: on("manifest", wrongByte(20)) },
+  { what: "a manifest that is cut off", fault: on("manifest", truncated(100)) },
+  { what: "a manifest with more bytes", fault: on("manifest", extraBytes()) },
+  { what: "a config with a wrong byte", fault: on("blob", wrongByte(20)) },
+  { what: "a config with fewer bytes", fault: on("blob", missingBytes()) },
+  { what: "a config with more bytes", fault: on("blob", extraBytes()) },
+  { what: "a wrong digest", fault: on("manifest", digestHeader(digestOf(new Uint8Array(1)))) },
+])("RemoteClient.image() refuses $what", async ({ fault }) => {
+  await using scene = makeScene([fault]);
+  using client = testClient();
+
+  const error = await assertRejects(
+    () => client.image(scene.reference, AMD64),
+    DigestMismatchError,
+  );
+
+  assert(error.source?.startsWith(scene.registry.url), error.source);
+});
+
+Deno.test.each<{ value: string | undefined }>([
+  { value: undefined },
+  { value: "" },
+  { value: "sha256:short" },
+  { value: `md5:${"0".repeat(32)}` },
+])(
+  "RemoteClient.document() computes the digest of a tag if the header is $value",
+  async ({ value }) => {
+    await using scene = makeScene([on("manifest", digestHeader(value))]);
+    using client = testClient();
+
+    assertEquals((await client.document(scene.reference)).descriptor, scene.image.descriptor);
+  },
+);
+
+Deno.test("RemoteClient.document() believes the bytes, not the header, if the digest is known", async () => {
+  await using scene = makeScene([on("manifest", digestHeader(digestOf(new Uint8Array(1))))]);
+  using client = testClient();
+  const { digest } = scene.image.descriptor;
+
+  const document = await client.document({ ...scene.reference, digest });
+
+  assertEquals(document.descriptor.digest, digest);
+});
+
+Deno.test("RemoteClient.document() refuses the nested manifest whose size is another", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const entry = { built: scene.image, descriptor: { size: scene.image.bytes.length + 1 } };
+  const reference = add(scene, buildIndex([entry]));
+
+  await assertRejects(() => client.image(reference, AMD64), DigestMismatchError);
+});
+
+Deno.test.each([
+  { kind: "manifest" as const, limit: "manifest bytes", option: { maxManifestBytes: 1000 } },
+  { kind: "blob" as const, limit: "config bytes", option: { maxConfigBytes: 1000 } },
+])(
+  "RemoteClient.image() reads no more than the limit of $limit",
+  async ({ kind, limit, option }) => {
+    const ok = makeScene([on(kind, oversized(1000))]);
+    await using large = makeScene([on(kind, oversized(1001))]);
+    await using infinite = makeScene([on(kind, endless())]);
+    await using _ = ok;
+    using client = testClient(option);
+
+    // At the limit it is the digest that is wrong, not the size.
+    await assertRejects(() => client.image(ok.reference, AMD64), DigestMismatchError);
+    for (const scene of [large, infinite]) {
+      const error = await assertRejects(() => client.image(scene.reference, AMD64), LimitError);
+      assertEquals([error.limit, error.max], [limit, 1000]);
+      assert(scene.registry.bytesSent(kind) < 8_000_000);
+    }
+  },
+);
+
+Deno.test("RemoteClient.image() heeds the most layers", async () => {
+  await using scene = makeScene();
+  using client = testClient({ maxLayers: 1 });
+
+  await assertRejects(() => client.image(scene.reference, AMD64), LimitError, "maxLayers");
+});
+
+Deno.test("RemoteClient.image() undoes a content coding of manifests and configs", async () => {
+  await using scene = makeScene([on({}, gzipEncoded())]);
+  using client = testClient();
+
+  const image = await client.image(scene.reference, AMD64);
+
+  assertEquals(image.manifest.bytes, scene.image.bytes);
+  assertEquals(image.config.bytes, scene.image.config.bytes);
+});
+
+Deno.test("RemoteClient.image() fails on a broken content coding", async () => {
+  await using scene = makeScene([on("manifest", withHeaders({ "content-encoding": "gzip" }))]);
+  using client = testClient({ retries: 0 });
+
+  await assertRejects(() => client.image(scene.reference, AMD64), RegistryError, "is broken");
+});
+
+Deno.test("RemoteClient asks for bytes as they are, and says who it is", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+
+  const image = await client.image(scene.reference, AMD64);
+  await Promise.all(image.layers.map(async (layer) => await readAll(await layer.compressed())));
+
+  for (const { headers } of scene.registry.requests) {
+    assertEquals(headers.get("accept-encoding"), "identity");
+    assert(/^oci\/\d+\.\d+\.\d+ deno\/\d/.test(headers.get("user-agent") ?? ""));
+  }
+});
+
+Deno.test("RemoteClient.resolve() needs one HEAD", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+
+  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
+  assertEquals(scene.registry.seen(), ["HEAD /v2/a/b/manifests/v1"]);
+});
+
+Deno.test.each([
+  { what: "is answered 404", fault: respond(404) },
+  { what: "is answered 405", fault: respond(405) },
+  { what: "is answered 500", fault: respond(500) },
+  { what: "is answered 502", fault: respond(502) },
+  { what: "tells no digest", fault: digestHeader(undefined) },
+  { what: "tells a malformed digest", fault: digestHeader("sha256:?") },
+  { what: "tells no size", fault: withHeaders({ "content-length": undefined }) },
+  { what: "tells no media type", fault: withHeaders({ "content-type": "text/plain" }) },
+])("RemoteClient.resolve() reads the manifest if HEAD $what", async ({ fault }) => {
+  await using scene = makeScene([on({ kind: "manifest", method: "HEAD" }, fault)]);
+  using client = testClient();
+
+  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
+  assertEquals(scene.registry.requests.map(({ method }) => method), ["HEAD", "GET"]);
+});
+
+Deno.test("RemoteClient.resolve() does not believe a HEAD that names another digest", async () => {
+  const other = digestHeader(digestOf(new Uint8Array(1)));
+  await using scene = makeScene([on({ method: "HEAD" }, other)]);
+  using client = testClient();
+  const { digest } = scene.image.descriptor;
+
+  assertEquals((await client.resolve({ ...scene.reference, digest })).digest, digest);
+});
+
+Deno.test("RemoteClient tells that an image is not there", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const reference = { ...scene.reference, tag: "gone" };
+
+  const errors = await Promise.all([
+    assertRejects(() => client.image(reference), NotFoundError),
+    assertRejects(() => client.resolve(reference), NotFoundError),
+  ]);
+
+  for (const error of errors) {
+    assertEquals([error.status, error.code], [404, "MANIFEST_UNKNOWN"]);
+    assert(error.message.includes(`Cannot pull "${scene.registry.host}/a/b:gone"`), error.message);
+  }
+});
+
+Deno.test("RemoteClient.document() takes the media type from where it is", async () => {
+  await using scene = makeScene([
+    on("manifest", withHeaders({ "content-type": `${OCI_MANIFEST}; charset=utf-8` })),
+  ]);
+  using client = testClient();
+  const { mediaType: _, ...silent } = JSON.parse(new TextDecoder().decode(scene.image.bytes));
+  const bytes = new TextEncoder().encode(JSON.stringify(silent));
+  const descriptor = { mediaType: OCI_MANIFEST, digest: digestOf(bytes), size: bytes.length };
+  const built = withBlobs({ bytes, descriptor }, [...scene.image.blobs.values()]);
+
+  const document = await client.document(add(scene, built));
+
+  assertEquals(document.descriptor, descriptor);
+});
+
+Deno.test("RemoteClient refuses a manifest of schema 1 with its reason", async () => {
+  const body = '{"schemaVersion":1,"name":"a","fsLayers":[]}';
+  const type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+  await using scene = makeScene([on("manifest", respond(200, { "content-type": type }, body))]);
+  using client = testClient();
+
+  await assertRejects(() => client.image(scene.reference), SyntaxError, "schema 1");
+});

@@ -1,0 +1,226 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NotFoundError, RegistryError } from "../../../registry/mod.ts";
+import { type Descriptor, digestHex, LimitError, OCI_INDEX } from "../../../spec/mod.ts";
+import {
+  endless,
+  type Fault,
+  on,
+  plain,
+  respond,
+  withHeaders,
+} from "../../_support/faulty_registry.ts";
+import { buildArtifact, buildIndex } from "../../_support/image.ts";
+import { makeScene, type Scene, testClient } from "../_client.ts";
+
+/** Answers each request of a list with its page; the header `link` leads from page to page. */
+function pages(
+  bodies: readonly unknown[],
+  link: (page: number, request: Request) => string | undefined,
+): Fault {
+  return (request) => {
+    const page = Number(new URL(request.url).searchParams.get("page") ?? 0);
+    const next = link(page + 1, request);
+    const body = JSON.stringify(bodies[page] ?? {});
+    return plain(200, {
+      "content-type": OCI_INDEX,
+      ...page + 1 < bodies.length && next !== undefined ? { link: next } : {},
+    }, body);
+  };
+}
+
+const TAGS = [{ tags: ["a", "b"] }, { tags: null }, { tags: ["c"] }];
+
+Deno.test.each<{ what: string; link: (page: number, request: Request) => string }>([
+  { what: "absolute paths", link: (n) => `</v2/a/b/tags/list?page=${n}>; rel="next"` },
+  { what: "relative links", link: (n) => `<list?page=${n}>; rel="next"` },
+  { what: "queries", link: (n) => `<?page=${n}>; rel=next` },
+  {
+    what: "URLs",
+    link: (n, { url }) => `<${new URL(`/v2/a/b/tags/list?page=${n}`, url)}>; rel="next"`,
+  },
+  {
+    what: "URLs of a server behind a proxy",
+    link: (n) => `<http://internal:8080/v2/a/b/tags/list?page=${n}>; rel="next"`,
+  },
+])("RemoteClient.tags() follows pages by $what", async ({ link }) => {
+  await using scene = makeScene([on("tags", pages(TAGS, link))]);
+  using client = testClient();
+
+  assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["a", "b", "c"]);
+});
+
+Deno.test("RemoteClient.tags() reads pages only as they are asked for", async () => {
+  const link = (n: number) => `<?page=${n}>; rel=next`;
+  await using scene = makeScene([on("tags", pages(TAGS, link))]);
+  using client = testClient();
+
+  for await (const tag of client.tags(scene.reference)) if (tag === "a") break;
+
+  assertEquals(scene.registry.requests.length, 1);
+});
+
+Deno.test("RemoteClient.tags() ends a list that leads back to itself", async () => {
+  const link = (n: number) => `<?page=${n % 2}>; rel=next`;
+  await using scene = makeScene([on("tags", pages([...TAGS, ...TAGS], link))]);
+  using client = testClient();
+
+  await assertRejects(
+    () => Array.fromAsync(client.tags(scene.reference)),
+    RegistryError,
+    "its own successor",
+  );
+});
+
+Deno.test.each([
+  { body: "[]", says: "is not the list" },
+  { body: "x", says: "is not the list" },
+  { body: "{}", says: "is not the list" },
+  { body: '{"tags":{"a":1}}', says: "is not the list" },
+  { body: '{"tags":["a",1]}', says: "is not the list" },
+  { body: '{"errors":[{"code":"UNKNOWN"}]}', says: "is not the list" },
+])("RemoteClient.tags() fails on the page $body", async ({ body, says }) => {
+  await using scene = makeScene([on("tags", respond(200, {}, body))]);
+  using client = testClient();
+
+  await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), RegistryError, says);
+});
+
+Deno.test("RemoteClient.tags() reads no page without end", async () => {
+  await using scene = makeScene([on("tags", endless())]);
+  using client = testClient();
+
+  await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), LimitError);
+});
+
+Deno.test("RemoteClient.tags() tells that a repository is not there", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const repository = { ...scene.reference, repository: "gone" };
+
+  const error = await assertRejects(() => Array.fromAsync(client.tags(repository)), NotFoundError);
+
+  assert(error.message.includes(`list the tags of "${scene.registry.host}/gone"`), error.message);
+});
+
+Deno.test("RemoteClient.tags() stops with the signal's reason", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const reason = new Error("enough");
+
+  const error = await assertRejects(() =>
+    Array.fromAsync(client.tags(scene.reference, { signal: AbortSignal.abort(reason) }))
+  );
+
+  assertEquals(error, reason);
+});
+
+const SIGNATURE = "application/x-signature";
+const SBOM = "application/x-sbom";
+
+/** Adds two artifacts about the image of a scene, and gives their digests. */
+function addReferrers(scene: Scene) {
+  const subject = scene.image.descriptor;
+  const signature = buildArtifact({ artifactType: SIGNATURE, subject });
+  const sbom = buildArtifact({ artifactType: SBOM, subject });
+  scene.content.add("a/b", undefined, signature).add("a/b", undefined, sbom);
+  return { signature, sbom };
+}
+
+function digestsOf(descriptors: readonly Descriptor[]): readonly string[] {
+  return descriptors.map(({ digest }) => digest).sort();
+}
+
+Deno.test("RemoteClient.referrers() lists what refers to an image, all or of a kind", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const { signature, sbom } = addReferrers(scene);
+  const { digest } = scene.image.descriptor;
+
+  const all = await client.referrers({ ...scene.reference, digest });
+  const byTag = await client.referrers(scene.reference, { artifactType: SBOM });
+
+  assertEquals(digestsOf(all), digestsOf([signature.descriptor, sbom.descriptor]));
+  assertEquals(digestsOf(byTag), [sbom.descriptor.digest]);
+  assertEquals(byTag[0]?.artifactType, SBOM);
+});
+
+function entry(n: number, artifactType: string): Descriptor {
+  const digest = `sha256:${String(n).padStart(64, "0")}` as const;
+  return { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 1, artifactType };
+}
+
+function index(...manifests: readonly Descriptor[]) {
+  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
+}
+
+Deno.test("RemoteClient.referrers() filters by itself, unless the registry says that it did", async () => {
+  const fault = pages([index(entry(1, SBOM), entry(2, SIGNATURE))], () => undefined);
+  await using unfiltered = makeScene([on("referrers", fault)]);
+  await using filtered = makeScene([
+    on("referrers", withHeaders({ "oci-filters-applied": "artifactType" })),
+    on("referrers", fault),
+  ]);
+  using client = testClient();
+
+  const first = await client.referrers(unfiltered.reference, { artifactType: SBOM });
+  const second = await client.referrers(filtered.reference, { artifactType: SBOM });
+
+  assertEquals([first.length, second.length], [1, 2]);
+});
+
+Deno.test("RemoteClient.referrers() reads every page", async () => {
+  const bodies = [index(entry(1, SBOM)), index(entry(2, SBOM)), index(entry(3, SBOM))];
+  await using scene = makeScene([
+    on("referrers", pages(bodies, (n) => `<?page=${n}>; rel="next"`)),
+  ]);
+  using client = testClient();
+
+  assertEquals((await client.referrers(scene.reference)).length, 3);
+});
+
+Deno.test.each([
+  ...[400, 404, 405, 406].map((status) => ({ answer: String(status), fault: respond(status) })),
+  { answer: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },
+])(
+  "RemoteClient.referrers() reads the fallback tag where the API gets $answer",
+  async ({ fault }) => {
+    await using scene = makeScene([on("referrers", fault)]);
+    using client = testClient();
+    const { signature, sbom } = addReferrers(scene);
+    const other = buildArtifact({ artifactType: SBOM, subject: sbom.descriptor });
+    const tag = `sha256-${digestHex(scene.image.descriptor.digest)}`;
+    scene.content.add("a/b", tag, buildIndex([signature, sbom, other].map((built) => ({ built }))));
+
+    const all = await client.referrers(scene.reference);
+    const sboms = await client.referrers(scene.reference, { artifactType: SBOM });
+
+    assertEquals(digestsOf(all), digestsOf([signature.descriptor, sbom.descriptor]));
+    assertEquals(digestsOf(sboms), [sbom.descriptor.digest]);
+  },
+);
+
+Deno.test("RemoteClient.referrers() finds none where there is no fallback tag", async () => {
+  await using scene = makeScene([on("referrers", respond(404))]);
+  using client = testClient();
+
+  assertEquals(await client.referrers(scene.reference), []);
+});
+
+Deno.test("RemoteClient.referrers() does not take the image itself for what refers to it", async () => {
+  await using scene = makeScene([on("referrers", respond(404))]);
+  using client = testClient();
+  const multi = buildIndex([scene.image]);
+  for (const built of [scene.image, multi]) {
+    scene.content.add("a/b", `sha256-${digestHex(built.descriptor.digest)}`, built);
+    const { digest } = built.descriptor;
+
+    assertEquals(await client.referrers({ ...scene.reference, digest }), []);
+  }
+});
+
+Deno.test("RemoteClient.referrers() fails where the registry does", async () => {
+  await using scene = makeScene([on("referrers", respond(500))]);
+  using client = testClient({ retries: 0 });
+
+  await assertRejects(() => client.referrers(scene.reference), RegistryError, "answered 500");
+});

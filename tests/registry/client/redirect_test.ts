@@ -1,0 +1,108 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RegistryError } from "../../../registry/mod.ts";
+import { redirectTarget } from "../../../registry/transport/redirect.ts";
+import type { Answer } from "../../../registry/transport/answer.ts";
+import { on, redirect, redirectLoop, respond } from "../../_support/faulty_registry.ts";
+import { makeScene, readAll, testClient } from "../_client.ts";
+
+Deno.test.each<{ status: 301 | 302 | 303 | 307 | 308 }>([
+  { status: 301 },
+  { status: 302 },
+  { status: 303 },
+  { status: 307 },
+  { status: 308 },
+])("RemoteClient follows a redirect with $status, also of a manifest", async ({ status }) => {
+  await using cdn = makeScene();
+  await using scene = makeScene([on({}, redirect(cdn.registry.url, { status }))]);
+  using client = testClient();
+
+  const { descriptor } = await client.document(scene.reference);
+  const bytes = await readAll(await client.blob(scene.reference, cdn.blob.descriptor));
+
+  assertEquals(descriptor, cdn.image.descriptor);
+  assertEquals(bytes, cdn.blob.bytes);
+});
+
+Deno.test("RemoteClient follows 10 redirects, and no more", async () => {
+  let hops = 0;
+  let limit = 10;
+  await using scene = makeScene([
+    on("manifest", async (request, next) => {
+      return hops++ < limit ? await redirect(`{path}?${hops}`)(request, next) : await next();
+    }),
+  ]);
+  using client = testClient();
+
+  await client.document(scene.reference);
+  [hops, limit] = [0, 11];
+
+  await assertRejects(
+    () => client.document(scene.reference),
+    RegistryError,
+    "more than 10 redirects",
+  );
+});
+
+Deno.test("RemoteClient ends a loop of redirects", async () => {
+  await using scene = makeScene([on("blob", redirectLoop())]);
+  using client = testClient();
+  const stream = await client.blob(scene.reference, scene.blob.descriptor);
+
+  await assertRejects(() => readAll(stream), RegistryError, "more than 10 redirects");
+
+  assertEquals(scene.registry.requests.length, 11);
+});
+
+Deno.test.each([{ headers: {} }, { headers: { location: "https://[" } }])(
+  "RemoteClient refuses a redirect to nowhere: $headers",
+  async ({ headers }) => {
+    await using scene = makeScene([on("manifest", respond(307, headers))]);
+    using client = testClient();
+
+    await assertRejects(
+      () => client.document(scene.reference),
+      RegistryError,
+      "without saying where",
+    );
+  },
+);
+
+const PUBLIC = "https://registry.example/v2/";
+
+Deno.test.each<{ from: string; location: string; says: string }>([
+  { from: PUBLIC, location: "http://cdn.example/x", says: "to plain HTTP" },
+  { from: PUBLIC, location: "ftp://cdn.example/x", says: "to a ftp: address" },
+  { from: PUBLIC, location: "file:///etc/passwd", says: "to a file: address" },
+  { from: PUBLIC, location: "https://u:p@cdn.example/x", says: "holds a password" },
+  { from: PUBLIC, location: "https://127.0.0.1/x", says: "private network" },
+  { from: PUBLIC, location: "https://169.254.169.254/latest/meta-data", says: "private network" },
+  { from: PUBLIC, location: "//localhost/x", says: "private network" },
+  { from: PUBLIC, location: "https://[fd00::1]/x", says: "private network" },
+])("redirectTarget() refuses $location", async ({ from, location, says }) => {
+  const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
+
+  const error = await assertRejects(
+    // deno-lint-ignore require-await
+    async () => redirectTarget(answer, "pull", false),
+    RegistryError,
+    says,
+  );
+
+  assert(!error.message.includes("u:p"));
+});
+
+Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: string }>([
+  { from: PUBLIC, location: "/y", allowPrivate: false, target: "https://registry.example/y" },
+  { from: PUBLIC, location: "https://8.8.8.8/", allowPrivate: false, target: "https://8.8.8.8/" },
+  { from: PUBLIC, location: "https://10.0.0.1/", allowPrivate: true, target: "https://10.0.0.1/" },
+  {
+    from: "http://registry.example/",
+    location: "https://cdn.example/",
+    allowPrivate: false,
+    target: "https://cdn.example/",
+  },
+])("redirectTarget() lets $location pass", ({ from, location, allowPrivate, target }) => {
+  const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
+
+  assertEquals(redirectTarget(answer, "pull", allowPrivate).href, target);
+});

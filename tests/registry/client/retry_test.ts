@@ -1,0 +1,277 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Retry } from "../../../registry/transport/retry.ts";
+import {
+  NetworkError,
+  NotFoundError,
+  RateLimitError,
+  RegistryError,
+} from "../../../registry/mod.ts";
+import {
+  badGateway,
+  busy,
+  cut,
+  drop,
+  on,
+  registryError,
+  respond,
+  stall,
+  tokenAuth,
+  wire,
+  withHeaders,
+} from "../../_support/faulty_registry.ts";
+import { FakeClock, makeScene, testClient } from "../_client.ts";
+
+Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(
+  "RemoteClient tries again after status %i",
+  async (status) => {
+    await using scene = makeScene([on({ kind: "manifest", nth: [1, 2] }, respond(status))]);
+    using client = testClient();
+
+    const { descriptor } = await client.document(scene.reference);
+
+    assertEquals(descriptor.digest, scene.image.descriptor.digest);
+    assertEquals(scene.registry.requests.length, 3);
+  },
+);
+
+Deno.test.each([400, 401, 403, 404, 410, 418, 501, 505, 525])(
+  "RemoteClient does not try again after status %i",
+  async (status) => {
+    await using scene = makeScene([on("manifest", respond(status))]);
+    using client = testClient({ plainHttp: true });
+
+    const error = await assertRejects(() => client.document(scene.reference), RegistryError);
+
+    assertEquals([error.status, error.retryable, error.attempts], [status, false, 1]);
+    assertEquals(scene.registry.requests.length, 1);
+  },
+);
+
+Deno.test("RemoteClient tries again after a cut and silence, also in a manifest", async () => {
+  await using scene = makeScene([
+    on({ kind: "manifest", nth: 1 }, cut(10)),
+    on({ kind: "manifest", nth: 2 }, stall(10)),
+    on({ kind: "manifest", nth: 3 }, stall()),
+    on({ kind: "manifest", nth: 4 }, drop()),
+    on({ kind: "manifest", nth: 5 }, badGateway()),
+  ]);
+  using client = testClient({ stallTimeoutMs: 50 });
+
+  const { descriptor } = await client.document(scene.reference);
+
+  assertEquals(descriptor.digest, scene.image.descriptor.digest);
+});
+
+Deno.test("RemoteClient pauses a random part of a time that doubles", async () => {
+  await using scene = makeScene([on("manifest", respond(503))]);
+  const clock = new FakeClock();
+  clock.random = () => 0.5;
+  using client = testClient({ clock, retries: 4, backoff: { firstMs: 100, maxMs: 300 } });
+
+  await assertRejects(() => client.document(scene.reference), RegistryError, "after 5 attempts");
+
+  assertEquals(clock.pauses, [50, 100, 150, 150]);
+});
+
+Deno.test("RemoteClient gives up soon on a registry that has never answered", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr;
+  listener.close();
+  await using scene = makeScene();
+  using client = testClient();
+  const reference = { ...scene.reference, registry: `127.0.0.1:${port}` };
+
+  const error = await assertRejects(() => client.resolve(reference), NetworkError);
+
+  assertEquals([error.reason, error.attempts], ["refused", 3]);
+  assert(error.message.includes(`nobody answers at 127.0.0.1:${port}`), error.message);
+});
+
+Deno.test("RemoteClient gives up soon on a token server that has never answered", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const realm = `http://127.0.0.1:${listener.addr.port}/token`;
+  listener.close();
+  await using scene = makeScene([on({}, tokenAuth({ realm: () => realm }).fault)]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.resolve(scene.reference), NetworkError);
+
+  assertEquals([error.reason, error.attempts], ["refused", 3]);
+});
+
+Deno.test("RemoteClient does not listen to a long explanation of an error", async () => {
+  await using scene = makeScene([
+    on("manifest", wire({ pieceSize: 1, pauseMs: 50 })),
+    on("manifest", respond(404, {}, "no ".repeat(1000))),
+  ]);
+  using client = testClient();
+  const started = performance.now();
+
+  await assertRejects(() => client.document(scene.reference), NotFoundError);
+
+  assert(performance.now() - started < 10_000);
+});
+
+Deno.test.each(
+  [
+    { reason: "protocol", isKnown: false, attempts: 3 },
+    { reason: "protocol", isKnown: true, attempts: 9 },
+    { reason: "name", isKnown: false, attempts: 3 },
+    { reason: "cut", isKnown: false, attempts: 9 },
+  ] as const,
+)(
+  "Retry makes $attempts attempts for $reason if the host is known: $isKnown",
+  async ({ reason, isKnown, attempts }) => {
+    const error = new NetworkError("Cannot go on", { url: "https://h/v2/", reason });
+    const delays = { maxWaitMs: 0, firstDelayMs: 1, maxDelayMs: 1 };
+    const policy = { retries: 8, stalls: 8, ...delays, clock: new FakeClock() };
+    const retry = new Retry({ ...policy, isKnown: () => isKnown });
+    let made = 0;
+
+    const attempt = async () => {
+      for (;;) {
+        made++;
+        await retry.after(error);
+      }
+    };
+
+    await assertRejects(attempt, NetworkError);
+    assertEquals(made, attempts);
+  },
+);
+
+Deno.test("RemoteClient names a host that has no address", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const reference = { ...scene.reference, registry: "no-such-host.invalid" };
+
+  const error = await assertRejects(
+    () => client.resolve(reference),
+    NetworkError,
+    "has no address",
+  );
+
+  assertEquals(error.reason, "name");
+});
+
+Deno.test.each([
+  { retryAfter: 7, pause: 7_000 },
+  { retryAfter: new Date(Date.UTC(2026, 0, 1, 0, 1)), pause: 60_000 },
+])("RemoteClient waits as long as Retry-After says: $pause ms", async ({ retryAfter, pause }) => {
+  await using scene = makeScene([on({ kind: "manifest", nth: 1 }, busy(429, retryAfter))]);
+  const clock = new FakeClock();
+  const warnings: string[] = [];
+  using client = testClient({ clock, onWarning: (message) => warnings.push(message) });
+
+  await client.document(scene.reference);
+
+  assertEquals(clock.pauses, [pause]);
+  assertEquals(warnings, [`Waiting ${pause / 1000} s as ${scene.registry.host} asks for it (429)`]);
+});
+
+Deno.test("RemoteClient does not wait longer than maxWaitMs, but says when to come back", async () => {
+  await using scene = makeScene([
+    on("manifest", withHeaders({ "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0" })),
+    on("manifest", busy(429, 301)),
+  ]);
+  const clock = new FakeClock();
+  using client = testClient({ clock });
+
+  const error = await assertRejects(() => client.document(scene.reference), RateLimitError);
+
+  assertEquals(clock.pauses, []);
+  assertEquals(error.retryAfterMs, 301_000);
+  assertEquals([error.limit, error.remaining], ["100;w=21600", "0"]);
+  assert(error.message.includes("in 301 s, at 2026-01-01T00:05:01.000Z"), error.message);
+  assert(error.message.includes("(limit 100;w=21600, remaining 0)"), error.message);
+});
+
+Deno.test("RemoteClient takes the code TOOMANYREQUESTS for a rate limit, whatever the status", async () => {
+  await using scene = makeScene([on("manifest", registryError(403, "TOOMANYREQUESTS"))]);
+  using client = testClient({ retries: 1 });
+
+  const error = await assertRejects(() => client.document(scene.reference), RateLimitError);
+
+  assertEquals([error.code, error.attempts], ["TOOMANYREQUESTS", 2]);
+});
+
+Deno.test("RemoteClient pauses for a whole host when that has too many requests", async () => {
+  await using scene = makeScene([on({ kind: "manifest", times: 1 }, busy(429, 10))]);
+  const clock = new FakeClock();
+  using client = testClient({ clock });
+  const other = { ...scene.reference, repository: "a/other" };
+
+  const started = clock.time;
+  await client.document(scene.reference);
+  await assertRejects(() => client.document(other));
+
+  assertEquals(clock.time - started, 10_000);
+});
+
+Deno.test("RemoteClient says what the registry says, shortened and on one line", async () => {
+  const errors = [{ code: "UNSUPPORTED", message: `line\none\x1b[31m ${"x".repeat(1000)}` }];
+  const headers = { "content-type": "application/json", "x-request-id": "id-1" };
+  const body = JSON.stringify({ errors });
+  await using scene = makeScene([on("manifest", respond(418, headers, body))]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.document(scene.reference), RegistryError);
+
+  assertEquals([error.status, error.code, error.requestId], [418, "UNSUPPORTED", "id-1"]);
+  assert(error.detail?.startsWith("line one [31m xxx") && error.detail.length <= 301);
+  assertEquals(error.message.includes("\n"), false);
+});
+
+Deno.test.each([
+  { body: "", detail: undefined },
+  { body: "<html>teapot</html>", detail: undefined },
+  { body: "<html><title>400 A teapot</title><p>short", detail: "400 A teapot" },
+  {
+    body: "Client sent an HTTP request to an HTTPS server.\n",
+    detail: "Client sent an HTTP request to an HTTPS server.",
+  },
+  { body: "null", detail: undefined },
+  { body: '{"errors":null}', detail: undefined },
+  { body: '{"errors":[7]}', detail: undefined },
+  { body: '{"details":"wrong password"}', detail: "wrong password" },
+  { body: '{"error":"invalid","error_description":"no such user"}', detail: "no such user" },
+  { body: `{"message":"see https://h/?sig=s3cret"}`, detail: "see https://h/?sig=***" },
+  { body: `{"message":"${"x".repeat(70_000)}"}`, detail: undefined },
+])("RemoteClient reads the error body $detail", async ({ body, detail }) => {
+  await using scene = makeScene([on("manifest", respond(418, {}, body))]);
+  using client = testClient();
+
+  const error = await assertRejects(() => client.document(scene.reference), RegistryError);
+
+  assertEquals(error.detail, detail);
+});
+
+Deno.test("RemoteClient passes on what a registry warns of, once", async () => {
+  const warning = '299 - "this goes \\"away\\""';
+  await using scene = makeScene([on("manifest", withHeaders({ warning }))]);
+  const warnings: string[] = [];
+  using client = testClient({ onWarning: (message) => warnings.push(message) });
+
+  await client.resolve(scene.reference);
+  await client.resolve(scene.reference);
+
+  assertEquals(warnings, [`${scene.registry.host} warns: this goes "away"`]);
+});
+
+Deno.test.each([
+  { name: "retries", value: -1 },
+  { name: "retries", value: 1.5 },
+  { name: "maxConnections", value: 0 },
+  { name: "stallTimeoutMs", value: 0 },
+  { name: "maxManifestBytes", value: 64 * 1024 * 1024 + 1 },
+  { name: "maxLayers", value: 501 },
+])("RemoteClient refuses $name of $value", ({ name, value }) => {
+  let error: unknown;
+  try {
+    using _ = testClient({ [name]: value });
+  } catch (caught) {
+    error = caught;
+  }
+
+  assert(error instanceof RangeError && error.message.includes(`'${name}'`));
+});

@@ -1,0 +1,241 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NetworkError, readCertificates, type RemoteClientOptions } from "../../../registry/mod.ts";
+import { Answer } from "../../../registry/transport/answer.ts";
+import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
+import { networkError } from "../../../registry/transport/network_failure.ts";
+import { firstAnswer } from "../../../registry/transport/first_answer.ts";
+import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
+import { makeCertificates } from "../../_support/certificates.ts";
+import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_registry.ts";
+import { peerTest } from "../../_support/peers.ts";
+import { dockerRegistry } from "../../_support/docker_registry.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { makeScene, type Scene, testClient } from "../_client.ts";
+
+interface TlsScene extends AsyncDisposable {
+  readonly scene: Scene;
+  readonly ca: string;
+  readonly dir: TempDir;
+}
+
+async function tlsScene(): Promise<TlsScene> {
+  await using stack = new AsyncDisposableStack();
+  const dir = stack.use(await makeTempDir());
+  const paths = await makeCertificates(dir.path);
+  const [ca = "", cert = "", key = ""] = await Promise.all(
+    [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+  );
+  const scene = stack.use(makeScene([], { tls: { cert, key } }));
+  const moved = stack.move();
+  return { scene, ca, dir, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
+
+Deno.test("RemoteClient trusts a private authority, of the client or of a call", async () => {
+  await using tls = await tlsScene();
+  const { scene, ca } = tls;
+  using client = testClient({ caCerts: [ca] });
+  using plain = testClient();
+
+  const first = await client.resolve(scene.reference);
+  const second = await plain.resolve(scene.reference, { caCerts: [ca] });
+
+  assertEquals([first, second], [scene.image.descriptor, scene.image.descriptor]);
+});
+
+Deno.test("RemoteClient says how a certificate can be trusted, and does not try again", async () => {
+  await using tls = await tlsScene();
+  using client = testClient();
+
+  const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
+
+  assertEquals([error.reason, error.attempts, error.retryable], ["certificate", 1, false]);
+  assert(/UnknownIssuer/.test(error.message), error.message);
+  assert(error.message.includes("--ca"), error.message);
+  assert(error.message.includes("--unsafely-ignore-certificate-errors=127.0.0.1"), error.message);
+});
+
+Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
+  "networkError() takes the alert %s for a wish for a certificate",
+  (alert) => {
+    const url = new URL("https://registry.example/v2/");
+    const text = `client error (Connect): received fatal alert: ${alert}`;
+
+    const error = networkError(new Error(text), url, "pull", 1);
+
+    assertEquals([error.reason, error.retryable], ["certificate", false]);
+    assert(error.message.includes(`(received fatal alert: ${alert}); if it wants a certificate`));
+  },
+);
+
+Deno.test("RemoteClient gets its token with the same certificates", async () => {
+  await using tls = await tlsScene();
+  const auth = tokenAuth({ users: { me: "pw" }, anonymous: false });
+  tls.scene.registry.add(on({}, auth.fault));
+  using client = testClient({ caCerts: [tls.ca] });
+
+  await client.resolve(tls.scene.reference, { auth: { username: "me", password: "pw" } });
+
+  assertEquals(auth.exchanges.length, 1);
+});
+
+Deno.test.each<{ why: string; options: RemoteClientOptions }>([
+  { why: "by itself", options: {} },
+  { why: "where that is asked for", options: { plainHttp: true } },
+  { why: "where it is in a list", options: { plainHttp: ["localhost:1", "*"] } },
+])("RemoteClient speaks plain HTTP on loopback $why", async ({ options }) => {
+  await using scene = makeScene();
+  const { plainHttp } = options;
+  const names = Array.isArray(plainHttp) ? { plainHttp: [scene.registry.host] } : {};
+  using client = testClient({ ...options, ...names });
+
+  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
+});
+
+Deno.test("RemoteClient speaks plain HTTP on loopback though a certificate is given", async () => {
+  await using tls = await tlsScene();
+  await using scene = makeScene();
+  using client = testClient({ caCerts: [tls.ca] });
+
+  assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
+});
+
+Deno.test.each([
+  { what: "that is none", caCerts: ["secret"] },
+  { what: "that is cut off", caCerts: ["-----BEGIN CERTIFICATE-----\nMII"] },
+])("RemoteClient refuses a certificate $what", async ({ caCerts }) => {
+  await using scene = makeScene();
+  using client = testClient({ caCerts });
+
+  const error = await assertRejects(() => client.resolve(scene.reference), TypeError);
+
+  assert(!error.message.includes("secret"));
+});
+
+Deno.test("RemoteClient does not speak plain HTTP where that is ruled out", async () => {
+  await using scene = makeScene([]);
+  using client = testClient({ plainHttp: false, retries: 0, stallTimeoutMs: 200 });
+
+  await assertRejects(() => client.resolve(scene.reference), NetworkError);
+
+  assertEquals(scene.registry.requests.length, 0);
+});
+
+Deno.test("RemoteClient finds plain HTTP on loopback even if the first answer is odd", async (t) => {
+  for (
+    const [what, fault] of Object.entries({ drop: drop(), 400: respond(400), 503: respond(503) })
+  ) {
+    await t.step(what, async () => {
+      await using scene = makeScene([on({ kind: "manifest", times: 1 }, fault)]);
+      using client = testClient({ stallTimeoutMs: 100 });
+
+      assertEquals((await client.resolve(scene.reference)).digest, scene.image.descriptor.digest);
+    });
+  }
+});
+
+Deno.test("speaksTls() asks for a handshake, whoever has signed the certificate", async () => {
+  await using tls = await tlsScene();
+  await using plain = makeScene();
+  await using silent = makeScene([on({}, stall())]);
+  const ask = ({ registry }: Scene) => {
+    return speaksTls(new URL(`https://${registry.host}`), { timeoutMs: 100 });
+  };
+
+  assertEquals(await Promise.all([tls.scene, plain, silent].map(ask)), [true, false, false]);
+});
+
+Deno.test("firstAnswer() leaves a server that shakes hands as much time as any other", async () => {
+  const url = new URL("https://127.0.0.1:1");
+  const asked = { url, task: "pull", attempt: 1, signal: undefined, stallTimeoutMs: 1 };
+  const answer = (status: number) => {
+    return new Answer(new Response(null, { status }), asked, new AbortController());
+  };
+  const sent: URL[] = [];
+
+  const { status } = await firstAnswer([new URL("http://127.0.0.1:1"), url], {
+    send: (base) => {
+      sent.push(base);
+      return Promise.resolve(answer(base === url ? 200 : 400));
+    },
+    isKnown: () => false,
+    speaksTls: () => Promise.resolve(true),
+  });
+
+  assertEquals([status, sent.length], [200, 2]);
+});
+
+Deno.test("RemoteClient does not take a silent server for one that speaks TLS", async () => {
+  await using scene = makeScene([on("manifest", stall())]);
+  using client = testClient({ stallTimeoutMs: 50, retries: 0 });
+
+  const error = await assertRejects(() => client.resolve(scene.reference), NetworkError);
+
+  assertEquals(error.reason, "stalled");
+  assertEquals(scene.registry.requests.length, 1);
+});
+
+Deno.test.each<
+  { registry: string; options: Parameters<typeof registryEndpoint>[1]; bases: string[] }
+>([
+  { registry: "docker.io", options: options(), bases: ["https://registry-1.docker.io/"] },
+  { registry: "ghcr.io", options: options(), bases: ["https://ghcr.io/"] },
+  { registry: "10.0.0.1:5000", options: options(), bases: ["https://10.0.0.1:5000/"] },
+  { registry: "localhost", options: options(), bases: ["http://localhost/", "https://localhost/"] },
+  {
+    registry: "127.8.0.1:5000",
+    options: options(),
+    bases: ["http://127.8.0.1:5000/", "https://127.8.0.1:5000/"],
+  },
+  { registry: "[::1]:1", options: options(), bases: ["http://[::1]:1/", "https://[::1]:1/"] },
+  { registry: "a.io", options: { ...options(), plainHttp: true }, bases: ["http://a.io/"] },
+  { registry: "a.io", options: { ...options(), plainHttp: ["a.io"] }, bases: ["http://a.io/"] },
+  { registry: "b.io", options: { ...options(), plainHttp: ["a.io"] }, bases: ["https://b.io/"] },
+  {
+    registry: "localhost",
+    options: { ...options(), plainHttp: false },
+    bases: ["https://localhost/"],
+  },
+])("registryEndpoint() tries $bases for $registry", ({ registry, options, bases }) => {
+  assertEquals(registryEndpoint(registry, options).bases.map(({ href }) => href), bases);
+});
+
+function options(): Parameters<typeof registryEndpoint>[1] {
+  return { plainHttp: undefined, allowPrivate: false };
+}
+
+peerTest({
+  name: "RemoteClient shows its certificate to a registry that wants one",
+  needs: ["docker-registry", "openssl"],
+}, async () => {
+  await using registry = await dockerRegistry({ clientCertificate: true });
+  const paths = registry.certificates;
+  assert(paths !== undefined);
+  const caCerts = await readCertificates(paths.ca);
+  const cert = await Deno.readTextFile(paths.clientCert);
+  const key = await Deno.readTextFile(paths.clientKey);
+  const repository = { registry: registry.host, repository: "a" };
+  using without = testClient({ caCerts, retries: 0 });
+  using client = testClient({ caCerts, clientCertificate: { cert, key }, retries: 0 });
+
+  await assertRejects(() => Array.fromAsync(without.tags(repository)), NetworkError);
+  await assertRejects(() => Array.fromAsync(client.tags(repository)), Error, "NAME_UNKNOWN");
+});
+
+Deno.test("readCertificates() reads files and directories, and nothing but certificates", async () => {
+  await using dir = await makeTempDir();
+  const { ca, cert, key } = await makeCertificates(dir.path);
+  const both = dir.join("both.pem");
+  await Deno.mkdir(dir.join("d"));
+  await Deno.writeTextFile(both, (await Deno.readTextFile(ca)) + (await Deno.readTextFile(cert)));
+  await Deno.copyFile(ca, dir.join("d", "a.crt"));
+  await Deno.copyFile(cert, dir.join("d", "b.pem"));
+  await Deno.copyFile(key, dir.join("d", "c.key"));
+
+  const fromFile = await readCertificates(both);
+  const fromDirectory = await readCertificates(dir.join("d"));
+
+  assertEquals(fromFile.length, 2);
+  assertEquals(fromDirectory, fromFile);
+  await assertRejects(() => readCertificates(key), SyntaxError, "BEGIN CERTIFICATE");
+  await assertRejects(() => readCertificates(dir.join("none")), Deno.errors.NotFound);
+});

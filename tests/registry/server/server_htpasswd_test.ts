@@ -1,0 +1,68 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { bcryptMatches, isBcryptHash } from "../../../registry/server/_bcrypt.ts";
+import { parseHtpasswd } from "../../../registry/mod.ts";
+
+const LONG = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+// The vectors of crypt_blowfish.
+const VECTORS = [
+  { password: "U*U", hash: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
+  { password: "U*U*", hash: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK" },
+  { password: "U*U*U", hash: "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a" },
+  { password: "", hash: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy" },
+  {
+    password: `${LONG}chars after 72 are ignored`,
+    hash: "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+  },
+];
+
+Deno.test.each(VECTORS)("bcryptMatches() knows $hash", async ({ password, hash }) => {
+  assert(await bcryptMatches(password, hash));
+  assert(await bcryptMatches(password, hash.replace("2a", "2y")));
+  assertEquals(await bcryptMatches(`!${password}`, hash), false);
+  assertEquals(await bcryptMatches(password, hash.replace(/.$/, "q")), false);
+});
+
+Deno.test.each([
+  { hash: "$2a$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", why: "cost too low" },
+  { hash: "$2a$17$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", why: "cost too high" },
+  { hash: "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", why: "broken kind" },
+  { hash: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe", why: "too short" },
+  { hash: "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/", why: "MD5" },
+  { hash: "", why: "nothing" },
+])("isBcryptHash() refuses $hash: $why", async ({ hash }) => {
+  assertEquals(isBcryptHash(hash), false);
+  assertEquals(await bcryptMatches("U*U", hash), false);
+});
+
+const [first, second] = VECTORS;
+
+Deno.test("parseHtpasswd() checks names and passwords, twice as well as once", async () => {
+  const check = parseHtpasswd(`# users\r\nann:${first?.hash}\r\n\r\nbob:${second?.hash}`);
+
+  for (let i = 0; i < 2; i++) {
+    assertEquals(await check("ann", "U*U"), true);
+    assertEquals(await check("bob", "U*U*"), true);
+    assertEquals(await check("ann", "U*U*"), false);
+    assertEquals(await check("bob", "U*U"), false);
+    assertEquals(await check("eve", "U*U"), false);
+    assertEquals(await check("", ""), false);
+  }
+});
+
+Deno.test("parseHtpasswd() of an empty file lets nobody in", async () => {
+  const check = parseHtpasswd("");
+
+  assertEquals(await check("", ""), false);
+});
+
+Deno.test.each([
+  { line: "ann", says: 'line 1 of the htpasswd file: it must be "NAME:HASH"' },
+  { line: ":$2y$05$x", says: 'it must be "NAME:HASH"' },
+  { line: "ann:secret", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
+  { line: `ann:${first?.hash}\nann:${second?.hash}`, says: 'line 2 of the htpasswd file: "ann"' },
+])("parseHtpasswd() refuses $line", ({ line, says }) => {
+  const error = assertThrows(() => parseHtpasswd(line), SyntaxError, says);
+
+  assertEquals(error.message.includes("secret"), false);
+});

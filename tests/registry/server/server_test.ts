@@ -1,0 +1,156 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { basicAuthentication, type RegistryContent, serveRegistry } from "../../../registry/mod.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { file, noise, tar } from "../../_support/tar.ts";
+
+const layer = tar(file("data", noise(3_000_000)));
+const image = buildImage({ layers: [layer], compression: "none" });
+const content = new MemoryContent().add("app", "v1", image);
+const blobPath = `/v2/app/blobs/${image.layers[0]?.descriptor.digest}`;
+
+Deno.test("serveRegistry() serves the very bytes, with their length", async () => {
+  await using server = serveRegistry(content);
+
+  const response = await fetch(`${server.url}${blobPath}`);
+
+  assertMatch(server.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  assertEquals(response.headers.get("content-length"), String(layer.length));
+  assertEquals(await response.bytes(), layer);
+});
+
+Deno.test("serveRegistry() does not compress a manifest on its way", async () => {
+  await using server = serveRegistry(content);
+  const headers = { "accept-encoding": "gzip, br" };
+
+  const response = await fetch(`${server.url}/v2/app/manifests/v1`, { headers });
+
+  assertEquals(response.headers.get("content-encoding"), null);
+  assertEquals(response.headers.get("etag"), `"${image.descriptor.digest}"`);
+  assertEquals(await response.bytes(), image.bytes);
+});
+
+Deno.test("serveRegistry() gives the length of what HEAD does not send", async () => {
+  await using server = serveRegistry(content);
+
+  const response = await fetch(`${server.url}${blobPath}`, { method: "HEAD" });
+
+  assertEquals(response.headers.get("content-length"), String(layer.length));
+  assertEquals((await response.bytes()).length, 0);
+});
+
+Deno.test("serveRegistry() refuses a request whose Host is none", async () => {
+  await using server = serveRegistry(content);
+  using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
+
+  await connection.write(new TextEncoder().encode("GET /v2/ HTTP/1.1\r\nHost: a b\r\n\r\n"));
+  const answer = new Uint8Array(100);
+  await connection.read(answer);
+
+  assertMatch(new TextDecoder().decode(answer), /^HTTP\/1.1 400 /);
+});
+
+Deno.test("serveRegistry() outlives a client that goes away in the middle", async () => {
+  await using server = serveRegistry(content);
+
+  const gone = await fetch(`${server.url}${blobPath}`);
+  await gone.body?.cancel();
+  const next = await fetch(`${server.url}${blobPath}`, { headers: { range: "bytes=0-9" } });
+
+  assertEquals(await next.bytes(), layer.slice(0, 10));
+});
+
+Deno.test("serveRegistry() makes no more of a blob than its client reads", async () => {
+  const { endless, state } = endlessContent();
+  await using server = serveRegistry(endless);
+
+  const slow = await fetch(`${server.url}${blobPath}`);
+  const reader = slow.body?.getReader();
+  await reader?.read();
+  for (let i = 0; i < 20; i++) {
+    const other = await fetch(`${server.url}/v2/`);
+    await other.body?.cancel();
+  }
+
+  assert(state.pulled < 64 * 1024 * 1024, `${state.pulled} bytes for a client that reads none`);
+  await reader?.cancel();
+});
+
+Deno.test("serveRegistry() ends what is under way when it is disposed of", async () => {
+  const { endless, state } = endlessContent();
+  const server = serveRegistry(endless);
+  const response = await fetch(`${server.url}${blobPath}`);
+
+  await server[Symbol.asyncDispose]();
+
+  await assertRejects(() => response.bytes(), TypeError);
+  assert(state.cancelled);
+});
+
+Deno.test("serveRegistry() does not begin what is to stop already", () => {
+  const reason = new Error("stop");
+
+  assertThrows(() => serveRegistry(content, { signal: AbortSignal.abort(reason) }), Error, "stop");
+});
+
+Deno.test("serveRegistry() stops when its signal says so", async () => {
+  const stop = new AbortController();
+  await using server = serveRegistry(content, { signal: stop.signal });
+
+  stop.abort();
+  await server.finished;
+
+  await assertRejects(() => fetch(`${server.url}/v2/`), TypeError);
+});
+
+Deno.test("serveRegistry() refuses a certificate without a key", () => {
+  assertThrows(() => serveRegistry(content, { cert: "x" }), TypeError, '"key" is not given');
+});
+
+Deno.test.each([
+  { name: "no credentials", authorization: undefined, status: 401 },
+  { name: "a wrong password", authorization: `Basic ${btoa("ann:no")}`, status: 401 },
+  { name: "no colon", authorization: `Basic ${btoa("ann")}`, status: 401 },
+  { name: "no base64", authorization: "Basic !", status: 401 },
+  { name: "another scheme", authorization: `Bearer ${btoa("ann:a:b")}`, status: 401 },
+  { name: "the right password", authorization: `basic ${btoa("ann:a:b")}`, status: 200 },
+])("basicAuthentication() answers $status to $name", async ({ authorization, status }) => {
+  const authenticate = basicAuthentication((name, word) => name === "ann" && word === "a:b");
+  await using server = serveRegistry(content, { authenticate });
+
+  const response = await fetch(`${server.url}/v2/`, {
+    headers: authorization === undefined ? {} : { authorization },
+  });
+  await response.body?.cancel();
+
+  assertEquals(response.status, status);
+  assertEquals(
+    response.headers.get("www-authenticate"),
+    status === 401 ? 'Basic realm="oci", charset="UTF-8"' : null,
+  );
+});
+
+/** Content whose blob has no end, and how far it was read. */
+function endlessContent() {
+  const state = { pulled: 0, cancelled: false };
+  const endless: RegistryContent = {
+    repositories: () => Promise.resolve(["app"]),
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(1e12),
+    open: () =>
+      Promise.resolve(
+        new ReadableStream({
+          pull(controller) {
+            const chunk = new Uint8Array(64 * 1024);
+            state.pulled += chunk.length;
+            controller.enqueue(chunk);
+          },
+          cancel() {
+            state.cancelled = true;
+          },
+        }),
+      ),
+    referrers: () => Promise.resolve([]),
+  };
+  return { endless, state };
+}

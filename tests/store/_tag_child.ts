@@ -1,8 +1,0 @@
-/** Records 50 references in a store: `_tag_child.ts STORE PREFIX`. */
-import { ContentStore } from "../../store/mod.ts";
-import { randomBlob } from "./_blob_source.ts";
-
-const [path = "", prefix = ""] = Deno.args;
-const store = await ContentStore.open(path);
-const { descriptor } = randomBlob(1);
-for (let i = 0; i < 50; i++) await store.tag(`${prefix}:${i}`, descriptor);

@@ -1,0 +1,62 @@
+import { readMounts, unmountTree } from "../../../layer/mod.ts";
+import { ContentStore, overlaySupported } from "../../../store/mod.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { dir, file, tar } from "../../_support/tar.ts";
+
+/** Why overlays cannot be mounted here, if that is so. */
+export async function overlayReason(): Promise<string | undefined> {
+  await using root = await makeTempDir({ large: true });
+  const support = await overlaySupported(root.path);
+  return support.supported ? undefined : support.reason;
+}
+
+/** A store in a directory of its own, in which nothing stays mounted. */
+export interface TestStore extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly path: string;
+  readonly directory: TempDir;
+  /** What is mounted in the directory. */
+  mounts(): readonly string[];
+  /** Names in a directory of the store; none if it is not there. */
+  list(name: string): Promise<readonly string[]>;
+}
+
+/** Makes an empty store. */
+export async function makeStore(): Promise<TestStore> {
+  const directory = await makeTempDir({ large: true });
+  const path = directory.join("store");
+  const store = await ContentStore.open(path);
+  return {
+    store,
+    path,
+    directory,
+    mounts: () =>
+      readMounts().map(({ target }) => target).filter((target) =>
+        target.startsWith(directory.path)
+      ),
+    list: async (name) => {
+      try {
+        return (await Array.fromAsync(Deno.readDir(`${path}/${name}`), (entry) => entry.name))
+          .sort();
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return [];
+        throw error;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      // What a failed test has left mounted would be removed with everything in it.
+      if (Deno.build.os === "linux") unmountTree(directory.path);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A layer with users and a file. */
+export const BASE: Uint8Array = tar(
+  dir("bin"),
+  file("bin/true", "#!", { mode: 0o755 }),
+  dir("etc"),
+  file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"),
+  file("etc/group", "root:x:0:\napp:x:1000:\nvideo:x:44:app\n"),
+  file("secret", "secret"),
+);

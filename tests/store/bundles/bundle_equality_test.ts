@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import {
+  ContentStore,
+  OverlayBundler,
+  overlaySupported,
+  prepareLayers,
+  UncompressedBundler,
+} from "../../../store/mod.ts";
+import { StageWorkers } from "../../../store/stages/stage_workers.ts";
+import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { type LayerStack, NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
+import { describeRoot } from "../_root_tree.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+
+const SUPPORT = await checkSupport();
+const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
+
+async function checkSupport(): Promise<string | undefined> {
+  await using root = await makeTempDir({ large: true });
+  const support = await overlaySupported(root.path);
+  return support.supported ? undefined : support.reason;
+}
+
+/** Both bundlers' root file systems, entry by entry; layers are extracted in `workers`, if any. */
+async function bothTrees({ layers }: LayerStack, workers?: StageWorkers) {
+  await using directory = await makeTempDir({ large: true });
+  const store = await ContentStore.open(directory.join("store"));
+  const image = await storeBuilt(store, { layers, compression: workers ? "gzip" : "none" });
+  if (workers) await prepareLayers(store, image, { extract: threadedExtraction(store, workers) });
+  // On one file system inode numbers tell which names are one file.
+  const overlay = new OverlayBundler(store, { upper: { kind: "disk" } });
+  await using mounted = await overlay.bundle(image, "overlay");
+  await using extracted = await new UncompressedBundler(store).bundle(image, "uncompressed");
+  return [mounted, extracted].map(({ path }) => describeRoot(`${path}/rootfs`));
+}
+
+for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
+  Deno.test({
+    name: `OverlayBundler and UncompressedBundler make the same tree of ${stack.name}`,
+    ignore: SUPPORT !== undefined,
+  }, async () => {
+    const [mounted, extracted] = await bothTrees(stack);
+
+    assertEquals(mounted, extracted);
+  });
+}
+
+for (const relay of ["here", "thread"] as const) {
+  Deno.test({
+    name: `OverlayBundler makes the same tree of layers whose bytes are relayed ${relay}`,
+    ignore: SUPPORT !== undefined,
+  }, async () => {
+    using workers = new StageWorkers(2, { from: 0, relay });
+    for (const stack of NAMED_STACKS) {
+      const [mounted, extracted] = await bothTrees(stack, workers);
+
+      assertEquals(mounted, extracted, stack.name);
+    }
+  });
+}

@@ -1,0 +1,63 @@
+import type { BlobReadOptions } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { blobOf, type BuiltBlob } from "../../_support/image.ts";
+import { chunked } from "../../_support/memory_content.ts";
+
+/** A blob of bytes that do not compress, the same for the same seed. */
+export function randomBlob(size: number, seed = 1): BuiltBlob {
+  return blobOf("application/octet-stream", noise(size, seed));
+}
+
+/** A source of bytes that keeps count. */
+export interface CountingSource {
+  /** What `ingest` calls. */
+  readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /** The offsets that were asked for. */
+  readonly offsets: number[];
+  /** How many bytes were handed out. */
+  bytes: number;
+}
+
+/** Options for {@linkcode countingSource}. */
+export interface CountingSourceOptions {
+  /** Fails after so many bytes of a stream. */
+  readonly failAfter?: number;
+  /** Is called after so many bytes of a stream, which then waits for ever. */
+  readonly stallAfter?: number;
+  readonly onStall?: () => void;
+  readonly chunk?: number;
+}
+
+/** Hands out bytes from any offset on. */
+export function countingSource(
+  bytes: Uint8Array,
+  options: CountingSourceOptions = {},
+): CountingSource {
+  const { failAfter = Infinity, stallAfter = Infinity, onStall, chunk = 64 * 1024 } = options;
+  const source: CountingSource = {
+    offsets: [],
+    bytes: 0,
+    open: ({ offset = 0 }) => {
+      source.offsets.push(offset);
+      const reader = chunked(bytes.subarray(offset), chunk).getReader();
+      let sent = 0;
+      return Promise.resolve(
+        new ReadableStream({
+          async pull(controller) {
+            if (sent >= failAfter) return controller.error(new TypeError("connection cut"));
+            if (sent >= stallAfter) {
+              onStall?.();
+              return await new Promise<void>(() => {});
+            }
+            const { done, value } = await reader.read();
+            if (done) return controller.close();
+            sent += value.length;
+            source.bytes += value.length;
+            controller.enqueue(value);
+          },
+        }, { highWaterMark: 0 }),
+      );
+    },
+  };
+  return source;
+}

@@ -1,0 +1,141 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { exists } from "@std/fs";
+import fc from "fast-check";
+import { DigestMismatchError } from "../../../spec/mod.ts";
+import { BlobWriter, DiskFullError } from "../../../store/mod.ts";
+import { run } from "../../_support/process.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { randomBlob } from "./_blob_source.ts";
+
+const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(700_000);
+
+Deno.test("BlobWriter writes the same file whatever the chunks are", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("blob");
+
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: 400_000 }), { maxLength: 6 }),
+      async (sizes) => {
+        using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
+        let at = 0;
+        for (const size of [...sizes, BYTES.length]) {
+          writer.write(BYTES.subarray(at, at + size));
+          at = Math.min(at + size, BYTES.length);
+        }
+        writer.finish();
+        await writer.commit(path);
+
+        assertEquals(await Deno.readFile(path), BYTES);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("BlobWriter keeps every byte that was written when it is closed early", async () => {
+  await using directory = await makeTempDir();
+  const part = directory.join("part");
+  {
+    using writer = await BlobWriter.open(part, DESCRIPTOR);
+    writer.write(BYTES.subarray(0, 300_001));
+  }
+
+  using writer = await BlobWriter.open(part, DESCRIPTOR);
+
+  assertEquals([writer.resumed, writer.size, writer.complete], [300_001, 300_001, false]);
+});
+
+Deno.test("BlobWriter refuses the byte that is too many before it is written", async () => {
+  await using directory = await makeTempDir();
+  using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
+  writer.write(BYTES);
+
+  assertThrows(() => writer.write(new Uint8Array(1)), DigestMismatchError, "more than 700000");
+});
+
+Deno.test("BlobWriter begins again after restart()", async () => {
+  await using directory = await makeTempDir();
+  using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
+  writer.write(new Uint8Array(600_000));
+
+  writer.restart();
+  writer.write(BYTES);
+  writer.finish();
+  await writer.commit(directory.join("blob"));
+
+  assertEquals(await Deno.readFile(directory.join("blob")), BYTES);
+});
+
+Deno.test("BlobWriter removes the part on discard()", async () => {
+  await using directory = await makeTempDir();
+  const part = directory.join("part");
+  using writer = await BlobWriter.open(part, DESCRIPTOR);
+
+  writer.discard();
+
+  assertEquals(await exists(part), false);
+});
+
+Deno.test("BlobWriter.open() lets one writer in at a time", async () => {
+  await using directory = await makeTempDir();
+  const part = directory.join("part");
+  using _first = await BlobWriter.open(part, DESCRIPTOR);
+  let busy = 0;
+
+  await assertRejects(() =>
+    BlobWriter.open(part, DESCRIPTOR, {
+      signal: AbortSignal.timeout(20),
+      onBusy: () => busy++,
+    })
+  );
+
+  assertEquals(busy > 0, true);
+});
+
+Deno.test("BlobWriter.open() starts over when the part it waited for was removed", async () => {
+  await using directory = await makeTempDir();
+  const part = directory.join("part");
+  const first = await BlobWriter.open(part, DESCRIPTOR);
+  first.write(BYTES.subarray(0, 400_000));
+
+  using second = await BlobWriter.open(part, DESCRIPTOR, {
+    onBusy: () => first.discard(),
+  });
+
+  assertEquals(second.size, 0);
+  assertEquals(await exists(part), true);
+});
+
+Deno.test("BlobWriter says when the disk is full, and keeps what fits", async (t) => {
+  await using directory = await makeTempDir();
+  const mounted = await smallDisk(directory.path);
+  if (mounted === undefined) {
+    // Only root may mount, and only Linux has tmpfs.
+    await t.step({ name: "needs a tmpfs of its own", ignore: true, fn: () => {} });
+    return;
+  }
+  await using _unmount = mounted;
+  using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
+
+  const error = assertThrows(() => {
+    writer.write(BYTES);
+    writer.finish();
+  }, DiskFullError);
+
+  assertEquals(error.digest, DESCRIPTOR.digest);
+  assertEquals(error.size, (await Deno.stat(directory.join("part"))).size);
+  assertEquals(error.size > 100_000 && error.size < BYTES.length, true);
+});
+
+/** Mounts 256 KiB, where that is allowed. */
+async function smallDisk(path: string): Promise<AsyncDisposable | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  const { code } = await run("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", path]);
+  if (code !== 0) return undefined;
+  return {
+    async [Symbol.asyncDispose]() {
+      await run("umount", ["--lazy", path]);
+    },
+  };
+}

@@ -1,0 +1,163 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import type { Descriptor } from "../../../spec/mod.ts";
+import { ContentStore, StoreError } from "../../../store/mod.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { randomBlob } from "./_blob_source.ts";
+
+const [ONE, TWO] = [descriptor(1), descriptor(2)];
+const FOREIGN = {
+  mediaType: "application/x",
+  digest: ONE.digest,
+  size: 10,
+  platform: { os: "plan9" },
+  urls: [],
+  annotations: { "org.opencontainers.image.ref.name": "latest", "com.example": "kept" },
+};
+const UNNAMED = { mediaType: "application/y", digest: TWO.digest, size: 11, vendor: { a: 1 } };
+const INDEX = {
+  schemaVersion: 2,
+  manifests: [FOREIGN, UNNAMED, { odd: true }],
+  annotations: { "com.example": "kept" },
+  vendor: [1, 2],
+};
+
+Deno.test("tag() records, replaces and untag() removes a reference", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+
+  await store.tag("example.com/a:1", ONE);
+  await store.tag("example.com/b:1", ONE);
+  await store.tag("example.com/a:1", TWO);
+
+  assertEquals((await store.resolve("example.com/a:1"))?.digest, TWO.digest);
+  assertEquals((await store.references()).map(({ name }) => name), [
+    "example.com/a:1",
+    "example.com/b:1",
+  ]);
+  assertEquals(await store.untag(["example.com/a:1", "example.com/c:1"]), ["example.com/a:1"]);
+  assertEquals(await store.resolve("example.com/a:1"), undefined);
+});
+
+Deno.test("tag() and untag() keep what other tools have written", async () => {
+  await using directory = await layoutWith(INDEX);
+  const store = await ContentStore.open(directory.path);
+
+  await store.tag("example.com/a:1", TWO);
+  await store.untag(["example.com/a:1"]);
+
+  assertEquals(JSON.parse(await Deno.readTextFile(directory.join("index.json"))), INDEX);
+});
+
+Deno.test("tag() does not write what is recorded already", async () => {
+  await using directory = await layoutWith(INDEX);
+  const store = await ContentStore.open(directory.path);
+  await store.tag("example.com/a:1", ONE);
+  const before = await Deno.stat(directory.join("index.json"));
+
+  await store.tag("example.com/a:1", ONE);
+
+  assertEquals((await Deno.stat(directory.join("index.json"))).ino, before.ino);
+});
+
+Deno.test("tag() leaves one entry of a name that occurs twice", async () => {
+  await using directory = await layoutWith({ ...INDEX, manifests: [FOREIGN, FOREIGN] });
+  const store = await ContentStore.open(directory.path);
+
+  await store.tag("latest", ONE);
+
+  const { manifests } = JSON.parse(await Deno.readTextFile(directory.join("index.json")));
+  assertEquals(manifests, [FOREIGN]);
+});
+
+Deno.test("references() reads the names of other tools", async () => {
+  const containerd = {
+    ...FOREIGN,
+    annotations: { ...FOREIGN.annotations, "io.containerd.image.name": "docker.io/library/x:1" },
+  };
+  await using directory = await layoutWith({ ...INDEX, manifests: [FOREIGN, containerd, UNNAMED] });
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals((await store.references()).map(({ name }) => name), [
+    "latest",
+    "docker.io/library/x:1",
+  ]);
+});
+
+Deno.test.each([
+  { what: "no JSON", text: "{" },
+  { what: "no object", text: "[]" },
+  { what: "no list", text: '{"manifests":{}}' },
+  { what: "no entries", text: '{"manifests":[1]}' },
+])("references() refuses an index.json that is $what", async ({ text }) => {
+  await using directory = await layoutWith(INDEX);
+  await Deno.writeTextFile(directory.join("index.json"), text);
+  const store = await ContentStore.open(directory.path);
+
+  const error = await assertRejects(() => store.references(), StoreError);
+
+  assertEquals(error.path, directory.join("index.json"));
+  await assertRejects(() => store.tag("a", ONE), StoreError);
+  assertEquals(await Deno.readTextFile(directory.join("index.json")), text);
+});
+
+Deno.test("references() takes the list that Go writes as null for an empty one", async () => {
+  await using directory = await layoutWith({ schemaVersion: 2, manifests: null });
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals(await store.references(), []);
+});
+
+Deno.test("references() reads more entries than an index of an image may have", async () => {
+  const manifests = Array.from({ length: 5000 }, (_, i) => ({
+    ...FOREIGN,
+    annotations: { "org.opencontainers.image.ref.name": `example.com/a:${i}` },
+  }));
+  await using directory = await layoutWith({ ...INDEX, manifests });
+  const store = await ContentStore.open(directory.path);
+
+  assertEquals((await store.references()).length, 5000);
+});
+
+Deno.test("tag() and untag() keep what a map would keep", async () => {
+  const name = fc.integer({ min: 0, max: 4 }).map((i) => `example.com/a:${i}`);
+  const step = fc.oneof(
+    fc.record({ tag: name, target: fc.constantFrom(ONE, TWO) }),
+    fc.record({ untag: fc.array(name, { maxLength: 3 }) }),
+  );
+
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      await using directory = await layoutWith(INDEX);
+      const store = await ContentStore.open(directory.path);
+      const model = new Map<string, string>([["latest", FOREIGN.digest]]);
+      for (const step of steps) {
+        if ("tag" in step) {
+          await store.tag(step.tag, step.target);
+          model.set(step.tag, step.target.digest);
+        } else {
+          const removed = await store.untag(step.untag);
+          assertEquals(removed, step.untag.filter((name) => model.has(name)));
+          for (const name of step.untag) model.delete(name);
+        }
+      }
+
+      const references = await store.references();
+      const found = new Map(references.map(({ name, descriptor }) => [name, descriptor.digest]));
+      assertEquals(found, model);
+      assertEquals(references.length, model.size);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+function descriptor(seed: number): Descriptor {
+  return { ...randomBlob(10, seed).descriptor, mediaType: "application/x" };
+}
+
+async function layoutWith(index: unknown): Promise<TempDir> {
+  const directory = await makeTempDir();
+  await Deno.writeTextFile(directory.join("oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await Deno.writeTextFile(directory.join("index.json"), JSON.stringify(index));
+  return directory;
+}

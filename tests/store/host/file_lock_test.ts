@@ -1,0 +1,75 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { ContentStore } from "../../../store/mod.ts";
+import { ChainStore } from "../../../store/overlay/_chain_store.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { randomBlob } from "../content/_blob_source.ts";
+
+const { descriptor, bytes } = randomBlob(10);
+const PART = `ingest/${descriptor.digest.replace(":", "-")}.part`;
+
+/** Holds the lock of a file as another process would. */
+async function hold(path: string): Promise<Deno.FsFile> {
+  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  const file = await Deno.open(path, { create: true, write: true });
+  await file.lock(true);
+  return file;
+}
+
+const tag = (store: ContentStore, signal?: AbortSignal) => {
+  return store.tag("example.com/a:1", descriptor, signal);
+};
+const put = (store: ContentStore, signal?: AbortSignal) => {
+  return store.putBytes(descriptor, bytes, signal);
+};
+
+Deno.test.each<{ name: string; lock: string; change: (store: ContentStore) => Promise<unknown> }>([
+  { name: "tag()", lock: "locks/index.lock", change: tag },
+  { name: "putBytes()", lock: PART, change: put },
+])("$name tells of another process that it waits for, and waits", async ({ lock, change }) => {
+  await using directory = await makeTempDir();
+  const path = directory.join(lock);
+  const waiting = Promise.withResolvers<string>();
+  const store = await ContentStore.open(directory.path, { onWait: waiting.resolve });
+  const holder = await hold(path);
+
+  const changed = change(store);
+  const message = await waiting.promise;
+  holder.close();
+
+  assertEquals(message, `Waiting for another process, which holds "${path}"`);
+  await changed;
+});
+
+Deno.test("ChainStore tells of another process that extracts the same layer", async () => {
+  await using directory = await makeTempDir();
+  const waiting = Promise.withResolvers<string>();
+  const first = await new ChainStore(directory.path).begin("key", undefined);
+  assert(!("key" in first));
+
+  const second = new ChainStore(directory.path, waiting.resolve).begin("key", undefined);
+  const message = await waiting.promise;
+  await first[Symbol.asyncDispose]();
+
+  assertStringIncludes(message, "Waiting for another process, which holds");
+  const draft = await second;
+  assert(!("key" in draft));
+  await draft[Symbol.asyncDispose]();
+});
+
+Deno.test.each<
+  { name: string; lock: string; change: (store: ContentStore, s: AbortSignal) => Promise<unknown> }
+>([
+  { name: "tag()", lock: "locks/index.lock", change: tag },
+  { name: "putBytes()", lock: PART, change: put },
+  { name: "putBytes() into a new store", lock: "locks/index.lock", change: put },
+])("$name stops waiting for another process with its signal", async ({ lock, change }) => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  using _holder = await hold(directory.join(lock));
+  const stop = new AbortController();
+
+  const changed = change(store, stop.signal);
+  stop.abort(new Error("stop"));
+
+  await assertRejects(() => changed, Error, "stop");
+});

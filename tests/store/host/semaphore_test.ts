@@ -1,0 +1,52 @@
+import { assertEquals } from "@std/assert";
+import { Semaphore } from "../../../store/host/semaphore.ts";
+
+Deno.test("Semaphore lets tasks in in the order in which they came", async () => {
+  const semaphore = new Semaphore(1);
+  const order: number[] = [];
+
+  await Promise.all([1, 2, 3].map(async (i) => {
+    using _permit = await semaphore.acquire();
+    await Promise.resolve();
+    order.push(i);
+  }));
+
+  assertEquals(order, [1, 2, 3]);
+});
+
+Deno.test("Semaphore forgets a task that stops waiting", async () => {
+  const semaphore = new Semaphore(1);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const first = await semaphore.acquire();
+  const second = semaphore.acquire(controller.signal).catch((error) => error);
+  const third = semaphore.acquire();
+
+  controller.abort(reason);
+  first[Symbol.dispose]();
+
+  assertEquals(await second, reason);
+  using _permit = await third;
+});
+
+Deno.test("Semaphore refuses a task that has been stopped already", async () => {
+  const reason = new Error("enough");
+
+  const acquired = new Semaphore(1).acquire(AbortSignal.abort(reason));
+
+  assertEquals(await acquired.catch((error) => error), reason);
+});
+
+Deno.test("Semaphore keeps the others of a task that is stopped as its turn comes", async () => {
+  const semaphore = new Semaphore(1);
+  const controller = new AbortController();
+  const first = await semaphore.acquire();
+  const second = semaphore.acquire(controller.signal).catch(() => undefined);
+  const third = semaphore.acquire();
+
+  first[Symbol.dispose]();
+  controller.abort();
+  (await second)?.[Symbol.dispose]();
+
+  using _permit = await third;
+});

@@ -1,0 +1,20 @@
+import { type ContentStore, type Image, readImage } from "../../../store/mod.ts";
+import { buildImage, type BuildImageOptions, type BuiltImage } from "../../_support/image.ts";
+
+/** Puts an image into a store. */
+export async function storeImage(store: ContentStore, built: BuiltImage): Promise<Image> {
+  for (const { descriptor, bytes } of built.blobs.values()) {
+    await store.putBytes(descriptor, bytes);
+  }
+  const image = await readImage(store, built.descriptor.digest, built.platform, { maxLayers: 600 });
+  if (image === undefined) throw new Error("the image is not complete");
+  return image;
+}
+
+/** Builds an image that runs something, and puts it into a store. */
+export async function storeBuilt(
+  store: ContentStore,
+  options: BuildImageOptions = {},
+): Promise<Image> {
+  return await storeImage(store, buildImage({ config: { Cmd: ["/bin/true"] }, ...options }));
+}

@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { applyLayers, type FileStatus, UntarStream } from "../../../layer/mod.ts";
+import type { RemoteImage } from "../../../spec/mod.ts";
+import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
+import {
+  dir,
+  file,
+  hardlink,
+  noise,
+  opaque,
+  sparse,
+  symlink,
+  tar,
+  whiteout,
+} from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { describeTree, readTree, type TreeEntryState } from "../../_support/tree.ts";
+import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
+import { type FakeLayer, fakeLayers, makeUnpackBox } from "../unpacking/_unpack_box.ts";
+
+function imageOf(layers: readonly FakeLayer[]): RemoteImage {
+  return { layers } as unknown as RemoteImage;
+}
+
+/** The part of a status that is the same in every file system. */
+function comparable(status: FileStatus | TreeEntryState, target: string, device: string): unknown {
+  const { type, mode, uid, gid, mtime } = status;
+  const time = typeof mtime === "number"
+    ? `${mtime}.${String((status as FileStatus).mtimeNs).padStart(9, "0")}`
+    : mtime;
+  const isDirectory = type === "directory";
+  const size = type === "file" ? status.size : 0;
+  return {
+    type,
+    mode,
+    uid,
+    gid,
+    size,
+    time,
+    nlink: isDirectory ? 1 : status.nlink,
+    target,
+    device,
+  };
+}
+
+function ofFile({ status, target }: ImageFile): unknown {
+  const isDevice = status.type === "character-device" || status.type === "block-device";
+  return comparable(status, target, isDevice ? `${status.devmajor}:${status.devminor}` : "");
+}
+
+const isRoot = Deno.uid() === 0;
+const STACKS = [...NAMED_STACKS, ...Array.from({ length: 30 }, (_, seed) => randomStack(seed))];
+
+for (const { name, layers } of STACKS) {
+  Deno.test({
+    name: `ImageFiles shows what would be unpacked: ${name}`,
+    ignore: !isRoot,
+    fn: async () => {
+      await using box = await makeUnpackBox();
+      await applyLayers(fromLayers(layers), box.root);
+      const unpacked = [...readTree(box.root)].filter(([path]) => path !== ".");
+      const files = new ImageFiles(box.store, imageOf(fakeLayers(layers)));
+
+      const listed = await Array.fromAsync(files.list());
+
+      assertEquals(
+        Object.fromEntries(listed.map((file) => [file.path, ofFile(file)])),
+        Object.fromEntries(unpacked.map(([path, state]) => {
+          return [path, comparable(state, state.target, state.device)];
+        })),
+      );
+    },
+  });
+
+  Deno.test({
+    name: `ImageFiles finds from the top what all layers together have: ${name}`,
+    ignore: !isRoot,
+    fn: async () => {
+      await using box = await makeUnpackBox();
+      const image = imageOf(fakeLayers(layers));
+      const listed = await Array.fromAsync(new ImageFiles(box.store, image).list());
+      const paths = new Set(listed.map(({ path }) => path));
+      const others = ["etc/shadow", "usr/lib/a.so", "a/x", "a/b/x", "a/b/c/z", "x/y"]
+        .filter((path) => !paths.has(path));
+
+      const found = await Promise.all(listed.map(({ path }) => {
+        return new ImageFiles(box.store, image).find(path, false);
+      }));
+      const notListed = await Promise.all(others.map((path) => {
+        return new ImageFiles(box.store, image).find(path, false);
+      }));
+
+      const brief = (file: ImageFile | undefined) => [
+        file?.path,
+        file?.status.type,
+        file?.status.mode,
+        file?.status.type === "file" ? file.status.size : 0,
+      ];
+      assertEquals(found.map(brief), listed.map(brief));
+      // A path that is not listed may lead through a link to one that is.
+      assertEquals(notListed.filter((file) => file && !paths.has(file.path)), []);
+    },
+  });
+
+  Deno.test({
+    name: `exportImage() writes what would be unpacked: ${name}`,
+    ignore: !isRoot,
+    fn: async () => {
+      await using box = await makeUnpackBox();
+      await applyLayers(fromLayers(layers), box.root);
+      const stream = exportImage(box.store, imageOf(fakeLayers(layers)));
+
+      const archive = await new Response(stream).bytes();
+
+      const again = box.temp.join("again");
+      await applyLayers(fromLayers([archive]), again);
+      assertEquals(describeTree(readTree(again)), describeTree(readTree(box.root)));
+    },
+  });
+}
+
+// Layers that do not describe the directories that they have or hide something in.
+Deno.test.each([
+  { layers: [tar(file("x", "old")), tar(file("x/y", "new"))], path: "x", type: "directory" },
+  { layers: [tar(dir("a"), file("a/c", "1")), tar(opaque("a"))], path: "a/c", type: undefined },
+  { layers: [tar(dir("a"), file("a/c", "1")), tar(whiteout("a/c"))], path: "a/c", type: undefined },
+  {
+    layers: [tar(dir("a"), dir("a/b"), file("a/b/c", "1")), tar(opaque("a"))],
+    path: "a/b/c",
+    type: undefined,
+  },
+  {
+    layers: [tar(dir("u"), file("u/f", "1"), symlink("l", "u")), tar(whiteout("l/f"))],
+    path: "u/f",
+    type: undefined,
+  },
+  {
+    layers: [tar(dir("u"), file("u/f", "1"), symlink("l", "u")), tar(symlink("l/f", "new"))],
+    path: "u/f",
+    type: "symlink",
+  },
+  {
+    layers: [tar(dir("u"), dir("u/v"), file("u/f", "1"), symlink("l", "u/v"), dir("f"))],
+    path: "l/../f",
+    type: "file",
+  },
+])("ImageFiles.find() finds $type at $path", async ({ layers, path, type }) => {
+  await using box = await makeUnpackBox();
+  const files = new ImageFiles(box.store, imageOf(fakeLayers(layers)));
+
+  assertEquals((await files.find(path, false))?.status.type, type);
+});
+
+Deno.test("ImageFiles reads files, whichever layer has them, with their holes", async () => {
+  await using box = await makeUnpackBox();
+  const content = noise(300_000);
+  const layers = fakeLayers([
+    tar(dir("d"), file("d/noise", content), hardlink("d/same", "d/noise"), file("empty")),
+    tar(sparse("holes", 200_000, [{ offset: 100_000, data: "abc" }], "pax-1.0")),
+    tar(symlink("link", "/d/../holes")),
+  ]);
+  const files = new ImageFiles(box.store, imageOf(layers));
+  const read = async (path: string) => {
+    return await new Response(await files.read(path) ?? "nothing").bytes();
+  };
+  const holes = new Uint8Array(200_000);
+  holes.set(new TextEncoder().encode("abc"), 100_000);
+
+  assertEquals(await read("d/noise"), content);
+  assertEquals(await read("d/same"), content);
+  assertEquals(await read("empty"), new Uint8Array());
+  assertEquals(await read("link"), holes);
+  assertEquals(await files.read("nowhere"), undefined);
+  await assertRejects(() => files.read("d"), Deno.errors.IsADirectory);
+});
+
+Deno.test("exportImage() keeps the holes of a file, and its attributes", async () => {
+  await using box = await makeUnpackBox();
+  await using temp = await makeTempDir();
+  const large = 5_000_000_000;
+  const layers = fakeLayers([
+    tar(
+      sparse("holes", large, [{ offset: 1_000_000, data: "abc" }], "gnu", { mtime: 5 }),
+      file("f", "x", { xattrs: { "user.a": "b" } }),
+    ),
+  ]);
+
+  const archive = await new Response(exportImage(box.store, imageOf(layers))).bytes();
+
+  assert(archive.length < 20_000, `it has ${archive.length} bytes`);
+  const report = await applyLayers(fromLayers([archive]), temp.join("root"));
+  const tree = readTree(temp.join("root"));
+  assertEquals([tree.get("holes")?.size, tree.get("holes")?.mtime], [large, "5.000000000"]);
+  assertEquals(report.bytes, large + 1);
+});
+
+Deno.test("exportImage() and list() go as deep as paths can", async () => {
+  await using box = await makeUnpackBox();
+  const paths = Array.from({ length: 2000 }, (_, i) => "a/".repeat(i + 1));
+  const image = imageOf(fakeLayers([tar(...paths.map((path) => dir(path)), file("a/z", "z"))]));
+
+  const listed = await Array.fromAsync(new ImageFiles(box.store, image).list(), ({ path }) => path);
+  const exported = await Array.fromAsync(
+    exportImage(box.store, image).pipeThrough(new UntarStream()),
+    async ({ header, readable }) => {
+      await readable?.cancel();
+      return header.path;
+    },
+  );
+
+  assertEquals(listed, [...paths.map((path) => path.slice(0, -1)), "a/z"]);
+  assertEquals(exported, ["a/", "a/z", ...paths.slice(1)]);
+});
+
+Deno.test.each([
+  { root: dir("", { mode: 0o700, mtime: 0 }), names: ["./", "a"] },
+  { root: file("b", "y"), names: ["a", "b"] },
+])("exportImage() gives the root that a layer describes: $names", async ({ root, names }) => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(file("a", "x"), root)]));
+
+  const entries = await Array.fromAsync(
+    exportImage(box.store, image).pipeThrough(new UntarStream()),
+    async ({ header, readable }) => {
+      await readable?.cancel();
+      return header.path;
+    },
+  );
+
+  assertEquals(entries, [...names]);
+});
+
+Deno.test("exportImage() gives the same bytes each time", async () => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers(randomStack(7).layers);
+  const bytes = () => new Response(exportImage(box.store, imageOf(layers))).bytes();
+
+  assertEquals(await bytes(), await bytes());
+});

@@ -1,0 +1,191 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { pull } from "../../../cache/mod.ts";
+import { formatReference } from "../../../registry/mod.ts";
+import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
+import { ContentStore, LayoutClient, StoreError } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+const AMD64 = buildImage({ layers: [noise(50_000, 1)], platform: "linux/amd64" });
+const ARM64 = buildImage({ layers: [noise(50_000, 2)], platform: "linux/arm64" });
+const INDEX = buildIndex([AMD64, ARM64]);
+const REF_NAME = "org.opencontainers.image.ref.name";
+
+Deno.test.each([
+  { what: "the only image", name: undefined, entries: [entry(INDEX, "v1")] },
+  { what: "a name", name: "v1", entries: [entry(AMD64, "v0"), entry(INDEX, "v1")] },
+  { what: "an image without a name", name: undefined, entries: [entry(INDEX)] },
+])("LayoutClient finds $what", async ({ name, entries }) => {
+  await using layout = await layoutOf(entries);
+
+  const client = await LayoutClient.open({
+    path: layout.path,
+    ...(name === undefined ? {} : { name }),
+  });
+  const image = await client.image(client.reference, { platform: "linux/arm64" });
+
+  assertEquals(image.digest, INDEX.descriptor.digest);
+  assertEquals(image.manifest.bytes, ARM64.bytes);
+});
+
+Deno.test("LayoutClient finds a digest, of an index or of what is in it", async () => {
+  await using layout = await layoutOf([entry(INDEX, "v1")]);
+  const { digest } = ARM64.descriptor;
+
+  const client = await LayoutClient.open({ path: layout.path, digest });
+  const image = await client.image(client.reference);
+
+  assertEquals([image.digest, image.indexes.length], [digest, 0]);
+  assertEquals(client.reference.digest, digest);
+});
+
+Deno.test("LayoutClient chooses between entries of one name", async () => {
+  await using layout = await layoutOf([
+    { ...entry(AMD64, "v1"), platform: AMD64.platform },
+    { ...entry(ARM64, "v1"), platform: ARM64.platform },
+  ]);
+  const client = await LayoutClient.open({ path: layout.path, name: "v1" });
+
+  const { digest } = await client.resolve(client.reference, { platform: "linux/arm64" });
+
+  assertEquals(digest, ARM64.descriptor.digest);
+  await assertRejects(
+    async () => await client.image(client.reference, { platform: "linux/s390x" }),
+    PlatformError,
+  );
+});
+
+Deno.test.each([
+  { name: "docker.io/library/alpine:3", reference: "docker.io/library/alpine:3" },
+  { name: "3.20", reference: "localhost/my-layout:3.20" },
+  { name: "alpine", reference: "localhost/my-layout:alpine" },
+  { name: "alpine:3.20", reference: "localhost/alpine:3.20" },
+  { name: "team/app", reference: "localhost/team/app:latest" },
+  { name: "a b", reference: "localhost/my-layout:latest" },
+  { name: undefined, reference: "localhost/my-layout:latest" },
+])("LayoutClient calls an image named $name $reference", async ({ name, reference }) => {
+  await using layout = await layoutOf([entry(AMD64, name)], "My_Layout");
+
+  const client = await LayoutClient.open({ path: layout.path });
+
+  assertEquals(formatReference(client.reference), reference);
+});
+
+Deno.test.each([
+  { what: "there is none", entries: [], source: {}, message: "it is empty" },
+  {
+    what: "there are several",
+    entries: [entry(AMD64, "a"), entry(ARM64, "b")],
+    source: {},
+    message: "name one of a, b",
+  },
+  {
+    what: "the name is another",
+    entries: [entry(AMD64, "a")],
+    source: { name: "c" },
+    message: 'it does not have "c"; it has a',
+  },
+  {
+    what: "the digest is another",
+    entries: [entry(AMD64, "a")],
+    source: { digest: INDEX.descriptor.digest },
+    message: `it does not have ${INDEX.descriptor.digest}`,
+  },
+])("LayoutClient.open() says so if $what", async ({ entries, source, message }) => {
+  await using layout = await layoutOf(entries);
+  await Deno.remove(blobPath(layout, INDEX));
+
+  const error = await assertRejects(
+    () => LayoutClient.open({ path: layout.path, ...source }),
+    StoreError,
+    message,
+  );
+
+  assertEquals(error.path, layout.path);
+});
+
+Deno.test("pull() copies an image from a layout, and notices when it has changed", async () => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  await using directory = await makeTempDir();
+  const options = { store: directory.path, platform: "linux/amd64" };
+
+  const first = await pull(`oci:${layout.path}:v1`, options);
+  await writeIndex(layout.path, [entry(INDEX, "v1")]);
+  const second = await pull(`oci:${layout.path}:v1`, options);
+
+  assertEquals(first.digest, AMD64.descriptor.digest);
+  assertEquals(second.digest, INDEX.descriptor.digest);
+  const store = await ContentStore.open(directory.path);
+  assertEquals((await store.references()).length, 1);
+  assertEquals(await store.readBlob(INDEX.descriptor), INDEX.bytes);
+});
+
+Deno.test("pull() refuses a layout whose blobs are links", async () => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  await using directory = await makeTempDir();
+  const [layer = AMD64] = AMD64.layers;
+  const path = blobPath(layout, layer);
+  await Deno.rename(path, `${layout.path}/secret`);
+  await Deno.symlink(`${layout.path}/secret`, path);
+
+  await assertRejects(
+    () => pull(`oci:${layout.path}`, { store: directory.path, platform: "linux/amd64" }),
+    StoreError,
+    "as a file",
+  );
+});
+
+Deno.test("pull() refuses a layout whose blobs are others", async () => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  await using directory = await makeTempDir();
+  const [layer = AMD64] = AMD64.layers;
+  await Deno.writeFile(blobPath(layout, layer), new Uint8Array(layer.bytes.length));
+
+  await assertRejects(
+    () => pull(`oci:${layout.path}`, { store: directory.path, platform: "linux/amd64" }),
+    DigestMismatchError,
+  );
+
+  assertEquals(await (await ContentStore.open(directory.path)).references(), []);
+});
+
+Deno.test("pull() leaves the layout as it is", async () => {
+  await using layout = await layoutOf([entry(AMD64, "v1")]);
+  await using directory = await makeTempDir();
+
+  await pull(`oci:${layout.path}`, { store: directory.path, platform: "linux/amd64" });
+
+  const names = (await Array.fromAsync(Deno.readDir(layout.path))).map(({ name }) => name);
+  assertEquals(names.sort(), ["blobs", "index.json", "oci-layout"]);
+});
+
+function entry({ descriptor }: Built, name?: string) {
+  return { ...descriptor, ...(name === undefined ? {} : { annotations: { [REF_NAME]: name } }) };
+}
+
+function blobPath(
+  layout: { readonly path: string },
+  { descriptor: { digest } }: Built | { descriptor: Built["descriptor"] },
+): string {
+  return `${layout.path}/blobs/${digest.replace(":", "/")}`;
+}
+
+async function layoutOf(
+  entries: readonly unknown[],
+  name = "layout",
+): Promise<{ readonly path: string } & AsyncDisposable> {
+  const directory: TempDir = await makeTempDir();
+  const path = directory.join(name);
+  await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true });
+  for (const { descriptor, bytes } of INDEX.blobs.values()) {
+    await Deno.writeFile(`${path}/blobs/${descriptor.digest.replace(":", "/")}`, bytes);
+  }
+  await Deno.writeTextFile(`${path}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+  await writeIndex(path, entries);
+  return { path, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+}
+
+async function writeIndex(path: string, manifests: readonly unknown[]): Promise<void> {
+  await Deno.writeTextFile(`${path}/index.json`, JSON.stringify({ schemaVersion: 2, manifests }));
+}

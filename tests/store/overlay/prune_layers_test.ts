@@ -1,0 +1,99 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  OverlayBundler,
+  prepareLayers,
+  pruneLayers,
+  removeBundle,
+  UncompressedBundler,
+} from "../../../store/mod.ts";
+import { lockLayers } from "../../../store/bundles/layer_lock.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+
+const ignore = await overlayReason() !== undefined;
+/** Needs its parents: it does not say what `etc` is. */
+const TOP = tar(file("etc/top", "top"));
+
+Deno.test("pruneLayers() keeps the layers of images", { ignore }, async () => {
+  await using test = await makeStore();
+  const kept = await storeBuilt(test.store, { layers: [BASE, TOP] });
+  const gone = await storeBuilt(test.store, { layers: [tar(file("x", "gone")), TOP] });
+  const keptNames = (await prepareLayers(test.store, kept)).map(({ name }) => name);
+  const goneNames = (await prepareLayers(test.store, gone)).map(({ name }) => name);
+
+  const dry = await pruneLayers(test.store, [kept], { dryRun: true });
+  const { removed, bytes } = await pruneLayers(test.store, [kept]);
+
+  assertEquals(removed.length, 4);
+  assertEquals(dry, { removed, bytes });
+  assert(bytes > 0);
+  const left = await test.list("chains");
+  assertEquals(left, keptNames.flatMap((name) => [name, `${name}.json`]).sort());
+  for (const name of goneNames) assert(removed.includes(`${test.path}/chains/${name}`));
+});
+
+Deno.test("pruneLayers() keeps the layers of bundles, wherever they are", { ignore }, async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE, TOP] });
+  const path = test.directory.join("elsewhere");
+  const bundle = await new OverlayBundler(test.store).bundleIn(path, image);
+
+  assertEquals((await pruneLayers(test.store, [])).removed, []);
+
+  assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/top`), "top");
+  await removeBundle(path);
+  assertEquals((await pruneLayers(test.store, [])).removed.length, 4);
+  assertEquals(await test.list("chains"), []);
+});
+
+Deno.test("pruneLayers() passes over a bundle that is removed meanwhile", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/containers`, { recursive: true });
+  // As it is for who has listed the notes and then reads one that is gone.
+  await Deno.symlink("gone", `${test.path}/containers/@0123456789abcdef`);
+
+  assertEquals((await pruneLayers(test.store, [])).removed, []);
+});
+
+Deno.test("pruneLayers() removes uncompressed layers", async () => {
+  await using test = await makeStore();
+  const kept = await storeBuilt(test.store, { layers: [BASE] });
+  const gone = await storeBuilt(test.store, { layers: [TOP] });
+  for (const [id, image] of [["a", kept], ["b", gone]] as const) {
+    await (await new UncompressedBundler(test.store).bundle(image, id)).cleanup();
+  }
+
+  const { removed, bytes } = await pruneLayers(test.store, [kept]);
+
+  assertEquals([removed.length, bytes], [1, TOP.length]);
+  assertEquals((await test.list("tarballs/sha256")).length, 1);
+});
+
+Deno.test("pruneLayers() removes what killed processes left", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/chains/abcdefgh.new/etc`, { recursive: true });
+  await Deno.mkdir(`${test.path}/chains/abcdefgh.new.work`);
+  await Deno.mkdir(`${test.path}/chains/bcdefghi`);
+  await Deno.writeTextFile(`${test.path}/chains/cdefghij.json`, '{"key":"layer sha2');
+
+  await pruneLayers(test.store, []);
+
+  assertEquals(await test.list("chains"), []);
+});
+
+Deno.test("pruneLayers() waits for who uses layers", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/chains/bcdefghi`, { recursive: true });
+  let isDone = false;
+  const lock = await lockLayers(test.path, "use");
+  (await lockLayers(test.path, "use"))[Symbol.dispose]();
+
+  const pruning = pruneLayers(test.store, []).then(() => isDone = true);
+
+  assertEquals((await test.list("chains")).length, 1);
+  assertEquals(isDone, false);
+  lock[Symbol.dispose]();
+  await pruning;
+  assertEquals(await test.list("chains"), []);
+});

@@ -1,0 +1,77 @@
+import type { BlobReadOptions, Digest, RemoteLayer } from "../../../spec/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
+import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/image.ts";
+import { chunked } from "../../_support/memory_content.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+/** A layer whose bytes come from memory, and what has been asked of it. */
+export interface FakeLayer extends RemoteLayer {
+  readonly built: BuiltLayer;
+  /** Where each stream began. */
+  readonly offsets: number[];
+}
+
+/** How layers come. */
+export interface FakeLayerOptions {
+  /** Bytes to send in place of those that are promised. */
+  readonly bytes?: (layer: BuiltLayer) => Uint8Array;
+  /** Stands between the bytes and who reads them. */
+  readonly through?: (
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  ) => ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly chunkSize?: number;
+}
+
+/** Layers of an image that is nowhere. */
+export function fakeLayers(
+  inputs: readonly (Uint8Array | LayerInput)[],
+  options: FakeLayerOptions = {},
+): readonly FakeLayer[] {
+  const { bytes = (layer) => layer.bytes, through = (stream) => stream, chunkSize } = options;
+  return buildImage({ layers: inputs }).layers.map((built) => {
+    const offsets: number[] = [];
+    return {
+      built,
+      offsets,
+      descriptor: built.descriptor,
+      diffId: built.diffId,
+      compressed: ({ offset = 0 }: BlobReadOptions = {}) => {
+        offsets.push(offset);
+        return Promise.resolve(through(chunked(bytes(built).subarray(offset), chunkSize)));
+      },
+    };
+  });
+}
+
+/** A store, and a place for a root that is not there yet. */
+export interface UnpackBox extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly root: string;
+  readonly temp: TempDir;
+  /** Blobs that the store has, and the names of parts. */
+  stored(): Promise<{ readonly blobs: readonly Digest[]; readonly parts: readonly string[] }>;
+}
+
+/** Makes a store and a root. */
+export async function makeUnpackBox(): Promise<UnpackBox> {
+  const temp = await makeTempDir({ large: true });
+  return {
+    store: await ContentStore.open(temp.join("store")),
+    root: temp.join("root"),
+    temp,
+    stored: async () => ({
+      blobs: (await names(temp.join("store/blobs/sha256"))).map((hex) => `sha256:${hex}` as const),
+      parts: await names(temp.join("store/ingest")),
+    }),
+    [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
+  };
+}
+
+async function names(directory: string): Promise<readonly string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,625 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { applyLayers, ExtractError } from "../../../layer/mod.ts";
+import {
+  DiffIdMismatchError,
+  type Digest,
+  DigestMismatchError,
+  LimitError,
+  type RemoteImage,
+} from "../../../spec/mod.ts";
+import { UnpackError, unpackImage, type UnpackImageOptions } from "../../../store/mod.ts";
+import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
+import { StageWorkers } from "../../../store/stages/stage_workers.ts";
+import { fromLayers } from "../../_support/layer_source.ts";
+import { rotBlob } from "../../_support/rot.ts";
+import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
+import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
+import { type FakeLayer, fakeLayers, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
+
+/** An image of layers alone: nothing else of it is looked at. */
+function imageOf(layers: readonly FakeLayer[]): RemoteImage {
+  return { layers } as unknown as RemoteImage;
+}
+
+/** Opens the threads that a test is to run with. */
+type OpenThreads = () => StageWorkers;
+
+/** Unpacks with some threads, however small the image is. */
+async function unpackWith(
+  threads: OpenThreads,
+  { store, root }: UnpackBox,
+  layers: readonly FakeLayer[],
+  options: UnpackImageOptions = {},
+): Promise<void> {
+  await Deno.mkdir(root);
+  using workers = threads();
+  const unpacking = new ImageUnpacking(store, { layers }, options);
+  await unpacking.stage(root, options, (plan, listener) => workers.open(plan, listener));
+}
+
+async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, string>> {
+  await using temp = await makeTempDir({ large: true });
+  await applyLayers(fromLayers(layers), temp.join("root"));
+  return describeTree(readTree(temp.join("root")));
+}
+
+const isRoot = Deno.uid() === 0;
+const RANDOM_STACKS = Array.from({ length: 20 }, (_, seed) => randomStack(seed));
+/** More than fits the memory between two threads. */
+const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
+
+/** Parts of layers with a wrong byte, which does or does not keep them from being extracted. */
+const WRONG_PARTS = [
+  { of: "content of the base", index: 0, at: 99_000 },
+  { of: "compression of the base", index: 0, at: 11 },
+  { of: "content of a layer", index: 1, at: 99_000 },
+  { of: "compression of a layer", index: 1, at: 11 },
+];
+
+const THREADS: Readonly<Record<string, OpenThreads>> = {
+  "in this thread": () => new StageWorkers(0),
+  "in two threads": () => new StageWorkers(2),
+  "each layer in two threads": () => new StageWorkers(2, { from: 0, relay: "thread" }),
+  "each layer in this thread and another": () => new StageWorkers(1, { from: 0, relay: "here" }),
+};
+
+Deno.test(
+  "unpackImage() merges names that are not UTF-8, at the top too",
+  { ignore: !isRoot },
+  async () => {
+    const top = Uint8Array.of(0x64, 0xe9);
+    const inner = Uint8Array.of(...top, 0x2f, 0xff);
+    const layers = [
+      tar(dir(top), file(inner, "1"), file("f", "f")),
+      tar(dir(top), file(inner, "2")),
+    ];
+    await using box = await makeUnpackBox();
+
+    await unpackImage(box.store, imageOf(fakeLayers(layers)), box.root);
+
+    const tree = describeTree(readTree(box.root));
+    assertEquals(tree["d\udce9/\udcff"], 'file "2"');
+    assertEquals(tree, await stacked(layers));
+  },
+);
+
+Deno.test(
+  "a thread is started for small files if there are many",
+  { ignore: !isRoot },
+  async () => {
+    await using box = await makeUnpackBox();
+    const files = Array.from({ length: 12_000 }, (_, i) => {
+      return file(`d${i >> 9}/${i}`, `content ${i}`, { mtime: i });
+    });
+    const layers = [tar(...files)];
+    const image = imageOf(fakeLayers(layers, { chunkSize: 65_536 }));
+
+    const { bytes } = await unpackImage(box.store, image, box.root);
+
+    assertEquals(bytes, files.reduce((sum, _, i) => sum + `content ${i}`.length, 0));
+    assertEquals(describeTree(readTree(box.root)), await stacked(layers));
+  },
+);
+
+for (const [where, threads] of Object.entries(THREADS)) {
+  for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
+    Deno.test({
+      name: `layers extracted side by side ${where} equal layer over layer: ${name}`,
+      ignore: !isRoot,
+      fn: async () => {
+        await using box = await makeUnpackBox();
+
+        await unpackWith(threads, box, fakeLayers(layers, { chunkSize: 700 }));
+
+        assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(layers));
+      },
+    });
+  }
+
+  Deno.test(`unpacking ${where} keeps the layers in the store, of which the next reads them`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
+    await unpackWith(threads, box, layers);
+
+    await Deno.remove(box.root, { recursive: true });
+    await unpackWith(threads, box, layers);
+
+    assertEquals((await box.stored()).parts, []);
+    assertEquals(layers.map(({ offsets }) => offsets.length), [1, 1]);
+    assertEquals((await Deno.stat(`${box.root}/0/d/noise`)).size, 6_000_000);
+  });
+
+  for (const at of [11, 40_000]) {
+    Deno.test(`unpacking ${where} refuses a layer whose byte ${at} is wrong`, async () => {
+      await using box = await makeUnpackBox();
+      const layers = fakeLayers([LARGE], { bytes: (layer) => layer.bytes.with(at, 0xff) });
+
+      await assertRejects(() => unpackWith(threads, box, layers), DigestMismatchError);
+
+      assertEquals(await box.stored(), { blobs: [], parts: [] });
+    });
+  }
+
+  for (const { of, index, at } of WRONG_PARTS) {
+    Deno.test(`unpacking ${where} finds what a disk has lost: ${of}`, async () => {
+      await using box = await makeUnpackBox();
+      const layers = fakeLayers([LARGE, tar(file("e", noise(300_000)))]);
+      await unpackWith(threads, box, layers);
+      await Deno.remove(box.root, { recursive: true });
+      const { descriptor } = layers[index] as FakeLayer;
+      await rotBlob(box.store, descriptor.digest, at);
+
+      const error = await assertRejects(
+        () => unpackWith(threads, box, layers),
+        DigestMismatchError,
+      );
+
+      assertEquals(error.expected, descriptor.digest);
+      assertEquals(error.source, `"${box.store.blobPath(descriptor.digest)}"`);
+      await assertRejects(() => box.store.verify(descriptor), DigestMismatchError);
+    });
+  }
+
+  Deno.test(`unpacking ${where} refuses a layer that unpacks to something else`, async () => {
+    await using box = await makeUnpackBox();
+    const diffId: Digest = `sha256:${"0".repeat(64)}`;
+    const layers = fakeLayers([tar(file("a", "x")), { tar: tar(file("b", "y")), diffId }]);
+
+    const error = await assertRejects(() => unpackWith(threads, box, layers), DiffIdMismatchError);
+
+    assertEquals(error.expected, diffId);
+    assertEquals(error.layer, layers[1]?.descriptor.digest);
+    assert(!(await box.stored()).blobs.includes(error.layer));
+  });
+
+  Deno.test(`unpacking ${where} says which entry of which layer is wrong`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([tar(file("a", "x")), tar(hardlink("b", "nowhere"))]);
+
+    const error = await assertRejects(() => unpackWith(threads, box, layers), ExtractError);
+
+    assertEquals([error.path, error.layer], ["b", layers[1]?.descriptor.digest]);
+  });
+
+  Deno.test(`unpacking ${where} stops at once, and the next goes on where it stopped`, async () => {
+    await using box = await makeUnpackBox();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    let seen = 0;
+    const layers = fakeLayers([LARGE], {
+      through: (stream) =>
+        stream.pipeThrough(
+          new TransformStream({
+            transform(chunk, output) {
+              output.enqueue(chunk);
+              if ((seen += chunk.length) > 3_000_000) controller.abort(reason);
+            },
+          }),
+        ),
+    });
+
+    const stopped = await assertRejects(() => {
+      return unpackWith(threads, box, layers, { signal: controller.signal });
+    });
+    await Deno.remove(box.root, { recursive: true });
+    const again = fakeLayers([LARGE]);
+    await unpackWith(threads, box, again);
+
+    assertEquals(stopped, reason);
+    assert((again[0]?.offsets[0] ?? 0) > 2_000_000, `it began at ${again[0]?.offsets}`);
+    assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked([LARGE]));
+  });
+
+  for (const { of, index, at } of WRONG_PARTS) {
+    Deno.test(`unpacking ${where} begins anew where the ${of} that was left is wrong`, async () => {
+      await using box = await makeUnpackBox();
+      const archives = [LARGE, tar(file("upper", noise(200_000)))];
+      const layers = fakeLayers(archives);
+      const [hex = "", bytes = new Uint8Array()] = [
+        layers[index]?.descriptor.digest.slice(7),
+        layers[index]?.built.bytes.slice(0, 100_000).with(at, 0xff),
+      ];
+      await Deno.mkdir(`${box.store.path}/ingest`, { recursive: true });
+      await Deno.writeFile(`${box.store.path}/ingest/sha256-${hex}.part`, bytes);
+
+      await unpackWith(threads, box, layers);
+
+      assertEquals(layers[index]?.offsets, [100_000, 0]);
+      assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(archives));
+    });
+  }
+
+  Deno.test(`unpacking ${where} downloads a layer once for two who want it`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
+
+    await Promise.all([
+      unpackWith(threads, box, layers),
+      unpackWith(threads, { ...box, root: `${box.root}2` }, layers),
+    ]);
+
+    assertEquals(layers.map(({ offsets }) => offsets.length), [1, 1]);
+    assertEquals(
+      describeTree(readTree(`${box.root}/0`)),
+      describeTree(readTree(`${box.root}2/0`)),
+    );
+  });
+
+  Deno.test(`unpacking ${where} limits the bytes of all layers together`, async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([LARGE, tar(file("e", noise(3_000_000)), file("f", ""))]);
+
+    const error = await assertRejects(
+      () => unpackWith(threads, box, layers, { maxBytes: 8_000_000 }),
+      LimitError,
+    );
+
+    assertEquals([error.limit, error.max], ["decompressed bytes", 8_000_000]);
+  });
+}
+
+Deno.test("unpackImage() leaves an empty directory empty when it fails", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  const image = imageOf(fakeLayers([tar(file("a", "x")), tar(hardlink("b", "nowhere"))]));
+
+  await assertRejects(() => unpackImage(box.store, image, box.root), ExtractError);
+
+  assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
+});
+
+Deno.test("unpackImage() removes the directories that it made when it fails", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(hardlink("b", "nowhere"))]));
+
+  await assertRejects(() => unpackImage(box.store, image, `${box.root}/deep/down`), ExtractError);
+
+  assert(!await exists(box.root));
+});
+
+Deno.test({
+  name: "unpackImage() gives the root directory what a layer says of it",
+  ignore: !isRoot,
+  fn: async () => {
+    await using box = await makeUnpackBox();
+    const image = imageOf(fakeLayers([
+      tar(dir(".", { mode: 0o750, uid: 3, mtime: 1_500_000_000 }), file("a", "x")),
+      tar(file("b", "y")),
+    ]));
+
+    await unpackImage(box.store, image, box.root);
+
+    assertEquals(describeTree(readTree(box.root), true), {
+      ".": "dir 750 3:0 @1500000000",
+      "a": 'file "x"',
+      "b": 'file "y"',
+    });
+  },
+});
+
+/** A directory of somebody's, with names that an image has as well. */
+async function makeOwn(root: string): Promise<void> {
+  await Deno.mkdir(`${root}/var`, { recursive: true });
+  for (const path of ["a", "gone", "var/mine"]) await Deno.writeTextFile(`${root}/${path}`, "mine");
+}
+
+const OVERLAID = [
+  tar(file("a", "x"), file("gone", "x"), dir("var"), file("var/old", "x")),
+  tar(whiteout("gone"), dir("var"), opaque("var"), file("var/new", "x")),
+  tar(dir("usr"), file("usr/a", "x"), hardlink("usr/b", "usr/a"), symlink("bin", "usr")),
+];
+
+Deno.test.each([
+  {
+    title: "what an image hides is its own",
+    paths: undefined,
+    files: { "bin/a": "x", a: "x", gone: "mine", "var/mine": "mine", "var/new": "x" },
+    absent: ["var/old"],
+  },
+  {
+    title: "what is not selected stays as it was",
+    paths: ["usr/a"],
+    files: { "usr/a": "x", a: "mine", gone: "mine", "var/mine": "mine" },
+    absent: ["usr/b", "bin", "var/new"],
+  },
+  {
+    title: "a hard link comes without its first name",
+    paths: ["usr/b"],
+    files: { "usr/b": "x" },
+    absent: ["usr/a"],
+  },
+  {
+    title: "a path leads through links",
+    paths: ["bin/a"],
+    files: { "usr/a": "x", "bin/a": "x" },
+    absent: ["usr/b"],
+  },
+])("unpackImage() with force: $title", async ({ paths, files, absent }) => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers(OVERLAID));
+
+  const options = { force: true, ...(paths && { paths }) };
+  const report = await unpackImage(box.store, image, box.root, options);
+
+  // As it stands in the layers, whiteouts included.
+  assertEquals([report.entries, report.skippedCount], [12, 0]);
+  for (const [path, text] of Object.entries(files)) {
+    assertEquals(await Deno.readTextFile(`${box.root}/${path}`), text, path);
+  }
+  for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
+});
+
+Deno.test.each([
+  // Each layer has fewer.
+  { limits: { maxBytes: 6_000 }, limit: "bytes" },
+  { limits: { maxEntries: 3 }, limit: "entries" },
+])("unpackImage() with force keeps the limit of $limit for the layers", async ({ limits }) => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers(OVERLAID));
+
+  await assertRejects(
+    () => unpackImage(box.store, image, box.root, { force: true, ...limits }),
+    LimitError,
+  );
+
+  assertEquals((await namesIn(box.root)).sort(), ["a", "gone", "var"]);
+});
+
+Deno.test("unpackImage() with force raises a limit each time that it reads a layer", async () => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const image = imageOf(fakeLayers([tar(file("zeros", new Uint8Array(80_000_000)))]));
+  const options = { force: true };
+
+  await assertRejects(
+    () => unpackImage(box.store, image, box.root, options),
+    LimitError,
+    "maxRatio",
+  );
+  await unpackImage(box.store, image, box.root, { ...options, maxRatio: 2000 });
+
+  assertEquals((await Deno.stat(`${box.root}/zeros`)).size, 80_000_000);
+});
+
+Deno.test("unpackImage() with force refuses a path that the image does not have", async () => {
+  await using box = await makeUnpackBox();
+  await makeOwn(box.root);
+  const options = { force: true, paths: ["no/such"] };
+
+  await assertRejects(
+    () => unpackImage(box.store, imageOf(fakeLayers(OVERLAID)), box.root, options),
+    UnpackError,
+    "nothing there",
+  );
+
+  assertEquals((await namesIn(box.root)).sort(), ["a", "gone", "var"]);
+});
+
+Deno.test("unpackImage() of an image without layers makes an empty directory", async () => {
+  await using box = await makeUnpackBox();
+
+  const report = await unpackImage(box.store, imageOf([]), box.root);
+
+  assertEquals(report, { entries: 0, bytes: 0, skipped: [], skippedCount: 0 });
+  assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
+});
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
+}
+
+/** What a process leaves that is killed while it unpacks. */
+async function leaveWork(root: string): Promise<string> {
+  const work = `${root}/.oci-unpack-${crypto.randomUUID()}`;
+  await Deno.mkdir(`${work}/0/closed`, { recursive: true });
+  await Deno.writeTextFile(`${work}/0/closed/f`, "x");
+  await Deno.chmod(`${work}/0/closed`, 0o500);
+  return work;
+}
+
+Deno.test("unpackImage() removes what a killed process has left in the directory", async () => {
+  await using box = await makeUnpackBox();
+  await leaveWork(box.root);
+  await leaveWork(box.root);
+
+  await unpackImage(box.store, imageOf(fakeLayers([tar(file("a", "x"))])), box.root);
+
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+Deno.test("unpackImage() with force does so beside what it is laid over", async () => {
+  await using box = await makeUnpackBox();
+  const work = await leaveWork(box.root);
+  await Deno.writeTextFile(`${box.root}/mine`, "1");
+  const image = imageOf(fakeLayers([tar(file("a", "x"))]));
+
+  await assertRejects(() => unpackImage(box.store, image, box.root), UnpackError, "not empty");
+  const isKept = await exists(work);
+  await unpackImage(box.store, image, box.root, { force: true });
+
+  assertEquals([isKept, await exists(work)], [true, false]);
+  assertEquals(await Deno.readTextFile(`${box.root}/mine`), "1");
+});
+
+Deno.test("unpackImage() takes no file and no other name for what was left", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(file("a", "x"))]));
+  for (const name of [".oci-unpack-mine", `.oci-unpack-${crypto.randomUUID()}`]) {
+    await Deno.mkdir(box.root, { recursive: true });
+    await Deno.writeTextFile(`${box.root}/${name}`, "1");
+
+    await assertRejects(() => unpackImage(box.store, image, box.root), UnpackError, "not empty");
+
+    await Deno.remove(box.root, { recursive: true });
+  }
+});
+
+/** Layers that come as soon as they are released. */
+function heldLayers(layers: readonly Uint8Array[]) {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const through = (stream: ReadableStream<Uint8Array<ArrayBuffer>>) =>
+    stream.pipeThrough(
+      new TransformStream({
+        async transform(chunk, output) {
+          begin();
+          await released;
+          output.enqueue(chunk);
+        },
+      }),
+    );
+  return { image: imageOf(fakeLayers(layers, { through })), begun, release };
+}
+
+for (const force of [false, true]) {
+  Deno.test(`unpackImage() refuses a directory that is being unpacked into, force=${force}`, async () => {
+    await using box = await makeUnpackBox();
+    const other = imageOf(fakeLayers([tar(file("a", "x"))]));
+    const { image, begun, release } = heldLayers([LARGE]);
+    const first = unpackImage(box.store, image, box.root);
+    await begun;
+
+    await assertRejects(
+      () => unpackImage(box.store, other, box.root, { force }),
+      UnpackError,
+      "another process is unpacking into it",
+    );
+
+    release();
+    await first;
+    assertEquals((await namesIn(box.root)).sort(), ["d", "last"]);
+  });
+}
+
+Deno.test("unpackImage() keeps others away also after it has begun anew", async () => {
+  await using box = await makeUnpackBox();
+  const other = imageOf(fakeLayers([tar(file("a", "x"))]));
+  // What is selected is a link into what is not, so that all is extracted in a second pass.
+  const [layer] = fakeLayers([tar(file("b", "x"), hardlink("a", "b"))]);
+  assert(layer !== undefined);
+  let refused: Promise<unknown> | undefined;
+  const image = imageOf([{
+    ...layer,
+    get descriptor() {
+      if (layer.offsets.length > 0) {
+        refused ??= assertRejects(
+          () => unpackImage(box.store, other, box.root),
+          UnpackError,
+          "another process is unpacking into it",
+        );
+      }
+      return layer.descriptor;
+    },
+  }]);
+
+  await unpackImage(box.store, image, box.root, { paths: ["a"] });
+
+  assert(refused !== undefined);
+  await refused;
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+const LINKED = tar(
+  ...[dir("usr"), dir("usr/lib"), file("usr/lib/a", "old"), file("usr/lib/b", "b")],
+  symlink("lib", "usr/lib"),
+);
+
+Deno.test.each([
+  ...NAMED_STACKS,
+  ...RANDOM_STACKS,
+  { name: "a file is replaced through a link", layers: [LINKED, tar(file("lib/a", "new"))] },
+  { name: "a file is removed through a link", layers: [LINKED, tar(whiteout("lib/a"))] },
+  {
+    name: "a file comes through a link",
+    layers: [LINKED, tar(dir("lib/c"), file("lib/c/d", "d"))],
+  },
+  {
+    name: "a link takes the place of a directory",
+    layers: [LINKED, tar(dir("opt"), symlink("usr/lib", "/opt"), file("usr/lib/a", "of opt"))],
+  },
+])(
+  "unpackImage() gives of paths what all of the image has: $name",
+  { ignore: !isRoot },
+  async ({ layers }) => {
+    await using box = await makeUnpackBox();
+    const image = imageOf(fakeLayers(layers));
+    await unpackImage(box.store, image, box.root);
+    const whole = statesOf(box.root);
+    const names = [...whole.keys()].filter((path) => path !== ".");
+
+    for (let i = 0; i < names.length; i += Math.ceil(names.length / 6)) {
+      const path = names[i] ?? "";
+      const root = `${box.root}-${i}`;
+      await unpackImage(box.store, image, root, { paths: [path] });
+      const isMeant = (name: string) => name === path || name.startsWith(`${path}/`);
+      assertEquals(
+        [...statesOf(root)].filter(([name]) => isMeant(name)),
+        [...whole].filter(([name]) => isMeant(name)),
+        path,
+      );
+    }
+  },
+);
+
+/** What there is, but for other names of the same files. */
+function statesOf(root: string): ReadonlyMap<string, unknown> {
+  return new Map([...readTree(root)].map(([path, { nlink: _, sameAs: __, ...state }]) => {
+    return [path, state];
+  }));
+}
+
+Deno.test("unpackImage() is right for one at most of those that begin at once", async () => {
+  await using box = await makeUnpackBox();
+  const images = Array.from(
+    { length: 8 },
+    (_, i) => imageOf(fakeLayers([tar(file(`f${i}`, "x"))])),
+  );
+  await Deno.mkdir(box.root);
+
+  const outcomes = await Promise.allSettled(
+    images.map((image) => unpackImage(box.store, image, box.root)),
+  );
+
+  const winners = outcomes.flatMap(({ status }, i) => status === "fulfilled" ? [`f${i}`] : []);
+  const reasons = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [outcome.reason] : []
+  );
+  assert(winners.length <= 1);
+  assertEquals(reasons.filter((reason) => !(reason instanceof UnpackError)), []);
+  assertEquals(await namesIn(box.root), winners);
+});
+
+Deno.test("unpackImage() unpacks into a directory that is locked for another purpose", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  using directory = await Deno.open(box.root);
+  await directory.lock(true);
+
+  await unpackImage(box.store, imageOf(fakeLayers([tar(file("a", "x"))])), box.root);
+
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+Deno.test("unpackImage() that fails leaves what another has put beside its directory", async () => {
+  await using box = await makeUnpackBox();
+  const stop = new AbortController();
+  const { image, begun, release } = heldLayers([tar(file("a", "x"))]);
+  const failing = assertRejects(
+    () => unpackImage(box.store, image, `${box.root}/new/a`, { signal: stop.signal }),
+    DOMException,
+  );
+  await begun;
+  const other = imageOf(fakeLayers([tar(file("b", "x"))]));
+  await unpackImage(box.store, other, `${box.root}/new/b`);
+
+  stop.abort();
+  release();
+  await failing;
+
+  assertEquals(await namesIn(`${box.root}/new`), ["b"]);
+});
