@@ -20,6 +20,7 @@
  */
 export * from "./accounts.ts";
 export { type CapabilityChanges, DEFAULT_CAPABILITIES, withCapabilities } from "./capabilities.ts";
+export type * from "./content.ts";
 export * from "./cpu_variant.ts";
 export { type Descriptor, embeddedData } from "./descriptor.ts";
 export * from "./digest.ts";

@@ -22,6 +22,7 @@ export type {
   IngestProgress,
 } from "./content/ingest.ts";
 export * from "./content/blob_writer.ts";
+export type * from "./moving/endpoint.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundles/bundler.ts";
 export * from "./runtime/cgroup_hierarchy.ts";

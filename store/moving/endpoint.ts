@@ -1,0 +1,34 @@
+import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+
+/** One image, or other document, at the place that it is copied from. */
+export interface CopySource extends AsyncDisposable {
+  /** Where it is, for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
+  readonly label: string;
+  /** The content there. */
+  readonly content: NamedSource;
+  /**
+   * Finds the document that the location means.
+   *
+   * @param options How to stop.
+   * @returns Its descriptor.
+   * @throws {OciError} If it is not there; the message says where it was looked for.
+   */
+  root(options?: ContentOptions): Promise<Descriptor>;
+}
+
+/** The place that an image, or another document, is copied to. */
+export interface CopyTarget extends AsyncDisposable {
+  /** Where it is, for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
+  readonly label: string;
+  /** The content there. */
+  readonly content: NamedTarget;
+  /** The name that the document gets; `undefined` if it stays without one. */
+  readonly name: string | undefined;
+  /**
+   * Makes all that was pushed visible at once, where the target can do so only at the end, as an
+   * archive does by renaming its file. Disposing without it leaves nothing behind under the final
+   * name.
+   */
+  commit?(): Promise<void>;
+}
