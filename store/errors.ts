@@ -13,6 +13,57 @@ export class StoreError extends OciError {
   }
 }
 
+/** What is wrong with a file of a store. */
+export type FileFault =
+  | "symlink"
+  | "directory"
+  | "special"
+  | "owner"
+  | "hard-link"
+  | "changing"
+  | "syntax"
+  | "shape";
+
+const FAULTS: Readonly<Record<FileFault, string>> = {
+  symlink: "it is a symlink",
+  directory: "it is a directory",
+  special: "it is not a regular file",
+  owner: "it belongs to another user",
+  "hard-link": "it has several names (hard links)",
+  changing: "it is replaced again and again",
+  syntax: "it is not JSON",
+  shape: "it is JSON, but not of the right kind",
+};
+
+/** Options for {@linkcode StoreFileError}. */
+export interface StoreFileErrorOptions extends ErrorOptions {
+  /** User ID of the file's owner, if that is what is wrong. */
+  readonly owner?: number | undefined;
+}
+
+/** A file of a store cannot be trusted, or is damaged. */
+export class StoreFileError extends StoreError {
+  /** What is wrong with it. */
+  readonly fault: FileFault;
+  /** User ID of the file's owner, if that is what is wrong. */
+  readonly owner: number | undefined;
+
+  /** Creates the error for a file that was to be read or written. */
+  constructor(
+    fault: FileFault,
+    path: string,
+    verb: "read" | "write",
+    remedy: string,
+    options: StoreFileErrorOptions = {},
+  ) {
+    const { owner, ...rest } = options;
+    const cause = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
+    super(`Cannot ${verb} "${path}": ${cause}; ${remedy}`, path, rest);
+    this.fault = fault;
+    this.owner = owner;
+  }
+}
+
 /** The disk is full, or the user's share of it. What had come is kept and will be resumed. */
 export class DiskFullError extends OciError {
   /** The file that could not grow. */

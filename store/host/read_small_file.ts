@@ -1,0 +1,82 @@
+import { LimitError } from "../../spec/errors.ts";
+import { StoreFileError } from "../errors.ts";
+import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
+
+/** Options for {@linkcode readSmallFile}. */
+export interface ReadSmallFileOptions extends OpenRegularFileOptions {
+  /** Maximum size of the file in bytes. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Reads a file whole that an image, another user or an earlier process may have made: see
+ * {@linkcode openRegularFile}. Synchronous, as such files are small, and a command may read
+ * hundreds.
+ *
+ * @param path Path of the file.
+ * @param options Maximum size, and whose file it may be.
+ * @returns The bytes, or `undefined` if there is no file.
+ * @throws {StoreFileError} If it is not a regular file, or belongs to another user or has several
+ * names and is not `foreign`.
+ * @throws {LimitError} If it is larger than `maxBytes`.
+ */
+export function readSmallFile(
+  path: string,
+  options: ReadSmallFileOptions,
+): Uint8Array<ArrayBuffer> | undefined {
+  const { maxBytes } = options;
+  using opened = openRegularFile(path, options);
+  if (opened === undefined) return undefined;
+  const { file, info: { size } } = opened;
+  if (size > maxBytes) throw new LimitError("bytes", maxBytes, size, `"${path}"`);
+  // One byte more shows the end. A file that grows meanwhile, or hides its size, does not end there.
+  let bytes = new Uint8Array(size + 1);
+  for (let length = 0;;) {
+    const count = file.readSync(bytes.subarray(length));
+    if (count === null) return bytes.subarray(0, length);
+    length += count;
+    if (length > maxBytes) throw new LimitError("bytes", maxBytes, length, `"${path}"`);
+    if (length < bytes.length) continue;
+    const larger = new Uint8Array(Math.min(2 * length, maxBytes + 1));
+    larger.set(bytes);
+    bytes = larger;
+  }
+}
+
+/** Reads a text file as {@linkcode readSmallFile} does. */
+export function readSmallText(path: string, options: ReadSmallFileOptions): string | undefined {
+  const bytes = readSmallFile(path, options);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+/**
+ * Reads a JSON file as {@linkcode readSmallFile} does. Its value must be an object, so that a
+ * member can be read whatever it is.
+ *
+ * @param path Path of the file.
+ * @param options Maximum size, whose file it may be, and what to do about a wrong one.
+ * @returns The object, or `undefined` if there is no file.
+ * @throws {StoreFileError} As {@linkcode readSmallFile} does, and if the file is not JSON or its
+ * value is not an object.
+ */
+export function readJsonFile(
+  path: string,
+  options: ReadSmallFileOptions,
+): Readonly<Record<string, unknown>> | undefined {
+  const text = readSmallText(path, options);
+  if (text === undefined) return undefined;
+  const { remedy = "restore it, or remove it and try again" } = options;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new StoreFileError("syntax", path, "read", remedy, { cause });
+  }
+  if (isObject(value)) return value;
+  throw new StoreFileError("shape", path, "read", remedy);
+}
+
+/** Whether a JSON value is an object, rather than `null`, a list, a text or a number. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,94 @@
+import { dirname } from "@std/path";
+import { run } from "../_support/process.ts";
+
+/** Something that somebody has put in the place of a file or a directory of a store. */
+export interface Planted {
+  readonly what: string;
+  /** Why it cannot be made here. */
+  readonly reason?: string | undefined;
+  /** Makes it; `aside` is an empty directory outside of the store. */
+  readonly plant: (path: string, aside: string) => Promise<void>;
+}
+
+/** What a file outside of the store says, before and after. */
+export const SECRET = "secret of the user\n";
+
+/** The user who owns what another user has planted. */
+export const OTHER_USER = 12345;
+
+const onWindows = Deno.build.os === "windows" ? "not on Windows" : undefined;
+const notAsUser = onWindows ?? (Deno.uid() === 0 ? undefined : "needs root");
+
+/** Registers a test for each thing that is planted; one that cannot be made is ignored. */
+export function plantedTest(
+  planted: readonly Planted[],
+  name: (what: string) => string,
+  fn: (planted: Planted) => Promise<void>,
+): void {
+  for (const one of planted) {
+    const { what, reason } = one;
+    const why = reason === undefined ? "" : ` (ignored: ${reason})`;
+    const ignore = reason !== undefined;
+    Deno.test({ name: `${name(what)}${why}`, ignore, fn: () => fn(one) });
+  }
+}
+
+/** Everything that is not a regular file of this user's own. */
+export const PLANTED_FILES: readonly Planted[] = [
+  {
+    what: "a symlink to a file",
+    plant: async (path, aside) => await Deno.symlink(await secret(aside), path),
+  },
+  { what: "a symlink to nothing", plant: (path, aside) => Deno.symlink(`${aside}/made`, path) },
+  { what: "a symlink to a directory", plant: (path, aside) => Deno.symlink(aside, path) },
+  { what: "a symlink to a device", plant: (path) => Deno.symlink("/dev/zero", path) },
+  { what: "a directory", plant: (path) => Deno.mkdir(path) },
+  { what: "a FIFO", reason: onWindows, plant: (path) => makeFifo(path) },
+  {
+    what: "a hard link",
+    plant: async (path, aside) => await Deno.link(await secret(aside), path),
+  },
+  { what: "a file of another user", reason: notAsUser, plant: makeForeignFile },
+];
+
+/** Everything that is not a directory of this user's own. */
+export const PLANTED_DIRECTORIES: readonly Planted[] = [
+  { what: "a symlink to a directory", plant: (path, aside) => Deno.symlink(aside, path) },
+  { what: "a symlink to nothing", plant: (path, aside) => Deno.symlink(`${aside}/made`, path) },
+  { what: "a file", plant: (path) => Deno.writeTextFile(path, "") },
+  { what: "a FIFO", reason: onWindows, plant: (path) => makeFifo(path) },
+  {
+    what: "a directory of another user",
+    reason: notAsUser,
+    plant: async (path) => {
+      await Deno.mkdir(path, { mode: 0o755 });
+      await Deno.chown(path, OTHER_USER, OTHER_USER);
+    },
+  },
+  {
+    what: "a directory that everybody can write to",
+    reason: onWindows,
+    plant: async (path) => {
+      await Deno.mkdir(path);
+      await Deno.chmod(path, 0o777);
+    },
+  },
+];
+
+/** Makes a FIFO. */
+export async function makeFifo(path: string): Promise<void> {
+  const { code, stderr } = await run("mkfifo", [path]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+async function secret(aside: string): Promise<string> {
+  const path = `${aside}/secret`;
+  await Deno.writeTextFile(path, SECRET);
+  return path;
+}
+
+async function makeForeignFile(path: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, "{}");
+  await Deno.chown(path, OTHER_USER, OTHER_USER);
+}
