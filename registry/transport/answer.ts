@@ -1,4 +1,5 @@
-import { networkError, stallError } from "./network_failure.ts";
+import { networkError } from "./network_failure.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 /** Most bytes of a chunk whose reader offers no memory for it. */
 const CHUNK_BYTES = 65_536;
@@ -9,14 +10,22 @@ export interface Asked {
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly attempt: number;
-  readonly signal: AbortSignal | undefined;
-  readonly stallTimeoutMs: number;
+}
+
+/** A response as a client returns it: the head, and a body to read. */
+export interface AnswerParts {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The body; absent if there is none. */
+  readonly body: BodyReader | undefined;
+  /** Ends the connection. */
+  readonly close: () => void;
 }
 
 /**
  * An HTTP response whose body may still have to come. Reading fails with a `NetworkError` when
- * the connection breaks or nothing comes for too long. Disposing of it ends the connection,
- * unless the body was read to its end.
+ * the connection breaks or nothing comes for too long, and with the signal's reason when the caller
+ * aborts. Disposing of it ends the connection, unless the body was read to its end.
  */
 export class Answer implements Disposable {
   readonly url: URL;
@@ -25,23 +34,20 @@ export class Answer implements Disposable {
   /** Whether it comes from where a redirect led to. */
   redirected = false;
   readonly #asked: Asked;
-  readonly #controller: AbortController;
-  readonly #reader: BodyReader | undefined;
+  readonly #parts: AnswerParts;
+  readonly #watchdog: Watchdog;
   readonly #held: Disposable[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #readingSince = 0;
-  #isStalled = false;
   #isDone = false;
 
-  /** `controller` is the one whose signal was given to `fetch`. */
-  constructor(response: Response, asked: Asked, controller: AbortController) {
+  /** Takes over `watchdog`, and calls `close` if the body is not read to its end. */
+  constructor(parts: AnswerParts, asked: Asked, watchdog: Watchdog) {
     this.url = asked.url;
-    this.status = response.status;
-    this.headers = response.headers;
+    this.status = parts.status;
+    this.headers = parts.headers;
     this.#asked = asked;
-    this.#controller = controller;
-    this.#reader = response.body === null ? undefined : bodyReader(response.body);
-    this.#isDone = this.#reader === undefined;
+    this.#parts = parts;
+    this.#watchdog = watchdog;
+    if (parts.body === undefined) this.#end();
   }
 
   /** Disposes of `resource` along with this answer. */
@@ -51,65 +57,46 @@ export class Answer implements Disposable {
 
   /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
   async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (this.#reader === undefined || this.#isDone) return undefined;
-    this.#readingSince = performance.now();
-    // One timer for many chunks: to start one for each would cost more than the chunk. It must
-    // not be unref'd: Deno 2.9 never fires such a timer while all it does is to wait for a read.
-    this.#timer ??= setTimeout(this.#watch, this.#asked.stallTimeoutMs);
+    const { body } = this.#parts;
+    if (body === undefined || this.#isDone) return undefined;
     try {
-      const { done, value } = await this.#reader.read(memory ?? new Uint8Array(CHUNK_BYTES));
+      const { done, value } = await this.#watchdog.wait(
+        body.read(memory ?? new Uint8Array(CHUNK_BYTES)),
+      );
       if (!done) return value;
-      this.#isDone = true;
-      this.#stopTimer();
+      this.#end();
       return undefined;
     } catch (error) {
-      this.#stopTimer();
-      const { url, task, attempt, signal, stallTimeoutMs } = this.#asked;
-      signal?.throwIfAborted();
-      if (this.#isStalled) throw stallError(url, task, attempt, stallTimeoutMs);
+      if (this.#watchdog.hasGivenUp) throw error;
+      this.#watchdog[Symbol.dispose]();
+      const { url, task, attempt } = this.#asked;
       throw networkError(error, url, task, attempt);
-    } finally {
-      this.#readingSince = 0;
     }
   }
 
   [Symbol.dispose](): void {
-    this.#stopTimer();
     if (!this.#isDone) {
-      this.#isDone = true;
-      this.#reader?.cancel().catch(() => {});
-      this.#controller.abort();
+      this.#end();
+      this.#parts.close();
     }
     for (const resource of this.#held.splice(0)) resource[Symbol.dispose]();
   }
 
-  /** Ends the connection if a read has been waiting for too long; a slow reader is no stall. */
-  #watch = (): void => {
-    this.#timer = undefined;
-    if (this.#readingSince === 0) return;
-    const left = this.#readingSince + this.#asked.stallTimeoutMs - performance.now();
-    if (left > 0) {
-      this.#timer = setTimeout(this.#watch, left);
-      return;
-    }
-    this.#isStalled = true;
-    this.#controller.abort();
-  };
-
-  #stopTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #end(): void {
+    this.#isDone = true;
+    this.#watchdog[Symbol.dispose]();
   }
 }
 
 /** Reads a body into memory that is offered to it, if it can. */
-type BodyReader = Pick<ReadableStreamBYOBReader, "cancel"> & {
+export type BodyReader = Pick<ReadableStreamBYOBReader, "cancel"> & {
   read(
     memory: Uint8Array<ArrayBuffer>,
   ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
 };
 
-function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
+/** Makes a {@linkcode BodyReader} of a stream. */
+export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
   try {
     return body.getReader({ mode: "byob" });
   } catch (error) {

@@ -1,8 +1,10 @@
-import { Answer } from "./answer.ts";
+import { Answer, type BodyReader, bodyReader } from "./answer.ts";
 import { createHttpClient, type Tls } from "./http_client.ts";
 import { networkError, stallError } from "./network_failure.ts";
 import { isDirect } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
+import { Watchdog } from "./watchdog.ts";
+import { NetworkError } from "../errors.ts";
 import type { RequestLog } from "../remote_client_options.ts";
 
 /** Options of {@linkcode Http}. */
@@ -53,37 +55,46 @@ export class Http implements Disposable {
     const client = this.#client(request);
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
-    let isStalled = false;
-    const timer = setTimeout(() => {
-      isStalled = true;
+    let body: BodyReader | undefined;
+    const close = () => {
+      body?.cancel().catch(() => {});
       controller.abort();
-    }, stallTimeoutMs);
+    };
+    const watchdog = new Watchdog({
+      signal,
+      stallTimeoutMs,
+      stallError: () => stallError(url, task, attempt, stallTimeoutMs),
+      onGiveUp: close,
+    });
     const started = performance.now();
+    const pending = fetch(url, {
+      method,
+      headers,
+      body: request.body ?? null,
+      redirect: "manual",
+      signal: controller.signal,
+      client,
+    });
     try {
-      const response = await fetch(url, {
-        method,
-        headers,
-        body: request.body ?? null,
-        redirect: "manual",
-        signal: signal === undefined
-          ? controller.signal
-          : AbortSignal.any([signal, controller.signal]),
-        client,
-      });
+      const response = await watchdog.wait(pending);
       this.#known.add(url.host);
-      this.#log(request, started, { status: response.status, ...rateLimitOf(response.headers) });
-      return new Answer(response, { url, task, attempt, signal, stallTimeoutMs }, controller);
+      const { status } = response;
+      this.#log(request, started, { status, ...rateLimitOf(response.headers) });
+      body = response.body === null ? undefined : bodyReader(response.body);
+      const parts = { status, headers: response.headers, body, close };
+      return new Answer(parts, { url, task, attempt }, watchdog);
     } catch (error) {
+      watchdog[Symbol.dispose]();
+      // An answer may still come after the wait was given up.
+      pending.then(({ body }) => body?.cancel()).catch(() => {});
       signal?.throwIfAborted();
       // A missing --allow-net: Deno's own message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
-      const failure = isStalled
-        ? stallError(url, task, attempt, stallTimeoutMs)
+      const failure = error instanceof NetworkError
+        ? error
         : networkError(error, url, task, attempt);
       this.#log(request, started, { error: failure.reason });
       throw failure;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,9 +1,9 @@
 import { assertRejects } from "@std/assert";
-import { Answer } from "../../../registry/transport/answer.ts";
 import { Authorizer } from "../../../registry/auth/authorizer.ts";
 import { Http } from "../../../registry/transport/http.ts";
 import { AuthError } from "../../../registry/mod.ts";
 import { FakeClock } from "../_client.ts";
+import { emptyAnswer } from "../_answer.ts";
 
 Deno.test.each<{ realm: string; says: string }>([
   { realm: "http://auth.example/token", says: "does not use https" },
@@ -28,12 +28,7 @@ Deno.test.each<{ realm: string; says: string }>([
   const request = { repository: "a", scope: "repository:a:pull", task: "pull", attempt: 1 };
 
   await assertRejects(
-    () =>
-      authorizer.authorize(request, () => {
-        const asked = { url, task: "pull", attempt: 1, signal: undefined, stallTimeoutMs: 1 };
-        const response = new Response(null, { status: 401, headers });
-        return Promise.resolve(new Answer(response, asked, new AbortController()));
-      }),
+    () => authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers))),
     AuthError,
     row.says,
   );

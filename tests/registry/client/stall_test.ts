@@ -1,8 +1,19 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { on, stall } from "../../_support/faulty_registry.ts";
+import {
+  type FaultRule,
+  faultyRegistry,
+  on,
+  registryError,
+  stall,
+  tokenAuth,
+} from "../../_support/faulty_registry.ts";
+import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
+import { ROOT, run } from "../../_support/process.ts";
+import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene } from "../_client.ts";
+import type { StalledCall, StalledCalls } from "./_stalled_calls.ts";
 
 Deno.test("RemoteClient notices silence also in a program that does nothing else", async () => {
   await using scene = makeScene([on("blob", stall(1000))]);
@@ -26,4 +37,71 @@ Deno.test("RemoteClient notices silence also in a program that does nothing else
 
   assert(success, new TextDecoder().decode(stderr));
   assertEquals(new TextDecoder().decode(stdout), "stalled\n");
+});
+
+const image = buildImage({
+  layers: [tar(file("etc/os-release", "ID=test\n"))],
+  platform: "linux/amd64",
+});
+const index = buildIndex([image]);
+
+/** What stalls, by the name of the call that meets it. */
+const STALLS: Readonly<Record<string, readonly FaultRule[]>> = {
+  "token": [on("token", stall(5)), on({}, tokenAuth().fault)],
+  "resolve": [on("manifest", stall())],
+  "tags": [on("tags", stall(5))],
+  "index": [on({ path: /manifests\/v1$/ }, stall(5))],
+  "manifest": [on({ path: /manifests\/sha256/ }, stall(5))],
+  "config": [on("blob", stall(5))],
+  "referrers": [on("referrers", stall(5))],
+  // Bytes that come let the attempts count anew, so that they come once.
+  "blob": [on({ kind: "blob", nth: 1 }, stall(1000)), on("blob", stall(0))],
+  "error body": [on("manifest", stall(5)), on("manifest", registryError(404, "MANIFEST_UNKNOWN"))],
+};
+
+Deno.test.each(
+  [
+    { how: "gives up on", isAborted: false, flags: [] },
+    { how: "gives up on, after a garbage collection,", isAborted: false, flags: ["--expose-gc"] },
+    { how: "stops when aborted in", isAborted: true, flags: [] },
+    {
+      how: "stops when aborted, after a garbage collection, in",
+      isAborted: true,
+      flags: ["--expose-gc"],
+    },
+  ],
+)("RemoteClient $how every kind of answer that stalls half-way", async ({ isAborted, flags }) => {
+  await using scene = makeScene();
+  await using dir = await makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  const calls = Object.entries(STALLS).map(([name, rules]) => {
+    const content = new MemoryContent().add("a/b", "v1", index).addBlob("a/b", scene.blob);
+    return { name, host: stack.use(faultyRegistry(content, rules)).host };
+  });
+  const given: StalledCalls = {
+    ...{ stallTimeoutMs: 300, retries: 1, isAborted, calls },
+    store: dir.join("store"),
+    blob: scene.blob.descriptor,
+  };
+  const script = fromFileUrl(new URL("_stalled_calls.ts", import.meta.url));
+  const v8 = flags.length === 0 ? [] : [`--v8-flags=${flags.join(",")}`];
+
+  const { stdout, stderr } = await run(Deno.execPath(), [
+    ...["run", "-A", "--no-check", `--config=${ROOT}/deno.json`, ...v8, script],
+    JSON.stringify(given),
+  ], { inheritEnv: true, signal: AbortSignal.timeout(60_000) });
+
+  assert(stdout !== "", stderr);
+  const { ended, isPartFree } = JSON.parse(stdout) as {
+    ended: readonly StalledCall[];
+    isPartFree: boolean;
+  };
+  const outcomes = Object.fromEntries(ended.map(({ name, outcome }) => [name, outcome]));
+  const { "error body": errorBody, ...others } = outcomes;
+  const expected = isAborted ? "aborted" : "stalled";
+  assertEquals(new Set(Object.values(others)), new Set([expected]), stdout);
+  // The status says enough where its explanation does not come.
+  if (!isAborted) assert(errorBody?.includes("404"), stdout);
+  for (const { ms } of ended) assertLess(ms, 10_000, stdout);
+  assert(isPartFree, stdout);
 });

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NetworkError, readCertificates, type RemoteClientOptions } from "../../../registry/mod.ts";
-import { Answer } from "../../../registry/transport/answer.ts";
 import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
 import { networkError } from "../../../registry/transport/network_failure.ts";
 import { firstAnswer } from "../../../registry/transport/first_answer.ts";
@@ -11,6 +10,7 @@ import { peerTest } from "../../_support/peers.ts";
 import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { makeScene, type Scene, testClient } from "../_client.ts";
+import { emptyAnswer } from "../_answer.ts";
 
 interface TlsScene extends AsyncDisposable {
   readonly scene: Scene;
@@ -146,16 +146,12 @@ Deno.test("speaksTls() asks for a handshake, whoever has signed the certificate"
 
 Deno.test("firstAnswer() leaves a server that shakes hands as much time as any other", async () => {
   const url = new URL("https://127.0.0.1:1");
-  const asked = { url, task: "pull", attempt: 1, signal: undefined, stallTimeoutMs: 1 };
-  const answer = (status: number) => {
-    return new Answer(new Response(null, { status }), asked, new AbortController());
-  };
   const sent: URL[] = [];
 
   const { status } = await firstAnswer([new URL("http://127.0.0.1:1"), url], {
     send: (base) => {
       sent.push(base);
-      return Promise.resolve(answer(base === url ? 200 : 400));
+      return Promise.resolve(emptyAnswer(url, base === url ? 200 : 400));
     },
     isKnown: () => false,
     speaksTls: () => Promise.resolve(true),

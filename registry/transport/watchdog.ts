@@ -1,0 +1,84 @@
+/** Options of {@linkcode Watchdog}. */
+export interface WatchdogOptions {
+  /** The caller's signal. */
+  readonly signal: AbortSignal | undefined;
+  /** How long the server may send nothing, in milliseconds. */
+  readonly stallTimeoutMs: number;
+  /** Makes the error for a server that sends nothing. */
+  readonly stallError: () => Error;
+  /** Called when a wait is given up, to release what it waits for. */
+  readonly onGiveUp: (reason: unknown) => void;
+}
+
+/**
+ * Ends waits for a server: when the caller's signal is aborted, and when nothing comes for too long.
+ *
+ * A wait ends whatever its promise does. Deno 2.9 does not reject a pending read of a body when the
+ * signal of its `fetch` is aborted after a garbage collection.
+ */
+export class Watchdog implements Disposable {
+  readonly #options: WatchdogOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #waitingSince = 0;
+  #reject: ((reason: unknown) => void) | undefined;
+  #end: { readonly reason: unknown } | undefined;
+
+  constructor(options: WatchdogOptions) {
+    this.#options = options;
+    options.signal?.addEventListener("abort", this.#abort, { once: true });
+    if (options.signal?.aborted) this.#abort();
+  }
+
+  /** Whether a wait was given up, or the next one will be at once. */
+  get hasGivenUp(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Waits for `pending`, or for a reason to give up. Only one wait runs at a time. */
+  async wait<T>(pending: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    pending.then(resolve, reject);
+    if (this.#end !== undefined) reject(this.#end.reason);
+    this.#reject = reject;
+    this.#waitingSince = performance.now();
+    // One timer serves many waits: a timer for each chunk would cost more than the chunk. It must
+    // be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
+    this.#timer ??= setTimeout(this.#check, this.#options.stallTimeoutMs);
+    try {
+      return await promise;
+    } catch (error) {
+      // Failures that follow from giving up are told as the reason for it.
+      throw this.#end === undefined ? error : this.#end.reason;
+    } finally {
+      this.#waitingSince = 0;
+      this.#reject = undefined;
+    }
+  }
+
+  /** Stops watching. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+  }
+
+  /** Gives up if a wait has taken too long; a slow consumer is no stall. */
+  #check = (): void => {
+    this.#timer = undefined;
+    if (this.#waitingSince === 0) return;
+    const { stallTimeoutMs, stallError } = this.#options;
+    const left = this.#waitingSince + stallTimeoutMs - performance.now();
+    if (left > 0) this.#timer = setTimeout(this.#check, left);
+    else this.#giveUp(stallError());
+  };
+
+  #abort = (): void => this.#giveUp(this.#options.signal?.reason);
+
+  #giveUp(reason: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
+    this[Symbol.dispose]();
+    this.#options.onGiveUp(reason);
+    this.#reject?.(reason);
+  }
+}

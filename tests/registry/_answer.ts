@@ -1,0 +1,14 @@
+import { Answer } from "../../registry/transport/answer.ts";
+import { Watchdog } from "../../registry/transport/watchdog.ts";
+
+/** An answer without a body. */
+export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {}): Answer {
+  const watchdog = new Watchdog({
+    signal: undefined,
+    stallTimeoutMs: 1,
+    stallError: () => new Error("Cannot wait: nothing came"),
+    onGiveUp: () => {},
+  });
+  const parts = { status, headers: new Headers(headers), body: undefined, close: () => {} };
+  return new Answer(parts, { url, task: "pull", attempt: 1 }, watchdog);
+}
