@@ -1,5 +1,10 @@
+/**
+ * X.509 certificates for tests, made without openssl.
+ *
+ * @module
+ */
 import { join } from "@std/path";
-import { runPeer } from "./peers.ts";
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 
 /** A private certificate authority, a server's certificate and a client's: paths of PEM files. */
 export interface Certificates {
@@ -10,48 +15,144 @@ export interface Certificates {
   readonly clientKey: string;
 }
 
-/** Makes certificates for `localhost` and `127.0.0.1` in a directory, with openssl. */
+interface Issuer {
+  readonly name: string;
+  readonly key: KeyObject;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Writes certificates for `localhost`, `127.0.0.1` and `::1` into a directory. */
 export async function makeCertificates(dir: string): Promise<Certificates> {
-  const ca = await makeAuthority(dir);
-  const server = await makeCertificate(dir, "server", "DNS:localhost,IP:127.0.0.1,IP:::1");
-  const client = await makeCertificate(dir, "client", "DNS:client.test");
+  const authority = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const issuer = { name: "Test CA", key: authority.privateKey };
+  const ca = join(dir, "ca.pem");
+  const extensions = [
+    extension(BASIC_CONSTRAINTS, sequence(TRUE)),
+    extension(KEY_USAGE, bits(1, 0b0000_0110)),
+  ];
+  const certificate = signCertificate(issuer.name, authority.publicKey, extensions, issuer);
+  await Deno.writeTextFile(ca, pem(certificate));
+  const localhost = [dnsName("localhost"), ipAddress(127, 0, 0, 1), ipAddress(...LOOPBACK_6)];
+  const server = await writeCertificate(dir, "server", localhost, issuer);
+  const client = await writeCertificate(dir, "client", [dnsName("client.test")], issuer);
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
 }
 
-const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-
-async function makeAuthority(dir: string): Promise<string> {
-  const config = join(dir, "ca.cnf");
-  await Deno.writeTextFile(config, "[req]\ndistinguished_name=dn\n[dn]\n");
-  const ca = join(dir, "ca.pem");
-  await runPeer("openssl", [
-    ...["req", "-x509", ...NEW_KEY, "-config", config, "-subj", "/CN=Test CA", "-days", "2"],
-    ...["-addext", "basicConstraints=critical,CA:true", "-addext", "keyUsage=keyCertSign,cRLSign"],
-    ...["-keyout", join(dir, "ca-key.pem"), "-out", ca],
-  ]);
-  return ca;
-}
-
-async function makeCertificate(
+async function writeCertificate(
   dir: string,
   name: string,
-  subjects: string,
+  subjects: readonly Uint8Array[],
+  issuer: Issuer,
 ): Promise<{ cert: string; key: string }> {
-  const [cert, key, request, extensions] = [".pem", "-key.pem", ".csr", ".cnf"]
-    .map((end) => join(dir, `${name}${end}`)) as [string, string, string, string];
-  await Deno.writeTextFile(
-    extensions,
-    `subjectAltName=${subjects}\nbasicConstraints=CA:false\nkeyUsage=digitalSignature\n` +
-      "extendedKeyUsage=serverAuth,clientAuth\n",
-  );
-  await runPeer("openssl", [
-    ...["req", ...NEW_KEY, "-config", join(dir, "ca.cnf"), "-subj", `/CN=${name}`],
-    ...["-keyout", key, "-out", request],
-  ]);
-  await runPeer("openssl", [
-    ...["x509", "-req", "-in", request, "-CA", join(dir, "ca.pem")],
-    ...["-CAkey", join(dir, "ca-key.pem"), "-CAcreateserial", "-days", "2"],
-    ...["-extfile", extensions, "-out", cert],
-  ]);
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const extensions = [
+    extension(SUBJECT_ALT_NAME, sequence(...subjects)),
+    extension(BASIC_CONSTRAINTS, sequence()),
+    extension(KEY_USAGE, bits(7, 0b1000_0000)),
+    extension(EXTENDED_KEY_USAGE, sequence(objectId(SERVER_AUTH), objectId(CLIENT_AUTH))),
+  ];
+  const [cert, key] = [join(dir, `${name}.pem`), join(dir, `${name}-key.pem`)];
+  await Deno.writeTextFile(cert, pem(signCertificate(name, publicKey, extensions, issuer)));
+  await Deno.writeTextFile(key, `${privateKey.export({ type: "pkcs8", format: "pem" })}`);
   return { cert, key };
+}
+
+/** Encodes a certificate (RFC 5280, section 4.1), valid from yesterday until tomorrow. */
+function signCertificate(
+  subject: string,
+  publicKey: KeyObject,
+  extensions: readonly Uint8Array[],
+  issuer: Issuer,
+): Uint8Array<ArrayBuffer> {
+  const serial = randomBytes(8);
+  // A positive number without a leading zero.
+  serial[0] = 0x40 | (serial[0] ?? 0) & 0x3f;
+  const algorithm = sequence(objectId(ECDSA_WITH_SHA256));
+  const now = Date.now();
+  const content = sequence(
+    der(0xa0, der(0x02, [2])),
+    der(0x02, serial),
+    algorithm,
+    distinguishedName(issuer.name),
+    sequence(utcTime(now - DAY_MS), utcTime(now + DAY_MS)),
+    distinguishedName(subject),
+    new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
+    der(0xa3, sequence(...extensions)),
+  );
+  const signature = sign("sha256", content, { key: issuer.key, dsaEncoding: "der" });
+  return sequence(content, algorithm, bits(0, ...signature));
+}
+
+const COMMON_NAME = [2, 5, 4, 3];
+const SUBJECT_ALT_NAME = [2, 5, 29, 17];
+const BASIC_CONSTRAINTS = [2, 5, 29, 19];
+const KEY_USAGE = [2, 5, 29, 15];
+const EXTENDED_KEY_USAGE = [2, 5, 29, 37];
+const SERVER_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 1];
+const CLIENT_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 2];
+const ECDSA_WITH_SHA256 = [1, 2, 840, 10045, 4, 3, 2];
+const LOOPBACK_6 = [...new Array<number>(15).fill(0), 1];
+const TRUE = der(0x01, [0xff]);
+
+/** Encodes one value of ASN.1's distinguished encoding rules: tag, length, content. */
+function der(tag: number, ...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((total, part) => total + part.length, 0);
+  const long = length < 0x80 ? [] : length < 0x100 ? [0x81] : [0x82, length >> 8];
+  const bytes = new Uint8Array(2 + long.length + length);
+  bytes.set([tag, ...long, length & 0xff]);
+  let offset = 2 + long.length;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+function sequence(...items: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return der(0x30, ...items);
+}
+
+function objectId([first = 0, second = 0, ...rest]: readonly number[]): Uint8Array {
+  return der(0x06, [first * 40 + second], ...rest.map(base128));
+}
+
+function base128(value: number): readonly number[] {
+  const digits = [value & 0x7f];
+  for (let left = value >> 7; left > 0; left >>= 7) digits.unshift(0x80 | left & 0x7f);
+  return digits;
+}
+
+/** Encodes a bit string whose last octet has unused bits. */
+function bits(unused: number, ...octets: readonly number[]): Uint8Array {
+  return der(0x03, [unused, ...octets]);
+}
+
+function extension(id: readonly number[], value: Uint8Array): Uint8Array {
+  const critical = id === BASIC_CONSTRAINTS ? [TRUE] : [];
+  return sequence(objectId(id), ...critical, der(0x04, value));
+}
+
+function distinguishedName(commonName: string): Uint8Array {
+  const value = der(0x0c, new TextEncoder().encode(commonName));
+  return sequence(der(0x31, sequence(objectId(COMMON_NAME), value)));
+}
+
+function utcTime(ms: number): Uint8Array {
+  // RFC 5280 asks for two digits of the year before 2050.
+  const digits = new Date(ms).toISOString().slice(2).replace(/\.\d+|[-:T]/g, "");
+  return der(0x17, new TextEncoder().encode(digits));
+}
+
+function dnsName(name: string): Uint8Array {
+  return der(0x82, new TextEncoder().encode(name));
+}
+
+function ipAddress(...octets: readonly number[]): Uint8Array {
+  return der(0x87, octets);
+}
+
+function pem(bytes: Uint8Array<ArrayBuffer>): string {
+  const lines = bytes.toBase64().match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

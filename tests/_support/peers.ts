@@ -1,11 +1,12 @@
 /**
- * Tests against other tools. Where `CI` is true every tool must be there; elsewhere a test
- * whose tools are absent is ignored, and its name says why.
+ * Tests against other tools. With `CI=true` every tool must be installed; elsewhere a test whose
+ * tools are missing is skipped, and its name says why.
  *
  * @module
  */
 import { join } from "@std/path";
 import { type ProcessResult, run, type RunOptions } from "./process.ts";
+import { ROOT_REASON, testUnless } from "./skip.ts";
 
 export * from "./certificates.ts";
 export * from "./debian_image.ts";
@@ -16,9 +17,9 @@ export interface PeerTest {
   readonly name: string;
   /** Programs that must be on the path. */
   readonly needs: readonly string[];
-  /** Whether it needs to be root. */
+  /** Whether it needs root. */
   readonly root?: boolean;
-  /** Why it cannot run here, where that is found out in another way; absent if it can. */
+  /** Another reason why it cannot run here. */
   readonly reason?: string | undefined;
 }
 
@@ -27,39 +28,27 @@ export function peerTest(test: PeerTest, fn: (t: Deno.TestContext) => void | Pro
   const { name, needs, root = false, reason } = test;
   const missing = needs.filter((program) => programPath(program) === undefined);
   const reasons = [
-    ...missing.length > 0 ? [`${missing.join(", ")} not installed`] : [],
-    ...root && Deno.uid() !== 0 ? ["needs root"] : [],
+    ...missing.map((program) => `no ${program}`),
+    ...root && ROOT_REASON !== undefined ? [ROOT_REASON] : [],
     ...reason === undefined ? [] : [reason],
   ];
-  if (reasons.length === 0) return Deno.test(name, fn);
-  const why = reasons.join("; ");
-  if (isCi()) {
-    return Deno.test(name, () => {
-      throw new Error(`Cannot run a peer test as CI requires it: ${why}`);
-    });
-  }
-  Deno.test({ name: `${name} (ignored: ${why})`, ignore: true, fn });
+  testUnless(reasons.length > 0 ? reasons.join("; ") : undefined, { required: true })(name, fn);
 }
 
-/** Whether this run must not leave anything out. */
-export function isCi(): boolean {
-  return ["1", "true"].includes(Deno.env.get("CI")?.toLowerCase() ?? "");
-}
-
-/** Where a program is, if it is on the path. */
+/** Returns the path of a program, if it is installed. */
 export function programPath(program: string): string | undefined {
   const places = `${Deno.env.get("PATH") ?? ""}:/usr/sbin:/sbin`.split(":");
   return places.map((place) => join(place, program)).find((path) => {
     try {
       return Deno.statSync(path).isFile;
     } catch {
-      // Absent, or out of reach: not there either way.
+      // Missing or out of reach: not installed either way.
       return false;
     }
   });
 }
 
-/** Runs a peer, and fails with what it said unless it succeeds. */
+/** Runs a peer, and throws an error with its stderr unless it succeeds. */
 export async function runPeer(
   program: string,
   args: readonly string[],

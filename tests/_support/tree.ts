@@ -33,8 +33,10 @@ export interface TreeEntryState {
 
 /** Options for {@linkcode readTree}. */
 export interface ReadTreeOptions {
-  /** Leaves out the times of modification below the millisecond. */
+  /** Whether to leave out the times of modification below the millisecond. */
   readonly wholeMilliseconds?: boolean;
+  /** Whether an ordinary user makes everything readable first, which changes modes. */
+  readonly makeReadable?: boolean;
 }
 
 /** Reads a tree; keys are paths relative to the root, which is `.`. Needs FFI for attributes. */
@@ -44,6 +46,7 @@ export function readTree(
 ): ReadonlyMap<string, TreeEntryState> {
   const states = new Map<string, TreeEntryState>();
   const inodes = new Map<number, string>();
+  if (options.makeReadable && Deno.uid() !== 0) makeReadable(root);
   using tree = openFileTree(root);
   const visit = (path: string) => {
     const state = readEntry(tree, path, inodes, options);
@@ -53,6 +56,14 @@ export function readTree(
   };
   visit("");
   return states;
+}
+
+function makeReadable(path: string): void {
+  const { isSymlink, isFile, isDirectory } = Deno.lstatSync(path);
+  if (isSymlink) return;
+  if (isFile || isDirectory) Deno.chmodSync(path, 0o700);
+  if (!isDirectory) return;
+  for (const { name } of Deno.readDirSync(path)) makeReadable(`${path}/${name}`);
 }
 
 function readEntry(

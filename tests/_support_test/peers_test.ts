@@ -26,13 +26,13 @@ Deno.test.each([
     needs: "no-such-program",
     ci: "",
     code: 0,
-    says: "needs a program (ignored: no-such-program not installed) ... ignored",
+    says: "needs a program (skipped: no no-such-program) ... ignored",
   },
   {
     needs: "no-such-program",
     ci: "true",
     code: 1,
-    says: "Cannot run a peer test as CI requires it: no-such-program not installed",
+    says: "Cannot skip a test with CI=true: no no-such-program",
   },
 ])('peerTest() that needs $needs, with CI="$ci"', async ({ needs, ci, code, says }) => {
   const result = await runPeerTest(needs, ci);

@@ -1,15 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { storeDirectory, StoreDirectoryError, storeVariables } from "../../cache/mod.ts";
 import { ROOT, run } from "../_support/process.ts";
+import { linuxTest } from "../_support/skip.ts";
 
 const linux = Deno.build.os === "linux";
 
-Deno.test.each([
+linuxTest.each([
   { env: { OCI_STORE: "/a", XDG_DATA_HOME: "/b", HOME: "/c" }, path: "/a" },
   { env: { OCI_STORE: "", XDG_DATA_HOME: "/b", HOME: "/c" }, path: "/b/oci" },
   { env: { XDG_DATA_HOME: "relative", HOME: "/c" }, path: "/c/.local/share/oci" },
   { env: { HOME: "/c" }, path: "/c/.local/share/oci" },
-])("storeDirectory() is $path", { ignore: !linux }, ({ env, path }) => {
+])("storeDirectory() is $path", ({ env, path }) => {
   using _env = environment(env);
 
   assertEquals(storeDirectory(), path);
@@ -24,7 +25,7 @@ Deno.test("storeDirectory() reads the environment on each call", () => {
   assertEquals(storeDirectory(), "/two");
 });
 
-Deno.test("storeDirectory() names the variable that is missing", { ignore: !linux }, () => {
+linuxTest("storeDirectory() names the variable that is missing", () => {
   using _env = environment({});
 
   const error = assertThrows(() => storeDirectory(), StoreDirectoryError, "HOME is not set");

@@ -6,23 +6,22 @@ import { ContentStore, OverlayBundler } from "../../store/mod.ts";
 import { noise } from "../_support/bytes.ts";
 import { type FaultRule, faultyRegistry, on, wrongByte } from "../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
+import { testUnless } from "../_support/skip.ts";
 import { dir, file, hardlink, tar, whiteout } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { overlayReason } from "../store/bundles/_bundling.ts";
 
-const ignore = await overlayReason() !== undefined;
+const overlayTest = testUnless(await overlayReason());
 const PLATFORM = "linux/amd64";
 const BASE = tar(dir("etc"), file("etc/old", "old"), file("etc/kept", "kept"));
 
 /** Enough for threads: smaller images are extracted in this one. */
 const LARGE = noise(6_000_000, 1);
 
-Deno.test.each([
+overlayTest.each([
   { where: "this thread", extra: [] },
   { where: "threads", extra: [file("large", LARGE)] },
-])("prepare() extracts layers in $where as they come, each fetched once", {
-  ignore,
-}, async ({ extra }) => {
+])("prepare() extracts layers in $where as they come, each fetched once", async ({ extra }) => {
   await using scene = await makeScene([
     BASE,
     tar(whiteout("etc/old"), file("etc/new", "new"), ...extra),
@@ -43,28 +42,29 @@ Deno.test.each([
   assertEquals(scene.registry.requests.length, requests);
 });
 
-Deno.test("prepare() begins a layer anew where what an earlier run left is wrong", {
-  ignore,
-}, async () => {
-  await using scene = await makeScene([tar(dir("etc"), file("etc/large", LARGE))]);
-  const { descriptor } = scene.layers[0] ?? {};
-  await Deno.mkdir(`${scene.options.store}/ingest`, { recursive: true });
-  const wrong = tar(dir("wrong"), file("wrong/file", noise(1_000_000, 2)));
-  await Deno.writeFile(
-    `${scene.options.store}/ingest/${descriptor?.digest.replace(":", "-")}.part`,
-    wrong.subarray(0, 1_000_000),
-  );
+overlayTest(
+  "prepare() begins a layer anew where what an earlier run left is wrong",
+  async () => {
+    await using scene = await makeScene([tar(dir("etc"), file("etc/large", LARGE))]);
+    const { descriptor } = scene.layers[0] ?? {};
+    await Deno.mkdir(`${scene.options.store}/ingest`, { recursive: true });
+    const wrong = tar(dir("wrong"), file("wrong/file", noise(1_000_000, 2)));
+    await Deno.writeFile(
+      `${scene.options.store}/ingest/${descriptor?.digest.replace(":", "-")}.part`,
+      wrong.subarray(0, 1_000_000),
+    );
 
-  const image = await prepare(scene.reference, scene.options);
+    const image = await prepare(scene.reference, scene.options);
 
-  const store = await ContentStore.open(scene.options.store);
-  await using bundle = await new OverlayBundler(store).bundle(image, "x");
-  const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`), (e) => e.name);
-  assertEquals(names, ["etc"]);
-  assertEquals(await Deno.readFile(`${bundle.path}/rootfs/etc/large`), LARGE);
-});
+    const store = await ContentStore.open(scene.options.store);
+    await using bundle = await new OverlayBundler(store).bundle(image, "x");
+    const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`), (e) => e.name);
+    assertEquals(names, ["etc"]);
+    assertEquals(await Deno.readFile(`${bundle.path}/rootfs/etc/large`), LARGE);
+  },
+);
 
-Deno.test("prepare() leaves neither blob nor layer where a byte is wrong", { ignore }, async () => {
+overlayTest("prepare() leaves neither blob nor layer where a byte is wrong", async () => {
   await using scene = await makeScene([tar(file("large", LARGE))], [
     on("blob", wrongByte(5_000_000)),
   ]);
@@ -77,7 +77,7 @@ Deno.test("prepare() leaves neither blob nor layer where a byte is wrong", { ign
   assertEquals(chains.map(({ name }) => name), []);
 });
 
-Deno.test("prepare() reports a layer too that is extracted already", { ignore }, async () => {
+overlayTest("prepare() reports a layer too that is extracted already", async () => {
   await using scene = await makeScene([BASE, tar(file("a", "a"))]);
   const first = await prepare(scene.reference, scene.options);
   await Deno.remove(`${scene.options.store}/blobs/sha256`, { recursive: true });

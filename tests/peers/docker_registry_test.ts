@@ -10,7 +10,7 @@ import {
   VARIANTS,
 } from "../_support/peers.ts";
 
-const NEEDS = ["docker-registry", "skopeo", "htpasswd", "openssl"];
+const NEEDS = ["docker-registry", "skopeo", "htpasswd"];
 
 peerTest({
   name: "pushVariants() pushes what the forms say",

@@ -34,7 +34,7 @@ peerTest({ name: "serveRegistry() serves skopeo, digests kept", needs: ["skopeo"
 
 peerTest({
   name: "serveRegistry() serves skopeo over TLS, with a password",
-  needs: ["skopeo", "openssl", "htpasswd"],
+  needs: ["skopeo", "htpasswd"],
 }, async () => {
   await using temp = await makeTempDir();
   const { ca, cert, key } = await makeCertificates(temp.path);

@@ -14,7 +14,7 @@ import { runOci } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 const NEEDS = [
-  ...["docker-registry", "skopeo", "umoci", "htpasswd", "openssl"],
+  ...["docker-registry", "skopeo", "umoci", "htpasswd"],
   ...DEBIAN_IMAGE_NEEDS,
 ];
 

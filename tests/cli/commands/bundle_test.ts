@@ -4,6 +4,7 @@ import { readMounts } from "../../../layer/mod.ts";
 import { buildImage } from "../../_support/image.ts";
 import { writeLayout } from "../../_support/peers.ts";
 import { type ProcessResult, runOci } from "../../_support/process.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
@@ -111,9 +112,7 @@ Deno.test("oci bundle writes what its options say", async () => {
   ]);
 });
 
-Deno.test("oci bundle --rootless makes a container in a user namespace", {
-  ignore: Deno.build.os !== "linux",
-}, async () => {
+linuxTest("oci bundle --rootless makes a container in a user namespace", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
 

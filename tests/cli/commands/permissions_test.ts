@@ -3,6 +3,7 @@ import { COMMANDS } from "../../../cli/commands.ts";
 import { serveRegistry } from "../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { type ProcessResult, runOci } from "../../_support/process.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -100,20 +101,16 @@ Deno.test("oci permissions serves the commands that read or write an image's fil
   assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
 });
 
-Deno.test({
-  name: "oci permissions lets unpack keep what the C library alone can write",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
-    const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
+linuxTest("oci permissions lets unpack keep what the C library alone can write", async () => {
+  await using dir = await makeTempDir();
+  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
 
-    const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
+  const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
 
-    assertEquals(stderr.includes("warning"), false, stderr);
-    assertEquals(JSON.parse(stdout).skipped, []);
-    assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
-  },
+  assertEquals(stderr.includes("warning"), false, stderr);
+  assertEquals(JSON.parse(stdout).skipped, []);
+  assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
 });
 
 Deno.test.each([
@@ -192,14 +189,10 @@ Deno.test.each([
   assertEquals([command, flags[0]], ["images", "--allow-read=/s"]);
 });
 
-Deno.test({
-  name: "oci permissions knows a guarded place by a relative path too",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
+linuxTest("oci permissions knows a guarded place by a relative path too", async () => {
+  const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
 
-    assertEquals(stdout, "--allow-all\n");
-  },
+  assertEquals(stdout, "--allow-all\n");
 });
 
 Deno.test("oci permissions grants no network to what asks nobody", async () => {

@@ -9,6 +9,7 @@ import {
 } from "../../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../../_support/image.ts";
 import { runOci } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { file, noise, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -269,9 +270,8 @@ for (
     { signal: "SIGTERM", exitCode: 143 },
   ] as const
 ) {
-  Deno.test({
+  posixTest({
     name: `oci pull ends with ${exitCode} on ${signal} and goes on from there the next time`,
-    ignore: Deno.build.os === "windows",
     fn: async () => {
       await using dir = await makeTempDir();
       const built = buildImage({

@@ -4,6 +4,7 @@ import { TextLineStream } from "@std/streams";
 import { serveRegistry } from "../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { denoEnvironment, ROOT, runOci } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
@@ -50,94 +51,78 @@ async function serve(
   };
 }
 
-Deno.test({
-  name: "oci serve serves the store to another pull, until it is interrupted",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
-    const name = await (async () => {
-      await using origin = serveRegistry(new MemoryContent().add("app", "1", built));
-      const ref = `${origin.host}/app:1`;
-      await runOci(["pull", "-q", "--platform=linux/amd64", ref], { env: { OCI_STORE: dir.path } });
-      return ref;
-    })();
+posixTest("oci serve serves the store to another pull, until it is interrupted", async () => {
+  await using dir = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const name = await (async () => {
+    await using origin = serveRegistry(new MemoryContent().add("app", "1", built));
+    const ref = `${origin.host}/app:1`;
+    await runOci(["pull", "-q", "--platform=linux/amd64", ref], { env: { OCI_STORE: dir.path } });
+    return ref;
+  })();
 
-    const served = await serve(dir.path, ["--read-only", "--debug"]);
-    const host = served.line.replace("listening on http://", "");
-    const pulled = await runOci(["pull", "-q", "--platform=linux/amd64", `${host}/app:1`]);
-    const ended = await served.stop("SIGINT");
+  const served = await serve(dir.path, ["--read-only", "--debug"]);
+  const host = served.line.replace("listening on http://", "");
+  const pulled = await runOci(["pull", "-q", "--platform=linux/amd64", `${host}/app:1`]);
+  const ended = await served.stop("SIGINT");
 
-    assertMatch(served.line, /^listening on http:\/\/127\.0\.0\.1:\d+$/);
-    assertEquals([pulled.code, pulled.stdout], [
-      0,
-      `${host}/app:1@${built.descriptor.digest}\n`,
-    ]);
-    assertEquals(ended.code, 130);
-    assertMatch(ended.stderr, /^oci: debug: GET \/v2\/app\/manifests\/1 200$/m);
-    assert(name !== host, "the registry is another one");
-  },
+  assertMatch(served.line, /^listening on http:\/\/127\.0\.0\.1:\d+$/);
+  assertEquals([pulled.code, pulled.stdout], [
+    0,
+    `${host}/app:1@${built.descriptor.digest}\n`,
+  ]);
+  assertEquals(ended.code, 130);
+  assertMatch(ended.stderr, /^oci: debug: GET \/v2\/app\/manifests\/1 200$/m);
+  assert(name !== host, "the registry is another one");
 });
 
-Deno.test({
-  name: "oci serve ends with 143 on SIGTERM",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
+posixTest("oci serve ends with 143 on SIGTERM", async () => {
+  await using dir = await makeTempDir();
 
-    const served = await serve(dir.join("store"));
-    const { code, stderr } = await served.stop("SIGTERM");
+  const served = await serve(dir.join("store"));
+  const { code, stderr } = await served.stop("SIGTERM");
 
-    assertEquals({ code, stderr }, { code: 143, stderr: "" });
-  },
+  assertEquals({ code, stderr }, { code: 143, stderr: "" });
 });
 
-Deno.test({
-  name: "oci serve --htpasswd lets in who is in the file",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    // The password is "U*U", and the hash a known answer of bcrypt.
-    const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-    await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
+posixTest("oci serve --htpasswd lets in who is in the file", async () => {
+  await using dir = await makeTempDir();
+  // The password is "U*U", and the hash a known answer of bcrypt.
+  const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
 
-    const served = await serve(dir.join("store"), [
-      "--json",
-      "--htpasswd",
-      dir.join("htpasswd"),
-    ]);
-    const { url } = JSON.parse(`${served.line}${await served.rest(2)}`);
-    const login = (password: string) => ({
-      headers: { authorization: `Basic ${btoa(`ann:${password}`)}` },
-    });
-    const statuses: number[] = [];
-    for (const init of [{}, login("guess"), login("U*U")]) {
-      const response = await fetch(`${url}/v2/`, init);
-      await response.body?.cancel();
-      statuses.push(response.status);
-    }
-    await served.stop("SIGTERM");
+  const served = await serve(dir.join("store"), [
+    "--json",
+    "--htpasswd",
+    dir.join("htpasswd"),
+  ]);
+  const { url } = JSON.parse(`${served.line}${await served.rest(2)}`);
+  const login = (password: string) => ({
+    headers: { authorization: `Basic ${btoa(`ann:${password}`)}` },
+  });
+  const statuses: number[] = [];
+  for (const init of [{}, login("guess"), login("U*U")]) {
+    const response = await fetch(`${url}/v2/`, init);
+    await response.body?.cancel();
+    statuses.push(response.status);
+  }
+  await served.stop("SIGTERM");
 
-    assertEquals(statuses, [401, 401, 200]);
-  },
+  assertEquals(statuses, [401, 401, 200]);
 });
 
-Deno.test({
-  name: "oci serve runs with what oci permissions prints for it",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using dir = await makeTempDir();
-    const store = dir.join("store");
-    const printed = await runOci(["permissions", "--json", "serve", "--listen", "127.0.0.1:0"], {
-      env: { OCI_STORE: store },
-    });
+posixTest("oci serve runs with what oci permissions prints for it", async () => {
+  await using dir = await makeTempDir();
+  const store = dir.join("store");
+  const printed = await runOci(["permissions", "--json", "serve", "--listen", "127.0.0.1:0"], {
+    env: { OCI_STORE: store },
+  });
 
-    const served = await serve(store, [], JSON.parse(printed.stdout).flags);
-    const { code, stderr } = await served.stop("SIGTERM");
+  const served = await serve(store, [], JSON.parse(printed.stdout).flags);
+  const { code, stderr } = await served.stop("SIGTERM");
 
-    assertMatch(served.line, /^listening on http/);
-    assertEquals({ code, stderr }, { code: 143, stderr: "" });
-  },
+  assertMatch(served.line, /^listening on http/);
+  assertEquals({ code, stderr }, { code: 143, stderr: "" });
 });
 
 Deno.test("oci serve says which address is taken", async () => {

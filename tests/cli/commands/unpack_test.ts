@@ -3,6 +3,7 @@ import { exists } from "@std/fs";
 import { serveRegistry } from "../../../registry/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../_support/image.ts";
 import { runOci } from "../../_support/process.ts";
+import { posixTest, rootTest } from "../../_support/skip.ts";
 import { device, dir, file, hardlink, noise, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
@@ -154,18 +155,14 @@ Deno.test("oci unpack --path says which path the image lacks", async () => {
   assert(!await exists(box.root));
 });
 
-Deno.test({
-  name: "oci unpack gives files to whom the maps say",
-  ignore: Deno.uid() !== 0,
-  fn: async () => {
-    await using box = await setUp();
-    const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
+rootTest("oci unpack gives files to whom the maps say", async () => {
+  await using box = await setUp();
+  const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
 
-    const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
+  const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
 
-    const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
-    assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
-  },
+  const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
+  assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
 });
 
 Deno.test.each([
@@ -238,10 +235,9 @@ async function setUpSignal() {
   };
 }
 
-Deno.test({
-  name: "oci unpack removes what one that was killed has left, but nothing beside it unasked",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
+posixTest(
+  "oci unpack removes what one that was killed has left, but nothing beside it unasked",
+  async () => {
     await using box = await setUpSignal();
 
     const killed = await box.unpackUntil("SIGKILL");
@@ -257,43 +253,35 @@ Deno.test({
     assertEquals([forced.code, forced.stderr], [0, ""]);
     assertEquals(await box.names(), ["bin", "etc", "mine", "usr"]);
   },
+);
+
+posixTest("oci unpack goes on where one that was killed has left its work", async () => {
+  await using box = await setUpSignal();
+  await box.unpackUntil("SIGKILL");
+
+  const { code, stderr } = await box.unpack();
+
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(await box.names(), ["bin", "etc", "usr"]);
 });
 
-Deno.test({
-  name: "oci unpack goes on where one that was killed has left its work",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using box = await setUpSignal();
-    await box.unpackUntil("SIGKILL");
+posixTest("oci unpack leaves a directory alone that another one is unpacking into", async () => {
+  await using box = await setUpSignal();
+  const stopped = Promise.withResolvers<Deno.ChildProcess>();
+  const first = box.unpackUntil("SIGSTOP", stopped.resolve);
+  const child = await stopped.promise;
+  const work = await box.names();
 
-    const { code, stderr } = await box.unpack();
+  const others = [await box.unpack(), await box.unpack("--force")];
+  const kept = await box.names();
+  child.kill("SIGCONT");
+  const { code, stderr } = await first;
 
-    assertEquals([code, stderr], [0, ""]);
-    assertEquals(await box.names(), ["bin", "etc", "usr"]);
-  },
-});
-
-Deno.test({
-  name: "oci unpack leaves a directory alone that another one is unpacking into",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    await using box = await setUpSignal();
-    const stopped = Promise.withResolvers<Deno.ChildProcess>();
-    const first = box.unpackUntil("SIGSTOP", stopped.resolve);
-    const child = await stopped.promise;
-    const work = await box.names();
-
-    const others = [await box.unpack(), await box.unpack("--force")];
-    const kept = await box.names();
-    child.kill("SIGCONT");
-    const { code, stderr } = await first;
-
-    for (const other of others) {
-      assertEquals([other.code, other.stdout], [1, ""]);
-      assertStringIncludes(other.stderr, "another process is unpacking into it");
-    }
-    assertEquals([work.length, kept], [1, work]);
-    assertEquals([code, stderr], [0, ""]);
-    assertEquals(await box.names(), ["bin", "etc", "usr"]);
-  },
+  for (const other of others) {
+    assertEquals([other.code, other.stdout], [1, ""]);
+    assertStringIncludes(other.stderr, "another process is unpacking into it");
+  }
+  assertEquals([work.length, kept], [1, work]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(await box.names(), ["bin", "etc", "usr"]);
 });

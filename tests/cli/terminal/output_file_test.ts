@@ -2,9 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { openOutputFile } from "../../../cli/terminal/output_file.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { run } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-
-const NO_WINDOWS = { ignore: Deno.build.os === "windows" };
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {
   await using file = await openOutputFile(path);
@@ -32,7 +31,7 @@ Deno.test("openOutputFile() shows a file when it is complete, and nothing else",
   assertEquals((await Array.fromAsync(Deno.readDir(temp.path))).map(({ name }) => name), ["kept"]);
 });
 
-Deno.test("openOutputFile() writes every byte to a pipe", NO_WINDOWS, async () => {
+posixTest("openOutputFile() writes every byte to a pipe", async () => {
   await using temp = await makeTempDir();
   const pipe = temp.join("pipe");
   await run("mkfifo", [pipe]);
@@ -43,7 +42,7 @@ Deno.test("openOutputFile() writes every byte to a pipe", NO_WINDOWS, async () =
   assertEquals(stdoutBytes, bytes);
 });
 
-Deno.test("openOutputFile() follows links, to what is not there yet, too", NO_WINDOWS, async () => {
+posixTest("openOutputFile() follows links, to what is not there yet, too", async () => {
   await using temp = await makeTempDir();
   await Deno.mkdir(temp.join("d"));
   await Deno.writeTextFile(temp.join("d/old"), "old");
@@ -60,9 +59,8 @@ Deno.test("openOutputFile() follows links, to what is not there yet, too", NO_WI
   assertEquals(await Deno.readLink(temp.join("link")), "d/new");
 });
 
-Deno.test(
+posixTest(
   "openOutputFile() keeps a mode, and makes one as the user has it",
-  NO_WINDOWS,
   async () => {
     await using temp = await makeTempDir();
     const [secret, fresh] = [temp.join("secret"), temp.join("fresh")];
@@ -76,10 +74,10 @@ Deno.test(
   },
 );
 
-Deno.test.each([
+posixTest.each([
   { name: "a/b/file", message: "No such file or directory; make its directory first" },
   { name: "", message: "Is a directory; name a file in it" },
-])("openOutputFile($name) says what is wrong", NO_WINDOWS, async ({ name, message }) => {
+])("openOutputFile($name) says what is wrong", async ({ name, message }) => {
   await using temp = await makeTempDir();
   const path = temp.join(name);
 

@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import type { TreeBackend } from "../../../layer/mod.ts";
 import { ExtractError } from "../../../layer/mod.ts";
-import { isCi } from "../../_support/peers.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { CORPUS, type LayerCase } from "../_corpus/mod.ts";
 import { runCase } from "../_corpus/run.ts";
 
 const ALL = Object.values(CORPUS).flat();
-const isRoot = Deno.uid() === 0;
 
 function expected(test: LayerCase, backend: TreeBackend) {
   const { tree, skipped, pure } = test;
@@ -17,10 +16,9 @@ function expected(test: LayerCase, backend: TreeBackend) {
 
 for (const backend of ["native", "pure"] as const) {
   for (const test of ALL.filter(({ only = backend }) => only === backend)) {
-    Deno.test({
+    rootTest({
       name: `${backend} backend: ${test.name}`,
       // Owners, devices and trusted attributes need it; what others get is tested apart.
-      ignore: !isRoot && !isCi(),
       fn: async () => {
         const { tree, error, report, outside } = await runCase(test, { backend });
 

@@ -59,7 +59,7 @@ async function outcome(
   }
   assertEquals(await box.readOutside(), before, "SOMETHING OUTSIDE THE ROOT WAS CHANGED");
   // Where the box is differs, and so does what links to it say and where their names lead.
-  const tree = JSON.stringify(describeTree(readTree(box.root), false));
+  const tree = JSON.stringify(describeTree(readTree(box.root, { makeReadable: true }), false));
   return {
     error,
     tree: tree.replaceAll(box.outside, "OUTSIDE").replaceAll(/oci-test-\w+/g, "BOX"),

@@ -3,8 +3,7 @@ import { ExtractError, extractLayer, openFileTree } from "../../../layer/mod.ts"
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";
-
-const isLinux = Deno.build.os === "linux";
+import { linuxTest } from "../../_support/skip.ts";
 
 /** The next message of a worker. */
 function nextMessage(worker: Worker): Promise<unknown> {
@@ -14,10 +13,9 @@ function nextMessage(worker: Worker): Promise<unknown> {
   });
 }
 
-Deno.test({
-  name: "extractLayer() stays inside while its directories are swapped for links (CVE-2025-47290)",
-  ignore: !isLinux,
-  fn: async () => {
+linuxTest(
+  "extractLayer() stays inside while its directories are swapped for links (CVE-2025-47290)",
+  async () => {
     await using temp = await makeTempDir({ large: true });
     const [root, outside] = [temp.join("root"), temp.join("outside")];
     await Deno.mkdir(temp.join("root", "a", "b"), { recursive: true });
@@ -61,4 +59,4 @@ Deno.test({
       worker.terminate();
     }
   },
-});
+);

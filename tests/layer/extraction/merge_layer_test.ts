@@ -9,6 +9,7 @@ import {
   type TreeBackend,
 } from "../../../layer/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
@@ -80,9 +81,8 @@ const CASES = Object.values(CORPUS).flat().filter(({ options = {}, only }) => {
 
 for (const backend of BACKENDS) {
   for (const test of CASES) {
-    Deno.test({
+    rootTest({
       name: `mergeLayer() with the ${backend} backend equals layer over layer: ${test.name}`,
-      ignore: Deno.uid() !== 0,
       fn: async () => {
         await using outside = await makeTempDir();
         const archives = layersOf(test, outside.path);
@@ -118,9 +118,8 @@ const ENTRY = fc.oneof(
 const LAYER = fc.array(ENTRY, { maxLength: 8 });
 
 for (const backend of BACKENDS) {
-  Deno.test({
+  rootTest({
     name: `mergeLayer() with the ${backend} backend equals layer over layer for any layers`,
-    ignore: Deno.uid() !== 0,
     fn: async () => {
       let count = 0;
       await fc.assert(
@@ -141,9 +140,8 @@ for (const backend of BACKENDS) {
   });
 }
 
-Deno.test({
+rootTest({
   name: "mergeLayer() equals layer over layer where an entry describes a directory through a link",
-  ignore: Deno.uid() !== 0,
   fn: async () => {
     const archives = [
       tar(file("b/a/b", "")),
@@ -157,10 +155,9 @@ Deno.test({
   },
 });
 
-Deno.test({
+rootTest({
   name:
     "mergeLayer() equals layer over layer where a whiteout stands below a link that is replaced",
-  ignore: Deno.uid() !== 0,
   fn: async () => {
     const archives = [
       tar(file("b/c", "")),

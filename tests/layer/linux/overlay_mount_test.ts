@@ -16,22 +16,8 @@ import {
   unmountTree,
 } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-
-const ignore = !await canMount();
-
-/** Whether this process may mount: root of a container may not. */
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux") return false;
-  await using directory = await makeTempDir();
-  try {
-    mountTmpfs(directory.path);
-  } catch {
-    return false;
-  }
-  unmountTree(directory.path);
-  return true;
-}
 
 /** Directories to be mounted over each other, the first of them with a file `top`. */
 async function makeLowers(base: string, count: number): Promise<readonly string[]> {
@@ -58,7 +44,7 @@ async function makeMountDir(): Promise<TempDir> {
   };
 }
 
-Deno.test.each(
+mountTest.each(
   [
     { count: 1, call: "fsconfig" },
     { count: 1, call: "mount" },
@@ -68,7 +54,7 @@ Deno.test.each(
     { count: MAX_OVERLAY_LOWERS, call: "fsconfig" },
     { count: MAX_OVERLAY_LOWERS, call: undefined },
   ] as const,
-)("mountOverlay() mounts $count directories, by $call", { ignore }, async (mount) => {
+)("mountOverlay() mounts $count directories, by $call", async (mount) => {
   await using directory = await makeMountDir();
   const lowers = await makeLowers(directory.path, mount.count);
   const view = directory.join("view");
@@ -86,7 +72,7 @@ Deno.test.each(
   assertEquals(Deno.cwd(), cwd);
 });
 
-Deno.test.each(
+mountTest.each(
   [
     { name: "a:b,c", call: "fsconfig" },
     { name: "a:b,c", call: "mount" },
@@ -95,7 +81,7 @@ Deno.test.each(
     { name: `${"x".repeat(200)}/${"y".repeat(200)}`, call: "fsconfig" },
     { name: `${"x".repeat(200)}/${"y".repeat(200)}`, call: "mount" },
   ] as const,
-)("mountOverlay() takes a path with $name, by $call", { ignore }, async (mount) => {
+)("mountOverlay() takes a path with $name, by $call", async (mount) => {
   await using directory = await makeMountDir();
   const base = directory.join(mount.name);
   await Deno.mkdir(base, { recursive: true });
@@ -110,7 +96,7 @@ Deno.test.each(
   assert(readMounts().some(({ target, type }) => target === `${base}/view` && type === "overlay"));
 });
 
-Deno.test("mountOverlay() refuses the 501st directory", { ignore }, async () => {
+mountTest("mountOverlay() refuses the 501st directory", async () => {
   await using directory = await makeMountDir();
   const lowers = Array.from({ length: 501 }, (_, i) => directory.join(String(i)));
 
@@ -119,7 +105,7 @@ Deno.test("mountOverlay() refuses the 501st directory", { ignore }, async () => 
   assertEquals([error.max, error.value], [500, 501]);
 });
 
-Deno.test("mountOverlay() says what does not fit where the kernel is old", { ignore }, async () => {
+mountTest("mountOverlay() says what does not fit where the kernel is old", async () => {
   await using directory = await makeMountDir();
   const lowers = await makeLowers(directory.path, 500);
 
@@ -130,7 +116,7 @@ Deno.test("mountOverlay() says what does not fit where the kernel is old", { ign
   );
 });
 
-Deno.test("mountOverlay() passes on what the kernel says", { ignore }, async () => {
+mountTest("mountOverlay() passes on what the kernel says", async () => {
   await using directory = await makeMountDir();
   const [lower = ""] = await makeLowers(directory.path, 1);
 
@@ -141,7 +127,7 @@ Deno.test("mountOverlay() passes on what the kernel says", { ignore }, async () 
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-Deno.test("mountTmpfs() mounts as much memory as it is told", { ignore }, async () => {
+mountTest("mountTmpfs() mounts as much memory as it is told", async () => {
   await using directory = await makeMountDir();
   const path = directory.join("memory");
   await Deno.mkdir(path);
@@ -156,7 +142,7 @@ Deno.test("mountTmpfs() refuses a size that is none", () => {
   assertThrows(() => mountTmpfs("/nowhere", { sizeBytes: 0 }), RangeError, "sizeBytes");
 });
 
-Deno.test("unmountTree() unmounts what is mounted over and below", { ignore }, async () => {
+mountTest("unmountTree() unmounts what is mounted over and below", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("a"));
   mountTmpfs(directory.join("a"));
@@ -169,7 +155,7 @@ Deno.test("unmountTree() unmounts what is mounted over and below", { ignore }, a
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-Deno.test("unmountTree() detaches what is in use, and says so", { ignore }, async () => {
+mountTest("unmountTree() detaches what is in use, and says so", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("a"));
   mountTmpfs(directory.join("a"));
@@ -182,7 +168,7 @@ Deno.test("unmountTree() detaches what is in use, and says so", { ignore }, asyn
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-Deno.test("unmountTree() leaves a neighbor whose name begins alike", { ignore }, async () => {
+mountTest("unmountTree() leaves a neighbor whose name begins alike", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("box"));
   await Deno.mkdir(directory.join("box2"));

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { encodeName, openDecompressor, TarError, type TarLimits } from "../../../layer/mod.ts";
 import { LimitError, OciError } from "../../../spec/mod.ts";
 import { concat } from "../../_support/bytes.ts";
-import { isCi } from "../../_support/peers.ts";
+import { testUnless } from "../../_support/skip.ts";
 import { type ReadEntry, readTar, readTarInto } from "./_read_tar.ts";
 
 /** Archives of the test suites of other tar readers, and what they must read as. */
@@ -66,16 +66,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 const expectations = readExpectations();
-if (expectations === undefined) {
-  const why = `no archives in ${FOLDER}`;
-  Deno.test({
-    name: `TarParser reads the archives of other suites (ignored: ${why})`,
-    ignore: !isCi(),
-    fn: () => {
-      throw new Error(`Cannot run the test as CI requires it: ${why}`);
-    },
-  });
-}
+const corpusTest = testUnless(
+  expectations === undefined ? "no archives in ../shared/data/tar" : undefined,
+);
 
 for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {
   const isRead = verdict === "accept" || READ.has(name);
@@ -116,9 +109,7 @@ for (const [name, { verdict, entries }] of Object.entries(expectations ?? {})) {
   });
 }
 
-Deno.test("TarParser keeps to its limits where a reader of archives would not", {
-  ignore: expectations === undefined,
-}, async () => {
+corpusTest("TarParser keeps to its limits where a reader of archives would not", async () => {
   const archive = await readArchive("nodetar-excessively-deep.tar");
 
   assertThrows(() => readTar(archive), LimitError, '"maxPathBytes"');

@@ -9,15 +9,13 @@ import {
   unmountTree,
 } from "../../../layer/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
-import { isCi } from "../../_support/peers.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, noise, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { CORPUS } from "../_corpus/mod.ts";
 import { runCase } from "../_corpus/run.ts";
 import { helpedQueue } from "./_file_helper.ts";
-
-const ignore = Deno.uid() !== 0 && !isCi();
 
 function stream(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
   return new Blob([bytes]).stream();
@@ -36,9 +34,8 @@ function manyFiles(): Uint8Array<ArrayBuffer> {
   return tar(dir("d", { mtime: 7 }), ...files, ...again, ...links, symlink("d/1", "gone"));
 }
 
-Deno.test(
+rootTest(
   "files that another thread fills are those that this one would fill",
-  { ignore },
   async () => {
     await using temp = await makeTempDir({ large: true });
     const layers = [manyFiles(), tar(whiteout("d/17"), file("d/18", "new"))];
@@ -61,7 +58,7 @@ function named(tree: unknown): string {
   return JSON.stringify(tree).replaceAll(/oci-test-[0-9a-f]+/g, "oci-test");
 }
 
-Deno.test("every case of the corpus is the same with another thread", { ignore }, async () => {
+rootTest("every case of the corpus is the same with another thread", async () => {
   using helped = await helpedQueue();
   const { files } = helped;
   for (const test of Object.values(CORPUS).flat()) {
@@ -73,7 +70,7 @@ Deno.test("every case of the corpus is the same with another thread", { ignore }
   }
 });
 
-Deno.test("layers that are extracted at the same time share a thread", { ignore }, async () => {
+rootTest("layers that are extracted at the same time share a thread", async () => {
   await using temp = await makeTempDir({ large: true });
   using helped = await helpedQueue();
   const { files } = helped;
@@ -86,9 +83,8 @@ Deno.test("layers that are extracted at the same time share a thread", { ignore 
   for (const other of others) assertEquals(other, first);
 });
 
-Deno.test(
+rootTest(
   "a file that another thread could not fill fails the extraction",
-  { ignore },
   async () => {
     await using temp = await makeTempDir();
     await Deno.mkdir(temp.join("full"));
@@ -115,9 +111,8 @@ async function* cut(): AsyncGenerator<Uint8Array> {
   throw new Error("cut");
 }
 
-Deno.test(
+rootTest(
   "a file that cannot be closed does not hide why the extraction failed",
-  { ignore },
   async () => {
     await using temp = await makeTempDir();
     await Deno.mkdir(temp.join("full"));
@@ -153,7 +148,7 @@ Deno.test("files are filled where they are made while nobody serves the queue", 
   }
 });
 
-Deno.test("what reads a file waits until it is filled", { ignore }, async () => {
+rootTest("what reads a file waits until it is filled", async () => {
   await using temp = await makeTempDir();
   using helped = await helpedQueue();
   using tree = openFileTree(temp.path, { files: helped.files });
@@ -172,7 +167,7 @@ Deno.test("what reads a file waits until it is filled", { ignore }, async () => 
   }
 });
 
-Deno.test("serveFiles() returns when the queue is disposed of", { ignore }, async () => {
+rootTest("serveFiles() returns when the queue is disposed of", async () => {
   const worker = new Worker(new URL("../extraction/_telling_worker.ts", import.meta.url), {
     type: "module",
   });

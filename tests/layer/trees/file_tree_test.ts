@@ -2,17 +2,15 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { errorCode } from "../../../layer/linux/native_error.ts";
 import { openFileTree, type TreeBackend, type TreeName } from "../../../layer/mod.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { linuxTest, rootTest } from "../../_support/skip.ts";
 
 const ENCODER = new TextEncoder();
 const isLinux = Deno.build.os === "linux";
 
 function eachBackend(name: string, fn: (backend: TreeBackend) => Promise<void>): void {
   for (const backend of ["native", "pure"] as const) {
-    Deno.test({
-      name: `${backend} tree: ${name}`,
-      ignore: backend === "native" && !isLinux,
-      fn: () => fn(backend),
-    });
+    const test = backend === "native" ? linuxTest : Deno.test;
+    test(`${backend} tree: ${name}`, () => fn(backend));
   }
 }
 
@@ -199,81 +197,61 @@ eachBackend("a root that is no directory is refused", async (backend) => {
   assertThrows(() => openFileTree(temp.join("f"), { backend }), Deno.errors.NotADirectory);
 });
 
-Deno.test({
-  name: "native tree: a parent that is a link is refused",
-  ignore: !isLinux,
-  fn: async () => {
-    await using temp = await makeTempDir();
-    using tree = openFileTree(temp.path, { backend: "native" });
-    tree.makeDirectory("d");
-    tree.makeSymlink("l", "d");
+linuxTest("native tree: a parent that is a link is refused", async () => {
+  await using temp = await makeTempDir();
+  using tree = openFileTree(temp.path, { backend: "native" });
+  tree.makeDirectory("d");
+  tree.makeSymlink("l", "d");
 
-    assertEquals(codeOf(() => tree.createFile("l/f")), "ELOOP");
-    assertEquals(codeOf(() => tree.status("l/f")), "ELOOP");
-    assertEquals(codeOf(() => tree.list("l")), "ENOTDIR");
-  },
+  assertEquals(codeOf(() => tree.createFile("l/f")), "ELOOP");
+  assertEquals(codeOf(() => tree.status("l/f")), "ELOOP");
+  assertEquals(codeOf(() => tree.list("l")), "ENOTDIR");
 });
 
-Deno.test({
-  name: "native tree: names are bytes",
-  ignore: !isLinux,
-  fn: async () => {
-    await using temp = await makeTempDir();
-    using tree = openFileTree(temp.path, { backend: "native" });
-    const names = ["\udcff", "caf\udce9", "\u00e9", "🐳"];
+linuxTest("native tree: names are bytes", async () => {
+  await using temp = await makeTempDir();
+  using tree = openFileTree(temp.path, { backend: "native" });
+  const names = ["\udcff", "caf\udce9", "\u00e9", "🐳"];
 
-    for (const name of names) tree.makeSymlink(name, name);
+  for (const name of names) tree.makeSymlink(name, name);
 
-    assertEquals([...tree.list("")].sort(), [...names].sort());
-    assertEquals(names.map((name) => tree.readLink(name)), names);
-  },
+  assertEquals([...tree.list("")].sort(), [...names].sort());
+  assertEquals(names.map((name) => tree.readLink(name)), names);
 });
 
-Deno.test({
-  name: "native tree: attributes can be set, listed, read and removed",
-  ignore: !isLinux,
-  fn: async () => {
-    await using temp = await makeTempDir({ large: true });
-    using tree = openFileTree(temp.path, { backend: "native" });
-    using file = tree.createFile("f");
-    file?.setXattr("user.a", new Uint8Array([0, 255]));
-    file?.setXattr("user.empty", new Uint8Array());
-    using entry = tree.open("f");
+linuxTest("native tree: attributes can be set, listed, read and removed", async () => {
+  await using temp = await makeTempDir({ large: true });
+  using tree = openFileTree(temp.path, { backend: "native" });
+  using file = tree.createFile("f");
+  file?.setXattr("user.a", new Uint8Array([0, 255]));
+  file?.setXattr("user.empty", new Uint8Array());
+  using entry = tree.open("f");
 
-    assertEquals([...entry.listXattrs()].sort(), ["user.a", "user.empty"]);
-    assertEquals(entry.getXattr("user.a"), new Uint8Array([0, 255]));
-    assertEquals(entry.getXattr("user.empty"), new Uint8Array());
-    entry.removeXattr("user.a");
-    assertEquals(entry.getXattr("user.a"), undefined);
-    assertThrows(() => entry.setXattr("nonsense", new Uint8Array()), Deno.errors.NotSupported);
-  },
+  assertEquals([...entry.listXattrs()].sort(), ["user.a", "user.empty"]);
+  assertEquals(entry.getXattr("user.a"), new Uint8Array([0, 255]));
+  assertEquals(entry.getXattr("user.empty"), new Uint8Array());
+  entry.removeXattr("user.a");
+  assertEquals(entry.getXattr("user.a"), undefined);
+  assertThrows(() => entry.setXattr("nonsense", new Uint8Array()), Deno.errors.NotSupported);
 });
 
 // Facts that the pure backend goes by: if an upgrade changes one, its limits can be lifted.
 
-Deno.test({
-  name: "Deno keeps milliseconds of a time and no more",
-  ignore: !isLinux,
-  fn: async () => {
-    await using temp = await makeTempDir({ large: true });
-    await Deno.writeTextFile(temp.join("f"), "");
-    await Deno.utime(temp.join("f"), 1_700_000_000.1234567, 1_700_000_000.1234567);
-    using tree = openFileTree(temp.path, { backend: "native" });
+linuxTest("Deno keeps milliseconds of a time and no more", async () => {
+  await using temp = await makeTempDir({ large: true });
+  await Deno.writeTextFile(temp.join("f"), "");
+  await Deno.utime(temp.join("f"), 1_700_000_000.1234567, 1_700_000_000.1234567);
+  using tree = openFileTree(temp.path, { backend: "native" });
 
-    assertEquals(tree.status("f")?.mtimeNs, 123_000_000);
-  },
+  assertEquals(tree.status("f")?.mtimeNs, 123_000_000);
 });
 
-Deno.test({
-  name: "Deno cannot name a file whose name is not UTF-8",
-  ignore: !isLinux,
-  fn: async () => {
-    await using temp = await makeTempDir();
-    await Deno.writeTextFile(temp.join("\udcff"), "");
-    using tree = openFileTree(temp.path, { backend: "native" });
+linuxTest("Deno cannot name a file whose name is not UTF-8", async () => {
+  await using temp = await makeTempDir();
+  await Deno.writeTextFile(temp.join("\udcff"), "");
+  using tree = openFileTree(temp.path, { backend: "native" });
 
-    assertEquals(tree.list(""), ["\ufffd"]);
-  },
+  assertEquals(tree.list(""), ["\ufffd"]);
 });
 
 /** A default access control list: the owner may all, the group may read, nobody else anything. */
@@ -284,9 +262,8 @@ const DEFAULT_ACL = new Uint8Array([
   ...[32, 0, 0, 0, 255, 255, 255, 255],
 ]);
 
-Deno.test({
+(isLinux ? rootTest : linuxTest)({
   name: "native tree: files get their owner and mode, whatever their directory passes on to them",
-  ignore: !isLinux || Deno.uid() !== 0,
   fn: async () => {
     await using temp = await makeTempDir();
     using tree = openFileTree(temp.path, { backend: "native" });

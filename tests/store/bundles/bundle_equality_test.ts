@@ -2,25 +2,20 @@ import { assertEquals } from "@std/assert";
 import {
   ContentStore,
   OverlayBundler,
-  overlaySupported,
   prepareLayers,
   UncompressedBundler,
 } from "../../../store/mod.ts";
 import { StageWorkers } from "../../../store/stages/stage_workers.ts";
 import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
 import { makeTempDir } from "../../_support/temp.ts";
+import { testUnless } from "../../_support/skip.ts";
 import { type LayerStack, NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { describeRoot } from "../_root_tree.ts";
+import { overlayReason } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
-const SUPPORT = await checkSupport();
+const overlayTest = testUnless(await overlayReason());
 const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
-
-async function checkSupport(): Promise<string | undefined> {
-  await using root = await makeTempDir({ large: true });
-  const support = await overlaySupported(root.path);
-  return support.supported ? undefined : support.reason;
-}
 
 /** Both bundlers' root file systems, entry by entry; layers are extracted in `workers`, if any. */
 async function bothTrees({ layers }: LayerStack, workers?: StageWorkers) {
@@ -36,9 +31,8 @@ async function bothTrees({ layers }: LayerStack, workers?: StageWorkers) {
 }
 
 for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
-  Deno.test({
+  overlayTest({
     name: `OverlayBundler and UncompressedBundler make the same tree of ${stack.name}`,
-    ignore: SUPPORT !== undefined,
   }, async () => {
     const [mounted, extracted] = await bothTrees(stack);
 
@@ -47,9 +41,8 @@ for (const stack of [...NAMED_STACKS, ...SEEDS.map(randomStack)]) {
 }
 
 for (const relay of ["here", "thread"] as const) {
-  Deno.test({
+  overlayTest({
     name: `OverlayBundler makes the same tree of layers whose bytes are relayed ${relay}`,
-    ignore: SUPPORT !== undefined,
   }, async () => {
     using workers = new StageWorkers(2, { from: 0, relay });
     for (const stack of NAMED_STACKS) {

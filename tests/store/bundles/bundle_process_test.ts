@@ -2,12 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { OverlayBundler, removeBundle } from "../../../store/mod.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { testUnless } from "../../_support/skip.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason, type TestStore } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
 const CHILD = fromFileUrl(new URL("./_bundle_child.ts", import.meta.url));
-const ignore = await overlayReason() !== undefined;
+const overlayTest = testUnless(await overlayReason());
 
 /** Layers that take a while, one of which needs its parents. */
 const LAYERS = [
@@ -25,7 +26,7 @@ async function childArgs(test: TestStore, digest: string, id: string): Promise<s
   return ["run", "-A", "--quiet", `--config=${ROOT}/deno.json`, CHILD, test.path, digest, id];
 }
 
-Deno.test("two processes extract a layer once, and bundle at once", { ignore }, async () => {
+overlayTest("two processes extract a layer once, and bundle at once", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: LAYERS });
   const env = await denoEnvironment();
@@ -43,7 +44,7 @@ Deno.test("two processes extract a layer once, and bundle at once", { ignore }, 
   assertEquals(test.mounts(), []);
 });
 
-Deno.test("a bundler that is killed leaves nothing that is in the way", { ignore }, async () => {
+overlayTest("a bundler that is killed leaves nothing that is in the way", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: LAYERS });
   const env = await denoEnvironment();

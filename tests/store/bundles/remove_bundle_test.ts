@@ -6,6 +6,7 @@ import { BundleError, removeBundle, UncompressedBundler } from "../../../store/m
 import { makeTempDir } from "../../_support/temp.ts";
 import { BASE, makeStore } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
+import { posixTest } from "../../_support/skip.ts";
 
 Deno.test.each([
   { what: "an empty directory", files: {} },
@@ -144,7 +145,7 @@ Deno.test("a bundle that is elsewhere is noted in the store while it is there", 
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("a bundle is its owner's alone", { ignore: Deno.build.os === "windows" }, async () => {
+posixTest("a bundle is its owner's alone", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
 

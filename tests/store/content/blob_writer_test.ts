@@ -1,9 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
+import { mountTmpfs, unmountTree } from "../../../layer/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter, DiskFullError } from "../../../store/mod.ts";
-import { run } from "../../_support/process.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -107,15 +108,9 @@ Deno.test("BlobWriter.open() starts over when the part it waited for was removed
   assertEquals(await exists(part), true);
 });
 
-Deno.test("BlobWriter says when the disk is full, and keeps what fits", async (t) => {
+mountTest("BlobWriter says when the disk is full, and keeps what fits", async () => {
   await using directory = await makeTempDir();
-  const mounted = await smallDisk(directory.path);
-  if (mounted === undefined) {
-    // Only root may mount, and only Linux has tmpfs.
-    await t.step({ name: "needs a tmpfs of its own", ignore: true, fn: () => {} });
-    return;
-  }
-  await using _unmount = mounted;
+  await using _unmount = await smallDisk(directory.path);
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
 
   const error = assertThrows(() => {
@@ -128,14 +123,13 @@ Deno.test("BlobWriter says when the disk is full, and keeps what fits", async (t
   assertEquals(error.size > 100_000 && error.size < BYTES.length, true);
 });
 
-/** Mounts 256 KiB, where that is allowed. */
-async function smallDisk(path: string): Promise<AsyncDisposable | undefined> {
-  if (Deno.build.os !== "linux") return undefined;
-  const { code } = await run("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", path]);
-  if (code !== 0) return undefined;
-  return {
-    async [Symbol.asyncDispose]() {
-      await run("umount", ["--lazy", path]);
+/** Mounts a file system of 256 KiB. */
+function smallDisk(path: string): Promise<AsyncDisposable> {
+  mountTmpfs(path, { sizeBytes: 256 * 1024 });
+  return Promise.resolve({
+    [Symbol.asyncDispose]() {
+      unmountTree(path);
+      return Promise.resolve();
     },
-  };
+  });
 }

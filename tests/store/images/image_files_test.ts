@@ -3,6 +3,7 @@ import { applyLayers, type FileStatus, UntarStream } from "../../../layer/mod.ts
 import type { RemoteImage } from "../../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import { rootTest } from "../../_support/skip.ts";
 import {
   dir,
   file,
@@ -49,13 +50,11 @@ function ofFile({ status, target }: ImageFile): unknown {
   return comparable(status, target, isDevice ? `${status.devmajor}:${status.devminor}` : "");
 }
 
-const isRoot = Deno.uid() === 0;
 const STACKS = [...NAMED_STACKS, ...Array.from({ length: 30 }, (_, seed) => randomStack(seed))];
 
 for (const { name, layers } of STACKS) {
-  Deno.test({
+  rootTest({
     name: `ImageFiles shows what would be unpacked: ${name}`,
-    ignore: !isRoot,
     fn: async () => {
       await using box = await makeUnpackBox();
       await applyLayers(fromLayers(layers), box.root);
@@ -73,9 +72,8 @@ for (const { name, layers } of STACKS) {
     },
   });
 
-  Deno.test({
+  rootTest({
     name: `ImageFiles finds from the top what all layers together have: ${name}`,
-    ignore: !isRoot,
     fn: async () => {
       await using box = await makeUnpackBox();
       const image = imageOf(fakeLayers(layers));
@@ -103,9 +101,8 @@ for (const { name, layers } of STACKS) {
     },
   });
 
-  Deno.test({
+  rootTest({
     name: `exportImage() writes what would be unpacked: ${name}`,
-    ignore: !isRoot,
     fn: async () => {
       await using box = await makeUnpackBox();
       await applyLayers(fromLayers(layers), box.root);

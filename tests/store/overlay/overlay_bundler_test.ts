@@ -24,14 +24,15 @@ import {
 } from "../../../store/mod.ts";
 import { extractOverlayLayer } from "../../../store/stages/layer_extraction.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
-const ignore = await overlayReason() !== undefined;
+const overlayTest = testUnless(await overlayReason());
 
-Deno.test("OverlayBundler makes a bundle, and removes it", { ignore }, async () => {
+overlayTest("OverlayBundler makes a bundle, and removes it", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE, tar(whiteout("secret"))] });
 
@@ -51,7 +52,7 @@ Deno.test("OverlayBundler makes a bundle, and removes it", { ignore }, async () 
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("OverlayBundler keeps what is written out of the layers", { ignore }, async () => {
+overlayTest("OverlayBundler keeps what is written out of the layers", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -83,7 +84,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("OverlayBundler refuses an id that is in use", { ignore }, async () => {
+overlayTest("OverlayBundler refuses an id that is in use", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -96,7 +97,7 @@ Deno.test("OverlayBundler refuses an id that is in use", { ignore }, async () =>
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/mine`), "mine");
 });
 
-Deno.test("OverlayBundler gives an id to one of many that want it", { ignore }, async () => {
+overlayTest("OverlayBundler gives an id to one of many that want it", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -114,7 +115,7 @@ Deno.test("OverlayBundler gives an id to one of many that want it", { ignore }, 
   assertEquals(test.mounts(), []);
 });
 
-Deno.test("OverlayBundler makes two hundred bundles at once", { ignore }, async () => {
+overlayTest("OverlayBundler makes two hundred bundles at once", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE, tar(file("top", "top"))] });
   const bundler = new OverlayBundler(test.store);
@@ -133,7 +134,7 @@ Deno.test("OverlayBundler makes two hundred bundles at once", { ignore }, async 
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("OverlayBundler hides a file of whichever parent a layer has", { ignore }, async () => {
+overlayTest("OverlayBundler hides a file of whichever parent a layer has", async () => {
   await using test = await makeStore();
   const remove = tar(dir("etc"), whiteout("etc/shadow"));
   const without = tar(dir("etc"), file("etc/hosts", ""));
@@ -150,11 +151,11 @@ Deno.test("OverlayBundler hides a file of whichever parent a layer has", { ignor
   assertEquals((await test.list("chains")).length, 6);
 });
 
-Deno.test.each([
+overlayTest.each([
   { need: "an implied directory", layer: tar(file("etc/new", "1")) },
   { need: "a hard link", layer: tar(dir("bin"), hardlink("bin/also", "bin/true")) },
   { need: "a link in the way", layer: tar(file("lib/new", "1")) },
-])("OverlayBundler extracts a layer with $need once per parents", { ignore }, async ({ layer }) => {
+])("OverlayBundler extracts a layer with $need once per parents", async ({ layer }) => {
   await using test = await makeStore();
   const bundler = new OverlayBundler(test.store);
   const more = tar(dir("usr"), dir("usr/lib"), symlink("lib", "usr/lib"));
@@ -174,7 +175,7 @@ Deno.test.each([
   assertEquals(keys.sort(), ["chain", "chain", "layer", "layer", "layer"]);
 });
 
-Deno.test("OverlayBundler works in a store behind a link", { ignore }, async () => {
+overlayTest("OverlayBundler works in a store behind a link", async () => {
   await using test = await makeStore();
   const layers = [BASE, tar(file("etc/implied", "1")), BASE];
   await storeBuilt(test.store, { layers });
@@ -191,7 +192,7 @@ Deno.test("OverlayBundler works in a store behind a link", { ignore }, async () 
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-Deno.test("OverlayBundler mounts 500 layers", { ignore }, async () => {
+overlayTest("OverlayBundler mounts 500 layers", async () => {
   await using test = await makeStore();
   const layers = Array.from({ length: 500 }, (_, i) => tar(file(`f${i}`, ""), file("all", `${i}`)));
   const image = await storeBuilt(test.store, { layers, compression: "none" });
@@ -203,7 +204,7 @@ Deno.test("OverlayBundler mounts 500 layers", { ignore }, async () => {
   assertEquals(entries.length, 501);
 });
 
-Deno.test("OverlayBundler refuses 501 layers before anything is left", { ignore }, async () => {
+overlayTest("OverlayBundler refuses 501 layers before anything is left", async () => {
   await using test = await makeStore();
   const layers = Array.from({ length: 501 }, (_, i) => tar(file(`f${i}`, "")));
   const image = await storeBuilt(test.store, { layers, compression: "none" });
@@ -213,7 +214,7 @@ Deno.test("OverlayBundler refuses 501 layers before anything is left", { ignore 
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-Deno.test("OverlayBundler bundles an image without layers", { ignore }, async () => {
+overlayTest("OverlayBundler bundles an image without layers", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [] });
 
@@ -222,7 +223,7 @@ Deno.test("OverlayBundler bundles an image without layers", { ignore }, async ()
   assertEquals(await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`)), []);
 });
 
-Deno.test("OverlayBundler gives the root what the top layer says of it", { ignore }, async () => {
+overlayTest("OverlayBundler gives the root what the top layer says of it", async () => {
   await using test = await makeStore();
   const root = dir(".", { mode: 0o711, uid: 3, gid: 4, mtime: 1_234_567_890 });
   const image = await storeBuilt(test.store, { layers: [tar(dir(".")), tar(root), BASE] });
@@ -234,7 +235,7 @@ Deno.test("OverlayBundler gives the root what the top layer says of it", { ignor
   assertEquals(mtime?.getTime(), 1_234_567_890_000);
 });
 
-Deno.test("OverlayBundler lists no whiteout that hides nothing", { ignore }, async () => {
+overlayTest("OverlayBundler lists no whiteout that hides nothing", async () => {
   await using test = await makeStore();
   const odd = tar(dir("new"), whiteout("new/nothing"), file("new/file", ""), dir("op"));
   const top = tar(dir("op"), whiteout("op/x"), opaque("op"));
@@ -247,7 +248,7 @@ Deno.test("OverlayBundler lists no whiteout that hides nothing", { ignore }, asy
   assertEquals([await names("new"), await names("op")], [["file"], []]);
 });
 
-Deno.test("OverlayBundler limits what is written to memory", { ignore }, async () => {
+overlayTest("OverlayBundler limits what is written to memory", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store, { upper: { kind: "tmpfs", sizeBytes: 65_536 } });
@@ -257,7 +258,7 @@ Deno.test("OverlayBundler limits what is written to memory", { ignore }, async (
   await assertRejects(() => Deno.writeFile(`${bundle.path}/rootfs/large`, new Uint8Array(131_072)));
 });
 
-Deno.test("OverlayBundler leaves nothing of what fails at the end", { ignore }, async () => {
+overlayTest("OverlayBundler leaves nothing of what fails at the end", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const bundler = new OverlayBundler(test.store);
@@ -267,7 +268,7 @@ Deno.test("OverlayBundler leaves nothing of what fails at the end", { ignore }, 
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-Deno.test("OverlayBundler leaves nothing of a mount that fails", { ignore }, async () => {
+overlayTest("OverlayBundler leaves nothing of a mount that fails", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const mounter: OverlayMounter = {
@@ -281,7 +282,7 @@ Deno.test("OverlayBundler leaves nothing of a mount that fails", { ignore }, asy
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
 });
 
-Deno.test("OverlayBundler leaves an empty directory that was there", { ignore }, async () => {
+overlayTest("OverlayBundler leaves an empty directory that was there", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const path = test.directory.join("mine");
@@ -293,7 +294,7 @@ Deno.test("OverlayBundler leaves an empty directory that was there", { ignore },
   assertEquals(await Array.fromAsync(Deno.readDir(path)), []);
 });
 
-Deno.test("OverlayBundler keeps nothing of a layer that is another", { ignore }, async () => {
+overlayTest("OverlayBundler keeps nothing of a layer that is another", async () => {
   await using test = await makeStore();
   const lie = { tar: tar(file("evil", "")), diffId: digestOf(BASE) };
   const image = await storeBuilt(test.store, { layers: [lie] });
@@ -307,7 +308,7 @@ Deno.test("OverlayBundler keeps nothing of a layer that is another", { ignore },
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/secret`), "secret");
 });
 
-Deno.test("OverlayBundler detaches a bundle that is in use", { ignore }, async () => {
+overlayTest("OverlayBundler detaches a bundle that is in use", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const warnings: string[] = [];
@@ -322,7 +323,7 @@ Deno.test("OverlayBundler detaches a bundle that is in use", { ignore }, async (
   assertStringIncludes(warnings[0] ?? "", "still in use");
 });
 
-Deno.test("OverlayBundler reads users inside the root alone", { ignore }, async () => {
+overlayTest("OverlayBundler reads users inside the root alone", async () => {
   await using test = await makeStore();
   await Deno.writeTextFile(test.directory.join("passwd"), "host:x:7:7::/:/bin/sh\n");
   const layer = tar(dir("etc"), symlink("etc/passwd", test.directory.join("passwd")));
@@ -332,7 +333,7 @@ Deno.test("OverlayBundler reads users inside the root alone", { ignore }, async 
   await assertRejects(() => bundler.bundle(image, "x", withUser("host")), UnknownUserError);
 });
 
-Deno.test("OverlayBundler makes the working directory inside the root", { ignore }, async () => {
+overlayTest("OverlayBundler makes the working directory inside the root", async () => {
   await using test = await makeStore();
   const outside = test.directory.join("outside");
   const layer = tar(symlink("srv", outside), symlink("up", "../../../../../../.."));
@@ -348,7 +349,7 @@ Deno.test("OverlayBundler makes the working directory inside the root", { ignore
   assertEquals([isDirectory, (mode ?? 0) & 0o7777], [true, 0o755]);
 });
 
-Deno.test("OverlayBundler refuses to work in a file", { ignore }, async () => {
+overlayTest("OverlayBundler refuses to work in a file", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, {
     layers: [BASE],
@@ -361,7 +362,7 @@ Deno.test("OverlayBundler refuses to work in a file", { ignore }, async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("prepareLayers() leaves the bundler nothing to extract", { ignore }, async () => {
+overlayTest("prepareLayers() leaves the bundler nothing to extract", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE, tar(file("x", ""))] });
 
@@ -376,13 +377,13 @@ Deno.test("prepareLayers() leaves the bundler nothing to extract", { ignore }, a
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/secret`), "secret");
 });
 
-Deno.test.each([
+overlayTest.each([
   { layer: "with a file in a directory of a lower one", top: tar(file("etc/new", "1")), times: 1 },
   { layer: "that hides in a directory of a lower one", top: tar(whiteout("etc/hosts")), times: 1 },
   { layer: "with directories of its own alone", top: tar(file("srv/www/index", "1")), times: 1 },
   { layer: "that hides in a directory that is not there", top: tar(whiteout("srv/a")), times: 2 },
   { layer: "with a file behind a link of a lower one", top: tar(file("lib/new", "1")), times: 2 },
-])("prepareLayers() extracts a layer $layer $times x", { ignore }, async ({ top, times }) => {
+])("prepareLayers() extracts a layer $layer $times x", async ({ top, times }) => {
   await using test = await makeStore();
   const base = tar(dir("etc", { mode: 0o750 }), file("etc/hosts", ""), symlink("lib", "etc"));
   const image = await storeBuilt(test.store, { layers: [base, top] });
@@ -400,7 +401,7 @@ Deno.test.each([
   assertEquals((mode ?? 0) % 0o10000, 0o750);
 });
 
-Deno.test("OverlayBundler removes what a killed process left", { ignore }, async () => {
+overlayTest("OverlayBundler removes what a killed process left", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const left = `${test.path}/containers/web`;
@@ -443,7 +444,7 @@ Deno.test("overlaySupported() leaves nothing behind", async () => {
   assertEquals([test.mounts(), await Array.fromAsync(Deno.readDir(test.path))], [[], []]);
 });
 
-Deno.test("removeBundle() removes what another process made", { ignore }, async () => {
+overlayTest("removeBundle() removes what another process made", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const { path } = await new OverlayBundler(test.store).bundle(image, "x");

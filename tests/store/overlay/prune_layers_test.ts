@@ -10,12 +10,13 @@ import { lockLayers } from "../../../store/bundles/layer_lock.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
+import { testUnless } from "../../_support/skip.ts";
 
-const ignore = await overlayReason() !== undefined;
+const overlayTest = testUnless(await overlayReason());
 /** Needs its parents: it does not say what `etc` is. */
 const TOP = tar(file("etc/top", "top"));
 
-Deno.test("pruneLayers() keeps the layers of images", { ignore }, async () => {
+overlayTest("pruneLayers() keeps the layers of images", async () => {
   await using test = await makeStore();
   const kept = await storeBuilt(test.store, { layers: [BASE, TOP] });
   const gone = await storeBuilt(test.store, { layers: [tar(file("x", "gone")), TOP] });
@@ -33,7 +34,7 @@ Deno.test("pruneLayers() keeps the layers of images", { ignore }, async () => {
   for (const name of goneNames) assert(removed.includes(`${test.path}/chains/${name}`));
 });
 
-Deno.test("pruneLayers() keeps the layers of bundles, wherever they are", { ignore }, async () => {
+overlayTest("pruneLayers() keeps the layers of bundles, wherever they are", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE, TOP] });
   const path = test.directory.join("elsewhere");

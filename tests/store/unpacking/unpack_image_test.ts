@@ -13,6 +13,7 @@ import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
 import { StageWorkers } from "../../../store/stages/stage_workers.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { rotBlob } from "../../_support/rot.ts";
+import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
@@ -46,7 +47,6 @@ async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, st
   return describeTree(readTree(temp.join("root")));
 }
 
-const isRoot = Deno.uid() === 0;
 const RANDOM_STACKS = Array.from({ length: 20 }, (_, seed) => randomStack(seed));
 /** More than fits the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
@@ -66,9 +66,8 @@ const THREADS: Readonly<Record<string, OpenThreads>> = {
   "each layer in this thread and another": () => new StageWorkers(1, { from: 0, relay: "here" }),
 };
 
-Deno.test(
+rootTest(
   "unpackImage() merges names that are not UTF-8, at the top too",
-  { ignore: !isRoot },
   async () => {
     const top = Uint8Array.of(0x64, 0xe9);
     const inner = Uint8Array.of(...top, 0x2f, 0xff);
@@ -86,9 +85,8 @@ Deno.test(
   },
 );
 
-Deno.test(
+rootTest(
   "a thread is started for small files if there are many",
-  { ignore: !isRoot },
   async () => {
     await using box = await makeUnpackBox();
     const files = Array.from({ length: 12_000 }, (_, i) => {
@@ -106,9 +104,8 @@ Deno.test(
 
 for (const [where, threads] of Object.entries(THREADS)) {
   for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
-    Deno.test({
+    rootTest({
       name: `layers extracted side by side ${where} equal layer over layer: ${name}`,
-      ignore: !isRoot,
       fn: async () => {
         await using box = await makeUnpackBox();
 
@@ -280,9 +277,8 @@ Deno.test("unpackImage() removes the directories that it made when it fails", as
   assert(!await exists(box.root));
 });
 
-Deno.test({
+rootTest({
   name: "unpackImage() gives the root directory what a layer says of it",
-  ignore: !isRoot,
   fn: async () => {
     await using box = await makeUnpackBox();
     const image = imageOf(fakeLayers([
@@ -529,7 +525,7 @@ const LINKED = tar(
   symlink("lib", "usr/lib"),
 );
 
-Deno.test.each([
+rootTest.each([
   ...NAMED_STACKS,
   ...RANDOM_STACKS,
   { name: "a file is replaced through a link", layers: [LINKED, tar(file("lib/a", "new"))] },
@@ -544,7 +540,6 @@ Deno.test.each([
   },
 ])(
   "unpackImage() gives of paths what all of the image has: $name",
-  { ignore: !isRoot },
   async ({ layers }) => {
     await using box = await makeUnpackBox();
     const image = imageOf(fakeLayers(layers));

@@ -1,0 +1,20 @@
+import { mountTmpfs, unmountTree } from "../../layer/mod.ts";
+import { type TestFunction, testUnless } from "./skip.ts";
+import { makeTempDir } from "./temp.ts";
+
+/** Registers a test that mounts file systems, which root of a container may not. */
+export const mountTest: TestFunction = testUnless(
+  await canMount() ? undefined : "cannot mount file systems",
+);
+
+async function canMount(): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  await using directory = await makeTempDir();
+  try {
+    mountTmpfs(directory.path);
+  } catch {
+    return false;
+  }
+  unmountTree(directory.path);
+  return true;
+}

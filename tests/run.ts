@@ -1,0 +1,110 @@
+/**
+ * Runs the tests as `deno task test` and says at the end, in one line, what was skipped and why.
+ * Arguments go to `deno test`: `deno task test tests/layer --filter whiteout`.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { formatSkipped, skippedTests } from "./_support/test_report.ts";
+
+/** The longest time without any output. A test that takes longer hangs. */
+const SILENCE_MS = Number(Deno.env.get("OCI_TEST_SILENCE_MS") ?? 5 * 60_000);
+/** How long `deno test` may take to list the pending tests. */
+const GRACE_MS = 10_000;
+
+async function runTests(args: readonly string[]): Promise<number> {
+  const directory = await Deno.makeTempDir({ prefix: "oci-tests-" });
+  try {
+    const report = join(directory, "report.xml");
+    const code = await runDenoTest([`--junit-path=${report}`, ...args]);
+    // A run that was interrupted, or whose types are wrong, leaves no report.
+    const junit = await Deno.readTextFile(report).catch(() => undefined);
+    if (junit !== undefined) await write(Deno.stdout, `${formatSkipped(skippedTests(junit))}\n`);
+    return code;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function runDenoTest(args: readonly string[]): Promise<number> {
+  const isColored = Deno.stdout.isTerminal() && !Deno.noColor;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--doc", "--parallel", ...args],
+    stdout: "piped",
+    stderr: "piped",
+    env: isColored ? { FORCE_COLOR: "1" } : {},
+  }).spawn();
+  // A terminal sends Ctrl-C to the child as well, which then lists its pending tests.
+  const ignore = () => {};
+  Deno.addSignalListener("SIGINT", ignore);
+  let hangs = false;
+  const watchdog = new Watchdog(() => {
+    hangs = true;
+    const minutes = SILENCE_MS / 60_000;
+    void write(Deno.stderr, `\nerror: no test ended for ${minutes} minutes; stopping the run\n`);
+    void stop(child);
+  });
+  const [{ code }] = await Promise.all([
+    child.status,
+    pass(child.stdout, Deno.stdout, watchdog),
+    pass(child.stderr, Deno.stderr, watchdog),
+  ]);
+  watchdog.stop();
+  Deno.removeSignalListener("SIGINT", ignore);
+  return hangs ? code || 1 : code;
+}
+
+/** Calls back after a time without output. */
+class Watchdog {
+  readonly #onSilence: () => void;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(onSilence: () => void) {
+    this.#onSilence = onSilence;
+    this.#timer = setTimeout(onSilence, SILENCE_MS);
+  }
+
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#onSilence, SILENCE_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Interrupts `deno test`, which lists the pending tests, and kills it if it does not end. */
+async function stop(child: Deno.ChildProcess): Promise<void> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
+  child.kill("SIGINT");
+  await child.status;
+  clearTimeout(timer);
+}
+
+async function pass(
+  from: ReadableStream<Uint8Array>,
+  to: { write(bytes: Uint8Array): Promise<number> },
+  watchdog: Watchdog,
+): Promise<void> {
+  for await (const chunk of from) {
+    watchdog.reset();
+    await writeAll(to, chunk);
+  }
+}
+
+async function write(
+  to: { write(bytes: Uint8Array): Promise<number> },
+  text: string,
+): Promise<void> {
+  await writeAll(to, new TextEncoder().encode(text));
+}
+
+async function writeAll(
+  to: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+Deno.exit(await runTests(Deno.args));
