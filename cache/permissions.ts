@@ -56,6 +56,12 @@ export interface PermissionOptions {
    * @default {"127.0.0.1:5000"}
    */
   readonly listen?: string;
+  /**
+   * Whether `serve` refuses pushes.
+   *
+   * @default {false}
+   */
+  readonly readOnly?: boolean | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>>;
   /** Files that the command line names: certificates, keys, passwords. */
@@ -108,7 +114,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   pull: IMAGE_NEEDS,
   rm: { store: "write" },
   run: { ...IMAGE_NEEDS, directories: "run" },
-  serve: { store: "read" },
+  serve: { store: "write" },
   tags: { registry: true, credentials: true },
   unbundle: { directories: "unbundle" },
   unpack: { ...IMAGE_NEEDS, directories: "unpack" },
@@ -172,7 +178,8 @@ export async function permissionFlags(
   const grants = new Grants();
   grants.add("read", ...files);
   grants.add("env", ...variables);
-  if (store !== undefined) grantStore(grants, store, options);
+  const isServed = command === "serve" && options.readOnly === true;
+  if (store !== undefined) grantStore(grants, isServed ? "read" : store, options);
   const registries = registriesOf(grants, [references].flat());
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);

@@ -32,6 +32,7 @@ export * from "./reference.ts";
 export type * from "./registry_content.ts";
 export * from "./client/remote_client.ts";
 export type * from "./remote_client_options.ts";
+export * from "./server/memory_registry_content.ts";
 export * from "./server/server.ts";
 export * from "./server/server_basic_auth.ts";
 export * from "./server/server_handler.ts";

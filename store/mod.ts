@@ -21,12 +21,14 @@ export type {
   IngestOptions,
   IngestProgress,
 } from "./content/ingest.ts";
+export type * from "./content/blob_options.ts";
 export * from "./content/blob_writer.ts";
 export type * from "./moving/endpoint.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundles/bundler.ts";
 export * from "./runtime/cgroup_hierarchy.ts";
 export * from "./content/content_store.ts";
+export type { ContentUpload, ContentUploadOptions } from "./content/content_upload.ts";
 export * from "./errors.ts";
 export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./host/find_runtime.ts";
 export type { StoredReference } from "./content/layout_index.ts";
@@ -52,6 +54,7 @@ export {
 } from "./overlay/supported.ts";
 export * from "./images/read_image.ts";
 export * from "./images/registry_content.ts";
+export * from "./images/serve_store.ts";
 export * from "./bundles/remove_bundle.ts";
 export * from "./runtime/rootless_maps.ts";
 export * from "./runtime/runtime.ts";

@@ -142,7 +142,7 @@ Deno.test("deno run -A jsr:@x/oci --version runs the published package", async (
 Deno.test("deno run -A jsr:@x/oci pull runs the published package", async () => {
   const image = buildImage({ layers: [tar(file("hello", "hello\n"))] });
   await using registry = await published();
-  await using images = serveRegistry(new MemoryContent().add("app", "v1", image));
+  await using images = await serveRegistry(new MemoryContent().add("app", "v1", image));
   const reference = `${images.host}/app:v1`;
   const args = ["run", "-A", `jsr:${name}`, "pull", reference, "--platform", "linux/amd64"];
 

@@ -22,3 +22,23 @@ export function parseAddress(text: string): Address {
 export function formatAddress({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
+
+/** The options of `serve` that decide who may write. */
+export interface ServeAccess {
+  readonly listen?: Address;
+  readonly readOnly?: true;
+  readonly htpasswd?: string;
+}
+
+/**
+ * Whether `serve` refuses pushes: if it is told to, or if anybody could push from other machines.
+ */
+export function servesReadOnly({ listen, readOnly, htpasswd }: ServeAccess): boolean {
+  return readOnly ?? (listen !== undefined && htpasswd === undefined && !isLoopback(listen));
+}
+
+/** Whether only programs on this machine reach the address. A name may stand for any address. */
+function isLoopback({ hostname }: Address): boolean {
+  return hostname === "localhost" || hostname === "::1" ||
+    /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
+}

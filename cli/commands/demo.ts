@@ -56,7 +56,7 @@ export async function run(session: Session): Promise<void> {
 
   let requests = 0;
   const content = new DemoContent(built, REPOSITORY, TAG);
-  await using server = serveRegistry(content, { onRequest: () => requests++, signal });
+  await using server = await serveRegistry(content, { onRequest: () => requests++, signal });
   await script.step("Serve it as a registry on this machine", [server.url]);
 
   await using directory = await temporaryDirectory();

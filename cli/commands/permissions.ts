@@ -3,7 +3,7 @@ import {
   permissionFlags,
   type PermissionOptions,
 } from "../../cache/permissions.ts";
-import { type Address, formatAddress } from "../access/address.ts";
+import { formatAddress, type ServeAccess, servesReadOnly } from "../access/address.ts";
 import type { Command } from "../frame/command.ts";
 import { parseCommandLine } from "../frame/command_line.ts";
 import { type CommandEntry, COMMANDS } from "../commands.ts";
@@ -66,11 +66,9 @@ export async function run(session: Session): Promise<void> {
 }
 
 /** The options of other commands that say what those touch. */
-interface TouchingOptions extends CommonOptions, RegistryOptions {
+interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly bundler?: ContainerOptions["bundler"];
   readonly env?: ContainerOptions["env"];
-  readonly htpasswd?: string;
-  readonly listen?: Address;
   readonly output?: string;
   readonly runtime?: string;
   readonly tlsCert?: string;
@@ -86,6 +84,7 @@ function touched(options: TouchingOptions, directory: string | undefined): Permi
   return {
     files: files.filter((file) => file !== undefined),
     mirrors: mirrorsOf(options),
+    readOnly: servesReadOnly(options),
     variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
     ...(store === undefined ? {} : { store }),
     ...(policy === undefined ? {} : { pullPolicy: policy }),

@@ -8,19 +8,22 @@ import { basicAuthentication } from "../../registry/server/server_basic_auth.ts"
 import { parseHtpasswd } from "../../registry/server/server_htpasswd.ts";
 import { OciError } from "../../spec/errors.ts";
 import { StoreRegistryContent } from "../../store/images/registry_content.ts";
-import { type Address, formatAddress, parseAddress } from "../access/address.ts";
+import {
+  type Address,
+  formatAddress,
+  parseAddress,
+  type ServeAccess,
+  servesReadOnly,
+} from "../access/address.ts";
 import type { Command } from "../frame/command.ts";
 import { UsageError } from "../frame/errors.ts";
 import { printable } from "../terminal/format.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore } from "../access/store.ts";
 
-interface ServeOptions {
-  readonly listen?: Address;
-  readonly readOnly?: true;
+interface ServeOptions extends ServeAccess {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly htpasswd?: string;
 }
 
 const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
@@ -29,18 +32,22 @@ const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
 export function define(command: Command): Command {
   return command
     .description(
-      "Serves the store as a registry, until it is interrupted. Whoever reaches the address can " +
-        "pull from it, unless there is a password file; nobody can push to it.",
+      "Serves the store as a registry until it is interrupted. Images that are pushed to it are " +
+        "stored under localhost/NAME. Without --htpasswd, everybody who reaches the address can " +
+        "pull, and at a loopback address push and delete as well.",
     )
     .option(
       "--listen <host:port>",
-      "address to listen at; port 0 is a free one; default: 127.0.0.1:5000",
+      "address to listen at; port 0 means a free one (default: 127.0.0.1:5000)",
       { parse: parseAddress },
     )
-    .option("--read-only", "refuse to be written to, which is all that there is for now")
+    .option(
+      "--read-only",
+      "refuse pushes and deletions (default: unless the address is loopback, or with --htpasswd)",
+    )
     .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
     .option("--tls-key <file>", "key of the certificate, in PEM")
-    .option("--htpasswd <file>", "let in only who is in this file, with bcrypt hashes")
+    .option("--htpasswd <file>", "let in only the users in this file, with bcrypt hashes")
     .notes(`
 Examples:
   oci serve
@@ -52,9 +59,11 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
   const store = await openStore(session);
-  await using server = listenAt(listen, new StoreRegistryContent(store), {
+  const readOnly = servesReadOnly({ listen, ...options });
+  await using server = await listenAt(listen, new StoreRegistryContent(store), {
     ...await readTls(options),
     ...await readPasswords(options),
+    readOnly,
     signal: session.signal,
     onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),
     onRequest: ({ method, path, status }) => {
@@ -62,17 +71,20 @@ export async function run(session: Session): Promise<void> {
       session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
     },
   });
-  await session.print({ url: server.url }, [`listening on ${server.url}`]);
+  if (readOnly && !options.readOnly) {
+    session.note("read-only, as others may reach the address; --htpasswd lets users push");
+  }
+  await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
   await server.finished;
 }
 
-function listenAt(
+async function listenAt(
   address: Address,
   content: RegistryContent,
   options: ServeRegistryOptions,
-): RegistryServer {
+): Promise<RegistryServer> {
   try {
-    return serveRegistry(content, { ...address, ...options });
+    return await serveRegistry(content, { ...address, ...options });
   } catch (cause) {
     if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
     if (cause instanceof Deno.errors.InvalidData) {

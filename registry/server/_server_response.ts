@@ -1,19 +1,46 @@
-/** The error codes of the distribution specification that reading can meet, and Docker's. */
+/** The error codes of the distribution specification, and of Docker's registry. */
 export type RegistryErrorCode =
   | "BLOB_UNKNOWN"
+  | "BLOB_UPLOAD_INVALID"
+  | "BLOB_UPLOAD_UNKNOWN"
+  | "DENIED"
   | "DIGEST_INVALID"
+  | "MANIFEST_BLOB_UNKNOWN"
+  | "MANIFEST_INVALID"
   | "MANIFEST_UNKNOWN"
   | "NAME_INVALID"
   | "NAME_UNKNOWN"
   | "PAGINATION_NUMBER_INVALID"
   | "RANGE_INVALID"
+  | "SIZE_INVALID"
+  | "TAG_INVALID"
+  | "TOOMANYREQUESTS"
   | "UNAUTHORIZED"
   | "UNKNOWN"
   | "UNSUPPORTED";
 
+/** One error in the body of a response. */
+export interface RegistryFailure {
+  readonly code: RegistryErrorCode;
+  readonly message: string;
+  readonly detail?: unknown;
+}
+
 /** A response with the error body of the distribution specification. */
 export function failure(status: number, code: RegistryErrorCode, message: string): Response {
-  return jsonResponse({ errors: [{ code, message }] }, "application/json", status);
+  return failures(status, [{ code, message }]);
+}
+
+/** A response with several errors in its body. */
+export function failures(status: number, errors: readonly RegistryFailure[]): Response {
+  return jsonResponse({ errors }, "application/json", status);
+}
+
+/** A response without a body. */
+export function emptyResponse(status: number, init?: HeadersInit): Response {
+  const headers = new Headers(init);
+  if (status !== 204) headers.set("content-length", "0");
+  return new Response(null, { status, headers });
 }
 
 /** A response of JSON, with its length. */

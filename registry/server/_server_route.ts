@@ -4,9 +4,9 @@ import { failure } from "./_server_response.ts";
 /** What a path of the registry names. */
 export type Route =
   | { readonly kind: "root" | "catalog" }
-  | { readonly kind: "tags"; readonly name: string }
+  | { readonly kind: "tags" | "uploads"; readonly name: string }
   | {
-    readonly kind: "manifest" | "blob" | "referrers";
+    readonly kind: "manifest" | "blob" | "referrers" | "upload";
     readonly name: string;
     readonly reference: string;
   };
@@ -15,6 +15,12 @@ const KINDS = { manifests: "manifest", blobs: "blob", referrers: "referrers" } a
 const NAME_PART = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
 const NAME_REGEXP = new RegExp(`^${NAME_PART}(?:/${NAME_PART})*$`);
 const MAX_NAME_LENGTH = 255;
+const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+
+/** Whether text can be a tag. */
+export function isTag(text: string): boolean {
+  return TAG_REGEXP.test(text);
+}
 
 /** Parses a path, or gives the response that says why it is none. */
 export function parseRoute(pathname: string): Route | Response {
@@ -29,6 +35,13 @@ export function parseRoute(pathname: string): Route | Response {
   if (path === "/v2/_catalog") return { kind: "catalog" };
   const tags = /^\/v2\/(.+)\/tags\/list$/s.exec(path)?.[1];
   if (tags !== undefined) return badName(tags) ?? { kind: "tags", name: tags };
+  const [, owner, id = ""] = /^\/v2\/(.+)\/blobs\/uploads(?:\/([^/]*))?$/s.exec(path) ?? [];
+  if (owner !== undefined) {
+    return badName(owner) ??
+      (id === ""
+        ? { kind: "uploads", name: owner }
+        : { kind: "upload", name: owner, reference: id });
+  }
   const match = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/s.exec(path);
   if (match === null) return noRoute(pathname);
   const [, name = "", folder = "", reference = ""] = match;

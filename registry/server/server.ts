@@ -1,4 +1,5 @@
 import type { RegistryContent } from "../registry_content.ts";
+import { MemoryRegistryContent } from "./memory_registry_content.ts";
 import { createRegistryHandler, type RegistryHandlerOptions } from "./server_handler.ts";
 
 /** Options for {@linkcode serveRegistry}. */
@@ -8,24 +9,24 @@ export interface ServeRegistryOptions extends RegistryHandlerOptions {
    *
    * @default {"127.0.0.1"}
    */
-  readonly hostname?: string;
+  readonly hostname?: string | undefined;
   /**
-   * Port to listen at; 0 is one that is free.
+   * Port to listen at; 0 means a free one.
    *
    * @default {0}
    */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Certificate chain in PEM; with `key`, the registry speaks HTTPS. */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /** Private key of `cert`, in PEM. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Stops the registry. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A registry that listens. Disposing of it closes every connection. */
 export interface RegistryServer extends AsyncDisposable {
-  /** Where it is, such as `http://127.0.0.1:5000`. */
+  /** Its address, such as `http://127.0.0.1:5000`. */
   readonly url: string;
   /** Host and port, as a reference begins with them: `127.0.0.1:5000`. */
   readonly host: string;
@@ -34,67 +35,67 @@ export interface RegistryServer extends AsyncDisposable {
 }
 
 /**
- * Serves content as an OCI registry, for whoever can reach the address.
+ * Serves content as an OCI registry, for whoever can reach the address. Without arguments it is an
+ * empty registry in memory, on a free port of 127.0.0.1, that can be pushed to: a test suite needs
+ * no other program and no container for that.
  *
- * @param content What is served.
- * @param options Address, TLS and hooks.
- * @returns The registry, listening.
+ * @param content What is served. Content that is writable can be pushed to, unless `readOnly`.
+ * @param options Address, TLS, access, limits and hooks.
+ * @returns The registry, listening. Dispose of it to stop it.
  * @throws {TypeError} If `cert` is given without `key`, or the other way round.
+ * @throws {RangeError} If a limit is out of bounds.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *
- * @example A registry on a free port
+ * @example A registry for a test
  * ```ts
  * import { serveRegistry } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
  *
- * await using server = serveRegistry({
- *   repositories: () => Promise.resolve(["library/alpine"]),
- *   tags: () => Promise.resolve([]),
- *   resolve: () => Promise.resolve(undefined),
- *   size: () => Promise.resolve(undefined),
- *   open: () => Promise.reject(new Deno.errors.NotFound()),
- *   referrers: () => Promise.resolve([]),
- * });
- * const response = await fetch(`${server.url}/v2/_catalog`);
+ * await using registry = await serveRegistry();
+ * const response = await fetch(`${registry.url}/v2/_catalog`);
  *
- * assertEquals(await response.json(), { repositories: ["library/alpine"] });
+ * assertEquals(await response.json(), { repositories: [] });
  * ```
  */
-export function serveRegistry(
-  content: RegistryContent,
+export async function serveRegistry(
+  content: RegistryContent = new MemoryRegistryContent(),
   options: ServeRegistryOptions = {},
-): RegistryServer {
-  const { hostname = "127.0.0.1", port = 0, cert, key, signal, ...hooks } = options;
+): Promise<RegistryServer> {
+  const { hostname = "127.0.0.1", port = 0, cert, key, signal, ...handling } = options;
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? "cert" : "key";
     throw new TypeError(
-      `Cannot serve over TLS as "cert" and "key" go together: "${missing}" is not given`,
+      `Cannot serve over TLS as "cert" and "key" go together: "${missing}" is missing`,
     );
   }
   // Deno's server would never end.
   signal?.throwIfAborted();
   const stop = new AbortController();
-  const server = Deno.serve(
-    {
-      hostname,
-      port,
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-      signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]),
-      onListen: () => {},
-      onError: () => new Response(null, { status: 500 }),
-    },
-    createRegistryHandler(content, hooks),
+  const handler = createRegistryHandler(content, handling);
+  const server = await Promise.try(() =>
+    Deno.serve(
+      {
+        hostname,
+        port,
+        ...(cert === undefined || key === undefined ? {} : { cert, key }),
+        signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]),
+        onListen: () => {},
+        onError: () => new Response(null, { status: 500 }),
+      },
+      handler,
+    )
   );
   const { addr } = server;
   const name = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
   const host = `${name}:${addr.port}`;
+  const finished = server.finished.then(() => handler[Symbol.asyncDispose]());
   return {
     host,
     url: `${cert === undefined ? "http" : "https"}://${host}`,
-    finished: server.finished,
+    finished,
     async [Symbol.asyncDispose](): Promise<void> {
       stop.abort();
-      await server.finished;
+      await finished;
     },
   };
 }

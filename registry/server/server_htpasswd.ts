@@ -10,7 +10,7 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  * @param text The file: `NAME:HASH` a line; empty lines and those that begin with `#` count not.
  * @returns A check against the file's names. It hashes a right password once, and remembers in
  * memory that it was right.
- * @throws {SyntaxError} If a line is not of that form, or a name comes twice.
+ * @throws {SyntaxError} If a line is not of that form, a name comes twice, or there is none.
  *
  * @example Who may pull
  * ```ts
@@ -44,6 +44,8 @@ export function parseHtpasswd(text: string): PasswordCheck {
     }
     hashes.set(name, hash);
   }
+  // Most likely a file that was not written yet: it would lock everybody out.
+  if (hashes.size === 0) throw new SyntaxError("Cannot read the htpasswd file: it names no user");
   // A client sends its password with every request, and bcrypt is slow on purpose.
   const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
   const secret = randomBytes(32);

@@ -8,6 +8,8 @@ import { lstatIfAny, syncDirectory } from "../host/durable.ts";
 import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
 import { ensureLayout, openLayout } from "./_layout_directory.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
+import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
+import type { OpenBlobOptions, ReadBlobOptions } from "./blob_options.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
@@ -15,41 +17,6 @@ import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 export interface ContentStoreOptions {
   /** Is told of another process, if it is waited for longer than a person would expect. */
   readonly onWait?: ((message: string) => void) | undefined;
-}
-
-/** Options for {@linkcode ContentStore.readBlob}. */
-export interface ReadBlobOptions {
-  /**
-   * The most bytes that are read.
-   *
-   * @default {8_388_608}
-   */
-  readonly maxBytes?: number;
-}
-
-/** Options for {@linkcode ContentStore.openBlob}. */
-export interface OpenBlobOptions {
-  /**
-   * First byte.
-   *
-   * @default {0}
-   */
-  readonly offset?: number;
-  /**
-   * How many bytes.
-   *
-   * @default All that follow.
-   */
-  readonly length?: number;
-  /**
-   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
-   * chunk, or has transferred its buffer, before it reads on.
-   *
-   * @default {false}
-   */
-  readonly reuseMemory?: boolean;
-  /** Stops the reading. */
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -61,6 +28,7 @@ export interface OpenBlobOptions {
  *   oci-layout  index.json   the layout's version; which reference stands for which digest
  *   blobs/<alg>/<hex>        manifests, indexes, configs, layers: the bytes as served
  *   ingest/<alg>-<hex>.part  downloads that are not complete, locked while they are written
+ *   ingest/upload-….part     uploads of which the digest is not known yet, locked likewise
  *   verified/<alg>-<hex>     what a blob's file looked like when its bytes were last hashed
  *   locks/index.lock         held while index.json is replaced
  * ```
@@ -298,6 +266,43 @@ export class ContentStore {
       isIntact: () => this.#isIntact(descriptor, signal),
       commit: (writer) => this.#commit(writer),
     }, options);
+  }
+
+  /**
+   * Begins to take bytes of which the digest becomes known when they end, as a registry receives
+   * them.
+   *
+   * @param options The algorithm of the digest; how to stop waiting for another process.
+   * @returns What takes the bytes. Dispose of it unless it is committed.
+   *
+   * @example Store bytes that arrive in pieces
+   * ```ts
+   * import { ContentStore } from "@x/oci/store";
+   * import { digestOf } from "@x/oci/spec";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const directory = await Deno.makeTempDir();
+   * const store = await ContentStore.open(directory);
+   * const bytes = new TextEncoder().encode("hello");
+   * {
+   *   await using upload = await store.beginUpload();
+   *   upload.write(bytes);
+   *   await upload.commit(digestOf(bytes));
+   * }
+   *
+   * assertEquals(await store.readBlob({ digest: digestOf(bytes) }), bytes);
+   * await Deno.remove(directory, { recursive: true });
+   * ```
+   */
+  async beginUpload(options: ContentUploadOptions = {}): Promise<ContentUpload> {
+    const { signal } = options;
+    await this.#prepare(signal);
+    const { ContentUpload } = await import("./content_upload.ts");
+    return await ContentUpload.create(`${this.path}/ingest`, options, {
+      isIntact: (blob) => this.#isIntact(blob, signal),
+      blobPath: (digest) => this.blobPath(digest),
+      onCommit: (digest, info) => this.#marks.set(digest, info),
+    });
   }
 
   async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {

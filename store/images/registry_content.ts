@@ -1,41 +1,67 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
+import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import type {
+  BeginUploadOptions,
+  BlobUpload,
+  ContentRange,
+  WritableRegistryContent,
+} from "../../registry/registry_content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { PushedContent } from "./_pushed_content.ts";
 
 /** A repository as it is served. */
 interface Repository {
+  readonly name: string;
   readonly tags: Map<string, Descriptor>;
   readonly roots: Descriptor[];
+}
+
+/** A reference of the store. */
+interface Named {
+  readonly name: string;
+  readonly reference: Reference;
+  readonly descriptor: Descriptor;
 }
 
 /** What a manifest or index says of others. */
 interface Links {
   readonly children: readonly Descriptor[];
-  readonly subject: Digest | undefined;
-  readonly referrer: Pick<Descriptor, "artifactType" | "annotations">;
+  readonly document: ManifestDocument | undefined;
 }
 
-const NO_LINKS: Links = { children: [], subject: undefined, referrer: {} };
+const NO_LINKS: Links = { children: [], document: undefined };
+/** The registry in the names of images that were pushed. */
+const PUSHED_REGISTRY = "localhost";
+const BLOB = "application/octet-stream";
 /** How deep indexes may lie in indexes. */
 const MAX_DEPTH = 8;
 
 /**
- * Serves the images of a store.
+ * Serves the images of a store, and stores what is pushed.
  *
  * An image is served under its full name, such as `docker.io/library/alpine`, and under its
  * path alone, `library/alpine`, so that the store can stand in for a registry as its mirror.
  * A port is written with `_` for the colon, which a repository's name cannot have:
  * `localhost_5000/a/b`. Where two registries have the same path, the path alone serves the tags
- * of both; a tag that both have is that of Docker Hub, else of the registry whose name comes
- * first.
+ * of both; a tag that both have is that of `localhost`, else of Docker Hub, else of the registry
+ * whose name comes first.
  *
- * A repository gives out what its references lead to, and nothing else of the store. References
- * are read anew for each request, so what is pulled meanwhile is served.
+ * An image that is pushed to `a/b` gets the name `localhost/a/b` in the store, whatever the client
+ * calls this registry: a push never changes what the store has of another registry. An image that
+ * is pushed by digest is recorded as `localhost/a/b@DIGEST` until an index that is pushed lists it.
+ *
+ * A repository gives out what its references lead to, and nothing else of the store; and, while
+ * this object lives, what has been pushed to it. References are read anew for each request, so what
+ * is pulled meanwhile is served.
+ *
+ * A deletion removes references: of a tag, every one that the repository serves as that tag; of a
+ * manifest, every one that stands for it. The bytes stay until the store is pruned. A blob or
+ * manifest that something else in the repository still refers to is hidden while this object lives.
  *
  * @example Serve a store
  * ```ts
@@ -52,10 +78,11 @@ const MAX_DEPTH = 8;
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
-export class StoreRegistryContent implements RegistryContent {
+export class StoreRegistryContent implements WritableRegistryContent {
   readonly #store: ContentStore;
   /** Content does not change, so what it says is read once. */
   readonly #links = new Map<Digest, Links>();
+  readonly #pushed = new PushedContent();
 
   /** Of a store. */
   constructor(store: ContentStore) {
@@ -65,7 +92,8 @@ export class StoreRegistryContent implements RegistryContent {
   /** Every repository under its full name, in order. */
   async repositories(): Promise<readonly string[]> {
     const references = await this.#references();
-    return [...new Set(references.map(({ reference }) => fullName(reference)))].sort();
+    const names = references.map(({ reference }) => listedName(reference));
+    return [...new Set([...names, ...this.#pushed.repositories()])].sort();
   }
 
   /** Every tag of a repository, in order. */
@@ -76,13 +104,17 @@ export class StoreRegistryContent implements RegistryContent {
   /** The descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const found = await this.#repository(repository);
-    if (!isDigest(tagOrDigest)) return plain(found.tags.get(tagOrDigest));
-    const descriptor = (await this.#reachable(found)).get(tagOrDigest);
+    const descriptor = isDigest(tagOrDigest)
+      ? (await this.#reachable(found)).get(tagOrDigest)
+      : found.tags.get(tagOrDigest);
     return descriptor !== undefined && isDocument(descriptor) ? plain(descriptor) : undefined;
   }
 
   /** The size of a manifest or blob that the repository has. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
+    // While an image is pushed, each of its blobs is asked for.
+    const pushed = this.#pushed.get(repository, digest);
+    if (pushed !== undefined && await this.#store.has(pushed)) return pushed.size;
     const reachable = await this.#reachable(await this.#repository(repository));
     const descriptor = reachable.get(digest);
     return descriptor !== undefined && await this.#store.has(descriptor)
@@ -111,52 +143,152 @@ export class StoreRegistryContent implements RegistryContent {
     const found = await this.#repository(repository);
     const referrers: Descriptor[] = [];
     for (const descriptor of (await this.#reachable(found)).values()) {
-      const { subject, referrer } = await this.#read(descriptor);
-      if (subject !== digest) continue;
-      const { mediaType, digest: own, size } = descriptor;
-      referrers.push({ mediaType, digest: own, size, ...referrer });
+      const { document } = await this.#read(descriptor);
+      if (document?.value.subject?.digest !== digest) continue;
+      referrers.push(referrerDescriptor(descriptor, document));
     }
     return referrers;
   }
 
-  async #references(): Promise<readonly { reference: Reference; descriptor: Descriptor }[]> {
+  /** Begins the upload of a blob. */
+  async beginUpload(repository: string, options: BeginUploadOptions = {}): Promise<BlobUpload> {
+    const upload = await this.#store.beginUpload({ algorithm: options.algorithm });
+    return {
+      get size() {
+        return upload.size;
+      },
+      write: (chunk) => upload.write(chunk),
+      commit: async (digest) => {
+        const { size } = upload;
+        await upload.commit(digest);
+        this.#pushed.add(repository, { mediaType: BLOB, digest, size });
+      },
+      cancel: () => upload[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Makes a blob of one repository part of another one. */
+  async mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
+    const source = from === undefined ? await this.#everything() : await this.#repository(from);
+    const descriptor = (await this.#reachable(source)).get(digest);
+    if (descriptor === undefined || !await this.#store.has(descriptor)) return false;
+    this.#pushed.add(repository, plain(descriptor));
+    return true;
+  }
+
+  /** Stores a manifest or an index, and points tags at it. */
+  async putManifest(
+    repository: string,
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    tags: readonly string[],
+  ): Promise<void> {
+    await this.#store.putBytes(descriptor, bytes);
+    const base = `${PUSHED_REGISTRY}/${repository}`;
+    const names = tags.length === 0
+      ? [`${base}@${descriptor.digest}`]
+      : tags.map((tag) => `${base}:${tag}`);
+    for (const name of names) await this.#store.tag(name, descriptor);
+    this.#pushed.add(repository, descriptor);
+    const { document } = await this.#read(descriptor);
+    if (document?.kind !== "index") return;
+    // The index leads to them now.
+    await this.#untag(document.value.manifests.map(({ digest }) => `${base}@${digest}`));
+  }
+
+  /** Deletes a tag, and nothing else. */
+  async deleteTag(repository: string, tag: string): Promise<boolean> {
+    const named = await this.#named(repository);
+    return await this.#untag(
+      named.filter(({ reference }) => reference.tag === tag && reference.digest === undefined)
+        .map(({ name }) => name),
+    );
+  }
+
+  /** Deletes a manifest or index, and every tag that points at it. */
+  async deleteManifest(repository: string, digest: Digest): Promise<boolean> {
+    if (await this.resolve(repository, digest) === undefined) return false;
+    const named = await this.#named(repository);
+    await this.#untag(
+      named.filter(({ descriptor }) => descriptor.digest === digest).map(({ name }) => name),
+    );
+    this.#pushed.hide(repository, digest);
+    return true;
+  }
+
+  /** Deletes a blob that is neither manifest nor index. */
+  async deleteBlob(repository: string, digest: Digest): Promise<boolean> {
+    const reachable = await this.#reachable(await this.#repository(repository));
+    const descriptor = reachable.get(digest);
+    if (descriptor === undefined || isDocument(descriptor)) return false;
+    const isThere = await this.#store.has(descriptor);
+    this.#pushed.hide(repository, digest);
+    return isThere;
+  }
+
+  async #untag(names: readonly string[]): Promise<boolean> {
+    if (names.length === 0) return false;
+    const known = new Set((await this.#store.references()).map(({ name }) => name));
+    const found = names.filter((name) => known.has(name));
+    return found.length > 0 && (await this.#store.untag(found)).length > 0;
+  }
+
+  async #references(): Promise<readonly Named[]> {
     return (await this.#store.references()).flatMap(({ name, descriptor }) => {
       const reference = canonical(name);
-      return reference === undefined ? [] : [{ reference, descriptor }];
+      return reference === undefined ? [] : [{ name, reference, descriptor }];
     });
+  }
+
+  /** The references that a repository serves, those that go first at the beginning. */
+  async #named(repository: string): Promise<readonly Named[]> {
+    return (await this.#references())
+      .filter(({ reference }) =>
+        fullName(reference) === repository || reference.repository === repository
+      )
+      .map((named) => ({ ...named, key: precedence(named.reference, repository) }))
+      .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+  }
+
+  /** All repositories as if they were one. */
+  async #everything(): Promise<Repository> {
+    const roots = (await this.#references()).map(({ descriptor }) => descriptor);
+    return { name: "", tags: new Map(), roots: [...roots, ...this.#pushed.all()] };
   }
 
   async #repository(name: string): Promise<Repository> {
     const tags = new Map<string, Descriptor>();
-    const roots: Descriptor[] = [];
-    const named = (await this.#references())
-      .filter(({ reference }) => fullName(reference) === name || reference.repository === name)
-      .map((named) => ({ ...named, key: precedence(named.reference, name) }))
-      .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
-    for (const { reference: { tag, digest }, descriptor } of named) {
+    const roots = [...this.#pushed.of(name)];
+    for (const { reference: { tag, digest }, descriptor } of await this.#named(name)) {
       roots.push(descriptor);
       // Beside a digest, a tag is for the reader: what it stands for is another entry's to say.
       if (tag !== undefined && digest === undefined && !tags.has(tag)) tags.set(tag, descriptor);
     }
-    return { tags, roots };
+    return { name, tags, roots };
   }
 
   /** All that the references of a repository lead to, and what refers to it. */
-  async #reachable({ roots }: Repository): Promise<ReadonlyMap<Digest, Descriptor>> {
+  async #reachable({ name, roots }: Repository): Promise<ReadonlyMap<Digest, Descriptor>> {
     const found = new Map<Digest, Descriptor>();
     const walk = async (descriptor: Descriptor, depth: number) => {
-      if (found.has(descriptor.digest) || depth > MAX_DEPTH) return;
+      const known = found.get(descriptor.digest);
+      // A document may have come as a blob; what it is, is what a reference says.
+      if (known !== undefined && (isDocument(known) || !isDocument(descriptor))) return;
+      if (depth > MAX_DEPTH) return;
       found.set(descriptor.digest, descriptor);
-      for (const child of (await this.#read(descriptor)).children) await walk(child, depth + 1);
+      const { children } = await this.#read(descriptor);
+      for (const child of visible(children)) await walk(child, depth + 1);
     };
+    const visible = (descriptors: readonly Descriptor[]) =>
+      descriptors.filter(({ digest }) => !this.#pushed.isHidden(name, digest));
     for (const root of roots) await walk(root, 0);
     if (found.size === 0) return found;
     // Layouts hold signatures and the like as entries without a name; one may be about another.
-    const unnamed = await this.#store.descriptors();
+    const unnamed = visible(await this.#store.descriptors());
     for (let before = -1; before !== found.size;) {
       before = found.size;
       for (const descriptor of unnamed) {
-        const { subject } = await this.#read(descriptor);
+        const subject = (await this.#read(descriptor)).document?.value.subject?.digest;
         if (subject !== undefined && found.has(subject)) await walk(descriptor, 0);
       }
     }
@@ -171,7 +303,8 @@ export class StoreRegistryContent implements RegistryContent {
       const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
       // The manifests of other platforms may not be here, or not yet.
       if (bytes === undefined) return NO_LINKS;
-      const links = linksOf(parseManifest(bytes, descriptor.mediaType));
+      const document = parseManifest(bytes, descriptor.mediaType, Infinity);
+      const links = { children: childrenOf(document), document };
       this.#links.set(descriptor.digest, links);
       return links;
     } catch (error) {
@@ -197,10 +330,17 @@ function fullName({ registry, repository }: Reference): string {
   return `${registry.replace(":", "_")}/${repository}`;
 }
 
-/** A key to sort by: who has the full name, then Docker Hub, then the rest by name. */
+/** The name in the catalog: what was pushed is listed as it was pushed. */
+function listedName(reference: Reference): string {
+  return reference.registry === PUSHED_REGISTRY ? reference.repository : fullName(reference);
+}
+
+/** A key to sort by: what was pushed to the name, the full name, Docker Hub, the rest by name. */
 function precedence(reference: Reference, name: string): string {
-  if (fullName(reference) === name) return "0";
-  return reference.registry === "docker.io" ? "1" : `2${reference.registry}`;
+  const { registry, repository } = reference;
+  if (registry === PUSHED_REGISTRY && repository === name) return "0";
+  if (fullName(reference) === name) return "1";
+  return registry === "docker.io" ? "2" : `3${registry}`;
 }
 
 function isDocument({ mediaType }: Descriptor): boolean {
@@ -208,25 +348,10 @@ function isDocument({ mediaType }: Descriptor): boolean {
 }
 
 /** A descriptor without what the place where it stood had added. */
-function plain(descriptor: Descriptor | undefined): Descriptor | undefined {
-  if (descriptor === undefined) return undefined;
-  const { mediaType, digest, size } = descriptor;
+function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-function linksOf(document: ManifestDocument): Links {
-  const { kind, value } = document;
-  const children = kind === "index" ? value.manifests : [value.config, ...value.layers];
-  // The type of a manifest that names none is its config's.
-  const artifactType = value.artifactType ??
-    (kind === "manifest" ? value.config.mediaType : undefined);
-  const { annotations } = value;
-  return {
-    children,
-    subject: value.subject?.digest,
-    referrer: {
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(annotations === undefined ? {} : { annotations }),
-    },
-  };
+function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
+  return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }

@@ -25,7 +25,7 @@ const POINTS = [
 Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (point) => {
   await using directory = await makeTempDir();
   const content = new CountingContent();
-  await using server = serveRegistry(content);
+  await using server = await serveRegistry(content);
   const reference = `${server.host}/a/b:1`;
   const pull = async (onStart?: (child: Deno.ChildProcess) => void) =>
     await runOci([

@@ -43,7 +43,10 @@ Deno.test.each(
     { command: "completions", flags: [] },
     { command: "images", flags: ["--allow-read=/srv/oci"] },
     { command: "rm", flags: ["--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
-    { command: "serve", flags: ["--allow-net=127.0.0.1:5000", "--allow-read=/srv/oci"] },
+    {
+      command: "serve",
+      flags: ["--allow-net=127.0.0.1:5000", "--allow-read=/srv/oci", "--allow-write=/srv/oci"],
+    },
     { command: "pull", flags: ["--allow-net", "--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
   ] as const,
 )("permissionFlags() of $command", async ({ command, flags }) => {
@@ -173,7 +176,7 @@ Deno.test("permissionFlags() refuses a command that there is not", async () => {
 
 Deno.test("each command runs with its own flags and no others", async () => {
   const image = buildImage({ layers: [noise(1000)] });
-  await using server = serveRegistry(new MemoryContent().add("a/b", "1", image));
+  await using server = await serveRegistry(new MemoryContent().add("a/b", "1", image));
   await using home = await makeTempDir();
   const reference = `${server.host}/a/b:1`;
   const store = home.join("store");

@@ -119,7 +119,7 @@ peerTest({
   needs: ["script", "stty"],
 }, async () => {
   await using dir = await makeTempDir();
-  await using server = serveRegistry(new MemoryContent().add("app", "1", largeImage()));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", largeImage()));
 
   const terminal = await ociAtTerminal(
     ["pull", "--platform", "linux/amd64", `${server.host}/app:1`],
@@ -141,7 +141,7 @@ peerTest({
   const authenticate = basicAuthentication((name, password) => {
     return name === "me" && password === "s3cret";
   });
-  await using server = serveRegistry(new MemoryContent().add("app", "1", largeImage()), {
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", largeImage()), {
     authenticate,
   });
 

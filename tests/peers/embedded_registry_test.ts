@@ -15,7 +15,7 @@ const content = new MemoryContent().add("team/app", "oci", image).add("team/app"
 
 peerTest({ name: "serveRegistry() serves skopeo, digests kept", needs: ["skopeo"] }, async () => {
   await using temp = await makeTempDir();
-  await using server = serveRegistry(content);
+  await using server = await serveRegistry(content);
   const options = { env: { HOME: temp.path } };
   const source = `docker://${server.host}/team/app`;
 
@@ -41,7 +41,7 @@ peerTest({
   const htpasswd = await runPeer("htpasswd", ["-nbB", "ann", "pw"]);
   await Deno.mkdir(temp.join("certs"));
   await Deno.copyFile(ca, temp.join("certs", "ca.crt"));
-  await using server = serveRegistry(content, {
+  await using server = await serveRegistry(content, {
     cert: await Deno.readTextFile(cert),
     key: await Deno.readTextFile(key),
     authenticate: basicAuthentication(parseHtpasswd(htpasswd.stdout)),
@@ -66,7 +66,7 @@ peerTest({
   root: true,
 }, async () => {
   await using temp = await makeTempDir({ large: true });
-  await using server = serveRegistry(content);
+  await using server = await serveRegistry(content);
   const store = [
     "--root",
     temp.join("root"),

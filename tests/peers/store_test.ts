@@ -52,7 +52,7 @@ peerTest({
 }, async () => {
   await using directory = await makeTempDir();
   const store = await fill(directory.join("served"));
-  await using server = serveRegistry(new StoreRegistryContent(store));
+  await using server = await serveRegistry(new StoreRegistryContent(store));
   const copy = directory.join("copy");
 
   await runPeer("skopeo", [

@@ -129,7 +129,7 @@ peerTest({
   root: true,
 }, async () => {
   await using temp = await makeTempDir({ large: true });
-  await using server = serveRegistry(new MemoryContent().add("app", "1", ORDINARY));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", ORDINARY));
   const { command, env } = await installForUser(temp.path, 65_534);
 
   const { code, stdout, stderr } = await run("setpriv", [

@@ -35,7 +35,7 @@ const PEAK_MEMORY = "tests/cli/commands/_peak_memory.ts";
 
 async function setUp(image: BuiltImage = IMAGE) {
   const requests: string[] = [];
-  const server = serveRegistry(new MemoryContent().add("app", "1", image), {
+  const server = await serveRegistry(new MemoryContent().add("app", "1", image), {
     onRequest: ({ path }) => requests.push(path),
   });
   const temp: TempDir = await makeTempDir();

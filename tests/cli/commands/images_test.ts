@@ -12,7 +12,7 @@ const INDEX = buildIndex([AMD64, ARM64]);
 /** A store with one multi-platform image, of which one platform is pulled, and another image. */
 async function filledStore(path: string): Promise<{ readonly host: string }> {
   const content = new MemoryContent().add("multi", "1", INDEX).add("single", "2", ARM64);
-  await using server = serveRegistry(content);
+  await using server = await serveRegistry(content);
   const { code, stderr } = await runOci(
     ["pull", "-q", "--store", path, "--platform", "linux/arm64"]
       .concat(`${server.host}/multi:1`, `${server.host}/single:2`),

@@ -41,7 +41,7 @@ Deno.test.each([
 ])("oci permissions serves each command that needs the store in $name", async ({ variable }) => {
   await using dir = await makeTempDir();
   const env = { HOME: dir.path, OCI_STORE: "", [variable]: dir.join("data") };
-  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const ref = `${server.host}/app:1`;
 
   for (
@@ -62,7 +62,7 @@ Deno.test.each([
 
 Deno.test("oci permissions serves each command that only asks a registry", async () => {
   await using dir = await makeTempDir();
-  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const env = { HOME: dir.path };
 
   const digest = await runGranted(["digest", `${server.host}/app:1`], env);
@@ -74,7 +74,7 @@ Deno.test("oci permissions serves each command that only asks a registry", async
 
 Deno.test("oci permissions serves the commands that read or write an image's files", async () => {
   await using dir = await makeTempDir();
-  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const env = { HOME: dir.path, OCI_STORE: dir.join("store"), FOO: "foo" };
   const ref = `${server.host}/app:1`;
   const options = ["-q", "--platform", "linux/amd64", ref];
@@ -103,7 +103,7 @@ Deno.test("oci permissions serves the commands that read or write an image's fil
 
 linuxTest("oci permissions lets unpack keep what the C library alone can write", async () => {
   await using dir = await makeTempDir();
-  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
 
   const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
@@ -158,6 +158,15 @@ Deno.test("oci permissions prints what a shell's $(…) hands to deno as it stan
 });
 
 Deno.test.each([
+  { args: ["serve", "--read-only"] },
+  { args: ["serve", "--listen", "0.0.0.0:5000"] },
+])("oci permissions grants no writing to $args", async ({ args }) => {
+  const { stdout } = await runOci(["permissions", "--store", "/s", ...args]);
+
+  assertMatch(stdout, /^--allow-net=[0-9.]+:5000 --allow-read=\/s\n$/);
+});
+
+Deno.test.each([
   { args: ["pull", "a.io/b", "c.io/d"], has: "--allow-net=a.io,c.io" },
   { args: ["pull", "--unpack", "a.io/b"], has: "--allow-ffi" },
   { args: ["run", "--env", "FOO", "--env", "BAR=1", "a.io/b"], has: "--allow-env=FOO,REGISTRY" },
@@ -166,6 +175,8 @@ Deno.test.each([
   { args: ["bundle", "--bundler=uncompressed", "a.io/b", "box"], has: "--allow-sys=uid,gid" },
   { args: ["serve", "--listen", "[::1]:80"], has: "--allow-net=[::1]:80" },
   { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
+  { args: ["serve", "--listen", "0.0.0.0:80", "--htpasswd=p"], has: "--allow-write=/s" },
+  { args: ["bundle", "--read-only", "a.io/b", "box"], has: " --allow-write" },
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
@@ -219,7 +230,7 @@ Deno.test.each([
 
 Deno.test("oci pull names the flag that is missing", async () => {
   await using dir = await makeTempDir();
-  await using server = serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
 
   const { code, stderr } = await runOci(["pull", `${server.host}/app:1`], {
     env: { OCI_STORE: dir.path },

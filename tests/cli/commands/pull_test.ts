@@ -22,7 +22,7 @@ Deno.test("oci pull prints each reference with its digest", async () => {
   await using dir = await makeTempDir();
   const [one, two] = [image("linux/amd64", "one"), image("linux/amd64", "two")];
   const content = new MemoryContent().add("a/one", "1", one).add("two", "latest", two);
-  await using server = serveRegistry(content);
+  await using server = await serveRegistry(content);
 
   const { code, stdout, stderr } = await runOci(
     [
@@ -47,7 +47,7 @@ Deno.test("oci pull --json prints one document, and says what was there already"
   await using dir = await makeTempDir();
   const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
   const index = buildIndex([amd64, arm64]);
-  await using server = serveRegistry(new MemoryContent().add("app", "1", index));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", index));
   const pull = async (platform: string) => {
     const args = ["pull", "--json", "-q", "--platform", platform, `${server.host}/app:1`];
     return await runOci(args, { env: { OCI_STORE: dir.path } });
@@ -78,7 +78,7 @@ Deno.test("oci pull asks nobody for what the store has", async () => {
   await using dir = await makeTempDir();
   let requests = 0;
   const content = new MemoryContent().add("app", "1", image("linux/amd64", "x"));
-  await using server = serveRegistry(content, { onRequest: () => requests++ });
+  await using server = await serveRegistry(content, { onRequest: () => requests++ });
   const args = ["pull", "--store", dir.path, "--platform", "linux/amd64", `${server.host}/app:1`];
   const first = await runOci(args);
   const before = requests;
@@ -106,7 +106,7 @@ Deno.test("oci pull --all-platforms pulls each platform, and an image of one", a
   await using dir = await makeTempDir();
   const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
   const index = buildIndex([amd64, arm64]);
-  await using server = serveRegistry(
+  await using server = await serveRegistry(
     new MemoryContent().add("app", "1", index).add("single", "1", arm64),
   );
   const refs = [`${server.host}/app:1`, `${server.host}/single:1`];
@@ -133,7 +133,7 @@ Deno.test("oci pull --all-platforms pulls each platform, and an image of one", a
 Deno.test("oci pull copies an image from a layout", async () => {
   await using dir = await makeTempDir();
   const built = image("linux/amd64", "x");
-  await using server = serveRegistry(new MemoryContent().add("app", "1", built));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
   const ref = `${server.host}/app:1`;
   await runOci(["pull", "--platform=linux/amd64", "-q", ref], { env: { OCI_STORE: dir.path } });
 
@@ -150,7 +150,7 @@ Deno.test("oci pull copies an image from a layout", async () => {
 
 Deno.test("oci pull --progress json writes an object a line on standard error", async () => {
   const built = image("linux/amd64", "one", "two");
-  await using server = serveRegistry(new MemoryContent().add("app", "1", built));
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
   const ref = `${server.host}/app:1`;
 
   const { stderr } = await runOci(
@@ -174,7 +174,7 @@ Deno.test.each([
   { options: ["--progress", "none"] },
   { options: ["--quiet", "--progress", "json"] },
 ])("oci pull says nothing on standard error with $options", async ({ options }) => {
-  await using server = serveRegistry(
+  await using server = await serveRegistry(
     new MemoryContent().add("app", "1", image("linux/amd64", "x")),
   );
 
@@ -186,7 +186,7 @@ Deno.test.each([
 });
 
 Deno.test("oci pull names the platforms that there are", async () => {
-  await using server = serveRegistry(
+  await using server = await serveRegistry(
     new MemoryContent().add("app", "1", buildIndex([image("linux/amd64", "x")])),
   );
 
@@ -225,7 +225,7 @@ Deno.test("oci pull says what caused an error with --verbose", async () => {
 });
 
 Deno.test("oci pull --debug says each request in a line, without secrets", async () => {
-  await using server = serveRegistry(
+  await using server = await serveRegistry(
     new MemoryContent().add("app", "1", image("linux/amd64", "x")),
   );
 

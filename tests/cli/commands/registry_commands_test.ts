@@ -20,7 +20,7 @@ function content(): MemoryContent {
 
 Deno.test("oci digest prints what the registry says, by HEAD", async () => {
   const seen: string[] = [];
-  await using server = serveRegistry(content(), {
+  await using server = await serveRegistry(content(), {
     onRequest: ({ method, path }) => seen.push(`${method} ${path}`),
   });
 
@@ -37,7 +37,7 @@ Deno.test("oci digest prints what the registry says, by HEAD", async () => {
 });
 
 Deno.test("oci digest --platform prints the digest of the manifest", async () => {
-  await using server = serveRegistry(content());
+  await using server = await serveRegistry(content());
 
   const { stdout } = await runOci(
     ["digest", "--json", "--platform", "linux/arm64", `${server.host}/app:1`],
@@ -49,7 +49,7 @@ Deno.test("oci digest --platform prints the digest of the manifest", async () =>
 });
 
 Deno.test("oci digest of what is not there fails, and says what to do", async () => {
-  await using server = serveRegistry(content());
+  await using server = await serveRegistry(content());
 
   const { code, stdout, stderr } = await runOci(["digest", "--json", `${server.host}/app:9`]);
 
@@ -63,7 +63,7 @@ Deno.test("oci tags lists every page", async () => {
   const many = new MemoryContent();
   const tags = Array.from({ length: 2345 }, (_, i) => `v${String(i).padStart(4, "0")}`);
   for (const tag of tags) many.add("app", tag, ARM64);
-  await using server = serveRegistry(many);
+  await using server = await serveRegistry(many);
 
   const text = await runOci(["tags", `${server.host}/app`]);
   const json = await runOci(["tags", "--json", `${server.host}/app`]);
@@ -83,7 +83,7 @@ Deno.test.each([
 });
 
 Deno.test("oci inspect --raw prints the index as served, and with a platform the manifest", async () => {
-  await using server = serveRegistry(content());
+  await using server = await serveRegistry(content());
   const args = ["inspect", "--raw", `${server.host}/app:1`];
 
   const index = await runOci(args);
@@ -97,7 +97,7 @@ Deno.test("oci inspect --raw and --config print the same from the store", async 
   await using dir = await makeTempDir();
   const env = { OCI_STORE: dir.path };
   const ref = await (async () => {
-    await using server = serveRegistry(content());
+    await using server = await serveRegistry(content());
     const ref = `${server.host}/app:1`;
     await runOci(["pull", "-q", "--platform", "linux/amd64", ref], { env });
     return ref;
@@ -116,7 +116,7 @@ Deno.test.each(["inspect", "ls"])(
     await using dir = await makeTempDir();
     const env = { OCI_STORE: dir.path };
     const moving = new MemoryContent().add("app", "1", buildIndex([ARM64]));
-    await using server = serveRegistry(moving);
+    await using server = await serveRegistry(moving);
     const ref = `${server.host}/app:1`;
     await runOci(["pull", "-q", "--platform", "linux/arm64", ref], { env });
     moving.add("app", "1", INDEX);
@@ -132,7 +132,7 @@ Deno.test.each(["inspect", "ls"])(
 Deno.test("oci inspect --json has the documents and says where they are from", async () => {
   await using dir = await makeTempDir();
   const env = { OCI_STORE: dir.path };
-  await using server = serveRegistry(content());
+  await using server = await serveRegistry(content());
   const ref = `${server.host}/app:1`;
   const args = ["inspect", "--json", "--platform", "linux/amd64", ref];
 
@@ -162,7 +162,7 @@ Deno.test("oci inspect --json has the documents and says where they are from", a
 });
 
 Deno.test("oci inspect is readable, and no image steers the terminal", async () => {
-  await using server = serveRegistry(content());
+  await using server = await serveRegistry(content());
 
   const { code, stdout, stderr } = await runOci(
     ["inspect", "--platform", "linux/amd64", `${server.host}/app:1`],
@@ -190,7 +190,7 @@ Deno.test.each([
   const authenticate = basicAuthentication((name, password) => {
     return name === "me" && password === "s3cret";
   });
-  await using server = serveRegistry(content(), { authenticate });
+  await using server = await serveRegistry(content(), { authenticate });
 
   const { code, stdout } = await runOci(
     ["digest", ...options, `${server.host}/app:1`],
@@ -201,7 +201,9 @@ Deno.test.each([
 });
 
 Deno.test("oci digest fails with a wrong password, and does not show it", async () => {
-  await using server = serveRegistry(content(), { authenticate: basicAuthentication(() => false) });
+  await using server = await serveRegistry(content(), {
+    authenticate: basicAuthentication(() => false),
+  });
 
   const { code, stdout, stderr } = await runOci(
     ["digest", "--json", "--verbose", "--debug", "--user", "me:wr0ng", `${server.host}/app:1`],
@@ -215,7 +217,7 @@ Deno.test("oci digest fails with a wrong password, and does not show it", async 
 });
 
 Deno.test("oci digest asks a mirror first", async () => {
-  await using mirror = serveRegistry(content());
+  await using mirror = await serveRegistry(content());
 
   const { code, stdout } = await runOci(
     ["digest", "--mirror", `127.0.0.1:1=${mirror.url}`, "127.0.0.1:1/app:1"],

@@ -55,7 +55,7 @@ posixTest("oci serve serves the store to another pull, until it is interrupted",
   await using dir = await makeTempDir();
   const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
   const name = await (async () => {
-    await using origin = serveRegistry(new MemoryContent().add("app", "1", built));
+    await using origin = await serveRegistry(new MemoryContent().add("app", "1", built));
     const ref = `${origin.host}/app:1`;
     await runOci(["pull", "-q", "--platform=linux/amd64", ref], { env: { OCI_STORE: dir.path } });
     return ref;
@@ -96,7 +96,7 @@ posixTest("oci serve --htpasswd lets in who is in the file", async () => {
     "--htpasswd",
     dir.join("htpasswd"),
   ]);
-  const { url } = JSON.parse(`${served.line}${await served.rest(2)}`);
+  const { url } = JSON.parse(`${served.line}${await served.rest(3)}`);
   const login = (password: string) => ({
     headers: { authorization: `Basic ${btoa(`ann:${password}`)}` },
   });
@@ -126,7 +126,7 @@ posixTest("oci serve runs with what oci permissions prints for it", async () => 
 });
 
 Deno.test("oci serve says which address is taken", async () => {
-  await using other = serveRegistry(new MemoryContent());
+  await using other = await serveRegistry(new MemoryContent());
 
   const { code, stdout, stderr } = await runOci(["serve", "--listen", other.host]);
 

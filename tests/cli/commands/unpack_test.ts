@@ -26,7 +26,7 @@ const IMAGE: BuiltImage = buildImage({
 /** A registry with an image, and a place for a store and a root. */
 async function setUp(image = IMAGE, permissions = ["-A"]) {
   const content = new MemoryContent().add("app", "1", image);
-  const server = serveRegistry(content);
+  const server = await serveRegistry(content);
   const temp: TempDir = await makeTempDir();
   return {
     reference: `${server.host}/app:1`,
@@ -198,7 +198,7 @@ Deno.test("oci unpack does without threads where it may not read their module", 
 async function setUpSignal() {
   const [base] = IMAGE.layers;
   let onBase = () => {};
-  const server = serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
+  const server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
     onRequest: ({ path }) => {
       if (path.includes(base?.descriptor.digest ?? "")) onBase();
     },

@@ -50,11 +50,12 @@ Deno.test("parseHtpasswd() checks names and passwords, twice as well as once", a
   }
 });
 
-Deno.test("parseHtpasswd() of an empty file lets nobody in", async () => {
-  const check = parseHtpasswd("");
-
-  assertEquals(await check("", ""), false);
-});
+Deno.test.each([{ text: "" }, { text: "\n\n" }, { text: "# nobody yet\n" }])(
+  "parseHtpasswd() refuses a file without users: $text",
+  ({ text }) => {
+    assertThrows(() => parseHtpasswd(text), SyntaxError, "it names no user");
+  },
+);
 
 Deno.test.each([
   { line: "ann", says: 'line 1 of the htpasswd file: it must be "NAME:HASH"' },

@@ -1,0 +1,25 @@
+import type { Descriptor } from "../spec/descriptor.ts";
+import type { ManifestDocument } from "../spec/manifest.ts";
+
+/**
+ * The descriptor of a manifest or index in a list of referrers. It repeats the document's
+ * annotations and artifact type; the type of an image manifest that names none is its config's.
+ *
+ * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers | Listing Referrers}.
+ */
+export function referrerDescriptor(
+  { mediaType, digest, size }: Descriptor,
+  { kind, value }: ManifestDocument,
+): Descriptor {
+  const { annotations } = value;
+  const implied = kind === "manifest" ? value.config.mediaType : undefined;
+  // An empty type counts as none.
+  const artifactType = value.artifactType || implied;
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}

@@ -1,0 +1,119 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { digestAlgorithm, digestOf, isDigest } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { type ManifestDocument, parseManifest } from "../../spec/manifest.ts";
+import { layerMediaType } from "../../spec/media_types.ts";
+import type { WritableRegistryContent } from "../registry_content.ts";
+import { readBody } from "./_request_body.ts";
+import { emptyResponse, failure, failures, type RegistryFailure } from "./_server_response.ts";
+import { isTag } from "./_server_route.ts";
+
+/** What the routes of manifests work on. */
+export interface ManifestContext {
+  readonly content: WritableRegistryContent;
+  readonly maxManifestBytes: number;
+  readonly allowSparseIndexes: boolean;
+}
+
+/** More layers than any tool makes; a manifest of the size that is accepted could have more. */
+const MAX_PUSHED_LAYERS = 4096;
+/** Tags that one request may name. The specification wants ten at least. */
+const MAX_TAGS = 100;
+/** Missing blobs that an answer names. */
+const MAX_NAMED = 20;
+
+/** Answers `PUT /v2/NAME/manifests/REFERENCE`. */
+export async function putManifest(
+  context: ManifestContext,
+  name: string,
+  reference: string,
+  request: Request,
+  query: URLSearchParams,
+): Promise<Response> {
+  const { content, maxManifestBytes } = context;
+  const isByDigest = isDigest(reference);
+  const tags = isByDigest ? [...new Set(query.getAll("tag"))] : [reference];
+  if (tags.length > MAX_TAGS) {
+    return failure(414, "TAG_INVALID", `a request may name at most ${MAX_TAGS} tags`);
+  }
+  const badTag = tags.find((tag) => !isTag(tag));
+  if (badTag !== undefined) return failure(400, "TAG_INVALID", `"${badTag}" is not a tag`);
+  const bytes = await readBody(request, maxManifestBytes);
+  if (bytes === undefined) {
+    return failure(413, "SIZE_INVALID", `a manifest may have at most ${maxManifestBytes} bytes`);
+  }
+  const digest = digestOf(bytes, isByDigest ? digestAlgorithm(reference) : "sha256");
+  if (isByDigest && digest !== reference) {
+    return failure(400, "DIGEST_INVALID", `the digest of the manifest is ${digest}`);
+  }
+  const document = parse(bytes, request.headers.get("content-type") ?? undefined);
+  if (document instanceof Response) return document;
+  const problems = await findProblems(context, name, document);
+  if (problems !== undefined) return problems;
+  const descriptor = { mediaType: document.value.mediaType, digest, size: bytes.length };
+  await content.putManifest(name, descriptor, bytes, tags);
+  const headers = new Headers({
+    "location": `/v2/${name}/manifests/${digest}`,
+    "docker-content-digest": digest,
+  });
+  const { subject } = document.value;
+  if (subject !== undefined) headers.set("oci-subject", subject.digest);
+  if (isByDigest) { for (const tag of tags) headers.append("oci-tag", tag); }
+  return emptyResponse(201, headers);
+}
+
+/** Answers `DELETE /v2/NAME/manifests/REFERENCE`. */
+export async function deleteManifest(
+  content: WritableRegistryContent,
+  name: string,
+  reference: string,
+): Promise<Response> {
+  const isDeleted = isDigest(reference)
+    ? await content.deleteManifest(name, reference)
+    : await content.deleteTag(name, reference);
+  return isDeleted
+    ? emptyResponse(202)
+    : failure(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`);
+}
+
+function parse(
+  bytes: Uint8Array<ArrayBuffer>,
+  mediaType: string | undefined,
+): ManifestDocument | Response {
+  try {
+    return parseManifest(bytes, mediaType, MAX_PUSHED_LAYERS);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof LimitError)) throw error;
+    return failure(400, "MANIFEST_INVALID", error.message);
+  }
+}
+
+/** Everything that a document refers to must be there before it is, its subject excepted. */
+async function findProblems(
+  { content, allowSparseIndexes }: ManifestContext,
+  name: string,
+  { kind, value }: ManifestDocument,
+): Promise<Response | undefined> {
+  if (kind === "index" && allowSparseIndexes) return undefined;
+  const children = kind === "index"
+    ? value.manifests
+    : [value.config, ...value.layers.filter((layer) => !isForeign(layer))];
+  const missing: RegistryFailure[] = [];
+  for (const { digest, size } of new Map(children.map((child) => [child.digest, child])).values()) {
+    const found = await content.size(name, digest);
+    if (found === undefined) {
+      const message = `"${name}" does not have ${digest}`;
+      missing.push({ code: "MANIFEST_BLOB_UNKNOWN", message, detail: { digest } });
+      if (missing.length >= MAX_NAMED) break;
+    } else if (found !== size) {
+      const message = `${digest} has ${found} bytes, not ${size}`;
+      return failure(400, "MANIFEST_INVALID", message);
+    }
+  }
+  return missing.length === 0 ? undefined : failures(404, missing);
+}
+
+/** Whether a layer may lie elsewhere: it is not for registries to have, or has URLs. */
+function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
+  return layerMediaType(mediaType)?.nondistributable === true || urls.length > 0;
+}

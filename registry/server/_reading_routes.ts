@@ -1,0 +1,171 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { MAX_MANIFEST_BYTES } from "../../spec/manifest.ts";
+import { OCI_INDEX } from "../../spec/media_types.ts";
+import type { RegistryContent } from "../registry_content.ts";
+import { lexical, nextLink, type Page, paginate } from "./_server_pages.ts";
+import { parseRange } from "./_server_range.ts";
+import { failure, jsonResponse } from "./_server_response.ts";
+import { isTag } from "./_server_route.ts";
+
+/** Answers `GET /v2/_catalog`. */
+export async function getCatalog(content: RegistryContent, url: URL): Promise<Response> {
+  const page = paginate([...await content.repositories()].sort(lexical), url.searchParams);
+  return page instanceof Response ? page : listResponse(url, page, { repositories: page.items });
+}
+
+/** Answers `GET /v2/NAME/tags/list`. */
+export async function getTags(content: RegistryContent, name: string, url: URL): Promise<Response> {
+  const all = await content.tags(name);
+  if (all.length === 0 && !await hasRepository(content, name)) return nameUnknown(name);
+  const page = paginate([...all].sort(lexical), url.searchParams);
+  return page instanceof Response ? page : listResponse(url, page, { name, tags: page.items });
+}
+
+function listResponse(url: URL, page: Page, value: unknown): Response {
+  const response = jsonResponse(value);
+  if (page.next !== undefined) response.headers.set("link", nextLink(url, page.next));
+  return response;
+}
+
+/** The part of a route that names something in a repository. */
+interface ContentRoute {
+  readonly name: string;
+  readonly reference: string;
+}
+
+/** Answers `GET /v2/NAME/manifests/REFERENCE`. */
+export async function getManifest(
+  content: RegistryContent,
+  route: ContentRoute,
+  request: Request,
+): Promise<Response> {
+  const { name, reference } = route;
+  // Text that is neither tag nor digest names nothing, which is 404 and not 400.
+  const isName = isTag(reference) || isDigest(reference);
+  const descriptor = isName ? await content.resolve(name, reference) : undefined;
+  if (descriptor === undefined) {
+    return await hasRepository(content, name)
+      ? failure(404, "MANIFEST_UNKNOWN", `"${name}" has no manifest "${reference}"`)
+      : nameUnknown(name);
+  }
+  const headers = contentHeaders(descriptor.digest, descriptor.mediaType);
+  if (matchesTag(request.headers.get("if-none-match"), descriptor.digest)) {
+    return new Response(null, { status: 304, headers });
+  }
+  headers.set("content-length", String(descriptor.size));
+  return new Response(await body(content, name, descriptor, request), { headers });
+}
+
+/** Answers `GET /v2/NAME/blobs/DIGEST`. */
+export async function getBlob(
+  content: RegistryContent,
+  route: ContentRoute,
+  request: Request,
+): Promise<Response> {
+  const { name } = route;
+  const digest = route.reference as Digest;
+  const size = await content.size(name, digest);
+  if (size === undefined) {
+    return await hasRepository(content, name)
+      ? failure(404, "BLOB_UNKNOWN", `"${name}" has no blob ${digest}`)
+      : nameUnknown(name);
+  }
+  const headers = contentHeaders(digest, "application/octet-stream");
+  headers.set("accept-ranges", "bytes");
+  if (matchesTag(request.headers.get("if-none-match"), digest)) {
+    return new Response(null, { status: 304, headers });
+  }
+  const range = requestedRange(request, digest, size);
+  if (range === "unsatisfiable") {
+    const refused = failure(416, "RANGE_INVALID", `the blob has ${size} bytes`);
+    refused.headers.set("content-range", `bytes */${size}`);
+    return refused;
+  }
+  if (range === undefined) {
+    headers.set("content-length", String(size));
+    return new Response(await body(content, name, { digest, size }, request), { headers });
+  }
+  const { offset, length } = range;
+  headers.set("content-length", String(length));
+  headers.set("content-range", `bytes ${offset}-${offset + length - 1}/${size}`);
+  return new Response(await content.open(name, digest, range), { status: 206, headers });
+}
+
+/** Answers `GET /v2/NAME/referrers/DIGEST`. */
+export async function getReferrers(
+  content: RegistryContent,
+  route: ContentRoute,
+  url: URL,
+): Promise<Response> {
+  const artifactType = url.searchParams.get("artifactType") ?? "";
+  const found = (await content.referrers(route.name, route.reference as Digest))
+    .filter((item) => artifactType === "" || item.artifactType === artifactType);
+  const from = url.searchParams.get("last");
+  const start = from === null ? 0 : found.findIndex(({ digest }) => digest === from) + 1;
+  const { manifests, last } = referrersPage(found.slice(start));
+  const response = jsonResponse({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, OCI_INDEX);
+  if (artifactType !== "") response.headers.set("oci-filters-applied", "artifactType");
+  if (last !== undefined) response.headers.set("link", nextLink(url, { last }));
+  return response;
+}
+
+/** As many descriptors as an index of the size that clients accept can hold, at least one. */
+function referrersPage(
+  found: readonly Descriptor[],
+): { manifests: readonly Descriptor[]; last?: string } {
+  // Room for what stands around the list.
+  let left = MAX_MANIFEST_BYTES - 1024;
+  const encoder = new TextEncoder();
+  for (const [i, descriptor] of found.entries()) {
+    left -= encoder.encode(JSON.stringify(descriptor)).length + 1;
+    const before = found[i - 1];
+    if (left < 0 && before) return { manifests: found.slice(0, i), last: before.digest };
+  }
+  return { manifests: found };
+}
+
+async function body(
+  content: RegistryContent,
+  name: string,
+  { digest, size }: Pick<Descriptor, "digest" | "size">,
+  request: Request,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | null> {
+  return request.method === "HEAD" || size === 0 ? null : await content.open(name, digest);
+}
+
+function contentHeaders(digest: Digest, mediaType: string): Headers {
+  return new Headers({
+    "content-type": mediaType,
+    "docker-content-digest": digest,
+    "etag": `"${digest}"`,
+    // The digest is that of the bytes as they are: no proxy on the way may compress them.
+    "cache-control": "no-transform",
+  });
+}
+
+/** Ranges are for GET alone, and void if `If-Range` names another representation (RFC 9110). */
+function requestedRange(
+  request: Request,
+  digest: Digest,
+  size: number,
+): ReturnType<typeof parseRange> {
+  const ifRange = request.headers.get("if-range");
+  if (request.method !== "GET" || ifRange !== null && ifRange !== `"${digest}"`) return undefined;
+  return parseRange(request.headers.get("range"), size);
+}
+
+function matchesTag(header: string | null, digest: Digest): boolean {
+  if (header === null) return false;
+  return header.split(",").map((tag) => tag.trim().replace(/^W\//, ""))
+    .some((tag) => tag === "*" || tag === `"${digest}"`);
+}
+
+/** Whether there is a repository; one may have a second name, which is not listed. */
+async function hasRepository(content: RegistryContent, name: string): Promise<boolean> {
+  return (await content.repositories()).includes(name) || (await content.tags(name)).length > 0;
+}
+
+function nameUnknown(name: string): Response {
+  return failure(404, "NAME_UNKNOWN", `there is no repository "${name}"`);
+}

@@ -1,0 +1,50 @@
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { RequestBodyError } from "./_request_body.ts";
+import { failure } from "./_server_response.ts";
+import { UploadTakenError } from "./_upload_sessions.ts";
+
+/**
+ * The response for an error.
+ *
+ * @param error The error.
+ * @param isWrite Whether the request could be at fault: what is wrong while content is read is
+ * wrong with the content.
+ * @param onUnknown Called if the client learns nothing of what is wrong.
+ */
+export function refusal(
+  error: unknown,
+  isWrite: boolean,
+  onUnknown: (error: unknown) => void,
+): Response {
+  if (error instanceof RequestBodyError) {
+    return failure(400, "BLOB_UPLOAD_INVALID", "the body of the request ended early");
+  }
+  if (error instanceof UploadTakenError) {
+    return failure(409, "BLOB_UPLOAD_INVALID", "another request writes to the upload");
+  }
+  if (isWrite && error instanceof DigestMismatchError) {
+    return failure(400, "DIGEST_INVALID", `the digest of the blob is not ${error.expected}`);
+  }
+  if (isWrite && error instanceof LimitError) return failure(413, "SIZE_INVALID", error.message);
+  if (!isWrite && error instanceof Deno.errors.NotFound) {
+    // Content that is removed between two looks at it.
+    return failure(404, "BLOB_UNKNOWN", "the content is no longer there");
+  }
+  onUnknown(error);
+  return isDiskFull(error)
+    ? failure(507, "UNKNOWN", "the disk of the registry is full")
+    : failure(500, "UNKNOWN", "the registry failed");
+}
+
+function isDiskFull(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as { readonly code?: unknown };
+    if (code === "ENOSPC" || code === "EDQUOT") return true;
+  }
+  return false;
+}
+
+/** The response for a request whose URL cannot be told. */
+export function noHost(): Response {
+  return failure(400, "UNSUPPORTED", "the Host header names no host");
+}

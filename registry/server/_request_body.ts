@@ -1,0 +1,61 @@
+/** A client went away in the middle of a request, or sent a body that is not valid HTTP. */
+export class RequestBodyError extends Error {
+  override readonly name = "RequestBodyError";
+}
+
+/**
+ * The chunks of a request's body, until a signal ends them.
+ *
+ * @throws {RequestBodyError} If the body ends early.
+ */
+export async function* bodyChunks(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (body === null) return;
+  const reader = body.getReader();
+  // A read that waits for the client ends when the reader is cancelled, and not before.
+  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const { done, value } = await reader.read().catch((cause) => {
+        throw new RequestBodyError("Cannot read the body of the request", { cause });
+      });
+      signal?.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * Reads a body whole.
+ *
+ * @returns The bytes, or `undefined` if there are more than `maxBytes`.
+ * @throws {RequestBodyError} If the body ends early.
+ */
+export async function readBody(
+  request: Request,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) return undefined;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of bodyChunks(request.body)) {
+    size += chunk.length;
+    if (size > maxBytes) return undefined;
+    chunks.push(chunk.slice());
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

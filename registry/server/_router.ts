@@ -1,0 +1,125 @@
+import type { Digest } from "../../spec/digest.ts";
+import type { RegistryContent } from "../registry_content.ts";
+import { deleteManifest, type ManifestContext, putManifest } from "./_manifest_routes.ts";
+import { getBlob, getCatalog, getManifest, getReferrers, getTags } from "./_reading_routes.ts";
+import { emptyResponse, failure, jsonResponse } from "./_server_response.ts";
+import { parseRoute, type Route } from "./_server_route.ts";
+import {
+  deleteUpload,
+  getUpload,
+  patchUpload,
+  postUpload,
+  putUpload,
+  type UploadContext,
+} from "./_upload_routes.ts";
+
+/** What the routes that write work on. */
+export type WritingContext = UploadContext & ManifestContext;
+
+/** What an endpoint does, by method. HEAD is GET without the body. */
+type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;
+
+/**
+ * Answers a request.
+ *
+ * @param content What is served.
+ * @param writing What is written to; `undefined` if the registry is read-only.
+ * @param request The request.
+ * @param url Its URL.
+ */
+export async function routeRequest(
+  content: RegistryContent,
+  writing: WritingContext | undefined,
+  request: Request,
+  url: URL,
+): Promise<Response> {
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  if (method !== "GET") {
+    if (writing === undefined) return notAllowed(["GET"], "the registry is read-only");
+    // Browsers name the page that sends a request; no client of registries is a page.
+    if (request.headers.has("origin")) {
+      return failure(403, "DENIED", "web pages may not write to the registry");
+    }
+  }
+  const route = parseRoute(url.pathname);
+  if (route instanceof Response) return route;
+  const endpoint = endpointOf(content, writing, route, request, url) ?? uploadUnknown();
+  if (endpoint instanceof Response) return endpoint;
+  const answer = Object.hasOwn(endpoint, method) ? endpoint[method] : undefined;
+  return await answer?.() ?? notAllowed(Object.keys(endpoint), `the endpoint has no ${method}`);
+}
+
+/** The endpoint of a route; `undefined` if there is no such upload. */
+function endpointOf(
+  content: RegistryContent,
+  writing: WritingContext | undefined,
+  route: Route,
+  request: Request,
+  url: URL,
+): Endpoint | undefined {
+  const query = url.searchParams;
+  switch (route.kind) {
+    case "root":
+      return { GET: () => jsonResponse({}) };
+    case "catalog":
+      return { GET: () => getCatalog(content, url) };
+    case "tags":
+      return { GET: () => getTags(content, route.name, url) };
+    case "referrers":
+      return { GET: () => getReferrers(content, route, url) };
+    case "manifest": {
+      const { name, reference } = route;
+      return {
+        GET: () => getManifest(content, route, request),
+        ...(writing === undefined ? {} : {
+          PUT: () => putManifest(writing, name, reference, request, query),
+          DELETE: () => deleteManifest(writing.content, name, reference),
+        }),
+      };
+    }
+    case "blob":
+      return {
+        GET: () => getBlob(content, route, request),
+        ...(writing === undefined ? {} : { DELETE: () => deleteBlob(writing, route) }),
+      };
+    case "uploads":
+      return writing && { POST: () => postUpload(writing, route.name, request, query) };
+    case "upload":
+      return writing && uploadEndpoint(writing, route, request, query);
+  }
+}
+
+function uploadEndpoint(
+  writing: WritingContext,
+  { name, reference }: { readonly name: string; readonly reference: string },
+  request: Request,
+  query: URLSearchParams,
+): Endpoint | undefined {
+  const session = writing.sessions.get(name, reference);
+  return session && {
+    GET: () => getUpload(session),
+    PATCH: () => patchUpload(writing, session, request),
+    PUT: () => putUpload(writing, session, request, query),
+    DELETE: () => deleteUpload(writing, session),
+  };
+}
+
+async function deleteBlob(
+  { content }: WritingContext,
+  { name, reference }: { readonly name: string; readonly reference: string },
+): Promise<Response> {
+  return await content.deleteBlob(name, reference as Digest)
+    ? emptyResponse(202)
+    : failure(404, "BLOB_UNKNOWN", `"${name}" has no blob ${reference}`);
+}
+
+function notAllowed(methods: readonly string[], message: string): Response {
+  const refused = failure(405, "UNSUPPORTED", message);
+  const allowed = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
+  refused.headers.set("allow", allowed.join(", "));
+  return refused;
+}
+
+function uploadUnknown(): Response {
+  return failure(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+}

@@ -1,0 +1,199 @@
+import { type Digest, type DigestAlgorithm, isDigest } from "../../spec/digest.ts";
+import type { WritableRegistryContent } from "../registry_content.ts";
+import { bodyChunks } from "./_request_body.ts";
+import { emptyResponse, failure } from "./_server_response.ts";
+import type { UploadSession, UploadSessions } from "./_upload_sessions.ts";
+
+/** What the routes of uploads work on. */
+export interface UploadContext {
+  readonly content: WritableRegistryContent;
+  readonly sessions: UploadSessions;
+  readonly maxBlobBytes: number;
+}
+
+/** Time after which a client that was refused for want of room may try again. */
+const RETRY_AFTER_SECONDS = "10";
+
+/**
+ * Answers `POST /v2/NAME/blobs/uploads/`: mounts a blob, takes a whole one, or begins an upload.
+ */
+export async function postUpload(
+  context: UploadContext,
+  name: string,
+  request: Request,
+  query: URLSearchParams,
+): Promise<Response> {
+  const { content, sessions } = context;
+  const mount = query.get("mount");
+  // A blob that cannot be mounted is uploaded.
+  if (isDigest(mount) && await content.mount(name, mount, query.get("from") ?? undefined)) {
+    return created(name, mount);
+  }
+  const digest = query.get("digest");
+  if (digest !== null && !isDigest(digest)) return badDigest(digest);
+  const algorithm = query.get("digest-algorithm") ?? digest?.split(":", 1)[0] ?? "sha256";
+  if (!isAlgorithm(algorithm)) {
+    return failure(400, "UNSUPPORTED", `digests by "${algorithm}" are not supported`);
+  }
+  const session = await sessions.begin(name, () => content.beginUpload(name, { algorithm }));
+  if (session === undefined) {
+    const refused = failure(429, "TOOMANYREQUESTS", "too many uploads are unfinished");
+    refused.headers.set("retry-after", RETRY_AFTER_SECONDS);
+    return refused;
+  }
+  if (digest === null) return progress(202, session);
+  try {
+    return await finish(context, session, request, digest);
+  } finally {
+    // Nobody has been told of the session.
+    await sessions.cancel(session);
+  }
+}
+
+/** Answers `PATCH` of an upload: appends a chunk, or a stream. */
+export async function patchUpload(
+  context: UploadContext,
+  session: UploadSession,
+  request: Request,
+): Promise<Response> {
+  return await session.exclusive(async (signal) =>
+    await append(context, session, request, signal) ?? progress(202, session)
+  );
+}
+
+/** Answers `PUT` of an upload: appends the last chunk, if any, and commits the blob. */
+export async function putUpload(
+  context: UploadContext,
+  session: UploadSession,
+  request: Request,
+  query: URLSearchParams,
+): Promise<Response> {
+  const digest = query.get("digest");
+  return isDigest(digest) ? await finish(context, session, request, digest) : badDigest(digest);
+}
+
+/** Answers `GET` of an upload: its progress. */
+export function getUpload(session: UploadSession): Response {
+  return progress(204, session);
+}
+
+/** Answers `DELETE` of an upload: cancels it. */
+export async function deleteUpload(
+  { sessions }: UploadContext,
+  session: UploadSession,
+): Promise<Response> {
+  await sessions.cancel(session);
+  return emptyResponse(204);
+}
+
+async function finish(
+  context: UploadContext,
+  session: UploadSession,
+  request: Request,
+  digest: Digest,
+): Promise<Response> {
+  return await session.exclusive(async (signal) => {
+    const refused = await append(context, session, request, signal);
+    if (refused !== undefined) return refused;
+    context.sessions.delete(session);
+    await session.commit(digest);
+    return created(session.repository, digest);
+  });
+}
+
+/** Appends the body of a request, or gives the response that refuses it. */
+async function append(
+  { sessions, maxBlobBytes }: UploadContext,
+  session: UploadSession,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Response | undefined> {
+  const { upload } = session;
+  const range = parseContentRange(request.headers.get("content-range"));
+  if (range === null) {
+    return failure(400, "BLOB_UPLOAD_INVALID", 'Content-Range must be "FIRST-LAST"');
+  }
+  if (range !== undefined && range.first !== upload.size) {
+    const refused = failure(416, "RANGE_INVALID", `the next byte of the upload is ${upload.size}`);
+    setProgress(refused.headers, session);
+    return refused;
+  }
+  const declared = request.headers.get("content-length");
+  const length = declared === null ? undefined : Number(declared);
+  const expected = range === undefined ? length : range.last - range.first + 1;
+  if (expected !== undefined && length !== undefined && expected !== length) {
+    return failure(400, "SIZE_INVALID", `Content-Range has ${expected} bytes, the body ${length}`);
+  }
+  const tooLarge = async () => {
+    await discard(sessions, session);
+    return failure(413, "SIZE_INVALID", `a blob may have at most ${maxBlobBytes} bytes`);
+  };
+  if (upload.size + (expected ?? 0) > maxBlobBytes) return await tooLarge();
+  let count = 0;
+  for await (const chunk of bodyChunks(request.body, signal)) {
+    count += chunk.length;
+    if (upload.size + chunk.length > maxBlobBytes) return await tooLarge();
+    if (expected !== undefined && count > expected) {
+      return failure(400, "SIZE_INVALID", `the body has more than ${expected} bytes`);
+    }
+    try {
+      await upload.write(chunk);
+    } catch (error) {
+      // A disk that is full has room again without the bytes that it took.
+      await discard(sessions, session);
+      throw error;
+    }
+  }
+  if (expected === undefined || count === expected) return undefined;
+  return failure(400, "SIZE_INVALID", `${count} of ${expected} bytes came`);
+}
+
+/** Ends a session, from the task that writes to it. */
+async function discard(sessions: UploadSessions, session: UploadSession): Promise<void> {
+  sessions.delete(session);
+  await session.discard();
+}
+
+/** The range of a chunk; `null` if it is malformed. Some clients write it as HTTP does. */
+function parseContentRange(
+  header: string | null,
+): { readonly first: number; readonly last: number } | null | undefined {
+  if (header === null) return undefined;
+  const match = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim());
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
+  return match === null || last < first ? null : { first, last };
+}
+
+function isAlgorithm(text: string): text is DigestAlgorithm {
+  return text === "sha256" || text === "sha512";
+}
+
+function badDigest(digest: string | null): Response {
+  return failure(
+    400,
+    "DIGEST_INVALID",
+    digest === null
+      ? 'the query must have the "digest" of the blob'
+      : `"${digest}" is not a sha256 or sha512 digest`,
+  );
+}
+
+function created(name: string, digest: Digest): Response {
+  return emptyResponse(201, {
+    "location": `/v2/${name}/blobs/${digest}`,
+    "docker-content-digest": digest,
+  });
+}
+
+function progress(status: number, session: UploadSession): Response {
+  const response = emptyResponse(status);
+  setProgress(response.headers, session);
+  return response;
+}
+
+/** Where the upload goes on. The range of no bytes at all is written as that of one. */
+function setProgress(headers: Headers, { id, repository, upload }: UploadSession): void {
+  headers.set("location", `/v2/${repository}/blobs/uploads/${id}`);
+  headers.set("range", `0-${Math.max(upload.size - 1, 0)}`);
+  headers.set("docker-upload-uuid", id);
+}

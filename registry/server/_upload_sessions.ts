@@ -1,0 +1,182 @@
+import type { Digest } from "../../spec/digest.ts";
+import type { BlobUpload } from "../registry_content.ts";
+
+/** Another request writes to the upload, or has ended it. */
+export class UploadTakenError extends Error {
+  override readonly name = "UploadTakenError";
+}
+
+/** An upload between its requests. */
+export class UploadSession {
+  readonly id: string = crypto.randomUUID();
+  readonly repository: string;
+  readonly upload: BlobUpload;
+  /** When a request last touched it, in milliseconds of {@linkcode performance.now}. */
+  lastUsed: number = performance.now();
+  #tail: Promise<unknown> = Promise.resolve();
+  #current: AbortController | undefined;
+  #isOver = false;
+
+  constructor(repository: string, upload: BlobUpload) {
+    this.repository = repository;
+    this.upload = upload;
+  }
+
+  /** Whether a request writes to it at the moment. */
+  get isBusy(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /**
+   * Runs a task that writes, after any other one has ended. A client that sends again has given up
+   * on its earlier request, even if the connection of that has not been noticed to be dead: the
+   * earlier task is aborted.
+   */
+  async exclusive<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#current?.abort(new UploadTakenError());
+    const own = new AbortController();
+    this.#current = own;
+    const result = this.#tail.then(() => {
+      own.signal.throwIfAborted();
+      if (this.#isOver) throw new UploadTakenError();
+      return task(own.signal);
+    });
+    this.#tail = result.catch(() => {});
+    try {
+      return await result;
+    } finally {
+      this.lastUsed = performance.now();
+      if (this.#current === own) this.#current = undefined;
+    }
+  }
+
+  /** Commits the upload, which ends with that, whether the bytes are right or not. */
+  async commit(digest: Digest): Promise<void> {
+    this.#isOver = true;
+    await this.upload.commit(digest);
+  }
+
+  /** Discards the bytes, unless the upload has ended. For the task that writes. */
+  async discard(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.upload.cancel();
+  }
+
+  /** Aborts the task that writes, and discards the bytes. For everybody else. */
+  async cancel(): Promise<void> {
+    this.#current?.abort(new UploadTakenError());
+    await this.#tail;
+    await this.discard();
+  }
+}
+
+/** Limits of {@linkcode UploadSessions}. */
+export interface UploadLimits {
+  /** Maximum number of unfinished uploads. */
+  readonly maxUploads: number;
+  /** Time without a request after which an unfinished upload is discarded. */
+  readonly uploadTimeoutMs: number;
+}
+
+/** An upload that is this old may be discarded to make room for another one. */
+const REPLACEABLE_MS = 60_000;
+const MIN_PAUSE_MS = 100;
+
+/** The unfinished uploads of a registry. */
+export class UploadSessions implements AsyncDisposable {
+  readonly #limits: UploadLimits;
+  readonly #sessions = new Map<string, UploadSession>();
+  #beginning = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(limits: UploadLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Adds an upload, if there is room for it.
+   *
+   * @param repository The repository that is written to.
+   * @param begin Begins the upload.
+   * @returns The session, or `undefined` if there are too many.
+   */
+  async begin(
+    repository: string,
+    begin: () => Promise<BlobUpload>,
+  ): Promise<UploadSession | undefined> {
+    this.#beginning++;
+    try {
+      const count = this.#sessions.size + this.#beginning;
+      if (count > this.#limits.maxUploads && !await this.#makeRoom()) return undefined;
+      const session = new UploadSession(repository, await begin());
+      this.#sessions.set(session.id, session);
+      this.#schedule();
+      return session;
+    } finally {
+      this.#beginning--;
+    }
+  }
+
+  /** The session of a repository by its id. */
+  get(repository: string, id: string): UploadSession | undefined {
+    const session = this.#sessions.get(id);
+    if (session?.repository !== repository) return undefined;
+    session.lastUsed = performance.now();
+    return session;
+  }
+
+  /** Forgets a session whose upload has ended. */
+  delete(session: UploadSession): void {
+    this.#sessions.delete(session.id);
+    if (this.#sessions.size === 0) this.#stopTimer();
+  }
+
+  /** Ends a session, and discards its bytes. */
+  async cancel(session: UploadSession): Promise<void> {
+    if (this.#sessions.get(session.id) !== session) return;
+    this.delete(session);
+    await session.cancel();
+  }
+
+  /** Discards every unfinished upload. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopTimer();
+    await Promise.all([...this.#sessions.values()].map((session) => this.cancel(session)));
+  }
+
+  /** Discards the upload that has waited longest, unless even that may still be in use. */
+  async #makeRoom(): Promise<boolean> {
+    const [oldest] = [...this.#sessions.values()].filter(({ isBusy }) => !isBusy)
+      .sort((a, b) => a.lastUsed - b.lastUsed);
+    if (oldest === undefined || performance.now() - oldest.lastUsed < REPLACEABLE_MS) return false;
+    await this.cancel(oldest);
+    return true;
+  }
+
+  async #expire(): Promise<void> {
+    const now = performance.now();
+    for (const session of this.#sessions.values()) {
+      if (!session.isBusy && session.lastUsed + this.#limits.uploadTimeoutMs <= now) {
+        // What cannot be discarded is a leftover that the content cleans up by itself.
+        await this.cancel(session).catch(() => {});
+      }
+    }
+    this.#timer = undefined;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#sessions.size === 0) return;
+    const oldest = Math.min(...[...this.#sessions.values()].map(({ lastUsed }) => lastUsed));
+    const left = oldest + this.#limits.uploadTimeoutMs - performance.now();
+    // One that is busy has not expired; look again soon, but not at once.
+    this.#timer = setTimeout(() => this.#expire(), Math.max(left, MIN_PAUSE_MS));
+    Deno.unrefTimer(this.#timer);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

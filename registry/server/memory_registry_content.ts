@@ -1,0 +1,246 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  Digester,
+  isDigest,
+} from "../../spec/digest.ts";
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { parseManifest } from "../../spec/manifest.ts";
+import { referrerDescriptor } from "../referrer_descriptor.ts";
+import type {
+  BeginUploadOptions,
+  BlobUpload,
+  ContentRange,
+  WritableRegistryContent,
+} from "../registry_content.ts";
+
+/** Options for {@linkcode MemoryRegistryContent}. */
+export interface MemoryRegistryContentOptions {
+  /**
+   * Maximum number of bytes of all blobs together, unfinished uploads included.
+   *
+   * @default {1_073_741_824}
+   */
+  readonly maxBytes?: number | undefined;
+}
+
+interface Repository {
+  readonly tags: Map<string, Digest>;
+  readonly manifests: Map<Digest, Descriptor>;
+  readonly blobs: Map<Digest, Blob>;
+}
+
+const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
+
+/**
+ * Registry content in memory: empty at first, gone with the process. It is what a test suite needs
+ * of a registry.
+ *
+ * @example Push a blob in a test
+ * ```ts
+ * import { MemoryRegistryContent } from "@x/oci/registry";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const content = new MemoryRegistryContent();
+ * const bytes = new TextEncoder().encode("hello");
+ * const upload = await content.beginUpload("team/app");
+ * await upload.write(bytes);
+ * await upload.commit(digestOf(bytes));
+ *
+ * assertEquals(await content.size("team/app", digestOf(bytes)), 5);
+ * ```
+ */
+export class MemoryRegistryContent implements WritableRegistryContent {
+  readonly #repositories = new Map<string, Repository>();
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  /** Creates content without any repository. */
+  constructor(options: MemoryRegistryContentOptions = {}) {
+    const { maxBytes = DEFAULT_MAX_BYTES } = options;
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < 0) {
+      throw new RangeError(
+        `Cannot create registry content as "maxBytes" must be an integer >= 0: it is ${maxBytes}`,
+      );
+    }
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Every repository that has something, in order. */
+  repositories(): Promise<readonly string[]> {
+    const names = [...this.#repositories].filter(([, { tags, manifests, blobs }]) =>
+      tags.size + manifests.size + blobs.size > 0
+    ).map(([name]) => name);
+    return Promise.resolve(names.sort());
+  }
+
+  /** Every tag of a repository, in order. */
+  tags(repository: string): Promise<readonly string[]> {
+    return Promise.resolve([...this.#repositories.get(repository)?.tags.keys() ?? []].sort());
+  }
+
+  /** The descriptor of a manifest or index, by tag or digest. */
+  resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
+    const found = this.#repositories.get(repository);
+    const digest = isDigest(tagOrDigest) ? tagOrDigest : found?.tags.get(tagOrDigest);
+    return Promise.resolve(digest === undefined ? undefined : found?.manifests.get(digest));
+  }
+
+  /** The size of a manifest or blob that the repository has. */
+  size(repository: string, digest: Digest): Promise<number | undefined> {
+    return Promise.resolve(this.#repositories.get(repository)?.blobs.get(digest)?.size);
+  }
+
+  /**
+   * Opens the bytes of a manifest or blob that the repository has.
+   *
+   * @throws {Deno.errors.NotFound} If it does not have it.
+   */
+  open(
+    repository: string,
+    digest: Digest,
+    range?: ContentRange,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const blob = this.#repositories.get(repository)?.blobs.get(digest);
+    if (blob === undefined) {
+      return Promise.reject(
+        new Deno.errors.NotFound(`Cannot open ${digest}: "${repository}" does not have it`),
+      );
+    }
+    const { offset = 0, length = blob.size } = range ?? {};
+    return Promise.resolve(blob.slice(offset, offset + length).stream());
+  }
+
+  /** Descriptors of the manifests whose `subject` is a digest. */
+  async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
+    const { manifests, blobs } = this.#repositories.get(repository) ?? {};
+    const referrers: Descriptor[] = [];
+    for (const descriptor of manifests?.values() ?? []) {
+      const bytes = await blobs?.get(descriptor.digest)?.bytes();
+      if (bytes === undefined) continue;
+      const document = parseManifest(bytes, descriptor.mediaType, Infinity);
+      if (document.value.subject?.digest !== digest) continue;
+      referrers.push(referrerDescriptor(descriptor, document));
+    }
+    return referrers;
+  }
+
+  /** Begins the upload of a blob. */
+  beginUpload(repository: string, options: BeginUploadOptions = {}): Promise<BlobUpload> {
+    let chunks: Blob[] = [];
+    const digester = new Digester(options.algorithm);
+    let size = 0;
+    const end = () => {
+      chunks = [];
+      this.#bytes -= size;
+    };
+    return Promise.resolve({
+      get size() {
+        return size;
+      },
+      write: (chunk) => {
+        this.#reserve(chunk.length);
+        size += chunk.length;
+        digester.update(chunk);
+        chunks.push(new Blob([chunk]));
+      },
+      commit: async (digest) => {
+        const blob = new Blob(chunks);
+        end();
+        const actual = digestAlgorithm(digest) === digester.algorithm
+          ? digester.digest()
+          : await digestBlob(blob, digestAlgorithm(digest));
+        if (actual !== digest) throw new DigestMismatchError({ expected: digest, actual, size });
+        this.#add(repository, digest, blob);
+      },
+      cancel: () => {
+        end();
+        return Promise.resolve();
+      },
+    });
+  }
+
+  /** Makes a blob of one repository part of another one. */
+  mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
+    const sources = from === undefined
+      ? [...this.#repositories.values()]
+      : [this.#repositories.get(from)];
+    const blob = sources.find((source) => source?.blobs.has(digest))?.blobs.get(digest);
+    if (blob !== undefined) this.#add(repository, digest, blob);
+    return Promise.resolve(blob !== undefined);
+  }
+
+  /** Stores a manifest or an index, and points tags at it. */
+  putManifest(
+    repository: string,
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    tags: readonly string[],
+  ): Promise<void> {
+    return Promise.try(() => {
+      const { mediaType, digest, size } = descriptor;
+      this.#add(repository, digest, new Blob([bytes]));
+      const target = this.#repository(repository);
+      target.manifests.set(digest, { mediaType, digest, size });
+      for (const tag of tags) target.tags.set(tag, digest);
+    });
+  }
+
+  /** Deletes a tag, and nothing else. */
+  deleteTag(repository: string, tag: string): Promise<boolean> {
+    return Promise.resolve(this.#repositories.get(repository)?.tags.delete(tag) ?? false);
+  }
+
+  /** Deletes a manifest or index, and every tag that points at it. */
+  deleteManifest(repository: string, digest: Digest): Promise<boolean> {
+    const found = this.#repositories.get(repository);
+    if (found === undefined || !found.manifests.delete(digest)) return Promise.resolve(false);
+    for (const [tag, target] of found.tags) if (target === digest) found.tags.delete(tag);
+    this.#remove(found, digest);
+    return Promise.resolve(true);
+  }
+
+  /** Deletes a blob that is neither manifest nor index. */
+  deleteBlob(repository: string, digest: Digest): Promise<boolean> {
+    const found = this.#repositories.get(repository);
+    const isBlob = found !== undefined && found.blobs.has(digest) && !found.manifests.has(digest);
+    if (isBlob) this.#remove(found, digest);
+    return Promise.resolve(isBlob);
+  }
+
+  #repository(name: string): Repository {
+    const found = this.#repositories.get(name) ??
+      { tags: new Map(), manifests: new Map(), blobs: new Map() };
+    this.#repositories.set(name, found);
+    return found;
+  }
+
+  #add(repository: string, digest: Digest, blob: Blob): void {
+    const { blobs } = this.#repository(repository);
+    if (blobs.has(digest)) return;
+    this.#reserve(blob.size);
+    blobs.set(digest, blob);
+  }
+
+  #remove({ blobs }: Repository, digest: Digest): void {
+    this.#bytes -= blobs.get(digest)?.size ?? 0;
+    blobs.delete(digest);
+  }
+
+  #reserve(bytes: number): void {
+    const total = this.#bytes + bytes;
+    if (total > this.#maxBytes) {
+      throw new LimitError("bytes", this.#maxBytes, total, "a registry in memory", "maxBytes");
+    }
+    this.#bytes = total;
+  }
+}
+
+async function digestBlob(blob: Blob, algorithm: DigestAlgorithm): Promise<Digest> {
+  const digester = new Digester(algorithm);
+  for await (const chunk of blob.stream()) digester.update(chunk);
+  return digester.digest();
+}

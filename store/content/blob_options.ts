@@ -1,0 +1,34 @@
+/** Options for {@linkcode ContentStore.readBlob}. */
+export interface ReadBlobOptions {
+  /**
+   * The most bytes that are read.
+   *
+   * @default {8_388_608}
+   */
+  readonly maxBytes?: number;
+}
+
+/** Options for {@linkcode ContentStore.openBlob}. */
+export interface OpenBlobOptions {
+  /**
+   * First byte.
+   *
+   * @default {0}
+   */
+  readonly offset?: number;
+  /**
+   * How many bytes.
+   *
+   * @default All that follow.
+   */
+  readonly length?: number;
+  /**
+   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
+   * chunk, or has transferred its buffer, before it reads on.
+   *
+   * @default {false}
+   */
+  readonly reuseMemory?: boolean;
+  /** Stops the reading. */
+  readonly signal?: AbortSignal;
+}
