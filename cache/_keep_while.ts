@@ -36,8 +36,8 @@ export async function keepWhile<T>(
   });
   if (!found.isCached) {
     const { layers, config, manifest, indexes } = found.image;
-    const blobs = [...layers, config, manifest, ...indexes];
-    meter = new ProgressMeter(formatReference(reference), blobs, onProgress);
+    const documents = [config, manifest, ...indexes];
+    meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
   }
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),

@@ -7,9 +7,9 @@ export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
 
 /** What {@linkcode grantDirectories} has to know of the command line. */
 export interface DirectoryOptions {
-  readonly output?: string;
-  readonly bundler?: string;
-  readonly runtime?: string;
+  readonly output?: string | undefined;
+  readonly bundler?: string | undefined;
+  readonly runtime?: string | undefined;
 }
 
 /**

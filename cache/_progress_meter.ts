@@ -2,10 +2,10 @@ import type { ImageProgress } from "../registry/image_client.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import type { Digest } from "../spec/digest.ts";
 
-/** Between two reports of the same blob: often enough for an eye. */
+/** Minimum interval between two reports of the same layer. */
 const REPORT_EVERY_MS = 100;
 
-/** How far one blob is. */
+/** Progress of one blob. */
 export interface BlobProgress {
   readonly bytes: number;
   readonly resumed: number;
@@ -15,12 +15,19 @@ export interface BlobProgress {
 
 interface Blob {
   readonly total: number;
+  readonly isLayer: boolean;
   progress: BlobProgress;
   reportedAt: number;
   isFinished: boolean;
 }
 
-/** Adds up how far the blobs of an image are, and reports each of them and the sum. */
+/** The content of an image that is being fetched. */
+export interface MeteredContent {
+  readonly layers: readonly { readonly descriptor: Descriptor }[];
+  readonly documents: readonly { readonly descriptor: Descriptor }[];
+}
+
+/** Adds up the progress of an image's blobs, and reports each layer and the sum. */
 export class ProgressMeter {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
@@ -28,21 +35,23 @@ export class ProgressMeter {
 
   constructor(
     name: string,
-    blobs: readonly { readonly descriptor: Descriptor }[],
+    content: MeteredContent,
     report: ((progress: ImageProgress) => void) | undefined,
   ) {
     this.#name = name;
     this.#report = report;
-    this.#blobs = new Map(blobs.map(({ descriptor: { digest, size } }) => [digest, {
-      total: size,
-      progress: { bytes: 0, resumed: 0, retries: 0 },
-      reportedAt: 0,
-      isFinished: false,
-    }]));
+    const blobs = new Map<Digest, Blob>();
+    for (const { descriptor } of content.layers) {
+      blobs.set(descriptor.digest, blobOf(descriptor, true));
+    }
+    for (const { descriptor } of content.documents) {
+      if (!blobs.has(descriptor.digest)) blobs.set(descriptor.digest, blobOf(descriptor, false));
+    }
+    this.#blobs = blobs;
     this.#reportSum("fetch");
   }
 
-  /** Bytes have come; now and then it is reported. */
+  /** Records bytes that have arrived, and reports them at intervals. */
   update({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || blob.isFinished || this.#report === undefined) return;
@@ -51,36 +60,52 @@ export class ProgressMeter {
     const now = Date.now();
     if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
     blob.reportedAt = now;
-    this.#reportBlob(digest, blob, "fetch");
+    this.#reportLayer(digest, blob, "fetch");
     this.#reportSum("fetch");
   }
 
-  /** A blob is in the store. That it is there once more says nothing. */
+  /** Records that a blob is in the store. Later calls for the same blob do nothing. */
   finish({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || blob.isFinished) return;
     blob.progress = progress;
     blob.isFinished = true;
-    this.#reportBlob(digest, blob, "done");
+    this.#reportLayer(digest, blob, "done");
     this.#reportSum("fetch");
   }
 
-  /** Takes what another meter reports of the same blobs. */
-  relay({ digest, phase, ...progress }: ImageProgress): void {
-    if (digest === undefined) return;
+  /** Takes over an event of another meter for the same layers. */
+  relay({ kind, digest, phase, ...progress }: ImageProgress): void {
+    if (kind !== "layer" || digest === undefined) return;
     if (phase === "done") this.finish({ digest }, progress);
     else this.update({ digest }, progress);
   }
 
-  /** The image is in the store. */
+  /** Reports that the image is in the store. */
   end(): void {
+    for (const blob of this.#blobs.values()) {
+      if (blob.isFinished || blob.isLayer) continue;
+      blob.progress = { bytes: blob.total, resumed: 0, retries: 0 };
+      blob.isFinished = true;
+    }
     this.#reportSum("done");
   }
 
-  #reportBlob(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
-    const { total, progress: { bytes, resumed, retries, cached = false } } = blob;
-    const numbers = { bytes, total, resumed, retries };
-    this.#report?.({ t: Date.now(), ref: this.#name, digest, phase, ...numbers, cached });
+  #reportLayer(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
+    const { total, isLayer, progress: { bytes, resumed, retries, cached = false } } = blob;
+    if (!isLayer) return;
+    this.#report?.({
+      kind: "layer",
+      time: Date.now(),
+      reference: this.#name,
+      digest,
+      phase,
+      bytes,
+      total,
+      resumed,
+      retries,
+      cached,
+    });
   }
 
   #reportSum(phase: ImageProgress["phase"]): void {
@@ -88,8 +113,9 @@ export class ProgressMeter {
     const blobs = [...this.#blobs.values()];
     const sum = (of: (blob: Blob) => number) => blobs.reduce((total, blob) => total + of(blob), 0);
     this.#report({
-      t: Date.now(),
-      ref: this.#name,
+      kind: "total",
+      time: Date.now(),
+      reference: this.#name,
       phase,
       bytes: sum(({ progress }) => progress.bytes),
       total: sum(({ total }) => total),
@@ -98,4 +124,9 @@ export class ProgressMeter {
       cached: blobs.every(({ progress }) => progress.cached === true),
     });
   }
+}
+
+function blobOf({ size }: Descriptor, isLayer: boolean): Blob {
+  const progress = { bytes: 0, resumed: 0, retries: 0 };
+  return { total: size, isLayer, progress, reportedAt: 0, isFinished: false };
 }

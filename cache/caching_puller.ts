@@ -280,8 +280,8 @@ function reportCached(reference: Reference, image: Image, options: ImageClientOp
   if (onProgress === undefined) return;
   const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
   const done = (bytes: number) => ({
-    t: Date.now(),
-    ref,
+    time: Date.now(),
+    reference: ref,
     phase: "done" as const,
     bytes,
     total: bytes,
@@ -289,13 +289,13 @@ function reportCached(reference: Reference, image: Image, options: ImageClientOp
     retries: 0,
     cached: true,
   });
-  for (const [digest, size] of blobs) onProgress({ ...done(size), digest });
-  onProgress(done(blobs.values().reduce((sum, size) => sum + size, 0)));
+  for (const [digest, size] of blobs) onProgress({ kind: "layer", digest, ...done(size) });
+  onProgress({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
 }
 
-function reportResolve(ref: string, { onProgress }: ImageClientOptions): void {
+function reportResolve(reference: string, { onProgress }: ImageClientOptions): void {
   const nothing = { bytes: 0, total: 0, resumed: 0, retries: 0, cached: false };
-  onProgress?.({ t: Date.now(), ref, phase: "resolve", ...nothing });
+  onProgress?.({ kind: "total", time: Date.now(), reference, phase: "resolve", ...nothing });
 }
 
 /** Whether the registry did not answer, or not with an answer to the question. */

@@ -7,11 +7,11 @@ import type { Image } from "../store/images/image.ts";
 /** Options for {@linkcode ImageCache.writeImage}. */
 export interface WriteImageOptions {
   /** What the image is called in progress and errors. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Stops the work; what has been downloaded stays to be resumed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told how far the work is: of each blob, and without a digest of all of them. */
-  readonly onProgress?: (progress: ImageProgress) => void;
+  readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
 }
 
 /** Keeps images by their digest. */

@@ -16,13 +16,13 @@ export interface LayoutImageCacheOptions {
    *
    * @default {6}
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /**
    * The most layers of an image.
    *
    * @default {256}
    */
-  readonly maxLayers?: number;
+  readonly maxLayers?: number | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ export class LayoutImageCache implements ImageCache {
     const layers = [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]))
       .values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
     const documents = [config, manifest, ...indexes.toReversed()];
-    const meter = new ProgressMeter(name, [...layers, ...documents], onProgress);
+    const meter = new ProgressMeter(name, { layers, documents }, onProgress);
     await this.#writeLayers(layers, meter, signal);
     for (const { descriptor, bytes } of documents) {
       signal?.throwIfAborted();

@@ -39,23 +39,23 @@ export interface PermissionOptions {
    *
    * @default What {@linkcode storeDirectory} says.
    */
-  readonly store?: string;
+  readonly store?: string | undefined;
   /** When the registry is asked: with `"Never"`, it is not reached. */
-  readonly pullPolicy?: ImagePullPolicy;
+  readonly pullPolicy?: ImagePullPolicy | undefined;
   /**
    * Whether `pull` extracts the layers as well.
    *
    * @default {false}
    */
-  readonly unpack?: boolean;
+  readonly unpack?: boolean | undefined;
   /** The file that `export` writes, or the directory that is unpacked to or bundled in. */
-  readonly output?: string;
+  readonly output?: string | undefined;
   /**
    * Where `serve` listens, `HOST:PORT`.
    *
    * @default {"127.0.0.1:5000"}
    */
-  readonly listen?: string;
+  readonly listen?: string | undefined;
   /**
    * Whether `serve` refuses pushes.
    *
@@ -63,29 +63,29 @@ export interface PermissionOptions {
    */
   readonly readOnly?: boolean | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
-  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Files that the command line names: certificates, keys, passwords. */
-  readonly files?: readonly string[];
+  readonly files?: readonly string[] | undefined;
   /** Names of variables that a container gets as they are here. */
-  readonly variables?: readonly string[];
+  readonly variables?: readonly string[] | undefined;
   /**
    * What makes bundles; `"uncompressed"` mounts nothing.
    *
    * @default {"auto"}
    */
-  readonly bundler?: "auto" | "overlay" | "uncompressed";
+  readonly bundler?: "auto" | "overlay" | "uncompressed" | undefined;
   /**
    * The runtime of `run`.
    *
    * @default Any of those that `run` looks for.
    */
-  readonly runtime?: string;
+  readonly runtime?: string | undefined;
   /**
    * The files that may hold credentials.
    *
    * @default Those of docker and podman, as the environment has them.
    */
-  readonly credentialPaths?: readonly string[];
+  readonly credentialPaths?: readonly string[] | undefined;
 }
 
 /** What a command touches beside what its arguments name. */

@@ -10,21 +10,21 @@ export interface PullOptions extends ImageClientOptions {
    *
    * @default What {@linkcode storeDirectory} says.
    */
-  readonly store?: string;
+  readonly store?: string | undefined;
   /**
    * How many blobs are downloaded at the same time.
    *
    * @default {6}
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /**
    * Where images come from. The caller disposes of it.
    *
    * @default A {@linkcode RemoteClient} for this call.
    */
-  readonly client?: ImageClient;
+  readonly client?: ImageClient | undefined;
   /** Is told of another process, if it is waited for longer than a person would expect. */
-  readonly onWait?: (message: string) => void;
+  readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -12,14 +12,14 @@ export interface Credential {
 /** Options of {@linkcode CredentialStore.find}. */
 export interface CredentialFindOptions {
   /** Stops the search. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is broken, such as a helper that does not answer. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Is told what could not be looked at, such as a file without the permission to read it. It
    * becomes part of the error if the registry refuses.
    */
-  readonly onSkipped?: (message: string) => void;
+  readonly onSkipped?: ((message: string) => void) | undefined;
 }
 
 /** Where credentials come from. */

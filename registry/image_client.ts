@@ -6,75 +6,77 @@ import type { Reference } from "./reference.ts";
 /** When a pull asks the registry rather than the store. */
 export type ImagePullPolicy = "Always" | "IfNotPresent" | "Never" | "Newer";
 
-/** Credentials for a registry, given rather than found. */
+/** Explicit credentials for a registry. */
 export interface ImagePullAuth {
   /** User name, with `password`. */
   readonly username?: string;
   /** Password or access token, with `username`. */
   readonly password?: string;
-  /** `username:password` in base64, as docker's configuration keeps it. */
+  /** Base64 of `username:password`, as in docker's configuration. */
   readonly auth?: string;
   /** OAuth2 refresh token, exchanged for an access token. */
   readonly identityToken?: string;
-  /** Bearer token, sent to the registry as it is. */
+  /** Bearer token, sent to the registry unchanged. */
   readonly registryToken?: string;
 }
 
-/** How far a pull is; the numbers are bytes. */
+/** Progress of a pull: of one layer, or of the image as a whole. */
 export interface ImageProgress {
-  /** Milliseconds since 1970. */
-  readonly t: number;
-  /** The reference that is pulled. */
-  readonly ref: string;
-  /** The blob that the event is about, if it is about one. */
-  readonly digest?: Digest;
-  /** What is being done. */
+  /** Subject of the event: one layer, or the image with all its layers and documents. */
+  readonly kind: "layer" | "total";
+  /** Time of the event, in milliseconds since 1970. */
+  readonly time: number;
+  /** Reference of the image. */
+  readonly reference: string;
+  /** Digest of the layer; of the image, in the event that reports the resolved reference. */
+  readonly digest?: Digest | undefined;
+  /** Current step. */
   readonly phase: "resolve" | "fetch" | "verify" | "extract" | "done";
-  /** Bytes that are there. */
+  /** Bytes that have arrived. */
   readonly bytes: number;
-  /** Bytes that there will be. */
+  /** Bytes to expect in all; 0 until the reference is resolved. */
   readonly total: number;
-  /** Bytes that an earlier run had left. */
+  /** Bytes left by an earlier run that were not downloaded again. */
   readonly resumed: number;
-  /** Attempts after the first. */
+  /** Number of retries. */
   readonly retries: number;
-  /** Whether the store had the blob already. */
+  /** Whether the store had the content already. */
   readonly cached: boolean;
 }
 
 /** Options of {@linkcode ImageClient.image}. */
 export interface ImageClientOptions {
   /**
-   * When to ask the registry. Only a client that has a cache heeds it.
+   * When to ask the registry. Clients without a cache ignore it.
    *
    * @default {"IfNotPresent"}
    */
-  readonly pullPolicy?: ImagePullPolicy;
-  /** Credentials for the registry of this reference, before any that is found. */
-  readonly auth?: ImagePullAuth;
-  /** Certificates in PEM that are trusted beside the system's. */
-  readonly caCerts?: readonly string[];
+  readonly pullPolicy?: ImagePullPolicy | undefined;
+  /** Credentials for the registry of this reference. They take precedence over stored ones. */
+  readonly auth?: ImagePullAuth | undefined;
+  /** Additional trusted certificates, in PEM. */
+  readonly caCerts?: readonly string[] | undefined;
   /**
-   * The platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
+   * Platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default The host's: Linux on its CPU.
+   * @default Linux on the host's CPU.
    */
-  readonly platform?: Platform | string;
-  /** Stops the work; what has been downloaded stays to be resumed. */
-  readonly signal?: AbortSignal;
-  /** Is told how far the work is. */
-  readonly onProgress?: (progress: ImageProgress) => void;
-  /** Is told, once each, what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly platform?: Platform | string | undefined;
+  /** Aborts the operation. Incomplete downloads stay and are resumed later. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the progress of the operation. */
+  readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
+  /** Called once with each non-fatal problem. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Where images come from: a registry, a cache, or anything else that has them. */
+/** A source of images: a registry, a cache, or a custom one. */
 export interface ImageClient {
   /**
-   * Finds an image: its manifest and config are read and verified, its layers are ready to be.
+   * Resolves an image. Reads and verifies its manifest and config; layers are read on demand.
    *
-   * @param reference Which image.
-   * @param options Platform, credentials and the like.
+   * @param reference Reference of the image.
+   * @param options Platform, credentials and callbacks.
    */
   image(reference: Reference, options?: ImageClientOptions): Promise<RemoteImage>;
 }

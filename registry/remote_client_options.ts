@@ -9,22 +9,22 @@ export interface RemoteClientOptions {
    *
    * @default A {@linkcode CredentialFiles}: those of docker and podman.
    */
-  readonly credentials?: CredentialStore | "none";
+  readonly credentials?: CredentialStore | "none" | undefined;
   /**
    * Certificates in PEM that are trusted beside the system's, for every host.
    *
    * @default {[]}
    */
-  readonly caCerts?: readonly string[];
+  readonly caCerts?: readonly string[] | undefined;
   /** The certificate that tells registries and their token servers who asks. */
-  readonly clientCertificate?: ClientCertificate;
+  readonly clientCertificate?: ClientCertificate | undefined;
   /**
    * Plain HTTP in place of https: for every registry, for none, or for those in a list, each
    * `HOST` or `HOST:PORT`.
    *
    * @default Only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they answer to it.
    */
-  readonly plainHttp?: boolean | readonly string[];
+  readonly plainHttp?: boolean | readonly string[] | undefined;
   /**
    * URLs of mirrors by the registry that they mirror, such as
    * `{ "docker.io": ["https://mirror.example"] }`. They are tried in order and before the
@@ -33,32 +33,32 @@ export interface RemoteClientOptions {
    *
    * @default {{}}
    */
-  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
    * The platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
    *
    * @default The host's: Linux on its CPU.
    */
-  readonly platform?: Platform | string;
+  readonly platform?: Platform | string | undefined;
   /**
    * How many failures in a row are tried again. A transfer that goes forward starts to count
    * anew.
    *
    * @default {8}
    */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /**
    * The longest pause that a registry may ask for (`Retry-After`), in milliseconds.
    *
    * @default {300_000}
    */
-  readonly maxWaitMs?: number;
+  readonly maxWaitMs?: number | undefined;
   /**
    * How long a server may send nothing, in milliseconds, before the connection counts as broken.
    *
    * @default {30_000}
    */
-  readonly stallTimeoutMs?: number;
+  readonly stallTimeoutMs?: number | undefined;
   /**
    * The pauses between attempts, in milliseconds: a random part of a time that is `firstMs` at
    * first, doubles, and ends at `maxMs`.
@@ -72,60 +72,60 @@ export interface RemoteClientOptions {
    *
    * @default {6}
    */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /**
    * The most bytes of a manifest or an index, 64 MiB at most.
    *
    * @default {4_194_304}
    */
-  readonly maxManifestBytes?: number;
+  readonly maxManifestBytes?: number | undefined;
   /**
    * The most bytes of an image's config, 64 MiB at most.
    *
    * @default {8_388_608}
    */
-  readonly maxConfigBytes?: number;
+  readonly maxConfigBytes?: number | undefined;
   /**
    * The most layers of an image.
    *
    * @default {256}
    */
-  readonly maxLayers?: number;
+  readonly maxLayers?: number | undefined;
   /**
    * Whether a public registry may name token servers, and redirect, at loopback, link-local and
    * private addresses. One at such an address may do so anyway.
    *
    * @default {false}
    */
-  readonly allowPrivateAddresses?: boolean;
+  readonly allowPrivateAddresses?: boolean | undefined;
   /**
    * What the client calls itself.
    *
    * @default {"oci/VERSION deno/VERSION"}
    */
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
   /** Is told, once each, what is odd but not fatal, unless a call has its own `onWarning`. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Is told of every request, without secrets. */
-  readonly onRequest?: (request: RequestLog) => void;
+  readonly onRequest?: ((request: RequestLog) => void) | undefined;
   /**
    * Time and chance, for tests that must not wait.
    *
    * @default The real ones.
    */
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /** Options of the methods of {@linkcode RemoteClient}. */
 export interface RemoteOptions {
   /** Credentials for the registry of this reference, before any that is found. */
-  readonly auth?: ImagePullAuth;
+  readonly auth?: ImagePullAuth | undefined;
   /** Certificates in PEM that are trusted beside the system's and the client's. */
-  readonly caCerts?: readonly string[];
+  readonly caCerts?: readonly string[] | undefined;
   /** Stops the work. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told, once each, what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A certificate that tells a server who asks. */

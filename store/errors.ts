@@ -117,7 +117,7 @@ export interface RuntimeErrorOptions extends ErrorOptions {
    *
    * @default {1}
    */
-  readonly exitCode?: number;
+  readonly exitCode?: number | undefined;
 }
 
 /** A runtime is not there, or could not start a container. */

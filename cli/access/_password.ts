@@ -36,7 +36,7 @@ export interface PromptOptions {
   /** Stops the asking. */
   readonly signal: AbortSignal;
   /** Where the password is typed. */
-  readonly source?: PasswordSource;
+  readonly source?: PasswordSource | undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { addRegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
 interface BundleOptions {
-  readonly arg?: readonly string[];
+  readonly arg?: readonly string[] | undefined;
 }
 
 /** Describes `oci bundle`. */

@@ -13,7 +13,7 @@ import { showProgress } from "../access/show_progress.ts";
 import { openStore } from "../access/store.ts";
 
 interface ExportOptions {
-  readonly output?: string;
+  readonly output?: string | undefined;
 }
 
 /** Describes `oci export`. */

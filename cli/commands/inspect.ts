@@ -12,8 +12,8 @@ import { readSource } from "../access/references.ts";
 import type { Session } from "../frame/session.ts";
 
 interface InspectOptions {
-  readonly raw?: true;
-  readonly config?: true;
+  readonly raw?: true | undefined;
+  readonly config?: true | undefined;
 }
 
 /** Describes `oci inspect`. */

@@ -9,7 +9,7 @@ import { escaped } from "../terminal/output.ts";
 import type { Session } from "../frame/session.ts";
 
 interface LsOptions {
-  readonly long?: true;
+  readonly long?: true | undefined;
 }
 
 /** Describes `oci ls`. */

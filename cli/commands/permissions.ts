@@ -67,13 +67,13 @@ export async function run(session: Session): Promise<void> {
 
 /** The options of other commands that say what those touch. */
 interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
-  readonly bundler?: ContainerOptions["bundler"];
-  readonly env?: ContainerOptions["env"];
-  readonly output?: string;
-  readonly runtime?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly unpack?: true;
+  readonly bundler?: ContainerOptions["bundler"] | undefined;
+  readonly env?: ContainerOptions["env"] | undefined;
+  readonly output?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly unpack?: true | undefined;
 }
 
 function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {

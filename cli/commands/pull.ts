@@ -38,8 +38,8 @@ Examples:
 }
 
 interface PullOptions extends RegistryOptions {
-  readonly allPlatforms?: true;
-  readonly unpack?: true;
+  readonly allPlatforms?: true | undefined;
+  readonly unpack?: true | undefined;
 }
 
 /** Runs `oci pull`. */

@@ -9,9 +9,9 @@ import { addRegistryOptions, parseSeconds } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
 interface RunOptions {
-  readonly runtime?: string;
-  readonly timeout?: number;
-  readonly tty?: true;
+  readonly runtime?: string | undefined;
+  readonly timeout?: number | undefined;
+  readonly tty?: true | undefined;
 }
 
 /** Describes `oci run`. */

@@ -22,8 +22,8 @@ import type { Session } from "../frame/session.ts";
 import { openStore } from "../access/store.ts";
 
 interface ServeOptions extends ServeAccess {
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
 }
 
 const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };

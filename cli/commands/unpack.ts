@@ -12,12 +12,12 @@ import { showProgress } from "../access/show_progress.ts";
 import { storePath } from "../access/store.ts";
 
 interface UnpackCommandOptions extends RegistryOptions {
-  readonly force?: true;
-  readonly path?: readonly string[];
-  readonly ownership?: "strict" | "squash" | "record";
-  readonly uidMap?: readonly IdRange[];
-  readonly gidMap?: readonly IdRange[];
-  readonly xattrs?: "on" | "off" | "strict";
+  readonly force?: true | undefined;
+  readonly path?: readonly string[] | undefined;
+  readonly ownership?: "strict" | "squash" | "record" | undefined;
+  readonly uidMap?: readonly IdRange[] | undefined;
+  readonly gidMap?: readonly IdRange[] | undefined;
+  readonly xattrs?: "on" | "off" | "strict" | undefined;
 }
 
 /** Describes `oci unpack`. */

@@ -16,18 +16,18 @@ import type { Session } from "../frame/session.ts";
 /** Options that say what a container is like, of `oci bundle` and `oci run`. */
 export interface ContainerOptions {
   readonly bundler: "auto" | "overlay" | "uncompressed";
-  readonly cpu?: string;
-  readonly memory?: string;
+  readonly cpu?: string | undefined;
+  readonly memory?: string | undefined;
   readonly network: "host" | "none";
-  readonly readOnly?: true;
-  readonly readWrite?: true;
-  readonly containerUser?: string;
+  readonly readOnly?: true | undefined;
+  readonly readWrite?: true | undefined;
+  readonly containerUser?: string | undefined;
   /** Variables; those without a value are passed on. */
-  readonly env?: readonly (readonly [name: string, value?: string])[];
-  readonly cwd?: string;
-  readonly rootless?: true;
-  readonly hostname?: string;
-  readonly mount?: readonly Mount[];
+  readonly env?: readonly (readonly [name: string, value?: string])[] | undefined;
+  readonly cwd?: string | undefined;
+  readonly rootless?: true | undefined;
+  readonly hostname?: string | undefined;
+  readonly mount?: readonly Mount[] | undefined;
 }
 
 /** Adds the options that say what a container is like. */

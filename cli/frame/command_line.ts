@@ -38,7 +38,7 @@ export interface ParseOptions {
    *
    * @default {false}
    */
-  readonly isPartial?: boolean;
+  readonly isPartial?: boolean | undefined;
 }
 
 /**

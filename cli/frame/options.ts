@@ -5,30 +5,30 @@ import { UsageError } from "./errors.ts";
 
 /** Options that every command takes. */
 export interface CommonOptions {
-  readonly store?: string;
-  readonly quiet?: true;
-  readonly verbose?: true;
-  readonly debug?: true;
-  readonly json?: true;
+  readonly store?: string | undefined;
+  readonly quiet?: true | undefined;
+  readonly verbose?: true | undefined;
+  readonly debug?: true | undefined;
+  readonly json?: true | undefined;
 }
 
 /** Options of the commands that reach a registry. */
 export interface RegistryOptions {
-  readonly platform?: string;
-  readonly policy?: ImagePullPolicy;
-  readonly user?: string;
-  readonly passwordStdin?: true;
-  readonly identityToken?: string;
-  readonly registryToken?: string;
-  readonly ca?: readonly string[];
-  readonly clientCert?: string;
-  readonly clientKey?: string;
-  readonly plainHttp?: true;
-  readonly mirror?: readonly (readonly [host: string, url: string])[];
-  readonly jobs?: number;
-  readonly retries?: number;
-  readonly progress?: "auto" | "plain" | "json" | "none";
-  readonly progressInterval?: number;
+  readonly platform?: string | undefined;
+  readonly policy?: ImagePullPolicy | undefined;
+  readonly user?: string | undefined;
+  readonly passwordStdin?: true | undefined;
+  readonly identityToken?: string | undefined;
+  readonly registryToken?: string | undefined;
+  readonly ca?: readonly string[] | undefined;
+  readonly clientCert?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly plainHttp?: true | undefined;
+  readonly mirror?: readonly (readonly [host: string, url: string])[] | undefined;
+  readonly jobs?: number | undefined;
+  readonly retries?: number | undefined;
+  readonly progress?: "auto" | "plain" | "json" | "none" | undefined;
+  readonly progressInterval?: number | undefined;
 }
 
 /** Adds the options that every command takes. */

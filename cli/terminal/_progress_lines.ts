@@ -12,13 +12,13 @@ const VERBS: Readonly<Record<ImageProgress["phase"], string>> = {
 
 /** A line for a blob that is complete: what came of it. */
 export function finishedLine(event: ImageProgress): string {
-  const { ref, digest = "", total, cached, resumed, retries } = event;
+  const { reference, digest = "", total, cached, resumed, retries } = event;
   const notes: string[] = [];
-  if (resumed > 0) notes.push(`${formatBytes(resumed)} of it by an earlier run`);
+  if (resumed > 0) notes.push(`${formatBytes(resumed)} resumed`);
   if (retries > 0) notes.push(retries === 1 ? "1 retry" : `${retries} retries`);
-  const how = cached ? "was there" : "fetched";
+  const how = cached ? "already in the store" : "fetched";
   const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
-  return printable(`${ref}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
+  return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
 }
 
 /** A line for everything: how far it is, how fast, and how long the rest takes. */
@@ -27,7 +27,7 @@ export function totalLine(totals: Totals): string {
   if (total === 0) return "resolving";
   const parts = [
     `${formatBytes(bytes)} of ${formatBytes(total)} (${percent(bytes, total)})`,
-    done === 1 ? "1 blob done" : `${done} blobs done`,
+    done === 1 ? "1 layer done" : `${done} layers done`,
   ];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);

@@ -39,15 +39,15 @@ export class ProgressTally {
 
   /** Takes the next event. Returns whether it completed a blob. */
   add(event: ImageProgress): boolean {
-    if (event.digest === undefined || event.phase === "resolve") {
-      this.#images.set(event.ref, event);
+    if (event.kind === "total") {
+      this.#images.set(event.reference, event);
       return false;
     }
-    const key = `${event.ref} ${event.digest}`;
+    const key = `${event.reference} ${event.digest}`;
     if (this.#blobs.get(key)?.done) return false;
     const done = event.phase === "done";
     this.#blobs.set(key, { last: event, done });
-    this.#sample(event.t);
+    this.#sample(event.time);
     return done;
   }
 

@@ -14,19 +14,19 @@ export interface DecompressOptions {
    *
    * @default {21_474_836_480}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * Most decompressed bytes for each compressed one, looked at once there are more than 64 MiB.
    *
    * @default {1000}
    */
-  readonly maxRatio?: number;
+  readonly maxRatio?: number | undefined;
   /**
    * Largest window of a zstd frame, in bytes: so much memory it takes. At most 2 GiB.
    *
    * @default {134_217_728}
    */
-  readonly maxWindow?: number;
+  readonly maxWindow?: number | undefined;
   /** Hears what is odd and does no harm, in one sentence. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -40,7 +40,7 @@ export interface DecompressorOptions extends DecompressOptions {
    *
    * @default One buffer of 128 KiB, used again and again.
    */
-  readonly memory?: () => Uint8Array<ArrayBuffer>;
+  readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }
 
 /** Takes decompressed bytes. They are valid during the call alone: the buffer is used again. */

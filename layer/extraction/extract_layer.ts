@@ -13,19 +13,19 @@ import type { TarLimits } from "../tar/tar_limits.ts";
 export interface ExtractLayerOptions
   extends LayerExtractorOptions, OpenFileTreeOptions, TarLimits, DecompressOptions {
   /** What the bytes of the stream must be, compressed as they are; not checked if absent. */
-  readonly descriptor?: Descriptor;
+  readonly descriptor?: Descriptor | undefined;
   /** What the decompressed bytes must be; not checked if absent. */
-  readonly diffId?: Digest;
+  readonly diffId?: Digest | undefined;
   /**
    * Names where the bytes come from, in errors: a URL, or a path in quotes.
    *
    * @default The layer's name.
    */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** Stops the extraction. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -26,34 +26,34 @@ export type ExtractHandler = (header: TarHeader) => TarHeader | undefined;
 /** Options for {@linkcode LayerExtractor}. */
 export interface LayerExtractorOptions {
   /** Names the layer in errors, most often its digest. */
-  readonly layer?: string;
+  readonly layer?: string | undefined;
   /**
    * What whiteouts become.
    *
    * @default {removingWhiteouts()}
    */
-  readonly whiteouts?: WhiteoutHandler;
+  readonly whiteouts?: WhiteoutHandler | undefined;
   /**
    * To whom files belong.
    *
    * @default `"strict"` for root, `"squash"` for everybody else.
    */
-  readonly ownership?: Ownership;
+  readonly ownership?: Ownership | undefined;
   /**
    * What is done with extended attributes: `"on"` reports those that cannot be set as skipped,
    * `"strict"` fails, `"off"` sets none. `security.selinux` is never set.
    *
    * @default {"on"}
    */
-  readonly xattrs?: XattrMode;
+  readonly xattrs?: XattrMode | undefined;
   /**
    * Whether a directory leaves a symbolic link in its place that leads to a directory.
    *
    * @default {false}
    */
-  readonly keepDirlinks?: boolean;
+  readonly keepDirlinks?: boolean | undefined;
   /** Sees each entry before it is extracted. */
-  readonly handler?: ExtractHandler;
+  readonly handler?: ExtractHandler | undefined;
 }
 
 /**

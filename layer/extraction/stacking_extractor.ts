@@ -23,7 +23,7 @@ export interface StackingExtractorOptions
    *
    * @default {21_474_836_480}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 const MAX_BYTES = 21_474_836_480;

@@ -69,14 +69,14 @@ export interface OverlayWhiteoutOptions {
    *
    * @default {"device"}
    */
-  readonly whiteout?: "device" | "xattr";
+  readonly whiteout?: "device" | "xattr" | undefined;
   /**
    * The namespace of the extended attributes: `user` for mounts with the option `userxattr`, which
    * need no privilege.
    *
    * @default {"trusted"}
    */
-  readonly namespace?: "trusted" | "user";
+  readonly namespace?: "trusted" | "user" | undefined;
 }
 
 /**

@@ -18,28 +18,28 @@ export interface OverlayMountOptions {
   /**
    * What can be written to; the overlay is read-only without it, and needs two lower directories.
    */
-  readonly writable?: OverlayUpper;
+  readonly writable?: OverlayUpper | undefined;
   /**
    * Whether the marks of whiteouts and opaque directories are attributes of the user rather than
    * `trusted` ones: all that there is in a user namespace.
    *
    * @default {false}
    */
-  readonly userXattr?: boolean;
+  readonly userXattr?: boolean | undefined;
   /**
    * Whether a directory of a lower layer can be renamed, which leaves a reference to its old name
    * in the upper directory.
    *
    * @default What the kernel is configured for.
    */
-  readonly redirectDirectories?: boolean;
+  readonly redirectDirectories?: boolean | undefined;
   /**
    * By which call: that of Linux 6.8, which takes any number of directories at any paths, or the
    * old one, whose options must fit into 4095 bytes.
    *
    * @default The new one, and the old one where the kernel does not have it.
    */
-  readonly call?: "fsconfig" | "mount";
+  readonly call?: "fsconfig" | "mount" | undefined;
 }
 
 /** What mount(2) takes: a page with the zero at its end. */

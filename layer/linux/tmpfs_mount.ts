@@ -7,7 +7,7 @@ export interface TmpfsMountOptions {
    *
    * @default Half of the machine's memory, as the kernel has it.
    */
-  readonly sizeBytes?: number;
+  readonly sizeBytes?: number | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { readMounts } from "./mount_table.ts";
 /** Options for {@linkcode unmountTree}. */
 export interface UnmountOptions {
   /** Is told of what was still in use and goes when its last user does. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { NativeLibc } from "../linux/native_libc.ts";
 /** Options for {@linkcode FileQueue}. */
 export interface FileQueueOptions {
   /** Is called once, when a thread that serves the queue would have had a lot to do. */
-  readonly onDemand?: () => void;
+  readonly onDemand?: (() => void) | undefined;
 }
 
 /** A thread that starts after so many files will be ready for some more of them. */

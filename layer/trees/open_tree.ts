@@ -11,11 +11,11 @@ export interface OpenFileTreeOptions {
    *
    * @default The native one where it can be had, on Linux with `--allow-ffi`; else the pure one.
    */
-  readonly backend?: TreeBackend;
+  readonly backend?: TreeBackend | undefined;
   /** Is told why the native backend cannot be had, if no backend was asked for. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** What other threads help to make files with; for the native backend alone. */
-  readonly files?: FileQueue;
+  readonly files?: FileQueue | undefined;
 }
 
 /**

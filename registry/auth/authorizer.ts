@@ -29,7 +29,7 @@ export interface AuthorizerOptions {
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
   /** Asks the registry for nothing, to learn how to log in. */
-  readonly ping?: (request: AuthorizedRequest) => Promise<Answer>;
+  readonly ping?: ((request: AuthorizedRequest) => Promise<Answer>) | undefined;
 }
 
 /** What is to be authorized. */

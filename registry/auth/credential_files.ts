@@ -15,13 +15,13 @@ export interface CredentialFilesOptions {
    *
    * @default Those of docker and podman, see {@linkcode CredentialFiles}.
    */
-  readonly paths?: readonly string[];
+  readonly paths?: readonly string[] | undefined;
   /**
    * How long a credential helper may take, in milliseconds.
    *
    * @default {10_000}
    */
-  readonly helperTimeoutMs?: number;
+  readonly helperTimeoutMs?: number | undefined;
   /**
    * Reads the environment variables that lead to the files.
    *

@@ -22,9 +22,9 @@ export interface RegistryRequest {
   readonly repository: string;
   /** The rest of the path, such as `tags/list`, with a query or not. */
   readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Statuses beside 200 that are answers rather than errors. */
-  readonly accept?: readonly number[];
+  readonly accept?: readonly number[] | undefined;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;

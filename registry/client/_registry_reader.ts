@@ -49,8 +49,9 @@ export class RegistryReader implements Disposable {
       },
     });
     onProgress?.({
-      t: this.#connections.clock.now(),
-      ref: formatReference(reference),
+      kind: "total",
+      time: this.#connections.clock.now(),
+      reference: formatReference(reference),
       digest: image.digest,
       phase: "resolve",
       bytes: 0,

@@ -13,7 +13,7 @@ export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signa
 /** Options of {@linkcode RemoteClient.referrers}. */
 export interface ReferrersOptions extends RemoteOptions {
   /** Only those of this kind. */
-  readonly artifactType?: string;
+  readonly artifactType?: string | undefined;
 }
 
 /**

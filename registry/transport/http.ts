@@ -18,8 +18,8 @@ export interface HttpOptions {
 export interface HttpRequest {
   readonly url: URL;
   readonly method: "GET" | "HEAD" | "POST";
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: URLSearchParams;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: URLSearchParams | undefined;
   readonly tls: Tls;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;

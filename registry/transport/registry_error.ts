@@ -27,7 +27,7 @@ export interface RegistryErrorContext {
   readonly registry: string;
   readonly attempt: number;
   /** What was tried to get in; absent if a token server answered, which was to let one in. */
-  readonly authentication?: string;
+  readonly authentication?: string | undefined;
   readonly now: number;
 }
 

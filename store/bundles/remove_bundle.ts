@@ -3,7 +3,7 @@ import { BundleDirectory } from "./_bundle_directory.ts";
 /** Options for {@linkcode removeBundle}. */
 export interface RemoveBundleOptions {
   /** Is told what is odd but not fatal, such as a mount that is still in use. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ export interface ReadBlobOptions {
    *
    * @default {8_388_608}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /** Options for {@linkcode ContentStore.openBlob}. */
@@ -15,20 +15,20 @@ export interface OpenBlobOptions {
    *
    * @default {0}
    */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /**
    * How many bytes.
    *
    * @default All that follow.
    */
-  readonly length?: number;
+  readonly length?: number | undefined;
   /**
    * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
    * chunk, or has transferred its buffer, before it reads on.
    *
    * @default {false}
    */
-  readonly reuseMemory?: boolean;
+  readonly reuseMemory?: boolean | undefined;
   /** Stops the reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -16,7 +16,7 @@ export interface BlobStreamOptions {
   /** Is shown each chunk before it is passed on, and the end before the last one is. */
   readonly verifier?: Verifier | undefined;
   /** Is told that the bytes are not those that the verifier expects. */
-  readonly onMismatch?: () => void;
+  readonly onMismatch?: (() => void) | undefined;
   /** Ends the reading with its reason. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -44,13 +44,13 @@ export interface BlobFollower {
 /** Options for {@linkcode ContentStore.ingest}. */
 export interface IngestOptions {
   /** Stops the download; what has come stays and is resumed by the next. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told how far the download is, whoever does it: this task, another, another process. */
-  readonly onProgress?: (progress: IngestProgress) => void;
+  readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   /** Where the bytes come from, for errors; without secrets. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** Takes the bytes as well, unless the blob is `"cached"`. */
-  readonly follower?: BlobFollower;
+  readonly follower?: BlobFollower | undefined;
 }
 
 /** How a blob got into the store. */

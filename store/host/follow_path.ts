@@ -14,9 +14,9 @@ export interface FollowedPath {
 /** Options for {@linkcode followPath}. */
 export interface FollowPathOptions {
   /** Whether a link at the end is followed. */
-  readonly followLast?: boolean;
+  readonly followLast?: boolean | undefined;
   /** Is given what is missing, and may make it: whether it is there then. */
-  readonly missing?: (path: string) => boolean;
+  readonly missing?: ((path: string) => boolean) | undefined;
 }
 
 /**

@@ -29,7 +29,7 @@ export interface DocumentContext {
   readonly name: string;
   readonly signal?: AbortSignal | undefined;
   /** Is told the digest of a document that is not there; may throw. */
-  readonly onAbsent?: (digest: Digest) => void;
+  readonly onAbsent?: ((digest: Digest) => void) | undefined;
 }
 
 interface Chain {

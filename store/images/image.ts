@@ -12,11 +12,11 @@ export interface UncompressedOptions extends Pick<DecompressOptions, "maxRatio" 
    *
    * @default {21_474_836_480}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Stops the reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told, once each, what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A layer in a store. */

@@ -15,13 +15,13 @@ import { type Layer, StoredLayer } from "./image.ts";
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions {
   /** Stops the work. What has been downloaded stays. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told how far the download of a layer is. */
-  readonly onProgress?: (layer: Descriptor, progress: IngestProgress) => void;
+  readonly onProgress?: ((layer: Descriptor, progress: IngestProgress) => void) | undefined;
   /** Is told that a layer is in the store, and how it got there. */
-  readonly onLayer?: (layer: Descriptor, ingestion: Ingestion) => void;
+  readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A file of an image. */

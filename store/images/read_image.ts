@@ -12,15 +12,15 @@ export interface ReadImageOptions {
    *
    * @default {256}
    */
-  readonly maxLayers?: number;
+  readonly maxLayers?: number | undefined;
   /**
    * What the image is called in errors.
    *
    * @default Its digest.
    */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Stops the reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

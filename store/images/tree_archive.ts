@@ -42,7 +42,7 @@ export interface TreeArchiveOptions extends UncompressedOptions {
    *
    * @default {false} Only if it is not as a tree begins with: no layer need say what it is like.
    */
-  readonly hasRoot?: boolean;
+  readonly hasRoot?: boolean | undefined;
 }
 
 /**

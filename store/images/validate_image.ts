@@ -11,11 +11,11 @@ export interface ValidateImageOptions {
    *
    * @default {256}
    */
-  readonly maxLayers?: number;
+  readonly maxLayers?: number | undefined;
   /** Stops the reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told of each layer that has been read whole and is right. */
-  readonly onLayer?: (digest: Digest) => void;
+  readonly onLayer?: ((digest: Digest) => void) | undefined;
 }
 
 /**

@@ -43,17 +43,17 @@ export interface LayerResolverOptions {
    *
    * @default As many as there are processors.
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /** Stops the work. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what of a layer could not be kept. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Extracts one layer.
    *
    * @default In this thread.
    */
-  readonly extract?: LayerExtraction;
+  readonly extract?: LayerExtraction | undefined;
 }
 
 /** The extractions of this process, by what is extracted where. */

@@ -10,7 +10,7 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
    *
    * @default {"auto"}
    */
-  readonly kind?: "auto" | "overlay" | "uncompressed";
+  readonly kind?: "auto" | "overlay" | "uncompressed" | undefined;
 }
 
 /**

@@ -33,29 +33,29 @@ export interface OverlayBundlerOptions {
    *
    * @default The kernel.
    */
-  readonly mounter?: OverlayMounter;
+  readonly mounter?: OverlayMounter | undefined;
   /**
    * Where what a container writes is kept.
    *
    * @default In memory if the kernel mounts, else on the disk.
    */
-  readonly upper?: OverlayUpperPlace;
+  readonly upper?: OverlayUpperPlace | undefined;
   /**
    * To whom files belong.
    *
    * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
    */
-  readonly ownership?: Ownership;
+  readonly ownership?: Ownership | undefined;
   /**
    * How many layers are extracted at once.
    *
    * @default As many as there are processors.
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /** Stops the extraction of layers. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

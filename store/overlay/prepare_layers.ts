@@ -22,29 +22,29 @@ export interface PrepareLayersOptions extends LayerListener {
    *
    * @default The kernel.
    */
-  readonly mounter?: OverlayMounter;
+  readonly mounter?: OverlayMounter | undefined;
   /**
    * To whom files belong; a bundler that is to use the layers must be told the same.
    *
    * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
    */
-  readonly ownership?: Ownership;
+  readonly ownership?: Ownership | undefined;
   /**
    * How many layers are brought and extracted at once.
    *
    * @default {6}
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /** Stops the work; layers that are complete stay. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what of a layer could not be kept. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Extracts one layer.
    *
    * @default In threads, for images that are large enough.
    */
-  readonly extract?: LayerExtraction;
+  readonly extract?: LayerExtraction | undefined;
 }
 
 /**

@@ -12,9 +12,9 @@ import { chainIdsOf } from "./_chain_id.ts";
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {
   /** Whether to say only what would be removed. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
   /** Stops between two removals. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What {@linkcode pruneLayers} has removed. */

@@ -12,15 +12,15 @@ export interface RunBundleOptions {
    *
    * @default The first of crun, runc and youki that is installed.
    */
-  readonly runtime?: string;
+  readonly runtime?: string | undefined;
   /**
    * Name of the container.
    *
    * @default One that no other has.
    */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** Milliseconds after which the container is killed. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Whether the signals that this process gets are the container's: SIGINT, SIGTERM, SIGHUP,
    * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third
@@ -28,13 +28,13 @@ export interface RunBundleOptions {
    *
    * @default {false}
    */
-  readonly forwardSignals?: boolean;
+  readonly forwardSignals?: boolean | undefined;
   /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is called when the container has been begun and gets the signals. */
-  readonly onStart?: () => void;
+  readonly onStart?: (() => void) | undefined;
   /** Is told when a runtime does not take this machine and the next one is tried. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** How a container ended. */

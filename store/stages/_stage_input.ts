@@ -25,7 +25,7 @@ export interface StageInputOptions<T> {
   /** Begins the extraction. */
   readonly extract: (input: LayerInput) => Promise<T>;
   /** Is told why it failed, unless it was ended. */
-  readonly onFailure?: (error: unknown) => void;
+  readonly onFailure?: ((error: unknown) => void) | undefined;
   /** If what is written has been decompressed, is given the chunks that are done with. */
   readonly release?: ReleaseChunk | undefined;
 }

@@ -13,11 +13,11 @@ export interface LayerExtractionOptions {
    * The namespace of the attributes that mark opaque directories, for a layer that is extracted
    * alone; absent where the directory shows its parents too.
    */
-  readonly namespace?: LayerKind["namespace"];
+  readonly namespace?: LayerKind["namespace"] | undefined;
   /** Stops the extraction. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

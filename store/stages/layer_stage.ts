@@ -19,14 +19,14 @@ import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts"
 
 /** How layers are extracted; plain data, which another thread can be given. */
 export interface StageOptions extends TarLimits {
-  readonly ownership?: Ownership;
-  readonly xattrs?: XattrMode;
-  readonly backend?: TreeBackend;
-  readonly maxBytes?: number;
-  readonly maxRatio?: number;
-  readonly maxWindow?: number;
+  readonly ownership?: Ownership | undefined;
+  readonly xattrs?: XattrMode | undefined;
+  readonly backend?: TreeBackend | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly maxRatio?: number | undefined;
+  readonly maxWindow?: number | undefined;
   /** What is extracted of the image; all of it if absent. */
-  readonly paths?: readonly string[];
+  readonly paths?: readonly string[] | undefined;
 }
 
 const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [

@@ -21,11 +21,11 @@ export interface UncompressedBundlerOptions {
    *
    * @default `"strict"` for root, `"squash"` for everybody else.
    */
-  readonly ownership?: Ownership;
+  readonly ownership?: Ownership | undefined;
   /** Stops the extraction of layers. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -25,60 +25,60 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    *
    * @default {false}
    */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /**
    * What to unpack of the image: these paths, and what is below them.
    *
    * @default All of it.
    */
-  readonly paths?: readonly string[];
+  readonly paths?: readonly string[] | undefined;
   /**
    * To whom files belong.
    *
    * @default `"strict"` for root, `"squash"` for everybody else, and for root of a user namespace
    * that lacks the ids of images.
    */
-  readonly ownership?: Ownership;
+  readonly ownership?: Ownership | undefined;
   /**
    * What is done with extended attributes.
    *
    * @default {"on"}
    */
-  readonly xattrs?: XattrMode;
+  readonly xattrs?: XattrMode | undefined;
   /**
    * How files are made.
    *
    * @default The native backend where it can be had.
    */
-  readonly backend?: TreeBackend;
+  readonly backend?: TreeBackend | undefined;
   /**
    * Most decompressed bytes of all layers together; 0 stands for no limit.
    *
    * @default {21_474_836_480}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * Most decompressed bytes of a layer for each compressed one, once there are more than 64 MiB.
    *
    * @default {1000}
    */
-  readonly maxRatio?: number;
+  readonly maxRatio?: number | undefined;
   /**
    * Largest window of a zstd frame, in bytes.
    *
    * @default {134_217_728}
    */
-  readonly maxWindow?: number;
+  readonly maxWindow?: number | undefined;
   /**
    * How many layers are downloaded and extracted at once.
    *
    * @default {6}
    */
-  readonly jobs?: number;
+  readonly jobs?: number | undefined;
   /** Stops the work. What has been downloaded stays to be resumed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told what is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 const MAX_SKIPPED = 10_000;

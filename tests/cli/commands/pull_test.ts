@@ -89,7 +89,7 @@ Deno.test("oci pull asks nobody for what the store has", async () => {
   assertEquals([again.code, again.stdout], [0, first.stdout]);
   assertEquals([never.code, never.stdout], [0, first.stdout]);
   assertEquals(requests, before);
-  assertMatch(again.stderr, /was there/);
+  assertMatch(again.stderr, /already in the store/);
 });
 
 Deno.test("oci pull --policy never fails where the image is absent, and says what to do", async () => {
@@ -158,10 +158,11 @@ Deno.test("oci pull --progress json writes an object a line on standard error", 
   );
 
   const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
-  const members = ["t", "ref", "digest", "phase", "bytes", "total", "resumed", "retries"];
-  for (const event of events) assertEquals(Object.keys(event), members);
-  assert(events.every((event) => event.ref === ref), "each names the reference");
-  const done = events.filter(({ phase, digest }) => phase === "done" && digest !== null);
+  const members = ["kind", "time", "reference", "digest", "phase", "bytes", "total", "resumed"];
+  members.push("retries", "cached");
+  for (const event of events) assertEquals(Object.keys(event).sort(), members.toSorted());
+  assert(events.every((event) => event.reference === ref), "each names the reference");
+  const done = events.filter(({ phase, kind }) => phase === "done" && kind === "layer");
   for (const { descriptor } of built.layers) {
     const event = done.find(({ digest }) => digest === descriptor.digest);
     assertEquals([event?.bytes, event?.total], [descriptor.size, descriptor.size]);

@@ -10,8 +10,9 @@ const OTHER = `sha256:${"f".repeat(64)}` as const;
 
 function event(changes: Partial<ImageProgress> = {}): ImageProgress {
   return {
-    t: 0,
-    ref: "localhost/a:1",
+    kind: "layer",
+    time: 0,
+    reference: "localhost/a:1",
     digest: DIGEST,
     phase: "fetch",
     bytes: 0,
@@ -60,14 +61,14 @@ Deno.test.each(
 /** An event about the image as a whole. */
 function sum(changes: Partial<ImageProgress> = {}): ImageProgress {
   const { digest: _, ...rest } = event(changes);
-  return rest;
+  return { ...rest, kind: "total" };
 }
 
-Deno.test("ProgressTally adds up images, and counts blobs once", () => {
+Deno.test("ProgressTally adds up images, and counts layers once", () => {
   const tally = new ProgressTally();
 
   tally.add(sum({ bytes: 500, total: 1300 }));
-  tally.add(sum({ ref: "localhost/b:1", phase: "done", bytes: 40, total: 40 }));
+  tally.add(sum({ reference: "localhost/b:1", phase: "done", bytes: 40, total: 40 }));
   tally.add(event({ bytes: 500 }));
   const first = tally.add(event({ digest: OTHER, phase: "done", bytes: 300, cached: true }));
   const again = tally.add(event({ digest: OTHER, phase: "done", bytes: 300 }));
@@ -87,10 +88,10 @@ Deno.test("ProgressTally adds up images, and counts blobs once", () => {
 Deno.test("ProgressTally knows rate and time left by what comes over the network", () => {
   const tally = new ProgressTally();
 
-  tally.add(event({ t: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
-  tally.add(event({ t: 1000, bytes: 400, resumed: 400, total: 2000 }));
-  tally.add(event({ t: 3000, bytes: 1400, resumed: 400, total: 2000 }));
-  tally.add(sum({ t: 3000, bytes: 1700, resumed: 400, total: 2300 }));
+  tally.add(event({ time: 0, digest: OTHER, phase: "done", bytes: 300, total: 300, cached: true }));
+  tally.add(event({ time: 1000, bytes: 400, resumed: 400, total: 2000 }));
+  tally.add(event({ time: 3000, bytes: 1400, resumed: 400, total: 2000 }));
+  tally.add(sum({ time: 3000, bytes: 1700, resumed: 400, total: 2300 }));
 
   const { rate, leftMs } = tally.totals();
   assertEquals(Math.round(rate), 333);
@@ -104,8 +105,8 @@ Deno.test("finishedLine() says what came of a blob", () => {
   assertEquals(
     [finishedLine(fetched), finishedLine(cached)],
     [
-      "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB (400 B of it by an earlier run, 2 retries)",
-      "localhost/a:1: sha256:0123456789ab was there, 1.0 kB",
+      "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB (400 B resumed, 2 retries)",
+      "localhost/a:1: sha256:0123456789ab already in the store, 1.0 kB",
     ],
   );
 });
@@ -120,7 +121,7 @@ Deno.test("totalLine() says how far, how fast and how long", () => {
     leftMs: 5500,
   });
 
-  assertEquals(line, "34 MB of 100 MB (34 %), 2 blobs done, 12 MB/s, 6 s left");
+  assertEquals(line, "34 MB of 100 MB (34 %), 2 layers done, 12 MB/s, 6 s left");
 });
 
 Deno.test("activeLine() fits terminals of every width", () => {
@@ -144,10 +145,17 @@ Deno.test("openProgress() writes an object a line as JSON, with every member", (
   progress.report(event({ bytes: 5 }));
   progress.report(sum({ phase: "resolve" }));
 
-  const base = { t: 0, ref: "localhost/a:1", total: 1000, resumed: 0, retries: 0 };
+  const base = {
+    time: 0,
+    reference: "localhost/a:1",
+    total: 1000,
+    resumed: 0,
+    retries: 0,
+    cached: false,
+  };
   assertEquals(sink.text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
-    { ...base, digest: DIGEST, phase: "fetch", bytes: 5 },
-    { ...base, digest: null, phase: "resolve", bytes: 0 },
+    { ...base, kind: "layer", digest: DIGEST, phase: "fetch", bytes: 5 },
+    { ...base, kind: "total", digest: null, phase: "resolve", bytes: 0 },
   ]);
 });
 
@@ -163,7 +171,7 @@ Deno.test("openProgress() writes a line per finished blob and the total where pl
 
   assertEquals(sink.text.trimEnd().split("\n"), [
     "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB",
-    "1.0 kB of 1.0 kB (100 %), 1 blob done",
+    "1.0 kB of 1.0 kB (100 %), 1 layer done",
   ]);
 });
 
@@ -185,7 +193,7 @@ Deno.test("openProgress() sums up from time to time where plain", async () => {
   progress.report(sum({ bytes: 500 }));
   await sink.next();
 
-  assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 blobs done\n/);
+  assertMatch(sink.text, /^500 B of 1\.0 kB \(50 %\), 0 layers done\n/);
 });
 
 Deno.test("openProgress() does not sum up before an interval longer than any timer", async () => {
