@@ -54,6 +54,7 @@ export type * from "./store/mod.ts";
 if (import.meta.main) {
   const { main } = await import("./cli/main.ts");
   Deno.exitCode = await main(Deno.args);
-  // To end by itself takes Deno 10 ms longer. What has failed may have things to put in order.
-  if (Deno.exitCode === 0) Deno.exit();
+  // To end by itself takes Deno 10 ms longer, and after an interruption (128 and more) something
+  // may wait that never comes, such as the reader of a pipe. Other failures let it end by itself.
+  if (Deno.exitCode === 0 || Deno.exitCode >= 128) Deno.exit();
 }

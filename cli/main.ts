@@ -6,6 +6,7 @@ import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
+import { printable } from "./terminal/format.ts";
 import { Output, OutputClosedError } from "./terminal/output.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./program.ts";
 import { Session } from "./frame/session.ts";
@@ -20,17 +21,40 @@ import { Session } from "./frame/session.ts";
 export async function main(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   using notices = new Notices();
-  const output = new Output();
   const { signal } = interruption;
-  // The cursor comes back at once, even if what was interrupted takes its time to stop.
-  signal.addEventListener("abort", () => notices[Symbol.dispose]());
+  const output = new Output({ signal });
   const run: Run = { args, output, notices, signal, doing: "read the command line" };
+  using _notice = noticeCleanup(run);
   try {
     const exitCode = await dispatch(run);
     return signal.reason instanceof InterruptedError ? signal.reason.exitCode : exitCode;
   } catch (error) {
     return await fail(run, error);
   }
+}
+
+/** How long an interrupted command may clean up before a line says so. */
+const CLEANUP_NOTICE_MS = 800;
+
+/** Says what an interrupted command still does, if that takes long. */
+function noticeCleanup(run: Run): Disposable {
+  const { signal, notices } = run;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const abort = () => {
+    // The cursor comes back at once, even if the command takes its time to stop.
+    notices[Symbol.dispose]();
+    timer = setTimeout(() => {
+      const state = "interrupted, and cleaning up; interrupt it again to end it at once";
+      notices.line(printable(`oci: ${run.session?.doing ?? run.doing}: ${state}`));
+    }, CLEANUP_NOTICE_MS);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  return {
+    [Symbol.dispose]: () => {
+      signal.removeEventListener("abort", abort);
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** What {@linkcode main} knows while a command runs. */
@@ -80,7 +104,7 @@ async function withoutCommand(
 
 /** Says what went wrong, and returns the exit code for it. */
 async function fail(run: Run, error: unknown): Promise<number> {
-  const { args, output, notices, signal, session } = run;
+  const { args, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
   // Whatever failed after the user interrupted, failed because of that.
@@ -91,9 +115,16 @@ async function fail(run: Run, error: unknown): Promise<number> {
     for (const line of causeLines(thrown)) notices.line(line);
   }
   // Where nothing can be written, the line has said all that there is to say.
-  if (json) await output.json(errorDocument(thrown)).catch(() => {});
+  if (json) await outputOfError(run).json(errorDocument(thrown)).catch(() => {});
   if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
+}
+
+/** How long the document of an error may wait for its reader, once the user has interrupted. */
+const LAST_WRITE_MS = 200;
+
+function outputOfError({ output, signal }: Run): Output {
+  return signal.aborted ? new Output({ signal: AbortSignal.timeout(LAST_WRITE_MS) }) : output;
 }
 
 /** What can be told of a command line that is wrong. */

@@ -1,5 +1,6 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
+import { abortable } from "../frame/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
@@ -9,8 +10,15 @@ import type { Session } from "../frame/session.ts";
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
   const { plainHttp, retries, jobs, platform, debug, verbose } = options;
-  const clientCertificate = await readClientCertificate(options);
-  const caCerts = (await Promise.all((options.ca ?? []).map(readAuthority))).flat();
+  // A file may be a named pipe that nobody writes to.
+  const [clientCertificate, authorities] = await abortable(
+    Promise.all([
+      readClientCertificate(options),
+      Promise.all((options.ca ?? []).map(readAuthority)),
+    ]),
+    session.signal,
+  );
+  const caCerts = authorities.flat();
   return new RemoteClient({
     caCerts,
     mirrors: mirrorsOf(options),

@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<void> {
     return await writeArchive(session, source, session.output);
   }
   // What cannot be written is said before anything is pulled.
-  await using file = await openOutputFile(output);
+  await using file = await openOutputFile(output, session.signal);
   await writeArchive(session, source, file.output);
   await file.finish();
 }

@@ -16,6 +16,7 @@ import {
   servesReadOnly,
 } from "../access/address.ts";
 import type { Command } from "../frame/command.ts";
+import { abortable } from "../frame/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { printable } from "../terminal/format.ts";
 import type { Session } from "../frame/session.ts";
@@ -61,8 +62,9 @@ export async function run(session: Session): Promise<void> {
   const store = await openStore(session);
   const readOnly = servesReadOnly({ listen, ...options });
   await using server = await listenAt(listen, new StoreRegistryContent(store), {
-    ...await readTls(options),
-    ...await readPasswords(options),
+    // A file may be a named pipe that nobody writes to.
+    ...await abortable(readTls(options), session.signal),
+    ...await abortable(readPasswords(options), session.signal),
     readOnly,
     signal: session.signal,
     onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),

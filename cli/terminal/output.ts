@@ -1,4 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
+import { abortable } from "../frame/abortable.ts";
 
 /**
  * Thrown when the reader of what is written has gone, as `head` does: nobody is left to tell,
@@ -18,23 +19,47 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
+/** Options of {@linkcode Output}. */
+export interface OutputOptions {
+  /**
+   * Where to write.
+   *
+   * @default `Deno.stdout`
+   */
+  readonly sink?: Sink | undefined;
+  /**
+   * What errors call the sink.
+   *
+   * @default {"standard output"}
+   */
+  readonly name?: string | undefined;
+  /** Ends writes that wait, as for a pipe whose reader does not read. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Where the results of a command go. */
 export class Output {
   readonly #sink: Sink;
   readonly #name: string;
+  readonly #signal: AbortSignal | undefined;
 
-  /** Writes to a sink; `name` is what errors call it. */
-  constructor(sink: Sink = Deno.stdout, name = "standard output") {
+  /** Writes to stdout, unless the options name another sink. */
+  constructor(options: OutputOptions = {}) {
+    const { sink = Deno.stdout, name = "standard output", signal } = options;
     this.#sink = sink;
     this.#name = name;
+    this.#signal = signal;
   }
 
   /** Writes bytes as they are. */
   async bytes(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
     try {
-      while (rest.length > 0) rest = rest.subarray(await this.#sink.write(rest));
+      while (rest.length > 0) {
+        rest = rest.subarray(await abortable(this.#sink.write(rest), this.#signal));
+      }
     } catch (error) {
+      this.#signal?.throwIfAborted();
       if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
       const why = error instanceof Error ? error.message : String(error);
       throw new OciError(`Cannot write to ${this.#name}: ${why}; send it elsewhere`, {

@@ -2,6 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
 import { OciError } from "../../spec/errors.ts";
+import { abortable } from "../frame/abortable.ts";
 import { Output } from "./output.ts";
 
 /** Where `--output` writes to. */
@@ -17,17 +18,19 @@ export interface OutputFile extends AsyncDisposable {
  * mode of what is there when it is complete: nobody ever finds half of one. Everything else, such
  * as a pipe, is written as it is.
  *
+ * @param signal Ends waits, such as for the reader of a named pipe.
  * @throws {OciError} If it cannot be opened.
  */
-export async function openOutputFile(path: string): Promise<OutputFile> {
+export async function openOutputFile(path: string, signal?: AbortSignal): Promise<OutputFile> {
   try {
     const target = await followLinks(path);
     const found = await statOf(target);
     if (found?.isDirectory) throw new Deno.errors.IsADirectory("Is a directory");
     return found?.isFile === false || isOpenAlready(path)
-      ? await openAsIs(path)
-      : await openBeside(path, target, found);
+      ? await openAsIs(path, signal)
+      : await openBeside(path, { target, found, signal });
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
     // Deno adds what it called, with a path that nobody gave.
     const why = error.message.replace(/ \(os error.*/s, "");
@@ -47,25 +50,38 @@ function isOpenAlready(path: string): boolean {
   return /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
 }
 
-async function openAsIs(path: string): Promise<OutputFile> {
-  const file = await Deno.open(path, { write: true });
+async function openAsIs(path: string, signal: AbortSignal | undefined): Promise<OutputFile> {
+  // A named pipe opens when somebody reads it.
+  const opening = Deno.open(path, { write: true });
+  let file: Deno.FsFile;
+  try {
+    file = await abortable(opening, signal);
+  } catch (error) {
+    opening.then((late) => late.close()).catch(() => {});
+    throw error;
+  }
   return {
-    output: new Output(file, `"${path}"`),
+    output: new Output({ sink: file, name: `"${path}"`, signal }),
     finish: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(file.close()),
   };
 }
 
+interface TargetFile {
+  readonly target: string;
+  readonly found: Deno.FileInfo | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function openBeside(
   path: string,
-  target: string,
-  found: Deno.FileInfo | undefined,
+  { target, found, signal }: TargetFile,
 ): Promise<OutputFile> {
   const temporary = join(dirname(target), `.oci-export-${crypto.randomUUID()}`);
   const file = await Deno.open(temporary, { write: true, createNew: true });
   let isFinished = false;
   return {
-    output: new Output(file, `"${path}"`),
+    output: new Output({ sink: file, name: `"${path}"`, signal }),
     finish: async () => {
       const mode = found?.mode ?? undefined;
       if (mode !== undefined) await Deno.chmod(temporary, mode & 0o777);

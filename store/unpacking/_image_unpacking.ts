@@ -57,6 +57,8 @@ export class ImageUnpacking {
     openStage: OpenStage,
   ): Promise<readonly StageResult[]> {
     await using stages = new Stages();
+    // A stage that reads a stored blob hears of no signal until the end of its layer.
+    using _stop = onAbort(this.#signal, () => stages.stop());
     const listener = {
       warn: (message: string) => this.#options.onWarning?.(message),
       fail: (error: unknown) => this.#failure.abort(error),
@@ -155,6 +157,12 @@ export class ImageUnpacking {
   }
 }
 
+/** Calls `stop` when the signal is aborted, until it is disposed of. */
+function onAbort(signal: AbortSignal, stop: () => void): Disposable {
+  signal.addEventListener("abort", stop, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", stop) };
+}
+
 /** The stages of all layers of an image. */
 class Stages implements AsyncDisposable {
   readonly #stages = new Map<number, LayerStage>();
@@ -184,6 +192,11 @@ class Stages implements AsyncDisposable {
     this.#ended += stage.position;
     this.#stages.delete(index);
     await stage[Symbol.asyncDispose]();
+  }
+
+  /** Stops the extraction of every layer; what waits for it fails. */
+  stop(): void {
+    this[Symbol.asyncDispose]().catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -42,6 +42,19 @@ posixTest("openOutputFile() writes every byte to a pipe", async () => {
   assertEquals(stdoutBytes, bytes);
 });
 
+posixTest("openOutputFile() stops waiting for the reader of a pipe", async () => {
+  await using temp = await makeTempDir();
+  const pipe = temp.join("pipe");
+  await run("mkfifo", [pipe]);
+  const reason = new Error("interrupted");
+
+  const opened = assertRejects(() => openOutputFile(pipe, AbortSignal.abort(reason)));
+
+  assertEquals(await opened, reason);
+  // The system still waits: a reader lets it go.
+  using _reader = await Deno.open(pipe, { read: true });
+});
+
 posixTest("openOutputFile() follows links, to what is not there yet, too", async () => {
   await using temp = await makeTempDir();
   await Deno.mkdir(temp.join("d"));

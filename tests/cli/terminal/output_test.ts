@@ -19,7 +19,7 @@ Deno.test("Output.json() writes a document that cannot steer a terminal", async 
   const value = { name: "\x1b[31m\x7f\x9b2J\u202e\u2028\u{e0041} ä 你" };
   const sink = collector();
 
-  await new Output(sink).json(value);
+  await new Output({ sink }).json(value);
 
   // deno-lint-ignore no-control-regex
   assertEquals(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\u{e0041}]/u.test(sink.text()), false);
@@ -27,8 +27,24 @@ Deno.test("Output.json() writes a document that cannot steer a terminal", async 
   assertEquals(JSON.parse(sink.text()), value);
 });
 
+Deno.test("Output ends a write that waits when its signal is aborted", async () => {
+  const controller = new AbortController();
+  const reason = new Error("interrupted");
+  const output = new Output({
+    sink: {
+      write: () => {
+        controller.abort(reason);
+        return Promise.withResolvers<number>().promise;
+      },
+    },
+    signal: controller.signal,
+  });
+
+  assertEquals(await assertRejects(() => output.text("x")), reason);
+});
+
 Deno.test("Output tells a reader that has gone from a disk that is full", async () => {
-  const failing = (error: Error) => new Output({ write: () => Promise.reject(error) });
+  const failing = (error: Error) => new Output({ sink: { write: () => Promise.reject(error) } });
 
   await assertRejects(() => failing(new Deno.errors.BrokenPipe()).text("x"), OutputClosedError);
   await assertRejects(
@@ -43,7 +59,7 @@ Deno.test("Output.json() says that a document is nested too deeply", async () =>
   const value = JSON.parse("[".repeat(depth) + "]".repeat(depth));
 
   await assertRejects(
-    () => new Output(collector()).json(value),
+    () => new Output({ sink: collector() }).json(value),
     OciError,
     "nested so deeply; see the documents as served with --raw and --config",
   );

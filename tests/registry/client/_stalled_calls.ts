@@ -88,4 +88,5 @@ const hex = given.blob.digest.slice("sha256:".length);
 const ingest = `${given.store}/ingest`;
 await Deno.mkdir(ingest, { recursive: true });
 using part = await tryLockFile(`${ingest}/sha256-${hex}.part`);
-console.log(JSON.stringify({ ended, isPartFree: part !== undefined }));
+const report = JSON.stringify({ ended, isPartFree: part !== undefined });
+Deno.stdout.writeSync(new TextEncoder().encode(report));

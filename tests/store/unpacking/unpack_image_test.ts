@@ -10,6 +10,7 @@ import {
 } from "../../../spec/mod.ts";
 import { UnpackError, unpackImage, type UnpackImageOptions } from "../../../store/mod.ts";
 import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
+import type { LayerStage } from "../../../store/stages/layer_stage.ts";
 import { StageWorkers } from "../../../store/stages/stage_workers.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { rotBlob } from "../../_support/rot.ts";
@@ -84,6 +85,36 @@ rootTest(
     assertEquals(tree, await stacked(layers));
   },
 );
+
+Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([tar(file("f", "f"))]);
+  const controller = new AbortController();
+  const reason = new Error("interrupted");
+  const unpacking = new ImageUnpacking(box.store, { layers }, { signal: controller.signal });
+  const stopped = Promise.withResolvers<never>();
+  // As a stage in a thread, which hears of nothing but being disposed of.
+  const extract = () => {
+    queueMicrotask(() => controller.abort(reason));
+    return stopped.promise;
+  };
+  const stage: LayerStage = {
+    position: 0,
+    write() {},
+    close: extract,
+    restart: () => Promise.resolve(),
+    read: extract,
+    merge: extract,
+    [Symbol.asyncDispose]: () => {
+      stopped.reject(new Error("Cannot go on: the extraction was stopped"));
+      return Promise.resolve();
+    },
+  };
+
+  const unpacked = assertRejects(() => unpacking.stage(box.root, {}, () => stage));
+
+  assertEquals(await unpacked, reason);
+});
 
 rootTest(
   "a thread is started for small files if there are many",

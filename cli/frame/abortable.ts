@@ -1,0 +1,21 @@
+/**
+ * Waits for `pending`, or rejects with the signal's reason.
+ *
+ * For operations that take no signal, such as a write to a pipe that nobody reads: they go on, and
+ * end with the process.
+ */
+export async function abortable<T>(
+  pending: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await pending;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([pending, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

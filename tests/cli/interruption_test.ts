@@ -1,0 +1,128 @@
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import {
+  type Fault,
+  type FaultRule,
+  faultyRegistry,
+  on,
+  tokenAuth,
+} from "../_support/faulty_registry.ts";
+import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
+import { denoEnvironment, ROOT, run } from "../_support/process.ts";
+import { posixTest } from "../_support/skip.ts";
+import { file, noise, tar } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
+
+/** A second is promised on a machine with nothing else to do; this one may be busy. */
+const PATIENCE_MS = 10_000;
+
+const image = buildImage({
+  layers: [{ tar: tar(file("noise", noise(3_000_000))), compression: "none" }],
+  platform: "linux/amd64",
+});
+const content = new MemoryContent().add("app", "1", buildIndex([image]));
+
+/** A running command line, whose stdout is not read. */
+interface Running {
+  readonly child: Deno.ChildProcess;
+  readonly stderr: Promise<string>;
+}
+
+async function start(args: readonly string[], home: string): Promise<Running> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")]
+      .concat(args),
+    clearEnv: true,
+    env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...await denoEnvironment() },
+    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  return { child, stderr: new Response(child.stderr).text() };
+}
+
+/** Sends a signal, and checks that it ends the command. */
+async function assertInterrupted({ child, stderr }: Running): Promise<void> {
+  const started = performance.now();
+  const killing = setTimeout(() => child.kill("SIGKILL"), 2 * PATIENCE_MS);
+  child.kill("SIGTERM");
+  const { code } = await child.status;
+  clearTimeout(killing);
+  await child.stdout.cancel();
+  const said = await stderr;
+  assertEquals(code, 143, said);
+  assertLess(performance.now() - started, PATIENCE_MS);
+  assertMatch(said, /^oci: .*: interrupted by SIGTERM; /m);
+}
+
+/** Half of an answer, and a promise for when that is sent. */
+function stallOnce(): { readonly reached: Promise<void>; readonly fault: Fault } {
+  const { promise: reached, resolve } = Promise.withResolvers<void>();
+  const fault: Fault = async (_, next) => {
+    const response = await next();
+    resolve();
+    return { ...response, wire: { stallAfter: 5 } };
+  };
+  return { reached, fault };
+}
+
+posixTest.each<{ what: string; command: string; rules: (fault: Fault) => readonly FaultRule[] }>([
+  {
+    what: "a token",
+    command: "pull",
+    rules: (fault) => [on("token", fault), on({}, tokenAuth().fault)],
+  },
+  {
+    what: "an index",
+    command: "pull",
+    rules: (fault) => [on({ method: "GET", path: /manifests\/1$/ }, fault)],
+  },
+  {
+    what: "a manifest",
+    command: "pull",
+    rules: (fault) => [on({ method: "GET", path: /manifests\/sha256/ }, fault)],
+  },
+  { what: "a config or a layer", command: "pull", rules: (fault) => [on("blob", fault)] },
+  { what: "a page of tags", command: "tags", rules: (fault) => [on("tags", fault)] },
+])("oci $command ends on SIGTERM while $what stalls", async (row) => {
+  await using home = await makeTempDir();
+  const { reached, fault } = stallOnce();
+  await using registry = faultyRegistry(content, row.rules(fault));
+  const operand = row.command === "tags" ? `${registry.host}/app` : `${registry.host}/app:1`;
+  const options = row.command === "tags" ? [] : ["--platform", "linux/amd64"];
+
+  const running = await start([row.command, operand, ...options], home.path);
+  await reached;
+
+  await assertInterrupted(running);
+});
+
+posixTest.each([
+  { command: "export", operands: [] },
+  { command: "cat", operands: ["noise"] },
+])(
+  "oci $command ends on SIGTERM while nobody reads its output",
+  async ({ command, operands }) => {
+    await using home = await makeTempDir();
+    await using registry = faultyRegistry(content);
+    const args = [command, `${registry.host}/app:1`, ...operands, "--platform", "linux/amd64"];
+
+    const running = await start(args, home.path);
+    // The rest, 3 MB, is more than any pipe holds.
+    const reader = running.child.stdout.getReader();
+    await reader.read();
+    reader.releaseLock();
+
+    await assertInterrupted(running);
+  },
+);
+
+posixTest("oci pull ends on SIGTERM while nobody writes to a named pipe", async () => {
+  await using home = await makeTempDir();
+  const pipe = home.join("pipe");
+  await run("mkfifo", [pipe]);
+
+  const running = await start(["pull", "127.0.0.1:1/app:1", "--ca", pipe], home.path);
+  // To open it for writing waits for the reader.
+  using _writer = await Deno.open(pipe, { write: true });
+
+  await assertInterrupted(running);
+});
