@@ -7,7 +7,7 @@ import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "./directory.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
 import { LayoutImageCache } from "./layout_image_cache.ts";
-import type { PullOptions } from "./pull.ts";
+import type { PullOptions } from "./pull_options.ts";
 
 /** Where an image comes from and where it goes. */
 export interface ImageSource extends Disposable {
@@ -32,7 +32,7 @@ export async function openImageSource(
     : { transport: "docker", reference };
   const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
   const hashes = new LayoutHashCache(store);
-  const images = new LayoutImageCache(store, jobs === undefined ? {} : { jobs });
+  const images = new LayoutImageCache(store, { jobs });
   switch (location.transport) {
     case "docker": {
       const own = client === undefined ? new RemoteClient() : undefined;

@@ -2,7 +2,7 @@ import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/images/image.ts";
 import type { PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
 import { openImageSource } from "./_image_source.ts";
-import type { PullOptions } from "./pull.ts";
+import type { PullOptions } from "./pull_options.ts";
 
 /** Options for {@linkcode prepare}. */
 export interface PrepareOptions

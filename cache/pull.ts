@@ -1,61 +1,76 @@
-import type { ImageClient, ImageClientOptions } from "../registry/image_client.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
+import type { ImageClientOptions } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
+import { parsePlatform, type Platform } from "../spec/platform.ts";
+import { platformFit } from "../spec/platform_choice.ts";
 import type { Image } from "../store/images/image.ts";
+import type { ImageFiles, ImageFilesOptions } from "../store/images/image_files.ts";
 import { openImageSource } from "./_image_source.ts";
+import type { PullOptions } from "./pull_options.ts";
 
-/** Options for {@linkcode pull}. */
-export interface PullOptions extends ImageClientOptions {
+export type { PullOptions };
+
+/** An image that {@linkcode pull} brought into the store, or found there. */
+export interface PulledImage extends Image {
+  /** Reference of the image, with registry and tag or digest. */
+  readonly reference: Reference;
   /**
-   * The directory of the store.
-   *
-   * @default What {@linkcode storeDirectory} says.
+   * Whether the image is for the platform that was asked for. An image without an index is taken
+   * as it is, whatever its platform.
    */
-  readonly store?: string | undefined;
+  readonly platformMatches: boolean;
   /**
-   * How many blobs are downloaded at the same time.
+   * Opens the files of the image, which are read from the store without unpacking them.
    *
-   * @default {6}
+   * @param options Callbacks and an abort signal.
    */
-  readonly jobs?: number | undefined;
-  /**
-   * Where images come from. The caller disposes of it.
-   *
-   * @default A {@linkcode RemoteClient} for this call.
-   */
-  readonly client?: ImageClient | undefined;
-  /** Is told of another process, if it is waited for longer than a person would expect. */
-  readonly onWait?: ((message: string) => void) | undefined;
+  files(options?: ImageFilesOptions): Promise<ImageFiles>;
 }
 
 /**
- * Pulls an image into the store, if it is not there, and returns it: the short way to do what
- * {@linkcode CachingPuller} does with parts of one's own.
+ * Pulls an image into the store unless it is there already, and returns it.
  *
- * An image in another OCI image layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, is copied from
- * there. As no request is saved by not looking, the policy is then `Always` by default.
+ * {@linkcode CachingPuller} does the same with custom caches and clients. An image in another OCI
+ * image layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, is copied from there; the default policy is
+ * then `Always`.
  *
- * @param reference Such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or `oci:./layout:v1`.
- * @param options Store, platform, credentials and the like.
- * @returns The image, complete, in the store.
- * @throws {SyntaxError} If `reference` is not one.
- * @throws {DigestMismatchError} If what comes is not what was promised.
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param options Store, platform, credentials and callbacks.
+ * @returns The complete image.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {RegistryError} If the registry refuses the request.
  *
- * @example Copy an image from a layout
- * ```ts
+ * @example Read a file of an image
+ * ```ts no-assert
  * import { pull } from "@x/oci";
- * import { assertRejects } from "@std/assert";
  *
- * const directory = await Deno.makeTempDir();
- *
- * // There is no layout, so there is nothing to pull.
- * await assertRejects(() => pull("oci:./no-layout", { store: directory }));
- * await Deno.remove(directory, { recursive: true });
+ * async function release(reference: string): Promise<string | undefined> {
+ *   const image = await pull(reference, { platform: "linux/amd64" });
+ *   const files = await image.files();
+ *   return await files.readText("etc/os-release");
+ * }
  * ```
  */
 export async function pull(
   reference: Reference | string,
   options: PullOptions = {},
-): Promise<Image> {
+): Promise<PulledImage> {
   using source = await openImageSource(reference, options);
-  return await source.puller.image(source.reference, source.options);
+  const { store } = source;
+  const image = await source.puller.image(source.reference, source.options);
+  return {
+    ...image,
+    reference: source.reference,
+    platformMatches: platformFit(image.platform, wantedPlatform(options)) >= 0,
+    files: async (filesOptions) => {
+      const { ImageFiles } = await import("../store/images/image_files.ts");
+      return new ImageFiles(store, image, filesOptions);
+    },
+  };
+}
+
+function wantedPlatform({ platform = hostPlatform() }: PullOptions): Platform {
+  return typeof platform === "string" ? parsePlatform(platform) : platform;
 }

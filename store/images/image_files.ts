@@ -108,6 +108,19 @@ export class ImageFiles {
   }
 
   /**
+   * Reads a file as UTF-8 text. Follows links in the path within the image.
+   *
+   * @param path Path of the file.
+   * @returns The text, or `undefined` if the image has nothing at the path.
+   * @throws {Deno.errors.IsADirectory} If the path is a directory.
+   * @throws {Deno.errors.NotSupported} If the path is another entry without content.
+   */
+  async readText(path: string): Promise<string | undefined> {
+    const content = await this.read(path);
+    return content && await new Response(content).text();
+  }
+
+  /**
    * Lists a directory and all that is below it, each directory before what is in it, names in the
    * order of their code units. This reads all layers.
    *

@@ -6,7 +6,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { NotCachedError, pull } from "../../cache/mod.ts";
-import { RemoteClient } from "../../registry/mod.ts";
+import { formatReference, RemoteClient } from "../../registry/mod.ts";
 import { DigestMismatchError, digestOf, LimitError, PlatformError } from "../../spec/mod.ts";
 import { ContentStore } from "../../store/mod.ts";
 import { noise } from "../_support/bytes.ts";
@@ -25,6 +25,7 @@ import {
   wrongRange,
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../_support/image.ts";
+import { dir, file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
 const MIB = 1024 * 1024;
@@ -48,6 +49,26 @@ Deno.test("pull() stores the bytes as served, and makes no second request", asyn
   assertEquals(registry.requests.length, requests);
   assertEquals(second.indexes[0]?.bytes, INDEX.bytes);
   assertEquals(second.manifest.bytes, AMD64.bytes);
+});
+
+Deno.test("pull() returns an image that reads its own files and knows its reference", async () => {
+  await using directory = await makeTempDir();
+  const built = buildImage({
+    layers: [tar(dir("etc"), file("etc/os-release", "old")), tar(file("etc/os-release", "new"))],
+  });
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", built));
+  using client = quickClient();
+  const options = { store: directory.path, client };
+  const name = `${registry.host}/a/b:1`;
+
+  const image = await pull(name, { ...options, platform: "linux/amd64" });
+  const other = await pull(name, { ...options, platform: "linux/arm64" });
+
+  const files = await image.files();
+  assertEquals(formatReference(image.reference), name);
+  assertEquals([image.platformMatches, other.platformMatches], [true, false]);
+  assertEquals(await files.readText("/etc/os-release"), "new");
+  assertEquals(await files.readText("etc/none"), undefined);
 });
 
 Deno.test("pull() with Always asks with one HEAD", async () => {
