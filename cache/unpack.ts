@@ -1,6 +1,6 @@
 import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/images/image.ts";
-import type { UnpackImageOptions, UnpackReport } from "../store/unpacking/unpack_image.ts";
+import type { UnpackImageOptions, UnpackReport } from "../store/unpacking/unpack_image_options.ts";
 import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "./pull_options.ts";
 

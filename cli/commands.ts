@@ -1,24 +1,7 @@
-import type { Command } from "./frame/command.ts";
-import type { Session } from "./frame/session.ts";
-
-/** What the module of a command exports. */
-export interface CommandModule {
-  /** Adds the command's arguments, options, description and examples. */
-  define(command: Command): Command;
-  /** Runs the command. A returned number is the exit code; 0 otherwise. */
-  run(session: Session): Promise<number | void>;
-}
-
-/** A command, before its module is loaded. */
-export interface CommandEntry {
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** Loads the command's module, and no other's. */
-  readonly load: () => Promise<CommandModule>;
-}
+import type { CommandTable } from "./frame/program.ts";
 
 /** Every command, in the order in which help lists them. */
-export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
+export const COMMANDS: CommandTable = new Map([
   ["pull", {
     summary: "pull images into the store, verified",
     load: () => import("./commands/pull.ts"),

@@ -8,7 +8,7 @@ import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
 import { printable } from "./terminal/format.ts";
 import { Output, OutputClosedError } from "./terminal/output.ts";
-import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./program.ts";
+import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
 
 /**
@@ -69,19 +69,19 @@ interface Run {
 
 async function dispatch(run: Run): Promise<number> {
   const { output, notices, signal } = run;
-  const { name, rest } = await splitArguments(await inFull(run.args));
+  const { name, rest } = await splitArguments(await inFull(run.args), COMMANDS);
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
   run.doing = name;
   const module = await entry.load();
-  const commandLine = parseCommandLine(declareCommand(name, module), rest);
+  const commandLine = parseCommandLine(declareCommand(name, module, COMMANDS), rest);
   run.session = new Session({ name, commandLine, output, notices, signal });
-  return await module.run(run.session) ?? 0;
+  return await module.run(run.session, COMMANDS) ?? 0;
 }
 
 /** `help pull` is `pull --help`, and `--version` without a command is `version`. */
 async function inFull(args: readonly string[]): Promise<readonly string[]> {
-  const { name, rest } = await splitArguments(args);
+  const { name, rest } = await splitArguments(args, COMMANDS);
   if (name === "help") return [...rest, "--help"];
   const version = rest.indexOf("--version");
   return name === undefined && version >= 0 ? ["version", ...rest.toSpliced(version, 1)] : args;
@@ -93,8 +93,8 @@ async function withoutCommand(
   rest: readonly string[],
 ): Promise<number> {
   // "help help" is "help --help" by now, and that is the help of the program.
-  if (name !== undefined && name !== "help") refuseCommand(name);
-  const program = declareProgram();
+  if (name !== undefined && name !== "help") refuseCommand(name, COMMANDS);
+  const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError('the command is missing; see "oci --help"');
   // Not what was asked for, so not a result: help goes where errors go.

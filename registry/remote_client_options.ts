@@ -1,3 +1,4 @@
+import type { BlobReadOptions } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { CredentialStore } from "./credentials.ts";
 import type { ImagePullAuth } from "./image_client.ts";
@@ -65,7 +66,7 @@ export interface RemoteClientOptions {
    *
    * @default {{ firstMs: 500, maxMs: 30_000 }}
    */
-  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  readonly backoff?: { readonly firstMs: number | undefined; readonly maxMs: number };
   /**
    * How many transfers with one host are under way at once. A host that has too many requests
    * gets fewer for a while.
@@ -143,11 +144,11 @@ export interface RequestLog {
   /** The URL, without secrets. */
   readonly url: string;
   /** The status of the answer; absent if there was none. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Why there was no answer. */
-  readonly error?: string;
+  readonly error?: string | undefined;
   /** What is left of a rate limit and the limit, as in `76;w=21600 of 100;w=21600`. */
-  readonly rateLimit?: string;
+  readonly rateLimit?: string | undefined;
   /** How long it took until the headers came, in milliseconds. */
   readonly durationMs: number;
 }
@@ -160,4 +161,13 @@ export interface Clock {
   random(): number;
   /** Waits; rejects with the signal's reason. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Options of {@linkcode RemoteClient.blob}. */
+export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
+
+/** Options of {@linkcode RemoteClient.referrers}. */
+export interface ReferrersOptions extends RemoteOptions {
+  /** Only those of this kind. */
+  readonly artifactType?: string | undefined;
 }

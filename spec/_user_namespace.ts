@@ -1,4 +1,5 @@
-import type { IdMapping, Mount } from "./runtime_spec.ts";
+import type { IdMapping } from "./runtime_linux.ts";
+import type { Mount } from "./runtime_spec.ts";
 import type { ContainerSpec } from "./spec_option.ts";
 
 /** Makes a configuration fit for the user namespace that it asks for, if it asks for one. */

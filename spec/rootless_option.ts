@@ -1,4 +1,4 @@
-import type { IdMapping } from "./runtime_spec.ts";
+import type { IdMapping } from "./runtime_linux.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /** Options for {@linkcode withRootless}. */

@@ -1,6 +1,5 @@
 import type { Resources } from "./runtime_resources.ts";
 import type { SeccompProfile } from "./runtime_seccomp.ts";
-import type { IdMapping } from "./runtime_spec.ts";
 
 /**
  * What Linux alone knows of a container.
@@ -129,4 +128,14 @@ export interface Personality {
   readonly domain: "LINUX" | "LINUX32";
   /** Further flags; none are defined. */
   readonly flags?: readonly string[];
+}
+
+/** A range of user or group ids of the container and what they are outside. */
+export interface IdMapping {
+  /** The first id in the container. */
+  readonly containerID: number;
+  /** The first id outside. */
+  readonly hostID: number;
+  /** How many ids there are. */
+  readonly size: number;
 }

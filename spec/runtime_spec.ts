@@ -1,4 +1,4 @@
-import type { LinuxSpec } from "./runtime_linux.ts";
+import type { IdMapping, LinuxSpec } from "./runtime_linux.ts";
 import type { Process } from "./runtime_process.ts";
 
 /**
@@ -55,16 +55,6 @@ export interface Mount {
   readonly uidMappings?: readonly IdMapping[];
   /** Group ids of the source and what they are in the container. */
   readonly gidMappings?: readonly IdMapping[];
-}
-
-/** A range of user or group ids of the container and what they are outside. */
-export interface IdMapping {
-  /** The first id in the container. */
-  readonly containerID: number;
-  /** The first id outside. */
-  readonly hostID: number;
-  /** How many ids there are. */
-  readonly size: number;
 }
 
 /** Programs that the runtime runs on the host or in the container as a container lives. */

@@ -1,4 +1,4 @@
-import type { IdMapping } from "./runtime_spec.ts";
+import type { IdMapping } from "./runtime_linux.ts";
 
 /** A range of ids that a user may map into user namespaces. */
 export interface SubIdRange {

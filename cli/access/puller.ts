@@ -1,5 +1,6 @@
 import { prepare, type PrepareOptions } from "../../cache/prepare.ts";
-import { pull, type PullOptions } from "../../cache/pull.ts";
+import { pull } from "../../cache/pull.ts";
+import type { PullOptions } from "../../cache/pull_options.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
 import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";

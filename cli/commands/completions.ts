@@ -1,7 +1,6 @@
 import type { Command } from "../frame/command.ts";
-import { COMMANDS } from "../commands.ts";
+import { type CommandTable, declareCommand } from "../frame/program.ts";
 import { type CommandOutline, SCRIPTS } from "../frame/completion_scripts.ts";
-import { declareCommand } from "../program.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Describes `oci completions`. */
@@ -16,10 +15,10 @@ Examples:
 }
 
 /** Runs `oci completions`. */
-export async function run(session: Session): Promise<void> {
+export async function run(session: Session, commands: CommandTable): Promise<void> {
   const outlines: CommandOutline[] = [];
-  for (const [name, entry] of COMMANDS) {
-    const { options } = declareCommand(name, await entry.load());
+  for (const [name, entry] of commands) {
+    const { options } = declareCommand(name, await entry.load(), commands);
     outlines.push({ name, summary: entry.summary, options });
   }
   const script = SCRIPTS.get(session.operands[0] ?? "")?.(outlines) ?? "";

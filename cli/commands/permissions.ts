@@ -6,17 +6,21 @@ import {
 import { formatAddress, type ServeAccess, servesReadOnly } from "../access/address.ts";
 import type { Command } from "../frame/command.ts";
 import { parseCommandLine } from "../frame/command_line.ts";
-import { type CommandEntry, COMMANDS } from "../commands.ts";
+import { type CommandEntry, type CommandTable, declareCommand } from "../frame/program.ts";
 import type { ContainerOptions } from "../containers/container_options.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../frame/options.ts";
-import { declareCommand } from "../program.ts";
 import { readSource } from "../access/references.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Describes `oci permissions`. */
-export function define(command: Command): Command {
+export function define(command: Command, commands: CommandTable): Command {
   return command
-    .argument("<command>", "the command", { parse: checkCommand })
+    .argument("<command>", "the command", {
+      parse: (text) => {
+        findCommand(text, commands);
+        return text;
+      },
+    })
     .argument(
       "[arg...]",
       "what it will get: its arguments, as far as they are known, and options",
@@ -41,10 +45,10 @@ Examples:
 }
 
 /** Runs `oci permissions`. */
-export async function run(session: Session): Promise<void> {
+export async function run(session: Session, commands: CommandTable): Promise<void> {
   const [name = "", ...words] = session.operands;
   session.workOn(name);
-  const command = declareCommand(name, await commandEntry(name).load());
+  const command = declareCommand(name, await findCommand(name, commands).load(), commands);
   const { options, operands } = parseCommandLine(command, words, { isPartial: true });
   const named = (argument: RegExp) => {
     const at = command.arguments.findIndex(({ name }) => argument.test(name));
@@ -96,15 +100,10 @@ function touched(options: TouchingOptions, directory: string | undefined): Permi
   };
 }
 
-function checkCommand(text: string): string {
-  commandEntry(text);
-  return text;
-}
-
-function commandEntry(name: string): CommandEntry {
-  const entry = COMMANDS.get(name);
+function findCommand(name: string, commands: CommandTable): CommandEntry {
+  const entry = commands.get(name);
   if (entry !== undefined) return entry;
-  throw new SyntaxError(`it must be one of ${[...COMMANDS.keys()].join(", ")}`);
+  throw new SyntaxError(`it must be one of ${[...commands.keys()].join(", ")}`);
 }
 
 /**

@@ -21,8 +21,12 @@ import { warnOnce } from "../transport/warn_once.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
-import type { BlobOptions, ReferrersOptions } from "./remote_client.ts";
-import type { RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
+import type {
+  BlobOptions,
+  ReferrersOptions,
+  RemoteClientOptions,
+  RemoteOptions,
+} from "../remote_client_options.ts";
 
 /**
  * What {@linkcode RemoteClient} does, loaded when it is first asked for something: who finds all in

@@ -1,20 +1,16 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import type { BlobReadOptions, ImageDocument, RemoteImage } from "../../spec/image.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
 import type { ManifestDocument } from "../../spec/manifest.ts";
 import { checkBounds } from "../transport/bounds.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
 import type { ImageClient, ImageClientOptions } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
-import type { RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
-
-/** Options of {@linkcode RemoteClient.blob}. */
-export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
-
-/** Options of {@linkcode RemoteClient.referrers}. */
-export interface ReferrersOptions extends RemoteOptions {
-  /** Only those of this kind. */
-  readonly artifactType?: string | undefined;
-}
+import type {
+  BlobOptions,
+  ReferrersOptions,
+  RemoteClientOptions,
+  RemoteOptions,
+} from "../remote_client_options.ts";
 
 /**
  * Reads images from registries that follow the OCI distribution specification.

@@ -1,7 +1,7 @@
 import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
 import { isOverlayXattr } from "../../layer/trees/machine_xattrs.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import type { ExtractedLayer } from "./layer_resolver.ts";
+import type { ExtractedLayer } from "./extracted_layer.ts";
 
 /**
  * The lower directories of an overlay, the top one first.

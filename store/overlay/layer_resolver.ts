@@ -14,23 +14,12 @@ import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
+import type { ExtractedLayer } from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import { hasDraftRootEntry, makeDraftRoot } from "../stages/draft_root.ts";
 import { extractOverlayLayer, type LayerExtraction } from "../stages/layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "../stages/layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-
-/** A layer that is extracted into a directory fit to be a lower one of an overlay. */
-export interface ExtractedLayer {
-  /** Its name in the store. */
-  readonly name: string;
-  /** Its directory. */
-  readonly path: string;
-  /** Whether nothing of any lower layer is to be seen. */
-  readonly opaqueRoot: boolean;
-  /** Whether the layer says what the root directory's metadata is. */
-  readonly hasRoot: boolean;
-}
 
 /** Options for {@linkcode OverlayLayerResolver}. */
 export interface LayerResolverOptions {

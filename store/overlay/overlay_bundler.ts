@@ -15,7 +15,8 @@ import type { Bundler } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { dressUpper, lowersOf } from "./_overlay_stack.ts";
-import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
+import type { ExtractedLayer } from "./extracted_layer.ts";
+import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 

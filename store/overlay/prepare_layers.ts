@@ -9,7 +9,8 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import { threadedExtraction } from "./_threaded_extraction.ts";
 import type { LayerExtraction } from "../stages/layer_extraction.ts";
-import { type ExtractedLayer, OverlayLayerResolver } from "./layer_resolver.ts";
+import type { ExtractedLayer } from "./extracted_layer.ts";
+import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 

@@ -10,7 +10,7 @@ import type {
 } from "../stages/layer_stage.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
-import type { UnpackImageOptions } from "./unpack_image.ts";
+import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
 /** Opens the stage of a layer. */
 export type OpenStage = (plan: StagePlan, listener: StageListener) => LayerStage;

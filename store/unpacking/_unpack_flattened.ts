@@ -10,7 +10,7 @@ import { retainPaths } from "../stages/path_selection.ts";
 import { archiveTree } from "../images/tree_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Layer, StoredLayer } from "../images/image.ts";
-import type { UnpackImageOptions, UnpackReport } from "./unpack_image.ts";
+import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** What holds for each layer does not for an archive of them all, which is made here. */
 const OWN_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };

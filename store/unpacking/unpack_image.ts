@@ -1,12 +1,8 @@
 import { ExtractError } from "../../layer/errors.ts";
 import { cleanPath } from "../../layer/trees/extract_path.ts";
-import type { SkippedEntry } from "../../layer/extraction/extract_report.ts";
-import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import type { Ownership } from "../../layer/extraction/ownership.ts";
-import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "./default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
@@ -16,84 +12,9 @@ import { StageWorkers } from "../stages/stage_workers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
-
-/** Options for {@linkcode unpackImage}. */
-export interface UnpackImageOptions extends TarLimits, LayerListener {
-  /**
-   * Whether the directory may hold something, over which the image is laid.
-   *
-   * @default {false}
-   */
-  readonly force?: boolean | undefined;
-  /**
-   * What to unpack of the image: these paths, and what is below them.
-   *
-   * @default All of it.
-   */
-  readonly paths?: readonly string[] | undefined;
-  /**
-   * To whom files belong.
-   *
-   * @default `"strict"` for root, `"squash"` for everybody else, and for root of a user namespace
-   * that lacks the ids of images.
-   */
-  readonly ownership?: Ownership | undefined;
-  /**
-   * What is done with extended attributes.
-   *
-   * @default {"on"}
-   */
-  readonly xattrs?: XattrMode | undefined;
-  /**
-   * How files are made.
-   *
-   * @default The native backend where it can be had.
-   */
-  readonly backend?: TreeBackend | undefined;
-  /**
-   * Most decompressed bytes of all layers together; 0 stands for no limit.
-   *
-   * @default {21_474_836_480}
-   */
-  readonly maxBytes?: number | undefined;
-  /**
-   * Most decompressed bytes of a layer for each compressed one, once there are more than 64 MiB.
-   *
-   * @default {1000}
-   */
-  readonly maxRatio?: number | undefined;
-  /**
-   * Largest window of a zstd frame, in bytes.
-   *
-   * @default {134_217_728}
-   */
-  readonly maxWindow?: number | undefined;
-  /**
-   * How many layers are downloaded and extracted at once.
-   *
-   * @default {6}
-   */
-  readonly jobs?: number | undefined;
-  /** Stops the work. What has been downloaded stays to be resumed. */
-  readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-}
+import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 const MAX_SKIPPED = 10_000;
-
-/** What {@linkcode unpackImage} did. */
-export interface UnpackReport {
-  /** How many entries the layers have, whiteouts included. */
-  readonly entries: number;
-  /** How many bytes of files the layers have, holes included. */
-  readonly bytes: number;
-  /** What is not as the image has it: the first 10 000 cases. */
-  readonly skipped: readonly SkippedEntry[];
-  /** How many cases there are. */
-  readonly skippedCount: number;
-}
 
 /**
  * Unpacks an image into a directory: what a container of it would see as its root.

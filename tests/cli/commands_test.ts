@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
 import { COMMANDS } from "../../cli/commands.ts";
-import { declareCommand, splitArguments } from "../../cli/program.ts";
+import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },
@@ -16,8 +16,8 @@ Deno.test.each([
   { args: ["--version"], name: undefined, rest: ["--version"] },
   { args: ["--", "pull"], name: undefined, rest: ["--", "pull"] },
   { args: [], name: undefined, rest: [] },
-])("splitArguments() finds $name in $args", async ({ args, name, rest }) => {
-  assertEquals(await splitArguments(args), { name, rest });
+])("splitArguments(, COMMANDS) finds $name in $args", async ({ args, name, rest }) => {
+  assertEquals(await splitArguments(args, COMMANDS), { name, rest });
 });
 
 /** The command lines of `oci` among lines for a shell, as far as its operators. */
@@ -34,18 +34,18 @@ function commandLines(text: string): readonly (readonly string[])[] {
 
 for (const [name, { summary, load }] of COMMANDS) {
   Deno.test(`COMMANDS has examples of ${name} that are command lines`, async () => {
-    const { texts: { notes } } = declareCommand(name, await load());
+    const { texts: { notes } } = declareCommand(name, await load(), COMMANDS);
 
     for (const words of commandLines(notes)) {
-      const { name: used = "", rest } = await splitArguments(words);
+      const { name: used = "", rest } = await splitArguments(words, COMMANDS);
       const entry = COMMANDS.get(used);
       assert(entry !== undefined, words.join(" "));
-      parseCommandLine(declareCommand(used, await entry.load()), rest);
+      parseCommandLine(declareCommand(used, await entry.load(), COMMANDS), rest);
     }
   });
 
   Deno.test(`COMMANDS has a help for ${name} that reads as the others do`, async () => {
-    const command = declareCommand(name, await load());
+    const command = declareCommand(name, await load(), COMMANDS);
 
     assertMatch(command.texts.description, /^[A-Z][a-z]+s .*\.$/s);
     assertMatch(summary, /^[a-z].*[^.]$/);
@@ -56,7 +56,7 @@ for (const [name, { summary, load }] of COMMANDS) {
   });
 
   Deno.test(`COMMANDS has no two options of ${name} with the same flag or key`, async () => {
-    const { options } = declareCommand(name, await load());
+    const { options } = declareCommand(name, await load(), COMMANDS);
 
     const flags = options.flatMap(({ long, short }) => short === undefined ? long : [short, long]);
     const keys = options.map(({ key }) => key);

@@ -1,0 +1,110 @@
+import { Command, type Option } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import { addCommonOptions } from "./options.ts";
+import type { Session } from "./session.ts";
+import { suggest } from "./suggestion.ts";
+import { formatTable } from "../terminal/format.ts";
+
+/** The commands by name, in the order in which help lists them. */
+export type CommandTable = ReadonlyMap<string, CommandEntry>;
+
+/** A command, before its module is loaded. */
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Loads the command's module, and no other's. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The exports of a command's module. */
+export interface CommandModule {
+  /**
+   * Adds the command's arguments, options, description and examples.
+   *
+   * @param commands All commands, for commands about commands.
+   */
+  define(command: Command, commands: CommandTable): Command;
+  /** Runs the command. A returned number is the exit code; 0 otherwise. */
+  run(session: Session, commands: CommandTable): Promise<number | void>;
+}
+
+/** Declares a command, with the options that every command takes. */
+export function declareCommand(
+  name: string,
+  module: CommandModule,
+  commands: CommandTable,
+): Command {
+  const command = module.define(new Command(`oci ${name}`), commands);
+  return addCommonOptions(command).option(...HELP);
+}
+
+/** Declares the program without a command. Its help lists the commands. */
+export function declareProgram(commands: CommandTable): Command {
+  const lines = formatTable([...commands].map(([name, { summary }]) => [`  ${name}`, summary]));
+  const program = new Command("oci").usage("<command> [options]")
+    .description(`${DESCRIPTION}\n\nCommands:\n${lines.join("\n")}`)
+    .notes(NOTES);
+  return addCommonOptions(program)
+    .option("--version", "print the versions of oci and Deno")
+    .option(...HELP);
+}
+
+const HELP = ["-h, --help", "show this help"] as const;
+const DESCRIPTION = "Pulls, verifies and keeps OCI container images, without a daemon.";
+
+const NOTES = `
+A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:…,
+or oci:DIR[:NAME] for an image in an OCI layout on disk.
+
+Examples:
+  oci pull alpine:3.20              pull an image into the store
+  oci inspect alpine:3.20           show what it consists of
+  oci permissions pull alpine:3.20  print the least permissions for that pull
+  oci pull --help                   read about one command
+
+Results go to standard output, everything else to standard error.
+Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
+
+/**
+ * Rejects an unknown command, and suggests a similar one.
+ *
+ * @throws {UsageError} Always.
+ */
+export function refuseCommand(name: string, commands: CommandTable): never {
+  const advice = suggest(name, [...commands.keys(), "help"]) ?? 'see "oci --help"';
+  throw new UsageError(`unknown command "${name}"; ${advice}`);
+}
+
+/** A command line, taken apart at the name of the command. */
+export interface SplitArguments {
+  /** The first word that is not an option. */
+  readonly name: string | undefined;
+  /** Everything else, in order. */
+  readonly rest: readonly string[];
+}
+
+/** Finds the name of the command; options may stand before it. */
+export async function splitArguments(
+  args: readonly string[],
+  commands: CommandTable,
+): Promise<SplitArguments> {
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (arg === "--") break;
+    if (!arg.startsWith("-")) return { name: arg, rest: args.toSpliced(i, 1) };
+    if (await takesValue(arg, commands)) i++;
+  }
+  return { name: undefined, rest: args };
+}
+
+/** Whether an option takes a value: one of the program, or of a command that is not known yet. */
+async function takesValue(flag: string, commands: CommandTable): Promise<boolean> {
+  const isMeant = ({ long, short }: Option) => flag === long || flag === short;
+  const own = declareProgram(commands).options.find(isMeant);
+  if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;
+  for (const [name, { load }] of commands) {
+    const option = declareCommand(name, await load(), commands).options.find(isMeant);
+    if (option !== undefined) return option.takesValue;
+  }
+  return false;
+}

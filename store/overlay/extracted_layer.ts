@@ -1,0 +1,11 @@
+/** A layer that is extracted into a directory fit to be a lower one of an overlay. */
+export interface ExtractedLayer {
+  /** Its name in the store. */
+  readonly name: string;
+  /** Its directory. */
+  readonly path: string;
+  /** Whether nothing of any lower layer is to be seen. */
+  readonly opaqueRoot: boolean;
+  /** Whether the layer says what the root directory's metadata is. */
+  readonly hasRoot: boolean;
+}
