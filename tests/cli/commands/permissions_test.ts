@@ -176,7 +176,7 @@ Deno.test.each([
   { args: ["serve", "--listen", "[::1]:80"], has: "--allow-net=[::1]:80" },
   { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
   { args: ["serve", "--listen", "0.0.0.0:80", "--htpasswd=p"], has: "--allow-write=/s" },
-  { args: ["bundle", "--read-only", "a.io/b", "box"], has: " --allow-write" },
+  { args: ["bundle", "--read-only", "a.io/b", "box"], has: "--allow-write" },
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
