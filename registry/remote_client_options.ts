@@ -66,7 +66,7 @@ export interface RemoteClientOptions {
    *
    * @default {{ firstMs: 500, maxMs: 30_000 }}
    */
-  readonly backoff?: { readonly firstMs: number | undefined; readonly maxMs: number };
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /**
    * How many transfers with one host are under way at once. A host that has too many requests
    * gets fewer for a while.
@@ -144,11 +144,11 @@ export interface RequestLog {
   /** The URL, without secrets. */
   readonly url: string;
   /** The status of the answer; absent if there was none. */
-  readonly status?: number | undefined;
+  readonly status?: number;
   /** Why there was no answer. */
-  readonly error?: string | undefined;
+  readonly error?: string;
   /** What is left of a rate limit and the limit, as in `76;w=21600 of 100;w=21600`. */
-  readonly rateLimit?: string | undefined;
+  readonly rateLimit?: string;
   /** How long it took until the headers came, in milliseconds. */
   readonly durationMs: number;
 }
@@ -168,6 +168,6 @@ export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signa
 
 /** Options of {@linkcode RemoteClient.referrers}. */
 export interface ReferrersOptions extends RemoteOptions {
-  /** Only those of this kind. */
+  /** Artifact type that the referrers must have. */
   readonly artifactType?: string | undefined;
 }
