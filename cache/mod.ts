@@ -29,5 +29,4 @@ export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
 export * from "./prepare.ts";
 export * from "./pull.ts";
-export type * from "./pull_options.ts";
 export * from "./unpack.ts";

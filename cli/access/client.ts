@@ -1,6 +1,6 @@
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
-import { abortable } from "../frame/abortable.ts";
+import { abortable } from "../terminal/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";

@@ -16,7 +16,7 @@ import {
   servesReadOnly,
 } from "../access/address.ts";
 import type { Command } from "../frame/command.ts";
-import { abortable } from "../frame/abortable.ts";
+import { abortable } from "../terminal/abortable.ts";
 import { UsageError } from "../frame/errors.ts";
 import { printable } from "../terminal/format.ts";
 import type { Session } from "../frame/session.ts";

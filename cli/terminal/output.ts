@@ -1,5 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
-import { abortable } from "../frame/abortable.ts";
+import { abortable } from "./abortable.ts";
 
 /**
  * Thrown when the reader of what is written has gone, as `head` does: nobody is left to tell,

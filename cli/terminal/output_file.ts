@@ -2,7 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
 import { resolve } from "@std/path/resolve";
 import { OciError } from "../../spec/errors.ts";
-import { abortable } from "../frame/abortable.ts";
+import { abortable } from "./abortable.ts";
 import { Output } from "./output.ts";
 
 /** Where `--output` writes to. */
