@@ -50,7 +50,7 @@ export async function openImageSource(
       return {
         reference: layout.reference,
         // No request is saved by not looking.
-        options: { pullPolicy: "Always", ...imageOptions },
+        options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
         store,
         puller: new CachingPuller(hashes, images, layout),
         [Symbol.dispose]() {},

@@ -256,8 +256,8 @@ export class CachingPuller implements ImageClient {
   ): Promise<Image> {
     const image = await this.#images.writeImage(remote, {
       name: formatReference(reference),
-      ...(signal && { signal }),
-      ...(onProgress && { onProgress }),
+      signal,
+      onProgress,
     });
     await this.#hashes.writeHash(reference, remote.digest, signal);
     return image;

@@ -76,7 +76,7 @@ export class LayoutImageCache implements ImageCache {
       this.#store,
       digest,
       platform,
-      maxLayers === undefined ? {} : { maxLayers },
+      { maxLayers },
     );
   }
 
@@ -134,7 +134,7 @@ export class LayoutImageCache implements ImageCache {
       (options) => layer.compressed(options),
       {
         signal,
-        ...(source === undefined ? {} : { source }),
+        source,
         onProgress: (progress) => meter.update(descriptor, progress),
       },
     );

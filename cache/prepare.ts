@@ -44,11 +44,11 @@ export async function prepare(
   const { image } = await keepWhile(source, async (found, listener) => {
     return await prepareLayers(source.store, found, {
       ...listener,
-      ...(mounter && { mounter }),
-      ...(ownership && { ownership }),
-      ...(jobs === undefined ? {} : { jobs }),
-      ...(signal && { signal }),
-      ...(onWarning && { onWarning }),
+      mounter,
+      ownership,
+      jobs,
+      signal,
+      onWarning,
     });
   });
   return image;

@@ -23,11 +23,11 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     caCerts,
     mirrors: mirrorsOf(options),
     onWarning: session.warn,
-    ...(plainHttp === undefined ? {} : { plainHttp }),
-    ...(retries === undefined ? {} : { retries }),
-    ...(jobs === undefined ? {} : { maxConnections: jobs }),
-    ...(platform === undefined ? {} : { platform }),
-    ...(clientCertificate === undefined ? {} : { clientCertificate }),
+    plainHttp,
+    retries,
+    maxConnections: jobs,
+    platform,
+    clientCertificate,
     ...(debug || verbose ? { onRequest: requestLog(session) } : {}),
   });
 }

@@ -22,7 +22,10 @@ export interface FoundSource {
   /** What it is called in the store. */
   readonly reference: Reference;
   /** Brings it there, for the platform that is wanted or for another. */
-  pull(onProgress: (event: ImageProgress) => void, platform?: string): Promise<Image>;
+  pull(
+    onProgress: (event: ImageProgress) => void,
+    platform?: PullOptions["platform"],
+  ): Promise<Image>;
   /** Likewise, and extracts its layers for overlays in the same pass. */
   prepare(
     onProgress: (event: ImageProgress) => void,
@@ -36,24 +39,27 @@ export async function openPuller(session: Session): Promise<Puller> {
   const common: PullOptions = {
     store: storePath(session),
     onWait: session.note,
-    ...(jobs === undefined ? {} : { jobs }),
+    jobs,
     ...await imageOptions(session),
   };
   const client = await openClient(session);
   const found = (reference: Reference, options: PullOptions): FoundSource => ({
     reference,
-    pull: (onProgress, platform) => {
-      return pull(reference, { ...options, ...(platform && { platform }), onProgress });
+    pull: (onProgress, platform = options.platform) => {
+      return pull(reference, { ...options, platform, onProgress });
     },
-    prepare: (onProgress, more) => prepare(reference, { ...options, ...more, onProgress }),
+    prepare: (onProgress, { mounter, platform = options.platform } = {}) => {
+      return prepare(reference, { ...options, mounter, platform, onProgress });
+    },
   });
   return {
     find: async (source) => {
       if (source.transport === "docker") return found(source.reference, { ...common, client });
       const { LayoutClient } = await import("../../store/images/layout_client.ts");
       const layout = await LayoutClient.open(source);
-      // Nothing is saved by not looking into a layout.
-      return found(layout.reference, { pullPolicy: "Always", ...common, client: layout });
+      // Reading a layout again costs nothing.
+      const { pullPolicy = "Always" } = common;
+      return found(layout.reference, { ...common, pullPolicy, client: layout });
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
@@ -66,8 +72,8 @@ export async function imageOptions(session: Session): Promise<ImageClientOptions
   return {
     signal: session.signal,
     onWarning: session.warn,
-    ...(policy === undefined ? {} : { pullPolicy: policy }),
-    ...(platform === undefined ? {} : { platform }),
-    ...(auth === undefined ? {} : { auth }),
+    pullPolicy: policy,
+    platform,
+    auth,
   };
 }

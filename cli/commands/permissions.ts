@@ -90,13 +90,13 @@ function touched(options: TouchingOptions, directory: string | undefined): Permi
     mirrors: mirrorsOf(options),
     readOnly: servesReadOnly(options),
     variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
-    ...(store === undefined ? {} : { store }),
-    ...(policy === undefined ? {} : { pullPolicy: policy }),
-    ...(unpack === undefined ? {} : { unpack }),
-    ...(output === undefined ? {} : { output }),
+    store,
+    pullPolicy: policy,
+    unpack,
+    output,
     ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
-    ...(bundler === undefined ? {} : { bundler }),
-    ...(runtime === undefined ? {} : { runtime }),
+    bundler,
+    runtime,
   };
 }
 

@@ -108,7 +108,7 @@ async function pullOne(
     progress.report(event);
   };
   const image = unpack
-    ? await found.prepare(report, platform === undefined ? {} : { platform })
+    ? await found.prepare(report, { platform })
     : await found.pull(report, platform);
   return describePull(found.reference, image, fetched);
 }

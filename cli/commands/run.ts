@@ -59,7 +59,7 @@ export async function run(session: Session): Promise<number> {
     signal: session.signal,
     onWarning: session.warn,
     onStart: () => leaveSignals(session.signal),
-    ...(runtime === undefined ? {} : { runtime }),
+    runtime,
     ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
   });
   if (timedOut) session.warn(`the container was killed, as its ${timeout} s were over`);

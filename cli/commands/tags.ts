@@ -29,7 +29,7 @@ export async function run(session: Session): Promise<void> {
   const { json } = session.options();
   const tags: string[] = [];
   for await (
-    const tag of client.tags(repository, { signal: session.signal, ...(auth && { auth }) })
+    const tag of client.tags(repository, { signal: session.signal, auth })
   ) {
     if (json) tags.push(tag);
     else await session.output.text(printable(tag));

@@ -79,7 +79,7 @@ export async function run(session: Session): Promise<void> {
     {
       ...await imageOptions(session),
       ...extractionOptions(session.options<UnpackCommandOptions>()),
-      ...(jobs === undefined ? {} : { jobs }),
+      jobs,
       store: storePath(session),
       client,
       onProgress: progress.report,
@@ -102,10 +102,10 @@ function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
   const { force, path: paths, xattrs } = options;
   const ownership = ownershipOf(options);
   return {
-    ...(force && { force }),
-    ...(paths && { paths }),
-    ...(ownership && { ownership }),
-    ...(xattrs && { xattrs }),
+    force,
+    paths,
+    ownership,
+    xattrs,
   };
 }
 

@@ -30,7 +30,7 @@ export async function prepareBundling(session: Session): Promise<Bundling> {
   session.workOn(formatReference(reference));
   const bundler = await openBundler(await openStore(session), {
     ...{ kind, signal, onWarning },
-    ...(jobs === undefined ? {} : { jobs }),
+    jobs,
   });
   using progress = showProgress(session);
   const report = (event: ImageProgress) => {

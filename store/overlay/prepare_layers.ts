@@ -78,11 +78,8 @@ export async function prepareLayers(
   }
   using workers = StageWorkers.for(options.extract === undefined ? image : { layers: [] }, jobs);
   const resolver = new OverlayLayerResolver(store, {
-    extract: threadedExtraction(store, workers, {
-      ...(onProgress && { onProgress }),
-      ...(onLayer && { onLayer }),
-    }),
     ...options,
+    extract: options.extract ?? threadedExtraction(store, workers, { onProgress, onLayer }),
     jobs,
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
