@@ -18,6 +18,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** What the tests alone may use. */
 const TEST_ONLY = ["@std/assert", "fast-check", "@cfworker/json-schema"];
 
+/** The folders that are divided into rooms. */
+const HOUSES = ["layer", "registry", "store", "cli"];
+/** The most files of a room, its `mod.ts` included. */
+const MAX_ROOM_FILES = 26;
+/** The most files of the houses that are in no room. */
+const MAX_HALL_FILES = 30;
+
 interface Module {
   readonly path: string;
   readonly folder: string;
@@ -77,6 +84,81 @@ Deno.test("imports between folders go one way", () => {
 
   assertEquals(wrong, []);
 });
+
+Deno.test("no files import each other in a circle", () => {
+  const graph = new Map(modules.map((module) => [
+    module.path,
+    new Set(module.imports.filter(isRelative).map((specifier) => resolve(module, specifier))),
+  ]));
+
+  const found = circles(graph).filter(([first]) => !first?.startsWith("layer/"));
+  assertEquals(found, []);
+});
+
+Deno.test("no rooms import each other in a circle", () => {
+  const graph = new Map<string, Set<string>>();
+  // An entry point exports from all rooms, and no room imports it.
+  for (const module of modules.filter(({ path }) => basename(path) !== "mod.ts")) {
+    const room = dirname(module.path);
+    const targets = graph.get(room) ?? new Set();
+    graph.set(room, targets);
+    for (const specifier of module.imports.filter(isRelative)) {
+      const target = dirname(resolve(module, specifier));
+      if (target !== room) targets.add(target);
+    }
+  }
+
+  assertEquals(circles(graph), []);
+});
+
+Deno.test("circles() finds each circle once", () => {
+  const graph = (edges: Record<string, string[]>) =>
+    new Map(Object.entries(edges).map(([from, to]) => [from, new Set(to)]));
+
+  assertEquals(circles(graph({ a: ["b", "c"], b: ["c"], c: ["d"] })), []);
+  assertEquals(circles(graph({ a: ["b"], b: ["a"], c: ["c"], d: ["e"], e: ["f"], f: ["e"] })), [
+    ["a", "b"],
+    ["c"],
+    ["e", "f"],
+  ]);
+});
+
+Deno.test("rooms are small, and few files are in none", () => {
+  const inHouses = modules.filter(({ folder }) => HOUSES.includes(folder));
+  const rooms = Map.groupBy(inHouses, ({ path }) => dirname(path));
+  const hall = HOUSES.flatMap((house) => rooms.get(house) ?? []);
+  const large = [...rooms].filter(([, files]) => files.length > MAX_ROOM_FILES)
+    .map(([room, files]) => `${room}: ${files.length} files`);
+
+  assertEquals(large, []);
+  assert(hall.length <= MAX_HALL_FILES, `${hall.length} files are in no room`);
+});
+
+/** The groups of nodes that reach each other, by Tarjan's algorithm; nodes are in order. */
+function circles(
+  graph: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly (readonly string[])[] {
+  const found: string[][] = [];
+  const indexes = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (node: string): number => {
+    const index = indexes.size;
+    indexes.set(node, index);
+    stack.push(node);
+    let low = index;
+    for (const target of graph.get(node) ?? []) {
+      if (!indexes.has(target)) low = Math.min(low, visit(target));
+      else if (stack.includes(target)) low = Math.min(low, indexes.get(target) ?? index);
+    }
+    if (low === index) {
+      const group = stack.splice(stack.indexOf(node));
+      if (group.length > 1 || graph.get(node)?.has(node)) found.push(group.sort());
+    }
+    return low;
+  };
+  for (const node of graph.keys()) if (!indexes.has(node)) visit(node);
+  return found.sort();
+}
 
 Deno.test("what a module imports, it takes from the file that has it", () => {
   // Entry points are for who uses the package: each loads all of its folder.
