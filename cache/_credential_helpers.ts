@@ -1,15 +1,18 @@
 /**
- * The helpers that credential files name for a registry, as programs. A file that is missing,
- * broken or may not be read names none.
+ * Reads which helpers credential files name, as programs. A file that is missing, broken or may not
+ * be read names none.
+ *
+ * @param paths The files.
+ * @param registry The registry that the helpers are for; by default, any.
  */
 export async function credentialHelpers(
   paths: readonly string[],
-  registry: string,
+  registry?: string,
 ): Promise<readonly string[]> {
   const helpers = await Promise.all(paths.map(async (path) => {
     const { credHelpers, credsStore } = await readObject(path);
     const named = Object.entries(isObject(credHelpers) ? credHelpers : {})
-      .filter(([key]) => hostOf(key) === hostOf(registry))
+      .filter(([key]) => registry === undefined || hostOf(key) === hostOf(registry))
       .map(([, helper]) => helper);
     return [...named, credsStore];
   }));

@@ -2,6 +2,7 @@ import { dirname } from "@std/path/dirname";
 import { CredentialFiles } from "../registry/auth/credential_files.ts";
 import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parseImageLocation } from "../registry/image_location.ts";
+import { findLoginFiles } from "../registry/auth/login_directories.ts";
 import { mirrorAddresses } from "../registry/client/mirror_addresses.ts";
 import type { Reference } from "../registry/reference.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
@@ -21,6 +22,8 @@ export type PermissionCommand =
   | "export"
   | "images"
   | "inspect"
+  | "login"
+  | "logout"
   | "ls"
   | "permissions"
   | "pull"
@@ -86,6 +89,14 @@ export interface PermissionOptions {
    * @default Those of docker and podman, as the environment has them.
    */
   readonly credentialPaths?: readonly string[] | undefined;
+  /** The file that `login` and `logout` change in place of those of docker and podman. */
+  readonly authfile?: string | undefined;
+  /**
+   * Whether `login` only looks for a credential.
+   *
+   * @default {false}
+   */
+  readonly get?: boolean | undefined;
 }
 
 /** What a command touches beside what its arguments name. */
@@ -109,6 +120,8 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   export: IMAGE_NEEDS,
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
+  login: {},
+  logout: {},
   ls: IMAGE_NEEDS,
   permissions: { credentials: true },
   pull: IMAGE_NEEDS,
@@ -184,6 +197,9 @@ export async function permissionFlags(
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
   if (registry && isAsked) grantHosts(grants, registries, options);
+  if (command === "login" || command === "logout") {
+    await grantLogin(grants, command, registries, options);
+  }
   if (directories !== undefined) await grantDirectories(grants, directories, options);
   if (command === "export") grantFile(grants, options);
   if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
@@ -226,6 +242,27 @@ async function grantCredentials(
   if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries.flatMap((registry) => [registry, ...mirrorHosts(registry, options)]);
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
+}
+
+/** What changes credential files needs; their directories, as they are replaced. */
+async function grantLogin(
+  grants: Grants,
+  command: "login" | "logout",
+  registries: readonly string[] | undefined,
+  options: PermissionOptions,
+): Promise<void> {
+  const { authfile, get = false } = options;
+  if (get) {
+    const credentialPaths = authfile === undefined ? options.credentialPaths : [authfile];
+    return await grantCredentials(grants, registries, { ...options, credentialPaths });
+  }
+  const { paths, directories } = await findLoginFiles(command, authfile);
+  grants.add("read", ...directories);
+  grants.add("write", ...directories);
+  if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
+  const hosts = registries ?? [undefined];
+  for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));
+  if (command === "login") grantHosts(grants, registries, options);
 }
 
 function grantHosts(

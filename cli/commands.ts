@@ -58,6 +58,14 @@ export const COMMANDS: CommandTable = new Map([
     summary: "serve the store as a registry",
     load: () => import("./commands/serve.ts"),
   }],
+  ["login", {
+    summary: "store the credential for a registry",
+    load: () => import("./commands/login.ts"),
+  }],
+  ["logout", {
+    summary: "erase the credential for a registry",
+    load: () => import("./commands/logout.ts"),
+  }],
   ["doctor", {
     summary: "tell what this machine offers and what is in the way",
     load: () => import("./commands/doctor.ts"),

@@ -57,6 +57,21 @@ export class RegistryError extends OciError implements RegistryErrorFields {
 /** A registry or its token server refused: a login is missing, wrong, or not enough. */
 export class AuthError extends RegistryError {}
 
+/** A registry or its token server refused a credential when it was checked, before it was stored. */
+export class LoginError extends AuthError {}
+
+/** A credential file is there, and cannot be changed without losing what it holds. */
+export class CredentialFileError extends OciError {
+  /** The file. */
+  readonly path: string;
+
+  /** Creates the error; `state` says what is wrong with the file. */
+  constructor(path: string, state: string) {
+    super(`Cannot change the credential file "${path}": ${state}`);
+    this.path = path;
+  }
+}
+
 /** A repository, tag, manifest or blob is not there, or hidden from who asks. */
 export class NotFoundError extends RegistryError {}
 

@@ -23,6 +23,7 @@
 export * from "./transport/certificates.ts";
 export * from "./auth/credential_files.ts";
 export * from "./auth/credential_summary.ts";
+export * from "./auth/stored_credentials.ts";
 export * from "./credentials.ts";
 export * from "./errors.ts";
 export * from "./host_platform.ts";

@@ -6,7 +6,7 @@ const INTERRUPT = "\x03";
 const END_OF_INPUT = "\x04";
 const ERASE_LINE = "\x15";
 
-/** What {@linkcode promptPassword} reads from; `Deno.stdin` is one. */
+/** Source of the keys for {@linkcode promptPassword}, such as `Deno.stdin`. */
 export interface PasswordSource {
   /** Whether somebody can type. */
   isTerminal(): boolean;
@@ -75,6 +75,33 @@ export async function promptPassword(
     signal.removeEventListener("abort", stop);
     if (!signal.aborted) restore();
   }
+}
+
+/**
+ * Asks for a user name on the terminal.
+ *
+ * @param registry The registry that it is for.
+ * @param notices Where to ask.
+ */
+export async function promptUser(
+  registry: string,
+  notices: Notices,
+  options: PromptOptions,
+): Promise<string> {
+  const { signal, source = Deno.stdin } = options;
+  if (!source.isTerminal()) {
+    throw new UsageError('there is no terminal to ask for a user name on; give "--user NAME"');
+  }
+  const stop = () => source.close();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    notices.text(`User name for ${registry}: `);
+    const user = (await readLine(source)).trim();
+    if (user !== "" && !user.includes(":")) return user;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  throw new UsageError("a user name is not empty and has no colon");
 }
 
 async function readLine(source: PasswordSource): Promise<string> {

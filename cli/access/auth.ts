@@ -3,15 +3,25 @@ import { UsageError } from "../frame/errors.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
+/** Options for {@linkcode readAuth}. */
+export interface ReadAuthOptions {
+  /** Asks for the user name too, if there is none: that for this registry. */
+  readonly registry?: string;
+}
+
 /**
- * The credentials that the command line gives, if it gives any. The password may come from
- * standard input, or is asked for.
+ * Reads the credential that the command line gives, if any. The password may come from stdin or
+ * a prompt.
  *
  * @throws {UsageError} If the options contradict each other.
  */
-export async function readAuth(session: Session): Promise<ImagePullAuth | undefined> {
+export async function readAuth(
+  session: Session,
+  { registry }: ReadAuthOptions = {},
+): Promise<ImagePullAuth | undefined> {
   const options = session.options<RegistryOptions>();
-  const { user, passwordStdin, identityToken, registryToken } = options;
+  const { passwordStdin, identityToken, registryToken } = options;
+  let { user } = options;
   const ways = [user, identityToken, registryToken].filter((way) => way !== undefined);
   if (ways.length > 1) {
     throw new UsageError(
@@ -24,7 +34,11 @@ export async function readAuth(session: Session): Promise<ImagePullAuth | undefi
   }
   if (identityToken !== undefined) return { identityToken };
   if (registryToken !== undefined) return { registryToken };
-  if (user === undefined) return undefined;
+  if (user === undefined) {
+    if (registry === undefined) return undefined;
+    const { promptUser } = await import("./_password.ts");
+    user = await promptUser(registry, session.notices, { signal: session.signal });
+  }
   const colon = user.indexOf(":");
   const username = colon < 0 ? user : user.slice(0, colon);
   if (username === "") throw new UsageError('the user has no name; give "--user NAME[:PASSWORD]"');

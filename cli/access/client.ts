@@ -1,3 +1,4 @@
+import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
 import { abortable } from "../terminal/abortable.ts";
@@ -9,7 +10,7 @@ import type { Session } from "../frame/session.ts";
 /** Makes the client that the options describe. Whoever gets it disposes of it. */
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
-  const { plainHttp, retries, jobs, platform, debug, verbose } = options;
+  const { plainHttp, retries, jobs, platform, authfile, debug, verbose } = options;
   // A file may be a named pipe that nobody writes to.
   const [clientCertificate, authorities] = await abortable(
     Promise.all([
@@ -23,6 +24,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     caCerts,
     mirrors: mirrorsOf(options),
     onWarning: session.warn,
+    credentials: authfile === undefined ? undefined : new CredentialFiles({ paths: [authfile] }),
     plainHttp,
     retries,
     maxConnections: jobs,

@@ -9,6 +9,7 @@ import { parseCommandLine } from "../frame/command_line.ts";
 import { type CommandEntry, type CommandTable, declareCommand } from "../frame/program.ts";
 import type { ContainerOptions } from "../containers/container_options.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../frame/options.ts";
+import { readLoginPlace } from "../access/login_place.ts";
 import { readSource } from "../access/references.ts";
 import type { Session } from "../frame/session.ts";
 
@@ -57,9 +58,14 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   // The store may have references of any form, so those of "rm" say nothing.
   const references = name === "rm" ? [] : named(/^(ref|repo)$/);
   references.forEach(readSource);
+  // A reference stands for its registry.
+  const registries = named(/^registry$/).map((text) => {
+    const { registry } = readLoginPlace(text);
+    return { registry, repository: "app" };
+  });
   const flags = await permissionFlags(
     name as PermissionCommand,
-    references,
+    [...references, ...registries],
     touched({ ...session.options(), ...options }, named(/^dir$/)[0]),
   );
   // No permission depends on it, so whoever asks for it means this command.
@@ -72,6 +78,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
 /** The options of other commands that say what those touch. */
 interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly bundler?: ContainerOptions["bundler"] | undefined;
+  readonly get?: true | undefined;
   readonly env?: ContainerOptions["env"] | undefined;
   readonly output?: string | undefined;
   readonly runtime?: string | undefined;
@@ -82,13 +89,16 @@ interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
 
 function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {
   const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
-  const { output = directory } = options;
+  const { output = directory, authfile } = options;
   const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
   const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd];
   return {
     files: files.filter((file) => file !== undefined),
     mirrors: mirrorsOf(options),
     readOnly: servesReadOnly(options),
+    authfile,
+    get: options.get,
+    credentialPaths: authfile === undefined ? undefined : [authfile],
     variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
     store,
     pullPolicy: policy,

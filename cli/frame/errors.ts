@@ -2,6 +2,8 @@ import { NotCachedError } from "../../cache/errors.ts";
 import {
   ArtifactError,
   AuthError,
+  CredentialFileError,
+  LoginError,
   NetworkError,
   NotFoundError,
   RegistryError,
@@ -35,7 +37,7 @@ export function errorLine(error: unknown, doing: string): string {
  */
 function stateOf(wrong: string, doing: string): string {
   const [, subject = "", state] =
-    /^Cannot (?:pull|list the tags of) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
+    /^Cannot (?:pull|list the tags of|log in to|log out of) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
   if (state === undefined) return wrong.replace(/^Cannot /, "cannot ");
   return doing.includes(subject) ? state : `"${subject}": ${state}`;
 }
@@ -84,8 +86,14 @@ interface Explanation {
 function explain(error: unknown): Explanation {
   if (!(error instanceof Error)) return { wrong: String(error), advice: UNEXPECTED };
   const [wrong, own] = splitAdvice(error.message || error.name);
+  if (error instanceof LoginError) {
+    return { wrong, advice: "check the user name, and the password or token" };
+  }
   if (error instanceof AuthError) {
-    return { wrong, advice: 'log in with --user, "docker login" or "podman login"' };
+    return { wrong, advice: 'log in with "oci login", or give --user' };
+  }
+  if (error instanceof CredentialFileError) {
+    return { wrong, advice: "mend the file, or name another with --authfile" };
   }
   if (error instanceof NotFoundError) {
     return { wrong: error.message, advice: "check the name, or log in with --user" };

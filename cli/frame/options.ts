@@ -20,6 +20,7 @@ export interface RegistryOptions {
   readonly passwordStdin?: true | undefined;
   readonly identityToken?: string | undefined;
   readonly registryToken?: string | undefined;
+  readonly authfile?: string | undefined;
   readonly ca?: readonly string[] | undefined;
   readonly clientCert?: string | undefined;
   readonly clientKey?: string | undefined;
@@ -63,15 +64,14 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
       "log in as; the password is asked for if it is not given",
       { key: "user" },
     )
-    .option("--password-stdin", "read the password from standard input")
-    .option("--identity-token <token>", "refresh token of OAuth2 to log in with")
+    .option(...PASSWORD_STDIN)
+    .option(...IDENTITY_TOKEN)
     .option("--registry-token <token>", "bearer token to send as it is")
-    .option("--ca <file>", "trust the certificates in this PEM file too (repeatable)", {
-      repeatable: true,
-    })
-    .option("--client-cert <file>", "certificate to show to the registry, in PEM")
-    .option("--client-key <file>", "key of that certificate, in PEM")
-    .option("--plain-http", "speak HTTP without TLS; the default for this machine only")
+    .option(...AUTHFILE)
+    .option(...CA)
+    .option(...CLIENT_CERT)
+    .option(...CLIENT_KEY)
+    .option(...PLAIN_HTTP)
     .option("--mirror <host=url>", "ask this mirror before the registry (repeatable)", {
       repeatable: true,
       parse: parseMirror,
@@ -79,11 +79,7 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
     .option("--jobs <n>", "layers to transfer at once; default: 6", {
       parse: (text) => parseCount(text, 1),
     })
-    .option(
-      "--retries <n>",
-      "failures in a row, without any progress, to try again after; default: 8",
-      { parse: (text) => parseCount(text, 0) },
-    )
+    .option(...RETRIES)
     .option("--progress <how>", "how to show progress, on standard error; default: auto", {
       choices: ["auto", "plain", "json", "none"],
     })
@@ -92,6 +88,61 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
       "pause between two summaries where there is no terminal; default: 10",
       { parse: parseSeconds },
     );
+}
+
+type OptionArguments = Parameters<Command["option"]>;
+
+const PASSWORD_STDIN: OptionArguments = ["--password-stdin", "read the password from stdin"];
+const IDENTITY_TOKEN: OptionArguments = [
+  "--identity-token <token>",
+  "OAuth2 refresh token to log in with",
+];
+const AUTHFILE: OptionArguments = [
+  "--authfile <file>",
+  "credential file in place of those of docker and podman",
+];
+const CA: OptionArguments = [
+  "--ca <file>",
+  "trust the certificates in this PEM file too (repeatable)",
+  { repeatable: true },
+];
+const CLIENT_CERT: OptionArguments = [
+  "--client-cert <file>",
+  "certificate to show to the registry, in PEM",
+];
+const CLIENT_KEY: OptionArguments = ["--client-key <file>", "key of that certificate, in PEM"];
+const PLAIN_HTTP: OptionArguments = [
+  "--plain-http",
+  "speak HTTP without TLS; the default for this machine only",
+];
+const RETRIES: OptionArguments = [
+  "--retries <n>",
+  "retries without progress before giving up (default: 8)",
+  { parse: (text: string) => parseCount(text, 0) },
+];
+
+/** Adds the options that say who logs in. */
+export function addLoginOptions(command: Command): Command {
+  command.option(
+    "-u, --user <name[:password]>",
+    "user name; the password is asked for if it is not given",
+  ).option(...PASSWORD_STDIN).option(...IDENTITY_TOKEN);
+  return addAuthfileOption(command);
+}
+
+/** Adds the option that names the credential file. */
+export function addAuthfileOption(command: Command): Command {
+  return command.option(...AUTHFILE);
+}
+
+/** Adds the options that say how to reach a registry. */
+export function addConnectionOptions(command: Command): Command {
+  return command.group("Options for registries:")
+    .option(...CA)
+    .option(...CLIENT_CERT)
+    .option(...CLIENT_KEY)
+    .option(...PLAIN_HTTP)
+    .option(...RETRIES);
 }
 
 /** The addresses of mirrors by the registry that they are for. */

@@ -1,22 +1,25 @@
+import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_OUTPUT_BYTES = 64 * 1024;
+/** A list has a line for each server. */
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /** Options of {@linkcode runCredentialHelper}. */
 export interface CredentialHelperOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Is told why there is no credential although the helper should have been able to give one. */
+  /** Called when the helper should have a credential and fails to give it. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Is told that the helper may not be run. */
+  /** Called when the permission to run the helper is missing. */
   readonly onSkipped?: ((message: string) => void) | undefined;
 }
 
 /**
  * Asks `docker-credential-NAME get` for the credential of a server: the server's name goes to
- * its standard input, JSON comes out. Whatever goes wrong is a warning, not an error, as the
- * image may be public; that there is no credential is neither.
+ * its stdin, JSON comes out. A failure is a warning, not an error, as the image may be public; a
+ * missing credential is neither.
  */
 export async function runCredentialHelper(
   name: string,
@@ -37,7 +40,7 @@ export async function runCredentialHelper(
   }
   let output: HelperOutput;
   try {
-    output = await run(program, server, AbortSignal.timeout(timeoutMs), signal);
+    output = await run(program, "get", `${server}\n`, { timeoutMs, signal });
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof Deno.errors.NotFound) return warn("it is not installed");
@@ -47,12 +50,108 @@ export async function runCredentialHelper(
     return warn(error instanceof Error ? error.message : String(error));
   }
   if (!output.success) {
-    // Every helper says so in these words, on standard output.
-    if (/credentials not found/i.test(output.text)) return undefined;
+    if (isNotFound(output)) return undefined;
     return warn("it failed; run it by hand to see why");
   }
   return parseHelperOutput(output.text) ?? warn("its answer is not understood");
 }
+
+/** Options for the functions that change what a helper keeps. */
+export interface HelperChangeOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Stores the credential of a server with `docker-credential-NAME store`.
+ *
+ * @throws {OciError} If the helper is missing or fails.
+ */
+export async function storeWithHelper(
+  name: string,
+  server: string,
+  { username, secret }: { readonly username: string; readonly secret: string },
+  options: HelperChangeOptions,
+): Promise<void> {
+  const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
+  const task = `store the credential for "${server}"`;
+  const output = await change(name, "store", input, task, options);
+  if (!output.success) throw failure(name, task, output);
+}
+
+/**
+ * Erases the credential of a server with `docker-credential-NAME erase`.
+ *
+ * @throws {OciError} If the helper is missing or fails.
+ */
+export async function eraseWithHelper(
+  name: string,
+  server: string,
+  options: HelperChangeOptions,
+): Promise<void> {
+  const task = `erase the credential for "${server}"`;
+  const output = await change(name, "erase", server, task, options);
+  if (!output.success && !isNotFound(output)) throw failure(name, task, output);
+}
+
+/**
+ * Lists the servers for which `docker-credential-NAME` has a credential.
+ *
+ * @throws {OciError} If the helper is missing or fails.
+ */
+export async function listWithHelper(
+  name: string,
+  options: HelperChangeOptions,
+): Promise<readonly string[]> {
+  const task = `list the credentials of "docker-credential-${name}"`;
+  const output = await change(name, "list", "", task, options);
+  if (!output.success) throw failure(name, task, output);
+  try {
+    const servers: unknown = JSON.parse(output.text || "{}");
+    if (typeof servers === "object" && servers !== null) return Object.keys(servers);
+  } catch {
+    // The text is not quoted, as it is a stranger's.
+  }
+  throw new OciError(`Cannot ${task}: its answer is not JSON`);
+}
+
+async function change(
+  name: string,
+  action: HelperAction,
+  input: string,
+  task: string,
+  { timeoutMs, signal }: HelperChangeOptions,
+): Promise<HelperOutput> {
+  const program = `docker-credential-${name}`;
+  const fail = (state: string, cause?: unknown) => {
+    return new OciError(`Cannot ${task}: ${state}`, cause === undefined ? undefined : { cause });
+  };
+  if (!NAME_REGEXP.test(name)) throw fail(`"${name}" is not the name of a credential helper`);
+  try {
+    return await run(program, action, input, { timeoutMs, signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof Deno.errors.NotFound) throw fail(`"${program}" is not installed`, error);
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      throw fail(`"${program}" did not answer within ${timeoutMs / 1000} s`, error);
+    }
+    throw error;
+  }
+}
+
+function failure(name: string, task: string, { text }: HelperOutput): OciError {
+  // deno-lint-ignore no-control-regex
+  const plain = text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").trim().slice(0, 300);
+  const says = plain === "" ? "" : `: "${plain}"`;
+  return new OciError(`Cannot ${task}: "docker-credential-${name}" failed${says}`);
+}
+
+/** Whether a helper has no such credential. Each says so in these words, on stdout. */
+function isNotFound({ text }: HelperOutput): boolean {
+  return /credentials not found/i.test(text);
+}
+
+type HelperAction = "get" | "store" | "erase" | "list";
 
 interface HelperOutput {
   readonly success: boolean;
@@ -61,13 +160,14 @@ interface HelperOutput {
 
 async function run(
   program: string,
-  server: string,
-  timeout: AbortSignal,
-  signal: AbortSignal | undefined,
+  action: HelperAction,
+  input: string,
+  { timeoutMs, signal }: HelperChangeOptions,
 ): Promise<HelperOutput> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const stop = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
   const child = new Deno.Command(program, {
-    args: ["get"],
+    args: [action],
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
@@ -76,10 +176,10 @@ async function run(
     try {
       child.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has ended already.
     }
   };
-  // A grandchild may keep the pipe open after the helper is dead: reading ends by the signal.
+  // A grandchild may keep the pipe open after the helper is dead, so the signal ends the reading.
   const reader = child.stdout.getReader();
   const abort = () => {
     kill();
@@ -87,8 +187,8 @@ async function run(
   };
   stop.addEventListener("abort", abort, { once: true });
   try {
-    await writeServer(child.stdin, server);
-    const text = await readText(reader);
+    await writeInput(child.stdin, input);
+    const text = await readText(reader, action === "list" ? MAX_LIST_BYTES : MAX_OUTPUT_BYTES);
     stop.throwIfAborted();
     const { success } = await child.status;
     stop.throwIfAborted();
@@ -101,10 +201,10 @@ async function run(
   }
 }
 
-async function writeServer(stdin: WritableStream<Uint8Array>, server: string): Promise<void> {
+async function writeInput(stdin: WritableStream<Uint8Array>, input: string): Promise<void> {
   const writer = stdin.getWriter();
   try {
-    await writer.write(new TextEncoder().encode(`${server}\n`));
+    await writer.write(new TextEncoder().encode(input));
     await writer.close();
   } catch {
     // A helper may answer without reading.
@@ -112,10 +212,13 @@ async function writeServer(stdin: WritableStream<Uint8Array>, server: string): P
   }
 }
 
-async function readText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+async function readText(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  maxBytes: number,
+): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
-  while (text.length <= MAX_OUTPUT_BYTES) {
+  while (text.length <= maxBytes) {
     const { done, value } = await reader.read();
     if (done) break;
     text += decoder.decode(value, { stream: true });

@@ -23,6 +23,12 @@ export interface AuthorizerOptions {
   readonly isPlain: boolean;
   /** Whether its token server may have a private address, because it has one itself. */
   readonly allowPrivate: boolean;
+  /**
+   * Whether to fall back to anonymous access where a credential is refused.
+   *
+   * @default {true}
+   */
+  readonly allowAnonymous?: boolean;
   /** Finds the credential for a repository; absent where nobody may have one. */
   readonly find?: (
     request: AuthorizedRequest,
@@ -84,7 +90,8 @@ export class Authorizer {
       if (!this.#isRefusal(answer, known) && !await this.#mayHide(request, answer, known)) {
         return answer;
       }
-      for (const isAnonymous of [false, true]) {
+      const { allowAnonymous = true } = this.#options;
+      for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
         const grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
         answer[Symbol.dispose]();

@@ -58,6 +58,11 @@ export function helperServer(registry: string): string {
   return host === "docker.io" ? DOCKER_HUB_SERVER : host;
 }
 
+/** The key under which docker stores a normalized key. */
+export function credentialFileKey(key: string): string {
+  return key === "docker.io" ? DOCKER_HUB_SERVER : key;
+}
+
 function canonicalHost(host: string): string {
   const lower = host.toLowerCase();
   return DOCKER_HUB_HOSTS.has(lower) ? "docker.io" : lower;

@@ -49,6 +49,16 @@ export class Connections implements Disposable {
     return this.policy.clock;
   }
 
+  /** The address of a registry itself, and the certificates for it. */
+  home(registry: string, extraCaCerts: readonly string[] = []): { endpoint: Endpoint; tls: Tls } {
+    const { caCerts = [], clientCertificate, plainHttp } = this.#options;
+    const { allowPrivateAddresses: allowPrivate = false } = this.#options;
+    return {
+      endpoint: registryEndpoint(registry, { plainHttp, allowPrivate }),
+      tls: { caCerts: [...caCerts, ...extraCaCerts], clientCertificate },
+    };
+  }
+
   /** The mirrors of a registry and itself, as one caller sees them. */
   sources(registry: string, options: Pick<RemoteOptions, "auth" | "caCerts">): Sources {
     const { auth, caCerts = [] } = options;
@@ -73,12 +83,10 @@ export class Connections implements Disposable {
     auth: ImagePullAuth | undefined,
     extraCaCerts: readonly string[],
   ): Sources {
-    const { caCerts = [], clientCertificate, plainHttp, mirrors = {} } = this.#options;
-    const { allowPrivateAddresses: allowPrivate = false } = this.#options;
-    const tls: Tls = { caCerts: [...caCerts, ...extraCaCerts], clientCertificate };
+    const { mirrors = {}, allowPrivateAddresses: allowPrivate = false } = this.#options;
+    const { endpoint: upstream, tls } = this.home(registry, extraCaCerts);
     const retries = Math.min(this.policy.retries, MIRROR_RETRIES);
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
-    const upstream = registryEndpoint(registry, { plainHttp, allowPrivate });
     return new Sources([
       ...mirrorAddresses(registry, mirrors).map((address) => {
         // What was given is for the registry: a mirror is somebody else.

@@ -10,6 +10,7 @@ import { parsePlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
+import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
@@ -19,7 +20,7 @@ import type { Sources } from "./_sources.ts";
 import { listTags } from "./_tags.ts";
 import { warnOnce } from "../transport/warn_once.ts";
 import { hostPlatform } from "../host_platform.ts";
-import type { ImageClientOptions } from "../image_client.ts";
+import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   BlobOptions,
@@ -137,6 +138,15 @@ export class RegistryReader implements Disposable {
     const task = `list the referrers of "${formatReference(subject)}"`;
     const registry = this.#sources(reference, options).upstream;
     return await readReferrers(registry, subject, options.artifactType, { ...context, task });
+  }
+
+  async checkCredential(
+    registry: string,
+    auth: ImagePullAuth,
+    options: Omit<RemoteOptions, "auth"> = {},
+  ): Promise<boolean> {
+    const onWarning = this.#warner(options);
+    return await checkCredential(this.#connections, registry, auth, { ...options, onWarning });
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@ import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
 import type { ManifestDocument } from "../../spec/manifest.ts";
 import { checkBounds } from "../transport/bounds.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
-import type { ImageClient, ImageClientOptions } from "../image_client.ts";
+import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
@@ -155,6 +155,24 @@ export class RemoteClient implements ImageClient, Disposable {
     options: ReferrersOptions = {},
   ): Promise<readonly Descriptor[]> {
     return await (await this.#open()).referrers(reference, options);
+  }
+
+  /**
+   * Checks a credential against a registry, without an image: asks `/v2/`, and the token server
+   * that the registry names. No other credential is tried, and no anonymous access.
+   *
+   * @param registry The registry, as references name it, such as `ghcr.io` or `localhost:5000`.
+   * @param auth The credential.
+   * @param options Certificates and the like.
+   * @returns Whether the registry asked for a credential; one that does not cannot check any.
+   * @throws {LoginError} If the registry refuses the credential.
+   */
+  async checkCredential(
+    registry: string,
+    auth: ImagePullAuth,
+    options: Omit<RemoteOptions, "auth"> = {},
+  ): Promise<boolean> {
+    return await (await this.#open()).checkCredential(registry, auth, options);
   }
 
   /** Closes the connections. */

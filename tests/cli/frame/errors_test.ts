@@ -44,7 +44,7 @@ Deno.test.each([
       url: "https://a:5000/v2/",
     }),
     line: "oci: pull a:5000/b: it needs a login; a answered 401; " +
-      'log in with --user, "docker login" or "podman login"',
+      'log in with "oci login", or give --user',
   },
   {
     name: "what to do about a name that is not there",

@@ -1,0 +1,186 @@
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
+import { CredentialFileError } from "../errors.ts";
+
+/** How long another process may hold the directory before its lock counts as abandoned. */
+const MAX_LOCK_MS = 5_000;
+const LOCK_PAUSE_MS = 20;
+/** Links in a row, as Linux counts them. */
+const MAX_LINKS = 40;
+
+/**
+ * Changes the text of a credential file: atomically, with mode 0600, and one process at a time.
+ * Where the path is a symlink, the file that it leads to changes, and the link stays.
+ *
+ * @param path The file; its directory is created if need be.
+ * @param edit Called with the text, which is a JSON object or empty, and returns the new text.
+ * @throws {CredentialFileError} If the file is there and is not a JSON object; it is left as it is.
+ */
+export async function updateCredentialFile(
+  path: string,
+  edit: (text: string) => string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const target = await followLinks(path);
+  const directory = dirname(target);
+  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  await using lock = await lockDirectory(directory, signal);
+  const text = await readCredentialText(target, path);
+  const edited = edit(text ?? "");
+  if (edited === (text ?? "")) return;
+  if (lock.isHeld) await removeLeftovers(target);
+  await replace(target, edited);
+}
+
+/**
+ * Reads the text of a credential file, or `undefined` if there is none.
+ *
+ * @param path The file.
+ * @param name What errors call it.
+ * @throws {CredentialFileError} If it is not a JSON object.
+ */
+export async function readCredentialText(
+  path: string,
+  name: string = path,
+): Promise<string | undefined> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    if (!(await Deno.stat(path)).isFile) {
+      throw new CredentialFileError(name, "it is not a regular file");
+    }
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    const isAbsent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isAbsent) return undefined;
+    throw error;
+  }
+  let value: unknown;
+  let text: string;
+  try {
+    // Docker and podman refuse a byte order mark, too.
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = text.trim() === "" ? {} : JSON.parse(text);
+  } catch {
+    // The text of a JSON error quotes the file, which holds passwords.
+    throw new CredentialFileError(name, "it is not JSON");
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return text;
+  throw new CredentialFileError(name, "it is not a JSON object");
+}
+
+/** The path that a write to `path` reaches, even if the last link in the chain leads to nothing. */
+export async function followLinks(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    try {
+      return await Deno.realPath(target);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    let link: string;
+    try {
+      link = await Deno.readLink(target);
+    } catch {
+      // It is no link, and there is nothing: the file is created here.
+      return target;
+    }
+    target = resolve(dirname(target), link);
+  }
+  throw new CredentialFileError(path, "too many links lead to it");
+}
+
+interface DirectoryLock extends AsyncDisposable {
+  readonly isHeld: boolean;
+}
+
+/** Holds the flock of a directory, where the system has that: it leaves no lock file behind. */
+async function lockDirectory(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<DirectoryLock> {
+  let directory: Deno.FsFile;
+  try {
+    directory = await Deno.open(path);
+  } catch (error) {
+    if (Deno.build.os !== "windows") throw error;
+    return { isHeld: false, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  let isHeld = false;
+  const end = performance.now() + MAX_LOCK_MS;
+  while (!isHeld && performance.now() < end) {
+    signal?.throwIfAborted();
+    try {
+      isHeld = await directory.tryLock(true);
+    } catch {
+      // Some network file systems know no locks.
+      break;
+    }
+    if (!isHeld) await new Promise((resume) => setTimeout(resume, LOCK_PAUSE_MS));
+  }
+  return {
+    isHeld,
+    [Symbol.asyncDispose]: () => Promise.resolve(directory.close()),
+  };
+}
+
+/** Removes temporary files that killed processes left behind; the lock keeps living ones out. */
+async function removeLeftovers(target: string): Promise<void> {
+  const prefix = temporaryPrefix(target);
+  for await (const { name } of Deno.readDir(dirname(target))) {
+    if (name.startsWith(prefix)) await Deno.remove(`${dirname(target)}/${name}`);
+  }
+}
+
+function temporaryPrefix(target: string): string {
+  return `.${/[^\\/]*$/.exec(target)?.[0]}.oci-`;
+}
+
+async function replace(target: string, text: string): Promise<void> {
+  const directory = dirname(target);
+  const temporary = `${directory}/${temporaryPrefix(target)}${crypto.randomUUID()}`;
+  try {
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+      const bytes = new TextEncoder().encode(text);
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await keepOwner(target, temporary, await file.stat());
+      await file.sync();
+    }
+    await Deno.rename(temporary, target);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(directory);
+}
+
+/** Gives the new file the owner of the old one: root may work on the file of another user. */
+async function keepOwner(
+  target: string,
+  temporary: string,
+  { uid, gid }: Deno.FileInfo,
+): Promise<void> {
+  let old: Deno.FileInfo;
+  try {
+    old = await Deno.stat(target);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (old.uid === null || (old.uid === uid && old.gid === gid)) return;
+  try {
+    await Deno.chown(temporary, old.uid, old.gid);
+  } catch {
+    // Only root can; the file belongs to the user who writes it.
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    using directory = await Deno.open(path);
+    await directory.sync();
+  } catch {
+    // Windows opens no directories, and some file systems refuse to sync them.
+  }
+}

@@ -1,0 +1,27 @@
+import { dirname } from "@std/path/dirname";
+import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import { followLinks } from "./_update_credential_file.ts";
+
+/** Files that a login or a logout changes, and where they lie. */
+export interface LoginFiles {
+  /** The credential files. */
+  readonly paths: readonly string[];
+  /** Their directories, and those that links lead to. */
+  readonly directories: readonly string[];
+}
+
+/** Finds what a login or a logout changes, as far as the files may be read. */
+export async function findLoginFiles(
+  change: "login" | "logout",
+  authfile: string | undefined,
+): Promise<LoginFiles> {
+  const env = readGrantedEnvironment;
+  const paths = authfile === undefined
+    ? change === "logout" ? logoutPaths(env) : [loginPath(env)].filter((path) => path !== undefined)
+    : [authfile];
+  const targets = await Promise.all(paths.map(async (path) => {
+    const { state } = await Deno.permissions.query({ name: "read", path });
+    return state === "granted" ? [path, await followLinks(path)] : [path];
+  }));
+  return { paths, directories: [...new Set(targets.flat().map((path) => dirname(path)))] };
+}

@@ -1,0 +1,235 @@
+import { OciError } from "../../spec/errors.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import { loginOf } from "../credentials.ts";
+import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
+import {
+  eraseWithHelper,
+  listWithHelper,
+  runCredentialHelper,
+  storeWithHelper,
+} from "./_credential_helper.ts";
+import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
+import { readCredentialText, updateCredentialFile } from "./_update_credential_file.ts";
+import { credentialFileKey, helperServer, normalizeCredentialKey } from "./credential_key.ts";
+
+const HELPER_TIMEOUT_MS = 60_000;
+/** User name that marks an identity token, in the protocol of the helpers. */
+const TOKEN_USER = "<token>";
+
+/** Options for {@linkcode saveCredential}. */
+export interface SaveCredentialOptions {
+  /**
+   * The credential file.
+   *
+   * @default {"$REGISTRY_AUTH_FILE", else "config.json" in "$DOCKER_CONFIG" or "~/.docker"}
+   */
+  readonly path?: string | undefined;
+  /**
+   * Maximum time for a credential helper, which may ask the user for a password, in milliseconds.
+   *
+   * @default {60_000}
+   */
+  readonly helperTimeoutMs?: number | undefined;
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Place of a stored credential. */
+export interface StoredCredential {
+  /** The credential file. */
+  readonly path: string;
+  /** The program that keeps the secret, if the file names one. */
+  readonly helper: string | undefined;
+}
+
+/**
+ * Stores the credential for a registry where docker and podman find it: with the credential helper
+ * that the file names for the registry, else in the file itself, base64-encoded as docker does.
+ *
+ * The file gets mode 0600 and is replaced atomically. Other entries, unknown fields, order and
+ * white space stay as they are. Nothing is written if the file is not JSON.
+ *
+ * @param registry A host, or a host and the start of a repository, such as `ghcr.io`.
+ * @param auth A user name and a password, or an identity token.
+ * @param options Which file.
+ * @returns Where the credential is stored.
+ * @throws {RangeError} If `auth` holds neither.
+ * @throws {CredentialFileError} If the file is not a JSON object.
+ * @throws {OciError} If the helper fails.
+ *
+ * @example Log in from a script
+ * ```ts
+ * import { CredentialFiles, saveCredential } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = `${await Deno.makeTempDir()}/config.json`;
+ * await saveCredential("ghcr.io", { username: "ann", password: "secret" }, { path });
+ *
+ * const found = await new CredentialFiles({ paths: [path] })
+ *   .find({ registry: "ghcr.io", repository: "ann/app" });
+ * assertEquals(found?.auth, { username: "ann", password: "secret" });
+ * ```
+ */
+export async function saveCredential(
+  registry: string,
+  auth: ImagePullAuth,
+  options: SaveCredentialOptions = {},
+): Promise<StoredCredential> {
+  const { path = defaultPath(), helperTimeoutMs = HELPER_TIMEOUT_MS, signal } = options;
+  const key = normalizeCredentialKey(registry);
+  const entry = entryOf(auth);
+  const text = await readCredentialText(path);
+  const name = text?.trim() ? helperOf(parseCredentialFile(path, text), key) : undefined;
+  if (name !== undefined) {
+    await storeWithHelper(name, helperServer(key), secretOf(auth), {
+      timeoutMs: helperTimeoutMs,
+      signal,
+    });
+  }
+  // As docker does, keep an empty entry for what a helper has: a stale password must not stay.
+  const kept = name === undefined ? entry : {};
+  await updateCredentialFile(
+    path,
+    (text) => setCredentialEntry(text, credentialFileKey(key), kept),
+    signal,
+  );
+  return { path, helper: name && `docker-credential-${name}` };
+}
+
+/** Options for {@linkcode eraseCredential} and {@linkcode eraseCredentials}. */
+export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "path"> {
+  /**
+   * The credential files.
+   *
+   * @default {"$REGISTRY_AUTH_FILE", else those of docker and podman}
+   */
+  readonly paths?: readonly string[] | undefined;
+}
+
+/**
+ * Erases the credential for a registry from the files of docker and podman, and from the helpers
+ * that they name for it. What a file has for parts of the registry stays.
+ *
+ * @param registry A host, or a host and the start of a repository.
+ * @param options Which files.
+ * @returns Files and helpers that had one.
+ * @throws {CredentialFileError} If a file is not a JSON object.
+ * @throws {OciError} If a helper fails.
+ */
+export async function eraseCredential(
+  registry: string,
+  options: EraseCredentialOptions = {},
+): Promise<readonly string[]> {
+  const { paths = logoutPaths(readGrantedEnvironment), signal } = options;
+  const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
+  const key = normalizeCredentialKey(registry);
+  const erased = new Set<string>();
+  for (const path of paths) {
+    const text = await readCredentialText(path);
+    if (!text?.trim()) continue;
+    const file = parseCredentialFile(path, text);
+    const name = helperOf(file, key);
+    if (name !== undefined && await eraseIfAny(name, helperServer(key), { timeoutMs, signal })) {
+      erased.add(`docker-credential-${name}`);
+    }
+    if (file.auths.has(key)) erased.add(path);
+    await updateCredentialFile(
+      path,
+      (text) => removeCredentialEntries(text, (other) => normalizeCredentialKey(other) === key),
+      signal,
+    );
+  }
+  return [...erased];
+}
+
+/**
+ * Erases every credential in the files of docker and podman, and in the helpers that they name.
+ *
+ * @param options Which files.
+ * @returns Files and helpers that had one.
+ * @throws {CredentialFileError} If a file is not a JSON object.
+ * @throws {OciError} If a helper fails.
+ */
+export async function eraseCredentials(
+  options: EraseCredentialOptions = {},
+): Promise<readonly string[]> {
+  const { paths = logoutPaths(readGrantedEnvironment), signal } = options;
+  const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
+  const how = { timeoutMs, signal };
+  const erased = new Set<string>();
+  for (const path of paths) {
+    const text = await readCredentialText(path);
+    if (!text?.trim()) continue;
+    const { auths, helpers, store } = parseCredentialFile(path, text);
+    for (const [key, name] of helpers) {
+      const isErased = await eraseIfAny(name, helperServer(key), how);
+      if (isErased) erased.add(`docker-credential-${name}`);
+    }
+    for (const server of store === undefined ? [] : await listWithHelper(store, how)) {
+      await eraseWithHelper(store ?? "", server, how);
+      erased.add(`docker-credential-${store}`);
+    }
+    if (auths.size > 0) erased.add(path);
+    await updateCredentialFile(path, (text) => removeCredentialEntries(text, () => true), signal);
+  }
+  return [...erased];
+}
+
+function defaultPath(): string {
+  const path = loginPath(readGrantedEnvironment);
+  if (path !== undefined) return path;
+  throw new OciError(
+    "Cannot find the credential file: neither HOME, DOCKER_CONFIG nor REGISTRY_AUTH_FILE is set " +
+      "or may be read",
+  );
+}
+
+/** The helper for a registry. Helpers know servers, and no parts of them. */
+function helperOf({ helpers, store }: CredentialFile, key: string): string | undefined {
+  return key.includes("/") ? undefined : helpers.get(key) ?? store;
+}
+
+async function eraseIfAny(
+  name: string,
+  server: string,
+  how: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<boolean> {
+  let isUnclear = false;
+  const unclear = () => {
+    isUnclear = true;
+  };
+  const found = await runCredentialHelper(name, server, {
+    ...how,
+    onWarning: unclear,
+    onSkipped: unclear,
+  });
+  if (found === undefined && !isUnclear) return false;
+  await eraseWithHelper(name, server, how);
+  return true;
+}
+
+/** The entry of a credential file for a credential. */
+function entryOf(auth: ImagePullAuth): Readonly<Record<string, string>> {
+  const { username, secret } = secretOf(auth);
+  if (auth.identityToken === undefined) return { auth: encode(username, secret) };
+  // Podman passes over a token in an entry without a user.
+  return { auth: encode(loginOf(auth)?.username ?? TOKEN_USER, ""), identitytoken: secret };
+}
+
+/** A credential as helpers take it. */
+function secretOf(auth: ImagePullAuth): { readonly username: string; readonly secret: string } {
+  const { identityToken } = auth;
+  if (identityToken) return { username: TOKEN_USER, secret: identityToken };
+  const login = loginOf(auth);
+  if (login !== undefined && !login.username.includes(":")) {
+    return { username: login.username, secret: login.password };
+  }
+  throw new RangeError(
+    "Cannot store a credential: it must have a user name without a colon, or an identity token",
+  );
+}
+
+function encode(username: string, password: string): string {
+  return new TextEncoder().encode(`${username}:${password}`).toBase64();
+}

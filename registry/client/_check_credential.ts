@@ -1,0 +1,105 @@
+import { Authorizer } from "../auth/authorizer.ts";
+import { LoginError, RegistryError } from "../errors.ts";
+import type { ImagePullAuth } from "../image_client.ts";
+import type { Answer } from "../transport/answer.ts";
+import { firstAnswer } from "../transport/first_answer.ts";
+import { registryError } from "../transport/registry_error.ts";
+import { Retry } from "../transport/retry.ts";
+import { speaksTls } from "../transport/speaks_tls.ts";
+import type { Connections } from "./_connections.ts";
+
+/** Options for {@linkcode checkCredential}. */
+export interface CheckCredentialOptions {
+  readonly caCerts?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Checks a credential against a registry: asks `/v2/` and answers its challenge.
+ *
+ * @returns Whether the registry asked for a credential.
+ * @throws {LoginError} If the registry refuses the credential.
+ */
+export async function checkCredential(
+  connections: Connections,
+  registry: string,
+  auth: ImagePullAuth,
+  options: CheckCredentialOptions = {},
+): Promise<boolean> {
+  const retry = new Retry(connections.policy, options);
+  for (;;) {
+    try {
+      return await check(connections, registry, auth, options, retry.attempt);
+    } catch (error) {
+      await retry.after(error);
+    }
+  }
+}
+
+async function check(
+  connections: Connections,
+  registry: string,
+  auth: ImagePullAuth,
+  { caCerts, signal }: CheckCredentialOptions,
+  attempt: number,
+): Promise<boolean> {
+  const { http, clock } = connections;
+  const { endpoint, tls } = connections.home(registry, caCerts);
+  const task = `log in to "${registry}"`;
+  let isChallenged = false;
+  let isKnown = false;
+  const send = async (base: URL) => {
+    const authorizer = new Authorizer({
+      http,
+      clock,
+      tls,
+      registry,
+      isPlain: base.protocol === "http:",
+      allowPrivate: endpoint.isPrivate,
+      allowAnonymous: false,
+      find: () => Promise.resolve({ auth, source: "the login" }),
+    });
+    const request = { repository: "", scope: "", task, attempt, signal };
+    return await authorizer.authorize(request, async (header) => {
+      const headers: Record<string, string> = header === undefined ? {} : { authorization: header };
+      const url = new URL("/v2/", base);
+      const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
+      isChallenged ||= answer.status === 401;
+      // A server for TLS answers 400 to plain HTTP.
+      isKnown ||= answer.status !== 400 || base.protocol === "https:";
+      return answer;
+    });
+  };
+  using answer = await firstAnswer(endpoint.bases, {
+    send,
+    isKnown: () => isKnown,
+    speaksTls: (base) => speaksTls(base, { timeoutMs: http.stallTimeoutMs, signal }),
+  });
+  if (answer.status !== 200) throw await failure(answer, registry, task, attempt, clock.now());
+  return isChallenged;
+}
+
+async function failure(
+  answer: Answer,
+  registry: string,
+  task: string,
+  attempt: number,
+  now: number,
+): Promise<RegistryError> {
+  const error = await registryError(answer, { task, registry, attempt, authentication: "", now });
+  const { status, code, detail } = error;
+  const answered = `${status}${code === undefined ? "" : ` ${code}`}` +
+    (detail === undefined ? "" : `, "${detail}"`);
+  if (status === 401 || status === 403) {
+    return new LoginError(
+      `Cannot ${task}: the registry refused the credential (${answered})`,
+      error,
+    );
+  }
+  if (error.retryable) return error;
+  return new RegistryError(
+    `Cannot ${task}: the host does not answer as a registry does (${answered} for /v2/)`,
+    error,
+  );
+}

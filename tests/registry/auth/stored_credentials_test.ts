@@ -1,0 +1,251 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CredentialFileError,
+  CredentialFiles,
+  eraseCredential,
+  eraseCredentials,
+  saveCredential,
+} from "../../../registry/mod.ts";
+import { OciError } from "../../../spec/mod.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+const AUTH = { username: "ann", password: "s:é" };
+
+/** Writes a helper that keeps credentials in files of `dir`, and puts it on the `PATH`. */
+async function installHelper(dir: TempDir, name: string, script = HELPER): Promise<Disposable> {
+  const path = Deno.env.get("PATH") ?? "";
+  await Deno.writeTextFile(dir.join(`docker-credential-${name}`), script, { mode: 0o755 });
+  await Deno.mkdir(dir.join("kept"), { recursive: true });
+  Deno.env.set("PATH", `${dir.path}:${path}`);
+  return { [Symbol.dispose]: () => Deno.env.set("PATH", path) };
+}
+
+const HELPER = `#!/bin/sh
+cd "$(dirname "$0")/kept" || exit 1
+case "$1" in
+  store)
+    input="$(cat)"
+    name="$(printf %s "$input" | sed 's/.*"ServerURL":"\\([^"]*\\)".*/\\1/' | tr / _)"
+    printf %s "$input" > "$name" ;;
+  get)
+    name="$(cat | tr / _)"
+    [ -f "$name" ] || { echo "credentials not found in native keychain"; exit 1; }
+    cat "$name" ;;
+  erase) rm -f "$(cat | tr / _)" ;;
+  list) echo '{"https://h.io":"ann"}' ;;
+esac
+`;
+
+async function find(path: string, registry: string, repository = "app") {
+  return (await new CredentialFiles({ paths: [path] }).find({ registry, repository }))?.auth;
+}
+
+Deno.test("saveCredential() writes a file that only its owner reads, in a directory of the same kind", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("docker", "config.json");
+
+  const stored = await saveCredential("H.io:5000", AUTH, { path });
+
+  assertEquals(stored, { path, helper: undefined });
+  assertEquals(await find(path, "h.io:5000"), AUTH);
+  if (Deno.build.os !== "windows") {
+    assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+    assertEquals(((await Deno.stat(dir.join("docker"))).mode ?? 0) & 0o777, 0o700);
+  }
+  assertEquals((await Array.fromAsync(Deno.readDir(dir.join("docker")))).length, 1);
+});
+
+Deno.test({
+  name: "saveCredential() tightens the mode of a file that everybody reads",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    const path = dir.join("config.json");
+    await Deno.writeTextFile(path, "{}", { mode: 0o644 });
+
+    await saveCredential("h.io", AUTH, { path });
+
+    assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
+  },
+});
+
+Deno.test.each([
+  { registry: "docker.io", key: "https://index.docker.io/v1/" },
+  { registry: "index.docker.io", key: "https://index.docker.io/v1/" },
+  { registry: "https://ghcr.io/v2/", key: "ghcr.io" },
+  { registry: "quay.io/team", key: "quay.io/team" },
+])("saveCredential() stores $registry as $key", async ({ registry, key }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+
+  await saveCredential(registry, AUTH, { path });
+
+  assertEquals(Object.keys(JSON.parse(await Deno.readTextFile(path)).auths), [key]);
+});
+
+Deno.test("saveCredential() stores an identity token with a user that podman wants", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+
+  await saveCredential("h.io", { identityToken: "token" }, { path });
+
+  const { auths } = JSON.parse(await Deno.readTextFile(path));
+  assertEquals(auths, { "h.io": { auth: btoa("<token>:"), identitytoken: "token" } });
+  assertEquals((await find(path, "h.io"))?.identityToken, "token");
+});
+
+Deno.test.each([
+  { name: "half a file", text: '{ "auths": { "h.io": { "auth": "c2Vj' },
+  { name: "a list", text: "[]" },
+  { name: "a byte order mark", text: "\ufeff{}" },
+  { name: "no UTF-8", text: new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) },
+])("saveCredential() and eraseCredential() leave a file with $name as it is", async ({ text }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+  await Deno.writeFile(path, bytes);
+
+  for (
+    const change of [
+      () => saveCredential("h.io", AUTH, { path }),
+      () => eraseCredential("h.io", { paths: [path] }),
+      () => eraseCredentials({ paths: [path] }),
+    ]
+  ) {
+    const error = await assertRejects(change, CredentialFileError, "it is not");
+    assert(!error.message.includes("c2Vj"));
+  }
+
+  assertEquals(await Deno.readFile(path), bytes);
+  assertEquals((await Array.fromAsync(Deno.readDir(dir.path))).length, 1);
+});
+
+Deno.test({
+  name: "saveCredential() writes to where links lead, and keeps the links",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    await Deno.mkdir(dir.join("real"));
+    await Deno.symlink("real/first.json", dir.join("second.json"));
+    await Deno.symlink("second.json", dir.join("config.json"));
+    const path = dir.join("config.json");
+
+    await saveCredential("h.io", AUTH, { path });
+    await saveCredential("i.io", AUTH, { path });
+
+    assertEquals((await Deno.lstat(path)).isSymlink, true);
+    assertEquals((await Deno.lstat(dir.join("second.json"))).isSymlink, true);
+    assertEquals(await find(dir.join("real/first.json"), "h.io"), AUTH);
+    assertEquals(await find(path, "i.io"), AUTH);
+  },
+});
+
+Deno.test("saveCredential() keeps the entries of others that log in at the same time", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  const hosts = Array.from({ length: 8 }, (_, i) => `h${i}.io`);
+  await Deno.writeTextFile(dir.join(".config.json.oci-left"), "secret");
+
+  await Promise.all(hosts.map((host) => saveCredential(host, AUTH, { path })));
+
+  const { auths } = JSON.parse(await Deno.readTextFile(path));
+  assertEquals(Object.keys(auths).sort(), hosts);
+  const names = await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name);
+  assertEquals(names, ["config.json"]);
+});
+
+Deno.test({
+  name: "saveCredential() leaves the secret to the helper that the file names",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    using _ = await installHelper(dir, "keep");
+    const path = dir.join("config.json");
+    await Deno.writeTextFile(
+      path,
+      '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{"auth":"b2xkOm9sZA=="}}}',
+    );
+
+    const stored = await saveCredential("h.io", AUTH, { path });
+
+    assertEquals(stored, { path, helper: "docker-credential-keep" });
+    assertEquals(
+      await Deno.readTextFile(path),
+      '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{}}}',
+    );
+    assertEquals(await find(path, "h.io"), AUTH);
+    assertEquals(await eraseCredential("h.io", { paths: [path] }), ["docker-credential-keep"]);
+    assertEquals(await find(path, "h.io"), undefined);
+    assertEquals(await eraseCredential("h.io", { paths: [path] }), []);
+  },
+});
+
+Deno.test.each([
+  { name: "is missing", helper: undefined, message: /"docker-credential-bad" is not installed/ },
+  { name: "fails", helper: "#!/bin/sh\necho locked; exit 3", message: /failed: "locked"/ },
+  { name: "hangs", helper: "#!/bin/sh\nsleep 30", message: /did not answer within 0.3 s/ },
+])("saveCredential() fails, and writes nothing, where the helper $name", async (row) => {
+  await using dir = await makeTempDir();
+  using _ = await (row.helper === undefined
+    ? { [Symbol.dispose]: () => {} }
+    : installHelper(dir, "bad", row.helper));
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, '{"credsStore":"bad"}');
+
+  const error = await assertRejects(
+    () =>
+      saveCredential("h.io", AUTH, { path, helperTimeoutMs: 300 }),
+    OciError,
+  );
+
+  assert(row.message.test(error.message), error.message);
+  assertEquals(await Deno.readTextFile(path), '{"credsStore":"bad"}');
+});
+
+Deno.test("saveCredential() refuses what is no credential", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+
+  await assertRejects(() => saveCredential("h.io", {}, { path }), RangeError);
+  await assertRejects(() => saveCredential("h.io", { username: "a:b" }, { path }), RangeError);
+
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
+});
+
+Deno.test("eraseCredential() erases every name of a registry from every file, and no other", async () => {
+  await using dir = await makeTempDir();
+  const [docker, podman] = [dir.join("config.json"), dir.join("auth.json")];
+  await Deno.writeTextFile(
+    docker,
+    '{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"},"docker.io/me":{"auth":"dTpw"}}}',
+  );
+  await Deno.writeTextFile(podman, '{"auths":{"docker.io":{"auth":"dTpw"},"h.io":{}}}');
+  const paths = [docker, podman, dir.join("missing.json")];
+
+  const erased = await eraseCredential("docker.io", { paths });
+
+  assertEquals(erased, [docker, podman]);
+  assertEquals(
+    await Deno.readTextFile(docker),
+    '{"auths":{"docker.io/me":{"auth":"dTpw"}}}',
+  );
+  assertEquals(await Deno.readTextFile(podman), '{"auths":{"h.io":{}}}');
+});
+
+Deno.test({
+  name: "eraseCredentials() erases everything, from the helpers as well",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    using _ = await installHelper(dir, "keep");
+    const path = dir.join("config.json");
+    await Deno.writeTextFile(path, '{"credsStore":"keep","auths":{"x.io":{"auth":"dTpw"}}}');
+    await Deno.writeTextFile(dir.join("kept/https:__h.io"), "{}");
+
+    const erased = await eraseCredentials({ paths: [path] });
+
+    assertEquals(erased, ["docker-credential-keep", path]);
+    assertEquals(await Deno.readTextFile(path), '{"credsStore":"keep","auths":{}}');
+    assertEquals(await Array.fromAsync(Deno.readDir(dir.join("kept"))), []);
+  },
+});

@@ -1,0 +1,85 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { LoginError, RegistryError } from "../../../registry/mod.ts";
+import {
+  basicAuth,
+  faultyRegistry,
+  on,
+  plain,
+  respond,
+  tokenAuth,
+} from "../../_support/faulty_registry.ts";
+import { MemoryContent } from "../../_support/image.ts";
+import { testClient } from "../_client.ts";
+
+const RIGHT = { username: "ann", password: "pw" };
+const WRONG = { username: "ann", password: "wr0ng" };
+const USERS = { ann: "pw" };
+
+Deno.test.each([
+  { name: "Basic", fault: () => basicAuth(USERS) },
+  { name: "a token server", fault: () => tokenAuth({ users: USERS }).fault },
+  {
+    name: "a token server that refuses strangers",
+    fault: () => tokenAuth({ users: USERS, anonymous: false }).fault,
+  },
+])("RemoteClient.checkCredential() tells right from wrong with $name", async ({ fault }) => {
+  await using registry = faultyRegistry(new MemoryContent(), [on({}, fault())]);
+  using client = testClient();
+
+  assertEquals(await client.checkCredential(registry.host, RIGHT), true);
+  const error = await assertRejects(
+    () => client.checkCredential(registry.host, WRONG),
+    LoginError,
+  );
+
+  assertEquals(error.status, 401);
+  assertEquals(
+    error.message,
+    `Cannot log in to "${registry.host}": the registry refused the credential ` +
+      '(401 UNAUTHORIZED, "log in")',
+  );
+});
+
+Deno.test("RemoteClient.checkCredential() exchanges an identity token", async () => {
+  const { fault, exchanges } = tokenAuth({ identityTokens: ["right"], anonymous: false });
+  await using registry = faultyRegistry(new MemoryContent(), [on({}, fault)]);
+  using client = testClient();
+
+  assertEquals(await client.checkCredential(registry.host, { identityToken: "right" }), true);
+  await assertRejects(
+    () => client.checkCredential(registry.host, { identityToken: "wrong" }),
+    LoginError,
+  );
+
+  assertEquals(exchanges[0]?.method, "POST");
+});
+
+Deno.test("RemoteClient.checkCredential() tells that a registry asks for nothing", async () => {
+  await using registry = faultyRegistry(new MemoryContent(), []);
+  using client = testClient();
+
+  assertEquals(await client.checkCredential(registry.host, RIGHT), false);
+});
+
+Deno.test("RemoteClient.checkCredential() tries again what may pass", async () => {
+  const busy = on({ times: 2 }, respond(503));
+  await using registry = faultyRegistry(new MemoryContent(), [busy, on({}, basicAuth(USERS))]);
+  using client = testClient();
+
+  assertEquals(await client.checkCredential(registry.host, RIGHT), true);
+});
+
+Deno.test("RemoteClient.checkCredential() says that a host is no registry", async () => {
+  await using registry = faultyRegistry(new MemoryContent(), [
+    on({}, () => Promise.resolve(plain(404, {}, "nothing here"))),
+  ]);
+  using client = testClient();
+
+  const error = await assertRejects(
+    () => client.checkCredential(registry.host, RIGHT),
+    RegistryError,
+    "does not answer as a registry does (404",
+  );
+
+  assert(!(error instanceof LoginError));
+});
