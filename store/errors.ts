@@ -13,12 +13,62 @@ export class StoreError extends OciError {
   }
 }
 
+/** What is wrong with the directory of a store, or with a directory in it. */
+export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
+
+/** Options for {@linkcode UntrustedStoreError}. */
+export interface UntrustedStoreErrorOptions extends ErrorOptions {
+  /** User ID of the directory's owner. */
+  readonly owner?: number | null | undefined;
+  /** Permissions of the directory. */
+  readonly mode?: number | null | undefined;
+}
+
+/**
+ * Another user may have written to a store, or can. Its content decides what runs as the user of
+ * the store, so it is refused, as ssh refuses such keys.
+ */
+export class UntrustedStoreError extends StoreError {
+  /** What is wrong with the directory. */
+  readonly fault: DirectoryFault;
+  /** User ID of the directory's owner, where the system has one. */
+  readonly owner: number | undefined;
+  /** Permissions of the directory, where the system has them. */
+  readonly mode: number | undefined;
+
+  /** Creates the error for the directory of a store, or a directory in it. */
+  constructor(fault: DirectoryFault, path: string, options: UntrustedStoreErrorOptions = {}) {
+    const { owner, mode, ...rest } = options;
+    super(`Cannot use the store directory "${path}": ${describe(fault, options)}`, path, rest);
+    this.fault = fault;
+    this.owner = owner ?? undefined;
+    this.mode = mode === null || mode === undefined ? undefined : mode & 0o7777;
+  }
+}
+
+function describe(fault: DirectoryFault, options: UntrustedStoreErrorOptions): string {
+  switch (fault) {
+    case "symlink":
+      return "it is a symlink; remove it";
+    case "dangling":
+      return "it is a symlink to nothing; create the directory that it names, or choose another one";
+    case "not-directory":
+      return "it is not a directory; remove it, or choose another path";
+    case "owner":
+      return `it belongs to user ${options.owner}; choose a directory of your own`;
+    case "writable":
+      return `other users can write to it (mode ${((options.mode ?? 0) & 0o7777).toString(8)}); ` +
+        'run "chmod -R go-w" on the store, or choose another directory';
+  }
+}
+
 /** What is wrong with a file of a store. */
 export type FileFault =
   | "symlink"
   | "directory"
   | "special"
   | "owner"
+  | "writable"
   | "hard-link"
   | "changing"
   | "syntax"
@@ -29,6 +79,7 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
   directory: "it is a directory",
   special: "it is not a regular file",
   owner: "it belongs to another user",
+  writable: "it is writable by other users",
   "hard-link": "it has several names (hard links)",
   changing: "it is replaced again and again",
   syntax: "it is not JSON",

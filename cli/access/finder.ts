@@ -107,7 +107,7 @@ export class Finder implements Disposable {
 async function readLayoutDocument(source: LayoutSource): Promise<Uint8Array> {
   const layout = await LayoutClient.open(source);
   const { digest, size } = await layout.resolve(layout.reference);
-  const store = await ContentStore.open(source.path);
+  const store = await ContentStore.open(source.path, { foreign: true });
   const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes !== undefined) return bytes;
   throw new StoreError(

@@ -1,6 +1,13 @@
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
 import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
-import { StoreError } from "../errors.ts";
+import {
+  checkStoreFolder,
+  checkStoreRoot,
+  ensureStoreFolder,
+  ensureStoreRoot,
+} from "../host/private_directory.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import { StoreError, UntrustedStoreError } from "../errors.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
@@ -9,6 +16,7 @@ const OWN_NAMES = new Set([
   ".overlay-trial",
   ".overlay-trial.lock",
   "blobs",
+  "bundles",
   "chains",
   "containers",
   "index.json",
@@ -27,43 +35,52 @@ const DIRECTORIES: readonly string[] = [
   "locks",
   "verified",
 ];
+/** Every directory that the store may have: what is in them is believed. */
+const STORE_FOLDERS: readonly string[] = [
+  ...DIRECTORIES,
+  "bundles",
+  "chains",
+  "containers",
+  "tarballs",
+  "tarballs/sha256",
+  "tarballs/sha512",
+  "tarballs/verified",
+];
+/** Begins the name of the file with which `doctor` tries whether a store can be written to. */
+const DOCTOR_PREFIX = ".oci-doctor-";
 
-/** Checks that a directory is an OCI image layout, or can become one. */
-export async function openLayout(path: string): Promise<void> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(`${path}/oci-layout`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return await assertVacant(path);
-    if (error instanceof Deno.errors.NotADirectory) throw notDirectory(path);
-    throw error;
+/** Maximum size of an `oci-layout` file, which has 30 bytes. */
+const MAX_LAYOUT_BYTES = 65_536;
+
+/**
+ * Checks that a directory is an OCI image layout, or can become one.
+ *
+ * @param foreign Whether it is only read: then it may belong to anybody.
+ */
+export async function openLayout(path: string, foreign: boolean): Promise<void> {
+  if (!foreign && checkStoreRoot(path)) {
+    for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
   }
-  const version = layoutVersion(text);
+  const layout = readJsonFile(`${path}/oci-layout`, {
+    ...{ maxBytes: MAX_LAYOUT_BYTES, foreign, remedy: "restore it, or choose another directory" },
+  });
+  if (layout === undefined) return await assertVacant(path, foreign);
+  const { imageLayoutVersion: version } = layout;
   if (version === LAYOUT_VERSION) return;
   throw new StoreError(
     `Cannot use "${path}" as a store: its oci-layout file ${
-      version === undefined ? "is damaged" : `has version "${version}"`
+      typeof version === "string" ? `has version "${version}"` : "does not name its version"
     }, not ${LAYOUT_VERSION}; choose another directory`,
     path,
   );
 }
 
-function layoutVersion(text: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const version = (value as { imageLayoutVersion?: unknown } | null)?.imageLayoutVersion;
-    return typeof version === "string" ? version : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function assertVacant(path: string): Promise<void> {
+async function assertVacant(path: string, foreign: boolean): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(path)) {
       // Another process has just made the layout.
-      if (name === "oci-layout") return await openLayout(path);
-      if (OWN_NAMES.has(name)) continue;
+      if (name === "oci-layout") return await openLayout(path, foreign);
+      if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
       throw new StoreError(
         `Cannot use "${path}" as a store: it is no OCI image layout and holds "${name}"; ` +
           "choose an empty or new directory",
@@ -72,16 +89,11 @@ async function assertVacant(path: string): Promise<void> {
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
-    if (error instanceof Deno.errors.NotADirectory) throw notDirectory(path);
+    if (error instanceof Deno.errors.NotADirectory) {
+      throw new UntrustedStoreError("not-directory", path, { cause: error });
+    }
     throw error;
   }
-}
-
-function notDirectory(path: string): StoreError {
-  return new StoreError(
-    `Cannot use "${path}" as a store: it is not a directory; choose another path`,
-    path,
-  );
 }
 
 /** Creates what is missing of a layout: its directories, its version. */
@@ -90,7 +102,8 @@ export async function ensureLayout(
   lockPath: string,
   options: LockFileOptions,
 ): Promise<void> {
-  for (const name of DIRECTORIES) await Deno.mkdir(`${path}/${name}`, { recursive: true });
+  await ensureStoreRoot(path);
+  for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
   if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   using _lock = await lockFile(lockPath, options);
   // Whoever held the lock may have done it.

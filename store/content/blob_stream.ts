@@ -1,6 +1,6 @@
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Verifier } from "../../spec/verifier.ts";
-import { StoreError } from "../errors.ts";
+import { openRegularFile } from "../host/open_regular_file.ts";
 
 /** Large enough that a stage pays for bytes rather than for calls. */
 const CHUNK_BYTES = 256 * 1024;
@@ -28,12 +28,13 @@ export async function openBlobStream(
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { offset = 0, length = Infinity, reuseMemory, verifier, onMismatch, signal } = options;
   signal?.throwIfAborted();
-  // A link would lead out of the store, or out of the layout that is read.
-  const { isFile, size } = await Deno.lstat(path);
-  if (!isFile) {
-    throw new StoreError(`Cannot read "${path}": it is not a file; remove it and try again`, path);
+  // A link would lead out of the store, or out of the layout that is read. Whose file it is does
+  // not matter, as its digest is compared.
+  const opened = openRegularFile(path, { foreign: true });
+  if (opened === undefined) {
+    throw new Deno.errors.NotFound(`Cannot read "${path}": there is no such file`);
   }
-  const file = await Deno.open(path);
+  const { file, info: { size } } = opened;
   try {
     if (offset > 0) await file.seek(offset, Deno.SeekMode.Start);
   } catch (error) {

@@ -4,6 +4,8 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
 import { openBlobStream } from "./blob_stream.ts";
+import { readSmallFile } from "../host/read_small_file.ts";
+import { StoreError } from "../errors.ts";
 import { lstatIfAny, syncDirectory } from "../host/durable.ts";
 import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
 import { ensureLayout, openLayout } from "./_layout_directory.ts";
@@ -15,6 +17,13 @@ import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
 /** Options for {@linkcode ContentStore.open}. */
 export interface ContentStoreOptions {
+  /**
+   * Whether the directory is only read, such as another user's image layout. Its owner and
+   * permissions do not matter then, and nothing can be stored in it.
+   *
+   * @default {false}
+   */
+  readonly foreign?: boolean | undefined;
   /** Is told of another process, if it is waited for longer than a person would expect. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
@@ -73,13 +82,15 @@ export class ContentStore {
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
   readonly #marks: VerifiedMarks;
+  readonly #foreign: boolean;
   #isPrepared = false;
 
-  private constructor(path: string, { onWait }: ContentStoreOptions) {
+  private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
     this.path = path;
     this.onWait = onWait;
+    this.#foreign = foreign;
     this.#lockPath = `${path}/locks/index.lock`;
-    this.#index = new LayoutIndex(path, this.#lockPath, onWait);
+    this.#index = new LayoutIndex(path, this.#lockPath, { onWait, foreign });
     this.#marks = new VerifiedMarks(`${path}/verified`);
   }
 
@@ -88,12 +99,14 @@ export class ContentStore {
    * something is written to it.
    *
    * @param path The directory.
-   * @param options Whom to tell.
+   * @param options Whether it is only read, and what to call for waits.
    * @returns The store.
    * @throws {StoreError} If there is something else.
+   * @throws {UntrustedStoreError} If another user owns it or can write to it, unless it is
+   * `foreign`.
    */
   static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
-    await openLayout(path);
+    await openLayout(path, options.foreign ?? false);
     return new ContentStore(path, options);
   }
 
@@ -146,10 +159,11 @@ export class ContentStore {
         source,
       });
     }
-    if (this.#marks.holds(digest, info)) return true;
+    // A layout that is only read may have come with marks of its own.
+    if (!this.#foreign && this.#marks.holds(digest, info)) return true;
     const bytes = await this.openBlob(digest, signal && { signal });
     await bytes.pipeTo(new WritableStream());
-    await this.#marks.set(digest, info);
+    if (!this.#foreign) await this.#marks.set(digest, info);
     return true;
   }
 
@@ -160,7 +174,7 @@ export class ContentStore {
    * @param digest The blob.
    */
   distrust(digest: Digest): void {
-    this.#marks.remove(digest);
+    if (!this.#foreign) this.#marks.remove(digest);
   }
 
   /**
@@ -183,8 +197,9 @@ export class ContentStore {
     if (info.size > maxBytes) {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
-    // Its size is bounded, and another thread that reads it would have to be waited for.
-    const bytes = Deno.readFileSync(path);
+    // Its digest tells whose it is, not its owner.
+    const bytes = readSmallFile(path, { maxBytes, foreign: true });
+    if (bytes === undefined) return undefined;
     await verifyBytes(bytes, blob, `"${path}"`);
     return bytes;
   }
@@ -382,6 +397,9 @@ export class ContentStore {
 
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
+    if (this.#foreign) {
+      throw new StoreError(`Cannot write to "${this.path}": it was opened to be read`, this.path);
+    }
     await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });
     await this.#index.create(signal);
     this.#isPrepared = true;

@@ -1,10 +1,10 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { LimitError } from "../../spec/errors.ts";
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
+import { isObject, readJsonFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
@@ -30,6 +30,17 @@ interface RawIndex {
 
 type RawEntry = Record<string, unknown>;
 
+/** Options for {@linkcode LayoutIndex}. */
+export interface LayoutIndexOptions {
+  /** Called once if another process holds the lock for longer than a second. */
+  readonly onWait?: ((message: string) => void) | undefined;
+  /** Whether the layout is only read, and may belong to anybody. */
+  readonly foreign?: boolean | undefined;
+}
+
+/** What to do about a file that is not an index. */
+const REMEDY = "restore it, or move the directory away to begin anew";
+
 /**
  * The `index.json` of an OCI image layout: the one record of which reference stands for which
  * digest.
@@ -43,13 +54,13 @@ type RawEntry = Record<string, unknown>;
 export class LayoutIndex {
   readonly #layout: string;
   readonly #lockPath: string;
-  readonly #onWait: ((message: string) => void) | undefined;
+  readonly #options: LayoutIndexOptions;
 
   /** Of the layout in a directory; the lock's directory must exist before a change. */
-  constructor(layout: string, lockPath: string, onWait?: (message: string) => void) {
+  constructor(layout: string, lockPath: string, options: LayoutIndexOptions = {}) {
     this.#layout = layout;
     this.#lockPath = lockPath;
-    this.#onWait = onWait;
+    this.#options = options;
   }
 
   /**
@@ -58,13 +69,14 @@ export class LayoutIndex {
    * @returns The references; none if there is no `index.json`.
    * @throws {StoreError} If `index.json` is not one.
    */
-  async references(): Promise<readonly StoredReference[]> {
-    const { manifests } = await this.#read();
-    return manifests.flatMap((entry) => {
-      const descriptor = readEntry(entry);
-      const name = entryName(entry);
-      return descriptor === undefined || name === undefined ? [] : [{ name, descriptor }];
-    });
+  references(): Promise<readonly StoredReference[]> {
+    return Promise.try(() =>
+      this.#read().manifests.flatMap((entry) => {
+        const descriptor = readEntry(entry);
+        const name = entryName(entry);
+        return descriptor === undefined || name === undefined ? [] : [{ name, descriptor }];
+      })
+    );
   }
 
   /**
@@ -73,9 +85,8 @@ export class LayoutIndex {
    * @returns The descriptors, in order; none if there is no `index.json`.
    * @throws {StoreError} If `index.json` is not one.
    */
-  async descriptors(): Promise<readonly Descriptor[]> {
-    const { manifests } = await this.#read();
-    return manifests.flatMap((entry) => readEntry(entry) ?? []);
+  descriptors(): Promise<readonly Descriptor[]> {
+    return Promise.try(() => this.#read().manifests.flatMap((entry) => readEntry(entry) ?? []));
   }
 
   /**
@@ -133,8 +144,8 @@ export class LayoutIndex {
     signal: AbortSignal | undefined,
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
-    using _lock = await lockFile(this.#lockPath, { signal, onWait: this.#onWait });
-    const index = await this.#read();
+    using _lock = await lockFile(this.#lockPath, { signal, onWait: this.#options.onWait });
+    const index = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
       ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: index.manifests }
@@ -145,48 +156,18 @@ export class LayoutIndex {
   }
 
   /** An object with `manifests` alone if there is no file. */
-  async #read(): Promise<RawIndex> {
+  #read(): RawIndex {
     const path = `${this.#layout}/index.json`;
-    let text: string;
-    try {
-      const { size } = await Deno.stat(path);
-      if (size > MAX_INDEX_BYTES) {
-        throw new LimitError("bytes", MAX_INDEX_BYTES, size, `"${path}"`);
-      }
-      text = await Deno.readTextFile(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return { manifests: [] };
-      throw error;
-    }
-    const value = parseJson(text, path);
+    const { foreign } = this.#options;
+    const value = readJsonFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, remedy: REMEDY });
     // Go writes an empty list as null.
     const manifests = value?.manifests ?? [];
-    if (value === undefined || !Array.isArray(manifests) || !manifests.every(isObject)) {
-      throw new StoreError(
-        `Cannot read "${path}": it is not the index of an OCI image layout; ` +
-          "restore it, or move the directory away to begin anew",
-        path,
-      );
-    }
-    return { ...value, manifests };
-  }
-}
-
-function parseJson(text: string, path: string): RawEntry | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
-  } catch (cause) {
+    if (Array.isArray(manifests) && manifests.every(isObject)) return { ...value, manifests };
     throw new StoreError(
-      `Cannot read "${path}": it is not JSON; restore it, or move the directory away to begin anew`,
+      `Cannot read "${path}": it is not the index of an OCI image layout; ${REMEDY}`,
       path,
-      { cause },
     );
   }
-}
-
-function isObject(value: unknown): value is RawEntry {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function entryName(entry: RawEntry): string | undefined {

@@ -1,5 +1,11 @@
 import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
-import { removeIfAny } from "../host/remove_tree.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { replaceSmallFile } from "../host/durable.ts";
+import { readSmallText } from "../host/read_small_file.ts";
+import { StoreFileError } from "../errors.ts";
+
+/** Maximum size of a mark, which has four numbers. */
+const MAX_MARK_BYTES = 1024;
 
 /**
  * Remembers which blobs have been hashed, so that a cached pull need not hash them again.
@@ -23,9 +29,10 @@ export class VerifiedMarks {
   /** Whether the blob that `info` describes is the one that was verified. */
   holds(digest: Digest, info: Deno.FileInfo): boolean {
     try {
-      return Deno.readTextFileSync(this.#path(digest)) === stamp(info);
+      return readSmallText(this.#path(digest), { maxBytes: MAX_MARK_BYTES }) === stamp(info);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
+      // What is not a mark of this store does not vouch for a blob.
+      if (error instanceof StoreFileError || error instanceof LimitError) return false;
       throw error;
     }
   }
@@ -46,21 +53,10 @@ export class VerifiedMarks {
     if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
     const path = this.#path(digest);
     try {
-      await createFile(path, stamp(info));
+      await replaceSmallFile(path, stamp(info));
     } catch {
       // A store that may not be written, or a disk that is full: the blob is hashed each time.
     }
-  }
-}
-
-/** Makes a file, a new one each time: a link of that name could lead anywhere. */
-async function createFile(path: string, text: string): Promise<void> {
-  try {
-    await Deno.writeTextFile(path, text, { createNew: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    await removeIfAny(path);
-    await Deno.writeTextFile(path, text, { createNew: true });
   }
 }
 

@@ -1,5 +1,8 @@
 import { removeIfAny } from "./remove_tree.ts";
 
+/** Mode of the files of a store: whatever the umask, nobody else may write to them. */
+export const FILE_MODE = 0o644;
+
 /**
  * Replaces a file so that a reader, or the next boot, finds the old bytes or the new ones: a
  * temporary file beside it, fsync, rename, fsync of the directory.
@@ -16,12 +19,28 @@ export async function replaceFile(
   const temporary = `${directory}/${name}.tmp`;
   await removeIfAny(temporary);
   {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode: FILE_MODE });
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
     await file.sync();
   }
   await Deno.rename(temporary, `${directory}/${name}`);
   await syncDirectory(directory);
+}
+
+/**
+ * Puts a small file in the place of another, without the promise of {@linkcode replaceFile} for a
+ * power cut: for what is only advice, or is looked at with care. It is always a new file, as a link
+ * of that name could lead anywhere.
+ */
+export async function replaceSmallFile(path: string, text: string): Promise<void> {
+  const options = { createNew: true, mode: FILE_MODE };
+  try {
+    await Deno.writeTextFile(path, text, options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    await removeIfAny(path);
+    await Deno.writeTextFile(path, text, options);
+  }
 }
 
 /** Makes the names in a directory survive a power cut, where the system can. */

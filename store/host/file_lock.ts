@@ -1,8 +1,20 @@
-import { lstatIfAny } from "./durable.ts";
-import { StoreError } from "../errors.ts";
+import { FILE_MODE, lstatIfAny } from "./durable.ts";
+import { fileFault } from "./open_regular_file.ts";
+import { removeIfAny } from "./remove_tree.ts";
+import { StoreFileError } from "../errors.ts";
+
+/** Options for {@linkcode tryLockFile}. */
+export interface TryLockFileOptions {
+  /**
+   * Whether others may hold the lock as well that ask for the same.
+   *
+   * @default {false}
+   */
+  readonly shared?: boolean | undefined;
+}
 
 /** Options for {@linkcode lockFile}. */
-export interface LockFileOptions {
+export interface LockFileOptions extends TryLockFileOptions {
   /** Ends the waiting. */
   readonly signal?: AbortSignal | undefined;
   /** Is called each time the lock is found to be held by somebody else. */
@@ -26,15 +38,15 @@ const PATIENCE_MS = 1_000;
  * An owner may rename or remove the file while others wait for it. Whoever gets the lock of a
  * file that no longer has the name starts over with the file that has it.
  *
- * @throws {StoreError} If there is something else than a file: what a link leads to is not ours
+ * @throws {StoreFileError} If there is something else than a file: what a link leads to is not ours
  * to write, and a pipe would never end.
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
-  const { signal, onBusy, onWait } = options;
+  const { signal, onBusy, onWait, shared } = options;
   let patienceEnds = performance.now() + PATIENCE_MS;
   for (let pauseMs = 2;; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     signal?.throwIfAborted();
-    const file = await tryLockFile(path);
+    const file = await tryLockFile(path, { shared });
     if (file !== undefined) return file;
     onBusy?.();
     if (performance.now() >= patienceEnds) {
@@ -45,34 +57,58 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   }
 }
 
+/** A name that changes hands this often between two system calls is no lock. */
+const MAX_ATTEMPTS = 100;
+
 /**
  * Does as {@linkcode lockFile} does unless somebody else holds the lock: then there is none to be
  * had now, and nothing is waited for.
  */
-export async function tryLockFile(path: string): Promise<Deno.FsFile | undefined> {
-  for (;;) {
-    assertFile(path);
-    const file = await Deno.open(path, { read: true, write: true, create: true });
-    try {
-      const isLocked = await file.tryLock(true);
-      if (isLocked && await isNamed(file, path)) return file;
-      file.close();
-      if (!isLocked) return undefined;
-    } catch (error) {
-      file.close();
-      throw error;
+export async function tryLockFile(
+  path: string,
+  { shared = false }: TryLockFileOptions = {},
+): Promise<Deno.FsFile | undefined> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    using stack = new DisposableStack();
+    const file = stack.use(await openOrCreate(path));
+    if (file === null) continue;
+    if (!await file.tryLock(!shared)) return undefined;
+    const held = await file.stat();
+    if (!isNamed(held, path)) continue;
+    if (fileFault(held) === undefined) {
+      stack.move();
+      return file;
     }
+    // It has another name, or another owner, who may read and change what is written to it. As
+    // nobody else holds it, the name can be taken back for a new file.
+    if (shared && !await file.tryLock(true)) return undefined;
+    await removeIfAny(path);
+  }
+  throw new StoreFileError("changing", path, "write", "try again later");
+}
+
+/** Opens a file for writing, or creates it; `null` if it came or went meanwhile. */
+async function openOrCreate(path: string): Promise<Deno.FsFile | null> {
+  const info = lstatIfAny(path);
+  const fault = info && fileFault(info, { foreign: true });
+  if (fault !== undefined) throw new StoreFileError(fault, path, "write", "remove it");
+  const options = { read: true, write: true };
+  try {
+    // To create only what is not there makes nothing at the end of a symlink, unlike O_CREAT alone.
+    return await Deno.open(
+      path,
+      info === undefined ? { ...options, createNew: true, mode: FILE_MODE } : options,
+    );
+  } catch (error) {
+    const hasCome = error instanceof Deno.errors.AlreadyExists;
+    if (hasCome || info !== undefined && error instanceof Deno.errors.NotFound) return null;
+    throw error;
   }
 }
 
-function assertFile(path: string): void {
-  if (lstatIfAny(path)?.isFile !== false) return;
-  throw new StoreError(`Cannot write "${path}": it is not a regular file; remove it`, path);
-}
-
 /** Whether `path` still names the open file. Windows numbers no files; a name stays there. */
-async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
-  const [held, named] = [await file.stat(), lstatIfAny(path)];
+function isNamed(held: Deno.FileInfo, path: string): boolean {
+  const named = lstatIfAny(path);
   return named !== undefined && held.ino === named.ino && held.dev === named.dev;
 }
 

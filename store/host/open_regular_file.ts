@@ -1,12 +1,13 @@
 import { type FileFault, StoreFileError } from "../errors.ts";
 import { lstatIfAny } from "./durable.ts";
 import { isTrustedOwner } from "./owners.ts";
+import { isWritableByOthers } from "./writable_by_others.ts";
 
 /** Options for {@linkcode openRegularFile}. */
 export interface OpenRegularFileOptions {
   /**
    * Whether the file is in a directory that is only read, such as another user's image layout. Its
-   * owner and its number of names do not matter there.
+   * owner, permissions and number of names do not matter there.
    *
    * @default {false}
    */
@@ -40,8 +41,8 @@ const MAX_ATTEMPTS = 100;
  * @param path Path of the file.
  * @param options Whose file it may be.
  * @returns The file, or `undefined` if there is none.
- * @throws {StoreFileError} If it is not a regular file, or belongs to another user or has several
- * names and is not `foreign`.
+ * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others can
+ * write to it, or it has several names, and it is not `foreign`.
  */
 export function openRegularFile(
   path: string,
@@ -83,6 +84,7 @@ export function fileFault(
   if (!info.isFile) return "special";
   if (foreign) return undefined;
   if (!isTrustedOwner(info.uid)) return "owner";
+  if (isWritableByOthers(info)) return "writable";
   return (info.nlink ?? 1) > 1 ? "hard-link" : undefined;
 }
 

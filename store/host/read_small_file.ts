@@ -16,8 +16,7 @@ export interface ReadSmallFileOptions extends OpenRegularFileOptions {
  * @param path Path of the file.
  * @param options Maximum size, and whose file it may be.
  * @returns The bytes, or `undefined` if there is no file.
- * @throws {StoreFileError} If it is not a regular file, or belongs to another user or has several
- * names and is not `foreign`.
+ * @throws {StoreFileError} As {@linkcode openRegularFile} does.
  * @throws {LimitError} If it is larger than `maxBytes`.
  */
 export function readSmallFile(

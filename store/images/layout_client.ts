@@ -61,7 +61,7 @@ export class LayoutClient implements ImageClient {
    * @throws {StoreError} If the directory is not a layout, or does not have the image.
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
-    const layout = await ContentStore.open(source.path);
+    const layout = await ContentStore.open(source.path, { foreign: true });
     const entries = await findEntries(layout, source);
     return new LayoutClient(layout, entries, referenceOf(source, entries));
   }

@@ -1,5 +1,6 @@
 import { dirname } from "@std/path";
 import { run } from "../_support/process.ts";
+import { ROOT_REASON, testUnless } from "../_support/skip.ts";
 
 /** Something that somebody has put in the place of a file or a directory of a store. */
 export interface Planted {
@@ -16,21 +17,16 @@ export const SECRET = "secret of the user\n";
 /** The user who owns what another user has planted. */
 export const OTHER_USER = 12345;
 
-const onWindows = Deno.build.os === "windows" ? "not on Windows" : undefined;
-const notAsUser = onWindows ?? (Deno.uid() === 0 ? undefined : "needs root");
+const onWindows = Deno.build.os === "windows" ? "needs a POSIX system" : undefined;
+const notAsUser = onWindows ?? ROOT_REASON;
 
-/** Registers a test for each thing that is planted; one that cannot be made is ignored. */
+/** Registers a test for each thing that is planted; one that cannot be made here is skipped. */
 export function plantedTest(
   planted: readonly Planted[],
   name: (what: string) => string,
   fn: (planted: Planted) => Promise<void>,
 ): void {
-  for (const one of planted) {
-    const { what, reason } = one;
-    const why = reason === undefined ? "" : ` (ignored: ${reason})`;
-    const ignore = reason !== undefined;
-    Deno.test({ name: `${name(what)}${why}`, ignore, fn: () => fn(one) });
-  }
+  for (const one of planted) testUnless(one.reason)(name(one.what), () => fn(one));
 }
 
 /** Everything that is not a regular file of this user's own. */
@@ -47,6 +43,14 @@ export const PLANTED_FILES: readonly Planted[] = [
   {
     what: "a hard link",
     plant: async (path, aside) => await Deno.link(await secret(aside), path),
+  },
+  {
+    what: "a file that everybody can write to",
+    reason: onWindows,
+    plant: async (path) => {
+      await Deno.writeTextFile(path, "{}");
+      await Deno.chmod(path, 0o666);
+    },
   },
   { what: "a file of another user", reason: notAsUser, plant: makeForeignFile },
 ];

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { digestHex, DigestMismatchError, LimitError } from "../../../spec/mod.ts";
 import { removeIfAny } from "../../../store/host/remove_tree.ts";
@@ -41,13 +41,17 @@ Deno.test.each([
   { what: "a directory with other files", make: (path: string) => write(path, "notes.txt", "") },
   { what: "a later layout", make: (path: string) => write(path, "oci-layout", version("2.0.0")) },
   { what: "a damaged layout", make: (path: string) => write(path, "oci-layout", "{") },
+  { what: "an empty layout file", make: (path: string) => write(path, "oci-layout", "") },
+  { what: "null as a layout", make: (path: string) => write(path, "oci-layout", "null") },
+  { what: "a layout without a version", make: (path: string) => write(path, "oci-layout", "{}") },
 ])("ContentStore.open() refuses $what", async ({ make }) => {
   await using directory = await makeTempDir();
   await make(directory.path);
 
   const error = await assertRejects(() => ContentStore.open(directory.path), StoreError);
 
-  assertEquals(error.path, directory.path);
+  assertStringIncludes(error.path, directory.path);
+  assertStringIncludes(error.message, `"${error.path}"`);
 });
 
 Deno.test("ContentStore.open() refuses a file", async () => {
@@ -125,7 +129,7 @@ Deno.test("verify() tells absent from corrupt, and takes a link for absent", asy
   assertEquals(await store.verify(DESCRIPTOR), false);
   assertEquals(await store.has(DESCRIPTOR), false);
   assertEquals(await store.readBlob(DESCRIPTOR), undefined);
-  await assertRejects(() => store.openBlob(DESCRIPTOR.digest), StoreError, "it is not a file");
+  await assertRejects(() => store.openBlob(DESCRIPTOR.digest), StoreError, "it is a symlink");
 });
 
 Deno.test("putBytes() puts a blob in the place of a link", async () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { LimitError } from "../../../spec/errors.ts";
 import { StoreFileError } from "../../../store/errors.ts";
 import { readJsonFile, readSmallFile, readSmallText } from "../../../store/host/read_small_file.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { OTHER_USER, PLANTED_FILES, plantedTest } from "../_planted.ts";
 
@@ -54,17 +55,13 @@ Deno.test.each([1025, 2 ** 40])(
   },
 );
 
-Deno.test({
-  name: "readSmallFile() reads a file that hides its size, up to the limit",
-  ignore: Deno.build.os !== "linux",
-  fn: () => {
-    const path = "/proc/self/status";
+linuxTest("readSmallFile() reads a file that hides its size, up to the limit", () => {
+  const path = "/proc/self/status";
 
-    const bytes = readSmallFile(path, { maxBytes: 65536 });
+  const bytes = readSmallFile(path, { maxBytes: 65536 });
 
-    assert(bytes !== undefined && bytes.length > 100);
-    assertThrows(() => readSmallFile(path, { maxBytes: 100 }), LimitError);
-  },
+  assert(bytes !== undefined && bytes.length > 100);
+  assertThrows(() => readSmallFile(path, { maxBytes: 100 }), LimitError);
 });
 
 Deno.test("readSmallFile() reads a foreign file whatever its owner and number of names", async () => {

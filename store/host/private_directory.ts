@@ -1,0 +1,94 @@
+import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
+import { lstatIfAny } from "./durable.ts";
+import { isTrustedOwner } from "./owners.ts";
+import { isWritableByOthers } from "./writable_by_others.ts";
+
+/** Mode of the directories of a store: whatever the umask, nobody else may write to them. */
+const MODE = 0o755;
+
+/**
+ * Checks the directory of a store, which may be reached through a symlink: whoever can write to it
+ * decides what is run as the user of the store.
+ *
+ * @param path The directory; it need not exist.
+ * @returns Whether it exists.
+ * @throws {UntrustedStoreError} If another user owns it or can write to it, or it is not a
+ * directory.
+ */
+export function checkStoreRoot(path: string): boolean {
+  const info = statIfAny(path);
+  if (info === undefined) {
+    if (lstatIfAny(path) === undefined) return false;
+    throw new UntrustedStoreError("dangling", path);
+  }
+  // In a sticky directory others can add names but not touch those of its owner, who is checked.
+  const isSticky = ((info.mode ?? 0) & 0o1000) !== 0;
+  refuse(path, info, isSticky);
+  return true;
+}
+
+/**
+ * Checks a directory in a store, which must not be a symlink.
+ *
+ * @param path The directory; it need not exist.
+ * @returns Whether it exists.
+ * @throws {UntrustedStoreError} As {@linkcode checkStoreRoot} does.
+ */
+export function checkStoreFolder(path: string): boolean {
+  const info = lstatIfAny(path);
+  if (info === undefined) return false;
+  refuse(path, info, false);
+  return true;
+}
+
+/** Makes the directory of a store and its parents unless it exists, and checks it. */
+export async function ensureStoreRoot(path: string): Promise<void> {
+  if (checkStoreRoot(path)) return;
+  await Deno.mkdir(path, { recursive: true, mode: MODE });
+  checkStoreRoot(path);
+}
+
+/**
+ * Makes a directory in a store unless it exists, and checks it.
+ *
+ * @param path The directory; its parent must exist.
+ * @param mode Its mode if it is new, narrowed by the umask.
+ */
+export async function ensureStoreFolder(path: string, mode: number = MODE): Promise<void> {
+  if (checkStoreFolder(path)) return;
+  await make(path, mode);
+  checkStoreFolder(path);
+}
+
+async function make(path: string, mode: number): Promise<void> {
+  try {
+    await Deno.mkdir(path, { mode });
+  } catch (error) {
+    // Another process has been faster, or something else has the name, which is looked at next.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}
+
+function refuse(path: string, info: Deno.FileInfo, isSticky: boolean): void {
+  const fault = directoryFault(info, isSticky);
+  if (fault === undefined) return;
+  throw new UntrustedStoreError(fault, path, { owner: info.uid, mode: info.mode });
+}
+
+function directoryFault(info: Deno.FileInfo, isSticky: boolean): DirectoryFault | undefined {
+  if (info.isSymlink) return "symlink";
+  if (!info.isDirectory) return "not-directory";
+  if (!isTrustedOwner(info.uid)) return "owner";
+  return !isSticky && isWritableByOthers(info) ? "writable" : undefined;
+}
+
+function statIfAny(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,295 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
+import { digestHex, LimitError } from "../../../spec/mod.ts";
+import {
+  ContentStore,
+  StoreError,
+  StoreFileError,
+  UntrustedStoreError,
+} from "../../../store/mod.ts";
+import { ROOT, run } from "../../_support/process.ts";
+import { posixTest, rootTest } from "../../_support/skip.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import {
+  OTHER_USER,
+  PLANTED_DIRECTORIES,
+  PLANTED_FILES,
+  plantedTest,
+  SECRET,
+} from "../_planted.ts";
+import { randomBlob } from "./_blob_source.ts";
+
+const { descriptor, bytes } = randomBlob(100_000);
+const NAME = digestHex(descriptor.digest);
+const TAG = "example.com/a:1";
+
+/** Every directory of a store, its own first. */
+const FOLDERS = [
+  "blobs",
+  "blobs/sha256",
+  "ingest",
+  "locks",
+  "verified",
+  "bundles",
+  "chains",
+  "containers",
+  "tarballs",
+  "tarballs/sha256",
+  "tarballs/verified",
+];
+
+/** A store with one image, and an empty directory beside it. */
+async function makeStore() {
+  const directory = await makeTempDir();
+  const [path, aside] = [directory.join("store"), directory.join("aside")];
+  await Deno.mkdir(aside);
+  const store = await ContentStore.open(path);
+  await store.putBytes(descriptor, bytes);
+  await store.tag(TAG, descriptor);
+  return { path, aside, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+}
+
+/** Does what a command does that stores something. */
+async function use(path: string): Promise<void> {
+  const store = await ContentStore.open(path);
+  const other = randomBlob(100);
+  await store.putBytes(other.descriptor, other.bytes);
+  await store.tag("example.com/b:1", other.descriptor);
+}
+
+/** Checks that nothing was written or removed outside of the store. */
+async function assertUntouched(aside: string): Promise<void> {
+  for await (const { name } of Deno.readDir(aside)) {
+    assertEquals(name, "secret");
+    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
+  }
+}
+
+for (const folder of FOLDERS) {
+  plantedTest(
+    PLANTED_DIRECTORIES,
+    (what) => `ContentStore.open() refuses ${what} at ${folder}`,
+    async ({ plant }) => {
+      await using test = await makeStore();
+      const path = `${test.path}/${folder}`;
+      await Deno.mkdir(path, { recursive: true });
+      await Deno.remove(path, { recursive: true });
+      await plant(path, test.aside);
+
+      const error = await assertRejects(() => use(test.path), UntrustedStoreError);
+
+      assertEquals(error.path, path);
+      await assertUntouched(test.aside);
+    },
+  );
+}
+
+for (const name of ["oci-layout", "index.json"]) {
+  plantedTest(
+    PLANTED_FILES,
+    (what) => `ContentStore refuses ${what} at ${name}`,
+    async ({ plant }) => {
+      await using test = await makeStore();
+      await Deno.remove(`${test.path}/${name}`);
+      await plant(`${test.path}/${name}`, test.aside);
+
+      const error = await assertRejects(() => use(test.path), StoreFileError);
+
+      assertEquals(error.path, `${test.path}/${name}`);
+      await assertUntouched(test.aside);
+    },
+  );
+}
+
+Deno.test.each(["null", "[]", "7", "{", "\0\0", '{"manifests":{}}', '{"manifests":[null]}'])(
+  "ContentStore.references() refuses %s as index.json, with the path",
+  async (text) => {
+    await using test = await makeStore();
+    await Deno.writeTextFile(`${test.path}/index.json`, text);
+    const store = await ContentStore.open(test.path);
+
+    const error = await assertRejects(() => store.references(), StoreError);
+
+    assertEquals(error.path, `${test.path}/index.json`);
+  },
+);
+
+Deno.test.each(["oci-layout", "index.json"])(
+  "ContentStore refuses a sparse file of 1 TiB at %s",
+  async (name) => {
+    await using test = await makeStore();
+    await Deno.truncate(`${test.path}/${name}`, 2 ** 40);
+
+    await assertRejects(() => use(test.path), LimitError, name);
+  },
+);
+
+plantedTest(
+  PLANTED_FILES,
+  (what) => `ContentStore.verify() hashes the blob again beside ${what} in place of its mark`,
+  async ({ plant }) => {
+    await using test = await makeStore();
+    const mark = `${test.path}/verified/sha256-${NAME}`;
+    await Deno.remove(mark);
+    await plant(mark, test.aside);
+    const store = await ContentStore.open(test.path);
+
+    assertEquals(await store.verify(descriptor), true);
+
+    await assertUntouched(test.aside);
+    // The mark is its own again, unless that would have removed a directory of others.
+    const { isFile, nlink, uid } = await Deno.lstat(mark);
+    assert(isFile || await exists(mark, { isDirectory: true }));
+    if (isFile) assertEquals([nlink, uid], [1, Deno.uid()]);
+  },
+);
+
+for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
+  plantedTest(
+    PLANTED_FILES,
+    (what) => `ContentStore writes to no ${what.replace(/^an? /, "")} at ${name.slice(0, 12)}…`,
+    async ({ plant }) => {
+      await using test = await makeStore();
+      const store = await ContentStore.open(test.path);
+      await Deno.remove(store.blobPath(descriptor.digest));
+      await Deno.remove(`${test.path}/${name}`).catch(() => {});
+      await plant(`${test.path}/${name}`, test.aside);
+      const change = async () => {
+        await store.putBytes(descriptor, bytes);
+        await store.tag("example.com/b:1", descriptor);
+      };
+
+      // A file is taken back; what is no file is left to its owner.
+      if ((await Deno.lstat(`${test.path}/${name}`)).isFile) await change();
+      else await assertRejects(change, StoreFileError, "remove it");
+
+      await assertUntouched(test.aside);
+      if (!await store.has(descriptor)) return;
+      const { nlink, uid, mode } = await Deno.lstat(store.blobPath(descriptor.digest));
+      assertEquals([nlink, uid, (mode ?? 0) & 0o022], [1, Deno.uid(), 0]);
+      assertEquals(await store.readBlob(descriptor), bytes);
+    },
+  );
+}
+
+posixTest(
+  "ContentStore.open() refuses a store that everybody can write to, and says so",
+  async () => {
+    await using test = await makeStore();
+    await Deno.chmod(test.path, 0o777);
+
+    const error = await assertRejects(() => ContentStore.open(test.path), UntrustedStoreError);
+
+    assertEquals([error.fault, error.mode], ["writable", 0o777]);
+    assertStringIncludes(error.message, "other users can write to it (mode 777)");
+    assertStringIncludes(error.message, "chmod -R go-w");
+  },
+);
+
+rootTest("ContentStore.open() refuses a store of another user, and says whose it is", async () => {
+  await using test = await makeStore();
+  await Deno.chown(test.path, OTHER_USER, OTHER_USER);
+
+  const error = await assertRejects(() => ContentStore.open(test.path), UntrustedStoreError);
+
+  assertEquals([error.fault, error.owner], ["owner", OTHER_USER]);
+});
+
+rootTest("ContentStore.open() refuses a store that a group can write to", async () => {
+  await using test = await makeStore();
+  await Deno.chown(test.path, 0, OTHER_USER);
+  await Deno.chmod(test.path, 0o775);
+
+  await assertRejects(() => ContentStore.open(test.path), UntrustedStoreError, "mode 775");
+});
+
+posixTest("ContentStore opens a store that a symlink leads to", async () => {
+  await using test = await makeStore();
+  const link = `${test.aside}/link`;
+  await Deno.symlink(test.path, link);
+
+  await use(link);
+
+  assertEquals((await (await ContentStore.open(test.path)).references()).length, 2);
+});
+
+posixTest("ContentStore.open() refuses a symlink to nothing, and names it", async () => {
+  await using test = await makeStore();
+  const link = `${test.aside}/link`;
+  await Deno.symlink(`${test.aside}/made`, link);
+
+  await assertRejects(
+    () => use(link),
+    UntrustedStoreError,
+    `"${link}": it is a symlink to nothing`,
+  );
+
+  assertEquals(await exists(`${test.aside}/made`), false);
+});
+
+posixTest("ContentStore takes a sticky directory that everybody can write to", async () => {
+  await using directory = await makeTempDir();
+  await Deno.chmod(directory.path, 0o1777);
+
+  await use(directory.path);
+  await use(directory.path);
+});
+
+posixTest("ContentStore makes directories that only the user can write to", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("a/store");
+  const umask = Deno.umask(0);
+  try {
+    await use(path);
+  } finally {
+    Deno.umask(umask);
+  }
+
+  for (const name of ["", "/blobs", "/blobs/sha256", "/index.json", "/oci-layout"]) {
+    assertEquals(((await Deno.stat(`${path}${name}`)).mode ?? 0) & 0o022, 0, name);
+  }
+  await use(path);
+});
+
+posixTest("ContentStore reads a foreign layout whatever its owner and modes", async () => {
+  await using test = await makeStore();
+  await Deno.chmod(test.path, 0o777);
+  await Deno.chmod(`${test.path}/index.json`, 0o666);
+  await Deno.link(`${test.path}/index.json`, `${test.aside}/link`);
+  if (Deno.uid() === 0) await Deno.chown(test.path, OTHER_USER, OTHER_USER);
+
+  const layout = await ContentStore.open(test.path, { foreign: true });
+
+  assertEquals((await layout.resolve(TAG))?.digest, descriptor.digest);
+  assertEquals(await layout.readBlob(descriptor), bytes);
+  await assertRejects(() => layout.tag("example.com/b:1", descriptor), StoreError, "to be read");
+});
+
+posixTest("ContentStore does not believe the marks of a foreign layout", async () => {
+  await using test = await makeStore();
+  const path = `${test.path}/blobs/sha256/${NAME}`;
+  const { atime, mtime } = await Deno.stat(path);
+  await Deno.writeFile(path, bytes.toReversed());
+  await Deno.utime(path, atime ?? 0, mtime ?? 0);
+  const info = await Deno.stat(path);
+  const stamp = `${info.size} ${info.mtime?.getTime()} ${info.ctime?.getTime()} ${info.ino}\n`;
+  await Deno.writeTextFile(`${test.path}/verified/sha256-${NAME}`, stamp);
+
+  const layout = await ContentStore.open(test.path, { foreign: true });
+
+  await assertRejects(() => layout.verify(descriptor), Error, descriptor.digest);
+});
+
+rootTest("ContentStore of root is read by an ordinary user, and not written to", async () => {
+  await using test = await makeStore();
+  await Deno.chmod(test.path.replace(/\/store$/, ""), 0o755);
+
+  const child = await run(Deno.execPath(), [
+    ...["run", "-A", "--no-check", `--config=${ROOT}/deno.json`],
+    ...[`${ROOT}/tests/store/content/_read_as_user.ts`, test.path, TAG],
+  ], { inheritEnv: true });
+
+  assertEquals(child.code, 0, child.stderr);
+  const expected = { uid: OTHER_USER, isIntact: true, written: "PermissionDenied" };
+  assertEquals(JSON.parse(child.stdout), expected);
+});
