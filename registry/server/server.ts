@@ -1,6 +1,11 @@
 import type { RegistryContent } from "../registry_content.ts";
+import { startHttpServer } from "./_http_server.ts";
 import { MemoryRegistryContent } from "./memory_registry_content.ts";
 import { createRegistryHandler, type RegistryHandlerOptions } from "./server_handler.ts";
+
+const IDLE_TIMEOUT_MS = 30_000;
+/** The longest that a timer can wait, for those who wait four times as long. */
+const MAX_TIMEOUT_MS = (2 ** 31 - 1) >> 2;
 
 /** Options for {@linkcode serveRegistry}. */
 export interface ServeRegistryOptions extends RegistryHandlerOptions {
@@ -20,6 +25,14 @@ export interface ServeRegistryOptions extends RegistryHandlerOptions {
   readonly cert?: string | undefined;
   /** Private key of `cert`, in PEM. */
   readonly key?: string | undefined;
+  /**
+   * Time in milliseconds after which a connection is closed if its client does not send the request
+   * or the part of a body that it is expected to send. A client that does not read an answer has
+   * four times as long.
+   *
+   * @default {30_000}
+   */
+  readonly idleTimeoutMs?: number | undefined;
   /** Stops the registry. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -61,41 +74,42 @@ export async function serveRegistry(
   content: RegistryContent = new MemoryRegistryContent(),
   options: ServeRegistryOptions = {},
 ): Promise<RegistryServer> {
-  const { hostname = "127.0.0.1", port = 0, cert, key, signal, ...handling } = options;
+  const { hostname = "127.0.0.1", port = 0, cert, key, signal, ...rest } = options;
+  const { idleTimeoutMs = IDLE_TIMEOUT_MS, ...handling } = rest;
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? "cert" : "key";
     throw new TypeError(
       `Cannot serve over TLS as "cert" and "key" go together: "${missing}" is missing`,
     );
   }
-  // Deno's server would never end.
   signal?.throwIfAborted();
-  const stop = new AbortController();
+  checkTimeout(idleTimeoutMs);
   const handler = createRegistryHandler(content, handling);
-  const server = await Promise.try(() =>
-    Deno.serve(
-      {
-        hostname,
-        port,
-        ...(cert === undefined || key === undefined ? {} : { cert, key }),
-        signal: signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]),
-        onListen: () => {},
-        onError: () => new Response(null, { status: 500 }),
-      },
-      handler,
-    )
-  );
-  const { addr } = server;
-  const name = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
-  const host = `${name}:${addr.port}`;
-  const finished = server.finished.then(() => handler[Symbol.asyncDispose]());
+  const server = await startHttpServer({ hostname, port, cert, key, idleTimeoutMs }, handler);
+  const stop = () => server.stop();
+  signal?.addEventListener("abort", stop, { once: true });
+  const finished = server.finished.then(async () => {
+    signal?.removeEventListener("abort", stop);
+    await handler[Symbol.asyncDispose]();
+  });
+  const { address } = server;
+  const name = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+  const host = `${name}:${address.port}`;
   return {
     host,
     url: `${cert === undefined ? "http" : "https"}://${host}`,
     finished,
     async [Symbol.asyncDispose](): Promise<void> {
-      stop.abort();
+      stop();
       await finished;
     },
   };
+}
+
+function checkTimeout(value: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= MAX_TIMEOUT_MS) return;
+  throw new RangeError(
+    `Cannot serve a registry as "idleTimeoutMs" must be an integer from 1 to ${MAX_TIMEOUT_MS}: ` +
+      `it is ${value}`,
+  );
 }

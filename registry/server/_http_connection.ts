@@ -1,0 +1,134 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+
+/** A client may take this many times as long to read as to send: it may be busy unpacking. */
+const READING_FACTOR = 4;
+
+/** One connection of a client, which is closed when it lets the server wait. */
+export class HttpConnection {
+  #socket: Socket;
+  readonly #idleTimeoutMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Watches a connection from its first byte on. */
+  constructor(socket: Socket, idleTimeoutMs: number) {
+    this.#socket = socket;
+    this.#idleTimeoutMs = idleTimeoutMs;
+  }
+
+  /** Closes the connection unless its client has sent a request in time. */
+  awaitRequest(): void {
+    this.#start(this.#idleTimeoutMs);
+  }
+
+  /** Takes the socket that requests come through; it differs from the first one under TLS. */
+  begin(socket: Socket): void {
+    this.#socket = socket;
+    this.stop();
+  }
+
+  /** Closes the connection unless its client sends the next part of a body in time. */
+  awaitBody(): void {
+    this.#start(this.#idleTimeoutMs);
+  }
+
+  /** Closes the connection unless its client reads in time. */
+  awaitReading(): void {
+    this.#start(this.#idleTimeoutMs * READING_FACTOR);
+  }
+
+  /** The client does not let the server wait. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Closes the connection. */
+  destroy(): void {
+    this.stop();
+    this.#socket.destroy();
+  }
+
+  #start(ms: number): void {
+    this.stop();
+    this.#timer = setTimeout(() => this.destroy(), ms);
+  }
+}
+
+/** The body of a request, as a stream that reads when it is read. */
+export class HttpRequestBody {
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #incoming: IncomingMessage;
+  #isComplete = false;
+
+  /**
+   * Of a request.
+   *
+   * @param incoming The request.
+   * @param connection Its connection.
+   * @param onFirstRead Called before the first bytes are awaited.
+   */
+  constructor(incoming: IncomingMessage, connection: HttpConnection, onFirstRead: () => void) {
+    this.#incoming = incoming;
+    let isOver = false;
+    let isRead = false;
+    this.stream = new ReadableStream({
+      start: (controller) => {
+        incoming.pause();
+        incoming.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+          connection.stop();
+          if (isOver) return;
+          incoming.pause();
+          controller.enqueue(chunk);
+        });
+        incoming.once("end", () => {
+          connection.stop();
+          this.#isComplete = true;
+          if (!isOver) controller.close();
+          isOver = true;
+        });
+        const fail = () => {
+          connection.stop();
+          if (!isOver) controller.error(new Error("The client closed the connection"));
+          isOver = true;
+        };
+        incoming.once("error", fail);
+        incoming.once("close", fail);
+      },
+      pull: () => {
+        if (!isRead) onFirstRead();
+        isRead = true;
+        connection.awaitBody();
+        incoming.resume();
+      },
+      cancel: () => {
+        isOver = true;
+        connection.stop();
+        incoming.pause();
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  /** Whether all of it has come. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /**
+   * Reads and discards what is left, up to a limit: a client that is still sending when its
+   * connection is closed may never see the answer that it was sent.
+   */
+  async drain(maxBytes: number, timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    let count = 0;
+    this.#incoming.on("data", (chunk: Uint8Array) => {
+      count += chunk.length;
+      if (count > maxBytes) resolve();
+    });
+    for (const event of ["end", "close", "error"]) this.#incoming.once(event, () => resolve());
+    this.#incoming.resume();
+    await promise;
+    clearTimeout(timer);
+  }
+}

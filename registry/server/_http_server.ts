@@ -1,0 +1,214 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { HttpConnection, HttpRequestBody } from "./_http_connection.ts";
+import { noHost } from "./_refusal.ts";
+
+/** Options for {@linkcode startHttpServer}. */
+export interface HttpServerOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Time after which a client that lets the server wait loses its connection. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A server that listens. */
+export interface HttpServer {
+  readonly address: { readonly hostname: string; readonly port: number };
+  /** Resolves when it has stopped. */
+  readonly finished: Promise<void>;
+  /** Closes every connection. */
+  stop(): void;
+}
+
+/** How much of a body that nobody wants is read, and for how long. */
+const DRAIN_BYTES = 1024 * 1024;
+const DRAIN_MS = 2_000;
+
+/**
+ * Starts an HTTP/1.1 server.
+ *
+ * It is Node's, as Deno's own gives its users no way to close a connection on which nothing comes.
+ *
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ * @throws {Deno.errors.InvalidData} If certificate and key are none.
+ */
+export async function startHttpServer(
+  options: HttpServerOptions,
+  handler: (request: Request) => Promise<Response>,
+): Promise<HttpServer> {
+  const { hostname, port, cert, key, idleTimeoutMs } = options;
+  tryListening(options);
+  const isSecure = cert !== undefined && key !== undefined;
+  const server: Server = isSecure
+    ? globalThis.process.getBuiltinModule("node:https").createServer({ cert, key })
+    : globalThis.process.getBuiltinModule("node:http").createServer();
+  const connections = new Map<string, HttpConnection>();
+  const running = new Set<Promise<void>>();
+  server.on("connection", (socket: Socket) => {
+    const connection = new HttpConnection(socket, idleTimeoutMs);
+    const name = nameOf(socket);
+    connections.set(name, connection);
+    connection.awaitRequest();
+    socket.once("close", () => {
+      connection.stop();
+      connections.delete(name);
+    });
+  });
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    const connection = connections.get(nameOf(incoming.socket));
+    if (connection === undefined) return incoming.socket.destroy();
+    connection.begin(incoming.socket);
+    const exchange = new Exchange(incoming, outgoing, connection, isSecure ? "https" : "http");
+    const task = exchange.run(handler).catch(() => connection.destroy())
+      .finally(() => running.delete(task));
+    running.add(task);
+  };
+  server.on("request", answer);
+  server.on("checkContinue", answer);
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  server.once("close", resolve);
+  await listen(server, hostname, port);
+  const address = server.address() as AddressInfo;
+  return {
+    address: { hostname: address.address, port: address.port },
+    finished: closed.then(async () => {
+      await Promise.all(running);
+    }),
+    stop: () => {
+      server.close();
+      for (const connection of connections.values()) connection.destroy();
+    },
+  };
+}
+
+/** Deno tells better than Node what is wrong with an address, a certificate or permissions. */
+function tryListening({ hostname, port, cert, key }: HttpServerOptions): void {
+  const listener = cert === undefined || key === undefined
+    ? Deno.listen({ hostname, port })
+    : Deno.listenTls({ hostname, port, cert, key });
+  listener.close();
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ host, port }, resolve);
+  await promise;
+  server.off("error", reject);
+}
+
+/** The two sockets of a TLS connection have the same peer. */
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+/** One request and its response. */
+class Exchange {
+  readonly #incoming: IncomingMessage;
+  readonly #outgoing: ServerResponse;
+  readonly #connection: HttpConnection;
+  readonly #scheme: string;
+  #body: HttpRequestBody | undefined;
+
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    connection: HttpConnection,
+    scheme: string,
+  ) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    this.#connection = connection;
+    this.#scheme = scheme;
+  }
+
+  async run(handler: (request: Request) => Promise<Response>): Promise<void> {
+    const request = this.#request();
+    const response = request === undefined ? noHost() : await handler(request);
+    const outgoing = this.#outgoing;
+    const isUnread = this.#body !== undefined && !this.#body.isComplete;
+    for (const [name, value] of response.headers) outgoing.setHeader(name, value);
+    if (isUnread) outgoing.setHeader("connection", "close");
+    outgoing.writeHead(response.status);
+    await this.#send(response.body);
+    if (isUnread) {
+      await this.#body?.drain(DRAIN_BYTES, DRAIN_MS);
+      this.#connection.destroy();
+    } else if (!outgoing.destroyed || outgoing.writableFinished) {
+      this.#connection.awaitRequest();
+    }
+  }
+
+  /** The request, unless it names no host or is none that can be. */
+  #request(): Request | undefined {
+    const incoming = this.#incoming;
+    const { method = "GET", url: target = "/", rawHeaders } = incoming;
+    const { localAddress = "", localPort } = incoming.socket;
+    const local = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort}`;
+    const { host = local } = incoming.headers;
+    const isAbsolute = /^https?:\/\//i.test(target);
+    if (!isAbsolute && !target.startsWith("/")) return undefined;
+    const headers = new Headers();
+    try {
+      for (let i = 1; i < rawHeaders.length; i += 2) {
+        headers.append(rawHeaders[i - 1] ?? "", rawHeaders[i] ?? "");
+      }
+      if (method !== "GET" && method !== "HEAD" && hasBody(incoming)) {
+        this.#body = new HttpRequestBody(incoming, this.#connection, () => {
+          if (headers.has("expect")) this.#outgoing.writeContinue();
+        });
+      }
+      const url = isAbsolute ? target : `${this.#scheme}://${host}${target}`;
+      return new Request(url, { method, headers, body: this.#body?.stream ?? null });
+    } catch (error) {
+      if (error instanceof TypeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Sends a body as fast as the client reads it. */
+  async #send(body: ReadableStream<Uint8Array> | null): Promise<void> {
+    const outgoing = this.#outgoing;
+    const reader = body?.getReader();
+    const closed = () => void reader?.cancel("The client closed the connection").catch(() => {});
+    outgoing.once("close", closed);
+    try {
+      for (;;) {
+        const { done, value } = await reader?.read() ?? { done: true, value: undefined };
+        if (outgoing.destroyed) return;
+        if (done) break;
+        if (outgoing.write(value)) continue;
+        if (!await this.#waitFor("drain")) return;
+      }
+      outgoing.end();
+      if (!outgoing.writableFinished) await this.#waitFor("finish");
+    } finally {
+      outgoing.off("close", closed);
+    }
+  }
+
+  /** Waits until the client has read; `false` if it has gone. */
+  async #waitFor(event: "drain" | "finish"): Promise<boolean> {
+    const outgoing = this.#outgoing;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const done = () => resolve(true);
+    const gone = () => resolve(false);
+    this.#connection.awaitReading();
+    outgoing.once(event, done);
+    outgoing.once("close", gone);
+    if (outgoing.destroyed) gone();
+    try {
+      return await promise;
+    } finally {
+      this.#connection.stop();
+      outgoing.off(event, done);
+      outgoing.off("close", gone);
+    }
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
