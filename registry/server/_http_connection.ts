@@ -4,6 +4,9 @@ import type { Socket } from "node:net";
 /** A client may take this many times as long to read as to send: it may be busy unpacking. */
 const READING_FACTOR = 4;
 
+/** How much of a body is read ahead. */
+const BUFFER_BYTES = 256 * 1024;
+
 /** One connection of a client, which is closed when it lets the server wait. */
 export class HttpConnection {
   #socket: Socket;
@@ -78,8 +81,8 @@ export class HttpRequestBody {
         incoming.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
           connection.stop();
           if (isOver) return;
-          incoming.pause();
           controller.enqueue(chunk);
+          if ((controller.desiredSize ?? 0) <= -BUFFER_BYTES) incoming.pause();
         });
         incoming.once("end", () => {
           connection.stop();
@@ -106,7 +109,7 @@ export class HttpRequestBody {
         connection.stop();
         incoming.pause();
       },
-    }, { highWaterMark: 0 });
+    }, { highWaterMark: 0, size: ({ length }) => length });
   }
 
   /** Whether all of it has come. */
