@@ -122,15 +122,18 @@ export class HttpRequestBody {
    * connection is closed may never see the answer that it was sent.
    */
   async drain(maxBytes: number, timeoutMs: number): Promise<void> {
+    const incoming = this.#incoming;
+    if (incoming.socket.destroyed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
     let count = 0;
-    this.#incoming.on("data", (chunk: Uint8Array) => {
+    incoming.on("data", (chunk: Uint8Array) => {
       count += chunk.length;
       if (count > maxBytes) resolve();
     });
-    for (const event of ["end", "close", "error"]) this.#incoming.once(event, () => resolve());
-    this.#incoming.resume();
+    incoming.once("end", resolve);
+    incoming.socket.once("close", resolve);
+    incoming.resume();
     await promise;
     clearTimeout(timer);
   }

@@ -33,7 +33,7 @@ export async function makeRegistry(
   await using stack = new AsyncDisposableStack();
   let content: WritableRegistryContent = new MemoryRegistryContent();
   if (kind === "store") {
-    const directory = stack.use(await makeTempDir());
+    const directory = stack.use(await makeTempDir({ large: true }));
     content = new StoreRegistryContent(await ContentStore.open(directory.path));
   }
   const handler = stack.use(createRegistryHandler(content, options));

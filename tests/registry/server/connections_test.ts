@@ -1,0 +1,185 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { type RegistryServer, serveRegistry } from "../../../registry/mod.ts";
+import { noise } from "../../_support/tar.ts";
+
+/** Sends bytes, and reads until the server closes the connection. */
+async function talk({ host }: RegistryServer, text: string): Promise<string> {
+  using connection = await Deno.connect({ port: Number(host.slice(host.lastIndexOf(":") + 1)) });
+  await connection.write(new TextEncoder().encode(text));
+  try {
+    return await new Response(connection.readable).text();
+  } catch (error) {
+    // Closed with bytes that it had not read.
+    if (error instanceof Deno.errors.ConnectionReset) return "";
+    throw error;
+  }
+}
+
+async function beginUpload({ url }: RegistryServer): Promise<string> {
+  const begun = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
+  await begun.body?.cancel();
+  return begun.headers.get("location") ?? "";
+}
+
+Deno.test.each([
+  { name: "nothing", text: "", answer: /^$/ },
+  { name: "half a head", text: "GET /v2/ HTTP/1.1\r\nHo", answer: /^$/ },
+  {
+    name: "one request and no other",
+    text: "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    answer: /^HTTP\/1.1 200 /,
+  },
+])("serveRegistry() closes a connection that sends $name", async ({ text, answer }) => {
+  await using server = await serveRegistry(undefined, { idleTimeoutMs: 50 });
+
+  assertMatch(await talk(server, text), answer);
+});
+
+Deno.test.each([
+  { name: "a declared body", head: "Content-Length: 10\r\n\r\nabc" },
+  { name: "a chunked body", head: "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n" },
+])("serveRegistry() closes a connection that stops in $name", async ({ head }) => {
+  const statuses: number[] = [];
+  await using server = await serveRegistry(undefined, {
+    idleTimeoutMs: 100,
+    onRequest: ({ status }) => statuses.push(status),
+  });
+  const path = await beginUpload(server);
+
+  await talk(server, `PATCH ${path} HTTP/1.1\r\nHost: a\r\n${head}`);
+  const status = await fetch(`${server.url}${path}`);
+
+  assertEquals(status.headers.get("range"), "0-2");
+  assertEquals(statuses.sort(), [202, 204, 400]);
+});
+
+Deno.test("serveRegistry() closes a connection that does not read", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const chunk = new Uint8Array(256 * 1024);
+  await using server = await serveRegistry({
+    repositories: () => Promise.resolve(["a"]),
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(1e12),
+    open: () =>
+      Promise.resolve(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(chunk.slice()),
+          cancel: () => cancelled.resolve(),
+        }, { highWaterMark: 0 }),
+      ),
+    referrers: () => Promise.resolve([]),
+  }, { idleTimeoutMs: 50 });
+  using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
+  const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
+
+  await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+
+  await cancelled.promise;
+});
+
+Deno.test("serveRegistry() waits for its own content as long as that takes", async () => {
+  const asked = Promise.withResolvers<void>();
+  const ready = Promise.withResolvers<readonly string[]>();
+  await using server = await serveRegistry({
+    repositories: () => {
+      asked.resolve();
+      return ready.promise;
+    },
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(undefined),
+    open: () => Promise.reject(new Deno.errors.NotFound()),
+    referrers: () => Promise.resolve([]),
+  }, { idleTimeoutMs: 50 });
+  // Another connection lives and ends meanwhile.
+  const response = fetch(`${server.url}/v2/_catalog`);
+  await asked.promise;
+  await talk(server, "");
+  await talk(server, "");
+  ready.resolve(["a"]);
+
+  assertEquals(await (await response).json(), { repositories: ["a"] });
+});
+
+Deno.test("serveRegistry() answers a request whose body it does not want", async () => {
+  await using server = await serveRegistry(undefined, { maxManifestBytes: 1000 });
+  const large = noise(3_000_000);
+
+  const response = await fetch(`${server.url}/v2/a/manifests/v1`, { method: "PUT", body: large });
+
+  assertEquals(response.status, 413);
+  assertEquals(response.headers.get("connection"), "close");
+  assertEquals((await response.json()).errors[0].code, "SIZE_INVALID");
+});
+
+Deno.test("serveRegistry() asks for a body only when it wants it", async () => {
+  await using server = await serveRegistry(undefined, {
+    authenticate: ({ headers }) =>
+      headers.has("authorization") ? undefined : new Response(null, { status: 401 }),
+    idleTimeoutMs: 200,
+  });
+  const head = (more: string) =>
+    "PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" +
+    `Expect: 100-continue\r\nContent-Length: 4\r\n${more}\r\n`;
+
+  assertMatch(await talk(server, head("")), /^HTTP\/1.1 401 /);
+  assertMatch(await talk(server, head("Authorization: x\r\n")), /^HTTP\/1.1 100 Continue\r\n/);
+});
+
+Deno.test("serveRegistry() takes a blob that is streamed", async () => {
+  await using server = await serveRegistry();
+  const bytes = noise(3_000_000, 4);
+  const path = await beginUpload(server);
+
+  const patched = await fetch(`${server.url}${path}`, {
+    method: "PATCH",
+    body: ReadableStream.from([bytes.slice(0, 1_000_000), bytes.slice(1_000_000)]),
+  });
+  await patched.body?.cancel();
+
+  assertEquals([patched.status, patched.headers.get("range")], [202, "0-2999999"]);
+});
+
+Deno.test("serveRegistry() discards unfinished uploads when it is disposed of", async () => {
+  const { content, cancelled } = cancellable();
+  {
+    await using server = await serveRegistry(content);
+    await beginUpload(server);
+    await beginUpload(server);
+  }
+
+  assertEquals(cancelled(), 2);
+});
+
+/** Content that counts the uploads that are cancelled. */
+function cancellable() {
+  let count = 0;
+  const none = () => Promise.reject(new Error("not called"));
+  return {
+    cancelled: () => count,
+    content: {
+      repositories: () => Promise.resolve([]),
+      tags: () => Promise.resolve([]),
+      resolve: () => Promise.resolve(undefined),
+      size: () => Promise.resolve(undefined),
+      open: none,
+      referrers: () => Promise.resolve([]),
+      mount: () => Promise.resolve(false),
+      putManifest: none,
+      deleteTag: none,
+      deleteManifest: none,
+      deleteBlob: none,
+      beginUpload: () =>
+        Promise.resolve({
+          size: 0,
+          write: () => {},
+          commit: none,
+          cancel: () => {
+            count++;
+            return Promise.resolve();
+          },
+        }),
+    },
+  };
+}

@@ -1,0 +1,557 @@
+/**
+ * Every endpoint of the distribution specification 1.1, with each status that it may answer.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { buildArtifact, buildImage, jsonBlob } from "../../_support/image.ts";
+import { noise } from "../../_support/tar.ts";
+import { KINDS, makeRegistry, type TestRegistry } from "./_pushing.ts";
+
+const image = buildImage({ layers: [noise(2_000)], compression: "none" });
+const other = buildImage({ layers: [noise(2_000, 1)] });
+const absentImage = buildImage({ layers: [noise(2_000, 2)] });
+const sbom = buildArtifact({ artifactType: "application/spdx+json", subject: image.descriptor });
+const orphan = buildArtifact({ artifactType: "application/x", subject: absentImage.descriptor });
+const blob = noise(1_000, 3);
+const blobDigest = digestOf(blob);
+const sha512 = digestOf(blob, "sha512");
+const absent = digestOf(new Uint8Array([1]));
+const layer = image.layers[0]?.descriptor.digest ?? absent;
+const config = image.config.descriptor.digest;
+const { digest } = image.descriptor;
+const OCI = { "content-type": OCI_MANIFEST };
+const NONE = "00000000-0000-4000-8000-000000000000";
+
+/** A request, and what the specification says of its answer. */
+interface Row {
+  /** Number in the specification's table of endpoints. */
+  readonly end: string;
+  readonly method: string;
+  /** Below `/v2`; `UPLOAD` is an upload of 100 bytes that has begun. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer> | string;
+  readonly status: number;
+  /** Code in the body. */
+  readonly code?: string;
+  /** Headers of the answer; `UPLOAD` as above. */
+  readonly has?: Readonly<Record<string, string>>;
+  /** A request afterwards, and its status. */
+  readonly then?: readonly [method: string, path: string, status: number];
+}
+
+const ROWS: readonly Row[] = [
+  { end: "1", method: "GET", path: "/", status: 200 },
+
+  {
+    end: "2",
+    method: "GET",
+    path: `/a/blobs/${layer}`,
+    status: 200,
+    has: { "docker-content-digest": layer, "content-length": "2000" },
+  },
+  { end: "2", method: "HEAD", path: `/a/blobs/${layer}`, status: 200 },
+  { end: "2", method: "GET", path: `/a/blobs/${absent}`, status: 404, code: "BLOB_UNKNOWN" },
+  { end: "2", method: "HEAD", path: `/a/blobs/${absent}`, status: 404 },
+  { end: "2", method: "GET", path: `/none/blobs/${layer}`, status: 404, code: "NAME_UNKNOWN" },
+
+  {
+    end: "3",
+    method: "GET",
+    path: "/a/manifests/v1",
+    status: 200,
+    has: { "docker-content-digest": digest, "content-type": OCI_MANIFEST },
+  },
+  { end: "3", method: "HEAD", path: `/a/manifests/${digest}`, status: 200 },
+  { end: "3", method: "GET", path: "/a/manifests/v9", status: 404, code: "MANIFEST_UNKNOWN" },
+  { end: "3", method: "HEAD", path: `/a/manifests/${absent}`, status: 404 },
+
+  { end: "4a", method: "POST", path: "/a/blobs/uploads/", status: 202, has: { range: "0-0" } },
+  { end: "4a", method: "POST", path: "/new/repo/blobs/uploads", status: 202 },
+  { end: "4a", method: "POST", path: "/A/blobs/uploads/", status: 400, code: "NAME_INVALID" },
+  { end: "4a", method: "GET", path: "/a/blobs/uploads/", status: 405, has: { allow: "POST" } },
+  {
+    end: "4b",
+    method: "POST",
+    path: `/a/blobs/uploads/?digest=${blobDigest}`,
+    body: blob,
+    status: 201,
+    has: { location: `/v2/a/blobs/${blobDigest}`, "docker-content-digest": blobDigest },
+    then: ["GET", `/a/blobs/${blobDigest}`, 200],
+  },
+  {
+    end: "4b",
+    method: "POST",
+    path: `/a/blobs/uploads/?digest=${sha512}`,
+    body: blob,
+    status: 201,
+    then: ["GET", `/a/blobs/${sha512}`, 200],
+  },
+  {
+    end: "4b",
+    method: "POST",
+    path: `/a/blobs/uploads/?digest=${absent}`,
+    body: blob,
+    status: 400,
+    code: "DIGEST_INVALID",
+    then: ["GET", `/a/blobs/${absent}`, 404],
+  },
+  {
+    end: "4b",
+    method: "POST",
+    path: "/a/blobs/uploads/?digest=md5:1",
+    body: blob,
+    status: 400,
+    code: "DIGEST_INVALID",
+  },
+  { end: "4c", method: "POST", path: "/a/blobs/uploads/?digest-algorithm=sha512", status: 202 },
+  {
+    end: "4c",
+    method: "POST",
+    path: "/a/blobs/uploads/?digest-algorithm=md5",
+    status: 400,
+    code: "UNSUPPORTED",
+  },
+
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    headers: { "content-range": "100-999" },
+    body: blob.slice(100),
+    status: 202,
+    has: { range: "0-999", location: "UPLOAD" },
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    body: blob.slice(100),
+    status: 202,
+    has: { range: "0-999" },
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    headers: { "content-range": "200-299" },
+    body: blob.slice(200, 300),
+    status: 416,
+    code: "RANGE_INVALID",
+    has: { range: "0-99", location: "UPLOAD" },
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    headers: { "content-range": "0-99" },
+    body: blob.slice(0, 100),
+    status: 416,
+    code: "RANGE_INVALID",
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    headers: { "content-range": "all" },
+    body: blob,
+    status: 400,
+    code: "BLOB_UPLOAD_INVALID",
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: "UPLOAD",
+    headers: { "content-range": "100-109" },
+    body: blob.slice(100),
+    status: 400,
+    code: "SIZE_INVALID",
+  },
+  {
+    end: "5",
+    method: "PATCH",
+    path: `/a/blobs/uploads/${NONE}`,
+    body: blob,
+    status: 404,
+    code: "BLOB_UPLOAD_UNKNOWN",
+  },
+
+  {
+    end: "6",
+    method: "PUT",
+    path: `UPLOAD?digest=${blobDigest}`,
+    headers: { "content-range": "100-999" },
+    body: blob.slice(100),
+    status: 201,
+    has: { location: `/v2/a/blobs/${blobDigest}` },
+    then: ["GET", "UPLOAD", 404],
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: `UPLOAD?digest=${sha512}`,
+    body: blob.slice(100),
+    status: 201,
+    then: ["HEAD", `/a/blobs/${sha512}`, 200],
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: `UPLOAD?digest=${digestOf(blob.slice(0, 100))}`,
+    status: 201,
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: `UPLOAD?digest=${absent}`,
+    status: 400,
+    code: "DIGEST_INVALID",
+    then: ["GET", "UPLOAD", 404],
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: "UPLOAD",
+    status: 400,
+    code: "DIGEST_INVALID",
+    then: ["GET", "UPLOAD", 204],
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: `UPLOAD?digest=${blobDigest}`,
+    headers: { "content-range": "200-999" },
+    body: blob.slice(200),
+    status: 416,
+    code: "RANGE_INVALID",
+    then: ["GET", "UPLOAD", 204],
+  },
+  {
+    end: "6",
+    method: "PUT",
+    path: `/a/blobs/uploads/${NONE}?digest=${blobDigest}`,
+    body: blob,
+    status: 404,
+    code: "BLOB_UPLOAD_UNKNOWN",
+  },
+
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: OCI,
+    body: image.bytes,
+    status: 201,
+    has: { location: `/v2/a/manifests/${digest}`, "docker-content-digest": digest },
+    then: ["GET", "/a/manifests/v2", 200],
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: { "content-type": `${OCI_MANIFEST}; charset=utf-8` },
+    body: image.bytes,
+    status: 201,
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: `/a/manifests/${orphan.descriptor.digest}`,
+    headers: OCI,
+    body: orphan.bytes,
+    status: 201,
+    has: { "oci-subject": absentImage.descriptor.digest },
+    then: ["GET", `/a/manifests/${orphan.descriptor.digest}`, 200],
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: OCI,
+    body: absentImage.bytes,
+    status: 404,
+    code: "MANIFEST_BLOB_UNKNOWN",
+    then: ["GET", "/a/manifests/v2", 404],
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/b/manifests/v1",
+    headers: OCI,
+    body: image.bytes,
+    status: 404,
+    code: "MANIFEST_BLOB_UNKNOWN",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: `/a/manifests/${absent}`,
+    headers: OCI,
+    body: image.bytes,
+    status: 400,
+    code: "DIGEST_INVALID",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: { "content-type": OCI_INDEX },
+    body: image.bytes,
+    status: 400,
+    code: "MANIFEST_INVALID",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: OCI,
+    body: "{",
+    status: 400,
+    code: "MANIFEST_INVALID",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: OCI,
+    body: jsonBlob(OCI_MANIFEST, {
+      schemaVersion: 2,
+      config: { ...image.config.descriptor, size: 1 },
+      layers: [],
+    }).bytes,
+    status: 400,
+    code: "MANIFEST_INVALID",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/v2",
+    headers: OCI,
+    body: new Uint8Array(4 * 1024 * 1024 + 1),
+    status: 413,
+    code: "SIZE_INVALID",
+  },
+  {
+    end: "7a",
+    method: "PUT",
+    path: "/a/manifests/.v2",
+    headers: OCI,
+    body: image.bytes,
+    status: 400,
+    code: "TAG_INVALID",
+  },
+  {
+    end: "7b",
+    method: "PUT",
+    path: `/a/manifests/${digest}?tag=1&tag=1.2`,
+    headers: OCI,
+    body: image.bytes,
+    status: 201,
+    has: { "oci-tag": "1, 1.2" },
+    then: ["GET", "/a/manifests/1.2", 200],
+  },
+  {
+    end: "7b",
+    method: "PUT",
+    path: `/a/manifests/${digest}?tag=-`,
+    headers: OCI,
+    body: image.bytes,
+    status: 400,
+    code: "TAG_INVALID",
+  },
+  {
+    end: "7b",
+    method: "PUT",
+    path: `/a/manifests/${digest}?${Array.from({ length: 101 }, (_, i) => `tag=${i}`).join("&")}`,
+    headers: OCI,
+    body: image.bytes,
+    status: 414,
+    code: "TAG_INVALID",
+  },
+
+  { end: "8a", method: "GET", path: "/a/tags/list", status: 200 },
+  { end: "8a", method: "GET", path: "/none/tags/list", status: 404, code: "NAME_UNKNOWN" },
+  { end: "8b", method: "GET", path: "/a/tags/list?n=1&last=u", status: 200 },
+
+  {
+    end: "9",
+    method: "DELETE",
+    path: "/a/manifests/v1",
+    status: 202,
+    then: ["GET", "/a/manifests/v1", 404],
+  },
+  {
+    end: "9",
+    method: "DELETE",
+    path: "/a/manifests/v1",
+    status: 202,
+    then: ["GET", `/a/manifests/${digest}`, 200],
+  },
+  {
+    end: "9",
+    method: "DELETE",
+    path: `/a/manifests/${digest}`,
+    status: 202,
+    then: ["GET", `/a/manifests/${digest}`, 404],
+  },
+  {
+    end: "9",
+    method: "DELETE",
+    path: `/a/manifests/${digest}`,
+    status: 202,
+    then: ["GET", "/a/manifests/v1", 404],
+  },
+  { end: "9", method: "DELETE", path: "/a/manifests/v9", status: 404, code: "MANIFEST_UNKNOWN" },
+  {
+    end: "9",
+    method: "DELETE",
+    path: `/none/manifests/${digest}`,
+    status: 404,
+    code: "MANIFEST_UNKNOWN",
+  },
+  {
+    end: "10",
+    method: "DELETE",
+    path: `/a/blobs/${layer}`,
+    status: 202,
+    then: ["GET", `/a/blobs/${layer}`, 404],
+  },
+  { end: "10", method: "DELETE", path: `/a/blobs/${absent}`, status: 404, code: "BLOB_UNKNOWN" },
+  { end: "10", method: "DELETE", path: `/a/blobs/${digest}`, status: 404, code: "BLOB_UNKNOWN" },
+  { end: "10", method: "PUT", path: `/a/blobs/${layer}`, status: 405, code: "UNSUPPORTED" },
+
+  {
+    end: "11",
+    method: "POST",
+    path: `/b/blobs/uploads/?mount=${layer}&from=a`,
+    status: 201,
+    has: { location: `/v2/b/blobs/${layer}`, "docker-content-digest": layer },
+    then: ["GET", `/b/blobs/${layer}`, 200],
+  },
+  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${config}`, status: 201 },
+  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${absent}&from=a`, status: 202 },
+  { end: "11", method: "POST", path: `/b/blobs/uploads/?mount=${layer}&from=c`, status: 202 },
+  { end: "11", method: "POST", path: "/b/blobs/uploads/?mount=nonsense&from=a", status: 202 },
+
+  {
+    end: "12a",
+    method: "GET",
+    path: `/a/referrers/${digest}`,
+    status: 200,
+    has: { "content-type": OCI_INDEX },
+  },
+  { end: "12a", method: "GET", path: `/none/referrers/${absent}`, status: 200 },
+  { end: "12a", method: "GET", path: "/a/referrers/v1", status: 400, code: "DIGEST_INVALID" },
+  {
+    end: "12b",
+    method: "GET",
+    path: `/a/referrers/${digest}?artifactType=application/spdx%2Bjson`,
+    status: 200,
+    has: { "oci-filters-applied": "artifactType" },
+  },
+
+  {
+    end: "13",
+    method: "GET",
+    path: "UPLOAD",
+    status: 204,
+    has: { range: "0-99", location: "UPLOAD" },
+  },
+  { end: "13", method: "HEAD", path: "UPLOAD", status: 204, has: { range: "0-99" } },
+  {
+    end: "13",
+    method: "GET",
+    path: `/a/blobs/uploads/${NONE}`,
+    status: 404,
+    code: "BLOB_UPLOAD_UNKNOWN",
+  },
+  { end: "14", method: "DELETE", path: "UPLOAD", status: 204, then: ["GET", "UPLOAD", 404] },
+  {
+    end: "14",
+    method: "DELETE",
+    path: `/a/blobs/uploads/${NONE}`,
+    status: 404,
+    code: "BLOB_UPLOAD_UNKNOWN",
+  },
+];
+
+/** An image under a tag, something that refers to it, the blobs of another image. */
+async function fill(registry: TestRegistry): Promise<void> {
+  await registry.push("a", "v1", image);
+  await registry.push("a", sbom.descriptor.digest, sbom);
+  await registry.pushBlob("a", other.config);
+  for (const blob of orphan.blobs.values()) {
+    if (blob.descriptor.digest !== orphan.descriptor.digest) await registry.pushBlob("a", blob);
+  }
+}
+
+Deno.test.each(KINDS)(
+  "createRegistryHandler() follows the specification in $kind",
+  async (kind) => {
+    const seen: unknown[] = [];
+    const wanted: unknown[] = [];
+    for (const row of ROWS) {
+      await using registry = await makeRegistry(kind.kind);
+      await fill(registry);
+      const begun = await registry.send("POST", "/a/blobs/uploads/");
+      const upload = begun.headers.get("location")?.slice("/v2".length) ?? "";
+      await registry.send("PATCH", upload, { body: blob.slice(0, 100) });
+      const send = (method: string, path: string, init?: RequestInit) =>
+        registry.send(method, path.replace("UPLOAD", upload), init);
+
+      const response = await send(row.method, row.path, {
+        ...(row.headers && { headers: row.headers }),
+        ...(row.body !== undefined && { body: row.body }),
+      });
+      const text = await response.text();
+      const next = row.then && await send(row.then[0], row.then[1]);
+      await next?.body?.cancel();
+
+      const name = `end-${row.end} ${row.method} ${row.path}`;
+      const has = Object.keys(row.has ?? {}).map((header) => [
+        header,
+        response.headers.get(header)?.replace(`/v2${upload}`, "UPLOAD"),
+      ]);
+      const code = row.code === undefined ? undefined : JSON.parse(text).errors[0].code;
+      seen.push([name, response.status, code, has, next?.status]);
+      wanted.push([name, row.status, row.code, Object.entries(row.has ?? {}), row.then?.[2]]);
+    }
+
+    assertEquals(seen, wanted);
+  },
+);
+
+Deno.test.each(KINDS)("createRegistryHandler() lists referrers in $kind", async ({ kind }) => {
+  await using registry = await makeRegistry(kind);
+  await fill(registry);
+
+  const all = await registry.send("GET", `/a/referrers/${digest}`);
+  const none = await registry.send("GET", `/a/referrers/${digest}?artifactType=application/none`);
+
+  const { mediaType, size } = sbom.descriptor;
+  assertEquals((await all.json()).manifests, [
+    { mediaType, size, digest: sbom.descriptor.digest, artifactType: "application/spdx+json" },
+  ]);
+  assertEquals((await none.json()).manifests, []);
+});
+
+Deno.test.each(KINDS)(
+  "createRegistryHandler() keeps bytes as pushed in $kind",
+  async ({ kind }) => {
+    await using registry = await makeRegistry(kind);
+    await registry.pushBlob("a", image.config);
+    const { descriptor } = image.config;
+    // White space, an order and members that nobody would write so.
+    const text = `{ "layers":[],\n"extra" : 1e2,"config": ${
+      JSON.stringify(descriptor)
+    },\t"schemaVersion": 2 }\n`;
+
+    await registry.send("PUT", "/a/manifests/odd", { headers: OCI, body: text });
+    const response = await registry.send("GET", "/a/manifests/odd");
+
+    assertEquals(response.headers.get("content-type"), OCI_MANIFEST);
+    assertEquals(await response.text(), text);
+  },
+);
