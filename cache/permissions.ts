@@ -129,7 +129,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   run: { ...IMAGE_NEEDS, directories: "run" },
   serve: { store: "write" },
   tags: { registry: true, credentials: true },
-  unbundle: { directories: "unbundle" },
+  unbundle: { store: "write", directories: "unbundle" },
   unpack: { ...IMAGE_NEEDS, directories: "unpack" },
   version: {},
 };

@@ -17,6 +17,11 @@ export interface Bundle extends AsyncDisposable {
   /** How the root file system came to be. */
   readonly kind: BundleKind;
   /**
+   * Directory of the store for what a runtime knows of the bundle's containers, which `runBundle`
+   * makes and `cleanup` removes. It is never in the bundle, where an image could put a state.
+   */
+  readonly stateDirectory: string;
+  /**
    * Unmounts and removes the bundle. Once is enough; more often does nothing.
    *
    * @throws {BundleError} If somebody else is removing it, or something stays mounted in it.

@@ -27,7 +27,7 @@ export function define(command: Command): Command {
       mayBeEmpty: true,
     });
   return addRegistryOptions(container, "--registry-user").notes(`
-Prints the path of the bundle. Mounts end with a reboot: bundle again then.
+Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 
 Examples:
   oci bundle alpine:3.20 ./box && crun run --bundle ./box box; oci unbundle ./box
@@ -42,7 +42,7 @@ export async function run(session: Session): Promise<void> {
   const { arg = [] } = session.options<BundleOptions>();
   if (directory === "") throw new UsageError("the directory has no name; give one");
   const options = await containerSpecOptions(session);
-  const { reference, image, bundler } = await prepareBundling(session);
+  const { reference, image, bundler } = await prepareBundling(session, false);
   if (arg.length > 0) options.push(withCommand(arg));
   const { path, kind } = await bundler.bundleIn(directory, image, ...options);
   const document = {

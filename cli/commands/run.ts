@@ -50,7 +50,7 @@ export async function run(session: Session): Promise<number> {
   const options = await containerSpecOptions(session);
   if (command.length > 0) options.push(withCommand(command));
   if (tty) options.push(...terminal(session));
-  const { image, bundler } = await prepareBundling(session);
+  const { image, bundler } = await prepareBundling(session, true);
   const id = `run-${crypto.randomUUID()}`;
   await using bundle = await bundler.bundle(image, id, ...options);
   const { code, timedOut } = await runBundle(bundle, {

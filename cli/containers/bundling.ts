@@ -1,5 +1,6 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { Image } from "../../store/images/image.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
 import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
@@ -19,8 +20,14 @@ export interface Bundling {
   readonly bundler: OverlayBundler | UncompressedBundler;
 }
 
-/** Brings the image that the first operand names into the store, as the policy says. */
-export async function prepareBundling(session: Session): Promise<Bundling> {
+/**
+ * Removes what killed processes left of other bundles, and brings the image that the first operand
+ * names into the store, as the policy says.
+ *
+ * @param session The command.
+ * @param isTemporary Whether the bundle is to end with this process.
+ */
+export async function prepareBundling(session: Session, isTemporary: boolean): Promise<Bundling> {
   const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
   const { signal, warn: onWarning } = session;
   const source = readSource(session.operands[0] ?? "");
@@ -28,8 +35,10 @@ export async function prepareBundling(session: Session): Promise<Bundling> {
   const found = await puller.find(source);
   const { reference } = found;
   session.workOn(formatReference(reference));
-  const bundler = await openBundler(await openStore(session), {
-    ...{ kind, signal, onWarning },
+  const store = await openStore(session);
+  await reportLeftBundles(session, store.path);
+  const bundler = await openBundler(store, {
+    ...{ kind, isTemporary, signal, onWarning },
     jobs,
   });
   using progress = showProgress(session);
@@ -42,4 +51,17 @@ export async function prepareBundling(session: Session): Promise<Bundling> {
     ? await found.pull(report)
     : await found.prepare(report, { mounter });
   return { reference, image, bundler };
+}
+
+/** Removes the bundles of processes that were killed, and says which ones are left and why. */
+async function reportLeftBundles(session: Session, store: string): Promise<void> {
+  const { left } = await removeDeadBundles(store, { signal: session.signal });
+  for (const { path, container, reason } of left) {
+    session.warn(
+      reason === undefined
+        ? `container ${container} of an "oci run" that was killed still runs; ` +
+          `end it with "oci unbundle ${path}"`
+        : `a killed process left ${path}, which cannot be removed: ${reason}`,
+    );
+  }
 }

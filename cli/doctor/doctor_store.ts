@@ -3,8 +3,8 @@ import { resolve } from "@std/path/resolve";
 import { storeVariables } from "../../cache/directory.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
-import { leftBundles } from "../../store/bundles/left_bundles.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
+import { examineBundles } from "./doctor_bundles.ts";
 import { programPlaces } from "./doctor_containers.ts";
 import {
   type Diagnosis,
@@ -73,14 +73,14 @@ async function tryStore(path: string): Promise<Diagnosis> {
     const temporary = await Deno.makeTempFile({ dir: path, prefix: ".oci-doctor-" });
     await Deno.remove(temporary);
     const freeBytes = await readFreeBytes(path);
-    const left = await leftBundles(path);
+    const bundles = await examineBundles(path);
     const trials = await tryMounts(path);
-    const store = { path, exists, writable: true, freeBytes, leftBundles: left };
+    const store = { path, exists, writable: true, freeBytes, ...bundles.facts };
     return {
       facts: { store, ...trials.facts },
       findings: [
         storeFinding(path, exists, freeBytes),
-        ...left.map(leftFinding),
+        ...bundles.findings,
         ...trials.findings,
       ],
     };
@@ -147,15 +147,6 @@ function storeFinding(path: string, exists: boolean, freeBytes: number | null): 
   return freeBytes !== null && freeBytes < LITTLE_BYTES
     ? { ...finding, state: "problem", advice: "free some space" }
     : { ...finding, state: "ok" };
-}
-
-function leftFinding(bundle: string): Finding {
-  return {
-    about: ABOUT,
-    state: "problem",
-    says: `"oci run" was killed, and has left ${bundle}`,
-    advice: `end and remove it with "oci unbundle ${bundle}"`,
-  };
 }
 
 async function tryMounts(path: string): Promise<Diagnosis> {

@@ -118,6 +118,7 @@ const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['choose the ownership "squash"', "give --ownership squash"],
   ["with force", "with --force"],
   ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
+  ["name the store that the bundle was made with", "name its store with --store"],
   ["do without, the uncompressed bundler needs none", "leave out --unpack"],
 ];
 

@@ -9,6 +9,10 @@ export interface MountEntry {
   readonly target: string;
   /** Type of file system, such as `overlay`. */
   readonly type: string;
+  /** Major and minor number of its device, such as `0:42`. */
+  readonly device: string;
+  /** Source of the mount: a device, a directory, or any text that whoever mounted it chose. */
+  readonly source: string;
 }
 
 const TABLE = "/proc/self/mountinfo";
@@ -49,9 +53,9 @@ function readTable(): Uint8Array<ArrayBuffer> {
 export function parseMountTable(text: string): readonly MountEntry[] {
   return text.split("\n").filter(Boolean).map((line) => {
     // A dash ends the optional fields; the type follows it.
-    const [id, , , , target = "", ...rest] = line.split(" ");
-    const type = rest[rest.indexOf("-") + 1] ?? "";
-    return { id: Number(id), target: unescape(target), type };
+    const [id, , device = "", , target = "", ...rest] = line.split(" ");
+    const [type = "", source = ""] = rest.slice(rest.indexOf("-") + 1);
+    return { id: Number(id), target: unescape(target), type, device, source: unescape(source) };
   });
 }
 

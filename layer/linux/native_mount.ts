@@ -90,9 +90,14 @@ export class NativeMount implements Disposable {
   }
 
   /** Mounts a file system by mount(2); `data` is at most a page. */
-  mountByPage(type: string, data: string, target: string): void {
-    const name = cString(type);
-    const result = this.#calls.mount(name, cString(target), name, 0n, cString(data));
+  mountByPage(type: string, data: string, target: string, source: string = type): void {
+    const [from, at, kind, options] = [
+      cString(source),
+      cString(target),
+      cString(type),
+      cString(data),
+    ];
+    const result = this.#calls.mount(from, at, kind, 0n, options);
     this.#check(result, `mount ${type}`, target);
   }
 

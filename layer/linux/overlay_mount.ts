@@ -34,6 +34,12 @@ export interface OverlayMountOptions {
    */
   readonly redirectDirectories?: boolean | undefined;
   /**
+   * Source of the mount in the mount table, which tells it from other overlays.
+   *
+   * @default {"overlay"}
+   */
+  readonly source?: string | undefined;
+  /**
    * By which call: that of Linux 6.8, which takes any number of directories at any paths, or the
    * old one, whose options must fit into 4095 bytes.
    *
@@ -111,9 +117,10 @@ function mountByContext(
   target: string,
   options: OverlayMountOptions,
 ): void {
-  const { writable } = options;
+  const { writable, source } = options;
   using names = new ShortNames(calls, (path) => path.length <= STRING_BYTES);
   const parameters: MountParameter[] = commonParameters(options);
+  if (source !== undefined) parameters.push(["source", source]);
   for (const lower of lowers) parameters.push(["lowerdir+", names.of(lower)]);
   if (writable !== undefined) {
     parameters.push(["upperdir", names.of(writable.upper)], ["workdir", names.of(writable.work)]);
@@ -147,12 +154,14 @@ function mountByPage(
   using short = new ShortNames(calls, () => false);
   for (const names of [full, short]) {
     const data = tell(names);
-    if (isTold(data)) return calls.mountByPage("overlay", data, target);
+    if (isTold(data)) return calls.mountByPage("overlay", data, target, options.source);
   }
   const base = parentOf(lowers[0] ?? "/");
   using relative = new ShortNames(calls, () => false, base);
   const data = tell(relative);
-  if (isTold(data)) return calls.within(base, () => calls.mountByPage("overlay", data, target));
+  if (isTold(data)) {
+    return calls.within(base, () => calls.mountByPage("overlay", data, target, options.source));
+  }
   throw new LimitError(
     "bytes of mount options",
     PAGE_BYTES,

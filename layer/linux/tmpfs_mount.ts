@@ -8,6 +8,12 @@ export interface TmpfsMountOptions {
    * @default Half of the machine's memory, as the kernel has it.
    */
   readonly sizeBytes?: number | undefined;
+  /**
+   * Source of the mount in the mount table, which tells it from other ones.
+   *
+   * @default {"tmpfs"}
+   */
+  readonly source?: string | undefined;
 }
 
 /**
@@ -28,7 +34,7 @@ export interface TmpfsMountOptions {
  * ```
  */
 export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): void {
-  const { sizeBytes } = options;
+  const { sizeBytes, source } = options;
   if (sizeBytes !== undefined && !(Number.isSafeInteger(sizeBytes) && sizeBytes > 0)) {
     throw new RangeError(
       `Cannot mount a tmpfs as "sizeBytes" must be an integer > 0: current value is ${sizeBytes}`,
@@ -36,5 +42,5 @@ export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): voi
   }
   using calls = NativeMount.open(`Cannot mount a tmpfs at "${target}"`);
   const size = sizeBytes === undefined ? "" : `,size=${sizeBytes}`;
-  calls.mountByPage("tmpfs", `mode=0700${size}`, target);
+  calls.mountByPage("tmpfs", `mode=0700${size}`, target, source);
 }

@@ -1,6 +1,5 @@
-import { errorCode } from "./native_error.ts";
-import { NativeMount } from "./native_mount.ts";
 import { readMounts } from "./mount_table.ts";
+import { unmountTargets } from "./unmount_targets.ts";
 
 /** Options for {@linkcode unmountTree}. */
 export interface UnmountOptions {
@@ -30,19 +29,7 @@ export interface UnmountOptions {
  * ```
  */
 export function unmountTree(directory: string, options: UnmountOptions = {}): void {
-  const { onWarning } = options;
-  const mounts = mountsIn(directory);
-  if (mounts.length === 0) return;
-  using calls = NativeMount.open(`Cannot unmount "${directory}"`);
-  for (const target of mounts.toReversed()) {
-    try {
-      calls.unmount(target, false);
-    } catch (error) {
-      if (errorCode(error) !== "EBUSY") throw error;
-      calls.unmount(target, true);
-      onWarning?.(`"${target}" is still in use: it is detached and goes with its last user`);
-    }
-  }
+  unmountTargets(mountsIn(directory), `Cannot unmount "${directory}"`, options.onWarning);
 }
 
 /** Where something is mounted in a directory, itself included, in the order of mounting. */

@@ -1,249 +1,318 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { removeTree as removeInTree } from "../../layer/trees/remove_tree.ts";
 import { BundleError } from "../errors.ts";
-import { type BundleState, STATE } from "./_bundle_state.ts";
-import { forgetBundle, noteBundle } from "./bundle_notes.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { endLeftContainers } from "../runtime/left_containers.ts";
 import { removeIfAny, removeTree } from "../host/remove_tree.ts";
-import { mountsIn, unmountAll } from "../host/unmount.ts";
+import { endContainers, findBundleState } from "./_bundle_containers.ts";
+import { makeMark, MARK, readMark, removeMark } from "./_bundle_mark.ts";
+import { isMountTableReadable, refuseForeignMounts, unmountBundle } from "./bundle_mounts.ts";
+import { type BundlePlace, findPlace } from "./_bundle_place.ts";
+import type { BundleRecord } from "./bundle_record.ts";
+import type { BundleRecords } from "./bundle_records.ts";
 
-/** What runtimes read. It is written last, so that a bundle that has it is complete. */
+/** What runtimes read. It is written last and removed first, so that a bundle that has it is whole. */
 export const CONFIG = "config.json";
 
 /** A directory that is gone again and again is gone for another reason than another process. */
 const MAX_ATTEMPTS = 10;
+/** Others look at a bundle for an instant; who makes or removes one takes longer. */
+const PATIENCE_MS = 1_000;
+const PAUSE_MS = 10;
 
-/** A directory that is a bundle, or becomes one, and is locked. */
+/** What a record says from the start. */
+export type BundleClaim = Pick<BundleRecord, "kind" | "image" | "isTemporary">;
+
+/** A directory that is a bundle, or becomes one, and whose record is locked. */
 export class BundleDirectory implements Disposable {
-  /** The directory, as an absolute path without links. */
-  readonly path: string;
-  readonly #file: Deno.FsFile;
-  /** Whether the directory was there before the bundle. */
-  #isLent = false;
+  readonly #records: BundleRecords;
+  readonly #lock: Deno.FsFile;
+  readonly #place: BundlePlace;
+  #record: BundleRecord;
 
-  private constructor(path: string, file: Deno.FsFile) {
-    this.path = path;
-    this.#file = file;
+  private constructor(
+    records: BundleRecords,
+    lock: Deno.FsFile,
+    record: BundleRecord,
+    place: BundlePlace = "here",
+  ) {
+    this.#records = records;
+    this.#lock = lock;
+    this.#record = record;
+    this.#place = place;
+  }
+
+  /** What the store knows of the bundle. */
+  get record(): BundleRecord {
+    return this.#record;
+  }
+
+  /** The directory, as an absolute path without symlinks. */
+  get path(): string {
+    return this.#record.path;
   }
 
   /**
-   * Takes a directory for a new bundle: one that is empty, that is made as it is not there, or that
-   * has what a process that was killed has left of a bundle.
+   * Takes an empty or new directory for a bundle, or one of a dead bundle of the store, which is
+   * removed. Of several processes that want a directory one gets it.
    */
-  static async claim(directory: string): Promise<BundleDirectory> {
-    const isLent = lstatIfAny(directory) !== undefined;
+  static async claim(
+    records: BundleRecords,
+    directory: string,
+    claim: BundleClaim,
+  ): Promise<BundleDirectory> {
     for (let attempt = 1;; attempt++) {
       try {
-        await makePrivate(directory);
-        const path = await Deno.realPath(directory);
-        await refuseOthers(path);
-        const claimed = await BundleDirectory.#lock(path, true);
-        if (claimed === undefined) continue;
-        claimed.#isLent = isLent;
-        using unwanted = new DisposableStack();
-        unwanted.use(claimed);
-        await claimed.#refuseTaken();
-        unwanted.move();
-        return claimed;
+        return await BundleDirectory.#tryClaim(records, await prepareTarget(directory), claim);
       } catch (error) {
         if (
           error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory
         ) throw notDirectory(directory, error);
-        // Somebody else has removed a bundle that was there, just now.
+        // Another process has just removed a bundle that was there.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
 
-  /** Refuses a directory that has a complete bundle, or something else under a bundle's name. */
-  async #refuseTaken(): Promise<void> {
-    const { path } = this;
-    if (!await this.#isOurs()) throw notEmpty(path);
-    if (!isComplete(path)) return;
-    throw new BundleError(
-      `Cannot make a bundle in "${path}": there is one already; ` +
-        "choose another name, or remove it before",
-      path,
-    );
-  }
-
-  /** Begins the bundle: removes what is left of another, and writes down what this one is. */
-  async begin(state: BundleState): Promise<void> {
-    await this.empty();
-    await this.write(state);
-    await noteBundle(state.store, this.path);
-  }
-
-  /** Opens a bundle to remove it; `undefined` if it is gone. */
-  static async open(directory: string): Promise<BundleDirectory | undefined> {
-    for (;;) {
-      if (lstatIfAny(directory) === undefined) return undefined;
-      const path = await Deno.realPath(directory);
-      if (lstatIfAny(`${path}/${STATE}`) === undefined) throw notBundle(path);
-      try {
-        const opened = await BundleDirectory.#lock(path, false);
-        if (opened === undefined) continue;
-        // Another program's file of the same name is not taken for permission to remove.
-        if (await opened.#isOurs()) return opened;
-        opened[Symbol.dispose]();
-        throw notBundle(path);
-      } catch (error) {
-        // Somebody else has removed it meanwhile.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
-  }
-
-  /** Opens what there is of a bundle if that is not all of one, and nobody is about to make it. */
-  static async openIncomplete(directory: string): Promise<BundleDirectory | undefined> {
-    // A file that is new is not locked yet, but it is once it says something.
-    if (isComplete(directory) || !lstatIfAny(`${directory}/${STATE}`)?.size) return undefined;
+  static async #tryClaim(
+    records: BundleRecords,
+    target: ClaimTarget,
+    claim: BundleClaim,
+  ): Promise<BundleDirectory> {
+    const { path, isNew } = target;
+    if (!isNew) await makeWay(records, path);
+    const id = crypto.randomUUID();
+    const record: BundleRecord = {
+      ...{ id, phase: "claimed", path, isDirectoryNew: isNew, inode: null, ...claim },
+      ...{ parentInode: lstatIfAny(dirname(path))?.ino ?? null, layers: [], mounts: [] },
+    };
     using stack = new DisposableStack();
-    const opened = stack.use(await BundleDirectory.open(directory));
-    if (isComplete(directory)) return undefined;
-    stack.move();
-    return opened;
-  }
-
-  /** The lock of a directory; `undefined` if it changed hands meanwhile. */
-  static async #lock(path: string, create: boolean): Promise<BundleDirectory | undefined> {
-    const statePath = `${path}/${STATE}`;
-    const file = await Deno.open(statePath, { read: true, write: true, create });
-    try {
-      if (!await file.tryLock(true)) {
-        throw new BundleError(
-          `Cannot use "${path}": its bundle is being made or removed just now; try again later`,
-          path,
-        );
-      }
-      const [held, named] = [await file.stat(), lstatIfAny(statePath)];
-      if (held.ino === named?.ino) return new BundleDirectory(path, file);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    file.close();
-    return undefined;
-  }
-
-  /** Whether the bundle's file is one, or is new. */
-  async #isOurs(): Promise<boolean> {
-    const { size } = await Deno.stat(`${this.path}/${STATE}`);
-    return size === 0 ? await isOnly(this.path, STATE) : (await this.#read())?.ociBundle === 1;
-  }
-
-  async #isExtracted(): Promise<boolean> {
-    return (await this.#read())?.kind === "uncompressed";
-  }
-
-  async #read(): Promise<Partial<BundleState> | null> {
-    try {
-      return JSON.parse(await Deno.readTextFile(`${this.path}/${STATE}`));
-    } catch (error) {
-      if (error instanceof SyntaxError) return null;
-      throw error;
-    }
-  }
-
-  /** Replaces what the bundle's file says. */
-  async write(state: BundleState): Promise<void> {
-    // In place, since the lock is the file's: one write that a signal does not interrupt.
-    const bytes = new TextEncoder().encode(`${JSON.stringify(state)}\n`);
-    await this.#file.seek(0, Deno.SeekMode.Start);
-    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
-    await this.#file.truncate(bytes.length);
-  }
-
-  /** Unmounts and removes everything in the directory but the bundle's own file. */
-  async empty(onWarning?: (message: string) => void): Promise<void> {
-    if (await isOnly(this.path, STATE)) return;
-    await endLeftContainers(this.path, onWarning);
-    await this.#unmount(onWarning);
-    // First what makes it a complete bundle, so that what follows may be interrupted.
-    await removeIfAny(`${this.path}/${CONFIG}`);
-    for await (const { name, isDirectory } of Deno.readDir(this.path)) {
-      if (name === STATE) continue;
-      if (isDirectory) await removeTree(`${this.path}/${name}`);
-      else await removeIfAny(`${this.path}/${name}`);
-    }
-  }
-
-  async #unmount(onWarning: ((message: string) => void) | undefined): Promise<void> {
-    let mounted: string | undefined;
-    try {
-      await unmountAll(this.path, onWarning);
-      mounted = mountsIn(this.path)[0]?.target;
-    } catch (error) {
-      // Who may not look at mounts could not have made one.
-      if (error instanceof Deno.errors.NotCapable && await this.#isExtracted()) return;
-      const { message } = error as Error;
-      throw new BundleError(
-        `Cannot unmount what is in "${this.path}": ${message.replace(/, run again.*/s, "")}; ` +
-          "do it as who made the bundle, and with --allow-ffi",
-        this.path,
-        { cause: error },
-      );
-    }
-    if (mounted === undefined) return;
-    throw new BundleError(
-      `Cannot remove "${this.path}": "${mounted}" is still mounted; unmount it before`,
-      this.path,
+    const claimed = stack.use(
+      new BundleDirectory(records, await records.create(record), record),
     );
+    try {
+      if (isNew) await makePrivate(path);
+      using tree = openFileTree(path);
+      // The mark is made by one process alone, which then looks whether there is anything else.
+      if (tree.list("").length > 0 || !makeMark(tree, id)) throw notEmpty(path);
+      if (tree.list("").length > 1) {
+        removeMark(tree, id);
+        throw notEmpty(path);
+      }
+      await claimed.update({ phase: "making", inode: tree.status("")?.ino ?? null });
+    } catch (error) {
+      await claimed.remove();
+      throw error;
+    }
+    stack.move();
+    return claimed;
   }
 
   /**
-   * Removes everything, and the directory itself. One that was there before stays if the bundle
-   * was not to be.
+   * Opens a bundle to remove it; `undefined` if neither the directory nor a record of it exists.
+   *
+   * @throws {BundleError} If the directory is not a bundle of the store, or another process uses it.
+   */
+  static async open(
+    records: BundleRecords,
+    directory: string,
+  ): Promise<BundleDirectory | undefined> {
+    const path = await realTarget(directory);
+    const found = await findRecord(records, path);
+    if (found === undefined) {
+      if (lstatIfAny(path) === undefined) return undefined;
+      throw notBundle(path);
+    }
+    if (found.path !== path) throw movedFrom(path, found.path);
+    const lock = await lockSoon(records, found.id);
+    const record = records.read(found.id);
+    using stack = new DisposableStack();
+    if (lock !== undefined) stack.use(lock);
+    // Another process has just removed it.
+    if (record === undefined) return await BundleDirectory.open(records, directory);
+    if (lock === undefined) throw inUse(path);
+    const place = findPlace(record);
+    if (place !== "here" && lstatIfAny(path) !== undefined) throw notBundle(path);
+    stack.move();
+    return new BundleDirectory(records, lock, record, place);
+  }
+
+  /** Opens a bundle by its id unless another process uses it, or has just removed it. */
+  static async tryOpen(records: BundleRecords, id: string): Promise<BundleDirectory | undefined> {
+    const lock = await records.tryLock(id);
+    const record = lock && records.read(id);
+    if (lock === undefined || record === undefined) return undefined;
+    using stack = new DisposableStack();
+    stack.use(lock);
+    const place = findPlace(record);
+    stack.move();
+    return new BundleDirectory(records, lock, record, place);
+  }
+
+  /** Where the bundle was found. */
+  get place(): BundlePlace {
+    return this.#place;
+  }
+
+  /** Directory for the state of runtimes that run the bundle. */
+  get stateDirectory(): string {
+    return this.#records.statePath(this.#record.id);
+  }
+
+  /** Changes the record. */
+  async update(
+    changes: Partial<Pick<BundleRecord, "phase" | "inode" | "layers" | "mounts">>,
+  ): Promise<void> {
+    const record = { ...this.#record, ...changes };
+    // What stays on the disk must survive a power cut, to be found and removed.
+    const isDurable = record.phase === "complete" && !record.isTemporary;
+    await this.#records.write(record, isDurable);
+    this.#record = record;
+  }
+
+  /**
+   * Unmounts and removes everything, and the directory itself: if that was there before the
+   * bundle, only with a complete one.
    */
   async remove(onWarning?: (message: string) => void): Promise<void> {
-    await this.empty(onWarning);
-    const { store } = await this.#read() ?? {};
-    if (store !== undefined) await forgetBundle(store, this.path);
-    await removeIfAny(`${this.path}/${STATE}`);
-    if (this.#isLent) return;
-    try {
-      await Deno.remove(this.path);
-    } catch (error) {
-      // Somebody else begins a bundle in it, just now.
-      if ((error as { readonly code?: unknown }).code !== "ENOTEMPTY") throw error;
+    const { id, path, phase, isDirectoryNew } = this.#record;
+    if (this.#place === "here" && phase !== "claimed") refuseForeignMounts(this.#record);
+    await endContainers(this.stateDirectory, path);
+    if (this.#place === "here") {
+      if (phase !== "claimed") await this.#empty(onWarning);
+      this.#removeMark();
     }
+    if (this.#place === "here" && (isDirectoryNew || phase === "complete")) {
+      await removeIfEmpty(path);
+    }
+    await this.#records.remove(id);
+  }
+
+  async #empty(onWarning: ((message: string) => void) | undefined): Promise<void> {
+    const { path } = this.#record;
+    await this.update({ phase: "removal" });
+    await unmountBundle(this.#record, onWarning);
+    await removeIfAny(`${path}/${CONFIG}`);
+    using tree = openFileTree(path);
+    const isSafe = isMountTableReadable();
+    for (const { name, isDirectory } of tree.entries("")) {
+      if (name === MARK) continue;
+      if (!isDirectory) tree.unlink(name);
+      else if (isSafe) await removeTree(`${path}/${name}`);
+      // Slower, but goes into nothing that may be mounted there.
+      else removeInTree(tree, name);
+    }
+  }
+
+  #removeMark(): void {
+    const { id, path } = this.#record;
+    if (lstatIfAny(path)?.isDirectory !== true) return;
+    using tree = openFileTree(path);
+    removeMark(tree, id);
   }
 
   /** Gives up the lock. */
   [Symbol.dispose](): void {
-    this.#file.close();
+    this.#lock.close();
   }
 }
 
-/** Whether there is what is written last. */
-function isComplete(path: string): boolean {
-  return lstatIfAny(`${path}/${CONFIG}`) !== undefined;
+/** A directory to be claimed. */
+interface ClaimTarget {
+  readonly path: string;
+  readonly isNew: boolean;
+}
+
+async function prepareTarget(directory: string): Promise<ClaimTarget> {
+  const isNew = lstatIfAny(directory) === undefined;
+  if (isNew) await Deno.mkdir(dirname(resolve(directory)), { recursive: true });
+  const path = await realTarget(directory);
+  if (lstatIfAny(path)?.isDirectory === false) throw notDirectory(directory);
+  return { path, isNew };
+}
+
+/** The path without symlinks, also of a directory that is not there in one that is. */
+async function realTarget(directory: string): Promise<string> {
+  const path = resolve(directory);
+  if (lstatIfAny(path) !== undefined) return await Deno.realPath(path);
+  const parent = dirname(path);
+  const name = path.slice(parent.length).replace(/^[/\\]/, "");
+  try {
+    return resolve(await Deno.realPath(parent), name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return path;
+    throw error;
+  }
 }
 
 /**
  * Makes a directory that nobody else may enter: an image has programs that run as their owner,
- * and users of the host are not to run them (CVE-2021-41103). One that is there stays as it is.
+ * and users of the host are not to run them (CVE-2021-41103).
  */
-async function makePrivate(directory: string): Promise<void> {
-  await Deno.mkdir(dirname(resolve(directory)), { recursive: true });
+async function makePrivate(path: string): Promise<void> {
   try {
-    await Deno.mkdir(directory, { mode: 0o700 });
+    await Deno.mkdir(path, { mode: 0o700 });
   } catch (error) {
-    const isThere = error instanceof Deno.errors.AlreadyExists;
-    if (!isThere || !(await Deno.stat(directory)).isDirectory) throw error;
+    // Another process has just made it, or has even removed it again, which shows next.
+    const isOther = lstatIfAny(path)?.isDirectory === false;
+    if (isOther || !(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 
-/** Refuses a directory that holds anything, unless that may be a bundle. */
-async function refuseOthers(path: string): Promise<void> {
-  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
-  if (names.length > 0 && !names.includes(STATE)) throw notEmpty(path);
+/** Removes a dead bundle of the store from a directory; refuses anything else in it. */
+async function makeWay(records: BundleRecords, path: string): Promise<void> {
+  let id: string | undefined;
+  {
+    using tree = openFileTree(path);
+    if (tree.list("").length === 0) return;
+    id = readMark(tree);
+  }
+  const known = id === undefined ? undefined : records.read(id);
+  if (known === undefined || known.path !== path) throw notEmpty(path);
+  using opened = await BundleDirectory.tryOpen(records, known.id);
+  if (opened === undefined) throw inUse(path);
+  if (opened.place !== "here") throw notEmpty(path);
+  const { kind } = await findBundleState(opened.record, opened.stateDirectory);
+  if (kind !== "dead") throw taken(path);
+  await opened.remove();
 }
 
-async function isOnly(path: string, only: string): Promise<boolean> {
-  for await (const { name } of Deno.readDir(path)) if (name !== only) return false;
-  return true;
+/** The record of a bundle: by the mark in its directory, or by the directory's path. */
+async function findRecord(
+  records: BundleRecords,
+  path: string,
+): Promise<BundleRecord | undefined> {
+  if (lstatIfAny(path)?.isDirectory) {
+    using tree: FileTree = openFileTree(path);
+    const id = readMark(tree);
+    const marked = id === undefined ? undefined : records.read(id);
+    if (marked !== undefined) return marked;
+  }
+  const candidates = (await records.list()).filter((record) => record.path === path);
+  return candidates.find((record) => findPlace(record) === "here") ?? candidates[0];
+}
+
+async function lockSoon(records: BundleRecords, id: string): Promise<Deno.FsFile | undefined> {
+  const patienceEnds = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const lock = await records.tryLock(id);
+    if (lock !== undefined || performance.now() >= patienceEnds) return lock;
+    if (records.read(id) === undefined) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    // Another process begins a bundle in it, or something is mounted at the directory itself.
+    const isKept = code === "ENOTEMPTY" || code === "EBUSY" || code === "EEXIST";
+    if (!isKept && !(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function notEmpty(path: string): BundleError {
@@ -253,7 +322,23 @@ function notEmpty(path: string): BundleError {
   );
 }
 
-function notDirectory(path: string, cause: unknown): BundleError {
+function taken(path: string): BundleError {
+  return new BundleError(
+    `Cannot make a bundle in "${path}": there is one already; ` +
+      "choose another name, or remove it before",
+    path,
+  );
+}
+
+function inUse(path: string): BundleError {
+  return new BundleError(
+    `Cannot use "${path}": another process makes, runs or removes its bundle just now; ` +
+      "try again later",
+    path,
+  );
+}
+
+function notDirectory(path: string, cause?: unknown): BundleError {
   return new BundleError(
     `Cannot make a bundle in "${path}": it is not a directory; choose an empty or new one`,
     path,
@@ -263,8 +348,16 @@ function notDirectory(path: string, cause: unknown): BundleError {
 
 function notBundle(path: string): BundleError {
   return new BundleError(
-    `Cannot remove "${path}": it is no bundle that this program made; ` +
-      "look whether it is the right directory",
+    `Cannot remove "${path}": the store has no record of such a bundle; ` +
+      "check the path, or name the store that the bundle was made with",
+    path,
+  );
+}
+
+function movedFrom(path: string, old: string): BundleError {
+  return new BundleError(
+    `Cannot remove "${path}": it is a bundle that was moved or copied from "${old}"; ` +
+      "move it back, or remove it by hand",
     path,
   );
 }

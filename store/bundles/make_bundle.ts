@@ -2,8 +2,9 @@ import { resolve } from "@std/path/resolve";
 import type { SpecOption } from "../../spec/spec_option.ts";
 import { writeBundleConfig } from "./bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
-import type { BundleState } from "./_bundle_state.ts";
-import { removeDeadBundles } from "./_remove_dead_bundles.ts";
+import type { BundleMount } from "./bundle_record.ts";
+import { BundleRecords } from "./bundle_records.ts";
+import { removeDeadBundles } from "./remove_dead_bundles.ts";
 import type { Bundle, BundleKind } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
 import { removeBundle } from "./remove_bundle.ts";
@@ -20,32 +21,44 @@ export interface BundlePlan {
   readonly image: Image;
   /** Changes to its configuration. */
   readonly options: readonly SpecOption[];
-  /**
-   * Makes the root file system.
-   *
-   * @param path The bundle's directory.
-   * @param recordLayers Writes down which extracted layers the bundle needs.
-   */
-  readonly fill: (
-    path: string,
-    recordLayers: (names: readonly string[]) => Promise<void>,
-  ) => Promise<void>;
-  /** Is told what is odd but not fatal. */
+  /** Whether the bundle ends with this process. */
+  readonly isTemporary?: boolean | undefined;
+  /** Makes the root file system. */
+  readonly fill: (bundle: UnfinishedBundle) => Promise<void>;
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A bundle whose root file system is made. */
+export interface UnfinishedBundle {
+  /** The bundle's directory. */
+  readonly path: string;
+  /** Random name of the bundle. */
+  readonly id: string;
+  /**
+   * Writes down which extracted layers the bundle needs, and what is about to be mounted in it:
+   * nothing else is unmounted when it is removed.
+   */
+  record(needs: {
+    readonly layers?: readonly string[];
+    readonly mounts?: readonly BundleMount[];
+  }): Promise<void>;
 }
 
 /** Makes a bundle, or nothing; what killed processes have left of others makes way. */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
-  const { image, kind, onWarning } = plan;
+  const { image, kind, isTemporary = false, onWarning } = plan;
   const store = resolve(plan.store);
-  const state: BundleState = { ociBundle: 1, kind, image: image.digest, store, layers: [] };
   await removeDeadBundles(store);
-  using claimed = await BundleDirectory.claim(plan.directory);
-  const { path } = claimed;
+  const records = BundleRecords.open(store);
+  const claim = { kind, image: image.digest, isTemporary };
+  using stack = new DisposableStack();
+  const claimed = stack.use(await BundleDirectory.claim(records, plan.directory, claim));
+  const { path, record: { id } } = claimed;
   try {
-    await claimed.begin(state);
-    await plan.fill(path, (layers) => claimed.write({ ...state, layers }));
+    await plan.fill({ path, id, record: (needs) => claimed.update(needs) });
     await writeBundleConfig(path, image, plan.options);
+    await claimed.update({ phase: "complete" });
   } catch (error) {
     try {
       await claimed.remove();
@@ -54,40 +67,44 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
     }
     throw error;
   }
-  return new DirectoryBundle(path, image, kind, onWarning);
+  const bundle = { path, image: image.digest, kind, stateDirectory: claimed.stateDirectory };
+  if (!isTemporary) {
+    return new DirectoryBundle(bundle, () => removeBundle(store, path, { onWarning }));
+  }
+  // The lock says that this process is there, and ends with it.
+  stack.move();
+  return new DirectoryBundle(bundle, async () => {
+    await claimed.remove(onWarning);
+    claimed[Symbol.dispose]();
+  });
 }
 
 class DirectoryBundle implements Bundle {
   readonly path: string;
   readonly image: Bundle["image"];
   readonly kind: BundleKind;
-  readonly #onWarning: ((message: string) => void) | undefined;
-  #cleaned: Promise<void> | undefined;
+  readonly stateDirectory: string;
+  readonly #remove: () => Promise<unknown>;
+  #cleaned: Promise<unknown> | undefined;
 
   constructor(
-    path: string,
-    image: Image,
-    kind: BundleKind,
-    onWarning: ((message: string) => void) | undefined,
+    { path, image, kind, stateDirectory }: Omit<Bundle, "cleanup" | keyof AsyncDisposable>,
+    remove: () => Promise<unknown>,
   ) {
     this.path = path;
-    this.image = image.digest;
+    this.image = image;
     this.kind = kind;
-    this.#onWarning = onWarning;
+    this.stateDirectory = stateDirectory;
+    this.#remove = remove;
   }
 
   async cleanup(): Promise<void> {
     this.#cleaned ??= this.#remove().catch((error) => {
-      // It can be tried again.
+      // Allow another attempt.
       this.#cleaned = undefined;
       throw error;
     });
     await this.#cleaned;
-  }
-
-  async #remove(): Promise<void> {
-    const onWarning = this.#onWarning;
-    await removeBundle(this.path, onWarning && { onWarning });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,33 +1,62 @@
 import { type MountEntry, readMounts } from "../../layer/linux/mount_table.ts";
-import { unmountTree } from "../../layer/linux/unmount.ts";
+import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
+import { StoreError } from "../errors.ts";
 import { findProgram } from "./find_runtime.ts";
+import { removeTree } from "./remove_tree.ts";
 
 /**
- * Unmounts all that is mounted at a directory and below it. What an ordinary user has mounted
- * through FUSE, a program that is root unmounts for it.
+ * Unmounts mounts, the last one first. A process of root unmounts FUSE mounts of other users by
+ * their program.
  *
- * @throws {Deno.errors.PermissionDenied} If something stays mounted that is not this user's.
+ * @param mounts The mounts, in the order of mounting.
+ * @param onWarning Called for each mount that is still in use.
+ * @throws {Deno.errors.PermissionDenied} If this user may not unmount one of them.
  */
 export async function unmountAll(
-  directory: string,
+  mounts: readonly MountEntry[],
   onWarning?: (message: string) => void,
 ): Promise<void> {
+  const [first] = mounts;
+  if (first === undefined) return;
+  const targets = mounts.map(({ target }) => target);
   try {
-    unmountTree(directory, onWarning && { onWarning });
+    unmountTargets(targets, `Cannot unmount "${first.target}"`, onWarning);
   } catch (error) {
-    const mounts = mountsIn(directory);
-    if (mounts.length === 0 || !mounts.every(({ type }) => type.startsWith("fuse"))) throw error;
+    if (!mounts.every(({ type }) => type.startsWith("fuse"))) throw error;
     const program = await findProgram("fusermount3") ?? await findProgram("fusermount");
     if (program === undefined) throw error;
-    for (const { target } of mounts.toReversed()) await fuseUnmount(program, target, error);
+    const left = new Set(readMounts().map(({ id }) => id));
+    for (const { id, target } of mounts.toReversed()) {
+      if (left.has(id)) await fuseUnmount(program, target, error);
+    }
   }
 }
 
-/** What is mounted in a directory, itself included, in the order of mounting. */
-export function mountsIn(directory: string): readonly MountEntry[] {
-  return readMounts().filter(({ target }) =>
-    target === directory || target.startsWith(`${directory}/`)
-  );
+/** Lists the mounts below a directory, in the order of mounting. The directory itself may be one. */
+export function mountsBelow(directory: string): readonly MountEntry[] {
+  return readMounts().filter(({ target }) => target.startsWith(`${directory}/`));
+}
+
+/**
+ * Removes a directory that this program made in a store, with the mounts that it made in it.
+ *
+ * @param path Absolute path of the directory, without symlinks.
+ * @param mountPoints Where this program mounts: paths in the directory, or the directory itself.
+ * @throws {StoreError} If something else is mounted in the directory. Nothing is removed then.
+ */
+export async function discardTree(path: string, mountPoints: readonly string[]): Promise<void> {
+  const isInside = ({ target }: MountEntry) => target === path || target.startsWith(`${path}/`);
+  const isOwn = ({ target }: MountEntry) => mountPoints.includes(target);
+  const mounts = readMounts().filter(isInside);
+  const other = mounts.find((mount) => !isOwn(mount));
+  if (other !== undefined) {
+    throw new StoreError(
+      `Cannot remove "${path}": "${other.target}" is a mount point; unmount it and try again`,
+      path,
+    );
+  }
+  await unmountAll(mounts);
+  await removeTree(path);
 }
 
 async function fuseUnmount(program: string, target: string, cause: unknown): Promise<void> {

@@ -1,8 +1,8 @@
 import { digestHex, digestOf } from "../../spec/digest.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import { removeIfAny, removeTree } from "../host/remove_tree.ts";
-import { unmountAll } from "../host/unmount.ts";
+import { removeIfAny } from "../host/remove_tree.ts";
+import { discardTree } from "../host/unmount.ts";
 import { StoreError } from "../errors.ts";
 
 /** What is written beside an extracted layer. */
@@ -171,8 +171,7 @@ function isThere(path: string): boolean {
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
     if (lstatIfAny(path) === undefined) continue;
-    await unmountAll(path);
-    await removeTree(path);
+    await discardTree(path, [`${draft}.view`]);
   }
 }
 

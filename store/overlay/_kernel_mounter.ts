@@ -11,9 +11,10 @@ export function kernelMounter(
     kind: "overlay",
     namespace,
     upper,
-    mount(lowers, target, writable) {
+    mount(lowers, target, { source, ...writable }) {
       mountOverlay(lowers, target, {
         writable,
+        source,
         userXattr: namespace === "user",
         // A renamed directory would refer to its layer by a name, and a layer is used in many stacks.
         redirectDirectories: false,

@@ -9,7 +9,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
-import { unmountAll } from "../host/unmount.ts";
+import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { chainIdsOf } from "./_chain_id.ts";
@@ -224,8 +224,7 @@ export class OverlayLayerResolver {
       using below = openFileTree(view);
       return adoptDirectories(tree, below, report, { namespace: mounter.namespace });
     } finally {
-      await unmountAll(view);
-      await removeTree(view);
+      await discardTree(view, [view]);
       await removeTree(scratch);
     }
   }
@@ -247,9 +246,8 @@ export class OverlayLayerResolver {
     try {
       done = await this.#run(layer, view, signal);
     } finally {
-      await unmountAll(view);
+      await discardTree(view, [view]);
     }
-    await removeTree(view);
     await removeTree(work);
     // The kernel has written down what of the parents is hidden, in the root as elsewhere.
     return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });

@@ -1,14 +1,17 @@
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { unmountTree } from "../../layer/linux/unmount.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
+import { mountSource } from "../bundles/bundle_mounts.ts";
+import type { BundleMount } from "../bundles/bundle_record.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { makeBundle } from "../bundles/make_bundle.ts";
+import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
 import { BundleError } from "../errors.ts";
 import type { Bundler } from "../bundles/bundler.ts";
@@ -19,6 +22,9 @@ import type { ExtractedLayer } from "./extracted_layer.ts";
 import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
+
+/** Name of the directory of a bundle for what is written. */
+const SCRATCH = "scratch";
 
 /** Where what a container writes is kept. */
 export type OverlayUpperPlace =
@@ -55,7 +61,14 @@ export interface OverlayBundlerOptions {
   readonly jobs?: number | undefined;
   /** Stops the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
+  /**
+   * Whether bundles end with this process: if it is killed, the next bundler or `removeDeadBundles`
+   * removes them, unless a container of theirs still runs. Nobody else can remove them meanwhile.
+   *
+   * @default {false}
+   */
+  readonly isTemporary?: boolean | undefined;
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -116,11 +129,11 @@ export class OverlayBundler implements Bundler {
   ): Promise<Bundle> {
     using _native = keepNativeBackend();
     const { path: store } = this.#store;
-    const { onWarning } = this.#options;
+    const { isTemporary, onWarning } = this.#options;
     const mounter = await this.#findMounter(directory);
     return await makeBundle({
-      ...{ directory, kind: mounter.kind, store, image, options, onWarning },
-      fill: (path, recordLayers) => this.#fill(path, image, mounter, recordLayers),
+      ...{ directory, kind: mounter.kind, store, image, options, isTemporary, onWarning },
+      fill: (bundle) => this.#fill(bundle, image, mounter),
     });
   }
 
@@ -146,22 +159,26 @@ export class OverlayBundler implements Bundler {
   }
 
   async #fill(
-    path: string,
+    bundle: UnfinishedBundle,
     image: Image,
     mounter: OverlayMounter,
-    recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<void> {
     // Before anything is extracted in vain. A layer that occurs twice is mounted once.
     const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
     if (count > MAX_OVERLAY_LOWERS) {
       throw new LimitError("layers", MAX_OVERLAY_LOWERS, count, `${image.digest} for an overlay`);
     }
-    const { upper: _, ...options } = this.#options;
+    const { upper, isTemporary: _, ...options } = this.#options;
     const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
     const resolver = new OverlayLayerResolver(this.#store, { ...options, mounter, ownership });
-    const layers = await this.#resolve(resolver, image, recordLayers);
-    await Deno.mkdir(`${path}/${ROOTFS}`);
-    await this.#mount(path, layers, mounter);
+    const place: OverlayUpperPlace = upper ?? { kind: mounter.upper };
+    const layers = await this.#resolve(
+      resolver,
+      image,
+      (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle, place, mounter) }),
+    );
+    await Deno.mkdir(`${bundle.path}/${ROOTFS}`);
+    await this.#mount(bundle, layers, mounter, place);
   }
 
   /** Finds the layers, which nobody may remove before it is written down that they are used. */
@@ -177,14 +194,16 @@ export class OverlayBundler implements Bundler {
   }
 
   async #mount(
-    path: string,
+    bundle: UnfinishedBundle,
     layers: readonly ExtractedLayer[],
     mounter: OverlayMounter,
+    place: OverlayUpperPlace,
   ): Promise<void> {
-    const place: OverlayUpperPlace = this.#options.upper ?? { kind: mounter.upper };
-    const scratch = `${path}/scratch`;
+    const { path } = bundle;
+    const source = mountSource(bundle.id);
+    const scratch = `${path}/${SCRATCH}`;
     await Deno.mkdir(scratch);
-    if (place.kind === "tmpfs") mountTmpfs(scratch, place);
+    if (place.kind === "tmpfs") mountTmpfs(scratch, { ...place, source });
     const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
     await Deno.mkdir(upper);
     await Deno.mkdir(work);
@@ -195,11 +214,40 @@ export class OverlayBundler implements Bundler {
       await Deno.mkdir(`${scratch}/lower`);
       lowers.push(`${scratch}/lower`);
     }
-    await mounter.mount(lowers, `${path}/${ROOTFS}`, { upper, work });
+    const target = `${path}/${ROOTFS}`;
+    await mounter.mount(lowers, target, { upper, work, source });
+    await this.#recordMount(bundle, target, place, mounter);
     // The kernel's overlay holds on to the memory by itself: one mount is left to take care of.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTree(scratch);
       await Deno.remove(scratch);
     }
   }
+
+  /** Writes down which mount it is, unless its source says so. */
+  async #recordMount(
+    bundle: UnfinishedBundle,
+    target: string,
+    place: OverlayUpperPlace,
+    mounter: OverlayMounter,
+  ): Promise<void> {
+    const mount = readMounts().findLast((mount) => mount.target === target);
+    if (mount === undefined || mount.source === mountSource(bundle.id)) return;
+    const { type, device } = mount;
+    const others = plannedMounts(bundle, place, mounter).filter(({ target }) => target !== ROOTFS);
+    await bundle.record({ mounts: [...others, { target: ROOTFS, type, device }] });
+  }
+}
+
+/** What a bundle's record says of its mounts before they are made, so that a kill is no harm. */
+function plannedMounts(
+  { id }: UnfinishedBundle,
+  place: OverlayUpperPlace,
+  mounter: OverlayMounter,
+): readonly BundleMount[] {
+  const source = mountSource(id);
+  // What a program mounts has a source of the program's choice.
+  const root = mounter.kind === "overlay" ? { source } : { type: `fuse.${mounter.kind}` };
+  const scratch = { target: SCRATCH, source };
+  return [...place.kind === "tmpfs" ? [scratch] : [], { target: ROOTFS, ...root }];
 }

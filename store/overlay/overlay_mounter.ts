@@ -2,6 +2,16 @@ import type { OverlayUpper } from "../../layer/linux/overlay_mount.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { LayerKind } from "../stages/layer_kind.ts";
 
+/** What an overlay writes to, and how its mount is told from others. */
+export interface WritableOverlay extends OverlayUpper {
+  /**
+   * Source that the mount is to have in the mount table.
+   *
+   * @default {"overlay"}
+   */
+  readonly source?: string | undefined;
+}
+
 /** Something that mounts overlays: the kernel, or a program in its place. */
 export interface OverlayMounter {
   /** What bundles that are made with it are called. */
@@ -17,5 +27,5 @@ export interface OverlayMounter {
    * @param target Where the merged view appears.
    * @param writable What is written to.
    */
-  mount(lowers: readonly string[], target: string, writable: OverlayUpper): Promise<void>;
+  mount(lowers: readonly string[], target: string, writable: WritableOverlay): Promise<void>;
 }

@@ -1,11 +1,10 @@
 import { resolve } from "@std/path/resolve";
 import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image.ts";
-import { bundlesOf } from "../bundles/bundle_notes.ts";
+import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { namesIn } from "../host/names_in.ts";
-import { removeTree } from "../host/remove_tree.ts";
-import { unmountAll } from "../host/unmount.ts";
+import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 
@@ -65,14 +64,17 @@ export async function pruneLayers(
   }
   const removed: string[] = [];
   let bytes = 0;
+  // The mount table has paths without symlinks.
+  const real = await Deno.realPath(root);
   const candidates = [...await unusedChains(root, kept), ...await unusedTarballs(root, kept)];
   for (const path of candidates) {
     signal?.throwIfAborted();
     bytes += await sizeOf(path);
     removed.push(path);
     if (dryRun) continue;
-    await unmountAll(await Deno.realPath(path));
-    await removeTree(path);
+    // Drafts that a killed process left may still be mounted.
+    const realPath = `${real}${path.slice(root.length)}`;
+    await discardTree(realPath, [realPath]);
   }
   return { removed, bytes };
 }
@@ -80,7 +82,9 @@ export async function pruneLayers(
 /** Extracted layers that nobody needs, each before its record, and drafts, which are all dead. */
 async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
   const used = new Set<string>();
-  for await (const { layers } of bundlesOf(root)) for (const name of layers) used.add(name);
+  for (const { layers } of await BundleRecords.open(root).list()) {
+    for (const name of layers) used.add(name);
+  }
   const directory = `${root}/chains`;
   const unused: string[] = [];
   for (const file of (await namesIn(directory)).toSorted()) {

@@ -4,8 +4,8 @@ import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
-import { removeIfAny, removeTree } from "../host/remove_tree.ts";
-import { unmountAll } from "../host/unmount.ts";
+import { removeIfAny } from "../host/remove_tree.ts";
+import { discardTree } from "../host/unmount.ts";
 import { findProgram } from "../host/find_runtime.ts";
 import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
 import { kernelMounter } from "./_kernel_mounter.ts";
@@ -148,8 +148,7 @@ function refusalOf(root: string, error: unknown): string {
 
 async function discard(trial: string): Promise<void> {
   if (lstatIfAny(trial) === undefined) return;
-  await unmountAll(trial);
-  await removeTree(trial);
+  await discardTree(trial, [`${trial}/scratch`, `${trial}/view`]);
 }
 
 async function runTrial(trial: string, mounter: OverlayMounter): Promise<string | undefined> {

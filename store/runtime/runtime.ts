@@ -1,9 +1,22 @@
 import { findRuntimes } from "../host/find_runtime.ts";
 import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
-import { noteContainer, STATE_PREFIX } from "./left_containers.ts";
+import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 import { RuntimeError } from "../errors.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
 import { checkBundleId } from "../bundle.ts";
+
+/** A bundle to run. */
+export interface RunnableBundle {
+  /** The bundle's directory. */
+  readonly path: string;
+  /**
+   * Directory for what the runtime knows of the container, where no other user may write. Whoever
+   * removes the bundle finds containers there that a killed process has left.
+   *
+   * @default A new directory among the temporary files.
+   */
+  readonly stateDirectory?: string | undefined;
+}
 
 /** Options for {@linkcode runBundle}. */
 export interface RunBundleOptions {
@@ -31,9 +44,9 @@ export interface RunBundleOptions {
   readonly forwardSignals?: boolean | undefined;
   /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
   readonly signal?: AbortSignal | undefined;
-  /** Is called when the container has been begun and gets the signals. */
+  /** Called when the container has been begun and gets the signals. */
   readonly onStart?: (() => void) | undefined;
-  /** Is told when a runtime does not take this machine and the next one is tried. */
+  /** Called when a runtime does not take this machine and the next one is tried. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -75,7 +88,7 @@ const KILLED = 137;
  * ```
  */
 export async function runBundle(
-  bundle: { readonly path: string } | string,
+  bundle: RunnableBundle | string,
   options: RunBundleOptions = {},
 ): Promise<RunResult> {
   const { id = `oci-${crypto.randomUUID().slice(0, 8)}`, timeoutMs, signal } = options;
@@ -86,10 +99,11 @@ export async function runBundle(
       `Cannot run "${id}" as "timeoutMs" must be more than 0: current value is ${timeoutMs}`,
     );
   }
-  const path = await Deno.realPath(typeof bundle === "string" ? bundle : bundle.path);
+  const runnable: RunnableBundle = typeof bundle === "string" ? { path: bundle } : bundle;
+  const place = { ...runnable, path: await Deno.realPath(runnable.path) };
   const [first, ...others] = await findRuntimes(options.runtime);
   for (let runtime = first;;) {
-    const { result, log } = await runOnce(runtime, path, id, options);
+    const { result, log } = await runOnce(runtime, place, id, options);
     const next = isRefusedMachine(log) ? others.shift() : undefined;
     if (log.length === 0) return result;
     if (next === undefined) throw explainFailure(runtime, log);
@@ -100,12 +114,12 @@ export async function runBundle(
 
 async function runOnce(
   runtime: string,
-  path: string,
+  bundle: RunnableBundle,
   id: string,
   options: RunBundleOptions,
 ): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
   const { timeoutMs, signal } = options;
-  await using container = await Container.start(runtime, path, id);
+  await using container = await Container.start(runtime, bundle, id);
   const kill = () => void container.kill();
   let isInsisted = false;
   using _signals = options.forwardSignals
@@ -148,16 +162,12 @@ function startTimer(ms: number, onTime: () => void): Disposable {
 
 /**
  * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
- * is in the bundle, so that it goes with it whatever happens, unless that cannot be written to.
+ * is never in the bundle, where an image may have put a state that names programs to run.
  */
-async function makeStateDir(bundle: string): Promise<string> {
-  try {
-    return await Deno.makeTempDir({ dir: bundle, prefix: STATE_PREFIX });
-  } catch (error) {
-    const { code } = error as { readonly code?: unknown };
-    if (!(error instanceof Deno.errors.PermissionDenied) && code !== "EROFS") throw error;
-    return await Deno.makeTempDir({ prefix: "oci-run-" });
-  }
+async function makeStateDir(directory: string | undefined): Promise<string> {
+  if (directory === undefined) return await Deno.makeTempDir({ prefix: "oci-run-" });
+  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+  return await Deno.makeTempDir({ dir: directory, prefix: STATE_PREFIX });
 }
 
 /** A container that a runtime runs in the foreground, with a place for what it writes down. */
@@ -166,20 +176,22 @@ class Container implements AsyncDisposable {
   readonly logPath: string;
   readonly #runtime: string;
   readonly #state: string;
-  readonly #note: Deno.FsFile;
+  readonly #lock: Deno.FsFile;
   readonly #id: string;
   #killed: Promise<void> | undefined;
 
   private constructor(
     runtime: string,
     bundle: string,
-    { state, note, id }: { state: string; note: Deno.FsFile; id: string },
+    { state, lock, id }: { state: string; lock: Deno.FsFile; id: string },
   ) {
     this.#runtime = runtime;
     this.#state = state;
-    this.#note = note;
+    this.#lock = lock;
     this.#id = id;
     this.logPath = `${state}/log`;
+    const note = { state, runtime: runtime.slice(runtime.lastIndexOf("/") + 1), id };
+    writeContainerNote(note);
     this.process = new Deno.Command(runtime, {
       args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
       stdin: "inherit",
@@ -188,15 +200,16 @@ class Container implements AsyncDisposable {
       // Out of the terminal's process group: Ctrl-C comes once, forwarded, and not twice.
       detached: true,
     }).spawn();
+    writeContainerNote({ ...note, pid: this.process.pid });
   }
 
-  static async start(runtime: string, bundle: string, id: string): Promise<Container> {
-    const state = await makeStateDir(bundle);
-    const note = await noteContainer(state, runtime, id);
+  static async start(runtime: string, bundle: RunnableBundle, id: string): Promise<Container> {
+    const state = await makeStateDir(bundle.stateDirectory);
+    const lock = await lockContainer(state);
     try {
-      return new Container(runtime, bundle, { state, note, id });
+      return new Container(runtime, bundle.path, { state, lock, id });
     } catch (error) {
-      note.close();
+      lock.close();
       await Deno.remove(state, { recursive: true });
       const why = (error as Error).message.replace(/, run again.*/s, "");
       const advice = error instanceof Deno.errors.NotCapable
@@ -209,7 +222,7 @@ class Container implements AsyncDisposable {
   }
 
   #globalArgs(): string[] {
-    const root = `${this.#state}/root`;
+    const root = runtimeRoot(this.#state);
     // crun takes what stands before a colon for a kind of log, unless the kind is given.
     const kind = this.#runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
     return ["--root", root, "--log", `${kind}${this.logPath}`, "--log-format", "json"];
@@ -260,7 +273,7 @@ class Container implements AsyncDisposable {
     await this.#killed;
     // A runtime that was killed has left its container; one that ended has left nothing.
     await this.#call("delete", "--force", this.#id);
-    this.#note.close();
     await Deno.remove(this.#state, { recursive: true });
+    this.#lock.close();
   }
 }

@@ -24,7 +24,14 @@ export interface UncompressedBundlerOptions {
   readonly ownership?: Ownership | undefined;
   /** Stops the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
+  /**
+   * Whether bundles end with this process: if it is killed, the next bundler or `removeDeadBundles`
+   * removes them, unless a container of theirs still runs. Nobody else can remove them meanwhile.
+   *
+   * @default {false}
+   */
+  readonly isTemporary?: boolean | undefined;
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -77,10 +84,10 @@ export class UncompressedBundler implements Bundler {
   ): Promise<Bundle> {
     using _native = keepNativeBackend();
     const { path: store } = this.#store;
-    const { onWarning } = this.#options;
+    const { isTemporary, onWarning } = this.#options;
     return await makeBundle({
-      ...{ directory, kind: "uncompressed", store, image, options, onWarning },
-      fill: (path) => this.#fill(`${path}/${ROOTFS}`, image),
+      ...{ directory, kind: "uncompressed", store, image, options, isTemporary, onWarning },
+      fill: ({ path }) => this.#fill(`${path}/${ROOTFS}`, image),
     });
   }
 

@@ -76,8 +76,11 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
 }
 
 async function leftIn(directory: TempDir): Promise<readonly string[]> {
-  const containers = directory.join("store", "containers");
-  const left = await Array.fromAsync(Deno.readDir(containers), ({ name }) => name);
+  const left: string[] = [];
+  for (const name of ["containers", "bundles"]) {
+    const path = directory.join("store", name);
+    for await (const { name } of Deno.readDir(path)) left.push(name);
+  }
   const table = await Deno.readTextFile("/proc/self/mountinfo");
   return [...left, ...table.split("\n").filter((line) => line.includes(directory.path))];
 }

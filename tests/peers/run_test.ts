@@ -1,4 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { basename } from "@std/path";
+import type { StoredBundle } from "../../store/mod.ts";
 import { peerTest } from "../_support/peers.ts";
 import { namespaceReason } from "./_container.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -207,21 +209,54 @@ for (const runtime of ["runc", "crun"]) {
     );
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "ready\n");
-    const during = await leftIn(place);
+    const [{ path = "", condition: during } = {}] = await bundlesIn(place);
+    const refused = await place.oci(["unbundle", path]);
     child.kill("SIGKILL");
     await child.status;
 
-    const [id = ""] = await place.left();
-    assertEquals([during, await leftIn(place)], [[], [`${place.containers}/${id}`]]);
-    const { code, stderr } = await place.oci(["unbundle", `${place.containers}/${id}`]);
+    const next = await place.oci(["run", "--runtime", runtime, place.root, "--", "id", "-u"]);
+    const after = (await bundlesIn(place)).map(({ condition }) => condition);
+    const { code, stderr } = await place.oci(["unbundle", path]);
 
+    assertEquals([during, after], ["used", ["running"]]);
+    assertStringIncludes(refused.stderr, "another process makes, runs or removes its bundle");
+    assertEquals([next.code, next.stdout], [0, "0\n"]);
+    assertStringIncludes(next.stderr, `still runs; end it with "oci unbundle ${path}"`);
     assertEquals([code, stderr], [0, ""]);
     // The container has the other end of the pipe for as long as it is there.
     assertEquals(await Array.fromAsync(output), []);
     await child.stderr.cancel();
     assertEquals(await place.left(), []);
-    assertEquals(await cgroupsOf(id), []);
+    assertEquals(await cgroupsOf(basename(path)), []);
   });
+
+  for (const bundler of ["overlay", "uncompressed"]) {
+    peerTest({
+      name: `oci run removes what killed runs of ${bundler} bundles left, with ${runtime}`,
+      needs: [runtime, ...NEEDS],
+      root: true,
+    }, async () => {
+      await using place = await makeRunPlace(0);
+      const options = ["run", "--quiet", "--runtime", runtime, "--bundler", bundler, place.root];
+      const begun = performance.now();
+      await place.oci([...options, "--", "id", "-u"]);
+      const wholeMs = performance.now() - begun;
+
+      // The moments are not to be exact, only spread over all that a run does.
+      for (let at = 0.2; at < 1; at += 0.1) {
+        await using child = place.start([...options, "--", "id", "-u"]);
+        const timer = setTimeout(() => child.kill("SIGKILL"), at * wholeMs);
+        // The container and its runtime have the other ends of the pipes.
+        await Promise.all([child.stdout.text(), child.stderr.text(), child.status]);
+        clearTimeout(timer);
+      }
+      const { code, stderr } = await place.oci([...options, "--", "id", "-u"]);
+
+      assertEquals([code, stderr], [0, ""]);
+      assertEquals(await place.left(), []);
+      assertEquals(await bundlesIn(place), []);
+    });
+  }
 
   peerTest({
     name: `oci run leaves nothing of a container that is killed while it begins, with ${runtime}`,
@@ -282,10 +317,12 @@ for (const runtime of ["runc", "crun"]) {
   });
 }
 
-/** What `oci doctor` knows to be left of runs that were killed. */
-async function leftIn({ oci }: RunPlace): Promise<readonly string[]> {
+/** What `oci doctor` says of the bundles of the store. */
+async function bundlesIn(
+  { oci }: RunPlace,
+): Promise<readonly Partial<Pick<StoredBundle, "path" | "condition">>[]> {
   const { stdout } = await oci(["doctor", "--json"]);
-  return JSON.parse(stdout).store.leftBundles;
+  return JSON.parse(stdout).store.bundles;
 }
 
 /** Control groups of version 1 whose names begin in a way, and that nobody is in. */

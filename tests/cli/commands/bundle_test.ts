@@ -56,10 +56,7 @@ Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => 
   const removed = await place.oci("unbundle", path);
   assertEquals([removed.code, removed.stdout, removed.stderr], [0, "", ""]);
   assertEquals(mountsIn(place), []);
-  assertEquals(
-    await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers"))),
-    [],
-  );
+  assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
 });
 
 Deno.test("oci bundle --json says what it made", async () => {
@@ -176,7 +173,10 @@ Deno.test("oci bundle touches no directory that holds something", async () => {
 
   assertEquals([bundled.code, unbundled.code], [1, 1]);
   assertStringIncludes(bundled.stderr, "it is not empty; choose an empty or new directory");
-  assertStringIncludes(unbundled.stderr, "it is no bundle that this program made");
+  assertStringIncludes(
+    unbundled.stderr,
+    "the store has no record of such a bundle; check the path, or name its store with --store",
+  );
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
 });
 
@@ -209,6 +209,7 @@ Deno.test("oci run says that a runtime is not installed, and leaves nothing", as
     await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers"))),
     [],
   );
+  assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
   assertEquals(mountsIn(place), []);
 });
 

@@ -55,7 +55,7 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
   const document = await diagnose({ args: ["--store", path] });
 
   const { freeBytes, ...store } = document.store;
-  assertEquals(store, { path, exists: false, writable: true, leftBundles: [] });
+  assertEquals(store, { path, exists: false, writable: true, bundles: [] });
   assert(freeBytes > 0);
   assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
 });

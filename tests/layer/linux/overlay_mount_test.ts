@@ -185,8 +185,8 @@ Deno.test("readMounts() reads names that the table escapes", () => {
     "40 36 0:30 / /plain rw - overlay overlay rw,lowerdir=a\n";
 
   assertEquals(parseMountTable(table), [
-    { id: 36, target: "/mnt/a b\\c", type: "ext3" },
-    { id: 40, target: "/plain", type: "overlay" },
+    { id: 36, target: "/mnt/a b\\c", type: "ext3", device: "98:0", source: "/dev/root" },
+    { id: 40, target: "/plain", type: "overlay", device: "0:30", source: "overlay" },
   ]);
 });
 

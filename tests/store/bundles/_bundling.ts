@@ -1,7 +1,21 @@
 import { readMounts, unmountTree } from "../../../layer/mod.ts";
+import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
+import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, overlaySupported } from "../../../store/mod.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
+
+/** Finds the record of a bundle in a store, and changes what it says. */
+export async function changeRecord(
+  store: string,
+  path: string,
+  changes: Partial<BundleRecord>,
+): Promise<void> {
+  const records = BundleRecords.open(store);
+  const record = (await records.list()).find((record) => record.path === path);
+  if (record === undefined) throw new Error(`there is no record of ${path}`);
+  await records.write({ ...record, ...changes });
+}
 
 /** Why overlays cannot be mounted here, if that is so. */
 export async function overlayReason(): Promise<string | undefined> {

@@ -40,7 +40,7 @@ overlayTest("two processes extract a layer once, and bundle at once", async () =
   for (const { code, stderr } of results) assertEquals([code, stderr], [0, ""]);
   assertEquals(test.mounts().length, 3);
   assertEquals((await test.list("chains")).length, 2 * LAYERS.length);
-  for (const id of ["a", "b", "c"]) await removeBundle(`${test.path}/containers/${id}`);
+  for (const id of ["a", "b", "c"]) await removeBundle(test.path, `${test.path}/containers/${id}`);
   assertEquals(test.mounts(), []);
 });
 
@@ -65,7 +65,7 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
     await Array.fromAsync(output);
 
     // A complete bundle is removed as such; of another one, the id can be used again.
-    await removeIfComplete(`${test.path}/containers/web`);
+    await removeIfComplete(test.path, `${test.path}/containers/web`);
     await using bundle = await bundler.bundle(image, "web");
 
     assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/d7/f199`), "199");
@@ -78,6 +78,7 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
     assertEquals(locks.filter((name) => !complete.includes(name)), []);
     await bundle.cleanup();
     assertEquals([test.mounts(), await test.list("containers")], [[], []]);
+    assertEquals(await test.list("bundles"), []);
     await Deno.remove(`${test.path}/chains`, { recursive: true });
     for (const name of locks) await Deno.remove(`${test.path}/locks/${name}`);
   }
@@ -93,12 +94,12 @@ function kill(child: Deno.ChildProcess): void {
   }
 }
 
-async function removeIfComplete(path: string): Promise<void> {
+async function removeIfComplete(store: string, path: string): Promise<void> {
   try {
     await Deno.stat(`${path}/config.json`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  await removeBundle(path);
+  await removeBundle(store, path);
 }

@@ -1,126 +1,208 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { basename } from "@std/path";
+import { keepNativeBackend } from "../../../layer/mod.ts";
 import { BundleDirectory } from "../../../store/bundles/_bundle_directory.ts";
-import { BundleError, removeBundle, UncompressedBundler } from "../../../store/mod.ts";
-import { makeTempDir } from "../../_support/temp.ts";
-import { BASE, makeStore } from "./_bundling.ts";
+import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
+import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
+import {
+  BundleError,
+  listBundles,
+  removeBundle,
+  removeDeadBundles,
+  UncompressedBundler,
+} from "../../../store/mod.ts";
+import { BASE, changeRecord, makeStore, type TestStore } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { posixTest } from "../../_support/skip.ts";
 
-Deno.test.each([
-  { what: "an empty directory", files: {} },
-  { what: "somebody else's files", files: { "config.json": "{}", "rootfs": "" } },
-  { what: "another file of the name", files: { "oci-bundle.json": '{"mine":true}', "data": "" } },
-  { what: "an empty file of the name", files: { "oci-bundle.json": "", "data": "" } },
-  { what: "what is no JSON", files: { "oci-bundle.json": "{", "data": "" } },
-])("removeBundle() does not touch $what", async ({ files }) => {
-  await using directory = await makeTempDir();
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(directory.join(name), text);
-  }
+const CLAIM = {
+  kind: "uncompressed",
+  image: `sha256:${"0".repeat(64)}`,
+  isTemporary: false,
+} as const;
 
-  await assertRejects(() => removeBundle(directory.path), BundleError, "it is no bundle");
-
-  const names = await Array.fromAsync(Deno.readDir(directory.path), ({ name }) => name);
-  assertEquals(names.sort(), Object.keys(files).sort());
-});
-
-Deno.test.each([
-  { what: "a file", files: { "data": "mine" } },
-  { what: "another file of its name", files: { "oci-bundle.json": '{"mine":true}' } },
-])("bundleIn() does not touch a directory with $what", async ({ files }) => {
-  await using test = await makeStore();
+async function makeBundler(test: TestStore) {
   const image = await storeBuilt(test.store, { layers: [BASE] });
-  const path = test.directory.join("mine");
-  await Deno.mkdir(path);
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(`${path}/${name}`, text);
-  }
+  const bundler = new UncompressedBundler(test.store);
+  return {
+    image,
+    bundler,
+    make: async (id: string) => (await bundler.bundle(image, id)).path,
+  };
+}
 
-  const making = new UncompressedBundler(test.store).bundleIn(path, image);
-
-  await assertRejects(() => making, BundleError, "it is not empty");
-  for (const [name, text] of Object.entries(files)) {
-    assertEquals(await Deno.readTextFile(`${path}/${name}`), text);
-  }
-});
+async function recordOf(test: TestStore, path: string): Promise<BundleRecord | undefined> {
+  return (await BundleRecords.open(test.path).list()).find((record) => record.path === path);
+}
 
 Deno.test("removeBundle() says that there is none", async () => {
-  await using directory = await makeTempDir();
+  await using test = await makeStore();
 
-  assertEquals(await removeBundle(directory.join("none")), false);
+  assertEquals(await removeBundle(test.path, test.directory.join("none")), false);
 });
 
 Deno.test("removeBundle() does not follow a link out of the bundle", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
-  const { path } = await new UncompressedBundler(test.store).bundle(image, "a");
+  const { make } = await makeBundler(test);
+  const path = await make("a");
   const outside = test.directory.join("outside");
   await Deno.mkdir(outside);
   await Deno.symlink(outside, `${path}/rootfs/link`);
+  await Deno.symlink(outside, `${path}/link`);
 
-  await removeBundle(path);
+  await removeBundle(test.path, path);
 
   assertEquals((await Deno.stat(outside)).isDirectory, true);
 });
 
-Deno.test("removeBundle() refuses a bundle that is being made", async () => {
+Deno.test("removeBundle() refuses a bundle that another process makes", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
-  const { path } = await new UncompressedBundler(test.store).bundle(image, "a");
-  using lock = await Deno.open(`${path}/oci-bundle.json`, { read: true, write: true });
-  await lock.lock(true);
+  const { make } = await makeBundler(test);
+  const path = await make("a");
+  const id = (await recordOf(test, path))?.id ?? "";
+  using _lock = await BundleRecords.open(test.path).tryLock(id);
 
-  await assertRejects(() => removeBundle(path), BundleError, "just now");
+  await assertRejects(() => removeBundle(test.path, path), BundleError, "just now");
 
   assertEquals((await Deno.stat(`${path}/config.json`)).isFile, true);
+  assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["used"]);
 });
 
-Deno.test("removeBundle() goes on where another was killed", async () => {
+Deno.test("removeBundle() completes a removal that was interrupted", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
-  const { path } = await new UncompressedBundler(test.store).bundle(image, "a");
+  const { make } = await makeBundler(test);
+  const path = await make("a");
+  await changeRecord(test.path, path, { phase: "removal" });
   await Deno.remove(`${path}/config.json`);
   await Deno.remove(`${path}/rootfs/etc`, { recursive: true });
 
-  assertEquals(await removeBundle(path), true);
+  assertEquals(await removeBundle(test.path, path), true);
 
-  assertEquals(await test.list("containers"), []);
+  assertEquals([await test.list("containers"), await test.list("bundles")], [[], []]);
 });
 
-Deno.test("a bundler removes what a killed process left under a name of its own", async () => {
+Deno.test("removeBundle() forgets a bundle whose directory was removed", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
-  const bundler = new UncompressedBundler(test.store);
-  const make = async (id: string) => (await bundler.bundle(image, id)).path;
-  const makeUnique = (name: string) => make(`${name}-${crypto.randomUUID()}`);
-  const [dead, busy, begun] = [
-    await makeUnique("dead"),
-    await makeUnique("busy"),
-    await makeUnique("begun"),
-  ];
-  const [complete, named] = [await makeUnique("complete"), await make("named")];
-  for (const path of [dead, busy, begun, named]) await Deno.remove(`${path}/config.json`);
-  await Deno.writeTextFile(`${begun}/oci-bundle.json`, "");
-  using lock = await Deno.open(`${busy}/oci-bundle.json`, { read: true, write: true });
-  await lock.lock(true);
+  const { make } = await makeBundler(test);
+  const path = await make("a");
+  await Deno.remove(path, { recursive: true });
 
-  const made = await make("made");
+  assertEquals(await removeBundle(test.path, path), true);
 
-  const left = [begun, busy, complete, made, named].map((path) => basename(path));
-  assertEquals(await test.list("containers"), left);
+  assertEquals(await test.list("bundles"), []);
+  assertEquals(await removeBundle(test.path, path), false);
+});
+
+Deno.test("a bundler removes what killed processes left, and nothing else", async () => {
+  await using test = await makeStore();
+  const { image, bundler, make } = await makeBundler(test);
+  const temporary = new UncompressedBundler(test.store, { isTemporary: true });
+  const [dead, busy] = [await make("dead"), await make("busy")];
+  const complete = await make("complete");
+  await using own = await temporary.bundle(image, "own");
+  for (const path of [dead, busy]) await changeRecord(test.path, path, { phase: "making" });
+  const id = (await recordOf(test, busy))?.id ?? "";
+  using _lock = await BundleRecords.open(test.path).tryLock(id);
+
+  const made = (await bundler.bundle(image, "made")).path;
+
+  // The one that is temporary ends with this process, which is there.
+  const paths = [busy, complete, own.path, made];
+  assertEquals(await test.list("containers"), paths.map((path) => basename(path)).sort());
+  assertEquals((await listBundles(test.path)).map(({ path }) => path), paths.toSorted());
+});
+
+Deno.test("removeDeadBundles() removes a temporary bundle whose process is gone", async () => {
+  await using test = await makeStore();
+  const { make } = await makeBundler(test);
+  const path = await make("a");
+  await changeRecord(test.path, path, { isTemporary: true });
+
+  const tried = await removeDeadBundles(test.path, { dryRun: true });
+  const conditions = (await listBundles(test.path)).map(({ condition }) => condition);
+  const done = await removeDeadBundles(test.path);
+
+  assertEquals([tried, done], [{ removed: [path], left: [] }, { removed: [path], left: [] }]);
+  assertEquals(conditions, ["dead"]);
+  assertEquals([await test.list("containers"), await test.list("bundles")], [[], []]);
+});
+
+Deno.test("removeDeadBundles() removes directories that were only claimed", async () => {
+  await using test = await makeStore();
+  const { make } = await makeBundler(test);
+  const marked = test.directory.join("marked");
+  const empty = test.directory.join("empty");
+  const used = test.directory.join("used");
+  const records = BundleRecords.open(test.path);
+  for (const path of [marked, empty, used]) {
+    using _claimed = await BundleDirectory.claim(records, path, CLAIM);
+    await changeRecord(test.path, path, { phase: "claimed", inode: null });
+  }
+  await Deno.remove(`${empty}/.oci-bundle`);
+  await Deno.remove(`${used}/.oci-bundle`);
+  await Deno.writeTextFile(`${used}/file`, "mine");
+
+  await make("other");
+
+  assertEquals([await exists(marked), await exists(used)], [false, true]);
+  assertEquals(await Deno.readTextFile(`${used}/file`), "mine");
+  assertEquals((await listBundles(test.path)).map(({ path }) => basename(path)), ["other"]);
+});
+
+Deno.test("removeDeadBundles() keeps a record until the directory is certainly gone", async () => {
+  await using test = await makeStore();
+  const { image, bundler } = await makeBundler(test);
+  const [disk, away] = [test.directory.join("disk"), test.directory.join("away")];
+  await Deno.mkdir(disk);
+  await bundler.bundleIn(`${disk}/box`, image);
+  // As if the file system were not mounted.
+  await Deno.rename(disk, away);
+
+  const unmounted = await removeDeadBundles(test.path);
+  const conditions = (await listBundles(test.path)).map(({ condition }) => condition);
+  await Deno.rename(away, disk);
+
+  assertEquals([unmounted, conditions], [{ removed: [], left: [] }, ["missing"]]);
+  assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["kept"]);
+  await Deno.remove(`${disk}/box`, { recursive: true });
+  assertEquals((await removeDeadBundles(test.path)).removed, [`${disk}/box`]);
+  assertEquals(await test.list("bundles"), []);
+});
+
+Deno.test("removeDeadBundles() reports a record that it cannot read", async () => {
+  await using test = await makeStore();
+  const id = crypto.randomUUID();
+  await Deno.mkdir(`${test.path}/bundles`, { recursive: true });
+  const path = `${test.path}/bundles/${id}.json`;
+  await Deno.writeTextFile(path, "null");
+
+  const { removed, left } = await removeDeadBundles(test.path);
+
+  assertEquals([removed, left.map(({ path }) => path)], [[], [path]]);
+});
+
+Deno.test("removeDeadBundles() removes a lock that a killed process left", async () => {
+  await using test = await makeStore();
+  await Deno.mkdir(`${test.path}/bundles`, { recursive: true });
+  await Deno.writeTextFile(`${test.path}/bundles/${crypto.randomUUID()}.lock`, "");
+
+  await removeDeadBundles(test.path);
+
+  assertEquals(await test.list("bundles"), []);
 });
 
 Deno.test("a directory that is made and removed at once is never anything else", async () => {
-  await using directory = await makeTempDir();
-  const path = directory.join("bundle");
+  await using test = await makeStore();
+  using _native = keepNativeBackend();
+  const records = BundleRecords.open(test.path);
+  const path = test.directory.join("bundle");
   const errors = new Set<string>();
 
   await Promise.all(Array.from({ length: 6 }, async () => {
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 25; i++) {
       try {
-        using claimed = await BundleDirectory.claim(path);
+        using claimed = await BundleDirectory.claim(records, path, CLAIM);
         await claimed.remove();
       } catch (error) {
         errors.add((error as Error).message);
@@ -128,40 +210,68 @@ Deno.test("a directory that is made and removed at once is never anything else",
     }
   }));
 
-  assertEquals([...errors].filter((message) => !message.includes("just now")), []);
+  const allowed = /just now|it is not empty/;
+  assertEquals([...errors].filter((message) => !allowed.test(message)), []);
+  assertEquals([await exists(path), await test.list("bundles")], [false, []]);
 });
 
-Deno.test("a bundle that is elsewhere is noted in the store while it is there", async () => {
+Deno.test("one of two bundles in a directory wins", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
+  const { image, bundler } = await makeBundler(test);
+  await using other = await makeStore();
+  using _native = keepNativeBackend();
+  const otherImage = await storeBuilt(other.store, { layers: [BASE] });
+  for (let round = 0; round < 20; round++) {
+    const path = test.directory.join("box");
+    if (round % 2 === 0) await Deno.mkdir(path);
+
+    const results = await Promise.allSettled([
+      bundler.bundleIn(path, image),
+      bundler.bundleIn(path, image),
+      new UncompressedBundler(other.store).bundleIn(path, otherImage),
+    ]);
+
+    const made = results.filter((result) => result.status === "fulfilled");
+    const messages = results.filter((result) => result.status === "rejected")
+      .map(({ reason }) => reason instanceof BundleError ? "refused" : String(reason));
+    assertEquals([made.length, ...messages], [1, "refused", "refused"]);
+    assertEquals(await Deno.readTextFile(`${path}/rootfs/secret`), "secret");
+    for (const { value } of made) await value.cleanup();
+    assertEquals(await exists(path), false);
+  }
+  assertEquals([await test.list("bundles"), await other.list("bundles")], [[], []]);
+});
+
+Deno.test("a bundle that is elsewhere has a record in the store while it is there", async () => {
+  await using test = await makeStore();
+  const { image, bundler } = await makeBundler(test);
   const path = test.directory.join("elsewhere");
-  const bundle = await new UncompressedBundler(test.store).bundleIn(path, image);
-  const [note = ""] = await test.list("containers");
 
-  const noted = await Deno.readTextFile(`${test.path}/containers/${note}`);
+  const bundle = await bundler.bundleIn(path, image);
 
-  assertEquals([note[0], noted], ["@", `${path}\n`]);
+  const { condition, kind } = (await listBundles(test.path))[0] ?? {};
+  assertEquals([condition, kind], ["kept", "uncompressed"]);
   await bundle.cleanup();
-  assertEquals(await test.list("containers"), []);
+  assertEquals(await test.list("bundles"), []);
 });
 
 posixTest("a bundle is its owner's alone", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
+  const { image, bundler } = await makeBundler(test);
 
-  await using bundle = await new UncompressedBundler(test.store).bundle(image, "a");
+  await using bundle = await bundler.bundle(image, "a");
 
   assertEquals((await Deno.stat(bundle.path)).mode, 0o40700);
+  assertEquals((await Deno.stat(`${test.path}/bundles`)).mode, 0o40700);
 });
 
 Deno.test("a bundle that cannot be begun leaves nothing", async () => {
   await using test = await makeStore();
-  const image = await storeBuilt(test.store, { layers: [BASE] });
-  await Deno.symlink("nowhere", `${test.path}/containers`);
+  const { image, bundler } = await makeBundler(test);
+  await Deno.symlink("nowhere", `${test.path}/bundles`);
   const path = test.directory.join("elsewhere");
 
-  const making = new UncompressedBundler(test.store).bundleIn(path, image);
+  await assertRejects(() => bundler.bundleIn(path, image));
 
-  await assertRejects(() => making);
   assertEquals(await exists(path), false);
 });

@@ -27,7 +27,7 @@ import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
+import { BASE, changeRecord, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
 const overlayTest = testUnless(await overlayReason());
@@ -408,7 +408,7 @@ overlayTest("OverlayBundler removes what a killed process left", async () => {
   const bundler = new OverlayBundler(test.store);
   const made = await bundler.bundle(image, "web");
   // As if it had been killed between the mount and the configuration.
-  await Deno.remove(`${made.path}/config.json`);
+  await changeRecord(test.path, made.path, { phase: "making" });
   assertEquals(test.mounts().length, 1);
 
   await using bundle = await bundler.bundle(image, "web");
@@ -449,8 +449,8 @@ overlayTest("removeBundle() removes what another process made", async () => {
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const { path } = await new OverlayBundler(test.store).bundle(image, "x");
 
-  assertEquals(await removeBundle(path), true);
+  assertEquals(await removeBundle(test.path, path), true);
 
   assertEquals([test.mounts(), await test.list("containers")], [[], []]);
-  assertEquals(await removeBundle(path), false);
+  assertEquals(await removeBundle(test.path, path), false);
 });

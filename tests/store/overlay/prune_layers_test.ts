@@ -43,18 +43,23 @@ overlayTest("pruneLayers() keeps the layers of bundles, wherever they are", asyn
   assertEquals((await pruneLayers(test.store, [])).removed, []);
 
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/top`), "top");
-  await removeBundle(path);
+  await removeBundle(test.path, path);
   assertEquals((await pruneLayers(test.store, [])).removed.length, 4);
   assertEquals(await test.list("chains"), []);
 });
 
-Deno.test("pruneLayers() passes over a bundle that is removed meanwhile", async () => {
+Deno.test("pruneLayers() removes a link, and not what it leads to", async () => {
   await using test = await makeStore();
-  await Deno.mkdir(`${test.path}/containers`, { recursive: true });
-  // As it is for who has listed the notes and then reads one that is gone.
-  await Deno.symlink("gone", `${test.path}/containers/@0123456789abcdef`);
+  const outside = test.directory.join("outside");
+  await Deno.mkdir(outside);
+  await Deno.writeTextFile(`${outside}/file`, "mine");
+  await Deno.mkdir(`${test.path}/chains`, { recursive: true });
+  await Deno.symlink(outside, `${test.path}/chains/abcdefgh`);
 
-  assertEquals((await pruneLayers(test.store, [])).removed, []);
+  await pruneLayers(test.store, []);
+
+  assertEquals(await test.list("chains"), []);
+  assertEquals(await Deno.readTextFile(`${outside}/file`), "mine");
 });
 
 Deno.test("pruneLayers() removes uncompressed layers", async () => {

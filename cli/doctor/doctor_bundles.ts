@@ -1,0 +1,57 @@
+import { listBundles, type StoredBundle } from "../../store/bundles/list_bundles.ts";
+import { StoreError } from "../../store/errors.ts";
+import type { Diagnosis, Finding } from "../terminal/findings.ts";
+
+const ABOUT = "Store";
+
+/** Finds out what has become of the store's bundles. */
+export async function examineBundles(store: string): Promise<Diagnosis> {
+  const findings: Finding[] = [];
+  const onError = ({ message }: Error) => {
+    const [says = message, advice = "remove it"] = message.replace(/^C/, "c").split(/; (?=[^;]*$)/);
+    findings.push({ about: ABOUT, state: "problem", says, advice });
+  };
+  let bundles: readonly StoredBundle[] = [];
+  try {
+    bundles = await listBundles(store, { onError });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    onError(error);
+  }
+  return {
+    facts: { bundles },
+    findings: [...bundles.flatMap(bundleFinding), ...findings],
+  };
+}
+
+function bundleFinding({ path, condition, container, reason }: StoredBundle): readonly Finding[] {
+  const about = ABOUT;
+  const remove = `"oci unbundle ${path}"`;
+  switch (condition) {
+    case "used":
+    case "kept":
+      return [];
+    case "dead":
+      return [{
+        ...{ about, state: "problem", says: `a killed process left the bundle ${path}` },
+        advice: `the next "oci run" or "oci bundle" removes it, or ${remove}`,
+      }];
+    case "running":
+      return [{
+        about,
+        state: "problem",
+        says: `container ${container} of an "oci run" that was killed still runs, in ${path}`,
+        advice: `end and remove it with ${remove}`,
+      }];
+    case "missing":
+      return [{
+        ...{ about, state: "note", says: `the bundle ${path} is not where it was made` },
+        advice: "move it back, or mount the file system that it is on",
+      }];
+    case "unknown":
+      return [{
+        ...{ about, state: "unknown", says: `what has become of the bundle ${path}: ${reason}` },
+        advice: `if nothing runs in it, remove it with ${remove}`,
+      }];
+  }
+}

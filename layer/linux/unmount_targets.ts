@@ -1,0 +1,27 @@
+import { errorCode } from "./native_error.ts";
+import { NativeMount } from "./native_mount.ts";
+
+/**
+ * Unmounts the topmost mount of each target, the last target first. Busy mounts are detached.
+ *
+ * @param targets Paths of mount points, in the order of mounting.
+ * @param doing Begins the message if there is no native backend.
+ * @param onWarning Called for each mount that is detached.
+ */
+export function unmountTargets(
+  targets: readonly string[],
+  doing: string,
+  onWarning?: (message: string) => void,
+): void {
+  if (targets.length === 0) return;
+  using calls = NativeMount.open(doing);
+  for (const target of targets.toReversed()) {
+    try {
+      calls.unmount(target, false);
+    } catch (error) {
+      if (errorCode(error) !== "EBUSY") throw error;
+      calls.unmount(target, true);
+      onWarning?.(`"${target}" is still in use: it is detached and goes with its last user`);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { BundleError } from "../errors.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { type ContainerNote, listContainerNotes } from "../runtime/container_notes.ts";
+import {
+  type ContainerState,
+  endContainer,
+  findContainerState,
+} from "../runtime/left_container.ts";
+import type { BundleRecord } from "./bundle_record.ts";
+
+/**
+ * What a bundle is whose record no process has locked: `"kept"` by its user; `"owned"` by a process
+ * that runs it; `"running"`, as its container goes on although its process was killed; `"dead"`; or
+ * `"unknown"`.
+ */
+export type BundleState =
+  | { readonly kind: "kept" | "dead" }
+  | { readonly kind: "owned" | "running"; readonly container: string }
+  | { readonly kind: "unknown"; readonly container: string; readonly reason: string };
+
+/** How much a container's state says of its bundle. */
+const ORDER = ["owned", "running", "unknown", "dead"] as const;
+
+/** Finds out what a bundle is whose record no process has locked. */
+export async function findBundleState(
+  { phase, isTemporary }: BundleRecord,
+  stateDirectory: string,
+): Promise<BundleState> {
+  const states: (readonly [ContainerNote, ContainerState])[] = [];
+  for (const note of await listContainerNotes(stateDirectory)) {
+    states.push([note, await findContainerState(note)]);
+  }
+  states.sort(([, a], [, b]) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+  const [note, state] = states[0] ?? [];
+  if (note !== undefined && state !== undefined && state.kind !== "dead") {
+    return { ...state, container: note.id };
+  }
+  return { kind: phase === "complete" && !isTemporary ? "kept" : "dead" };
+}
+
+/**
+ * Ends the containers of a bundle that killed processes have left.
+ *
+ * @throws {BundleError} If a container has a process that is there, or cannot be ended.
+ */
+export async function endContainers(stateDirectory: string, path: string): Promise<void> {
+  const notes = await listContainerNotes(stateDirectory);
+  for (const note of notes) {
+    if ((await findContainerState(note)).kind === "owned") {
+      throw new BundleError(
+        `Cannot remove "${path}": another process runs its container "${note.id}"; ` +
+          "end that before",
+        path,
+      );
+    }
+  }
+  for (const note of notes) {
+    const reason = await endContainer(note);
+    if (reason !== undefined) throw mayRun(path, note, reason);
+  }
+}
+
+/** Removes what runtimes keep of containers that are dead. */
+export async function removeDeadContainers(stateDirectory: string): Promise<void> {
+  for (const note of await listContainerNotes(stateDirectory)) {
+    if ((await findContainerState(note)).kind !== "dead") continue;
+    if (await endContainer(note) === undefined) await removeTree(note.state);
+  }
+}
+
+function mayRun(path: string, { id }: ContainerNote, reason: string): BundleError {
+  return new BundleError(
+    `Cannot remove "${path}": its container "${id}" may still run, as ${reason}; end it before`,
+    path,
+  );
+}

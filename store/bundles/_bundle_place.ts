@@ -1,0 +1,38 @@
+import { dirname } from "@std/path/dirname";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { hasMarkedMount } from "./bundle_mounts.ts";
+import { readMark } from "./_bundle_mark.ts";
+import type { BundleRecord } from "./bundle_record.ts";
+
+/**
+ * Where a bundle is: `"here"`, in the directory that its record names; `"gone"`, as the directory
+ * was removed or is another one; or `"elsewhere"`, as the file system is not mounted that it is on,
+ * or as it was moved.
+ */
+export type BundlePlace = "here" | "gone" | "elsewhere";
+
+/**
+ * Finds out whether the directory that a record names is still the bundle. Its path and its inode
+ * must be those in the record, and the bundle's mark, or a mount that only this bundle can have,
+ * must be in it: a moved bundle has another path, a copy another inode, and what an archive makes
+ * has no mark that the store knows. The device number is not compared, since a reboot may change it.
+ */
+export function findPlace(record: BundleRecord): BundlePlace {
+  const { path, parentInode } = record;
+  if (isHere(record)) return "here";
+  const parent = lstatIfAny(dirname(path));
+  return parent?.isDirectory && parent.ino === parentInode ? "gone" : "elsewhere";
+}
+
+function isHere(record: BundleRecord): boolean {
+  const { id, path, inode } = record;
+  const info = lstatIfAny(path);
+  if (!info?.isDirectory) return false;
+  using tree = openFileTree(path);
+  // Of what was opened, whatever the path leads to by now.
+  const opened = tree.status("");
+  // A directory that is only claimed has a mark, but the record does not know its inode yet.
+  if (inode !== null && opened?.ino !== inode) return false;
+  return readMark(tree) === id || (inode !== null && hasMarkedMount(record));
+}

@@ -1,0 +1,95 @@
+import type { MountEntry } from "../../layer/linux/mount_table.ts";
+import { BundleError } from "../errors.ts";
+import { mountsBelow, unmountAll } from "../host/unmount.ts";
+import type { BundleMount, BundleRecord } from "./bundle_record.ts";
+
+/** The source of a mount that is a bundle's: no other mount has it. */
+export function mountSource(id: string): string {
+  return `oci-${id}`;
+}
+
+/** Whether a bundle's directory has a mount that only the bundle can have. */
+export function hasMarkedMount({ id, path, mounts }: BundleRecord): boolean {
+  if (mounts.length === 0) return false;
+  return tryMountsBelow(path)?.some(({ source }) => source === mountSource(id)) ?? false;
+}
+
+/**
+ * Unmounts what is mounted in a bundle's directory. What the record does not know is the user's.
+ *
+ * @throws {BundleError} If something else is mounted in the directory, before anything is unmounted;
+ * or if a mount cannot be unmounted.
+ */
+export async function unmountBundle(
+  record: BundleRecord,
+  onWarning?: (message: string) => void,
+): Promise<void> {
+  const { path } = record;
+  const mounts = listMounts(record);
+  refuseForeignMounts(record, mounts);
+  try {
+    await unmountAll(mounts, onWarning);
+  } catch (error) {
+    throw unmountError(path, error);
+  }
+  const [left] = listMounts(record);
+  if (left !== undefined) throw stillMounted(path, left.target);
+}
+
+/** Refuses a bundle's directory in which something else is mounted. */
+export function refuseForeignMounts(
+  record: BundleRecord,
+  mounts: readonly MountEntry[] = listMounts(record),
+): void {
+  const { path } = record;
+  const foreign = mounts.find((mount) => !record.mounts.some((own) => isSame(mount, own, path)));
+  if (foreign !== undefined) throw stillMounted(path, foreign.target);
+}
+
+/** Whether this process may look at mounts. */
+export function isMountTableReadable(): boolean {
+  return tryMountsBelow("/") !== undefined;
+}
+
+function listMounts(record: BundleRecord): readonly MountEntry[] {
+  const { path, mounts } = record;
+  try {
+    return mountsBelow(path);
+  } catch (error) {
+    // Who may not look at mounts could not have made one.
+    if (error instanceof Deno.errors.NotCapable && mounts.length === 0) return [];
+    throw unmountError(path, error);
+  }
+}
+
+function tryMountsBelow(path: string): readonly MountEntry[] | undefined {
+  try {
+    return mountsBelow(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
+
+function isSame(mount: MountEntry, own: BundleMount, path: string): boolean {
+  return mount.target === `${path}/${own.target}` &&
+    (["type", "source", "device"] as const)
+      .every((key) => own[key] === undefined || own[key] === mount[key]);
+}
+
+function stillMounted(path: string, target: string): BundleError {
+  return new BundleError(
+    `Cannot remove "${path}": "${target}" is still mounted; unmount it before`,
+    path,
+  );
+}
+
+function unmountError(path: string, cause: unknown): BundleError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new BundleError(
+    `Cannot unmount what is in "${path}": ${message.replace(/, run again.*/s, "")}; ` +
+      "do it as who made the bundle, and with --allow-ffi",
+    path,
+    { cause },
+  );
+}

@@ -1,0 +1,98 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { BundleKind } from "../bundle.ts";
+
+/** A mount that a bundle has, or is about to get. What is absent is not known, and matches all. */
+export interface BundleMount {
+  /** Path of the mount point in the bundle's directory. */
+  readonly target: string;
+  /** Type of file system. */
+  readonly type?: string | undefined;
+  /** Source, as the mount table has it. */
+  readonly source?: string | undefined;
+  /** Device number, as the mount table has it. */
+  readonly device?: string | undefined;
+}
+
+/**
+ * How far a bundle is: its directory is `"claimed"` and may have the bundle's mark, its files are
+ * in the `"making"`, it is `"complete"`, or its `"removal"` has begun. A bundle that is neither
+ * complete nor locked by a process is dead.
+ */
+export type BundlePhase = "claimed" | "making" | "complete" | "removal";
+
+/** What a store knows of a bundle. */
+export interface BundleRecord {
+  /** Random name of the bundle, which is the mark in its directory too. */
+  readonly id: string;
+  /** How far it is. */
+  readonly phase: BundlePhase;
+  /** Its directory, as an absolute path without symlinks. */
+  readonly path: string;
+  /** Inode number of the directory that the bundle's directory is in. */
+  readonly parentInode: number | null;
+  /** Inode number of the bundle's directory; `null` if that is not known, or not yet. */
+  readonly inode: number | null;
+  /** Whether the bundle's directory was made for it. */
+  readonly isDirectoryNew: boolean;
+  /** Whether the bundle is to end with the process that made it. */
+  readonly isTemporary: boolean;
+  /** How the root file system is made. */
+  readonly kind: BundleKind;
+  /** Digest of the image. */
+  readonly image: Digest;
+  /** Names of the extracted layers that are mounted. */
+  readonly layers: readonly string[];
+  /** What this program mounts in the directory, in the order of mounting. */
+  readonly mounts: readonly BundleMount[];
+}
+
+const VERSION = 1;
+const PHASES: readonly string[] = ["claimed", "making", "complete", "removal"];
+const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];
+/** The names of mount points in a bundle. */
+const TARGET = /^[a-z]+$/;
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether a text may be the id of a record: it is the name of a file as well. */
+export function isBundleId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** Writes a record down. */
+export function formatBundleRecord(record: BundleRecord): string {
+  return `${JSON.stringify({ version: VERSION, ...record })}\n`;
+}
+
+/** Reads a record; `undefined` if the value is not one of this version. */
+export function parseBundleRecord(
+  value: Readonly<Record<string, unknown>>,
+): BundleRecord | undefined {
+  const { version, id, phase, path, parentInode, inode, isDirectoryNew, isTemporary } = value;
+  const { kind, image, layers, mounts } = value;
+  const isValid = version === VERSION && isText(id) && isBundleId(id) && isText(phase) &&
+    PHASES.includes(phase) && isText(path) && path !== "" && isInode(parentInode) &&
+    isInode(inode) && typeof isDirectoryNew === "boolean" && typeof isTemporary === "boolean" &&
+    isText(kind) && KINDS.includes(kind) && isDigest(image) && Array.isArray(layers) &&
+    layers.every(isText) && Array.isArray(mounts) && mounts.every(isMount);
+  if (!isValid) return undefined;
+  return {
+    ...{ id, path, parentInode, inode, isDirectoryNew, isTemporary, image, layers, mounts },
+    phase: phase as BundlePhase,
+    kind: kind as BundleKind,
+  };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isInode(value: unknown): value is number | null {
+  return value === null || typeof value === "number";
+}
+
+function isMount(value: unknown): value is BundleMount {
+  if (typeof value !== "object" || value === null) return false;
+  const { target, type, source, device } = value as Readonly<Record<string, unknown>>;
+  return isText(target) && TARGET.test(target) &&
+    [type, source, device].every((text) => text === undefined || isText(text));
+}

@@ -1,0 +1,168 @@
+import { StoreFileError } from "../errors.ts";
+import { syncDirectory } from "../host/durable.ts";
+import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import {
+  checkStoreFolder,
+  checkStoreRoot,
+  ensureStoreFolder,
+  ensureStoreRoot,
+} from "../host/private_directory.ts";
+import { namesIn } from "../host/names_in.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import { removeIfAny, removeTree } from "../host/remove_tree.ts";
+import {
+  type BundleRecord,
+  formatBundleRecord,
+  isBundleId,
+  parseBundleRecord,
+} from "./bundle_record.ts";
+
+/** The longest record: 500 layers of 8 characters, and a path of 4096 bytes that are escaped. */
+const MAX_RECORD_BYTES = 65_536;
+
+const REMEDY = "remove it, and the bundle by hand";
+
+/**
+ * The records of a store's bundles, which make a directory a bundle: no entry of an image can
+ * make one, since the store is not a place that images are unpacked to.
+ *
+ * Each bundle has up to three names in `bundles/`: `<id>.json` is its record, the flock of
+ * `<id>.lock` is held while the bundle is made or removed, and while the process runs that a
+ * temporary bundle is to end with; and `<id>/` has what runtimes know of its containers.
+ */
+export class BundleRecords {
+  readonly #store: string;
+  readonly #path: string;
+
+  private constructor(store: string) {
+    this.#store = store;
+    this.#path = `${store}/bundles`;
+  }
+
+  /**
+   * Opens the records of a store.
+   *
+   * @param store The directory of the store, which need not exist.
+   * @throws {UntrustedStoreError} If another user can write to it.
+   */
+  static open(store: string): BundleRecords {
+    const records = new BundleRecords(store);
+    if (checkStoreRoot(store)) checkStoreFolder(records.#path);
+    return records;
+  }
+
+  /** Directory for the state of runtimes that run a bundle. */
+  statePath(id: string): string {
+    return `${this.#path}/${id}`;
+  }
+
+  /**
+   * Reads all records.
+   *
+   * @param onError Called with the error of each record that cannot be read.
+   * @throws {StoreFileError} If a record cannot be read and nobody is called.
+   */
+  async list(onError?: (error: StoreFileError) => void): Promise<readonly BundleRecord[]> {
+    const names = (await namesIn(this.#path)).filter((name) => name.endsWith(".json"));
+    const records: BundleRecord[] = [];
+    for (const name of names) {
+      try {
+        const record = this.read(name.slice(0, -".json".length));
+        if (record !== undefined) records.push(record);
+      } catch (error) {
+        if (onError === undefined || !(error instanceof StoreFileError)) throw error;
+        onError(error);
+      }
+    }
+    return records.sort((a, b) => a.path < b.path ? -1 : 1);
+  }
+
+  /**
+   * Reads a record.
+   *
+   * @returns The record, or `undefined` if the store has none of this id.
+   * @throws {StoreFileError} If the file is damaged, or another user can have made it.
+   */
+  read(id: string): BundleRecord | undefined {
+    if (!isBundleId(id)) return undefined;
+    const path = `${this.#path}/${id}.json`;
+    const value = readJsonFile(path, { maxBytes: MAX_RECORD_BYTES, remedy: REMEDY });
+    if (value === undefined) return undefined;
+    const record = parseBundleRecord(value);
+    if (record?.id === id) return record;
+    throw new StoreFileError("shape", path, "read", REMEDY);
+  }
+
+  /** Makes a record, and locks it until the file is closed. */
+  async create(record: BundleRecord): Promise<Deno.FsFile> {
+    await ensureStoreRoot(this.#store);
+    await ensureStoreFolder(this.#path, 0o700);
+    const lock = await lockFile(this.#lockPath(record.id));
+    try {
+      await this.write(record);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+    return lock;
+  }
+
+  /** Locks a record; `undefined` if another process has locked it, or has just removed it. */
+  async tryLock(id: string): Promise<Deno.FsFile | undefined> {
+    if (this.read(id) === undefined) return undefined;
+    const lock = await tryLockFile(this.#lockPath(id));
+    if (lock === undefined || this.read(id) !== undefined) return lock;
+    // Removed meanwhile, and its lock made again.
+    await removeIfAny(this.#lockPath(id));
+    lock.close();
+    return undefined;
+  }
+
+  /**
+   * Replaces a record, which is locked: a reader finds the old one or the new one.
+   *
+   * @param record The record.
+   * @param isDurable Whether it must survive a power cut.
+   */
+  async write(record: BundleRecord, isDurable: boolean = false): Promise<void> {
+    const path = `${this.#path}/${record.id}.json`;
+    const temporary = this.#temporaryPath(record.id);
+    await removeIfAny(temporary);
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+      const bytes = new TextEncoder().encode(formatBundleRecord(record));
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      if (isDurable) await file.sync();
+    }
+    await Deno.rename(temporary, path);
+    if (isDurable) await syncDirectory(this.#path);
+  }
+
+  /** Removes a record, which is locked, with all that belongs to it. */
+  async remove(id: string): Promise<void> {
+    await removeTree(this.statePath(id));
+    await removeIfAny(this.#temporaryPath(id));
+    await removeIfAny(`${this.#path}/${id}.json`);
+    // Last, as it is what others wait for.
+    await removeIfAny(this.#lockPath(id));
+  }
+
+  /** Removes locks that killed processes left before they wrote a record, or after its removal. */
+  async removeStrayLocks(): Promise<void> {
+    const names = new Set(await namesIn(this.#path));
+    for (const name of names) {
+      const id = name.replace(/\.lock$/, "");
+      if (id === name || !isBundleId(id) || names.has(`${id}.json`)) continue;
+      using lock = await tryLockFile(this.#lockPath(id));
+      if (lock !== undefined && this.read(id) === undefined) await this.remove(id);
+    }
+  }
+
+  #lockPath(id: string): string {
+    return `${this.#path}/${id}.lock`;
+  }
+
+  #temporaryPath(id: string): string {
+    return `${this.#path}/${id}.json.tmp`;
+  }
+}

@@ -1,0 +1,105 @@
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import type { Digest } from "../../spec/digest.ts";
+import type { BundleKind } from "../bundle.ts";
+import type { StoreFileError } from "../errors.ts";
+import { findBundleState } from "./_bundle_containers.ts";
+import { findPlace } from "./_bundle_place.ts";
+import type { BundleRecord } from "./bundle_record.ts";
+import { BundleRecords } from "./bundle_records.ts";
+
+/**
+ * What has become of a bundle:
+ *
+ * - `"used"`: a process makes, runs or removes it;
+ * - `"kept"`: it is complete, and is there until it is removed;
+ * - `"dead"`: the process that made, ran or removed it was killed; `removeDeadBundles` removes it;
+ * - `"running"`: the process was killed, and its container goes on; `removeBundle` ends it;
+ * - `"missing"`: its directory was moved, or is on a file system that is not mounted;
+ * - `"unknown"`: nobody can tell, and the reason says why.
+ */
+export type BundleCondition = "used" | "kept" | "dead" | "running" | "missing" | "unknown";
+
+/** A bundle that a store has a record of. */
+export interface StoredBundle {
+  /** The bundle's directory, as an absolute path. */
+  readonly path: string;
+  /** Digest of the image. */
+  readonly image: Digest;
+  /** How the root file system is made. */
+  readonly kind: BundleKind;
+  /** Whether the bundle is to end with the process that made it. */
+  readonly isTemporary: boolean;
+  /** What has become of it. */
+  readonly condition: BundleCondition;
+  /** Id of the container that runs, or may run. */
+  readonly container?: string | undefined;
+  /** Why nobody can tell. */
+  readonly reason?: string | undefined;
+}
+
+/** Options for {@linkcode listBundles}. */
+export interface ListBundlesOptions {
+  /**
+   * Called for each record that cannot be read.
+   *
+   * @default The first such record is an error.
+   */
+  readonly onError?: ((error: StoreFileError) => void) | undefined;
+}
+
+/**
+ * Lists the bundles of a store, wherever their directories are. Nothing is changed.
+ *
+ * @param store The directory of the store.
+ * @param options What to do about records that cannot be read.
+ * @returns The bundles, by path.
+ * @throws {StoreFileError} If a record cannot be read.
+ *
+ * @example A store without bundles
+ * ```ts
+ * import { listBundles } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const store = await Deno.makeTempDir();
+ *
+ * assertEquals(await listBundles(store), []);
+ * await Deno.remove(store);
+ * ```
+ */
+export async function listBundles(
+  store: string,
+  { onError }: ListBundlesOptions = {},
+): Promise<readonly StoredBundle[]> {
+  const records = BundleRecords.open(store);
+  const bundles: StoredBundle[] = [];
+  const found = await records.list(onError);
+  using _native = found.length > 0 ? keepNativeBackend() : undefined;
+  for (const record of found) {
+    const { path, image, kind, isTemporary } = record;
+    bundles.push({ path, image, kind, isTemporary, ...await conditionOf(records, record) });
+  }
+  return bundles;
+}
+
+async function conditionOf(
+  records: BundleRecords,
+  record: BundleRecord,
+): Promise<Pick<StoredBundle, "condition" | "container" | "reason">> {
+  try {
+    {
+      using lock = await records.tryLock(record.id);
+      if (lock === undefined) return { condition: "used" };
+    }
+    const state = await findBundleState(record, records.statePath(record.id));
+    if (state.kind === "kept") {
+      return { condition: findPlace(record) === "here" ? "kept" : "missing" };
+    }
+    const { kind, ...rest } = state;
+    return { condition: kind === "owned" ? "used" : kind, ...rest };
+  } catch (error) {
+    const isRefusal = error instanceof Deno.errors.PermissionDenied ||
+      error instanceof Deno.errors.NotCapable;
+    if (!isRefusal) throw error;
+    return { condition: "unknown", reason: error.message.replace(/, run again.*/s, "") };
+  }
+}

@@ -1,0 +1,114 @@
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { BundleError, StoreFileError } from "../errors.ts";
+import { findBundleState, removeDeadContainers } from "./_bundle_containers.ts";
+import { BundleDirectory } from "./_bundle_directory.ts";
+import { findPlace } from "./_bundle_place.ts";
+import type { BundleRecord } from "./bundle_record.ts";
+import { BundleRecords } from "./bundle_records.ts";
+
+/** A bundle of a killed process that is not removed. */
+export interface LeftBundle {
+  /** The bundle's directory, or the record that cannot be read. */
+  readonly path: string;
+  /** Id of the container that runs, or may run. */
+  readonly container?: string | undefined;
+  /** Why the bundle cannot be removed; absent if its container runs. */
+  readonly reason?: string | undefined;
+}
+
+/** What {@linkcode removeDeadBundles} has done. */
+export interface BundleCleanup {
+  /** Directories of the bundles that are removed. */
+  readonly removed: readonly string[];
+  /** Bundles that are left. */
+  readonly left: readonly LeftBundle[];
+}
+
+/** Options for {@linkcode removeDeadBundles}. */
+export interface RemoveDeadBundlesOptions {
+  /**
+   * Whether to find out only what would be removed.
+   *
+   * @default {false}
+   */
+  readonly dryRun?: boolean | undefined;
+  /** Stops between two bundles. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Removes the bundles of a store whose processes were killed, with their mounts, and with what
+ * runtimes keep of their containers. A bundle is left if its container runs, if another process
+ * uses it, and if it is complete and was not to end with its process.
+ *
+ * @param store The directory of the store.
+ * @param options Whether to remove anything.
+ * @returns What is removed, and what is left although its process was killed.
+ *
+ * @example Nothing to remove
+ * ```ts
+ * import { removeDeadBundles } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const store = await Deno.makeTempDir();
+ *
+ * assertEquals(await removeDeadBundles(store), { removed: [], left: [] });
+ * await Deno.remove(store);
+ * ```
+ */
+export async function removeDeadBundles(
+  store: string,
+  { dryRun = false, signal }: RemoveDeadBundlesOptions = {},
+): Promise<BundleCleanup> {
+  const records = BundleRecords.open(store);
+  const removed: string[] = [];
+  const left: LeftBundle[] = [];
+  const found = await records.list(({ path, message }) => left.push({ path, reason: message }));
+  using _native = found.length > 0 ? keepNativeBackend() : undefined;
+  for (const record of found) {
+    signal?.throwIfAborted();
+    const { path } = record;
+    try {
+      const result = await cleanUp(records, record, dryRun);
+      if (result === "removed") removed.push(path);
+      else if (result !== undefined) left.push({ path, ...result });
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      left.push({ path, reason: error.message });
+    }
+  }
+  if (!dryRun) await records.removeStrayLocks();
+  return { removed, left };
+}
+
+/** Removes a bundle if it is dead; says why it is left if its process was killed. */
+async function cleanUp(
+  records: BundleRecords,
+  record: BundleRecord,
+  dryRun: boolean,
+): Promise<"removed" | Omit<LeftBundle, "path"> | undefined> {
+  const isKept = record.phase === "complete" && !record.isTemporary;
+  if (isKept && findPlace(record) !== "gone") {
+    if (!dryRun) await removeDeadContainers(records.statePath(record.id));
+    return undefined;
+  }
+  using opened = await BundleDirectory.tryOpen(records, record.id);
+  if (opened === undefined) return undefined;
+  const state = await findBundleState(opened.record, opened.stateDirectory);
+  if (state.kind === "owned") return undefined;
+  if (state.kind === "running" || state.kind === "unknown") {
+    const { kind: _, ...rest } = state;
+    return rest;
+  }
+  if (state.kind === "kept" && opened.place !== "gone") return undefined;
+  // It may be found again when its file system is mounted.
+  if (opened.place === "elsewhere") return undefined;
+  if (!dryRun) await opened.remove();
+  return "removed";
+}
+
+function isExpected(error: unknown): error is Error {
+  return error instanceof BundleError || error instanceof StoreFileError ||
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
+    error instanceof Deno.errors.NotFound || error instanceof Deno.errors.Busy;
+}

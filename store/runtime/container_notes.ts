@@ -1,0 +1,71 @@
+import { openRegularFile } from "../host/open_regular_file.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import { lockFile } from "../host/file_lock.ts";
+import { namesIn } from "../host/names_in.ts";
+
+/** What is known of a container that a process runs, in a directory of its own. */
+export interface ContainerNote {
+  /** Directory for the state of the runtime, and for the note. */
+  readonly state: string;
+  /** Name of the runtime. */
+  readonly runtime: string;
+  /** Id of the container. */
+  readonly id: string;
+  /** Process id of the runtime; absent before it is started. */
+  readonly pid?: number | undefined;
+}
+
+const NOTE = "container.json";
+/** Closed last, so that whoever finds it locked knows that the container's process is there. */
+const LOCK = "lock";
+const MAX_NOTE_BYTES = 4096;
+
+/** Begins the name of a directory for the state of a runtime. */
+export const STATE_PREFIX = "run-";
+
+/** Path of the directory that a runtime is given for its state. */
+export function runtimeRoot(state: string): string {
+  return `${state}/root`;
+}
+
+/** Locks the state of a container for the process that runs it, until the file is closed. */
+export async function lockContainer(state: string): Promise<Deno.FsFile> {
+  return await lockFile(`${state}/${LOCK}`);
+}
+
+/**
+ * Whether the process that began a container is there. The lock is shared with nobody: a reader
+ * holds it for an instant.
+ */
+export async function isContainerOwned(state: string): Promise<boolean> {
+  using opened = openRegularFile(`${state}/${LOCK}`);
+  // Without it, the process was killed before it locked anything, or has just removed all.
+  return opened !== undefined && !await opened.file.tryLock(false);
+}
+
+/** Writes down which runtime keeps a container. Synchronous, so that little can come between. */
+export function writeContainerNote({ state, ...note }: ContainerNote): void {
+  const temporary = `${state}/${NOTE}.tmp`;
+  Deno.writeTextFileSync(temporary, JSON.stringify(note), { mode: 0o600 });
+  Deno.renameSync(temporary, `${state}/${NOTE}`);
+}
+
+/**
+ * Lists the containers in a directory.
+ *
+ * @param directory The directory, which need not exist.
+ * @returns What is known of each; a process that was killed very early has left no note.
+ * @throws {StoreFileError} If a note cannot be trusted.
+ */
+export async function listContainerNotes(directory: string): Promise<readonly ContainerNote[]> {
+  const notes: ContainerNote[] = [];
+  for (const name of await namesIn(directory)) {
+    if (!name.startsWith(STATE_PREFIX)) continue;
+    const state = `${directory}/${name}`;
+    const note = readJsonFile(`${state}/${NOTE}`, { maxBytes: MAX_NOTE_BYTES });
+    const { runtime, id, pid } = note ?? {};
+    if (typeof runtime !== "string" || typeof id !== "string") continue;
+    notes.push({ state, runtime, id, ...typeof pid === "number" ? { pid } : {} });
+  }
+  return notes;
+}

@@ -1,0 +1,125 @@
+import { listProcesses, processArguments } from "../../layer/linux/process_table.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
+import { processUid } from "../host/owners.ts";
+import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
+
+/**
+ * What has become of a container. It is `"owned"` while the process that began it is there. If that
+ * was killed, the container may be `"running"`, or be `"dead"`, or nobody can tell.
+ */
+export type ContainerState =
+  | { readonly kind: "owned" | "running" | "dead" }
+  | { readonly kind: "unknown"; readonly reason: string };
+
+/** The time that a runtime takes at most from its start until its state can be found. */
+const START_MS = 10_000;
+/** The time that a container and its runtime take at most to end. */
+const END_MS = 5_000;
+const PAUSE_MS = 20;
+
+/** Finds out what has become of a container, and changes nothing. */
+export async function findContainerState(note: ContainerNote): Promise<ContainerState> {
+  if (await isContainerOwned(note.state)) return { kind: "owned" };
+  const isAlive = isRuntimeAlive(note);
+  if (isAlive || (isAlive === undefined && isYoung(note))) return { kind: "running" };
+  // Without it, the runtime has removed its container, or has never made it.
+  if (!hasRuntimeState(note)) return { kind: "dead" };
+  const runtime = await findOwnRuntime(note);
+  if (typeof runtime !== "string") return runtime;
+  const { success, stdout, stderr } = await call(runtime, note, "state", note.id);
+  if (!success) {
+    return { kind: "unknown", reason: `its runtime says: ${stderr || "nothing"}` };
+  }
+  // One that was made and not started waits for a runtime that is not there any more.
+  return { kind: isRunning(stdout) ? "running" : "dead" };
+}
+
+/**
+ * Ends a container that its process has left, and removes what its runtime keeps of it, such as
+ * control groups.
+ *
+ * @returns Why it may still run; `undefined` if it does not.
+ */
+export async function endContainer(note: ContainerNote): Promise<string | undefined> {
+  const deadline = performance.now() + END_MS;
+  for (;;) {
+    if (hasRuntimeState(note)) {
+      const runtime = await findOwnRuntime(note);
+      if (typeof runtime !== "string") return runtime.reason;
+      const { success, stderr } = await call(runtime, note, "delete", "--force", note.id);
+      if (!success && hasRuntimeState(note) && performance.now() >= deadline) {
+        return `its runtime says: ${stderr || "nothing"}`;
+      }
+    }
+    // The runtime may have been killed while it makes the container, or removes it.
+    if (!isRuntimeAlive(note) && !hasRuntimeState(note)) return undefined;
+    if (performance.now() >= deadline) return "its runtime does not end";
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
+
+/** Whether the runtime's process is there; `undefined` if that may not be looked at. */
+function isRuntimeAlive({ state, pid }: ContainerNote): boolean | undefined {
+  const root = runtimeRoot(state);
+  try {
+    // Nobody else has the name of this directory among its arguments.
+    return (pid === undefined ? listProcesses() : [pid])
+      .some((pid) => processArguments(pid).includes(root));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    // No such table, so no runtime that runs containers.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function isYoung({ state }: ContainerNote): boolean {
+  const begun = lstatIfAny(state)?.mtime?.getTime() ?? 0;
+  return Math.abs(Date.now() - begun) < START_MS;
+}
+
+function hasRuntimeState({ state, id }: ContainerNote): boolean {
+  return lstatIfAny(`${runtimeRoot(state)}/${id}`) !== undefined;
+}
+
+/** The runtime of a container, if this user may have it look at the container; else why not. */
+async function findOwnRuntime(
+  { state, runtime }: ContainerNote,
+): Promise<string | { readonly kind: "unknown"; readonly reason: string }> {
+  const unknown = (reason: string) => ({ kind: "unknown", reason }) as const;
+  // The state tells the runtime which processes to kill, and which programs to run.
+  const uid = processUid();
+  if (uid === undefined) return unknown("it takes --allow-sys=uid to tell who ran it");
+  if (lstatIfAny(state)?.uid !== uid) return unknown("another user ran it");
+  // By name alone, so that a file never says what is run.
+  const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;
+  if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
+  const permission = await Deno.permissions.query({ name: "run", command: program });
+  return permission.state === "granted" ? program : unknown(`it takes --allow-run=${program}`);
+}
+
+async function call(
+  runtime: string,
+  { state }: ContainerNote,
+  ...args: readonly string[]
+): Promise<{ readonly success: boolean; readonly stdout: string; readonly stderr: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(runtime, {
+    args: ["--root", runtimeRoot(state), ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { success, stdout: text(stdout), stderr: text(stderr).split("\n").at(-1) ?? "" };
+}
+
+function isRunning(document: string): boolean {
+  try {
+    const { status } = JSON.parse(document) as { readonly status?: unknown };
+    return status === "running" || status === "paused";
+  } catch {
+    // It is no state, so nobody can say that it does not run.
+    return true;
+  }
+}
