@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { basicAuthentication, parseHtpasswd, serveRegistry } from "../../registry/mod.ts";
-import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
+import {
+  basicAuthentication,
+  MemoryRegistryContent,
+  parseHtpasswd,
+  type RegistryServer,
+  serveRegistry,
+} from "../../registry/mod.ts";
+import { ContentStore, serveStore } from "../../store/mod.ts";
+import { buildImage, buildIndex, type Built, MemoryContent } from "../_support/image.ts";
 import { makeCertificates, peerTest, runPeer } from "../_support/peers.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -84,3 +91,112 @@ peerTest({
 
   assertEquals(stdout.trim(), index.descriptor.digest);
 });
+
+/** A store that other tools push to. */
+async function storeRegistry(directory: string): Promise<RegistryServer> {
+  return await serveStore(await ContentStore.open(directory));
+}
+
+async function digestAt(server: RegistryServer, name: string): Promise<string | null> {
+  const { headers } = await fetch(`${server.url}/v2/${name}`, { method: "HEAD" });
+  return headers.get("docker-content-digest");
+}
+
+peerTest({
+  name: "serveStore() takes what skopeo pushes and gives it back, digests kept",
+  needs: ["skopeo"],
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  await using origin = await serveRegistry(content);
+  await using server = await storeRegistry(temp.join("store"));
+  const options = { env: { HOME: temp.path } };
+  const copy = (from: string, to: string) =>
+    runPeer("skopeo", [
+      ...["copy", "--quiet", "--all", "--insecure-policy", "--preserve-digests"],
+      ...["--src-tls-verify=false", "--dest-tls-verify=false", from, to],
+    ], options);
+
+  for (const [tag, built] of Object.entries({ oci: image, docker, zstd, index })) {
+    const pushed = `docker://${server.host}/team/app:${tag}`;
+    await copy(`docker://${origin.host}/team/app:${tag}`, pushed);
+    await copy(pushed, `dir:${temp.join(tag)}`);
+
+    assertEquals(await digestAt(server, `team/app/manifests/${tag}`), built.descriptor.digest);
+    assertEquals(await Deno.readFile(temp.join(tag, "manifest.json")), built.bytes);
+  }
+  const url = `docker://${server.host}/team/app:oci`;
+  await runPeer("skopeo", ["delete", "--tls-verify=false", url], options);
+
+  assertEquals(await digestAt(server, "team/app/manifests/oci"), null);
+});
+
+peerTest({
+  name: "serveStore() takes what podman pushes over TLS with a password",
+  needs: ["podman", "openssl", "htpasswd"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  const { ca, cert, key } = await makeCertificates(temp.path);
+  const htpasswd = await runPeer("htpasswd", ["-nbB", "ann", "pw"]);
+  await Deno.mkdir(temp.join("certs"));
+  await Deno.copyFile(ca, temp.join("certs", "ca.crt"));
+  await using origin = await serveRegistry(content);
+  await using server = await serveRegistry(new MemoryRegistryContent(), {
+    cert: await Deno.readTextFile(cert),
+    key: await Deno.readTextFile(key),
+    authenticate: basicAuthentication(parseHtpasswd(htpasswd.stdout)),
+  });
+  const podman = (...args: string[]) =>
+    runPeer("podman", [
+      ...["--root", temp.join("root"), "--runroot", temp.join("run"), "--storage-driver=vfs"],
+      ...args,
+    ], { env: { HOME: temp.path } });
+  const access = [`--cert-dir=${temp.join("certs")}`, "--creds=ann:pw", "--quiet"];
+  const from = `${origin.host}/team/app:index`;
+  const to = `${server.host}/pushed/app:1`;
+
+  await podman("pull", "--quiet", "--tls-verify=false", from);
+  await podman("push", ...access, from, to);
+  await podman("rmi", "--all", "--force");
+  await podman("pull", ...access, to);
+  const { stdout } = await podman("image", "inspect", "--format={{.Id}}", to);
+
+  assertEquals(stdout.trim(), image.config.descriptor.digest.slice("sha256:".length));
+});
+
+peerTest({
+  name: "serveStore() takes the index that buildah pushes",
+  needs: ["buildah", "skopeo"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  await using origin = await serveRegistry(content);
+  await using server = await storeRegistry(temp.join("store"));
+  const options = { env: { HOME: temp.path } };
+  const buildah = (...args: string[]) =>
+    runPeer("buildah", [
+      ...["--root", temp.join("root"), "--runroot", temp.join("run"), "--storage-driver=vfs"],
+      ...args,
+    ], options);
+
+  await buildah("manifest", "create", "list");
+  await buildah(
+    ...["manifest", "add", "--all", "--tls-verify=false", "list"],
+    `docker://${origin.host}/team/app:index`,
+  );
+  const to = `docker://${server.host}/team/list:1`;
+  await buildah("manifest", "push", "--all", "--tls-verify=false", "list", to);
+  const raw = await runPeer("skopeo", ["inspect", "--raw", "--tls-verify=false", to], options);
+  const { manifests } = JSON.parse(raw.stdout);
+
+  assertEquals(manifests.map((item: { digest: string }) => item.digest), listed(index));
+  for (const digest of listed(index)) {
+    assertEquals(await digestAt(server, `team/list/manifests/${digest}`), digest);
+  }
+});
+
+/** The digests that an index lists. */
+function listed({ bytes }: Built): readonly string[] {
+  return JSON.parse(new TextDecoder().decode(bytes)).manifests
+    .map((item: { digest: string }) => item.digest);
+}

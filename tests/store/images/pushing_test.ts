@@ -1,0 +1,248 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { type Digest, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
+import { ContentStore, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });
+const ARM64 = buildImage({ layers: [noise(1000, 2)], platform: "linux/arm64" });
+const INDEX = buildIndex([IMAGE, ARM64]);
+const LAYER = IMAGE.layers[0] ?? IMAGE;
+const BYTES = noise(5000, 9);
+const DIGEST = digestOf(BYTES);
+
+Deno.test("StoreRegistryContent names what is pushed after localhost", async () => {
+  await using pushed = await setUp();
+
+  await push(pushed.content, "team/app", ["v1", "latest"], INDEX);
+
+  assertEquals(await names(pushed.store), ["localhost/team/app:v1", "localhost/team/app:latest"]);
+  assertEquals(await pushed.content.repositories(), ["team/app"]);
+  assertEquals(await pushed.content.tags("team/app"), ["latest", "v1"]);
+});
+
+Deno.test("StoreRegistryContent leaves the images of other registries alone", async () => {
+  await using pushed = await setUp([["docker.io/library/alpine:3", ARM64]]);
+  const { content, store } = pushed;
+
+  for (const name of ["library/alpine", "docker.io/library/alpine"]) {
+    await push(content, name, ["3"], IMAGE);
+
+    assertEquals((await content.resolve(name, "3"))?.digest, IMAGE.descriptor.digest);
+  }
+  assertEquals(await store.resolve("docker.io/library/alpine:3"), {
+    ...ARM64.descriptor,
+    annotations: { "org.opencontainers.image.ref.name": "docker.io/library/alpine:3" },
+  });
+});
+
+Deno.test("StoreRegistryContent records a push by digest until an index lists it", async () => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+
+  await push(content, "a", [], IMAGE);
+  const before = await names(store);
+  await push(content, "a", ["1"], INDEX);
+
+  assertEquals(before, [`localhost/a@${IMAGE.descriptor.digest}`]);
+  assertEquals(await names(store), ["localhost/a:1"]);
+});
+
+Deno.test("StoreRegistryContent still has after a restart what was pushed", async () => {
+  await using pushed = await setUp();
+  const signature = buildArtifact({ artifactType: "application/x", subject: IMAGE.descriptor });
+  const orphan = buildArtifact({ artifactType: "application/y", subject: ARM64.descriptor });
+  await push(pushed.content, "a", ["1"], IMAGE);
+  await push(pushed.content, "a", [], signature);
+  await push(pushed.content, "a", [], orphan);
+
+  const restarted = new StoreRegistryContent(await ContentStore.open(pushed.store.path));
+
+  for (const built of [IMAGE, signature, orphan]) {
+    const { digest } = built.descriptor;
+    assertEquals((await restarted.resolve("a", digest))?.digest, digest);
+  }
+  const referrers = async ({ descriptor }: Built) =>
+    (await restarted.referrers("a", descriptor.digest)).map(({ artifactType }) => artifactType);
+  assertEquals(await referrers(IMAGE), ["application/x"]);
+  assertEquals(await referrers(ARM64), ["application/y"]);
+});
+
+Deno.test("StoreRegistryContent shows a blob in its repository alone, and once it is whole", async () => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+  const upload = await content.beginUpload("a");
+  await upload.write(BYTES.slice(0, 3000));
+
+  const during = [await content.size("a", DIGEST), await store.has(DIGEST)];
+  await upload.write(BYTES.slice(3000));
+  await upload.commit(DIGEST);
+
+  assertEquals(during, [undefined, false]);
+  assertEquals(await content.size("a", DIGEST), BYTES.length);
+  assertEquals(await content.size("b", DIGEST), undefined);
+  assertEquals(await new Response(await content.open("a", DIGEST)).bytes(), BYTES);
+  assertEquals(await parts(store), []);
+});
+
+Deno.test.each<{ name: string; digest: Digest }>([
+  { name: "sha256", digest: digestOf(BYTES.slice(1)) },
+  { name: "sha512", digest: digestOf(BYTES.slice(1), "sha512") },
+])("StoreRegistryContent keeps nothing of a blob with a wrong $name", async ({ digest }) => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+  const upload = await content.beginUpload("a");
+  await upload.write(BYTES);
+
+  await assertRejects(() => upload.commit(digest), DigestMismatchError);
+
+  assertEquals(await content.size("a", digest), undefined);
+  assertEquals(await store.has(DIGEST), false);
+  assertEquals(await parts(store), []);
+});
+
+Deno.test("StoreRegistryContent keeps nothing of an upload that is cancelled", async () => {
+  await using pushed = await setUp();
+  const upload = await pushed.content.beginUpload("a");
+  await upload.write(BYTES);
+
+  await upload.cancel();
+
+  assertEquals(await parts(pushed.store), []);
+});
+
+Deno.test("StoreRegistryContent mounts what some repository has, and nothing else", async () => {
+  await using pushed = await setUp([["example.com/a:1", IMAGE]]);
+  const { content, store } = pushed;
+  await store.putBytes({ mediaType: "x", digest: DIGEST, size: BYTES.length }, BYTES);
+  const { digest } = LAYER.descriptor;
+
+  assertEquals(await content.mount("b", digest, "nowhere"), false);
+  assertEquals(await content.size("b", digest), undefined);
+  assertEquals(await content.mount("b", digest, "a"), true);
+  assertEquals(await content.size("b", digest), LAYER.descriptor.size);
+  assertEquals(await content.mount("c", digest), true);
+  assertEquals(await content.mount("c", DIGEST), false);
+});
+
+Deno.test("StoreRegistryContent deletes a tag, and only that", async () => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+  await push(content, "a", ["1", "2"], IMAGE);
+
+  const deleted = [await content.deleteTag("a", "1"), await content.deleteTag("a", "1")];
+
+  assertEquals(deleted, [true, false]);
+  assertEquals(await content.tags("a"), ["2"]);
+  assertEquals(await names(store), ["localhost/a:2"]);
+});
+
+Deno.test("StoreRegistryContent deletes a manifest with its tags, whatever lists it", async () => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+  await push(content, "a", ["all"], INDEX);
+  await push(content, "a", ["amd64"], IMAGE);
+  await push(content, "b", ["1"], IMAGE);
+  const { digest } = IMAGE.descriptor;
+
+  const deleted = [await content.deleteManifest("a", digest)];
+  deleted.push(await content.deleteManifest("a", digest));
+
+  assertEquals(deleted, [true, false]);
+  assertEquals(await content.resolve("a", digest), undefined);
+  assertEquals(await content.tags("a"), ["all"]);
+  assertEquals((await content.resolve("b", digest))?.digest, digest);
+  assertEquals(await names(store), ["localhost/a:all", "localhost/b:1"]);
+});
+
+Deno.test("StoreRegistryContent shows again what is pushed again", async () => {
+  await using pushed = await setUp();
+  const { content } = pushed;
+  const { digest } = LAYER.descriptor;
+  await push(content, "a", ["1"], IMAGE);
+
+  const deleted = [await content.deleteBlob("a", digest), await content.size("a", digest)];
+  await push(content, "a", ["1"], IMAGE);
+
+  assertEquals(deleted, [true, undefined]);
+  assertEquals(await content.size("a", digest), LAYER.descriptor.size);
+});
+
+Deno.test("StoreRegistryContent shows a deleted image that is pulled again", async () => {
+  await using pushed = await setUp();
+  const { content, store } = pushed;
+  const { digest } = IMAGE.descriptor;
+  await push(content, "a", ["1"], IMAGE);
+  await content.deleteManifest("a", digest);
+
+  await store.tag("localhost/a:1", IMAGE.descriptor);
+
+  assertEquals((await content.resolve("a", "1"))?.digest, digest);
+  assertEquals((await content.resolve("a", digest))?.digest, digest);
+});
+
+Deno.test("serveStore() serves the store and stores what is pushed", async () => {
+  await using pushed = await setUp([["example.com/a:1", IMAGE]]);
+  await using registry = await serveStore(pushed.store);
+
+  const tags = await fetch(`${registry.url}/v2/a/tags/list`);
+  const path = `/v2/a/blobs/uploads/?digest=${DIGEST}`;
+  const stored = await fetch(`${registry.url}${path}`, { method: "POST", body: BYTES });
+  await stored.body?.cancel();
+
+  assertEquals(await tags.json(), { name: "a", tags: ["1"] });
+  assertEquals(stored.status, 201);
+  assertEquals(await pushed.store.readBlob({ digest: DIGEST }), BYTES);
+});
+
+interface Pushed extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly content: StoreRegistryContent;
+}
+
+/** A store, perhaps with images that were pulled. */
+async function setUp(images: readonly (readonly [string, Built])[] = []): Promise<Pushed> {
+  const directory = await makeTempDir({ large: true });
+  const store = await ContentStore.open(directory.path);
+  for (const [name, built] of images) {
+    for (const { descriptor, bytes } of built.blobs.values()) {
+      await store.putBytes(descriptor, bytes);
+    }
+    await store.tag(name, built.descriptor);
+  }
+  return {
+    store,
+    content: new StoreRegistryContent(store),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+/** Pushes as a client does: blobs, then manifests by digest, then the tags. */
+async function push(
+  content: StoreRegistryContent,
+  repository: string,
+  tags: readonly string[],
+  built: Built,
+): Promise<void> {
+  for (const { descriptor, bytes } of built.blobs.values()) {
+    if (descriptor.digest === built.descriptor.digest) continue;
+    if (/manifest/.test(descriptor.mediaType)) {
+      await content.putManifest(repository, descriptor, bytes, []);
+      continue;
+    }
+    const upload = await content.beginUpload(repository);
+    await upload.write(bytes);
+    await upload.commit(descriptor.digest);
+  }
+  await content.putManifest(repository, built.descriptor, built.bytes, tags);
+}
+
+async function names(store: ContentStore): Promise<readonly string[]> {
+  return (await store.references()).map(({ name }) => name);
+}
+
+/** Files of uploads that have not ended. */
+async function parts({ path }: ContentStore): Promise<readonly string[]> {
+  return (await Array.fromAsync(Deno.readDir(`${path}/ingest`))).map(({ name }) => name);
+}
