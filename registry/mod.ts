@@ -32,6 +32,7 @@ export * from "./image_location.ts";
 export * from "./reference.ts";
 export type * from "./registry_content.ts";
 export * from "./client/remote_client.ts";
+export * from "./client/repository_content.ts";
 export type * from "./remote_client_options.ts";
 export * from "./server/memory_registry_content.ts";
 export * from "./server/server.ts";

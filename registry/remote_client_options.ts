@@ -166,6 +166,22 @@ export interface Clock {
 /** Options of {@linkcode RemoteClient.blob}. */
 export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
 
+/** Options of {@linkcode RemoteClient.pushBlob}. */
+export interface PushBlobOptions extends RemoteOptions {
+  /** Called with the number of bytes that have been sent; it goes back when an upload starts again. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Called when an attempt failed and another one follows. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
+  /** Another repository of the registry that may have the blob, to mount it from there. */
+  readonly mountFrom?: string | undefined;
+}
+
+/** Options of {@linkcode RemoteClient.pushManifest}. */
+export interface PushManifestOptions extends RemoteOptions {
+  /** Called when an attempt failed and another one follows. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
+}
+
 /** Options of {@linkcode RemoteClient.referrers}. */
 export interface ReferrersOptions extends RemoteOptions {
   /** Artifact type that the referrers must have. */

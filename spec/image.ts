@@ -21,25 +21,25 @@ export interface BlobReadOptions {
    *
    * @default {0}
    */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
   /**
    * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
    * chunk, or has transferred its buffer, before it reads on. It makes reading a good deal faster.
    *
    * @default {false}
    */
-  readonly reuseMemory?: boolean;
+  readonly reuseMemory?: boolean | undefined;
   /**
    * Whether bytes that came before were not those of the blob: then they come from the registry
    * itself, not from a mirror.
    *
    * @default {false}
    */
-  readonly again?: boolean;
+  readonly again?: boolean | undefined;
   /** Stops the reading. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Is told of each attempt after the first, with the number of bytes that had come. */
-  readonly onRetry?: (attempt: BlobRetry) => void;
+  readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
 }
 
 /** One more attempt at a transfer. */

@@ -39,6 +39,7 @@ export { formatPlatform, parsePlatform, type Platform, variantLevel } from "./pl
 export * from "./platform_choice.ts";
 export * from "./process_options.ts";
 export * from "./quantity.ts";
+export * from "./read_bytes.ts";
 export * from "./resource_options.ts";
 export * from "./rootless_option.ts";
 export type * from "./runtime_linux.ts";

@@ -3,6 +3,20 @@ export function pullScope(repository: string): string {
   return `repository:${repository}:pull`;
 }
 
+/** The scope to write to a repository, and to mount blobs from another one of the registry. */
+export function pushScope(repository: string, mountFrom?: string): string {
+  const scope = `repository:${repository}:pull,push`;
+  return mountFrom === undefined ? scope : `${scope} ${pullScope(mountFrom)}`;
+}
+
+/** The scope to delete from a repository. */
+export function deleteScope(repository: string): string {
+  return `repository:${repository}:delete,pull`;
+}
+
+/** The scope to list the repositories of a registry. */
+export const CATALOG_SCOPE = "registry:catalog:*";
+
 /**
  * Joins scopes, each `TYPE:NAME:ACTION,…`, so that every resource stands there once: the same
  * scope again and again makes the URL of a token longer than servers accept (regclient#189).

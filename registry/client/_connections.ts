@@ -108,6 +108,7 @@ export class Connections implements Disposable {
       tls,
       policy,
       limiter: (host) => this.#limiter(host),
+      uploadLimiter: (host) => this.#limiter(`uploads to ${host}`),
       find: async ({ repository, signal, onWarning }, onSkipped) => {
         if (auth !== undefined) return { auth, source: "the options" };
         const name = { registry: endpoint.registry, repository };

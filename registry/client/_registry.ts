@@ -4,7 +4,7 @@ import type { Clock } from "../remote_client_options.ts";
 import type { Endpoint } from "./_endpoint.ts";
 import type { HostLimiter } from "../transport/host_limiter.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
-import type { Http } from "../transport/http.ts";
+import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import { registryError } from "../transport/registry_error.ts";
@@ -17,18 +17,30 @@ import type { RegistryError } from "../errors.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
-  readonly method: "GET" | "HEAD";
-  /** The repository, as the reference names it. */
+  readonly method: HttpMethod;
+  /** The repository, as the reference names it; empty for what belongs to none. */
   readonly repository: string;
   /** The rest of the path, such as `tags/list`, with a query or not. */
   readonly path: string;
+  /** The whole address, where the registry has given one: that of an upload. */
+  readonly url?: URL | undefined;
+  /**
+   * What a token is asked for.
+   *
+   * @default To pull from the repository.
+   */
+  readonly scope?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Makes the body, anew for each time that it is sent. */
+  readonly body?: (() => RequestBody | Promise<RequestBody>) | undefined;
   /** Statuses beside 200 that are answers rather than errors. */
   readonly accept?: readonly number[] | undefined;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called when {@linkcode Registry.call} makes another attempt. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
 /** What a {@linkcode Registry} is made of. */
@@ -39,6 +51,8 @@ export interface RegistryOptions {
   readonly policy: RetryPolicy;
   /** The limiter of a host. */
   readonly limiter: (host: string) => HostLimiter;
+  /** The limiter of uploads to a host: an upload may have to wait for a download from there. */
+  readonly uploadLimiter: (host: string) => HostLimiter;
   /** Finds the credential for a repository there. */
   readonly find: (
     request: AuthorizedRequest,
@@ -66,16 +80,21 @@ export class Registry {
     return this.#options.policy;
   }
 
+  /** The name by which this server knows a repository. */
+  fullName(repository: string): string {
+    return this.endpoint.prefix + repository;
+  }
+
   /** The address of something in a repository. */
   url({ repository, path }: Pick<RegistryRequest, "repository" | "path">): URL {
     const [first] = this.endpoint.bases;
-    return new URL(`/v2/${this.endpoint.prefix}${repository}/${path}`, this.#base ?? first);
+    return new URL(this.#path({ repository, path }), this.#base ?? first);
   }
 
   /** Makes a request and reads the answer, again and again until both succeed. */
   async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const { signal, onWarning } = request;
-    const retry = new Retry(this.policy, { signal, onWarning });
+    const { signal, onWarning, onRetry } = request;
+    const retry = new Retry(this.policy, { signal, onWarning, onRetry });
     for (;;) {
       try {
         using answer = await this.open(request, retry.attempt);
@@ -89,7 +108,8 @@ export class Registry {
   /** Makes a request once. The answer holds a place among those that the host allows. */
   async open(request: RegistryRequest, attempt: number): Promise<Answer> {
     const { signal, accept = [] } = request;
-    const limiter = this.#options.limiter(this.endpoint.registry);
+    const { limiter: downloads, uploadLimiter: uploads } = this.#options;
+    const limiter = (request.body === undefined ? downloads : uploads)(this.endpoint.registry);
     const place = await limiter.acquire(signal);
     let answer: Answer | undefined;
     try {
@@ -110,8 +130,14 @@ export class Registry {
 
   async #follow(request: RegistryRequest, attempt: number): Promise<Answer> {
     const { task } = request;
-    const first = await this.#first(request, attempt);
+    const first = request.url === undefined
+      ? await this.#first(request, attempt)
+      : await this.#send(request.url, request, attempt);
+    first.redirected = !this.#isHome(first.url);
     const allowPrivate = this.endpoint.isPrivate;
+    // After 301, 302 and 303, a client may turn a request that writes into one that reads.
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
       const answer = await this.#send(target, request, attempt);
       answer.redirected = target.origin !== this.#base?.origin;
@@ -122,8 +148,7 @@ export class Registry {
   /** Finds out, with the first request, which of the addresses answers. */
   async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
     const send = (base: URL) => {
-      const path = `/v2/${this.#repository(request)}/${request.path}`;
-      return this.#send(new URL(path, base), request, attempt);
+      return this.#send(new URL(this.#path(request), base), request, attempt);
     };
     if (this.#base !== undefined) return await send(this.#base);
     const { signal } = request;
@@ -139,14 +164,16 @@ export class Registry {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
     const name = this.#repository(request);
-    const scope = pullScope(name);
+    const scope = request.scope ?? pullScope(name);
     const authorized = { attempt, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
       const headers = { ...request.headers, ...(header && { authorization: header }) };
       // A certificate of ours is nobody's business but the registry's.
       const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
-      const answer = await http.send({ url, method, headers, tls: shown, task, attempt, signal });
+      const body = await request.body?.();
+      const sent = { url, method, headers, body, tls: shown, task, attempt, signal };
+      const answer = await http.send(sent);
       this.#settle(url, answer.status);
       return answer;
     });
@@ -221,8 +248,12 @@ export class Registry {
     return bases.some((base) => base.origin === url.origin);
   }
 
-  #repository({ repository }: RegistryRequest): string {
+  #repository({ repository }: Pick<RegistryRequest, "repository">): string {
     return this.endpoint.prefix + repository;
+  }
+
+  #path({ repository, path }: Pick<RegistryRequest, "repository" | "path">): string {
+    return repository === "" ? `/v2/${path}` : `/v2/${this.#repository({ repository })}/${path}`;
   }
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
@@ -231,7 +262,9 @@ export class Registry {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,
-      authentication: this.#authorizer(home).describe(pullScope(this.#repository(request))),
+      authentication: this.#authorizer(home).describe(
+        request.scope ?? pullScope(this.#repository(request)),
+      ),
       now: this.#clock.now(),
     });
   }

@@ -12,12 +12,14 @@ import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
 import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
+import { listPages } from "./_list_pages.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { readReferrers } from "./_referrers.ts";
+import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
-import { listTags } from "./_tags.ts";
+
 import { warnOnce } from "../transport/warn_once.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
@@ -120,8 +122,10 @@ export class RegistryReader implements Disposable {
     const name = `${repository.registry}/${repository.repository}`;
     // Mirrors hold what somebody pulled through them: their lists are not the registry's.
     const registry = this.#sources(repository, options).upstream;
-    yield* listTags(registry, {
+    yield* listPages(registry, {
       repository: repository.repository,
+      path: "tags/list",
+      member: "tags",
       task: `list the tags of "${name}"`,
       signal,
       onWarning,
@@ -147,6 +151,12 @@ export class RegistryReader implements Disposable {
   ): Promise<boolean> {
     const onWarning = this.#warner(options);
     return await checkCredential(this.#connections, registry, auth, { ...options, onWarning });
+  }
+
+  /** What changes registries, over the same connections. */
+  async writer(): Promise<RegistryWriter> {
+    const { RegistryWriter } = await import("./_registry_writer.ts");
+    return new RegistryWriter(this.#connections, (options) => this.#warner(options));
   }
 
   [Symbol.dispose](): void {

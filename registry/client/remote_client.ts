@@ -1,19 +1,23 @@
+import type { OpenContent } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
 import type { ManifestDocument } from "../../spec/manifest.ts";
 import { checkBounds } from "../transport/bounds.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
+import type { RegistryWriter } from "./_registry_writer.ts";
 import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
+  PushBlobOptions,
+  PushManifestOptions,
   ReferrersOptions,
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
 
 /**
- * Reads images from registries that follow the OCI distribution specification.
+ * Reads from and writes to registries that follow the OCI distribution specification.
  *
  * Documents are verified before they are returned. Everything is tried again where that may
  * help, and a transfer that breaks goes on where it broke. Connections are kept until the client
@@ -51,6 +55,7 @@ import type {
 export class RemoteClient implements ImageClient, Disposable {
   readonly #options: RemoteClientOptions;
   #reader: RegistryReader | undefined;
+  #writer: RegistryWriter | undefined;
   #isDisposed = false;
 
   /**
@@ -175,6 +180,108 @@ export class RemoteClient implements ImageClient, Disposable {
     return await (await this.#open()).checkCredential(registry, auth, options);
   }
 
+  /**
+   * Lists the repositories of a registry, all pages, in the order of the registry. Many registries
+   * let nobody list them, or administrators only.
+   *
+   * @param registry The registry's host, such as `localhost:5000`.
+   * @param options Credentials and the like.
+   * @returns The repositories, read page by page as they are asked for.
+   */
+  async *repositories(registry: string, options: RemoteOptions = {}): AsyncGenerator<string> {
+    yield* (await this.#openWriter()).repositories(registry, options);
+  }
+
+  /**
+   * Returns whether a repository has a blob, by `HEAD`.
+   *
+   * @param repository The repository.
+   * @param descriptor The blob.
+   * @param options Credentials and the like.
+   */
+  async hasBlob(
+    repository: Repository,
+    descriptor: Pick<Descriptor, "digest">,
+    options: RemoteOptions = {},
+  ): Promise<boolean> {
+    return await (await this.#openWriter()).hasBlob(repository, descriptor, options);
+  }
+
+  /**
+   * Returns whether a repository has a manifest or an index, by `HEAD`.
+   *
+   * @param repository The repository.
+   * @param descriptor The document.
+   * @param options Credentials and the like.
+   */
+  async hasManifest(
+    repository: Repository,
+    descriptor: Pick<Descriptor, "digest" | "mediaType">,
+    options: RemoteOptions = {},
+  ): Promise<boolean> {
+    return await (await this.#openWriter()).hasManifest(repository, descriptor, options);
+  }
+
+  /**
+   * Uploads a blob, or mounts it from another repository of the registry. It does not look whether
+   * the blob is there already: {@linkcode RemoteClient.hasBlob} does.
+   *
+   * An upload that breaks goes on from where the registry says that it is; one that the registry
+   * has lost starts again. The registry compares the bytes with the digest.
+   *
+   * @param repository Where the blob goes.
+   * @param descriptor Its digest and size.
+   * @param open Opens its bytes at an offset.
+   * @param options Where it may be mounted from, credentials and the like.
+   * @returns `"mounted"` if the registry had the bytes in `mountFrom`.
+   * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
+   * @throws {DigestMismatchError} If `open` yields another number of bytes.
+   */
+  async pushBlob(
+    repository: Repository,
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushBlobOptions = {},
+  ): Promise<"mounted" | void> {
+    return await (await this.#openWriter()).pushBlob(repository, descriptor, open, options);
+  }
+
+  /**
+   * Uploads a manifest or an index, whose blobs and manifests are there already.
+   *
+   * @param reference Its tag, which then stands for it; without a tag it is stored by digest.
+   * @param descriptor Its media type and digest.
+   * @param bytes The bytes.
+   * @param options Credentials and the like.
+   * @returns Whether the registry lists it as a referrer of its `subject` by itself.
+   * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
+   */
+  async pushManifest(
+    reference: Reference,
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    options: PushManifestOptions = {},
+  ): Promise<{ readonly isListedAsReferrer: boolean }> {
+    return await (await this.#openWriter()).pushManifest(reference, descriptor, bytes, options);
+  }
+
+  /**
+   * Deletes a tag, or a manifest with all of its tags. Blobs stay until the registry collects them.
+   *
+   * @param repository The repository.
+   * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.
+   * @param options Credentials and the like.
+   * @throws {NotFoundError} If it is not there.
+   * @throws {RegistryError} If the registry refuses; many cannot delete tags.
+   */
+  async delete(
+    repository: Repository,
+    tagOrDigest: string,
+    options: RemoteOptions = {},
+  ): Promise<void> {
+    await (await this.#openWriter()).deleteManifest(repository, tagOrDigest, options);
+  }
+
   /** Closes the connections. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
@@ -187,5 +294,9 @@ export class RemoteClient implements ImageClient, Disposable {
     const reader = this.#reader ??= new RegistryReader(this.#options);
     if (this.#isDisposed) reader[Symbol.dispose]();
     return reader;
+  }
+
+  async #openWriter(): Promise<RegistryWriter> {
+    return this.#writer ??= await (await this.#open()).writer();
   }
 }

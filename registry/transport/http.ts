@@ -1,6 +1,7 @@
 import { Answer, type BodyReader, bodyReader } from "./answer.ts";
 import { createHttpClient, type Tls } from "./http_client.ts";
 import { networkError, stallError } from "./network_failure.ts";
+import { type UploadStream, watchUpload } from "./upload_stream.ts";
 import { isDirect } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -14,12 +15,19 @@ export interface HttpOptions {
   readonly onRequest?: ((request: RequestLog) => void) | undefined;
 }
 
+/** The methods of the distribution specification, and of token servers. */
+export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** What a request sends. */
+export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadStream;
+
 /** One request. */
 export interface HttpRequest {
   readonly url: URL;
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: HttpMethod;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: URLSearchParams | undefined;
+  /** A stream is sent as it is read, without a length. */
+  readonly body?: RequestBody | undefined;
   readonly tls: Tls;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
@@ -67,10 +75,13 @@ export class Http implements Disposable {
       onGiveUp: close,
     });
     const started = performance.now();
+    const upload = request.body instanceof ReadableStream
+      ? watchUpload(request.body, watchdog)
+      : undefined;
     const pending = fetch(url, {
       method,
       headers,
-      body: request.body ?? null,
+      body: upload?.stream ?? (request.body as URLSearchParams | Uint8Array<ArrayBuffer>) ?? null,
       redirect: "manual",
       signal: controller.signal,
       client,
@@ -95,6 +106,9 @@ export class Http implements Disposable {
         : networkError(error, url, task, attempt);
       this.#log(request, started, { error: failure.reason });
       throw failure;
+    } finally {
+      // A server may answer before it has read the whole body.
+      upload?.stop();
     }
   }
 

@@ -55,6 +55,16 @@ export class Watchdog implements Disposable {
     }
   }
 
+  /** Suspends the watch while the server waits for us, such as for the rest of a request's body. */
+  suspend(): void {
+    if (this.#waitingSince !== 0) this.#waitingSince = Infinity;
+  }
+
+  /** Starts the current wait anew: the server has taken what it was sent. */
+  resume(): void {
+    if (this.#waitingSince !== 0) this.#waitingSince = performance.now();
+  }
+
   /** Stops watching. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
@@ -68,7 +78,7 @@ export class Watchdog implements Disposable {
     if (this.#waitingSince === 0) return;
     const { stallTimeoutMs, stallError } = this.#options;
     const left = this.#waitingSince + stallTimeoutMs - performance.now();
-    if (left > 0) this.#timer = setTimeout(this.#check, left);
+    if (left > 0) this.#timer = setTimeout(this.#check, Math.min(left, stallTimeoutMs));
     else this.#giveUp(stallError());
   };
 

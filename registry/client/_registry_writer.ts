@@ -1,0 +1,197 @@
+import type { OpenContent } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
+import { RegistryError } from "../errors.ts";
+import { formatReference, type Reference, type Repository } from "../reference.ts";
+import { redactUrl } from "../transport/redact.ts";
+import type { Connections } from "./_connections.ts";
+import { listPages } from "./_list_pages.ts";
+import type { Registry, RegistryRequest } from "./_registry.ts";
+import { uploadBlob, type UploadContext } from "./_upload.ts";
+import { readSession, type UploadSession } from "./_upload_session.ts";
+import type {
+  PushBlobOptions,
+  PushManifestOptions,
+  RemoteOptions,
+} from "../remote_client_options.ts";
+
+/** Answers of registries that do not mount: the blob is uploaded then. */
+const NO_MOUNT = [202, 400, 401, 403, 404, 405];
+
+/** What a registry answered to a manifest. */
+export interface PushedManifest {
+  /** Whether the registry lists it among the referrers of its subject by itself. */
+  readonly isListedAsReferrer: boolean;
+}
+
+/** What {@linkcode RemoteClient} does that changes a registry, loaded when that is asked for. */
+export class RegistryWriter {
+  readonly #connections: Connections;
+  readonly #warner: (options: RemoteOptions) => ((message: string) => void) | undefined;
+
+  constructor(
+    connections: Connections,
+    warner: (options: RemoteOptions) => ((message: string) => void) | undefined,
+  ) {
+    this.#connections = connections;
+    this.#warner = warner;
+  }
+
+  async hasBlob(
+    repository: Repository,
+    { digest }: Pick<Descriptor, "digest">,
+    options: RemoteOptions,
+  ): Promise<boolean> {
+    return await this.#head(repository, `blobs/${digest}`, `look for ${digest} in`, options);
+  }
+
+  async hasManifest(
+    repository: Repository,
+    { digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">,
+    options: RemoteOptions,
+  ): Promise<boolean> {
+    const path = `manifests/${digest}`;
+    return await this.#head(repository, path, `look for ${digest} in`, options, mediaType);
+  }
+
+  async pushBlob(
+    repository: Repository,
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushBlobOptions,
+  ): Promise<"mounted" | void> {
+    const { onBytes, onRetry, mountFrom } = options;
+    const { digest } = descriptor;
+    const registry = this.#registry(repository, options);
+    const context: UploadContext = {
+      ...this.#request(repository, `push ${digest} to "${nameOf(repository)}"`, options),
+      registry,
+      onBytes,
+      onRetry,
+      exists: () => this.hasBlob(repository, { digest }, options),
+    };
+    const isElsewhere = mountFrom !== undefined && mountFrom !== repository.repository;
+    const mount = isElsewhere ? await this.#mount(digest, mountFrom, context) : undefined;
+    if (mount === "mounted") return mount;
+    await uploadBlob(descriptor, open, context, mount);
+  }
+
+  async pushManifest(
+    reference: Reference,
+    descriptor: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    options: PushManifestOptions,
+  ): Promise<PushedManifest> {
+    const registry = this.#registry(reference, options);
+    const { digest, mediaType } = descriptor;
+    const task = `push "${formatReference(reference)}"`;
+    return await registry.call({
+      ...this.#request(reference, task, options),
+      method: "PUT",
+      path: `manifests/${reference.tag ?? reference.digest ?? digest}`,
+      headers: { "content-type": mediaType },
+      body: () => bytes,
+      accept: [201, 202, 204],
+      onRetry: options.onRetry,
+    }, (answer) => {
+      const got = answer.headers.get("docker-content-digest") ?? digest;
+      if (got !== digest) {
+        throw new RegistryError(
+          `Cannot ${task}: ${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
+          { status: answer.status, url: redactUrl(answer.url) },
+        );
+      }
+      return Promise.resolve({ isListedAsReferrer: answer.headers.has("oci-subject") });
+    });
+  }
+
+  async deleteManifest(
+    repository: Repository,
+    tagOrDigest: string,
+    options: RemoteOptions,
+  ): Promise<void> {
+    const name = `${nameOf(repository)}${tagOrDigest.includes(":") ? "@" : ":"}${tagOrDigest}`;
+    await this.#registry(repository, options).call({
+      ...this.#request(repository, `delete "${name}"`, options),
+      scope: deleteScope(this.#registry(repository, options).fullName(repository.repository)),
+      method: "DELETE",
+      path: `manifests/${tagOrDigest}`,
+      accept: [202, 204],
+    }, () => Promise.resolve());
+  }
+
+  async *repositories(registry: string, options: RemoteOptions): AsyncGenerator<string> {
+    const place = { registry, repository: "" };
+    yield* listPages(this.#registry(place, options), {
+      ...this.#request(place, `list the repositories of "${registry}"`, options),
+      scope: CATALOG_SCOPE,
+      path: "_catalog",
+      member: "repositories",
+    });
+  }
+
+  async #head(
+    repository: Repository,
+    path: string,
+    doing: string,
+    options: RemoteOptions,
+    accept?: string,
+  ): Promise<boolean> {
+    return await this.#registry(repository, options).call({
+      ...this.#request(repository, `${doing} "${nameOf(repository)}"`, options),
+      method: "HEAD",
+      path,
+      headers: accept === undefined ? {} : { accept },
+      accept: [404],
+    }, ({ status }) => Promise.resolve(status === 200));
+  }
+
+  /** Asks for a blob of another repository; a registry that does not have it begins an upload. */
+  async #mount(
+    digest: Digest,
+    from: string,
+    context: UploadContext,
+  ): Promise<"mounted" | UploadSession | undefined> {
+    const { registry, repository, task, signal, onWarning } = context;
+    return await registry.call<"mounted" | UploadSession | undefined>({
+      repository,
+      task,
+      signal,
+      onWarning,
+      scope: pushScope(registry.fullName(repository), registry.fullName(from)),
+      method: "POST",
+      path: `blobs/uploads/?mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`,
+      accept: [201, ...NO_MOUNT],
+    }, (answer) => {
+      if (answer.status === 201) return Promise.resolve("mounted");
+      if (answer.status !== 202) return Promise.resolve(undefined);
+      const allowPrivate = registry.endpoint.isPrivate;
+      return Promise.resolve(readSession(answer, undefined, { task, allowPrivate }));
+    });
+  }
+
+  /** Mirrors are read only. */
+  #registry({ registry }: Repository, options: RemoteOptions): Registry {
+    return this.#connections.sources(registry, options).upstream;
+  }
+
+  #request(
+    repository: Repository,
+    task: string,
+    options: RemoteOptions,
+  ): Pick<RegistryRequest, "repository" | "signal" | "onWarning" | "task"> & { scope: string } {
+    const registry = this.#registry(repository, options);
+    return {
+      repository: repository.repository,
+      scope: pushScope(registry.fullName(repository.repository)),
+      task,
+      signal: options.signal,
+      onWarning: this.#warner(options),
+    };
+  }
+}
+
+function nameOf({ registry, repository }: Repository): string {
+  return `${registry}/${repository}`;
+}

@@ -1,0 +1,107 @@
+import type { OpenContent } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+
+/** Options of {@linkcode UploadBody}. */
+export interface UploadBodyOptions {
+  /** First byte. */
+  readonly offset: number;
+  /** Whether the bytes that came before were wrong. */
+  readonly again: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of bytes that have been read for sending, those before `offset` too. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+  readonly onRetry?: ((error: unknown) => void) | undefined;
+  /** Called when the bytes cannot be read, or are not as many as there must be. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** The bytes of a blob, from an offset on, as requests send them. */
+export class UploadBody {
+  readonly #descriptor: Descriptor;
+  readonly #open: OpenContent;
+  readonly #options: UploadBodyOptions;
+
+  constructor(descriptor: Descriptor, open: OpenContent, options: UploadBodyOptions) {
+    this.#descriptor = descriptor;
+    this.#open = open;
+    this.#options = options;
+  }
+
+  /** All of them as a stream, which fails unless they are as many as there must be. */
+  async stream(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { size } = this.#descriptor;
+    const { onBytes } = this.#options;
+    const reader = (await this.#read(false)).getReader();
+    let { offset } = this.#options;
+    return new ReadableStream({
+      pull: (controller) =>
+        this.#noted(async () => {
+          const { done, value } = await reader.read();
+          offset += value?.length ?? 0;
+          if (done && offset < size || offset > size) throw this.#mismatch(offset);
+          if (done) return controller.close();
+          onBytes?.(offset);
+          controller.enqueue(value);
+        }),
+      cancel: (reason) => reader.cancel(reason),
+    }, { highWaterMark: 0 });
+  }
+
+  /** The first `length` of them, in memory. */
+  async chunk(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    return await this.#noted(() => this.#fill(length));
+  }
+
+  async #fill(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { offset, onBytes } = this.#options;
+    const reader = (await this.#read(true)).getReader();
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    try {
+      while (filled < length) {
+        const { done, value } = await reader.read();
+        if (done) throw this.#mismatch(offset + filled);
+        const part = value.subarray(0, length - filled);
+        bytes.set(part, filled);
+        filled += part.length;
+      }
+      // A blob that ends here has its end read: a source may find only there that it is wrong.
+      if (offset + filled === this.#descriptor.size) {
+        const { done } = await reader.read();
+        if (!done) throw this.#mismatch(offset + filled + 1);
+      }
+      onBytes?.(offset + filled);
+      return bytes;
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+  }
+
+  async #read(reuseMemory: boolean): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset, again, signal, onRetry } = this.#options;
+    return await this.#noted(() =>
+      this.#open({
+        offset,
+        again,
+        reuseMemory,
+        signal,
+        onRetry: ({ error }) => onRetry?.(error),
+      })
+    );
+  }
+
+  async #noted<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#options.onFailure(error);
+      throw error;
+    }
+  }
+
+  #mismatch(size: number): DigestMismatchError {
+    const { digest, size: expectedSize } = this.#descriptor;
+    return new DigestMismatchError({ expected: digest, expectedSize, size });
+  }
+}

@@ -1,0 +1,185 @@
+import type {
+  ContentOptions,
+  NamedSource,
+  NamedTarget,
+  OpenContent,
+  PushContentOptions,
+} from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { BlobReadOptions } from "../../spec/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import { readBytes } from "../../spec/read_bytes.ts";
+import { NotFoundError } from "../errors.ts";
+import { referrerDescriptor } from "../referrer_descriptor.ts";
+import type { Repository } from "../reference.ts";
+import type { RemoteOptions } from "../remote_client_options.ts";
+import { addReferrer } from "./_add_referrer.ts";
+import type { RemoteClient } from "./remote_client.ts";
+
+/** Options for {@linkcode RepositoryContent}. */
+export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> {
+  /**
+   * Finds another repository of the same registry that may have a blob, so that it is mounted from
+   * there rather than sent.
+   */
+  readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
+}
+
+/**
+ * The content of one repository of a registry; names are tags.
+ *
+ * @example Copy an image within a registry
+ * ```ts
+ * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ *
+ * async function tagsOf(name: string): Promise<readonly string[]> {
+ *   using client = new RemoteClient();
+ *   return await Array.fromAsync(new RepositoryContent(client, parseReference(name)).names());
+ * }
+ *
+ * console.log(typeof tagsOf);
+ * ```
+ */
+export class RepositoryContent implements NamedSource, NamedTarget {
+  readonly #client: RemoteClient;
+  readonly #repository: Repository;
+  readonly #options: RepositoryContentOptions;
+  /** Documents that were pushed here, so that naming one of them needs no request more. */
+  readonly #documents = new Map<string, Uint8Array<ArrayBuffer>>();
+  #referrers: Promise<unknown> = Promise.resolve();
+
+  /** Uses a client, which the caller disposes of. */
+  constructor(
+    client: RemoteClient,
+    repository: Repository,
+    options: RepositoryContentOptions = {},
+  ) {
+    this.#client = client;
+    this.#repository = { registry: repository.registry, repository: repository.repository };
+    this.#options = options;
+  }
+
+  /** Opens the bytes of a document, verified, or of a blob, which are not. */
+  async fetch(
+    descriptor: Descriptor,
+    options: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    if (!isDocument(descriptor)) {
+      return await this.#client.blob(this.#repository, descriptor, {
+        ...this.#remoteOptions({}),
+        ...options,
+      });
+    }
+    const { offset = 0, signal } = options;
+    const reference = { ...this.#repository, digest: descriptor.digest };
+    const { bytes } = await this.#client.document(reference, this.#remoteOptions({ signal }));
+    return new Blob([bytes.subarray(offset)]).stream();
+  }
+
+  /** Finds what a tag stands for. */
+  async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
+    try {
+      const reference = { ...this.#repository, tag: name };
+      return await this.#client.resolve(reference, this.#remoteOptions(options));
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Lists the tags. */
+  names(options: ContentOptions = {}): AsyncIterable<string> {
+    return this.#client.tags(this.#repository, this.#remoteOptions(options));
+  }
+
+  /** Lists what refers to a document, by the API or by the tag that stands in for it. */
+  async referrers(
+    { digest }: Descriptor,
+    options: ContentOptions = {},
+  ): Promise<readonly Descriptor[]> {
+    const reference = { ...this.#repository, digest };
+    return await this.#client.referrers(reference, this.#remoteOptions(options));
+  }
+
+  /** Returns whether the repository has it, by `HEAD`. */
+  async exists(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {
+    const remote = this.#remoteOptions(options);
+    return isDocument(descriptor)
+      ? await this.#client.hasManifest(this.#repository, descriptor, remote)
+      : await this.#client.hasBlob(this.#repository, descriptor, remote);
+  }
+
+  /** Uploads a document or a blob, or has the registry mount the blob. */
+  async push(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions = {},
+  ): Promise<"mounted" | void> {
+    const { onBytes, onRetry } = options;
+    if (isDocument(descriptor)) return await this.#pushDocument(descriptor, open, options);
+    const mountFrom = this.#options.mountFrom?.(descriptor);
+    return await this.#client.pushBlob(this.#repository, descriptor, open, {
+      ...this.#remoteOptions(options),
+      ...{ onBytes, onRetry, mountFrom },
+    });
+  }
+
+  /** Uploads a document under a tag. */
+  async pushAs(
+    name: string,
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions = {},
+  ): Promise<void> {
+    await this.#pushDocument(descriptor, open, options, name);
+  }
+
+  /** Uploads a document that is there once more, under a tag, as the protocol has no other way. */
+  async tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
+    const remote = this.#remoteOptions(options);
+    const reference = { ...this.#repository, digest: descriptor.digest };
+    const bytes = this.#documents.get(descriptor.digest) ??
+      (await this.#client.document(reference, remote)).bytes;
+    await this.#client.pushManifest({ ...this.#repository, tag: name }, descriptor, bytes, remote);
+  }
+
+  async #pushDocument(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions,
+    tag?: string,
+  ): Promise<void> {
+    const { onBytes, onRetry } = options;
+    const bytes = await readBytes(descriptor, open, { ...options, maxBytes: MAX_MANIFEST_BYTES });
+    const remote = { ...this.#remoteOptions(options), onRetry };
+    const reference = tag === undefined ? this.#repository : { ...this.#repository, tag };
+    const { isListedAsReferrer } = await this.#client.pushManifest(
+      reference,
+      descriptor,
+      bytes,
+      remote,
+    );
+    this.#documents.set(descriptor.digest, bytes);
+    onBytes?.(bytes.length);
+    const document = parseManifest(bytes, descriptor.mediaType);
+    const { subject } = document.value;
+    if (subject === undefined || isListedAsReferrer) return;
+    const entry = referrerDescriptor(descriptor, document);
+    // Each update reads the list and writes it: two at once would lose one.
+    const update = this.#referrers.catch(() => {}).then(() => {
+      return addReferrer(this.#client, this.#repository, subject, entry, remote);
+    });
+    this.#referrers = update;
+    await update;
+  }
+
+  #remoteOptions({ signal }: ContentOptions): RemoteOptions {
+    const { auth, caCerts, onWarning } = this.#options;
+    return { auth, caCerts, onWarning, signal };
+  }
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}

@@ -1,0 +1,229 @@
+import type { ContentSource, ContentTarget, NamedTarget, OpenContent } from "../../spec/content.ts";
+import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
+import type { ImageDocument } from "../../spec/image.ts";
+import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType, layerMediaType } from "../../spec/media_types.ts";
+import { readBytes } from "../../spec/read_bytes.ts";
+import { Semaphore } from "../host/semaphore.ts";
+import { runEach } from "./_run_each.ts";
+import { rewriteDocument } from "./_rewrite_document.ts";
+import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
+
+/** How deep indexes may lie in indexes, and referrers refer to referrers. */
+const MAX_DEPTH = 8;
+
+/** The name that the root gets. */
+interface RootName {
+  readonly name: string;
+  readonly target: NamedTarget;
+}
+
+/** One copy of one graph. */
+export class GraphCopy {
+  readonly #source: ContentSource;
+  readonly #target: ContentTarget;
+  readonly #options: CopyGraphOptions;
+  readonly #jobs: number;
+  readonly #permits: Semaphore;
+  readonly #failure = new AbortController();
+  readonly #signal: AbortSignal;
+  /** Every node that has been met, so that it is copied once. */
+  readonly #nodes = new Map<Digest, Promise<Descriptor>>();
+
+  constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
+    const { jobs = 6, signal } = options;
+    if (!Number.isSafeInteger(jobs) || jobs < 1) {
+      throw new RangeError(
+        `Cannot copy as 'jobs' must be an integer >= 1: current value is ${jobs}`,
+      );
+    }
+    this.#source = source;
+    this.#target = target;
+    this.#options = options;
+    this.#jobs = jobs;
+    this.#permits = new Semaphore(jobs);
+    const failure = this.#failure.signal;
+    this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
+  }
+
+  /** Copies a document and all that it leads to, and names it at last. */
+  async copy(root: Descriptor, named?: RootName): Promise<Descriptor> {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    const current = await named?.target.resolve(named.name, { signal });
+    // Referrers come before the name, so the root is stored without it first.
+    const early = this.#options.withReferrers ? undefined : named;
+    let isNamed = false;
+    const stored = await this.#node(root, 0, {
+      isThere: current?.digest === root.digest ? true : undefined,
+      push: async (descriptor, open, progress) => {
+        if (early?.target.pushAs === undefined) {
+          return await this.#target.push(descriptor, open, progress);
+        }
+        await early.target.pushAs(early.name, descriptor, open, progress);
+        isNamed = true;
+      },
+    });
+    isNamed ||= current?.digest === stored.digest;
+    if (named !== undefined && !isNamed) await named.target.tag(named.name, stored, { signal });
+    return stored;
+  }
+
+  /** Copies a node once, however often it is met. */
+  #node(descriptor: Descriptor, depth: number, root?: RootHandling): Promise<Descriptor> {
+    const known = this.#nodes.get(descriptor.digest);
+    if (known !== undefined) return known;
+    this.#report(descriptor, "found", 0);
+    const copied = isDocument(descriptor)
+      ? this.#document(descriptor, depth, root)
+      : this.#permits.run(() => this.#blob(descriptor), this.#signal);
+    this.#nodes.set(descriptor.digest, copied);
+    // A failure is that of the first one who waits; others may never come to wait.
+    copied.catch(() => {});
+    return copied;
+  }
+
+  async #blob(descriptor: Descriptor): Promise<Descriptor> {
+    const node = { descriptor, document: undefined, copied: new Map() };
+    return await this.#store(node, (options) => this.#open(descriptor, options));
+  }
+
+  async #document(
+    descriptor: Descriptor,
+    depth: number,
+    root: RootHandling | undefined,
+  ): Promise<Descriptor> {
+    if (depth > MAX_DEPTH) {
+      throw new LimitError("levels", MAX_DEPTH, depth, "nested indexes");
+    }
+    // A hook may replace it, or something that it leads to, so that it has to be looked at.
+    const isFixed = this.#options.before === undefined;
+    const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
+    if (isThere && isManifestMediaType(descriptor.mediaType)) {
+      return await this.#skip(descriptor, depth);
+    }
+    const document = await this.#read(descriptor);
+    const copied = new Map<Digest, Descriptor>();
+    const successors = await this.#successors(document);
+    const each = document.value.kind === "index" ? this.#jobs : Infinity;
+    await runEach(successors, each, this.#failure, async (successor) => {
+      copied.set(successor.digest, await this.#node(successor, depth + 1));
+    });
+    if (isThere) return await this.#skip(descriptor, depth);
+    const node = { descriptor, document, copied };
+    const bytes = () => Promise.resolve(new Blob([document.bytes]).stream());
+    const stored = await this.#store(node, bytes, root);
+    if (stored.digest === descriptor.digest) await this.#referrers(descriptor, depth);
+    return stored;
+  }
+
+  async #skip(descriptor: Descriptor, depth: number): Promise<Descriptor> {
+    await this.#options.skipped?.(descriptor);
+    this.#report(descriptor, "skipped", descriptor.size);
+    if (isDocument(descriptor)) await this.#referrers(descriptor, depth);
+    return descriptor;
+  }
+
+  /** Copies what refers to a document that is at the target by now. */
+  async #referrers(descriptor: Descriptor, depth: number): Promise<void> {
+    if (!this.#options.withReferrers || this.#source.referrers === undefined) return;
+    const referrers = await this.#source.referrers(descriptor, { signal: this.#signal });
+    await runEach(referrers, this.#jobs, this.#failure, async (referrer) => {
+      // A registry may list anything, even a document among its own referrers. One that was met
+      // before is waited for elsewhere.
+      if (!this.#nodes.has(referrer.digest)) await this.#node(referrer, depth + 1);
+    });
+  }
+
+  /** Stores a node, or what a hook gives in its place, unless it is there. */
+  async #store(node: CopyNode, open: OpenContent, root?: RootHandling): Promise<Descriptor> {
+    const signal = this.#signal;
+    signal.throwIfAborted();
+    const { descriptor, open: bytes } = await this.#replace(node) ?? { ...node, open };
+    const isBlob = node.document === undefined;
+    const isNew = isBlob || descriptor.digest !== node.descriptor.digest ||
+      this.#options.before !== undefined;
+    // Of other documents it is known that they are not there.
+    if (isNew && root === undefined && await this.#exists(descriptor)) {
+      await this.#options.skipped?.(descriptor);
+      this.#report(node.descriptor, "skipped", node.descriptor.size);
+      return descriptor;
+    }
+    const push = root?.push ?? this.#target.push.bind(this.#target);
+    const how = await push(descriptor, bytes, {
+      signal,
+      onBytes: (sent) => this.#report(node.descriptor, "sending", sent),
+      onRetry: () => this.#report(node.descriptor, "retry", 0),
+    });
+    await this.#options.after?.(node, descriptor);
+    this.#report(node.descriptor, how ?? "copied", node.descriptor.size);
+    return descriptor;
+  }
+
+  async #replace(node: CopyNode): Promise<Replacement | undefined> {
+    const replacement = await this.#options.before?.(node) ?? undefined;
+    if (replacement !== undefined || node.document === undefined) return replacement;
+    return rewriteDocument(node.document, node.copied);
+  }
+
+  async #exists(descriptor: Descriptor): Promise<boolean> {
+    return await this.#target.exists(descriptor, { signal: this.#signal });
+  }
+
+  async #successors(document: ImageDocument<ManifestDocument>): Promise<readonly Descriptor[]> {
+    const { kind, value } = document.value;
+    const all = kind === "index" ? value.manifests : [value.config, ...value.layers];
+    const node = { descriptor: document.descriptor, document, copied: new Map() };
+    const chosen = await this.#options.successors?.(node, all) ?? all;
+    // The largest first: what is begun last decides when all is done.
+    return chosen.filter((descriptor) => this.#isWanted(descriptor))
+      .toSorted((a, b) => kind === "index" ? 0 : b.size - a.size);
+  }
+
+  #isWanted({ mediaType, urls = [], digest }: Descriptor): boolean {
+    const { foreignLayers = "skip" } = this.#options;
+    const isForeign = layerMediaType(mediaType)?.nondistributable && urls.length > 0;
+    if (!isForeign || foreignLayers === "copy") return true;
+    if (foreignLayers === "skip") return false;
+    throw new OciError(
+      `Cannot copy the layer ${digest}: it is of a type that must not be distributed`,
+    );
+  }
+
+  async #read(descriptor: Descriptor): Promise<ImageDocument<ManifestDocument>> {
+    const bytes = await readBytes(
+      descriptor,
+      (options) => this.#open(descriptor, options),
+      { maxBytes: MAX_MANIFEST_BYTES, signal: this.#signal },
+    );
+    return { descriptor, bytes, value: parseManifest(bytes, descriptor.mediaType) };
+  }
+
+  async #open(
+    descriptor: Descriptor,
+    options: Parameters<OpenContent>[0] = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const embedded = embeddedData(descriptor);
+    if (embedded === undefined) {
+      return await this.#source.fetch(descriptor, { signal: this.#signal, ...options });
+    }
+    return new Blob([embedded.subarray(options.offset ?? 0)]).stream();
+  }
+
+  #report(descriptor: Descriptor, state: CopyProgress["state"], bytes: number): void {
+    this.#options.onProgress?.({ descriptor, state, bytes });
+  }
+}
+
+/** How the root is stored. */
+interface RootHandling {
+  /** Whether it is there; `undefined` if that is not known. */
+  readonly isThere: boolean | undefined;
+  readonly push: ContentTarget["push"];
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}

@@ -1,0 +1,41 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestOf } from "../../spec/digest.ts";
+import type { ImageDocument } from "../../spec/image.ts";
+import type { ManifestDocument } from "../../spec/manifest.ts";
+import type { Replacement } from "./copy_options.ts";
+
+/** A descriptor as it stands in a document, with members that are not known here. */
+type RawDescriptor = Record<string, unknown>;
+
+/**
+ * Writes a document anew whose successors were replaced. Everything else in it stays.
+ *
+ * @returns The new document, or `undefined` if none of its successors was replaced.
+ */
+export function rewriteDocument(
+  { descriptor, bytes }: ImageDocument<ManifestDocument>,
+  copied: ReadonlyMap<Digest, Descriptor>,
+): Replacement | undefined {
+  if (copied.entries().every(([digest, stored]) => stored.digest === digest)) return undefined;
+  const document = JSON.parse(new TextDecoder().decode(bytes));
+  const renew = (raw: RawDescriptor): RawDescriptor => {
+    const stored = copied.get(raw.digest as Digest);
+    if (stored === undefined || stored.digest === raw.digest) return raw;
+    const { mediaType, digest, size, annotations = raw.annotations } = stored;
+    // What was embedded, or lies elsewhere, are the bytes of before.
+    const { data: _data, urls: _urls, ...rest } = raw;
+    return { ...rest, mediaType, digest, size, ...(annotations ? { annotations } : {}) };
+  };
+  if (document.config !== undefined) document.config = renew(document.config);
+  for (const member of ["layers", "manifests"]) {
+    if (Array.isArray(document[member])) document[member] = document[member].map(renew);
+  }
+  const rewritten = new TextEncoder().encode(JSON.stringify(document));
+  const digest = digestOf(rewritten, digestAlgorithm(descriptor.digest));
+  return {
+    descriptor: { ...descriptor, digest, size: rewritten.length },
+    open: ({ offset = 0 } = {}) => {
+      return Promise.resolve(new Blob([rewritten.subarray(offset)]).stream());
+    },
+  };
+}

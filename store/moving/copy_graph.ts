@@ -1,0 +1,69 @@
+import type { ContentSource, ContentTarget, NamedTarget } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { GraphCopy } from "./_graph_copy.ts";
+import type { CopyGraphOptions } from "./copy_options.ts";
+
+/**
+ * Copies a document and all that it leads to: an index with its manifests, a manifest with its
+ * config and layers. The bytes stay as they are.
+ *
+ * Content that is at the target is not sent. A manifest that is there counts as complete, as
+ * targets take it only with its blobs; of an index that is there, the manifests are looked for, as
+ * some are pushed without all of them. Blobs go side by side, each of them once, however many
+ * manifests name it; a document goes after what it names, and the name last. Large blobs are
+ * streamed, never held in memory.
+ *
+ * @param source Where the content is.
+ * @param target Where it goes.
+ * @param root The document.
+ * @param options Hooks, parallelism, and how to stop.
+ * @returns The descriptor of the document at the target: `root`, unless a hook replaced something.
+ * @throws {DigestMismatchError} If bytes are not those of their descriptor.
+ * @throws {LimitError} If a document is too large, or indexes are nested too deep.
+ *
+ * @example Copy between two places in memory
+ * ```ts
+ * import { copyGraph, MemoryContent } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assert } from "@std/assert";
+ *
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * const [source, target] = [new MemoryContent(), new MemoryContent()];
+ * await source.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ *
+ * await copyGraph(source, target, root);
+ *
+ * assert(await target.exists(root));
+ * ```
+ */
+export async function copyGraph(
+  source: ContentSource,
+  target: ContentTarget,
+  root: Descriptor,
+  options: CopyGraphOptions = {},
+): Promise<Descriptor> {
+  return await new GraphCopy(source, target, options).copy(root);
+}
+
+/**
+ * Copies a document as {@linkcode copyGraph} does, and gives it a name at the target, after
+ * everything else is there.
+ *
+ * @param source Where the content is.
+ * @param target Where it goes.
+ * @param root The document.
+ * @param name The name that it gets.
+ * @param options Hooks, parallelism, and how to stop.
+ * @returns The descriptor of the document at the target.
+ */
+export async function copyNamed(
+  source: ContentSource,
+  target: NamedTarget,
+  root: Descriptor,
+  name: string,
+  options: CopyGraphOptions = {},
+): Promise<Descriptor> {
+  return await new GraphCopy(source, target, options).copy(root, { name, target });
+}

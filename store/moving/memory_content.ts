@@ -1,0 +1,97 @@
+import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import type {
+  ContentOptions,
+  NamedSource,
+  NamedTarget,
+  OpenContent,
+  PushContentOptions,
+} from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import type { BlobReadOptions } from "../../spec/image.ts";
+import { parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import { readBytes } from "../../spec/read_bytes.ts";
+
+/**
+ * Content in memory, for tests and for images that a program makes.
+ *
+ * @example Name a document
+ * ```ts
+ * import { MemoryContent } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * const content = new MemoryContent();
+ *
+ * await content.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+ * await content.tag("latest", descriptor);
+ *
+ * assertEquals(await content.resolve("latest"), descriptor);
+ * ```
+ */
+export class MemoryContent implements NamedSource, NamedTarget {
+  readonly #blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  readonly #names = new Map<string, Descriptor>();
+  readonly #referrers = new Map<Digest, Descriptor[]>();
+
+  /** Opens the bytes. */
+  fetch(
+    { digest }: Descriptor,
+    { offset = 0 }: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const bytes = this.#blobs.get(digest);
+    if (bytes !== undefined) return Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
+    return Promise.reject(new Deno.errors.NotFound(`Cannot read ${digest}: it is not in memory`));
+  }
+
+  /** Returns whether it is there. */
+  exists({ digest }: Descriptor): Promise<boolean> {
+    return Promise.resolve(this.#blobs.has(digest));
+  }
+
+  /** Stores a document or a blob, after all of it has come and was verified. */
+  async push(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions = {},
+  ): Promise<void> {
+    const { digest, mediaType, size } = descriptor;
+    const bytes = await readBytes(descriptor, open, { ...options, maxBytes: Infinity });
+    options.onBytes?.(size);
+    if (isManifestMediaType(mediaType) || isIndexMediaType(mediaType)) {
+      const document = parseManifest(bytes, mediaType);
+      const { subject } = document.value;
+      if (subject !== undefined && !this.#blobs.has(digest)) {
+        const others = this.#referrers.get(subject.digest) ?? [];
+        this.#referrers.set(subject.digest, [...others, referrerDescriptor(descriptor, document)]);
+      }
+    }
+    this.#blobs.set(digest, bytes);
+  }
+
+  /** Lists the documents that were stored whose `subject` is this one. */
+  referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
+    return Promise.resolve(this.#referrers.get(digest) ?? []);
+  }
+
+  /** Finds what a name stands for. */
+  resolve(name: string): Promise<Descriptor | undefined> {
+    return Promise.resolve(this.#names.get(name));
+  }
+
+  /** Names a document. */
+  tag(name: string, descriptor: Descriptor): Promise<void> {
+    const { mediaType, digest, size } = descriptor;
+    this.#names.set(name, { mediaType, digest, size });
+    return Promise.resolve();
+  }
+
+  /** Lists the names, in the order in which they were first given. */
+  async *names(_options: ContentOptions = {}): AsyncGenerator<string> {
+    yield* this.#names.keys();
+  }
+}

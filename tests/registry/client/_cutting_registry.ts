@@ -1,0 +1,139 @@
+import { concat } from "../../_support/bytes.ts";
+
+/** A registry that breaks connections. Disposing of it ends it. */
+export interface CuttingRegistry extends AsyncDisposable {
+  readonly host: string;
+  /** Bytes of bodies that it has read. */
+  readonly bytes: number;
+  /** Connections that it has broken. */
+  readonly cuts: number;
+  /** The finished blob. */
+  readonly blob: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/**
+ * A registry for one upload, over bare TCP: it breaks each connection after so many bytes of a body,
+ * and keeps all of them. `Deno.serve` loses some that have arrived when a connection breaks.
+ */
+export function cuttingRegistry(cutAfter: number): CuttingRegistry {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.Conn>();
+  const tasks = new Set<Promise<void>>();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const state = {
+    bytes: 0,
+    cuts: 0,
+    size: 0,
+    blob: undefined as Uint8Array<ArrayBuffer> | undefined,
+  };
+
+  const serve = async (connection: Deno.Conn) => {
+    const input = new Input(connection);
+    for (;;) {
+      const head = await input.line("\r\n\r\n");
+      if (head === undefined) return;
+      const [method = ""] = head.split(" ", 1);
+      let left = cutAfter;
+      for await (const part of input.body(head)) {
+        const kept = part.slice(0, left);
+        parts.push(kept);
+        left -= kept.length;
+        state.bytes += kept.length;
+        state.size += kept.length;
+        if (left === 0) return void state.cuts++;
+      }
+      if (method === "PUT") state.blob = concat(...parts);
+      const status = method === "PUT" ? 201 : method === "GET" ? 204 : 202;
+      const range = `range: 0-${Math.max(0, state.size - 1)}\r\n`;
+      const answer =
+        `HTTP/1.1 ${status} x\r\nlocation: /upload\r\n${range}content-length: 0\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(answer));
+    }
+  };
+
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      open.add(connection);
+      const task = serve(connection).catch(() => {
+        // The client ended the connection.
+      }).finally(() => {
+        open.delete(connection);
+        tasks.delete(task);
+        connection.close();
+      });
+      tasks.add(task);
+    }
+  })();
+
+  return {
+    host: `127.0.0.1:${listener.addr.port}`,
+    get bytes() {
+      return state.bytes;
+    },
+    get cuts() {
+      return state.cuts;
+    },
+    get blob() {
+      return state.blob;
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of open) connection.close();
+      open.clear();
+      await Promise.allSettled([accepting, ...tasks]);
+    },
+  };
+}
+
+/** What comes over a connection. */
+class Input {
+  readonly #connection: Deno.Conn;
+  #pending = new Uint8Array();
+
+  constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+  }
+
+  /** The text up to an end, or `undefined` if the connection ends before it. */
+  async line(end: string): Promise<string | undefined> {
+    for (;;) {
+      const text = new TextDecoder("latin1").decode(this.#pending.subarray(0, 16_384));
+      const at = text.indexOf(end);
+      if (at >= 0) {
+        this.#pending = this.#pending.slice(at + end.length);
+        return text.slice(0, at);
+      }
+      if (!await this.#more()) return undefined;
+    }
+  }
+
+  /** The parts of a body, with a length or in chunks, as they arrive. */
+  async *body(head: string): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    if (!/^transfer-encoding: chunked/im.test(head)) {
+      return yield* this.#take(Number(/^content-length: ([0-9]+)/im.exec(head)?.[1] ?? 0));
+    }
+    for (;;) {
+      const size = parseInt(await this.line("\r\n") ?? "0", 16);
+      yield* this.#take(size);
+      await this.line("\r\n");
+      if (size === 0) return;
+    }
+  }
+
+  async *#take(size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (let left = size; left > 0;) {
+      if (this.#pending.length === 0 && !await this.#more()) throw new Error("the body ends early");
+      const part = this.#pending.slice(0, left);
+      this.#pending = this.#pending.slice(part.length);
+      left -= part.length;
+      yield part;
+    }
+  }
+
+  async #more(): Promise<boolean> {
+    const buffer = new Uint8Array(65_536);
+    const read = await this.#connection.read(buffer);
+    if (read !== null) this.#pending = concat(this.#pending, buffer.subarray(0, read));
+    return read !== null;
+  }
+}

@@ -1,0 +1,399 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  AuthError,
+  formatReference,
+  parseReference,
+  RegistryError,
+  type RemoteClientOptions,
+} from "../../../registry/mod.ts";
+import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { blobOf } from "../../_support/image.ts";
+import {
+  type Interference,
+  type WritableRegistry,
+  writableRegistry,
+} from "../../_support/writable_registry.ts";
+import { cuttingRegistry } from "./_cutting_registry.ts";
+import { FakeClock, readAll, testClient } from "../_client.ts";
+
+const MIB = 1024 * 1024;
+const SMALL = blobOf(OCI_LAYER, noise(300_000));
+const LARGE = blobOf(OCI_LAYER, noise(5 * MIB));
+
+/** Opens bytes in chunks of 64 KiB. */
+function opener(bytes: Uint8Array<ArrayBuffer>) {
+  return ({ offset = 0 } = {}): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
+    let at = offset;
+    return Promise.resolve(
+      new ReadableStream({
+        pull(controller) {
+          if (at >= bytes.length) return controller.close();
+          controller.enqueue(bytes.slice(at, at + 65_536));
+          at += 65_536;
+        },
+      }, { highWaterMark: 0 }),
+    );
+  };
+}
+
+async function pushTo(
+  registry: Pick<WritableRegistry, "host">,
+  blob: typeof SMALL,
+  options: RemoteClientOptions & { mountFrom?: string; onBytes?: (bytes: number) => void } = {},
+): Promise<"mounted" | void> {
+  const { mountFrom, onBytes, ...clientOptions } = options;
+  using client = testClient(clientOptions);
+  return await client.pushBlob(
+    parseReference(`${registry.host}/a/b`),
+    blob.descriptor,
+    opener(blob.bytes),
+    { mountFrom, onBytes },
+  );
+}
+
+async function stored({ content }: WritableRegistry, { descriptor }: typeof SMALL) {
+  return digestOf(await readAll(await content.open("a/b", descriptor.digest)));
+}
+
+/** The requests without what is different each time. */
+function shapes(registry: WritableRegistry): readonly string[] {
+  return registry.seen().map((line) =>
+    line.replace(/uploads\/[^?]+/, "uploads/ID").replace(/[?&]_?state=[^&]*/, "")
+      .replace(/sha256(%3A|:)[0-9a-f]+/, "DIGEST")
+  );
+}
+
+/** Interferes with requests of one method, the first `times` of them. */
+function on(method: string, times: number, interfere: Interference): Interference {
+  let seen = 0;
+  return (request, next) =>
+    request.method === method && ++seen <= times ? interfere(request, next) : next();
+}
+
+Deno.test("pushBlob() sends a small blob with one POST and one PUT", async () => {
+  await using registry = writableRegistry();
+
+  await pushTo(registry, SMALL);
+
+  assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
+  assertEquals(shapes(registry), [
+    "POST a/b/blobs/uploads/",
+    "PUT a/b/blobs/uploads/ID?digest=DIGEST",
+  ]);
+  assertEquals(registry.requests[1]?.headers.get("content-length"), "300000");
+});
+
+Deno.test("pushBlob() streams a large blob with PATCH", async () => {
+  await using registry = writableRegistry();
+  const seen: number[] = [];
+
+  await pushTo(registry, LARGE, { onBytes: (bytes) => seen.push(bytes) });
+
+  assertEquals(await stored(registry, LARGE), LARGE.descriptor.digest);
+  assertEquals(registry.requests.map(({ method }) => method), ["POST", "PATCH", "PUT"]);
+  assertEquals(seen.at(-1), LARGE.bytes.length);
+});
+
+Deno.test("pushBlob() pushes the empty blob", async () => {
+  await using registry = writableRegistry();
+  const empty = blobOf(OCI_LAYER, new Uint8Array());
+
+  await pushTo(registry, empty);
+
+  assertEquals(await stored(registry, empty), empty.descriptor.digest);
+});
+
+const LOCATIONS: readonly { name: string; of: (location: URL) => string }[] = [
+  { name: "absolute", of: (url) => url.href },
+  { name: "relative", of: (url) => url.pathname + url.search },
+  { name: "absolute with a query", of: (url) => `${url.href}?_state=a%2Bb%3D` },
+  { name: "relative with a query", of: (url) => `${url.pathname}?_state=a%2Bb%3D` },
+];
+for (const { name, of } of LOCATIONS) {
+  Deno.test(`pushBlob() follows a Location that is ${name}`, async () => {
+    await using registry = writableRegistry({
+      interfere: async (request, next) => {
+        const answer = await next();
+        const location = answer.headers.get("location");
+        if (location === null || !location.includes("/uploads/")) return answer;
+        answer.headers.set("location", of(new URL(location, request.url)));
+        return answer;
+      },
+    });
+
+    await pushTo(registry, LARGE);
+
+    assertEquals(await stored(registry, LARGE), LARGE.descriptor.digest);
+    const last = registry.requests.at(-1)?.path ?? "";
+    assertEquals(last.includes("_state=a%2Bb%3D&digest="), name.endsWith("query"), last);
+  });
+}
+
+Deno.test("pushBlob() accepts 202 and 204 where 201 is expected", async () => {
+  for (const status of [200, 202, 204]) {
+    await using registry = writableRegistry({
+      interfere: on("PUT", 1, async (_, next) => {
+        const answer = await next();
+        return new Response(null, { status, headers: answer.headers });
+      }),
+    });
+
+    await pushTo(registry, SMALL);
+
+    assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
+  }
+});
+
+Deno.test("pushBlob() mounts a blob of another repository", async () => {
+  await using registry = writableRegistry();
+  await pushTo(registry, SMALL);
+  registry.forget();
+  using client = testClient();
+
+  const how = await client.pushBlob(
+    parseReference(`${registry.host}/c/d`),
+    SMALL.descriptor,
+    () => Promise.reject(new Error("the bytes are not needed")),
+    { mountFrom: "a/b" },
+  );
+
+  assertEquals(how, "mounted");
+  assertEquals(registry.requests.map(({ method, status }) => [method, status]), [["POST", 201]]);
+});
+
+Deno.test("pushBlob() uploads in the session of a mount that finds nothing", async () => {
+  await using registry = writableRegistry();
+
+  assertEquals(await pushTo(registry, SMALL, { mountFrom: "x/y" }), undefined);
+
+  assertEquals(registry.requests.map(({ method }) => method), ["POST", "PUT"]);
+});
+
+Deno.test("pushBlob() uploads where a registry refuses to mount", async () => {
+  await using registry = writableRegistry({
+    interfere: (request, next) =>
+      request.url.includes("mount=") ? new Response(null, { status: 405 }) : next(),
+  });
+
+  await pushTo(registry, SMALL, { mountFrom: "x/y" });
+
+  assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
+});
+
+Deno.test("pushBlob() resumes an upload that is cut every MiB, with few bytes twice", async () => {
+  const blob = blobOf(OCI_LAYER, noise(64 * MIB));
+  await using registry = cuttingRegistry(MIB);
+
+  await pushTo(registry, blob, { retries: 2 });
+
+  assertEquals(digestOf(registry.blob ?? new Uint8Array()), blob.descriptor.digest);
+  assert(registry.cuts >= 60, `${registry.cuts} cuts`);
+  assert(registry.bytes <= 1.05 * blob.bytes.length, `${registry.bytes} bytes were sent`);
+});
+
+Deno.test("pushBlob() starts again when the registry has lost the session", async () => {
+  await using registry = writableRegistry({
+    interfere: on("PATCH", 1, async (request) => {
+      await request.body?.cancel();
+      return Response.json({ errors: [{ code: "BLOB_UPLOAD_UNKNOWN" }] }, { status: 404 });
+    }),
+  });
+
+  await pushTo(registry, LARGE);
+
+  assertEquals(await stored(registry, LARGE), LARGE.descriptor.digest);
+  assertEquals(registry.requests.filter(({ method }) => method === "POST").length, 2);
+});
+
+Deno.test("pushBlob() notices that only the answer to the last PUT was lost", async () => {
+  await using registry = writableRegistry({
+    interfere: on("PUT", 1, async (_, next) => {
+      await next();
+      return new Response("gateway", { status: 502 });
+    }),
+  });
+
+  await pushTo(registry, SMALL);
+
+  assertEquals(await stored(registry, SMALL), SMALL.descriptor.digest);
+  assertEquals(registry.requests.filter(({ method }) => method === "PUT").length, 1);
+});
+
+for (const status of [411, 413]) {
+  Deno.test(`pushBlob() sends chunks after ${status} for a stream, of the size wanted`, async () => {
+    let largest = 0;
+    await using registry = writableRegistry({
+      interfere: async (request, next) => {
+        const length = request.headers.get("content-length");
+        if (request.method === "PATCH" && length === null) {
+          await request.body?.cancel();
+          return new Response(null, { status });
+        }
+        largest = Math.max(largest, Number(length));
+        const answer = await next();
+        answer.headers.set("oci-chunk-min-length", String(4.5 * MIB));
+        return answer;
+      },
+    });
+
+    await pushTo(registry, blobOf(OCI_LAYER, noise(10 * MIB)));
+
+    assertEquals(largest, 4.5 * MIB);
+    const ranges = registry.requests.filter(({ method }) => method === "PATCH")
+      .map(({ headers }) => headers.get("content-range")).filter((range) => range !== null);
+    assertEquals(ranges, [
+      `0-${4.5 * MIB - 1}`,
+      `${4.5 * MIB}-${9 * MIB - 1}`,
+      `${9 * MIB}-${10 * MIB - 1}`,
+    ]);
+  });
+}
+
+Deno.test("pushBlob() waits as long as Retry-After says", async () => {
+  const clock = new FakeClock();
+  await using registry = writableRegistry({
+    interfere: on(
+      "POST",
+      1,
+      () => new Response(null, { status: 503, headers: { "retry-after": "7" } }),
+    ),
+  });
+
+  await pushTo(registry, SMALL, { clock });
+
+  assertEquals(clock.pauses, [7000]);
+});
+
+const REFUSALS = [
+  { status: 413, code: "SIZE_INVALID", message: "layers may have 1 GB" },
+  { status: 403, code: "DENIED", message: "quota exceeded" },
+  { status: 401, code: "UNAUTHORIZED", message: "token is for pulling" },
+] as const;
+for (const { status, code, message } of REFUSALS) {
+  Deno.test(`pushBlob() passes on what a registry says with ${status}`, async () => {
+    await using registry = writableRegistry({
+      interfere: on("PUT", 9, async (request) => {
+        await request.body?.cancel();
+        return Response.json({ errors: [{ code, message }] }, { status });
+      }),
+    });
+
+    const error = await assertRejects(() => pushTo(registry, SMALL), RegistryError);
+
+    assertEquals([error.status, error.code], [status, code]);
+    assertMatch(error.message, new RegExp(`${status} \\(${code}\\).*${message}`));
+    assertEquals(error instanceof AuthError, status !== 413);
+  });
+}
+
+Deno.test("pushBlob() fails with the source's error when that breaks", async () => {
+  await using registry = writableRegistry();
+  using client = testClient();
+
+  for (const blob of [SMALL, LARGE]) {
+    let opened = 0;
+    await assertRejects(
+      () =>
+        client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, () => {
+          opened++;
+          return Promise.resolve(
+            new ReadableStream({
+              pull: (controller) => controller.error(new Deno.errors.NotFound("the disk is gone")),
+            }),
+          );
+        }),
+      Deno.errors.NotFound,
+      "the disk is gone",
+    );
+    assertEquals(opened, 1);
+  }
+});
+
+Deno.test("pushBlob() sends no credential to another host that a Location names", async () => {
+  const leaked: (string | null)[] = [];
+  await using other = writableRegistry({
+    interfere: async (request) => {
+      leaked.push(request.headers.get("authorization"));
+      await request.body?.cancel();
+      return new Response(null, { status: 201 });
+    },
+  });
+  await using registry = writableRegistry({
+    authenticate: (request) =>
+      request.headers.get("authorization") === `Basic ${btoa("u:p")}`
+        ? undefined
+        : new Response(null, { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } }),
+    interfere: on("POST", 2, async (_, next) => {
+      const answer = await next();
+      if (answer.status !== 202) return answer;
+      answer.headers.set("location", `http://${other.host}/upload?sig=1`);
+      return answer;
+    }),
+  });
+  using client = testClient();
+
+  await client.pushBlob(
+    parseReference(`${registry.host}/a/b`),
+    SMALL.descriptor,
+    opener(SMALL.bytes),
+    { auth: { username: "u", password: "p" } },
+  );
+
+  assertEquals(leaked, [null]);
+  assertMatch(other.seen()[0] ?? "", /^PUT \/upload\?sig=1&digest=sha256%3A/);
+});
+
+Deno.test("pushBlob() stops when it is aborted, with the reason", async () => {
+  await using registry = writableRegistry();
+  using client = testClient();
+  const controller = new AbortController();
+
+  await assertRejects(
+    () =>
+      client.pushBlob(
+        parseReference(`${registry.host}/a/b`),
+        LARGE.descriptor,
+        opener(LARGE.bytes),
+        {
+          signal: controller.signal,
+          onBytes: () => controller.abort(new Error("enough")),
+        },
+      ),
+    Error,
+    "enough",
+  );
+
+  assertEquals(await registry.content.size("a/b", LARGE.descriptor.digest), undefined);
+});
+
+Deno.test("pushBlob() asks the source again, once, when the registry says the digest is wrong", async () => {
+  await using registry = writableRegistry();
+  using client = testClient();
+  const asked: boolean[] = [];
+
+  await client.pushBlob(
+    parseReference(`${registry.host}/a/b`),
+    SMALL.descriptor,
+    ({ again = false } = {}) => {
+      asked.push(again);
+      return Promise.resolve(new Blob([again ? SMALL.bytes : noise(300_000, 7)]).stream());
+    },
+  );
+
+  assertEquals(asked, [false, true]);
+});
+
+Deno.test("repositories() and delete() work on the registry", async () => {
+  await using registry = writableRegistry();
+  await pushTo(registry, SMALL);
+  using client = testClient();
+  const reference = parseReference(`${registry.host}/a/b:1`);
+
+  assertEquals(await Array.fromAsync(client.repositories(registry.host)), ["a/b"]);
+  await assertRejects(
+    () => client.delete(reference, "1"),
+    RegistryError,
+    formatReference(reference),
+  );
+});
