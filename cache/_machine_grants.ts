@@ -1,4 +1,4 @@
-import { dirname } from "@std/path/dirname";
+import { dirname } from "../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 

@@ -1,4 +1,4 @@
-import { dirname } from "@std/path/dirname";
+import { dirname } from "../spec/paths.ts";
 import { CredentialFiles } from "../registry/auth/credential_files.ts";
 import type { ImagePullPolicy } from "../registry/image_client.ts";
 import { parseImageLocation } from "../registry/image_location.ts";

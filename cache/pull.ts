@@ -1,5 +1,4 @@
 import { hostPlatform } from "../registry/host_platform.ts";
-import type { ImageClientOptions } from "../registry/image_client.ts";
 import type { Reference } from "../registry/reference.ts";
 import { parsePlatform, type Platform } from "../spec/platform.ts";
 import { platformFit } from "../spec/platform_choice.ts";

@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { join } from "@std/path/join";
+import { dirname, join } from "../../spec/paths.ts";
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import {
   type CredentialFileSummary,

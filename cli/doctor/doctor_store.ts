@@ -1,5 +1,5 @@
+import { resolve } from "../../spec/paths.ts";
 import { statfs } from "node:fs/promises";
-import { resolve } from "@std/path/resolve";
 import { storeVariables } from "../../cache/directory.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";

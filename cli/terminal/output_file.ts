@@ -1,6 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { join } from "@std/path/join";
-import { resolve } from "@std/path/resolve";
+import { dirname, join, resolve } from "../../spec/paths.ts";
 import { OciError } from "../../spec/errors.ts";
 import { abortable } from "./abortable.ts";
 import { Output } from "./output.ts";

@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { resolve } from "@std/path/resolve";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { ExtractError } from "../errors.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../trees/open_tree.ts";

@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { resolve } from "@std/path/resolve";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { CredentialFileError } from "../errors.ts";
 
 /** How long another process may hold the directory before its lock counts as abandoned. */

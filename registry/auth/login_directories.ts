@@ -1,4 +1,4 @@
-import { dirname } from "@std/path/dirname";
+import { dirname } from "../../spec/paths.ts";
 import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
 import { followLinks } from "./_update_credential_file.ts";
 

@@ -10,9 +10,19 @@ export function isBcryptHash(text: string): boolean {
   return cost >= MIN_COST && cost <= MAX_COST;
 }
 
-/** Whether a password has a bcrypt hash. The library is loaded by those who check passwords only. */
+/**
+ * Deno downloads packages that a module imports by a literal name before the program starts, and
+ * those of the whole lock file with them. Only a registry with passwords needs this one.
+ */
+const LIBRARY: string = "npm:bcryptjs@^3.0.3";
+
+interface Bcrypt {
+  compare(password: string, hash: string): Promise<boolean>;
+}
+
+/** Whether a password has a bcrypt hash. Loads the library when it is first called. */
 export async function bcryptMatches(password: string, hash: string): Promise<boolean> {
   if (!isBcryptHash(hash)) return false;
-  const { compare } = await import("bcryptjs");
+  const { compare }: Bcrypt = await import(LIBRARY);
   return await compare(password, hash);
 }

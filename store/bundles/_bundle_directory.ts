@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { resolve } from "@std/path/resolve";
+import { dirname, resolve } from "../../spec/paths.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeTree as removeInTree } from "../../layer/trees/remove_tree.ts";

@@ -1,4 +1,4 @@
-import { dirname } from "@std/path/dirname";
+import { dirname } from "../../spec/paths.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { hasMarkedMount } from "./bundle_mounts.ts";

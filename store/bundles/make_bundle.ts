@@ -1,4 +1,4 @@
-import { resolve } from "@std/path/resolve";
+import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
 import { writeBundleConfig } from "./bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";

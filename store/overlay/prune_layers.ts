@@ -1,4 +1,4 @@
-import { resolve } from "@std/path/resolve";
+import { resolve } from "../../spec/paths.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";

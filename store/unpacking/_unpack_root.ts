@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { resolve } from "@std/path/resolve";
+import { dirname, resolve } from "../../spec/paths.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
