@@ -147,6 +147,23 @@ Deno.test.each([
   assertMatch(stderr, new RegExp(`^oci: serve: ${says} with --listen\n$`));
 });
 
+Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
+  "oci serve refuses a file of passwords without users: $text",
+  async ({ text }) => {
+    await using dir = await makeTempDir();
+    await Deno.writeTextFile(dir.join("passwords"), text);
+
+    const { code, stderr } = await runOci(["serve", "--htpasswd", dir.join("passwords")]);
+
+    assertEquals(code, 2);
+    assertEquals(
+      stderr,
+      "oci: serve: cannot read the htpasswd file: it names no user; " +
+        'make the file with "htpasswd -B"\n',
+    );
+  },
+);
+
 Deno.test.each([
   { text: "ann", says: 'it must be "NAME:HASH"; make the file with "htpasswd -B"' },
   { text: "ann:x", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
@@ -172,4 +189,81 @@ Deno.test("oci serve says what certificates it takes", async () => {
     stderr,
     /^oci: serve: cannot serve over TLS: .*; give files in PEM with "--tls-cert"/,
   );
+});
+
+posixTest("oci serve stores what is pushed, for the other commands to see", async () => {
+  await using dir = await makeTempDir();
+  const store = dir.join("store");
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const served = await serve(store);
+  const url = served.line.replace("listening on ", "");
+
+  for (const { descriptor, bytes } of built.blobs.values()) {
+    if (descriptor.digest === built.descriptor.digest) continue;
+    const path = `/v2/team/app/blobs/uploads/?digest=${descriptor.digest}`;
+    const response = await fetch(`${url}${path}`, { method: "POST", body: bytes });
+    await response.body?.cancel();
+    assertEquals(response.status, 201);
+  }
+  const pushed = await fetch(`${url}/v2/team/app/manifests/1`, {
+    method: "PUT",
+    headers: { "content-type": built.descriptor.mediaType },
+    body: built.bytes,
+  });
+  await pushed.body?.cancel();
+  await served.stop("SIGTERM");
+  const env = { OCI_STORE: store };
+  const images = await runOci(["images", "--json"], { env });
+  const listed = await runOci(["ls", "--policy=never", "localhost/team/app:1"], { env });
+
+  assertEquals(pushed.status, 201);
+  assertEquals(
+    JSON.parse(images.stdout).map((image: { reference: string }) => image.reference),
+    ["localhost/team/app:1"],
+  );
+  assertMatch(listed.stdout, /a\n$/);
+});
+
+for (
+  const { args, status, note } of [
+    { args: [], status: 202, note: "" },
+    { args: ["--read-only"], status: 405, note: "" },
+    {
+      // An address of the loopback that is not recognized as one.
+      args: ["--listen", "127.1:0"],
+      status: 405,
+      note: "oci: read-only, as others may reach the address; --htpasswd lets users push\n",
+    },
+  ]
+) {
+  posixTest(`oci serve ${args.join(" ")} answers ${status} to a push`, async () => {
+    await using dir = await makeTempDir();
+    const served = await serve(dir.join("store"), args);
+    const url = served.line.replace("listening on ", "");
+
+    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
+    await response.body?.cancel();
+    const { stderr } = await served.stop("SIGTERM");
+
+    assertEquals({ status: response.status, stderr }, { status, stderr: note });
+  });
+}
+
+posixTest("oci serve --htpasswd lets its users push at any address", async () => {
+  await using dir = await makeTempDir();
+  const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
+  const options = ["--listen", "127.1:0", "--htpasswd", dir.join("htpasswd")];
+  const served = await serve(dir.join("store"), options);
+  const url = served.line.replace("listening on ", "");
+
+  const statuses: number[] = [];
+  for (const headers of [{}, { authorization: `Basic ${btoa("ann:U*U")}` }]) {
+    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST", headers });
+    await response.body?.cancel();
+    statuses.push(response.status);
+  }
+  const { stderr } = await served.stop("SIGTERM");
+
+  assertEquals({ statuses, stderr }, { statuses: [401, 202], stderr: "" });
 });
