@@ -135,6 +135,7 @@ export class LayoutImageCache implements ImageCache {
       {
         signal,
         source,
+        connections: layer.connections,
         onProgress: (progress) => meter.update(descriptor, progress),
       },
     );

@@ -75,6 +75,13 @@ export interface RemoteClientOptions {
    */
   readonly maxConnections?: number | undefined;
   /**
+   * Maximum number of connections for one blob. A large blob is downloaded in parts if the
+   * registry supports ranges and the line is not fast enough with one connection.
+   *
+   * @default {6}
+   */
+  readonly connections?: number | undefined;
+  /**
    * The most bytes of a manifest or an index, 64 MiB at most.
    *
    * @default {4_194_304}

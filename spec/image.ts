@@ -23,6 +23,13 @@ export interface BlobReadOptions {
    */
   readonly offset?: number | undefined;
   /**
+   * Number of bytes to read. A source that cannot send a part of a blob sends the rest of it;
+   * `onAnswer` tells which of the two happens.
+   *
+   * @default All bytes from `offset` on.
+   */
+  readonly length?: number | undefined;
+  /**
    * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
    * chunk, or has transferred its buffer, before it reads on. It makes reading a good deal faster.
    *
@@ -38,8 +45,18 @@ export interface BlobReadOptions {
   readonly again?: boolean | undefined;
   /** Stops the reading. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told of each attempt after the first, with the number of bytes that had come. */
+  /** Called for each retry. */
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
+  /** Called with each answer to a read with a `length`, before its first byte. */
+  readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
+}
+
+/** An answer to a read of a part of a blob. */
+export interface BlobAnswer {
+  /** Whether the answer has the requested part only. */
+  readonly isPartial: boolean;
+  /** Time from the request to the answer, in milliseconds. */
+  readonly latencyMs: number;
 }
 
 /** One more attempt at a transfer. */
@@ -60,6 +77,13 @@ export interface RemoteLayer {
   readonly diffId: Digest;
   /** Where the bytes come from, such as a URL, for errors; without secrets. */
   readonly source?: string;
+  /**
+   * Maximum number of parts of the blob to read at once. A source that serves one stream at the
+   * speed of many says 1.
+   *
+   * @default {1}
+   */
+  readonly connections?: number | undefined;
   /**
    * Opens the bytes as served, most often compressed. They are *not verified*: who reads
    * them compares them with `descriptor` before relying on them. The chunks are the reader's own,

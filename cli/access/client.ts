@@ -10,7 +10,8 @@ import type { Session } from "../frame/session.ts";
 /** Makes the client that the options describe. Whoever gets it disposes of it. */
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
-  const { plainHttp, retries, jobs, platform, authfile, debug, verbose } = options;
+  const { plainHttp, retries, jobs = 6, connections = 6, platform, authfile, debug, verbose } =
+    options;
   // A file may be a named pipe that nobody writes to.
   const [clientCertificate, authorities] = await abortable(
     Promise.all([
@@ -27,7 +28,8 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     credentials: authfile === undefined ? undefined : new CredentialFiles({ paths: [authfile] }),
     plainHttp,
     retries,
-    maxConnections: jobs,
+    maxConnections: Math.max(jobs, connections),
+    connections,
     platform,
     clientCertificate,
     ...(debug || verbose ? { onRequest: requestLog(session) } : {}),

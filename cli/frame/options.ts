@@ -27,6 +27,7 @@ export interface RegistryOptions {
   readonly plainHttp?: true | undefined;
   readonly mirror?: readonly (readonly [host: string, url: string])[] | undefined;
   readonly jobs?: number | undefined;
+  readonly connections?: number | undefined;
   readonly retries?: number | undefined;
   readonly progress?: "auto" | "plain" | "json" | "none" | undefined;
   readonly progressInterval?: number | undefined;
@@ -35,11 +36,14 @@ export interface RegistryOptions {
 /** Adds the options that every command takes. */
 export function addCommonOptions(command: Command): Command {
   return command.group("Options of every command:")
-    .option("--store <dir>", "directory of the store; default: $OCI_STORE, else the user's data")
+    .option(
+      "--store <dir>",
+      "store directory (default: $OCI_STORE, else the user's data directory)",
+    )
     .option("--json", "print one JSON document")
-    .option("-q, --quiet", "no progress")
-    .option("-v, --verbose", "say what caused an error, and what limits registries have")
-    .option("--debug", "say each request in a line, without secrets");
+    .option("-q, --quiet", "hide progress")
+    .option("-v, --verbose", "show causes of errors and rate limits")
+    .option("--debug", "log each request, without secrets");
 }
 
 /**
@@ -51,41 +55,44 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
   return command.group("Options for registries:")
     .option(
       "--platform <os/arch>",
-      "platform to choose, such as linux/arm64 or linux/arm/v7; default: this machine's",
+      "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
       { parse: checkPlatform },
     )
     .option(
       "--policy <when>",
-      "when to ask the registry: always, if-not-present, never, newer; default: if-not-present",
+      "when to ask the registry: always, if-not-present, never, newer (default: if-not-present)",
       { parse: parsePolicy },
     )
     .option(
       `${loginFlag} <name[:password]>`,
-      "log in as; the password is asked for if it is not given",
+      "user to log in as; prompts for a missing password",
       { key: "user" },
     )
     .option(...PASSWORD_STDIN)
     .option(...IDENTITY_TOKEN)
-    .option("--registry-token <token>", "bearer token to send as it is")
+    .option("--registry-token <token>", "bearer token to send unchanged")
     .option(...AUTHFILE)
     .option(...CA)
     .option(...CLIENT_CERT)
     .option(...CLIENT_KEY)
     .option(...PLAIN_HTTP)
-    .option("--mirror <host=url>", "ask this mirror before the registry (repeatable)", {
+    .option("--mirror <host=url>", "try this mirror before the registry (repeatable)", {
       repeatable: true,
       parse: parseMirror,
     })
-    .option("--jobs <n>", "layers to transfer at once; default: 6", {
+    .option("--jobs <n>", "layers to download in parallel (default: 6)", {
+      parse: (text) => parseCount(text, 1),
+    })
+    .option("--connections <n>", "connections for one large layer (default: 6)", {
       parse: (text) => parseCount(text, 1),
     })
     .option(...RETRIES)
-    .option("--progress <how>", "how to show progress, on standard error; default: auto", {
+    .option("--progress <how>", "progress display on stderr (default: auto)", {
       choices: ["auto", "plain", "json", "none"],
     })
     .option(
       "--progress-interval <seconds>",
-      "pause between two summaries where there is no terminal; default: 10",
+      "seconds between summaries without a terminal (default: 10)",
       { parse: parseSeconds },
     );
 }
@@ -103,17 +110,20 @@ const AUTHFILE: OptionArguments = [
 ];
 const CA: OptionArguments = [
   "--ca <file>",
-  "trust the certificates in this PEM file too (repeatable)",
+  "trust the certificates in this PEM file as well (repeatable)",
   { repeatable: true },
 ];
 const CLIENT_CERT: OptionArguments = [
   "--client-cert <file>",
-  "certificate to show to the registry, in PEM",
+  "client certificate in PEM",
 ];
-const CLIENT_KEY: OptionArguments = ["--client-key <file>", "key of that certificate, in PEM"];
+const CLIENT_KEY: OptionArguments = [
+  "--client-key <file>",
+  "private key of the client certificate in PEM",
+];
 const PLAIN_HTTP: OptionArguments = [
   "--plain-http",
-  "speak HTTP without TLS; the default for this machine only",
+  "use HTTP without TLS (default: only for this machine)",
 ];
 const RETRIES: OptionArguments = [
   "--retries <n>",
@@ -125,7 +135,7 @@ const RETRIES: OptionArguments = [
 export function addLoginOptions(command: Command): Command {
   command.option(
     "-u, --user <name[:password]>",
-    "user name; the password is asked for if it is not given",
+    "user name; prompts for a missing password",
   ).option(...PASSWORD_STDIN).option(...IDENTITY_TOKEN);
   return addAuthfileOption(command);
 }

@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Answer } from "../transport/answer.ts";
-import type { BlobSource } from "./_blob_stream.ts";
+import type { BlobMemory, BlobSource } from "./_blob_stream.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { Registry } from "./_registry.ts";
@@ -14,6 +14,8 @@ const ACCEPTED = [206, 416];
 export interface BlobContext {
   readonly repository: string;
   readonly task: string;
+  /** What reads of the same blob share, by the registry or mirror. */
+  readonly memories: Map<Registry, BlobMemory>;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -31,8 +33,11 @@ export function registryBlob(
   descriptor: Descriptor,
   context: BlobContext,
 ): BlobSource {
+  const memory = context.memories.get(registry) ?? {};
+  context.memories.set(registry, memory);
   return {
     policy: registry.policy,
+    memory,
     open: (headers, attempt, signal) =>
       registry.open({
         ...context,
@@ -40,6 +45,7 @@ export function registryBlob(
         path: `blobs/${descriptor.digest}`,
         headers,
         accept: ACCEPTED,
+        memory,
         signal,
       }, attempt),
     failed: (error) => sources.failed(registry, error, context.onWarning),
@@ -58,6 +64,7 @@ export function foreignBlob(
 ): BlobSource {
   return {
     policy,
+    memory: {},
     open: async (headers, attempt, signal) => {
       const send = (url: URL) => {
         return http.send({ url, method: "GET", headers, tls: { caCerts }, task, attempt, signal });

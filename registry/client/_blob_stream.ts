@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobRetry } from "../../spec/image.ts";
+import type { BlobAnswer, BlobRetry } from "../../spec/image.ts";
 import type { Answer } from "../transport/answer.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "../transport/network_failure.ts";
@@ -16,9 +16,18 @@ const CHUNK_BYTES = 262_144;
 /** So much in one attempt is worth the next one without a pause. */
 const GOOD_PROGRESS_BYTES = 64 * 1024;
 
+/** What reads of one blob from one place know of it, and share. */
+export interface BlobMemory {
+  /** Strong `ETag` of the blob. */
+  etag?: string | undefined;
+  /** Where the registry redirects to, until that stops working. */
+  location?: URL | undefined;
+}
+
 /** One place that may have a blob. */
 export interface BlobSource {
   readonly policy: RetryPolicy;
+  readonly memory: BlobMemory;
   /** Asks for the blob once; 200, 206 and 416 are answers. */
   open(
     headers: Readonly<Record<string, string>>,
@@ -32,6 +41,8 @@ export interface BlobSource {
 /** Options of {@linkcode openBlobStream}. */
 export interface BlobStreamOptions {
   readonly offset: number;
+  /** Number of bytes to read, if fewer than all from `offset` on. */
+  readonly length?: number | undefined;
   /** Whether a chunk is of no use to the reader any more once it reads the next one. */
   readonly reuseMemory?: boolean | undefined;
   /** What is being done, for the errors: "Cannot …". */
@@ -39,6 +50,8 @@ export interface BlobStreamOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called with each answer to a read with a `length`. */
+  readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
 }
 
 /**
@@ -70,9 +83,10 @@ class BlobReader {
   readonly #signal: AbortSignal;
   #retry: Retry;
   #transfer: BlobTransfer | undefined;
-  #etag: string | undefined;
   #isRangeUsable = true;
   #offset: number;
+  /** End of what is read: of the part, or of the blob where a source has no parts. */
+  #end: number;
   #attemptOffset = 0;
   /** The last chunk, if its memory may be used again. */
   #last: Uint8Array<ArrayBuffer> | undefined;
@@ -86,6 +100,7 @@ class BlobReader {
     this.#sources = [...sources];
     this.#options = options;
     this.#offset = options.offset;
+    this.#end = Math.min(descriptor.size, options.offset + (options.length ?? Infinity));
     const { signal } = this.#controller;
     this.#signal = options.signal === undefined
       ? signal
@@ -95,20 +110,19 @@ class BlobReader {
 
   /** The next bytes, or `undefined` at the end. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const { size } = this.#descriptor;
     // At the end, one more read tells bytes that are too many, and frees the connection.
-    while (this.#offset < size || this.#transfer !== undefined) {
+    while (this.#offset < this.#end || this.#transfer !== undefined) {
       try {
         const transfer = this.#transfer ??= await this.#open();
         const chunk = await transfer.read(this.#memory());
         if (chunk !== undefined) return this.#count(chunk, transfer.url);
-        if (this.#offset < size) throw this.#shortError(transfer.url);
+        if (this.#offset < this.#end) throw this.#shortError(transfer.url);
         this.#close();
       } catch (error) {
         this.#close();
         this.#signal.throwIfAborted();
         // Every byte is there: how their transfer ends does not matter.
-        if (this.#offset === size && error instanceof NetworkError) return undefined;
+        if (this.#offset === this.#end && error instanceof NetworkError) return undefined;
         await this.#recover(error);
       }
     }
@@ -128,11 +142,18 @@ class BlobReader {
     return isFree ? new Uint8Array(buffer) : new Uint8Array(CHUNK_BYTES);
   }
 
-  #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> {
+  #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> | undefined {
     const { digest, size } = this.#descriptor;
     if (this.#options.reuseMemory) this.#last = chunk;
     this.#offset += chunk.length;
-    if (this.#offset <= size) return chunk;
+    if (this.#offset <= this.#end) return chunk;
+    if (this.#end < size) {
+      // The server sends more than the part that it was asked for.
+      const wanted = chunk.subarray(0, chunk.length - (this.#offset - this.#end));
+      this.#offset = this.#end;
+      this.#close();
+      return wanted.length > 0 ? wanted : undefined;
+    }
     throw new DigestMismatchError({
       expected: digest,
       expectedSize: size,
@@ -143,9 +164,11 @@ class BlobReader {
 
   async #open(): Promise<BlobTransfer> {
     this.#attemptOffset = this.#offset;
-    if (this.#isRangeUsable && this.#offset > 0) {
-      const range = { range: `bytes=${this.#offset}-` };
-      const headers = this.#etag === undefined ? range : { ...range, "if-range": this.#etag };
+    const isPart = this.#end < this.#descriptor.size;
+    if (this.#isRangeUsable && (isPart || this.#offset > 0)) {
+      const range = { range: `bytes=${this.#offset}-${isPart ? this.#end - 1 : ""}` };
+      const { etag } = this.#source.memory;
+      const headers = etag === undefined ? range : { ...range, "if-range": etag };
       const transfer = await this.#ask(headers);
       if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
@@ -157,17 +180,28 @@ class BlobReader {
 
   /** Asks once; what comes may not be what was asked for. */
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
+    const started = performance.now();
+    const { memory } = this.#source;
     const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
     let transfer: BlobTransfer | Error | undefined;
     try {
       this.#signal.throwIfAborted();
       const { task } = this.#options;
       transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
-      if (transfer instanceof BlobTransfer) this.#etag = transfer.etag ?? this.#etag;
+      if (transfer instanceof BlobTransfer) {
+        memory.etag = transfer.etag ?? memory.etag;
+        this.#answered(transfer.isPartial, performance.now() - started);
+      }
       return transfer;
     } finally {
       if (!(transfer instanceof BlobTransfer)) answer[Symbol.dispose]();
     }
+  }
+
+  #answered(isPartial: boolean, latencyMs: number): void {
+    if (this.#options.length === undefined) return;
+    if (!isPartial) this.#end = this.#descriptor.size;
+    this.#options.onAnswer?.({ isPartial, latencyMs });
   }
 
   /** Gets ready for another attempt, here or at the next source, or throws `error`. */
@@ -183,7 +217,6 @@ class BlobReader {
       if (isSpoilt || this.#sources.length === 1) throw final;
       this.#sources.shift()?.failed(final);
       this.#retry = this.#startRetry();
-      this.#etag = undefined;
       this.#isRangeUsable = true;
     }
   }

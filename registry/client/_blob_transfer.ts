@@ -19,14 +19,17 @@ export class BlobTransfer implements Disposable {
   /** The `ETag`, if it names these very bytes, so that `If-Range` may rely on it. */
   readonly etag: string | undefined;
   readonly url: URL;
+  /** Whether the answer is a part of the blob, as asked for. */
+  readonly isPartial: boolean;
   readonly #answer: Answer;
   readonly #source: ByteSource;
   #skip: number;
 
-  private constructor(answer: Answer, source: ByteSource, skip: number) {
+  private constructor(answer: Answer, source: ByteSource, skip: number, isPartial = false) {
     const etag = answer.headers.get("etag") ?? "";
     this.etag = /^"[^"]*"$/.test(etag) ? etag : undefined;
     this.url = answer.url;
+    this.isPartial = isPartial;
     this.#answer = answer;
     this.#source = source;
     this.#skip = skip;
@@ -52,7 +55,7 @@ export class BlobTransfer implements Disposable {
     if (!isWhole) {
       const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
       // There are servers that send more than they were asked for.
-      if (start <= offset) return new BlobTransfer(answer, answer, offset - start);
+      if (start <= offset) return new BlobTransfer(answer, answer, offset - start, true);
       const state = range === null ? "no range" : `the range "${range}"`;
       return new RegistryError(
         `Cannot ${task}: ${url.host} answered ${status} with ${state} of ${size} bytes`,

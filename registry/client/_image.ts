@@ -22,6 +22,8 @@ const MAX_NESTING = 8;
 export interface ImageContext extends ManifestContext {
   readonly platform: Platform;
   readonly maxConfigBytes: number;
+  /** Maximum number of parts of a layer to read at once. */
+  readonly connections: number;
   /** Opens a layer. */
   readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
 }
@@ -62,7 +64,14 @@ export async function readImage(
         repository: reference.repository,
         path: `blobs/${descriptor.digest}`,
       });
-      return [{ descriptor, diffId, source, compressed: context.compressed(descriptor) }];
+      const { connections } = context;
+      return [{
+        descriptor,
+        diffId,
+        source,
+        connections,
+        compressed: context.compressed(descriptor),
+      }];
     }),
   };
 }

@@ -35,6 +35,8 @@ export interface RegistryRequest {
   readonly body?: (() => RequestBody | Promise<RequestBody>) | undefined;
   /** Statuses beside 200 that are answers rather than errors. */
   readonly accept?: readonly number[] | undefined;
+  /** Remembers where the registry redirects to, for the next request of the same content. */
+  readonly memory?: { location?: URL | undefined } | undefined;
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
@@ -129,7 +131,9 @@ export class Registry {
   }
 
   async #follow(request: RegistryRequest, attempt: number): Promise<Answer> {
-    const { task } = request;
+    const { task, memory } = request;
+    const remembered = await this.#remembered(request, attempt);
+    if (remembered !== undefined) return remembered;
     const first = request.url === undefined
       ? await this.#first(request, attempt)
       : await this.#send(request.url, request, attempt);
@@ -139,10 +143,36 @@ export class Registry {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
-      const answer = await this.#send(target, request, attempt);
-      answer.redirected = target.origin !== this.#base?.origin;
+      const answer = await this.#redirected(target, request, attempt);
+      if (memory !== undefined && answer.status < 300) memory.location = target;
       return answer;
     });
+  }
+
+  /** Asks where the registry has redirected to before. Such an address expires after a while. */
+  async #remembered(request: RegistryRequest, attempt: number): Promise<Answer | undefined> {
+    const { memory, accept = [] } = request;
+    const target = memory?.location;
+    if (memory === undefined || target === undefined) return undefined;
+    let answer: Answer | undefined;
+    try {
+      answer = await this.#redirected(target, request, attempt);
+      if (answer.status === 200 || accept.includes(answer.status)) return answer;
+      // The host has too many requests, whichever address it is asked at.
+      if (answer.status === 429) return answer;
+    } catch (error) {
+      memory.location = undefined;
+      throw error;
+    }
+    answer[Symbol.dispose]();
+    memory.location = undefined;
+    return undefined;
+  }
+
+  async #redirected(target: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
+    const answer = await this.#send(target, request, attempt);
+    answer.redirected = target.origin !== this.#base?.origin;
+    return answer;
   }
 
   /** Finds out, with the first request, which of the addresses answers. */

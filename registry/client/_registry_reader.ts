@@ -8,7 +8,7 @@ import {
 } from "../../spec/manifest.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobSource, openBlobStream } from "./_blob_stream.ts";
+import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
 import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
@@ -16,6 +16,7 @@ import { listPages } from "./_list_pages.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
+import type { Registry } from "./_registry.ts";
 import { readReferrers } from "./_referrers.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
@@ -51,8 +52,13 @@ export class RegistryReader implements Disposable {
       ...context,
       platform: typeof platform === "string" ? parsePlatform(platform) : platform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
-      compressed: (descriptor) => (readOptions = {}) => {
-        return this.blob(reference, descriptor, { ...connectionOf(options), ...readOptions });
+      connections: this.#options.connections ?? 6,
+      compressed: (descriptor) => {
+        const memories = new Map<Registry, BlobMemory>();
+        return (readOptions = {}) => {
+          const all = { ...connectionOf(options), ...readOptions };
+          return this.#blob(reference, descriptor, all, memories);
+        };
       },
     });
     onProgress?.({
@@ -92,7 +98,16 @@ export class RegistryReader implements Disposable {
     descriptor: Descriptor,
     options: BlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, reuseMemory, signal, onRetry } = options;
+    return this.#blob(repository, descriptor, options, new Map());
+  }
+
+  #blob(
+    repository: Repository,
+    descriptor: Descriptor,
+    options: BlobOptions,
+    memories: Map<Registry, BlobMemory>,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset = 0, length, reuseMemory, signal, onRetry, onAnswer } = options;
     const { digest, size } = descriptor;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
       return Promise.reject(
@@ -108,10 +123,15 @@ export class RegistryReader implements Disposable {
     const name = `${repository.registry}/${repository.repository}`;
     const task = `pull the blob ${digest} of "${name}"`;
     const onWarning = this.#warner(options);
-    const sources = this.#blobSources(repository, descriptor, { task, onWarning }, options);
+    const sources = this.#blobSources(
+      repository,
+      descriptor,
+      { task, memories, onWarning },
+      options,
+    );
     return Promise.resolve(
       openBlobStream(descriptor, sources, {
-        ...{ offset, reuseMemory, task, signal, onRetry, onWarning },
+        ...{ offset, length, reuseMemory, task, signal, onRetry, onAnswer, onWarning },
       }),
     );
   }

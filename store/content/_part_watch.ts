@@ -12,7 +12,9 @@ export class PartWatch {
   /** Looks, and tells if the part has grown. */
   look(): void {
     // The part is gone when the other process has just committed it.
-    Deno.stat(this.#part).then(({ size }) => {
+    Deno.stat(this.#part).then((info) => {
+      // A part that is downloaded in ranges has holes.
+      const size = info.blocks === null ? info.size : Math.min(info.size, info.blocks * 512);
       if (size <= this.#last) return;
       this.#last = size;
       this.#onSize(size);

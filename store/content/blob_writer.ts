@@ -2,6 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
+import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 
 /** Chunks smaller than this are gathered before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -28,9 +29,10 @@ export interface BlobWriterOptions {
  * synchronous, so that the same object serves a loop on the main thread and a pipeline inside
  * a worker: per chunk there is one hash update and, for every 256 KiB, one system call.
  *
- * **Crash safety.** The part is written in order and never sought in, so whatever a killed
- * process leaves is hashed again by the next one, which goes on at its end. After a power cut
- * the part may hold anything: the final digest tells, and the part is begun anew. The file gets
+ * **Crash safety.** Whatever a killed process leaves is hashed again by the next one, which
+ * resumes the download: at the end of a part that was written in order, or where the record of a
+ * download in parts says that bytes are missing. After a power cut the part may hold anything: the
+ * final digest tells, and the part is begun anew. The file gets
  * its final name only after its bytes have been compared and fsynced, so a name under `blobs/`
  * never stands for bytes that are not there. The part is locked (flock) while it is open, which
  * makes it the lock of the blob as well: there is one writer per blob on a machine.
@@ -59,8 +61,10 @@ export interface BlobWriterOptions {
  * ```
  */
 export class BlobWriter implements Disposable {
-  /** How many bytes an earlier run had left. */
+  /** Number of bytes that an earlier run left, from the first one on. */
   readonly resumed: number;
+  /** Ranges that an earlier run left beyond those bytes; a download in parts makes them. */
+  readonly laterRanges: readonly ByteRange[];
   readonly #file: Deno.FsFile;
   readonly #part: string;
   readonly #expected: Required<Expectation>;
@@ -78,7 +82,9 @@ export class BlobWriter implements Disposable {
     expected: Required<Expectation>,
     verifier: Verifier,
     source: string | undefined,
+    laterRanges: readonly ByteRange[],
   ) {
+    this.laterRanges = laterRanges;
     this.#file = file;
     this.#part = part;
     this.#expected = expected;
@@ -110,8 +116,11 @@ export class BlobWriter implements Disposable {
       const found = (await file.stat()).size;
       // More than there can be is nothing of this blob.
       if (found > size) await file.truncate(0);
-      else if (found > 0) await rehash(file, verifier, options.signal);
-      return new BlobWriter(file, part, { digest, size }, verifier, source);
+      const present = found > size ? [] : presentRanges(part, found);
+      const [first] = present;
+      if (first?.start === 0) await rehash(file, verifier, first.end, options.signal);
+      const later = present.filter(({ start }) => start > 0);
+      return new BlobWriter(file, part, { digest, size }, verifier, source, later);
     } catch (error) {
       file.close();
       throw error;
@@ -157,6 +166,34 @@ export class BlobWriter implements Disposable {
   }
 
   /**
+   * Takes the next bytes from the part itself, where a download in parts has written them.
+   *
+   * @param buffer Memory for the bytes.
+   * @returns The bytes, at most as many as the buffer holds.
+   */
+  readNext(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    if (this.#gatheredLength > 0) this.#flush();
+    const count = this.#file.readSync(buffer) ?? 0;
+    const chunk = buffer.subarray(0, count);
+    this.#verifier.update(chunk);
+    this.#written += count;
+    return chunk;
+  }
+
+  /** Writes gathered bytes to the part. */
+  flush(): void {
+    this.#flush();
+  }
+
+  /** Drops what a download in parts has left beyond {@linkcode BlobWriter.size}. */
+  dropLaterRanges(): void {
+    this.#flush();
+    this.#file.truncateSync(this.#written);
+    // The record goes last: a range beyond the end of the part counts as missing.
+    PartRanges.remove(this.#part);
+  }
+
+  /**
    * Compares the size and the digest of everything written. Call it once, at the end.
    *
    * @throws {DigestMismatchError} If the bytes are not those of the blob.
@@ -182,6 +219,7 @@ export class BlobWriter implements Disposable {
     const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
     await this.#file.utime(written, written);
     await Deno.rename(this.#part, path);
+    PartRanges.remove(this.#part);
     const info = await this.#file.stat();
     this.#close();
     return info;
@@ -190,6 +228,7 @@ export class BlobWriter implements Disposable {
   /** Throws away what is there, to begin again with the first byte. */
   restart(): void {
     this.#file.truncateSync(0);
+    PartRanges.remove(this.#part);
     this.#file.seekSync(0, Deno.SeekMode.Start);
     this.#gatheredLength = 0;
     this.#written = 0;
@@ -199,6 +238,7 @@ export class BlobWriter implements Disposable {
   /** Removes the part and closes the writer. */
   discard(): void {
     Deno.removeSync(this.#part);
+    PartRanges.remove(this.#part);
     this.#close();
   }
 
@@ -242,17 +282,24 @@ export class BlobWriter implements Disposable {
   }
 }
 
+/** The ranges of a part that are there. Without a record, the part was written in order. */
+function presentRanges(part: string, size: number): readonly ByteRange[] {
+  return PartRanges.read(part, size) ?? [{ start: 0, end: size }];
+}
+
 async function rehash(
   file: Deno.FsFile,
   verifier: Verifier,
+  length: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const buffer = new Uint8Array(REHASH_BYTES);
-  for (;;) {
+  for (let left = length; left > 0;) {
     signal?.throwIfAborted();
-    const count = await file.read(buffer);
+    const count = await file.read(buffer.subarray(0, Math.min(left, REHASH_BYTES)));
     if (count === null) return;
     verifier.update(buffer.subarray(0, count));
+    left -= count;
   }
 }
 

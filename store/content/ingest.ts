@@ -5,6 +5,7 @@ import { openBlobStream } from "./blob_stream.ts";
 import { PartWatch } from "./_part_watch.ts";
 import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
+import { downloadRanges, MIN_RANGED_BYTES } from "./_ranged_download.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (
@@ -49,6 +50,12 @@ export interface IngestOptions {
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   /** Where the bytes come from, for errors; without secrets. */
   readonly source?: string | undefined;
+  /**
+   * Maximum number of connections for the blob: see {@linkcode RemoteLayer.connections}.
+   *
+   * @default {1}
+   */
+  readonly connections?: number | undefined;
   /** Takes the bytes as well, unless the blob is `"cached"`. */
   readonly follower?: BlobFollower | undefined;
 }
@@ -160,8 +167,8 @@ async function download(
     writer.discard();
     return cached(descriptor);
   }
-  if (writer.size > 0) await replay(target.part, follower, signal);
-  const filling = new Filling(writer, open, options, onProgress);
+  if (writer.size > 0) await replay(target.part, writer.size, follower, signal);
+  const filling = new Filling(writer, open, target.part, options, onProgress);
   await filling.run();
   await follower?.close();
   await target.commit(writer);
@@ -175,19 +182,24 @@ function cached({ size }: Descriptor): Ingestion {
 /** Shows a follower what an earlier run had left. */
 async function replay(
   part: string,
+  length: number,
   follower: BlobFollower | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (follower === undefined) return;
-  for await (const chunk of await openBlobStream(part, { signal })) await follower.write(chunk);
+  const stream = await openBlobStream(part, { length, signal });
+  for await (const chunk of stream) await follower.write(chunk);
 }
 
 /** Fills a part with what it lacks, or else with all of it. */
 class Filling {
   readonly #writer: BlobWriter;
   readonly #open: BlobSource;
+  readonly #part: string;
   readonly #options: IngestOptions;
   readonly #onProgress: (progress: IngestProgress) => void;
+  /** Bytes that have arrived, those of later ranges included. */
+  #received = 0;
   #resumed: number;
   #retries = 0;
   #hasBegunAgain = false;
@@ -195,18 +207,25 @@ class Filling {
   constructor(
     writer: BlobWriter,
     open: BlobSource,
+    part: string,
     options: IngestOptions,
     onProgress: (progress: IngestProgress) => void,
   ) {
     this.#writer = writer;
     this.#open = open;
+    this.#part = part;
     this.#options = options;
     this.#onProgress = onProgress;
-    this.#resumed = writer.resumed;
+    this.#resumed = writer.laterRanges.reduce(
+      (sum, { start, end }) => sum + end - start,
+      writer.resumed,
+    );
+    this.#received = this.#resumed;
   }
 
   get progress(): IngestProgress {
-    const { size: bytes, total } = this.#writer;
+    const { size, total } = this.#writer;
+    const bytes = Math.max(size, this.#received);
     return { bytes, total, resumed: this.#resumed, retries: this.#retries };
   }
 
@@ -217,6 +236,7 @@ class Filling {
       try {
         this.#options.signal?.throwIfAborted();
         // The empty blob is asked for, too: it may not be there.
+        if (!this.#writer.complete || this.#writer.size === 0) await this.#fetchRanges();
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetch();
         this.#writer.finish();
         return;
@@ -226,19 +246,45 @@ class Filling {
     }
   }
 
+  readonly #onRetry = (): void => {
+    this.#retries++;
+    this.#report();
+  };
+
+  /** Fetches a large blob over several connections, if that works and is worth it. */
+  async #fetchRanges(): Promise<void> {
+    const writer = this.#writer;
+    const { signal, follower, connections = 1 } = this.#options;
+    if (connections < 2 || this.#hasBegunAgain || writer.total - writer.size < MIN_RANGED_BYTES) {
+      return;
+    }
+    await downloadRanges(writer, {
+      part: this.#part,
+      connections,
+      open: (options) => this.#open({ ...options, onRetry: this.#onRetry }),
+      signal,
+      // A follower keeps the chunks that it is given.
+      keepsMemory: follower !== undefined,
+      take: (chunk) => follower?.write(chunk),
+      onBytes: (bytes) => {
+        this.#received = bytes;
+        this.#report();
+      },
+    });
+  }
+
+  /** Fetches the rest over one connection. */
   async #fetch(): Promise<void> {
     const writer = this.#writer;
     const { signal, follower } = this.#options;
+    writer.dropLaterRanges();
+    this.#received = 0;
     const stream = await this.#open({
       offset: writer.size,
-      // A follower keeps the chunks that it is given.
       reuseMemory: follower === undefined,
       again: this.#hasBegunAgain,
-      onRetry: () => {
-        this.#retries++;
-        this.#report();
-      },
-      ...(signal && { signal }),
+      onRetry: this.#onRetry,
+      signal,
     });
     await pour(stream, (chunk) => {
       writer.write(chunk);
@@ -261,6 +307,7 @@ class Filling {
     this.#writer.restart();
     await this.#options.follower?.restart();
     this.#resumed = 0;
+    this.#received = 0;
     this.#retries++;
   }
 

@@ -156,6 +156,7 @@ export class ImageFiles {
       descriptor,
       (options) => layer.compressed(options),
       {
+        connections: layer.connections,
         ...(signal && { signal }),
         ...(source === undefined ? {} : { source }),
         ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),

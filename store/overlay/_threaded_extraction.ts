@@ -25,6 +25,7 @@ export function threadedExtraction(
     try {
       const ingestion = await store.ingest(descriptor, (options) => layer.compressed(options), {
         follower: stage,
+        connections: layer.connections,
         ...(signal && { signal }),
         ...(source === undefined ? {} : { source }),
         ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),

@@ -147,6 +147,7 @@ export class ImageUnpacking {
       (options) => layer.compressed(options),
       {
         signal: this.#signal,
+        connections: layer.connections,
         ...(source === undefined ? {} : { source }),
         ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
         ...(follower && { follower }),
