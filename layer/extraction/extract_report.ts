@@ -31,6 +31,8 @@ export interface ExtractReport {
   readonly hidingDirectories: readonly string[];
   /** Whether the root was marked opaque: nothing of any lower layer is to be seen. */
   readonly opaqueRoot: boolean;
+  /** Whether a layer has an entry for the root directory, and so describes its metadata. */
+  readonly describesRoot: boolean;
 }
 
 const MAX_SKIPPED = 10_000;
@@ -47,6 +49,7 @@ export class ReportBuilder {
   readonly #undescribed = new Set<string>();
   readonly #hiding: string[] = [];
   #opaqueRoot = false;
+  #describesRoot = false;
 
   count(): void {
     this.#entries++;
@@ -69,6 +72,7 @@ export class ReportBuilder {
 
   /** Notes that the layer says what a directory is, whatever is below. */
   describe(path: string): void {
+    if (path === "") this.#describesRoot = true;
     if (this.#undescribed.size > 0) this.#undescribed.delete(path);
   }
 
@@ -92,6 +96,7 @@ export class ReportBuilder {
     for (const path of report.undescribedDirectories.slice(0, room)) this.#undescribed.add(path);
     this.#hiding.push(...report.hidingDirectories.slice(0, room));
     this.#opaqueRoot ||= report.opaqueRoot;
+    this.#describesRoot ||= report.describesRoot;
   }
 
   build(): ExtractReport {
@@ -104,6 +109,7 @@ export class ReportBuilder {
       undescribedDirectories: [...this.#undescribed],
       hidingDirectories: this.#hiding,
       opaqueRoot: this.#opaqueRoot,
+      describesRoot: this.#describesRoot,
     };
   }
 }

@@ -37,15 +37,16 @@ interface Marks {
  * using tree = openFileTree(work);
  * for (const path of ["lower", "lower/etc", "upper"]) tree.makeDirectory(path);
  * tree.createFile("lower/etc/motd")?.[Symbol.dispose]();
- * const none = { entries: 1, bytes: 0, skipped: [], skippedCount: 0 };
  *
  * mergeLayer(tree, "upper", "lower", {
- *   report: { ...none, impliedDirectories: [], undescribedDirectories: [], hidingDirectories: [], opaqueRoot: false },
+ *   report: {
+ *     ...{ entries: 1, bytes: 0, skipped: [], skippedCount: 0, describesRoot: false },
+ *     ...{ impliedDirectories: [], undescribedDirectories: [], hidingDirectories: [], opaqueRoot: false },
+ *   },
  *   whiteouts: [{ directory: "etc", name: "motd" }],
  *   implied: [],
  *   undescribed: [],
  *   opaque: [],
- *   hasRoot: false,
  * });
  *
  * assertEquals(tree.list("lower/etc"), []);
@@ -78,7 +79,7 @@ class LayerMerge {
   readonly #marks: Marks;
   readonly #undescribed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
-  readonly #hasRoot: boolean;
+  readonly #describesRoot: boolean;
 
   constructor(tree: FileTree, from: string, to: string, layer: StagedLayer) {
     this.#tree = tree;
@@ -87,7 +88,7 @@ class LayerMerge {
     this.#marks = marksOf(layer);
     this.#undescribed = new Set(layer.undescribed);
     this.#opaque = new Set(layer.opaque);
-    this.#hasRoot = layer.hasRoot;
+    this.#describesRoot = layer.report.describesRoot;
   }
 
   run(): void {
@@ -115,7 +116,7 @@ class LayerMerge {
   }
 
   #describes(path: string): boolean {
-    return path === "" ? this.#hasRoot : !this.#undescribed.has(path);
+    return path === "" ? this.#describesRoot : !this.#undescribed.has(path);
   }
 
   /** Removes what the layer hides in a directory. */

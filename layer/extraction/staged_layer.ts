@@ -33,8 +33,6 @@ export interface StagedLayer {
   readonly undescribed: readonly string[];
   /** Directories in the place of something else of the same layer: nothing below shows in them. */
   readonly opaque: readonly string[];
-  /** Whether it describes the root directory. */
-  readonly hasRoot: boolean;
 }
 
 /** So many are kept in mind; a layer with more of one is extracted over those below it. */
@@ -91,8 +89,7 @@ export async function stageLayer(
     });
     const { impliedDirectories: implied, undescribedDirectories: undescribed } = report;
     if (notes.needsLower || implied.length >= MAX_IMPLIED_DIRECTORIES) return undefined;
-    const { whiteouts, hasRoot } = notes;
-    return { report, whiteouts, implied, undescribed, opaque, hasRoot };
+    return { report, whiteouts: notes.whiteouts, implied, undescribed, opaque };
   } catch (error) {
     if (error instanceof ExtractError) return undefined;
     throw error;
@@ -111,7 +108,6 @@ function isWithin(directory: string, others: ReadonlySet<string>): boolean {
 /** Sees the entries of a layer and notes what they say of the layers below. */
 class LayerNotes {
   readonly whiteouts: LayerWhiteout[] = [];
-  hasRoot = false;
   needsLower = false;
   /** What may be a symbolic link, also by another name for one. */
   readonly #links = new Set<string>();
@@ -143,7 +139,6 @@ class LayerNotes {
     if (handled.type === "directory") {
       // Through a link it describes a directory that has another path.
       if (isWithin(path, this.#links)) this.needsLower = true;
-      if (path === "") this.hasRoot = true;
     }
     // Names that only system calls can write, and what an extraction alone would leave out.
     const { type, devmajor, devminor } = handled;

@@ -42,7 +42,7 @@ export interface TreeArchiveOptions extends UncompressedOptions {
    *
    * @default {false} Only if it is not as a tree begins with: no layer need say what it is like.
    */
-  readonly hasRoot?: boolean | undefined;
+  readonly describesRoot?: boolean | undefined;
 }
 
 /**
@@ -63,12 +63,12 @@ export function archiveTree(
 async function* writeTree(
   tree: MemoryTree,
   layers: Iterable<Layer> | AsyncIterable<Layer>,
-  { hasRoot = false, ...options }: TreeArchiveOptions,
+  { describesRoot = false, ...options }: TreeArchiveOptions,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const order = new ArchiveOrder(tree);
   const contents = new Contents(tree);
   const root = tree.status("");
-  if (root !== undefined && (hasRoot || isDescribed(root))) {
+  if (root !== undefined && (describesRoot || isDescribed(root))) {
     yield [tarHeader(entryOf(tree, "", root))];
   }
   let index = 0;

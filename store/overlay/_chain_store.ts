@@ -11,8 +11,8 @@ export interface ChainRecord {
   readonly key: string;
   /** Whether nothing of any lower layer is to be seen. */
   readonly opaqueRoot: boolean;
-  /** Whether the layer says what the root directory's metadata is. */
-  readonly hasRoot: boolean;
+  /** Whether the layer has an entry for the root directory. */
+  readonly describesRoot: boolean;
 }
 
 /** A layer that is extracted: a directory fit to be a lower one of an overlay. */

@@ -28,7 +28,7 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
 export function dressUpper(upper: string, layers: readonly ExtractedLayer[]): void {
   using tree = openFileTree(upper);
   using root = tree.open("");
-  const model = layers.findLast(({ hasRoot }) => hasRoot);
+  const model = layers.findLast(({ describesRoot }) => describesRoot);
   if (model === undefined) {
     root.setMode(0o755);
     return;

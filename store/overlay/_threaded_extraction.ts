@@ -33,7 +33,7 @@ export function threadedExtraction(
       onLayer?.(descriptor, ingestion);
       const blob = store.blobPath(descriptor.digest);
       if (ingestion.status === "cached") await stage.read(blob);
-      return (await stage.merge(blob)).report;
+      return await stage.merge(blob);
     } catch (error) {
       // The stage reads the file of the blob, not the store.
       if (error instanceof DigestMismatchError) store.distrust(error.expected);

@@ -6,6 +6,6 @@ export interface ExtractedLayer {
   readonly path: string;
   /** Whether nothing of any lower layer is to be seen. */
   readonly opaqueRoot: boolean;
-  /** Whether the layer says what the root directory's metadata is. */
-  readonly hasRoot: boolean;
+  /** Whether the layer has an entry for the root directory. */
+  readonly describesRoot: boolean;
 }

@@ -16,7 +16,7 @@ import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { hasDraftRootEntry, makeDraftRoot } from "../stages/draft_root.ts";
+import { makeDraftRoot } from "../stages/draft_root.ts";
 import { extractOverlayLayer, type LayerExtraction } from "../stages/layer_extraction.ts";
 import { formatLayerKind, type LayerKind } from "../stages/layer_kind.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -266,15 +266,16 @@ export class OverlayLayerResolver {
       ...(namespace && { namespace }),
       ...(onWarning && { onWarning }),
     });
-    return { report, hasRoot: await hasDraftRootEntry(root), layer };
+    return { report, layer };
   }
 
   async #publish(
     draft: ChainDraft,
-    { report, hasRoot, layer }: Extraction,
+    { report, layer }: Extraction,
   ): Promise<Chain> {
     await syncFileSystem(draft.path);
-    const chain = await draft.publish({ opaqueRoot: report.opaqueRoot, hasRoot });
+    const { opaqueRoot, describesRoot } = report;
+    const chain = await draft.publish({ opaqueRoot, describesRoot });
     warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
     return chain;
   }
@@ -282,7 +283,6 @@ export class OverlayLayerResolver {
 
 interface Extraction {
   readonly report: ExtractReport;
-  readonly hasRoot: boolean;
   readonly layer: RemoteLayer;
 }
 

@@ -1,4 +1,5 @@
-import type { LayerStage, StageResult } from "./layer_stage.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { LayerStage } from "./layer_stage.ts";
 
 /** A stage whose thread may still be starting: what is asked of it waits for that. */
 export class OpeningStage implements LayerStage {
@@ -30,7 +31,7 @@ export class OpeningStage implements LayerStage {
     await (await this.#opening).read(blob);
   }
 
-  async merge(blob: string): Promise<StageResult> {
+  async merge(blob: string): Promise<ExtractReport> {
     return await (await this.#opening).merge(blob);
   }
 

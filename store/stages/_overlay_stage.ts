@@ -1,7 +1,7 @@
 import { ExtractError } from "../../layer/errors.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import type { FedStage, StageListener, StageParts, StageResult } from "./layer_stage.ts";
+import type { FedStage, StageListener, StageParts } from "./layer_stage.ts";
 import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts";
 import { clearDraftRoot } from "./draft_root.ts";
 import type { LayerExtractionOptions } from "./layer_extraction.ts";
@@ -51,10 +51,10 @@ export class OverlayStage implements FedStage {
     await this.#settle();
   }
 
-  async merge(): Promise<StageResult> {
+  async merge(): Promise<ExtractReport> {
     const { work } = this.#input;
     if (work === undefined) throw new TypeError("Cannot merge a layer before it is read");
-    return { report: await work, hasRoot: false };
+    return await work;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

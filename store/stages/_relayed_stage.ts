@@ -1,6 +1,7 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { unpackError } from "./_error_transfer.ts";
-import type { FedStage, LayerStage, StageResult } from "./layer_stage.ts";
+import type { FedStage, LayerStage } from "./layer_stage.ts";
 import type { RelayMessage } from "./_stage_relay.ts";
 
 /** A stage whose bytes come, decompressed, from a relay in another thread. */
@@ -53,7 +54,7 @@ export class RelayedStage implements LayerStage {
     await this.close();
   }
 
-  async merge(blob: string): Promise<StageResult> {
+  async merge(blob: string): Promise<ExtractReport> {
     return await this.#stage.merge(blob);
   }
 

@@ -1,4 +1,5 @@
-import type { LayerStage, StageResult } from "./layer_stage.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { LayerStage } from "./layer_stage.ts";
 
 /** A stage and the relay in front of it. */
 export interface StagePair {
@@ -43,7 +44,7 @@ export class SplitStage implements LayerStage {
     await stage.close();
   }
 
-  async merge(blob: string): Promise<StageResult> {
+  async merge(blob: string): Promise<ExtractReport> {
     return await this.#pair.stage.merge(blob);
   }
 

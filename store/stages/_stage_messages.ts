@@ -1,5 +1,6 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { TransferredError } from "./_error_transfer.ts";
-import type { StagePlan, StageResult } from "./layer_stage.ts";
+import type { StagePlan } from "./layer_stage.ts";
 import type { OverlayPlan } from "./_overlay_stage.ts";
 import type { RelayPlan } from "./_stage_relay.ts";
 
@@ -41,6 +42,6 @@ export type FromWorker =
   | { readonly kind: "failure"; readonly stage: number; readonly error: TransferredError }
   | { readonly kind: "answer"; readonly call: number } & {
     readonly position: number;
-    readonly result?: StageResult;
+    readonly result?: ExtractReport;
   }
   | { readonly kind: "refusal"; readonly call: number; readonly error: TransferredError };

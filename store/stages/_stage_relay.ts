@@ -1,10 +1,11 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { DecompressError } from "../../layer/compression/decompress_error.ts";
 import { type DecompressOptions, openDecompressor } from "../../layer/compression/decompressor.ts";
 import { digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DiffIdMismatchError, DigestMismatchError } from "../../spec/errors.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { packError, type TransferredError } from "./_error_transfer.ts";
-import type { LayerStage, StageListener, StageResult } from "./layer_stage.ts";
+import type { LayerStage, StageListener } from "./layer_stage.ts";
 import { type InputLayer, type LayerInput, StageInput } from "./_stage_input.ts";
 
 /** What a relay says to the stage that it is in front of; chunks come back when they are used. */
@@ -70,7 +71,7 @@ export class StageRelay implements LayerStage {
   }
 
   /** Files are the stage's. */
-  merge(): Promise<StageResult> {
+  merge(): Promise<ExtractReport> {
     return Promise.reject(new TypeError("Cannot merge a relay: it has no files"));
   }
 

@@ -1,5 +1,6 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { unpackError } from "./_error_transfer.ts";
-import type { LayerStage, StageListener, StageResult } from "./layer_stage.ts";
+import type { LayerStage, StageListener } from "./layer_stage.ts";
 import { mayReadModule, startWorker } from "./_start_worker.ts";
 import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 
@@ -16,7 +17,7 @@ export function mayStartThreads(): boolean {
 /** What a stage answers. */
 interface Answer {
   readonly position: number;
-  readonly result?: StageResult;
+  readonly result?: ExtractReport;
 }
 
 /** A worker, and what is known of its stages. */
@@ -153,8 +154,8 @@ class WorkerStage implements LayerStage {
     await this.#ask({ kind: "read", blob });
   }
 
-  async merge(blob: string): Promise<StageResult> {
-    return await this.#ask({ kind: "merge", blob }) as StageResult;
+  async merge(blob: string): Promise<ExtractReport> {
+    return await this.#ask({ kind: "merge", blob }) as ExtractReport;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,7 +166,7 @@ class WorkerStage implements LayerStage {
     }
   }
 
-  async #ask(request: StageCall): Promise<StageResult | undefined> {
+  async #ask(request: StageCall): Promise<ExtractReport | undefined> {
     const { position, result } = await this.#line.call(request);
     this.position = position;
     return result;

@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { packError } from "./_error_transfer.ts";
-import { type LayerStage, LocalStage, type StageParts, type StageResult } from "./layer_stage.ts";
+import { type LayerStage, LocalStage, type StageParts } from "./layer_stage.ts";
 import { RelayedStage } from "./_relayed_stage.ts";
 import type { FromWorker, StageCall, StageOpening, ToWorker } from "./_stage_messages.ts";
 import { StageRelay } from "./_stage_relay.ts";
@@ -78,7 +79,7 @@ async function answer(stage: number, call: number, request: StageCall): Promise<
   }
 }
 
-async function perform(stage: number, request: StageCall): Promise<StageResult | void> {
+async function perform(stage: number, request: StageCall): Promise<ExtractReport | void> {
   const local = stages.get(stage);
   switch (request.kind) {
     case "close":

@@ -12,7 +12,7 @@ export interface LayerKind {
 }
 
 /** Changes when what an extracted layer looks like does. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** A text that differs for two kinds whose directories may differ. */
 export function formatLayerKind({ namespace, ownership }: LayerKind): string {

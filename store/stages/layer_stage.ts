@@ -1,5 +1,4 @@
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
-import { cleanPath } from "../../layer/trees/extract_path.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { ExtractHandler, XattrMode } from "../../layer/extraction/extractor.ts";
 import type { FileQueue } from "../../layer/trees/file_queue.ts";
@@ -62,13 +61,6 @@ export interface StagePlan extends InputLayer {
   readonly options: StageOptions;
 }
 
-/** What became of a layer. */
-export interface StageResult {
-  readonly report: ExtractReport;
-  /** Whether the layer says what the root directory's metadata is. */
-  readonly hasRoot: boolean;
-}
-
 /**
  * A layer on its way into a directory: extracted by itself, as its bytes come, then put over the
  * layers below it. Stages of one image work side by side; the merging goes from the base up.
@@ -79,7 +71,7 @@ export interface LayerStage extends BlobFollower, AsyncDisposable {
   /** Extracts the layer from its blob, where nothing was written. */
   read(blob: string): Promise<void>;
   /** Puts the layer over those below, which are in the stage of the base. */
-  merge(blob: string): Promise<StageResult>;
+  merge(blob: string): Promise<ExtractReport>;
 }
 
 /** A stage that is given bytes in its own thread. */
@@ -114,7 +106,6 @@ export class LocalStage implements FedStage {
   readonly #files: Pick<StageParts, "files">;
   readonly #input: StageInput<StagedLayer | undefined>;
   #position = 0;
-  #hasRoot = false;
 
   constructor(plan: StagePlan, listener: StageListener, { release, ...files }: StageParts = {}) {
     this.#plan = plan;
@@ -159,19 +150,17 @@ export class LocalStage implements FedStage {
     await this.#input.work;
   }
 
-  async merge(blob: string): Promise<StageResult> {
+  async merge(blob: string): Promise<ExtractReport> {
     const staged = await this.#input.work;
     const { work, index, options } = this.#plan;
     if (staged !== undefined) {
-      const { report, hasRoot } = staged;
-      if (index === 0) return { report, hasRoot };
+      if (index === 0) return staged.report;
       const backend = options.backend;
       using tree = openFileTree(work, backend === undefined ? {} : { backend });
-      if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return { report, hasRoot };
+      if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return staged.report;
     }
     const input = await this.#input.open(blob);
-    const report = await extractLayer(input.stream, `${work}/${BASE_STAGE}`, this.#options(input));
-    return { report, hasRoot: this.#hasRoot };
+    return await extractLayer(input.stream, `${work}/${BASE_STAGE}`, this.#options(input));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -185,8 +174,7 @@ export class LocalStage implements FedStage {
     if (index > 0) return await stageLayer(input.stream, root, options);
     // Below the base there is nothing: it is extracted as it stands.
     const report = await extractLayer(input.stream, root, options);
-    const none = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
-    return { report, hasRoot: this.#hasRoot, ...none };
+    return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };
   }
 
   #options(input: LayerInput): ExtractLayerOptions {
@@ -194,7 +182,6 @@ export class LocalStage implements FedStage {
     const select: ExtractHandler = paths === undefined ? (header) => header : selectPaths(paths);
     const handler = (header: TarHeader) => {
       this.#position = header.offset;
-      if (header.type === "directory" && cleanPath(header.path).path === "") this.#hasRoot = true;
       return select(header);
     };
     const onWarning = (message: string) => this.#listener.warn(message);

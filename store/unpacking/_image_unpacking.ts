@@ -1,13 +1,8 @@
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import type { BlobFollower, Ingestion } from "../content/ingest.ts";
-import type {
-  LayerStage,
-  StageListener,
-  StageOptions,
-  StagePlan,
-  StageResult,
-} from "../stages/layer_stage.ts";
+import type { LayerStage, StageListener, StageOptions, StagePlan } from "../stages/layer_stage.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
@@ -55,7 +50,7 @@ export class ImageUnpacking {
     work: string,
     options: StageOptions,
     openStage: OpenStage,
-  ): Promise<readonly StageResult[]> {
+  ): Promise<readonly ExtractReport[]> {
     await using stages = new Stages();
     // A stage that reads a stored blob hears of no signal until the end of its layer.
     using _stop = onAbort(this.#signal, () => stages.stop());

@@ -1,5 +1,4 @@
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
-import { cleanPath } from "../../layer/trees/extract_path.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
@@ -19,8 +18,8 @@ const OWN_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes:
 export interface UnpackResult {
   /** For its user. */
   readonly report: UnpackReport;
-  /** Whether a layer says what the root is. */
-  readonly hasRoot: boolean;
+  /** Whether a layer has an entry for the root directory. */
+  readonly describesRoot: boolean;
 }
 
 /**
@@ -43,14 +42,12 @@ export async function unpackFlattened(
   const common = { ...(signal && { signal }), ...(onWarning && { onWarning }) };
   const flat = new MemoryTree();
   const layers: Layer[] = [];
-  let hasRoot = false;
   const extractor = new StackingExtractor(flat, {
     ...stageOptions,
     ...common,
     ownership: "strict",
     handler: (header) => {
       flat.place = { layer: layers.length, offset: header.offset };
-      hasRoot ||= header.type === "directory" && cleanPath(header.path).path === "";
       return header;
     },
   });
@@ -60,10 +57,11 @@ export async function unpackFlattened(
     layers.push(layer);
   });
   if (paths !== undefined) retainPaths(flat, paths);
+  const { entries, bytes, describesRoot } = extractor.report();
   // How many bytes they have all together has been looked at already.
   const archive = archiveTree(flat, layers, {
     ...stageOptions,
-    hasRoot,
+    describesRoot,
     maxBytes: 0,
     ...(signal && { signal }),
   });
@@ -73,6 +71,5 @@ export async function unpackFlattened(
     ...OWN_ARCHIVE,
     ...common,
   });
-  const { entries, bytes } = extractor.report();
-  return { report: { entries, bytes, skipped, skippedCount }, hasRoot };
+  return { report: { entries, bytes, skipped, skippedCount }, describesRoot };
 }

@@ -1,4 +1,5 @@
 import { ExtractError } from "../../layer/errors.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { cleanPath } from "../../layer/trees/extract_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
@@ -6,7 +7,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "./default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { pickStageOptions, type StageResult } from "../stages/layer_stage.ts";
+import { pickStageOptions } from "../stages/layer_stage.ts";
 import { hasPaths } from "../stages/path_selection.ts";
 import { StageWorkers } from "../stages/stage_workers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
@@ -73,9 +74,9 @@ export async function unpackImage(
     root.keep();
     return report;
   }
-  const { report, hasRoot } = await extractAll(store, image, root, paths, options) ??
+  const { report, describesRoot } = await extractAll(store, image, root, paths, options) ??
     await flatten(await root.makeBase());
-  await root.publish(hasRoot, options.backend);
+  await root.publish(describesRoot, options.backend);
   return report;
 }
 
@@ -122,15 +123,15 @@ async function extractAll(
   return undefined;
 }
 
-function sumUp(results: readonly StageResult[]): UnpackResult {
-  const sum = (of: (result: StageResult) => number) => {
-    return results.reduce((total, result) => total + of(result), 0);
+function sumUp(reports: readonly ExtractReport[]): UnpackResult {
+  const sum = (of: (report: ExtractReport) => number) => {
+    return reports.reduce((total, report) => total + of(report), 0);
   };
   const report = {
-    entries: sum(({ report }) => report.entries),
-    bytes: sum(({ report }) => report.bytes),
-    skipped: results.flatMap(({ report }) => report.skipped).slice(0, MAX_SKIPPED),
-    skippedCount: sum(({ report }) => report.skippedCount),
+    entries: sum(({ entries }) => entries),
+    bytes: sum(({ bytes }) => bytes),
+    skipped: reports.flatMap(({ skipped }) => skipped).slice(0, MAX_SKIPPED),
+    skippedCount: sum(({ skippedCount }) => skippedCount),
   };
-  return { report, hasRoot: results.some(({ hasRoot }) => hasRoot) };
+  return { report, describesRoot: reports.some(({ describesRoot }) => describesRoot) };
 }

@@ -21,6 +21,7 @@ import {
   overlaySupported,
   prepareLayers,
   removeBundle,
+  unpackImage,
 } from "../../../store/mod.ts";
 import { extractOverlayLayer } from "../../../store/stages/layer_extraction.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
@@ -233,6 +234,22 @@ overlayTest("OverlayBundler gives the root what the top layer says of it", async
   const { mode, uid, gid, mtime } = await Deno.stat(`${bundle.path}/rootfs`);
   assertEquals([(mode ?? 0) & 0o7777, uid, gid], [0o711, 3, 4]);
   assertEquals(mtime?.getTime(), 1_234_567_890_000);
+});
+
+overlayTest("OverlayBundler gives the root what unpackImage() gives it", async () => {
+  await using test = await makeStore();
+  const below = tar(dir(".", { mode: 0o700, uid: 1, gid: 2, mtime: 1_234_567_890 }));
+  // Once taken for the root of a layer without an entry for it.
+  const root = tar(dir(".", { mode: 0o755, uid: 3, gid: 4, mtime: 1 }));
+  const image = await storeBuilt(test.store, { layers: [below, root, BASE] });
+
+  await unpackImage(test.store, image, test.directory.join("unpacked"));
+  await using bundle = await new OverlayBundler(test.store).bundle(image, "root");
+
+  for (const path of [`${bundle.path}/rootfs`, test.directory.join("unpacked")]) {
+    const { mode, uid, gid, mtime } = await Deno.stat(path);
+    assertEquals([(mode ?? 0) & 0o7777, uid, gid, mtime?.getTime()], [0o755, 3, 4, 1000]);
+  }
 });
 
 overlayTest("OverlayBundler lists no whiteout that hides nothing", async () => {
