@@ -16,11 +16,10 @@ const MODE = 0o755;
  * directory.
  */
 export function checkStoreRoot(path: string): boolean {
-  const info = statIfAny(path);
-  if (info === undefined) {
-    if (lstatIfAny(path) === undefined) return false;
-    throw new UntrustedStoreError("dangling", path);
-  }
+  const named = lstatIfAny(path);
+  if (named === undefined) return false;
+  const info = named.isSymlink ? statIfAny(path) : named;
+  if (info === undefined) throw new UntrustedStoreError("dangling", path);
   // In a sticky directory others can add names but not touch those of its owner, who is checked.
   const isSticky = ((info.mode ?? 0) & 0o1000) !== 0;
   refuse(path, info, isSticky);

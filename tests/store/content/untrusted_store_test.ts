@@ -293,3 +293,15 @@ rootTest("ContentStore of root is read by an ordinary user, and not written to",
   const expected = { uid: OTHER_USER, isIntact: true, written: "PermissionDenied" };
   assertEquals(JSON.parse(child.stdout), expected);
 });
+
+Deno.test("ContentStore is made by many tasks at once", async () => {
+  for (let round = 0; round < 5; round++) {
+    await using directory = await makeTempDir();
+    const path = directory.join("a/store");
+
+    await Promise.all(Array.from({ length: 8 }, () => use(path)));
+
+    const store = await ContentStore.open(path);
+    assertEquals((await store.references()).length, 1);
+  }
+});
