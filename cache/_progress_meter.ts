@@ -10,7 +10,7 @@ export interface BlobProgress {
   readonly bytes: number;
   readonly resumed: number;
   readonly retries: number;
-  readonly cached?: boolean;
+  readonly cached?: boolean | undefined;
 }
 
 interface Blob {

@@ -2,10 +2,12 @@ import { hostPlatform } from "../registry/host_platform.ts";
 import type { Digest } from "../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
+import { bringLayer } from "../store/content/bring_layer.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
 import { type Image, storedImage } from "../store/images/image.ts";
 import { readImage } from "../store/images/read_image.ts";
 import { Semaphore } from "../store/host/semaphore.ts";
+import { TaskGroup } from "../store/host/task_group.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 
@@ -107,19 +109,10 @@ export class LayoutImageCache implements ImageCache {
     meter: ProgressMeter,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const failure = new AbortController();
-    const stop = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
-    await Promise.allSettled(layers.map(async (layer) => {
-      try {
-        await this.#writeLayer(layer, meter, stop);
-      } catch (error) {
-        // One layer that fails ends the others; what has come of them stays.
-        failure.abort(error);
-        throw error;
-      }
-    }));
-    signal?.throwIfAborted();
-    failure.signal.throwIfAborted();
+    const tasks = new TaskGroup(signal);
+    // Downloaded parts of the other layers stay to be resumed.
+    for (const layer of layers) tasks.run(() => this.#writeLayer(layer, meter, tasks.signal));
+    await tasks.join();
   }
 
   async #writeLayer(
@@ -127,18 +120,13 @@ export class LayoutImageCache implements ImageCache {
     meter: ProgressMeter,
     signal: AbortSignal,
   ): Promise<void> {
-    const { descriptor, source } = layer;
     using _permit = await this.#jobs.acquire(signal);
-    const { status, ...progress } = await this.#store.ingest(
-      descriptor,
-      (options) => layer.compressed(options),
-      {
-        signal,
-        source,
-        connections: layer.connections,
-        onProgress: (progress) => meter.update(descriptor, progress),
+    await bringLayer(this.#store, layer, {
+      signal,
+      onProgress: (descriptor, progress) => meter.update(descriptor, progress),
+      onLayer: (descriptor, { status, ...progress }) => {
+        meter.finish(descriptor, { ...progress, cached: status === "cached" });
       },
-    );
-    meter.finish(descriptor, { ...progress, cached: status === "cached" });
+    });
   }
 }

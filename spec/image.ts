@@ -76,7 +76,7 @@ export interface RemoteLayer {
   /** Digest of the uncompressed bytes, as the image's config names it. */
   readonly diffId: Digest;
   /** Where the bytes come from, such as a URL, for errors; without secrets. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /**
    * Maximum number of parts of the blob to read at once. A source that serves one stream at the
    * speed of many says 1.

@@ -43,8 +43,11 @@ export type { LayerListener } from "./content/layer_listener.ts";
 export * from "./images/layout_client.ts";
 export * from "./bundles/list_bundles.ts";
 export * from "./overlay/open_bundler.ts";
-export type { LayerExtraction, LayerExtractionOptions } from "./stages/layer_extraction.ts";
-export type { LayerKind } from "./stages/layer_kind.ts";
+export type {
+  LayerExtraction,
+  LayerExtractionOptions,
+  OverlayNamespace,
+} from "./stages/overlay_extraction.ts";
 export type * from "./overlay/extracted_layer.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";

@@ -1,10 +1,23 @@
-import { LayerPipeline } from "./_layer_pipeline.ts";
-import type { ExtractLayerOptions } from "./extract_layer.ts";
-import type { ExtractReport } from "./extract_report.ts";
-import { LayerExtractor } from "./extractor.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { DecompressError } from "../compression/decompress_error.ts";
+import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
+import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
+import { TarError } from "../tar/tar_error.ts";
+import type { TarHeader, TarSink } from "../tar/tar_header.ts";
+import type { TarLimits } from "../tar/tar_limits.ts";
+import { TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
+import type { ExtractReport } from "./extract_report.ts";
+import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
 
-/** What came out of a stream. */
+/** Options for {@linkcode extractStream}. */
+export interface ExtractStreamOptions
+  extends LayerExtractorOptions, LayerDecoderOptions, TarLimits {
+  readonly layer?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Result of {@linkcode extractStream}. */
 export interface ExtractedStream {
   readonly report: ExtractReport;
   /** Size of the decompressed archive. */
@@ -15,29 +28,35 @@ export interface ExtractedStream {
 export async function extractStream(
   stream: ReadableStream<Uint8Array>,
   tree: FileTree,
-  options: ExtractLayerOptions,
+  options: ExtractStreamOptions,
 ): Promise<ExtractedStream> {
-  const { signal, descriptor } = options;
-  const layer = options.layer ?? descriptor?.digest;
-  const named = layer === undefined ? options : { ...options, layer };
+  const { signal, descriptor, layer = descriptor?.digest } = options;
+  const named = { ...options, layer };
   using extractor = new LayerExtractor(tree, named);
-  using pipeline = new LayerPipeline(extractor, named);
+  using decoder = new LayerDecoder(named);
+  const sink = new LocatingSink(extractor, layer);
+  const parser = new TarParser(sink, named);
+  const parse = (bytes: Uint8Array) => parser.push(bytes);
   const reader = stream.getReader();
   const rest = readAll(reader, signal);
   try {
     try {
       for (let next = await rest.next(); !next.done; next = await rest.next()) {
-        const pending = pipeline.push(next.value);
+        const pending = decoder.push(next.value, parse);
         if (pending !== undefined) await pending;
       }
-      await pipeline.finish();
+      await decoder.finish();
+      // Only now: a wrong digest explains more than an archive that ends too early.
+      parser.finish();
     } catch (error) {
-      throw await pipeline.explain(error, rest);
+      const isDamaged = error instanceof DecompressError || error instanceof TarError;
+      const mismatch = isDamaged ? await decoder.verifyRest(rest) : undefined;
+      throw mismatch ?? sink.locate(error);
     }
-    return { report: extractor.finish(), archiveBytes: pipeline.bytesOut };
+    return { report: extractor.finish(), archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
-      // The stream may have failed itself; its error is the one that is thrown.
+      // The stream has failed itself, and its error is thrown below.
     });
     throw error;
   } finally {
@@ -45,7 +64,44 @@ export async function extractStream(
   }
 }
 
-/** The chunks of a stream; unlike its own iterator it does not cancel it when a caller stops. */
+/** Remembers the current entry, for errors of the parser and the decompressor. */
+class LocatingSink implements TarSink {
+  readonly #sink: TarSink;
+  #place: ExtractPlace;
+
+  constructor(sink: TarSink, layer: string | undefined) {
+    this.#sink = sink;
+    this.#place = { layer, path: "", offset: 0 };
+  }
+
+  entry(header: TarHeader): void {
+    this.#place = { layer: this.#place.layer, path: header.path, offset: header.offset };
+    this.#sink.entry(header);
+  }
+
+  data(chunk: Uint8Array, offset: number): void {
+    this.#sink.data(chunk, offset);
+  }
+
+  end(): void {
+    this.#sink.end();
+  }
+
+  /** Adds the current entry to an error. */
+  locate(error: unknown): unknown {
+    if (error instanceof TarError) {
+      const { entry: path = "", offset } = error;
+      return new ExtractError({ ...this.#place, path, offset }, error.message, { cause: error });
+    }
+    if (error instanceof DecompressError) {
+      return new ExtractError(this.#place, error.message, { cause: error });
+    }
+    if (error instanceof LimitError) error.message += ` (met in ${describePlace(this.#place)})`;
+    return error;
+  }
+}
+
+/** Yields the chunks of a stream, which stays open when the caller stops. */
 async function* readAll(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   signal: AbortSignal | undefined,

@@ -184,8 +184,6 @@ export class LayerExtractor implements TarSink, Disposable {
     this.#isFinished = true;
     try {
       this.#names.finish();
-      this.#place = { layer: this.#layer, path: "", offset: 0 };
-      this.#tree.settle();
     } catch (error) {
       throw this.#located(error);
     }
@@ -198,7 +196,6 @@ export class LayerExtractor implements TarSink, Disposable {
     if (this.#isFinished) return;
     this.#isFinished = true;
     attempt(() => this.#names.finish());
-    attempt(() => this.#tree.settle());
   }
 
   #closeFile(): void {

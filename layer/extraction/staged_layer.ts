@@ -15,7 +15,7 @@ export interface LayerWhiteout {
   /** The directory that it is in. */
   readonly directory: string;
   /** Its name; absent if it is all that the directory has. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { parsePax, type PaxRecords } from "./_pax.ts";
 import type { Extensions } from "./_tar_entry.ts";
 import { decodeName } from "../entry_name.ts";
 import { TarError } from "./tar_error.ts";
-import type { TarLimits } from "./tar_limits.ts";
+import type { AllTarLimits } from "./tar_limits.ts";
 
 /** Types of headers whose body describes what follows. `X` is Solaris' older `x`. */
 const EXTENDED: ReadonlySet<string> = new Set(["x", "X", "g", "L", "K"]);
@@ -29,7 +29,7 @@ export class ExtendedHeaders {
   #global: ReadonlyMap<string, Uint8Array> = new Map();
 
   /** Starts with nothing said. */
-  constructor(limits: Required<TarLimits>) {
+  constructor(limits: AllTarLimits) {
     this.#max = limits.maxExtendedHeaderBytes;
     this.#maxGlobal = limits.maxGlobalRecords;
   }

@@ -5,7 +5,7 @@ import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
 import { decodeName, encodeName } from "../entry_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
-import type { TarLimits } from "./tar_limits.ts";
+import type { AllTarLimits } from "./tar_limits.ts";
 
 /** What the headers in front of an entry's own header say of it. */
 export interface Extensions {
@@ -62,7 +62,7 @@ export function readEntry(
   block: Uint8Array,
   at: number,
   extensions: Extensions,
-  limits: Required<TarLimits>,
+  limits: AllTarLimits,
 ): Entry {
   const { offset, longName, longLink } = extensions;
   const flag = String.fromCharCode(block[at + 156] as number);
@@ -195,7 +195,7 @@ function checkNames(
   path: string,
   linkname: string,
   offset: number,
-  limits: Required<TarLimits>,
+  limits: AllTarLimits,
 ): void {
   const { maxPathBytes, maxNameBytes } = limits;
   const subject = `the tar entry at byte ${offset}`;

@@ -56,9 +56,9 @@ export interface TarHeader {
   /** Extended attributes by name; values are bytes. */
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
   /** The runs of bytes of a sparse file, in order; absent for others. */
-  readonly segments?: readonly TarSegment[];
+  readonly segments?: readonly TarSegment[] | undefined;
   /** Every pax record that applies, by key, raw; absent if there is none. */
-  readonly pax?: ReadonlyMap<string, Uint8Array>;
+  readonly pax?: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { type Entry, readEntry } from "./_tar_entry.ts";
 import { BLOCK, checkBlock, parseNumber } from "./tar_fields.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarHeader, TarSegment, TarSink } from "./tar_header.ts";
-import { type TarLimits, withDefaults } from "./tar_limits.ts";
+import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts";
 
 export type { TarLimits } from "./tar_limits.ts";
 
@@ -56,7 +56,7 @@ type State =
  */
 export class TarParser {
   readonly #sink: TarSink;
-  readonly #limits: Required<TarLimits>;
+  readonly #limits: AllTarLimits;
   readonly #extended: ExtendedHeaders;
   #state: State = "header";
   /** Where the chunk that is being read begins in the archive. */

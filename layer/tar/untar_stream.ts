@@ -10,7 +10,7 @@ export interface UntarEntry {
   /** All that the archive says of the entry. */
   readonly header: TarHeader;
   /** The content of a file, holes as zeros; absent for what is no file. */
-  readonly readable?: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly readable?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
 }
 
 /**

@@ -8,7 +8,6 @@ import type {
   TreeName,
   TreeReader,
 } from "./file_tree.ts";
-import { type FileQueue, type WaitingFiles, waitingFiles } from "./file_queue.ts";
 import { NativeEntry } from "./_native_entry.ts";
 import { nativeError } from "../linux/native_error.ts";
 import { NativeFile, type NewFileStatus } from "./_native_file.ts";
@@ -67,16 +66,14 @@ export class NativeTree implements FileTree {
   readonly #statx = new Uint8Array(STATX_BYTES);
   readonly #statxView = new DataView(this.#statx.buffer);
   readonly #encoder = new TextEncoder();
-  readonly #files: WaitingFiles | undefined;
   #directory = "";
   #directoryFd: number;
   /** What new files in `#directory` are like: their owner, and permissions that were granted. */
   #newFiles: NewFileStatus | undefined;
 
   /** Opens the root, which must be a directory; owns `libc` from then on. */
-  constructor(root: string, libc: NativeLibc, files?: FileQueue) {
+  constructor(root: string, libc: NativeLibc) {
     this.root = root;
-    this.#files = files === undefined ? undefined : waitingFiles(files);
     this.#libc = libc;
     this.#calls = libc.symbols;
     const how = new BigUint64Array(3);
@@ -152,7 +149,6 @@ export class NativeTree implements FileTree {
   }
 
   openFile(path: string): TreeReader {
-    this.settle();
     // A FIFO or a device must not keep the call waiting.
     const fd = this.#openAt(path, O_RDONLY | O_NONBLOCK);
     const calls = this.#calls;
@@ -178,8 +174,7 @@ export class NativeTree implements FileTree {
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
     const status = this.#newFileStatus(fd, permissions, path);
-    const entry = new NativeEntry(this.#libc, fd, path, false);
-    return new NativeFile(entry, status, this.#files, this.#files?.reserve(this, fd, path));
+    return new NativeFile(this.#libc, fd, path, status);
   }
 
   /**
@@ -252,19 +247,7 @@ export class NativeTree implements FileTree {
     this.#check(this.#calls.unlinkat(fd, this.#name, AT_REMOVEDIR), "unlinkat", path);
   }
 
-  settle(): void {
-    this.#files?.settle(this, this.#libc);
-  }
-
   [Symbol.dispose](): void {
-    try {
-      this.settle();
-    } finally {
-      this.#close();
-    }
-  }
-
-  #close(): void {
     for (const fd of this.#directories.values()) this.#calls.close(fd);
     this.#directories.clear();
     this.#calls.close(this.#rootFd);

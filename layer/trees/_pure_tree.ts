@@ -112,8 +112,6 @@ export class PureTree implements FileTree {
     Deno.removeSync(this.#at(path));
   }
 
-  settle(): void {}
-
   [Symbol.dispose](): void {
     // Nothing is kept open.
   }

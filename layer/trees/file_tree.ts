@@ -138,11 +138,6 @@ export interface FileTree extends Disposable {
   unlink(path: string): void;
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
-  /**
-   * Returns when every file that was made has its content and its time, which a tree may leave to
-   * other threads; until then a file's status may lack them. What reads or disposes does that, too.
-   */
-  settle(): void;
 }
 
 /** How a tree talks to the kernel: through its own system calls or through Deno's API. */

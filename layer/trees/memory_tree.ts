@@ -191,9 +191,6 @@ export class MemoryTree implements FileTree {
     this.unlink(path);
   }
 
-  /** Does nothing: files are filled where they are made. */
-  settle(): void {}
-
   /** Does nothing. */
   [Symbol.dispose](): void {}
 

@@ -1,7 +1,6 @@
 import { openLibc } from "../linux/native_libc.ts";
 import { NativeTree } from "./_native_tree.ts";
 import { PureTree } from "./_pure_tree.ts";
-import type { FileQueue } from "./file_queue.ts";
 import type { FileTree, TreeBackend } from "./file_tree.ts";
 
 /** Options for {@linkcode openFileTree}. */
@@ -14,8 +13,6 @@ export interface OpenFileTreeOptions {
   readonly backend?: TreeBackend | undefined;
   /** Is told why the native backend cannot be had, if no backend was asked for. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** What other threads help to make files with; for the native backend alone. */
-  readonly files?: FileQueue | undefined;
 }
 
 /**
@@ -43,10 +40,10 @@ export interface OpenFileTreeOptions {
  * ```
  */
 export function openFileTree(root: string, options: OpenFileTreeOptions = {}): FileTree {
-  const { backend, onWarning, files } = options;
+  const { backend, onWarning } = options;
   const path = Deno.realPathSync(root);
   if (backend === "pure") return new PureTree(path);
-  const native = openNative(path, files);
+  const native = openNative(path);
   if (typeof native !== "string") return native;
   if (backend === "native") {
     throw new Deno.errors.NotSupported(`Cannot open "${root}" with the native backend: ${native}`);
@@ -60,11 +57,11 @@ export function openFileTree(root: string, options: OpenFileTreeOptions = {}): F
 }
 
 /** The native tree, or why there is none. */
-function openNative(path: string, files: FileQueue | undefined): FileTree | string {
+function openNative(path: string): FileTree | string {
   const libc = openLibc();
   if (typeof libc === "string") return libc;
   try {
-    return new NativeTree(path, libc, files);
+    return new NativeTree(path, libc);
   } catch (error) {
     libc[Symbol.dispose]();
     if (

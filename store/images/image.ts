@@ -1,8 +1,9 @@
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, Digester } from "../../spec/digest.ts";
-import { DiffIdMismatchError } from "../../spec/errors.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Options for {@linkcode Layer.uncompressed}. */
@@ -84,11 +85,7 @@ export class StoredLayer implements Layer {
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset = 0, reuseMemory = false, signal } = options;
-    return await this.#store.openBlob(this.digest, {
-      offset,
-      reuseMemory,
-      ...(signal && { signal }),
-    });
+    return await this.#store.openBlob(this.digest, { offset, reuseMemory, signal });
   }
 
   /** Opens the tar archive in the layer; both digests are compared on the way. */
@@ -96,49 +93,24 @@ export class StoredLayer implements Layer {
     options: UncompressedOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { signal, ...limits } = options;
-    const { mediaType } = this;
-    const { DecompressStream } = await import("../../layer/compression/decompress_stream.ts");
-    const compressed = await this.compressed(signal && { signal });
-    const archive = compressed
-      .pipeThrough(new DecompressStream({ mediaType, ...limits }))
-      .pipeThrough(diffIdStream(this.diffId, this.digest));
-    return ReadableStream.from(this.#explain(archive, signal));
+    const { descriptor, diffId, digest } = this;
+    const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
+    const path = this.#store.blobPath(digest);
+    const stream = await openBlobStream(path, { signal });
+    const source = `"${path}"`;
+    const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });
+    return ReadableStream.from(this.#watch(decoder.read(stream)));
   }
 
-  /** Bytes that do not decompress may be others than they were: then that is what is wrong. */
-  async *#explain<T>(
-    chunks: AsyncIterable<T>,
-    signal?: AbortSignal,
-  ): AsyncGenerator<T, void, void> {
+  /** Makes the store forget that it verified the blob if it turns out to be corrupt. */
+  async *#watch<T>(chunks: AsyncIterable<T>): AsyncGenerator<T, void, void> {
     try {
       yield* chunks;
     } catch (error) {
-      const { DecompressError } = await import("../../layer/compression/decompress_error.ts");
-      if (error instanceof DecompressError) {
-        this.#store.distrust(this.digest);
-        await this.#store.verify(this.descriptor, signal);
-      }
+      if (error instanceof DigestMismatchError) this.#store.distrust(this.digest);
       throw error;
     }
   }
-}
-
-/** Passes bytes on, and fails in place of closing if they are not those of a DiffID. */
-function diffIdStream(
-  diffId: Digest,
-  layer: Digest,
-): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  const digester = new Digester(digestAlgorithm(diffId));
-  return new TransformStream({
-    transform(chunk, controller) {
-      digester.update(chunk);
-      controller.enqueue(chunk);
-    },
-    flush() {
-      const actual = digester.digest();
-      if (actual !== diffId) throw new DiffIdMismatchError(diffId, actual, layer);
-    },
-  });
 }
 
 /**

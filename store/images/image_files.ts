@@ -4,22 +4,18 @@ import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { followPath } from "../host/follow_path.ts";
-import type { Ingestion, IngestProgress } from "../content/ingest.ts";
+import type { LayerListener } from "../content/layer_listener.ts";
 import { type LayerListing, lookUp } from "./_layer_lookup.ts";
+import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Layer, StoredLayer } from "./image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
-export interface ImageFilesOptions {
+export interface ImageFilesOptions extends LayerListener {
   /** Stops the work. What has been downloaded stays. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how far the download of a layer is. */
-  readonly onProgress?: ((layer: Descriptor, progress: IngestProgress) => void) | undefined;
-  /** Is told that a layer is in the store, and how it got there. */
-  readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
   /** Is told what is odd but not fatal. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -150,20 +146,8 @@ export class ImageFiles {
   async layer(index: number): Promise<Layer> {
     const layer = this.#layers[index];
     if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
-    const { descriptor, diffId, source } = layer;
-    const { signal, onProgress, onLayer } = this.#options;
-    const ingestion = await this.#store.ingest(
-      descriptor,
-      (options) => layer.compressed(options),
-      {
-        connections: layer.connections,
-        ...(signal && { signal }),
-        ...(source === undefined ? {} : { source }),
-        ...(onProgress && { onProgress: (progress) => onProgress(descriptor, progress) }),
-      },
-    );
-    onLayer?.(descriptor, ingestion);
-    return new StoredLayer(this.#store, descriptor, diffId);
+    await bringLayer(this.#store, layer, this.#options);
+    return new StoredLayer(this.#store, layer.descriptor, layer.diffId);
   }
 
   async #locate(
@@ -213,7 +197,7 @@ export class ImageFiles {
   ): Promise<T> {
     const { signal, onWarning } = this.#options;
     const layer = await this.layer(index);
-    return await extract(await layer.compressed(signal && { signal }), tree, {
+    return await extract(await layer.compressed({ signal }), tree, {
       descriptor: layer.descriptor,
       diffId: layer.diffId,
       ownership: "strict",
@@ -221,8 +205,8 @@ export class ImageFiles {
         tree.place = { layer: index, offset: header.offset };
         return header;
       },
-      ...(signal && { signal }),
-      ...(onWarning && { onWarning }),
+      signal,
+      onWarning,
     });
   }
 
@@ -234,7 +218,7 @@ export class ImageFiles {
     const { signal } = this.#options;
     const content = new EntryContent(offset);
     const parser = new TarParser(content);
-    for await (const chunk of await layer.uncompressed(signal && { signal })) {
+    for await (const chunk of await layer.uncompressed({ signal })) {
       parser.push(chunk);
       yield* content.take();
       if (content.isComplete) return;

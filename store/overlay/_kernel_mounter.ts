@@ -1,10 +1,10 @@
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
-import type { LayerKind } from "../stages/layer_kind.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** The overlay file system of the kernel. */
 export function kernelMounter(
-  namespace: LayerKind["namespace"],
+  namespace: OverlayNamespace,
   upper: OverlayMounter["upper"],
 ): OverlayMounter {
   return {

@@ -12,13 +12,16 @@ import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
+import { TaskGroup } from "../host/task_group.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import { makeDraftRoot } from "../stages/draft_root.ts";
-import { extractOverlayLayer, type LayerExtraction } from "../stages/layer_extraction.ts";
-import { formatLayerKind, type LayerKind } from "../stages/layer_kind.ts";
+import {
+  extractOverlayLayer,
+  type LayerExtraction,
+  type OverlayNamespace,
+} from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
@@ -53,7 +56,7 @@ const running = new Map<string, Promise<Chain>>();
  *
  * **What a directory depends on.** A layer is extracted alone, its whiteouts converted to what
  * the overlay file system understands, without a look at the layers below. Then the directory
- * is a function of the layer's bytes, which its DiffID verifies, and of the {@linkcode LayerKind}:
+ * is a function of the layer's bytes, which its DiffID verifies, and of its namespace and owners:
  * these two are its key, and a whiteout hides a file of any parent it will ever lie over.
  *
  * Two kinds of layers are not complete alone: those with a hard link to a file of a lower layer,
@@ -89,21 +92,15 @@ export class OverlayLayerResolver {
    * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
    */
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
-    const failure = new AbortController();
-    const signals = [failure.signal, this.#options.signal].filter((signal) => signal !== undefined);
-    const signal = AbortSignal.any(signals);
+    const tasks = new TaskGroup(this.#options.signal);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));
     for (const [i, layer] of image.layers.entries()) {
       const parents = resolving.slice();
-      const task = this.#resolve(layer, chainIds[i] ?? layer.diffId, parents, signal);
-      task.catch((error) => failure.abort(error));
-      resolving.push(task);
+      const chainId = chainIds[i] ?? layer.diffId;
+      resolving.push(tasks.run(() => this.#resolve(layer, chainId, parents, tasks.signal)));
     }
-    // Everything that was begun has ended before a failure is told, the first one's.
-    await Promise.allSettled(resolving);
-    this.#options.signal?.throwIfAborted();
-    failure.signal.throwIfAborted();
+    await tasks.join();
     return await Promise.all(resolving);
   }
 
@@ -114,7 +111,7 @@ export class OverlayLayerResolver {
     signal: AbortSignal,
   ): Promise<ExtractedLayer> {
     const { ownership, mounter: { namespace } } = this.#options;
-    const kind = formatLayerKind({ namespace, ownership });
+    const kind = formatLayerKind(namespace, ownership);
     const alone = `layer ${layer.diffId} ${kind}`;
     const chained = `chain ${chainId} ${kind}`;
     const found = this.#chains.find(alone) ?? this.#chains.find(chained);
@@ -257,15 +254,10 @@ export class OverlayLayerResolver {
     layer: RemoteLayer,
     root: string,
     signal: AbortSignal,
-    namespace?: LayerKind["namespace"],
+    namespace?: OverlayNamespace,
   ): Promise<Extraction> {
     const { ownership, onWarning, extract = extractOverlayLayer } = this.#options;
-    const report = await extract(layer, root, {
-      ownership,
-      signal,
-      ...(namespace && { namespace }),
-      ...(onWarning && { onWarning }),
-    });
+    const report = await extract(layer, root, { ownership, signal, namespace, onWarning });
     return { report, layer };
   }
 
@@ -279,6 +271,22 @@ export class OverlayLayerResolver {
     warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
     return chain;
   }
+}
+
+/** Changes when the extracted form of a layer does. */
+const VERSION = 2;
+
+/** Everything but the layer that the content of its directory depends on, as text. */
+function formatLayerKind(namespace: OverlayNamespace, ownership: Ownership): string {
+  const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
+  return `${VERSION} ${namespace} ${owner}`;
+}
+
+/** Makes the directory that a layer is extracted into. */
+async function makeDraftRoot(path: string): Promise<void> {
+  await Deno.mkdir(path);
+  // Not with the call above, whose mode the umask narrows.
+  await Deno.chmod(path, 0o755);
 }
 
 interface Extraction {

@@ -1,6 +1,6 @@
 import type { OverlayUpper } from "../../layer/linux/overlay_mount.ts";
 import type { BundleKind } from "../bundle.ts";
-import type { LayerKind } from "../stages/layer_kind.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 
 /** What an overlay writes to, and how its mount is told from others. */
 export interface WritableOverlay extends OverlayUpper {
@@ -17,7 +17,7 @@ export interface OverlayMounter {
   /** What bundles that are made with it are called. */
   readonly kind: Exclude<BundleKind, "uncompressed">;
   /** The namespace of the attributes that mark opaque directories. */
-  readonly namespace: LayerKind["namespace"];
+  readonly namespace: OverlayNamespace;
   /** Where what is written should be kept, unless the user says otherwise. */
   readonly upper: "tmpfs" | "disk";
   /**

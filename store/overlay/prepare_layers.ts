@@ -3,12 +3,12 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { StageWorkers } from "../stages/stage_workers.ts";
+import { LayerThreads } from "../stages/layer_threads.ts";
 import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import { threadedExtraction } from "./_threaded_extraction.ts";
-import type { LayerExtraction } from "../stages/layer_extraction.ts";
+import type { LayerExtraction } from "../stages/overlay_extraction.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -76,10 +76,10 @@ export async function prepareLayers(
       store.path,
     );
   }
-  using workers = StageWorkers.for(options.extract === undefined ? image : { layers: [] }, jobs);
+  using threads = LayerThreads.for(options.extract === undefined ? image : { layers: [] }, jobs);
   const resolver = new OverlayLayerResolver(store, {
     ...options,
-    extract: options.extract ?? threadedExtraction(store, workers, { onProgress, onLayer }),
+    extract: options.extract ?? threadedExtraction(store, threads, { onProgress, onLayer }),
     jobs,
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),

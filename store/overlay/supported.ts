@@ -9,12 +9,12 @@ import { discardTree } from "../host/unmount.ts";
 import { findProgram } from "../host/find_runtime.ts";
 import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
 import { kernelMounter } from "./_kernel_mounter.ts";
-import type { LayerKind } from "../stages/layer_kind.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Whether overlays can be mounted, and how; or why not. */
 export type OverlaySupport =
-  | { readonly supported: true; readonly namespace: LayerKind["namespace"] }
+  | { readonly supported: true; readonly namespace: OverlayNamespace }
   | { readonly supported: false; readonly reason: string };
 
 /**
@@ -172,7 +172,7 @@ async function runTrial(trial: string, mounter: OverlayMounter): Promise<string 
   }
 }
 
-function mark(directory: string, namespace: LayerKind["namespace"]): void {
+function mark(directory: string, namespace: OverlayNamespace): void {
   using tree = openFileTree(directory, { backend: "native" });
   const whiteouts = overlayWhiteouts({ namespace });
   whiteouts.hide(tree, "removed");

@@ -1,63 +1,59 @@
-/** So many bytes wait for their reader before the writer has to. */
-const MAX_WAITING_BYTES = 1_048_576;
+import { ByteWindow } from "./_byte_window.ts";
 
-/** Is given each chunk when its reader is done with it. */
+/** Number of unread bytes from which the writer has to wait. */
+const WINDOW_BYTES = 1_048_576;
+
+/** Called with each chunk that the reader no longer needs. */
 export type ReleaseChunk = (chunk: Uint8Array<ArrayBuffer>) => void;
 
 /**
- * A stream that is written to from outside, with chunks that nobody else uses. The memory of each
- * is given back as soon as the reader asks for the next: at a gigabyte a second, waiting for the
- * garbage collector would cost hundreds of megabytes.
+ * A stream with a writing side. It owns the chunks that are written to it, and releases the memory
+ * of each as soon as the next one is read: at a gigabyte per second, waiting for the garbage
+ * collector would cost hundreds of megabytes.
  */
 export class ByteQueue {
-  /** What has been written; a chunk is valid until the next one is read. */
+  /** The written chunks. Each one is valid until the next one is read. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #window = new ByteWindow(WINDOW_BYTES);
   #chunks: Uint8Array<ArrayBuffer>[] = [];
-  #waiting = 0;
   #last: Uint8Array<ArrayBuffer> | undefined;
   #isClosed = false;
   #isCancelled = false;
-  #room: PromiseWithResolvers<void> | undefined;
   #arrival: PromiseWithResolvers<void> | undefined;
   #failure: { readonly reason: unknown } | undefined;
   readonly #release: ReleaseChunk;
 
-  /** Starts empty. */
   constructor(release: ReleaseChunk = freeMemory) {
     this.#release = release;
     this.readable = new ReadableStream({
       pull: (controller) => this.#pull(controller),
-      cancel: () => this.#cancel(),
+      cancel: () => this.#discard(),
     }, { highWaterMark: 0 });
   }
 
   /**
-   * Writes a chunk, which is the queue's from then on.
+   * Writes a chunk. Chunks for a reader that has stopped are released at once.
    *
-   * @returns Nothing, or what is to be awaited before the next one. A reader that has gone does
-   * not keep the writer waiting.
+   * @returns Nothing, or a promise to await before the next call.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
     if (this.#isCancelled) return this.#release(chunk);
     this.#chunks.push(chunk);
-    this.#waiting += chunk.length;
     this.#arrival?.resolve();
-    if (this.#waiting <= MAX_WAITING_BYTES) return;
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
+    return this.#window.add(chunk.length);
   }
 
-  /** There is no more. */
+  /** Ends the stream after the chunks that were written. */
   close(): void {
     this.#isClosed = true;
     this.#arrival?.resolve();
   }
 
-  /** What there would be will never come. */
+  /** Fails the next read and discards unread chunks. */
   fail(reason: unknown): void {
     this.#failure = { reason };
     this.#arrival?.resolve();
-    this.#room?.resolve();
+    this.#window.clear();
   }
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
@@ -67,28 +63,27 @@ export class ByteQueue {
       this.#arrival = Promise.withResolvers();
       await this.#arrival.promise;
     }
-    if (this.#failure !== undefined) throw this.#failure.reason;
+    if (this.#failure !== undefined) {
+      this.#discard();
+      throw this.#failure.reason;
+    }
     this.#last = this.#chunks.shift();
     if (this.#last === undefined) return controller.close();
-    this.#waiting -= this.#last.length;
-    if (this.#waiting <= MAX_WAITING_BYTES / 2) {
-      this.#room?.resolve();
-      this.#room = undefined;
-    }
+    this.#window.remove(this.#last.length);
     controller.enqueue(this.#last);
   }
 
-  #cancel(): void {
+  #discard(): void {
     this.#isCancelled = true;
     const unread = this.#last === undefined ? this.#chunks : [this.#last, ...this.#chunks];
-    for (const chunk of unread) this.#release(chunk);
     this.#last = undefined;
     this.#chunks = [];
-    this.#room?.resolve();
+    for (const chunk of unread) this.#release(chunk);
+    this.#window.clear();
   }
 }
 
-/** Gives the memory of a chunk back at once. */
+/** Frees the memory of a chunk at once. */
 function freeMemory(chunk: Uint8Array<ArrayBuffer>): void {
   if (!chunk.buffer.detached) chunk.buffer.transfer(0);
 }

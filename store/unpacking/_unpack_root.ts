@@ -4,7 +4,7 @@ import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { BASE_STAGE } from "../stages/layer_stage.ts";
+import { BASE_STAGE } from "../stages/layer_staging.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { UnpackError } from "../errors.ts";

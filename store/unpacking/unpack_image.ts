@@ -1,46 +1,45 @@
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { cleanPath } from "../../layer/trees/extract_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { RemoteImage } from "../../spec/image.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { pickStageOptions } from "../stages/layer_staging.ts";
+import { LayerThreads } from "../stages/layer_threads.ts";
+import { hasPaths } from "../stages/path_selection.ts";
 import { defaultOwnership } from "./default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { pickStageOptions } from "../stages/layer_stage.ts";
-import { hasPaths } from "../stages/path_selection.ts";
-import { StageWorkers } from "../stages/stage_workers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
-import type { ContentStore } from "../content/content_store.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 const MAX_SKIPPED = 10_000;
 
 /**
- * Unpacks an image into a directory: what a container of it would see as its root.
+ * Unpacks an image into a directory: the root file system of a container.
  *
- * Layers that the store lacks are brought into it in the same pass: each byte is hashed, kept,
- * decompressed, hashed again and made into files while the next ones come. Layers are extracted
- * side by side, each by itself, and then put over one another; the result is that of extracting
- * them one after the other.
+ * Downloads the layers that the store lacks and extracts them in the same pass. Layers are extracted
+ * in parallel, each into a directory, and then merged; the result is that of extracting one after
+ * the other.
  *
- * All this happens in a directory of its own inside `directory`; what is in it gets its place
- * when all digests are right. So a failure leaves nothing behind; what a process leaves that is
- * killed, the next removes. Where `force` allows what is there to be replaced, what the layers
- * come to is extracted over it in place, and a failure leaves what was done.
+ * Everything happens in a work directory inside `directory`, whose content is moved into place once
+ * all digests have been verified. A failure therefore leaves nothing behind, and the next call
+ * removes the leftovers of a killed process. With `force`, the files are written over the existing
+ * ones, and a failure leaves those that were written.
  *
- * @param store Where layers are kept.
- * @param image The image; what of it is not in the store is taken from where it is.
- * @param directory An empty directory, or one that is not there.
- * @param given What to unpack, and how.
+ * @param store The store that keeps the layers.
+ * @param image The image. Layers that are not in the store are downloaded.
+ * @param directory An empty or missing directory.
+ * @param options Paths to unpack, owners, limits and callbacks.
  * @returns What was done and what was skipped.
- * @throws {UnpackError} If the directory holds something, another process is unpacking into it, or
- * the image lacks a path.
+ * @throws {UnpackError} If the directory is not empty, another process is unpacking into it, or the
+ * image lacks a path.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
- * @throws {DigestMismatchError} If a layer's bytes are not those of its descriptor.
- * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
- * @throws {LimitError} If there is more of something than is accepted.
+ * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
+ * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
+ * @throws {LimitError} If the image exceeds a limit.
  *
  * @example Unpack an image of a store
  * ```ts no-assert
@@ -56,69 +55,59 @@ export async function unpackImage(
   store: ContentStore,
   image: RemoteImage,
   directory: string,
-  given: UnpackImageOptions = {},
+  options: UnpackImageOptions = {},
 ): Promise<UnpackReport> {
-  const { force = false, signal } = given;
-  const paths = given.paths?.map((path) => cleanPath(path).path);
+  const { force = false, signal } = options;
+  const paths = options.paths?.map((path) => cleanPath(path).path);
   signal?.throwIfAborted();
   await using root = await UnpackRoot.open(directory, force);
-  const ownership = given.ownership ?? await defaultOwnership(root.isEmpty ? root.work : root.path);
+  const ownership = options.ownership ??
+    await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
-  const options = { ...given, ownership, backend: chooseBackend(root.path, given) };
+  const chosen = { ...options, ownership, backend: chooseBackend(root.path, options) };
   const flatten = async (place: string) => {
     const { unpackFlattened } = await import("./_unpack_flattened.ts");
-    return await unpackFlattened(store, image, place, paths, options);
+    return await unpackFlattened(store, image, place, paths, chosen);
   };
   if (!root.isEmpty) {
     const { report } = await flatten(root.path);
     root.keep();
     return report;
   }
-  const { report, describesRoot } = await extractAll(store, image, root, paths, options) ??
+  const { report, describesRoot } = await extractAll(store, image, root, paths, chosen) ??
     await flatten(await root.makeBase());
-  await root.publish(describesRoot, options.backend);
+  await root.publish(describesRoot, chosen.backend);
   return report;
 }
 
-/** Options with the backend that serves them. */
-type ChosenOptions = UnpackImageOptions & { readonly backend: TreeBackend };
-
-/** The backend for all that follows, so that a warning comes once, and names the directory. */
-function chooseBackend(
-  directory: string,
-  { backend, onWarning }: UnpackImageOptions,
-): TreeBackend {
-  const options = { ...(backend && { backend }), ...(onWarning && { onWarning }) };
+/** Chooses the backend once, so that there is a single warning, which names the directory. */
+function chooseBackend(directory: string, options: UnpackImageOptions): TreeBackend {
   using tree = openFileTree(directory, options);
   return tree.backend;
 }
 
 /**
- * Extracts what is selected into the work directory.
+ * Extracts the selected paths into the work directory.
  *
- * @returns Nothing if all layers together have to be known for that.
+ * @returns `undefined` if that takes a view of all layers together.
  */
 async function extractAll(
   store: ContentStore,
   image: RemoteImage,
   root: UnpackRoot,
   paths: readonly string[] | undefined,
-  options: ChosenOptions,
+  options: UnpackImageOptions,
 ): Promise<UnpackResult | undefined> {
-  using workers = StageWorkers.for(image, options.jobs);
-  const stageOptions = { ...pickStageOptions(options), ...(paths && { paths }) };
+  using threads = LayerThreads.for(image, options.jobs);
+  const stageOptions = { ...pickStageOptions(options), paths };
   const unpacking = new ImageUnpacking(store, image, options);
   try {
-    const results = await unpacking.stage(
-      root.work,
-      stageOptions,
-      (plan, listener) => workers.open(plan, listener),
-    );
-    if (paths === undefined || hasPaths(root.base, paths)) return sumUp(results);
+    const reports = await unpacking.stage(root.work, stageOptions, threads);
+    if (paths === undefined || hasPaths(root.base, paths)) return sumUp(reports);
   } catch (error) {
     if (paths === undefined || !(error instanceof ExtractError)) throw error;
   }
-  // An entry or a path may lead through a link, or a hard link out of what is selected.
+  // A path or an entry may lead through a link, or a hard link out of the selected paths.
   await root.clear();
   return undefined;
 }

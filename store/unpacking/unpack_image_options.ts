@@ -1,81 +1,81 @@
 import type { SkippedEntry } from "../../layer/extraction/extract_report.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
-import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
+import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 
-/** Options for {@linkcode unpackImage}. */
+/** Options for `unpackImage()`. */
 export interface UnpackImageOptions extends TarLimits, LayerListener {
   /**
-   * Whether the directory may hold something, over which the image is laid.
+   * Whether to unpack over the content of a directory that is not empty.
    *
    * @default {false}
    */
   readonly force?: boolean | undefined;
   /**
-   * What to unpack of the image: these paths, and what is below them.
+   * Paths to unpack, with everything below them.
    *
-   * @default All of it.
+   * @default The whole image.
    */
   readonly paths?: readonly string[] | undefined;
   /**
-   * To whom files belong.
+   * Owners of the extracted files.
    *
-   * @default `"strict"` for root, `"squash"` for everybody else, and for root of a user namespace
-   * that lacks the ids of images.
+   * @default `"strict"` for root; `"squash"` for other users, and for root in a user namespace
+   * without the IDs that images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
-   * What is done with extended attributes.
+   * Handling of extended attributes.
    *
    * @default {"on"}
    */
   readonly xattrs?: XattrMode | undefined;
   /**
-   * How files are made.
+   * Backend that creates the files.
    *
-   * @default The native backend where it can be had.
+   * @default The native backend where it is available.
    */
   readonly backend?: TreeBackend | undefined;
   /**
-   * Most decompressed bytes of all layers together; 0 stands for no limit.
+   * Maximum number of decompressed bytes of all layers together; 0 means no limit.
    *
    * @default {21_474_836_480}
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Most decompressed bytes of a layer for each compressed one, once there are more than 64 MiB.
+   * Maximum number of decompressed bytes per compressed byte, for layers of more than 64 MiB.
    *
    * @default {1000}
    */
   readonly maxRatio?: number | undefined;
   /**
-   * Largest window of a zstd frame, in bytes.
+   * Maximum size of the window of a zstd frame, in bytes.
    *
    * @default {134_217_728}
    */
   readonly maxWindow?: number | undefined;
   /**
-   * How many layers are downloaded and extracted at once.
+   * Maximum number of layers to download and extract at once.
    *
    * @default {6}
    */
   readonly jobs?: number | undefined;
-  /** Stops the work. What has been downloaded stays to be resumed. */
+  /** Stops the work. A later call resumes interrupted downloads. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** What {@linkcode unpackImage} did. */
+/** Result of `unpackImage()`. */
 export interface UnpackReport {
-  /** How many entries the layers have, whiteouts included. */
+  /** Number of entries in the layers, including whiteouts. */
   readonly entries: number;
-  /** How many bytes of files the layers have, holes included. */
+  /** Size of the files in the layers, including holes, in bytes. */
   readonly bytes: number;
-  /** What is not as the image has it: the first 10 000 cases. */
+  /** The first 10 000 entries that differ from the image. */
   readonly skipped: readonly SkippedEntry[];
-  /** How many cases there are. */
+  /** Number of entries that differ from the image. */
   readonly skippedCount: number;
 }

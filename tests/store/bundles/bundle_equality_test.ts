@@ -5,7 +5,7 @@ import {
   prepareLayers,
   UncompressedBundler,
 } from "../../../store/mod.ts";
-import { StageWorkers } from "../../../store/stages/stage_workers.ts";
+import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { testUnless } from "../../_support/skip.ts";
@@ -18,7 +18,7 @@ const overlayTest = testUnless(await overlayReason());
 const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
 
 /** Both bundlers' root file systems, entry by entry; layers are extracted in `workers`, if any. */
-async function bothTrees({ layers }: LayerStack, workers?: StageWorkers) {
+async function bothTrees({ layers }: LayerStack, workers?: LayerThreads) {
   await using directory = await makeTempDir({ large: true });
   const store = await ContentStore.open(directory.join("store"));
   const image = await storeBuilt(store, { layers, compression: workers ? "gzip" : "none" });
@@ -44,7 +44,7 @@ for (const relay of ["here", "thread"] as const) {
   overlayTest({
     name: `OverlayBundler makes the same tree of layers whose bytes are relayed ${relay}`,
   }, async () => {
-    using workers = new StageWorkers(2, { from: 0, relay });
+    using workers = new LayerThreads(2, { from: 0, relay });
     for (const stack of NAMED_STACKS) {
       const [mounted, extracted] = await bothTrees(stack, workers);
 

@@ -23,7 +23,7 @@ import {
   removeBundle,
   unpackImage,
 } from "../../../store/mod.ts";
-import { extractOverlayLayer } from "../../../store/stages/layer_extraction.ts";
+import { extractOverlayLayer } from "../../../store/stages/overlay_extraction.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";

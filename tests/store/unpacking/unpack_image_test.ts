@@ -10,8 +10,9 @@ import {
 } from "../../../spec/mod.ts";
 import { UnpackError, unpackImage, type UnpackImageOptions } from "../../../store/mod.ts";
 import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
-import type { LayerStage } from "../../../store/stages/layer_stage.ts";
-import { StageWorkers } from "../../../store/stages/stage_workers.ts";
+import type { LayerSink } from "../../../store/stages/layer_sink.ts";
+import type { StagingResult } from "../../../store/stages/layer_staging.ts";
+import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { rootTest } from "../../_support/skip.ts";
@@ -27,7 +28,7 @@ function imageOf(layers: readonly FakeLayer[]): RemoteImage {
 }
 
 /** Opens the threads that a test is to run with. */
-type OpenThreads = () => StageWorkers;
+type OpenThreads = () => LayerThreads;
 
 /** Unpacks with some threads, however small the image is. */
 async function unpackWith(
@@ -37,9 +38,9 @@ async function unpackWith(
   options: UnpackImageOptions = {},
 ): Promise<void> {
   await Deno.mkdir(root);
-  using workers = threads();
+  using opened = threads();
   const unpacking = new ImageUnpacking(store, { layers }, options);
-  await unpacking.stage(root, options, (plan, listener) => workers.open(plan, listener));
+  await unpacking.stage(root, options, opened);
 }
 
 async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, string>> {
@@ -61,10 +62,10 @@ const WRONG_PARTS = [
 ];
 
 const THREADS: Readonly<Record<string, OpenThreads>> = {
-  "in this thread": () => new StageWorkers(0),
-  "in two threads": () => new StageWorkers(2),
-  "each layer in two threads": () => new StageWorkers(2, { from: 0, relay: "thread" }),
-  "each layer in this thread and another": () => new StageWorkers(1, { from: 0, relay: "here" }),
+  "in this thread": () => new LayerThreads(0),
+  "in two threads": () => new LayerThreads(2),
+  "each layer in two threads": () => new LayerThreads(2, { from: 0, relay: "thread" }),
+  "each layer in this thread and another": () => new LayerThreads(1, { from: 0, relay: "here" }),
 };
 
 rootTest(
@@ -93,45 +94,29 @@ Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
   const reason = new Error("interrupted");
   const unpacking = new ImageUnpacking(box.store, { layers }, { signal: controller.signal });
   const stopped = Promise.withResolvers<never>();
-  // As a stage in a thread, which hears of nothing but being disposed of.
-  const extract = () => {
-    queueMicrotask(() => controller.abort(reason));
-    return stopped.promise;
-  };
-  const stage: LayerStage = {
+  // Like a sink in a thread, which only stops when it is disposed of.
+  const sink: LayerSink<StagingResult> = {
     position: 0,
     write() {},
-    close: extract,
+    close() {
+      queueMicrotask(() => controller.abort(reason));
+      return stopped.promise;
+    },
     restart: () => Promise.resolve(),
-    read: extract,
-    merge: extract,
     [Symbol.asyncDispose]: () => {
-      stopped.reject(new Error("Cannot go on: the extraction was stopped"));
+      stopped.reject(new Error("Cannot continue the layer: its sink was closed"));
       return Promise.resolve();
     },
   };
+  const threads = {
+    openStage: () => Promise.resolve(sink),
+    merge: () => Promise.reject(new Error("nothing to merge")),
+  };
 
-  const unpacked = assertRejects(() => unpacking.stage(box.root, {}, () => stage));
+  const unpacked = assertRejects(() => unpacking.stage(box.root, {}, threads));
 
   assertEquals(await unpacked, reason);
 });
-
-rootTest(
-  "a thread is started for small files if there are many",
-  async () => {
-    await using box = await makeUnpackBox();
-    const files = Array.from({ length: 12_000 }, (_, i) => {
-      return file(`d${i >> 9}/${i}`, `content ${i}`, { mtime: i });
-    });
-    const layers = [tar(...files)];
-    const image = imageOf(fakeLayers(layers, { chunkSize: 65_536 }));
-
-    const { bytes } = await unpackImage(box.store, image, box.root);
-
-    assertEquals(bytes, files.reduce((sum, _, i) => sum + `content ${i}`.length, 0));
-    assertEquals(describeTree(readTree(box.root)), await stacked(layers));
-  },
-);
 
 for (const [where, threads] of Object.entries(THREADS)) {
   for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {

@@ -9,7 +9,7 @@ export interface TransferredError {
   readonly message: string;
   readonly stack: string | undefined;
   readonly fields: Readonly<Record<string, unknown>>;
-  readonly cause?: TransferredError;
+  readonly cause?: TransferredError | undefined;
 }
 
 /** The classes that come out as they went in, by name. */

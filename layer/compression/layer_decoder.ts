@@ -1,0 +1,119 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, Digester } from "../../spec/digest.ts";
+import { DiffIdMismatchError } from "../../spec/errors.ts";
+import { Verifier } from "../../spec/verifier.ts";
+import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
+import { openDecompressor } from "./open_decompressor.ts";
+
+/** Options for {@linkcode LayerDecoder}. */
+export interface LayerDecoderOptions extends DecompressorOptions {
+  /** Name of the layer in errors. */
+  readonly layer?: string | undefined;
+  /** Origin of the bytes in errors; by default, the layer. */
+  readonly source?: string | undefined;
+  /** Expected digest and size of the blob. */
+  readonly descriptor?: Descriptor | undefined;
+  /** Expected digest of the archive. */
+  readonly diffId?: Digest | undefined;
+}
+
+/** Verifies the blob of a layer, decompresses it, and verifies the archive, in one pass. */
+export class LayerDecoder implements Disposable {
+  readonly #options: LayerDecoderOptions;
+  readonly #verifier: Verifier | undefined;
+  readonly #decompressor: Decompressor;
+  readonly #digester: Digester | undefined;
+  #isVerified = false;
+
+  constructor(options: LayerDecoderOptions) {
+    const { descriptor, diffId, layer, source = layer } = options;
+    this.#options = options;
+    this.#verifier = descriptor && new Verifier(descriptor, source);
+    this.#decompressor = openDecompressor({
+      ...options,
+      mediaType: options.mediaType ?? descriptor?.mediaType,
+    });
+    this.#digester = diffId && new Digester(digestAlgorithm(diffId));
+  }
+
+  /** Number of bytes of the archive so far. */
+  get bytesOut(): number {
+    return this.#decompressor.bytesOut;
+  }
+
+  /** Decodes a chunk of the blob. A promise must be awaited before the next call. */
+  push(chunk: Uint8Array, emit: DecompressSink): void | Promise<void> {
+    this.#verifier?.update(chunk);
+    return this.#decompressor.push(chunk, (bytes) => {
+      this.#digester?.update(bytes);
+      emit(bytes);
+    });
+  }
+
+  /** Decodes a chunk of the blob step by step. Each output is valid until the next one. */
+  async *outputs(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+    this.#verifier?.update(chunk);
+    for await (const bytes of this.#decompressor.outputs(chunk)) {
+      this.#digester?.update(bytes);
+      yield bytes;
+    }
+  }
+
+  /** Decodes a whole stream into chunks that belong to the reader. */
+  async *read(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+    using decoder = this;
+    const chunks = stream.values({ preventCancel: true });
+    try {
+      for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+        for await (const bytes of decoder.outputs(next.value)) {
+          // Decompressed bytes are in a buffer that the decompressor reuses.
+          const isOwn = this.#decompressor.compression === "none";
+          yield isOwn ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
+        }
+      }
+      await decoder.finish();
+    } catch (error) {
+      throw await this.verifyRest(chunks) ?? error;
+    } finally {
+      await chunks.return?.();
+      await stream.cancel().catch(() => {
+        // The stream has failed itself, and its error has been thrown.
+      });
+    }
+  }
+
+  /** Compares the digests. Call it once, after the last chunk. */
+  async finish(): Promise<void> {
+    await this.#decompressor.finish();
+    this.#verify();
+    const { diffId, descriptor, layer } = this.#options;
+    const actual = this.#digester?.digest();
+    if (diffId === undefined || actual === undefined || actual === diffId) return;
+    throw new DiffIdMismatchError(diffId, actual, descriptor?.digest ?? layer as Digest ?? diffId);
+  }
+
+  /**
+   * Reads the rest of a blob whose bytes turned out to be damaged.
+   *
+   * @returns The error if they are not the bytes of the descriptor, which explains the damage.
+   */
+  async verifyRest(rest: AsyncIterable<Uint8Array>): Promise<unknown> {
+    if (this.#verifier === undefined || this.#isVerified) return undefined;
+    try {
+      for await (const chunk of rest) this.#verifier.update(chunk);
+      this.#verify();
+      return undefined;
+    } catch (mismatch) {
+      return mismatch;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#decompressor[Symbol.dispose]();
+  }
+
+  #verify(): void {
+    this.#verifier?.finish();
+    this.#isVerified = true;
+  }
+}

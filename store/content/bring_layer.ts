@@ -1,0 +1,32 @@
+import type { RemoteLayer } from "../../spec/image.ts";
+import type { ContentStore } from "./content_store.ts";
+import type { BlobFollower, Ingestion } from "./ingest.ts";
+import type { LayerListener } from "./layer_listener.ts";
+
+/** Options for {@linkcode bringLayer}. */
+export interface BringLayerOptions extends LayerListener {
+  /** Receives the bytes of a layer that the store lacks. */
+  readonly follower?: BlobFollower | undefined;
+  /** Stops the download. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Downloads a layer into the store unless the store has it. */
+export async function bringLayer(
+  store: ContentStore,
+  layer: RemoteLayer,
+  options: BringLayerOptions,
+): Promise<Ingestion> {
+  const { descriptor, source, connections } = layer;
+  const { follower, signal, onProgress, onLayer } = options;
+  const open = (options: Parameters<RemoteLayer["compressed"]>[0]) => layer.compressed(options);
+  const ingestion = await store.ingest(descriptor, open, {
+    follower,
+    signal,
+    source,
+    connections,
+    onProgress: onProgress && ((progress) => onProgress(descriptor, progress)),
+  });
+  onLayer?.(descriptor, ingestion);
+  return ingestion;
+}

@@ -1,0 +1,42 @@
+/**
+ * Tasks that run side by side. The first failure aborts the signal of the others, and is thrown
+ * when all of them have ended.
+ */
+export class TaskGroup {
+  /** Aborts when the caller stops the group or a task fails. */
+  readonly signal: AbortSignal;
+  readonly #caller: AbortSignal | undefined;
+  readonly #failure = new AbortController();
+  readonly #tasks: Promise<unknown>[] = [];
+
+  /** Creates a group that `signal` stops. */
+  constructor(signal?: AbortSignal) {
+    const failure = this.#failure.signal;
+    this.#caller = signal;
+    this.signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
+  }
+
+  /** Starts a task. Its failure is handled, whether or not the caller awaits the result. */
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const running = Promise.try(task);
+    running.catch((error) => this.fail(error));
+    this.#tasks.push(running);
+    return running;
+  }
+
+  /** Stops the group with an error. */
+  fail(error: unknown): void {
+    this.#failure.abort(error);
+  }
+
+  /**
+   * Waits until all tasks have ended.
+   *
+   * @throws The reason of the caller's signal, or else the first failure.
+   */
+  async join(): Promise<void> {
+    await Promise.allSettled(this.#tasks);
+    this.#caller?.throwIfAborted();
+    this.#failure.signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,30 @@
+/** Limits the bytes that a writer has handed over and its reader has not taken yet. */
+export class ByteWindow {
+  readonly #max: number;
+  #bytes = 0;
+  #room: PromiseWithResolvers<void> | undefined;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Adds bytes; the writer awaits the result, if any, before it adds more. */
+  add(bytes: number): void | Promise<void> {
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#max) return;
+    this.#room ??= Promise.withResolvers();
+    return this.#room.promise;
+  }
+
+  /** Removes bytes. The writer continues once the window is half empty. */
+  remove(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.#bytes <= this.#max / 2) this.clear();
+  }
+
+  /** Lets a waiting writer continue. */
+  clear(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+}

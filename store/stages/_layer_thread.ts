@@ -1,0 +1,149 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { packError, type TransferredError, unpackError } from "./error_transfer.ts";
+import { PortSink, type PortSinkOptions } from "./_port_sink.ts";
+import type { RelayPlan } from "./_relay_sink.ts";
+import type { SinkListener } from "./layer_sink.ts";
+import type { MergeOptions, MergePlan, StagePlan } from "./layer_staging.ts";
+import type { OverlayPlan } from "./overlay_extraction.ts";
+
+/** An extraction to run; plain data. */
+export type ExtractionJob =
+  | { readonly kind: "stage"; readonly plan: StagePlan }
+  | { readonly kind: "overlay"; readonly plan: OverlayPlan };
+
+/** A sink to serve at a port. A relay writes to a sink at another port. */
+export type SinkJob =
+  | ExtractionJob
+  | { readonly kind: "relay"; readonly plan: RelayPlan; readonly inner: MessagePort };
+
+/** A message to a worker. */
+export type ToWorker =
+  | { readonly kind: "serve"; readonly job: SinkJob; readonly port: MessagePort }
+  | { readonly kind: "merge"; readonly call: number; readonly plan: MergePlan }
+  | { readonly kind: "stop merge"; readonly call: number; readonly reason: TransferredError };
+
+/** A message from a worker. */
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "warning"; readonly call: number; readonly message: string }
+  | { readonly kind: "merged"; readonly call: number; readonly report: ExtractReport }
+  | { readonly kind: "refusal"; readonly call: number; readonly error: TransferredError };
+
+const MODULE = new URL("./_layer_worker.ts", import.meta.url);
+
+/** Whether a worker may read its module, which is a file in a checkout. Never prompts. */
+export function mayStartThreads(): boolean {
+  if (MODULE.protocol !== "file:") return true;
+  return Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
+}
+
+/** A merge whose answer is awaited. */
+interface PendingMerge extends PromiseWithResolvers<ExtractReport> {
+  readonly warn: MergeOptions["warn"];
+}
+
+/** A worker that extracts layers. */
+export class LayerThread implements Disposable {
+  /** Number of bytes of the layers that it was given. */
+  load = 0;
+  /** Whether the worker could be started. */
+  readonly isReady: Promise<boolean>;
+  readonly #worker: Worker | undefined;
+  readonly #started = Promise.withResolvers<boolean>();
+  readonly #sinks = new Set<PortSink<unknown>>();
+  readonly #merges = new Map<number, PendingMerge>();
+  #count = 0;
+  #death: Error | undefined;
+
+  constructor() {
+    this.isReady = this.#started.promise;
+    this.#worker = startWorker();
+    if (this.#worker === undefined) {
+      this.#started.resolve(false);
+      return;
+    }
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#started.resolve(false);
+      this.#die(new Error(`Cannot extract layers in a thread: ${event.message}`));
+    };
+  }
+
+  /** Opens a sink in the thread. */
+  open<Result>(
+    job: SinkJob,
+    listener: SinkListener,
+    options?: PortSinkOptions,
+  ): PortSink<Result> {
+    const { port1, port2 } = new MessageChannel();
+    this.serve(job, port2);
+    const sink = new PortSink<Result>(port1, listener, options);
+    this.watch(sink);
+    return sink;
+  }
+
+  /** Serves a sink to another thread. */
+  serve(job: SinkJob, port: MessagePort): void {
+    const transfer = job.kind === "relay" ? [port, job.inner] : [port];
+    this.#post({ kind: "serve", job, port }, transfer);
+  }
+
+  /** Makes a sink fail when the thread dies. */
+  watch(sink: PortSink<unknown>): void {
+    if (this.#death === undefined) this.#sinks.add(sink);
+    else sink.fail(this.#death);
+  }
+
+  /** Merges a layer in the thread. */
+  async merge(plan: MergePlan, { warn, signal }: MergeOptions): Promise<ExtractReport> {
+    if (this.#death !== undefined) throw this.#death;
+    signal.throwIfAborted();
+    const call = ++this.#count;
+    const merge = { ...Promise.withResolvers<ExtractReport>(), warn };
+    const stop = () => this.#post({ kind: "stop merge", call, reason: packError(signal.reason) });
+    this.#merges.set(call, merge);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      this.#post({ kind: "merge", call, plan });
+      return await merge.promise;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker?.terminate();
+    this.#started.resolve(false);
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind === "ready") return this.#started.resolve(true);
+    const merge = this.#merges.get(message.call);
+    if (message.kind === "warning") return merge?.warn(message.message);
+    this.#merges.delete(message.call);
+    if (message.kind === "merged") merge?.resolve(message.report);
+    else merge?.reject(unpackError(message.error));
+  }
+
+  #die(error: Error): void {
+    this.#death = error;
+    for (const sink of this.#sinks) sink.fail(error);
+    for (const { reject } of this.#merges.values()) reject(error);
+    this.#merges.clear();
+  }
+}
+
+function startWorker(): Worker | undefined {
+  if (!mayStartThreads()) return undefined;
+  try {
+    return new Worker(MODULE, { type: "module" });
+  } catch {
+    // The caller extracts in this thread instead.
+    return undefined;
+  }
+}

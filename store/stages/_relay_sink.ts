@@ -1,0 +1,106 @@
+import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
+import { LayerDecoder } from "../../layer/compression/layer_decoder.ts";
+import type { ReleaseChunk } from "./_byte_queue.ts";
+import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
+import type { LayerSink, SinkLayer, SinkListener } from "./layer_sink.ts";
+
+/** The layer that a relay decompresses, and its limits; plain data. */
+export interface RelayPlan extends SinkLayer {
+  readonly limits: Pick<DecompressOptions, "maxBytes" | "maxRatio" | "maxWindow">;
+}
+
+/** Size of a chunk for the inner sink: large, because each message between threads is expensive. */
+const CHUNK_BYTES = 1_048_576;
+
+/** Opens the inner sink of a relay, which returns chunks to the relay. */
+export type OpenInnerSink<Result> = (release: ReleaseChunk) => LayerSink<Result>;
+
+/**
+ * Decompresses a layer for a sink in another thread, and verifies its DiffID if the plan has one:
+ * one large layer keeps two processors busy.
+ */
+export class RelaySink<Result> extends StreamSink<Result> {
+  readonly #inner: LayerSink<Result>;
+
+  constructor(
+    plan: RelayPlan,
+    listener: SinkListener,
+    openInner: OpenInnerSink<Result>,
+    release?: ReleaseChunk,
+  ) {
+    const spare: ArrayBuffer[] = [];
+    const inner = openInner(({ buffer }) => {
+      if (buffer.byteLength === CHUNK_BYTES) spare.push(buffer);
+    });
+    super(new Relay(plan, listener, inner, spare), release);
+    this.#inner = inner;
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    // Together, as the relay may be waiting for the inner sink.
+    await Promise.all([super[Symbol.asyncDispose](), this.#inner[Symbol.asyncDispose]()]);
+  }
+}
+
+class Relay<Result> implements StreamConsumer<Result> {
+  readonly #plan: RelayPlan;
+  readonly #listener: SinkListener;
+  readonly #inner: LayerSink<Result>;
+  readonly #spare: ArrayBuffer[];
+
+  constructor(
+    plan: RelayPlan,
+    listener: SinkListener,
+    inner: LayerSink<Result>,
+    spare: ArrayBuffer[],
+  ) {
+    this.#plan = plan;
+    this.#listener = listener;
+    this.#inner = inner;
+    this.#spare = spare;
+  }
+
+  get position(): number {
+    return this.#inner.position;
+  }
+
+  async consume(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    try {
+      await this.#decompress(stream, signal);
+    } catch (error) {
+      // The inner sink knows the entry at which the bytes end.
+      return await this.#inner.close(error instanceof Error ? error : new Error(String(error)));
+    }
+    return await this.#inner.close();
+  }
+
+  async reset(): Promise<void> {
+    await this.#inner.restart();
+  }
+
+  async #decompress(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { descriptor: { mediaType, digest }, diffId, limits } = this.#plan;
+    using decoder = new LayerDecoder({
+      ...limits,
+      mediaType,
+      diffId,
+      layer: digest,
+      onWarning: (message) => this.#listener.warn(message),
+      memory: () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES)),
+    });
+    for await (const chunk of stream) {
+      for await (const bytes of decoder.outputs(chunk)) {
+        signal.throwIfAborted();
+        const pending = this.#inner.write(bytes as Uint8Array<ArrayBuffer>);
+        if (pending !== undefined) await pending;
+      }
+    }
+    await decoder.finish();
+  }
+}

@@ -1,0 +1,79 @@
+import { ByteQueue, type ReleaseChunk } from "./_byte_queue.ts";
+import type { LayerSink } from "./layer_sink.ts";
+
+/** Does the work of a {@linkcode StreamSink}. */
+export interface StreamConsumer<Result> {
+  /** Position of the current entry in the archive, in bytes. */
+  readonly position: number;
+  /** Reads a layer to its end, or until the signal aborts. */
+  consume(stream: ReadableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal): Promise<Result>;
+  /** Discards everything that was made of the bytes so far. */
+  reset(): Promise<void>;
+}
+
+/** One attempt at consuming a layer. */
+interface Attempt<Result> {
+  readonly queue: ByteQueue;
+  readonly stop: AbortController;
+  readonly result: Promise<Result>;
+}
+
+/** A sink whose bytes are read as a stream, in this thread. */
+export class StreamSink<Result> implements LayerSink<Result> {
+  readonly #consumer: StreamConsumer<Result>;
+  readonly #release: ReleaseChunk | undefined;
+  #attempt: Attempt<Result> | undefined;
+  #end: Error | undefined;
+
+  constructor(consumer: StreamConsumer<Result>, release?: ReleaseChunk) {
+    this.#consumer = consumer;
+    this.#release = release;
+  }
+
+  get position(): number {
+    return this.#consumer.position;
+  }
+
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
+    return this.#begin().queue.write(chunk);
+  }
+
+  async close(failure?: Error): Promise<Result> {
+    const { queue, result } = this.#begin();
+    if (failure === undefined) queue.close();
+    else queue.fail(failure);
+    return await result;
+  }
+
+  async restart(): Promise<void> {
+    await this.#stop(new Error("Cannot continue the layer: its bytes were wrong"));
+    await this.#consumer.reset();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end ??= new Error("Cannot continue the layer: its sink was closed");
+    await this.#stop(this.#end);
+  }
+
+  #begin(): Attempt<Result> {
+    if (this.#end !== undefined) throw this.#end;
+    return this.#attempt ??= this.#start();
+  }
+
+  #start(): Attempt<Result> {
+    const queue = new ByteQueue(this.#release);
+    const stop = new AbortController();
+    const result = this.#consumer.consume(queue.readable, stop.signal);
+    // `close()` reports it.
+    result.catch(() => {});
+    return { queue, stop, result };
+  }
+
+  async #stop(reason: Error): Promise<void> {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.stop.abort(reason);
+    attempt?.queue.fail(reason);
+    await attempt?.result.catch(() => {});
+  }
+}

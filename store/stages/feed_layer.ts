@@ -1,0 +1,91 @@
+import type { RemoteLayer } from "../../spec/image.ts";
+import { bringLayer } from "../content/bring_layer.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { LayerListener } from "../content/layer_listener.ts";
+import type { LayerSink } from "./layer_sink.ts";
+
+/** Options for {@linkcode feedLayer}. */
+export interface FeedLayerOptions extends LayerListener {
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the position in the archive; an error that it throws stops the work. */
+  readonly onPosition?: ((position: number) => void) | undefined;
+}
+
+/**
+ * Writes a layer to a sink: while it is downloaded into the store or, if the store has it already,
+ * from its blob. Either way, the bytes are verified. Disposes of the sink.
+ *
+ * @param opening The sink, which may still wait for its thread.
+ */
+export async function feedLayer<Result>(
+  store: ContentStore,
+  layer: RemoteLayer,
+  opening: Promise<LayerSink<Result>>,
+  options: FeedLayerOptions,
+): Promise<Result> {
+  const { signal, onPosition } = options;
+  const feed = new SinkFeed(opening, onPosition);
+  const stop = () => void feed[Symbol.asyncDispose]();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const { status } = await bringLayer(store, layer, { ...options, follower: feed });
+    if (status === "fetched") return await feed.result;
+    // The reader of a blob verifies it.
+    for await (const chunk of await store.openBlob(layer.descriptor.digest, { signal })) {
+      const pending = feed.write(chunk);
+      if (pending !== undefined) await pending;
+    }
+    await feed.close();
+    return await feed.result;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    await feed[Symbol.asyncDispose]();
+  }
+}
+
+/** Passes bytes on to a sink once it is open. */
+class SinkFeed<Result> implements AsyncDisposable {
+  readonly #opening: Promise<LayerSink<Result>>;
+  readonly #onPosition: (position: number) => void;
+  readonly #result = Promise.withResolvers<Result>();
+  #sink: LayerSink<Result> | undefined;
+
+  constructor(
+    opening: Promise<LayerSink<Result>>,
+    onPosition: (position: number) => void = () => {},
+  ) {
+    this.#opening = opening.then((sink) => this.#sink = sink);
+    // Whatever uses it next reports that it cannot be opened.
+    this.#opening.catch(() => {});
+    this.#onPosition = onPosition;
+  }
+
+  /** Result of the sink, once it is closed. */
+  get result(): Promise<Result> {
+    return this.#result.promise;
+  }
+
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
+    if (this.#sink === undefined) return this.#opening.then((sink) => sink.write(chunk));
+    this.#onPosition(this.#sink.position);
+    return this.#sink.write(chunk);
+  }
+
+  async close(): Promise<void> {
+    const sink = await this.#opening;
+    this.#result.resolve(await sink.close());
+    this.#onPosition(sink.position);
+  }
+
+  async restart(): Promise<void> {
+    await (await this.#opening).restart();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#opening)[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,43 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+
+/** The layer that a sink receives; plain data. */
+export interface SinkLayer {
+  readonly descriptor: Descriptor;
+  /** Expected digest of the archive; `undefined` if a relay verifies it. */
+  readonly diffId?: Digest | undefined;
+  /** Whether a relay has decompressed the bytes. */
+  readonly isDecompressed?: boolean | undefined;
+}
+
+/**
+ * Receives the bytes of a layer. The writer verifies that they are the bytes of the blob.
+ *
+ * @typeParam Result Plain data, which can be sent to another thread.
+ */
+export interface LayerSink<Result> extends AsyncDisposable {
+  /** Position of the current entry in the archive, in bytes. */
+  readonly position: number;
+  /**
+   * Takes the next bytes. The sink owns the chunk from then on.
+   *
+   * @returns Nothing, or a promise to await before the next call.
+   */
+  write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
+  /**
+   * Ends the layer.
+   *
+   * @param failure Why the remaining bytes are missing; absent if the layer is complete.
+   */
+  close(failure?: Error): Promise<Result>;
+  /** Discards everything that was made of the bytes so far. The next write begins the layer. */
+  restart(): Promise<void>;
+}
+
+/** Callbacks for the progress of a sink. */
+export interface SinkListener {
+  /** Called with each non-fatal problem. */
+  warn(message: string): void;
+  /** Called when the layer cannot be extracted, whatever its remaining bytes are. */
+  fail(error: unknown): void;
+}

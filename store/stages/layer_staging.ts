@@ -1,0 +1,171 @@
+import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { XattrMode } from "../../layer/extraction/extractor.ts";
+import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import type { TarLimits } from "../../layer/tar/tar_limits.ts";
+import type { TreeBackend } from "../../layer/trees/file_tree.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { removeTree } from "../../layer/trees/remove_tree.ts";
+import { OciError } from "../../spec/errors.ts";
+import { openBlobStream } from "../content/blob_stream.ts";
+import type { StreamConsumer } from "./_stream_sink.ts";
+import type { SinkLayer, SinkListener } from "./layer_sink.ts";
+import { selectPaths } from "./path_selection.ts";
+
+/** Extraction options that can be sent to another thread. */
+export interface StageOptions extends TarLimits {
+  readonly ownership?: Ownership | undefined;
+  readonly xattrs?: XattrMode | undefined;
+  readonly backend?: TreeBackend | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly maxRatio?: number | undefined;
+  readonly maxWindow?: number | undefined;
+  /** Paths to extract; by default, all. */
+  readonly paths?: readonly string[] | undefined;
+}
+
+const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
+  "ownership",
+  "xattrs",
+  "backend",
+  "maxBytes",
+  "maxRatio",
+  "maxWindow",
+  "maxEntries",
+  "maxPathBytes",
+  "maxNameBytes",
+  "maxExtendedHeaderBytes",
+  "maxXattrBytes",
+  "maxXattrsBytes",
+  "maxSegments",
+];
+
+/** Picks the options of a stage, without its paths, out of a larger object. */
+export function pickStageOptions(options: StageOptions): StageOptions {
+  return Object.fromEntries(STAGE_OPTIONS.map((name) => [name, options[name]]));
+}
+
+/** A layer of an image and its stage, the directory that it is extracted into. */
+export interface StagePlan extends SinkLayer {
+  /** Directory of the stages. */
+  readonly work: string;
+  /** Number of the layer, counted from the base; also the name of its stage. */
+  readonly index: number;
+  readonly options: StageOptions;
+}
+
+/** Name of the stage that all layers are merged into. */
+export const BASE_STAGE = "0";
+
+/** A staged layer; `undefined` if it must be extracted over the layers below it. */
+export type StagingResult = StagedLayer | undefined;
+
+/** Extracts a layer into its stage. */
+export class LayerStaging implements StreamConsumer<StagingResult> {
+  readonly #plan: StagePlan;
+  readonly #listener: SinkListener;
+  #position = 0;
+
+  constructor(plan: StagePlan, listener: SinkListener) {
+    this.#plan = plan;
+    this.#listener = listener;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  async consume(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    signal: AbortSignal,
+  ): Promise<StagingResult> {
+    const { work, index, descriptor, diffId, isDecompressed } = this.#plan;
+    const root = `${work}/${index}`;
+    const options = {
+      ...extractOptions(this.#plan, this.#listener, (position) => this.#position = position),
+      layer: descriptor.digest,
+      mediaType: isDecompressed ? undefined : descriptor.mediaType,
+      diffId,
+      signal,
+    };
+    try {
+      if (index > 0) return await stageLayer(stream, root, options);
+      // There is nothing below the base, so its whiteouts can be applied at once.
+      const report = await extractLayer(stream, root, options);
+      return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };
+    } catch (error) {
+      if (!signal.aborted && !mayBeDamage(error)) this.#listener.fail(error);
+      throw error;
+    }
+  }
+
+  reset(): Promise<void> {
+    return Promise.try(() => {
+      this.#position = 0;
+      using tree = openFileTree(this.#plan.work);
+      removeTree(tree, String(this.#plan.index));
+    });
+  }
+}
+
+/** A layer to merge into the base; plain data. */
+export interface MergePlan extends StagePlan {
+  readonly staged: StagingResult;
+  /** Path of its blob. */
+  readonly blob: string;
+}
+
+/** Options for {@linkcode mergeStage}. */
+export interface MergeOptions extends Pick<SinkListener, "warn"> {
+  /** Stops the merge. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Merges a layer into the stage of the base, which already has the layers below it. Renames the
+ * entries of its stage if possible; otherwise extracts its blob.
+ */
+export async function mergeStage(
+  plan: MergePlan,
+  merging: MergeOptions,
+): Promise<ExtractReport> {
+  const { work, index, staged, blob, descriptor, diffId, options } = plan;
+  if (staged !== undefined) {
+    if (index === 0) return staged.report;
+    using tree = openFileTree(work, { backend: options.backend });
+    if (mergeLayer(tree, String(index), BASE_STAGE, staged)) return staged.report;
+  }
+  const stream = await openBlobStream(blob, { reuseMemory: true, signal: merging.signal });
+  return await extractLayer(stream, `${work}/${BASE_STAGE}`, {
+    ...extractOptions(plan, merging),
+    source: `"${blob}"`,
+    descriptor,
+    diffId,
+  });
+}
+
+function extractOptions(
+  { options: { paths, ...options } }: StagePlan,
+  { warn }: Pick<SinkListener, "warn">,
+  onPosition: (position: number) => void = () => {},
+): ExtractLayerOptions {
+  const select = paths === undefined ? undefined : selectPaths(paths);
+  const handler = (header: TarHeader) => {
+    onPosition(header.offset);
+    return select === undefined ? header : select(header);
+  };
+  return { ...options, handler, onWarning: (message) => warn(message) };
+}
+
+/**
+ * Whether wrong bytes may have caused an error. The writer of the bytes finds that out at their
+ * end; until then it is uncertain whether the layer is at fault.
+ */
+function mayBeDamage(error: unknown): boolean {
+  if (!(error instanceof OciError)) return false;
+  const isOfSystem = typeof (error.cause as { code?: unknown } | undefined)?.code === "string";
+  return !isOfSystem;
+}

@@ -1,0 +1,140 @@
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { RemoteImage } from "../../spec/image.ts";
+import type { ReleaseChunk } from "./_byte_queue.ts";
+import { type ExtractionJob, LayerThread, mayStartThreads } from "./_layer_thread.ts";
+import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
+import { RelaySink } from "./_relay_sink.ts";
+import { StreamSink } from "./_stream_sink.ts";
+import type { LayerSink, SinkListener } from "./layer_sink.ts";
+import {
+  LayerStaging,
+  type MergeOptions,
+  type MergePlan,
+  mergeStage,
+  type StagePlan,
+  type StagingResult,
+} from "./layer_staging.ts";
+import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
+
+/** Smallest image that threads are started for: a smaller one would be done before they start. */
+const MIN_THREADED_BYTES = 4_194_304;
+/** Share of an image's bytes from which the other layers would wait for a layer. */
+const SPLIT_SHARE = 0.2;
+/** Smallest image whose relays get threads: in a smaller one, this thread is done sooner. */
+const MIN_RELAYED_BYTES = 134_217_728;
+
+/** Which layers are decompressed in one thread and extracted in another. */
+interface Splitting {
+  /** Size of the smallest such layer. */
+  readonly from: number;
+  /** Whether this thread decompresses, or one of the others. */
+  readonly relay: "here" | "thread";
+}
+
+/** Threads that extract layers. Where threads cannot be started, this thread does. */
+export class LayerThreads implements Disposable {
+  readonly #threads: readonly LayerThread[];
+  readonly #splitting: Splitting;
+
+  /**
+   * Starts the threads that the layers of an image need, at most one for each processor.
+   *
+   * @param image The image.
+   * @param jobs Maximum number of layers to extract at once.
+   */
+  static for({ layers }: Pick<RemoteImage, "layers">, jobs: number = Infinity): LayerThreads {
+    const { hardwareConcurrency: count } = navigator;
+    const sizes = layers.map(({ descriptor }) => descriptor.size);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new LayerThreads(0);
+    const large = sizes.filter((size) => size > bytes * SPLIT_SHARE);
+    const needed = Math.min(jobs, layers.length);
+    // A large layer gets two threads if there are enough processors.
+    if (large.length * 2 > count) return new LayerThreads(Math.min(count, needed));
+    const relay = bytes < MIN_RELAYED_BYTES ? "here" : "thread";
+    return new LayerThreads(
+      Math.min(count, relay === "here" ? needed : needed + large.length),
+      { from: bytes * SPLIT_SHARE, relay },
+    );
+  }
+
+  /**
+   * Starts threads.
+   *
+   * @param count Number of threads.
+   * @param splitting Layers that two threads share; by default, none.
+   */
+  constructor(count: number, splitting: Splitting = { from: Infinity, relay: "here" }) {
+    this.#threads = Array.from({ length: count }, () => new LayerThread());
+    this.#splitting = splitting;
+  }
+
+  /** Opens a sink that extracts a layer into its stage. */
+  async openStage(plan: StagePlan, listener: SinkListener): Promise<LayerSink<StagingResult>> {
+    return await this.#open({ kind: "stage", plan }, listener) ??
+      new StreamSink(new LayerStaging(plan, listener));
+  }
+
+  /** Opens a sink that extracts a layer for overlays. */
+  async openOverlay(plan: OverlayPlan, listener: SinkListener): Promise<LayerSink<OverlayResult>> {
+    return await this.#open({ kind: "overlay", plan }, listener) ??
+      new StreamSink(new OverlayExtraction(plan, listener));
+  }
+
+  /** Merges a layer into the stage of the base. */
+  async merge(plan: MergePlan, options: MergeOptions): Promise<ExtractReport> {
+    const [thread] = this.#leastLoaded();
+    if (thread === undefined || !await thread.isReady) return await mergeStage(plan, options);
+    return await thread.merge(plan, options);
+  }
+
+  /** Opens a sink in the thread with the least load; `undefined` if there is no thread. */
+  async #open<Result>(
+    job: ExtractionJob,
+    listener: SinkListener,
+  ): Promise<LayerSink<Result> | undefined> {
+    const { descriptor, diffId } = job.plan;
+    const { from, relay } = this.#splitting;
+    const [first, second] = this.#leastLoaded();
+    if (first === undefined) return undefined;
+    const isSplit = descriptor.size >= from;
+    const other = isSplit && relay === "thread" ? second : undefined;
+    const threads = other === undefined ? [first] : [first, other];
+    for (const thread of threads) thread.load += descriptor.size / threads.length;
+    const areReady = await Promise.all(threads.map(({ isReady }) => isReady));
+    if (areReady.includes(false)) return undefined;
+    if (!isSplit) return first.open(job, listener);
+    const limits = job.kind === "stage" ? job.plan.options : {};
+    if (other === undefined) {
+      // This thread hashes the blob as well, so the other one verifies the DiffID.
+      return new RelaySink({ descriptor, limits }, listener, (onReturn: ReleaseChunk) => {
+        const windowBytes = RELAY_WINDOW_BYTES;
+        return first.open(decompressed(job, diffId), listener, { windowBytes, onReturn });
+      });
+    }
+    const { port1: inner, port2 } = new MessageChannel();
+    first.serve(decompressed(job, undefined), port2);
+    const sink = other.open<Result>(
+      { kind: "relay", plan: { descriptor, diffId, limits }, inner },
+      listener,
+    );
+    first.watch(sink);
+    return sink;
+  }
+
+  #leastLoaded(): readonly LayerThread[] {
+    return this.#threads.toSorted((a, b) => a.load - b.load);
+  }
+
+  [Symbol.dispose](): void {
+    for (const thread of this.#threads) thread[Symbol.dispose]();
+  }
+}
+
+/** The same job for bytes that a relay has decompressed. */
+function decompressed(job: ExtractionJob, diffId: StagePlan["diffId"]): ExtractionJob {
+  const changes = { diffId, isDecompressed: true };
+  return job.kind === "stage"
+    ? { kind: "stage", plan: { ...job.plan, ...changes } }
+    : { kind: "overlay", plan: { ...job.plan, ...changes } };
+}

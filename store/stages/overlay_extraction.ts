@@ -1,0 +1,136 @@
+import { ExtractError } from "../../layer/errors.ts";
+import { extractLayer } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
+import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
+import { parentPath } from "../../layer/trees/extract_path.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { emptyTree } from "../../layer/trees/remove_tree.ts";
+import type { RemoteLayer } from "../../spec/image.ts";
+import { packError, type TransferredError } from "./error_transfer.ts";
+import type { StreamConsumer } from "./_stream_sink.ts";
+import type { SinkLayer, SinkListener } from "./layer_sink.ts";
+
+/**
+ * Namespace of the extended attributes of an overlay. `trusted` needs the privileges of the host's
+ * root; `user` is for mounts with the option `userxattr`, and for fuse-overlayfs.
+ */
+export type OverlayNamespace = "trusted" | "user";
+
+/** Options for the extraction of one layer. Everything but the last two is plain data. */
+export interface LayerExtractionOptions {
+  /** Owners of the extracted files. */
+  readonly ownership: Ownership;
+  /**
+   * Namespace of the marks of a layer that is extracted alone; absent if the directory shows the
+   * layers below as well.
+   */
+  readonly namespace?: OverlayNamespace | undefined;
+  /** Stops the extraction. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each non-fatal problem. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Extracts one layer into an existing directory and verifies it.
+ *
+ * @param layer The layer.
+ * @param root The directory.
+ * @param options Owners, whiteouts and callbacks.
+ */
+export type LayerExtraction = (
+  layer: RemoteLayer,
+  root: string,
+  options: LayerExtractionOptions,
+) => Promise<ExtractReport>;
+
+/** Extracts one layer in this thread. */
+export async function extractOverlayLayer(
+  layer: RemoteLayer,
+  root: string,
+  { namespace, ...options }: LayerExtractionOptions,
+): Promise<ExtractReport> {
+  const { descriptor, diffId } = layer;
+  const { signal } = options;
+  return await extractLayer(await layer.compressed({ signal }), root, {
+    ...options,
+    descriptor,
+    diffId,
+    whiteouts: whiteoutsFor(namespace),
+  });
+}
+
+/** A layer to extract for overlays, and the existing directory to extract it into; plain data. */
+export interface OverlayPlan extends SinkLayer {
+  readonly root: string;
+  readonly options: Pick<LayerExtractionOptions, "ownership" | "namespace">;
+}
+
+/** Result of an extraction for overlays: a layer that cannot be extracted alone is no failure. */
+export type OverlayResult =
+  | { readonly kind: "extracted"; readonly report: ExtractReport }
+  | { readonly kind: "refused"; readonly error: TransferredError };
+
+/** Extracts a layer for overlays. */
+export class OverlayExtraction implements StreamConsumer<OverlayResult> {
+  readonly position = 0;
+  readonly #plan: OverlayPlan;
+  readonly #listener: SinkListener;
+
+  constructor(plan: OverlayPlan, listener: SinkListener) {
+    this.#plan = plan;
+    this.#listener = listener;
+  }
+
+  async consume(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    signal: AbortSignal,
+  ): Promise<OverlayResult> {
+    const { root, descriptor, diffId, isDecompressed, options } = this.#plan;
+    try {
+      const report = await extractLayer(stream, root, {
+        ownership: options.ownership,
+        whiteouts: whiteoutsFor(options.namespace),
+        layer: descriptor.digest,
+        mediaType: isDecompressed ? undefined : descriptor.mediaType,
+        diffId,
+        signal,
+        onWarning: (message) => this.#listener.warn(message),
+      });
+      return { kind: "extracted", report };
+    } catch (error) {
+      // The blob is intact, so it is kept: the layer may need those below it.
+      if (error instanceof ExtractError) return { kind: "refused", error: packError(error) };
+      throw error;
+    }
+  }
+
+  async reset(): Promise<void> {
+    {
+      using tree = openFileTree(this.#plan.root);
+      emptyTree(tree);
+    }
+    await Deno.chmod(this.#plan.root, 0o755);
+  }
+}
+
+/**
+ * Whiteouts of a layer that is extracted alone.
+ *
+ * The kernel lists a directory that only one layer has as it stands, including its whiteouts, which
+ * then cannot be opened. It filters them out of a directory that was copied up. So each directory
+ * with a whiteout gets the mark of a copy, with an empty value, which stands for an unknown origin.
+ */
+function whiteoutsFor(namespace: OverlayNamespace | undefined): WhiteoutHandler | undefined {
+  if (namespace === undefined) return undefined;
+  const handler = overlayWhiteouts({ namespace });
+  return {
+    ...handler,
+    hide(tree, path) {
+      handler.hide(tree, path);
+      using directory = tree.open(parentPath(path));
+      directory.setXattr(`${namespace}.overlay.origin`, new Uint8Array());
+    },
+  };
+}
