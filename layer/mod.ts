@@ -21,40 +21,55 @@
  *
  * @module
  */
-export * from "./extraction/adopt_directories.ts";
-export * from "./extraction/apply_layers.ts";
+export { applyLayers } from "./extraction/apply_layers.ts";
 export { detectCompression, DETECTION_SIZE } from "./compression/compression.ts";
-export * from "./compression/decompress_error.ts";
-export * from "./compression/decompress_stream.ts";
-export type * from "./compression/decompressor.ts";
+export { DecompressError } from "./compression/decompress_error.ts";
+export { DecompressStream } from "./compression/decompress_stream.ts";
+export type {
+  DecompressOptions,
+  Decompressor,
+  DecompressorOptions,
+  DecompressSink,
+} from "./compression/decompressor.ts";
 export { openDecompressor } from "./compression/open_decompressor.ts";
-export { copyDirectoryMetadata } from "./trees/directory_metadata.ts";
-export { decodeName, encodeName } from "./entry_name.ts";
+export { decodeName, encodeName } from "./file_name.ts";
 export { ExtractError, type ExtractPlace, OwnershipError, PathEscapeError } from "./errors.ts";
-export * from "./extraction/extract_layer.ts";
-export * from "./trees/extract_path.ts";
-export { type ExtractReport, type SkippedEntry } from "./extraction/extract_report.ts";
-export * from "./extraction/extractor.ts";
-export type * from "./trees/file_tree.ts";
-export { type IdMaps, readIdMaps } from "./extraction/id_map.ts";
-export { isOverlayXattr } from "./trees/machine_xattrs.ts";
-export * from "./trees/memory_tree.ts";
-export * from "./extraction/merge_layer.ts";
-export { type MountEntry, readMounts } from "./linux/mount_table.ts";
-export * from "./linux/native_backend.ts";
-export * from "./trees/open_tree.ts";
-export * from "./linux/overlay_mount.ts";
+export { extractLayer, type ExtractLayerOptions } from "./extraction/extract_layer.ts";
+export type { ExtractReport, SkippedEntry } from "./extraction/extract_report.ts";
+export {
+  type ExtractHandler,
+  LayerExtractor,
+  type LayerExtractorOptions,
+  type XattrMode,
+} from "./extraction/extractor.ts";
 export type { IdRange, Owner, Ownership, OwnershipMap } from "./extraction/ownership.ts";
-export * from "./trees/remove_tree.ts";
-export * from "./extraction/stacking_extractor.ts";
-export * from "./extraction/staged_layer.ts";
-export * from "./linux/sync_file_system.ts";
-export * from "./tar/tar_error.ts";
-export type * from "./tar/tar_header.ts";
-export * from "./tar/tar_parser.ts";
-export * from "./tar/tar_writer.ts";
-export * from "./linux/tmpfs_mount.ts";
-export * from "./linux/unmount.ts";
-export * from "./tar/untar_stream.ts";
-export * from "./extraction/whiteout.ts";
-export * from "./extraction/whiteout_handler.ts";
+export {
+  type LayerSource,
+  StackingExtractor,
+  type StackingExtractorOptions,
+} from "./extraction/stacking_extractor.ts";
+export { parseWhiteout, type WhiteoutMark } from "./extraction/whiteout.ts";
+export {
+  type OverlayWhiteoutOptions,
+  overlayWhiteouts,
+  removingWhiteouts,
+  type WhiteoutHandler,
+} from "./extraction/whiteout_handler.ts";
+export { TarError, type TarErrorPlace } from "./tar/tar_error.ts";
+export type { TarEntryType, TarHeader, TarSegment, TarSink } from "./tar/tar_header.ts";
+export { type TarLimits, TarParser } from "./tar/tar_parser.ts";
+export { tarHeader, type TarHeaderInput, tarPadding } from "./tar/tar_writer.ts";
+export { type UntarEntry, UntarStream } from "./tar/untar_stream.ts";
+export { cleanPath, type EntryPath } from "./trees/clean_path.ts";
+export type {
+  FileStatus,
+  FileTree,
+  FileType,
+  TreeBackend,
+  TreeEntry,
+  TreeFile,
+  TreeName,
+  TreeReader,
+} from "./trees/file_tree.ts";
+export { type ContentPlace, MemoryTree } from "./trees/memory_tree.ts";
+export type { OpenFileTreeOptions } from "./trees/open_tree.ts";

@@ -1,7 +1,6 @@
 import { LimitError } from "../../spec/errors.ts";
 import { type Compression, layerMediaType } from "../../spec/media_types.ts";
-import type { Codec, CodecFormat, Framing } from "./_codec.ts";
-import { GzipFraming } from "./_gzip.ts";
+import type { Codec, CodecFormat, Fail, Framing } from "./_codec.ts";
 import { StreamCodec } from "./_stream_codec.ts";
 import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
@@ -198,4 +197,40 @@ export class LayerDecompressor implements Decompressor {
 
 async function emitLater(outputs: AsyncIterable<Uint8Array>, emit: DecompressSink): Promise<void> {
   for await (const bytes of outputs) emit(bytes);
+}
+
+/**
+ * The framing of gzip: members one after another (RFC 1952, section 2.2), and any number of
+ * zero bytes after each, which tape-minded programs pad with. The codec finds the ends itself.
+ */
+class GzipFraming implements Framing {
+  readonly #fail: Fail;
+  #padding = false;
+
+  /** Starts in front of the first member. */
+  constructor(fail: Fail) {
+    this.#fail = fail;
+  }
+
+  *split(chunk: Uint8Array): Generator<Uint8Array, void, number> {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#padding) {
+        while (chunk[at] === 0) at++;
+        if (at === chunk.length) return;
+        if (chunk[at] !== 0x1f) throw this.#fail("something that is not gzip follows its end");
+        this.#padding = false;
+      }
+      const left = yield chunk.subarray(at);
+      at = chunk.length - left;
+      if (left > 0 && chunk[at] !== 0) {
+        throw this.#fail("something that is not gzip follows its end");
+      }
+      this.#padding = left > 0;
+    }
+  }
+
+  end(): void {
+    // The codec knows.
+  }
 }

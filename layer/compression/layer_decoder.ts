@@ -2,6 +2,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
 import { Verifier } from "../../spec/verifier.ts";
+import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
 import { openDecompressor } from "./open_decompressor.ts";
 
@@ -73,7 +74,8 @@ export class LayerDecoder implements Disposable {
       }
       await decoder.finish();
     } catch (error) {
-      throw await this.verifyRest(chunks) ?? error;
+      const isDamaged = error instanceof DecompressError;
+      throw (isDamaged ? await this.verifyRest(chunks) : undefined) ?? error;
     } finally {
       await chunks.return?.();
       await stream.cancel().catch(() => {

@@ -9,7 +9,7 @@ export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
 const MAX_LINKS = 40;
 
 /** A name in a real directory. */
-export interface Spot {
+export interface EntryLocation {
   readonly parent: Directory;
   readonly name: string;
   /** The path of both. */
@@ -66,7 +66,7 @@ export class Directory {
    *
    * @param path What may be the path of both already, in other places a path that leads here too.
    */
-  spot(name: string, path = ""): Spot {
+  locate(name: string, path = ""): EntryLocation {
     const begin = this.path;
     if (begin === "") return { parent: this, name, path: name };
     // There can be a great many of these texts, so none is made that is there already.
@@ -83,7 +83,7 @@ export class Directory {
 }
 
 /** Makes a directory that the layer has no entry for. */
-export type ImplyDirectory = (spot: Spot) => Directory;
+export type ImplyDirectory = (location: EntryLocation) => Directory;
 
 /**
  * Finds directories of a tree by paths that may lead through symbolic links, inside the tree as
@@ -128,22 +128,22 @@ export class DirectoryTree {
   }
 
   /** What is known of a directory that has just been made. */
-  add({ parent, path }: Spot, metadata: DirectoryMetadata): Directory {
+  add({ parent, path }: EntryLocation, metadata: DirectoryMetadata): Directory {
     const directory = new Directory(path, parent, ++this.#count, true, metadata);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
     remember(parent, path, directory);
     return directory;
   }
 
-  /** The real directory at a spot, if it is one. */
-  at(spot: Spot): Directory | undefined {
-    const child = this.#look(spot, false, false);
+  /** The real directory at a location, if it is one. */
+  at(location: EntryLocation): Directory | undefined {
+    const child = this.#look(location, false, false);
     return typeof child === "string" ? undefined : child;
   }
 
-  /** What is known of the directory at a spot, if anything is. */
-  known(spot: Spot): Directory | undefined {
-    const child = spot.parent.children?.get(spot.path) ?? this.#unsettle(spot);
+  /** What is known of the directory at a location, if anything is. */
+  known(location: EntryLocation): Directory | undefined {
+    const child = location.parent.children?.get(location.path) ?? this.#unsettle(location);
     return typeof child === "string" ? undefined : child;
   }
 
@@ -151,15 +151,15 @@ export class DirectoryTree {
    * Keeps little of a directory that the layer has described, and that has all it is to have, until
    * something is to be made in it: a layer can have a great many with nothing in them.
    */
-  settle({ parent, path, name }: Spot): void {
+  settle({ parent, path, name }: EntryLocation): void {
     // The map stays, be it empty: it tells that the directory has some in it.
     if (parent.children?.delete(path)) this.#settled.add(parent.number, name);
     if (this.#last.path === path) this.#forgetLast();
   }
 
-  #unsettle(spot: Spot): Directory | undefined {
-    const { parent, path } = spot;
-    if (!this.#forgetSettled(spot)) return undefined;
+  #unsettle(location: EntryLocation): Directory | undefined {
+    const { parent, path } = location;
+    if (!this.#forgetSettled(location)) return undefined;
     const status = this.#tree.status(path);
     // Somebody else may have changed it.
     if (status?.type !== "directory") return undefined;
@@ -169,7 +169,7 @@ export class DirectoryTree {
     return directory;
   }
 
-  #forgetSettled({ parent, name }: Spot): boolean {
+  #forgetSettled({ parent, name }: EntryLocation): boolean {
     const number = this.#settled.find(parent.number, name);
     if (number === 0) return false;
     this.#settled.delete(number);
@@ -178,8 +178,8 @@ export class DirectoryTree {
   }
 
   /** Forgets what was known of a name that is removed. */
-  forget(spot: Spot): void {
-    if (this.#forgetSettled(spot) || !spot.parent.children?.delete(spot.path)) return;
+  forget(location: EntryLocation): void {
+    if (this.#forgetSettled(location) || !location.parent.children?.delete(location.path)) return;
     this.#forgetLast();
   }
 
@@ -198,7 +198,7 @@ export class DirectoryTree {
         directory = directory.parent ?? directory;
         continue;
       }
-      const child = this.#look(directory.spot(name), make, links > 0);
+      const child = this.#look(directory.locate(name), make, links > 0);
       if (child === undefined) return undefined;
       if (typeof child !== "string") {
         directory = child;
@@ -216,9 +216,9 @@ export class DirectoryTree {
     return directory;
   }
 
-  #look(spot: Spot, make: boolean, byLink: boolean): Directory | string | undefined {
-    const { parent, path } = spot;
-    const known = parent.children?.get(path) ?? this.#unsettle(spot);
+  #look(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {
+    const { parent, path } = location;
+    const known = parent.children?.get(path) ?? this.#unsettle(location);
     if (known !== undefined) return known;
     const status = this.#tree.status(path);
     if (status?.type === "directory") {
@@ -238,7 +238,7 @@ export class DirectoryTree {
         { code: "ENOTDIR" },
       );
     }
-    return this.#imply(spot);
+    return this.#imply(location);
   }
 
   /** A directory of a lower layer. */

@@ -1,11 +1,11 @@
 import { LimitError } from "../../spec/errors.ts";
 import { copyEntry } from "../trees/copy_entry.ts";
-import type { Directory, Spot } from "./_directory_tree.ts";
+import type { Directory, EntryLocation } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerTree } from "./_layer_tree.ts";
 import { errorCode } from "../linux/native_error.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { cleanPath } from "../trees/extract_path.ts";
+import { cleanPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
@@ -56,15 +56,15 @@ export class EntryMaker {
     }
     const slash = path.lastIndexOf("/");
     const parent = this.#names.directories.make(path.slice(0, Math.max(slash, 0)));
-    const spot = parent.spot(path.slice(slash + 1), path);
+    const location = parent.locate(path.slice(slash + 1), path);
     const { type } = header;
     if (type === "file") {
-      return this.#replace(spot, () => this.#tree.createFile(spot.path, header.mode));
+      return this.#replace(location, () => this.#tree.createFile(location.path, header.mode));
     }
-    if (type === "directory") this.#makeDirectory(header, spot);
-    else if (type === "symlink") this.#makeSymlink(header, spot);
-    else if (type === "hardlink") this.#makeHardLink(header, spot);
-    else this.#makeNode(header, type, spot);
+    if (type === "directory") this.#makeDirectory(header, location);
+    else if (type === "symlink") this.#makeSymlink(header, location);
+    else if (type === "hardlink") this.#makeHardLink(header, location);
+    else this.#makeNode(header, type, location);
     return undefined;
   }
 
@@ -76,12 +76,12 @@ export class EntryMaker {
     this.#describe(this.#names.directories.root, entry, header);
   }
 
-  #makeDirectory(header: TarHeader, spot: Spot): void {
-    const directory = this.#names.makeDirectory(spot, this.#keepDirlinks);
-    this.#names.change(spot);
+  #makeDirectory(header: TarHeader, location: EntryLocation): void {
+    const directory = this.#names.makeDirectory(location, this.#keepDirlinks);
+    this.#names.change(location);
     using entry = this.#tree.open(directory.path);
     this.#describe(directory, entry, header);
-    this.#names.settle(spot, directory, entry);
+    this.#names.settle(location, directory, entry);
   }
 
   #describe(directory: Directory, entry: TreeEntry, header: TarHeader): void {
@@ -100,29 +100,29 @@ export class EntryMaker {
     this.#metadata.setDirectory(entry, header, this.#place);
   }
 
-  #makeSymlink(header: TarHeader, spot: Spot): void {
+  #makeSymlink(header: TarHeader, location: EntryLocation): void {
     const target = header.linkname;
     if (target === "") throw new ExtractError(this.#place, "a symbolic link must say where to");
-    this.#replace(spot, () => this.#tree.makeSymlink(spot.path, target) || undefined);
-    using entry = this.#tree.open(spot.path);
+    this.#replace(location, () => this.#tree.makeSymlink(location.path, target) || undefined);
+    using entry = this.#tree.open(location.path);
     this.#metadata.set(entry, header, this.#place);
   }
 
-  #makeHardLink(header: TarHeader, spot: Spot): void {
+  #makeHardLink(header: TarHeader, location: EntryLocation): void {
     const target = this.#findTarget(header.linkname);
-    if (target === spot.path) {
+    if (target === location.path) {
       // The name is a link to itself: what it says is so already.
-      this.#names.claim(spot);
+      this.#names.claim(location);
       return;
     }
     try {
-      this.#replace(spot, () => this.#makeLink(spot.path, target));
+      this.#replace(location, () => this.#makeLink(location.path, target));
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") throw this.#missingTarget(header.linkname, error);
       if (code === undefined || !NO_LINK.has(code)) throw error;
-      copyEntry(this.#tree, target, this.#tree, spot.path);
-      this.#names.claim(spot);
+      copyEntry(this.#tree, target, this.#tree, location.path);
+      this.#names.claim(location);
       this.#report.skip(header.path, `hard link to "${target}": ${code}; it is a copy`);
     }
   }
@@ -145,7 +145,7 @@ export class EntryMaker {
     const slash = path.lastIndexOf("/");
     const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
     const name = path.slice(slash + 1);
-    const target = directory?.spot(name, path).path;
+    const target = directory?.locate(name, path).path;
     if (target === undefined || this.#names.isWhiteout(target)) throw this.#missingTarget(linkname);
     const status = this.#tree.status(target);
     if (status === undefined) throw this.#missingTarget(linkname);
@@ -158,7 +158,7 @@ export class EntryMaker {
     return new ExtractError(this.#place, state, { cause });
   }
 
-  #makeNode(header: TarHeader, type: FileType, spot: Spot): void {
+  #makeNode(header: TarHeader, type: FileType, location: EntryLocation): void {
     const { devmajor, devminor } = header;
     if (type !== "fifo" && !isDeviceNumber(devmajor, devminor)) {
       const state = `there is no device ${devmajor}:${devminor}`;
@@ -169,10 +169,10 @@ export class EntryMaker {
     if (this.#stacked || !isWhiteout) {
       try {
         this.#replace(
-          spot,
-          () => this.#tree.makeNode(spot.path, type, devmajor, devminor) || undefined,
+          location,
+          () => this.#tree.makeNode(location.path, type, devmajor, devminor) || undefined,
         );
-        using entry = this.#tree.open(spot.path);
+        using entry = this.#tree.open(location.path);
         this.#metadata.set(entry, header, this.#place);
         return;
       } catch (error) {
@@ -183,22 +183,22 @@ export class EntryMaker {
         reason = error.message;
       }
     }
-    using file = this.#replace(spot, () => this.#tree.createFile(spot.path));
+    using file = this.#replace(location, () => this.#tree.createFile(location.path));
     this.#metadata.set(file, header, this.#place);
     this.#report.skip(header.path, `${type}: ${reason}; an empty file stands for it`);
   }
 
-  /** Makes something at a spot, in the place of whatever is there. */
-  #replace<T>(spot: Spot, make: () => T | undefined): T {
+  /** Makes something at a location, in the place of whatever is there. */
+  #replace<T>(location: EntryLocation, make: () => T | undefined): T {
     let made = make();
     if (made === undefined) {
-      this.#names.vacate(spot);
+      this.#names.vacate(location);
       made = make();
     }
     if (made === undefined) {
       throw new ExtractError(this.#place, "something else takes its place again and again");
     }
-    this.#names.claim(spot);
+    this.#names.claim(location);
     return made;
   }
 

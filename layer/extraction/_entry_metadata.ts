@@ -2,7 +2,7 @@ import { errorCode } from "../linux/native_error.ts";
 import { ExtractError, type ExtractPlace } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
-import { isOverlayXattr, SELINUX_XATTR } from "../trees/machine_xattrs.ts";
+import { isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 

@@ -2,7 +2,7 @@ import { dirname, resolve } from "../../spec/paths.ts";
 import { ExtractError } from "../errors.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../trees/open_tree.ts";
-import { emptyTree } from "../trees/remove_tree.ts";
+import { emptyTree } from "../trees/remove_entry.ts";
 
 /** The directory that layers are extracted into, made if it is not there. */
 export interface ExtractionRoot extends Disposable {

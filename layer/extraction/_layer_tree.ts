@@ -1,9 +1,9 @@
-import { type Directory, DirectoryTree, type Spot } from "./_directory_tree.ts";
+import { type Directory, DirectoryTree, type EntryLocation } from "./_directory_tree.ts";
 import type { EntryMetadata } from "./_entry_metadata.ts";
 import { OwnershipError } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
-import { removeTree } from "../trees/remove_tree.ts";
+import { removeEntry } from "../trees/remove_entry.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
 /** Of a directory that no entry describes. */
@@ -39,25 +39,25 @@ export class LayerTree {
     this.#handler = handler;
     this.#metadata = metadata;
     this.#report = report;
-    this.directories = new DirectoryTree(tree, (spot) => this.#imply(spot));
+    this.directories = new DirectoryTree(tree, (location) => this.#imply(location));
   }
 
   /** Makes room at a name, whatever is there. */
-  vacate(spot: Spot): void {
-    this.directories.forget(spot);
-    removeTree(this.#tree, spot.path);
-    spot.parent.isTimeDue = true;
+  vacate(location: EntryLocation): void {
+    this.directories.forget(location);
+    removeEntry(this.#tree, location.path);
+    location.parent.isTimeDue = true;
   }
 
-  /** Notes that this layer has something at a spot that is no directory. */
-  claim(spot: Spot): void {
-    this.change(spot);
-    const { parent, name } = spot;
+  /** Notes that this layer has something at a location that is no directory. */
+  claim(location: EntryLocation): void {
+    this.change(location);
+    const { parent, name } = location;
     if (!parent.isOwn) (parent.names ??= new Set()).add(name);
   }
 
-  /** Notes that this layer has a directory at a spot. */
-  change({ parent, path }: Spot): void {
+  /** Notes that this layer has a directory at a location. */
+  change({ parent, path }: EntryLocation): void {
     parent.isTimeDue = true;
     parent.touch();
     if (this.#whiteouts.size > 0) this.#whiteouts.delete(path);
@@ -79,27 +79,27 @@ export class LayerTree {
    *
    * @param keepLink Whether a link to a directory, in its place, will do.
    */
-  makeDirectory(spot: Spot, keepLink: boolean): Directory {
-    const isMade = this.#tree.makeDirectory(spot.path);
-    const existing = isMade ? undefined : this.#existing(spot, keepLink);
+  makeDirectory(location: EntryLocation, keepLink: boolean): Directory {
+    const isMade = this.#tree.makeDirectory(location.path);
+    const existing = isMade ? undefined : this.#existing(location, keepLink);
     if (existing !== undefined) return existing;
     if (!isMade) {
-      this.vacate(spot);
-      this.#tree.makeDirectory(spot.path);
+      this.vacate(location);
+      this.#tree.makeDirectory(location.path);
     }
-    const directory = this.directories.add(spot, IMPLIED);
-    this.change(spot);
+    const directory = this.directories.add(location, IMPLIED);
+    this.change(location);
     // In the place of a whiteout, or of what had replaced it, a lower directory must stay hidden.
     if (!isMade && !this.#handler.stacked) this.#markOpaque(directory);
     return directory;
   }
 
-  #existing(spot: Spot, keepLink: boolean): Directory | undefined {
-    const directory = this.directories.at(spot);
+  #existing(location: EntryLocation, keepLink: boolean): Directory | undefined {
+    const directory = this.directories.at(location);
     if (directory !== undefined || !keepLink) return directory;
-    const linked = this.directories.find(spot.path);
+    const linked = this.directories.find(location.path);
     // The link stays, and belongs to this layer like a file that it has.
-    if (linked !== undefined) this.claim(spot);
+    if (linked !== undefined) this.claim(location);
     return linked;
   }
 
@@ -128,15 +128,15 @@ export class LayerTree {
    * Gives a directory of this layer alone its mode and times at once, so that no more need be known
    * of it than that it is there. If something comes into it they are set again at the end.
    */
-  settle(spot: Spot, directory: Directory, entry: TreeEntry): void {
+  settle(location: EntryLocation, directory: Directory, entry: TreeEntry): void {
     const { isOwn, children, mode, mtime, mtimeNs } = directory;
-    if (!isOwn || children !== undefined || directory.path !== spot.path) return;
+    if (!isOwn || children !== undefined || directory.path !== location.path) return;
     if (this.#opaque.has(directory) || this.#defaultAcls.has(directory)) return;
     // What is made in a directory with this bit inherits its group.
     if ((mode & SET_GROUP_ID) !== 0) return;
     entry.setMode(mode);
     entry.setTimes(mtime, mtimeNs);
-    this.directories.settle(spot);
+    this.directories.settle(location);
   }
 
   /** Sets the modes and times of directories, the deepest first. */
@@ -145,14 +145,14 @@ export class LayerTree {
   }
 
   #hideName(parent: Directory, name: string): void {
-    const spot = parent.spot(name);
-    const child = this.directories.known(spot);
+    const location = parent.locate(name);
+    const child = this.directories.known(location);
     if (child?.isTouched) {
       this.#hideContent(child);
       if (!child.hasEntry) this.#describeAsImplied(child);
     } else if (!parent.names?.has(name)) {
-      this.directories.forget(spot);
-      this.#handler.hide(this.#tree, spot.path);
+      this.directories.forget(location);
+      this.#handler.hide(this.#tree, location.path);
       parent.isTimeDue = true;
     }
   }
@@ -168,16 +168,16 @@ export class LayerTree {
   /** A whiteout in a tree that holds this layer alone. */
   #hideAlone(path: string, name: string): void {
     const parent = this.#makeHiding(path);
-    const spot = parent.spot(name);
-    if (this.#opaque.has(parent) || this.#whiteouts.has(spot.path)) return;
-    const status = this.#tree.status(spot.path);
+    const location = parent.locate(name);
+    if (this.#opaque.has(parent) || this.#whiteouts.has(location.path)) return;
+    const status = this.#tree.status(location.path);
     if (status === undefined) {
-      this.#handler.hide(this.#tree, spot.path);
-      this.change(spot);
-      this.#whiteouts.add(spot.path);
+      this.#handler.hide(this.#tree, location.path);
+      this.change(location);
+      this.#whiteouts.add(location.path);
     } else if (status.type === "directory") {
-      this.#markOpaque(this.directories.make(spot.path));
-      this.#report.describe(spot.path);
+      this.#markOpaque(this.directories.make(location.path));
+      this.#report.describe(location.path);
     }
     // Anything else of this layer hides what is below it by being there.
   }
@@ -196,8 +196,8 @@ export class LayerTree {
     this.#handler.hideAll(this.#tree, directory.path);
   }
 
-  #imply(spot: Spot): Directory {
-    const directory = this.makeDirectory(spot, false);
+  #imply(location: EntryLocation): Directory {
+    const directory = this.makeDirectory(location, false);
     this.#describeAsImplied(directory);
     // In the place of something else of this layer, nothing of a lower one is left of it.
     if (this.#opaque.has(directory)) this.#report.describe(directory.path);

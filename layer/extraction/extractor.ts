@@ -5,10 +5,10 @@ import { HoleWriter } from "../trees/hole_writer.ts";
 import { LayerTree } from "./_layer_tree.ts";
 import { errorCode } from "../linux/native_error.ts";
 import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
-import { cleanPath } from "../trees/extract_path.ts";
+import { cleanPath } from "../trees/clean_path.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree, TreeFile } from "../trees/file_tree.ts";
-import { defaultOwnership, type Ownership } from "./ownership.ts";
+import { inferOwnership, type Ownership } from "./ownership.ts";
 import type { TarHeader, TarSink } from "../tar/tar_header.ts";
 import { parseWhiteout } from "./whiteout.ts";
 import { removingWhiteouts, type WhiteoutHandler } from "./whiteout_handler.ts";
@@ -102,7 +102,7 @@ export class LayerExtractor implements TarSink, Disposable {
     const {
       layer,
       whiteouts = removingWhiteouts(),
-      ownership = defaultOwnership(tree),
+      ownership = inferOwnership(tree),
       xattrs = "on",
       keepDirlinks = false,
       handler,

@@ -1,12 +1,12 @@
 import { errorCode } from "../linux/native_error.ts";
-import { PlainPaths } from "../trees/plain_paths.ts";
+import { LinkFreePaths } from "../trees/link_free_paths.ts";
 import {
   copyDirectoryMetadata,
   openUpDirectory,
   settleDirectory,
 } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
-import { removeTree } from "../trees/remove_tree.ts";
+import { removeEntry } from "../trees/remove_entry.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
 /** What a layer hides in a directory and below it. */
@@ -66,8 +66,8 @@ export function mergeLayer(
 
 /** Whether all that the layer takes for directories are directories below, or nothing. */
 function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
-  using lower = new PlainPaths(tree, to);
-  using upper = new PlainPaths(tree, from);
+  using lower = new LinkFreePaths(tree, to);
+  using upper = new LinkFreePaths(tree, from);
   return layer.implied.every((path) => lower.has(path)) &&
     layer.whiteouts.every(({ directory }) => lower.has(directory) && upper.has(directory));
 }
@@ -123,7 +123,7 @@ class LayerMerge {
   #hide(path: string, marks: Marks): void {
     const lower = join(this.#to, path);
     for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
-      removeTree(this.#tree, `${lower}/${name}`);
+      removeEntry(this.#tree, `${lower}/${name}`);
     }
   }
 
@@ -145,7 +145,7 @@ class LayerMerge {
     if (status?.type === "directory" && !this.#opaque.has(path)) {
       return this.#mergeDirectory(path, true, marks);
     }
-    if (status !== undefined) removeTree(this.#tree, lower);
+    if (status !== undefined) removeEntry(this.#tree, lower);
     moveEntry(this.#tree, join(this.#from, path), lower);
   }
 
@@ -156,7 +156,7 @@ class LayerMerge {
       this.#tree.rename(staged, lower);
     } catch (error) {
       if (errorCode(error) !== "EISDIR") throw error;
-      removeTree(this.#tree, lower);
+      removeEntry(this.#tree, lower);
       this.#tree.rename(staged, lower);
     }
   }

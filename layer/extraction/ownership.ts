@@ -43,7 +43,7 @@ export interface Owner {
 }
 
 /** `"strict"` for root, `"squash"` for everybody else. */
-export function defaultOwnership(tree: FileTree): Ownership {
+export function inferOwnership(tree: FileTree): Ownership {
   // Without the right to ask, who owns the root tells: it is most often made by this process.
   const uid = processUid() ?? tree.status("")?.uid;
   return uid === 0 ? "strict" : "squash";

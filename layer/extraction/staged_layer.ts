@@ -1,5 +1,5 @@
 import { ExtractError } from "../errors.ts";
-import { cleanPath, parentPath } from "../trees/extract_path.ts";
+import { cleanPath, parentPath } from "../trees/clean_path.ts";
 import { extractLayer, type ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { ExtractHandler } from "./extractor.ts";

@@ -1,6 +1,6 @@
-import { parentPath } from "../trees/extract_path.ts";
+import { parentPath } from "../trees/clean_path.ts";
 import type { FileTree } from "../trees/file_tree.ts";
-import { removeTree } from "../trees/remove_tree.ts";
+import { removeEntry } from "../trees/remove_entry.ts";
 
 /**
  * Turns the whiteouts of a layer into what the place of extraction needs. The extractor knows
@@ -54,7 +54,7 @@ export interface WhiteoutHandler {
 export function removingWhiteouts(): WhiteoutHandler {
   return {
     stacked: true,
-    hide: removeTree,
+    hide: removeEntry,
     hideAll() {
       throw new TypeError("Cannot hide a directory of a stacked tree as a whole");
     },

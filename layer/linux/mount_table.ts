@@ -1,4 +1,4 @@
-import { decodeName } from "../entry_name.ts";
+import { decodeName } from "../file_name.ts";
 import { NativeMount } from "./native_mount.ts";
 
 /** A file system that is mounted somewhere. */

@@ -1,4 +1,4 @@
-import { encodeName } from "../entry_name.ts";
+import { encodeName } from "../file_name.ts";
 import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
 

@@ -1,4 +1,4 @@
-import { decodeName } from "../entry_name.ts";
+import { decodeName } from "../file_name.ts";
 import { errorCode } from "./native_error.ts";
 import { NativeMount } from "./native_mount.ts";
 

@@ -1,5 +1,5 @@
 import { LimitError } from "../../spec/errors.ts";
-import { decodeName } from "../entry_name.ts";
+import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 
 /** The records of an extended header by key; values are bytes. */

@@ -1,7 +1,7 @@
 import { LimitError } from "../../spec/errors.ts";
 import type { PaxRecords } from "./_pax.ts";
 import { BLOCK, parseNumber } from "./tar_fields.ts";
-import { decodeName } from "../entry_name.ts";
+import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarSegment } from "./tar_header.ts";
 

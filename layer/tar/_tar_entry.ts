@@ -2,7 +2,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from "./_pax.ts";
 import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
 import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
-import { decodeName, encodeName } from "../entry_name.ts";
+import { decodeName, encodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
 import type { AllTarLimits } from "./tar_limits.ts";

@@ -1,4 +1,4 @@
-import { encodeName } from "../entry_name.ts";
+import { encodeName } from "../file_name.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 
 /** Of an entry, what an archive is to say of it. */

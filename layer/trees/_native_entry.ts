@@ -1,4 +1,4 @@
-import { decodeName, encodeName } from "../entry_name.ts";
+import { decodeName, encodeName } from "../file_name.ts";
 import type { TreeFile } from "./file_tree.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";

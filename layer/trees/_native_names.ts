@@ -1,6 +1,6 @@
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
-import { decodeName } from "../entry_name.ts";
+import { decodeName } from "../file_name.ts";
 
 const BUFFER_BYTES = 65_536;
 const DT_UNKNOWN = 0;

@@ -1,4 +1,4 @@
-import { decodeName, encodeName } from "../entry_name.ts";
+import { decodeName, encodeName } from "../file_name.ts";
 import type {
   FileStatus,
   FileTree,

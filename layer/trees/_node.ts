@@ -29,7 +29,7 @@ const PREVIOUS = 68;
 const FILE = 72;
 
 /** What few nodes have, by their numbers. */
-export interface Rarities {
+export interface NodeAttributes {
   readonly targets: Map<number, string>;
   readonly xattrs: XattrTable;
   readonly devices: Map<number, readonly [number, number]>;
@@ -41,18 +41,18 @@ export class Node implements TreeFile {
   readonly ino: number;
   readonly #view: DataView;
   readonly #at: number;
-  readonly #rarities: Rarities;
+  readonly #attributes: NodeAttributes;
 
   /** The record at a place, as it is. */
-  constructor(view: DataView, at: number, number: number, rarities: Rarities) {
+  constructor(view: DataView, at: number, number: number, attributes: NodeAttributes) {
     this.ino = number;
     this.#view = view;
     this.#at = at;
-    this.#rarities = rarities;
+    this.#attributes = attributes;
   }
 
   /** Makes a new file of the record. */
-  begin(type: FileType, mode: number): void {
+  initialize(type: FileType, mode: number): void {
     new Uint8Array(this.#view.buffer, this.#at, NODE_BYTES).fill(0);
     this.#set(TYPE_AND_MODE, TYPES.indexOf(type) << 12 | mode);
     this.nlink = 1;
@@ -60,7 +60,7 @@ export class Node implements TreeFile {
 
   /** What a file system would say of it now. */
   status(): FileStatus {
-    const [devmajor, devminor] = this.#rarities.devices.get(this.ino) ?? [0, 0];
+    const [devmajor, devminor] = this.#attributes.devices.get(this.ino) ?? [0, 0];
     return {
       type: this.type,
       mode: this.#get(TYPE_AND_MODE) & 0o7777,
@@ -90,11 +90,11 @@ export class Node implements TreeFile {
   }
 
   get target(): string {
-    return this.#rarities.targets.get(this.ino) ?? "";
+    return this.#attributes.targets.get(this.ino) ?? "";
   }
 
   get xattrs(): ReadonlyMap<string, Uint8Array> {
-    return this.#rarities.xattrs.of(this.ino);
+    return this.#attributes.xattrs.of(this.ino);
   }
 
   /** Which layer has its content. */
@@ -157,13 +157,13 @@ export class Node implements TreeFile {
     this.#set(FILE, number);
   }
 
-  pointTo(target: string): void {
+  setTarget(target: string): void {
     this.truncate(target.length);
-    this.#rarities.targets.set(this.ino, target);
+    this.#attributes.targets.set(this.ino, target);
   }
 
-  stand(devmajor: number, devminor: number): void {
-    this.#rarities.devices.set(this.ino, [devmajor, devminor]);
+  setDevice(devmajor: number, devminor: number): void {
+    this.#attributes.devices.set(this.ino, [devmajor, devminor]);
   }
 
   write(bytes: Uint8Array, position: number): void {
@@ -189,7 +189,7 @@ export class Node implements TreeFile {
   }
 
   setXattr(name: string, value: Uint8Array): void {
-    this.#rarities.xattrs.set(this.ino, name, value);
+    this.#attributes.xattrs.set(this.ino, name, value);
   }
 
   getXattr(name: string): Uint8Array | undefined {
@@ -201,7 +201,7 @@ export class Node implements TreeFile {
   }
 
   removeXattr(name: string): void {
-    this.#rarities.xattrs.remove(this.ino, name);
+    this.#attributes.xattrs.remove(this.ino, name);
   }
 
   [Symbol.dispose](): void {}

@@ -1,6 +1,6 @@
 import type { FileType } from "./file_tree.ts";
 import { NameTable } from "./name_table.ts";
-import { Node, NODE_BYTES, type Rarities } from "./_node.ts";
+import { Node, NODE_BYTES, type NodeAttributes } from "./_node.ts";
 import { XattrTable } from "./_xattr_table.ts";
 
 /** Records whose memory is had at once. */
@@ -14,7 +14,7 @@ const CHUNK = 1024;
 export class NodeTable {
   readonly #chunks: DataView[] = [];
   readonly #names = new NameTable();
-  readonly #rarities: Rarities = {
+  readonly #attributes: NodeAttributes = {
     targets: new Map(),
     xattrs: new XattrTable(),
     devices: new Map(),
@@ -30,7 +30,7 @@ export class NodeTable {
   /** The node of a number. */
   at(number: number): Node {
     const view = this.#chunks[Math.floor(number / CHUNK)] as DataView;
-    return new Node(view, number % CHUNK * NODE_BYTES, number, this.#rarities);
+    return new Node(view, number % CHUNK * NODE_BYTES, number, this.#attributes);
   }
 
   /** The number of what has a name in a directory; 0 if nothing has. */
@@ -80,7 +80,7 @@ export class NodeTable {
 
   /** Forgets a node that is in no directory. */
   free({ ino }: Node): void {
-    for (const rarity of Object.values(this.#rarities)) rarity.delete(ino);
+    for (const attribute of Object.values(this.#attributes)) attribute.delete(ino);
     this.#names.free(ino);
   }
 
@@ -88,7 +88,7 @@ export class NodeTable {
     const chunk = Math.floor(number / CHUNK);
     this.#chunks[chunk] ??= new DataView(new ArrayBuffer(CHUNK * NODE_BYTES));
     const node = this.at(number);
-    node.begin(type, mode);
+    node.initialize(type, mode);
     return node;
   }
 }

@@ -1,4 +1,4 @@
-import { SELINUX_XATTR } from "./machine_xattrs.ts";
+import { SELINUX_XATTR } from "./host_xattrs.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 const BUFFER_BYTES = 262_144;

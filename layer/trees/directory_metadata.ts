@@ -1,5 +1,5 @@
 import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
-import { SELINUX_XATTR } from "./machine_xattrs.ts";
+import { SELINUX_XATTR } from "./host_xattrs.ts";
 
 /**
  * Gives a directory, in which nothing will be made any more, the metadata of another one: owner,

@@ -1,7 +1,7 @@
 import type { Node } from "./_node.ts";
 import { NodeTable } from "./_node_table.ts";
-import { encodeName } from "../entry_name.ts";
-import { parentPath } from "./extract_path.ts";
+import { encodeName } from "../file_name.ts";
+import { parentPath } from "./clean_path.ts";
 import type {
   FileStatus,
   FileTree,
@@ -146,7 +146,7 @@ export class MemoryTree implements FileTree {
   /** Makes a symbolic link. */
   makeSymlink(path: string, target: string): boolean {
     const node = this.#make(path, "symlink", 0o777);
-    node?.pointTo(target);
+    node?.setTarget(target);
     return node !== undefined;
   }
 
@@ -162,7 +162,7 @@ export class MemoryTree implements FileTree {
   /** Makes a device or a FIFO. */
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     const node = this.#make(path, type, 0o600);
-    node?.stand(devmajor, devminor);
+    node?.setDevice(devmajor, devminor);
     return node !== undefined;
   }
 

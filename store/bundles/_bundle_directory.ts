@@ -1,7 +1,7 @@
 import { dirname, resolve } from "../../spec/paths.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { removeTree as removeInTree } from "../../layer/trees/remove_tree.ts";
+import { removeEntry as removeInTree } from "../../layer/trees/remove_entry.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { removeIfAny, removeTree } from "../host/remove_tree.ts";

@@ -16,7 +16,7 @@ export async function removeTree(path: string): Promise<void> {
 /** By a tree, which knows names that are not UTF-8, and is loaded by those who need it. */
 async function removeContent(path: string): Promise<void> {
   const { openFileTree } = await import("../../layer/trees/open_tree.ts");
-  const { emptyTree } = await import("../../layer/trees/remove_tree.ts");
+  const { emptyTree } = await import("../../layer/trees/remove_entry.ts");
   using tree = openFileTree(path);
   emptyTree(tree);
 }

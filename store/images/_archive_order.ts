@@ -1,4 +1,4 @@
-import { parentPath } from "../../layer/trees/extract_path.ts";
+import { parentPath } from "../../layer/trees/clean_path.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { TarEntryType, TarSegment } from "../../layer/tar/tar_header.ts";

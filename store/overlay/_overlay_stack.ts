@@ -1,5 +1,5 @@
 import { copyDirectoryMetadata } from "../../layer/trees/directory_metadata.ts";
-import { isOverlayXattr } from "../../layer/trees/machine_xattrs.ts";
+import { isOverlayXattr } from "../../layer/trees/host_xattrs.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 
@@ -25,7 +25,7 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
  * Makes an upper directory look as the uppermost layer that says something of its root: in an
  * overlay, the upper directory is the root.
  */
-export function dressUpper(upper: string, layers: readonly ExtractedLayer[]): void {
+export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[]): void {
   using tree = openFileTree(upper);
   using root = tree.open("");
   const model = layers.findLast(({ describesRoot }) => describesRoot);

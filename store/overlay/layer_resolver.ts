@@ -1,5 +1,5 @@
 import { resolve } from "../../spec/paths.ts";
-import { adoptDirectories } from "../../layer/extraction/adopt_directories.ts";
+import { inheritMetadata } from "../../layer/extraction/inherit_metadata.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -219,7 +219,7 @@ export class OverlayLayerResolver {
     try {
       using tree = openFileTree(path);
       using below = openFileTree(view);
-      return adoptDirectories(tree, below, report, { namespace: mounter.namespace });
+      return inheritMetadata(tree, below, report, { namespace: mounter.namespace });
     } finally {
       await discardTree(view, [view]);
       await removeTree(scratch);

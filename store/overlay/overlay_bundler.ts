@@ -17,7 +17,7 @@ import { BundleError } from "../errors.ts";
 import type { Bundler } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
-import { dressUpper, lowersOf } from "./_overlay_stack.ts";
+import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -207,7 +207,7 @@ export class OverlayBundler implements Bundler {
     const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
     await Deno.mkdir(upper);
     await Deno.mkdir(work);
-    dressUpper(upper, layers);
+    copyRootMetadata(upper, layers);
     const lowers = lowersOf(layers);
     if (lowers.length === 0) {
       // One is needed, even for an image without layers.

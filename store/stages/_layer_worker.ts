@@ -6,7 +6,7 @@
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { packError, unpackError } from "./error_transfer.ts";
-import type { FromWorker, SinkJob, ToWorker } from "./_layer_thread.ts";
+import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";
 import { PortSink, RELAY_WINDOW_BYTES, serveSink } from "./_port_sink.ts";
 import { RelaySink } from "./_relay_sink.ts";
 import { StreamSink } from "./_stream_sink.ts";

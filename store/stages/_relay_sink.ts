@@ -71,6 +71,7 @@ class Relay<Result> implements StreamConsumer<Result> {
     try {
       await this.#decompress(stream, signal);
     } catch (error) {
+      if (signal.aborted) throw error;
       // The inner sink knows the entry at which the bytes end.
       return await this.#inner.close(error instanceof Error ? error : new Error(String(error)));
     }

@@ -8,7 +8,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { removeTree } from "../../layer/trees/remove_tree.ts";
+import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { OciError } from "../../spec/errors.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
@@ -106,7 +106,7 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
     return Promise.try(() => {
       this.#position = 0;
       using tree = openFileTree(this.#plan.work);
-      removeTree(tree, String(this.#plan.index));
+      removeEntry(tree, String(this.#plan.index));
     });
   }
 }

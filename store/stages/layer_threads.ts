@@ -1,7 +1,8 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
-import { type ExtractionJob, LayerThread, mayStartThreads } from "./_layer_thread.ts";
+import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
+import type { ExtractionJob } from "./_thread_messages.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
 import { RelaySink } from "./_relay_sink.ts";
 import { StreamSink } from "./_stream_sink.ts";

@@ -1,9 +1,9 @@
 import { ExtractError } from "../../layer/errors.ts";
-import { cleanPath, parentPath } from "../../layer/trees/extract_path.ts";
+import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
 import type { ExtractHandler } from "../../layer/extraction/extractor.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { removeTree } from "../../layer/trees/remove_tree.ts";
+import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
 import { followPath } from "../host/follow_path.ts";
 import { UnpackError } from "../errors.ts";
@@ -89,7 +89,7 @@ function prune(
   for (const name of tree.list(directory)) {
     const path = directory === "" ? name : `${directory}/${name}`;
     if (whole.has(path)) continue;
-    if (!kept.has(path)) removeTree(tree, path);
+    if (!kept.has(path)) removeEntry(tree, path);
     else if (tree.status(path)?.type === "directory") prune(tree, path, whole, kept);
   }
 }

@@ -1,4 +1,4 @@
-import { cleanPath } from "../../layer/trees/extract_path.ts";
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 
 /**

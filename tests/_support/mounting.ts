@@ -1,4 +1,5 @@
-import { mountTmpfs, unmountTree } from "../../layer/mod.ts";
+import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../layer/linux/unmount.ts";
 import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
 

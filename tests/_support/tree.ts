@@ -5,7 +5,8 @@
  * @module
  */
 import { digestOf } from "../../spec/mod.ts";
-import { type FileTree, type FileType, openFileTree } from "../../layer/mod.ts";
+import type { FileTree, FileType } from "../../layer/mod.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { MTIME } from "./tar_entry.ts";
 
 /** One entry of a tree. */

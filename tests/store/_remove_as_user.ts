@@ -8,7 +8,7 @@ import { becomeUser } from "../_support/become_user.ts";
 
 const [uid, directory = ""] = Deno.args;
 // Loaded before: the user may not be able to read it.
-await import("../../layer/trees/remove_tree.ts");
+await import("../../layer/trees/remove_entry.ts");
 becomeUser(Number(uid));
 {
   using tree = openFileTree(directory);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseMount } from "../../../cli/containers/_mount_option.ts";
-import { readMounts } from "../../../layer/mod.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { buildImage } from "../../_support/image.ts";
 import { writeLayout } from "../../_support/peers.ts";
 import { type ProcessResult, runOci } from "../../_support/process.ts";

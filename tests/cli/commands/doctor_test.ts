@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { readMounts } from "../../../layer/mod.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { peerTest, runPeer } from "../../_support/peers.ts";
 import {
   denoEnvironment,

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { ExtractError, extractLayer, openFileTree } from "../../../layer/mod.ts";
+import { ExtractError, extractLayer } from "../../../layer/mod.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";

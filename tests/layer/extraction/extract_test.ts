@@ -4,9 +4,9 @@ import {
   ExtractError,
   extractLayer,
   type LayerSource,
-  openFileTree,
   StackingExtractor,
 } from "../../../layer/mod.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import {
   DiffIdMismatchError,
   DigestMismatchError,

@@ -1,13 +1,9 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  applyLayers,
-  mergeLayer,
-  openFileTree,
-  stageLayer,
-  type StageLayerOptions,
-  type TreeBackend,
-} from "../../../layer/mod.ts";
+import { applyLayers, type TreeBackend } from "../../../layer/mod.ts";
+import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
+import { stageLayer, type StageLayerOptions } from "../../../layer/extraction/staged_layer.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";

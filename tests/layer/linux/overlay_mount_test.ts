@@ -7,14 +7,11 @@ import {
 } from "@std/assert";
 import { parseIdMap } from "../../../layer/extraction/id_map.ts";
 import { parseMountTable } from "../../../layer/linux/mount_table.ts";
-import {
-  MAX_OVERLAY_LOWERS,
-  mountOverlay,
-  mountTmpfs,
-  readIdMaps,
-  readMounts,
-  unmountTree,
-} from "../../../layer/mod.ts";
+import { readIdMaps } from "../../../layer/extraction/id_map.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { MAX_OVERLAY_LOWERS, mountOverlay } from "../../../layer/linux/overlay_mount.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { errorCode } from "../../../layer/linux/native_error.ts";
-import { openFileTree, type TreeBackend, type TreeName } from "../../../layer/mod.ts";
+import type { TreeBackend, TreeName } from "../../../layer/mod.ts";
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { linuxTest, rootTest } from "../../_support/skip.ts";
 

@@ -1,4 +1,5 @@
-import { readMounts, unmountTree } from "../../../layer/mod.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, overlaySupported } from "../../../store/mod.ts";

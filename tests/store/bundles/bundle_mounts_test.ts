@@ -1,6 +1,8 @@
 /** Mounts of the user are the user's; mounts of a bundle go with it, also after a reboot. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { mountTmpfs, readMounts, unmountTree } from "../../../layer/mod.ts";
+import { readMounts } from "../../../layer/linux/mount_table.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import {
   BundleError,
   type Image,

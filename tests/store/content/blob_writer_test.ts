@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { exists } from "@std/fs";
 import fc from "fast-check";
-import { mountTmpfs, unmountTree } from "../../../layer/mod.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter, DiskFullError } from "../../../store/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";

@@ -1,9 +1,9 @@
-import { PlainPaths } from "../trees/plain_paths.ts";
+import { LinkFreePaths } from "../trees/link_free_paths.ts";
 import { copyDirectoryMetadata } from "../trees/directory_metadata.ts";
-import { parentPath } from "../trees/extract_path.ts";
+import { parentPath } from "../trees/clean_path.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
-import { isOverlayXattr } from "../trees/machine_xattrs.ts";
+import { isOverlayXattr } from "../trees/host_xattrs.ts";
 import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
 
 /**
@@ -20,7 +20,7 @@ import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
  *
  * @example A layer that has a file in a directory that it does not describe
  * ```ts
- * import { adoptDirectories, openFileTree } from "@x/oci/layer";
+ * import { inheritMetadata, openFileTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
  * const work = await Deno.makeTempDir();
@@ -34,13 +34,13 @@ import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
  *   hidingDirectories: [],
  * };
  *
- * adoptDirectories(upper, lower, report);
+ * inheritMetadata(upper, lower, report);
  *
  * assertEquals(upper.status("etc")?.mode, 0o750);
  * await Deno.remove(work, { recursive: true });
  * ```
  */
-export function adoptDirectories(
+export function inheritMetadata(
   tree: FileTree,
   below: FileTree,
   report: ImpliedDirectories,
@@ -48,7 +48,7 @@ export function adoptDirectories(
 ): boolean {
   const { impliedDirectories, undescribedDirectories, hidingDirectories } = report;
   if (impliedDirectories.length >= MAX_IMPLIED_DIRECTORIES) return false;
-  using plain = new PlainPaths(below, "");
+  using plain = new LinkFreePaths(below, "");
   if (!impliedDirectories.every((path) => plain.has(path))) return false;
   const opaque = new OpaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();

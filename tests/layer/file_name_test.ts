@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { decodeName, encodeName } from "../../../layer/mod.ts";
+import { decodeName, encodeName } from "../../layer/mod.ts";
 
 for (
   const { bytes, name } of [

@@ -1,5 +1,5 @@
 import { openUpDirectory } from "./directory_metadata.ts";
-import { parentPath } from "./extract_path.ts";
+import { parentPath } from "./clean_path.ts";
 import type { FileStatus, FileTree } from "./file_tree.ts";
 
 type Kind = "directory" | "absent" | "other";
@@ -8,7 +8,7 @@ type Kind = "directory" | "absent" | "other";
  * Tells paths that are real directories as far as they exist. A directory that its owner may not
  * look into is opened up until this is disposed of.
  */
-export class PlainPaths implements Disposable {
+export class LinkFreePaths implements Disposable {
   readonly #tree: FileTree;
   readonly #root: string;
   readonly #known = new Map<string, Kind>([["", "directory"]]);

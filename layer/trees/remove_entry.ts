@@ -1,9 +1,9 @@
 import { openUpDirectory } from "./directory_metadata.ts";
-import { parentPath } from "./extract_path.ts";
+import { parentPath } from "./clean_path.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Removes what is at `path`, whatever it is; nothing if nothing is there. */
-export function removeTree(tree: FileTree, path: string): void {
+export function removeEntry(tree: FileTree, path: string): void {
   remove(tree, path, () => tree.status(parentPath(path))?.dev);
 }
 
@@ -27,5 +27,5 @@ export function emptyTree(tree: FileTree): void {
   const status = tree.status("");
   if (status === undefined) return;
   openUpDirectory(tree, "", status);
-  for (const name of tree.list("")) removeTree(tree, name);
+  for (const name of tree.list("")) removeEntry(tree, name);
 }
