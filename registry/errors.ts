@@ -104,9 +104,31 @@ export interface NetworkErrorFields {
   readonly url: string;
   /** What failed. */
   readonly reason: NetworkFailure;
+  /** What is wrong with a certificate, if that is the reason. */
+  readonly certificate?: CertificateFault | undefined;
   /** How often it was tried. */
   readonly attempts?: number | undefined;
+  /**
+   * Whether the same request may succeed later.
+   *
+   * @default As the reason has it.
+   */
+  readonly retryable?: boolean | undefined;
 }
+
+/**
+ * What is wrong with a certificate: nobody trusted has signed it (`"untrusted"`), it is its own
+ * authority (`"own-authority"`), its time is over (`"expired"`) or has not come
+ * (`"not-yet-valid"`), it is for another host (`"wrong-name"`), or the server does not accept ours, or
+ * misses it (`"client"`).
+ */
+export type CertificateFault =
+  | "untrusted"
+  | "own-authority"
+  | "expired"
+  | "not-yet-valid"
+  | "wrong-name"
+  | "client";
 
 /**
  * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), a proxy
@@ -131,20 +153,23 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   readonly url: string;
   /** What failed. */
   readonly reason: NetworkFailure;
+  /** What is wrong with a certificate, if that is the reason. */
+  readonly certificate: CertificateFault | undefined;
   /** How often it was tried. */
   readonly attempts: number;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
 
   /** Creates the error; `message` and `fields` must hold no secrets. */
   constructor(message: string, fields: NetworkErrorFields, options?: ErrorOptions) {
     super(message, options);
-    this.url = fields.url;
-    this.reason = fields.reason;
-    this.attempts = fields.attempts ?? 1;
-  }
-
-  /** Whether the same request may succeed later. */
-  get retryable(): boolean {
-    return this.reason !== "certificate" && this.reason !== "request";
+    const { url, reason, certificate, attempts = 1 } = fields;
+    const { retryable = reason !== "certificate" && reason !== "request" } = fields;
+    this.url = url;
+    this.reason = reason;
+    this.certificate = certificate;
+    this.attempts = attempts;
+    this.retryable = retryable;
   }
 }
 

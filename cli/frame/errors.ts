@@ -2,6 +2,7 @@ import { NotCachedError } from "../../cache/errors.ts";
 import {
   ArtifactError,
   AuthError,
+  type CertificateFault,
   CredentialFileError,
   LoginError,
   NetworkError,
@@ -160,7 +161,7 @@ function adviceFor(error: Error): string {
       ? "what is damaged in the store is fetched again with --policy if-not-present"
       : "it was not stored; ask again, or another mirror";
   }
-  if (error instanceof NetworkError) return "try again; what has come is kept";
+  if (error instanceof NetworkError) return networkAdvice(error);
   if (error instanceof RegistryError && error.retryable) return "try again later";
   if (error instanceof UnpackError) return 'see what it has with "oci ls"';
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
@@ -176,6 +177,25 @@ function adviceFor(error: Error): string {
   if (error instanceof RegistryError) return "see each request with --debug";
   // What the documents of an image say cannot be mended here.
   return error instanceof SyntaxError ? "ask who made the image" : UNEXPECTED;
+}
+
+/** What helps against what is wrong with a certificate. */
+const CERTIFICATE_ADVICE: Readonly<Record<CertificateFault, string>> = {
+  "untrusted":
+    "trust its authority with --ca, or those of the system with DENO_TLS_CA_STORE=system",
+  "own-authority": "trust it with --ca",
+  "expired": "ask its operator to renew it",
+  "not-yet-valid": "check the clock",
+  "wrong-name": "use a name that it is for",
+  "client": "if it wants a certificate, give one with --client-cert and --client-key",
+};
+
+function networkAdvice({ reason, certificate, url }: NetworkError): string {
+  if (certificate !== undefined) return CERTIFICATE_ADVICE[certificate];
+  if (reason !== "protocol") return "try again; what has come is kept";
+  return url.startsWith("https:")
+    ? "if it is meant to be plain HTTP, use --plain-http"
+    : "leave --plain-http out";
 }
 
 function adviceByCode(error: unknown): string | undefined {

@@ -1,16 +1,8 @@
-import { networkError } from "./network_failure.ts";
+import { type FailedRequest, networkError } from "./network_failure.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** Most bytes of a chunk whose reader offers no memory for it. */
 const CHUNK_BYTES = 65_536;
-
-/** What an {@linkcode Answer} answers. */
-export interface Asked {
-  readonly url: URL;
-  /** What is being done, for the errors: "Cannot …". */
-  readonly task: string;
-  readonly attempt: number;
-}
 
 /** A response as a client returns it: the head, and a body to read. */
 export interface AnswerParts {
@@ -33,14 +25,14 @@ export class Answer implements Disposable {
   readonly headers: Headers;
   /** Whether it comes from where a redirect led to. */
   redirected = false;
-  readonly #asked: Asked;
+  readonly #asked: FailedRequest;
   readonly #parts: AnswerParts;
   readonly #watchdog: Watchdog;
   readonly #held: Disposable[] = [];
   #isDone = false;
 
   /** Takes over `watchdog`, and calls `close` if the body is not read to its end. */
-  constructor(parts: AnswerParts, asked: Asked, watchdog: Watchdog) {
+  constructor(parts: AnswerParts, asked: FailedRequest, watchdog: Watchdog) {
     this.url = asked.url;
     this.status = parts.status;
     this.headers = parts.headers;
@@ -69,8 +61,7 @@ export class Answer implements Disposable {
     } catch (error) {
       if (this.#watchdog.hasGivenUp) throw error;
       this.#watchdog[Symbol.dispose]();
-      const { url, task, attempt } = this.#asked;
-      throw networkError(error, url, task, attempt);
+      throw networkError(error, this.#asked);
     }
   }
 

@@ -1,8 +1,16 @@
 import { Answer, type BodyReader, bodyReader } from "./answer.ts";
-import { createHttpClient, type Tls } from "./http_client.ts";
-import { networkError, stallError } from "./network_failure.ts";
+import { HostAddresses } from "./_host_addresses.ts";
+import { clientKey, createHttpClient, type Route, type Tls } from "./http_client.ts";
+import {
+  type FailedRequest,
+  networkError,
+  proxyLoginError,
+  stallError,
+} from "./network_failure.ts";
+import { nodeFetch, suitsNode } from "./_node_fetch.ts";
+import { isLinkLocal, isLoopback, parseIp } from "./private_address.ts";
+import { findProxy } from "./_proxy.ts";
 import { type UploadStream, watchUpload } from "./upload_stream.ts";
-import { isDirect } from "./_proxy.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
 import { NetworkError } from "../errors.ts";
@@ -32,7 +40,22 @@ export interface HttpRequest {
   /** What is being done, for the errors: "Cannot …". */
   readonly task: string;
   readonly attempt: number;
+  /**
+   * What the server is, for the errors, such as `the token server auth.example`.
+   *
+   * @default The host of the URL.
+   */
+  readonly server?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What `fetch` is given beside the URL. */
+interface FetchInit {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: RequestBody | null;
+  readonly signal: AbortSignal;
+  readonly client: Deno.HttpClient;
 }
 
 /** Makes single requests: no redirects, no retries, no authentication. */
@@ -40,6 +63,9 @@ export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #known = new Set<string>();
+  readonly #addresses = new HostAddresses();
+  /** Origins that `fetch` does not reach, but Node's client does. */
+  readonly #byNode = new Set<string>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -57,10 +83,12 @@ export class Http implements Disposable {
 
   /** Sends a request and waits for the headers of the answer, for a limited time. */
   async send(request: HttpRequest): Promise<Answer> {
-    const { url, method, task, attempt, signal } = request;
+    const { url, method, task, signal } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
     signal?.throwIfAborted();
-    const client = this.#client(request);
+    const route = await this.#route(request);
+    const client = this.#client(request, route);
+    const asked: FailedRequest = { ...request, proxy: route.proxy };
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
     let body: BodyReader | undefined;
@@ -71,29 +99,29 @@ export class Http implements Disposable {
     const watchdog = new Watchdog({
       signal,
       stallTimeoutMs,
-      stallError: () => stallError(url, task, attempt, stallTimeoutMs),
+      stallError: () => stallError(asked, stallTimeoutMs),
       onGiveUp: close,
     });
     const started = performance.now();
-    const upload = request.body instanceof ReadableStream
-      ? watchUpload(request.body, watchdog)
-      : undefined;
-    const pending = fetch(url, {
+    const { body: content = null } = request;
+    const upload = content instanceof ReadableStream ? watchUpload(content, watchdog) : undefined;
+    const pending = this.#fetch(request, route, {
       method,
       headers,
-      body: upload?.stream ?? (request.body as URLSearchParams | Uint8Array<ArrayBuffer>) ?? null,
-      redirect: "manual",
+      body: content instanceof ReadableStream ? upload?.stream ?? null : content,
       signal: controller.signal,
       client,
     });
     try {
       const response = await watchdog.wait(pending);
+      // To a tunnel for TLS, the proxy says so before there is an answer.
+      if (response.status === 407 && route.proxy !== undefined) throw proxyLoginError(asked);
       this.#known.add(url.host);
       const { status } = response;
       this.#log(request, started, { status, ...rateLimitOf(response.headers) });
       body = response.body === null ? undefined : bodyReader(response.body);
       const parts = { status, headers: response.headers, body, close };
-      return new Answer(parts, { url, task, attempt }, watchdog);
+      return new Answer(parts, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
       // An answer may still come after the wait was given up.
@@ -101,9 +129,7 @@ export class Http implements Disposable {
       signal?.throwIfAborted();
       // A missing --allow-net: Deno's own message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
-      const failure = error instanceof NetworkError
-        ? error
-        : networkError(error, url, task, attempt);
+      const failure = error instanceof NetworkError ? error : networkError(error, asked);
       this.#log(request, started, { error: failure.reason });
       throw failure;
     } finally {
@@ -118,12 +144,37 @@ export class Http implements Disposable {
     this.#clients.clear();
   }
 
-  #client({ tls, url }: HttpRequest): Deno.HttpClient {
-    const direct = isDirect(url) ? url : undefined;
-    const key = JSON.stringify([tls.caCerts, tls.clientCertificate, direct?.host]);
+  /** Finds out how to get to a server, and refuses addresses that nobody should connect to. */
+  async #route({ url, task, signal }: HttpRequest): Promise<Route> {
+    if (isLinkLocal(url.hostname)) throw linkLocalError(url, task);
+    const proxy = findProxy(url, task);
+    // A proxy resolves names by itself.
+    if (proxy !== undefined || isLoopback(url) || parseIp(url.hostname) !== undefined) {
+      return { proxy };
+    }
+    const { isRefused, only } = await this.#addresses.find(url.hostname, signal);
+    if (isRefused) throw linkLocalError(url, task);
+    return { address: only };
+  }
+
+  async #fetch({ tls, url }: HttpRequest, route: Route, init: FetchInit): Promise<Response> {
+    const { proxy } = route;
+    if (this.#byNode.has(url.origin)) return await nodeFetch(url, { ...init, tls, proxy });
+    try {
+      return await fetch(url, { ...init, redirect: "manual" });
+    } catch (error) {
+      // What was read of a stream cannot be sent again.
+      if (!suitsNode(error, tls) || init.body instanceof ReadableStream) throw error;
+      this.#byNode.add(url.origin);
+      return await nodeFetch(url, { ...init, tls, proxy });
+    }
+  }
+
+  #client({ tls, url }: HttpRequest, route: Route): Deno.HttpClient {
+    const key = clientKey(tls, url, route);
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = createHttpClient(tls, direct);
+      client = createHttpClient(tls, url, route);
       this.#clients.set(key, client);
     }
     return client;
@@ -137,6 +188,16 @@ export class Http implements Disposable {
     const durationMs = Math.round(performance.now() - started);
     this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
   }
+}
+
+function linkLocalError(url: URL, task: string): NetworkError {
+  const host = parseIp(url.hostname) === undefined
+    ? `${url.host} resolves to a link-local address`
+    : `${url.host} is a link-local address`;
+  return new NetworkError(
+    `Cannot ${task}: ${host}, and such addresses are never connected to, as clouds keep credentials there`,
+    { url: url.origin, reason: "request" },
+  );
 }
 
 /** The headers of a request; an error does not show the value that cannot be one. */

@@ -1,48 +1,82 @@
-import { proxyVariable } from "./_proxy.ts";
+import type { Proxy } from "./_proxy.ts";
 import { redactText, redactUrl } from "./redact.ts";
-import { NetworkError, type NetworkFailure } from "../errors.ts";
+import { type CertificateFault, NetworkError, type NetworkFailure } from "../errors.ts";
 
-/** What a server says that speaks TLS, but not with us. */
+/** A request that failed, for the error. */
+export interface FailedRequest {
+  readonly url: URL;
+  /** What is being done, for the errors: "Cannot …". */
+  readonly task: string;
+  readonly attempt: number;
+  /**
+   * What the server is, such as `the token server auth.example`.
+   *
+   * @default The host of the URL.
+   */
+  readonly server?: string | undefined;
+  /** The proxy that the request went through. */
+  readonly proxy?: Proxy | undefined;
+}
+
+/** How alerts begin: the server speaks TLS, but not with us. */
 const ALERT = /received fatal alert/i;
 
-/** How the causes of Deno's `fetch` failures begin to be told apart; there are no codes. */
+/** How to tell the causes of a failed request apart; `fetch` has no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
-  [/proxy authentication|unsuccessful tunnel|while tunneling|\bsocks/i, "proxy"],
+  [/proxy authentication|unsuccessful tunnel|while tunneling|through a proxy|\bsocks/i, "proxy"],
   [ALERT, "certificate"],
-  [/dns error|failed to lookup address/i, "name"],
-  [/connection refused|actively refused|network (?:is )?unreachable|no route to host/i, "refused"],
-  [/InvalidContentType|invalid HTTP version|corrupt message|handshake/i, "protocol"],
+  [/dns error|failed to lookup address|ENOTFOUND|EAI_/i, "name"],
+  [
+    /connection refused|actively refused|network (?:is )?unreachable|no route to host|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH/i,
+    "refused",
+  ],
+  [/InvalidContentType|invalid HTTP version|corrupt message|handshake|Parse Error/i, "protocol"],
   [/certificate|UnknownIssuer|CaUsedAsEndEntity|BadEncoding/i, "certificate"],
   [/ports? [0-9]+ (?:are|is) blocked|invalid header|not a valid/i, "request"],
 ];
 
-/** Makes a {@linkcode NetworkError} of what `fetch`, or reading its body, failed with. */
-export function networkError(
-  error: unknown,
-  url: URL,
-  task: string,
-  attempts: number,
-): NetworkError {
+/** How to tell apart what is wrong with a certificate. */
+const FAULTS: readonly (readonly [RegExp, CertificateFault])[] = [
+  [ALERT, "client"],
+  [/CaUsedAsEndEntity|self[- ]signed/i, "own-authority"],
+  [/expired/i, "expired"],
+  [/NotValidYet|not valid yet|not yet valid/i, "not-yet-valid"],
+  [/not valid for name|NotValidForName|altnames/i, "wrong-name"],
+];
+
+/** Makes a {@linkcode NetworkError} of what a request, or reading the body, failed with. */
+export function networkError(error: unknown, request: FailedRequest): NetworkError {
+  const { url, task, attempt, proxy } = request;
   const text = redactText(messages(error));
-  const reason = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
+  const found = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
+  // Through a proxy, it is the proxy that is looked up and connected to.
+  const reason = proxy !== undefined && (found === "name" || found === "refused") ? "proxy" : found;
+  const certificate = reason === "certificate"
+    ? FAULTS.find(([regexp]) => regexp.test(text))?.[1] ?? "untrusted"
+    : undefined;
+  const cause = new Error(text);
   return new NetworkError(
-    `Cannot ${task}: ${explain(reason, url, text, after(attempts))}`,
-    { url: redactUrl(url), reason, attempts },
-    { cause: new Error(text) },
+    `Cannot ${task}: ${explain(request, { reason, certificate, text })}`,
+    {
+      ...{ url: redactUrl(url), reason, certificate, attempts: attempt },
+      retryable: /proxy authentication|through a proxy/i.test(text) ? false : undefined,
+    },
+    { cause },
   );
 }
 
-/** The error for a host that lets one wait. */
-export function stallError(
-  url: URL,
-  task: string,
-  attempts: number,
-  timeoutMs: number,
-): NetworkError {
-  const state = `${url.host} sent nothing for ${timeoutMs / 1000} s`;
+/** The error for a proxy that wants a login. */
+export function proxyLoginError(request: FailedRequest): NetworkError {
+  return networkError(new Error("proxy authentication required"), request);
+}
+
+/** The error for a host that sends nothing. */
+export function stallError(request: FailedRequest, timeoutMs: number): NetworkError {
+  const { url, task, attempt } = request;
+  const state = `${serverOf(request)} sent nothing for ${timeoutMs / 1000} s`;
   return new NetworkError(
-    `Cannot ${task}: ${state}${after(attempts)}`,
-    { url: redactUrl(url), reason: "stalled", attempts },
+    `Cannot ${task}: ${state}${after(attempt)}`,
+    { url: redactUrl(url), reason: "stalled", attempts: attempt },
   );
 }
 
@@ -54,39 +88,83 @@ export function cutError(url: URL, task: string, attempts: number, state: string
   );
 }
 
-/** What is wrong, after how many attempts, and what to do. */
-function explain(reason: NetworkFailure, url: URL, text: string, tried: string): string {
-  const host = url.host;
-  const variable = proxyVariable(url);
-  const orProxy = variable === undefined ? "" : `, or the proxy in ${variable}`;
+interface Failure {
+  readonly reason: NetworkFailure;
+  readonly certificate: CertificateFault | undefined;
+  readonly text: string;
+}
+
+/** What is wrong, and after how many attempts. */
+function explain(request: FailedRequest, { reason, certificate, text }: Failure): string {
+  const { url, attempt, proxy } = request;
+  const [server, tried] = [serverOf(request), after(attempt)];
   switch (reason) {
     case "name":
-      return `the name "${url.hostname}" has no address${tried}; check it, or the network${orProxy}`;
+      return `cannot resolve the name of ${server}${tried}; check the name and your network`;
     case "refused":
-      return `nobody answers at ${host}${tried}; check the name and the port${orProxy}`;
+      return `connection refused by ${server}${tried}; check the host and the port`;
     case "proxy":
-      return `the proxy ${variable === undefined ? "" : `in ${variable} `}does not connect to ` +
-        `${host} (${lastPart(text)})${tried}; check it, or name the host in NO_PROXY`;
+      return `${explainProxy(request, text)}${tried}; ${proxyAdvice(text, proxy)}`;
     case "protocol":
-      return url.protocol === "https:"
-        ? `${host} does not speak TLS${tried}; if it is meant to be plain HTTP, use --plain-http`
-        : `${host} does not speak plain HTTP${tried}; leave --plain-http out`;
+      return `${server} does not speak ${url.protocol === "https:" ? "TLS" : "plain HTTP"}${tried}`;
     case "certificate":
-      if (ALERT.test(text)) {
-        return `${host} does not speak TLS with us (${lastPart(text)})${tried}; if it wants a ` +
-          "certificate, give it one with --client-cert and --client-key";
-      }
-      return `the certificate of ${host} is not trusted (${lastPart(text)})${tried}; give its ` +
-        "authority with --ca, trust the system's with DENO_TLS_CA_STORE=system, or run Deno with " +
-        `--unsafely-ignore-certificate-errors=${url.hostname}`;
+      return `${explainCertificate(server, certificate, text)}${tried}`;
     default:
-      return `the connection to ${host} failed (${lastPart(text)})${tried}`;
+      return `the connection to ${server} failed (${lastPart(text)})${tried}`;
   }
+}
+
+function explainProxy(request: FailedRequest, text: string): string {
+  const server = serverOf(request);
+  const { proxy } = request;
+  const name = proxy === undefined ? "the proxy" : `the proxy ${proxy.url} of ${proxy.variable}`;
+  if (/proxy authentication/i.test(text)) {
+    return proxy?.login === undefined
+      ? `${name} wants a login (407)`
+      : `${name} does not accept the login (407)`;
+  }
+  const isTunnel = /tunnel|socks|through a proxy/i.test(text);
+  return `${name} ${isTunnel ? `does not connect to ${server}` : "does not answer"} ` +
+    `(${lastPart(text)})`;
+}
+
+function proxyAdvice(text: string, proxy: Proxy | undefined): string {
+  const variable = proxy?.variable ?? "HTTPS_PROXY";
+  return /proxy authentication/i.test(text)
+    ? `write it in ${variable}, as in "http://USER:PASSWORD@HOST:PORT"`
+    : `check ${variable}, or name the host in NO_PROXY`;
+}
+
+function explainCertificate(
+  server: string,
+  fault: CertificateFault | undefined,
+  text: string,
+): string {
+  const certificate = `the certificate of ${server}`;
+  switch (fault) {
+    case "client":
+      return `${server} does not accept the TLS connection (${lastPart(text)})`;
+    case "own-authority":
+      return `${certificate} is its own authority, and is not trusted`;
+    case "expired":
+      return `${certificate} has expired`;
+    case "not-yet-valid":
+      return `${certificate} is not valid yet, by the clock of this machine`;
+    case "wrong-name":
+      return `${certificate} is for another name (${lastPart(text)})`;
+    default:
+      return `${certificate} is not trusted (${lastPart(text)})`;
+  }
+}
+
+function serverOf({ url, server = url.host }: FailedRequest): string {
+  return server;
 }
 
 /** Deno prefixes what happened with where, twice. */
 function lastPart(text: string): string {
-  return text.replace(/^.*client error \([A-Za-z]+\): /s, "").replace(/[\r\n].*$/s, "");
+  return text.replace(/^.*client error \([A-Za-z]+\): /s, "")
+    .replace(/^invalid peer certificate: /, "").replace(/[\r\n].*$/s, "");
 }
 
 function messages(error: unknown): string {

@@ -18,6 +18,28 @@ export interface Certificates {
 interface Issuer {
   readonly name: string;
   readonly key: KeyObject;
+  /**
+   * When its certificates begin to be valid, for two days, in milliseconds from now.
+   *
+   * @default Yesterday.
+   */
+  readonly startMs?: number;
+}
+
+/** A certificate and its key: paths of PEM files. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Certificates that clients refuse, from one authority. */
+export interface OddCertificates {
+  readonly ca: string;
+  readonly expired: ServerCertificate;
+  readonly early: ServerCertificate;
+  readonly elsewhere: ServerCertificate;
+  /** A certificate that has signed itself and says that it is an authority. */
+  readonly ownAuthority: ServerCertificate;
 }
 
 const DAY_MS = 86_400_000;
@@ -39,12 +61,40 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
 }
 
+/** Writes certificates for `127.0.0.1` that a client has a reason to refuse. */
+export async function makeOddCertificates(dir: string): Promise<OddCertificates> {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const issuer = { name: "Test CA", key: privateKey };
+  const ca = join(dir, "ca.pem");
+  const extensions = [extension(BASIC_CONSTRAINTS, sequence(TRUE))];
+  await Deno.writeTextFile(ca, pem(signCertificate(issuer.name, publicKey, extensions, issuer)));
+  const here = [ipAddress(127, 0, 0, 1)];
+  const write = (name: string, subjects: readonly Uint8Array[], startMs: number) => {
+    return writeCertificate(dir, name, subjects, { ...issuer, startMs });
+  };
+  const own = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const [cert, key] = [join(dir, "own.pem"), join(dir, "own-key.pem")];
+  const certificate = signCertificate("own", own.publicKey, [
+    ...extensions,
+    extension(SUBJECT_ALT_NAME, sequence(...here)),
+  ], { name: "own", key: own.privateKey });
+  await Deno.writeTextFile(cert, pem(certificate));
+  await Deno.writeTextFile(key, `${own.privateKey.export({ type: "pkcs8", format: "pem" })}`);
+  return {
+    ca,
+    expired: await write("expired", here, -3 * DAY_MS),
+    early: await write("early", here, DAY_MS),
+    elsewhere: await write("elsewhere", [dnsName("elsewhere.example")], -DAY_MS),
+    ownAuthority: { cert, key },
+  };
+}
+
 async function writeCertificate(
   dir: string,
   name: string,
   subjects: readonly Uint8Array[],
   issuer: Issuer,
-): Promise<{ cert: string; key: string }> {
+): Promise<ServerCertificate> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const extensions = [
     extension(SUBJECT_ALT_NAME, sequence(...subjects)),
@@ -58,7 +108,7 @@ async function writeCertificate(
   return { cert, key };
 }
 
-/** Encodes a certificate (RFC 5280, section 4.1), valid from yesterday until tomorrow. */
+/** Encodes a certificate (RFC 5280, section 4.1). */
 function signCertificate(
   subject: string,
   publicKey: KeyObject,
@@ -69,13 +119,13 @@ function signCertificate(
   // A positive number without a leading zero.
   serial[0] = 0x40 | (serial[0] ?? 0) & 0x3f;
   const algorithm = sequence(objectId(ECDSA_WITH_SHA256));
-  const now = Date.now();
+  const start = Date.now() + (issuer.startMs ?? -DAY_MS);
   const content = sequence(
     der(0xa0, der(0x02, [2])),
     der(0x02, serial),
     algorithm,
     distinguishedName(issuer.name),
-    sequence(utcTime(now - DAY_MS), utcTime(now + DAY_MS)),
+    sequence(utcTime(start), utcTime(start + 2 * DAY_MS)),
     distinguishedName(subject),
     new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
     der(0xa3, sequence(...extensions)),

@@ -79,7 +79,7 @@ export interface FaultyRegistry extends RawServer {
 export function faultyRegistry(
   content: RegistryContent,
   rules: readonly FaultRule[] = [],
-  options: Pick<RawServerOptions, "tls"> = {},
+  options: Pick<RawServerOptions, "tls" | "address"> = {},
 ): FaultyRegistry {
   const requests: RecordedRequest[] = [];
   let chain = rules.map(counted);

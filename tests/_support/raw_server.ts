@@ -27,6 +27,12 @@ export interface RawResponse {
 
 /** Options for {@linkcode serveRaw}. */
 export interface RawServerOptions {
+  /**
+   * Where to listen.
+   *
+   * @default A free port of `127.0.0.1`.
+   */
+  readonly address?: { readonly hostname: string; readonly port: number } | undefined;
   /** Certificate and key in PEM, for HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Is told of each request when it begins; what it gives is told how many bytes are sent. */
@@ -47,12 +53,11 @@ export function serveRaw(
   handler: (request: Request) => Promise<RawResponse>,
   options: RawServerOptions = {},
 ): RawServer {
-  const { tls } = options;
-  const address = { hostname: "127.0.0.1", port: 0 };
+  const { tls, address = { hostname: "127.0.0.1", port: 0 } } = options;
   const listener: Deno.Listener<Deno.Conn> = tls
     ? Deno.listenTls({ ...address, ...tls })
     : Deno.listen(address);
-  const host = `127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  const host = `${address.hostname}:${(listener.addr as Deno.NetAddr).port}`;
   const url = `${tls ? "https" : "http"}://${host}`;
   const stop = new AbortController();
   const open = new Set<Deno.Conn>();

@@ -61,17 +61,18 @@ export interface Scene extends AsyncDisposable {
 export interface SceneOptions {
   readonly blobSize?: number;
   readonly tls?: { readonly cert: string; readonly key: string };
+  readonly address?: { readonly hostname: string; readonly port: number };
 }
 
 /** Starts a registry with faults. */
 export function makeScene(rules: readonly FaultRule[] = [], options: SceneOptions = {}): Scene {
-  const { blobSize = 300_000, tls } = options;
+  const { blobSize = 300_000, tls, address } = options;
   const image = buildImage({
     layers: [tar(dir("etc"), file("etc/os-release", "ID=test\n")), tar(file("bin", "x"))],
   });
   const blob = blobOf(OCI_LAYER, noise(blobSize));
   const content = new MemoryContent().add("a/b", "v1", image).addBlob("a/b", blob);
-  const registry = faultyRegistry(content, rules, tls === undefined ? {} : { tls });
+  const registry = faultyRegistry(content, rules, { ...(tls && { tls }), address });
   const reference = parseReference(`${registry.host}/a/b:v1`);
   return {
     registry,

@@ -4,12 +4,16 @@ import { registryEndpoint } from "../../../registry/client/_endpoint.ts";
 import { networkError } from "../../../registry/transport/network_failure.ts";
 import { firstAnswer } from "../../../registry/transport/first_answer.ts";
 import { speaksTls } from "../../../registry/transport/speaks_tls.ts";
-import { makeCertificates } from "../../_support/certificates.ts";
+import {
+  makeCertificates,
+  makeOddCertificates,
+  type ServerCertificate,
+} from "../../_support/certificates.ts";
 import { drop, on, respond, stall, tokenAuth } from "../../_support/faulty_registry.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { dockerRegistry } from "../../_support/docker_registry.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { makeScene, type Scene, testClient } from "../_client.ts";
+import { makeScene, readAll, type Scene, testClient } from "../_client.ts";
 import { emptyAnswer } from "../_answer.ts";
 
 interface TlsScene extends AsyncDisposable {
@@ -42,17 +46,65 @@ Deno.test("RemoteClient trusts a private authority, of the client or of a call",
   assertEquals([first, second], [scene.image.descriptor, scene.image.descriptor]);
 });
 
-Deno.test("RemoteClient says how a certificate can be trusted, and does not try again", async () => {
+Deno.test("RemoteClient says that a certificate is not trusted, and does not try again", async () => {
   await using tls = await tlsScene();
   using client = testClient();
 
   const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
 
   assertEquals([error.reason, error.attempts, error.retryable], ["certificate", 1, false]);
-  assert(/UnknownIssuer/.test(error.message), error.message);
-  assert(error.message.includes("--ca"), error.message);
-  assert(error.message.includes("--unsafely-ignore-certificate-errors=127.0.0.1"), error.message);
+  assertEquals(error.certificate, "untrusted");
+  assert(error.message.includes("is not trusted (UnknownIssuer)"), error.message);
 });
+
+Deno.test.each(
+  [
+    { name: "expired", fault: "expired", says: "has expired" },
+    { name: "early", fault: "not-yet-valid", says: "is not valid yet, by the clock" },
+    { name: "elsewhere", fault: "wrong-name", says: "is for another name" },
+    { name: "ownAuthority", fault: "own-authority", says: "is its own authority" },
+  ] as const,
+)("RemoteClient tells what is wrong with a certificate: $fault", async ({ name, fault, says }) => {
+  await using temp = await makeTempDir();
+  const certificates = await makeOddCertificates(temp.path);
+  await using scene = await odd(certificates[name]);
+  using client = testClient({ caCerts: await readCertificates(certificates.ca) });
+  // Not for an authority that has nothing to do with it.
+  using trustless = testClient();
+
+  const reference = scene.reference;
+  const error = await assertRejects(() => {
+    return (name === "ownAuthority" ? trustless : client).resolve(reference);
+  }, NetworkError);
+
+  assertEquals([error.reason, error.certificate], ["certificate", fault]);
+  assert(error.message.includes(says), error.message);
+});
+
+Deno.test("RemoteClient trusts a certificate that is its own authority, if it is given", async () => {
+  await using temp = await makeTempDir();
+  const { ca, ownAuthority } = await makeOddCertificates(temp.path);
+  await using scene = await odd(ownAuthority);
+  using client = testClient({ caCerts: await readCertificates(ownAuthority.cert) });
+  using other = testClient({ caCerts: await readCertificates(ca) });
+
+  const image = await client.image(scene.reference, { platform: "linux/amd64" });
+  const [layer] = image.layers;
+  const error = await assertRejects(() => other.resolve(scene.reference), NetworkError);
+
+  assertEquals(image.digest, scene.image.descriptor.digest);
+  assertEquals(error.certificate, "own-authority");
+  assert(layer !== undefined);
+  const bytes = await readAll(await client.blob(scene.reference, layer.descriptor));
+  assertEquals(bytes.length, layer.descriptor.size);
+});
+
+/** A registry with a certificate. */
+async function odd({ cert, key }: ServerCertificate): Promise<Scene> {
+  return makeScene([], {
+    tls: { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) },
+  });
+}
 
 Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
   "networkError() takes the alert %s for a wish for a certificate",
@@ -60,10 +112,11 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
     const url = new URL("https://registry.example/v2/");
     const text = `client error (Connect): received fatal alert: ${alert}`;
 
-    const error = networkError(new Error(text), url, "pull", 1);
+    const error = networkError(new Error(text), { url, task: "pull", attempt: 1 });
 
     assertEquals([error.reason, error.retryable], ["certificate", false]);
-    assert(error.message.includes(`(received fatal alert: ${alert}); if it wants a certificate`));
+    assertEquals(error.certificate, "client");
+    assert(error.message.includes(`(received fatal alert: ${alert})`), error.message);
   },
 );
 

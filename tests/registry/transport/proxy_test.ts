@@ -1,10 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { networkError } from "../../../registry/transport/network_failure.ts";
-import { basicAuth, on } from "../../_support/faulty_registry.ts";
+import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
+import { makeCertificates } from "../../_support/certificates.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { runOci } from "../../_support/process.ts";
-import { makeScene } from "../_client.ts";
+import { makeScene, type Scene } from "../_client.ts";
 
-const URL_OF_HOST = new URL("https://registry.example/v2/");
+const REQUEST = { url: new URL("https://registry.example/v2/"), task: "pull", attempt: 1 };
 
 Deno.test("RemoteClient says that it may be the proxy that does not answer", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -15,20 +17,117 @@ Deno.test("RemoteClient says that it may be the proxy that does not answer", asy
     env: { HTTPS_PROXY: proxy },
   });
 
-  assertStringIncludes(stderr, "check the name and the port, or the proxy in HTTPS_PROXY");
+  assertStringIncludes(stderr, `the proxy ${proxy} of HTTPS_PROXY does not answer`);
 });
 
-Deno.test.each(["proxy authentication required", "unsuccessful tunnel"])(
-  "networkError() names the proxy that answers %s",
-  (text) => {
+Deno.test.each([
+  { text: "proxy authentication required", says: "the proxy wants a login (407)" },
+  {
+    text: "unsuccessful tunnel",
+    says: "does not connect to registry.example (unsuccessful tunnel)",
+  },
+])(
+  "networkError() names the proxy that answers $text",
+  ({ text, says }) => {
     const cause = new Error(`error sending request: client error (Connect): ${text}`);
 
-    const error = networkError(new TypeError("fetch failed", { cause }), URL_OF_HOST, "pull", 1);
+    const error = networkError(new TypeError("fetch failed", { cause }), REQUEST);
 
     assertEquals(error.reason, "proxy");
-    assertStringIncludes(error.message, `does not connect to registry.example (${text})`);
+    assertStringIncludes(error.message, says);
   },
 );
+
+/** Runs `oci digest` for a registry that only a proxy reaches; a scene is both. */
+async function digestThrough(scene: Scene, env: Readonly<Record<string, string>>) {
+  return await runOci(["digest", "--plain-http", "--retries", "0", "registry.test:5000/a/b:v1"], {
+    env,
+  });
+}
+
+Deno.test("RemoteClient goes through a proxy, with a login of odd characters", async () => {
+  await using scene = makeScene();
+  const { registry, image } = scene;
+
+  const { stdout, stderr } = await digestThrough(scene, {
+    HTTP_PROXY: `http://u@corp:p@ss:w/d%@${registry.host}`,
+    // Deno by itself would take this for a reason to connect directly.
+    NO_PROXY: ".registry.test,registry.test:5001",
+  });
+
+  assertEquals([stdout, stderr], [`${image.descriptor.digest}\n`, ""]);
+  const login = registry.requests[0]?.headers.get("proxy-authorization");
+  assertEquals(login, `Basic ${btoa("u@corp:p@ss:w/d%")}`);
+});
+
+Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
+  await using scene = makeScene([on({}, respond(407))]);
+
+  const { code, stderr } = await digestThrough(scene, {
+    HTTP_PROXY: `http://${scene.registry.host}`,
+  });
+
+  assertEquals(code, 1);
+  const proxy = `the proxy http://${scene.registry.host} of HTTP_PROXY`;
+  assertStringIncludes(stderr, `${proxy} wants a login (407); write it in HTTP_PROXY`);
+  assertEquals(scene.registry.requests.length, 1);
+});
+
+Deno.test("RemoteClient does not connect past a proxy that is misspelled", async () => {
+  await using scene = makeScene();
+
+  const { code, stderr } = await digestThrough(scene, { HTTP_PROXY: "http://proxy:port" });
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "the value of HTTP_PROXY is not the address of a proxy");
+});
+
+Deno.test("RemoteClient keeps TLS with this machine from the proxy, and names no host in it", async () => {
+  await using temp = await makeTempDir();
+  const paths = await makeCertificates(temp.path);
+  const [cert, key] = await Promise.all(
+    [paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+  );
+  await using proxy = makeScene([on({}, respond(502))]);
+  await using scene = makeScene([], { tls: { cert: cert ?? "", key: key ?? "" } });
+
+  const { stdout } = await runOci(
+    ["digest", "--ca", paths.ca, `${scene.registry.host}/a/b:v1`],
+    { env: { HTTPS_PROXY: proxy.registry.url, ALL_PROXY: proxy.registry.url } },
+  );
+
+  assertEquals(stdout, `${scene.image.descriptor.digest}\n`);
+  assertEquals(proxy.registry.requests, []);
+});
+
+Deno.test("RemoteClient asks for a path where there is no proxy, and for a URL where there is", async () => {
+  const targets: string[] = [];
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      const buffer = new Uint8Array(4096);
+      const size = await connection.read(buffer) ?? 0;
+      targets.push(new TextDecoder().decode(buffer.subarray(0, size)).split(" ")[1] ?? "");
+      await connection.write(
+        new TextEncoder().encode(
+          "HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ),
+      );
+      connection.close();
+    }
+  })();
+  const { port } = listener.addr as Deno.NetAddr;
+  const env = { HTTP_PROXY: `http://127.0.0.1:${port}` };
+
+  await runOci(["digest", "--plain-http", "registry.test/a:1"], { env });
+  const proxied = targets.splice(0);
+  await runOci(["digest", "--plain-http", `127.0.0.1:${port}/a:1`], { env });
+  listener.close();
+  await accepting;
+
+  assertEquals(new Set(proxied), new Set(["http://registry.test/v2/a/manifests/1"]));
+  assertEquals(new Set(targets), new Set(["/v2/a/manifests/1"]));
+});
 
 Deno.test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])(
   "RemoteClient keeps what is for this machine from the proxy in %s",

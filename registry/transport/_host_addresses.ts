@@ -1,0 +1,50 @@
+import { isLinkLocal } from "./private_address.ts";
+import { SharedTask } from "./shared_task.ts";
+
+/** How long what a name resolves to is relied on, in milliseconds. */
+const LIFETIME_MS = 30_000;
+
+/** What a name resolves to. */
+export interface HostAddress {
+  /** Whether every address is link-local. */
+  readonly isRefused: boolean;
+  /** The address to connect to, where some others are link-local. */
+  readonly only: string | undefined;
+}
+
+interface Lookup {
+  readonly until: number;
+  readonly task: SharedTask<HostAddress>;
+}
+
+/** Finds names that resolve to link-local addresses, where clouds keep their credentials. */
+export class HostAddresses {
+  readonly #lookups = new Map<string, Lookup>();
+
+  /** Resolves a name as the system does. */
+  async find(name: string, signal: AbortSignal | undefined): Promise<HostAddress> {
+    const now = performance.now();
+    let lookup = this.#lookups.get(name);
+    if (lookup === undefined || lookup.until < now) {
+      lookup = { until: now + LIFETIME_MS, task: new SharedTask(() => resolveName(name)) };
+      this.#lookups.set(name, lookup);
+    }
+    return await lookup.task.wait(signal);
+  }
+}
+
+async function resolveName(name: string): Promise<HostAddress> {
+  const { lookup } = globalThis.process.getBuiltinModule("node:dns").promises;
+  let addresses: readonly { readonly address: string }[];
+  try {
+    addresses = await lookup(name, { all: true });
+  } catch {
+    // The connection will fail as well, and say why; or it is not permitted to resolve names.
+    addresses = [];
+  }
+  const allowed = addresses.filter(({ address }) => !isLinkLocal(address));
+  return {
+    isRefused: addresses.length > 0 && allowed.length === 0,
+    only: allowed.length < addresses.length ? allowed[0]?.address : undefined,
+  };
+}

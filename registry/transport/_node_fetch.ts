@@ -1,0 +1,131 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { RequestOptions } from "node:https";
+import type { Tls } from "./http_client.ts";
+import type { Proxy } from "./_proxy.ts";
+
+/** A request for {@linkcode nodeFetch}. */
+export interface NodeRequest {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: URLSearchParams | Uint8Array | ReadableStream<Uint8Array> | null;
+  readonly signal: AbortSignal;
+  readonly tls: Tls;
+  readonly proxy: Proxy | undefined;
+}
+
+/** Statuses of answers that have no body. */
+const NULL_BODY_STATUSES = [204, 205, 304];
+
+/** Whether Node's client may succeed where `fetch` has failed. */
+export function suitsNode(error: unknown, { caCerts }: Tls): boolean {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : "";
+  // `fetch` refuses ports of other protocols, and certificates that are their own authority.
+  return /ports? [0-9]+ (?:are|is) blocked/i.test(text) ||
+    (/CaUsedAsEndEntity/.test(text) && caCerts.length > 0);
+}
+
+/**
+ * Sends a request as `fetch` does, by Node's client: it reaches every port, and trusts a certificate
+ * that is its own authority, if that is among those that are trusted.
+ */
+export async function nodeFetch(url: URL, request: NodeRequest): Promise<Response> {
+  const { method, body, signal, proxy } = request;
+  signal.throwIfAborted();
+  const isTls = url.protocol === "https:";
+  if (proxy !== undefined && (isTls || !proxy.url.startsWith("http:"))) {
+    throw new Error("Deno does not send such a request through a proxy");
+  }
+  const { request: send } = isTls
+    ? globalThis.process.getBuiltinModule("node:https")
+    : globalThis.process.getBuiltinModule("node:http");
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const outgoing = send(optionsOf(url, request), resolve);
+  const abort = () => void outgoing.destroy(new Error("the request was aborted"));
+  signal.addEventListener("abort", abort, { once: true });
+  outgoing.on("error", reject);
+  outgoing.on("close", () => {
+    signal.removeEventListener("abort", abort);
+    reject(new Error("connection closed before the answer came"));
+  });
+  // A server may answer, or end the connection, before it has read the whole body.
+  write(outgoing, body).catch((error) => outgoing.destroy(error));
+  return responseOf(await promise, method);
+}
+
+function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): RequestOptions {
+  const server = proxy === undefined ? url : new URL(proxy.url);
+  const isTls = server.protocol === "https:";
+  return {
+    method,
+    headers: {
+      ...Object.fromEntries(headers),
+      ...proxy?.login && { "proxy-authorization": basicLogin(proxy.login) },
+      host: url.host,
+    },
+    // No connection is kept: nothing has to be closed.
+    agent: false,
+    hostname: server.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: server.port || (isTls ? 443 : 80),
+    path: proxy === undefined ? url.pathname + url.search : url.href,
+    ...isTls && trust(tls),
+  };
+}
+
+/** Node trusts what it is given in place of what it trusts by itself. */
+function trust({ caCerts, clientCertificate }: Tls): RequestOptions {
+  if (caCerts.length === 0) return { ...clientCertificate };
+  const { rootCertificates } = globalThis.process.getBuiltinModule("node:tls");
+  return { ca: [...rootCertificates, ...caCerts], ...clientCertificate };
+}
+
+function basicLogin({ username, password }: NonNullable<Proxy["login"]>): string {
+  return `Basic ${new TextEncoder().encode(`${username}:${password}`).toBase64()}`;
+}
+
+async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promise<void> {
+  if (body instanceof ReadableStream) {
+    for await (const chunk of body) {
+      if (outgoing.destroyed) return;
+      if (!outgoing.write(chunk)) await drained(outgoing);
+    }
+    outgoing.end();
+    return;
+  }
+  if (body instanceof URLSearchParams) {
+    outgoing.setHeader("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+  }
+  const bytes = body instanceof URLSearchParams ? new TextEncoder().encode(String(body)) : body;
+  if (bytes !== null) outgoing.setHeader("content-length", bytes.length);
+  outgoing.end(bytes ?? undefined);
+}
+
+/** Waits until there is room for more, or the connection has ended. */
+async function drained(outgoing: ClientRequest): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  outgoing.once("drain", resolve);
+  outgoing.once("close", resolve);
+  await promise;
+}
+
+function responseOf(incoming: IncomingMessage, method: string): Response {
+  const { statusCode: status = 0, rawHeaders } = incoming;
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
+  }
+  if (method === "HEAD" || NULL_BODY_STATUSES.includes(status)) {
+    incoming.resume();
+    return new Response(null, { status, headers });
+  }
+  const chunks = incoming[Symbol.asyncIterator]();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    cancel: () => void incoming.destroy(),
+  }, { highWaterMark: 0 });
+  return new Response(body, { status, headers });
+}

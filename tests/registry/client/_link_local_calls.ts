@@ -1,0 +1,51 @@
+/**
+ * Calls servers at link-local addresses, and prints what came of it. It runs in a network of its own,
+ * where this machine has such an address, and names that lead there.
+ *
+ * @module
+ */
+import { parseReference, RemoteClient } from "../../../registry/mod.ts";
+import { on, redirect, tokenAuth } from "../../_support/faulty_registry.ts";
+import { makeScene } from "../_client.ts";
+
+const LINK_LOCAL = "169.254.169.254";
+const PORT = 8080;
+
+let connections = 0;
+const serve = (hostname: string, onRequest: () => void) => {
+  return Deno.serve({ hostname, port: PORT, onListen() {} }, () => {
+    onRequest();
+    return new Response(null, { status: 404 });
+  });
+};
+const metadata = serve(LINK_LOCAL, () => connections++);
+let others = 0;
+const other = serve("10.9.9.9", () => others++);
+const outcomes: Record<string, string> = {};
+
+async function attempt(name: string, registry: string): Promise<void> {
+  using client = new RemoteClient({
+    ...{ credentials: "none", plainHttp: true, retries: 0, allowPrivateAddresses: true },
+  });
+  try {
+    await client.document(parseReference(`${registry}/a/b:v1`));
+    outcomes[name] = "done";
+  } catch (error) {
+    outcomes[name] = error instanceof Error ? error.message : String(error);
+  }
+}
+
+for (const host of [LINK_LOCAL, "[::ffff:a9fe:a9fe]", "metadata.test", "both.test"]) {
+  await attempt(host, `${host}:${PORT}`);
+}
+for (const host of [LINK_LOCAL, "metadata.test"]) {
+  const target = `http://${host}:${PORT}`;
+  await using redirecting = makeScene([on("manifest", redirect(target))]);
+  await attempt(`redirect to ${host}`, redirecting.registry.host);
+  await using asking = makeScene([on({}, tokenAuth({ realm: () => `${target}/token` }).fault)]);
+  await attempt(`token server at ${host}`, asking.registry.host);
+}
+await metadata.shutdown();
+await other.shutdown();
+const report = JSON.stringify({ connections, others, outcomes });
+Deno.stdout.writeSync(new TextEncoder().encode(report));

@@ -1,0 +1,45 @@
+import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { peerTest, runPeer } from "../../_support/peers.ts";
+import { ROOT } from "../../_support/process.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+/** Gives this machine addresses and names, in namespaces of its own. */
+const SETUP = `ip link set lo up &&
+ip addr add 169.254.169.254/32 dev lo && ip addr add 10.9.9.9/32 dev lo &&
+mount --bind "$1" /etc/hosts && shift && exec "$@"`;
+
+const HOSTS = `127.0.0.1 localhost
+169.254.169.254 metadata.test
+169.254.169.254 both.test
+10.9.9.9 both.test
+`;
+
+peerTest({
+  name: "RemoteClient never connects to a link-local address, whoever names it",
+  needs: ["unshare", "ip", "mount"],
+  root: true,
+}, async () => {
+  await using temp = await makeTempDir();
+  await Deno.writeTextFile(temp.join("hosts"), HOSTS);
+  const script = fromFileUrl(new URL("_link_local_calls.ts", import.meta.url));
+
+  const { stdout } = await runPeer("unshare", [
+    ...["-n", "-m", "sh", "-c", SETUP, "sh", temp.join("hosts")],
+    ...[Deno.execPath(), "run", "-A", "--no-check", `--config=${ROOT}/deno.json`, script],
+  ], { inheritEnv: true });
+
+  const { connections, others, outcomes } = JSON.parse(stdout) as {
+    connections: number;
+    others: number;
+    outcomes: Record<string, string>;
+  };
+  assertEquals(connections, 0, stdout);
+  const { "both.test": both, ...refused } = outcomes;
+  assertEquals(Object.keys(refused).length, 7);
+  for (const [name, outcome] of Object.entries(refused)) {
+    assert(/link-local address, and such addresses are never/.test(outcome), `${name}: ${outcome}`);
+  }
+  // Another address of the same name is as good as any.
+  assert(both?.includes("404") && others > 0, stdout);
+});
