@@ -1,8 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { readUpTo } from "./bounded_body.ts";
 import { redactText, redactUrl } from "./redact.ts";
-import { isTransientStatus } from "./retry.ts";
-import { parseRetryAfter } from "./retry_after.ts";
+import { isTransientStatus, parseRetryAfter } from "./retry.ts";
 import { AuthError, NotFoundError, RateLimitError, RegistryError } from "../errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;

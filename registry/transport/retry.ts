@@ -15,6 +15,9 @@ const DOUBTFUL_RETRIES = 2;
 /** From here on a pause is worth a word. */
 const LONG_PAUSE_MS = 5_000;
 
+/** Longest pause that a registry can ask for: a year. Larger values mean never. */
+const MAX_ASKED_MS = 365 * 24 * 60 * 60 * 1000;
+
 /** Whether a status says that the same request may succeed later. 520 to 524 are Cloudflare's. */
 export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.has(status) || (status >= 520 && status <= 524);
@@ -108,4 +111,17 @@ export class Retry {
     const { firstDelayMs, maxDelayMs, clock } = this.#policy;
     return clock.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(this.#failures, 30));
   }
+}
+
+/**
+ * How long a `Retry-After` header asks to wait, in milliseconds; it holds seconds or a date
+ * (RFC 9110 section 10.2.3).
+ */
+export function parseRetryAfter(header: string | null, now: number): number | undefined {
+  const text = header?.trim() ?? "";
+  if (/^[0-9]+(?:\.[0-9]+)?$/.test(text)) {
+    return Math.min(MAX_ASKED_MS, Math.ceil(Number(text) * 1000));
+  }
+  const date = text === "" ? NaN : Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.min(MAX_ASKED_MS, Math.max(0, date - now));
 }

@@ -1,3 +1,5 @@
+import { Watchdog } from "./watchdog.ts";
+
 /** How long a handshake may take: who does not speak TLS may wait for the rest of a request. */
 const HANDSHAKE_TIMEOUT_MS = 2_000;
 
@@ -11,11 +13,21 @@ export interface SpeaksTlsOptions {
 /** Whether a server answers a TLS handshake, be its certificate trusted or not. */
 export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<boolean> {
   const { timeoutMs, signal } = options;
+  const limitMs = Math.min(timeoutMs, HANDSHAKE_TIMEOUT_MS);
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  using watchdog = new Watchdog({
+    signal,
+    stallTimeoutMs: limitMs,
+    stallError: () => new Error("the server does not accept the connection"),
+    onGiveUp: () => {},
+  });
+  const connecting = Deno.connectTls({ hostname, port: Number(url.port || 443) });
   let connection: Deno.TlsConn;
   try {
-    const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
-    connection = await Deno.connectTls({ hostname, port: Number(url.port || 443) });
+    connection = await watchdog.wait(connecting);
   } catch (error) {
+    connecting.then((late) => late.close()).catch(() => {});
+    signal?.throwIfAborted();
     return isFromTls(error);
   }
   const close = () => {
@@ -25,7 +37,7 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
       // A handshake that failed has closed it.
     }
   };
-  const timer = setTimeout(close, Math.min(timeoutMs, HANDSHAKE_TIMEOUT_MS));
+  const timer = setTimeout(close, limitMs);
   signal?.addEventListener("abort", close, { once: true });
   try {
     await connection.handshake();

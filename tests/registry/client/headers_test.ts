@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { nextPage } from "../../../registry/transport/link.ts";
-import { parseRetryAfter } from "../../../registry/transport/retry_after.ts";
+import { parseRetryAfter } from "../../../registry/transport/retry.ts";
 import { mergeScopes } from "../../../registry/auth/scope.ts";
 import { RegistryError } from "../../../registry/errors.ts";
 

@@ -4,7 +4,7 @@ import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { runOci } from "../../_support/process.ts";
-import { makeScene, type Scene } from "../_client.ts";
+import { makeScene } from "../_client.ts";
 
 const REQUEST = { url: new URL("https://registry.example/v2/"), task: "pull", attempt: 1 };
 
@@ -38,8 +38,8 @@ Deno.test.each([
   },
 );
 
-/** Runs `oci digest` for a registry that only a proxy reaches; a scene is both. */
-async function digestThrough(scene: Scene, env: Readonly<Record<string, string>>) {
+/** Runs `oci digest` for a registry that only a proxy reaches. */
+async function digestThrough(env: Readonly<Record<string, string>>) {
   return await runOci(["digest", "--plain-http", "--retries", "0", "registry.test:5000/a/b:v1"], {
     env,
   });
@@ -49,7 +49,7 @@ Deno.test("RemoteClient goes through a proxy, with a login of odd characters", a
   await using scene = makeScene();
   const { registry, image } = scene;
 
-  const { stdout, stderr } = await digestThrough(scene, {
+  const { stdout, stderr } = await digestThrough({
     HTTP_PROXY: `http://u@corp:p@ss:w/d%@${registry.host}`,
     // Deno by itself would take this for a reason to connect directly.
     NO_PROXY: ".registry.test,registry.test:5001",
@@ -63,7 +63,7 @@ Deno.test("RemoteClient goes through a proxy, with a login of odd characters", a
 Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
   await using scene = makeScene([on({}, respond(407))]);
 
-  const { code, stderr } = await digestThrough(scene, {
+  const { code, stderr } = await digestThrough({
     HTTP_PROXY: `http://${scene.registry.host}`,
   });
 
@@ -76,7 +76,7 @@ Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
 Deno.test("RemoteClient does not connect past a proxy that is misspelled", async () => {
   await using scene = makeScene();
 
-  const { code, stderr } = await digestThrough(scene, { HTTP_PROXY: "http://proxy:port" });
+  const { code, stderr } = await digestThrough({ HTTP_PROXY: "http://proxy:port" });
 
   assertEquals(code, 1);
   assertStringIncludes(stderr, "the value of HTTP_PROXY is not the address of a proxy");
