@@ -21,7 +21,7 @@ export type {
   IngestOptions,
   IngestProgress,
 } from "./content/ingest.ts";
-export type * from "./content/blob_options.ts";
+export type * from "./content/content_store_options.ts";
 export * from "./content/blob_writer.ts";
 export * from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";

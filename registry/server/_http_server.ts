@@ -11,6 +11,8 @@ export interface HttpServerOptions {
   readonly key?: string | undefined;
   /** Time after which a client that lets the server wait loses its connection. */
   readonly idleTimeoutMs: number;
+  /** Further connections are closed at once. */
+  readonly maxConnections: number;
 }
 
 /** A server that listens. */
@@ -38,12 +40,15 @@ export async function startHttpServer(
   options: HttpServerOptions,
   handler: (request: Request) => Promise<Response>,
 ): Promise<HttpServer> {
-  const { hostname, port, cert, key, idleTimeoutMs } = options;
+  const { hostname, port, cert, key, idleTimeoutMs, maxConnections } = options;
   tryListening(options);
   const isSecure = cert !== undefined && key !== undefined;
   const server: Server = isSecure
     ? globalThis.process.getBuiltinModule("node:https").createServer({ cert, key })
     : globalThis.process.getBuiltinModule("node:http").createServer();
+  // Without any file descriptor left to accept the next connection with, it would never accept one
+  // again.
+  server.maxConnections = maxConnections;
   const connections = new Map<string, HttpConnection>();
   const running = new Set<Promise<void>>();
   server.on("connection", (socket: Socket) => {

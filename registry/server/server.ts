@@ -4,6 +4,7 @@ import { MemoryRegistryContent } from "./memory_registry_content.ts";
 import { createRegistryHandler, type RegistryHandlerOptions } from "./server_handler.ts";
 
 const IDLE_TIMEOUT_MS = 30_000;
+const MAX_CONNECTIONS = 256;
 /** The longest that a timer can wait, for those who wait four times as long. */
 const MAX_TIMEOUT_MS = (2 ** 31 - 1) >> 2;
 
@@ -33,6 +34,13 @@ export interface ServeRegistryOptions extends RegistryHandlerOptions {
    * @default {30_000}
    */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Maximum number of connections at once; further ones are closed. Each takes a file descriptor,
+   * and as many again while blobs are read and written.
+   *
+   * @default {256}
+   */
+  readonly maxConnections?: number | undefined;
   /** Stops the registry. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -75,7 +83,7 @@ export async function serveRegistry(
   options: ServeRegistryOptions = {},
 ): Promise<RegistryServer> {
   const { hostname = "127.0.0.1", port = 0, cert, key, signal, ...rest } = options;
-  const { idleTimeoutMs = IDLE_TIMEOUT_MS, ...handling } = rest;
+  const { idleTimeoutMs = IDLE_TIMEOUT_MS, maxConnections = MAX_CONNECTIONS, ...handling } = rest;
   if ((cert === undefined) !== (key === undefined)) {
     const missing = cert === undefined ? "cert" : "key";
     throw new TypeError(
@@ -83,9 +91,13 @@ export async function serveRegistry(
     );
   }
   signal?.throwIfAborted();
-  checkTimeout(idleTimeoutMs);
+  checkBound("idleTimeoutMs", idleTimeoutMs, MAX_TIMEOUT_MS);
+  checkBound("maxConnections", maxConnections, Number.MAX_SAFE_INTEGER);
   const handler = createRegistryHandler(content, handling);
-  const server = await startHttpServer({ hostname, port, cert, key, idleTimeoutMs }, handler);
+  const server = await startHttpServer(
+    { hostname, port, cert, key, idleTimeoutMs, maxConnections },
+    handler,
+  );
   const stop = () => server.stop();
   signal?.addEventListener("abort", stop, { once: true });
   const finished = server.finished.then(async () => {
@@ -106,10 +118,9 @@ export async function serveRegistry(
   };
 }
 
-function checkTimeout(value: number): void {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= MAX_TIMEOUT_MS) return;
+function checkBound(name: string, value: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= 1 && value <= max) return;
   throw new RangeError(
-    `Cannot serve a registry as "idleTimeoutMs" must be an integer from 1 to ${MAX_TIMEOUT_MS}: ` +
-      `it is ${value}`,
+    `Cannot serve a registry as "${name}" must be an integer from 1 to ${max}: it is ${value}`,
   );
 }

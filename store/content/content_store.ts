@@ -11,22 +11,13 @@ import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
 import { ensureLayout, openLayout } from "./_layout_directory.ts";
 import { VerifiedMarks } from "./verified_marks.ts";
 import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
-import type { OpenBlobOptions, ReadBlobOptions } from "./blob_options.ts";
+import type {
+  ContentStoreOptions,
+  OpenBlobOptions,
+  ReadBlobOptions,
+} from "./content_store_options.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
-
-/** Options for {@linkcode ContentStore.open}. */
-export interface ContentStoreOptions {
-  /**
-   * Whether the directory is only read, such as another user's image layout. Its owner and
-   * permissions do not matter then, and nothing can be stored in it.
-   *
-   * @default {false}
-   */
-  readonly foreign?: boolean | undefined;
-  /** Is told of another process, if it is waited for longer than a person would expect. */
-  readonly onWait?: ((message: string) => void) | undefined;
-}
 
 /**
  * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane
@@ -84,6 +75,8 @@ export class ContentStore {
   readonly #marks: VerifiedMarks;
   readonly #foreign: boolean;
   #isPrepared = false;
+  /** The removal of leftovers, once an upload has begun. */
+  #swept: Promise<void> | undefined;
 
   private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
     this.path = path;
@@ -285,7 +278,7 @@ export class ContentStore {
 
   /**
    * Begins to take bytes of which the digest becomes known when they end, as a registry receives
-   * them.
+   * them. The first call removes what uploads of killed processes have left.
    *
    * @param options The algorithm of the digest; how to stop waiting for another process.
    * @returns What takes the bytes. Dispose of it unless it is committed.
@@ -313,6 +306,8 @@ export class ContentStore {
     const { signal } = options;
     await this.#prepare(signal);
     const { ContentUpload } = await import("./content_upload.ts");
+    this.#swept ??= ContentUpload.removeLeftovers(`${this.path}/ingest`);
+    await this.#swept;
     return await ContentUpload.create(`${this.path}/ingest`, options, {
       isIntact: (blob) => this.#isIntact(blob, signal),
       blobPath: (digest) => this.blobPath(digest),

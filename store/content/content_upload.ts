@@ -1,8 +1,11 @@
 import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Expectation } from "../../spec/verifier.ts";
+import { lstatIfAny } from "../host/durable.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 
+const PREFIX = "upload-";
+const SUFFIX = ".part";
 /** How much is read at once where the bytes are hashed again. */
 const REHASH_BYTES = 1024 * 1024;
 
@@ -58,10 +61,31 @@ export class ContentUpload implements AsyncDisposable {
     options: ContentUploadOptions,
     target: UploadTarget,
   ): Promise<ContentUpload> {
-    const part = `${directory}/upload-${crypto.randomUUID()}.part`;
-    const file = await Deno.open(part, { read: true, write: true, createNew: true });
-    await file.tryLock(true);
-    return new ContentUpload(file, part, new Digester(options.algorithm), target);
+    for (;;) {
+      const part = `${directory}/${PREFIX}${crypto.randomUUID()}${SUFFIX}`;
+      const file = await Deno.open(part, { read: true, write: true, createNew: true });
+      // Another process may take the new file for a leftover before it is locked.
+      if (await file.tryLock(true) && lstatIfAny(part) !== undefined) {
+        return new ContentUpload(file, part, new Digester(options.algorithm), target);
+      }
+      file.close();
+    }
+  }
+
+  /** Removes what uploads of processes that were killed have left in a directory. */
+  static async removeLeftovers(directory: string): Promise<void> {
+    for await (const { name, isFile } of Deno.readDir(directory)) {
+      if (!isFile || !name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
+      try {
+        using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
+        if (await file.tryLock(true)) await removeIfAny(`${directory}/${name}`);
+      } catch (error) {
+        // Gone meanwhile, or another user's.
+        if (error instanceof Deno.errors.NotFound) continue;
+        if (error instanceof Deno.errors.PermissionDenied) continue;
+        throw error;
+      }
+    }
   }
 
   /** Number of bytes received. */

@@ -8,10 +8,9 @@ import type {
 } from "../../registry/registry_content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
-import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import type { ManifestDocument } from "../../spec/manifest.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { DocumentReader, isDocument } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
 /** A repository as it is served. */
@@ -28,13 +27,6 @@ interface Named {
   readonly descriptor: Descriptor;
 }
 
-/** What a manifest or index says of others. */
-interface Links {
-  readonly children: readonly Descriptor[];
-  readonly document: ManifestDocument | undefined;
-}
-
-const NO_LINKS: Links = { children: [], document: undefined };
 /** The registry in the names of images that were pushed. */
 const PUSHED_REGISTRY = "localhost";
 const BLOB = "application/octet-stream";
@@ -80,13 +72,13 @@ const MAX_DEPTH = 8;
  */
 export class StoreRegistryContent implements WritableRegistryContent {
   readonly #store: ContentStore;
-  /** Content does not change, so what it says is read once. */
-  readonly #links = new Map<Digest, Links>();
+  readonly #documents: DocumentReader;
   readonly #pushed = new PushedContent();
 
   /** Of a store. */
   constructor(store: ContentStore) {
     this.#store = store;
+    this.#documents = new DocumentReader(store);
   }
 
   /** Every repository under its full name, in order. */
@@ -143,7 +135,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const found = await this.#repository(repository);
     const referrers: Descriptor[] = [];
     for (const descriptor of (await this.#reachable(found)).values()) {
-      const { document } = await this.#read(descriptor);
+      const document = await this.#documents.read(descriptor);
       if (document?.value.subject?.digest !== digest) continue;
       referrers.push(referrerDescriptor(descriptor, document));
     }
@@ -190,7 +182,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       : tags.map((tag) => `${base}:${tag}`);
     for (const name of names) await this.#store.tag(name, descriptor);
     this.#pushed.add(repository, descriptor);
-    const { document } = await this.#read(descriptor);
+    const document = await this.#documents.read(descriptor);
     if (document?.kind !== "index") return;
     // The index leads to them now.
     await this.#untag(document.value.manifests.map(({ digest }) => `${base}@${digest}`));
@@ -276,8 +268,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
       if (known !== undefined && (isDocument(known) || !isDocument(descriptor))) return;
       if (depth > MAX_DEPTH) return;
       found.set(descriptor.digest, descriptor);
-      const { children } = await this.#read(descriptor);
-      for (const child of visible(children)) await walk(child, depth + 1);
+      const document = await this.#documents.read(descriptor);
+      for (const child of visible(childrenOf(document))) await walk(child, depth + 1);
     };
     const visible = (descriptors: readonly Descriptor[]) =>
       descriptors.filter(({ digest }) => !this.#pushed.isHidden(name, digest));
@@ -288,30 +280,11 @@ export class StoreRegistryContent implements WritableRegistryContent {
     for (let before = -1; before !== found.size;) {
       before = found.size;
       for (const descriptor of unnamed) {
-        const subject = (await this.#read(descriptor)).document?.value.subject?.digest;
+        const subject = (await this.#documents.read(descriptor))?.value.subject?.digest;
         if (subject !== undefined && found.has(subject)) await walk(descriptor, 0);
       }
     }
     return found;
-  }
-
-  async #read(descriptor: Descriptor): Promise<Links> {
-    if (!isDocument(descriptor)) return NO_LINKS;
-    const known = this.#links.get(descriptor.digest);
-    if (known !== undefined) return known;
-    try {
-      const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-      // The manifests of other platforms may not be here, or not yet.
-      if (bytes === undefined) return NO_LINKS;
-      const document = parseManifest(bytes, descriptor.mediaType, Infinity);
-      const links = { children: childrenOf(document), document };
-      this.#links.set(descriptor.digest, links);
-      return links;
-    } catch (error) {
-      // A damaged manifest leads nowhere; who asks for it finds out that it is damaged.
-      if (error instanceof DigestMismatchError || error instanceof SyntaxError) return NO_LINKS;
-      throw error;
-    }
   }
 }
 
@@ -343,15 +316,13 @@ function precedence(reference: Reference, name: string): string {
   return registry === "docker.io" ? "2" : `3${registry}`;
 }
 
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
-}
-
 /** A descriptor without what the place where it stood had added. */
 function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
+function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
+  if (document === undefined) return [];
+  const { kind, value } = document;
   return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type RegistryServer, serveRegistry } from "../../../registry/mod.ts";
 import { noise } from "../../_support/tar.ts";
 
@@ -101,6 +101,28 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
 
   assertEquals(await (await response).json(), { repositories: ["a"] });
 });
+
+Deno.test("serveRegistry() closes connections beyond maxConnections, and recovers", async () => {
+  await using server = await serveRegistry(undefined, { maxConnections: 2, idleTimeoutMs: 500 });
+  const first = talk(server, "");
+  const second = talk(server, "");
+
+  const third = await talk(server, "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
+  await Promise.all([first, second]);
+  const fourth = await talk(server, "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
+
+  assertEquals(third, "");
+  assertMatch(fourth, /^HTTP\/1.1 200 /);
+});
+
+Deno.test.each([{ option: { maxConnections: 0 } }, { option: { idleTimeoutMs: 0.5 } }])(
+  "serveRegistry() refuses $option",
+  async ({ option }) => {
+    const [name = ""] = Object.keys(option);
+
+    await assertRejects(() => serveRegistry(undefined, option), RangeError, name);
+  },
+);
 
 Deno.test("serveRegistry() answers a request whose body it does not want", async () => {
   await using server = await serveRegistry(undefined, { maxManifestBytes: 1000 });

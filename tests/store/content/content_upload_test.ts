@@ -92,6 +92,24 @@ Deno.test("ContentUpload holds the lock of its file while it is in use", async (
   assertEquals(await file.tryLock(true), false);
 });
 
+Deno.test("ContentStore.beginUpload() removes what killed processes have left", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  await using alive = await store.beginUpload();
+  const [used = ""] = await ingested(store);
+  const others = ["upload-1.part", `${"sha256-".padEnd(71, "0")}.part`];
+  for (const name of others) await Deno.writeTextFile(`${store.path}/ingest/${name}`, "x");
+  await Deno.mkdir(`${store.path}/ingest/upload-2.part`);
+
+  await using _upload = await (await ContentStore.open(directory.path)).beginUpload();
+  const left = await ingested(store);
+
+  assert(left.includes(used));
+  assertEquals(alive.size, 0);
+  assertEquals(left.includes("upload-1.part"), false);
+  assert(left.includes("upload-2.part") && left.includes(others[1] ?? ""));
+});
+
 async function ingested({ path }: ContentStore): Promise<readonly string[]> {
   return (await Array.fromAsync(Deno.readDir(`${path}/ingest`))).map(({ name }) => name);
 }

@@ -1,3 +1,16 @@
+/** Options for {@linkcode ContentStore.open}. */
+export interface ContentStoreOptions {
+  /**
+   * Whether the directory is only read, such as another user's image layout. Its owner and
+   * permissions do not matter then, and nothing can be stored in it.
+   *
+   * @default {false}
+   */
+  readonly foreign?: boolean | undefined;
+  /** Is told of another process, if it is waited for longer than a person would expect. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
 /** Options for {@linkcode ContentStore.readBlob}. */
 export interface ReadBlobOptions {
   /**

@@ -1,0 +1,67 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+
+/** Bytes of documents, as stored, that are kept parsed. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** Whether a descriptor points at a manifest or an index. */
+export function isDocument({ mediaType }: Pick<Descriptor, "mediaType">): boolean {
+  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
+}
+
+/** Reads manifests and indexes of a store. It keeps those that were used last: content is fixed. */
+export class DocumentReader {
+  readonly #store: ContentStore;
+  readonly #entries = new Map<Digest, { document: ManifestDocument; size: number }>();
+  #bytes = 0;
+
+  /** Of a store. */
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /**
+   * Reads a document.
+   *
+   * @returns What it says; `undefined` if it is missing, damaged, or no manifest and no index.
+   */
+  async read(descriptor: Descriptor): Promise<ManifestDocument | undefined> {
+    if (!isDocument(descriptor)) return undefined;
+    const { digest, mediaType } = descriptor;
+    const entry = this.#entries.get(digest);
+    if (entry !== undefined) {
+      this.#entries.delete(digest);
+      this.#entries.set(digest, entry);
+      return entry.document;
+    }
+    try {
+      const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+      // The manifests of other platforms may not be here, or not yet.
+      if (bytes === undefined) return undefined;
+      const document = parseManifest(bytes, mediaType, Infinity);
+      this.#keep(digest, document, bytes.length);
+      return document;
+    } catch (error) {
+      // A damaged manifest leads nowhere; who asks for it finds out that it is damaged.
+      const isDamaged = error instanceof DigestMismatchError || error instanceof SyntaxError ||
+        error instanceof LimitError;
+      if (isDamaged) return undefined;
+      throw error;
+    }
+  }
+
+  #keep(digest: Digest, document: ManifestDocument, size: number): void {
+    if (this.#entries.has(digest)) return;
+    this.#entries.set(digest, { document, size });
+    this.#bytes += size;
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#bytes <= MAX_BYTES) return;
+      this.#entries.delete(oldest);
+      this.#bytes -= entry.size;
+    }
+  }
+}
