@@ -24,6 +24,12 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   /** Ends the program. */
   readonly signal?: AbortSignal;
+  /**
+   * How long the program may take before it is killed and the call fails.
+   *
+   * @default {240_000}
+   */
+  readonly timeoutMs?: number;
   /** Is given the process as soon as it runs, to be killed or watched. */
   readonly onStart?: (child: Deno.ChildProcess) => void;
 }
@@ -34,7 +40,7 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ProcessResult> {
-  const { env = {}, inheritEnv = false, cwd, stdin, signal, onStart } = options;
+  const { env = {}, inheritEnv = false, cwd, stdin, signal, timeoutMs = 240_000 } = options;
   const child = new Deno.Command(command, {
     args: [...args],
     clearEnv: !inheritEnv,
@@ -45,12 +51,24 @@ export async function run(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  onStart?.(child);
+  options.onStart?.(child);
+  let hangs = false;
+  const timer = setTimeout(() => {
+    hangs = true;
+    child.kill("SIGKILL");
+  }, timeoutMs);
   const [output] = await Promise.all([
     child.output(),
     stdin === undefined ? undefined : feed(child.stdin, stdin),
   ]);
+  clearTimeout(timer);
   const decoder = new TextDecoder();
+  if (hangs) {
+    throw new Error(
+      `${[command, ...args].join(" ")} did not end within ${timeoutMs / 1000} s\n` +
+        decoder.decode(output.stdout) + decoder.decode(output.stderr),
+    );
+  }
   return {
     code: output.code,
     signal: output.signal,

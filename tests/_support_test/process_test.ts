@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -35,4 +35,12 @@ Deno.test("run() inherits no variable but PATH unless told", async () => {
 
 Deno.test("run() fails where the program is not there", async () => {
   await assertRejects(() => run("no-such-program-here", []), Deno.errors.NotFound);
+});
+
+Deno.test("run() kills a program that does not end, and shows its output", async () => {
+  const script = "echo started; exec tail -f /dev/null";
+
+  const error = await assertRejects(() => run("sh", ["-c", script], { timeoutMs: 1000 }), Error);
+
+  assertStringIncludes(error.message, "did not end within 1 s\nstarted\n");
 });

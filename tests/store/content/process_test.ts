@@ -86,7 +86,7 @@ Deno.test("ingest() takes over from a process that is killed while this one wait
     if (line === "5000000") waiting.promise.then(() => child.kill("SIGKILL"));
   }).then(() => server.open());
   const store = await ContentStore.open(directory.path);
-  await server.requested;
+  await Promise.race([server.requested, killed]);
 
   const { status, resumed } = await store.ingest(DESCRIPTOR, async ({ offset = 0 }) => {
     const { body } = await fetch(server.url, { headers: { range: `bytes=${offset}-` } });
@@ -151,14 +151,21 @@ async function ingestChild(
 ): Promise<readonly string[]> {
   const { digest, size } = DESCRIPTOR;
   const [program, args] = command("_ingest_child.ts", [store, url, digest, `${size}`]);
-  const child = new Deno.Command(program, { args, cwd: ROOT, stdout: "piped" }).spawn();
+  const child = new Deno.Command(program, { args, cwd: ROOT, stdout: "piped", stderr: "piped" })
+    .spawn();
+  const stderr = child.stderr.text();
   const lines: string[] = [];
   const text = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
   for await (const line of text) {
     lines.push(line);
     onLine(child, line);
   }
-  await child.status;
+  const { success, code, signal } = await child.status;
+  // Tests wait for what a child does, so one that fails must not go unnoticed.
+  if (!success && signal === null) {
+    throw new Error(`_ingest_child.ts failed with exit code ${code}: ${await stderr}`);
+  }
+  await stderr;
   return lines;
 }
 
