@@ -22,11 +22,12 @@
  *
  * Importing it needs no permission. `@x/oci/spec`, `@x/oci/layer`, `@x/oci/registry`,
  * `@x/oci/store` and `@x/oci/cache` are its parts, with what reads layers, makes bundles and
- * serves registries; from here come all of their types, what pulls, and the errors of that.
+ * serves registries; from here come all of their types, what pulls, pushes and copies, and the errors of that.
  *
  * @module
  */
 export * from "./cache/caching_puller.ts";
+export * from "./cache/copy.ts";
 export * from "./cache/directory.ts";
 export * from "./cache/errors.ts";
 export * from "./cache/hash_cache.ts";
@@ -34,6 +35,7 @@ export * from "./cache/layout_image_cache.ts";
 export type * from "./cache/mod.ts";
 export * from "./cache/prepare.ts";
 export * from "./cache/pull.ts";
+export * from "./cache/push.ts";
 export * from "./cache/unpack.ts";
 export * from "./layer/errors.ts";
 export type * from "./layer/mod.ts";

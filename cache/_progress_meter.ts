@@ -31,7 +31,7 @@ export interface MeteredContent {
 export class ProgressMeter {
   readonly #name: string;
   readonly #report: ((progress: ImageProgress) => void) | undefined;
-  readonly #blobs: ReadonlyMap<Digest, Blob>;
+  readonly #blobs: Map<Digest, Blob>;
 
   constructor(
     name: string,
@@ -49,6 +49,12 @@ export class ProgressMeter {
     }
     this.#blobs = blobs;
     this.#reportSum("fetch");
+  }
+
+  /** Adds a blob that is going to be fetched. */
+  expect(descriptor: Descriptor, isLayer: boolean): void {
+    const { digest } = descriptor;
+    if (!this.#blobs.has(digest)) this.#blobs.set(digest, blobOf(descriptor, isLayer));
   }
 
   /** Records bytes that have arrived, and reports them at intervals. */

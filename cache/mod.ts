@@ -21,6 +21,7 @@
  * @module
  */
 export * from "./caching_puller.ts";
+export * from "./copy.ts";
 export * from "./directory.ts";
 export * from "./errors.ts";
 export * from "./hash_cache.ts";
@@ -29,4 +30,5 @@ export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
 export * from "./prepare.ts";
 export * from "./pull.ts";
+export * from "./push.ts";
 export * from "./unpack.ts";

@@ -26,6 +26,7 @@ export * from "./content/blob_writer.ts";
 export * from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";
 export type * from "./moving/endpoint.ts";
+export * from "./moving/layout_content.ts";
 export * from "./moving/memory_content.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundles/bundler.ts";

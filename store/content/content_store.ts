@@ -370,11 +370,27 @@ export class ContentStore {
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
-    // The names of the blobs must not come to the disk after the name of the image.
+    await this.#syncBlobs();
+    await this.#index.tag(name, descriptor, signal);
+  }
+
+  /**
+   * Records a document that is in the store and has no name, as archives may hold them.
+   *
+   * @param descriptor The index of a multi-platform image, else the manifest.
+   * @param signal Ends the waiting for another process.
+   */
+  async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#prepare(signal);
+    await this.#syncBlobs();
+    await this.#index.add(descriptor, signal);
+  }
+
+  /** The names of the blobs must not come to the disk after the name of the image. */
+  async #syncBlobs(): Promise<void> {
     for (const algorithm of ["sha256", "sha512"]) {
       await syncDirectory(`${this.path}/blobs/${algorithm}`);
     }
-    await this.#index.tag(name, descriptor, signal);
   }
 
   /**

@@ -113,6 +113,20 @@ export class LayoutIndex {
   }
 
   /**
+   * Adds an entry without a name, unless an entry for the same digest is there.
+   *
+   * @param descriptor An index or a manifest.
+   * @param signal Ends the waiting for the lock.
+   */
+  async add(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+    await this.#change(signal, (index) => {
+      if (index.manifests.some(({ digest }) => digest === descriptor.digest)) return false;
+      index.manifests = [...index.manifests, newEntry(undefined, descriptor)];
+      return true;
+    });
+  }
+
+  /**
    * Removes names. What they stood for stays in the store, until it is pruned.
    *
    * @param names The references.
@@ -203,13 +217,13 @@ function isPlatform(value: unknown): value is Platform {
 }
 
 /** What a reference stands for is the content: its size, type and digest, and the name. */
-function newEntry(name: string, descriptor: Descriptor): RawEntry {
+function newEntry(name: string | undefined, descriptor: Descriptor): RawEntry {
   const { mediaType, digest, size, artifactType } = descriptor;
   return {
     mediaType,
     digest,
     size,
     ...(artifactType === undefined ? {} : { artifactType }),
-    annotations: { [REF_NAME]: name },
+    ...(name === undefined ? {} : { annotations: { [REF_NAME]: name } }),
   };
 }

@@ -1,5 +1,6 @@
 import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
 
 /** One image, or other document, at the place that it is copied from. */
 export interface CopySource extends AsyncDisposable {
@@ -25,6 +26,10 @@ export interface CopyTarget extends AsyncDisposable {
   readonly content: NamedTarget;
   /** The name that the document gets; `undefined` if it stays without one. */
   readonly name: string | undefined;
+  /** The only document that it may be, where the location names one. */
+  readonly digest?: Digest | undefined;
+  /** Lists a document that gets no name, where the target has a list of those. */
+  keep?(descriptor: Descriptor, options?: ContentOptions): void | Promise<void>;
   /**
    * Makes all that was pushed visible at once, where the target can do so only at the end, as an
    * archive does by renaming its file. Disposing without it leaves nothing behind under the final

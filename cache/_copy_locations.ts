@@ -1,0 +1,92 @@
+import type { Reference } from "../registry/reference.ts";
+import { type ImageLocation, parseImageLocation } from "../registry/image_location.ts";
+import { RemoteClient } from "../registry/client/remote_client.ts";
+import { DigestMismatchError } from "../spec/errors.ts";
+import { parsePlatform } from "../spec/platform.ts";
+import { isIndexMediaType } from "../spec/media_types.ts";
+import { chooseManifest, keepPlatforms } from "../store/moving/choose_platforms.ts";
+import { copyGraph, copyNamed } from "../store/moving/copy_graph.ts";
+import type { CopyGraphOptions } from "../store/moving/copy_options.ts";
+import { DryTarget } from "../store/moving/dry_target.ts";
+import type { CopySource, CopyTarget } from "../store/moving/endpoint.ts";
+import { openCopySource, openCopyTarget } from "../store/moving/open_endpoints.ts";
+import { CopyMeter } from "./_copy_meter.ts";
+import type { CopiedImage, CopyOptions } from "./copy_options.ts";
+
+/** Copies from one location to another. */
+export async function copyLocations(
+  source: Reference | ImageLocation | string,
+  target: Reference | ImageLocation | string,
+  options: CopyOptions,
+): Promise<CopiedImage> {
+  const [from, to] = [locationOf(source), locationOf(target)];
+  const { client, sourceAuth, targetAuth, onWarning, signal } = options;
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const common = { client: client ?? own as RemoteClient, onWarning, signal };
+  await using opened = await openCopySource(from, { ...common, auth: sourceAuth });
+  const mountFrom = mountable(from, to);
+  await using goal = await openCopyTarget(to, { ...common, auth: targetAuth, mountFrom });
+  return await copyBetween(opened, goal, options);
+}
+
+/** Copies between two places that are open. */
+export async function copyBetween(
+  source: CopySource,
+  target: CopyTarget,
+  options: CopyOptions,
+): Promise<CopiedImage> {
+  const { platforms = [], sparse = false, dryRun = false, signal } = options;
+  const { label } = source;
+  const wanted = platforms.map((platform) => {
+    return typeof platform === "string" ? parsePlatform(platform) : platform;
+  });
+  if (wanted.length > 1 && !sparse) {
+    throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
+  }
+  const found = await source.root({ signal });
+  const [first] = wanted;
+  const isSparse = sparse && isIndexMediaType(found.mediaType);
+  const root = first === undefined || isSparse
+    ? found
+    : await chooseManifest(source.content, found, first, { label, signal });
+  if (target.digest !== undefined && target.digest !== root.digest) {
+    throw new DigestMismatchError({
+      expected: target.digest,
+      actual: root.digest,
+      size: root.size,
+      source: `"${label}"`,
+    });
+  }
+  const meter = new CopyMeter(target.label, options.onProgress);
+  const graphOptions: CopyGraphOptions = {
+    ...options,
+    successors: first !== undefined && isSparse
+      ? keepPlatforms(root, wanted, label)
+      : options.successors,
+    onProgress: (progress) => meter.add(progress),
+  };
+  const content = dryRun ? new DryTarget(target.content) : target.content;
+  const stored = target.name === undefined
+    ? await copyGraph(source.content, content, root, graphOptions)
+    : await copyNamed(source.content, content, root, target.name, graphOptions);
+  if (!dryRun) {
+    if (target.name === undefined) await target.keep?.(stored, { signal });
+    await target.commit?.();
+  }
+  meter.end();
+  const { mediaType, digest, size } = stored;
+  return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
+}
+
+/** The location that a caller names in whatever way. */
+export function locationOf(place: Reference | ImageLocation | string): ImageLocation {
+  if (typeof place === "string") return parseImageLocation(place);
+  return "transport" in place ? place : { transport: "docker", reference: place };
+}
+
+/** Within one registry, blobs are mounted from the repository that they are copied from. */
+function mountable(from: ImageLocation, to: ImageLocation): (() => string) | undefined {
+  if (from.transport !== "docker" || to.transport !== "docker") return undefined;
+  const { registry, repository } = from.reference;
+  return to.reference.registry === registry ? () => repository : undefined;
+}

@@ -1,0 +1,94 @@
+import { hostPlatform } from "../registry/host_platform.ts";
+import type { ImageLocation } from "../registry/image_location.ts";
+import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
+import { RemoteClient } from "../registry/client/remote_client.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { isIndexMediaType } from "../spec/media_types.ts";
+import { formatPlatform, type Platform } from "../spec/platform.ts";
+import { ContentStore } from "../store/content/content_store.ts";
+import { StoreError } from "../store/errors.ts";
+import { chooseManifest } from "../store/moving/choose_platforms.ts";
+import type { CopySource } from "../store/moving/endpoint.ts";
+import { LayoutContent } from "../store/moving/layout_content.ts";
+import { openCopyTarget } from "../store/moving/open_endpoints.ts";
+import { isStored, storedMounts } from "../store/moving/stored_graph.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { storeDirectory } from "./directory.ts";
+import type { PushedImage, PushOptions } from "./push_options.ts";
+
+/** Pushes what a name stands for in the store. */
+export async function pushStored(
+  reference: Reference | string,
+  target: Reference | ImageLocation | string,
+  options: PushOptions,
+): Promise<PushedImage> {
+  const { client, auth, onWarning, onWait, signal } = options;
+  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
+  const found = await findStored(store, reference);
+  const to = locationOf(target);
+  const source: CopySource = {
+    label: found.name,
+    content: new LayoutContent(store),
+    root: () => Promise.resolve(found.descriptor),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const part = await choosePart(store, source, found, options);
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const mounts = to.transport === "docker"
+    ? await storedMounts(store, to.reference)
+    : new Map<string, string>();
+  await using goal = await openCopyTarget(to, {
+    client: client ?? own as RemoteClient,
+    auth,
+    onWarning,
+    signal,
+    mountFrom: ({ digest }) => mounts.get(digest),
+  });
+  const chosen = part === undefined
+    ? source
+    : { ...source, root: () => Promise.resolve(part.descriptor) };
+  const platforms = part === undefined ? options.platforms : undefined;
+  const copied = await copyBetween(chosen, goal, { ...options, platforms });
+  return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
+}
+
+interface StoredDocument {
+  readonly name: string;
+  readonly descriptor: Descriptor;
+}
+
+/** Finds what a name stands for in the store, where other tools may have written any text. */
+async function findStored(
+  store: ContentStore,
+  reference: Reference | string,
+): Promise<StoredDocument> {
+  const text = typeof reference === "string" ? reference : formatReference(reference);
+  const references = await store.references();
+  const exact = references.find(({ name }) => name === text);
+  if (exact !== undefined) return exact;
+  const parsed = typeof reference === "string" ? parseReference(reference) : reference;
+  const full = formatReference(parsed);
+  const found = references.find(({ name }) => name === full);
+  if (found !== undefined) return found;
+  throw new StoreError(
+    `Cannot push "${full}": the store does not have it; pull it first`,
+    store.path,
+  );
+}
+
+/** What can be pushed of an index that the store does not have all of. */
+async function choosePart(
+  store: ContentStore,
+  source: CopySource,
+  { descriptor, name }: StoredDocument,
+  { platforms = [], signal }: PushOptions,
+): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
+  if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;
+  if (await isStored(store, descriptor)) return undefined;
+  const platform = hostPlatform();
+  const chosen = await chooseManifest(source.content, descriptor, platform, {
+    label: name,
+    signal,
+  });
+  return { descriptor: chosen, platform };
+}

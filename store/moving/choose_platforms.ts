@@ -1,0 +1,109 @@
+import type { ContentSource } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { PlatformError } from "../../spec/errors.ts";
+import { parseImageConfig } from "../../spec/image_config.ts";
+import {
+  type Index,
+  type ManifestDocument,
+  MAX_CONFIG_BYTES,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/manifest.ts";
+import { isConfigMediaType, isIndexMediaType } from "../../spec/media_types.ts";
+import type { Platform } from "../../spec/platform.ts";
+import { choosePlatform, platformFit } from "../../spec/platform_choice.ts";
+import { readBytes } from "../../spec/read_bytes.ts";
+import type { CopyGraphOptions } from "./copy_options.ts";
+
+/** The depth of indexes in indexes at which it is no use to look on. */
+const MAX_DEPTH = 8;
+
+/** What is chosen from, and how to stop. */
+export interface PlatformChoiceOptions {
+  /** What is chosen from, for the error. */
+  readonly label: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds the manifest for a platform, in an index or in indexes in it.
+ *
+ * @throws {PlatformError} If there is none; also for a single image that is for another platform.
+ */
+export async function chooseManifest(
+  source: ContentSource,
+  root: Descriptor,
+  platform: Platform,
+  options: PlatformChoiceOptions,
+): Promise<Descriptor> {
+  let chosen = root;
+  for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_DEPTH; depth++) {
+    const { kind, value } = await read(source, chosen, options.signal);
+    if (kind !== "index") break;
+    chosen = choosePlatform(value, platform, `"${options.label}"`);
+  }
+  if (chosen === root) await checkPlatform(source, root, platform, options);
+  const { mediaType, digest, size } = chosen;
+  return { mediaType, digest, size };
+}
+
+/** Leaves an image as it is that says what it runs on, if that is what is wanted. */
+async function checkPlatform(
+  source: ContentSource,
+  root: Descriptor,
+  platform: Platform,
+  { label, signal }: PlatformChoiceOptions,
+): Promise<void> {
+  const { kind, value } = await read(source, root, signal);
+  if (kind !== "manifest" || !isConfigMediaType(value.config.mediaType)) return;
+  const bytes = await readBytes(
+    value.config,
+    (options) => source.fetch(value.config, options),
+    { maxBytes: MAX_CONFIG_BYTES, signal },
+  );
+  const actual = parseImageConfig(bytes).platform;
+  if (platformFit(actual, platform) < 0) throw new PlatformError(`"${label}"`, platform, [actual]);
+}
+
+/**
+ * Makes the hook that leaves the manifests for some platforms in an index, with what is about them,
+ * as attestations of BuildKit are.
+ *
+ * @param root The index.
+ * @param platforms The platforms.
+ * @param label What is chosen from, for the error.
+ */
+export function keepPlatforms(
+  root: Descriptor,
+  platforms: readonly Platform[],
+  label: string,
+): NonNullable<CopyGraphOptions["successors"]> {
+  return ({ document }, successors) => {
+    if (document?.value.kind !== "index" || document.descriptor.digest !== root.digest) {
+      return successors;
+    }
+    const index = document.value.value;
+    const chosen = new Set<Digest>(
+      platforms.map((platform) => choosePlatform(index, platform, `"${label}"`).digest),
+    );
+    return successors.filter((entry) => chosen.has(entry.digest) || isAbout(entry, chosen));
+  };
+}
+
+function isAbout({ annotations = {} }: Index["manifests"][number], chosen: Set<Digest>): boolean {
+  return chosen.has(annotations["vnd.docker.reference.digest"] as Digest);
+}
+
+async function read(
+  source: ContentSource,
+  descriptor: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<ManifestDocument> {
+  const bytes = await readBytes(
+    descriptor,
+    (options) => source.fetch(descriptor, options),
+    { maxBytes: MAX_MANIFEST_BYTES, signal },
+  );
+  return parseManifest(bytes, descriptor.mediaType);
+}

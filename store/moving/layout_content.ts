@@ -1,0 +1,132 @@
+import type {
+  ContentOptions,
+  NamedSource,
+  NamedTarget,
+  OpenContent,
+  PushContentOptions,
+} from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import type { BlobReadOptions } from "../../spec/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { StoreError } from "../errors.ts";
+
+/**
+ * The content of a store, or of another OCI image layout; names are those of its `index.json`.
+ *
+ * A document that refers to another one through `subject` is listed in `index.json` without a name,
+ * as other tools do it, so that it is found.
+ *
+ * @example Copy an image out of a store
+ * ```ts
+ * import { ContentStore, copyNamed, LayoutContent, MemoryContent } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const content = new LayoutContent(await ContentStore.open(directory));
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * await content.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ *
+ * const copy = new MemoryContent();
+ * await copyNamed(content, copy, root, "v1");
+ *
+ * assertEquals(await copy.resolve("v1"), root);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class LayoutContent implements NamedSource, NamedTarget {
+  readonly #store: ContentStore;
+
+  /** Uses a store. */
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /** Opens the bytes of a document or a blob, which are verified if they are read as a whole. */
+  async fetch(
+    descriptor: Descriptor,
+    options: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { offset, reuseMemory, signal } = options;
+    const { digest } = descriptor;
+    // A link or a pipe in its place is no blob.
+    if (await this.#store.has(descriptor)) {
+      return await this.#store.openBlob(digest, { offset, reuseMemory, signal });
+    }
+    const { path } = this.#store;
+    throw new StoreError(`Cannot read ${digest}: "${path}" does not have it`, path);
+  }
+
+  /** Returns whether it is there and intact. */
+  async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
+    try {
+      return await this.#store.verify(descriptor, signal);
+    } catch (error) {
+      // Pushing replaces what is corrupt.
+      if (error instanceof DigestMismatchError) return false;
+      throw error;
+    }
+  }
+
+  /** Stores a document or a blob; it gets its name when all of it has come and is verified. */
+  async push(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions = {},
+  ): Promise<void> {
+    const { signal, onBytes, onRetry } = options;
+    let retries = 0;
+    await this.#store.ingest(descriptor, open, {
+      signal,
+      onProgress: (progress) => {
+        if (progress.retries > retries) onRetry?.(undefined);
+        retries = progress.retries;
+        onBytes?.(progress.bytes);
+      },
+    });
+    if (!isDocument(descriptor)) return;
+    const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+    const subject = bytes && parseManifest(bytes, descriptor.mediaType).value.subject;
+    if (subject !== undefined) await this.#store.keep(descriptor, signal);
+  }
+
+  /** Finds what a name stands for. */
+  async resolve(name: string): Promise<Descriptor | undefined> {
+    return await this.#store.resolve(name);
+  }
+
+  /** Names a document that is there. */
+  async tag(name: string, descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<void> {
+    await this.#store.tag(name, descriptor, signal);
+  }
+
+  /** Lists the names. */
+  async *names(_options: ContentOptions = {}): AsyncGenerator<string> {
+    for (const { name } of await this.#store.references()) yield name;
+  }
+
+  /** Lists the documents in `index.json` whose `subject` is this one. */
+  async referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
+    const found = new Map<Digest, Descriptor>();
+    for (const descriptor of await this.#store.descriptors()) {
+      if (!isDocument(descriptor)) continue;
+      const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+      if (bytes === undefined) continue;
+      const document = parseManifest(bytes, descriptor.mediaType);
+      if (document.value.subject?.digest !== digest) continue;
+      found.set(descriptor.digest, referrerDescriptor(descriptor, document));
+    }
+    return [...found.values()];
+  }
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}

@@ -1,0 +1,86 @@
+import { parseReference, type Repository } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType, layerMediaType } from "../../spec/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+
+/** The depth of indexes in indexes at which it is no use to look on. */
+const MAX_DEPTH = 8;
+
+/**
+ * Returns whether a store has a document and all that it leads to, layers that must not be
+ * distributed aside. Blobs are not hashed.
+ */
+export async function isStored(
+  store: ContentStore,
+  descriptor: Descriptor,
+  depth = 0,
+): Promise<boolean> {
+  if (isForeign(descriptor)) return true;
+  if (!isDocument(descriptor) || depth > MAX_DEPTH) return await store.has(descriptor);
+  const successors = await successorsOf(store, descriptor);
+  if (successors === undefined) return false;
+  for (const successor of successors) {
+    if (!await isStored(store, successor, depth + 1)) return false;
+  }
+  return true;
+}
+
+/**
+ * Finds the blobs that images of the same registry have in common with those of another repository
+ * there, by the names in a store: they may be mounted from that repository.
+ *
+ * @returns The repositories, by the digest of the blob.
+ */
+export async function storedMounts(
+  store: ContentStore,
+  { registry, repository }: Repository,
+): Promise<Map<string, string>> {
+  const mounts = new Map<string, string>();
+  for (const { name, descriptor } of await store.references()) {
+    const place = tryReference(name);
+    if (place?.registry !== registry || place.repository === repository) continue;
+    await collect(store, descriptor, (digest) => mounts.set(digest, place.repository), 0);
+  }
+  return mounts;
+}
+
+async function collect(
+  store: ContentStore,
+  descriptor: Descriptor,
+  add: (digest: string) => void,
+  depth: number,
+): Promise<void> {
+  if (!isDocument(descriptor)) return add(descriptor.digest);
+  if (depth > MAX_DEPTH) return;
+  for (const successor of await successorsOf(store, descriptor) ?? []) {
+    await collect(store, successor, add, depth + 1);
+  }
+}
+
+async function successorsOf(
+  store: ContentStore,
+  descriptor: Descriptor,
+): Promise<readonly Descriptor[] | undefined> {
+  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes === undefined) return undefined;
+  const { kind, value } = parseManifest(bytes, descriptor.mediaType);
+  return kind === "index" ? value.manifests : [value.config, ...value.layers];
+}
+
+function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
+  return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
+}
+
+function isDocument({ mediaType }: Descriptor): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}
+
+function tryReference(name: string): Repository | undefined {
+  try {
+    return parseReference(name);
+  } catch {
+    // Other tools write any text there.
+    return undefined;
+  }
+}

@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { copy, NotFoundError, PlatformError } from "../../mod.ts";
+import type { ImageProgress } from "../../registry/mod.ts";
+import { DigestMismatchError, digestOf } from "../../spec/mod.ts";
+import { ContentStore } from "../../store/mod.ts";
+import { buildArtifact, buildImage, buildIndex } from "../_support/image.ts";
+import { file, tar } from "../_support/tar.ts";
+import { makeTempDir } from "../_support/temp.ts";
+import { writableRegistry } from "../_support/writable_registry.ts";
+import { testClient } from "../registry/_client.ts";
+import { pushBuilt } from "./_pushed.ts";
+
+const BASE = tar(file("base", "shared by both"));
+const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
+const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
+const INDEX = buildIndex([AMD64, ARM64]);
+const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
+
+/** Two registries; the first has an index for two platforms, and a signature of it. */
+async function makeScene() {
+  await using stack = new AsyncDisposableStack();
+  const source = stack.use(writableRegistry());
+  const target = stack.use(writableRegistry({ allowSparseIndexes: true }));
+  const client = stack.use(testClient());
+  await pushBuilt(source, "a/b:v1", INDEX);
+  await pushBuilt(source, "a/b:none", SIGNATURE);
+  source.forget();
+  const owned = stack.move();
+  return {
+    source,
+    target,
+    client,
+    from: `${source.host}/a/b:v1`,
+    to: `${target.host}/c/d:v2`,
+    has: (digest: string) => target.content.resolve("c/d", digest),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("copy() copies an index between registries, each blob once", async () => {
+  await using scene = await makeScene();
+  const progress: ImageProgress[] = [];
+
+  const { descriptor, copied, target } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    onProgress: (event) => progress.push(event),
+  });
+
+  assertEquals(target, scene.to);
+  assertEquals(descriptor, INDEX.descriptor);
+  assertEquals(copied, INDEX.blobs.size);
+  assertEquals((await scene.has("v2"))?.digest, INDEX.descriptor.digest);
+  const read = scene.source.seen().filter((line) => line.startsWith("GET"));
+  assertEquals(new Set(read).size, read.length, "something was read twice");
+  assertEquals(progress.at(-1)?.phase, "done");
+  assertEquals(progress.at(-1)?.bytes, progress.at(-1)?.total);
+});
+
+Deno.test("copy() takes one request per manifest and none per blob where all is there", async () => {
+  await using scene = await makeScene();
+  await copy(scene.from, scene.to, { client: scene.client });
+  scene.source.forget();
+  scene.target.forget();
+
+  const { copied, skipped } = await copy(scene.from, scene.to, { client: scene.client });
+
+  assertEquals([copied, skipped], [0, 3]);
+  assertEquals(scene.target.requests.map(({ method }) => method), ["HEAD", "HEAD", "HEAD"]);
+  assertEquals(scene.target.seen().filter((line) => line.includes("/blobs/")), []);
+  assert(scene.source.requests.length <= 2, scene.source.seen().join());
+});
+
+Deno.test("copy() mounts blobs within one registry, and reads none", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, `${scene.source.host}/e/f:v1`, { client: scene.client });
+
+  const blobs = scene.source.requests.filter(({ path }) => path.includes("/blobs/"));
+  assertEquals(blobs.filter(({ method }) => method === "GET"), []);
+  const uploads = blobs.filter(({ method }) => method !== "HEAD");
+  // Two configs and three layers.
+  assertEquals(uploads.map(({ method, status }) => [method, status]), Array(5).fill(["POST", 201]));
+  assertEquals(uploads.every(({ path }) => path.includes("&from=a%2Fb")), true);
+});
+
+Deno.test("copy() copies the manifest for one platform", async () => {
+  await using scene = await makeScene();
+
+  const { descriptor } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+  });
+
+  assertEquals(descriptor, ARM64.descriptor);
+  assertEquals((await scene.has("v2"))?.digest, ARM64.descriptor.digest);
+  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
+});
+
+Deno.test("copy() keeps a sparse index", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+    sparse: true,
+  });
+
+  assertEquals((await scene.has("v2"))?.digest, INDEX.descriptor.digest);
+  assert(await scene.has(ARM64.descriptor.digest));
+  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
+});
+
+Deno.test("copy() refuses several platforms without the index, and those that there are not", async () => {
+  await using scene = await makeScene();
+  const { client } = scene;
+
+  await assertRejects(
+    () => copy(scene.from, scene.to, { client, platforms: ["linux/arm64", "linux/amd64"] }),
+    RangeError,
+    "sparse",
+  );
+  for (const sparse of [false, true]) {
+    await assertRejects(
+      () => copy(scene.from, scene.to, { client, platforms: ["linux/s390x"], sparse }),
+      PlatformError,
+    );
+  }
+  await pushBuilt(scene.source, "a/b:single", AMD64);
+  await assertRejects(
+    () => copy(`${scene.source.host}/a/b:single`, scene.to, { client, platforms: ["linux/arm64"] }),
+    PlatformError,
+  );
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() brings referrers along", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, scene.to, { client: scene.client, withReferrers: true });
+
+  const referrers = await scene.target.content.referrers("c/d", INDEX.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
+});
+
+Deno.test("copy() stores nothing in a dry run, and says what it would", async () => {
+  await using scene = await makeScene();
+
+  const { bytes, copied } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    dryRun: true,
+  });
+
+  const sizes = [...INDEX.blobs.values()].map(({ descriptor }) => descriptor.size);
+  assertEquals([copied, bytes], [sizes.length, sizes.reduce((sum, size) => sum + size, 0)]);
+  const methods = new Set(scene.target.requests.map(({ method }) => method));
+  assertEquals(methods, new Set(["HEAD", "GET"]));
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() goes to a layout and back", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const layout = `oci:${directory.join("layout")}:v1`;
+  const { client } = scene;
+
+  await copy(scene.from, layout, { client, withReferrers: true });
+  const { descriptor } = await copy(layout, scene.to, { client, withReferrers: true });
+
+  assertEquals(descriptor.digest, INDEX.descriptor.digest);
+  const referrers = await scene.target.content.referrers("c/d", INDEX.descriptor.digest);
+  assertEquals(referrers.length, 1);
+});
+
+Deno.test("copy() lists an image without a name in the layout", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const path = directory.join("layout");
+
+  await copy(scene.from, `oci:${path}`, { client: scene.client });
+
+  const store = await ContentStore.open(path);
+  assertEquals(await store.references(), []);
+  assertEquals((await store.descriptors()).map(({ digest }) => digest), [INDEX.descriptor.digest]);
+});
+
+Deno.test("copy() refuses a target that names another digest", async () => {
+  await using scene = await makeScene();
+  const other = digestOf(new Uint8Array(1));
+
+  await assertRejects(
+    () => copy(scene.from, `${scene.target.host}/c/d@${other}`, { client: scene.client }),
+    DigestMismatchError,
+  );
+
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() says that the source is not there", async () => {
+  await using scene = await makeScene();
+
+  await assertRejects(
+    () => copy(`${scene.source.host}/a/b:none`, scene.to, { client: scene.client }),
+    NotFoundError,
+    "a/b:none",
+  );
+});
+
+Deno.test("copy() reads the source of a blob on when that breaks", async () => {
+  const image = buildImage({
+    layers: [tar(file("big", crypto.getRandomValues(new Uint8Array(65_536))))],
+  });
+  const layer = image.layers[0];
+  assert(layer !== undefined);
+  let cuts = 0;
+  await using source = writableRegistry({
+    interfere: async (request, next) => {
+      const answer = await next();
+      const isLayer = request.url.endsWith(layer.descriptor.digest);
+      if (request.method !== "GET" || !isLayer || cuts > 0) return answer;
+      cuts++;
+      await answer.body?.cancel();
+      const part = new ReadableStream({
+        start(controller) {
+          controller.enqueue(layer.bytes.slice(0, 20_000));
+          controller.error(new Error("cut"));
+        },
+      });
+      return new Response(part, { headers: { "content-length": String(layer.bytes.length) } });
+    },
+  });
+  await using target = writableRegistry();
+  using client = testClient();
+  await pushBuilt(source, "a/b:v1", image);
+
+  await copy(`${source.host}/a/b:v1`, `${target.host}/a/b:v1`, { client });
+
+  assertEquals(cuts, 1);
+  assertEquals(await target.content.size("a/b", layer.descriptor.digest), layer.descriptor.size);
+});
