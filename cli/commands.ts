@@ -4,86 +4,86 @@ import type { CommandTable } from "./frame/program.ts";
 export const COMMANDS: CommandTable = new Map([
   ["pull", {
     summary: "pull images into the store, verified",
-    load: () => import("./commands/pull.ts"),
+    load: () => import("./commands/registry/pull.ts"),
   }],
   ["images", {
     summary: "list the images in the store",
-    load: () => import("./commands/images.ts"),
+    load: () => import("./commands/images/images.ts"),
   }],
   ["inspect", {
     summary: "show an image's manifest, config, layers and platforms",
-    load: () => import("./commands/inspect.ts"),
+    load: () => import("./commands/images/inspect.ts"),
   }],
   ["digest", {
     summary: "print the digest that the registry gives for a reference",
-    load: () => import("./commands/digest.ts"),
+    load: () => import("./commands/registry/digest.ts"),
   }],
   ["tags", {
     summary: "list the tags of a repository",
-    load: () => import("./commands/tags.ts"),
+    load: () => import("./commands/registry/tags.ts"),
   }],
   ["unpack", {
     summary: "unpack an image into a directory",
-    load: () => import("./commands/unpack.ts"),
+    load: () => import("./commands/files/unpack.ts"),
   }],
   ["ls", {
     summary: "list the files of an image",
-    load: () => import("./commands/ls.ts"),
+    load: () => import("./commands/files/ls.ts"),
   }],
   ["cat", {
     summary: "print a file of an image",
-    load: () => import("./commands/cat.ts"),
+    load: () => import("./commands/files/cat.ts"),
   }],
   ["export", {
     summary: "write the files of an image as a tar archive",
-    load: () => import("./commands/export.ts"),
+    load: () => import("./commands/files/export.ts"),
   }],
   ["bundle", {
     summary: "make a bundle that OCI runtimes run",
-    load: () => import("./commands/bundle.ts"),
+    load: () => import("./commands/containers/bundle.ts"),
   }],
   ["unbundle", {
     summary: "unmount and remove a bundle",
-    load: () => import("./commands/unbundle.ts"),
+    load: () => import("./commands/containers/unbundle.ts"),
   }],
   ["run", {
     summary: "run a command in a container of an image",
-    load: () => import("./commands/run.ts"),
+    load: () => import("./commands/containers/run.ts"),
   }],
   ["rm", {
     summary: "remove references from the store",
-    load: () => import("./commands/rm.ts"),
+    load: () => import("./commands/images/rm.ts"),
   }],
   ["serve", {
     summary: "serve the store as a registry",
-    load: () => import("./commands/serve.ts"),
+    load: () => import("./commands/registry/serve.ts"),
   }],
   ["login", {
     summary: "store the credential for a registry",
-    load: () => import("./commands/login.ts"),
+    load: () => import("./commands/registry/login.ts"),
   }],
   ["logout", {
     summary: "erase the credential for a registry",
-    load: () => import("./commands/logout.ts"),
+    load: () => import("./commands/registry/logout.ts"),
   }],
   ["doctor", {
     summary: "tell what this machine offers and what is in the way",
-    load: () => import("./commands/doctor.ts"),
+    load: () => import("./commands/host/doctor.ts"),
   }],
   ["permissions", {
     summary: "print the least Deno permissions that serve a command",
-    load: () => import("./commands/permissions.ts"),
+    load: () => import("./commands/host/permissions.ts"),
   }],
   ["demo", {
     summary: "pull a built-in image from a built-in registry, step by step",
-    load: () => import("./commands/demo.ts"),
+    load: () => import("./commands/host/demo.ts"),
   }],
   ["completions", {
     summary: "print a completion script for a shell",
-    load: () => import("./commands/completions.ts"),
+    load: () => import("./commands/host/completions.ts"),
   }],
   ["version", {
     summary: "print the versions of oci and Deno",
-    load: () => import("./commands/version.ts"),
+    load: () => import("./commands/host/version.ts"),
   }],
 ]);

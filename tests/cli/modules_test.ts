@@ -44,7 +44,11 @@ function loadedWith(name: string): readonly string[] {
 }
 
 Deno.test("a pull of what is in the store loads nothing to fetch or unpack with", async () => {
-  const loaded = closureOf([`${PROJECT}mod.ts`, `${CLI}main.ts`, `${CLI}commands/pull.ts`]);
+  const loaded = closureOf([
+    `${PROJECT}mod.ts`,
+    `${CLI}main.ts`,
+    `${CLI}commands/registry/pull.ts`,
+  ]);
   const needless = [...loaded].filter((specifier) =>
     !specifier.startsWith(PROJECT) ||
     /\/(?:layer\/(?!errors)|tests\/|overlay\/|uncompressed\/)|_registry_reader|_ingest/.test(
@@ -79,7 +83,7 @@ Deno.test("main.ts loads what every command needs, and help when it is asked for
 });
 
 Deno.test("version.ts loads nothing beside", () => {
-  assertEquals(loadedWith("commands/version.ts"), ["commands/version.ts"]);
+  assertEquals(loadedWith("commands/host/version.ts"), ["commands/host/version.ts"]);
 });
 
 Deno.test("pull.ts loads neither prompts nor what looks at images without pulling them", () => {
@@ -90,7 +94,7 @@ Deno.test("pull.ts loads neither prompts nor what looks at images without pullin
     "frame/help.ts",
   ];
 
-  assertEquals(loadedWith("commands/pull.ts").filter((name) => rare.includes(name)), []);
+  assertEquals(loadedWith("commands/registry/pull.ts").filter((name) => rare.includes(name)), []);
 });
 
 Deno.test("modules of node are imported for demo, doctor, bundle and run alone", () => {
@@ -114,6 +118,8 @@ Deno.test("modules of node are imported for demo, doctor, bundle and run alone",
   ]);
   assertEquals(
     loading.sort(),
-    ["bundle.ts", "demo.ts", "doctor.ts", "run.ts"].map((name) => `commands/${name}`),
+    ["containers/bundle.ts", "containers/run.ts", "host/demo.ts", "host/doctor.ts"].map((name) =>
+      `commands/${name}`
+    ),
   );
 });

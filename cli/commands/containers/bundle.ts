@@ -1,0 +1,55 @@
+import { formatReference } from "../../../registry/reference.ts";
+import { withCommand } from "../../../spec/process_options.ts";
+import { prepareBundling } from "../../containers/bundling.ts";
+import type { Command } from "../../frame/command.ts";
+import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface BundleOptions {
+  readonly arg?: readonly string[] | undefined;
+}
+
+/** Describes `oci bundle`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to bundle")
+    .argument("<dir>", "directory for the bundle, empty or new")
+    .description(
+      "Makes a bundle that OCI runtimes run: DIR/config.json and DIR/rootfs. The image is pulled " +
+        "as the policy says. Its layers are mounted over each other where that works, else " +
+        'extracted. End it with "oci unbundle DIR".',
+    );
+  const container = addContainerOptions(described)
+    .option("--arg <word>", "word of the command in place of the image's (repeatable)", {
+      repeatable: true,
+      mayBeEmpty: true,
+    });
+  return addRegistryOptions(container, "--registry-user").notes(`
+Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
+
+Examples:
+  oci bundle alpine:3.20 ./box && crun run --bundle ./box box; oci unbundle ./box
+  oci bundle --cpu 500m --memory 512Mi --read-only ghcr.io/owner/app:1 /run/app
+  oci bundle --user 1000 --env DEBUG=1 --arg sh --arg -c --arg 'id; env' alpine:3.20 ./box
+  oci bundle --bundler uncompressed --rootless alpine:3.20 ./box`);
+}
+
+/** Runs `oci bundle`. */
+export async function run(session: Session): Promise<void> {
+  const [, directory = ""] = session.operands;
+  const { arg = [] } = session.options<BundleOptions>();
+  if (directory === "") throw new UsageError("the directory has no name; give one");
+  const options = await containerSpecOptions(session);
+  const { reference, image, bundler } = await prepareBundling(session, false);
+  if (arg.length > 0) options.push(withCommand(arg));
+  const { path, kind } = await bundler.bundleIn(directory, image, ...options);
+  const document = {
+    path,
+    reference: formatReference(reference),
+    digest: image.digest,
+    bundler: kind,
+  };
+  await session.print(document, [path]);
+}

@@ -1,0 +1,77 @@
+import { withCommand, withTerminal } from "../../../spec/process_options.ts";
+import type { SpecOption } from "../../../spec/spec_option.ts";
+import { runBundle } from "../../../store/runtime/runtime.ts";
+import { prepareBundling } from "../../containers/bundling.ts";
+import type { Command } from "../../frame/command.ts";
+import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
+import { leaveSignals } from "../../frame/interruption.ts";
+import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface RunOptions {
+  readonly runtime?: string | undefined;
+  readonly timeout?: number | undefined;
+  readonly tty?: true | undefined;
+}
+
+/** Describes `oci run`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to run")
+    .argument("[arg...]", 'command in place of the image\'s, after "--"')
+    .usage("[options] <ref> [-- arg...]")
+    .description(
+      "Runs a command in a container of an image and removes the container when it ends. The " +
+        "image is pulled as the policy says. Standard input, output and error are the " +
+        "container's, and so are signals and the exit code.",
+    );
+  const container = addContainerOptions(described)
+    .option("--runtime <name>", "crun, runc, youki or a path; default: the first that is there")
+    .option("--timeout <seconds>", "kill the container after so long", { parse: parseSeconds })
+    .option("-t, --tty", "give the container a terminal, if standard input is one");
+  return addRegistryOptions(container, "--registry-user").notes(`
+Exits with the container's exit code, or 128 and the number of the signal that ended it; 127 if the
+command is not found, 126 if it cannot be executed. A program that heeds no Ctrl-C is killed by the
+third within two seconds. Neither root nor a daemon is needed: for an ordinary user the container is
+in a user namespace.
+
+Examples:
+  oci run alpine:3.20 -- cat /etc/os-release
+  oci run -t alpine:3.20 -- sh
+  oci run --cpu 1 --memory 256Mi --timeout 60 ghcr.io/owner/app:1
+  tar -c . | oci run --network host alpine:3.20 -- tar -t
+  oci run --runtime runc --mount "$PWD:/src:ro" --cwd /src alpine:3.20 -- ls`);
+}
+
+/** Runs `oci run`. */
+export async function run(session: Session): Promise<number> {
+  const [, ...command] = session.operands;
+  const { runtime, timeout, tty } = session.options<RunOptions>();
+  const options = await containerSpecOptions(session);
+  if (command.length > 0) options.push(withCommand(command));
+  if (tty) options.push(...terminal(session));
+  const { image, bundler } = await prepareBundling(session, true);
+  const id = `run-${crypto.randomUUID()}`;
+  await using bundle = await bundler.bundle(image, id, ...options);
+  const { code, timedOut } = await runBundle(bundle, {
+    id,
+    forwardSignals: true,
+    signal: session.signal,
+    onWarning: session.warn,
+    onStart: () => leaveSignals(session.signal),
+    runtime,
+    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
+  });
+  if (timedOut) session.warn(`the container was killed, as its ${timeout} s were over`);
+  return code;
+}
+
+/** A terminal of the size of this one. */
+function terminal(session: Session): readonly SpecOption[] {
+  if (!Deno.stdin.isTerminal()) {
+    session.warn("the container has no terminal, as standard input is none");
+    return [];
+  }
+  const { columns, rows } = Deno.consoleSize();
+  return [withTerminal({ width: columns, height: rows })];
+}

@@ -1,0 +1,31 @@
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { missing, openImageFiles } from "../../access/image_files.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci cat`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look into")
+    .argument("<path>", "path of a file in it")
+    .description(
+      "Prints a file of an image without unpacking it. The layers are looked through from the " +
+        "top one down, and those below the first that has the file, or hides it, are not " +
+        "fetched. Links are followed inside the image.",
+    );
+  return addRegistryOptions(described).notes(`
+Examples:
+  oci cat alpine:3.20 etc/os-release
+  oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`);
+}
+
+/** Runs `oci cat`. */
+export async function run(session: Session): Promise<void> {
+  const [, path = ""] = session.operands;
+  if (path === "") throw new UsageError("the path has no name; give one");
+  using image = await openImageFiles(session);
+  const content = await image.files.read(path);
+  if (content === undefined) throw missing(path);
+  for await (const chunk of content) await session.output.bytes(chunk);
+}

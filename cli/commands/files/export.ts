@@ -1,0 +1,68 @@
+import { formatReference } from "../../../registry/reference.ts";
+import type { RemoteImage } from "../../../spec/image.ts";
+import { exportImage } from "../../../store/images/export_image.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import type { Output } from "../../terminal/output.ts";
+import { openOutputFile } from "../../terminal/output_file.ts";
+import { type FoundSource, openPuller } from "../../access/puller.ts";
+import { type ImageSource, readSource } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { openStore } from "../../access/store.ts";
+
+interface ExportOptions {
+  readonly output?: string | undefined;
+}
+
+/** Describes `oci export`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to export")
+    .description(
+      "Writes the flattened file system of an image as a tar archive, in the pax format. What " +
+        "of the image is not in the store is pulled first. An image always gives the same bytes.",
+    )
+    .option("-o, --output <file>", "where to write; default: standard output");
+  return addRegistryOptions(described).notes(`
+Every entry comes after what it needs: directories before what is in them, links after files.
+
+Examples:
+  oci export alpine:3.20 -o rootfs.tar
+  oci export alpine:3.20 | tar -x -C ./rootfs
+  oci export --platform linux/arm64 debian:12 | sha256sum`);
+}
+
+/** Runs `oci export`. */
+export async function run(session: Session): Promise<void> {
+  const source = readSource(session.operands[0] ?? "");
+  const { output } = session.options<ExportOptions>();
+  if (output === undefined) {
+    if (Deno.stdout.isTerminal()) {
+      throw new UsageError(
+        'an archive is not for a terminal; redirect it, or give "--output FILE"',
+      );
+    }
+    return await writeArchive(session, source, session.output);
+  }
+  // What cannot be written is said before anything is pulled.
+  await using file = await openOutputFile(output, session.signal);
+  await writeArchive(session, source, file.output);
+  await file.finish();
+}
+
+async function writeArchive(session: Session, source: ImageSource, output: Output): Promise<void> {
+  using puller = await openPuller(session);
+  const found = await puller.find(source);
+  session.workOn(formatReference(found.reference));
+  const image = await pullShowing(session, found);
+  const { signal, warn: onWarning } = session;
+  const archive = exportImage(await openStore(session), image, { signal, onWarning });
+  for await (const chunk of archive) await output.bytes(chunk);
+}
+
+async function pullShowing(session: Session, { pull }: FoundSource): Promise<RemoteImage> {
+  using progress = showProgress(session);
+  return await pull(progress.report);
+}

@@ -1,0 +1,145 @@
+import type { ImageFile, ImageFiles } from "../../../store/images/image_files.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { formatFileMode } from "../../terminal/file_mode.ts";
+import { formatTable, printable, widened } from "../../terminal/format.ts";
+import { missing, openImageFiles } from "../../access/image_files.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import { escaped } from "../../terminal/output.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface LsOptions {
+  readonly long?: true | undefined;
+}
+
+/** Describes `oci ls`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look into")
+    .argument("[path]", "path in it; default: all of it")
+    .description(
+      "Lists the files of an image without unpacking it: those at and below a path, as a " +
+        "container of the image would see them.",
+    )
+    .option("-l, --long", "type and permissions, links, owner, size, time and target as well");
+  return addRegistryOptions(described).notes(`
+Prints a path a line, each directory before what is in it.
+
+Examples:
+  oci ls alpine:3.20 | grep '\\.apk'
+  oci ls --long alpine:3.20 /etc
+  oci ls --json debian:12 usr/bin | jq -r '.[] | select(.mode == "4755").path'`);
+}
+
+/** Runs `oci ls`. */
+export async function run(session: Session): Promise<void> {
+  const [, path = "/"] = session.operands;
+  if (path === "") throw new UsageError("the path has no name; give one, or none at all");
+  const { json, long } = session.options<LsOptions>();
+  using image = await openImageFiles(session);
+  const list = () => listFiles(image.files, path);
+  if (json) return await printJson(session, await list());
+  if (long) return await printTable(session, list);
+  for await (const lines of inBatches(await list(), (file) => printable(file.path))) {
+    await print(session, `${lines.join("\n")}\n`);
+  }
+}
+
+type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
+
+/** How many files are printed at once: an image may have a million. */
+const BATCH = 100;
+
+async function* inBatches<T>(
+  files: Files,
+  format: (file: ImageFile) => T,
+): AsyncGenerator<readonly T[], void, void> {
+  let batch: T[] = [];
+  for await (const file of files) {
+    if (batch.push(format(file)) < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Prints one JSON array as `Output.json` would, without having it whole. */
+async function printJson(
+  session: Session,
+  files: Files,
+): Promise<void> {
+  let opening = "[\n";
+  for await (const batch of inBatches(files, describeFile)) {
+    const items = JSON.stringify(batch, undefined, 2).slice(2, -2);
+    await print(session, opening + escaped(items));
+    opening = ",\n";
+  }
+  await session.output.text(opening === ",\n" ? "\n]" : "[]");
+}
+
+/** Prints a table without having it whole: the files are listed twice, first for its columns. */
+async function printTable(session: Session, list: () => Promise<Files>): Promise<void> {
+  let widths: readonly number[] = [];
+  for await (const file of await list()) widths = widened(widths, row(file));
+  for await (const rows of inBatches(await list(), row)) {
+    await print(session, `${formatTable(rows, [1, 3], widths).join("\n")}\n`);
+  }
+}
+
+/** Prints text and gives its memory back at once: there may be hundreds of megabytes of it. */
+async function print(session: Session, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  await session.output.bytes(bytes);
+  bytes.buffer.transfer(0);
+}
+
+async function listFiles(files: ImageFiles, path: string): Promise<Files> {
+  if (/^[./]*$/.test(path)) return files.list();
+  // What is no directory may be known from the upper layers alone.
+  const found = await files.find(path, false);
+  if (found === undefined) throw missing(path);
+  const isLeaf = found.status.type !== "directory" && found.status.type !== "symlink";
+  return isLeaf ? [found] : files.list(path);
+}
+
+/** What `--json` prints of a file. */
+function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
+  const { type, mode, uid, gid, size, nlink, mtime, mtimeNs, devmajor, devminor } = status;
+  const isDevice = type === "character-device" || type === "block-device";
+  return {
+    path,
+    type,
+    mode: mode.toString(8).padStart(4, "0"),
+    uid,
+    gid,
+    size: type === "file" ? size : 0,
+    mtime: formatTime(mtime * 1000 + Math.floor(mtimeNs / 1e6)),
+    ...type === "directory" ? {} : { links: nlink },
+    ...type === "symlink" ? { target } : {},
+    ...isDevice ? { device: `${devmajor}:${devminor}` } : {},
+    ...xattrs.size === 0 ? {} : {
+      xattrs: Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toBase64()])),
+    },
+  };
+}
+
+const MAX_TIME_MS = 8.64e15;
+
+function row({ path, status, target }: ImageFile): readonly string[] {
+  const { type, mode, uid, gid, size, nlink, mtime } = status;
+  const isDevice = type === "character-device" || type === "block-device";
+  const time = formatTime(mtime * 1000).replace("T", " ").replace(/:[^:]*$/, "");
+  return [
+    formatFileMode(type, mode),
+    type === "directory" ? "-" : String(nlink),
+    `${uid}:${gid}`,
+    isDevice ? `${status.devmajor}:${status.devminor}` : String(type === "file" ? size : 0),
+    time,
+    printable(target === "" ? path : `${path} -> ${target}`),
+  ];
+}
+
+/** A time, which in an archive may lie further off than a `Date` can say. */
+function formatTime(ms: number): string {
+  return new Date(Math.min(Math.max(ms, -MAX_TIME_MS), MAX_TIME_MS)).toISOString();
+}

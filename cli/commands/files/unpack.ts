@@ -1,0 +1,130 @@
+import { unpack, type UnpackOptions } from "../../../cache/unpack.ts";
+import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
+import { openClient } from "../../access/client.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { formatBytes, printable } from "../../terminal/format.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { imageOptions } from "../../access/puller.ts";
+import { readSource } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { storePath } from "../../access/store.ts";
+
+interface UnpackCommandOptions extends RegistryOptions {
+  readonly force?: true | undefined;
+  readonly path?: readonly string[] | undefined;
+  readonly ownership?: "strict" | "squash" | "record" | undefined;
+  readonly uidMap?: readonly IdRange[] | undefined;
+  readonly gidMap?: readonly IdRange[] | undefined;
+  readonly xattrs?: "on" | "off" | "strict" | undefined;
+}
+
+/** Describes `oci unpack`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to unpack")
+    .argument("<dir>", "directory to unpack into: an empty one, or one that is not there")
+    .description(
+      "Unpacks the flattened file system of an image into a directory. What of the image is not " +
+        "in the store is pulled in the same pass. If anything fails, the directory is left as " +
+        "it was found.",
+    )
+    .option("--force", "unpack over what is in the directory; a failure then leaves what was done")
+    .option("--path <path>", "unpack only this path and what is below it (repeatable)", {
+      repeatable: true,
+    })
+    .option(
+      "--ownership <mode>",
+      "whose the files are: strict, as the image says; squash, yours; record, yours, with the " +
+        "image's owner in an extended attribute; default: strict for root, else squash",
+      { choices: ["strict", "squash", "record"] },
+    )
+    .option("--uid-map <h:c:n>", "give users from c on, n of them, to h and on (repeatable)", {
+      repeatable: true,
+      parse: parseRange,
+    })
+    .option("--gid-map <h:c:n>", "the same for groups (repeatable)", {
+      repeatable: true,
+      parse: parseRange,
+    })
+    .option(
+      "--xattrs <how>",
+      "extended attributes: on, and report what cannot be set; off; strict; default: on",
+      { choices: ["on", "off", "strict"] },
+    );
+  return addRegistryOptions(described).notes(`
+Prints the digest of the image. With --json also how many entries and bytes its layers have, and
+what is not in the directory as the image has it, and why.
+
+Examples:
+  oci unpack alpine:3.20 ./rootfs
+  oci unpack --path etc --path usr/share/zoneinfo debian:12 ./files
+  oci unpack --ownership record alpine:3.20 ./rootfs
+  oci unpack --uid-map 100000:0:65536 --gid-map 100000:0:65536 alpine:3.20 ./rootfs
+  oci unpack --json oci:./layout:v1 ./rootfs | jq '.skipped[]'`);
+}
+
+/** Runs `oci unpack`. */
+export async function run(session: Session): Promise<void> {
+  const [text = "", directory = ""] = session.operands;
+  const source = readSource(text);
+  if (directory === "") throw new UsageError("the directory has no name; give one");
+  const { json, jobs } = session.options<UnpackCommandOptions>();
+  using client = await openClient(session);
+  using progress = showProgress(session);
+  const { image, report } = await unpack(
+    source.transport === "docker" ? source.reference : text,
+    directory,
+    {
+      ...await imageOptions(session),
+      ...extractionOptions(session.options<UnpackCommandOptions>()),
+      jobs,
+      store: storePath(session),
+      client,
+      onProgress: progress.report,
+    },
+  );
+  const { digest } = image;
+  const { entries, bytes, skipped, skippedCount } = report;
+  if (json) return await session.output.json({ digest, entries, bytes, skipped });
+  const [first] = skipped;
+  if (first !== undefined) {
+    session.warn(
+      `${skippedCount} of ${entries} entries, ${formatBytes(bytes)} in all, are not as the image ` +
+        `has them; "${printable(first.path)}": ${first.reason}; see all with --json`,
+    );
+  }
+  await session.output.text(digest);
+}
+
+function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
+  const { force, path: paths, xattrs } = options;
+  const ownership = ownershipOf(options);
+  return {
+    force,
+    paths,
+    ownership,
+    xattrs,
+  };
+}
+
+/** Every identifier stands for itself. */
+const IDENTITY: readonly IdRange[] = [{ containerId: 0, hostId: 0, size: 4_294_967_295 }];
+
+function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
+  const { ownership, uidMap, gidMap } = options;
+  if (uidMap === undefined && gidMap === undefined) return ownership;
+  if (ownership !== undefined) {
+    throw new UsageError('a map says whose the files are; give it, or "--ownership"');
+  }
+  return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
+}
+
+function parseRange(text: string): IdRange {
+  const [hostId = 0, containerId = 0, size = 0] = text.split(":").map(Number);
+  const isRange = /^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$/.test(text) && size > 0 &&
+    Math.max(hostId, containerId) + size <= 4_294_967_296;
+  if (isRange) return { hostId, containerId, size };
+  throw new SyntaxError("it must be HOST:CONTAINER:COUNT, such as 100000:0:65536");
+}

@@ -1,0 +1,26 @@
+import type { Command } from "../../frame/command.ts";
+import { type CommandTable, declareCommand } from "../../frame/program.ts";
+import { type CommandOutline, SCRIPTS } from "../../frame/completion_scripts.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci completions`. */
+export function define(command: Command): Command {
+  return command.description("Prints a script that completes commands and options in a shell.")
+    .argument("<shell>", "the shell", { choices: [...SCRIPTS.keys()] })
+    .notes(`
+Examples:
+  oci completions bash > ~/.local/share/bash-completion/completions/oci
+  oci completions zsh > "\${fpath[1]}/_oci"
+  oci completions fish > ~/.config/fish/completions/oci.fish`);
+}
+
+/** Runs `oci completions`. */
+export async function run(session: Session, commands: CommandTable): Promise<void> {
+  const outlines: CommandOutline[] = [];
+  for (const [name, entry] of commands) {
+    const { options } = declareCommand(name, await entry.load(), commands);
+    outlines.push({ name, summary: entry.summary, options });
+  }
+  const script = SCRIPTS.get(session.operands[0] ?? "")?.(outlines) ?? "";
+  await session.print({ script }, [script]);
+}

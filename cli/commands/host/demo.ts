@@ -1,0 +1,115 @@
+import { CachingPuller } from "../../../cache/caching_puller.ts";
+import { LayoutHashCache } from "../../../cache/hash_cache.ts";
+import { LayoutImageCache } from "../../../cache/layout_image_cache.ts";
+import type { ImageProgress } from "../../../registry/image_client.ts";
+import { formatReference, parseReference } from "../../../registry/reference.ts";
+import { RemoteClient } from "../../../registry/client/remote_client.ts";
+import { serveRegistry } from "../../../registry/server/server.ts";
+import { ContentStore } from "../../../store/content/content_store.ts";
+import type { Image } from "../../../store/images/image.ts";
+import type { Command } from "../../frame/command.ts";
+import { DemoContent } from "../../demo/demo_content.ts";
+import { DemoScript } from "../../demo/demo_script.ts";
+import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
+import { imageText } from "../../terminal/image_text.ts";
+import { formatListing, listLayer } from "../../terminal/layer_listing.ts";
+import type { Session } from "../../frame/session.ts";
+import { buildDemoImage } from "../../demo/demo_image.ts";
+
+const REPOSITORY = "demo/hello";
+const TAG = "1";
+
+/** Describes `oci demo`. */
+export function define(command: Command): Command {
+  return command
+    .description(
+      "Shows what a pull does, with nothing at hand: builds an image for two platforms in " +
+        "memory, serves it as a registry on this machine, pulls it the ordinary way into a " +
+        "temporary store, shows what came, and pulls it again out of the store.",
+    )
+    .notes(`
+Examples:
+  oci demo
+  oci demo --json`);
+}
+
+/** One of the demo's pulls. */
+interface DemoPull {
+  readonly image: Image;
+  readonly platform: string;
+  readonly durationMs: number;
+  readonly requests: number;
+  /** Layers that were not in the store before. */
+  readonly fetched: number;
+}
+
+/** Runs `oci demo`. */
+export async function run(session: Session): Promise<void> {
+  const { signal } = session;
+  const script = new DemoScript(session);
+  const built = buildDemoImage();
+  const size = built.blobs.values().reduce((sum, blob) => sum + blob.length, 0);
+  await script.step("Build an image in memory", [
+    `linux/amd64 and linux/arm64, ${built.blobs.size} blobs, ${formatBytes(size)}`,
+    `index ${built.descriptor.digest}`,
+  ]);
+
+  let requests = 0;
+  const content = new DemoContent(built, REPOSITORY, TAG);
+  await using server = await serveRegistry(content, { onRequest: () => requests++, signal });
+  await script.step("Serve it as a registry on this machine", [server.url]);
+
+  await using directory = await temporaryDirectory();
+  const store = await ContentStore.open(directory.path);
+  using client = new RemoteClient({ credentials: "none" });
+  const puller = new CachingPuller(new LayoutHashCache(store), new LayoutImageCache(store), client);
+  const reference = parseReference(`${server.host}/${REPOSITORY}:${TAG}`);
+  const name = formatReference(reference);
+  const pull = async (platform: string): Promise<DemoPull> => {
+    const [started, before] = [performance.now(), requests];
+    const done: ImageProgress[] = [];
+    const image = await puller.image(reference, {
+      platform,
+      signal,
+      onProgress: (event) => {
+        if (event.phase === "done" && !event.cached) done.push(event);
+      },
+    });
+    const durationMs = Math.round(performance.now() - started);
+    const isLayer = ({ digest }: ImageProgress) => image.layers.some((l) => l.digest === digest);
+    const fetched = done.filter(isLayer).length;
+    return { image, platform, durationMs, requests: requests - before, fetched };
+  };
+
+  const first = await pull("linux/amd64");
+  const { image } = first;
+  await script.step(`Pull ${name} into ${directory.path}`, [
+    summary(first),
+    "every byte compared with its digest before its name appears",
+  ]);
+  await script.step("What it is", imageText(name, image));
+  for (const [i, layer] of image.layers.entries()) {
+    const title = `Layer ${i + 1} of ${image.layers.length}: ${shortDigest(layer.digest)}`;
+    await script.step(title, formatListing(await listLayer(layer)));
+  }
+  const second = await pull("linux/amd64");
+  await script.step("Pull it again, out of the store", [summary(second)]);
+  const third = await pull("linux/arm64");
+  await script.step("Pull it for the other platform, which shares layers", [summary(third)]);
+  await script.end({
+    reference: name,
+    digest: image.digest,
+    pulls: [first, second, third].map(({ image: _, ...pull }) => pull),
+  });
+}
+
+function summary({ image, platform, durationMs, requests, fetched }: DemoPull): string {
+  const asked = requests === 0 ? "without a request" : `with ${requests} requests`;
+  return `${platform}: ${fetched} of ${image.layers.length} layers fetched in ` +
+    `${formatDuration(durationMs)}, ${asked}`;
+}
+
+async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir({ prefix: "oci-demo-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}

@@ -1,0 +1,126 @@
+import {
+  type PermissionCommand,
+  permissionFlags,
+  type PermissionOptions,
+} from "../../../cache/permissions.ts";
+import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
+import type { Command } from "../../frame/command.ts";
+import { parseCommandLine } from "../../frame/command_line.ts";
+import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
+import type { ContainerOptions } from "../../containers/container_options.ts";
+import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import { readLoginPlace } from "../../access/login_place.ts";
+import { readSource } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci permissions`. */
+export function define(command: Command, commands: CommandTable): Command {
+  return command
+    .argument("<command>", "the command", {
+      parse: (text) => {
+        findCommand(text, commands);
+        return text;
+      },
+    })
+    .argument(
+      "[arg...]",
+      "what it will get: its arguments, as far as they are known, and options",
+      {
+        isVerbatim: true,
+      },
+    )
+    .usage("[options] <command> [arg...]")
+    .description(
+      "Prints the least Deno permissions that serve a command: the hosts it reaches, the files " +
+        "and variables it reads, where it writes. Without a reference, a command that needs a " +
+        "registry may reach any. Options of this command stand before the name of the other.",
+    )
+    .notes(`
+A flag with a path that has spaces is quoted, for a line that is read by "eval".
+
+Examples:
+  oci permissions pull alpine:3.20
+  deno run $(oci permissions pull alpine:3.20) jsr:@x/oci pull alpine:3.20
+  deno run $(oci permissions export alpine:3.20 -o a.tar) jsr:@x/oci export alpine:3.20 -o a.tar
+  oci permissions --json serve --listen 127.0.0.1:8080 --store ./images`);
+}
+
+/** Runs `oci permissions`. */
+export async function run(session: Session, commands: CommandTable): Promise<void> {
+  const [name = "", ...words] = session.operands;
+  session.workOn(name);
+  const command = declareCommand(name, await findCommand(name, commands).load(), commands);
+  const { options, operands } = parseCommandLine(command, words, { isPartial: true });
+  const named = (argument: RegExp) => {
+    const at = command.arguments.findIndex(({ name }) => argument.test(name));
+    return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
+  };
+  // The store may have references of any form, so those of "rm" say nothing.
+  const references = name === "rm" ? [] : named(/^(ref|repo)$/);
+  references.forEach(readSource);
+  // A reference stands for its registry.
+  const registries = named(/^registry$/).map((text) => {
+    const { registry } = readLoginPlace(text);
+    return { registry, repository: "app" };
+  });
+  const flags = await permissionFlags(
+    name as PermissionCommand,
+    [...references, ...registries],
+    touched({ ...session.options(), ...options }, named(/^dir$/)[0]),
+  );
+  // No permission depends on it, so whoever asks for it means this command.
+  if (options.json || session.options().json) {
+    return await session.output.json({ command: name, reference: references[0] ?? null, flags });
+  }
+  await session.output.text(flags.map(quote).join(" "));
+}
+
+/** The options of other commands that say what those touch. */
+interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
+  readonly bundler?: ContainerOptions["bundler"] | undefined;
+  readonly get?: true | undefined;
+  readonly env?: ContainerOptions["env"] | undefined;
+  readonly output?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly unpack?: true | undefined;
+}
+
+function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {
+  const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
+  const { output = directory, authfile } = options;
+  const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
+  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd];
+  return {
+    files: files.filter((file) => file !== undefined),
+    mirrors: mirrorsOf(options),
+    readOnly: servesReadOnly(options),
+    authfile,
+    get: options.get,
+    credentialPaths: authfile === undefined ? undefined : [authfile],
+    variables: env.filter(([, value]) => value === undefined).map(([name]) => name),
+    store,
+    pullPolicy: policy,
+    unpack,
+    output,
+    ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
+    bundler,
+    runtime,
+  };
+}
+
+function findCommand(name: string, commands: CommandTable): CommandEntry {
+  const entry = commands.get(name);
+  if (entry !== undefined) return entry;
+  throw new SyntaxError(`it must be one of ${[...commands.keys()].join(", ")}`);
+}
+
+/**
+ * Quotes a word for a shell where it has to be. What a `$(…)` puts into a command line is not
+ * unquoted any more, so nothing is quoted that works without: no file is called like a pattern
+ * that begins with two dashes.
+ */
+function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,63 @@
+import { DigestMismatchError } from "../../../spec/errors.ts";
+import type { ContentStore } from "../../../store/content/content_store.ts";
+import type { StoredReference } from "../../../store/content/layout_index.ts";
+import type { Command } from "../../frame/command.ts";
+import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
+import type { Session } from "../../frame/session.ts";
+import { openStore } from "../../access/store.ts";
+import { describeStored, type StoredImage } from "../../access/stored_images.ts";
+
+const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"] as const;
+
+/** Describes `oci images`. */
+export function define(command: Command): Command {
+  return command
+    .description(
+      "Lists the images in the store: what each reference stands for, and for how many of its " +
+        "platforms the store has every part.",
+    )
+    .notes(`
+Examples:
+  oci images
+  oci images --json | jq -r '.[].reference'`);
+}
+
+/** Runs `oci images`. */
+export async function run(session: Session): Promise<void> {
+  const store = await openStore(session);
+  const images: StoredImage[] = [];
+  for (const reference of await store.references()) {
+    session.signal.throwIfAborted();
+    session.workOn(reference.name);
+    images.push(await describeOne(session, store, reference));
+  }
+  session.workOn("");
+  await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
+}
+
+/** A reference whose documents are damaged is listed all the same, with a warning. */
+async function describeOne(
+  session: Session,
+  store: ContentStore,
+  reference: StoredReference,
+): Promise<StoredImage> {
+  try {
+    return await describeStored(store, reference);
+  } catch (error) {
+    if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
+    const { name, descriptor: { digest, mediaType } } = reference;
+    session.warn(`${name} is damaged: ${error.message}; pull it again`);
+    return { reference: name, digest, mediaType, size: 0, platforms: [] };
+  }
+}
+
+function row({ reference, digest, platforms, size }: StoredImage): readonly string[] {
+  const complete = platforms.filter((platform) => platform.complete);
+  return [
+    printable(reference),
+    shortDigest(digest),
+    printable(complete.map(({ platform }) => platform || "-").join(",")) || "-",
+    `${complete.length} of ${platforms.length}`,
+    formatBytes(size),
+  ];
+}

@@ -1,0 +1,86 @@
+import { formatReference } from "../../../registry/reference.ts";
+import type { ImageDocument, RemoteImage } from "../../../spec/image.ts";
+import { formatPlatform } from "../../../spec/platform.ts";
+import { isRunnable } from "../../../spec/platform_choice.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { Finder, type FoundImage } from "../../access/finder.ts";
+import { imageSize } from "../../terminal/image_size.ts";
+import { imageText } from "../../terminal/image_text.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
+import { readSource } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface InspectOptions {
+  readonly raw?: true | undefined;
+  readonly config?: true | undefined;
+}
+
+/** Describes `oci inspect`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image to look at")
+    .description(
+      "Shows what an image consists of and how it runs: from the store if it is there, else from " +
+        "the registry, of which only the manifest and the config are fetched.",
+    )
+    .option("--raw", "the manifest as served, byte for byte; of several platforms, the index")
+    .option("--config", "the config as served, byte for byte");
+  return addRegistryOptions(described).notes(`
+Examples:
+  oci inspect alpine:3.20
+  oci inspect --platform linux/arm64 --json alpine:3.20 | jq .config.config.Env
+  oci inspect --raw alpine:3.20 | sha256sum
+  oci inspect oci:./layout:v1
+  oci inspect --policy always ghcr.io/owner/app:1`);
+}
+
+/** Runs `oci inspect`. */
+export async function run(session: Session): Promise<void> {
+  const [text = ""] = session.operands;
+  const source = readSource(text);
+  const { raw, config, json } = session.options<InspectOptions>();
+  if ([raw, config, json].filter(Boolean).length > 1) {
+    throw new UsageError('there are several forms; give one of "--raw", "--config" and "--json"');
+  }
+  using finder = await Finder.open(session);
+  if (raw) return await session.output.bytes(await finder.manifestBytes(source));
+  const found = await finder.image(source);
+  if (config) return await session.output.bytes(found.image.config.bytes);
+  const name = formatReference(found.reference);
+  await session.print(describeImage(name, found), imageText(name, found.image));
+}
+
+/** What `--json` prints of an image: the documents as they stand, and what is often wanted. */
+function describeImage(reference: string, { image, source }: FoundImage): unknown {
+  const { digest, indexes, manifest, config, platform, layers } = image;
+  return {
+    reference,
+    digest,
+    mediaType: (indexes[0] ?? manifest).descriptor.mediaType,
+    platform: formatPlatform(platform),
+    size: imageSize(manifest.value),
+    source,
+    platforms: platformsOf(image),
+    layers: layers.map(({ descriptor: { digest, size, mediaType }, diffId }) => {
+      return { digest, diffId, size, mediaType };
+    }),
+    manifest: parsed(manifest),
+    config: parsed(config),
+  };
+}
+
+/** The platforms of a multi-platform image, else the one that there is. */
+function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unknown[] {
+  const only = [{ platform: formatPlatform(platform), digest: manifest.descriptor.digest }];
+  if (indexes.length === 0) return only;
+  return indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
+    .flatMap(({ platform, digest }) => {
+      return platform ? [{ platform: formatPlatform(platform), digest }] : [];
+    });
+}
+
+/** A document with all that is in it, also what this version does not know. */
+function parsed({ bytes }: ImageDocument<unknown>): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,46 @@
+import { formatReference } from "../../../registry/reference.ts";
+import { OciError } from "../../../spec/errors.ts";
+import type { StoredReference } from "../../../store/content/layout_index.ts";
+import type { Command } from "../../frame/command.ts";
+import { printable } from "../../terminal/format.ts";
+import { readReference } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+import { openStore } from "../../access/store.ts";
+
+/** Describes `oci rm`. */
+export function define(command: Command): Command {
+  return command
+    .argument("<ref...>", "references to remove, in full or short")
+    .description(
+      "Removes references from the store, all or none of them. What they stand for stays on the " +
+        "disk, so that another reference to it, or the next pull, finds it.",
+    )
+    .notes(`
+Examples:
+  oci rm alpine:3.20
+  oci rm ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
+}
+
+/** Runs `oci rm`. */
+export async function run(session: Session): Promise<void> {
+  const store = await openStore(session);
+  const stored = await store.references();
+  const found = session.operands.map((text) => {
+    session.workOn(text);
+    return find(stored, text);
+  });
+  const removed = await store.untag(found.map(({ name }) => name), session.signal);
+  const document = found.filter(({ name }) => removed.includes(name))
+    .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));
+  await session.print(document, document.map(({ reference }) => printable(reference)));
+}
+
+/** The reference as it stands in the store, where other tools may have written any text. */
+function find(stored: readonly StoredReference[], text: string): StoredReference {
+  const found = stored.find(({ name }) => name === text);
+  if (found !== undefined) return found;
+  const full = formatReference(readReference(text));
+  const other = stored.find(({ name }) => name === full);
+  if (other !== undefined) return other;
+  throw new OciError(`Cannot remove "${text}": the store has no such reference; see "oci images"`);
+}

@@ -1,0 +1,84 @@
+import { CredentialFiles } from "../../../registry/auth/credential_files.ts";
+import { saveCredential } from "../../../registry/auth/stored_credentials.ts";
+import { loginOf } from "../../../registry/credentials.ts";
+import { OciError } from "../../../spec/errors.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import {
+  addConnectionOptions,
+  addLoginOptions,
+  type RegistryOptions,
+} from "../../frame/options.ts";
+import { printable } from "../../terminal/format.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface LoginOptions extends RegistryOptions {
+  readonly get?: true;
+}
+
+/** Describes `oci login`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<registry>", "registry, such as ghcr.io or localhost:5000")
+    .description(
+      "Checks a credential against a registry, and stores it where docker and podman find it: with " +
+        "the credential helper that the file names, else in the file itself, with mode 0600. The " +
+        "file is that of --authfile, else $REGISTRY_AUTH_FILE, else docker's config.json. A file " +
+        "that is not JSON stays as it is.",
+    )
+    .option("--get", "print the user name of the stored credential, and check nothing");
+  return addConnectionOptions(addLoginOptions(described)).notes(`
+Examples:
+  oci login ghcr.io
+  oci login --user ci --password-stdin registry.example < token
+  oci login --get ghcr.io
+  oci login --authfile ./auth.json localhost:5000`);
+}
+
+/** Runs `oci login`. */
+export async function run(session: Session): Promise<void> {
+  const { get, authfile } = session.options<LoginOptions>();
+  const place = readLoginPlace(session.operands[0] ?? "");
+  session.workOn(place.key);
+  if (get) return await printLogin(session, place);
+  const auth = await readAuth(session, { registry: place.key });
+  if (auth === undefined) throw new UsageError('there is no user; give "--user NAME"');
+  const { signal } = session;
+  using client = await openClient(session);
+  const isChecked = await client.checkCredential(place.registry, auth, { signal });
+  if (!isChecked) {
+    session.warn(`${place.registry} asks for no login, so it could not check the credential`);
+  }
+  const { path, helper } = await saveCredential(place.key, auth, { path: authfile, signal });
+  session.note(
+    `stored the credential ${helper === undefined ? "" : `with ${helper}, named `}in ${path}`,
+  );
+  if (session.options().json) {
+    await session.output.json({
+      registry: place.key,
+      username: loginOf(auth)?.username ?? null,
+      checked: isChecked,
+      path,
+      helper: helper ?? null,
+    });
+  }
+}
+
+async function printLogin(session: Session, { key, registry, namespace }: LoginPlace) {
+  const { authfile } = session.options<LoginOptions>();
+  const files = new CredentialFiles(authfile === undefined ? {} : { paths: [authfile] });
+  const found = await files.find(
+    { registry, repository: namespace },
+    { signal: session.signal, onWarning: session.warn, onSkipped: session.warn },
+  );
+  if (found === undefined) {
+    throw new OciError(
+      `Cannot find a credential for "${key}": not logged in; log in with "oci login ${key}"`,
+    );
+  }
+  const username = loginOf(found.auth)?.username ?? "<token>";
+  await session.print({ registry: key, username, source: found.source }, [printable(username)]);
+}

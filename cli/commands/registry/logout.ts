@@ -1,0 +1,52 @@
+import { eraseCredential, eraseCredentials } from "../../../registry/auth/stored_credentials.ts";
+import { OciError } from "../../../spec/errors.ts";
+import { readLoginPlace } from "../../access/login_place.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addAuthfileOption } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface LogoutOptions {
+  readonly all?: true;
+  readonly authfile?: string;
+}
+
+/** Describes `oci logout`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("[registry]", "registry, such as ghcr.io or localhost:5000")
+    .description(
+      "Erases the credential for a registry from the files of docker and podman, and from the " +
+        "credential helpers that they name for it. With --authfile or $REGISTRY_AUTH_FILE, only " +
+        "that file and its helpers change.",
+    )
+    .option("--all", "erase the credentials for every registry");
+  return addAuthfileOption(described).notes(`
+Examples:
+  oci logout ghcr.io
+  oci logout --all
+  oci logout --authfile ./auth.json localhost:5000`);
+}
+
+/** Runs `oci logout`. */
+export async function run(session: Session): Promise<void> {
+  const { all, authfile } = session.options<LogoutOptions>();
+  const [text] = session.operands;
+  if ((text === undefined) === (all === undefined)) {
+    throw new UsageError('give the name of a registry, or "--all"');
+  }
+  const options = {
+    paths: authfile === undefined ? undefined : [authfile],
+    signal: session.signal,
+  };
+  const key = text === undefined ? undefined : readLoginPlace(text).key;
+  session.workOn(key ?? "--all");
+  const erased = key === undefined
+    ? await eraseCredentials(options)
+    : await eraseCredential(key, options);
+  if (key !== undefined && erased.length === 0) {
+    throw new OciError(`Cannot log out of "${key}": not logged in; see "oci doctor"`);
+  }
+  for (const place of erased) session.note(`erased from ${place}`);
+  if (session.options().json) await session.output.json({ registry: key ?? null, erased });
+}

@@ -1,0 +1,138 @@
+import type { ImageProgress } from "../../../registry/image_client.ts";
+import { formatReference, type Reference } from "../../../registry/reference.ts";
+import type { Digest } from "../../../spec/digest.ts";
+import { formatPlatform } from "../../../spec/platform.ts";
+import type { Image } from "../../../store/images/image.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { imageSize } from "../../terminal/image_size.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { type FoundSource, openPuller } from "../../access/puller.ts";
+import { type ImageSource, readSource } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+import { showProgress } from "../../access/show_progress.ts";
+
+/** Describes `oci pull`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref...>", "images to pull")
+    .option("--all-platforms", "every platform of each image, in place of one")
+    .option("--unpack", 'extract the layers too, for overlay bundles; see "oci bundle"')
+    .description(
+      "Pulls images into the store, each for one platform or for all. Every byte is compared with its " +
+        "digest before it becomes visible. What an earlier run left half done is gone on with, " +
+        "and what the store has already is not asked for.",
+    );
+  return addRegistryOptions(described).notes(`
+Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
+
+Examples:
+  oci pull alpine:3.20
+  oci pull --platform linux/arm64 ghcr.io/owner/app:1
+  oci pull --all-platforms ghcr.io/owner/app:1
+  oci pull --unpack alpine:3.20
+  oci pull --policy always --json localhost:5000/app | jq -r '.[0].digest'
+  oci pull oci:./layout:v1
+  oci pull --user ci --password-stdin registry.example/app:1 < token
+  oci pull --progress json alpine:3.20 2> progress.ndjson`);
+}
+
+interface PullOptions extends RegistryOptions {
+  readonly allPlatforms?: true | undefined;
+  readonly unpack?: true | undefined;
+}
+
+/** Runs `oci pull`. */
+export async function run(session: Session): Promise<void> {
+  const { json, allPlatforms, platform } = session.options<PullOptions>();
+  if (allPlatforms && platform !== undefined) {
+    throw new UsageError('all platforms are one too many; give "--platform" or "--all-platforms"');
+  }
+  const sources = session.operands.map(readSource);
+  using puller = await openPuller(session);
+  const results: PullResult[] = [];
+  for (const [i, source] of sources.entries()) {
+    session.workOn(session.operands[i] ?? "");
+    const found = await puller.find(source);
+    const { reference } = found;
+    session.workOn(formatReference(reference));
+    const platforms = allPlatforms ? await platformsOf(session, source) : [undefined];
+    const pulled: PullResult[] = [];
+    for (const platform of platforms) {
+      pulled.push(await pullOne(session, found, platform));
+    }
+    results.push(...pulled);
+    const lines = new Set(pulled.map(({ digest }) => pinned(reference, digest)));
+    if (!json) await session.output.text([...lines].join("\n"));
+  }
+  if (json) await session.output.json(results);
+}
+
+/** What `--json` prints of an image that was pulled. */
+interface PullResult {
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly platform: string;
+  readonly size: number;
+  readonly layers: readonly {
+    readonly digest: Digest;
+    readonly diffId: Digest;
+    readonly size: number;
+    readonly mediaType: string;
+    readonly status: "fetched" | "cached";
+  }[];
+}
+
+/** What to pull for all platforms of an image: each of them, or the only one that there is. */
+async function platformsOf(
+  session: Session,
+  source: ImageSource,
+): Promise<readonly (string | undefined)[]> {
+  const { Finder } = await import("../../access/finder.ts");
+  using finder = await Finder.open(session);
+  const platforms = await finder.platforms(source);
+  return platforms.length > 0 ? platforms : [undefined];
+}
+
+async function pullOne(
+  session: Session,
+  found: FoundSource,
+  platform: string | undefined,
+): Promise<PullResult> {
+  const { unpack } = session.options<PullOptions>();
+  const fetched = new Set<Digest>();
+  using progress = showProgress(session);
+  const report = (event: ImageProgress) => {
+    if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
+    progress.report(event);
+  };
+  const image = unpack
+    ? await found.prepare(report, { platform })
+    : await found.pull(report, platform);
+  return describePull(found.reference, image, fetched);
+}
+
+function describePull(
+  reference: Reference,
+  image: Image,
+  fetched: ReadonlySet<Digest>,
+): PullResult {
+  const { digest, indexes, manifest, platform, layers } = image;
+  return {
+    reference: formatReference(reference),
+    digest,
+    mediaType: (indexes[0] ?? manifest).descriptor.mediaType,
+    platform: formatPlatform(platform),
+    size: imageSize(manifest.value),
+    layers: layers.map(({ digest, diffId, size, mediaType }) => {
+      const status = fetched.has(digest) ? "fetched" : "cached";
+      return { digest, diffId, size, mediaType, status };
+    }),
+  };
+}
+
+/** A reference that can never stand for anything else. */
+function pinned(reference: Reference, digest: Digest): string {
+  return formatReference({ ...reference, digest });
+}

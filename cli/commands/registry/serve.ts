@@ -1,0 +1,127 @@
+import type { RegistryContent } from "../../../registry/registry_content.ts";
+import {
+  type RegistryServer,
+  serveRegistry,
+  type ServeRegistryOptions,
+} from "../../../registry/server/server.ts";
+import { basicAuthentication } from "../../../registry/server/server_basic_auth.ts";
+import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
+import { OciError } from "../../../spec/errors.ts";
+import { StoreRegistryContent } from "../../../store/images/registry_content.ts";
+import {
+  type Address,
+  formatAddress,
+  parseAddress,
+  type ServeAccess,
+  servesReadOnly,
+} from "../../access/address.ts";
+import type { Command } from "../../frame/command.ts";
+import { abortable } from "../../terminal/abortable.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { printable } from "../../terminal/format.ts";
+import type { Session } from "../../frame/session.ts";
+import { openStore } from "../../access/store.ts";
+
+interface ServeOptions extends ServeAccess {
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+}
+
+const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
+
+/** Describes `oci serve`. */
+export function define(command: Command): Command {
+  return command
+    .description(
+      "Serves the store as a registry until it is interrupted. Images that are pushed to it are " +
+        "stored under localhost/NAME. Without --htpasswd, everybody who reaches the address can " +
+        "pull, and at a loopback address push and delete as well.",
+    )
+    .option(
+      "--listen <host:port>",
+      "address to listen at; port 0 means a free one (default: 127.0.0.1:5000)",
+      { parse: parseAddress },
+    )
+    .option(
+      "--read-only",
+      "refuse pushes and deletions (default: unless the address is loopback, or with --htpasswd)",
+    )
+    .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
+    .option("--tls-key <file>", "key of the certificate, in PEM")
+    .option("--htpasswd <file>", "let in only the users in this file, with bcrypt hashes")
+    .notes(`
+Examples:
+  oci serve
+  oci serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
+  oci serve --listen 127.0.0.1:0 --json`);
+}
+
+/** Runs `oci serve`. */
+export async function run(session: Session): Promise<void> {
+  const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
+  const store = await openStore(session);
+  const readOnly = servesReadOnly({ listen, ...options });
+  await using server = await listenAt(listen, new StoreRegistryContent(store), {
+    // A file may be a named pipe that nobody writes to.
+    ...await abortable(readTls(options), session.signal),
+    ...await abortable(readPasswords(options), session.signal),
+    readOnly,
+    signal: session.signal,
+    onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),
+    onRequest: ({ method, path, status }) => {
+      if (!options.debug) return;
+      session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
+    },
+  });
+  if (readOnly && !options.readOnly) {
+    session.note("read-only, as others may reach the address; --htpasswd lets users push");
+  }
+  await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
+  await server.finished;
+}
+
+async function listenAt(
+  address: Address,
+  content: RegistryContent,
+  options: ServeRegistryOptions,
+): Promise<RegistryServer> {
+  try {
+    return await serveRegistry(content, { ...address, ...options });
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
+    if (cause instanceof Deno.errors.InvalidData) {
+      const advice = 'give files in PEM with "--tls-cert" and "--tls-key"';
+      throw new UsageError(`cannot serve over TLS: ${cause.message}; ${advice}`, { cause });
+    }
+    const isPrivileged = cause instanceof Deno.errors.PermissionDenied;
+    const why = isPrivileged ? "ports below 1024 are for root" : cause.message;
+    throw new OciError(
+      `Cannot listen at ${formatAddress(address)}: ${why}; choose another with --listen`,
+      { cause },
+    );
+  }
+}
+
+async function readTls(
+  { tlsCert, tlsKey }: ServeOptions,
+): Promise<{ readonly cert?: string; readonly key?: string }> {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError('"--tls-cert" and "--tls-key" go together; give both or none');
+  }
+  if (tlsCert === undefined || tlsKey === undefined) return {};
+  return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };
+}
+
+async function readPasswords(
+  { htpasswd }: ServeOptions,
+): Promise<Pick<ServeRegistryOptions, "authenticate">> {
+  if (htpasswd === undefined) return {};
+  const text = await Deno.readTextFile(htpasswd);
+  try {
+    return { authenticate: basicAuthentication(parseHtpasswd(text)) };
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const advice = /; /.test(cause.message) ? "" : '; make the file with "htpasswd -B"';
+    throw new UsageError(`${cause.message}${advice}`, { cause });
+  }
+}

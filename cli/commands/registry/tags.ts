@@ -1,0 +1,51 @@
+import type { Reference } from "../../../registry/reference.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { printable } from "../../terminal/format.ts";
+import { addRegistryOptions, refuseNever } from "../../frame/options.ts";
+import { isReference, readReference } from "../../access/references.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci tags`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<repo>", "repository, without a tag")
+    .description("Lists every tag of a repository, all pages of them, in the registry's order.");
+  return addRegistryOptions(described).notes(`
+Examples:
+  oci tags alpine
+  oci tags --json localhost:5000/app | jq length`);
+}
+
+/** Runs `oci tags`. */
+export async function run(session: Session): Promise<void> {
+  const [text = ""] = session.operands;
+  const repository = readRepository(text);
+  refuseNever(session.options());
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  const { json } = session.options();
+  const tags: string[] = [];
+  for await (
+    const tag of client.tags(repository, { signal: session.signal, auth })
+  ) {
+    if (json) tags.push(tag);
+    else await session.output.text(printable(tag));
+  }
+  if (json) await session.output.json(tags);
+}
+
+function readRepository(text: string): Reference {
+  const repository = readReference(text);
+  const { registry, repository: path } = repository;
+  // With a tag of its own, the text would not take another.
+  if (!isReference(`${text}:latest`)) {
+    throw new UsageError(
+      `cannot list the tags of "${text}": a repository has no tag and no digest; ` +
+        `write "${registry}/${path}"`,
+    );
+  }
+  return repository;
+}

@@ -1,0 +1,292 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { parseMount } from "../../../../cli/containers/_mount_option.ts";
+import { readMounts } from "../../../../layer/linux/mount_table.ts";
+import { buildImage } from "../../../_support/image.ts";
+import { writeLayout } from "../../../_support/peers.ts";
+import { type ProcessResult, runOci } from "../../../_support/process.ts";
+import { linuxTest } from "../../../_support/skip.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+/** A layout with an image that runs `/bin/app`, one that runs nothing, and a store. */
+interface Place extends AsyncDisposable {
+  readonly image: string;
+  readonly empty: string;
+  readonly directory: TempDir;
+  readonly oci: (...args: readonly string[]) => Promise<ProcessResult>;
+}
+
+async function makePlace(): Promise<Place> {
+  const directory = await makeTempDir();
+  const layers = [tar(
+    file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:7:8::/home/app:/bin/sh\n"),
+    file("bin/app", "", { mode: 0o755 }),
+  )];
+  const layout = directory.join("layout");
+  await writeLayout(layout, {
+    app: buildImage({ layers, config: { Entrypoint: ["/bin/app"], Cmd: ["serve"], Env: ["A=1"] } }),
+    empty: buildImage({ layers }),
+  });
+  return {
+    image: `oci:${layout}:app`,
+    empty: `oci:${layout}:empty`,
+    directory,
+    oci: (...args) =>
+      runOci(args, { env: { OCI_STORE: directory.join("store"), SHARED: "from here" } }),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+function mountsIn({ directory }: Place): readonly string[] {
+  return readMounts().map(({ target }) => target).filter((target) =>
+    target.startsWith(directory.path)
+  );
+}
+
+Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const made = await place.oci("bundle", "--quiet", place.image, path);
+
+  assertEquals([made.code, made.stdout], [0, `${path}\n`], made.stderr);
+  const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  assertEquals(config.process.args, ["/bin/app", "serve"]);
+  assertEquals((await Deno.stat(`${path}/rootfs/bin/app`)).isFile, true);
+  const removed = await place.oci("unbundle", path);
+  assertEquals([removed.code, removed.stdout, removed.stderr], [0, "", ""]);
+  assertEquals(mountsIn(place), []);
+  assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
+});
+
+Deno.test("oci bundle --json says what it made", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const { code, stdout } = await place.oci(
+    ...["bundle", "--json", "--quiet", "--bundler", "uncompressed", place.image, path],
+  );
+
+  const { digest, ...document } = JSON.parse(stdout);
+  assertEquals(code, 0);
+  assertMatch(digest, /^sha256:/);
+  assertEquals(document, { path, reference: "localhost/layout:app", bundler: "uncompressed" });
+});
+
+Deno.test("oci bundle writes what its options say", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+  const source = place.directory.join("layout");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "--quiet", "--bundler", "uncompressed", "--cpu", "500m", "--memory", "512Mi"],
+    ...["--network", "host", "--read-only", "--user", "app", "--env", "B=x=y", "--env", "SHARED"],
+    ...["--cwd", "/srv", "--arg", "--help", "--arg", "all", "--hostname", "box"],
+    ...["--mount", `${source}:/data:ro`, "--mount", "type=tmpfs,target=/tmp,tmpfs-size=1m"],
+    ...[place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  const { process, linux, mounts, root, hostname } = config;
+  assertEquals(process.args, ["/bin/app", "--help", "all"]);
+  assertEquals([process.user.uid, process.user.gid, process.cwd], [7, 8, "/srv"]);
+  for (const line of ["A=1", "B=x=y", "SHARED=from here", "HOME=/home/app"]) {
+    assert(process.env.includes(line), line);
+  }
+  assertEquals(linux.resources.cpu, { shares: 512, quota: 50_000, period: 100_000 });
+  assertEquals(linux.resources.memory.limit, 536_870_912);
+  assert(linux.namespaces.every(({ type }: { type: string }) => type !== "network"));
+  assertEquals([root.readonly, hostname], [true, "box"]);
+  assertEquals(mounts.slice(-2), [
+    { destination: "/data", type: "bind", source, options: ["rbind", "rprivate", "ro"] },
+    {
+      destination: "/tmp",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "nodev", "size=1m", "mode=1777"],
+    },
+  ]);
+});
+
+linuxTest("oci bundle --rootless makes a container in a user namespace", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "--quiet", "--bundler", "uncompressed", "--rootless", place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const { linux } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  assertEquals(linux.namespaces[0], { type: "user" });
+  assertEquals(linux.uidMappings[0], { containerID: 0, hostID: Deno.uid(), size: 1 });
+});
+
+Deno.test.each([
+  { args: ["--user", "nobody-here"], code: 1, says: 'cannot find user "nobody-here"' },
+  { args: ["--user", "2147483648"], code: 1, says: "ids must be from 0 to 2147483647" },
+  { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
+  { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
+  { args: ["--user", ""], code: 2, says: "it must not be empty" },
+  { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
+  { args: ["--memory", "512m"], code: 2, says: "512m is a part of a byte" },
+  { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
+  { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
+  { args: ["--env", "=x"], code: 2, says: "it must be NAME=VALUE" },
+  { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
+  { args: ["--mount", "/not/here:/a"], code: 2, says: 'there is no "/not/here" to mount' },
+  { args: ["--read-only", "--read-write"], code: 2, says: "cannot be used with" },
+  { args: ["--bundler", "magic"], code: 2, says: "allowed choices are" },
+])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const result = await place.oci("bundle", "--quiet", ...args, place.image, path);
+
+  assertEquals([result.code, result.stdout], [code, ""], result.stderr);
+  assertStringIncludes(result.stderr, says);
+  assertEquals(result.stderr.trim().split("\n").length, 1);
+  assertEquals(mountsIn(place), []);
+  assertEquals(await Deno.stat(path).catch((error) => error.name), "NotFound");
+});
+
+Deno.test("oci bundle says that an image names no command", async () => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "--quiet", place.empty, place.directory.join("box")],
+  );
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "it names no command; give one");
+});
+
+Deno.test("oci bundle touches no directory that holds something", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("mine");
+  await Deno.mkdir(path);
+  await Deno.writeTextFile(`${path}/file`, "mine");
+
+  const bundled = await place.oci("bundle", "--quiet", place.image, path);
+  const unbundled = await place.oci("unbundle", path);
+
+  assertEquals([bundled.code, unbundled.code], [1, 1]);
+  assertStringIncludes(bundled.stderr, "it is not empty; choose an empty or new directory");
+  assertStringIncludes(
+    unbundled.stderr,
+    "the store has no record of such a bundle; check the path, or name its store with --store",
+  );
+  assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
+});
+
+Deno.test("oci bundle wants a directory that has a name", async () => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
+
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "the directory has no name; give one");
+});
+
+Deno.test("oci unbundle says that there is none", async () => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci("unbundle", place.directory.join("none"));
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /there is no ".*none"; check that the path is right\n$/);
+});
+
+Deno.test("oci run says that a runtime is not installed, and leaves nothing", async () => {
+  await using place = await makePlace();
+
+  const { code, stderr } = await place.oci("run", "--quiet", "--runtime", "norunc", place.image);
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "norunc is not installed; install it, or choose another of crun");
+  assertEquals(
+    await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers"))),
+    [],
+  );
+  assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
+  assertEquals(mountsIn(place), []);
+});
+
+Deno.test("oci run says that a runtime is no program, or may not be run", async () => {
+  await using place = await makePlace();
+  const { path } = place.directory;
+  await Deno.writeTextFile(`${path}/crun`, "#!/no/such/program\n", { mode: 0o755 });
+  const args = ["run", "--quiet", "--runtime", `${path}/crun`, place.image];
+  const granted = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  const env = { OCI_STORE: `${path}/store` };
+
+  const odd = await place.oci(...args);
+  const denied = await runOci(args, { env, permissions: granted });
+
+  assertEquals([odd.code, denied.code], [1, 1]);
+  assertMatch(odd.stderr, /cannot run .*crun: .*; check that it is a program for this machine\n$/);
+  assertMatch(denied.stderr, /Requires run access to [^,]*; grant --allow-run=.*crun\n$/);
+});
+
+Deno.test.each([
+  {
+    text: "/a:/b",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "rw"] },
+  },
+  {
+    text: "type=bind,src=/a,dst=/b,ro",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "ro"] },
+  },
+  {
+    text: "source=/a,target=/b,readonly=false",
+    mount: { destination: "/b", source: "/a", options: ["rbind", "rprivate", "rw"] },
+  },
+  {
+    text: 'type=bind,"src=/a, ""b"":c",dst=/b',
+    mount: { destination: "/b", source: '/a, "b":c', options: ["rbind", "rprivate", "rw"] },
+  },
+  {
+    text: "source=/a=b,target=/b,ro=0",
+    mount: { destination: "/b", source: "/a=b", options: ["rbind", "rprivate", "rw"] },
+  },
+])("parseMount() reads $text", ({ text, mount }) => {
+  assertEquals(parseMount(text), { type: "bind", ...mount });
+});
+
+Deno.test.each([
+  { setting: "tmpfs-size=64k", option: "size=64k" },
+  { setting: "tmpfs-size=50%", option: "size=50%" },
+  { setting: "tmpfs-size=1Mi", option: "size=1048576" },
+  { setting: "tmpfs-size=1.5Ki", option: "size=1536" },
+  { setting: "tmpfs-mode=0700", option: "mode=0700" },
+  { setting: "ro", option: "ro" },
+])("parseMount() makes $option of $setting", ({ setting, option }) => {
+  const { options = [] } = parseMount(`type=tmpfs,target=/b,${setting}`);
+
+  assert(options.includes(option), options.join());
+});
+
+Deno.test.each([
+  { text: "/a:b" },
+  { text: ":/b" },
+  { text: "/a:/b:rx" },
+  { text: "/a:/b:ro:z" },
+  { text: "type=nfs,target=/b" },
+  { text: "target=/b" },
+  { text: "source=/a" },
+  { text: "source=/a,target=/b,uid=0" },
+  { text: "source=/a,src=/c,target=/b" },
+  { text: "source=/a,target=/b,readonly=maybe" },
+  { text: "source=/a,target=/b,tmpfs-size=1m" },
+  { text: "type=tmpfs,source=/a,target=/b" },
+  { text: "type=tmpfs,target=/b,tmpfs-size=large" },
+  { text: "type=tmpfs,target=/b,tmpfs-size=512m,exec" },
+  { text: "type=tmpfs,target=/b,tmpfs-mode=9" },
+  { text: "type=tmpfs,target=/" },
+  { text: "/a:/./" },
+  { text: 'source="/a,b",target=/b' },
+  { text: "" },
+])("parseMount() refuses $text", ({ text }) => {
+  assertThrows(() => parseMount(text), SyntaxError);
+});

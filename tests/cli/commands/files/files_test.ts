@@ -1,0 +1,249 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import type { Digest } from "../../../../spec/mod.ts";
+import { ContentStore } from "../../../../store/mod.ts";
+import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
+import { ROOT, run, runOci } from "../../../_support/process.ts";
+import { linuxTest } from "../../../_support/skip.ts";
+import {
+  concat,
+  dir,
+  file,
+  hardlink,
+  opaque,
+  symlink,
+  tar,
+  whiteout,
+} from "../../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const IMAGE = buildImage({
+  layers: [
+    tar(
+      dir("etc"),
+      file("etc/a", "lower a"),
+      file("etc/b", "lower b"),
+      dir("data"),
+      file("data/old", "old"),
+      dir("usr"),
+      dir("usr/bin"),
+      file("usr/bin/tool", "tool", { mode: 0o4755, uid: 7 }),
+      hardlink("usr/bin/same", "usr/bin/tool"),
+      symlink("bin", "/usr/bin"),
+      symlink("loop", "loop"),
+    ),
+    tar(dir("etc"), whiteout("etc/b"), dir("data"), opaque("data"), file("data/new", "new")),
+    tar(dir("etc"), file("etc/a", "upper a"), symlink("etc/link", "../bin/same")),
+  ],
+});
+const [BASE = "", MIDDLE = ""] = IMAGE.layers.map(({ descriptor }) => descriptor.digest);
+
+/** Runs as the command line does. */
+const PEAK_MEMORY = "tests/cli/commands/_peak_memory.ts";
+
+async function setUp(image: BuiltImage = IMAGE) {
+  const requests: string[] = [];
+  const server = await serveRegistry(new MemoryContent().add("app", "1", image), {
+    onRequest: ({ path }) => requests.push(path),
+  });
+  const temp: TempDir = await makeTempDir();
+  return {
+    reference: `${server.host}/app:1`,
+    temp,
+    fetched: (digest: string) => requests.some((url) => url.includes(digest)),
+    oci: (...args: readonly string[]) => {
+      return runOci([...args, "--platform=linux/amd64", "-q"], {
+        env: { OCI_STORE: temp.join("store") },
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test.each([
+  { path: "etc/a", text: "upper a" },
+  { path: "/data/new", text: "new" },
+  { path: "usr/bin/same", text: "tool" },
+  { path: "bin/tool", text: "tool" },
+  { path: "etc/link", text: "tool" },
+])("oci cat prints $path", async ({ path, text }) => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
+
+  assertEquals([code, stdout, stderr], [0, text, ""]);
+});
+
+Deno.test.each([
+  { path: "etc/b", says: "there is nothing" },
+  { path: "data/old", says: "there is nothing" },
+  { path: "nowhere", says: "there is nothing" },
+  { path: "loop", says: "there is nothing" },
+  { path: "etc/a/x", says: "there is nothing" },
+  { path: "etc", says: "it is a directory" },
+])("oci cat says that $path is no file", async ({ path, says }) => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
+
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(stderr, says);
+});
+
+Deno.test("oci cat fetches no layer below the one that has the file, or hides it", async () => {
+  await using box = await setUp();
+
+  await box.oci("cat", box.reference, "etc/a");
+  const afterTop = [box.fetched(MIDDLE), box.fetched(BASE)];
+  await box.oci("cat", box.reference, "etc/b");
+  await box.oci("cat", box.reference, "data/old");
+  const afterMiddle = [box.fetched(MIDDLE), box.fetched(BASE)];
+
+  assertEquals([afterTop, afterMiddle], [[false, false], [true, false]]);
+});
+
+Deno.test("oci ls lists the flattened tree", async () => {
+  await using box = await setUp();
+
+  const all = await box.oci("ls", box.reference);
+  const some = await box.oci("ls", box.reference, "/data");
+  const one = await box.oci("ls", "--long", box.reference, "usr/bin/tool");
+
+  assertEquals(all.stdout.trim().split("\n"), [
+    ...["bin", "data", "data/new", "etc", "etc/a", "etc/link", "loop"],
+    ...["usr", "usr/bin", "usr/bin/same", "usr/bin/tool"],
+  ]);
+  assertEquals(some.stdout, "data\ndata/new\n");
+  assertEquals(one.stdout, "-rwsr-xr-x  2  7:0  4  2020-01-01 00:00  usr/bin/tool\n");
+});
+
+Deno.test("oci ls fetches anew what is damaged in the store", async () => {
+  await using box = await setUp();
+  await box.oci("pull", box.reference);
+  const store = await ContentStore.open(box.temp.join("store"));
+  await Deno.writeFile(store.blobPath(BASE as Digest), new Uint8Array(10));
+
+  const never = await box.oci("ls", "--policy=never", box.reference, "/data");
+  const listed = await box.oci("ls", box.reference, "usr/bin/tool");
+
+  assertEquals([never.code, never.stdout], [1, ""]);
+  assertStringIncludes(never.stderr, "what is damaged in the store is fetched again");
+  assertEquals([listed.code, listed.stdout], [0, "usr/bin/tool\n"]);
+  assertStringIncludes(listed.stderr, "oci: warning: Cannot accept the bytes");
+});
+
+Deno.test("oci ls --json describes each file", async () => {
+  await using box = await setUp();
+
+  const { stdout } = await box.oci("ls", "--json", box.reference, "etc");
+
+  const time = { uid: 0, gid: 0, mtime: "2020-01-01T00:00:00.000Z" };
+  assertEquals(JSON.parse(stdout), [
+    { path: "etc", type: "directory", mode: "0755", ...time, size: 0 },
+    { path: "etc/a", type: "file", mode: "0644", ...time, size: 7, links: 1 },
+    {
+      path: "etc/link",
+      type: "symlink",
+      mode: "0777",
+      ...time,
+      size: 0,
+      links: 1,
+      target: "../bin/same",
+    },
+  ]);
+});
+
+Deno.test("oci ls says that there is nothing at a path", async () => {
+  await using box = await setUp();
+
+  const { code, stderr } = await box.oci("ls", box.reference, "nowhere");
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'cannot find "nowhere" in the image');
+});
+
+Deno.test("oci export writes the same archive to standard output and to a file", async () => {
+  await using box = await setUp();
+  const archive = box.temp.join("rootfs.tar");
+
+  const written = await box.oci("export", box.reference, "-o", archive);
+  const { code, stdoutBytes } = await box.oci("export", box.reference);
+
+  assertEquals([written.code, written.stdout, code], [0, "", 0], written.stderr);
+  assertEquals(await Deno.readFile(archive), stdoutBytes);
+  const listing = await run("tar", ["-tf", archive]);
+  assertEquals([listing.code, listing.stderr], [0, ""]);
+  assertEquals(listing.stdout.trim().split("\n"), [
+    ...["usr/", "usr/bin/", "usr/bin/same", "usr/bin/tool", "bin", "loop"],
+    ...["data/", "data/new", "etc/", "etc/a", "etc/link"],
+  ]);
+});
+
+Deno.test("oci export leaves no file behind when it fails", async () => {
+  await using box = await setUp();
+
+  const { code } = await box.oci(
+    "export",
+    "--policy=never",
+    box.reference,
+    "-o",
+    box.temp.join("x"),
+  );
+
+  assertEquals(code, 1);
+  assertEquals((await Array.fromAsync(Deno.readDir(box.temp.path))).length, 0);
+});
+
+/** A layer with a great many directories and files, each of them named in a header alone. */
+function manyEntries(count: number): Uint8Array<ArrayBuffer> {
+  return tar(...Array.from({ length: 100 }, (_, i) => {
+    const entries = Array.from({ length: count / 100 }, (_, j) => {
+      const name = `usr/share/directory-${i}/entry-${i}-${j}`;
+      return j % 3 === 0 ? file(name) : dir(name);
+    });
+    return concat(...entries);
+  }));
+}
+
+linuxTest("oci ls and export need little memory for a great many files", async () => {
+  await using box = await setUp(buildImage({ layers: [manyEntries(200_000)] }));
+  const peaks: number[] = [];
+  for (const args of [["ls", "--long"], ["export"]]) {
+    const { code, stderr } = await runOci(
+      [...args, box.reference, "--platform=linux/amd64", "-q"],
+      { env: { OCI_STORE: box.temp.join("store") }, module: join(ROOT, PEAK_MEMORY) },
+    );
+    assertEquals(code, 0, stderr);
+    peaks.push(Number(stderr));
+  }
+
+  // The least that a program needs is 80 MiB.
+  const mib = peaks.map((kib) => Math.round(kib / 1024));
+  assert(mib.every((peak) => peak > 50 && peak < 256), `MiB: ${mib.join(", ")}`);
+});
+
+Deno.test("oci ls shows times that no calendar has, and no bytes that steer a terminal", async () => {
+  const layer = tar(
+    file("late", "", { mtime: 9e15 }),
+    file("early", "", { mtime: -9e15 }),
+    file("\u009b1m"),
+  );
+  await using box = await setUp(buildImage({ layers: [layer] }));
+
+  const long = await box.oci("ls", "--long", box.reference);
+  const json = await box.oci("ls", "--json", box.reference);
+
+  assertEquals(long.stdout.trim().split("\n").map((line) => line.trim().split(/ {2,}/).slice(-2)), [
+    ["-271821-04-20 00:00", "early"],
+    ["+275760-09-13 00:00", "late"],
+    ["2020-01-01 00:00", "\\u{9b}1m"],
+  ]);
+  assertStringIncludes(json.stdout, '"\\u009b1m"');
+  assertEquals(JSON.parse(json.stdout).map(({ path }: { path: string }) => path), [
+    ...["early", "late", "\u009b1m"],
+  ]);
+});

@@ -1,0 +1,296 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { posixTest, rootTest } from "../../../_support/skip.ts";
+import {
+  device,
+  dir,
+  file,
+  hardlink,
+  noise,
+  symlink,
+  tar,
+  whiteout,
+} from "../../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const IMAGE: BuiltImage = buildImage({
+  layers: [
+    tar(
+      dir("etc"),
+      file("etc/motd", "old"),
+      file("etc/gone", "x"),
+      dir("usr"),
+      dir("usr/bin"),
+      file("usr/bin/tool", "tool", { mode: 0o755 }),
+      hardlink("usr/bin/other", "usr/bin/tool"),
+      symlink("bin", "usr/bin"),
+    ),
+    tar(dir("etc"), file("etc/motd", "new"), whiteout("etc/gone")),
+  ],
+});
+
+/** A registry with an image, and a place for a store and a root. */
+async function setUp(image = IMAGE, permissions = ["-A"]) {
+  const content = new MemoryContent().add("app", "1", image);
+  const server = await serveRegistry(content);
+  const temp: TempDir = await makeTempDir();
+  return {
+    reference: `${server.host}/app:1`,
+    root: temp.join("root"),
+    temp,
+    oci: (...args: readonly string[]) => {
+      return runOci([...args, "--platform=linux/amd64", "-q"], {
+        env: { OCI_STORE: temp.join("store") },
+        permissions,
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("oci unpack prints the digest and makes the flattened tree", async () => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("unpack", box.reference, box.root);
+
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `${IMAGE.descriptor.digest}\n`,
+    stderr: "",
+  });
+  assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
+  assertEquals(await Deno.readTextFile(`${box.root}/bin/other`), "tool");
+  assert(!await exists(`${box.root}/etc/gone`));
+});
+
+Deno.test("oci unpack warns once where it may not call the C library", async () => {
+  await using box = await setUp(IMAGE, ["-A", "--deny-ffi"]);
+
+  const { code, stderr } = await box.oci("unpack", box.reference, box.root);
+
+  assertEquals(code, 0);
+  const [warning, ...others] = stderr.trimEnd().split("\n");
+  assertStringIncludes(
+    warning ?? "",
+    `oci: warning: "${box.root}" is written without the native backend, as it needs --allow-ffi`,
+  );
+  assertEquals(others, []);
+});
+
+Deno.test("oci unpack leaves the image in the store", async () => {
+  await using box = await setUp();
+  await box.oci("unpack", box.reference, box.root);
+
+  const again = await box.oci("unpack", "--policy=never", box.reference, `${box.root}2`);
+
+  assertEquals(again.code, 0, again.stderr);
+  assertEquals(await Deno.readTextFile(`${box.root}2/etc/motd`), "new");
+});
+
+Deno.test("oci unpack --json counts, and says what was skipped", async () => {
+  const layer = tar(
+    device("null", "character", 1, 3),
+    file("a", "12345", { xattrs: { "trusted.overlay.opaque": "y" } }),
+  );
+  await using box = await setUp(buildImage({ layers: [layer] }));
+
+  const { code, stdout } = await box.oci("unpack", "--json", box.reference, box.root);
+
+  const { digest, entries, bytes, skipped } = JSON.parse(stdout);
+  assertEquals([code, entries, bytes], [0, 2, 5]);
+  assertStringIncludes(digest, "sha256:");
+  const ofFile = skipped.filter(({ path }: { path: string }) => path === "a");
+  assertStringIncludes(ofFile[0].reason, "trusted.overlay.opaque");
+});
+
+Deno.test("oci unpack refuses a directory that holds something, unless it is told to", async () => {
+  await using box = await setUp();
+  await Deno.mkdir(box.root);
+  await Deno.writeTextFile(`${box.root}/mine`, "keep");
+
+  const refused = await box.oci("unpack", box.reference, box.root);
+  const forced = await box.oci("unpack", "--force", box.reference, box.root);
+
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "it is not empty");
+  assertEquals(forced.code, 0, forced.stderr);
+  assertEquals(await Deno.readTextFile(`${box.root}/mine`), "keep");
+  assertEquals(await Deno.readTextFile(`${box.root}/etc/motd`), "new");
+});
+
+Deno.test("oci unpack leaves nothing in a directory that it made, and none that it found", async () => {
+  const layers = [tar(file("a", "x")), tar(hardlink("b", "nowhere"))];
+  await using box = await setUp(buildImage({ layers }));
+  await Deno.mkdir(`${box.root}-empty`);
+
+  const made = await box.oci("unpack", box.reference, `${box.root}/deep/down`);
+  const found = await box.oci("unpack", box.reference, `${box.root}-empty`);
+
+  assertEquals([made.code, found.code], [1, 1]);
+  assertStringIncludes(made.stderr, '"nowhere" is missing');
+  assert(!await exists(box.root));
+  assertEquals(await Array.fromAsync(Deno.readDir(`${box.root}-empty`)), []);
+});
+
+Deno.test.each([
+  { paths: ["etc"], there: ["etc/motd"], absent: ["usr", "bin"] },
+  { paths: ["/etc/motd", "usr/bin/tool"], there: ["etc/motd", "usr/bin/tool"], absent: ["bin"] },
+  { paths: ["usr/bin/other"], there: ["usr/bin/other"], absent: ["usr/bin/tool", "etc"] },
+  { paths: ["bin/tool"], there: ["bin/tool", "usr/bin/tool"], absent: ["usr/bin/other", "etc"] },
+])("oci unpack --path $paths unpacks no more", async ({ paths, there, absent }) => {
+  await using box = await setUp();
+  const flags = paths.flatMap((path) => ["--path", path]);
+
+  const { code, stderr } = await box.oci("unpack", ...flags, box.reference, box.root);
+
+  assertEquals(code, 0, stderr);
+  for (const path of there) assert(await exists(`${box.root}/${path}`), path);
+  for (const path of absent) assert(!await exists(`${box.root}/${path}`), path);
+});
+
+Deno.test("oci unpack --path says which path the image lacks", async () => {
+  await using box = await setUp();
+
+  const { code, stderr } = await box.oci("unpack", "--path=opt", box.reference, box.root);
+
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'cannot unpack "opt": the image has nothing there');
+  assert(!await exists(box.root));
+});
+
+rootTest("oci unpack gives files to whom the maps say", async () => {
+  await using box = await setUp();
+  const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
+
+  const { code, stderr } = await box.oci("unpack", ...maps, box.reference, box.root);
+
+  const { uid, gid } = await Deno.stat(`${box.root}/etc/motd`);
+  assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
+});
+
+Deno.test.each([
+  { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
+  { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
+  { args: ["--uid-map", "0:0:1", "--ownership", "squash"], says: "a map says whose" },
+  { args: ["--ownership", "mine"], says: "allowed choices are strict, squash, record" },
+])("oci unpack $args is misuse", async ({ args, says }) => {
+  const { code, stderr } = await runOci(["unpack", ...args, "alpine", "root"]);
+
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, says);
+});
+
+Deno.test("oci unpack does without threads where it may not read their module", async () => {
+  const layers = [tar(file("large", noise(5_000_000))), tar(file("etc", "x"))];
+  await using box = await setUp(buildImage({ layers }));
+  const place = box.temp.path;
+  const permissions = ["--allow-net", "--allow-env", `--allow-read=${place}`].concat(
+    `--allow-write=${place}`,
+  );
+
+  const { code, stdout, stderr } = await runOci(
+    ["unpack", "--quiet", "--platform=linux/amd64", box.reference, box.root],
+    { permissions, cwd: place, env: { HOME: place, OCI_STORE: box.temp.join("store") } },
+  );
+
+  assertEquals([code, stdout.startsWith("sha256:")], [0, true], stderr);
+  assertEquals((await Deno.stat(`${box.root}/large`)).size, 5_000_000);
+});
+
+/** `oci unpack` of an image, which is sent a signal when it has begun to ask for the base layer. */
+async function setUpSignal() {
+  const [base] = IMAGE.layers;
+  let onBase = () => {};
+  const server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
+    onRequest: ({ path }) => {
+      if (path.includes(base?.descriptor.digest ?? "")) onBase();
+    },
+  });
+  const temp: TempDir = await makeTempDir();
+  const root = temp.join("root");
+  await Deno.mkdir(root);
+  const unpack = (flags: readonly string[], onStart: (child: Deno.ChildProcess) => void) => {
+    const args = ["unpack", "--platform=linux/amd64", "-q", ...flags];
+    return runOci([...args, `${server.host}/app:1`, root], {
+      env: { OCI_STORE: temp.join("store") },
+      onStart,
+    });
+  };
+  return {
+    root,
+    names: async () => {
+      return (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
+    },
+    unpack: (...flags: readonly string[]) => unpack(flags, () => {}),
+    unpackUntil: (signal: Deno.Signal, onSent: (child: Deno.ChildProcess) => void = () => {}) => {
+      return unpack([], (child) => {
+        onBase = () => {
+          onBase = () => {};
+          child.kill(signal);
+          onSent(child);
+        };
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+posixTest(
+  "oci unpack removes what one that was killed has left, but nothing beside it unasked",
+  async () => {
+    await using box = await setUpSignal();
+
+    const killed = await box.unpackUntil("SIGKILL");
+    const left = await box.names();
+    await Deno.writeTextFile(`${box.root}/mine`, "1");
+    const refused = await box.unpack();
+    const kept = await box.names();
+    const forced = await box.unpack("--force");
+
+    assertEquals([killed.signal, left.length], ["SIGKILL", 1]);
+    assertEquals([refused.code, kept], [1, [...left, "mine"]]);
+    assertStringIncludes(refused.stderr, "it is not empty");
+    assertEquals([forced.code, forced.stderr], [0, ""]);
+    assertEquals(await box.names(), ["bin", "etc", "mine", "usr"]);
+  },
+);
+
+posixTest("oci unpack goes on where one that was killed has left its work", async () => {
+  await using box = await setUpSignal();
+  await box.unpackUntil("SIGKILL");
+
+  const { code, stderr } = await box.unpack();
+
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(await box.names(), ["bin", "etc", "usr"]);
+});
+
+posixTest("oci unpack leaves a directory alone that another one is unpacking into", async () => {
+  await using box = await setUpSignal();
+  const stopped = Promise.withResolvers<Deno.ChildProcess>();
+  const first = box.unpackUntil("SIGSTOP", stopped.resolve);
+  const child = await stopped.promise;
+  const work = await box.names();
+
+  const others = [await box.unpack(), await box.unpack("--force")];
+  const kept = await box.names();
+  child.kill("SIGCONT");
+  const { code, stderr } = await first;
+
+  for (const other of others) {
+    assertEquals([other.code, other.stdout], [1, ""]);
+    assertStringIncludes(other.stderr, "another process is unpacking into it");
+  }
+  assertEquals([work.length, kept], [1, work]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(await box.names(), ["bin", "etc", "usr"]);
+});

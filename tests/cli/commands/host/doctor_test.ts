@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { readMounts } from "../../../../layer/linux/mount_table.ts";
+import { peerTest, runPeer } from "../../../_support/peers.ts";
+import {
+  denoEnvironment,
+  type ProcessResult,
+  ROOT,
+  run,
+  runOci,
+  type RunOciOptions,
+} from "../../../_support/process.ts";
+import { linuxTest, rootTest } from "../../../_support/skip.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+const IS_LINUX = Deno.build.os === "linux";
+const SECRET = "hunter2";
+
+interface Finding {
+  readonly about: string;
+  readonly state: string;
+  readonly says: string;
+  readonly advice?: string;
+}
+
+/** What `oci doctor` prints for programs. */
+async function diagnose(
+  options: RunOciOptions & { readonly args?: readonly string[] } = {},
+  // deno-lint-ignore no-explicit-any
+): Promise<any> {
+  const { args = [], ...rest } = options;
+  const { code, stdout, stderr }: ProcessResult = await runOci(["doctor", "--json", ...args], rest);
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+function findings(document: { findings: Finding[] }, about: string): readonly Finding[] {
+  return document.findings.filter((finding) => finding.about === about);
+}
+
+Deno.test("oci doctor prints what it finds under headings", async () => {
+  const { code, stdout, stderr } = await runOci(["doctor"]);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^oci \d+\.\d+\.\d+, Deno \d+\.\d+\.\d+, linux\/\S+, kernel \S+\n/);
+  for (const heading of ["Store", "Credentials", "Runtimes", "Permissions"]) {
+    assertMatch(stdout, new RegExp(`^${heading}\n  (?:ok|note|problem|unknown) +\\S`, "m"));
+  }
+});
+
+Deno.test("oci doctor leaves no store where there was none", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("deep", "store");
+
+  const document = await diagnose({ args: ["--store", path] });
+
+  const { freeBytes, ...store } = document.store;
+  assertEquals(store, { path, exists: false, writable: true, bundles: [] });
+  assert(freeBytes > 0);
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
+});
+
+(IS_LINUX ? rootTest : linuxTest)({
+  name: "oci doctor says that the disk of the store is full",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    const oci = [Deno.execPath(), "run", "-A", "--quiet", join(ROOT, "mod.ts")];
+    const mounting = 'mount -t tmpfs -o size=64k none "$1" && shift && exec "$@"';
+
+    const { stdout, stderr } = await run(
+      "unshare",
+      ["-m", "sh", "-c", mounting, "sh", dir.path, ...oci, "doctor", "--json", "--store", dir.path],
+      { env: { ...await denoEnvironment(), HOME: dir.path }, cwd: ROOT },
+    );
+
+    assertEquals(stderr, "");
+    const [finding] = findings(JSON.parse(stdout), "Store");
+    assertEquals([finding?.state, finding?.advice], ["problem", "free some space"]);
+    assertMatch(finding?.says ?? "", /can be written to; \d+ k?B are free$/);
+  },
+});
+
+Deno.test("oci doctor leaves nothing in a store", async () => {
+  await using dir = await makeTempDir();
+  const env = { OCI_STORE: dir.path };
+
+  const document = await diagnose({ env });
+
+  assertEquals([document.store.exists, document.store.writable], [true, true]);
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
+  assertEquals(readMounts().filter(({ target }) => target.startsWith(dir.path)), []);
+  assertEquals(typeof document.overlay.supported, "boolean");
+  assertEquals(document.native.supported, IS_LINUX);
+});
+
+Deno.test("oci doctor says that the store cannot be made", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("file"), "");
+
+  const document = await diagnose({ args: ["--store", dir.join("file", "store")] });
+
+  const [finding] = findings(document, "Store");
+  assertEquals([finding?.state, document.store.writable], ["problem", false]);
+  assertStringIncludes(finding?.says ?? "", "cannot be made");
+  assertStringIncludes(finding?.advice ?? "", "choose another with --store");
+});
+
+Deno.test("oci doctor tells whom credentials are for, and never a secret", async () => {
+  await using dir = await makeTempDir();
+  const [found, broken] = [dir.join("auth.json"), dir.join("docker")];
+  await Deno.mkdir(broken);
+  await Deno.writeTextFile(`${broken}/config.json`, `{ "auths": "${SECRET}`);
+  const auth = btoa(`me:${SECRET}`);
+  await Deno.writeTextFile(
+    found,
+    JSON.stringify({
+      auths: { "ghcr.io/me": { auth }, [`https://u:${SECRET}@quay.io/v1/`]: { auth } },
+      credHelpers: { "gcr.io": "not-here" },
+      credsStore: "here",
+    }),
+  );
+  const helper = dir.join("docker-credential-here");
+  await Deno.writeTextFile(helper, "", { mode: 0o755 });
+  const env = {
+    HOME: dir.path,
+    REGISTRY_AUTH_FILE: found,
+    DOCKER_CONFIG: broken,
+    PATH: `${dir.path}:${Deno.env.get("PATH")}`,
+  };
+
+  const document = await diagnose({ env });
+  const { stdout } = await runOci(["doctor"], { env });
+
+  assertEquals(document.credentials.slice(0, 2), [
+    {
+      path: found,
+      state: "found",
+      registries: ["ghcr.io/me", "quay.io"],
+      helpers: [
+        { registry: "gcr.io", program: "docker-credential-not-here", found: null },
+        { program: "docker-credential-here", found: helper },
+      ],
+    },
+    { path: `${broken}/config.json`, state: "invalid", registries: [], helpers: [] },
+  ]);
+  assertMatch(stdout, /problem .*docker-credential-not-here is named for gcr\.io .*not installed/);
+  assertMatch(stdout, /problem .*docker\/config\.json is not JSON; /);
+  for (const text of [stdout, JSON.stringify(document)]) {
+    for (const secret of [SECRET, auth]) assert(!text.includes(secret));
+  }
+});
+
+Deno.test.each([
+  { permissions: [], flags: ["--allow-env=OCI_STORE", "--allow-env=PATH"] },
+  { permissions: ["--allow-env"], flags: ["--allow-read=", "--allow-write=", "--allow-run="] },
+  {
+    permissions: ["--allow-read", "--allow-env"],
+    flags: ["--allow-write=", "--allow-sys=uid,gid"],
+  },
+  {
+    permissions: ["--allow-read", "--allow-env", "--allow-write", "--deny-run"],
+    flags: ["--allow-run=unshare"],
+  },
+])("oci doctor under $permissions names the flags that are missing", async (table) => {
+  const permissions: readonly string[] = table.permissions;
+  const document = await diagnose({ permissions });
+
+  const unknown = document.findings.filter(({ state }: Finding) => state === "unknown");
+  const advice = unknown.map((finding: Finding) => finding.advice).join(" ");
+  for (const flag of table.flags) assertStringIncludes(advice, flag);
+  for (const name of ["read", "write", "run", "ffi"]) {
+    assertEquals(document.permissions[name], permissions.includes(`--allow-${name}`));
+  }
+});
+
+Deno.test.each([{ exists: true }, { exists: false }])(
+  "oci permissions serves doctor, where the store's existence is $exists",
+  async ({ exists }) => {
+    await using dir = await makeTempDir();
+    const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+    if (exists) await Deno.mkdir(env.OCI_STORE);
+    const { stdout } = await runOci(["permissions", "--json", "doctor"], { env });
+    const { flags } = JSON.parse(stdout);
+    assertEquals(flags.includes("--allow-read") || flags.includes("--allow-all"), false);
+
+    const document = await diagnose({ env, permissions: flags });
+
+    assertEquals(document.findings.filter(({ state }: Finding) => state === "unknown"), []);
+    assertEquals([document.store.exists, document.store.writable], [exists, true]);
+  },
+);
+
+peerTest({
+  name: "oci doctor asks for no permission on a terminal",
+  needs: ["script"],
+}, async () => {
+  await using dir = await makeTempDir();
+  const typescript = dir.join("typescript");
+  const command = `${Deno.execPath()} run --quiet --config=${ROOT}/deno.json --allow-env ` +
+    `--allow-read=/usr,/bin,/sbin ${ROOT}/mod.ts doctor`;
+
+  await runPeer("script", ["-qec", command, typescript], {
+    inheritEnv: true,
+    signal: AbortSignal.timeout(30_000),
+  });
+
+  const shown = await Deno.readTextFile(typescript);
+  assertStringIncludes(shown, "Permissions");
+  assert(!shown.includes("Deno requests"), shown);
+});
+
+// A mount namespace of its own has the machine that is wanted.
+const HYBRID = "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified && " +
+  "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified && ";
+
+peerTest({
+  name: "oci doctor says that crun does not take a hybrid of control groups, and what to do",
+  needs: ["crun", "unshare", "mount", "umount"],
+  root: true,
+}, async () => {
+  await using dir = await makeTempDir();
+  const doctor = `exec ${Deno.execPath()} run -A --quiet --config=${ROOT}/deno.json ` +
+    `${ROOT}/mod.ts doctor --json --store ${dir.join("store")}`;
+
+  const script = async (before: string) => {
+    const options = { inheritEnv: true };
+    const { stdout } = await runPeer("unshare", ["-m", "sh", "-c", before + doctor], options);
+    const { cgroups, runtimes } = JSON.parse(stdout);
+    return [cgroups.kind, runtimes.find(({ name }: { name: string }) => name === "crun").obstacle];
+  };
+
+  const [kind, obstacle] = await script(HYBRID);
+  assertEquals(kind, "hybrid");
+  assertStringIncludes(
+    obstacle,
+    'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"',
+  );
+  assertEquals(await script(`${HYBRID} umount /sys/fs/cgroup/unified && `), ["none", undefined]);
+});

@@ -1,0 +1,242 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { COMMANDS } from "../../../../cli/commands.ts";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { type ProcessResult, runOci } from "../../../_support/process.ts";
+import { linuxTest } from "../../../_support/skip.ts";
+import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+const IMAGE = buildImage({
+  layers: [
+    tar(
+      file("a", "x", { uid: 7, xattrs: { "user.note": "kept" } }),
+      ...[symlink("link", "a"), hardlink("b", "a"), fifo("pipe")],
+    ),
+  ],
+  platform: "linux/amd64",
+});
+
+/** What `oci permissions` prints for a command, as flags of `deno run`. */
+async function flagsFor(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const { code, stdout, stderr } = await runOci(["permissions", "--json", ...args], { env });
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return JSON.parse(stdout).flags;
+}
+
+/** Runs a command under exactly the flags that are printed for it. */
+async function runGranted(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<ProcessResult> {
+  return await runOci(args, { env, permissions: await flagsFor(args, env) });
+}
+
+Deno.test.each([
+  { name: "$OCI_STORE", variable: "OCI_STORE", suffix: "" },
+  { name: "$XDG_DATA_HOME", variable: "XDG_DATA_HOME", suffix: "/oci" },
+])("oci permissions serves each command that needs the store in $name", async ({ variable }) => {
+  await using dir = await makeTempDir();
+  const env = { HOME: dir.path, OCI_STORE: "", [variable]: dir.join("data") };
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const ref = `${server.host}/app:1`;
+
+  for (
+    const args of [
+      ["inspect", ref, "--platform", "linux/amd64"],
+      ["pull", ref, "--platform", "linux/amd64"],
+      ["pull", ref, "--platform", "linux/amd64", "--policy", "never"],
+      ["inspect", ref, "--platform", "linux/amd64"],
+      ["images"],
+      ["rm", ref],
+    ]
+  ) {
+    const { code, stderr } = await runGranted(args, env);
+
+    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
+  }
+});
+
+Deno.test("oci permissions serves each command that only asks a registry", async () => {
+  await using dir = await makeTempDir();
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const env = { HOME: dir.path };
+
+  const digest = await runGranted(["digest", `${server.host}/app:1`], env);
+  const tags = await runGranted(["tags", `${server.host}/app`], env);
+
+  assertEquals([digest.code, digest.stdout], [0, `${IMAGE.descriptor.digest}\n`]);
+  assertEquals([tags.code, tags.stdout], [0, "1\n"]);
+});
+
+Deno.test("oci permissions serves the commands that read or write an image's files", async () => {
+  await using dir = await makeTempDir();
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store"), FOO: "foo" };
+  const ref = `${server.host}/app:1`;
+  const options = ["-q", "--platform", "linux/amd64", ref];
+
+  for (
+    const args of [
+      ["ls", "--long", ...options],
+      ["cat", ...options, "/a"],
+      ["export", ...options],
+      ["export", "--policy", "never", ...options, "-o", dir.join("a.tar")],
+      ["export", ...options, `--output=${dir.join("deep.tar")}`],
+      ["unpack", ...options, dir.join("root")],
+      ["unpack", "--ownership", "record", ...options, dir.join("recorded")],
+      ["bundle", "--env", "FOO", "--arg", "sh", ...options, dir.join("box")],
+      ["unbundle", dir.join("box")],
+      ["bundle", "--bundler", "uncompressed", "--arg=sh", ...options, dir.join("copy")],
+      ["unbundle", dir.join("copy")],
+    ]
+  ) {
+    const { code, stderr } = await runGranted(args, env);
+
+    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
+  }
+  assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
+});
+
+linuxTest("oci permissions lets unpack keep what the C library alone can write", async () => {
+  await using dir = await makeTempDir();
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+  const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
+
+  const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
+
+  assertEquals(stderr.includes("warning"), false, stderr);
+  assertEquals(JSON.parse(stdout).skipped, []);
+  assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
+});
+
+Deno.test.each([
+  { args: ["demo"] },
+  { args: ["version"] },
+  { args: ["completions", "bash"] },
+  { args: ["permissions", "pull", "alpine"] },
+  { args: ["permissions", "run", "--env", "FOO", "alpine"] },
+  { args: ["permissions", "demo"] },
+])("oci permissions serves $args", async ({ args }) => {
+  await using dir = await makeTempDir();
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+
+  const { code, stderr } = await runGranted(args, env);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+});
+
+Deno.test("oci permissions knows every command", async () => {
+  for (const name of COMMANDS.keys()) {
+    const flags = await flagsFor([name], { OCI_STORE: "/store" });
+    assert(flags.every((flag) => flag.startsWith("--allow-")), flags.join(" "));
+  }
+});
+
+Deno.test("oci permissions prints one line that a shell can take", async () => {
+  const { code, stdout } = await runOci(
+    ["permissions", "pull", "ghcr.io/owner/app:1", "--store", "/srv/my images", "--ca", "/ca.pem"]
+      .concat("--mirror", "ghcr.io=https://mirror.example:8443"),
+    { env: { HOME: "/home/me" } },
+  );
+
+  assertEquals(code, 0);
+  assertMatch(stdout, /^--allow-net=ghcr\.io,.*mirror\.example:8443 /);
+  assertMatch(stdout, / '--allow-read=\/ca\.pem,\/srv\/my images,\S+' /);
+  assertEquals(stdout.trimEnd().split("\n").length, 1);
+});
+
+Deno.test("oci permissions prints what a shell's $(…) hands to deno as it stands", async () => {
+  const { stdout } = await runOci(["permissions", "pull", "quay.io/a/b:1"], {
+    env: { HOME: "/home/me", OCI_STORE: "/store" },
+  });
+
+  assertMatch(stdout, /^--allow-net=quay\.io,\*\.quay\.io /);
+});
+
+Deno.test.each([
+  { args: ["serve", "--read-only"] },
+  { args: ["serve", "--listen", "0.0.0.0:5000"] },
+])("oci permissions grants no writing to $args", async ({ args }) => {
+  const { stdout } = await runOci(["permissions", "--store", "/s", ...args]);
+
+  assertMatch(stdout, /^--allow-net=[0-9.]+:5000 --allow-read=\/s\n$/);
+});
+
+Deno.test.each([
+  { args: ["pull", "a.io/b", "c.io/d"], has: "--allow-net=a.io,c.io" },
+  { args: ["pull", "--unpack", "a.io/b"], has: "--allow-ffi" },
+  { args: ["run", "--env", "FOO", "--env", "BAR=1", "a.io/b"], has: "--allow-env=FOO,REGISTRY" },
+  { args: ["run", "a.io/b", "--", "--env", "FOO"], has: "--allow-env=REGISTRY" },
+  { args: ["run", "--runtime", "/opt/crun", "a.io/b"], has: "--allow-run=/opt/crun,fuse-" },
+  { args: ["bundle", "--bundler=uncompressed", "a.io/b", "box"], has: "--allow-sys=uid,gid" },
+  { args: ["serve", "--listen", "[::1]:80"], has: "--allow-net=[::1]:80" },
+  { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
+  { args: ["serve", "--listen", "0.0.0.0:80", "--htpasswd=p"], has: "--allow-write=/s" },
+  { args: ["bundle", "--read-only", "a.io/b", "box"], has: "--allow-write" },
+  { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
+  { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
+  { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
+])("oci permissions reads all of $args", async ({ args, has }) => {
+  const { code, stdout, stderr } = await runOci(["permissions", "--store", "/s", ...args], {
+    env: { HOME: "/home/me" },
+  });
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^--allow-.*\n$/);
+  assertEquals(stdout.split(" ").some((flag) => flag.startsWith(has)), true, stdout);
+});
+
+Deno.test.each([
+  { args: ["--json", "images"] },
+  { args: ["images", "--json"] },
+])("oci permissions prints one document for $args", async ({ args }) => {
+  const { stdout } = await runOci(["permissions", ...args], { env: { OCI_STORE: "/s" } });
+
+  const { command, flags } = JSON.parse(stdout);
+  assertEquals([command, flags[0]], ["images", "--allow-read=/s"]);
+});
+
+linuxTest("oci permissions knows a guarded place by a relative path too", async () => {
+  const { stdout } = await runOci(["permissions", "images", "--store", "s"], { cwd: "/dev/shm" });
+
+  assertEquals(stdout, "--allow-all\n");
+});
+
+Deno.test("oci permissions grants no network to what asks nobody", async () => {
+  const flags = await flagsFor(["pull", "a.io/b", "--policy", "never"], { OCI_STORE: "/store" });
+
+  assertEquals(flags.map((flag) => flag.split("=")[0]), [
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+  ]);
+});
+
+Deno.test.each([
+  { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*see "oci serve --help"' },
+  { args: ["pull", "--nope", "a"], says: 'unknown option "--nope"; see "oci pull --help"' },
+  { args: ["pull", "Alpine"], says: 'did you mean "alpine"\\?' },
+  { args: [], says: 'missing required argument "command"' },
+])("oci permissions calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await runOci(["permissions", ...args]);
+
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+  assertMatch(stderr, new RegExp(`^oci: permissions.*: .*${says}`));
+});
+
+Deno.test("oci pull names the flag that is missing", async () => {
+  await using dir = await makeTempDir();
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+
+  const { code, stderr } = await runOci(["pull", `${server.host}/app:1`], {
+    env: { OCI_STORE: dir.path },
+    permissions: ["--allow-env=OCI_STORE", `--allow-read=${dir.path}`],
+  });
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /oci: pull .*net access.*; grant it with --allow-net/);
+});

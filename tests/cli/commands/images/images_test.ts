@@ -1,0 +1,151 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+const AMD64 = buildImage({ layers: [tar(file("a", "amd64"))], platform: "linux/amd64" });
+const ARM64 = buildImage({ layers: [tar(file("a", "arm64"))], platform: "linux/arm64" });
+const INDEX = buildIndex([AMD64, ARM64]);
+
+/** A store with one multi-platform image, of which one platform is pulled, and another image. */
+async function filledStore(path: string): Promise<{ readonly host: string }> {
+  const content = new MemoryContent().add("multi", "1", INDEX).add("single", "2", ARM64);
+  await using server = await serveRegistry(content);
+  const { code, stderr } = await runOci(
+    ["pull", "-q", "--store", path, "--platform", "linux/arm64"]
+      .concat(`${server.host}/multi:1`, `${server.host}/single:2`),
+  );
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return { host: server.host };
+}
+
+Deno.test("oci images prints a table", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+
+  const { code, stdout, stderr } = await runOci(["images"], { env: { OCI_STORE: dir.path } });
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const [heading, ...rows] = stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/));
+  assertEquals(heading, ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"]);
+  assertEquals(rows.map((row) => row.slice(0, 4)), [
+    [`${host}/multi:1`, INDEX.descriptor.digest.slice(0, 19), "linux/arm64", "1 of 2"],
+    [`${host}/single:2`, ARM64.descriptor.digest.slice(0, 19), "linux/arm64", "1 of 1"],
+  ]);
+  for (const row of rows) assertMatch(row[4] ?? "", /^\d+ B$/);
+});
+
+Deno.test("oci images --json prints an array, with what is not there too", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+
+  const { stdout } = await runOci(["images", "--json", "--store", dir.path]);
+
+  const size = ARM64.config.descriptor.size + (ARM64.layers[0]?.descriptor.size ?? 0);
+  const { digest, mediaType } = INDEX.descriptor;
+  assertEquals(JSON.parse(stdout), [
+    {
+      reference: `${host}/multi:1`,
+      digest,
+      mediaType,
+      size,
+      platforms: [
+        { platform: "linux/amd64", digest: AMD64.descriptor.digest, size: 0, complete: false },
+        { platform: "linux/arm64", digest: ARM64.descriptor.digest, size, complete: true },
+      ],
+    },
+    {
+      reference: `${host}/single:2`,
+      digest: ARM64.descriptor.digest,
+      mediaType: ARM64.descriptor.mediaType,
+      size,
+      platforms: [
+        { platform: "linux/arm64", digest: ARM64.descriptor.digest, size, complete: true },
+      ],
+    },
+  ]);
+});
+
+Deno.test("oci images of an empty store is a heading, or an empty array", async () => {
+  const [table, json] = [await runOci(["images"]), await runOci(["images", "--json"])];
+
+  assertEquals([table.code, table.stdout], [0, "REFERENCE  DIGEST  PLATFORMS  PULLED  SIZE\n"]);
+  assertEquals([json.code, JSON.parse(json.stdout)], [0, []]);
+});
+
+Deno.test("oci images cannot read a directory that is something else", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("notes"), "not a store");
+
+  const { code, stdout, stderr } = await runOci(["images", "--store", dir.path]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertMatch(stderr, /^oci: images: .+: .+; .+\n$/);
+});
+
+Deno.test("oci images lists what is damaged, and says so", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+  const hex = INDEX.descriptor.digest.slice("sha256:".length);
+  await Deno.writeTextFile(dir.join("blobs", "sha256", hex), "{}");
+
+  const { code, stdout, stderr } = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals(code, 0);
+  assertEquals(
+    JSON.parse(stdout).map(({ platforms }: { platforms: unknown[] }) => platforms.length),
+    [0, 1],
+  );
+  assertMatch(
+    stderr,
+    new RegExp(`^oci: warning: ${host}/multi:1 is damaged: .*; pull it again\n$`),
+  );
+});
+
+Deno.test("oci rm removes references, and keeps the others", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+
+  const removed = await runOci(["rm", `${host}/multi:1`, "--store", dir.path]);
+  const listed = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals([removed.code, removed.stdout], [0, `${host}/multi:1\n`]);
+  assertEquals(
+    JSON.parse(listed.stdout).map(({ reference }: { reference: string }) => reference),
+    [`${host}/single:2`],
+  );
+});
+
+Deno.test("oci rm --json prints what was removed", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+
+  const { code, stdout } = await runOci(
+    ["rm", "--json", `${host}/single:2`, `${host}/multi:1`, "--store", dir.path],
+  );
+
+  assertEquals([code, JSON.parse(stdout)], [0, [
+    { reference: `${host}/single:2`, digest: ARM64.descriptor.digest },
+    { reference: `${host}/multi:1`, digest: INDEX.descriptor.digest },
+  ]]);
+});
+
+Deno.test("oci rm removes nothing if one of the references is not there", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.path);
+
+  const { code, stdout, stderr } = await runOci(
+    ["rm", `${host}/multi:1`, `${host}/absent:1`, "--store", dir.path],
+  );
+  const listed = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertEquals(
+    stderr,
+    `oci: rm ${host}/absent:1: cannot remove "${host}/absent:1": ` +
+      'the store has no such reference; see "oci images"\n',
+  );
+  assertEquals(JSON.parse(listed.stdout).length, 2);
+});

@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
+import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { type ProcessResult, runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+
+interface Scene extends AsyncDisposable {
+  readonly host: string;
+  readonly home: TempDir;
+  /** Docker's file. */
+  readonly config: string;
+  /** Runs the command line in that home. */
+  oci(args: readonly string[], options?: RunOciOptions): Promise<ProcessResult>;
+}
+
+/** A registry that lets in "ann" with the password "pw", and a home directory. */
+async function makeScene(): Promise<Scene> {
+  await using resources = new AsyncDisposableStack();
+  const home = resources.use(await makeTempDir());
+  const content = new MemoryContent().add("app", "1", IMAGE);
+  const authenticate = basicAuthentication((name, password) => name === "ann" && password === "pw");
+  const { host } = resources.use(await serveRegistry(content, { authenticate }));
+  const owned = resources.move();
+  return {
+    host,
+    home,
+    config: home.join(".docker", "config.json"),
+    oci: (args, options = {}) => {
+      const env = { HOME: home.path, OCI_STORE: home.join("store"), ...options.env };
+      return runOci(args, { ...options, env });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("oci login stores a credential that pull uses, and logout erases it", async () => {
+  await using scene = await makeScene();
+  const { host, oci, config } = scene;
+  const pull = ["pull", "-q", "--platform", "linux/amd64", `${host}/app:1`];
+
+  const before = await oci(pull);
+  const login = await oci(["login", "--user", "ann", "--password-stdin", host], { stdin: "pw\n" });
+  const get = await oci(["login", "--get", host]);
+  const pulled = await oci(pull);
+  const logout = await oci(["logout", host]);
+  const again = await oci(["logout", host]);
+  const after = await oci(["pull", "-q", "--policy", "always", ...pull.slice(2)]);
+
+  assertEquals(before.code, 1);
+  assertMatch(before.stderr, /; log in with "oci login", or give --user\n$/);
+  assertEquals([login.code, login.stdout], [0, ""]);
+  assertEquals(login.stderr, `oci: stored the credential in ${config}\n`);
+  assertEquals([get.code, get.stdout], [0, "ann\n"]);
+  assertEquals(pulled.code, 0, pulled.stderr);
+  assertEquals([logout.code, logout.stdout], [0, ""]);
+  assertEquals(logout.stderr, `oci: erased from ${config}\n`);
+  assertEquals([again.code, again.stdout], [1, ""]);
+  assertEquals(again.stderr, `oci: logout ${host}: not logged in; see "oci doctor"\n`);
+  assertEquals(after.code, 1);
+});
+
+Deno.test("oci login stores nothing that the registry refuses", async () => {
+  await using scene = await makeScene();
+  const { host, oci, home } = scene;
+
+  const { code, stdout, stderr } = await oci(["login", "--user", "ann:wrong", host]);
+
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^oci: login \S+: the registry refused the credential \(401 .*; check /);
+  assertEquals(stderr.trimEnd().split("\n").length, 1);
+  assert(!stderr.includes("wrong"));
+  assertEquals(await Array.fromAsync(Deno.readDir(home.path), ({ name }) => name), []);
+});
+
+Deno.test("oci login says that a registry asks for nothing", async () => {
+  await using scene = await makeScene();
+  await using open = await serveRegistry(new MemoryContent());
+
+  const { code, stderr, stdout } = await scene.oci(
+    ["login", "--json", "--user", "ann:pw", open.host],
+  );
+
+  assertEquals(code, 0);
+  assertMatch(stderr, /^oci: warning: \S+ asks for no login, so it could not check/);
+  assertEquals(JSON.parse(stdout), {
+    registry: open.host,
+    username: "ann",
+    checked: false,
+    path: scene.config,
+    helper: null,
+  });
+});
+
+Deno.test("oci login and logout work on the files that are named", async () => {
+  await using scene = await makeScene();
+  const { host, oci, home, config } = scene;
+  const [named, variable] = [home.join("named.json"), home.join("variable.json")];
+  const env = { REGISTRY_AUTH_FILE: variable };
+  const user = ["--user", "ann:pw", host];
+
+  const codes = [
+    (await oci(["login", ...user])).code,
+    (await oci(["login", "--authfile", named, ...user])).code,
+    (await oci(["login", ...user], { env })).code,
+    (await oci(["pull", "--authfile", named, "--platform=linux/amd64", `${host}/app:1`])).code,
+    (await oci(["logout", host], { env })).code,
+  ];
+  const get = await oci(["login", "--get", "--authfile", named, host]);
+  const all = await oci(["logout", "--all", "--json", "--quiet"]);
+
+  assertEquals(codes, [0, 0, 0, 0, 0]);
+  assertEquals(get.stdout, "ann\n");
+  assertEquals(JSON.parse(await Deno.readTextFile(variable)), { auths: {} });
+  assertEquals(JSON.parse(await Deno.readTextFile(config)), { auths: {} });
+  assertEquals(Object.keys(JSON.parse(await Deno.readTextFile(named)).auths), [host]);
+  assertEquals(JSON.parse(all.stdout), { registry: null, erased: [config] });
+});
+
+Deno.test("oci login leaves a file alone that it cannot read", async () => {
+  await using scene = await makeScene();
+  const { host, oci, config, home } = scene;
+  await Deno.mkdir(home.join(".docker"));
+  await Deno.writeTextFile(config, "{ half");
+
+  const { code, stderr } = await oci(["login", "--user", "ann:pw", host]);
+
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    `oci: login ${host}: cannot change the credential file "${config}": it is not JSON; ` +
+      "mend the file, or name another with --authfile\n",
+  );
+  assertEquals(await Deno.readTextFile(config), "{ half");
+});
+
+Deno.test.each([
+  { args: ["login"], says: 'missing required argument "registry"' },
+  { args: ["login", "ghcr"], says: '"ghcr" is not a registry' },
+  { args: ["login", "ghcr.io/a:1"], says: "is not a registry" },
+  { args: ["login", "localhost:1"], says: 'no terminal to ask for a user name on; give "--user' },
+  { args: ["login", "--user", "a", "localhost:1"], says: "no terminal to ask for a password" },
+  { args: ["login", "--platform", "a", "localhost:1"], says: "unknown option" },
+  { args: ["logout"], says: 'give the name of a registry, or "--all"' },
+  { args: ["logout", "--all", "ghcr.io"], says: 'give the name of a registry, or "--all"' },
+])("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await runOci(args);
+
+  assertEquals({ code, stdout }, { code: 2, stdout: "" });
+  assert(stderr.includes(says), stderr);
+});
+
+Deno.test("oci permissions serves login and logout", async () => {
+  await using scene = await makeScene();
+  const { host, oci, home } = scene;
+  await Deno.mkdir(home.join("dotfiles"));
+  await Deno.mkdir(home.join(".docker"));
+  if (Deno.build.os !== "windows") {
+    await Deno.symlink("../dotfiles/docker.json", scene.config);
+  }
+
+  for (
+    const args of [
+      ["login", "--user", "ann:pw", host],
+      ["login", "--get", host],
+      ["login", "--authfile", home.join("auth.json"), "--user", "ann:pw", host],
+      ["logout", host],
+      ["logout", "--authfile", home.join("auth.json"), "--all"],
+    ]
+  ) {
+    const { stdout } = await oci(["permissions", "--json", ...args]);
+    const permissions: string[] = JSON.parse(stdout).flags;
+    const { code, stderr } = await oci(["--quiet", ...args], { permissions });
+
+    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
+    assert(permissions.every((flag) => /^--allow-(net|read|write|env|run)=/.test(flag)));
+  }
+});

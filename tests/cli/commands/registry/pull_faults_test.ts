@@ -1,0 +1,252 @@
+import { assert, assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { walk } from "@std/fs";
+import {
+  basicAuth,
+  cut,
+  digestHeader,
+  endless,
+  extraBytes,
+  type FaultRule,
+  faultyRegistry,
+  missingBytes,
+  on,
+  oversized,
+  registryError,
+  stall,
+  trickle,
+  wrongByte,
+  wrongLength,
+} from "../../../_support/faulty_registry.ts";
+import {
+  buildImage,
+  buildIndex,
+  type Built,
+  MemoryContent,
+  nestedIndex,
+} from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { file, noise, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+const MIB = 1024 * 1024;
+
+/** An image whose layer is bytes that nothing makes smaller. */
+function imageOf(layerBytes: number): Built {
+  return buildImage({
+    layers: [{ tar: tar(file("noise", noise(layerBytes))), compression: "none" }],
+    platform: "linux/amd64",
+  });
+}
+
+/** The files of a store that a reader of it sees. */
+async function visible(store: string): Promise<readonly string[]> {
+  const paths: string[] = [];
+  try {
+    for await (const { path } of walk(store, { includeDirs: false })) {
+      if (!/\/(ingest|locks)\//.test(path)) paths.push(path);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return paths.sort();
+}
+
+interface FaultCase {
+  readonly name: string;
+  readonly rules?: readonly FaultRule[];
+  readonly image?: Built;
+  readonly flags?: readonly string[];
+  readonly error: string;
+  readonly message: RegExp;
+}
+
+const CASES: readonly FaultCase[] = [
+  {
+    name: "a wrong byte in a layer",
+    rules: [on("blob", wrongByte(1000))],
+    error: "DigestMismatchError",
+    message: /their digest is sha256:/,
+  },
+  {
+    name: "a wrong byte in a manifest",
+    rules: [on({ kind: "manifest", method: "GET" }, wrongByte(20))],
+    error: "DigestMismatchError",
+    message: /their digest is sha256:/,
+  },
+  {
+    name: "a short layer",
+    rules: [on("blob", missingBytes(10))],
+    error: "DigestMismatchError|NetworkError|RegistryError",
+    message: /bytes/,
+  },
+  {
+    name: "a layer with a byte too many",
+    rules: [on("blob", extraBytes(1))],
+    error: "DigestMismatchError|RegistryError",
+    message: /bytes/,
+  },
+  {
+    name: "a length that is too large",
+    rules: [on({ kind: "blob", method: "GET" }, wrongLength(5))],
+    error: "NetworkError|RegistryError|DigestMismatchError",
+    message: /./,
+  },
+  {
+    name: "a manifest over the limit",
+    rules: [on({ kind: "manifest", method: "GET" }, oversized(5 * MIB))],
+    error: "LimitError",
+    message: /4194304/,
+  },
+  {
+    name: "a manifest without end",
+    rules: [on({ kind: "manifest", method: "GET" }, endless())],
+    error: "LimitError",
+    message: /4194304/,
+  },
+  {
+    name: "an index nested too deep",
+    image: nestedIndex(9, imageOf(10)),
+    error: "LimitError",
+    message: /8/,
+  },
+  {
+    name: "a platform that is not there",
+    image: buildIndex([imageOf(10)]),
+    flags: ["--platform=linux/s390x"],
+    error: "PlatformError",
+    message: /linux\/s390x.*linux\/amd64/,
+  },
+  {
+    name: "a wrong password",
+    rules: [on("manifest", basicAuth({ ann: "right" }))],
+    flags: ["--user=ann:wrong"],
+    error: "AuthError",
+    message: /log in with "docker login|credential/,
+  },
+  {
+    name: "a repository that is not there",
+    rules: [on("manifest", registryError(404, "NAME_UNKNOWN"))],
+    error: "NotFoundError",
+    message: /404|not|exist/,
+  },
+  {
+    name: "a digest header that lies about a tag",
+    rules: [on("manifest", digestHeader(`sha256:${"0".repeat(64)}`))],
+    error: "DigestMismatchError",
+    message: /sha256:0{64}/,
+  },
+];
+
+for (const { name, rules = [], image = imageOf(100_000), flags = [], error, message } of CASES) {
+  Deno.test(`oci pull refuses ${name}, and keeps nothing of it`, async () => {
+    await using store = await makeTempDir();
+    await using registry = faultyRegistry(new MemoryContent().add("app", "1", image), rules);
+    const before = await visible(store.path);
+
+    const { code, stdout, stderr } = await runOci([
+      ...["pull", "--json", "--store", store.path, "--retries=1", "--platform=linux/amd64"],
+      ...flags,
+      `${registry.host}/app:1`,
+    ]);
+
+    assertEquals(code, 1, stderr);
+    const failure = JSON.parse(stdout).error;
+    assertMatch(failure.name, new RegExp(`^(${error})$`));
+    assertMatch(failure.message, message);
+    assertMatch(stderr, /oci: pull 127\.0\.0\.1:\d+\/app:1: /);
+    const references = (await visible(store.path)).filter((path) => !before.includes(path));
+    const index = references.find((path) => path.endsWith("index.json"));
+    assertEquals(index ? JSON.parse(await Deno.readTextFile(index)).manifests : [], []);
+  });
+}
+
+Deno.test("oci pull says that a host is unknown, and which", async () => {
+  const { code, stdout } = await runOci([
+    ...["pull", "--json", "--retries=0", "registry.invalid/app:1"],
+  ]);
+
+  assertEquals(code, 1);
+  const { error } = JSON.parse(stdout);
+  assertEquals(error.name, "NetworkError");
+  assertMatch(error.message, /registry\.invalid/);
+});
+
+Deno.test("oci pull gets a blob whose connection is cut every MiB, and pays for it once", async () => {
+  const image = imageOf(64 * MIB);
+  const content = new MemoryContent().add("app", "1", image);
+  await using registry = faultyRegistry(content, [on({ kind: "blob", method: "GET" }, cut(MIB))]);
+
+  const { code, stderr } = await runOci([
+    "pull",
+    `${registry.host}/app:1`,
+    "--platform=linux/amd64",
+  ]);
+
+  assertEquals(code, 0, stderr);
+  assertLessOrEqual(registry.bytesSent("blob"), 64 * MIB * 1.05);
+});
+
+Deno.test("oci pull goes on where a killed one was", async () => {
+  await using store = await makeTempDir();
+  const image = imageOf(32 * MIB);
+  const content = new MemoryContent().add("app", "1", image);
+  const slow = on({ kind: "blob", method: "GET" }, trickle(256 * 1024, 10));
+  await using registry = faultyRegistry(content, [slow]);
+  const args = [
+    ...["pull", "--store", store.path, "--platform=linux/amd64", "--progress=json"],
+    `${registry.host}/app:1`,
+  ];
+  let child: Deno.ChildProcess | undefined;
+  const killed = runOci(args, { onStart: (started) => child = started });
+  await until(async () => await ingested(store.path) > 4 * MIB);
+  child?.kill("SIGKILL");
+  assertEquals((await killed).signal, "SIGKILL");
+  const kept = await ingested(store.path);
+  registry.heal();
+  const sentBefore = registry.requests.length;
+
+  const again = await runOci(args);
+
+  assertEquals(again.code, 0, again.stderr);
+  const ranges = registry.requests.slice(sentBefore).map(({ headers }) => headers.get("range"));
+  const offset = Math.max(...ranges.map((range) => Number(/\d+/.exec(range ?? "0")?.[0])));
+  assert(kept > 4 * MIB, "the part stayed");
+  assertEquals(offset, kept, "the second run asked for the rest alone");
+});
+
+Deno.test("oci pull that is interrupted exits 130 and leaves no reference", async () => {
+  await using store = await makeTempDir();
+  const content = new MemoryContent().add("app", "1", imageOf(MIB));
+  await using registry = faultyRegistry(content, [on("blob", stall(1000))]);
+  let child: Deno.ChildProcess | undefined;
+  const args = ["pull", "--store", store.path, `${registry.host}/app:1`, "--platform=linux/amd64"];
+  const running = runOci(args, { onStart: (started) => child = started });
+  await until(() => Promise.resolve(registry.seen("blob").length > 0));
+  child?.kill("SIGINT");
+
+  const { code, stdout } = await running;
+
+  assertEquals([code, stdout], [130, ""]);
+});
+
+/** Bytes in the parts of a store. */
+async function ingested(store: string): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const { name } of Deno.readDir(`${store}/ingest`)) {
+      bytes += (await Deno.stat(`${store}/ingest/${name}`)).size;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return bytes;
+}
+
+/** Waits, at most half a minute, for what another process does. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const signal = AbortSignal.timeout(30_000);
+  while (!await holds()) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

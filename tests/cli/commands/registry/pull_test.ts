@@ -1,0 +1,332 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import {
+  faultyRegistry,
+  on,
+  stall,
+  withHeaders,
+  wrongByte,
+} from "../../../_support/faulty_registry.ts";
+import { buildImage, buildIndex, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { posixTest } from "../../../_support/skip.ts";
+import { file, noise, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+function image(platform: string, ...texts: readonly string[]): BuiltImage {
+  const layers = texts.map((text, i) => tar(file(`file${i}`, text)));
+  return buildImage({ layers, platform });
+}
+
+Deno.test("oci pull prints each reference with its digest", async () => {
+  await using dir = await makeTempDir();
+  const [one, two] = [image("linux/amd64", "one"), image("linux/amd64", "two")];
+  const content = new MemoryContent().add("a/one", "1", one).add("two", "latest", two);
+  await using server = await serveRegistry(content);
+
+  const { code, stdout, stderr } = await runOci(
+    [
+      "pull",
+      "--store",
+      dir.path,
+      `${server.host}/a/one:1`,
+      `${server.host}/two`,
+      "--platform=linux/amd64",
+    ],
+  );
+
+  assertEquals({ code, stdout }, {
+    code: 0,
+    stdout: `${server.host}/a/one:1@${one.descriptor.digest}\n` +
+      `${server.host}/two:latest@${two.descriptor.digest}\n`,
+  });
+  assertMatch(stderr, /sha256:[0-9a-f]{12} fetched/);
+});
+
+Deno.test("oci pull --json prints one document, and says what was there already", async () => {
+  await using dir = await makeTempDir();
+  const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
+  const index = buildIndex([amd64, arm64]);
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", index));
+  const pull = async (platform: string) => {
+    const args = ["pull", "--json", "-q", "--platform", platform, `${server.host}/app:1`];
+    return await runOci(args, { env: { OCI_STORE: dir.path } });
+  };
+
+  const first = await pull("linux/amd64");
+  const second = await pull("linux/arm64");
+
+  assertEquals([first.code, first.stderr, second.code, second.stderr], [0, "", 0, ""]);
+  const described = (image: BuiltImage, ...statuses: readonly string[]) => [{
+    reference: `${server.host}/app:1`,
+    digest: index.descriptor.digest,
+    mediaType: index.descriptor.mediaType,
+    platform: `${image.platform.os}/${image.platform.architecture}`,
+    size: image.layers.reduce(
+      (sum, layer) => sum + layer.descriptor.size,
+      image.config.descriptor.size,
+    ),
+    layers: image.layers.map(({ descriptor: { digest, size, mediaType }, diffId }, i) => {
+      return { digest, diffId, size, mediaType, status: statuses[i] };
+    }),
+  }];
+  assertEquals(JSON.parse(first.stdout), described(amd64, "fetched", "fetched"));
+  assertEquals(JSON.parse(second.stdout), described(arm64, "cached", "fetched"));
+});
+
+Deno.test("oci pull asks nobody for what the store has", async () => {
+  await using dir = await makeTempDir();
+  let requests = 0;
+  const content = new MemoryContent().add("app", "1", image("linux/amd64", "x"));
+  await using server = await serveRegistry(content, { onRequest: () => requests++ });
+  const args = ["pull", "--store", dir.path, "--platform", "linux/amd64", `${server.host}/app:1`];
+  const first = await runOci(args);
+  const before = requests;
+
+  const again = await runOci(args);
+  const never = await runOci([...args, "--policy", "NEVER"]);
+
+  assertEquals([again.code, again.stdout], [0, first.stdout]);
+  assertEquals([never.code, never.stdout], [0, first.stdout]);
+  assertEquals(requests, before);
+  assertMatch(again.stderr, /already in the store/);
+});
+
+Deno.test("oci pull --policy never fails where the image is absent, and says what to do", async () => {
+  const { code, stdout, stderr } = await runOci(
+    ["pull", "--policy", "never", "localhost:1/absent:1", "--json"],
+  );
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /^oci: pull localhost:1\/absent:1: .*it is not in the store; pull it .*\n$/);
+  assertEquals(JSON.parse(stdout).error.name, "NotCachedError");
+});
+
+Deno.test("oci pull --all-platforms pulls each platform, and an image of one", async () => {
+  await using dir = await makeTempDir();
+  const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
+  const index = buildIndex([amd64, arm64]);
+  await using server = await serveRegistry(
+    new MemoryContent().add("app", "1", index).add("single", "1", arm64),
+  );
+  const refs = [`${server.host}/app:1`, `${server.host}/single:1`];
+  const env = { OCI_STORE: dir.path };
+
+  const text = await runOci(["pull", "-q", "--all-platforms", ...refs], { env });
+  const listed = await runOci(["images", "--json"], { env });
+  const json = await runOci(["pull", "-q", "--all-platforms", "--json", ...refs], { env });
+
+  assertEquals([text.code, text.stdout], [
+    0,
+    `${refs[0]}@${index.descriptor.digest}\n${refs[1]}@${arm64.descriptor.digest}\n`,
+  ]);
+  const complete = JSON.parse(listed.stdout).map(
+    ({ platforms }: { platforms: { complete: boolean }[] }) => platforms.map((p) => p.complete),
+  );
+  assertEquals(complete, [[true, true], [true]]);
+  assertEquals(
+    JSON.parse(json.stdout).map(({ platform }: { platform: string }) => platform),
+    ["linux/amd64", "linux/arm64", "linux/arm64"],
+  );
+});
+
+Deno.test("oci pull copies an image from a layout", async () => {
+  await using dir = await makeTempDir();
+  const built = image("linux/amd64", "x");
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
+  const ref = `${server.host}/app:1`;
+  await runOci(["pull", "--platform=linux/amd64", "-q", ref], { env: { OCI_STORE: dir.path } });
+
+  const { code, stdout, stderr } = await runOci(
+    ["pull", "--platform=linux/amd64", "-q", `oci:${dir.path}`],
+  );
+
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `${ref}@${built.descriptor.digest}\n`,
+    stderr: "",
+  });
+});
+
+Deno.test("oci pull --progress json writes an object a line on standard error", async () => {
+  const built = image("linux/amd64", "one", "two");
+  await using server = await serveRegistry(new MemoryContent().add("app", "1", built));
+  const ref = `${server.host}/app:1`;
+
+  const { stderr } = await runOci(
+    ["pull", "--progress", "json", "--platform", "linux/amd64", ref],
+  );
+
+  const events = stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const members = ["kind", "time", "reference", "digest", "phase", "bytes", "total", "resumed"];
+  members.push("retries", "cached");
+  for (const event of events) assertEquals(Object.keys(event).sort(), members.toSorted());
+  assert(events.every((event) => event.reference === ref), "each names the reference");
+  const done = events.filter(({ phase, kind }) => phase === "done" && kind === "layer");
+  for (const { descriptor } of built.layers) {
+    const event = done.find(({ digest }) => digest === descriptor.digest);
+    assertEquals([event?.bytes, event?.total], [descriptor.size, descriptor.size]);
+  }
+  assertEquals(events.at(-1).phase, "done");
+});
+
+Deno.test.each([
+  { options: ["--quiet"] },
+  { options: ["--progress", "none"] },
+  { options: ["--quiet", "--progress", "json"] },
+])("oci pull says nothing on standard error with $options", async ({ options }) => {
+  await using server = await serveRegistry(
+    new MemoryContent().add("app", "1", image("linux/amd64", "x")),
+  );
+
+  const { code, stderr } = await runOci(
+    ["pull", "--platform", "linux/amd64", `${server.host}/app:1`, ...options],
+  );
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+});
+
+Deno.test("oci pull names the platforms that there are", async () => {
+  await using server = await serveRegistry(
+    new MemoryContent().add("app", "1", buildIndex([image("linux/amd64", "x")])),
+  );
+
+  const { code, stderr } = await runOci(
+    ["pull", "--platform", "linux/s390x", `${server.host}/app:1`],
+  );
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /^oci: pull .*: cannot find linux\/s390x .*linux\/amd64; .*--platform\n$/);
+});
+
+Deno.test("oci pull refuses a wrong byte and leaves nothing to see", async () => {
+  await using dir = await makeTempDir();
+  const content = new MemoryContent().add("app", "1", image("linux/amd64", "x"));
+  await using server = faultyRegistry(content, [on("blob", wrongByte())]);
+
+  const { code, stdout, stderr } = await runOci(
+    ["pull", "--platform", "linux/amd64", "--store", dir.path, `${server.host}/app:1`, "-q"],
+  );
+  const listed = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertMatch(stderr, /^oci: pull .*: cannot accept the bytes.*; .*\n$/);
+  assertEquals(JSON.parse(listed.stdout), []);
+});
+
+Deno.test("oci pull says what caused an error with --verbose", async () => {
+  const { code, stderr } = await runOci(
+    ["pull", "--verbose", "--retries", "0", "127.0.0.1:1/app:1", "-q"],
+  );
+
+  assertEquals(code, 1);
+  const [line = "", ...causes] = stderr.trimEnd().split("\n");
+  assertMatch(line, /^oci: pull 127\.0\.0\.1:1\/app:1: .*; .*$/);
+  assert(causes.length > 0 && causes.every((cause) => cause.startsWith("  caused by: ")), stderr);
+});
+
+Deno.test("oci pull --debug says each request in a line, without secrets", async () => {
+  await using server = await serveRegistry(
+    new MemoryContent().add("app", "1", image("linux/amd64", "x")),
+  );
+
+  const { code, stderr } = await runOci(
+    ["pull", "--debug", "-q", "--user", "me:s3cret", "--platform", "linux/amd64"]
+      .concat(`${server.host}/app:1`),
+  );
+
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, `GET ${server.url}/v2/app/manifests/1`);
+  assert(!stderr.includes("s3cret"), stderr);
+});
+
+Deno.test("oci pull --verbose says how many requests the registry still takes", async () => {
+  const limits = { "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "99;w=21600" };
+  await using registry = faultyRegistry(
+    new MemoryContent().add("app", "1", image("linux/amd64", "x")),
+    [on("manifest", withHeaders(limits))],
+  );
+  const args = ["pull", "-q", "--platform", "linux/amd64", `${registry.host}/app:1`];
+
+  const quiet = await runOci(args);
+  const verbose = await runOci([...args, "--verbose"]);
+
+  assertEquals([quiet.stderr, verbose.stderr], [
+    "",
+    `oci: rate limit of ${registry.host}: 99;w=21600 of 100;w=21600 left\n`,
+  ]);
+});
+
+Deno.test("oci pull does not repeat a password that stands in a reference", async () => {
+  const { code, stdout, stderr } = await runOci(["pull", "--json", "me:s3cret@h.io/app:1"]);
+
+  assertEquals(code, 2);
+  assertMatch(stderr, /^oci: pull me:\*\*\*@h\.io\/app:1: /);
+  assert(!(stdout + stderr).includes("s3cret"), stderr);
+});
+
+for (
+  const { signal, exitCode } of [
+    { signal: "SIGINT", exitCode: 130 },
+    { signal: "SIGTERM", exitCode: 143 },
+  ] as const
+) {
+  posixTest({
+    name: `oci pull ends with ${exitCode} on ${signal} and goes on from there the next time`,
+    fn: async () => {
+      await using dir = await makeTempDir();
+      const built = buildImage({
+        layers: [{ tar: tar(file("noise", noise(4_000_000))), compression: "none" }],
+        platform: "linux/amd64",
+      });
+      const layer = built.layers[0]?.descriptor;
+      const content = new MemoryContent().add("app", "1", built);
+      await using server = faultyRegistry(content);
+      server.add(on({ kind: "blob", path: new RegExp(layer?.digest ?? "") }, stall(2_000_000)));
+      const args = ["pull", "--platform", "linux/amd64", "--store", dir.path, "--json"]
+        .concat(`${server.host}/app:1`);
+
+      const stopped = await runOci([...args, "--progress", "json"], {
+        onStart: (child) => void killWhenStored(child, dir.join("ingest"), signal),
+      });
+      const partial = await partialBytes(dir.join("ingest"));
+      server.heal();
+      const before = server.bytesSent("blob");
+      const again = await runOci(args);
+
+      assertEquals(stopped.code, exitCode);
+      assertMatch(stopped.stderr, new RegExp(`oci: pull .*: interrupted by ${signal}; .*\n$`));
+      assertEquals(JSON.parse(stopped.stdout).error.name, "InterruptedError");
+      assert(partial > 0, "what had come is kept");
+      assertEquals([again.code, JSON.parse(again.stdout)[0].digest], [0, built.descriptor.digest]);
+      assert(server.bytesSent("blob") - before <= 4_100_000 - partial, "only the rest was sent");
+    },
+  });
+}
+
+/** Sends a signal as soon as something of a layer has been stored. */
+async function killWhenStored(
+  child: Deno.ChildProcess,
+  directory: string,
+  signal: Deno.Signal,
+): Promise<void> {
+  const ended = child.status.then(() => true);
+  while (await partialBytes(directory) === 0) {
+    if (await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 10, false))])) {
+      return;
+    }
+  }
+  child.kill(signal);
+}
+
+async function partialBytes(directory: string): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const { name } of Deno.readDir(directory)) {
+      bytes += (await Deno.stat(`${directory}/${name}`)).size;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return bytes;
+}

@@ -1,0 +1,269 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
+import { TextLineStream } from "@std/streams";
+import { serveRegistry } from "../../../../registry/mod.ts";
+import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { denoEnvironment, ROOT, runOci } from "../../../_support/process.ts";
+import { posixTest } from "../../../_support/skip.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+
+/** A registry that `oci serve` runs in a process of its own. */
+interface Served {
+  /** What it printed first. */
+  readonly line: string;
+  /** The next lines that it prints. */
+  rest(count: number): Promise<string>;
+  /** Sends a signal and waits for the end. */
+  stop(signal: Deno.Signal): Promise<{ readonly code: number; readonly stderr: string }>;
+}
+
+async function serve(
+  store: string,
+  options: readonly string[] = [],
+  permissions: readonly string[] = ["-A"],
+): Promise<Served> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", ...permissions, join(ROOT, "mod.ts")]
+      .concat("serve", "--listen", "127.0.0.1:0", options),
+    clearEnv: true,
+    env: { OCI_STORE: store, ...await denoEnvironment() },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+  const reader = lines.getReader();
+  const { value = "" } = await reader.read();
+  return {
+    line: value,
+    rest: async (count) => {
+      let text = "";
+      for (let i = 0; i < count; i++) text += (await reader.read()).value ?? "";
+      return text;
+    },
+    stop: async (signal) => {
+      child.kill(signal);
+      while (!(await reader.read()).done);
+      return { code: (await child.status).code, stderr: await stderr };
+    },
+  };
+}
+
+posixTest("oci serve serves the store to another pull, until it is interrupted", async () => {
+  await using dir = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const name = await (async () => {
+    await using origin = await serveRegistry(new MemoryContent().add("app", "1", built));
+    const ref = `${origin.host}/app:1`;
+    await runOci(["pull", "-q", "--platform=linux/amd64", ref], { env: { OCI_STORE: dir.path } });
+    return ref;
+  })();
+
+  const served = await serve(dir.path, ["--read-only", "--debug"]);
+  const host = served.line.replace("listening on http://", "");
+  const pulled = await runOci(["pull", "-q", "--platform=linux/amd64", `${host}/app:1`]);
+  const ended = await served.stop("SIGINT");
+
+  assertMatch(served.line, /^listening on http:\/\/127\.0\.0\.1:\d+$/);
+  assertEquals([pulled.code, pulled.stdout], [
+    0,
+    `${host}/app:1@${built.descriptor.digest}\n`,
+  ]);
+  assertEquals(ended.code, 130);
+  assertMatch(ended.stderr, /^oci: debug: GET \/v2\/app\/manifests\/1 200$/m);
+  assert(name !== host, "the registry is another one");
+});
+
+posixTest("oci serve ends with 143 on SIGTERM", async () => {
+  await using dir = await makeTempDir();
+
+  const served = await serve(dir.join("store"));
+  const { code, stderr } = await served.stop("SIGTERM");
+
+  assertEquals({ code, stderr }, { code: 143, stderr: "" });
+});
+
+posixTest("oci serve --htpasswd lets in who is in the file", async () => {
+  await using dir = await makeTempDir();
+  // The password is "U*U", and the hash a known answer of bcrypt.
+  const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
+
+  const served = await serve(dir.join("store"), [
+    "--json",
+    "--htpasswd",
+    dir.join("htpasswd"),
+  ]);
+  const { url } = JSON.parse(`${served.line}${await served.rest(3)}`);
+  const login = (password: string) => ({
+    headers: { authorization: `Basic ${btoa(`ann:${password}`)}` },
+  });
+  const statuses: number[] = [];
+  for (const init of [{}, login("guess"), login("U*U")]) {
+    const response = await fetch(`${url}/v2/`, init);
+    await response.body?.cancel();
+    statuses.push(response.status);
+  }
+  await served.stop("SIGTERM");
+
+  assertEquals(statuses, [401, 401, 200]);
+});
+
+posixTest("oci serve runs with what oci permissions prints for it", async () => {
+  await using dir = await makeTempDir();
+  const store = dir.join("store");
+  const printed = await runOci(["permissions", "--json", "serve", "--listen", "127.0.0.1:0"], {
+    env: { OCI_STORE: store },
+  });
+
+  const served = await serve(store, [], JSON.parse(printed.stdout).flags);
+  const { code, stderr } = await served.stop("SIGTERM");
+
+  assertMatch(served.line, /^listening on http/);
+  assertEquals({ code, stderr }, { code: 143, stderr: "" });
+});
+
+Deno.test("oci serve says which address is taken", async () => {
+  await using other = await serveRegistry(new MemoryContent());
+
+  const { code, stdout, stderr } = await runOci(["serve", "--listen", other.host]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertMatch(stderr, /^oci: serve: .*; choose another with --listen\n$/);
+});
+
+Deno.test.each([
+  {
+    address: "nowhere.invalid:0",
+    says: "cannot listen at nowhere\\.invalid:0: .*; choose another",
+  },
+  { address: "[2001:db8::1]:0", says: "cannot listen at \\[2001:db8::1\\]:0: .*; choose another" },
+])("oci serve says what is wrong with $address", async ({ address, says }) => {
+  const { code, stdout, stderr } = await runOci(["serve", "--listen", address]);
+
+  assertEquals({ code, stdout }, { code: 1, stdout: "" });
+  assertMatch(stderr, new RegExp(`^oci: serve: ${says} with --listen\n$`));
+});
+
+Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
+  "oci serve refuses a file of passwords without users: $text",
+  async ({ text }) => {
+    await using dir = await makeTempDir();
+    await Deno.writeTextFile(dir.join("passwords"), text);
+
+    const { code, stderr } = await runOci(["serve", "--htpasswd", dir.join("passwords")]);
+
+    assertEquals(code, 2);
+    assertEquals(
+      stderr,
+      "oci: serve: cannot read the htpasswd file: it names no user; " +
+        'make the file with "htpasswd -B"\n',
+    );
+  },
+);
+
+Deno.test.each([
+  { text: "ann", says: 'it must be "NAME:HASH"; make the file with "htpasswd -B"' },
+  { text: "ann:x", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
+])("oci serve says how to make the file of passwords that $text is none of", async (row) => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("passwords"), row.text);
+
+  const { code, stderr } = await runOci(["serve", "--htpasswd", dir.join("passwords")]);
+
+  assertEquals(code, 2);
+  assertEquals(stderr, `oci: serve: cannot read line 1 of the htpasswd file: ${row.says}\n`);
+});
+
+Deno.test("oci serve says what certificates it takes", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("pem"), "no certificate");
+  const pem = dir.join("pem");
+
+  const { code, stderr } = await runOci(["serve", "--tls-cert", pem, "--tls-key", pem]);
+
+  assertEquals(code, 2);
+  assertMatch(
+    stderr,
+    /^oci: serve: cannot serve over TLS: .*; give files in PEM with "--tls-cert"/,
+  );
+});
+
+posixTest("oci serve stores what is pushed, for the other commands to see", async () => {
+  await using dir = await makeTempDir();
+  const store = dir.join("store");
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const served = await serve(store);
+  const url = served.line.replace("listening on ", "");
+
+  for (const { descriptor, bytes } of built.blobs.values()) {
+    if (descriptor.digest === built.descriptor.digest) continue;
+    const path = `/v2/team/app/blobs/uploads/?digest=${descriptor.digest}`;
+    const response = await fetch(`${url}${path}`, { method: "POST", body: bytes });
+    await response.body?.cancel();
+    assertEquals(response.status, 201);
+  }
+  const pushed = await fetch(`${url}/v2/team/app/manifests/1`, {
+    method: "PUT",
+    headers: { "content-type": built.descriptor.mediaType },
+    body: built.bytes,
+  });
+  await pushed.body?.cancel();
+  await served.stop("SIGTERM");
+  const env = { OCI_STORE: store };
+  const images = await runOci(["images", "--json"], { env });
+  const listed = await runOci(["ls", "--policy=never", "localhost/team/app:1"], { env });
+
+  assertEquals(pushed.status, 201);
+  assertEquals(
+    JSON.parse(images.stdout).map((image: { reference: string }) => image.reference),
+    ["localhost/team/app:1"],
+  );
+  assertMatch(listed.stdout, /a\n$/);
+});
+
+for (
+  const { args, status, note } of [
+    { args: [], status: 202, note: "" },
+    { args: ["--read-only"], status: 405, note: "" },
+    {
+      // An address of the loopback that is not recognized as one.
+      args: ["--listen", "127.1:0"],
+      status: 405,
+      note: "oci: read-only, as others may reach the address; --htpasswd lets users push\n",
+    },
+  ]
+) {
+  posixTest(`oci serve ${args.join(" ")} answers ${status} to a push`, async () => {
+    await using dir = await makeTempDir();
+    const served = await serve(dir.join("store"), args);
+    const url = served.line.replace("listening on ", "");
+
+    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
+    await response.body?.cancel();
+    const { stderr } = await served.stop("SIGTERM");
+
+    assertEquals({ status: response.status, stderr }, { status, stderr: note });
+  });
+}
+
+posixTest("oci serve --htpasswd lets its users push at any address", async () => {
+  await using dir = await makeTempDir();
+  const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+  await Deno.writeTextFile(dir.join("htpasswd"), `ann:${hash}\n`);
+  const options = ["--listen", "127.1:0", "--htpasswd", dir.join("htpasswd")];
+  const served = await serve(dir.join("store"), options);
+  const url = served.line.replace("listening on ", "");
+
+  const statuses: number[] = [];
+  for (const headers of [{}, { authorization: `Basic ${btoa("ann:U*U")}` }]) {
+    const response = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST", headers });
+    await response.body?.cancel();
+    statuses.push(response.status);
+  }
+  const { stderr } = await served.stop("SIGTERM");
+
+  assertEquals({ statuses, stderr }, { statuses: [401, 202], stderr: "" });
+});
