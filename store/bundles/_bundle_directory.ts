@@ -1,13 +1,12 @@
 import { dirname, resolve } from "../../spec/paths.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { removeEntry as removeInTree } from "../../layer/trees/remove_entry.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { removeIfAny, removeTree } from "../host/remove_tree.ts";
 import { endContainers, findBundleState } from "./_bundle_containers.ts";
 import { makeMark, MARK, readMark, removeMark } from "./_bundle_mark.ts";
-import { isMountTableReadable, refuseForeignMounts, unmountBundle } from "./bundle_mounts.ts";
+import { emptyDirectory } from "./_empty_directory.ts";
+import { refuseForeignMounts, unmountBundle } from "./bundle_mounts.ts";
 import { type BundlePlace, findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
@@ -190,26 +189,29 @@ export class BundleDirectory implements Disposable {
   }
 
   async #empty(onWarning: ((message: string) => void) | undefined): Promise<void> {
-    const { path } = this.#record;
     await this.update({ phase: "removal" });
     await unmountBundle(this.#record, onWarning);
-    await removeIfAny(`${path}/${CONFIG}`);
-    using tree = openFileTree(path);
-    const isSafe = isMountTableReadable();
-    for (const { name, isDirectory } of tree.entries("")) {
-      if (name === MARK) continue;
-      if (!isDirectory) tree.unlink(name);
-      else if (isSafe) await removeTree(`${path}/${name}`);
-      // Slower, but goes into nothing that may be mounted there.
-      else removeInTree(tree, name);
-    }
+    using tree = this.#openTree();
+    if (tree === undefined) return;
+    // First, as it makes a complete bundle.
+    if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
+    await emptyDirectory(tree, MARK);
+  }
+
+  /** Opens the directory; `undefined` if the path leads to another one by now. */
+  #openTree(): FileTree | undefined {
+    const { path, inode } = this.#record;
+    if (lstatIfAny(path)?.isDirectory !== true) return undefined;
+    using stack = new DisposableStack();
+    const tree = stack.use(openFileTree(path));
+    if (inode !== null && tree.status("")?.ino !== inode) return undefined;
+    stack.move();
+    return tree;
   }
 
   #removeMark(): void {
-    const { id, path } = this.#record;
-    if (lstatIfAny(path)?.isDirectory !== true) return;
-    using tree = openFileTree(path);
-    removeMark(tree, id);
+    using tree = this.#openTree();
+    if (tree !== undefined) removeMark(tree, this.#record.id);
   }
 
   /** Gives up the lock. */

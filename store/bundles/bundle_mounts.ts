@@ -46,11 +46,6 @@ export function refuseForeignMounts(
   if (foreign !== undefined) throw stillMounted(path, foreign.target);
 }
 
-/** Whether this process may look at mounts. */
-export function isMountTableReadable(): boolean {
-  return tryMountsBelow("/") !== undefined;
-}
-
 function listMounts(record: BundleRecord): readonly MountEntry[] {
   const { path, mounts } = record;
   try {

@@ -187,7 +187,8 @@ export class OverlayBundler implements Bundler {
     image: Image,
     recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<readonly ExtractedLayer[]> {
-    using _lock = await lockLayers(this.#store.path, "use", this.#options.signal);
+    const { path, onWait } = this.#store;
+    using _lock = await lockLayers(path, "use", { onWait, signal: this.#options.signal });
     const layers = await resolver.resolve(image);
     await recordLayers(layers.map(({ name }) => name));
     return layers;

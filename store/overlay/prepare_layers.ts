@@ -84,6 +84,9 @@ export async function prepareLayers(
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
   });
-  using _lock = await lockLayers(store.path, "use", options.signal);
+  using _lock = await lockLayers(store.path, "use", {
+    onWait: store.onWait,
+    signal: options.signal,
+  });
   return await resolver.resolve(image);
 }

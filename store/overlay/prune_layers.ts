@@ -56,7 +56,7 @@ export async function pruneLayers(
 ): Promise<LayerPruning> {
   const { dryRun = false, signal } = options;
   const root = resolve(store.path);
-  using _lock = await lockLayers(root, "remove", signal);
+  using _lock = await lockLayers(root, "remove", { onWait: store.onWait, signal });
   const kept = new Set<Digest>();
   for (const { layers } of images) {
     const diffIds = layers.map(({ diffId }) => diffId);

@@ -102,7 +102,8 @@ export class UncompressedBundler implements Bundler {
       ...(signal && { signal }),
       ...(onWarning && { onWarning }),
     });
-    using _lock = await lockLayers(this.#store.path, "use", signal);
+    const { path, onWait } = this.#store;
+    using _lock = await lockLayers(path, "use", { onWait, signal });
     for (const layer of image.layers) {
       await extractor.extract(await this.#tarballs.open(layer, signal));
     }

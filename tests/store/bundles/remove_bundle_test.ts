@@ -56,6 +56,23 @@ Deno.test("removeBundle() does not follow a link out of the bundle", async () =>
   assertEquals((await Deno.stat(outside)).isDirectory, true);
 });
 
+Deno.test("removeBundle() removes directories that are nested deeper than a path can be", async () => {
+  await using test = await makeStore();
+  const { make } = await makeBundler(test);
+  const path = await make("a");
+  const chain = (name: string) => Array.from({ length: 14 }, () => name.repeat(200)).join("/");
+  for (const name of ["x", "y", "z"]) {
+    await Deno.mkdir(`${path}/rootfs/${chain(name)}`, { recursive: true });
+  }
+  // As a container can do it, which makes directories in the one that it works in.
+  await Deno.rename(`${path}/rootfs/${"z".repeat(200)}`, `${path}/rootfs/${chain("y")}/z`);
+  await Deno.rename(`${path}/rootfs/${"y".repeat(200)}`, `${path}/rootfs/${chain("x")}/y`);
+
+  assertEquals(await removeBundle(test.path, path), true);
+
+  assertEquals([await test.list("containers"), await test.list("bundles")], [[], []]);
+});
+
 Deno.test("removeBundle() refuses a bundle that another process makes", async () => {
   await using test = await makeStore();
   const { make } = await makeBundler(test);

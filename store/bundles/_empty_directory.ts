@@ -1,0 +1,65 @@
+import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
+
+/** A container may nest directories deeper than the kernel takes a path: 4096 bytes. */
+const MAX_PATH_LENGTH = 1024;
+/** Entries to remove before others have a turn, such as handlers of signals. */
+const ENTRIES_PER_TURN = 500;
+
+/**
+ * Removes everything in a directory but one name. It goes neither through symlinks nor, whatever
+ * becomes of the path meanwhile, out of the directory that is open, as far as the tree's backend
+ * can tell; nor into another file system.
+ *
+ * @param tree The directory.
+ * @param kept The name that stays.
+ * @throws {Deno.errors.Busy} If something is mounted in the directory.
+ */
+export async function emptyDirectory(tree: FileTree, kept: string): Promise<void> {
+  const remover = new Remover(tree);
+  for (const { name, isDirectory } of tree.entries("")) {
+    if (name !== kept) await remover.remove(name, isDirectory);
+  }
+  await remover.removeMoved();
+}
+
+class Remover {
+  readonly #tree: FileTree;
+  readonly #device: number | undefined;
+  /** Directories that were moved to the top, where their paths are short. */
+  readonly #moved: string[] = [];
+  #count = 0;
+
+  constructor(tree: FileTree) {
+    this.#tree = tree;
+    this.#device = tree.status("")?.dev;
+  }
+
+  async remove(path: string, isDirectory: boolean): Promise<void> {
+    if (++this.#count % ENTRIES_PER_TURN === 0) await new Promise((done) => setTimeout(done, 0));
+    const tree = this.#tree;
+    if (!isDirectory) return tree.unlink(path);
+    const status = tree.status(path);
+    if (status === undefined) return;
+    if (status.dev !== this.#device) {
+      throw Object.assign(new Deno.errors.Busy(`"${path}" is a mount point`), { code: "EBUSY" });
+    }
+    openUpDirectory(tree, path, status);
+    if (path.length > MAX_PATH_LENGTH) {
+      const name = `removed-${crypto.randomUUID()}`;
+      tree.rename(path, name);
+      this.#moved.push(name);
+      return;
+    }
+    for (const entry of tree.entries(path)) {
+      await this.remove(`${path}/${entry.name}`, entry.isDirectory);
+    }
+    tree.removeDirectory(path);
+  }
+
+  async removeMoved(): Promise<void> {
+    for (let name = this.#moved.pop(); name !== undefined; name = this.#moved.pop()) {
+      await this.remove(name, true);
+    }
+  }
+}
