@@ -137,15 +137,25 @@ export class DiskFullError extends OciError {
   }
 }
 
+/** Options for {@linkcode UnpackError}. */
+export interface UnpackErrorOptions extends ErrorOptions {
+  /** Whether another process is unpacking into the directory. */
+  readonly isBusy?: boolean | undefined;
+}
+
 /** An image cannot be unpacked where it was to be. */
 export class UnpackError extends OciError {
   /** The directory, or the path in the image that is not there. */
   readonly path: string;
+  /** Whether another process is unpacking into the directory: it may end. */
+  readonly isBusy: boolean;
 
   /** Creates the error; `message` names the path, what is wrong and what to do. */
-  constructor(message: string, path: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(message: string, path: string, options: UnpackErrorOptions = {}) {
+    const { isBusy = false, ...rest } = options;
+    super(message, rest);
     this.path = path;
+    this.isBusy = isBusy;
   }
 }
 

@@ -1,21 +1,27 @@
+import { lstatIfAny } from "./durable.ts";
+
 /**
  * Locks a directory with a flock, which the system drops when the process ends, however it ends.
  *
- * @param path The directory.
- * @returns The lock, which ends when it is closed; `"taken"` if another process has it or has just
- * removed the directory, and `"unknown"` where that cannot be told.
+ * @param path The directory, without symlinks.
+ * @returns The lock, which ends when it is closed; `"taken"` if another process holds it; `"gone"`
+ * if there is no such directory any more; and `"unknown"` where directories cannot be locked.
  */
-export async function lockDirectory(path: string): Promise<Deno.FsFile | "taken" | "unknown"> {
+export async function lockDirectory(
+  path: string,
+): Promise<Deno.FsFile | "taken" | "gone" | "unknown"> {
   // Windows opens no directories.
   if (Deno.build.os === "windows") return "unknown";
   using stack = new DisposableStack();
   try {
     const directory = stack.use(await Deno.open(path));
-    if (!(await directory.tryLock(true))) return "taken";
+    if (!await directory.tryLock(true)) return "taken";
+    const [held, named] = [await directory.stat(), lstatIfAny(path)];
+    if (held.ino !== named?.ino || held.dev !== named.dev) return "gone";
     stack.move();
     return directory;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "taken";
+    if (error instanceof Deno.errors.NotFound) return "gone";
     // It is another user's, or on a network file system that locks only files that are written.
     return "unknown";
   }

@@ -8,14 +8,29 @@ import { BASE_STAGE } from "../stages/layer_staging.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { UnpackError } from "../errors.ts";
+import { UnpackRecord } from "./_unpack_record.ts";
+import { WorkDirectory } from "./_work_directory.ts";
 
-/** What the work directory in it is called: what a process that is killed leaves is known by it. */
-const WORK_NAME = /^\.oci-unpack-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Name of the work directory: to make it is to take the directory, as one process can. */
+const WORK = ".oci-unpack";
 
 const NOT_EMPTY = "it is not empty; choose another directory, or allow what is there to be " +
   "replaced with force";
 const TAKEN =
   "another process is unpacking into it; wait until it ends, or choose another directory";
+const UNKNOWN = `it has "${WORK}", which is not known to be a leftover; remove that if no other ` +
+  "process is unpacking, or choose another directory";
+
+/** A directory that is removed this often while it is opened is not removed by unpacking. */
+const MAX_ATTEMPTS = 10;
+
+/** Options for {@linkcode UnpackRoot.open}. */
+export interface UnpackRootOptions {
+  /** Directory of the store, which knows what killed processes have left. */
+  readonly store: string;
+  /** Whether the directory may hold something. */
+  readonly force: boolean;
+}
 
 /** The directory that an image is unpacked into. On failure it is left as it was found. */
 export class UnpackRoot implements AsyncDisposable {
@@ -23,59 +38,82 @@ export class UnpackRoot implements AsyncDisposable {
   readonly path: string;
   /** Whether there is nothing in it but what this process has put there. */
   readonly isEmpty: boolean;
-  /** Where the layers are extracted until they are complete; there, and empty, if `isEmpty`. */
-  readonly work: string;
   /** The directories that were made for it, the innermost first. */
   readonly #made: readonly string[];
-  /** Holds the work directory. */
-  readonly #hold: AsyncDisposable | undefined;
+  /** The work directory, if there is one. */
+  readonly #work: WorkDirectory | undefined;
+  /** Names of what has been moved out of the work directory. */
+  readonly #moved: string[] = [];
   #isPublished = false;
 
-  private constructor(
-    path: string,
-    work: string,
-    made: readonly string[],
-    hold: AsyncDisposable | undefined,
-  ) {
+  private constructor(path: string, made: readonly string[], work: WorkDirectory | undefined) {
     this.path = path;
-    this.isEmpty = hold !== undefined;
-    this.work = work;
+    this.isEmpty = work !== undefined;
     this.#made = made;
-    this.#hold = hold;
+    this.#work = work;
   }
 
   /**
-   * Makes the directory if it is not there. What a process that was killed has left in it is
-   * removed, if nothing else is there or `force` is true.
+   * Makes the directory if it is not there, and takes it: of several processes that unpack into an
+   * empty directory at once, exactly one goes on. Removes what a killed process has left in it, if
+   * nothing else is there or `force` is true.
    *
    * @param directory Its path.
-   * @param force Whether it may hold something.
+   * @param options The store, and whether the directory may hold something.
    * @throws {UnpackError} If it holds something, or another process is unpacking into it.
    */
-  static async open(directory: string, force: boolean): Promise<UnpackRoot> {
-    const made = await makeDirectories(resolve(directory));
-    try {
-      const path = await Deno.realPath(directory);
-      const refuse = (why: string) => {
-        return new UnpackError(`Cannot unpack into "${directory}": ${why}`, path);
-      };
-      if (!(await Deno.stat(path)).isDirectory) {
-        throw refuse("it is not a directory; choose another name");
+  static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {
+    for (let attempt = 1;; attempt++) {
+      const made = await makeDirectories(resolve(directory));
+      try {
+        return await UnpackRoot.#open(directory, made, options);
+      } catch (error) {
+        // If another process has been faster, it uses what was made.
+        if (!(error instanceof UnpackError && error.isBusy)) await removeEmpty(made);
+        // A process that failed has removed the directory that it had made.
+        if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
       }
-      const { works, hasOthers } = await look(path);
-      if (hasOthers && !force) throw refuse(NOT_EMPTY);
-      const outcomes = await Promise.all(works.map((name) => removeWork(`${path}/${name}`)));
-      if (outcomes.includes("taken")) throw refuse(TAKEN);
-      const isEmpty = !hasOthers && !outcomes.includes("unknown");
-      if (!isEmpty && !force) throw refuse(NOT_EMPTY);
-      const work = `${path}/.oci-unpack-${crypto.randomUUID()}`;
-      const hold = isEmpty ? await makeWork(path, work) : undefined;
-      if (isEmpty && hold === undefined) throw refuse(TAKEN);
-      return new UnpackRoot(path, work, made, hold);
-    } catch (error) {
-      await removeEmpty(made);
-      throw error;
     }
+  }
+
+  static async #open(
+    directory: string,
+    made: readonly string[],
+    { store, force }: UnpackRootOptions,
+  ): Promise<UnpackRoot> {
+    const path = await Deno.realPath(directory);
+    const refuse = (why: string) => {
+      const isBusy = why === TAKEN;
+      return new UnpackError(`Cannot unpack into "${directory}": ${why}`, path, { isBusy });
+    };
+    if (!(await Deno.stat(path)).isDirectory) {
+      throw refuse("it is not a directory; choose another name");
+    }
+    if (!force && await hasOthers(path)) throw refuse(NOT_EMPTY);
+    await using stack = new AsyncDisposableStack();
+    const record = await UnpackRecord.lock(store, path);
+    if (record === "taken") throw refuse(TAKEN);
+    if (record !== undefined) stack.use(record);
+    const left = await removeLeftover(`${path}/${WORK}`, record?.leftId);
+    if (left === "taken") throw refuse(TAKEN);
+    if (left === "unknown" && !force) throw refuse(UNKNOWN);
+    // What is replaced in place needs no directory to work in.
+    if (left === "unknown" || await hasOthers(path)) {
+      if (!force) throw refuse(NOT_EMPTY);
+      if (left === "none") record?.forget();
+      return new UnpackRoot(path, made, undefined);
+    }
+    const work = stack.use(await WorkDirectory.make(`${path}/${WORK}`, record));
+    if (work === null) throw refuse(TAKEN);
+    // Only what is found from here on counts: a process that was faster has made what it made.
+    if (await hasOthers(path)) throw refuse(NOT_EMPTY);
+    stack.move();
+    return new UnpackRoot(path, made, work);
+  }
+
+  /** Where the layers are extracted until they are complete; there, and empty, if `isEmpty`. */
+  get work(): string {
+    return this.#work?.path ?? `${this.path}/${WORK}`;
   }
 
   /** Where the base is extracted, and the layers above it are put over it. */
@@ -92,29 +130,50 @@ export class UnpackRoot implements AsyncDisposable {
   /** Moves the stage of the base, with all layers in it, to where it is to be. */
   async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
     using tree = openFileTree(this.path, { backend });
-    const stage = this.base.slice(this.path.length + 1);
+    this.#refuseOthers(tree.list(""));
     // An image without layers has no stage.
-    const described = tree.status(stage);
+    const described = tree.status(this.#stage);
     using root = tree.open("");
     if (described !== undefined) {
-      openUpDirectory(tree, stage, described);
-      for (const name of tree.list(stage)) moveEntry(tree, `${stage}/${name}`, name);
-      using model = tree.open(stage);
+      openUpDirectory(tree, this.#stage, described);
+      const names = tree.list(this.#stage);
+      // The work directory makes way for an entry of its name, and still keeps others away.
+      if (names.includes(WORK)) this.#work?.rename(tree);
+      for (const name of names) {
+        moveEntry(tree, `${this.#stage}/${name}`, name);
+        this.#moved.push(name);
+      }
+      using model = tree.open(this.#stage);
       if (describesRoot) copyDirectoryMetadata(model, root, described);
     }
     this.#isPublished = true;
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
     // Its owner may be denied by the image to change it.
     root.setMode(mode | 0o700);
-    await this.#hold?.[Symbol.asyncDispose]();
+    await this.#work?.remove();
     root.setMode(mode);
     root.setTimes(mtime, mtimeNs);
   }
 
+  /** The stage of the base, as a path in the directory. */
+  get #stage(): string {
+    return this.base.slice(this.path.length + 1);
+  }
+
+  /** Refuses to put the image beside what another program has put into the directory meanwhile. */
+  #refuseOthers(names: readonly string[]): void {
+    const other = names.find((name) => name !== WORK);
+    if (other === undefined) return;
+    throw new UnpackError(
+      `Cannot unpack into "${this.path}": another program has put "${other}" into it; ` +
+        "choose another directory",
+      this.path,
+    );
+  }
+
   /** Begins anew with the stages. */
   async clear(): Promise<void> {
-    // It stays itself, since it is locked.
-    for await (const { name } of Deno.readDir(this.work)) await removeTree(`${this.work}/${name}`);
+    await this.#work?.clear();
   }
 
   /** What was made in place is to stay. */
@@ -123,61 +182,54 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#hold?.[Symbol.asyncDispose]();
-    const [root, ...parents] = this.#made;
-    if (this.#isPublished || root === undefined) return;
-    await removeTree(root);
-    await removeEmpty(parents);
+    await using _work = this.#work;
+    if (this.#isPublished) return;
+    for (const name of this.#moved) await removeTree(`${this.path}/${name}`);
+    // The directory itself only if it is empty: another process may take it from here on.
+    await this.#work?.remove();
+    await removeEmpty(this.#made);
   }
 }
 
-/** Finds the work directories in a directory, and whether it has anything else. */
-async function look(
-  path: string,
-): Promise<{ readonly works: readonly string[]; readonly hasOthers: boolean }> {
-  const works: string[] = [];
-  let hasOthers = false;
+/** Whether a directory has anything but a work directory. */
+async function hasOthers(path: string): Promise<boolean> {
   for await (const { name, isDirectory } of Deno.readDir(path)) {
-    if (isDirectory && WORK_NAME.test(name)) works.push(name);
-    else hasOthers = true;
+    if (name !== WORK || !isDirectory) return true;
   }
-  return { works, hasOthers };
+  return false;
 }
 
 /**
- * Removes a work directory that is nobody's any more.
+ * Removes a work directory that a killed process has left.
  *
- * @returns Whether it is gone, or another process has it, or neither can be told or done.
+ * @param work Its path.
+ * @param id The id that is recorded for it.
+ * @returns Whether there is none any more; or another process has it; or it is not known to be a
+ * leftover, or cannot be removed.
  */
-async function removeWork(path: string): Promise<"removed" | "taken" | "unknown"> {
-  const lock = await lockDirectory(path);
-  if (typeof lock === "string") return lock;
-  using _lock = lock;
+async function removeLeftover(
+  work: string,
+  id: string | undefined,
+): Promise<"none" | "taken" | "unknown"> {
+  if (lstatIfAny(work) === undefined) return "none";
+  using stack = new DisposableStack();
+  // A process with another store may have it.
+  const lock = await lockDirectory(work);
+  if (lock === "taken") return "taken";
+  if (lock === "gone") return "none";
+  if (lock !== "unknown") stack.use(lock);
+  if (id === undefined) return "unknown";
   try {
-    await removeTree(path);
-    return "removed";
+    // Without an id in it, it was only just made.
+    if (lstatIfAny(`${work}/${id}`)?.isDirectory) await removeTree(work);
+    else await Deno.remove(work);
+    return "none";
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return "unknown";
+    const isKept = error instanceof Deno.errors.PermissionDenied ||
+      (error as { readonly code?: unknown }).code === "ENOTEMPTY";
+    if (isKept) return "unknown";
     throw error;
   }
-}
-
-/**
- * Makes a work directory, and holds it until it is disposed of, when it is removed.
- *
- * @returns Nothing if another process is making one in the same directory.
- */
-async function makeWork(path: string, work: string): Promise<AsyncDisposable | undefined> {
-  await using stack = new AsyncDisposableStack();
-  await Deno.mkdir(work, { mode: 0o700 });
-  const lock = await lockDirectory(work);
-  if (typeof lock === "object") stack.use(lock);
-  stack.defer(() => removeTree(work));
-  // Of two that begin at once, one at least sees the other's; or misses its own, which the other
-  // has removed before it was locked.
-  const { works } = await look(path);
-  const isAlone = works.length === 1 && work === `${path}/${works[0]}`;
-  return isAlone && lock !== "taken" ? stack.move() : undefined;
 }
 
 /** Makes a directory and its parents: those that were not there, the innermost first. */

@@ -60,7 +60,7 @@ export async function unpackImage(
   const { force = false, signal } = options;
   const paths = options.paths?.map((path) => cleanPath(path).path);
   signal?.throwIfAborted();
-  await using root = await UnpackRoot.open(directory, force);
+  await using root = await UnpackRoot.open(directory, { store: store.path, force });
   const ownership = options.ownership ??
     await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();

@@ -1,4 +1,4 @@
-import type { BlobReadOptions, Digest, RemoteLayer } from "../../../spec/mod.ts";
+import type { BlobReadOptions, Digest, RemoteImage, RemoteLayer } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
@@ -41,6 +41,37 @@ export function fakeLayers(
       },
     };
   });
+}
+
+/** An image of layers alone: nothing else of it is looked at. */
+export function imageOf(layers: readonly FakeLayer[]): RemoteImage {
+  return { layers } as unknown as RemoteImage;
+}
+
+/** An image whose layers wait. */
+export interface HeldImage {
+  readonly image: RemoteImage;
+  /** Ends when the first bytes are asked for. */
+  readonly begun: Promise<void>;
+  /** Lets the bytes through. */
+  readonly release: () => void;
+}
+
+/** Layers that come as soon as they are released. */
+export function heldLayers(layers: readonly Uint8Array[]): HeldImage {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const through = (stream: ReadableStream<Uint8Array<ArrayBuffer>>) =>
+    stream.pipeThrough(
+      new TransformStream({
+        async transform(chunk, output) {
+          begin();
+          await released;
+          output.enqueue(chunk);
+        },
+      }),
+    );
+  return { image: imageOf(fakeLayers(layers, { through })), begun, release };
 }
 
 /** A store, and a place for a root that is not there yet. */

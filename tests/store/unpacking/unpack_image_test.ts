@@ -6,7 +6,6 @@ import {
   type Digest,
   DigestMismatchError,
   LimitError,
-  type RemoteImage,
 } from "../../../spec/mod.ts";
 import { UnpackError, unpackImage, type UnpackImageOptions } from "../../../store/mod.ts";
 import { ImageUnpacking } from "../../../store/unpacking/_image_unpacking.ts";
@@ -20,12 +19,13 @@ import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../.
 import { makeTempDir } from "../../_support/temp.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
-import { type FakeLayer, fakeLayers, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
-
-/** An image of layers alone: nothing else of it is looked at. */
-function imageOf(layers: readonly FakeLayer[]): RemoteImage {
-  return { layers } as unknown as RemoteImage;
-}
+import {
+  type FakeLayer,
+  fakeLayers,
+  imageOf,
+  makeUnpackBox,
+  type UnpackBox,
+} from "./_unpack_box.ts";
 
 /** Opens the threads that a test is to run with. */
 type OpenThreads = () => LayerThreads;
@@ -425,117 +425,6 @@ async function namesIn(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
 }
 
-/** What a process leaves that is killed while it unpacks. */
-async function leaveWork(root: string): Promise<string> {
-  const work = `${root}/.oci-unpack-${crypto.randomUUID()}`;
-  await Deno.mkdir(`${work}/0/closed`, { recursive: true });
-  await Deno.writeTextFile(`${work}/0/closed/f`, "x");
-  await Deno.chmod(`${work}/0/closed`, 0o500);
-  return work;
-}
-
-Deno.test("unpackImage() removes what a killed process has left in the directory", async () => {
-  await using box = await makeUnpackBox();
-  await leaveWork(box.root);
-  await leaveWork(box.root);
-
-  await unpackImage(box.store, imageOf(fakeLayers([tar(file("a", "x"))])), box.root);
-
-  assertEquals(await namesIn(box.root), ["a"]);
-});
-
-Deno.test("unpackImage() with force does so beside what it is laid over", async () => {
-  await using box = await makeUnpackBox();
-  const work = await leaveWork(box.root);
-  await Deno.writeTextFile(`${box.root}/mine`, "1");
-  const image = imageOf(fakeLayers([tar(file("a", "x"))]));
-
-  await assertRejects(() => unpackImage(box.store, image, box.root), UnpackError, "not empty");
-  const isKept = await exists(work);
-  await unpackImage(box.store, image, box.root, { force: true });
-
-  assertEquals([isKept, await exists(work)], [true, false]);
-  assertEquals(await Deno.readTextFile(`${box.root}/mine`), "1");
-});
-
-Deno.test("unpackImage() takes no file and no other name for what was left", async () => {
-  await using box = await makeUnpackBox();
-  const image = imageOf(fakeLayers([tar(file("a", "x"))]));
-  for (const name of [".oci-unpack-mine", `.oci-unpack-${crypto.randomUUID()}`]) {
-    await Deno.mkdir(box.root, { recursive: true });
-    await Deno.writeTextFile(`${box.root}/${name}`, "1");
-
-    await assertRejects(() => unpackImage(box.store, image, box.root), UnpackError, "not empty");
-
-    await Deno.remove(box.root, { recursive: true });
-  }
-});
-
-/** Layers that come as soon as they are released. */
-function heldLayers(layers: readonly Uint8Array[]) {
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-  const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const through = (stream: ReadableStream<Uint8Array<ArrayBuffer>>) =>
-    stream.pipeThrough(
-      new TransformStream({
-        async transform(chunk, output) {
-          begin();
-          await released;
-          output.enqueue(chunk);
-        },
-      }),
-    );
-  return { image: imageOf(fakeLayers(layers, { through })), begun, release };
-}
-
-for (const force of [false, true]) {
-  Deno.test(`unpackImage() refuses a directory that is being unpacked into, force=${force}`, async () => {
-    await using box = await makeUnpackBox();
-    const other = imageOf(fakeLayers([tar(file("a", "x"))]));
-    const { image, begun, release } = heldLayers([LARGE]);
-    const first = unpackImage(box.store, image, box.root);
-    await begun;
-
-    await assertRejects(
-      () => unpackImage(box.store, other, box.root, { force }),
-      UnpackError,
-      "another process is unpacking into it",
-    );
-
-    release();
-    await first;
-    assertEquals((await namesIn(box.root)).sort(), ["d", "last"]);
-  });
-}
-
-Deno.test("unpackImage() keeps others away also after it has begun anew", async () => {
-  await using box = await makeUnpackBox();
-  const other = imageOf(fakeLayers([tar(file("a", "x"))]));
-  // What is selected is a link into what is not, so that all is extracted in a second pass.
-  const [layer] = fakeLayers([tar(file("b", "x"), hardlink("a", "b"))]);
-  assert(layer !== undefined);
-  let refused: Promise<unknown> | undefined;
-  const image = imageOf([{
-    ...layer,
-    get descriptor() {
-      if (layer.offsets.length > 0) {
-        refused ??= assertRejects(
-          () => unpackImage(box.store, other, box.root),
-          UnpackError,
-          "another process is unpacking into it",
-        );
-      }
-      return layer.descriptor;
-    },
-  }]);
-
-  await unpackImage(box.store, image, box.root, { paths: ["a"] });
-
-  assert(refused !== undefined);
-  await refused;
-  assertEquals(await namesIn(box.root), ["a"]);
-});
-
 const LINKED = tar(
   ...[dir("usr"), dir("usr/lib"), file("usr/lib/a", "old"), file("usr/lib/b", "b")],
   symlink("lib", "usr/lib"),
@@ -583,54 +472,3 @@ function statesOf(root: string): ReadonlyMap<string, unknown> {
     return [path, state];
   }));
 }
-
-Deno.test("unpackImage() is right for one at most of those that begin at once", async () => {
-  await using box = await makeUnpackBox();
-  const images = Array.from(
-    { length: 8 },
-    (_, i) => imageOf(fakeLayers([tar(file(`f${i}`, "x"))])),
-  );
-  await Deno.mkdir(box.root);
-
-  const outcomes = await Promise.allSettled(
-    images.map((image) => unpackImage(box.store, image, box.root)),
-  );
-
-  const winners = outcomes.flatMap(({ status }, i) => status === "fulfilled" ? [`f${i}`] : []);
-  const reasons = outcomes.flatMap((outcome) =>
-    outcome.status === "rejected" ? [outcome.reason] : []
-  );
-  assert(winners.length <= 1);
-  assertEquals(reasons.filter((reason) => !(reason instanceof UnpackError)), []);
-  assertEquals(await namesIn(box.root), winners);
-});
-
-Deno.test("unpackImage() unpacks into a directory that is locked for another purpose", async () => {
-  await using box = await makeUnpackBox();
-  await Deno.mkdir(box.root);
-  using directory = await Deno.open(box.root);
-  await directory.lock(true);
-
-  await unpackImage(box.store, imageOf(fakeLayers([tar(file("a", "x"))])), box.root);
-
-  assertEquals(await namesIn(box.root), ["a"]);
-});
-
-Deno.test("unpackImage() that fails leaves what another has put beside its directory", async () => {
-  await using box = await makeUnpackBox();
-  const stop = new AbortController();
-  const { image, begun, release } = heldLayers([tar(file("a", "x"))]);
-  const failing = assertRejects(
-    () => unpackImage(box.store, image, `${box.root}/new/a`, { signal: stop.signal }),
-    DOMException,
-  );
-  await begun;
-  const other = imageOf(fakeLayers([tar(file("b", "x"))]));
-  await unpackImage(box.store, other, `${box.root}/new/b`);
-
-  stop.abort();
-  release();
-  await failing;
-
-  assertEquals(await namesIn(`${box.root}/new`), ["b"]);
-});

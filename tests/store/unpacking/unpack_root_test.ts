@@ -1,0 +1,254 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { exists } from "@std/fs";
+import { ContentStore, UnpackError, unpackImage } from "../../../store/mod.ts";
+import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
+import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
+import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
+
+const ONE_FILE = imageOf(fakeLayers([tar(file("a", "x"))]));
+/** More than fits the memory between two threads. */
+const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
+const WORK = ".oci-unpack";
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
+}
+
+/** Names of the records in a store. */
+async function recordsOf({ store }: UnpackBox): Promise<readonly string[]> {
+  return (await namesIn(`${store.path}/locks`)).filter((name) => name.startsWith("unpack-"));
+}
+
+/** Makes a work directory with files in it. */
+async function makeWork(root: string, id: string = crypto.randomUUID()): Promise<string> {
+  const work = `${root}/${WORK}`;
+  for (const path of [`${work}/${id}`, `${work}/0/closed`]) {
+    await Deno.mkdir(path, { recursive: true });
+  }
+  await Deno.writeTextFile(`${work}/0/closed/f`, "x");
+  await Deno.chmod(`${work}/0/closed`, 0o500);
+  return work;
+}
+
+/** What a process leaves that is killed while it unpacks; its record may name another directory. */
+async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<string> {
+  const id = crypto.randomUUID();
+  const record = await UnpackRecord.lock(box.store.path, recorded);
+  assert(record !== undefined && record !== "taken");
+  await record.write(id);
+  await record[Symbol.asyncDispose]();
+  return await makeWork(box.root, id);
+}
+
+Deno.test("unpackImage() removes what a killed process has left in the directory", async () => {
+  await using box = await makeUnpackBox();
+  await leaveWork(box);
+
+  await unpackImage(box.store, ONE_FILE, box.root);
+
+  assertEquals(await namesIn(box.root), ["a"]);
+  assertEquals(await recordsOf(box), []);
+});
+
+Deno.test("unpackImage() removes what was killed as soon as it had begun", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.remove(await leaveWork(box), { recursive: true });
+  await Deno.mkdir(`${box.root}/${WORK}`);
+
+  await unpackImage(box.store, ONE_FILE, box.root);
+
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+Deno.test("unpackImage() with force removes it beside what the image is laid over", async () => {
+  await using box = await makeUnpackBox();
+  const work = await leaveWork(box);
+  await Deno.writeTextFile(`${box.root}/mine`, "1");
+
+  await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError, "not empty");
+  const isKept = await exists(work);
+  await unpackImage(box.store, ONE_FILE, box.root, { force: true });
+
+  assertEquals([isKept, await exists(work)], [true, false]);
+  assertEquals(await Deno.readTextFile(`${box.root}/mine`), "1");
+  assertEquals(await recordsOf(box), []);
+});
+
+Deno.test.each<{ what: string; make: (box: UnpackBox) => Promise<string> }>([
+  { what: "the user made", make: (box) => makeWork(box.root) },
+  { what: "was moved here", make: (box) => leaveWork(box, box.temp.join("elsewhere")) },
+  {
+    what: "has another id than the recorded one",
+    make: async (box) => {
+      await Deno.remove(await leaveWork(box), { recursive: true });
+      return await makeWork(box.root);
+    },
+  },
+])("unpackImage() keeps a work directory that $what", async ({ make }) => {
+  await using box = await makeUnpackBox();
+  const work = await make(box);
+
+  const error = await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
+  await unpackImage(box.store, ONE_FILE, box.root, { force: true });
+
+  assertStringIncludes(error.message, `it has "${WORK}"`);
+  assertEquals(error.isBusy, false);
+  assertEquals(await Deno.readTextFile(`${work}/0/closed/f`), "x");
+  assertEquals(await Deno.readTextFile(`${box.root}/a`), "x");
+});
+
+Deno.test("unpackImage() unpacks an entry with the name of the work directory", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(dir(WORK), file(`${WORK}/f`, "x"), file("b", "x"))]));
+
+  await unpackImage(box.store, image, box.root);
+
+  assertEquals((await namesIn(box.root)).sort(), [WORK, "b"]);
+  assertEquals(await Deno.readTextFile(`${box.root}/${WORK}/f`), "x");
+  assertEquals(await recordsOf(box), []);
+});
+
+Deno.test("unpackImage() keeps what an image has that looks like a work directory", async () => {
+  await using box = await makeUnpackBox();
+  const image = imageOf(fakeLayers([tar(dir(WORK), file(`${WORK}/f`, "x"))]));
+  await unpackImage(box.store, image, box.root);
+
+  await assertRejects(() => unpackImage(box.store, image, box.root), UnpackError, WORK);
+
+  assertEquals(await Deno.readTextFile(`${box.root}/${WORK}/f`), "x");
+  assertEquals(await recordsOf(box), []);
+});
+
+Deno.test("unpackImage() takes no file for what was left", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  await Deno.writeTextFile(`${box.root}/${WORK}`, "1");
+
+  await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError, "not empty");
+});
+
+Deno.test("unpackImage() refuses to put an image beside what has come meanwhile", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  const { image, begun, release } = heldLayers([LARGE]);
+  const unpacked = unpackImage(box.store, image, box.root);
+  await begun;
+  await Deno.writeTextFile(`${box.root}/mine`, "1");
+  release();
+
+  await assertRejects(() => unpacked, UnpackError, '"mine"');
+
+  assertEquals(await namesIn(box.root), ["mine"]);
+});
+
+/** Several images that are unpacked into one directory, each with one file. */
+const RIVALS = ["a", "b", "c", "d", "e", "f"].map((name) =>
+  [name, imageOf(fakeLayers([tar(file(name, name))]))] as const
+);
+
+for (const isThere of [true, false]) {
+  for (const stores of [1, 2]) {
+    const what = `directory there=${isThere}, stores=${stores}`;
+    Deno.test(`unpackImage() lets exactly one of several win, ${what}`, async () => {
+      await using box = await makeUnpackBox();
+      const other = await ContentStore.open(box.temp.join("other"));
+      for (let round = 0; round < 5; round++) {
+        if (isThere) await Deno.mkdir(box.root);
+
+        const results = await Promise.allSettled(
+          RIVALS.map(([, image], i) =>
+            unpackImage(i % stores === 0 ? box.store : other, image, box.root)
+          ),
+        );
+
+        const reasons = results.flatMap((result) =>
+          result.status === "rejected" ? [result.reason] : []
+        );
+        assertEquals(reasons.filter((reason) => !(reason instanceof UnpackError)), []);
+        const winners = RIVALS.filter((_, i) => results[i]?.status === "fulfilled");
+        assertEquals(winners.length, 1);
+        assertEquals(await namesIn(box.root), winners.map(([name]) => name));
+        await Deno.remove(box.root, { recursive: true });
+      }
+      assertEquals(await recordsOf(box), []);
+    });
+  }
+}
+
+for (const force of [false, true]) {
+  Deno.test(`unpackImage() refuses a directory that is being unpacked into, force=${force}`, async () => {
+    await using box = await makeUnpackBox();
+    const other = imageOf(fakeLayers([tar(file("a", "x"))]));
+    const { image, begun, release } = heldLayers([LARGE]);
+    const first = unpackImage(box.store, image, box.root);
+    await begun;
+
+    await assertRejects(
+      () => unpackImage(box.store, other, box.root, { force }),
+      UnpackError,
+      "another process is unpacking into it",
+    );
+
+    release();
+    await first;
+    assertEquals((await namesIn(box.root)).sort(), ["d", "last"]);
+  });
+}
+
+Deno.test("unpackImage() keeps others away also after it has begun anew", async () => {
+  await using box = await makeUnpackBox();
+  const other = imageOf(fakeLayers([tar(file("a", "x"))]));
+  // What is selected is a link into what is not, so that all is extracted in a second pass.
+  const [layer] = fakeLayers([tar(file("b", "x"), hardlink("a", "b"))]);
+  assert(layer !== undefined);
+  let refused: Promise<unknown> | undefined;
+  const image = imageOf([{
+    ...layer,
+    get descriptor() {
+      if (layer.offsets.length > 0) {
+        refused ??= assertRejects(
+          () => unpackImage(box.store, other, box.root),
+          UnpackError,
+          "another process is unpacking into it",
+        );
+      }
+      return layer.descriptor;
+    },
+  }]);
+
+  await unpackImage(box.store, image, box.root, { paths: ["a"] });
+
+  assert(refused !== undefined);
+  await refused;
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+Deno.test("unpackImage() unpacks into a directory that is locked for another purpose", async () => {
+  await using box = await makeUnpackBox();
+  await Deno.mkdir(box.root);
+  using directory = await Deno.open(box.root);
+  await directory.lock(true);
+
+  await unpackImage(box.store, imageOf(fakeLayers([tar(file("a", "x"))])), box.root);
+
+  assertEquals(await namesIn(box.root), ["a"]);
+});
+
+Deno.test("unpackImage() that fails leaves what another has put beside its directory", async () => {
+  await using box = await makeUnpackBox();
+  const stop = new AbortController();
+  const { image, begun, release } = heldLayers([tar(file("a", "x"))]);
+  const failing = assertRejects(
+    () => unpackImage(box.store, image, `${box.root}/new/a`, { signal: stop.signal }),
+    DOMException,
+  );
+  await begun;
+  const other = imageOf(fakeLayers([tar(file("b", "x"))]));
+  await unpackImage(box.store, other, `${box.root}/new/b`);
+
+  stop.abort();
+  release();
+  await failing;
+
+  assertEquals(await namesIn(`${box.root}/new`), ["b"]);
+});
