@@ -1,12 +1,20 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { parseMount } from "../../../../cli/containers/_mount_option.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
+import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { type ProcessResult, runOci } from "../../../_support/process.ts";
-import { linuxTest } from "../../../_support/skip.ts";
+import { linuxTest, testUnless } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
+
+/** Registers a test with a user other than root in the container. */
+const idsTest = testUnless(
+  isRootlessNeeded() && (await readRootlessMaps()).uidMap.length < 2
+    ? "no subordinate user ids"
+    : undefined,
+);
 
 /** A layout with an image that runs `/bin/app`, one that runs nothing, and a store. */
 interface Place extends AsyncDisposable {
@@ -73,7 +81,7 @@ Deno.test("oci bundle --json says what it made", async () => {
   assertEquals(document, { path, reference: "localhost/layout:app", bundler: "uncompressed" });
 });
 
-Deno.test("oci bundle writes what its options say", async () => {
+idsTest("oci bundle writes what its options say", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
   const source = place.directory.join("layout");
@@ -123,9 +131,14 @@ linuxTest("oci bundle --rootless makes a container in a user namespace", async (
   assertEquals(linux.uidMappings[0], { containerID: 0, hostID: Deno.uid(), size: 1 });
 });
 
+idsTest.each([
+  { args: ["--user", "nobody-here"], says: 'cannot find user "nobody-here"' },
+  { args: ["--user", "2147483648"], says: "ids must be from 0 to 2147483647" },
+])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, says }) => {
+  await assertRefused(args, 1, says);
+});
+
 Deno.test.each([
-  { args: ["--user", "nobody-here"], code: 1, says: 'cannot find user "nobody-here"' },
-  { args: ["--user", "2147483648"], code: 1, says: "ids must be from 0 to 2147483647" },
   { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
   { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
   { args: ["--user", ""], code: 2, says: "it must not be empty" },
@@ -139,6 +152,10 @@ Deno.test.each([
   { args: ["--read-only", "--read-write"], code: 2, says: "cannot be used with" },
   { args: ["--bundler", "magic"], code: 2, says: "allowed choices are" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
+  await assertRefused(args, code, says);
+});
+
+async function assertRefused(args: readonly string[], code: number, says: string): Promise<void> {
   await using place = await makePlace();
   const path = place.directory.join("box");
 
@@ -149,7 +166,7 @@ Deno.test.each([
   assertEquals(result.stderr.trim().split("\n").length, 1);
   assertEquals(mountsIn(place), []);
   assertEquals(await Deno.stat(path).catch((error) => error.name), "NotFound");
-});
+}
 
 Deno.test("oci bundle says that an image names no command", async () => {
   await using place = await makePlace();
