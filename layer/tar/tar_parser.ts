@@ -96,6 +96,40 @@ export class TarParser {
   }
 
   /**
+   * How many of the next bytes are content or padding of the current entry, so that a reader who
+   * wants neither can seek past them; 0 within headers, and in the content of a sparse file.
+   */
+  get skippable(): number {
+    if (this.#state === "skip") return this.#remaining;
+    return this.#state === "body" && this.#segments.length === 1 ? this.#remaining : 0;
+  }
+
+  /**
+   * Passes over bytes as if they had been pushed, without calling the sink.
+   *
+   * @param count How many; at most {@linkcode TarParser.skippable}.
+   * @throws {RangeError} If that many cannot be passed over.
+   */
+  skip(count: number): void {
+    this.#refuseFailed();
+    if (!Number.isSafeInteger(count) || count < 0 || count > this.skippable) {
+      throw new RangeError(
+        `Cannot skip bytes of a tar archive as 'count' must be an integer from 0 to ` +
+          `${this.skippable}: current value is ${count}`,
+      );
+    }
+    this.#base += count;
+    this.#remaining -= count;
+    if (this.#remaining > 0 || count === 0) {
+      this.#written += count;
+    } else if (this.#state === "body") {
+      this.#endBody();
+    } else {
+      this.#endAside();
+    }
+  }
+
+  /**
    * Reads a chunk. The sink is called from inside; what it throws is thrown on. A parser that
    * has thrown takes nothing more.
    *

@@ -221,3 +221,34 @@ Deno.test("TarParser reads what stands in front of the damage", () => {
   const read: TarHeader | undefined = entries[0]?.header;
   assertEquals(read?.path, "f");
 });
+
+Deno.test("TarParser.skip() passes over content and padding, and nothing else", () => {
+  const names: string[] = [];
+  const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
+  const archive = tar(file("a", "x".repeat(700)), file("b"), file("c", "y"));
+  const seen: number[] = [];
+
+  while (!parser.ended) {
+    const { position, skippable } = parser;
+    if (skippable > 0) seen.push(skippable);
+    if (skippable > 1) {
+      parser.skip(1);
+      parser.skip(skippable - 1);
+    } else if (skippable === 1) parser.skip(1);
+    else parser.push(archive.subarray(position, position + 512));
+  }
+  parser.finish();
+
+  assertEquals(names, ["a", "b", "c"]);
+  assertEquals(seen, [700, 324, 1, 511]);
+  assertThrows(() => parser.skip(1), RangeError);
+});
+
+Deno.test("TarParser.finish() knows when an archive ends in content that was skipped", () => {
+  const parser = new TarParser({ entry() {}, data() {}, end() {} });
+
+  parser.push(file("a", "x".repeat(700)).subarray(0, 512));
+  parser.skip(699);
+
+  assertThrows(() => parser.finish(), TarError, "cut short");
+});
