@@ -32,7 +32,7 @@ export async function openImageSource(
     : { transport: "docker", reference };
   const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
   const hashes = new LayoutHashCache(store);
-  const images = new LayoutImageCache(store, { jobs });
+  const caches = new LayoutImageCache(store, { jobs });
   switch (location.transport) {
     case "docker": {
       const own = client === undefined ? new RemoteClient() : undefined;
@@ -40,7 +40,7 @@ export async function openImageSource(
         reference: location.reference,
         options: imageOptions,
         store,
-        puller: new CachingPuller(hashes, images, client ?? own as RemoteClient),
+        puller: new CachingPuller(hashes, caches, client ?? own as RemoteClient),
         [Symbol.dispose]: () => own?.[Symbol.dispose](),
       };
     }
@@ -52,13 +52,32 @@ export async function openImageSource(
         // No request is saved by not looking.
         options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
         store,
-        puller: new CachingPuller(hashes, images, layout),
+        puller: new CachingPuller(hashes, caches, layout),
         [Symbol.dispose]() {},
       };
     }
-    default:
-      throw new SyntaxError(
-        `Cannot pull "${reference}": archives are not read yet; unpack it and pull "oci:DIR"`,
-      );
+    case "oci-archive":
+    case "docker-archive": {
+      const { LayoutClient } = await import("../store/images/layout_client.ts");
+      const { ImageArchive } = await import("../store/archives/image_archive.ts");
+      const archive = await ImageArchive.open(location.path, {
+        format: location.transport,
+        spoolDirectory: `${store.path}/ingest`,
+        signal: imageOptions.signal,
+      });
+      try {
+        const images = await LayoutClient.find(archive, location);
+        return {
+          reference: images.reference,
+          options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
+          store,
+          puller: new CachingPuller(hashes, caches, images),
+          [Symbol.dispose]: () => archive[Symbol.dispose](),
+        };
+      } catch (error) {
+        archive[Symbol.dispose]();
+        throw error;
+      }
+    }
   }
 }

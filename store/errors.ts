@@ -203,3 +203,31 @@ export class RuntimeError extends OciError {
     this.exitCode = options.exitCode ?? 1;
   }
 }
+
+/**
+ * Fault of an archive: it cannot be read as one (`"format"`), it is damaged or cut short
+ * (`"damaged"`), its entries could mislead a reader (`"hostile"`), it lacks a part of an image
+ * (`"incomplete"`), or it does not hold the image that was asked for (`"absent"`, `"ambiguous"`).
+ */
+export type ArchiveFault =
+  | "format"
+  | "damaged"
+  | "hostile"
+  | "incomplete"
+  | "absent"
+  | "ambiguous";
+
+/** An archive of images cannot be read. Nothing of it was stored. */
+export class ArchiveError extends OciError {
+  /** The archive, as the caller named it. */
+  readonly path: string;
+  /** What is wrong with it. */
+  readonly code: ArchiveFault;
+
+  /** Creates the error; `state` says what is wrong with the archive. */
+  constructor(path: string, code: ArchiveFault, state: string, options?: ErrorOptions) {
+    super(`Cannot read the archive "${path}": ${state}`, options);
+    this.path = path;
+    this.code = code;
+  }
+}

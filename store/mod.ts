@@ -36,6 +36,10 @@ export type { ContentUpload, ContentUploadOptions } from "./content/content_uplo
 export * from "./errors.ts";
 export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./host/find_runtime.ts";
 export type { StoredReference } from "./content/layout_index.ts";
+export * from "./archives/archive_writer.ts";
+export * from "./archives/image_archive.ts";
+export * from "./archives/load_archive.ts";
+export * from "./archives/save_archive.ts";
 export * from "./images/export_image.ts";
 export * from "./images/image.ts";
 export * from "./images/image_files.ts";

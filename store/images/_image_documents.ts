@@ -16,6 +16,7 @@ import type { Platform } from "../../spec/platform.ts";
 import { choosePlatform } from "../../spec/platform_choice.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { ImageConfig } from "../../spec/image_config.ts";
 import { type Image, StoredLayer } from "./image.ts";
 
 /** How deep indexes may lie in indexes. */
@@ -37,12 +38,47 @@ interface Chain {
   readonly manifest: ImageDocument<Manifest>;
 }
 
-/** Reads and verifies the documents of an image; `undefined` if one is not there. */
+/** Reads the documents of images. */
+export interface DocumentReader {
+  /** Reads a small blob whole, and verifies it; `undefined` if it is not there. */
+  readBlob(
+    blob: Expectation,
+    options: { readonly maxBytes: number },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
+/** Reads and verifies the documents of an image in a store; `undefined` if one is not there. */
 export async function readImageDocuments(
   store: ContentStore,
   digest: Digest,
   context: DocumentContext,
 ): Promise<Image | undefined> {
+  return await readDocuments(store, digest, context, (layer, diffId) => {
+    return new StoredLayer(store, layer, diffId);
+  });
+}
+
+/** An image without its layers, of which `layer` makes one each. */
+interface ReadImage<Layer> {
+  readonly digest: Digest;
+  readonly indexes: readonly ImageDocument<Index>[];
+  readonly manifest: ImageDocument<Manifest>;
+  readonly config: ImageDocument<ImageConfig>;
+  readonly platform: Platform;
+  readonly layers: readonly Layer[];
+}
+
+/**
+ * Reads and verifies the documents of an image; `undefined` if one is not there.
+ *
+ * @param layer Makes a layer from its descriptor and its DiffID.
+ */
+export async function readDocuments<Layer>(
+  store: DocumentReader,
+  digest: Digest,
+  context: DocumentContext,
+  layer: (descriptor: Descriptor, diffId: Digest) => Layer,
+): Promise<ReadImage<Layer> | undefined> {
   const { name } = context;
   const chain = await readChain(store, digest, context);
   if (chain === undefined) return undefined;
@@ -66,14 +102,14 @@ export async function readImageDocuments(
     config: { descriptor, bytes, value },
     platform,
     layers: diffIds.flatMap((diffId, i) => {
-      const layer = layers[i];
-      return layer === undefined ? [] : [new StoredLayer(store, layer, diffId)];
+      const descriptor = layers[i];
+      return descriptor === undefined ? [] : [layer(descriptor, diffId)];
     }),
   };
 }
 
 async function readChain(
-  store: ContentStore,
+  store: DocumentReader,
   digest: Digest,
   context: DocumentContext,
 ): Promise<Chain | undefined> {

@@ -4,15 +4,34 @@ import type { LayoutLocation } from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import type { Expectation } from "../../spec/verifier.ts";
 import { MAX_LAYERS, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import { choosePlatform } from "../../spec/platform_choice.ts";
-import { readImageDocuments } from "./_image_documents.ts";
+import { readDocuments } from "./_image_documents.ts";
+import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
+
+/** Images that are read one by one: those of a layout or of an archive. */
+export interface ImageCollection {
+  /** Where it is, for errors; its last part names images that have no full name. */
+  readonly path: string;
+  /** Lists the entries of its `index.json`. */
+  descriptors(): Promise<readonly Descriptor[]>;
+  /** Reads a small blob whole, and verifies it; `undefined` if it is not there. */
+  readBlob(
+    blob: Expectation,
+    options: { readonly maxBytes: number },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Whether a blob is there. */
+  has(digest: Digest): Promise<boolean>;
+  /** Makes a layer that is read from it. */
+  layer(descriptor: Descriptor, diffId: Digest): RemoteLayer;
+}
 
 /** Which image of which layout: what `oci:DIR`, `oci:DIR:NAME` and `oci:DIR@DIGEST` say. */
 export type LayoutSource = Omit<LayoutLocation, "transport">;
@@ -40,11 +59,11 @@ export class LayoutClient implements ImageClient {
    * `localhost/NAME:TAG` if it has that, else `localhost/DIRECTORY:NAME`, as podman calls it.
    */
   readonly reference: Reference;
-  readonly #layout: ContentStore;
+  readonly #layout: ImageCollection;
   readonly #entries: readonly Descriptor[];
 
   private constructor(
-    layout: ContentStore,
+    layout: ImageCollection,
     entries: readonly Descriptor[],
     reference: Reference,
   ) {
@@ -61,9 +80,31 @@ export class LayoutClient implements ImageClient {
    * @throws {StoreError} If the directory is not a layout, or does not have the image.
    */
   static async open(source: LayoutSource): Promise<LayoutClient> {
-    const layout = await ContentStore.open(source.path, { foreign: true });
-    const entries = await findEntries(layout, source);
-    return new LayoutClient(layout, entries, referenceOf(source, entries));
+    const store = await ContentStore.open(source.path, { foreign: true });
+    return await LayoutClient.find({
+      path: store.path,
+      descriptors: () => store.descriptors(),
+      readBlob: (blob, options) => store.readBlob(blob, options),
+      has: (digest) => store.has(digest),
+      layer: (descriptor, diffId) => new StoredLayer(store, descriptor, diffId),
+    }, source);
+  }
+
+  /**
+   * Finds an image in a collection of images, such as an archive.
+   *
+   * @param collection The collection; it stays open as long as the client is used.
+   * @param source The name or the digest of the image, if the collection has several.
+   * @returns A client for this image.
+   * @throws {StoreError} If the collection does not have the image.
+   */
+  static async find(
+    collection: ImageCollection,
+    source: Omit<LayoutSource, "path"> = {},
+  ): Promise<LayoutClient> {
+    const where = { ...source, path: collection.path };
+    const entries = await findEntries(collection, where);
+    return new LayoutClient(collection, entries, referenceOf(where, entries));
   }
 
   /**
@@ -87,27 +128,52 @@ export class LayoutClient implements ImageClient {
    * @throws {DigestMismatchError} If a part of it is not what its name says.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
-    const { path } = this.#layout;
-    const fail = (digest: Digest): never => {
-      throw new StoreError(
-        `Cannot read "${formatReference(reference)}" from "${path}": the layout does not have ` +
-          `${digest} as a file; copy the image into it again`,
-        path,
-      );
-    };
+    const fail = (digest: Digest): never => this.#failMissing(reference, digest);
     const { digest } = this.#choose(options);
-    const image = await readImageDocuments(this.#layout, digest, {
-      platform: platformOf(options),
-      maxLayers: MAX_LAYERS,
-      name: formatReference(reference),
-      signal: options.signal,
-      onAbsent: fail,
-    });
+    const image = await readDocuments(
+      this.#layout,
+      digest,
+      {
+        platform: platformOf(options),
+        maxLayers: MAX_LAYERS,
+        name: formatReference(reference),
+        signal: options.signal,
+        onAbsent: fail,
+      },
+      (layer, diffId) => this.#layout.layer(layer, diffId),
+    );
     if (image === undefined) return fail(digest);
     for (const { descriptor } of image.layers) {
       if (!await this.#layout.has(descriptor.digest)) fail(descriptor.digest);
     }
     return image;
+  }
+
+  /**
+   * Reads the index or manifest of the image, as it stands.
+   *
+   * @param reference What the image is called in errors.
+   * @param options The platform, for entries that lack an index.
+   * @returns The verified bytes.
+   * @throws {StoreError} If it is missing.
+   */
+  async document(
+    reference: Reference,
+    options: ImageClientOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { digest, size } = this.#choose(options);
+    const limit = { maxBytes: MAX_MANIFEST_BYTES };
+    const bytes = await this.#layout.readBlob({ digest, size }, limit);
+    return bytes ?? this.#failMissing(reference, digest);
+  }
+
+  #failMissing(reference: Reference, digest: Digest): never {
+    const { path } = this.#layout;
+    throw new StoreError(
+      `Cannot read "${formatReference(reference)}" from "${path}": it does not have ` +
+        `${digest} as a file; copy the image into it again`,
+      path,
+    );
   }
 
   /** Some tools write the platforms of an image as entries of one name, without an index. */
@@ -124,7 +190,7 @@ function platformOf({ platform = hostPlatform() }: ImageClientOptions) {
 }
 
 async function findEntries(
-  layout: ContentStore,
+  layout: ImageCollection,
   { path, name, digest }: LayoutSource,
 ): Promise<readonly Descriptor[]> {
   const fail = (what: string): never => {
@@ -137,7 +203,7 @@ async function findEntries(
   }
   const all = await layout.descriptors();
   const names = [...new Set(all.flatMap((entry) => namesOf(entry).slice(0, 1)))];
-  const found = name === undefined ? all : all.filter((entry) => namesOf(entry).includes(name));
+  const found = name === undefined ? all : findNamed(all, name);
   const [first] = found;
   if (first === undefined) {
     const wanted = name === undefined ? "it is empty, or no layout" : `it does not have "${name}"`;
@@ -146,6 +212,15 @@ async function findEntries(
   const sameName = found.every((entry) => namesOf(entry)[0] === namesOf(first)[0]);
   if (found.length > 1 && !sameName) fail(`it has several; name one of ${names.join(", ")}`);
   return found;
+}
+
+/** The entries of a name; those of the name that docker makes of it, if there are no others. */
+function findNamed(entries: readonly Descriptor[], name: string): readonly Descriptor[] {
+  const exact = entries.filter((entry) => namesOf(entry).includes(name));
+  if (exact.length > 0) return exact;
+  const reference = tryReference(name);
+  const full = reference && formatReference(reference);
+  return entries.filter((entry) => full !== undefined && namesOf(entry).includes(full));
 }
 
 /** The names of an entry, the fullest first. */
@@ -158,6 +233,21 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
   const { path, name, digest } = source;
   const [entry] = entries;
   const names = [...entry === undefined ? [] : namesOf(entry), ...name === undefined ? [] : [name]];
+  return referenceOfNames(path, names) ?? {
+    registry: "localhost",
+    repository: repositoryOf(path),
+    ...isDigest(digest) ? { digest } : { tag: "latest" },
+  };
+}
+
+/**
+ * The reference that names of an image in a layout or an archive come to: a full one as it is,
+ * `localhost/NAME:TAG` if it has that, else `localhost/FILE:TAG`; `undefined` if there is no tag.
+ *
+ * @param path The layout or archive.
+ * @param names The names, the fullest first.
+ */
+export function referenceOfNames(path: string, names: readonly string[]): Reference | undefined {
   for (const text of names) {
     const reference = tryReference(text);
     // A name that says where it comes from, rather than a word that could be read as one.
@@ -169,8 +259,8 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
     if (reference !== undefined) return reference;
   }
   const tag = names.findLast((text) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
-  const version = isDigest(digest) ? { digest } : { tag: tag ?? "latest" };
-  return { registry: "localhost", repository: repositoryOf(path), ...version };
+  if (tag === undefined) return undefined;
+  return { registry: "localhost", repository: repositoryOf(path), tag };
 }
 
 /** A layout may hold any text as a name. */
@@ -182,8 +272,9 @@ function tryReference(text: string): Reference | undefined {
   }
 }
 
-/** The directory's name, as far as a repository may be called that. */
+/** The name of the directory or archive, as far as a repository may be called that. */
 function repositoryOf(path: string): string {
   const base = path.replaceAll("\\", "/").split("/").findLast((part) => /[a-z0-9]/i.test(part));
-  return (base ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "layout";
+  const name = (base ?? "").replace(/(?<=.)\.(?:tar(?:\.[a-z0-9]+)?|tgz|tzst)$/i, "");
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "layout";
 }

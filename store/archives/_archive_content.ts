@@ -1,0 +1,113 @@
+import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
+import { ArchiveError } from "../errors.ts";
+import type { ArchiveEntries } from "./_archive_entries.ts";
+import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+
+/** Where the bytes of a blob are. */
+type Place = ByteRange | Uint8Array<ArrayBuffer>;
+
+/** Blobs of an archive by their digests: those in files of it, and those made from it. */
+export class ArchiveContent {
+  readonly #file: ArchiveFile;
+  readonly #entries: ArchiveEntries;
+  /** Blobs that lie elsewhere than in `blobs/`. */
+  readonly #places = new Map<Digest, Place>();
+
+  constructor(file: ArchiveFile, entries: ArchiveEntries) {
+    this.#file = file;
+    this.#entries = entries;
+  }
+
+  /** What errors call the archive. */
+  get name(): string {
+    return this.#file.name;
+  }
+
+  /** Says where a blob is that does not lie in `blobs/`. */
+  add(digest: Digest, place: Place): void {
+    this.#places.set(digest, place);
+  }
+
+  /** The size of a blob, or `undefined` if the archive does not have it. */
+  sizeOf(digest: Digest): number | undefined {
+    const place = this.#place(digest);
+    return place instanceof Uint8Array ? place.length : place?.size;
+  }
+
+  /** Whether the archive has a blob, with the size of its descriptor. */
+  has(descriptor: Descriptor): boolean {
+    const size = this.sizeOf(descriptor.digest) ?? embeddedData(descriptor)?.length;
+    return size === descriptor.size;
+  }
+
+  /**
+   * Opens the bytes of a blob, which are not verified.
+   *
+   * @throws {ArchiveError} If the archive does not have it.
+   */
+  open(
+    descriptor: Descriptor,
+    options: {
+      readonly offset?: number | undefined;
+      readonly reuseMemory?: boolean | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const { offset = 0 } = options;
+    const place = this.#place(descriptor.digest) ?? embeddedData(descriptor);
+    if (place === undefined) throw this.missing(descriptor.digest);
+    if (place instanceof Uint8Array) return ReadableStream.from([place.slice(offset)]);
+    const skipped = Math.min(offset, place.size);
+    return this.#file.open(
+      { offset: place.offset + skipped, size: place.size - skipped },
+      options,
+    );
+  }
+
+  /**
+   * Reads a small blob whole, and verifies it.
+   *
+   * @returns The bytes, or `undefined` if the archive does not have it.
+   * @throws {ArchiveError} If it is not what its digest says.
+   * @throws {LimitError} If it is larger than `maxBytes`.
+   */
+  async read(
+    expected: Expectation,
+    maxBytes: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const place = this.#place(expected.digest) ??
+      ("mediaType" in expected ? embeddedData(expected as Descriptor) : undefined);
+    if (place === undefined) return undefined;
+    const size = place instanceof Uint8Array ? place.length : place.size;
+    if (size > maxBytes) {
+      throw new LimitError("bytes", maxBytes, size, `${expected.digest} in "${this.name}"`);
+    }
+    const bytes = place instanceof Uint8Array ? place : await this.#file.bytes(place);
+    try {
+      await verifyBytes(bytes, expected, `"${this.name}"`);
+    } catch (error) {
+      throw this.mismatch(error, expected.digest);
+    }
+    return bytes;
+  }
+
+  /** The error for a blob that is not what its digest says; any other error as it is. */
+  mismatch(error: unknown, digest: Digest): unknown {
+    if (!(error instanceof DigestMismatchError)) return error;
+    const state = `${digest} is not what its digest says`;
+    return new ArchiveError(this.name, "damaged", state, { cause: error });
+  }
+
+  /** The error for a blob that the archive should have. */
+  missing(digest: Digest): ArchiveError {
+    return new ArchiveError(this.name, "incomplete", `it does not have ${digest}`);
+  }
+
+  #place(digest: Digest): Place | undefined {
+    return this.#places.get(digest) ??
+      this.#entries.files.get(`blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`);
+  }
+}

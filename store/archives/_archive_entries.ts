@@ -1,0 +1,145 @@
+import { TarError } from "../../layer/tar/tar_error.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { ArchiveError } from "../errors.ts";
+import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+
+const BLOCK = 512;
+/** Headers lie far apart, between contents that are not read. */
+const WINDOW_BYTES = 8 * 1024;
+/** Room for a thousand images of a hundred layers each. */
+const MAX_ENTRIES = 100_000;
+
+/** A link in an archive. */
+export interface ArchiveLink {
+  readonly type: "symlink" | "hardlink";
+  readonly target: string;
+}
+
+/** The entries of an archive, by their names without `./` before them. */
+export interface ArchiveEntries {
+  readonly files: ReadonlyMap<string, ByteRange>;
+  readonly links: ReadonlyMap<string, ArchiveLink>;
+}
+
+/**
+ * Reads which entries an archive has and where their contents lie. The contents are seeked past.
+ *
+ * Names that lead out of the archive, that occur twice, or that lie under something that is no
+ * directory are refused: programs that extract such archives can be made to write elsewhere.
+ *
+ * @throws {ArchiveError} If it is damaged or hostile.
+ */
+export async function readArchiveEntries(
+  file: ArchiveFile,
+  signal?: AbortSignal,
+): Promise<ArchiveEntries> {
+  const names = new EntryNames(file.name);
+  let position = 0;
+  const parser = new TarParser({
+    // The header is the last block that was pushed: its content follows.
+    entry: (header) => names.add(header, position + BLOCK),
+    data: () => {},
+    end: () => {},
+  }, { maxEntries: MAX_ENTRIES });
+  const window = new HeaderWindow(file);
+  try {
+    while (!parser.ended) {
+      signal?.throwIfAborted();
+      const skipped = Math.min(parser.skippable, file.size - position);
+      if (skipped > 0) {
+        parser.skip(skipped);
+        position += skipped;
+        continue;
+      }
+      const block = await window.block(position);
+      if (block.length === 0) break;
+      parser.push(block);
+      position += block.length;
+    }
+    parser.finish();
+  } catch (error) {
+    if (!(error instanceof TarError) && !(error instanceof LimitError)) throw error;
+    const why = error.message.replace(/^Cannot read tar /, "").replace(/; [^;]*$/, "");
+    throw new ArchiveError(file.name, "damaged", why, { cause: error });
+  }
+  return names;
+}
+
+class EntryNames implements ArchiveEntries {
+  readonly files = new Map<string, ByteRange>();
+  readonly links = new Map<string, ArchiveLink>();
+  readonly #directories = new Set<string>();
+  readonly #archive: string;
+
+  constructor(archive: string) {
+    this.#archive = archive;
+  }
+
+  add({ path, type, linkname, size, segments }: TarHeader, offset: number): void {
+    const shown = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
+    const refuse = (state: string): never => {
+      throw new ArchiveError(this.#archive, "hostile", `its entry ${shown} ${state}`);
+    };
+    const name = entryName(path) ?? refuse("leads out of the archive");
+    if (name === "") return type === "directory" ? undefined : refuse("has no name");
+    const parts = name.split("/");
+    for (let i = 1; i < parts.length; i++) {
+      const parent = parts.slice(0, i).join("/");
+      if (this.#isTaken(parent)) refuse("lies under an entry that is not a directory");
+      this.#directories.add(parent);
+    }
+    if (this.#isTaken(name)) refuse("occurs twice");
+    if (type === "directory") return void this.#directories.add(name);
+    if (this.#directories.has(name)) refuse("is a directory elsewhere in the archive");
+    if (type === "symlink" || type === "hardlink") {
+      return void this.links.set(name, { type, target: linkname });
+    }
+    if (type !== "file") refuse(`is a ${type}`);
+    if (segments !== undefined) refuse("is a sparse file");
+    this.files.set(name, { offset, size });
+  }
+
+  #isTaken(name: string): boolean {
+    return this.files.has(name) || this.links.has(name);
+  }
+}
+
+/** The name of an entry, or `undefined` if it leads out of the archive. */
+export function entryName(path: string): string | undefined {
+  if (path.startsWith("/")) return undefined;
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.includes("..") ? undefined : parts.join("/");
+}
+
+/** Reads blocks, a few at a time. */
+class HeaderWindow {
+  readonly #file: ArchiveFile;
+  readonly #buffer: Uint8Array = new Uint8Array(WINDOW_BYTES);
+  #start = 0;
+  #length = 0;
+
+  constructor(file: ArchiveFile) {
+    this.#file = file;
+  }
+
+  /** The block at a position; shorter at the end of the file. */
+  async block(position: number): Promise<Uint8Array> {
+    const isHeld = position >= this.#start && position + BLOCK <= this.#start + this.#length;
+    if (!isHeld) {
+      this.#start = position;
+      this.#length = 0;
+      while (this.#length < WINDOW_BYTES) {
+        const count = await this.#file.readAt(
+          this.#buffer.subarray(this.#length),
+          position + this.#length,
+        );
+        if (count === null) break;
+        this.#length += count;
+      }
+    }
+    const at = position - this.#start;
+    return this.#buffer.subarray(at, Math.min(at + BLOCK, this.#length));
+  }
+}

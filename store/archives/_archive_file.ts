@@ -1,0 +1,90 @@
+import { ArchiveError } from "../errors.ts";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Bytes of a file from an offset on. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A file that is read from any offset, by several readers at the same time. */
+export class ArchiveFile implements Disposable {
+  /** What errors call the archive. */
+  readonly name: string;
+  /** Its size in bytes. */
+  readonly size: number;
+  readonly #file: Deno.FsFile;
+  /** Seeking and reading are two calls, which no other reader may part. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Takes over an open file. */
+  constructor(file: Deno.FsFile, size: number, name: string) {
+    this.#file = file;
+    this.size = size;
+    this.name = name;
+  }
+
+  /**
+   * Reads bytes into a buffer.
+   *
+   * @param buffer Where to.
+   * @param position Offset of the first byte.
+   * @returns How many bytes there were, or `null` at the end of the file.
+   */
+  readAt(buffer: Uint8Array, position: number): Promise<number | null> {
+    const read = this.#last.then(async () => {
+      this.#file.seekSync(position, Deno.SeekMode.Start);
+      return await this.#file.read(buffer);
+    });
+    this.#last = read.catch(() => {});
+    return read;
+  }
+
+  /** Reads a range whole. */
+  async bytes({ offset, size }: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size;) {
+      const count = await this.readAt(bytes.subarray(at), offset + at);
+      if (count === null) throw this.#cut();
+      at += count;
+    }
+    return bytes;
+  }
+
+  /** Opens a range as a stream, which reads when it is asked. */
+  open(
+    { offset, size }: ByteRange,
+    options: {
+      readonly reuseMemory?: boolean | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const { reuseMemory = false, signal } = options;
+    let at = 0;
+    let memory: ArrayBuffer | undefined;
+    return new ReadableStream({
+      pull: async (controller) => {
+        signal?.throwIfAborted();
+        if (at === size) return controller.close();
+        if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
+        const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, size - at));
+        if (!reuseMemory) memory = undefined;
+        const count = await this.readAt(buffer, offset + at);
+        if (count === null) throw this.#cut();
+        at += count;
+        controller.enqueue(buffer.subarray(0, count));
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+
+  /** The file has shrunk since it was indexed. */
+  #cut(): ArchiveError {
+    return new ArchiveError(this.name, "damaged", "it became shorter while it was read");
+  }
+}

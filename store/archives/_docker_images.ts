@@ -1,0 +1,227 @@
+import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
+import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
+import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/manifest.ts";
+import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/media_types.ts";
+import { CONTAINERD_NAME } from "../content/layout_index.ts";
+import { ArchiveError } from "../errors.ts";
+import type { ArchiveContent } from "./_archive_content.ts";
+import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
+import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import type { ArchivedImage } from "./_oci_images.ts";
+
+/** Links in a row that are followed. */
+const MAX_LINKS = 40;
+const MEDIA_TYPES = {
+  none: "application/vnd.docker.image.rootfs.diff.tar",
+  gzip: DOCKER_LAYER,
+  zstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
+} as const;
+
+/** What `manifest.json` says of an image. */
+interface DockerImage {
+  readonly config: string;
+  readonly names: readonly string[];
+  readonly layers: readonly string[];
+}
+
+/** What reads an archive as `docker save` writes it. */
+export interface DockerArchive {
+  readonly file: ArchiveFile;
+  readonly entries: ArchiveEntries;
+  /** Takes the blobs of the images. */
+  readonly content: ArchiveContent;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads `manifest.json`. The format keeps no manifests, so each image gets one of Docker's schema 2:
+ * the same bytes for the same archive. The config keeps its bytes, and with them the image ID.
+ *
+ * @throws {ArchiveError} If the archive is damaged or hostile.
+ */
+export async function readDockerImages(
+  archive: DockerArchive,
+  bytes: Uint8Array,
+): Promise<readonly ArchivedImage[]> {
+  refuseLinks(archive);
+  const images: ArchivedImage[] = [];
+  const known = new Map<number, Descriptor>();
+  for (const image of parseImages(archive.file.name, bytes)) {
+    archive.signal?.throwIfAborted();
+    const config = await readConfig(archive, image);
+    const diffIds = config.value.diffIds;
+    if (diffIds.length !== image.layers.length || diffIds.length > MAX_LAYERS) {
+      const counts = `${image.layers.length} layers, and its config ${diffIds.length}`;
+      throw damaged(archive, `manifest.json names ${counts}`);
+    }
+    const layers: Descriptor[] = [];
+    for (const [i, path] of image.layers.entries()) {
+      const range = locate(archive, path);
+      const diffId = diffIds[i];
+      if (diffId === undefined) continue;
+      const layer = known.get(range.offset) ?? await readLayer(archive, path, range, diffId);
+      if (layer.mediaType === MEDIA_TYPES.none && layer.digest !== diffId) {
+        throw damaged(archive, `its layer ${quote(path)} stands for two DiffIDs`);
+      }
+      known.set(range.offset, layer);
+      archive.content.add(layer.digest, range);
+      layers.push(layer);
+    }
+    const descriptor = addManifest(archive, config, layers);
+    if (image.names.length === 0) images.push({ descriptor, names: [] });
+    for (const name of image.names) {
+      const annotations = { [CONTAINERD_NAME]: name };
+      images.push({ descriptor: { ...descriptor, annotations }, names: [name] });
+    }
+  }
+  return images;
+}
+
+/** Old versions of docker write the same layer of two images as a link, and no other links. */
+function refuseLinks({ file, entries: { links } }: DockerArchive): void {
+  for (const name of links.keys()) {
+    if (/^[^/]+\/layer\.tar$/.test(name)) continue;
+    throw new ArchiveError(file.name, "hostile", `its entry ${quote(name)} is a link`);
+  }
+}
+
+function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[] {
+  const fail = (state: string, cause?: unknown): never => {
+    throw new ArchiveError(archive, "damaged", `its manifest.json ${state}`, { cause });
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    return fail("is not JSON", error);
+  }
+  if (!Array.isArray(value)) return fail("is not a list of images");
+  return value.map((item: unknown) => {
+    const { Config: config, RepoTags: tags, Layers: layers } = (item ?? {}) as Record<
+      string,
+      unknown
+    >;
+    if (typeof config !== "string") return fail("names no config");
+    // Go writes an empty list as null.
+    if (!isStrings(layers ?? []) || !isStrings(tags ?? [])) {
+      return fail("is not as docker writes it");
+    }
+    const names = ((tags ?? []) as string[]).map((tag) => {
+      try {
+        return formatReference(parseReference(tag));
+      } catch (error) {
+        return fail(`has the invalid name ${quote(tag)}`, error);
+      }
+    });
+    return { config, names, layers: (layers ?? []) as string[] };
+  });
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+interface DockerConfig {
+  readonly descriptor: Descriptor;
+  readonly value: ImageConfig;
+}
+
+async function readConfig(archive: DockerArchive, image: DockerImage): Promise<DockerConfig> {
+  const { file, content } = archive;
+  const range = locate(archive, image.config);
+  if (range.size > MAX_CONFIG_BYTES) {
+    throw damaged(archive, `its config ${quote(image.config)} has ${range.size} bytes`);
+  }
+  const bytes = await file.bytes(range);
+  const digest = digestOf(bytes);
+  const named = /^(?:blobs\/sha256\/([0-9a-f]{64})|([0-9a-f]{64})\.json)$/.exec(image.config);
+  if (named !== null && digest !== `sha256:${named[1] ?? named[2]}`) {
+    throw damaged(archive, `its config ${quote(image.config)} has the digest ${digest}`);
+  }
+  content.add(digest, bytes);
+  try {
+    const value = parseImageConfig(bytes);
+    return { descriptor: { mediaType: DOCKER_CONFIG, digest, size: bytes.length }, value };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw damaged(archive, `its config ${quote(image.config)} is invalid: ${error.message}`);
+  }
+}
+
+/** The descriptor of a layer. That of an uncompressed one is its DiffID, until it is read. */
+async function readLayer(
+  { file, signal }: DockerArchive,
+  path: string,
+  range: ByteRange,
+  diffId: Digest,
+): Promise<Descriptor> {
+  const { offset, size } = range;
+  const head = await file.bytes({ offset, size: Math.min(size, DETECTION_SIZE) });
+  const compression = detectCompression(head) ?? "none";
+  const mediaType = MEDIA_TYPES[compression];
+  if (compression === "none") return { mediaType, digest: diffId, size };
+  const [, algorithm, hex] = /^blobs\/(\w+)\/([0-9a-f]+)$/.exec(path) ?? [];
+  const named = `${algorithm}:${hex}`;
+  if (isDigest(named)) return { mediaType, digest: named, size };
+  const digester = new Digester();
+  for await (const chunk of file.open(range, { reuseMemory: true, signal })) {
+    digester.update(chunk);
+  }
+  return { mediaType, digest: digester.digest(), size };
+}
+
+function addManifest(
+  { content }: DockerArchive,
+  { descriptor: config }: DockerConfig,
+  layers: readonly Descriptor[],
+): Descriptor {
+  const manifest = { schemaVersion: 2, mediaType: DOCKER_MANIFEST, config, layers };
+  const bytes = new TextEncoder().encode(JSON.stringify(manifest));
+  const digest = digestOf(bytes);
+  content.add(digest, bytes);
+  return { mediaType: DOCKER_MANIFEST, digest, size: bytes.length };
+}
+
+/** Where a file of the archive is, through links that stay in it. */
+function locate({ file, entries }: DockerArchive, path: string): ByteRange {
+  const fail = (code: "incomplete" | "hostile", state: string): never => {
+    throw new ArchiveError(file.name, code, `${quote(path)}, which manifest.json names, ${state}`);
+  };
+  let name = entryName(path) ?? fail("hostile", "leads out of the archive");
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const range = entries.files.get(name);
+    if (range !== undefined) return range;
+    const link = entries.links.get(name) ?? fail("incomplete", "is missing");
+    name = linkTarget(name, link) ?? fail("hostile", "is a link that leads out of the archive");
+  }
+  return fail("hostile", "is a link that leads back to itself");
+}
+
+function linkTarget(
+  name: string,
+  { type, target }: { readonly type: "symlink" | "hardlink"; readonly target: string },
+): string | undefined {
+  // The target of a hard link is the name of an entry.
+  if (type === "hardlink") return entryName(target);
+  if (target.startsWith("/")) return undefined;
+  const parts = name.split("/").slice(0, -1);
+  for (const part of target.split("/")) {
+    if (part === "..") {
+      if (parts.pop() === undefined) return undefined;
+    } else if (part !== "" && part !== ".") {
+      parts.push(part);
+    }
+  }
+  return parts.join("/");
+}
+
+function damaged({ file }: DockerArchive, state: string): ArchiveError {
+  return new ArchiveError(file.name, "damaged", state);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+}

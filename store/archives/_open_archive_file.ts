@@ -1,0 +1,163 @@
+import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
+import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
+import { OciError } from "../../spec/errors.ts";
+import { ArchiveError } from "../errors.ts";
+import { ArchiveFile } from "./_archive_file.ts";
+
+/** Options for {@linkcode openArchiveFile}. */
+export interface OpenArchiveFileOptions {
+  /** Directory for a temporary copy of what cannot be read from any offset. */
+  readonly spoolDirectory: string;
+  /** Archive to read in place of the file. */
+  readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Formats that other tools read, by how they begin in hexadecimal. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  "425a68": "bzip2",
+  "fd377a585a": "xz",
+  "504b0304": "zip",
+  "04224d18": "lz4",
+};
+
+/**
+ * Opens a tar archive to be read from any offset. What is compressed, or comes through a pipe, is
+ * first copied into a temporary file, which has no name and so ends with the process.
+ *
+ * @throws {ArchiveError} If it is no tar archive, whichever way compressed.
+ */
+export async function openArchiveFile(
+  path: string,
+  options: OpenArchiveFileOptions,
+): Promise<ArchiveFile> {
+  const { signal } = options;
+  if (options.input !== undefined) return await spool(path, options.input, options);
+  if (path === "-") return await spool("stdin", Deno.stdin.readable, options);
+  const file = await open(path);
+  try {
+    const { isFile, size } = await file.stat();
+    if (!isFile) return await spool(path, file.readable, options);
+    const head = new Uint8Array(Math.min(size, DETECTION_SIZE));
+    for (let at = 0; at < head.length;) {
+      const count = await file.read(head.subarray(at));
+      if (count === null) break;
+      at += count;
+    }
+    if (compressionOf(head, path) === "none") return new ArchiveFile(file, size, path);
+    await file.seek(0, Deno.SeekMode.Start);
+    return await spool(path, file.readable, options);
+  } catch (error) {
+    closeIfOpen(file);
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function open(path: string): Promise<Deno.FsFile> {
+  try {
+    if ((await Deno.stat(path)).isDirectory) {
+      throw new ArchiveError(path, "format", "it is a directory");
+    }
+    return await Deno.open(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ArchiveError(path, "absent", "there is no such file", { cause: error });
+  }
+}
+
+/** A stream that ended has closed its file. */
+function closeIfOpen(file: Deno.FsFile): void {
+  try {
+    file.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+function compressionOf(head: Uint8Array, name: string) {
+  const compression = detectCompression(head);
+  if (compression !== undefined) return compression;
+  const hex = head.subarray(0, 8).toHex();
+  const foreign = Object.keys(FOREIGN).find((magic) => hex.startsWith(magic));
+  throw new ArchiveError(
+    name,
+    "format",
+    foreign === undefined
+      ? head.length === 0 ? "it is empty" : "it is not a tar archive, nor gzip or zstd of one"
+      : `it is compressed with ${FOREIGN[foreign]}, which is not supported`,
+  );
+}
+
+/** Copies a stream, decompressed, into a temporary file. */
+async function spool(
+  name: string,
+  input: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { spoolDirectory, signal }: OpenArchiveFileOptions,
+): Promise<ArchiveFile> {
+  await Deno.mkdir(spoolDirectory, { recursive: true });
+  const temporary = `${spoolDirectory}/archive-${crypto.randomUUID()}.tmp`;
+  const file = await Deno.open(temporary, {
+    read: true,
+    write: true,
+    createNew: true,
+    mode: 0o600,
+  });
+  try {
+    // Without a name it goes with the process, however that ends.
+    if (Deno.build.os !== "windows") await Deno.remove(temporary);
+    let size = 0;
+    for await (const chunk of decompressed(name, input, signal)) {
+      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      size += chunk.length;
+    }
+    return new ArchiveFile(file, size, name);
+  } catch (error) {
+    file.close();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function* decompressed(
+  name: string,
+  input: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const checked = input.pipeThrough(headCheck(name), signal && { signal });
+  try {
+    // The archive may hold any number of images; the ratio tells a bomb.
+    yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
+  } catch (error) {
+    if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
+    throw new ArchiveError(name, "damaged", state(error), { cause: error });
+  }
+}
+
+function state({ message }: Error): string {
+  return `it cannot be decompressed: ${message.replace(/^Cannot [^:]*: /, "")}`;
+}
+
+/** Fails where the first bytes are nothing that is read here. */
+function headCheck(
+  name: string,
+): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array();
+  const check = (controller: TransformStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+    if (head === undefined) return;
+    compressionOf(head, name);
+    controller.enqueue(head);
+    head = undefined;
+  };
+  return new TransformStream({
+    transform(chunk, controller) {
+      if (head === undefined) return controller.enqueue(chunk);
+      const joined = new Uint8Array(head.length + chunk.length);
+      joined.set(head);
+      joined.set(chunk, head.length);
+      head = joined;
+      if (head.length >= DETECTION_SIZE) check(controller);
+    },
+    flush: check,
+  });
+}

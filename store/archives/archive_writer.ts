@@ -1,0 +1,263 @@
+import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import type {
+  ContentOptions,
+  NamedTarget,
+  OpenContent,
+  PushContentOptions,
+} from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { OciError } from "../../spec/errors.ts";
+import { type Manifest, parseManifest } from "../../spec/manifest.ts";
+import {
+  isConfigMediaType,
+  isIndexMediaType,
+  isManifestMediaType,
+  OCI_INDEX,
+} from "../../spec/media_types.ts";
+import { Verifier } from "../../spec/verifier.ts";
+import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
+import { Semaphore } from "../host/semaphore.ts";
+import { type ArchiveOutput, openArchiveOutput, streamOutput } from "./_archive_output.ts";
+import type { ArchiveFormat } from "./image_archive.ts";
+
+/** Options for {@linkcode ImageArchiveWriter.create}. */
+export interface ImageArchiveWriterOptions {
+  /** Writes there in place of the file, such as to stdout. */
+  readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
+}
+
+/** An entry of the index of an archive. */
+interface NamedDocument {
+  readonly name: string | undefined;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Writes images into a tar archive that `docker load`, `podman load`, skopeo and buildah read: an
+ * OCI layout, which keeps manifests and indexes as they are. A `docker-archive` has a
+ * `manifest.json` as well, as docker itself writes it since version 25, and holds images of one
+ * platform each; docker's image ID stays, as the config keeps its bytes.
+ *
+ * The file appears, complete, at {@linkcode ImageArchiveWriter.commit}. Blobs are written one after
+ * the other, each of them once; equal content in equal order gives equal bytes.
+ */
+export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
+  /** The format that is written. */
+  readonly format: ArchiveFormat;
+  readonly #output: ArchiveOutput;
+  readonly #written = new Set<Digest>();
+  readonly #manifests = new Map<Digest, Manifest>();
+  readonly #tagged: NamedDocument[] = [];
+  /** An archive is one sequence of bytes. */
+  readonly #turn = new Semaphore(1);
+  #position = 0;
+  #failure: unknown;
+
+  private constructor(output: ArchiveOutput, format: ArchiveFormat) {
+    this.#output = output;
+    this.format = format;
+  }
+
+  /**
+   * Begins an archive.
+   *
+   * @param path The file. It is replaced as a whole, at the end.
+   * @param format The format.
+   * @param options Where to write in place of the file.
+   * @returns The writer; the caller disposes of it.
+   */
+  static async create(
+    path: string,
+    format: ArchiveFormat,
+    { output }: ImageArchiveWriterOptions = {},
+  ): Promise<ImageArchiveWriter> {
+    const target = output === undefined ? await openArchiveOutput(path) : streamOutput(output);
+    return new ImageArchiveWriter(target, format);
+  }
+
+  /** Returns whether the archive has the content by now. */
+  exists({ digest }: Descriptor): Promise<boolean> {
+    return Promise.resolve(this.#written.has(digest));
+  }
+
+  /** Writes a document or a blob, and verifies it on its way. */
+  async push(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options: PushContentOptions = {},
+  ): Promise<void> {
+    await this.#turn.run(async () => {
+      if (this.#written.has(descriptor.digest)) return;
+      if (this.#failure !== undefined) throw this.#failure;
+      const start = this.#position;
+      try {
+        await this.#writeBlob(descriptor, open, options);
+      } catch (error) {
+        await this.#rewind(start, error);
+        throw error;
+      }
+      this.#written.add(descriptor.digest);
+    }, options.signal);
+  }
+
+  /** Finds what a name was given to. */
+  resolve(name: string): Promise<Descriptor | undefined> {
+    return Promise.resolve(this.#tagged.find((tagged) => tagged.name === name)?.descriptor);
+  }
+
+  /** Gives a name to a document. */
+  async tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    const known = this.#tagged.findIndex((tagged) => tagged.name === name);
+    this.#tagged.splice(known < 0 ? this.#tagged.length : known, known < 0 ? 0 : 1, {
+      name,
+      descriptor,
+    });
+    await Promise.resolve();
+  }
+
+  /** Lists a document in the archive without a name. */
+  keep(descriptor: Descriptor): Promise<void> {
+    this.#tagged.push({ name: undefined, descriptor });
+    return Promise.resolve();
+  }
+
+  /**
+   * Completes the archive, and makes it the file.
+   *
+   * @throws {OciError} If a document is not what the format holds.
+   */
+  async commit(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const index = {
+      schemaVersion: 2,
+      mediaType: OCI_INDEX,
+      manifests: this.#tagged.map(indexEntry),
+    };
+    const images = this.format === "docker-archive" ? this.#dockerImages() : undefined;
+    await this.#writeJson("oci-layout", { imageLayoutVersion: "1.0.0" });
+    await this.#writeJson("index.json", index);
+    if (images !== undefined) await this.#writeJson("manifest.json", images);
+    await this.#write(new Uint8Array(1024));
+    await this.#output.commit();
+  }
+
+  /** Closes the file; without {@linkcode ImageArchiveWriter.commit}, nothing is left behind. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#output[Symbol.asyncDispose]();
+  }
+
+  async #writeBlob(
+    descriptor: Descriptor,
+    open: OpenContent,
+    { signal, onBytes }: PushContentOptions,
+  ): Promise<void> {
+    const { digest, size, mediaType } = descriptor;
+    const isDocument = isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+    const kept: Uint8Array<ArrayBuffer>[] = [];
+    const verifier = new Verifier(descriptor);
+    let written = 0;
+    await this.#write(entryHeader(blobName(digest), size));
+    for await (const chunk of await open({ signal, reuseMemory: true })) {
+      verifier.update(chunk);
+      if (isDocument) kept.push(chunk.slice());
+      await this.#write(chunk);
+      onBytes?.(written += chunk.length);
+    }
+    verifier.finish();
+    await this.#write(tarPadding(size));
+    if (!isDocument) return;
+    const { kind, value } = parseManifest(await new Blob(kept).bytes(), mediaType);
+    if (kind === "manifest") this.#manifests.set(digest, value);
+  }
+
+  async #rewind(position: number, error: unknown): Promise<void> {
+    try {
+      if (this.#output.rewind === undefined) throw error;
+      await this.#output.rewind(position);
+      this.#position = position;
+    } catch {
+      // Half an entry cannot be taken back.
+      this.#failure = error;
+    }
+  }
+
+  async #writeJson(name: string, value: unknown): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify(value));
+    await this.#write(entryHeader(name, bytes.length));
+    await this.#write(bytes);
+    await this.#write(tarPadding(bytes.length));
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    await this.#output.write(bytes);
+    this.#position += bytes.length;
+  }
+
+  /** What `manifest.json` says: an image for each config and its layers, with all of its names. */
+  #dockerImages(): readonly Record<string, unknown>[] {
+    const groups = Map.groupBy(this.#tagged, ({ descriptor }) => descriptor.digest);
+    return [...groups].map(([digest, tagged]) => {
+      const manifest = this.#manifests.get(digest);
+      if (manifest === undefined || !isConfigMediaType(manifest.config.mediaType)) {
+        const why = manifest === undefined
+          ? "it is for several platforms"
+          : "it is not a container image";
+        throw new OciError(`Cannot write ${digest} into a docker archive: ${why}`);
+      }
+      return {
+        Config: blobName(manifest.config.digest),
+        RepoTags: tagged.flatMap(({ name }) => dockerTag(name) ?? []),
+        Layers: manifest.layers.map((layer) => blobName(layer.digest)),
+      };
+    });
+  }
+}
+
+function blobName(digest: Digest): string {
+  return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+function entryHeader(path: string, size: number): Uint8Array<ArrayBuffer> {
+  return tarHeader({
+    ...{ type: "file", path, linkname: "", mode: 0o644, uid: 0, gid: 0, size },
+    ...{ mtime: 0, mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map() },
+  });
+}
+
+function indexEntry({ name, descriptor }: NamedDocument): Record<string, unknown> {
+  const { mediaType, digest, size, artifactType, platform } = descriptor;
+  const full = fullReference(name);
+  return {
+    mediaType,
+    digest,
+    size,
+    artifactType,
+    platform,
+    annotations: name === undefined ? undefined : { [CONTAINERD_NAME]: full, [REF_NAME]: name },
+  };
+}
+
+/** A name that is a full reference with a tag. */
+function fullReference(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  try {
+    const reference = parseReference(name);
+    return reference.digest === undefined && formatReference(reference) === name ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A name as `manifest.json` has it: with a tag, and without a digest. */
+function dockerTag(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  try {
+    const { registry, repository, tag } = parseReference(name);
+    return tag === undefined ? undefined : formatReference({ registry, repository, tag });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,299 @@
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import type { ContentOptions, NamedSource } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { BlobReadOptions, RemoteLayer } from "../../spec/image.ts";
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { type Expectation, Verifier } from "../../spec/verifier.ts";
+import type { ReadBlobOptions } from "../content/blob_options.ts";
+import { ArchiveError } from "../errors.ts";
+import { ArchiveContent } from "./_archive_content.ts";
+import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
+import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import { readDockerImages } from "./_docker_images.ts";
+import {
+  type ArchivedDocument,
+  type ArchivedImage,
+  readArchivedDocument,
+  readOciImages,
+} from "./_oci_images.ts";
+import { openArchiveFile } from "./_open_archive_file.ts";
+
+export type { ArchivedDocument, ArchivedImage } from "./_oci_images.ts";
+
+/** Format of an archive that holds images. */
+export type ArchiveFormat = "oci-archive" | "docker-archive";
+
+/** Options for {@linkcode ImageArchive.open}. */
+export interface OpenImageArchiveOptions {
+  /**
+   * Directory for a temporary copy of an archive that is compressed or comes through a pipe; it
+   * is created if need be.
+   */
+  readonly spoolDirectory: string;
+  /**
+   * The only format to accept.
+   *
+   * @default {undefined} Either.
+   */
+  readonly format?: ArchiveFormat | undefined;
+  /** Reads this in place of the file, such as stdin. */
+  readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Maximum size of `index.json` and `manifest.json`, which list the images. */
+const MAX_TABLE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads images out of a tar archive, as `docker save`, `podman save`, skopeo and buildah write it:
+ * an OCI layout (`oci-archive`), or a `manifest.json` beside configs and layers (`docker-archive`),
+ * plain or compressed with gzip or zstd. Docker writes both into one archive since version 25; then
+ * the layout counts if it is complete.
+ *
+ * The entries are listed once, and contents are read from where they lie in the file. Nothing is
+ * extracted: names and links of entries never become names of files.
+ */
+export class ImageArchive implements NamedSource, Disposable {
+  /** The archive, as the caller named it. */
+  readonly path: string;
+  /** Its format. */
+  readonly format: ArchiveFormat;
+  /** The images in it, in its order. */
+  readonly images: readonly ArchivedImage[];
+  readonly #file: ArchiveFile;
+  readonly #content: ArchiveContent;
+
+  private constructor(
+    file: ArchiveFile,
+    content: ArchiveContent,
+    { format, images }: ListedImages,
+  ) {
+    this.path = file.name;
+    this.format = format;
+    this.images = images;
+    this.#file = file;
+    this.#content = content;
+  }
+
+  /**
+   * Opens an archive and lists the images in it.
+   *
+   * @param path The file, `-` for stdin; only a name for errors if the archive comes from `input`.
+   * @param options Format, and how to stop.
+   * @returns The archive; the caller disposes of it.
+   * @throws {ArchiveError} If it is damaged, hostile, or no archive of images.
+   */
+  static async open(path: string, options: OpenImageArchiveOptions): Promise<ImageArchive> {
+    const file = await openArchiveFile(path, options);
+    try {
+      const entries = await readArchiveEntries(file, options.signal);
+      const content = new ArchiveContent(file, entries);
+      return new ImageArchive(file, content, await listImages(file, entries, content, options));
+    } catch (error) {
+      file[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Opens the bytes of a document or a blob, which are not verified. */
+  async fetch(
+    descriptor: Descriptor,
+    options: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return await Promise.try(() => this.#content.open(descriptor, options));
+  }
+
+  /** Finds the document that a name or a digest stands for. */
+  async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
+    options.signal?.throwIfAborted();
+    const found = this.#named(name)[0] ??
+      this.images.find(({ descriptor }) => descriptor.digest === name);
+    if (found !== undefined || !isDigest(name)) return found?.descriptor;
+    const bytes = await this.#content.read({ digest: name }, MAX_MANIFEST_BYTES);
+    if (bytes === undefined) return undefined;
+    return { mediaType: parseManifest(bytes).value.mediaType, digest: name, size: bytes.length };
+  }
+
+  /** Lists the names of the images. */
+  async *names(options: ContentOptions = {}): AsyncGenerator<string, void, void> {
+    options.signal?.throwIfAborted();
+    yield* this.images.flatMap(({ names }) => names.slice(0, 1));
+  }
+
+  /**
+   * Finds the image that a name means, or the only one.
+   *
+   * @param name The name; it need not be given if the archive has one image.
+   * @returns The image.
+   * @throws {ArchiveError} If the archive does not have it, or has several.
+   */
+  find(name: string | undefined): ArchivedImage {
+    const fail = (code: "absent" | "ambiguous", state: string): never => {
+      const names = this.images.flatMap(({ names }) => names.slice(0, 1));
+      const has = names.length === 0 ? "" : `, only ${names.join(", ")}`;
+      throw new ArchiveError(this.path, code, `${state}${has}`);
+    };
+    const [first, ...more] = name === undefined ? this.images : this.#named(name);
+    if (first === undefined) {
+      return fail("absent", name === undefined ? "it has no image" : `it does not have "${name}"`);
+    }
+    if (more.some(({ descriptor }) => descriptor.digest !== first.descriptor.digest)) {
+      return fail("ambiguous", "it has several images and no name was given");
+    }
+    return first;
+  }
+
+  /**
+   * Reads a document and all below it that the archive has, and checks that no blob is missing.
+   *
+   * @param descriptor The document.
+   * @param options How to stop.
+   * @returns The document, with those below it.
+   * @throws {ArchiveError} If a part of it is missing, or a document is not what its digest says.
+   */
+  async document(
+    descriptor: Descriptor,
+    options: ContentOptions = {},
+  ): Promise<ArchivedDocument> {
+    return await readArchivedDocument(this.#content, descriptor, options.signal);
+  }
+
+  /**
+   * Reads a blob and compares it with its descriptor.
+   *
+   * @param descriptor The blob.
+   * @param options How to stop.
+   * @throws {ArchiveError} If it is not what its digest says.
+   */
+  async verify(descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
+    const verifier = new Verifier(descriptor, `"${this.path}"`);
+    const reading = { reuseMemory: true, signal: options.signal };
+    try {
+      for await (const chunk of this.#content.open(descriptor, reading)) verifier.update(chunk);
+      verifier.finish();
+    } catch (error) {
+      throw this.#content.mismatch(error, descriptor.digest);
+    }
+  }
+
+  /** Lists the images as entries of an `index.json`, one for each name. */
+  descriptors(): Promise<readonly Descriptor[]> {
+    return Promise.resolve(this.images.map(({ descriptor }) => descriptor));
+  }
+
+  /** Whether the archive has a blob. */
+  has(digest: Digest): Promise<boolean> {
+    return Promise.resolve(this.#content.sizeOf(digest) !== undefined);
+  }
+
+  /** Reads a small blob whole, and verifies it; `undefined` if the archive does not have it. */
+  async readBlob(
+    blob: Expectation,
+    { maxBytes = MAX_CONFIG_BYTES }: ReadBlobOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return await this.#content.read(blob, maxBytes);
+  }
+
+  /** Makes a layer that is read from the archive. */
+  layer(descriptor: Descriptor, diffId: Digest): RemoteLayer {
+    return {
+      descriptor,
+      diffId,
+      source: `"${this.path}"`,
+      compressed: (options) => this.fetch(descriptor, options),
+    };
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+
+  #named(name: string): readonly ArchivedImage[] {
+    const exact = this.images.filter(({ names }) => names.includes(name));
+    if (exact.length > 0) return exact;
+    const full = fullName(name);
+    return this.images.filter(({ names }) => names.includes(full));
+  }
+}
+
+interface ListedImages {
+  readonly format: ArchiveFormat;
+  readonly images: readonly ArchivedImage[];
+}
+
+async function listImages(
+  file: ArchiveFile,
+  entries: ArchiveEntries,
+  content: ArchiveContent,
+  { format, signal }: OpenImageArchiveOptions,
+): Promise<ListedImages> {
+  const [index, manifest] = [entries.files.get("index.json"), entries.files.get("manifest.json")];
+  const needsBoth = format === "docker-archive" && manifest === undefined;
+  if (index !== undefined && !needsBoth) {
+    const images = readOciImages(file.name, await readTable(file, "index.json", index));
+    const isChosen = manifest === undefined || format === "oci-archive" ||
+      await hasLayers(content, images, signal);
+    if (isChosen) {
+      refuseLinks(file, entries);
+      return { format: format ?? "oci-archive", images };
+    }
+  }
+  if (manifest !== undefined && format !== "oci-archive") {
+    const bytes = await readTable(file, "manifest.json", manifest);
+    const archive = { file, entries, content, signal };
+    return { format: "docker-archive", images: await readDockerImages(archive, bytes) };
+  }
+  const missing = format === "oci-archive"
+    ? "it has no index.json, so it is not an OCI archive"
+    : format === "docker-archive"
+    ? "it has no manifest.json, so it is not an archive of docker"
+    : "it has neither index.json nor manifest.json, so it holds no images";
+  throw new ArchiveError(file.name, "format", missing);
+}
+
+/** A layout has no links: what extracts one could be led out of the directory. */
+function refuseLinks({ name: archive }: ArchiveFile, { links }: ArchiveEntries): void {
+  const [name] = links.keys();
+  if (name === undefined) return;
+  throw new ArchiveError(archive, "hostile", `its entry ${JSON.stringify(name)} is a link`);
+}
+
+async function readTable(
+  file: ArchiveFile,
+  name: string,
+  range: ByteRange,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (range.size <= MAX_TABLE_BYTES) return await file.bytes(range);
+  throw new ArchiveError(
+    file.name,
+    "hostile",
+    `its ${name} has ${range.size} bytes, more than the limit of ${MAX_TABLE_BYTES}`,
+  );
+}
+
+/** Whether the layout in an archive of docker has all that it names, which need not be so. */
+async function hasLayers(
+  content: ArchiveContent,
+  images: readonly ArchivedImage[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    for (const { descriptor } of images) await readArchivedDocument(content, descriptor, signal);
+    return images.length > 0;
+  } catch (error) {
+    if (error instanceof ArchiveError && error.code === "incomplete") return false;
+    throw error;
+  }
+}
+
+/** A name as docker completes it; the text itself if it is none. */
+function fullName(text: string): string {
+  try {
+    return formatReference(parseReference(text));
+  } catch {
+    return text;
+  }
+}

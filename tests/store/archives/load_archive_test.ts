@@ -1,0 +1,439 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { formatReference } from "../../../registry/mod.ts";
+import { digestOf, OCI_MANIFEST } from "../../../spec/mod.ts";
+import {
+  ArchiveError,
+  type ArchiveFault,
+  ContentStore,
+  loadArchive,
+  readImage,
+  validateImage,
+} from "../../../store/mod.ts";
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  jsonBlob,
+  withBlobs,
+} from "../../_support/image.ts";
+import {
+  concat,
+  dir,
+  fifo,
+  file,
+  gzip,
+  hardlink,
+  noise,
+  sparse,
+  symlink,
+  tar,
+  zstd,
+} from "../../_support/tar.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import {
+  blobEntries,
+  blobPath,
+  dockerArchive,
+  IMAGE,
+  indexEntry,
+  mixedArchive,
+  ociArchive,
+} from "./_archives.ts";
+
+const PLATFORM = { os: "linux", architecture: "amd64" };
+const DOCKER = buildImage({
+  layers: IMAGE.layers.map(({ tar }) => tar),
+  compression: "none",
+  mediaTypes: "docker",
+});
+
+async function load(dir: TempDir, archive: Uint8Array<ArrayBuffer>, name = "my-app.tar") {
+  const path = dir.join(name);
+  await Deno.writeFile(path, archive);
+  const store = await ContentStore.open(dir.join("store"));
+  return { store, path, loaded: await loadArchive(store, path) };
+}
+
+async function names(store: ContentStore): Promise<readonly string[]> {
+  return (await store.references()).map(({ name }) => name);
+}
+
+Deno.test.each([
+  { form: "plain", wrap: (bytes: Uint8Array) => new Uint8Array(bytes) },
+  { form: "compressed with gzip", wrap: (bytes: Uint8Array) => gzip(bytes) },
+  { form: "compressed with zstd", wrap: (bytes: Uint8Array) => zstd(bytes) },
+])("loadArchive() loads an OCI archive that is $form, every byte as it is", async ({ wrap }) => {
+  await using dir = await makeTempDir();
+
+  const { store, loaded } = await load(dir, wrap(ociArchive(IMAGE, "ghcr.io/a/b:1")));
+
+  const { digest } = IMAGE.descriptor;
+  assertEquals(loaded.map(({ descriptor }) => descriptor.digest), [digest]);
+  assertEquals(await names(store), ["ghcr.io/a/b:1"]);
+  const image = await readImage(store, digest, PLATFORM);
+  assert(image !== undefined);
+  await validateImage(image);
+  assertEquals(image.manifest.bytes, IMAGE.bytes);
+  assertEquals(image.config.bytes, IMAGE.config.bytes);
+  assertEquals(await Array.fromAsync(Deno.readDir(dir.join("store/ingest"))), []);
+});
+
+Deno.test("loadArchive() reads an archive from a stream", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.join("store"));
+  const archive = ociArchive(IMAGE, "v1");
+  // In chunks that no header fits.
+  const chunks = Array.from({ length: Math.ceil(archive.length / 100) }, (_, i) => {
+    return archive.subarray(i * 100, i * 100 + 100);
+  });
+
+  await loadArchive(store, "stdin", { input: ReadableStream.from(chunks) });
+
+  assertEquals(await names(store), ["localhost/stdin:v1"]);
+});
+
+Deno.test.each([
+  { name: "ghcr.io/a/b:1", reference: "ghcr.io/a/b:1" },
+  { name: "docker.io/library/alpine:3.20", reference: "docker.io/library/alpine:3.20" },
+  { name: "v1", reference: "localhost/my-app:v1" },
+  { name: "alpine:3.20", reference: "localhost/alpine:3.20" },
+  { name: undefined, reference: undefined },
+])("loadArchive() calls $name of an OCI archive $reference", async ({ name, reference }) => {
+  await using dir = await makeTempDir();
+
+  const { store, loaded } = await load(dir, ociArchive(IMAGE, name), "My App.tar.gz");
+
+  assertEquals(loaded.map(({ reference }) => reference && formatReference(reference)), [
+    reference,
+  ]);
+  assertEquals(await names(store), reference === undefined ? [] : [reference]);
+  assertEquals((await store.descriptors()).map(({ digest }) => digest), [IMAGE.descriptor.digest]);
+});
+
+Deno.test("loadArchive() loads all images of a docker archive, and keeps their image IDs", async () => {
+  await using dir = await makeTempDir();
+  const other = buildImage({
+    layers: [DOCKER.layers[0]?.tar ?? new Uint8Array(), tar(file("c", "c"))],
+    mediaTypes: "docker",
+    compression: "none",
+  });
+
+  const { store, loaded } = await load(
+    dir,
+    dockerArchive(
+      { image: DOCKER, tags: ["alpine:3.20", "ghcr.io/a/b:1"] },
+      { image: other, tags: null },
+    ),
+  );
+
+  assertEquals(await names(store), ["docker.io/library/alpine:3.20", "ghcr.io/a/b:1"]);
+  assertEquals(loaded.length, 3);
+  for (const [i, built] of [DOCKER, DOCKER, other].entries()) {
+    const digest = loaded[i]?.descriptor.digest;
+    const image = digest && await readImage(store, digest, PLATFORM);
+    assert(image !== undefined);
+    await validateImage(image);
+    assertEquals(image.config.bytes, built.config.bytes);
+    // There is nothing to choose in a manifest of docker's schema 2, so it comes out the same.
+    assertEquals(image.manifest.value.layers, built.layers.map(({ descriptor }) => descriptor));
+  }
+});
+
+Deno.test("loadArchive() loads layers of a docker archive that are compressed", async () => {
+  await using dir = await makeTempDir();
+  const layers = IMAGE.layers.map(({ tar }, i) => i === 0 ? gzip(tar) : zstd(tar));
+  const manifest = [{ Config: "config.json", RepoTags: ["a:1"], Layers: ["0.tgz", "1.tzst"] }];
+
+  const { store, loaded } = await load(
+    dir,
+    tar(
+      file("manifest.json", JSON.stringify(manifest)),
+      file("config.json", IMAGE.config.bytes),
+      file("./0.tgz", layers[0]),
+      file("1.tzst", layers[1]),
+    ),
+  );
+
+  const image = await readImage(store, loaded[0]?.descriptor.digest ?? "sha256:", PLATFORM);
+  assert(image !== undefined);
+  await validateImage(image);
+  assertEquals(image.layers.map(({ digest }) => digest), layers.map((layer) => digestOf(layer)));
+});
+
+Deno.test("loadArchive() prefers the layout of an archive that docker wrote, if it is complete", async () => {
+  await using dir = await makeTempDir();
+  const [manifest, ...blobs] = blobEntries(IMAGE).toReversed();
+  assert(manifest !== undefined);
+
+  const whole = await load(dir, mixedArchive(IMAGE, "docker.io/library/a:1"));
+  const part = await load(dir, mixedArchive(IMAGE, "docker.io/library/b:1", blobs), "part.tar");
+
+  assertEquals(whole.loaded[0]?.descriptor.digest, IMAGE.descriptor.digest);
+  assertEquals(
+    part.loaded[0]?.descriptor.mediaType,
+    "application/vnd.docker.distribution.manifest.v2+json",
+  );
+  assertEquals(await names(part.store), ["docker.io/library/a:1", "docker.io/library/b:1"]);
+});
+
+Deno.test("loadArchive() loads indexes, with the platforms that are there, and artifacts", async () => {
+  await using dir = await makeTempDir();
+  const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
+  const index = buildIndex([IMAGE, arm]);
+  const part = withBlobs(
+    index,
+    [...index.blobs.values()].filter(({ descriptor }) => !arm.blobs.has(descriptor.digest)),
+  );
+  const artifact = buildArtifact({ artifactType: "application/x-thing", content: "thing" });
+
+  const { store, loaded } = await load(
+    dir,
+    tar(
+      ...blobEntries(part),
+      ...blobEntries(artifact),
+      indexEntry([part, "h.io/index:1"], [artifact, "h.io/thing:1"]),
+    ),
+  );
+
+  assertEquals(
+    loaded.map(({ descriptor }) => descriptor.digest),
+    [index.descriptor.digest, artifact.descriptor.digest],
+  );
+  assertEquals((await readImage(store, index.descriptor.digest, PLATFORM))?.indexes.length, 1);
+  for (const { descriptor } of artifact.blobs.values()) assert(await store.verify(descriptor));
+});
+
+const BIG = `"${"x".repeat(17 * 1024 * 1024)}"`;
+const [LAYER] = IMAGE.layers;
+const LAYER_PATH = LAYER === undefined ? "" : blobPath(LAYER.descriptor);
+const OTHERS = [...IMAGE.blobs.values()]
+  .filter(({ descriptor }) => descriptor !== LAYER?.descriptor)
+  .map(({ descriptor, bytes }) => file(blobPath(descriptor), bytes));
+const WRONG = new Uint8Array(LAYER?.bytes.length ?? 0);
+const GOOD = ociArchive(IMAGE, "h.io/a:1");
+const LEGACY = dockerArchive({ image: DOCKER, tags: ["a:1"] });
+
+/** An OCI archive with something else in place of one layer. */
+function withLayer(...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return tar(...entries, ...OTHERS, indexEntry([IMAGE, "h.io/a:1"]));
+}
+
+/** A docker archive with other entries behind, which override nothing. */
+function legacy(manifest: unknown, ...entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return tar(file("manifest.json", JSON.stringify(manifest)), ...entries);
+}
+
+const CONFIG = file("c.json", DOCKER.config.bytes);
+const LAYERS = DOCKER.layers.map(({ tar }, i) => file(`${i}/layer.tar`, tar));
+const NAMED = [{ Config: "c.json", RepoTags: ["a:1"], Layers: ["0/layer.tar", "1/layer.tar"] }];
+
+Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFault }>([
+  { what: "nothing", archive: new Uint8Array(), code: "format" },
+  { what: "text", archive: new TextEncoder().encode("hello\n".repeat(200)), code: "format" },
+  { what: "an xz archive", archive: Uint8Array.fromHex("fd377a585a000004"), code: "format" },
+  { what: "no images", archive: tar(file("a", "a")), code: "format" },
+  { what: "no entries", archive: tar(), code: "format" },
+  { what: "an archive that is cut short", archive: GOOD.slice(0, 2000), code: "damaged" },
+  { what: "half of a gzip", archive: gzip(GOOD).slice(0, 300), code: "damaged" },
+  { what: "a layer that is cut off", archive: GOOD.slice(0, -3000), code: "damaged" },
+  {
+    what: "a layer with other bytes",
+    archive: withLayer(file(LAYER_PATH, WRONG)),
+    code: "damaged",
+  },
+  { what: "a layer that is too short", archive: withLayer(file(LAYER_PATH, "x")), code: "damaged" },
+  { what: "a missing layer", archive: withLayer(), code: "incomplete" },
+  {
+    what: "a layer that is a symlink",
+    archive: withLayer(symlink(LAYER_PATH, "/etc/hostname")),
+    code: "hostile",
+  },
+  {
+    what: "a layer that is a hard link",
+    archive: withLayer(file("x", LAYER?.bytes), hardlink(LAYER_PATH, "x")),
+    code: "hostile",
+  },
+  {
+    what: "blobs as a symlink",
+    archive: tar(symlink("blobs", "/tmp"), ...blobEntries(IMAGE), indexEntry([IMAGE])),
+    code: "hostile",
+  },
+  {
+    what: "blobs as a symlink behind the blobs",
+    archive: tar(...blobEntries(IMAGE), indexEntry([IMAGE]), symlink("blobs", "/tmp")),
+    code: "hostile",
+  },
+  {
+    what: "a name with ..",
+    archive: concat(file("../evil", "x"), GOOD),
+    code: "hostile",
+  },
+  { what: "a name with .. inside", archive: concat(file("a/../../b", "x"), GOOD), code: "hostile" },
+  { what: "an absolute name", archive: concat(file("/evil", "x"), GOOD), code: "hostile" },
+  { what: "a name twice", archive: concat(indexEntry([IMAGE]), GOOD), code: "hostile" },
+  {
+    what: "a name twice in other words",
+    archive: concat(file("./index.json"), GOOD),
+    code: "hostile",
+  },
+  { what: "a pipe", archive: concat(fifo("pipe"), GOOD), code: "hostile" },
+  { what: "a file in a file", archive: concat(file("a"), file("a/b"), GOOD), code: "hostile" },
+  {
+    what: "a sparse file",
+    archive: concat(sparse("s", 99, [{ offset: 9, data: "x" }], "gnu"), GOOD),
+    code: "hostile",
+  },
+  {
+    what: "an index.json of 17 MiB",
+    archive: tar(...blobEntries(IMAGE), file("index.json", BIG)),
+    code: "hostile",
+  },
+  {
+    what: "an index.json that is no JSON",
+    archive: tar(...blobEntries(IMAGE), file("index.json", "{")),
+    code: "damaged",
+  },
+  {
+    what: "a manifest that is none",
+    archive: (() => {
+      const odd = jsonBlob(OCI_MANIFEST, { schemaVersion: 2 });
+      return tar(...blobEntries(withBlobs(odd, [])), indexEntry([withBlobs(odd, [])]));
+    })(),
+    code: "damaged",
+  },
+  { what: "a manifest.json that is no list", archive: legacy({}, CONFIG), code: "damaged" },
+  { what: "a manifest.json without a config", archive: legacy([{}], CONFIG), code: "damaged" },
+  { what: "a missing config", archive: legacy(NAMED, ...LAYERS), code: "incomplete" },
+  { what: "a missing layer of docker", archive: legacy(NAMED, CONFIG), code: "incomplete" },
+  {
+    what: "a config with another digest than its name",
+    archive: legacy(
+      [{ Config: `${"0".repeat(64)}.json`, Layers: [] }],
+      file(`${"0".repeat(64)}.json`, DOCKER.config.bytes),
+    ),
+    code: "damaged",
+  },
+  {
+    what: "fewer layers than the config",
+    archive: legacy([{ Config: "c.json", Layers: ["0/layer.tar"] }], CONFIG, ...LAYERS),
+    code: "damaged",
+  },
+  {
+    what: "a layer of docker with other bytes",
+    archive: legacy(NAMED, CONFIG, file("0/layer.tar", tar(file("x"))), ...LAYERS.slice(1)),
+    code: "damaged",
+  },
+  {
+    what: "a layer of docker that leads out",
+    archive: legacy(NAMED, CONFIG, symlink("0/layer.tar", "../../x"), ...LAYERS.slice(1)),
+    code: "hostile",
+  },
+  {
+    what: "a layer of docker at an absolute path",
+    archive: legacy(NAMED, CONFIG, symlink("0/layer.tar", "/etc/hosts"), ...LAYERS.slice(1)),
+    code: "hostile",
+  },
+  {
+    what: "layers of docker that lead to each other",
+    archive: legacy(
+      NAMED,
+      CONFIG,
+      symlink("0/layer.tar", "../1/layer.tar"),
+      symlink("1/layer.tar", "../0/layer.tar"),
+    ),
+    code: "hostile",
+  },
+  {
+    what: "a config of docker that is a link",
+    archive: legacy(NAMED, symlink("c.json", "d.json"), ...LAYERS),
+    code: "hostile",
+  },
+  {
+    what: "a path in manifest.json that leads out",
+    archive: legacy([{ Config: "../c.json", Layers: [] }], CONFIG),
+    code: "hostile",
+  },
+  {
+    what: "an invalid name",
+    archive: legacy([{ ...NAMED[0], RepoTags: ["UPPER CASE"] }], CONFIG, ...LAYERS),
+    code: "damaged",
+  },
+  {
+    what: "a docker archive that is cut short",
+    archive: LEGACY.slice(0, LEGACY.length - 1800),
+    code: "damaged",
+  },
+])("loadArchive() refuses $what, and stores nothing", async ({ archive, code }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("a.tar");
+  await Deno.writeFile(path, archive);
+  const store = await ContentStore.open(dir.join("store"));
+
+  for (const input of [undefined, () => new Blob([archive]).stream()]) {
+    const error = await assertRejects(
+      () => loadArchive(store, path, { input: input?.() }),
+      ArchiveError,
+    );
+    assertEquals([error.path, error.code], [path, code], error.message);
+    assertEquals(error.message.split("\n").length, 1);
+  }
+
+  assertEquals(await store.references(), []);
+  assertEquals(await files(dir.join("store")), []);
+  assertEquals(
+    await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name),
+    [
+      "a.tar",
+      ...await isThere(dir.join("store")) ? ["store"] : [],
+    ].sort(),
+  );
+});
+
+/** Every file below a directory that may be absent. */
+async function files(path: string): Promise<readonly string[]> {
+  if (!await isThere(path)) return [];
+  const found = await Array.fromAsync(Deno.readDir(path));
+  const lists = found.map(({ name, isDirectory }) => {
+    return isDirectory ? files(`${path}/${name}`) : [`${path}/${name}`];
+  });
+  return (await Promise.all(lists)).flat();
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("loadArchive() says that there is no file, or a directory", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.join("store"));
+
+  await assertRejects(() => loadArchive(store, dir.join("none")), ArchiveError, "no such file");
+  await assertRejects(() => loadArchive(store, dir.path), ArchiveError, "is a directory");
+});
+
+Deno.test("loadArchive() stops with the signal's reason", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.join("store"));
+  const path = dir.join("a.tar");
+  await Deno.writeFile(path, gzip(GOOD));
+  const reason = new Error("enough");
+
+  const error = await assertRejects(() => {
+    return loadArchive(store, path, { signal: AbortSignal.abort(reason) });
+  });
+
+  assertEquals(error, reason);
+});
+
+Deno.test("loadArchive() puts a directory of the archive to no use", async () => {
+  await using temp = await makeTempDir();
+
+  const { loaded } = await load(temp, concat(dir("."), dir("blobs"), dir("blobs"), GOOD));
+
+  assertEquals(loaded.length, 1);
+});
