@@ -22,6 +22,7 @@ export type PermissionCommand =
   | "export"
   | "images"
   | "inspect"
+  | "load"
   | "login"
   | "logout"
   | "ls"
@@ -29,6 +30,7 @@ export type PermissionCommand =
   | "pull"
   | "rm"
   | "run"
+  | "save"
   | "serve"
   | "tags"
   | "unbundle"
@@ -65,6 +67,12 @@ export interface PermissionOptions {
    * @default {false}
    */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Whether `save` writes a layout, in a directory, rather than a file.
+   *
+   * @default {false}
+   */
+  readonly isLayout?: boolean | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Files that the command line names: certificates, keys, passwords. */
@@ -120,6 +128,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   export: IMAGE_NEEDS,
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
+  load: { store: "write" },
   login: {},
   logout: {},
   ls: IMAGE_NEEDS,
@@ -127,6 +136,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   pull: IMAGE_NEEDS,
   rm: { store: "write" },
   run: { ...IMAGE_NEEDS, directories: "run" },
+  save: IMAGE_NEEDS,
   serve: { store: "write" },
   tags: { registry: true, credentials: true },
   unbundle: { store: "write", directories: "unbundle" },
@@ -193,7 +203,7 @@ export async function permissionFlags(
   grants.add("env", ...variables);
   const isServed = command === "serve" && options.readOnly === true;
   if (store !== undefined) grantStore(grants, isServed ? "read" : store, options);
-  const registries = registriesOf(grants, [references].flat());
+  const registries = registriesOf(grants, [references].flat(), options);
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);
   if (registry && isAsked) grantHosts(grants, registries, options);
@@ -201,7 +211,7 @@ export async function permissionFlags(
     await grantLogin(grants, command, registries, options);
   }
   if (directories !== undefined) await grantDirectories(grants, directories, options);
-  if (command === "export") grantFile(grants, options);
+  if (command === "export" || command === "save") grantFile(grants, options);
   if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
   if (command === "demo") grantDemo(grants);
   if (command === "doctor") grantMachine(grants);
@@ -221,13 +231,16 @@ function grantStore(grants: Grants, access: "read" | "write", options: Permissio
 function registriesOf(
   grants: Grants,
   references: readonly (Reference | string)[],
+  options: PermissionOptions,
 ): readonly string[] | undefined {
   if (references.length === 0) return undefined;
   return references.flatMap((reference) => {
     if (typeof reference !== "string") return [reference.registry];
     const location = parseImageLocation(reference);
     if (location.transport === "docker") return [location.reference.registry];
-    grants.add("read", location.path);
+    // What is compressed or comes through stdin is copied into the store first.
+    if (location.transport !== "oci") grants.add("write", options.store ?? storeDirectory());
+    if (location.path !== "-" || location.transport === "oci") grants.add("read", location.path);
     return [];
   });
 }
@@ -281,8 +294,9 @@ function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): rea
 }
 
 /** The file is written beside its place first. */
-function grantFile(grants: Grants, { output }: PermissionOptions): void {
-  if (output === undefined) return;
-  grants.add("read", dirname(output));
-  grants.add("write", dirname(output));
+function grantFile(grants: Grants, { output, isLayout = false }: PermissionOptions): void {
+  if (output === undefined || output === "-") return;
+  const directory = isLayout ? output : dirname(output);
+  grants.add("read", directory);
+  grants.add("write", directory);
 }

@@ -50,6 +50,14 @@ export const COMMANDS: CommandTable = new Map([
     summary: "run a command in a container of an image",
     load: () => import("./commands/containers/run.ts"),
   }],
+  ["save", {
+    summary: "save images to an archive",
+    load: () => import("./commands/images/save.ts"),
+  }],
+  ["load", {
+    summary: "load the images of an archive into the store",
+    load: () => import("./commands/images/load.ts"),
+  }],
   ["rm", {
     summary: "remove references from the store",
     load: () => import("./commands/images/rm.ts"),

@@ -75,8 +75,9 @@ async function dispatch(run: Run): Promise<number> {
   run.doing = name;
   const module = await entry.load();
   const commandLine = parseCommandLine(declareCommand(name, module, COMMANDS), rest);
-  run.session = new Session({ name, commandLine, output, notices, signal });
-  return await module.run(run.session, COMMANDS) ?? 0;
+  using session = new Session({ name, commandLine, output, notices, signal });
+  run.session = session;
+  return await module.run(session, COMMANDS) ?? 0;
 }
 
 /** `help pull` is `pull --help`, and `--version` without a command is `version`. */

@@ -9,10 +9,9 @@ import type { RemoteImage } from "../../spec/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/platform_choice.ts";
-import { ContentStore } from "../../store/content/content_store.ts";
-import { StoreError } from "../../store/errors.ts";
-import { LayoutClient, type LayoutSource } from "../../store/images/layout_client.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
 import { openClient } from "./client.ts";
+import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
 import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -22,7 +21,7 @@ import { openStore } from "./store.ts";
 export interface FoundImage {
   readonly reference: Reference;
   readonly image: RemoteImage;
-  readonly source: "store" | "registry" | "layout";
+  readonly source: "store" | "registry" | "layout" | "archive";
 }
 
 /**
@@ -30,12 +29,19 @@ export interface FoundImage {
  * stored.
  */
 export class Finder implements Disposable {
+  readonly #session: Session;
   readonly #store: ContentStore;
   readonly #client: RemoteClient;
   readonly #options: ImageClientOptions;
   readonly #hashes: LayoutHashCache;
 
-  private constructor(store: ContentStore, client: RemoteClient, options: ImageClientOptions) {
+  private constructor(
+    session: Session,
+    store: ContentStore,
+    client: RemoteClient,
+    options: ImageClientOptions,
+  ) {
+    this.#session = session;
     this.#store = store;
     this.#client = client;
     this.#options = options;
@@ -46,16 +52,16 @@ export class Finder implements Disposable {
   static async open(session: Session): Promise<Finder> {
     const store = await openStore(session);
     const options = await imageOptions(session);
-    return new Finder(store, await openClient(session), options);
+    return new Finder(session, store, await openClient(session), options);
   }
 
   /** Finds an image for the platform that is wanted. */
   async image(where: ImageSource): Promise<FoundImage> {
-    if (where.transport === "oci") {
-      const layout = await LayoutClient.open(where);
-      const { reference } = layout;
-      const image = await layout.image(reference, this.#options);
-      return { reference, image, source: "layout" };
+    if (where.transport !== "docker") {
+      const client = await openLocalImage(this.#session, where);
+      const { reference } = client;
+      const image = await client.image(reference, this.#options);
+      return { reference, image, source: where.transport === "oci" ? "layout" : "archive" };
     }
     const { reference } = where;
     if (this.#looksIntoStore) {
@@ -72,7 +78,10 @@ export class Finder implements Disposable {
   async manifestBytes(where: ImageSource): Promise<Uint8Array> {
     const { pullPolicy, platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
-    if (where.transport === "oci") return await readLayoutDocument(where);
+    if (where.transport !== "docker") {
+      const client = await openLocalImage(this.#session, where);
+      return await client.document(client.reference, this.#options);
+    }
     const { reference } = where;
     if (this.#looksIntoStore) {
       const digest = reference.digest ?? await this.#hashes.hash(reference);
@@ -101,17 +110,4 @@ export class Finder implements Disposable {
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
   }
-}
-
-/** The bytes of the index or manifest that an image in a layout is. */
-async function readLayoutDocument(source: LayoutSource): Promise<Uint8Array> {
-  const layout = await LayoutClient.open(source);
-  const { digest, size } = await layout.resolve(layout.reference);
-  const store = await ContentStore.open(source.path, { foreign: true });
-  const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
-  if (bytes !== undefined) return bytes;
-  throw new StoreError(
-    `Cannot read "${source.path}": the layout does not have ${digest}; copy the image into it again`,
-    source.path,
-  );
 }

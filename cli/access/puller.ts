@@ -6,6 +6,7 @@ import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
+import { openLocalImage } from "./local_images.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -55,8 +56,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   return {
     find: async (source) => {
       if (source.transport === "docker") return found(source.reference, { ...common, client });
-      const { LayoutClient } = await import("../../store/images/layout_client.ts");
-      const layout = await LayoutClient.open(source);
+      const layout = await openLocalImage(session, source);
       // Reading a layout again costs nothing.
       const { pullPolicy = "Always" } = common;
       return found(layout.reference, { ...common, pullPolicy, client: layout });

@@ -1,18 +1,14 @@
-import {
-  type LayoutLocation,
-  parseImageLocation,
-  type RegistryLocation,
-} from "../../registry/image_location.ts";
+import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 
 const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
 /** Where an image may come from. */
-export type ImageSource = RegistryLocation | LayoutLocation;
+export type ImageSource = ImageLocation;
 
 /**
- * Parses where an image is, in a registry or in a layout, as the user wrote it.
+ * Parses where an image is, in a registry, a layout or an archive, as the user wrote it.
  *
  * @throws {UsageError} If it is neither; where lower case would make it one, that is suggested.
  */
@@ -26,7 +22,7 @@ export function readSource(text: string): ImageSource {
   }
   // Some of these messages say what to write already.
   const advised = message.replace(JSON.stringify(text), "").includes("; ");
-  const advice = /^[./]/.test(text) ? `write "oci:${text}" for a layout on disk` : ADVICE;
+  const advice = /^[./]/.test(text) ? adviceForPath(text) : ADVICE;
   throw new UsageError(advised ? message : `${message}; ${advice}`, { cause: parsed });
 }
 
@@ -50,13 +46,15 @@ export function isReference(text: string): boolean {
   return !(parsed instanceof SyntaxError) && parsed.transport === "docker";
 }
 
+function adviceForPath(text: string): string {
+  return /\.(tar|tgz|tar\.\w+)$/i.test(text)
+    ? `write "oci-archive:${text}" or "docker-archive:${text}" for an archive`
+    : `write "oci:${text}" for a layout on disk`;
+}
+
 function parse(text: string): ImageSource | SyntaxError {
   try {
-    const location = parseImageLocation(text);
-    if (location.transport === "docker" || location.transport === "oci") return location;
-    return new SyntaxError(
-      `Cannot read "${text}": archives are not read; unpack it, and write "oci:DIR"`,
-    );
+    return parseImageLocation(text);
   } catch (error) {
     if (error instanceof SyntaxError) return error;
     throw error;

@@ -10,7 +10,7 @@ import {
   RegistryError,
 } from "../../registry/errors.ts";
 import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../spec/errors.ts";
-import { StoreError, UnpackError } from "../../store/errors.ts";
+import { ArchiveError, type ArchiveFault, StoreError, UnpackError } from "../../store/errors.ts";
 import { printable } from "../terminal/format.ts";
 
 /** The command line itself is wrong. The message says what is, and what to do. */
@@ -106,6 +106,7 @@ function explain(error: unknown): Explanation {
   if (error instanceof ArtifactError) {
     return { wrong, advice: 'read its manifest with "oci inspect --raw"' };
   }
+  if (error instanceof ArchiveError) return { wrong, advice: ARCHIVE_ADVICE[error.code] };
   if (error instanceof LimitError) return { wrong, advice: LIMITED };
   if (error instanceof Deno.errors.NotCapable) return explainPermission(error);
   return { wrong, advice: own === undefined ? adviceFor(error) : withFlags(own) };
@@ -141,6 +142,14 @@ function explainPermission({ message }: Error): Explanation {
   };
 }
 
+const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
+  format: 'give a file that "docker save", "podman save", skopeo or "oci save" wrote',
+  damaged: "save or copy it again",
+  hostile: "do not extract it with other tools; ask who made it",
+  incomplete: "save or copy it again",
+  absent: "check the path, and the name behind it",
+  ambiguous: 'name one, as in "oci-archive:FILE:NAME"',
+};
 const UNKNOWN = "see what caused it with --verbose";
 const UNEXPECTED = "report it if this should work";
 const LIMITED = "it may be an attack; if it is not, a program of yours can raise the limit";

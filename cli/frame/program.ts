@@ -54,7 +54,8 @@ const DESCRIPTION = "Pulls, verifies and keeps OCI container images, without a d
 
 const NOTES = `
 A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:…,
-or oci:DIR[:NAME] for an image in an OCI layout on disk.
+oci:DIR[:NAME] for an image in an OCI layout on disk, or oci-archive:FILE[:NAME] or
+docker-archive:FILE[:NAME] for one in an archive; the file "-" is stdin.
 
 Examples:
   oci pull alpine:3.20              pull an image into the store

@@ -19,7 +19,7 @@ export interface SessionParts {
 }
 
 /** One run of one command. */
-export class Session {
+export class Session implements Disposable {
   /** What the command line calls it. */
   readonly name: string;
   /** Arguments that are not options. */
@@ -32,6 +32,7 @@ export class Session {
   readonly signal: AbortSignal;
   readonly #options: CommandLine["options"];
   readonly #warned = new Set<string>();
+  readonly #owned = new DisposableStack();
   #subject = "";
 
   constructor(parts: SessionParts) {
@@ -47,6 +48,16 @@ export class Session {
   /** The options, those of every command and those of this one. */
   options<T extends object = object>(): CommonOptions & T {
     return this.#options as CommonOptions & T;
+  }
+
+  /** Disposes of something at the end of the command. */
+  own<T extends Disposable>(resource: T): T {
+    return this.#owned.use(resource);
+  }
+
+  /** Disposes of all that the command opened and handed over. */
+  [Symbol.dispose](): void {
+    this.#owned.dispose();
   }
 
   /** Names what the command works on from here, for the line of an error. */

@@ -5,7 +5,7 @@ import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image.ts";
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
-import type { ReadBlobOptions } from "../content/blob_options.ts";
+import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { ArchiveError } from "../errors.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";

@@ -178,11 +178,6 @@ Deno.test.each([
       'write "docker://oci:dir" if that is the name of an image',
   },
   {
-    args: ["pull", "docker-archive:a.tar"],
-    line: 'oci: pull docker-archive:a.tar: cannot read "docker-archive:a.tar": ' +
-      'archives are not read; unpack it, and write "oci:DIR"',
-  },
-  {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
     line: "oci: pull a: all platforms are one too many; " +
       'give "--platform" or "--all-platforms"',

@@ -66,7 +66,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const flags = await permissionFlags(
     name as PermissionCommand,
     [...references, ...registries],
-    touched({ ...session.options(), ...options }, named(/^dir$/)[0]),
+    touched({ ...session.options(), ...options }, named(/^dir$/)[0], named(/^file$/)),
   );
   // No permission depends on it, so whoever asks for it means this command.
   if (options.json || session.options().json) {
@@ -80,6 +80,7 @@ interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly bundler?: ContainerOptions["bundler"] | undefined;
   readonly get?: true | undefined;
   readonly env?: ContainerOptions["env"] | undefined;
+  readonly format?: string | undefined;
   readonly output?: string | undefined;
   readonly runtime?: string | undefined;
   readonly tlsCert?: string | undefined;
@@ -87,11 +88,16 @@ interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly unpack?: true | undefined;
 }
 
-function touched(options: TouchingOptions, directory: string | undefined): PermissionOptions {
+function touched(
+  options: TouchingOptions,
+  directory: string | undefined,
+  archives: readonly string[],
+): PermissionOptions {
   const { store, policy, listen, bundler, runtime, unpack, env = [] } = options;
   const { output = directory, authfile } = options;
   const { ca = [], clientCert, clientKey, tlsCert, tlsKey, htpasswd } = options;
-  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd];
+  const files = [...ca, clientCert, clientKey, tlsCert, tlsKey, htpasswd]
+    .concat(archives.filter((path) => path !== "-"));
   return {
     files: files.filter((file) => file !== undefined),
     mirrors: mirrorsOf(options),
@@ -104,6 +110,7 @@ function touched(options: TouchingOptions, directory: string | undefined): Permi
     pullPolicy: policy,
     unpack,
     output,
+    isLayout: options.format === "oci-dir",
     ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
     bundler,
     runtime,

@@ -1,0 +1,58 @@
+import type {
+  DockerArchiveLocation,
+  LayoutLocation,
+  OciArchiveLocation,
+} from "../../registry/image_location.ts";
+import type { Session } from "../frame/session.ts";
+import type { ImageArchive } from "../../store/archives/image_archive.ts";
+import type { LayoutClient } from "../../store/images/layout_client.ts";
+import { storePath } from "./store.ts";
+
+/** An image in an archive. */
+export type ArchiveSource = OciArchiveLocation | DockerArchiveLocation;
+
+/** An image on disk: in a layout or an archive. */
+export type LocalSource = LayoutLocation | ArchiveSource;
+
+const OPEN = new WeakMap<Session, Map<string, Promise<ImageArchive>>>();
+
+/** Opens an image in a layout or an archive. */
+export async function openLocalImage(
+  session: Session,
+  source: LocalSource,
+): Promise<LayoutClient> {
+  const { LayoutClient } = await import("../../store/images/layout_client.ts");
+  if (source.transport === "oci") return await LayoutClient.open(source);
+  return await LayoutClient.find(await openArchive(session, source), source);
+}
+
+/**
+ * Opens an archive, once for each command: stdin can be read only once, and a copy of what is
+ * compressed takes its time. The session closes it.
+ */
+export function openArchive(
+  session: Session,
+  { path, transport }: ArchiveSource,
+): Promise<ImageArchive> {
+  let archives = OPEN.get(session);
+  if (archives === undefined) OPEN.set(session, archives = new Map());
+  const key = `${transport} ${path}`;
+  let archive = archives.get(key);
+  if (archive === undefined) archives.set(key, archive = open(session, path, transport));
+  return archive;
+}
+
+async function open(
+  session: Session,
+  path: string,
+  format: ArchiveSource["transport"],
+): Promise<ImageArchive> {
+  const { ImageArchive } = await import("../../store/archives/image_archive.ts");
+  return session.own(
+    await ImageArchive.open(path, {
+      format,
+      spoolDirectory: `${storePath(session)}/ingest`,
+      signal: session.signal,
+    }),
+  );
+}

@@ -1,0 +1,103 @@
+import { formatReference } from "../../../registry/reference.ts";
+import { parsePlatform } from "../../../spec/platform.ts";
+import {
+  type ImageToSave,
+  saveArchive,
+  type SavedImage,
+} from "../../../store/archives/save_archive.ts";
+import type { ContentStore } from "../../../store/content/content_store.ts";
+import { openPuller } from "../../access/puller.ts";
+import { readSource } from "../../access/references.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { openStore } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface SaveOptions extends RegistryOptions {
+  readonly format?: "oci-archive" | "docker-archive" | "oci-dir" | undefined;
+  readonly output?: string | undefined;
+}
+
+/** Describes `oci save`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref...>", "images to save")
+    .option("-o, --output <file>", 'where to write; "-" is stdout')
+    .option("--format <format>", "format of the archive (default: oci-archive)", {
+      choices: ["oci-archive", "docker-archive", "oci-dir"],
+    })
+    .description(
+      "Saves images to an archive, or with the format oci-dir to an OCI layout in a directory. " +
+        "Manifests, configs and layers keep their bytes. What is not in the store is pulled first. " +
+        "The file appears when it is complete. A docker-archive holds one platform of each image.",
+    );
+  return addRegistryOptions(described).notes(`
+Examples:
+  oci save alpine:3.20 -o alpine.tar
+  oci save --format docker-archive alpine:3.20 -o - | docker load
+  oci save app:1 app:2 -o apps.tar
+  oci save --format oci-dir alpine:3.20 -o ./layout`);
+}
+
+/** Runs `oci save`. */
+export async function run(session: Session): Promise<void> {
+  const { format = "oci-archive", output, platform } = session.options<SaveOptions>();
+  if (output === undefined) {
+    throw new UsageError('there is no file to write to; give "--output FILE", or "-" for stdout');
+  }
+  const isStdout = output === "-" && format !== "oci-dir";
+  if (isStdout && Deno.stdout.isTerminal()) {
+    throw new UsageError('an archive is not for a terminal; redirect it, or give "--output FILE"');
+  }
+  const store = await openStore(session);
+  const images = await findImages(session, store);
+  session.workOn(session.operands.join(" "));
+  const saved = await saveArchive(store, images, output, {
+    format,
+    platform: platform === undefined ? undefined : parsePlatform(platform),
+    output: isStdout ? { write: (bytes) => session.output.bytes(bytes) } : undefined,
+    signal: session.signal,
+  });
+  for (const image of saved) sayPart(session, image);
+  if (isStdout || !session.options().json) return;
+  await session.output.json(
+    saved.map(({ name, descriptor }) => ({
+      reference: name ?? null,
+      digest: descriptor.digest,
+      mediaType: descriptor.mediaType,
+    })),
+  );
+}
+
+/** Finds the images in the store, and pulls those that are not there. */
+async function findImages(
+  session: Session,
+  store: ContentStore,
+): Promise<readonly ImageToSave[]> {
+  const images: ImageToSave[] = [];
+  using puller = await openPuller(session);
+  for (const text of session.operands) {
+    session.workOn(text);
+    // Another tool may have put an image there under a short name.
+    const stored = await store.resolve(text);
+    if (stored !== undefined) {
+      images.push({ name: text, descriptor: stored });
+      continue;
+    }
+    const found = await puller.find(readSource(text));
+    const name = formatReference(found.reference);
+    session.workOn(name);
+    using progress = showProgress(session);
+    const image = await found.pull(progress.report);
+    const { descriptor } = image.indexes[0] ?? image.manifest;
+    images.push({ name, descriptor });
+  }
+  return images;
+}
+
+function sayPart(session: Session, { name, descriptor, isPart }: SavedImage): void {
+  if (!isPart) return;
+  session.note(`saved the manifest ${descriptor.digest} of ${name}, which has more platforms`);
+}
