@@ -1,5 +1,6 @@
 import type { Reference } from "../registry/reference.ts";
 import { type ImageLocation, parseImageLocation } from "../registry/image_location.ts";
+import { hostPlatform } from "../registry/host_platform.ts";
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import { DigestMismatchError } from "../spec/errors.ts";
 import { parsePlatform } from "../spec/platform.ts";
@@ -11,6 +12,7 @@ import { DryTarget } from "../store/moving/dry_target.ts";
 import type { CopySource, CopyTarget } from "../store/moving/endpoint.ts";
 import { openCopySource, openCopyTarget } from "../store/moving/open_endpoints.ts";
 import { CopyMeter } from "./_copy_meter.ts";
+import { storeDirectory } from "./directory.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 
 /** Copies from one location to another. */
@@ -22,7 +24,12 @@ export async function copyLocations(
   const [from, to] = [locationOf(source), locationOf(target)];
   const { client, sourceAuth, targetAuth, onWarning, signal } = options;
   using own = client === undefined ? new RemoteClient() : undefined;
-  const common = { client: client ?? own as RemoteClient, onWarning, signal };
+  const common = {
+    client: client ?? own as RemoteClient,
+    onWarning,
+    signal,
+    spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
+  };
   await using opened = await openCopySource(from, { ...common, auth: sourceAuth });
   const mountFrom = mountable(from, to);
   await using goal = await openCopyTarget(to, { ...common, auth: targetAuth, mountFrom });
@@ -44,8 +51,9 @@ export async function copyBetween(
     throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
   }
   const found = await source.root({ signal });
-  const [first] = wanted;
   const isSparse = sparse && isIndexMediaType(found.mediaType);
+  const isOne = target.isForOnePlatform && isIndexMediaType(found.mediaType);
+  const [first = isOne ? hostPlatform() : undefined] = wanted;
   const root = first === undefined || isSparse
     ? found
     : await chooseManifest(source.content, found, first, { label, signal });

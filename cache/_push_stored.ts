@@ -43,6 +43,7 @@ export async function pushStored(
     onWarning,
     signal,
     mountFrom: ({ digest }) => mounts.get(digest),
+    spoolDirectory: () => `${store.path}/ingest`,
   });
   const chosen = part === undefined
     ? source

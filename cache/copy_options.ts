@@ -31,6 +31,12 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
   /** Credentials for the registry that is copied to. */
   readonly targetAuth?: ImagePullAuth | undefined;
   /**
+   * Directory of the store, which takes temporary copies of archives that are compressed.
+   *
+   * @default What `storeDirectory()` says.
+   */
+  readonly store?: string | undefined;
+  /**
    * Client for registries. The caller disposes of it.
    *
    * @default A {@linkcode RemoteClient} for this call.

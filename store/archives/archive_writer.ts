@@ -19,7 +19,12 @@ import {
 import { Verifier } from "../../spec/verifier.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 import { Semaphore } from "../host/semaphore.ts";
-import { type ArchiveOutput, openArchiveOutput, streamOutput } from "./_archive_output.ts";
+import {
+  type ArchiveOutput,
+  openArchiveOutput,
+  streamOutput,
+  writeAll,
+} from "./_archive_output.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */
@@ -63,7 +68,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   /**
    * Begins an archive.
    *
-   * @param path The file. It is replaced as a whole, at the end.
+   * @param path The file, `-` for stdout. It is replaced as a whole, at the end.
    * @param format The format.
    * @param options Where to write in place of the file.
    * @returns The writer; the caller disposes of it.
@@ -73,7 +78,11 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     format: ArchiveFormat,
     { output }: ImageArchiveWriterOptions = {},
   ): Promise<ImageArchiveWriter> {
-    const target = output === undefined ? await openArchiveOutput(path) : streamOutput(output);
+    const target = output !== undefined
+      ? streamOutput(output)
+      : path === "-"
+      ? streamOutput({ write: (bytes) => writeAll(Deno.stdout, bytes) })
+      : await openArchiveOutput(path);
     return new ImageArchiveWriter(target, format);
   }
 

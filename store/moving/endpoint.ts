@@ -28,6 +28,12 @@ export interface CopyTarget extends AsyncDisposable {
   readonly name: string | undefined;
   /** The only document that it may be, where the location names one. */
   readonly digest?: Digest | undefined;
+  /**
+   * Whether it takes images of one platform only, and no indexes.
+   *
+   * @default {false}
+   */
+  readonly isForOnePlatform?: boolean | undefined;
   /** Lists a document that gets no name, where the target has a list of those. */
   keep?(descriptor: Descriptor, options?: ContentOptions): void | Promise<void>;
   /**

@@ -1,9 +1,10 @@
 import type {
+  DockerArchiveLocation,
   ImageLocation,
   LayoutLocation,
-  RegistryLocation,
+  OciArchiveLocation,
 } from "../../registry/image_location.ts";
-import { formatReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import {
   RepositoryContent,
@@ -19,7 +20,11 @@ import { LayoutContent } from "./layout_content.ts";
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
   /** Talks to registries. The caller disposes of it. */
   readonly client: RemoteClient;
+  /** Returns the directory for temporary copies of archives that are compressed. */
+  readonly spoolDirectory: () => string;
 }
+
+type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
 
 /** Opens the place that an image is copied from. */
 export async function openCopySource(
@@ -31,8 +36,9 @@ export async function openCopySource(
       return registrySource(location.reference, options);
     case "oci":
       return await layoutSource(location);
-    default:
-      throw unsupported(location);
+    case "oci-archive":
+    case "docker-archive":
+      return await archiveSource(location, options);
   }
 }
 
@@ -46,8 +52,9 @@ export async function openCopyTarget(
       return registryTarget(location.reference, options);
     case "oci":
       return await layoutTarget(location);
-    default:
-      throw unsupported(location);
+    case "oci-archive":
+    case "docker-archive":
+      return await archiveTarget(location);
   }
 }
 
@@ -97,13 +104,45 @@ async function layoutTarget(location: LayoutLocation): Promise<CopyTarget> {
   };
 }
 
-function labelOf({ transport, path, name, digest }: LayoutLocation): string {
+function labelOf(location: LayoutLocation | ArchiveLocation): string {
+  const { transport, path, name } = location;
+  const digest = transport === "oci" ? location.digest : undefined;
   const version = digest === undefined ? "" : `@${digest}`;
   return `${transport}:${path}${name === undefined ? "" : `:${name}`}${version}`;
 }
 
-function unsupported(
-  { transport, path }: Exclude<ImageLocation, LayoutLocation | RegistryLocation>,
-): Error {
-  return new SyntaxError(`Cannot copy "${transport}:${path}": archives are not supported`);
+async function archiveSource(
+  location: ArchiveLocation,
+  { spoolDirectory, signal }: EndpointOptions,
+): Promise<CopySource> {
+  const { ImageArchive } = await import("../archives/image_archive.ts");
+  const archive = await ImageArchive.open(location.path, {
+    format: location.transport,
+    spoolDirectory: spoolDirectory(),
+    signal,
+  });
+  return {
+    label: labelOf(location),
+    content: archive,
+    root: () => Promise.try(() => archive.find(location.name).descriptor),
+    [Symbol.asyncDispose]: () => Promise.resolve(archive[Symbol.dispose]()),
+  };
+}
+
+async function archiveTarget(location: ArchiveLocation): Promise<CopyTarget> {
+  const { path, transport, name } = location;
+  const isDocker = transport === "docker-archive";
+  // Docker knows full names only.
+  const full = isDocker && name !== undefined ? formatReference(parseReference(name)) : name;
+  const { ImageArchiveWriter } = await import("../archives/archive_writer.ts");
+  const writer = await ImageArchiveWriter.create(path, transport);
+  return {
+    label: labelOf(location),
+    content: writer,
+    name: full,
+    isForOnePlatform: isDocker,
+    keep: (descriptor) => writer.keep(descriptor),
+    commit: () => writer.commit(),
+    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+  };
 }
