@@ -72,8 +72,8 @@ export class ContentStore {
   readonly onWait: ((message: string) => void) | undefined;
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
-  readonly #marks: VerifiedMarks;
-  readonly #foreign: boolean;
+  /** None in a layout that is only read: it may have come with marks of its own. */
+  readonly #marks: VerifiedMarks | undefined;
   #isPrepared = false;
   /** The removal of leftovers, once an upload has begun. */
   #swept: Promise<void> | undefined;
@@ -81,10 +81,9 @@ export class ContentStore {
   private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
     this.path = path;
     this.onWait = onWait;
-    this.#foreign = foreign;
     this.#lockPath = `${path}/locks/index.lock`;
     this.#index = new LayoutIndex(path, this.#lockPath, { onWait, foreign });
-    this.#marks = new VerifiedMarks(`${path}/verified`);
+    this.#marks = foreign ? undefined : new VerifiedMarks(`${path}/verified`);
   }
 
   /**
@@ -144,19 +143,13 @@ export class ContentStore {
     // A link or a directory is no blob; a blob that is brought takes the place of a link.
     if (info === undefined || !info.isFile) return false;
     if (size !== undefined && info.size !== size) {
-      const source = `"${path}"`;
-      throw new DigestMismatchError({
-        expected: digest,
-        expectedSize: size,
-        size: info.size,
-        source,
-      });
+      const mismatch = { expected: digest, expectedSize: size, size: info.size };
+      throw new DigestMismatchError({ ...mismatch, source: `"${path}"` });
     }
-    // A layout that is only read may have come with marks of its own.
-    if (!this.#foreign && this.#marks.holds(digest, info)) return true;
+    if (this.#marks?.holds(digest, info)) return true;
     const bytes = await this.openBlob(digest, signal && { signal });
     await bytes.pipeTo(new WritableStream());
-    if (!this.#foreign) await this.#marks.set(digest, info);
+    await this.#marks?.set(digest, info);
     return true;
   }
 
@@ -167,7 +160,7 @@ export class ContentStore {
    * @param digest The blob.
    */
   distrust(digest: Digest): void {
-    if (!this.#foreign) this.#marks.remove(digest);
+    this.#marks?.remove(digest);
   }
 
   /**
@@ -211,19 +204,11 @@ export class ContentStore {
     digest: Digest,
     options: OpenBlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, length, reuseMemory, signal } = options;
     const path = this.blobPath(digest);
-    const whole = offset === 0 && length === undefined;
+    const whole = (options.offset ?? 0) === 0 && options.length === undefined;
     const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
     const onMismatch = () => this.distrust(digest);
-    return await openBlobStream(path, {
-      offset,
-      length,
-      reuseMemory,
-      verifier,
-      onMismatch,
-      signal,
-    });
+    return await openBlobStream(path, { ...options, verifier, onMismatch });
   }
 
   /**
@@ -311,7 +296,7 @@ export class ContentStore {
     return await ContentUpload.create(`${this.path}/ingest`, options, {
       isIntact: (blob) => this.#isIntact(blob, signal),
       blobPath: (digest) => this.blobPath(digest),
-      onCommit: (digest, info) => this.#marks.set(digest, info),
+      onCommit: async (digest, info) => await this.#marks?.set(digest, info),
     });
   }
 
@@ -327,7 +312,7 @@ export class ContentStore {
 
   async #commit(writer: BlobWriter): Promise<void> {
     const info = await writer.commit(this.blobPath(writer.digest));
-    await this.#marks.set(writer.digest, info);
+    await this.#marks?.set(writer.digest, info);
   }
 
   /**
@@ -337,8 +322,7 @@ export class ContentStore {
    * @returns The descriptor of its index or manifest, or `undefined` if it is not recorded.
    */
   async resolve(name: string): Promise<Descriptor | undefined> {
-    const references = await this.#index.references();
-    return references.find((reference) => reference.name === name)?.descriptor;
+    return (await this.references()).find((reference) => reference.name === name)?.descriptor;
   }
 
   /**
@@ -388,9 +372,7 @@ export class ContentStore {
 
   /** The names of the blobs must not come to the disk after the name of the image. */
   async #syncBlobs(): Promise<void> {
-    for (const algorithm of ["sha256", "sha512"]) {
-      await syncDirectory(`${this.path}/blobs/${algorithm}`);
-    }
+    for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.path}/blobs/${name}`);
   }
 
   /**
@@ -408,7 +390,7 @@ export class ContentStore {
 
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
-    if (this.#foreign) {
+    if (this.#marks === undefined) {
       throw new StoreError(`Cannot write to "${this.path}": it was opened to be read`, this.path);
     }
     await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });

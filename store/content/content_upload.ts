@@ -2,6 +2,7 @@ import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "..
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { lstatIfAny } from "../host/durable.ts";
+import { FILE_MODE } from "../host/durable.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 
 const PREFIX = "upload-";
@@ -63,7 +64,12 @@ export class ContentUpload implements AsyncDisposable {
   ): Promise<ContentUpload> {
     for (;;) {
       const part = `${directory}/${PREFIX}${crypto.randomUUID()}${SUFFIX}`;
-      const file = await Deno.open(part, { read: true, write: true, createNew: true });
+      const file = await Deno.open(part, {
+        read: true,
+        write: true,
+        createNew: true,
+        mode: FILE_MODE,
+      });
       // Another process may take the new file for a leftover before it is locked.
       if (await file.tryLock(true) && lstatIfAny(part) !== undefined) {
         return new ContentUpload(file, part, new Digester(options.algorithm), target);

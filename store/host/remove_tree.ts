@@ -8,6 +8,8 @@ export async function removeTree(path: string): Promise<void> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    // To empty what a symlink leads to is not to remove the symlink.
+    if (!(await Deno.lstat(path)).isDirectory) throw error;
     await removeContent(path);
     await Deno.remove(path);
   }

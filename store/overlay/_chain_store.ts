@@ -1,9 +1,11 @@
 import { digestHex, digestOf } from "../../spec/digest.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny, replaceSmallFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 import { discardTree } from "../host/unmount.ts";
-import { StoreError } from "../errors.ts";
+import { StoreError, StoreFileError } from "../errors.ts";
 
 /** What is written beside an extracted layer. */
 export interface ChainRecord {
@@ -31,6 +33,8 @@ export interface ChainDraft extends AsyncDisposable {
   publish(record: Omit<ChainRecord, "key">): Promise<Chain>;
 }
 
+/** Maximum size of a record, which has two digests and some words. */
+const MAX_RECORD_BYTES = 4096;
 const NAME_LENGTH = 8;
 const NAMES_PER_KEY = 4;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
@@ -46,12 +50,14 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 export class ChainStore {
   /** The directory. */
   readonly path: string;
+  readonly #store: string;
   readonly #locks: string;
   readonly #onWait: ((message: string) => void) | undefined;
 
   /** In the directory of a store; `onWait` is told of a wait for another process. */
   constructor(store: string, onWait?: (message: string) => void) {
     this.#onWait = onWait;
+    this.#store = store;
     this.path = `${store}/chains`;
     this.#locks = `${store}/locks`;
   }
@@ -65,7 +71,9 @@ export class ChainStore {
       const record = this.#read(name);
       if (record === undefined) return undefined;
       const path = `${this.path}/${name}`;
-      if (record.key === key && isThere(path)) return { ...record, name, path };
+      if (record !== "damaged" && record.key === key && isThere(path)) {
+        return { ...record, name, path };
+      }
     }
     return undefined;
   }
@@ -82,7 +90,7 @@ export class ChainStore {
 
   /** Does as {@linkcode begin} does unless somebody else is extracting the layer. */
   async tryBegin(key: string): Promise<Chain | ChainDraft | undefined> {
-    return await this.#begin<undefined>(key, tryLockFile);
+    return await this.#begin<undefined>(key, (path) => tryLockFile(path));
   }
 
   /** `None` is what there is in place of a lock that somebody else holds. */
@@ -91,8 +99,9 @@ export class ChainStore {
     lockName: (path: string) => Promise<Deno.FsFile | None>,
   ): Promise<Chain | ChainDraft | None> {
     // Nobody else may enter, as in bundles.
-    await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
-    await Deno.mkdir(this.#locks, { recursive: true });
+    await ensureStoreRoot(this.#store);
+    await ensureStoreFolder(this.path, 0o700);
+    await ensureStoreFolder(this.#locks);
     for (const name of namesOf(key)) {
       const lockPath = `${this.#locks}/chain-${name}.lock`;
       const lock = await lockName(lockPath);
@@ -105,7 +114,7 @@ export class ChainStore {
         const record = this.#read(name);
         const path = `${this.path}/${name}`;
         const isTaken = isThere(path);
-        if (isTaken && record?.key === key) {
+        if (isTaken && typeof record === "object" && record.key === key) {
           await release();
           return { ...record, name, path };
         }
@@ -141,30 +150,39 @@ export class ChainStore {
 
   async #publish(draft: string, name: string, record: ChainRecord): Promise<Chain> {
     const path = `${this.path}/${name}`;
-    await Deno.writeTextFile(`${path}.json`, `${JSON.stringify(record)}\n`);
+    await replaceSmallFile(`${path}.json`, `${JSON.stringify(record)}\n`);
     await Deno.rename(draft, path);
     return { ...record, name, path };
   }
 
-  #read(name: string): ChainRecord | undefined {
+  /** Reads a record. A damaged one leaves its name to a directory that nobody can use any more. */
+  #read(name: string): ChainRecord | "damaged" | undefined {
     try {
-      return JSON.parse(Deno.readTextFileSync(`${this.path}/${name}.json`)) as ChainRecord;
+      const value = readJsonFile(`${this.path}/${name}.json`, { maxBytes: MAX_RECORD_BYTES });
+      return value === undefined ? undefined : parseRecord(value) ?? "damaged";
     } catch (error) {
-      // One that is torn has no directory yet.
-      if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+      const fault = error instanceof StoreFileError ? error.fault : undefined;
+      if (fault === "syntax" || fault === "shape") return "damaged";
       throw error;
     }
   }
 }
 
+function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | undefined {
+  const { key, opaqueRoot, describesRoot } = value;
+  const isValid = typeof key === "string" && typeof opaqueRoot === "boolean" &&
+    typeof describesRoot === "boolean";
+  return isValid ? { key, opaqueRoot, describesRoot } : undefined;
+}
+
+/** Whether a layer is there; what somebody else has put there is no layer. */
 function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const info = lstatIfAny(path);
+  if (info === undefined) return false;
+  // Its owner and mode are those that the image gives its root.
+  if (info.isDirectory) return true;
+  const fault = info.isSymlink ? "symlink" : "special";
+  throw new StoreFileError(fault, path, "read", "remove it and try again");
 }
 
 /** Removes what there is of a draft, and of the mounts and directories beside it. */

@@ -1,11 +1,14 @@
 import { resolve } from "../../spec/paths.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestAlgorithm, digestHex, isDigest } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import { StoreFileError } from "../errors.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 
 /** Options for {@linkcode pruneLayers}. */
@@ -24,6 +27,8 @@ export interface LayerPruning {
   readonly bytes: number;
 }
 
+/** Maximum size of a record. */
+const MAX_RECORD_BYTES = 4096;
 /** A directory of a layer, or its record. */
 const NAME = /^([a-z2-7]{8})(\.json)?$/;
 
@@ -90,21 +95,20 @@ async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<re
   for (const file of (await namesIn(directory)).toSorted()) {
     const name = NAME.exec(file)?.[1];
     if (name !== undefined && used.has(name)) continue;
-    const digest = name === undefined
-      ? undefined
-      : await digestOfChain(`${directory}/${name}.json`);
+    const digest = name === undefined ? undefined : digestOfChain(`${directory}/${name}.json`);
     if (digest === undefined || !kept.has(digest)) unused.push(`${directory}/${file}`);
   }
   return unused;
 }
 
-/** The DiffID or ChainID that a record is of. */
-async function digestOfChain(record: string): Promise<Digest | undefined> {
+/** The DiffID or ChainID that a record is of; `undefined` if it is not one. */
+function digestOfChain(record: string): Digest | undefined {
   try {
-    const { key } = JSON.parse(await Deno.readTextFile(record)) as { readonly key: string };
-    return key.split(" ")[1] as Digest;
+    const key = readJsonFile(record, { maxBytes: MAX_RECORD_BYTES })?.key;
+    const digest = typeof key === "string" ? key.split(" ")[1] : undefined;
+    return isDigest(digest) ? digest : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+    if (error instanceof StoreFileError || error instanceof LimitError) return undefined;
     throw error;
   }
 }

@@ -4,6 +4,8 @@ import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
+import { ensureStoreRoot } from "../host/private_directory.ts";
+import { isRefusedWrite } from "../host/refused_write.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 import { discardTree } from "../host/unmount.ts";
 import { findProgram } from "../host/find_runtime.ts";
@@ -103,11 +105,11 @@ export async function findFuseMounter(root: string): Promise<OverlayMounter | st
 /** Why there is no native backend, without which whiteouts cannot be made. */
 async function refuseNative(root: string): Promise<string | undefined> {
   try {
-    await Deno.mkdir(root, { recursive: true });
+    await ensureStoreRoot(root);
     openFileTree(root, { backend: "native" })[Symbol.dispose]();
     return undefined;
   } catch (error) {
-    if (isRefusal(error)) return refusalOf(root, error);
+    if (isRefusedWrite(error)) return refusalOf(root, error);
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
     // The message ends with the reason.
     return error.message.slice(error.message.lastIndexOf(": ") + 2);
@@ -122,7 +124,7 @@ async function tryMounter(root: string, mounter: OverlayMounter): Promise<string
   try {
     lock = await lockFile(lockPath);
   } catch (error) {
-    if (isRefusal(error)) return refusalOf(root, error);
+    if (isRefusedWrite(error)) return refusalOf(root, error);
     throw error;
   }
   using _lock = lock;
@@ -134,12 +136,6 @@ async function tryMounter(root: string, mounter: OverlayMounter): Promise<string
     await discard(trial);
     await removeIfAny(lockPath);
   }
-}
-
-/** Whether an error says that nothing may be written somewhere. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotCapable || (error as { code?: unknown }).code === "EROFS";
 }
 
 function refusalOf(root: string, error: unknown): string {

@@ -6,6 +6,7 @@ import { Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
+import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 import { VerifiedMarks } from "../content/verified_marks.ts";
 import type { ContentStore } from "../content/content_store.ts";
@@ -18,12 +19,14 @@ import type { Layer } from "../images/image.ts";
  * changed since is made again.
  */
 export class TarballStore {
+  readonly #store: string;
   readonly #path: string;
   readonly #onWait: ((message: string) => void) | undefined;
   readonly #marks: VerifiedMarks;
 
   /** In the directory of a store. */
   constructor(store: ContentStore) {
+    this.#store = store.path;
     this.#path = `${store.path}/tarballs`;
     this.#onWait = store.onWait;
     this.#marks = new VerifiedMarks(`${this.#path}/verified`);
@@ -76,12 +79,15 @@ export class TarballStore {
   async #make(layer: Layer, signal: AbortSignal | undefined): Promise<number> {
     const { diffId } = layer;
     const path = this.tarballPath(diffId);
-    await Deno.mkdir(`${this.#path}/${digestAlgorithm(diffId)}`, { recursive: true });
-    await Deno.mkdir(`${this.#path}/verified`, { recursive: true });
+    await ensureStoreRoot(this.#store);
+    for (const name of ["", `/${digestAlgorithm(diffId)}`, "/verified"]) {
+      await ensureStoreFolder(`${this.#path}${name}`);
+    }
     const part = `${path}.part`;
     using file = await lockFile(part, { signal, onWait: this.#onWait });
     // Whoever held the lock may have made it.
     const size = await this.#intactSize(diffId, signal);
+    let isRenamed = false;
     try {
       if (size !== undefined) return size;
       await file.truncate();
@@ -91,8 +97,10 @@ export class TarballStore {
       const made = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
       await file.utime(made, made);
       await Deno.rename(part, path);
+      isRenamed = true;
     } finally {
-      await removeIfAny(part);
+      // Afterwards the name is free for the part of another process.
+      if (!isRenamed) await removeIfAny(part);
     }
     const info = await file.stat();
     await this.#marks.set(diffId, info);

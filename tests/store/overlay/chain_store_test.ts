@@ -1,0 +1,141 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { LimitError } from "../../../spec/errors.ts";
+import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
+import { type Chain, ChainStore } from "../../../store/overlay/_chain_store.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest, SECRET } from "../_planted.ts";
+
+const KEY = "layer sha256:0 test";
+const RECORD = { opaqueRoot: false, describesRoot: true };
+
+/** A store with an extracted layer, and an empty directory beside it. */
+async function makeStore() {
+  const directory = await makeTempDir();
+  const [path, aside] = [directory.join("store"), directory.join("aside")];
+  await Deno.mkdir(aside);
+  const chain = await extract(path);
+  return { path, aside, chain, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+}
+
+/** Finds the layer, or extracts it. */
+async function extract(store: string): Promise<Chain> {
+  const chains = new ChainStore(store);
+  const found = chains.find(KEY) ?? await chains.begin(KEY, undefined);
+  if ("key" in found) return found;
+  await using draft = found;
+  await Deno.mkdir(draft.path);
+  await Deno.writeTextFile(`${draft.path}/file`, "of the layer");
+  return await draft.publish(RECORD);
+}
+
+async function assertUntouched(aside: string): Promise<void> {
+  for await (const { name } of Deno.readDir(aside)) {
+    assertEquals(name, "secret");
+    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
+  }
+}
+
+Deno.test("ChainStore finds what was published", async () => {
+  await using test = await makeStore();
+
+  assertEquals(new ChainStore(test.path).find(KEY), { key: KEY, ...RECORD, ...pathOf(test.chain) });
+});
+
+function pathOf({ name, path }: Chain) {
+  return { name, path };
+}
+
+plantedTest(
+  PLANTED_FILES,
+  (what) => `ChainStore refuses ${what} in place of a record`,
+  async ({ plant }) => {
+    await using test = await makeStore();
+    const record = `${test.chain.path}.json`;
+    await Deno.remove(record);
+    await plant(record, test.aside);
+
+    const error = await assertRejects(() => extract(test.path), StoreFileError);
+
+    assertEquals(error.path, record);
+    await assertUntouched(test.aside);
+  },
+);
+
+Deno.test.each(["null", "[]", "7", "", "{", "{}", '{"key":7}', `{"key":"${KEY}"}`])(
+  "ChainStore extracts a layer again whose record is %s",
+  async (text) => {
+    await using test = await makeStore();
+    await Deno.writeTextFile(`${test.chain.path}.json`, text);
+
+    const chain = await extract(test.path);
+
+    assert(chain.name !== test.chain.name);
+    assertEquals((await extract(test.path)).name, chain.name);
+  },
+);
+
+Deno.test("ChainStore refuses a sparse record of 1 TiB", async () => {
+  await using test = await makeStore();
+  await Deno.truncate(`${test.chain.path}.json`, 2 ** 40);
+
+  await assertRejects(() => extract(test.path), LimitError, `${test.chain.name}.json`);
+});
+
+for (
+  const [what, plant] of [
+    ["a symlink to a directory", (path: string, aside: string) => Deno.symlink(aside, path)],
+    ["a file", (path: string) => Deno.writeTextFile(path, "")],
+  ] as const
+) {
+  Deno.test(`ChainStore refuses ${what} in place of a layer`, async () => {
+    await using test = await makeStore();
+    await Deno.remove(test.chain.path, { recursive: true });
+    await plant(test.chain.path, test.aside);
+
+    await assertRejects(() => extract(test.path), StoreFileError, test.chain.path);
+  });
+
+  Deno.test(`ChainStore removes ${what} in place of a draft, and not what it leads to`, async () => {
+    await using test = await makeStore();
+    await Deno.remove(test.chain.path, { recursive: true });
+    await Deno.writeTextFile(`${test.aside}/secret`, SECRET);
+    for (const suffix of [".new", ".new.work", ".new.view"]) {
+      await plant(`${test.chain.path}${suffix}`, test.aside);
+    }
+
+    await extract(test.path);
+
+    assertEquals(await exists(`${test.aside}/secret`), true);
+    await assertUntouched(test.aside);
+  });
+}
+
+for (const folder of ["chains", "locks"]) {
+  plantedTest(
+    PLANTED_DIRECTORIES,
+    (what) => `ChainStore refuses ${what} at ${folder}`,
+    async ({ plant }) => {
+      await using test = await makeStore();
+      await Deno.remove(`${test.path}/chains`, { recursive: true });
+      await Deno.remove(`${test.path}/locks`, { recursive: true });
+      await plant(`${test.path}/${folder}`, test.aside);
+
+      await assertRejects(() => extract(test.path), UntrustedStoreError, `${test.path}/${folder}`);
+
+      await assertUntouched(test.aside);
+    },
+  );
+}
+
+Deno.test("ChainStore has a layer extracted once, however many begin at once", async () => {
+  await using directory = await makeTempDir();
+  for (let round = 0; round < 5; round++) {
+    const store = directory.join(String(round));
+
+    const chains = await Promise.all(Array.from({ length: 8 }, () => extract(store)));
+
+    assertEquals(new Set(chains.map(({ name }) => name)).size, 1);
+    assertEquals((await Array.fromAsync(Deno.readDir(`${store}/chains`))).length, 2);
+  }
+});

@@ -1,0 +1,81 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
+import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest, SECRET } from "../_planted.ts";
+import { makeStore } from "../bundles/_bundling.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+
+const TAR = tar(file("a", "x"));
+
+/** A store with an image of one compressed layer, and an empty directory beside it. */
+async function makeTarballs() {
+  const test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [{ tar: TAR, compression: "gzip" }] });
+  const [layer] = image.layers;
+  assert(layer !== undefined);
+  const aside = test.directory.join("aside");
+  await Deno.mkdir(aside);
+  const tarballs = new TarballStore(test.store);
+  return {
+    ...{ aside, path: test.path, tarball: tarballs.tarballPath(layer.diffId) },
+    open: async () => {
+      const { compressed } = await tarballs.open(layer);
+      return await new Response(await compressed()).bytes();
+    },
+    [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
+  };
+}
+
+async function assertUntouched(aside: string): Promise<void> {
+  for await (const { name } of Deno.readDir(aside)) {
+    assertEquals(name, "secret");
+    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
+  }
+}
+
+for (const folder of ["tarballs", "tarballs/sha256", "tarballs/verified"]) {
+  plantedTest(
+    PLANTED_DIRECTORIES,
+    (what) => `TarballStore refuses ${what} at ${folder}`,
+    async ({ plant }) => {
+      await using test = await makeTarballs();
+      if (folder !== "tarballs") await Deno.mkdir(`${test.path}/tarballs`);
+      await plant(`${test.path}/${folder}`, test.aside);
+
+      await assertRejects(() => test.open(), UntrustedStoreError, `${test.path}/${folder}`);
+
+      await assertUntouched(test.aside);
+    },
+  );
+}
+
+plantedTest(
+  PLANTED_FILES,
+  (what) => `TarballStore writes to no ${what.replace(/^an? /, "")} at a part`,
+  async ({ plant }) => {
+    await using test = await makeTarballs();
+    await test.open();
+    await Deno.remove(test.tarball);
+    await plant(`${test.tarball}.part`, test.aside);
+
+    // A file is taken back; what is no file is left to its owner.
+    if ((await Deno.lstat(`${test.tarball}.part`)).isFile) {
+      assertEquals(await test.open(), TAR);
+      const { nlink, uid } = await Deno.lstat(test.tarball);
+      assertEquals([nlink, uid], [1, Deno.uid()]);
+    } else await assertRejects(() => test.open(), StoreFileError, "remove it");
+
+    await assertUntouched(test.aside);
+  },
+);
+
+Deno.test("TarballStore makes a tarball once for all that ask at once", async () => {
+  await using test = await makeTarballs();
+
+  const results = await Promise.all(Array.from({ length: 8 }, () => test.open()));
+
+  assertEquals(results, Array(8).fill(TAR));
+  const names = await Array.fromAsync(Deno.readDir(`${test.path}/tarballs/sha256`));
+  assertEquals(names.length, 1);
+});
