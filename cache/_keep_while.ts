@@ -39,6 +39,8 @@ export async function keepWhile<T>(
     const documents = [config, manifest, ...indexes];
     meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
   }
+  // Layers are in the store before anything there names them.
+  using _hold = await source.store.hold(options.signal);
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),
     onLayer: (layer, { status, ...progress }) => {

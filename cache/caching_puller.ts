@@ -254,6 +254,7 @@ export class CachingPuller implements ImageClient {
     remote: RemoteImage,
     { signal, onProgress }: ImageClientOptions,
   ): Promise<Image> {
+    using _hold = await this.#images.hold?.(signal);
     const image = await this.#images.writeImage(remote, {
       name: formatReference(reference),
       signal,

@@ -34,4 +34,12 @@ export interface ImageCache {
    * @returns The same image, in the cache.
    */
   writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
+  /**
+   * Keeps images that are written from being pruned before their reference is recorded. Absent in a
+   * cache that nothing prunes.
+   *
+   * @param signal Ends the wait for another process.
+   * @returns The hold, to dispose of once the reference is recorded.
+   */
+  hold?(signal?: AbortSignal): Promise<Disposable | undefined>;
 }

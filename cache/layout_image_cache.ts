@@ -82,6 +82,11 @@ export class LayoutImageCache implements ImageCache {
     );
   }
 
+  /** Keeps images that are written from being pruned before their reference is recorded. */
+  async hold(signal?: AbortSignal): Promise<Disposable | undefined> {
+    return await this.#store.hold(signal);
+  }
+
   /**
    * Brings an image into the store.
    *

@@ -20,6 +20,7 @@ export type PermissionCommand =
   | "digest"
   | "doctor"
   | "export"
+  | "fsck"
   | "images"
   | "inspect"
   | "load"
@@ -28,6 +29,7 @@ export type PermissionCommand =
   | "ls"
   | "permissions"
   | "pull"
+  | "prune"
   | "rm"
   | "run"
   | "save"
@@ -53,6 +55,12 @@ export interface PermissionOptions {
    * @default {false}
    */
   readonly unpack?: boolean | undefined;
+  /**
+   * Whether `rm` prunes the store as well.
+   *
+   * @default {false}
+   */
+  readonly prune?: boolean | undefined;
   /** The file that `export` writes, or the directory that is unpacked to or bundled in. */
   readonly output?: string | undefined;
   /**
@@ -126,6 +134,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   digest: { registry: true, credentials: true },
   doctor: { store: "write", credentials: true },
   export: IMAGE_NEEDS,
+  fsck: { store: "write", registry: true, credentials: true },
   images: { store: "read" },
   inspect: { store: "read", registry: true, credentials: true },
   load: { store: "write" },
@@ -134,6 +143,8 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   ls: IMAGE_NEEDS,
   permissions: { credentials: true },
   pull: IMAGE_NEEDS,
+  // A dead bundle may lie anywhere, and its mounts and its container go with it.
+  prune: { store: "write", directories: "unbundle" },
   rm: { store: "write" },
   run: { ...IMAGE_NEEDS, directories: "run" },
   save: IMAGE_NEEDS,
@@ -195,9 +206,9 @@ export async function permissionFlags(
         Object.keys(COMMANDS).join(", "),
     );
   }
-  const { files = [], variables = [], pullPolicy, unpack = false } = options;
-  const { store, registry, credentials, directories = unpack ? "unpack" : undefined } =
-    COMMANDS[command];
+  const { files = [], variables = [], pullPolicy, unpack = false, prune = false } = options;
+  const used = unpack ? "unpack" : prune ? "unbundle" : undefined;
+  const { store, registry, credentials, directories = used } = COMMANDS[command];
   const grants = new Grants();
   grants.add("read", ...files);
   grants.add("env", ...variables);

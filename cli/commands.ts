@@ -62,6 +62,14 @@ export const COMMANDS: CommandTable = new Map([
     summary: "remove references from the store",
     load: () => import("./commands/images/rm.ts"),
   }],
+  ["prune", {
+    summary: "free what nothing in the store names",
+    load: () => import("./commands/prune.ts"),
+  }],
+  ["fsck", {
+    summary: "verify and repair the store",
+    load: () => import("./commands/fsck.ts"),
+  }],
   ["serve", {
     summary: "serve the store as a registry",
     load: () => import("./commands/registry/serve.ts"),

@@ -65,6 +65,8 @@ export {
   overlaySupported,
 } from "./overlay/supported.ts";
 export * from "./images/read_image.ts";
+export * from "./upkeep/fsck.ts";
+export * from "./upkeep/prune.ts";
 export * from "./images/registry_content.ts";
 export * from "./images/serve_store.ts";
 export * from "./bundles/remove_bundle.ts";

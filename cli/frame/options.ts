@@ -198,10 +198,27 @@ function checkPlatform(text: string): string {
   }
 }
 
-function parseCount(text: string, least: number): number {
+/** Parses a whole number from `least` to 1000. */
+export function parseCount(text: string, least: number): number {
   const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : -1;
   if (count >= least && count <= 1000) return count;
   throw new SyntaxError(`it must be a whole number from ${least} to 1000`);
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** Parses an age such as `90m`, `12h` or `7d`, and returns milliseconds. */
+export function parseAge(text: string): number {
+  const [, number, unit = ""] = /^([0-9]{1,6}(?:\.[0-9]+)?)([smhdw])$/.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit];
+  if (number !== undefined && unitMs !== undefined) return Number(number) * unitMs;
+  throw new SyntaxError("it must be a number with s, m, h, d or w, such as 12h or 7d");
 }
 
 /** Parses a number of seconds above 0. */

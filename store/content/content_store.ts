@@ -17,6 +17,7 @@ import type {
   ReadBlobOptions,
 } from "./content_store_options.ts";
 import type { BlobWriter } from "./blob_writer.ts";
+import type { Hold } from "./hold.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
 /**
@@ -74,6 +75,7 @@ export class ContentStore {
   readonly #index: LayoutIndex;
   /** None in a layout that is only read: it may have come with marks of its own. */
   readonly #marks: VerifiedMarks | undefined;
+  readonly #holds = new Set<Hold>();
   #isPrepared = false;
   /** The removal of leftovers, once an upload has begun. */
   #swept: Promise<void> | undefined;
@@ -252,6 +254,8 @@ export class ContentStore {
     const { digest } = descriptor;
     const { signal } = options;
     const { ingestBlob } = await import("./ingest.ts");
+    using _hold = this.#holds.size === 0 ? await this.#tryHold(signal) : undefined;
+    for (const hold of this.#holds) await hold.add(digest);
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
       onWait: this.onWait,
@@ -294,10 +298,47 @@ export class ContentStore {
     this.#swept ??= ContentUpload.removeLeftovers(`${this.path}/ingest`);
     await this.#swept;
     return await ContentUpload.create(`${this.path}/ingest`, options, {
+      hold: async (digest) => {
+        for (const hold of this.#holds) await hold.add(digest);
+      },
       isIntact: (blob) => this.#isIntact(blob, signal),
       blobPath: (digest) => this.blobPath(digest),
       onCommit: async (digest, info) => await this.#marks?.set(digest, info),
     });
+  }
+
+  /**
+   * Keeps blobs from being pruned: those that are stored or asked for from now on, until the hold
+   * is disposed of or the process ends. A command holds what it uses, a pull what it stores until
+   * that has a name.
+   *
+   * @param signal Ends the wait for another process.
+   * @returns The hold; `undefined` for a store that cannot be written to.
+   */
+  async hold(signal?: AbortSignal): Promise<Hold | undefined> {
+    return await this.#tryHold(signal);
+  }
+
+  async #tryHold(signal: AbortSignal | undefined): Promise<Hold | undefined> {
+    if (this.#marks === undefined) return undefined;
+    const { createHold } = await import("./hold.ts");
+    let hold: Hold;
+    try {
+      await this.#prepare(signal);
+      hold = await createHold(this.path, { signal, onWait: this.onWait });
+    } catch (error) {
+      // Where this process cannot write, it cannot lose anything that it has stored.
+      if (isUnwritable(error)) return undefined;
+      throw error;
+    }
+    this.#holds.add(hold);
+    return {
+      add: (digest) => hold.add(digest),
+      [Symbol.dispose]: () => {
+        this.#holds.delete(hold);
+        hold[Symbol.dispose]();
+      },
+    };
   }
 
   async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
@@ -355,6 +396,8 @@ export class ContentStore {
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
     await this.#syncBlobs();
+    const { lockPruning } = await import("./hold.ts");
+    using _lock = await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
     await this.#index.tag(name, descriptor, signal);
   }
 
@@ -388,6 +431,29 @@ export class ContentStore {
     return await this.#index.untag(names, signal);
   }
 
+  /**
+   * Removes entries without a name from `index.json`, such as those of signatures.
+   *
+   * @param isUnwanted Whether to remove the entry of a digest.
+   * @param signal Ends the wait for another process.
+   */
+  async dropEntries(isUnwanted: (digest: Digest) => boolean, signal?: AbortSignal): Promise<void> {
+    await this.#prepare(signal);
+    await this.#index.dropEntries(isUnwanted, signal);
+  }
+
+  /**
+   * Adds entries without a name to `index.json`.
+   *
+   * @param descriptors What they point to.
+   * @param signal Ends the wait for another process.
+   */
+  async addEntries(descriptors: readonly Descriptor[], signal?: AbortSignal): Promise<void> {
+    await this.#prepare(signal);
+    await this.#index.create(signal);
+    await this.#index.addEntries(descriptors, signal);
+  }
+
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
     if (this.#marks === undefined) {
@@ -397,4 +463,10 @@ export class ContentStore {
     await this.#index.create(signal);
     this.#isPrepared = true;
   }
+}
+
+function isUnwritable(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotCapable) return true;
+  const code = (error as { readonly code?: unknown }).code;
+  return code === "EACCES" || code === "EPERM" || code === "EROFS";
 }

@@ -25,6 +25,8 @@ export interface ContentUploadOptions {
 
 /** What an upload needs to know of the store. */
 export interface UploadTarget {
+  /** Keeps the blob from being pruned. */
+  readonly hold: (digest: Digest) => Promise<void>;
   /** Whether the blob is there and intact. */
   readonly isIntact: (blob: Expectation) => Promise<boolean>;
   /** Path of a blob. */
@@ -124,6 +126,7 @@ export class ContentUpload implements AsyncDisposable {
         ? this.#digester.digest()
         : await this.#rehash(digest);
       if (actual !== digest) throw new DigestMismatchError({ expected: digest, actual, size });
+      await this.#target.hold(digest);
       if (await this.#target.isIntact({ digest, size })) return;
       await this.#file.syncData();
       // A modification time that is whole and past: a later change, however soon, shows.

@@ -1,7 +1,7 @@
 import { resolve } from "../../spec/paths.ts";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { namesIn } from "../host/names_in.ts";
@@ -15,6 +15,12 @@ import { chainIdsOf } from "./_chain_id.ts";
 export interface PruneLayersOptions {
   /** Whether to say only what would be removed. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Milliseconds that a layer must not have changed before it is removed.
+   *
+   * @default {0}
+   */
+  readonly olderThanMs?: number | undefined;
   /** Stops between two removals. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -25,6 +31,8 @@ export interface LayerPruning {
   readonly removed: readonly string[];
   /** How many bytes they had. */
   readonly bytes: number;
+  /** Each directory and file, with the bytes that it had. */
+  readonly items: readonly { readonly path: string; readonly bytes: number }[];
 }
 
 /** Maximum size of a record. */
@@ -50,16 +58,16 @@ const NAME = /^([a-z2-7]{8})(\.json)?$/;
  * const directory = await Deno.makeTempDir();
  * const store = await ContentStore.open(directory);
  *
- * assertEquals(await pruneLayers(store, []), { removed: [], bytes: 0 });
+ * assertEquals(await pruneLayers(store, []), { removed: [], bytes: 0, items: [] });
  * await Deno.remove(directory, { recursive: true });
  * ```
  */
 export async function pruneLayers(
   store: ContentStore,
-  images: Iterable<RemoteImage>,
+  images: Iterable<{ readonly layers: readonly Pick<RemoteLayer, "diffId">[] }>,
   options: PruneLayersOptions = {},
 ): Promise<LayerPruning> {
-  const { dryRun = false, signal } = options;
+  const { dryRun = false, olderThanMs = 0, signal } = options;
   const root = resolve(store.path);
   using _lock = await lockLayers(root, "remove", { onWait: store.onWait, signal });
   const kept = new Set<Digest>();
@@ -67,21 +75,22 @@ export async function pruneLayers(
     const diffIds = layers.map(({ diffId }) => diffId);
     for (const digest of [...diffIds, ...chainIdsOf(diffIds)]) kept.add(digest);
   }
-  const removed: string[] = [];
-  let bytes = 0;
+  const items: { path: string; bytes: number }[] = [];
   // The mount table has paths without symlinks.
   const real = await Deno.realPath(root);
   const candidates = [...await unusedChains(root, kept), ...await unusedTarballs(root, kept)];
   for (const path of candidates) {
     signal?.throwIfAborted();
-    bytes += await sizeOf(path);
-    removed.push(path);
+    const { mtime } = await Deno.lstat(path);
+    if (Date.now() - (mtime?.getTime() ?? 0) < olderThanMs) continue;
+    items.push({ path, bytes: await sizeOf(path) });
     if (dryRun) continue;
     // Drafts that a killed process left may still be mounted.
     const realPath = `${real}${path.slice(root.length)}`;
     await discardTree(realPath, [realPath]);
   }
-  return { removed, bytes };
+  const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+  return { removed: items.map(({ path }) => path), bytes, items };
 }
 
 /** Extracted layers that nobody needs, each before its record, and drafts, which are all dead. */

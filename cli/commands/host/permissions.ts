@@ -86,6 +86,7 @@ interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly unpack?: true | undefined;
+  readonly prune?: true | undefined;
 }
 
 function touched(
@@ -109,6 +110,7 @@ function touched(
     store,
     pullPolicy: policy,
     unpack,
+    prune: options.prune,
     output,
     isLayout: options.format === "oci-dir",
     ...(listen === undefined ? {} : { listen: formatAddress(listen) }),

@@ -10,15 +10,16 @@ import { openStore } from "../../access/store.ts";
 /** Describes `oci rm`. */
 export function define(command: Command): Command {
   return command
-    .argument("<ref...>", "references to remove, in full or short")
+    .argument("<ref...>", "names to remove, in full or short")
     .description(
-      "Removes references from the store, all or none of them. What they stand for stays on the " +
-        "disk, so that another reference to it, or the next pull, finds it.",
+      "Removes names from the store, all or none of them. Their content stays on disk for other " +
+        "names and for the next pull, until it is pruned.",
     )
+    .option("--prune", "free the content that nothing else names as well")
     .notes(`
 Examples:
   oci rm alpine:3.20
-  oci rm ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
+  oci rm --prune ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
 }
 
 /** Runs `oci rm`. */
@@ -32,6 +33,11 @@ export async function run(session: Session): Promise<void> {
   const removed = await store.untag(found.map(({ name }) => name), session.signal);
   const document = found.filter(({ name }) => removed.includes(name))
     .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));
+  if (session.options<{ prune?: true }>().prune) {
+    const { freedLine, pruneStore } = await import("./prune.ts");
+    const pruning = await pruneStore(session);
+    session.note(freedLine(pruning.removed, pruning.bytes));
+  }
   await session.print(document, document.map(({ reference }) => printable(reference)));
 }
 

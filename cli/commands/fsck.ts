@@ -1,0 +1,82 @@
+import { parseReference } from "../../registry/reference.ts";
+import type { ContentSource } from "../../spec/content.ts";
+import type { Finding, FindingKind, StoreCheck } from "../../store/upkeep/fsck.ts";
+import { readAuth } from "../access/auth.ts";
+import { openClient } from "../access/client.ts";
+import { openStore } from "../access/store.ts";
+import type { Command } from "../frame/command.ts";
+import { addConnectionOptions, addLoginOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+import { formatBytes, printable } from "../terminal/format.ts";
+
+/** Describes `oci fsck`. */
+export function define(command: Command): Command {
+  const described = command
+    .description(
+      "Verifies the store: the bytes of every blob, that every name leads to complete content, " +
+        "and that extracted layers are complete.",
+    )
+    .option("--repair", "move damage to quarantine/ in the store and fetch what is named again");
+  return addConnectionOptions(addLoginOptions(described)).notes(`
+Prints one line per finding. Exits with 1 if damage is left.
+
+Examples:
+  oci fsck
+  oci fsck --repair
+  oci fsck --json | jq '.findings[].subject'`);
+}
+
+const MEANINGS: Readonly<Record<FindingKind, string>> = {
+  index: "cannot be read",
+  entry: "has another size or media type than its entry",
+  corrupt: "does not match its digest",
+  missing: "is missing",
+  stray: "is not a blob",
+  layer: "is incomplete",
+};
+
+/** Runs `oci fsck`. */
+export async function run(session: Session): Promise<number> {
+  const { repair = false } = session.options<{ repair?: true }>();
+  const { fsck } = await import("../../store/upkeep/fsck.ts");
+  const store = await openStore(session);
+  await using resources = new AsyncDisposableStack();
+  const sourceOf = repair ? await openSources(session, resources) : undefined;
+  const check = await fsck(store, { repair, sourceOf, signal: session.signal });
+  await session.print(check, describe(check));
+  return check.findings.every(({ repaired }) => repaired) ? 0 : 1;
+}
+
+/** Fetches content from the registry that a name says. */
+async function openSources(
+  session: Session,
+  resources: AsyncDisposableStack,
+): Promise<(name: string) => ContentSource | undefined> {
+  const { RepositoryContent } = await import("../../registry/client/repository_content.ts");
+  const client = resources.use(await openClient(session));
+  const auth = await readAuth(session);
+  return (name) => {
+    try {
+      return new RepositoryContent(client, parseReference(name), { auth });
+    } catch (error) {
+      // Another tool gave it a name that says no registry.
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  };
+}
+
+function describe({ blobs, bytes, findings }: StoreCheck): readonly string[] {
+  const checked = `${blobs} ${blobs === 1 ? "blob" : "blobs"}, ${formatBytes(bytes)}`;
+  const left = findings.filter(({ repaired }) => !repaired).length;
+  const result = findings.length === 0
+    ? "no damage"
+    : `${findings.length} found, ${findings.length - left} repaired`;
+  return [...findings.map(line), `checked ${checked}: ${result}`];
+}
+
+function line({ kind, subject, names, repaired, reason }: Finding): string {
+  const used = names.length > 0 ? ` (${names.join(", ")})` : "";
+  const outcome = repaired ? "repaired" : reason === undefined ? "" : `not repaired: ${reason}`;
+  return printable(`${subject} ${MEANINGS[kind]}${used}${outcome && `; ${outcome}`}`);
+}

@@ -1,0 +1,75 @@
+import type { Pruning } from "../../store/upkeep/prune.ts";
+import { openStore } from "../access/store.ts";
+import type { Command } from "../frame/command.ts";
+import { parseAge, parseCount } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+import { formatBytes, printable, shortDigest } from "../terminal/format.ts";
+
+interface PruneCommandOptions {
+  readonly dryRun?: true;
+  readonly olderThan?: number;
+  readonly keepLast?: number;
+}
+
+/** Describes `oci prune`. */
+export function define(command: Command): Command {
+  return command
+    .description(
+      "Frees what nothing in the store names: blobs, incomplete downloads older than an hour, " +
+        "extracted layers, and bundles of killed processes. It is safe beside other commands.",
+    )
+    .option("--dry-run", "show what would be removed, and remove nothing")
+    .option("--older-than <age>", "remove only what is older, such as 90m, 12h or 7d", {
+      parse: parseAge,
+    })
+    .option("--keep-last <n>", "keep only the n newest names of each repository (default: all)", {
+      parse: (text) => parseCount(text, 0),
+    })
+    .notes(`
+Prints what it freed. With --verbose it lists each item.
+
+Examples:
+  oci prune
+  oci prune --dry-run --verbose
+  oci prune --keep-last 3 --older-than 7d`);
+}
+
+/** Runs `oci prune`. */
+export async function run(session: Session): Promise<void> {
+  const { dryRun = false, olderThan, keepLast } = session.options<PruneCommandOptions>();
+  const pruning = await pruneStore(session, { dryRun, olderThanMs: olderThan, keepLast });
+  await session.print({ freed: pruning.bytes, ...pruning }, describe(session, pruning, dryRun));
+}
+
+/** Prunes the store of a session. */
+export async function pruneStore(
+  session: Session,
+  options: { dryRun?: boolean; olderThanMs?: number | undefined; keepLast?: number | undefined } =
+    {},
+): Promise<Pruning> {
+  const { prune } = await import("../../store/upkeep/prune.ts");
+  const store = await openStore(session);
+  const { signal } = session;
+  return await prune(store, { ...options, signal, onWarning: session.warn });
+}
+
+function describe(session: Session, pruning: Pruning, dryRun: boolean): readonly string[] {
+  const { removed, bytes } = pruning;
+  const items = session.options().verbose
+    ? removed.map(({ kind, name, bytes }) => {
+      const shown = kind === "blob" ? shortDigest(name) : printable(name);
+      return `${kind} ${shown}  ${formatBytes(bytes)}`;
+    })
+    : [];
+  return [...items, freedLine(removed, bytes, dryRun)];
+}
+
+/** Says how much was freed, and what of. */
+export function freedLine(removed: Pruning["removed"], bytes: number, dryRun = false): string {
+  const counts = Map.groupBy(removed, ({ kind }) => kind);
+  const parts = [...counts].map(([kind, { length }]) => {
+    return `${length} ${kind}${length === 1 ? "" : "s"}`;
+  });
+  const what = parts.length > 0 ? `: ${parts.join(", ")}` : "";
+  return `${dryRun ? "would free" : "freed"} ${formatBytes(bytes)}${what}`;
+}

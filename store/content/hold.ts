@@ -1,0 +1,81 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { lockFile, tryLockFile } from "../host/file_lock.ts";
+import { namesIn } from "../host/names_in.ts";
+import { readSmallText } from "../host/read_small_file.ts";
+
+/** Room for some 100 000 digests. */
+const MAX_HOLD_BYTES = 16 * 1024 * 1024;
+
+/** Options of {@linkcode createHold} and {@linkcode lockPruning}. */
+export interface HoldOptions {
+  /** Ends the wait for another process. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once if another process is waited for longer than a second. */
+  readonly onWait?: ((message: string) => void) | undefined;
+}
+
+/** Blobs that a running command uses. As long as it holds them, none is pruned. */
+export interface Hold extends Disposable {
+  /** Holds one more blob. Once this resolves, the blob is not pruned, whether it is there or not. */
+  add(digest: Digest): Promise<void>;
+}
+
+function directoryOf(store: string): string {
+  return `${store}/locks/holds`;
+}
+
+/**
+ * Locks the store against pruning, or for it: any number of processes add to their holds at a time,
+ * and nobody does so while one looks for what it may remove, and removes it.
+ */
+export async function lockPruning(
+  store: string,
+  purpose: "hold" | "prune",
+  options: HoldOptions = {},
+): Promise<Disposable> {
+  const shared = purpose === "hold";
+  const file = await lockFile(`${store}/locks/prune.lock`, { ...options, shared });
+  return { [Symbol.dispose]: () => file.close() };
+}
+
+/** Creates a hold. It ends when it is disposed of, or with the process. */
+export async function createHold(store: string, options: HoldOptions = {}): Promise<Hold> {
+  await Deno.mkdir(directoryOf(store), { recursive: true });
+  const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
+  const file = await lockFile(path, options);
+  const held = new Set<Digest>();
+  return {
+    async add(digest) {
+      if (held.has(digest)) return;
+      using _lock = await lockPruning(store, "hold", options);
+      file.writeSync(new TextEncoder().encode(`${digest}\n`));
+      held.add(digest);
+    },
+    [Symbol.dispose]() {
+      try {
+        Deno.removeSync(path);
+      } catch {
+        // Removed with the store; without its lock, the file holds nothing.
+      }
+      file.close();
+    },
+  };
+}
+
+/** The blobs that running commands hold. Removes the files of those that were killed. */
+export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
+  const held = new Set<Digest>();
+  for (const name of await namesIn(directoryOf(store))) {
+    const path = `${directoryOf(store)}/${name}`;
+    const stale = await tryLockFile(path);
+    if (stale !== undefined) {
+      Deno.removeSync(path);
+      stale.close();
+      continue;
+    }
+    for (const line of readSmallText(path, { maxBytes: MAX_HOLD_BYTES })?.split("\n") ?? []) {
+      if (isDigest(line)) held.add(line);
+    }
+  }
+  return held;
+}

@@ -1,0 +1,128 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+
+/** A document of the store, as far as it says what it leads to. */
+interface Node {
+  /** What it names: children of an index, config, layers. */
+  readonly successors: readonly Descriptor[];
+  /** The document that it refers to, as signatures do. */
+  readonly subject: Digest | undefined;
+  /** DiffIDs, if it is a config. */
+  readonly diffIds: readonly Digest[];
+}
+
+/** Everything that some descriptors lead to. */
+export interface Reachable {
+  /** Digests of the content, whether the store has it or not. */
+  readonly digests: ReadonlySet<Digest>;
+  /** What names each of them, for messages. */
+  readonly descriptors: ReadonlyMap<Digest, Descriptor>;
+  /** The layers of each image, as DiffIDs, the base first. */
+  readonly images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[];
+}
+
+/**
+ * Follows descriptors through indexes and manifests, and finds everything that they lead to.
+ *
+ * Documents are read leniently: whatever looks like a descriptor counts, so that nothing is lost
+ * because a part of a document is new or unusual. Content that the store lacks leads nowhere.
+ *
+ * @param store The store.
+ * @param roots Where to begin.
+ * @param candidates Documents that are reachable if their subject is, such as signatures.
+ * @param onDamaged Called with each document whose bytes do not match its digest.
+ * @param signal Ends the work.
+ */
+export async function findReachable(
+  store: ContentStore,
+  roots: Iterable<Descriptor>,
+  candidates: Iterable<Descriptor>,
+  onDamaged: (digest: Digest, error: unknown) => void,
+  signal: AbortSignal | undefined,
+): Promise<Reachable> {
+  const descriptors = new Map<Digest, Descriptor>();
+  const images: { layers: { diffId: Digest }[] }[] = [];
+  const nodes = new Map<Digest, Promise<Node>>();
+  const nodeOf = (descriptor: Descriptor) => {
+    const { digest } = descriptor;
+    const node = nodes.get(digest) ?? readNode(store, descriptor, onDamaged);
+    nodes.set(digest, node);
+    return node;
+  };
+  const pending = [...roots];
+  const waiting = new Map([...candidates].map((entry) => [entry.digest, entry]));
+  for (;;) {
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      signal?.throwIfAborted();
+      if (descriptors.has(next.digest)) continue;
+      descriptors.set(next.digest, next);
+      const { successors, diffIds } = await nodeOf(next);
+      pending.push(...successors);
+      if (diffIds.length > 0) images.push({ layers: diffIds.map((diffId) => ({ diffId })) });
+    }
+    for (const [digest, candidate] of waiting) {
+      signal?.throwIfAborted();
+      const { subject } = await nodeOf(candidate);
+      if (subject === undefined || !descriptors.has(subject)) continue;
+      waiting.delete(digest);
+      pending.push(candidate);
+    }
+    if (pending.length === 0) break;
+  }
+  return { digests: new Set(descriptors.keys()), descriptors, images };
+}
+
+const NOTHING: Node = { successors: [], subject: undefined, diffIds: [] };
+
+async function readNode(
+  store: ContentStore,
+  descriptor: Descriptor,
+  onDamaged: (digest: Digest, error: unknown) => void,
+): Promise<Node> {
+  const { digest, size, mediaType } = descriptor;
+  // Layers are not JSON; a config of an image is small, and one of an artifact leads nowhere.
+  const isDocument = isManifestMediaType(mediaType) || isIndexMediaType(mediaType) ||
+    mediaType.endsWith("json");
+  if (!isDocument || size > MAX_CONFIG_BYTES) return NOTHING;
+  try {
+    const bytes = await store.readBlob({ digest });
+    if (bytes === undefined) return NOTHING;
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (!isObject(value)) return NOTHING;
+    const { manifests, config, layers, blobs, subject, rootfs } = value;
+    return {
+      successors: [manifests, [config], layers, blobs].flatMap(descriptorsIn),
+      subject: descriptorsIn([subject])[0]?.digest,
+      diffIds: isObject(rootfs) && Array.isArray(rootfs.diff_ids)
+        ? rootfs.diff_ids.filter(isDigest)
+        : [],
+    };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof LimitError) return NOTHING;
+    // Somebody else is at work on what has no size here.
+    if (size === 0) return NOTHING;
+    onDamaged(digest, error);
+    return NOTHING;
+  }
+}
+
+function descriptorsIn(value: unknown): readonly Descriptor[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    if (!isObject(entry) || !isDigest(entry.digest)) return [];
+    const { digest, mediaType, size } = entry;
+    return [{
+      digest,
+      mediaType: typeof mediaType === "string" ? mediaType : "",
+      size: typeof size === "number" ? size : 0,
+    }];
+  });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

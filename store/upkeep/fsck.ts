@@ -1,0 +1,360 @@
+import type { ContentSource } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { DigestMismatchError, OciError } from "../../spec/errors.ts";
+import { parseManifest } from "../../spec/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import { lockLayers } from "../bundles/layer_lock.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { lockPruning } from "../content/hold.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { namesIn } from "../host/names_in.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { findReachable, type Reachable } from "./_reachable.ts";
+
+/** Kind of a {@linkcode Finding}. */
+export type FindingKind =
+  /** `index.json` cannot be read. */
+  | "index"
+  /** An entry of `index.json` says another size or media type than the blob. */
+  | "entry"
+  /** A blob does not match its digest. */
+  | "corrupt"
+  /** A name leads to a blob that the store lacks. */
+  | "missing"
+  /** A file among the blobs is not a blob. */
+  | "stray"
+  /** An extracted or decompressed layer is incomplete. */
+  | "layer";
+
+/** Damage that {@linkcode fsck} found. */
+export interface Finding {
+  /** Kind of the damage. */
+  readonly kind: FindingKind;
+  /** Digest or path of what is damaged. */
+  readonly subject: string;
+  /** Names that lead to it. */
+  readonly names: readonly string[];
+  /** Whether it was repaired. */
+  readonly repaired: boolean;
+  /** Why it could not be repaired, where that was tried. */
+  readonly reason?: string | undefined;
+}
+
+/** Options for {@linkcode fsck}. */
+export interface FsckOptions {
+  /**
+   * Whether to repair damage: move what is wrong to `quarantine/` in the store, and fetch what
+   * names lead to again.
+   *
+   * @default {false}
+   */
+  readonly repair?: boolean | undefined;
+  /**
+   * Returns the place to fetch the content of a name from again.
+   *
+   * @default Nothing is fetched.
+   */
+  readonly sourceOf?: ((name: string) => ContentSource | undefined) | undefined;
+  /** Stops the check. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each blob, with the number of bytes that have been hashed so far. */
+  readonly onProgress?: ((bytes: number, total: number) => void) | undefined;
+}
+
+/** Result of {@linkcode fsck}. */
+export interface StoreCheck {
+  /** Number of blobs that were hashed. */
+  readonly blobs: number;
+  /** Number of bytes that were hashed. */
+  readonly bytes: number;
+  /** All damage, repaired or not. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Verifies everything in a store: the bytes of every blob, that every name leads to complete
+ * content, and that extracted layers are complete.
+ *
+ * A platform of an index that was never pulled is not damage; an image of which parts are missing
+ * is.
+ *
+ * @param store The store.
+ * @param options Whether to repair, and where to fetch content from.
+ * @returns What was checked and found.
+ *
+ * @example Find a blob that has changed
+ * ```ts
+ * import { ContentStore, fsck } from "@x/oci/store";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const bytes = new TextEncoder().encode("hello");
+ * const digest = digestOf(bytes);
+ * await store.putBytes({ mediaType: "text/plain", digest, size: 5 }, bytes);
+ * await Deno.writeTextFile(store.blobPath(digest), "jello");
+ *
+ * const { findings } = await fsck(store);
+ *
+ * assertEquals(findings.map(({ kind, subject }) => [kind, subject]), [["corrupt", digest]]);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function fsck(store: ContentStore, options: FsckOptions = {}): Promise<StoreCheck> {
+  return await new StoreChecker(store, options).run();
+}
+
+type Found = Omit<Finding, "names" | "repaired" | "reason">;
+
+class StoreChecker {
+  readonly #store: ContentStore;
+  readonly #options: FsckOptions;
+  readonly #findings: Finding[] = [];
+  #blobs = 0;
+  #bytes = 0;
+
+  constructor(store: ContentStore, options: FsckOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  async run(): Promise<StoreCheck> {
+    const { path } = this.#store;
+    const result = () => ({ blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings });
+    if (lstatIfAny(path) === undefined) return result();
+    using _hold = this.#options.repair ? await this.#store.hold(this.#options.signal) : undefined;
+    await this.#checkIndex();
+    const corrupt = await this.#checkBlobs();
+    const names = await this.#checkNames(corrupt);
+    // What nothing names is not fetched again.
+    for (const digest of corrupt) {
+      if (names.has(digest)) continue;
+      this.#note({ kind: "corrupt", subject: digest }, [], this.#options.repair === true);
+    }
+    await this.#checkLayers();
+    return result();
+  }
+
+  #note(found: Found, names: readonly string[], repaired: boolean, reason?: string): void {
+    this.#findings.push({ ...found, names, repaired, reason });
+  }
+
+  /** Without an index, every manifest that no other document names becomes an entry of a new one. */
+  async #checkIndex(): Promise<void> {
+    const path = `${this.#store.path}/index.json`;
+    try {
+      await this.#store.references();
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error;
+      if (this.#options.repair) {
+        await this.#quarantine(path, "index.json");
+        await this.#store.addEntries(await this.#orphans());
+      }
+      this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
+    }
+  }
+
+  async #orphans(): Promise<readonly Descriptor[]> {
+    const documents: Descriptor[] = [];
+    for (const digest of await this.#digests()) {
+      const info = lstatIfAny(this.#store.blobPath(digest));
+      if (info === undefined || info.size > 4 * 1024 * 1024) continue;
+      try {
+        const bytes = await this.#store.readBlob({ digest });
+        if (bytes === undefined) continue;
+        const { mediaType } = parseManifest(bytes).value;
+        documents.push({ mediaType, digest, size: bytes.length });
+      } catch {
+        // Not a document, or a damaged one.
+      }
+    }
+    const children = new Set<Digest>();
+    for (const document of documents) {
+      const { digests } = await findReachable(this.#store, [document], [], () => {}, undefined);
+      for (const digest of digests) if (digest !== document.digest) children.add(digest);
+    }
+    return documents.filter(({ digest }) => !children.has(digest));
+  }
+
+  async #digests(): Promise<readonly Digest[]> {
+    const digests: Digest[] = [];
+    for (const algorithm of ["sha256", "sha512"] as const) {
+      for (const name of (await namesIn(`${this.#store.path}/blobs/${algorithm}`)).toSorted()) {
+        const digest = `${algorithm}:${name}`;
+        if (isDigest(digest)) digests.push(digest);
+      }
+    }
+    return digests;
+  }
+
+  /** Hashes every blob, whatever is remembered of it. Returns those that are wrong. */
+  async #checkBlobs(): Promise<ReadonlySet<Digest>> {
+    const { repair, signal, onProgress } = this.#options;
+    await this.#checkStrays();
+    const digests = await this.#digests();
+    const sizeOf = (digest: Digest) => lstatIfAny(this.#store.blobPath(digest))?.size ?? 0;
+    const total = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
+    const corrupt = new Set<Digest>();
+    for (const digest of digests) {
+      signal?.throwIfAborted();
+      this.#store.distrust(digest);
+      try {
+        const size = sizeOf(digest);
+        await this.#store.verify({ digest }, signal);
+        this.#blobs++;
+        this.#bytes += size;
+      } catch (error) {
+        if (!(error instanceof DigestMismatchError)) throw error;
+        corrupt.add(digest);
+        if (repair) await this.#quarantine(this.#store.blobPath(digest), digest.replace(":", "-"));
+      }
+      onProgress?.(this.#bytes, total);
+    }
+    return corrupt;
+  }
+
+  async #checkStrays(): Promise<void> {
+    for (const algorithm of ["sha256", "sha512"] as const) {
+      const directory = `${this.#store.path}/blobs/${algorithm}`;
+      for (const name of await namesIn(directory)) {
+        const path = `${directory}/${name}`;
+        if (isDigest(`${algorithm}:${name}`) && lstatIfAny(path)?.isFile) continue;
+        if (this.#options.repair) await this.#quarantine(path, `stray-${algorithm}-${name}`);
+        this.#note({ kind: "stray", subject: path }, [], this.#options.repair === true);
+      }
+    }
+  }
+
+  /** Follows every name. Returns what was wrong or missing, and is noted. */
+  async #checkNames(
+    corrupt: ReadonlySet<Digest>,
+  ): Promise<ReadonlyMap<Digest, unknown>> {
+    const wanted = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
+    const references = await this.#listReferences();
+    for (const { name, descriptor } of references) {
+      await this.#checkEntry(name, descriptor);
+      for (const lost of await this.#lost(descriptor, corrupt)) {
+        const entry = wanted.get(lost.digest) ?? { descriptor: lost, names: [] };
+        entry.names.push(name);
+        wanted.set(lost.digest, entry);
+      }
+    }
+    for (const [digest, { descriptor, names }] of wanted) {
+      const kind = corrupt.has(digest) ? "corrupt" : "missing";
+      if (!this.#options.repair) {
+        this.#note({ kind, subject: digest }, names, false);
+        continue;
+      }
+      const reason = await this.#fetch(descriptor, names);
+      this.#note({ kind, subject: digest }, names, reason === undefined, reason);
+      // What a document that has come back names may be missing, too.
+      if (reason === undefined) {
+        for (const lost of await this.#lost(descriptor, corrupt)) {
+          if (!wanted.has(lost.digest)) wanted.set(lost.digest, { descriptor: lost, names });
+        }
+      }
+    }
+    return wanted;
+  }
+
+  async #listReferences(): Promise<readonly { name: string; descriptor: Descriptor }[]> {
+    try {
+      return await this.#store.references();
+    } catch (error) {
+      // The index is noted already.
+      if (error instanceof OciError) return [];
+      throw error;
+    }
+  }
+
+  /** What a document leads to that the store should have, and does not have intact. */
+  async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
+    const { descriptors } = await this.#reach(root);
+    const isThere = (descriptor: Descriptor) => {
+      return lstatIfAny(this.#store.blobPath(descriptor.digest))?.isFile === true &&
+        (!corrupt.has(descriptor.digest) || this.#options.repair === true);
+    };
+    const lost: Descriptor[] = [];
+    for (const descriptor of descriptors.values()) {
+      if (isThere(descriptor)) continue;
+      // A platform that was never pulled is not damage.
+      const isChild = descriptor.digest !== root.digest && !corrupt.has(descriptor.digest) &&
+        (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType));
+      if (!isChild) lost.push(descriptor);
+    }
+    return lost;
+  }
+
+  async #reach(root: Descriptor): Promise<Reachable> {
+    return await findReachable(this.#store, [root], [], () => {}, this.#options.signal);
+  }
+
+  async #checkEntry(name: string, descriptor: Descriptor): Promise<void> {
+    const { digest, size, mediaType } = descriptor;
+    const bytes = await this.#store.readBlob({ digest }).catch(() => undefined);
+    if (bytes === undefined) return;
+    let actual = mediaType;
+    try {
+      actual = parseManifest(bytes).value.mediaType;
+    } catch {
+      // Whatever it is, it has no media type of its own.
+    }
+    if (bytes.length === size && actual === mediaType) return;
+    if (this.#options.repair) {
+      await this.#store.untag([name], this.#options.signal);
+      const right = { mediaType: actual, digest, size: bytes.length };
+      await this.#store.tag(name, right, this.#options.signal);
+    }
+    this.#note({ kind: "entry", subject: digest }, [name], this.#options.repair === true);
+  }
+
+  /** Fetches content again. Returns why that failed. */
+  async #fetch(descriptor: Descriptor, names: readonly string[]): Promise<string | undefined> {
+    const { sourceOf, signal } = this.#options;
+    let reason = "it is not known where to fetch it from";
+    for (const name of names) {
+      const source = sourceOf?.(name);
+      if (source === undefined) continue;
+      try {
+        await this.#store.ingest(
+          descriptor,
+          (options) => source.fetch(descriptor, options),
+          { signal },
+        );
+        return undefined;
+      } catch (error) {
+        signal?.throwIfAborted();
+        reason = error instanceof Error ? error.message : String(error);
+      }
+    }
+    return reason;
+  }
+
+  /** Removes extracted layers without a record, records without a layer, and empty tarballs. */
+  async #checkLayers(): Promise<void> {
+    const { repair, signal } = this.#options;
+    const directory = `${this.#store.path}/chains`;
+    if (lstatIfAny(directory) === undefined) return;
+    using _lock = repair ? await lockLayers(this.#store.path, "remove", { signal }) : undefined;
+    const names = new Set(await namesIn(directory));
+    for (const name of names) {
+      const isWhole = name.endsWith(".json")
+        ? names.has(name.slice(0, -".json".length))
+        : names.has(`${name}.json`) || !/^[a-z2-7]{8}$/.test(name);
+      if (isWhole) continue;
+      const path = `${directory}/${name}`;
+      if (repair) await removeTree(path);
+      this.#note({ kind: "layer", subject: path }, [], repair === true);
+    }
+  }
+
+  async #quarantine(path: string, name: string): Promise<void> {
+    const { signal } = this.#options;
+    using _lock = await lockPruning(this.#store.path, "hold", { signal });
+    const directory = `${this.#store.path}/quarantine`;
+    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    await Deno.rename(path, `${directory}/${name}-${Date.now()}`);
+  }
+}

@@ -1,0 +1,253 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { parseReference } from "../../registry/reference.ts";
+import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { heldDigests, lockPruning } from "../content/hold.ts";
+import type { StoredReference } from "../content/layout_index.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { tryLockFile } from "../host/file_lock.ts";
+import { namesIn } from "../host/names_in.ts";
+import { StoreError } from "../errors.ts";
+import { pruneLayers } from "../overlay/prune_layers.ts";
+import { findReachable, type Reachable } from "./_reachable.ts";
+
+/** Options for {@linkcode prune}. */
+export interface PruneOptions {
+  /**
+   * Milliseconds that content must have been in the store before it is removed.
+   *
+   * @default {0}, and an hour for incomplete downloads
+   */
+  readonly olderThanMs?: number | undefined;
+  /**
+   * Number of names to keep for each repository, the most recently stored ones. Other names are
+   * removed if they are older than `olderThanMs`.
+   *
+   * @default All names.
+   */
+  readonly keepLast?: number | undefined;
+  /**
+   * Whether to find out only what would be removed.
+   *
+   * @default {false}
+   */
+  readonly dryRun?: boolean | undefined;
+  /** Stops between two removals. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each non-fatal problem, such as a bundle whose container still runs. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Something that {@linkcode prune} removed. */
+export interface PrunedItem {
+  /** Kind of the item. */
+  readonly kind: "name" | "blob" | "download" | "layer" | "bundle";
+  /** Reference, digest or path of the item. */
+  readonly name: string;
+  /** Bytes that the item had. */
+  readonly bytes: number;
+}
+
+/** Result of {@linkcode prune}. */
+export interface Pruning {
+  /** Everything that was removed. */
+  readonly removed: readonly PrunedItem[];
+  /** Bytes that the removed items had. */
+  readonly bytes: number;
+}
+
+/** An incomplete download can be resumed this long. */
+const DOWNLOAD_GRACE_MS = 3_600_000;
+
+/**
+ * Removes what nothing names from a store: blobs, incomplete downloads, extracted and decompressed
+ * layers, and bundles of killed processes.
+ *
+ * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
+ * document that is itself in `index.json`, or if a running command holds it. Other commands may
+ * run meanwhile: they wait for at most the time that the removal of blobs takes.
+ *
+ * @param store The store.
+ * @param options Age, number of names to keep, and whether to remove anything.
+ * @returns What was removed.
+ * @throws {StoreError} If a document that a name leads to is damaged, as what it names is unknown.
+ *
+ * @example Free a blob that has no name
+ * ```ts
+ * import { ContentStore, prune } from "@x/oci/store";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const bytes = new TextEncoder().encode("unnamed");
+ * const digest = digestOf(bytes);
+ * await store.putBytes({ mediaType: "text/plain", digest, size: bytes.length }, bytes);
+ *
+ * const { removed } = await prune(store);
+ *
+ * assertEquals(removed, [{ kind: "blob", name: digest, bytes: 7 }]);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function prune(store: ContentStore, options: PruneOptions = {}): Promise<Pruning> {
+  const { olderThanMs = 0, keepLast, dryRun = false, signal, onWarning } = options;
+  if (!(olderThanMs >= 0)) {
+    throw new RangeError(
+      `Cannot prune as 'olderThanMs' must be at least 0: current value is ${olderThanMs}`,
+    );
+  }
+  if (keepLast !== undefined && (!Number.isSafeInteger(keepLast) || keepLast < 0)) {
+    throw new RangeError(
+      `Cannot prune as 'keepLast' must be an integer >= 0: current value is ${keepLast}`,
+    );
+  }
+  // A store that is not there has nothing to remove, and none is created.
+  if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };
+  const removed: PrunedItem[] = [];
+  const bundles = await removeDeadBundles(store.path, { dryRun, signal });
+  removed.push(...bundles.removed.map((name) => ({ kind: "bundle" as const, name, bytes: 0 })));
+  for (const { path, container, reason } of bundles.left) {
+    const why = reason ?? `its container ${container ?? ""} may be running`;
+    onWarning?.(`Cannot remove the bundle "${path}": ${why}`);
+  }
+  const images = await pruneContent(store, options, removed);
+  const layers = await pruneLayers(store, images, { dryRun, olderThanMs, signal });
+  removed.push(...layers.items.map(({ path: name, bytes }) => {
+    return { kind: "layer" as const, name, bytes };
+  }));
+  return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+async function pruneContent(
+  store: ContentStore,
+  options: PruneOptions,
+  removed: PrunedItem[],
+): Promise<Reachable["images"]> {
+  const { olderThanMs = 0, dryRun = false, signal } = options;
+  const { onWait } = store;
+  using _lock = await lockPruning(store.path, "prune", { signal, onWait });
+  const held = await heldDigests(store.path);
+  const isOld = (path: string, age = olderThanMs) => {
+    const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
+    return Date.now() - mtime >= age;
+  };
+  const references = await store.references();
+  const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
+    return isOld(store.blobPath(descriptor.digest));
+  });
+  const unwanted = new Set(surplus.map(({ name }) => name));
+  const named = references.filter(({ name }) => !unwanted.has(name));
+  const namedDigests = new Set(references.map(({ descriptor }) => descriptor.digest));
+  const entries = (await store.descriptors()).filter(({ digest }) => !namedDigests.has(digest));
+  const reachable = await findReachable(
+    store,
+    [
+      ...named.map(({ descriptor }) => descriptor),
+      ...entries.filter(({ digest }) => held.has(digest) || !isOld(store.blobPath(digest))),
+      ...heldDocuments(held),
+    ],
+    entries,
+    refuseDamaged,
+    signal,
+  );
+  removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
+  if (!dryRun) {
+    await store.untag([...unwanted], signal);
+    await store.dropEntries((digest) => !reachable.digests.has(digest), signal);
+  }
+  const isKept = (digest: Digest) => reachable.digests.has(digest) || held.has(digest);
+  for (const algorithm of ["sha256", "sha512"] as const) {
+    for (const name of (await namesIn(`${store.path}/blobs/${algorithm}`)).toSorted()) {
+      signal?.throwIfAborted();
+      const digest = `${algorithm}:${name}`;
+      if (!isDigest(digest) || isKept(digest)) continue;
+      const path = store.blobPath(digest);
+      const info = lstatIfAny(path);
+      if (info === undefined || info.isDirectory || !isOld(path)) continue;
+      removed.push({ kind: "blob", name: digest, bytes: info.size });
+      if (dryRun) continue;
+      Deno.removeSync(path);
+      store.distrust(digest);
+    }
+  }
+  await pruneDownloads(store, options, isOld, removed);
+  return reachable.images;
+}
+
+/** Names beyond the most recent ones of their repository. */
+function surplusNames(
+  store: ContentStore,
+  references: readonly StoredReference[],
+  { keepLast }: PruneOptions,
+): readonly StoredReference[] {
+  if (keepLast === undefined) return [];
+  const times = new Map(references.map((reference) => {
+    const info = lstatIfAny(store.blobPath(reference.descriptor.digest));
+    return [reference, info?.mtime?.getTime() ?? 0];
+  }));
+  const groups = Map.groupBy(references, ({ name }) => repositoryOf(name));
+  return [...groups.values()].flatMap((group) => {
+    // The index has names in the order in which they were recorded: later ones are newer.
+    const newest = group.toReversed().sort((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));
+    return newest.slice(keepLast);
+  });
+}
+
+/** The repository of a name; another tool may have written any text, which stands for itself. */
+function repositoryOf(name: string): string {
+  try {
+    const { registry, repository } = parseReference(name);
+    return `${registry}/${repository}`;
+  } catch {
+    return name;
+  }
+}
+
+/** Of what a running command holds, documents lead to more that it needs. */
+function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
+  return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
+}
+
+function refuseDamaged(digest: Digest, cause: unknown): never {
+  throw new StoreError(
+    `Cannot prune: the document ${digest} is damaged, and so what it names is unknown. Repair ` +
+      "the store first",
+    digest,
+    { cause },
+  );
+}
+
+/** Removes incomplete downloads that nobody has written to for a while. */
+async function pruneDownloads(
+  store: ContentStore,
+  { olderThanMs = DOWNLOAD_GRACE_MS, dryRun = false, signal }: PruneOptions,
+  isOld: (path: string, age: number) => boolean,
+  removed: PrunedItem[],
+): Promise<void> {
+  const directory = `${store.path}/ingest`;
+  for (const name of (await namesIn(directory)).toSorted()) {
+    signal?.throwIfAborted();
+    const path = `${directory}/${name}`;
+    const info = lstatIfAny(path);
+    if (info === undefined || info.isDirectory || !isOld(path, olderThanMs)) continue;
+    if (!info.isFile) {
+      if (!dryRun) Deno.removeSync(path);
+      continue;
+    }
+    // A record of ranges goes with its part.
+    if (!name.endsWith(".part")) {
+      const part = path.replace(/\.part\..*$/, ".part");
+      if (!dryRun && part !== path && lstatIfAny(part) === undefined) Deno.removeSync(path);
+      continue;
+    }
+    using lock = await tryLockFile(path);
+    if (lock === undefined) continue;
+    const bytes = Math.min(info.size, (info.blocks ?? Infinity) * 512);
+    removed.push({ kind: "download", name: path, bytes });
+    if (dryRun) continue;
+    Deno.removeSync(path);
+    if (lstatIfAny(`${path}.ranges`) !== undefined) Deno.removeSync(`${path}.ranges`);
+  }
+}

@@ -1,0 +1,140 @@
+import { assertEquals } from "@std/assert";
+import { exists } from "@std/fs";
+import { ContentStore, fsck } from "../../../store/mod.ts";
+import { buildImage, buildIndex } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "a")), tar(file("b", "b"))] });
+const OTHER = buildImage({ layers: [tar(file("c", "c"))], platform: "linux/arm64" });
+const [LAYER] = IMAGE.layers;
+const NAME = "example.com/a:1";
+
+async function makeStore() {
+  const directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+  for (const { descriptor, bytes } of IMAGE.blobs.values()) await store.putBytes(descriptor, bytes);
+  await store.tag(NAME, IMAGE.descriptor);
+  return {
+    store,
+    path: store.path,
+    layer: store.blobPath(LAYER?.descriptor.digest ?? IMAGE.descriptor.digest),
+    manifest: store.blobPath(IMAGE.descriptor.digest),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+type Scene = Awaited<ReturnType<typeof makeStore>>;
+
+/** The registry that the image came from. */
+const SOURCE = {
+  fetch: ({ digest }: { readonly digest: string }, { offset = 0 } = {}) => {
+    const blob = IMAGE.blobs.get(digest as keyof object);
+    if (blob === undefined) return Promise.reject(new Error("not found"));
+    return Promise.resolve(new Blob([blob.bytes.subarray(offset)]).stream());
+  },
+};
+
+async function flipBit(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  bytes[3] = (bytes[3] ?? 0) ^ 1;
+  await Deno.writeFile(path, bytes);
+}
+
+const DAMAGES: readonly {
+  readonly name: string;
+  readonly kind: string;
+  readonly damage: (scene: Scene) => Promise<unknown>;
+}[] = [
+  { name: "a flipped bit in a layer", kind: "corrupt", damage: ({ layer }) => flipBit(layer) },
+  { name: "a truncated layer", kind: "corrupt", damage: ({ layer }) => Deno.truncate(layer, 10) },
+  { name: "an empty layer", kind: "corrupt", damage: ({ layer }) => Deno.truncate(layer, 0) },
+  { name: "a missing layer", kind: "missing", damage: ({ layer }) => Deno.remove(layer) },
+  { name: "a damaged manifest", kind: "corrupt", damage: ({ manifest }) => flipBit(manifest) },
+  { name: "a missing manifest", kind: "missing", damage: ({ manifest }) => Deno.remove(manifest) },
+  {
+    name: "a file among the blobs",
+    kind: "stray",
+    damage: ({ path }) => Deno.writeTextFile(`${path}/blobs/sha256/notes.txt`, "x"),
+  },
+  {
+    name: "a wrong size in the index",
+    kind: "entry",
+    damage: async ({ path }) => {
+      const index = JSON.parse(await Deno.readTextFile(`${path}/index.json`));
+      index.manifests[0].size++;
+      await Deno.writeTextFile(`${path}/index.json`, JSON.stringify(index));
+    },
+  },
+  {
+    name: "an extracted layer without a record",
+    kind: "layer",
+    damage: ({ path }) => Deno.mkdir(`${path}/chains/abcdefgh`, { recursive: true }),
+  },
+  {
+    name: "a record without an extracted layer",
+    kind: "layer",
+    damage: async ({ path }) => {
+      await Deno.mkdir(`${path}/chains`, { recursive: true });
+      await Deno.writeTextFile(`${path}/chains/abcdefgh.json`, "{}");
+    },
+  },
+];
+
+Deno.test.each(DAMAGES)("fsck() finds and repairs $name", async ({ kind, damage }) => {
+  await using scene = await makeStore();
+  await damage(scene);
+
+  const found = await fsck(scene.store);
+  const repaired = await fsck(scene.store, { repair: true, sourceOf: () => SOURCE });
+  const again = await fsck(scene.store);
+
+  assertEquals(found.findings.map((finding) => [finding.kind, finding.repaired]), [[kind, false]]);
+  assertEquals(repaired.findings.map((finding) => finding.repaired), [true]);
+  assertEquals(again.findings, []);
+  assertEquals(again.blobs, IMAGE.blobs.size);
+});
+
+Deno.test("fsck() rebuilds an index that cannot be read", async () => {
+  await using scene = await makeStore();
+  await Deno.writeTextFile(`${scene.path}/index.json`, "{");
+
+  const { findings } = await fsck(scene.store, { repair: true });
+
+  assertEquals(findings.map(({ kind, repaired }) => [kind, repaired]), [["index", true]]);
+  const entries = await scene.store.descriptors();
+  assertEquals(entries.map(({ digest }) => digest), [IMAGE.descriptor.digest]);
+});
+
+Deno.test("fsck() finds no damage in a sound store", async () => {
+  await using scene = await makeStore();
+
+  const { findings, blobs, bytes } = await fsck(scene.store);
+
+  assertEquals([findings, blobs], [[], IMAGE.blobs.size]);
+  const sizes = [...IMAGE.blobs.values()].map(({ descriptor }) => descriptor.size);
+  assertEquals(bytes, sizes.reduce((sum, size) => sum + size, 0));
+});
+
+Deno.test("fsck() does not miss a platform that was never pulled", async () => {
+  await using scene = await makeStore();
+  const index = buildIndex([IMAGE, OTHER]);
+  await scene.store.putBytes(index.descriptor, index.bytes);
+  await scene.store.tag(NAME, index.descriptor);
+
+  assertEquals((await fsck(scene.store)).findings, []);
+});
+
+Deno.test("fsck() says why it cannot repair, and keeps what is wrong", async () => {
+  await using scene = await makeStore();
+  await flipBit(scene.layer);
+  const broken = { fetch: () => Promise.reject(new Error("the registry is gone")) };
+
+  const { findings } = await fsck(scene.store, { repair: true, sourceOf: () => broken });
+
+  assertEquals(findings.map(({ repaired, reason, names }) => ({ repaired, reason, names })), [
+    { repaired: false, reason: "the registry is gone", names: [NAME] },
+  ]);
+  assertEquals(await exists(scene.layer), false);
+  assertEquals((await Array.fromAsync(Deno.readDir(`${scene.path}/quarantine`))).length, 1);
+});

@@ -1,0 +1,233 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { exists } from "@std/fs";
+import { LayoutHashCache, LayoutImageCache } from "../../../cache/mod.ts";
+import { parseReference } from "../../../registry/mod.ts";
+import { type Descriptor, digestOf, OCI_INDEX, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { ContentStore, prune, readImage, StoreError } from "../../../store/mod.ts";
+import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const SHARED = tar(file("shared", "shared"));
+const OLD = buildImage({ layers: [SHARED, tar(file("old", "old"))] });
+const NEW = buildImage({ layers: [SHARED, tar(file("new", "new"))] });
+const DAY_MS = 86_400_000;
+
+async function makeStore() {
+  const directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+  return {
+    store,
+    directory,
+    async put(built: Built, name?: string): Promise<void> {
+      for (const { descriptor, bytes } of built.blobs.values()) {
+        await store.putBytes(descriptor, bytes);
+      }
+      if (name !== undefined) await store.tag(name, built.descriptor);
+    },
+    async has(built: Built): Promise<boolean> {
+      const there = await Promise.all(
+        [...built.blobs.values()].map(({ descriptor }) => store.has(descriptor)),
+      );
+      return !there.includes(false);
+    },
+    /** Makes the blobs of an image as old as that. */
+    async age(built: Built, ms: number): Promise<void> {
+      const time = new Date(Date.now() - ms);
+      for (const { descriptor } of built.blobs.values()) {
+        await Deno.utime(store.blobPath(descriptor.digest), time, time);
+      }
+    },
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+/** A small JSON document, stored. */
+async function putJson(store: ContentStore, mediaType: string, value: unknown) {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  const descriptor: Descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
+  await store.putBytes(descriptor, bytes);
+  return descriptor;
+}
+
+Deno.test("prune() frees what a removed name alone led to", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD, "example.com/a:old");
+  await scene.put(NEW, "example.com/a:new");
+  await scene.store.untag(["example.com/a:old"]);
+  const unshared = [...OLD.blobs.values()].filter(({ descriptor }) => {
+    return !NEW.blobs.has(descriptor.digest);
+  });
+
+  const { removed, bytes } = await prune(scene.store);
+
+  assertEquals(
+    removed.map(({ kind, name }) => `${kind} ${name}`).sort(),
+    unshared.map(({ descriptor }) => `blob ${descriptor.digest}`).sort(),
+  );
+  assertEquals(bytes, unshared.reduce((sum, { descriptor }) => sum + descriptor.size, 0));
+  assert(await scene.has(NEW));
+  assertEquals((await prune(scene.store)).removed, []);
+});
+
+Deno.test("prune() removes nothing in a dry run", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+
+  const { removed } = await prune(scene.store, { dryRun: true });
+
+  assertEquals(removed.length, OLD.blobs.size);
+  assert(await scene.has(OLD));
+});
+
+Deno.test("prune() keeps nested indexes and what they lead to", async () => {
+  await using scene = await makeStore();
+  const index = buildIndex([OLD, NEW]);
+  const outer = await (async () => {
+    await scene.put(index);
+    return await putJson(scene.store, OCI_INDEX, {
+      schemaVersion: 2,
+      manifests: [index.descriptor],
+    });
+  })();
+  await scene.store.tag("example.com/nested:1", outer);
+
+  assertEquals((await prune(scene.store)).removed, []);
+});
+
+Deno.test("prune() keeps signatures of what has a name, and signatures of those", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD, "example.com/a:1");
+  await scene.put(NEW);
+  const config = await putJson(scene.store, "application/vnd.oci.empty.v1+json", {});
+  const referrer = (subject: Descriptor) => {
+    return putJson(scene.store, OCI_MANIFEST, { schemaVersion: 2, config, layers: [], subject });
+  };
+  const signature = await referrer(OLD.descriptor);
+  const nested = await referrer(signature);
+  const stray = await referrer(NEW.descriptor);
+  await scene.store.addEntries([nested, stray, signature]);
+
+  await prune(scene.store);
+
+  assert(await scene.store.has(signature));
+  assert(await scene.store.has(nested));
+  assertEquals(await scene.store.has(stray), false);
+  const entries = (await scene.store.descriptors()).map(({ digest }) => digest);
+  assertEquals(entries.sort(), [OLD.descriptor, signature, nested].map((d) => d.digest).sort());
+});
+
+Deno.test("prune() keeps what is younger than asked for", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  await scene.put(NEW);
+  await scene.age(OLD, 8 * DAY_MS);
+  await scene.age(NEW, 6 * DAY_MS);
+
+  await prune(scene.store, { olderThanMs: 7 * DAY_MS });
+
+  assertEquals([await scene.has(OLD), await scene.has(NEW)], [false, true]);
+});
+
+Deno.test("prune() keeps the newest names of each repository", async () => {
+  await using scene = await makeStore();
+  const other = buildImage({ layers: [tar(file("x", "other"))] });
+  await scene.put(OLD, "example.com/a:1");
+  await scene.put(NEW, "example.com/a:2");
+  await scene.put(other, "example.com/b:1");
+  await scene.age(OLD, DAY_MS);
+
+  const { removed } = await prune(scene.store, { keepLast: 1 });
+
+  const names = removed.filter(({ kind }) => kind === "name").map(({ name }) => name);
+  assertEquals(names, ["example.com/a:1"]);
+  assertEquals(
+    (await scene.store.references()).map(({ name }) => name),
+    ["example.com/a:2", "example.com/b:1"],
+  );
+});
+
+Deno.test("prune() keeps what a running command holds, until it ends", async () => {
+  await using scene = await makeStore();
+  const hold = await scene.store.hold();
+  await scene.put(OLD);
+
+  const during = await prune(scene.store);
+  hold?.[Symbol.dispose]();
+  const after = await prune(scene.store);
+
+  assertEquals(during.removed, []);
+  assertEquals(after.removed.length, OLD.blobs.size);
+});
+
+Deno.test("prune() forgets what killed commands held", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD);
+  await Deno.mkdir(`${scene.store.path}/locks/holds`, { recursive: true });
+  const stale = `${scene.store.path}/locks/holds/${crypto.randomUUID()}`;
+  await Deno.writeTextFile(stale, `${OLD.descriptor.digest}\n`);
+
+  const { removed } = await prune(scene.store);
+
+  assertEquals(removed.length, OLD.blobs.size);
+  assertEquals(await exists(stale), false);
+});
+
+Deno.test("prune() beside pulls loses nothing", async () => {
+  await using scene = await makeStore();
+  const { store } = scene;
+  const source = await makeStore();
+  await using _ = source;
+  await source.put(OLD);
+  const platform = { os: "linux", architecture: "amd64" };
+  const remote = await readImage(source.store, OLD.descriptor.digest, platform);
+  assert(remote !== undefined);
+  const images = new LayoutImageCache(store);
+  const names = new LayoutHashCache(store);
+
+  for (let round = 0; round < 20; round++) {
+    await store.untag(["example.com/a:1"]);
+    const pulled = (async () => {
+      using _hold = await images.hold();
+      await images.writeImage(remote);
+      await names.writeHash(parseReference("example.com/a:1"), remote.digest);
+    })();
+    await Promise.all([pulled, prune(store), prune(store)]);
+    assert(await scene.has(OLD), `round ${round}`);
+  }
+});
+
+Deno.test("prune() refuses to guess what a damaged document names", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD, "example.com/a:1");
+  await Deno.writeTextFile(scene.store.blobPath(OLD.descriptor.digest), "{}");
+
+  await assertRejects(() => prune(scene.store), StoreError, OLD.descriptor.digest);
+
+  assert(await exists(scene.store.blobPath(OLD.config.descriptor.digest)));
+});
+
+Deno.test("prune() removes old incomplete downloads with their records", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD, "example.com/a:1");
+  const part = `${scene.store.path}/ingest/sha256-${"0".repeat(64)}.part`;
+  const young = `${scene.store.path}/ingest/sha256-${"1".repeat(64)}.part`;
+  for (const path of [part, `${part}.ranges`, young]) await Deno.writeTextFile(path, "");
+  const time = new Date(Date.now() - 2 * 3_600_000);
+  for (const path of [part, `${part}.ranges`]) await Deno.utime(path, time, time);
+
+  const { removed } = await prune(scene.store);
+
+  assertEquals(removed, [{ kind: "download", name: part, bytes: 0 }]);
+  const left = await Array.fromAsync(Deno.readDir(`${scene.store.path}/ingest`));
+  assertEquals(left.map(({ name }) => `${scene.store.path}/ingest/${name}`), [young]);
+});
+
+Deno.test("prune() creates nothing where there is no store", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+
+  assertEquals(await prune(store), { removed: [], bytes: 0 });
+
+  assertEquals(await exists(directory.join("store")), false);
+});
