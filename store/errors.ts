@@ -115,6 +115,27 @@ export class StoreFileError extends StoreError {
   }
 }
 
+/**
+ * A store is on a file system without locks, as some network file systems are. Two commands could
+ * then write the same files at once.
+ */
+export class LockUnsupportedError extends StoreError {
+  /** Type of the file system, such as `nfs`, if that is known. */
+  readonly fileSystem: string | undefined;
+
+  /** Creates the error for a file that was to be locked. */
+  constructor(path: string, fileSystem: string | undefined, options?: ErrorOptions) {
+    const type = fileSystem === undefined ? "" : ` (${fileSystem})`;
+    super(
+      `Cannot lock "${path}": its file system${type} does not support locks; ` +
+        "use a store on a local disk",
+      path,
+      options,
+    );
+    this.fileSystem = fileSystem;
+  }
+}
+
 /** The disk is full, or the user's share of it. What had come is kept and will be resumed. */
 export class DiskFullError extends OciError {
   /** The file that could not grow. */

@@ -119,6 +119,7 @@ const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['choose the ownership "squash" or "record"', "give --ownership squash or record"],
   ['choose the ownership "squash"', "give --ownership squash"],
   ["with force", "with --force"],
+  ["use a store on a local disk", "choose a store on a local disk with --store"],
   ['--store, the option "store" or the variable OCI_STORE', "--store or $OCI_STORE"],
   ["name the store that the bundle was made with", "name its store with --store"],
   ["do without, the uncompressed bundler needs none", "leave out --unpack"],

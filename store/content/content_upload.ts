@@ -1,8 +1,8 @@
 import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { FILE_MODE } from "../host/durable.ts";
+import { FILE_MODE, lstatIfAny } from "../host/durable.ts";
+import { tryFlock } from "../host/file_lock.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
 
 const PREFIX = "upload-";
@@ -73,7 +73,7 @@ export class ContentUpload implements AsyncDisposable {
         mode: FILE_MODE,
       });
       // Another process may take the new file for a leftover before it is locked.
-      if (await file.tryLock(true) && lstatIfAny(part) !== undefined) {
+      if (await tryFlock(file, part) && lstatIfAny(part) !== undefined) {
         return new ContentUpload(file, part, new Digester(options.algorithm), target);
       }
       file.close();

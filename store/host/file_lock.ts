@@ -1,7 +1,8 @@
 import { FILE_MODE, lstatIfAny } from "./durable.ts";
 import { fileFault } from "./open_regular_file.ts";
 import { removeIfAny } from "./remove_tree.ts";
-import { StoreFileError } from "../errors.ts";
+import type { MountEntry } from "../../layer/linux/mount_table.ts";
+import { LockUnsupportedError, StoreFileError } from "../errors.ts";
 
 /** Options for {@linkcode tryLockFile}. */
 export interface TryLockFileOptions {
@@ -38,6 +39,7 @@ const PATIENCE_MS = 1_000;
  * An owner may rename or remove the file while others wait for it. Whoever gets the lock of a
  * file that no longer has the name starts over with the file that has it.
  *
+ * @throws {LockUnsupportedError} If its file system has no flock, as some network file systems do.
  * @throws {StoreFileError} If there is something else than a file: what a link leads to is not ours
  * to write, and a pipe would never end.
  */
@@ -72,7 +74,7 @@ export async function tryLockFile(
     using stack = new DisposableStack();
     const file = stack.use(await openOrCreate(path));
     if (file === null) continue;
-    if (!await file.tryLock(!shared)) return undefined;
+    if (!await tryFlock(file, path, shared)) return undefined;
     const held = await file.stat();
     if (!isNamed(held, path)) continue;
     if (fileFault(held) === undefined) {
@@ -81,10 +83,49 @@ export async function tryLockFile(
     }
     // It has another name, or another owner, who may read and change what is written to it. As
     // nobody else holds it, the name can be taken back for a new file.
-    if (shared && !await file.tryLock(true)) return undefined;
+    if (shared && !await tryFlock(file, path)) return undefined;
     await removeIfAny(path);
   }
   throw new StoreFileError("changing", path, "write", "try again later");
+}
+
+/**
+ * Tries to lock an open file.
+ *
+ * @param file The file.
+ * @param path Its path, for the error.
+ * @param shared Whether others may hold the lock as well that ask for the same.
+ * @returns Whether it is locked now.
+ * @throws {LockUnsupportedError} If its file system has no flock.
+ */
+export async function tryFlock(
+  file: Deno.FsFile,
+  path: string,
+  shared: boolean = false,
+): Promise<boolean> {
+  try {
+    return await file.tryLock(!shared);
+  } catch (cause) {
+    throw new LockUnsupportedError(path, await fileSystemOf(path), { cause });
+  }
+}
+
+/** Type of the file system that a file is on, such as `nfs4`, if that can be found out. */
+async function fileSystemOf(path: string): Promise<string | undefined> {
+  try {
+    const { readMounts } = await import("../../layer/linux/mount_table.ts");
+    const real = await Deno.realPath(path);
+    const mounts = readMounts().filter(({ target }) =>
+      real.startsWith(target.endsWith("/") ? target : `${target}/`)
+    );
+    return mounts.reduce<MountEntry | undefined>(
+      (best, mount) => mount.target.length < (best?.target.length ?? 0) ? best : mount,
+      undefined,
+    )?.type;
+  } catch {
+    // Not Linux, or without the permission to ask.
+    return undefined;
+  }
 }
 
 /** Opens a file for writing, or creates it; `null` if it came or went meanwhile. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, LockUnsupportedError } from "../../../store/mod.ts";
+import { lockFile, tryLockFile } from "../../../store/host/file_lock.ts";
 import { ChainStore } from "../../../store/overlay/_chain_store.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "../content/_blob_source.ts";
@@ -72,4 +73,33 @@ Deno.test.each<
   stop.abort(new Error("stop"));
 
   await assertRejects(() => changed, Error, "stop");
+});
+
+Deno.test("ContentStore names a file system without locks", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const { tryLock } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.tryLock = () => Promise.reject(new Error("No locks available"));
+  try {
+    const error = await assertRejects(() => put(store), LockUnsupportedError);
+
+    assertStringIncludes(error.message, `Cannot lock "${directory.path}`);
+    assertStringIncludes(error.message, "use a store on a local disk");
+    const isKnown = Deno.build.os === "linux";
+    assertEquals(isKnown, error.message.includes(`(${error.fileSystem})`));
+  } finally {
+    Deno.FsFile.prototype.tryLock = tryLock;
+  }
+});
+
+Deno.test("lockFile() shares a lock with those that ask for the same", async () => {
+  await using directory = await makeTempDir();
+  const path = directory.join("lock");
+  using _first = await lockFile(path, { shared: true });
+
+  using second = await tryLockFile(path, { shared: true });
+  const exclusive = await tryLockFile(path);
+
+  assert(second !== undefined);
+  assertEquals(exclusive, undefined);
 });
