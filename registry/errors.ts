@@ -72,8 +72,29 @@ export class CredentialFileError extends OciError {
   }
 }
 
-/** A repository, tag, manifest or blob is not there, or hidden from who asks. */
-export class NotFoundError extends RegistryError {}
+/**
+ * What a registry does not have: a tag, a manifest by its digest, the manifest that an index names
+ * (`"child"`), the config that a manifest names, or a blob.
+ */
+export type MissingKind = "tag" | "manifest" | "child" | "config" | "blob";
+
+/** Fields of a {@linkcode NotFoundError} beside its message. */
+export interface NotFoundErrorFields extends RegistryErrorFields {
+  /** What is missing, if that is known. */
+  readonly missing?: MissingKind | undefined;
+}
+
+/** A repository, tag, manifest or blob does not exist, or is hidden from the client. */
+export class NotFoundError extends RegistryError implements NotFoundErrorFields {
+  /** What is missing, if that is known. */
+  readonly missing: MissingKind | undefined;
+
+  /** Creates the error; `message` and `fields` must hold no secrets. */
+  constructor(message: string, fields: NotFoundErrorFields, options?: ErrorOptions) {
+    super(message, fields, options);
+    this.missing = fields.missing;
+  }
+}
 
 /** What a {@linkcode RateLimitError} tells beside its message. */
 export interface RateLimitErrorFields extends RegistryErrorFields {

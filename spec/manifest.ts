@@ -141,9 +141,9 @@ function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
   });
 }
 
-/** The items of a list that must be there; Go writes an empty one as null. */
+/** The items of a list; Go writes an empty one as null, and others leave it out. */
 function readList(json: JsonReader): readonly JsonReader[] {
-  return json.value() === null ? [] : json.array();
+  return json.present ? json.array() : [];
 }
 
 /** OCI documents need not name their type: their members tell it. */

@@ -83,6 +83,13 @@ interface Explanation {
   readonly advice: string;
 }
 
+function missingAdvice({ missing }: NotFoundError): string {
+  const isPart = missing === "child" || missing === "config" || missing === "blob";
+  return isPart
+    ? "ask the owner of the image to push it again"
+    : "check the name, or log in with --user";
+}
+
 /** What is wrong, and what to do in terms of the command line. */
 function explain(error: unknown): Explanation {
   if (!(error instanceof Error)) return { wrong: String(error), advice: UNEXPECTED };
@@ -97,7 +104,7 @@ function explain(error: unknown): Explanation {
     return { wrong, advice: "mend the file, or name another with --authfile" };
   }
   if (error instanceof NotFoundError) {
-    return { wrong: error.message, advice: "check the name, or log in with --user" };
+    return { wrong: error.message, advice: missingAdvice(error) };
   }
   if (error instanceof NotCachedError) {
     return { wrong: "it is not in the store", advice: "pull it with --policy if-not-present" };

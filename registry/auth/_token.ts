@@ -53,7 +53,7 @@ export async function requestToken(
   const isRefusal = answer.status === 401 || answer.status === 403 ||
     (auth !== undefined && (answer.status === 400 || answer.status === 404));
   if (isRefusal) return undefined;
-  if (answer.status !== 200) throw await registryError(answer, context);
+  if (answer.status < 200 || answer.status > 299) throw await registryError(answer, context);
   return parseToken(await readBoundedBody(answer, MAX_TOKEN_BYTES, { limit: "token bytes" }), {
     now: clock.now(),
     task: context.task,
@@ -79,10 +79,12 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answ
 async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
   const { allowPrivate } = options;
   const { task, attempt, signal, tls } = request;
-  const nobody = { method: "GET", task, attempt, signal, tls: { caCerts: tls.caCerts } } as const;
+  const { server } = request;
+  const nobody = { method: "GET", task, attempt, signal, server } as const;
   return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
     const isThere = url.origin === request.url.origin;
-    return http.send({ ...(isThere ? request : nobody), url });
+    const trust = { caCerts: tls.caCerts };
+    return http.send(isThere ? { ...request, url } : { ...nobody, tls: trust, url });
   });
 }
 
@@ -113,7 +115,7 @@ function postRequest(request: TokenRequest, identityToken: string): HttpRequest 
 }
 
 function common({ tls, context, signal }: TokenRequest) {
-  return { tls, task: context.task, attempt: context.attempt, signal };
+  return { tls, task: context.task, attempt: context.attempt, server: context.registry, signal };
 }
 
 function parseToken(

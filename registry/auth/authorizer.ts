@@ -5,6 +5,7 @@ import type { Http } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { mergeScopes } from "./scope.ts";
+import { isLoopback } from "../transport/private_address.ts";
 import { SingleFlight } from "../transport/shared_task.ts";
 import { LoginAttempts } from "./_login_attempts.ts";
 import { requestToken, type Token } from "./_token.ts";
@@ -19,6 +20,8 @@ export interface AuthorizerOptions {
   readonly tls: Tls;
   /** The registry, as the user knows it. */
   readonly registry: string;
+  /** An address of the server. */
+  readonly url: URL;
   /** Whether the server speaks plain HTTP, so that its token server may. */
   readonly isPlain: boolean;
   /** Whether its token server may have a private address, because it has one itself. */
@@ -87,16 +90,24 @@ export class Authorizer {
     const known = await this.#current(request);
     let answer = await send(known?.header);
     try {
-      if (!this.#isRefusal(answer, known) && !await this.#mayHide(request, answer, known)) {
+      // A token that was good before may have expired, whatever the status says.
+      const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
+      if (!isOver && !await this.#mayHide(request, answer, known)) {
         return answer;
       }
       const { allowAnonymous = true } = this.#options;
       for (const isAnonymous of allowAnonymous ? [false, true] : [false]) {
-        const grant = await this.#obtain(request, answer, isAnonymous);
+        let grant = await this.#obtain(request, answer, isAnonymous);
         if (grant === undefined) continue;
         answer[Symbol.dispose]();
         answer = await send(grant.header);
-        if (!this.#isRefusal(answer, grant)) {
+        const wider = await this.#widen(request, answer, grant);
+        if (wider !== undefined) {
+          grant = wider;
+          answer[Symbol.dispose]();
+          answer = await send(grant.header);
+        }
+        if (!isRefusal(answer, grant)) {
           this.#grants.set(request.scope, grant);
           return answer;
         }
@@ -126,8 +137,15 @@ export class Authorizer {
     return renewed;
   }
 
-  #isRefusal(answer: Answer, grant: Grant | undefined): boolean {
-    return answer.status === 401 || (answer.status === 403 && grant?.credential !== undefined);
+  /** A grant for the scopes that a server misses in the token that it was sent. */
+  async #widen(
+    request: AuthorizedRequest,
+    answer: Answer,
+    { credential }: Grant,
+  ): Promise<Grant | undefined> {
+    if (!wantsMoreScope(answer)) return undefined;
+    this.#challenge = chooseChallenge(answer) ?? this.#challenge;
+    return this.#challenge && await this.#grant(request, this.#challenge, credential);
   }
 
   /**
@@ -212,6 +230,14 @@ export class Authorizer {
     const { http, clock, tls, registry, allowPrivate } = this.#options;
     const { task, attempt } = request;
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
+    if (auth !== undefined && this.#isElsewhere(realm)) {
+      // Anybody on the way to a registry without TLS could have named the server.
+      request.onWarning?.(
+        `The credential for ${registry} is not sent to the token server ${realm.host}, as ` +
+          `${registry} does not use TLS`,
+      );
+      return undefined;
+    }
     const scopes = mergeScopes(request.scope, parameters.get("scope") ?? "");
     const service = parameters.get("service");
     const key = JSON.stringify([realm, service, scopes, auth]);
@@ -229,6 +255,13 @@ export class Authorizer {
         return requestToken(http, clock, { ...login, context, signal });
       },
     );
+  }
+
+  /** Whether a token server is another host than the plain-HTTP registry that names it. */
+  #isElsewhere(realm: URL): boolean {
+    const { isPlain, url } = this.#options;
+    if (!isPlain || (isLoopback(url) && isLoopback(realm))) return false;
+    return realm.hostname !== url.hostname;
   }
 
   #attemptsFor(scope: string): LoginAttempts {
@@ -250,6 +283,20 @@ export class Authorizer {
         "going on without it",
     );
   }
+}
+
+function isRefusal(answer: Answer, grant: Grant | undefined): boolean {
+  const { status } = answer;
+  return status === 401 ||
+    (status === 403 && (grant?.credential !== undefined || wantsMoreScope(answer)));
+}
+
+/** Whether a token is good, but for too little (RFC 6750, section 3.1). */
+function wantsMoreScope({ status, headers }: Answer): boolean {
+  if (status !== 401 && status !== 403) return false;
+  return parseChallenges(headers.get("www-authenticate")).some(({ parameters }) => {
+    return parameters.get("error") === "insufficient_scope";
+  });
 }
 
 /** The challenge of an answer to take up: a token, where it is said how to have one. */

@@ -43,6 +43,7 @@ export function registryBlob(
         ...context,
         method: "GET",
         path: `blobs/${descriptor.digest}`,
+        content: { kind: "blob", name: `the blob ${descriptor.digest}` },
         headers,
         accept: ACCEPTED,
         memory,

@@ -55,6 +55,7 @@ async function check(
       clock,
       tls,
       registry,
+      url: base,
       isPlain: base.protocol === "http:",
       allowPrivate: endpoint.isPrivate,
       allowAnonymous: false,

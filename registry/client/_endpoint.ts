@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly bases: readonly URL[];
   /** What stands before the name of a repository there, such as `proxy/`. */
   readonly prefix: string;
+  /** Whether it mirrors the registry that the user names. */
+  readonly isMirror: boolean;
   /** Whether it may send us to private addresses, as it has one itself. */
   readonly isPrivate: boolean;
 }
@@ -32,7 +34,8 @@ export function registryEndpoint(registry: string, options: EndpointOptions): En
     // Nothing leaves the machine either way. A server for TLS refuses plain HTTP at once, but one
     // for HTTP may wait for the rest of what TLS begins with.
     : [http, https];
-  return { registry, bases, prefix: "", isPrivate: allowPrivate || isPrivateAddress(https) };
+  const isPrivate = allowPrivate || isPrivateAddress(https);
+  return { registry, bases, prefix: "", isMirror: false, isPrivate };
 }
 
 /** The endpoint of a mirror; a path in its URL stands before the names of repositories. */
@@ -57,6 +60,7 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
     registry: url.host,
     bases: [new URL(url.origin)],
     prefix: path.map((part) => `${part}/`).join(""),
+    isMirror: true,
     isPrivate: allowPrivate || isPrivateAddress(url),
   };
 }

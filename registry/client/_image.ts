@@ -6,11 +6,8 @@ import type { Index, Manifest } from "../../spec/manifest.ts";
 import { isConfigMediaType } from "../../spec/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { choosePlatform, platformFit } from "../../spec/platform_choice.ts";
-import { verifyBytes } from "../../spec/verifier.ts";
-import { readBoundedBody } from "../transport/bounded_body.ts";
+import { readDocument } from "../transport/bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
-import { isPage, pageError } from "../transport/page.ts";
-import { redactUrl } from "../transport/redact.ts";
 import type { Sources } from "./_sources.ts";
 import { ArtifactError } from "../errors.ts";
 import { formatReference, type Reference } from "../reference.ts";
@@ -122,16 +119,13 @@ async function readConfig(
         method: "GET",
         repository: reference.repository,
         path: `blobs/${descriptor.digest}`,
-      }, async (answer) => {
-        const bytes = await readBoundedBody(answer, context.maxConfigBytes, {
+        content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
+      }, (answer) => {
+        return readDocument(answer, descriptor, {
           limit: "config bytes",
           option: "maxConfigBytes",
+          maxBytes: context.maxConfigBytes,
         });
-        if (bytes.length !== descriptor.size && isPage(answer, bytes.length)) {
-          throw pageError(answer, context.task);
-        }
-        await verifyBytes(bytes, descriptor, redactUrl(answer.url));
-        return bytes;
       });
     }, context);
   return { descriptor, bytes, value: parseImageConfig(bytes) };

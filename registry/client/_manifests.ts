@@ -10,17 +10,17 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from "../../spec/media_types.ts";
-import { verifyBytes } from "../../spec/verifier.ts";
+import { formatPlatform } from "../../spec/platform.ts";
 import type { Answer } from "../transport/answer.ts";
-import { readBoundedBody } from "../transport/bounded_body.ts";
-import { isPage, mediaTypeOf, pageError } from "../transport/page.ts";
-import { redactUrl } from "../transport/redact.ts";
+import { readDocument } from "../transport/bounded_body.ts";
+import { mediaTypeOf } from "../transport/page.ts";
 import type { Registry } from "./_registry.ts";
+import type { MissingContent } from "../transport/registry_error.ts";
 import type { Reference } from "../reference.ts";
 
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
-/** Answers to `HEAD` that say nothing about the manifest: `GET` is what every registry has. */
-const NO_HEAD = [400, 404, 405, 406, 500, 501, 502, 503, 504];
+/** Every refusal of `HEAD`: it says nothing about the manifest, and `GET` is what all registries have. */
+const NO_HEAD = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 /** What is needed to read manifests. */
 export interface ManifestContext {
@@ -32,11 +32,16 @@ export interface ManifestContext {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Reads and verifies the manifest or index of a reference. */
+/**
+ * Reads and verifies the manifest or index of a reference.
+ *
+ * @param entry The entry of an index that names it, if one does.
+ */
 export async function readManifest(
   registry: Registry,
   reference: Reference,
   context: ManifestContext,
+  entry?: Descriptor,
 ): Promise<ImageDocument<ManifestDocument>> {
   return await registry.call({
     ...context,
@@ -44,15 +49,16 @@ export async function readManifest(
     repository: reference.repository,
     path: manifestPath(reference),
     headers: { accept: ACCEPT },
+    content: entry === undefined ? namedContent(reference) : childContent(entry),
   }, async (answer) => {
-    const bytes = await readBoundedBody(answer, context.maxBytes, {
+    const header = answer.headers.get("docker-content-digest");
+    const expected = reference.digest ?? (isDigest(header) ? header : undefined);
+    const bytes = await readDocument(answer, { digest: expected, size: entry?.size }, {
       limit: "manifest bytes",
       option: "maxManifestBytes",
+      maxBytes: context.maxBytes,
     });
-    if (isPage(answer, bytes.length)) throw pageError(answer, context.task);
-    const header = answer.headers.get("docker-content-digest");
-    const digest = reference.digest ?? (isDigest(header) ? header : digestOf(bytes));
-    await verifyBytes(bytes, { digest }, redactUrl(answer.url));
+    const digest = expected ?? digestOf(bytes);
     return toDocument(bytes, { digest, mediaType: mediaTypeOf(answer) }, context.maxLayers);
   });
 }
@@ -65,12 +71,11 @@ export async function readNestedManifest(
   context: ManifestContext,
 ): Promise<ImageDocument<ManifestDocument>> {
   const { registry: host, repository: name } = repository;
-  const { digest, size } = entry;
+  const { digest } = entry;
   let bytes = embeddedData(entry);
   if (bytes === undefined) {
     const reference = { registry: host, repository: name, digest };
-    ({ bytes } = await readManifest(registry, reference, context));
-    await verifyBytes(bytes, { digest, size });
+    ({ bytes } = await readManifest(registry, reference, context, entry));
   }
   // However it was served: in the store it has the type that the index says.
   return toDocument(bytes, entry, context.maxLayers);
@@ -94,6 +99,18 @@ export async function resolveManifest(
     accept: NO_HEAD,
   }, (answer) => Promise.resolve(describeHead(answer, reference)));
   return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
+}
+
+/** What a reference names, for an error. */
+function namedContent({ tag, digest }: Reference): MissingContent {
+  return digest === undefined
+    ? { kind: "tag", name: `the tag "${tag ?? "latest"}"` }
+    : { kind: "manifest", name: `the manifest ${digest}` };
+}
+
+function childContent({ digest, platform }: Descriptor): MissingContent {
+  const of = platform === undefined ? "" : ` for ${formatPlatform(platform)}`;
+  return { kind: "child", name: `the manifest ${digest}${of}, which its index names` };
 }
 
 function manifestPath({ tag, digest }: Reference): string {

@@ -7,7 +7,7 @@ import { firstAnswer } from "../transport/first_answer.ts";
 import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import { registryError } from "../transport/registry_error.ts";
+import { type MissingContent, registryError } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { pullScope } from "../auth/scope.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
@@ -30,6 +30,8 @@ export interface RegistryRequest {
    */
   readonly scope?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** What is asked for, for the error if it is missing. */
+  readonly content?: MissingContent | undefined;
   /** Makes the body, anew for each time that it is sent. */
   readonly body?: (() => RequestBody | Promise<RequestBody>) | undefined;
   /** Statuses beside 200 that are answers rather than errors. */
@@ -201,7 +203,8 @@ export class Registry {
       // A certificate of ours is nobody's business but the registry's.
       const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
       const body = await request.body?.();
-      const sent = { url, method, headers, body, tls: shown, task, attempt, signal };
+      const server = this.#describe(url);
+      const sent = { url, method, headers, body, tls: shown, task, attempt, server, signal };
       const answer = await http.send(sent);
       this.#settle(url, answer.status);
       return answer;
@@ -209,6 +212,15 @@ export class Registry {
     if (answer.status === 429) this.#throttle(answer, url);
     this.#passOnWarnings(answer, onWarning);
     return answer;
+  }
+
+  /** What a server is to this registry, for errors. */
+  #describe({ host, origin }: URL): string | undefined {
+    const { registry, isMirror, bases } = this.endpoint;
+    if (bases.some((base) => base.origin === origin)) {
+      return isMirror ? `the mirror ${host}` : undefined;
+    }
+    return `the storage server ${host} of ${registry}`;
   }
 
   /** Keeps the address that has answered, unless it has said 400: so does TLS to plain HTTP. */
@@ -249,6 +261,7 @@ export class Registry {
         clock: this.#clock,
         tls: isHome ? tls : { caCerts: tls.caCerts },
         registry: isHome ? endpoint.registry : url.host,
+        url,
         isPlain: url.protocol === "http:",
         allowPrivate: endpoint.isPrivate,
         ...(isHome ? { find, ping: (request) => this.#ping(url, request) } : {}),
@@ -294,6 +307,7 @@ export class Registry {
       authentication: this.#authorizer(home).describe(
         request.scope ?? pullScope(this.#repository(request)),
       ),
+      content: request.content,
       now: this.#clock.now(),
     });
   }

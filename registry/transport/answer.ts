@@ -25,7 +25,8 @@ export class Answer implements Disposable {
   readonly headers: Headers;
   /** Whether it comes from where a redirect led to. */
   redirected = false;
-  readonly #asked: FailedRequest;
+  /** The request, for errors. */
+  readonly request: FailedRequest;
   readonly #parts: AnswerParts;
   readonly #watchdog: Watchdog;
   readonly #held: Disposable[] = [];
@@ -36,7 +37,7 @@ export class Answer implements Disposable {
     this.url = asked.url;
     this.status = parts.status;
     this.headers = parts.headers;
-    this.#asked = asked;
+    this.request = asked;
     this.#parts = parts;
     this.#watchdog = watchdog;
     if (parts.body === undefined) this.#end();
@@ -61,7 +62,7 @@ export class Answer implements Disposable {
     } catch (error) {
       if (this.#watchdog.hasGivenUp) throw error;
       this.#watchdog[Symbol.dispose]();
-      throw networkError(error, this.#asked);
+      throw networkError(error, this.request);
     }
   }
 

@@ -25,15 +25,22 @@ export function contentCodings(answer: Answer): readonly string[] {
     .filter((coding) => coding !== "" && coding !== "identity");
 }
 
+/** Whether every coding can be undone. */
+export function canDecode(codings: readonly string[]): boolean {
+  return codings.every((coding) => Object.hasOwn(DECODERS, coding));
+}
+
 /**
  * The bytes of an answer without its content codings, which registries apply although they were
  * asked not to (quay/quay#1310). `fetch` leaves them alone once `Accept-Encoding` is set.
  *
+ * @param answer The answer.
+ * @param body Its body, if that has been read.
  * @throws {RegistryError} If a coding is not known; also from `read`, if one is broken.
  */
-export function decodeContent(answer: Answer): ByteSource {
+export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {
   const codings = contentCodings(answer);
-  if (codings.length === 0) return answer;
+  if (codings.length === 0) return body;
   // Few answers need them, and they take long to load.
   const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
   const zlib = globalThis.process.getBuiltinModule("node:zlib");
@@ -42,7 +49,7 @@ export function decodeContent(answer: Answer): ByteSource {
     if (create === undefined) throw codingError(answer, codings, "was not asked for");
     return create(zlib);
   });
-  const source: Readable = Readable.from(chunksOf(answer), { objectMode: false });
+  const source: Readable = Readable.from(chunksOf(body), { objectMode: false });
   const decoded = decoders.reduce<Readable>((readable, decoder) => {
     // `pipeline` hands errors on to the decoder, where the reader meets them.
     return pipeline(readable, decoder, () => {});

@@ -1,13 +1,24 @@
 import type { Answer } from "./answer.ts";
 import { readUpTo } from "./bounded_body.ts";
+import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import { isTransientStatus, parseRetryAfter } from "./retry.ts";
-import { AuthError, NotFoundError, RateLimitError, RegistryError } from "../errors.ts";
+import {
+  AuthError,
+  type MissingKind,
+  NotFoundError,
+  RateLimitError,
+  RegistryError,
+} from "../errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DETAIL_LENGTH = 300;
 /** How long an explanation may take: the status says the most important thing. */
 const MAX_BODY_MS = 2_000;
+const CODE_REGEXP = /^[A-Za-z0-9_.-]{1,64}$/;
+const XML_ENTITIES: Readonly<Record<string, string>> = {
+  ...{ lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" },
+};
 const REQUEST_ID_HEADERS = [
   "x-request-id",
   "docker-request-id",
@@ -18,6 +29,13 @@ const REQUEST_ID_HEADERS = [
   "cf-ray",
 ];
 
+/** Content that a registry may not have, for an error. */
+export interface MissingContent {
+  readonly kind: MissingKind;
+  /** Its name, such as `the tag "v1"`. */
+  readonly name: string;
+}
+
 /** What {@linkcode registryError} needs to know beside the answer. */
 export interface RegistryErrorContext {
   /** What is being done: "Cannot …". */
@@ -27,6 +45,8 @@ export interface RegistryErrorContext {
   readonly attempt: number;
   /** What was tried to get in; absent if a token server answered, which was to let one in. */
   readonly authentication?: string | undefined;
+  /** What was asked for. */
+  readonly content?: MissingContent | undefined;
   readonly now: number;
 }
 
@@ -78,10 +98,16 @@ export async function registryError(
     );
   }
   if (status === 404 && !answer.redirected) {
+    const { kind, name = "it" } = context.content ?? {};
+    // What leads to the rest is there: nothing is hidden.
+    const isPart = kind !== undefined && kind !== "tag" && kind !== "manifest";
+    const state = isPart
+      ? `${registry} does not have ${name}, so the image there is incomplete`
+      : `${registry} does not have ${name}, or hides it from unauthenticated clients`;
+    const how = isPart ? "" : `; ${authentication}`;
     return new NotFoundError(
-      `Cannot ${task}: ${registry} does not have it, or hides it from who is not ` +
-        `logged in; it answered ${answered}${says}; ${authentication}`,
-      fields,
+      `Cannot ${task}: ${state}; it answered ${answered}${says}${how}`,
+      { ...fields, missing: kind },
     );
   }
   const who = answer.redirected ? answer.url.host : registry;
@@ -97,12 +123,27 @@ function comeBack(retryAfterMs: number | undefined, now: number): string {
 async function readBody(answer: Answer): Promise<string> {
   const timer = setTimeout(() => answer[Symbol.dispose](), MAX_BODY_MS);
   try {
-    return new TextDecoder().decode((await readUpTo(answer, MAX_BODY_BYTES)).bytes);
+    const { bytes } = await readUpTo(answer, MAX_BODY_BYTES);
+    return new TextDecoder().decode(await decodeBody(answer, bytes));
   } catch {
     // The status says enough; that its explanation broke off must not hide it.
     return "";
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Undoes the content codings of an explanation, as far as it came. */
+async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  const codings = contentCodings(answer);
+  if (codings.length === 0 || !canDecode(codings)) return bytes;
+  const chunks = [bytes];
+  const body = { read: () => Promise.resolve(chunks.shift()) };
+  try {
+    return (await readUpTo(decodeContent(answer, body), MAX_BODY_BYTES)).bytes;
+  } catch {
+    // It is not what its header says.
+    return bytes;
   }
 }
 
@@ -115,6 +156,7 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
   try {
     body = JSON.parse(text);
   } catch {
+    if (/^\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]/.test(text)) return parseXmlError(text);
     const plain = /^\s*[<{[]/.test(text) ? /<title>([^<]*)/i.exec(text)?.[1] : text.trim();
     return { detail: plain ? shorten(plain) : undefined };
   }
@@ -125,12 +167,33 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
     string,
     unknown
   >;
-  const code = typeof entry.code === "string" && /^[A-Za-z0-9_.-]{1,64}$/.test(entry.code)
+  const code = typeof entry.code === "string" && CODE_REGEXP.test(entry.code)
     ? entry.code
     : undefined;
   const words = [entry.message, entry.error_description, entry.error, entry.details]
     .find((value) => typeof value === "string" && value !== "");
   return { code, detail: words === undefined ? undefined : shorten(String(words)) };
+}
+
+/** Reads the errors of storage services: those of S3, GCS and Azure are alike. */
+function parseXmlError(text: string): { code?: string | undefined; detail?: string | undefined } {
+  const element = (name: string) => {
+    return new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]?.trim();
+  };
+  const code = element("Code") ?? "";
+  const message = element("Message") ?? "";
+  return {
+    code: CODE_REGEXP.test(code) ? code : undefined,
+    detail: message === "" ? undefined : shorten(unescapeXml(message)),
+  };
+}
+
+function unescapeXml(text: string): string {
+  return text.replace(/&(lt|gt|quot|apos|amp|#[0-9]{1,7});/g, (whole, name: string) => {
+    if (!name.startsWith("#")) return XML_ENTITIES[name] ?? whole;
+    const point = Number(name.slice(1));
+    return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
+  });
 }
 
 /** What a stranger says goes to a terminal: no control characters, and not too much of it. */

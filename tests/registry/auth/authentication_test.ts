@@ -23,6 +23,7 @@ import {
   type TokenAuthOptions,
   truncated,
   unauthorized,
+  withStatus,
 } from "../../_support/faulty_registry.ts";
 import { FakeClock, makeScene, readAll, testClient } from "../_client.ts";
 
@@ -261,6 +262,67 @@ Deno.test("RemoteClient renews a token at 80 % of its lifetime", async () => {
   assertEquals([before, auth.exchanges.length], [1, 2]);
   // It was renewed without being refused first.
   assertEquals(scene.registry.requests.filter(({ status }) => status === 401).length, 1);
+});
+
+Deno.test("RemoteClient renews an anonymous token as often as it ends", async () => {
+  const { auth, scene } = tokenScene({ uses: 1 });
+  await using _ = scene;
+  using client = testClient();
+
+  for (let i = 0; i < 4; i++) {
+    await readAll(await client.blob(scene.reference, scene.blob.descriptor));
+  }
+
+  assertEquals(auth.exchanges.map(({ status }) => status), [200, 200, 200, 200]);
+});
+
+Deno.test("RemoteClient renews an anonymous token that is refused with 403", async () => {
+  const { auth, scene } = tokenScene();
+  await using _ = scene;
+  using client = testClient();
+
+  await client.resolve(scene.reference);
+  scene.registry.add(on({ kind: "manifest", times: 1 }, respond(403)));
+  await client.resolve(scene.reference);
+
+  assertEquals(auth.exchanges.length, 2);
+});
+
+Deno.test.each([401, 403])(
+  "RemoteClient asks for one token with all scopes that a %i misses, with its credential",
+  async (status) => {
+    const auth = tokenAuth({ users: USERS, anonymous: false });
+    const wanted = "repository:base/c:pull";
+    const isWide = ({ headers }: Request) => {
+      const token = headers.get("authorization")?.replace("Bearer token-", "");
+      return auth.exchanges[Number(token) - 1]?.scopes.includes(wanted);
+    };
+    const narrow: Fault = async (request, next) => {
+      if (!request.headers.has("authorization") || isWide(request)) return await next();
+      const realm = `realm="${new URL(request.url).origin}/token",service="registry.test"`;
+      const challenge = `Bearer ${realm},error="insufficient_scope",scope="${wanted}"`;
+      return unauthorized([challenge], status);
+    };
+    await using scene = makeScene([on("manifest", narrow), on({}, auth.fault)]);
+    using client = testClient({ credentials: new OneCredential(LOGIN) });
+
+    await client.resolve(scene.reference);
+
+    assertEquals(auth.exchanges.map(({ user, scopes }) => ({ user, scopes })), [
+      { user: "me", scopes: ["repository:a/b:pull"] },
+      { user: "me", scopes: ["repository:a/b:pull", wanted] },
+    ]);
+  },
+);
+
+Deno.test.each([200, 201, 203])("RemoteClient takes a token with status %i", async (status) => {
+  const auth = tokenAuth();
+  await using scene = makeScene([on("token", withStatus(status)), on({}, auth.fault)]);
+  using client = testClient();
+
+  const { digest } = await client.resolve(scene.reference);
+
+  assertEquals(digest, scene.image.descriptor.digest);
 });
 
 Deno.test("RemoteClient takes a token without a lifetime for one of a minute", async () => {

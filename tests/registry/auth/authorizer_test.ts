@@ -1,9 +1,46 @@
-import { assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Authorizer } from "../../../registry/auth/authorizer.ts";
 import { Http } from "../../../registry/transport/http.ts";
 import { AuthError } from "../../../registry/mod.ts";
 import { FakeClock } from "../_client.ts";
 import { emptyAnswer } from "../_answer.ts";
+
+Deno.test.each([
+  { realm: "http://auth.example/token", isAsked: false },
+  { realm: "https://auth.example/token", isAsked: false },
+  { realm: "http://registry.example:8080/token", isAsked: true },
+])("Authorizer sends a credential to $realm of a plain-HTTP registry: $isAsked", async (row) => {
+  const url = new URL("http://registry.example/v2/a/manifests/1");
+  const headers = { "www-authenticate": `Bearer realm="${row.realm}",service="s"` };
+  // A request for a token ends before it is sent, as the address is not to be reached.
+  const asked: string[] = [];
+  using http = new Http({
+    ...{ userAgent: "test", stallTimeoutMs: 1000 },
+    onRequest: ({ url }) => asked.push(url),
+  });
+  const warnings: string[] = [];
+  const authorizer = new Authorizer({
+    http,
+    clock: new FakeClock(),
+    tls: { caCerts: [] },
+    registry: "registry.example",
+    url,
+    isPlain: true,
+    allowPrivate: false,
+    allowAnonymous: false,
+    find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
+  });
+  const request = {
+    ...{ repository: "a", scope: "repository:a:pull", task: "pull", attempt: 1 },
+    onWarning: (message: string) => warnings.push(message),
+  };
+
+  await authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers)))
+    .catch(() => {});
+
+  assertEquals(asked.length > 0, row.isAsked);
+  assertEquals(warnings.some((text) => text.includes("is not sent")), !row.isAsked);
+});
 
 Deno.test.each<{ realm: string; says: string }>([
   { realm: "http://auth.example/token", says: "does not use https" },
@@ -21,6 +58,7 @@ Deno.test.each<{ realm: string; says: string }>([
     clock: new FakeClock(),
     tls: { caCerts: [] },
     registry: "registry.example",
+    url,
     isPlain: false,
     allowPrivate: false,
     find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),

@@ -341,12 +341,55 @@ Deno.test("RemoteClient.image() undoes a content coding of manifests and configs
   assertEquals(image.config.bytes, scene.image.config.bytes);
 });
 
-Deno.test("RemoteClient.image() fails on a broken content coding", async () => {
-  await using scene = makeScene([on("manifest", withHeaders({ "content-encoding": "gzip" }))]);
+Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
+  { coding: "gzip" },
+  { coding: "aws-chunked" },
+  { coding: "aws-chunked, gzip" },
+  { coding: "br" },
+  { coding: "gzip", digest: "none" },
+  { coding: "aws-chunked", digest: "none" },
+])(
+  "RemoteClient.image() does not believe in the coding $coding that does not apply",
+  async ({ coding, digest }) => {
+    const headers = { "content-encoding": coding };
+    const all = digest === "none" ? { ...headers, "docker-content-digest": undefined } : headers;
+    await using scene = makeScene([on({}, withHeaders(all))]);
+    using client = testClient({ retries: 0 });
+
+    const image = await client.image(scene.reference, AMD64);
+
+    assertEquals(image.manifest.bytes, scene.image.bytes);
+    assertEquals(image.config.bytes, scene.image.config.bytes);
+  },
+);
+
+Deno.test("RemoteClient.image() refuses coded bytes that are not those of the digest", async () => {
+  await using scene = makeScene([on("blob", gzipEncoded()), on("blob", wrongByte(5))]);
   using client = testClient({ retries: 0 });
 
-  await assertRejects(() => client.image(scene.reference, AMD64), RegistryError, "is broken");
+  await assertRejects(() => client.image(scene.reference, AMD64), DigestMismatchError);
 });
+
+Deno.test.each(["manifest", "config"])(
+  "RemoteClient.image() asks again for a %s whose connection ends early",
+  async (what) => {
+    const built = buildImage({ layers: [tar(file("f", "f"))], platform: "linux/amd64" });
+    const index = buildIndex([built]);
+    const { digest } = what === "config" ? built.config.descriptor : built.descriptor;
+    const path = new RegExp(digest);
+    await using scene = makeScene();
+    scene.content.add("a/b", "index", index);
+    // Without a length, nothing tells a connection that breaks from the end.
+    scene.registry.add(on({ path, nth: [1, 2] }, withHeaders({ "content-length": undefined })));
+    scene.registry.add(on({ path, nth: [1, 2] }, truncated(20)));
+    using client = testClient();
+
+    const image = await client.image({ ...scene.reference, tag: "index" }, AMD64);
+
+    assertEquals(image.config.bytes, built.config.bytes);
+    assertEquals(scene.registry.requests.filter((request) => path.test(request.path)).length, 3);
+  },
+);
 
 Deno.test("RemoteClient asks for bytes as they are, and says who it is", async () => {
   await using scene = makeScene();

@@ -85,6 +85,78 @@ Deno.test.each([
   await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), RegistryError, says);
 });
 
+/** Refuses the size of a page that the client asks for. */
+function refusePageSize(status: number, bodies: readonly unknown[]): Fault {
+  const list = pages(bodies, (n) => `</v2/a/b/tags/list?page=${n}>; rel="next"`);
+  return (request, next) => {
+    const isSized = new URL(request.url).searchParams.has("n");
+    return isSized ? plain(status, {}, '{"errors":[{"code":"UNSUPPORTED"}]}') : list(request, next);
+  };
+}
+
+Deno.test.each([400, 405, 413, 422])(
+  "RemoteClient.tags() asks without a page size where that is refused with %i",
+  async (status) => {
+    await using scene = makeScene([on("tags", refusePageSize(status, TAGS))]);
+    using client = testClient();
+
+    assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["a", "b", "c"]);
+  },
+);
+
+Deno.test("RemoteClient.tags() says why a list is refused with and without a page size", async () => {
+  await using scene = makeScene([on("tags", respond(400, {}, '{"message":"not here"}'))]);
+  using client = testClient();
+
+  await assertRejects(
+    () => Array.fromAsync(client.tags(scene.reference)),
+    RegistryError,
+    "not here",
+  );
+
+  assertEquals(scene.registry.requests.length, 2);
+});
+
+Deno.test.each(['{"name":"a/b"}', '{"name":"a/b","tags":null}', '{"tags":null}'])(
+  "RemoteClient.tags() takes %s for an empty list",
+  async (body) => {
+    await using scene = makeScene([on("tags", respond(200, {}, body))]);
+    using client = testClient();
+
+    assertEquals(await Array.fromAsync(client.tags(scene.reference)), []);
+  },
+);
+
+Deno.test("RemoteClient.tags() reads pages of many megabytes", async () => {
+  const tags = Array.from({ length: 200_000 }, (_, i) => `tag-${"x".repeat(20)}-${i}`);
+  await using scene = makeScene([on("tags", respond(200, {}, JSON.stringify({ tags })))]);
+  using client = testClient();
+
+  assertEquals((await Array.fromAsync(client.tags(scene.reference))).length, tags.length);
+});
+
+Deno.test.each([
+  { link: '<https://elsewhere.example/list>; rel="next"', says: "names a next page" },
+  { link: "<?page=9>; rel=next", says: "answered 404" },
+])("RemoteClient.tags() gives what was listed before the link $link breaks", async (row) => {
+  await using scene = makeScene([
+    on({ kind: "tags", path: /page=9/ }, respond(404)),
+    on("tags", respond(200, { link: row.link }, '{"tags":["a","b"]}')),
+  ]);
+  using client = testClient();
+  const listed: string[] = [];
+
+  await assertRejects(
+    async () => {
+      for await (const tag of client.tags(scene.reference)) listed.push(tag);
+    },
+    RegistryError,
+    row.says,
+  );
+
+  assertEquals(listed, ["a", "b"]);
+});
+
 Deno.test("RemoteClient.tags() reads no page without end", async () => {
   await using scene = makeScene([on("tags", endless())]);
   using client = testClient();

@@ -19,6 +19,7 @@ import {
   wire,
   withHeaders,
 } from "../../_support/faulty_registry.ts";
+import { gzip } from "../../_support/compress.ts";
 import { FakeClock, makeScene, testClient } from "../_client.ts";
 
 Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(
@@ -222,7 +223,7 @@ Deno.test("RemoteClient says what the registry says, shortened and on one line",
   assertEquals(error.message.includes("\n"), false);
 });
 
-Deno.test.each([
+Deno.test.each<{ body: string; detail: string | undefined }>([
   { body: "", detail: undefined },
   { body: "<html>teapot</html>", detail: undefined },
   { body: "<html><title>400 A teapot</title><p>short", detail: "400 A teapot" },
@@ -236,6 +237,15 @@ Deno.test.each([
   { body: '{"details":"wrong password"}', detail: "wrong password" },
   { body: '{"error":"invalid","error_description":"no such user"}', detail: "no such user" },
   { body: `{"message":"see https://h/?sig=s3cret"}`, detail: "see https://h/?sig=***" },
+  {
+    body: '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Request &quot;x&quot; ' +
+      "has expired</Message></Error>",
+    detail: 'Request "x" has expired',
+  },
+  {
+    body: "\ufeff<Error><Code>AuthenticationFailed</Code><Message>no\nsig=s3cret</Message></Error>",
+    detail: "no sig=s3cret",
+  },
   { body: `{"message":"${"x".repeat(70_000)}"}`, detail: undefined },
 ])("RemoteClient reads the error body $detail", async ({ body, detail }) => {
   await using scene = makeScene([on("manifest", respond(418, {}, body))]);
@@ -245,6 +255,24 @@ Deno.test.each([
 
   assertEquals(error.detail, detail);
 });
+
+Deno.test.each(["gzip", "aws-chunked"])(
+  "RemoteClient reads an explanation with the content coding %s",
+  async (coding) => {
+    const body = JSON.stringify({ errors: [{ code: "DENIED", message: "not today" }] });
+    const fault = respond(
+      418,
+      { "content-encoding": coding },
+      coding === "gzip" ? gzip(new TextEncoder().encode(body)) : body,
+    );
+    await using scene = makeScene([on("manifest", fault)]);
+    using client = testClient();
+
+    const error = await assertRejects(() => client.document(scene.reference), RegistryError);
+
+    assertEquals([error.code, error.detail], ["DENIED", "not today"]);
+  },
+);
 
 Deno.test("RemoteClient passes on what a registry warns of, once", async () => {
   const warning = '299 - "this goes \\"away\\""';
