@@ -42,9 +42,10 @@ export async function openBundler(
   const { kind = "auto", ...rest } = options;
   const { upper: _, jobs: __, ...common } = rest;
   if (kind === "uncompressed") return new UncompressedBundler(store, common);
-  const kernel = await findKernelMounter(store.path);
+  const waiting = { onWait: store.onWait, signal: options.signal };
+  const kernel = await findKernelMounter(store.path, waiting);
   if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
-  const fuse = await findFuseMounter(store.path);
+  const fuse = await findFuseMounter(store.path, waiting);
   if (typeof fuse !== "string") {
     options.onWarning?.(`the kernel mounts no overlay, fuse-overlayfs does: ${kernel}`);
     return new OverlayBundler(store, { ...rest, mounter: fuse });

@@ -150,7 +150,8 @@ export class OverlayBundler implements Bundler {
 
   async #tryKernel(): Promise<OverlayMounter | string> {
     try {
-      return await findKernelMounter(this.#store.path);
+      const { path, onWait } = this.#store;
+      return await findKernelMounter(path, { onWait, signal: this.#options.signal });
     } catch (error) {
       // It was not found out, so the next bundle tries again.
       this.#mounter = undefined;

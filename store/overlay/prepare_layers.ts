@@ -68,7 +68,8 @@ export async function prepareLayers(
 ): Promise<readonly ExtractedLayer[]> {
   const { ownership, jobs = JOBS, onProgress, onLayer } = options;
   using _native = keepNativeBackend();
-  const mounter = options.mounter ?? await findKernelMounter(store.path);
+  const mounter = options.mounter ??
+    await findKernelMounter(store.path, { onWait: store.onWait, signal: options.signal });
   if (typeof mounter === "string") {
     throw new BundleError(
       `Cannot prepare layers for overlays: ${mounter}; do without, ` +

@@ -3,7 +3,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { lockFile } from "../host/file_lock.ts";
+import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { ensureStoreRoot } from "../host/private_directory.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
 import { removeIfAny } from "../host/remove_tree.ts";
@@ -72,6 +72,9 @@ export async function fuseOverlaySupported(root: string): Promise<OverlaySupport
     : { supported: true, namespace: mounter.namespace };
 }
 
+/** What ends the wait for the trial of another process, and what to call for a long one. */
+export type TrialOptions = Pick<LockFileOptions, "onWait" | "signal">;
+
 /**
  * How the kernel may do it. Marks of the user's own come second, as a program in the container could
  * make them itself; memory takes them since Linux 6.6.
@@ -79,7 +82,10 @@ export async function fuseOverlaySupported(root: string): Promise<OverlaySupport
 const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
 
 /** The kernel's overlay file system, or why there is none. */
-export async function findKernelMounter(root: string): Promise<OverlayMounter | string> {
+export async function findKernelMounter(
+  root: string,
+  options: TrialOptions = {},
+): Promise<OverlayMounter | string> {
   if (Deno.build.os !== "linux") return "the overlay file system is part of Linux";
   using _native = keepNativeBackend();
   const refusal = await refuseNative(root);
@@ -87,7 +93,7 @@ export async function findKernelMounter(root: string): Promise<OverlayMounter | 
   const reasons = new Set<string>();
   for (const [namespace, upper] of WAYS) {
     const mounter = kernelMounter(namespace, upper);
-    const reason = await tryMounter(root, mounter);
+    const reason = await tryMounter(root, mounter, options);
     if (reason === undefined) return mounter;
     reasons.add(reason);
   }
@@ -95,11 +101,14 @@ export async function findKernelMounter(root: string): Promise<OverlayMounter | 
 }
 
 /** The program fuse-overlayfs, or why there is none. */
-export async function findFuseMounter(root: string): Promise<OverlayMounter | string> {
+export async function findFuseMounter(
+  root: string,
+  options: TrialOptions = {},
+): Promise<OverlayMounter | string> {
   const program = await findProgram("fuse-overlayfs");
   if (program === undefined) return "fuse-overlayfs is not installed";
   const mounter = fuseMounter(program);
-  return await refuseNative(root) ?? await tryMounter(root, mounter) ?? mounter;
+  return await refuseNative(root) ?? await tryMounter(root, mounter, options) ?? mounter;
 }
 
 /** Why there is no native backend, without which whiteouts cannot be made. */
@@ -117,12 +126,16 @@ async function refuseNative(root: string): Promise<string | undefined> {
 }
 
 /** Has an overlay mounted and looks at it; says why it is not what it must be. */
-async function tryMounter(root: string, mounter: OverlayMounter): Promise<string | undefined> {
+async function tryMounter(
+  root: string,
+  mounter: OverlayMounter,
+  options: TrialOptions,
+): Promise<string | undefined> {
   // One at a time, so that what a process leaves that is killed meanwhile is known to be left.
   const lockPath = `${root}/.overlay-trial.lock`;
   let lock: Deno.FsFile;
   try {
-    lock = await lockFile(lockPath);
+    lock = await lockFile(lockPath, options);
   } catch (error) {
     if (isRefusedWrite(error)) return refusalOf(root, error);
     throw error;

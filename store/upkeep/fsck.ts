@@ -337,7 +337,9 @@ class StoreChecker {
     const { repair, signal } = this.#options;
     const directory = `${this.#store.path}/chains`;
     if (lstatIfAny(directory) === undefined) return;
-    using _lock = repair ? await lockLayers(this.#store.path, "remove", { signal }) : undefined;
+    using _lock = repair
+      ? await lockLayers(this.#store.path, "remove", { onWait: this.#store.onWait, signal })
+      : undefined;
     const names = new Set(await namesIn(directory));
     for (const name of names) {
       const isWhole = name.endsWith(".json")

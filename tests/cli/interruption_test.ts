@@ -1,5 +1,5 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import { join } from "@std/path";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname, join } from "@std/path";
 import {
   type Fault,
   type FaultRule,
@@ -9,7 +9,7 @@ import {
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
-import { posixTest } from "../_support/skip.ts";
+import { linuxTest, posixTest } from "../_support/skip.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
@@ -29,14 +29,18 @@ interface Running {
 }
 
 async function start(args: readonly string[], home: string): Promise<Running> {
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = await spawn(args, home);
+  return { child, stderr: new Response(child.stderr).text() };
+}
+
+async function spawn(args: readonly string[], home: string): Promise<Deno.ChildProcess> {
+  return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")]
       .concat(args),
     clearEnv: true,
     env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...await denoEnvironment() },
     ...{ stdin: "null", stdout: "piped", stderr: "piped" },
   }).spawn();
-  return { child, stderr: new Response(child.stderr).text() };
 }
 
 /** Sends a signal, and checks that it ends the command. */
@@ -114,6 +118,58 @@ posixTest.each([
     await assertInterrupted(running);
   },
 );
+
+linuxTest.each(["locks/layers.lock", ".overlay-trial.lock"])(
+  "oci bundle says that it waits for %s, and ends on SIGTERM",
+  async (lock) => {
+    await using home = await makeTempDir();
+    await using registry = faultyRegistry(content);
+    const store = home.join("store");
+    const reference = `${registry.host}/app:1`;
+    const pulled = await start(
+      ["pull", "--store", store, "--platform", "linux/amd64", reference],
+      home.path,
+    );
+    await pulled.child.status;
+    await pulled.child.stdout.cancel();
+    await pulled.stderr;
+    const path = join(store, lock);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    using holder = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+    await holder.lock(true);
+
+    const bundler = lock.includes("layers") ? "uncompressed" : "overlay";
+    const args = ["bundle", "--bundler", bundler, "--store", store, reference, home.join("b")];
+    const { child, said } = await startWatched(args, home.path);
+    const notice = `Waiting for another process, which holds "${path}"`;
+
+    assertStringIncludes(await said(notice), notice);
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 143);
+    await child.stdout.cancel();
+  },
+);
+
+/** Starts the command line, and gives what it says up to a text, or to its end. */
+async function startWatched(args: readonly string[], home: string) {
+  const child = await spawn(args, home);
+  const said = Promise.withResolvers<string>();
+  const watch = async (text: string) => {
+    let seen = "";
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+      seen += part;
+      if (seen.includes(text)) said.resolve(seen);
+    }
+    said.resolve(seen);
+  };
+  return {
+    child,
+    said: (text: string) => {
+      watch(text).catch(said.reject);
+      return said.promise;
+    },
+  };
+}
 
 posixTest("oci pull ends on SIGTERM while nobody writes to a named pipe", async () => {
   await using home = await makeTempDir();

@@ -74,8 +74,6 @@ Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
 });
 
 Deno.test("RemoteClient does not connect past a proxy that is misspelled", async () => {
-  await using scene = makeScene();
-
   const { code, stderr } = await digestThrough({ HTTP_PROXY: "http://proxy:port" });
 
   assertEquals(code, 1);
