@@ -30,15 +30,24 @@ import {
 /** Opens the threads that a test is to run with. */
 type OpenThreads = () => LayerThreads;
 
-/** Unpacks with some threads, however small the image is. */
+/** Unpacks with threads that end with the call, however small the image is. */
 async function unpackWith(
   threads: OpenThreads,
+  box: UnpackBox,
+  layers: readonly FakeLayer[],
+  options: UnpackImageOptions = {},
+): Promise<void> {
+  using opened = threads();
+  await unpackIn(opened, box, layers, options);
+}
+
+async function unpackIn(
+  opened: LayerThreads,
   { store, root }: UnpackBox,
   layers: readonly FakeLayer[],
   options: UnpackImageOptions = {},
 ): Promise<void> {
   await Deno.mkdir(root);
-  using opened = threads();
   const unpacking = new ImageUnpacking(store, { layers }, options);
   await unpacking.stage(root, options, opened);
 }
@@ -119,18 +128,19 @@ Deno.test("unpackImage() stops in the middle of a stored layer", async () => {
 });
 
 for (const [where, threads] of Object.entries(THREADS)) {
-  for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
-    rootTest({
-      name: `layers extracted side by side ${where} equal layer over layer: ${name}`,
-      fn: async () => {
+  rootTest(`layers extracted side by side ${where} equal layer over layer`, async (t) => {
+    // A thread takes longer to start than such an image to unpack.
+    using opened = threads();
+    for (const { name, layers } of [...NAMED_STACKS, ...RANDOM_STACKS]) {
+      await t.step(name, async () => {
         await using box = await makeUnpackBox();
 
-        await unpackWith(threads, box, fakeLayers(layers, { chunkSize: 700 }));
+        await unpackIn(opened, box, fakeLayers(layers, { chunkSize: 700 }));
 
         assertEquals(describeTree(readTree(`${box.root}/0`)), await stacked(layers));
-      },
-    });
-  }
+      });
+    }
+  });
 
   Deno.test(`unpacking ${where} keeps the layers in the store, of which the next reads them`, async () => {
     await using box = await makeUnpackBox();
