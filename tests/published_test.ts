@@ -1,10 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { copy, exists } from "@std/fs";
 import { dirname, join } from "@std/path";
 import { buildImage, MemoryContent } from "./_support/image.ts";
 import { importsOf } from "./_support/imports.ts";
 import { type JsrRegistry, jsrRegistry, projectPackage, standInPackages } from "./_support/jsr.ts";
-import { denoEnvironment, type ProcessResult, run, type RunOptions } from "./_support/process.ts";
+import { type ProcessResult, run, type RunOptions } from "./_support/process.ts";
 import { file, tar } from "./_support/tar.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
 import { serveRegistry } from "../registry/mod.ts";
@@ -19,13 +18,6 @@ async function published(): Promise<JsrRegistry & { readonly user: TempDir }> {
   const registry = resources.use(jsrRegistry([project, ...await standInPackages()]));
   const user = resources.use(await makeTempDir());
   await Deno.mkdir(user.join("project"));
-  // What comes from npm is not the point here; what comes from JSR is fetched anew.
-  const { DENO_DIR = "" } = await denoEnvironment();
-  const cached = join(DENO_DIR, "npm");
-  if (await exists(cached)) {
-    await Deno.mkdir(user.join("deno"));
-    await copy(cached, user.join("deno", "npm"));
-  }
   const owned = resources.move();
   return { ...registry, user, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
