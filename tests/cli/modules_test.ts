@@ -103,7 +103,7 @@ Deno.test("modules of node are imported for demo, doctor, bundle and run alone",
   });
   const names = importers.map(([specifier]) => specifier.slice(CLI.length));
   const commands = [...modules.keys()].filter((specifier) =>
-    /\/cli\/commands\/[^_/]+\.ts$/.test(specifier)
+    /\/cli\/commands\/[^/]+\/[^_/]+\.ts$/.test(specifier)
   )
     .map((specifier) => specifier.slice(CLI.length));
 
