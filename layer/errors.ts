@@ -1,20 +1,20 @@
 import { OciError } from "../spec/errors.ts";
 
-/** Where in a layer something went wrong. */
+/** Position of an error in a layer. */
 export interface ExtractPlace {
-  /** The layer, by digest or as the caller named it; `undefined` if the caller did not. */
+  /** Digest of the layer, or the name that the caller gave it. */
   readonly layer?: string | undefined;
-  /** Name of the entry as it stands in the archive; empty if no entry is concerned. */
+  /** Name of the entry in the archive; empty if the error does not concern an entry. */
   readonly path: string;
-  /** Where the entry's header begins in the uncompressed archive, in bytes. */
+  /** Offset of the entry's header in the uncompressed archive, in bytes. */
   readonly offset: number;
 }
 
 /**
- * An entry of a layer cannot be extracted. What was extracted before it is still there, unless
- * the call that failed had created the root directory itself.
+ * Thrown when an entry of a layer cannot be extracted. Entries before it stay extracted, unless the
+ * failed call had created the root directory.
  *
- * @example Tell which entry was wrong
+ * @example Find the entry at fault
  * ```ts
  * import { ExtractError } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -28,14 +28,14 @@ export interface ExtractPlace {
  * ```
  */
 export class ExtractError extends OciError implements ExtractPlace {
-  /** The layer, by digest or as the caller named it; `undefined` if the caller did not. */
+  /** Digest of the layer, or the name that the caller gave it. */
   readonly layer: string | undefined;
-  /** Name of the entry as it stands in the archive. */
+  /** Name of the entry in the archive. */
   readonly path: string;
-  /** Where the entry's header begins in the uncompressed archive, in bytes. */
+  /** Offset of the entry's header in the uncompressed archive, in bytes. */
   readonly offset: number;
 
-  /** Creates the error; `state` says what is wrong and what to do. */
+  /** Creates the error. `state` is the cause and the remedy. */
   constructor(place: ExtractPlace, state: string, options?: ErrorOptions) {
     super(`Cannot extract ${describePlace(place)}: ${state}`, options);
     this.layer = place.layer;
@@ -45,23 +45,22 @@ export class ExtractError extends OciError implements ExtractPlace {
 }
 
 /**
- * An entry asks for something outside the root, in a way that cannot be meant to be inside it.
+ * Thrown when an entry refers to something outside the root: a hard link whose target climbs above
+ * the root, an entry for the root that is not a directory, or a whiteout of `.` or `..`.
  *
- * Names that are absolute, or climb with `..`, are taken as if the root were `/`, as they are
- * in a container; they are no errors. These are: a hard link whose target climbs above the
- * root, something other than a directory in place of the root itself, a whiteout of `.` or
- * `..`.
+ * Absolute names and names with `..` are not errors. They are resolved as if the root were `/`, as
+ * in a container.
  */
 export class PathEscapeError extends ExtractError {}
 
-/** An entry's owner cannot be set, and the ownership mode does not do without. */
+/** Thrown when the owner of an entry cannot be set and the ownership mode requires it. */
 export class OwnershipError extends ExtractError {
-  /** The user that the entry belongs to. */
+  /** User ID of the entry. */
   readonly uid: number;
-  /** The group that the entry belongs to. */
+  /** Group ID of the entry. */
   readonly gid: number;
 
-  /** Creates the error for an owner. */
+  /** Creates the error for an owner. `state` is the cause and the remedy. */
   constructor(
     place: ExtractPlace,
     owner: { readonly uid: number; readonly gid: number },
@@ -74,7 +73,7 @@ export class OwnershipError extends ExtractError {
   }
 }
 
-/** Names a place in messages. */
+/** Describes a position for error messages. */
 export function describePlace({ layer, path, offset }: ExtractPlace): string {
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
   if (path === "" && offset === 0) return name;

@@ -2,23 +2,22 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ASCII = new TextDecoder("utf-8", { ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
-/** A byte that is not part of UTF-8 stands as this plus the byte: U+DC80 to U+DCFF. */
+/** A byte that is not valid UTF-8 is represented as this plus the byte: U+DC80 to U+DCFF. */
 const ESCAPE = 0xdc00;
-/** How many code units become text at once: each is an argument of a call. */
+/** Number of code units to convert at once: each is an argument of a call. */
 const MAX_UNITS = 4096;
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /**
- * Turns the bytes of a file name into text, so that {@linkcode encodeName} gives the same bytes
- * again, whatever they are.
+ * Decodes a file name so that {@linkcode encodeName} restores exactly the same bytes.
  *
- * UTF-8 becomes what it says. Each byte that is not part of it becomes a lone surrogate, U+DC80
- * to U+DCFF. Linux takes any bytes as a name, and tar archives hold names in old encodings.
+ * Linux accepts any bytes as a name, and tar archives contain names in legacy encodings. Each byte
+ * that is not valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF.
  *
- * @param bytes The name.
+ * @param bytes The bytes of the name.
  * @returns The name as text.
  *
- * @example A name in an old encoding comes back as it was
+ * @example Keep a name in a legacy encoding
  * ```ts
  * import { decodeName, encodeName } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -40,7 +39,7 @@ function decodeOther(bytes: Uint8Array): string {
   try {
     return UTF8.decode(bytes);
   } catch {
-    // It is not UTF-8: found out piece by piece, below.
+    // Decode byte by byte below.
   }
   let text = "";
   let units: number[] = [];
@@ -57,9 +56,9 @@ function decodeOther(bytes: Uint8Array): string {
   return text + String.fromCharCode(...units);
 }
 
-/** Adds the UTF-16 code units of a UTF-8 sequence. */
+/** Appends the UTF-16 code units of a UTF-8 sequence. */
 function pushUnits(units: number[], bytes: Uint8Array, at: number, length: number): void {
-  // The first byte of n has n bits set, then a clear one, then the first bits of the character.
+  // The first of n bytes has n bits set, then a clear bit, then the first bits of the code point.
   let code = length === 1 ? bytes[at] as number : (bytes[at] as number) & (0x7f >> length);
   for (let index = at + 1; index < at + length; index++) {
     code = (code << 6) | ((bytes[index] as number) & 0x3f);
@@ -68,12 +67,12 @@ function pushUnits(units: number[], bytes: Uint8Array, at: number, length: numbe
   else units.push(0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
 }
 
-/** The length of the UTF-8 sequence at an index, or 0 if there is none. */
+/** Returns the length of the UTF-8 sequence at an index, or 0 if it is invalid. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] as number;
   const second = bytes[at + 1] ?? 0;
   if (first < 0x80) return 1;
-  // No over-long forms, no surrogates, nothing beyond U+10FFFF (Unicode 16, table 3-7).
+  // Reject overlong forms, surrogates and code points above U+10FFFF (Unicode 16, table 3-7).
   const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
   const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
   if (first < 0xc2 || first > 0xf4 || second < low || second > high) return 0;
@@ -85,16 +84,15 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Turns a file name into the bytes that it has in a file system: the inverse of
- * {@linkcode decodeName}.
+ * Encodes a file name: the inverse of {@linkcode decodeName}.
  *
- * A lone surrogate from U+DC80 to U+DCFF becomes the byte that it stands for; any other lone
- * surrogate, which no name has, becomes U+FFFD.
+ * A lone surrogate from U+DC80 to U+DCFF becomes the byte that it represents; any other lone
+ * surrogate becomes U+FFFD.
  *
  * @param name The name as text.
- * @returns Its bytes.
+ * @returns The bytes of the name.
  *
- * @example Bytes for a system call
+ * @example Encode a name for a system call
  * ```ts
  * import { encodeName } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";

@@ -1,12 +1,11 @@
 /**
- * Image layers: bytes to files. Decompression, a tar reader that knows every dialect, and the
- * extraction of what they give.
+ * Image layers: decompression, a tar reader for every dialect, and extraction.
  *
- * {@linkcode extractLayer} extracts a layer and {@linkcode applyLayers} the layers of an image,
- * one over the other; {@linkcode DecompressStream} and {@linkcode UntarStream} are the stages of
- * that for Web streams, and {@linkcode TarParser} is the one for who wants speed.
+ * {@linkcode extractLayer} extracts one layer, and {@linkcode applyLayers} the layers of an image.
+ * {@linkcode DecompressStream} and {@linkcode UntarStream} read layers as Web streams;
+ * {@linkcode TarParser} is a faster, synchronous parser.
  *
- * Nothing here touches the network, and reading a layer needs no permission.
+ * Nothing here uses the network, and reading a layer needs no permission.
  *
  * ```ts
  * import { DecompressStream, UntarStream } from "@x/oci/layer";

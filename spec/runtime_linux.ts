@@ -82,7 +82,7 @@ export interface Device {
   readonly minor?: number;
   /** Permission bits. */
   readonly fileMode?: number;
-  /** Owner. */
+  /** User ID. */
   readonly uid?: number;
   /** Owning group. */
   readonly gid?: number;

@@ -1,38 +1,38 @@
-/** Decodes one format, member by member. */
+/** Decodes one compression format, member by member. */
 export interface Codec<IsSync extends boolean = boolean> extends Disposable {
   /**
-   * Decodes bytes: it yields what they decompress to, in views that are valid until it goes on,
-   * and returns how many of them are left over because a member ended before them.
+   * Decodes bytes. Yields views of the output, each valid until the next one, and returns the number
+   * of input bytes that follow the end of the member.
    */
   decode(bytes: Uint8Array): IsSync extends true ? Generator<Uint8Array, number, void>
     : AsyncGenerator<Uint8Array, number, void>;
-  /** Fails if a member is not complete. */
+  /** Throws if a member is incomplete. */
   end(): IsSync extends true ? void : Promise<void>;
 }
 
-/** Knows where members of a format begin and end, and what may stand between them. */
+/** Finds the members of a format, and validates the bytes between them. */
 export interface Framing {
   /**
-   * Splits a chunk into what a codec has to decode: it yields bytes of one member (or, where
-   * only the codec can tell, perhaps of more) and takes how many of them were left over.
+   * Splits a chunk into input for a codec. Yields bytes of one member, or of several if only the
+   * codec can tell them apart, and receives the number of bytes that the codec left over.
    */
   split(chunk: Uint8Array): Generator<Uint8Array, void, number>;
-  /** Fails if the end cannot be here. */
+  /** Throws if the input may not end here. */
   end(): void;
 }
 
-/** Makes the error for bytes that cannot be decoded. */
+/** Creates the error for bytes that cannot be decoded. */
 export type Fail = (state: string, options?: ErrorOptions) => Error;
 
 /** Formats that a {@linkcode Codec} decodes. */
 export type CodecFormat = "gzip" | "zstd";
 
-/** What every codec needs. */
+/** Options for a {@linkcode Codec}. */
 export interface CodecOptions {
   readonly format: CodecFormat;
   readonly fail: Fail;
   /** Base-2 logarithm of the largest zstd window. */
   readonly windowLog: number;
-  /** Gives memory to decode into; with it, what has been decoded may be given away. */
+  /** Allocates memory to decode into. With it, outputs may be transferred. */
   readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }

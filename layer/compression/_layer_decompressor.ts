@@ -8,13 +8,13 @@ import { detectCompression, DETECTION_SIZE } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
 
-/** Ratios are looked at from here on: small layers of zeros are harmless and common. */
+/** Smallest output whose ratio is checked: small layers of zeros are harmless and common. */
 const RATIO_FROM = 67_108_864;
 
-/** The largest window that zstd's decoder can be told to take: 2 GiB. */
+/** Largest window that zstd's decoder supports: 2 GiB. */
 const MAX_WINDOW_LOG = 31;
 
-/** What bytes that are no layer may be, by how they begin in hexadecimal. */
+/** Unsupported formats by their magic numbers in hexadecimal. */
 const FOREIGN: Readonly<Record<string, string>> = {
   "425a68": "bzip2",
   "fd377a585a": "xz",
@@ -22,7 +22,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "04224d18": "lz4",
 };
 
-/** The decompressor behind `openDecompressor`, with a choice of how it decodes. */
+/** Implements `openDecompressor()` with a synchronous or an asynchronous codec. */
 export class LayerDecompressor implements Decompressor {
   readonly #options: DecompressorOptions;
   readonly #isSync: boolean;
@@ -30,17 +30,17 @@ export class LayerDecompressor implements Decompressor {
   readonly #maxRatio: number;
   readonly #maxWindow: number;
   #compression: Compression | undefined;
-  /** Bytes that are too few yet to tell what they are. */
+  /** First bytes, until there are enough to detect the format. */
   #head: Uint8Array = new Uint8Array();
   #framing: Framing | undefined;
   #syncCodec: Codec<true> | undefined;
   #asyncCodec: Codec<false> | undefined;
-  /** Where the chunk that is being read begins. */
+  /** Offset of the current chunk. */
   #offset = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** Starts with no bytes; `isSync` tells which codec to use. */
+  /** Creates a decompressor; `isSync` selects the codec. */
   constructor(options: DecompressorOptions, isSync: boolean) {
     const { maxBytes = 21_474_836_480, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
@@ -86,9 +86,9 @@ export class LayerDecompressor implements Decompressor {
     this.#offset = this.#bytesIn;
     if (this.#head.length > 0) throw this.#foreign(this.#head);
     if (this.#compression === undefined) {
-      // Nothing at all is a tar archive without entries, but nothing compressed.
+      // Zero bytes are a valid tar archive without entries, but not a valid compressed one.
       this.#compression = this.#hint() ?? "none";
-      if (this.#compression !== "none") throw this.#fail("it is cut short");
+      if (this.#compression !== "none") throw this.#fail("it is truncated");
       return;
     }
     this.#framing?.end();
@@ -101,7 +101,7 @@ export class LayerDecompressor implements Decompressor {
     this.#asyncCodec?.[Symbol.dispose]();
   }
 
-  /** Takes bytes until there are enough to tell what they are, and gives them back then. */
+  /** Collects bytes until there are enough to detect the format, and then returns them. */
   #detect(chunk: Uint8Array): Uint8Array {
     const bytes = new Uint8Array(this.#head.length + chunk.length);
     bytes.set(this.#head);
@@ -122,7 +122,7 @@ export class LayerDecompressor implements Decompressor {
     if (hint !== undefined && hint !== compression) {
       this.#options.onWarning?.(
         `The layer's media type is "${this.#options.mediaType}" but its compression is ` +
-          `"${compression}": it is read as what it is`,
+          `"${compression}"; the media type is ignored`,
       );
     }
     if (compression !== "none") this.#openCodec(compression);
@@ -190,8 +190,8 @@ export class LayerDecompressor implements Decompressor {
     const head = bytes.subarray(0, 8).toHex();
     const name = Object.entries(FOREIGN).find(([magic]) => head.startsWith(magic))?.[1];
     const what = name ??
-      (bytes.length < DETECTION_SIZE ? "cut short" : `noise that begins with ${head}`);
-    return new DecompressError(undefined, 0, `it is neither gzip, zstd nor tar: it is ${what}`);
+      (bytes.length < DETECTION_SIZE ? "truncated" : `unknown bytes that begin with ${head}`);
+    return new DecompressError(undefined, 0, `it is not gzip, zstd or tar but ${what}`);
   }
 }
 
@@ -200,14 +200,13 @@ async function emitLater(outputs: AsyncIterable<Uint8Array>, emit: DecompressSin
 }
 
 /**
- * The framing of gzip: members one after another (RFC 1952, section 2.2), and any number of
- * zero bytes after each, which tape-minded programs pad with. The codec finds the ends itself.
+ * The framing of gzip: consecutive members (RFC 1952, section 2.2), each followed by any number of
+ * zero bytes, which some programs pad with. The codec finds the ends of members.
  */
 class GzipFraming implements Framing {
   readonly #fail: Fail;
   #padding = false;
 
-  /** Starts in front of the first member. */
   constructor(fail: Fail) {
     this.#fail = fail;
   }
@@ -218,19 +217,19 @@ class GzipFraming implements Framing {
       if (this.#padding) {
         while (chunk[at] === 0) at++;
         if (at === chunk.length) return;
-        if (chunk[at] !== 0x1f) throw this.#fail("something that is not gzip follows its end");
+        if (chunk[at] !== 0x1f) throw this.#fail("data other than gzip follows a member");
         this.#padding = false;
       }
       const left = yield chunk.subarray(at);
       at = chunk.length - left;
       if (left > 0 && chunk[at] !== 0) {
-        throw this.#fail("something that is not gzip follows its end");
+        throw this.#fail("data other than gzip follows a member");
       }
       this.#padding = left > 0;
     }
   }
 
   end(): void {
-    // The codec knows.
+    // The codec detects a truncated member.
   }
 }

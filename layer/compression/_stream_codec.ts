@@ -2,22 +2,18 @@ import type { Gunzip } from "node:zlib";
 import type { Codec, CodecOptions } from "./_codec.ts";
 
 /**
- * More than a block of zstd decompresses to. Deno's stream (2.9.6) ends the process, past every
- * handler, when bytes turn out to be damaged after a buffer was filled.
+ * Larger than the output of a zstd block. Deno's stream (2.9.6) exits the process, without calling
+ * any handler, if it detects damage after it has filled a buffer.
  */
 const ZSTD_OUTPUT_SIZE = 262_144;
 
-/**
- * Decodes with a stream of `node:zlib`: for runtimes in which `SyncCodec` does not work, slower
- * and with the same results.
- */
+/** Decodes with a stream of `node:zlib`: slower, for runtimes in which `SyncCodec` does not work. */
 export class StreamCodec implements Codec<false> {
   readonly #options: CodecOptions;
-  /** The stream of the current member, or members; the next one begins after an end. */
+  /** The stream of the current member or members. */
   #stream: Gunzip | undefined;
   #problem: Error | undefined;
 
-  /** Starts in front of the first member. */
   constructor(options: CodecOptions) {
     this.#options = options;
   }
@@ -26,14 +22,14 @@ export class StreamCodec implements Codec<false> {
     const stream = this.#stream ??= this.#open();
     const before = stream.bytesWritten;
     const { once } = globalThis.process.getBuiltinModule("node:events");
-    // The stream keeps what it is given, and the caller may reuse it.
+    // The stream keeps its input, which the caller may reuse.
     const written = Promise.withResolvers<void>();
     let isWritten = false;
     const end = () => {
       isWritten = true;
       written.resolve();
     };
-    // Where the bytes are damaged, the callback is not called.
+    // If the bytes are damaged, the callback is not called.
     stream.once("error", end);
     stream.write(bytes.slice(), end);
     while (!isWritten) {
@@ -44,7 +40,7 @@ export class StreamCodec implements Codec<false> {
       for (let output; (output = stream.read()) !== null;) yield this.#own(output);
     }
     stream.off("error", end);
-    // The callback comes before the error that explains it.
+    // The callback is called before the error event.
     await globalThis.process.getBuiltinModule("node:timers/promises").setImmediate();
     for (let output; (output = stream.read()) !== null;) yield this.#own(output);
     if (this.#problem !== undefined) {
@@ -56,20 +52,20 @@ export class StreamCodec implements Codec<false> {
     return left;
   }
 
-  /** The bytes, in memory of their own if they may be given away: the stream's is of more. */
+  /** Copies an output that may be transferred, as the stream's buffer contains other bytes. */
   #own(output: Uint8Array): Uint8Array {
     return this.#options.memory === undefined ? output : new Uint8Array(output);
   }
 
   async end(): Promise<void> {
-    // After a padded end the stream is gone; zstd's framing has looked at the end itself.
+    // There is no stream after padding, and the framing of zstd detects truncation.
     if (this.#stream === undefined || this.#options.format === "zstd") return;
     const { once } = globalThis.process.getBuiltinModule("node:events");
     const closed = once(this.#stream, "close").catch(() => {});
     this.#stream.end();
     this.#stream.resume();
     await closed;
-    if (this.#problem !== undefined) throw this.#options.fail("it is cut short");
+    if (this.#problem !== undefined) throw this.#options.fail("it is truncated");
   }
 
   [Symbol.dispose](): void {

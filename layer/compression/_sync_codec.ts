@@ -1,13 +1,13 @@
 import type { Codec, CodecFormat, CodecOptions, Fail } from "./_codec.ts";
 
-/** Larger buffers leave the processor's cache, smaller ones cost more calls. */
+/** Fits the processor's cache; smaller buffers cost more calls. */
 const OUTPUT_SIZE = 131_072;
 
-/** What {@linkcode ZlibHandle.writeSync} is told, in the words of zlib.h. */
+/** Values for `flush`, from zlib.h. */
 const Z_NO_FLUSH = 0;
 const Z_FINISH = 4;
 
-/** What stands behind a stream of `node:zlib`, in Node.js and in Deno; nobody documents it. */
+/** The undocumented handle of a stream of `node:zlib`, in Node.js and in Deno. */
 interface ZlibHandle {
   writeSync(
     flush: number,
@@ -23,16 +23,16 @@ interface ZlibHandle {
 
 interface ZlibStream {
   readonly _handle: ZlibHandle;
-  /** After a write: how much of the output is unused, and how much of the input. */
+  /** After a write: numbers of unused output bytes and of unused input bytes. */
   readonly _writeState: Uint32Array;
   close(): void;
 }
 
 /**
- * Decodes with the handle behind a stream of `node:zlib`, synchronously: no event loop between
- * two buffers, one buffer for all output. It is nearly twice as fast as the stream.
+ * Decodes synchronously with the handle of a stream of `node:zlib`, into one reused buffer. It is
+ * nearly twice as fast as the stream.
  *
- * The handle is not a public interface: ask {@linkcode hasSyncCodec} first.
+ * The handle is not a public API: check {@linkcode hasSyncCodec} first.
  */
 export class SyncCodec implements Codec<true> {
   readonly #stream: ZlibStream;
@@ -42,11 +42,10 @@ export class SyncCodec implements Codec<true> {
   #output: Uint8Array<ArrayBuffer>;
   #problem: string | undefined;
 
-  /** Starts in front of the first member. */
   constructor({ format, fail, windowLog, memory = newMemory }: CodecOptions) {
     this.#memory = memory;
     this.#output = memory();
-    // Loaded by those who decompress: it takes long, and most start without.
+    // Loaded on first use, because it is slow to load.
     const { constants, createGunzip, createZstdDecompress } = globalThis.process
       .getBuiltinModule("node:zlib");
     const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
@@ -54,7 +53,7 @@ export class SyncCodec implements Codec<true> {
     this.#stream = stream as unknown as ZlibStream;
     this.#format = format;
     this.#fail = fail;
-    // Damage comes to one of three: gzip's handle calls back, zstd's throws, streams emit.
+    // gzip's handle reports damage with a callback, zstd's throws, and streams emit an event.
     this.#stream._handle.onerror = (message) => this.#problem ??= message;
     stream.on("error", (error: Error) => this.#problem ??= error.message);
   }
@@ -63,7 +62,7 @@ export class SyncCodec implements Codec<true> {
     const { _writeState: state } = this.#stream;
     let left = bytes.length;
     let unused = 0;
-    // A full buffer may mean that there is more.
+    // If the buffer is full, there may be more output.
     while (unused === 0) {
       const output = this.#write(Z_NO_FLUSH, bytes, bytes.length - left);
       if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
@@ -75,17 +74,17 @@ export class SyncCodec implements Codec<true> {
   }
 
   end(): void {
-    // zstd's decoder does not tell; its framing does.
+    // zstd's decoder does not detect truncation; its framing does.
     if (this.#format === "zstd") return;
     this.#write(Z_FINISH, new Uint8Array(), 0);
-    if (this.#problem !== undefined) throw this.#fail("it is cut short");
+    if (this.#problem !== undefined) throw this.#fail("it is truncated");
   }
 
   [Symbol.dispose](): void {
     this.#stream.close();
   }
 
-  /** Decodes from `at` on, as far as the memory goes that it returns. */
+  /** Decodes from `at` until the input is used up or the returned buffer is full. */
   #write(flush: number, bytes: Uint8Array, at: number): Uint8Array {
     const { _handle: handle } = this.#stream;
     if (this.#output.buffer.detached) this.#output = this.#memory();
@@ -105,12 +104,12 @@ function newMemory(): Uint8Array<ArrayBuffer> {
 
 let available: boolean | undefined;
 
-/** Whether {@linkcode SyncCodec} works here, found out once by using it. */
+/** Whether {@linkcode SyncCodec} works in this runtime; tested once. */
 export function hasSyncCodec(): boolean {
   return available ??= works("gzip", GZIP_SAMPLE) && works("zstd", ZSTD_SAMPLE);
 }
 
-/** The letter "a" and nothing else. */
+/** The compressed letter "a". */
 const GZIP_SAMPLE = "H4sIAAAAAAAAA0sEAEO+t+gBAAAA";
 const ZSTD_SAMPLE = "KLUv/QBYCQAAYQ==";
 
@@ -121,7 +120,7 @@ function works(format: CodecFormat, sample: string): boolean {
   let left = 0;
   try {
     using codec = new SyncCodec({ format, fail, windowLog: 27 });
-    // Two members, the first in pieces, and a byte that belongs to none.
+    // Two members, the first in pieces, and a trailing byte.
     for (const bytes of [member.subarray(0, 5), member.subarray(5), [...member, 0]]) {
       const outputs = codec.decode(new Uint8Array(bytes));
       let output = outputs.next();

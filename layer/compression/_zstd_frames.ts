@@ -2,10 +2,10 @@ import { LimitError } from "../../spec/errors.ts";
 import type { Fail, Framing } from "./_codec.ts";
 import { isSkippableMagic, ZSTD_MAGIC } from "./compression.ts";
 
-/** The most bytes that a block can have (RFC 8878, section 3.1.1.2.4). */
+/** Maximum size of a block (RFC 8878, section 3.1.1.2.4). */
 const MAX_BLOCK = 131_072;
 
-/** What is being read; of those with a `?` nothing needs to be kept. */
+/** The part that is being read. Parts with a `?` are not buffered. */
 type Part =
   | "magic"
   | "skippable size"
@@ -17,31 +17,30 @@ type Part =
   | "checksum?";
 
 /**
- * The framing of zstd (RFC 8878, section 3.1): walks over frames without decoding them.
+ * The framing of zstd (RFC 8878, section 3.1): finds frames without decoding them.
  *
- * `node:zlib` ends at the first frame and at a skippable one, without an error, and takes a
- * frame that is cut short for a whole one. So frames are split here, what is skippable is
- * dropped, and an end within a frame is seen.
+ * `node:zlib` stops at the end of the first frame and at a skippable frame without an error, and
+ * accepts a truncated frame. This class splits frames, drops skippable ones and detects truncation.
  */
 export class ZstdFraming implements Framing {
   readonly #fail: Fail;
   readonly #maxWindow: number;
   readonly #byBlock: boolean;
   #part: Part = "magic";
-  /** How many bytes of the part are still to come. */
+  /** Number of missing bytes of the part. */
   #left = 4;
-  /** The bytes of headers: magic number and frame header together, or a block's header. */
+  /** Bytes of a header: magic number and frame header together, or a block header. */
   readonly #bytes: Uint8Array = new Uint8Array(18);
   readonly #view: DataView = new DataView(this.#bytes.buffer);
   #filled = 0;
-  /** Whether the codec has had the header of a frame and not yet its last byte. */
+  /** Whether the codec is inside a frame. */
   #inFrame = false;
   #hasChecksum = false;
   #lastBlock = false;
 
   /**
-   * Starts in front of the first frame; `maxWindow` is in bytes. `byBlock` yields no more than a
-   * block at a time, for codecs that must not have more to write than fits their buffer.
+   * Creates the framing. `maxWindow` is in bytes. `byBlock` yields at most one block at a time, for
+   * codecs whose output must fit into a buffer.
    */
   constructor(fail: Fail, maxWindow: number, byBlock = false) {
     this.#fail = fail;
@@ -77,7 +76,7 @@ export class ZstdFraming implements Framing {
   }
 
   end(): void {
-    if (this.#part !== "magic" || this.#filled > 0) throw this.#fail("it is cut short");
+    if (this.#part !== "magic" || this.#filled > 0) throw this.#fail("it is truncated");
   }
 
   *#decode(bytes: Uint8Array): Generator<Uint8Array, void, number> {
@@ -88,7 +87,7 @@ export class ZstdFraming implements Framing {
   #begin(part: Part, size: number): void {
     this.#part = part;
     this.#left = size;
-    // The magic number and the frame's header are decoded together.
+    // The codec receives the magic number and the frame header together.
     if (part !== "descriptor" && part !== "frame header") this.#filled = 0;
   }
 
@@ -120,7 +119,7 @@ export class ZstdFraming implements Framing {
     const magic = this.#view.getUint32(0, true);
     if (magic === ZSTD_MAGIC) this.#begin("descriptor", 1);
     else if (isSkippableMagic(magic)) this.#begin("skippable size", 4);
-    else throw this.#fail("something that is not zstd follows a frame");
+    else throw this.#fail("data other than zstd follows a frame");
   }
 
   #checkHeader(): void {
@@ -132,7 +131,7 @@ export class ZstdFraming implements Framing {
     const dictionarySize = DICTIONARY_SIZES[descriptor & 3] as number;
     const id = this.#bytes.subarray(dictionary, dictionary + dictionarySize);
     if (id.some((byte) => byte !== 0)) {
-      throw this.#fail("a frame needs a dictionary, which layers do not have");
+      throw this.#fail("a frame needs a dictionary, which layers cannot have");
     }
     const window = isSingle
       ? this.#contentSize(descriptor >> 6, dictionary + dictionarySize)
@@ -143,7 +142,7 @@ export class ZstdFraming implements Framing {
     }
   }
 
-  /** The content's size, which is the window's in a frame that is one segment. */
+  /** Returns the content size, which is the window size of a single-segment frame. */
   #contentSize(flag: number, at: number): number {
     if (flag === 0) return this.#bytes[at] as number;
     if (flag === 1) return this.#view.getUint16(at, true) + 256;
@@ -157,7 +156,7 @@ export class ZstdFraming implements Framing {
     if (type === 3) throw this.#fail("a block has the reserved type");
     if (size > MAX_BLOCK) throw this.#fail("a block is larger than the format allows");
     this.#lastBlock = (header & 1) !== 0;
-    // A block of the second type is one byte, repeated.
+    // A block of type 1 stores one byte that is repeated.
     const stored = type === 1 ? 1 : size;
     if (stored === 0) this.#endBlock();
     else this.#begin("block?", stored);
@@ -174,7 +173,7 @@ export class ZstdFraming implements Framing {
 const DICTIONARY_SIZES = [0, 1, 2, 4];
 const CONTENT_SIZES = [0, 2, 4, 8];
 
-/** How many bytes of a frame's header follow its descriptor; never 0. */
+/** Returns the number of header bytes that follow the descriptor; never 0. */
 function headerSize(descriptor: number): number {
   const isSingle = (descriptor & 0x20) !== 0;
   const content = CONTENT_SIZES[descriptor >> 6] as number;
@@ -182,7 +181,7 @@ function headerSize(descriptor: number): number {
   return dictionary + (isSingle ? Math.max(content, 1) : content + 1);
 }
 
-/** The size of a window from its byte (RFC 8878, section 3.1.1.1.2). */
+/** Decodes the size of a window (RFC 8878, section 3.1.1.1.2). */
 function windowSize(byte: number): number {
   const base = 2 ** (10 + (byte >> 3));
   return base + base / 8 * (byte & 7);

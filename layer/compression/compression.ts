@@ -1,18 +1,17 @@
 import type { Compression } from "../../spec/media_types.ts";
 import { BLOCK, checkBlock, dialectOf } from "../tar/tar_fields.ts";
 
-/** How many bytes {@linkcode detectCompression} wants to see: a block of a tar archive. */
+/** Number of bytes that {@linkcode detectCompression} needs: one block of a tar archive. */
 export const DETECTION_SIZE: number = BLOCK;
 
 /**
- * Finds out from its first bytes how a layer is compressed: gzip, zstd (a frame or a skippable
- * one) or not at all, which is a tar archive of any dialect.
+ * Detects the compression of a layer from its first bytes: gzip, zstd, or none, which is a tar
+ * archive of any dialect.
  *
- * @param head The first bytes, {@linkcode DETECTION_SIZE} of them where there are so many.
- * @returns How the layer is compressed, or `undefined` if the bytes are nothing of that, or too
- *   few to tell.
+ * @param head The first {@linkcode DETECTION_SIZE} bytes, or fewer if the layer is shorter.
+ * @returns The compression, or `undefined` if the format is unknown or there are too few bytes.
  *
- * @example Tell a gzip layer
+ * @example Detect a gzip layer
  * ```ts
  * import { detectCompression } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -29,10 +28,10 @@ export function detectCompression(head: Uint8Array): Compression | undefined {
   return dialectOf(head, 0) !== "v7" || checkBlock(head, 0) !== "damaged" ? "none" : undefined;
 }
 
-/** The first four bytes of a frame, little-endian (RFC 8878, section 3.1). */
+/** Magic number of a zstd frame, little-endian (RFC 8878, section 3.1). */
 export const ZSTD_MAGIC = 0xfd2fb528;
 
-/** Whether four bytes begin a skippable frame (RFC 8878, section 3.1.2). */
+/** Whether a magic number is that of a skippable frame (RFC 8878, section 3.1.2). */
 export function isSkippableMagic(magic: number): boolean {
   return magic >= 0x184d2a50 && magic <= 0x184d2a5f;
 }

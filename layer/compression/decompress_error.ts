@@ -2,10 +2,10 @@ import { OciError } from "../../spec/errors.ts";
 import type { Compression } from "../../spec/media_types.ts";
 
 /**
- * Compressed bytes are damaged, cut short, followed by something else, or of a format that
- * layers do not have.
+ * Thrown when compressed bytes are damaged, truncated, followed by other data, or in a format that
+ * layers do not use.
  *
- * @example A layer that ends too early
+ * @example Detect a truncated layer
  * ```ts
  * import { DecompressError, DecompressStream } from "@x/oci/layer";
  * import { assertRejects } from "@std/assert";
@@ -14,16 +14,16 @@ import type { Compression } from "../../spec/media_types.ts";
  * const bytes = new Uint8Array(await new Response(gzip).arrayBuffer());
  * const cut = new Blob([bytes.subarray(0, -4)]).stream().pipeThrough(new DecompressStream());
  *
- * await assertRejects(() => new Response(cut).bytes(), DecompressError, "cut short");
+ * await assertRejects(() => new Response(cut).bytes(), DecompressError, "truncated");
  * ```
  */
 export class DecompressError extends OciError {
-  /** What the bytes were taken for, or `undefined` if they are nothing known. */
+  /** Detected compression, or `undefined` if the format is unknown. */
   readonly compression: Compression | undefined;
-  /** Where the chunk begins in which the damage was met, in compressed bytes. */
+  /** Offset of the damaged chunk, in compressed bytes. */
   readonly offset: number;
 
-  /** Creates the error; `state` says what is wrong. */
+  /** Creates the error. `state` is the cause. */
   constructor(
     compression: Compression | undefined,
     offset: number,

@@ -4,17 +4,16 @@ import { hasSyncCodec } from "./_sync_codec.ts";
 import type { DecompressOptions } from "./decompressor.ts";
 
 /**
- * Decompresses a layer on its way: gzip, zstd or plain tar, told apart by the first bytes.
+ * Decompresses a layer: gzip, zstd or plain tar, detected from the first bytes.
  *
- * The web platform's own `DecompressionStream` refuses gzip of several members, which eStargz
- * layers are, and knows no zstd.
+ * Unlike the web platform's `DecompressionStream`, it supports zstd, and gzip with several members,
+ * which eStargz layers have.
  *
- * `readable` must be read to its end: only there it is known that nothing is missing. It makes
- * its chunks as they are asked for, and they are the reader's own. It fails with a
- * `DecompressError` if the bytes are damaged or cut short, and with a `LimitError` if there are
- * more than the limits allow.
+ * Read `readable` to its end: truncation is only detected there. Its chunks are produced on demand
+ * and belong to the reader. It fails with a `DecompressError` if the bytes are damaged or truncated,
+ * and with a `LimitError` if the output exceeds a limit.
  *
- * @example Read a layer whose compression is not known
+ * @example Read a layer of unknown compression
  * ```ts
  * import { DecompressStream } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -31,7 +30,7 @@ export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<
   readonly #readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #writable: WritableStream<Uint8Array>;
 
-  /** Creates the stage from limits and from what is known of the layer. */
+  /** Creates the stream. */
   constructor(options: DecompressOptions = {}) {
     const decompressor = new LayerDecompressor(options, hasSyncCodec());
     const { readable, writable } = pullStream(decompress.bind(undefined, decompressor));
@@ -44,7 +43,7 @@ export class DecompressStream implements TransformStream<Uint8Array, Uint8Array<
     return this.#readable;
   }
 
-  /** Takes the compressed bytes. */
+  /** Receives the compressed bytes. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable;
   }
@@ -57,7 +56,7 @@ async function* decompress(
   using open = decompressor;
   for (let chunk; (chunk = await read()) !== undefined;) {
     for await (const bytes of open.outputs(chunk)) {
-      // The decompressor uses its buffer again; the bytes of a tar archive are the chunk's own.
+      // Decompressed bytes are in a buffer that the decompressor reuses.
       yield open.compression === "none" ? bytes as Uint8Array<ArrayBuffer> : bytes.slice();
     }
   }

@@ -3,14 +3,14 @@ import { hasSyncCodec } from "./_sync_codec.ts";
 import type { Decompressor, DecompressorOptions } from "./decompressor.ts";
 
 /**
- * Starts to decompress a layer: gzip with any number of members, zstd with any number of frames,
- * or a tar archive that is not compressed, told apart by their first bytes. eStargz and
- * zstd:chunked layers are gzip and zstd.
+ * Creates a decompressor for a layer: gzip with any number of members, including eStargz; zstd with
+ * any number of frames, including zstd:chunked; or an uncompressed tar archive. The format is
+ * detected from the first bytes.
  *
- * `DecompressStream` is the same for Web streams.
+ * `DecompressStream` does the same for Web streams.
  *
- * @param options Limits, and what is known of the layer.
- * @returns What takes the bytes.
+ * @param options Limits and the media type of the layer.
+ * @returns The decompressor.
  *
  * @example Decompress bytes in memory
  * ```ts

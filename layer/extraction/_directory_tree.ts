@@ -2,47 +2,47 @@ import { NameTable } from "../trees/name_table.ts";
 import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 
-/** What a directory gets when nothing is made in it any more. */
+/** Metadata that a directory gets once its content is complete. */
 export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
 
 /** Links that are followed for one path, as the kernel limits them. */
 const MAX_LINKS = 40;
 
-/** A name in a real directory. */
+/** A name in a directory without symlinks in its path. */
 export interface EntryLocation {
   readonly parent: Directory;
   readonly name: string;
-  /** The path of both. */
+  /** Path of the entry. */
   readonly path: string;
 }
 
-/** A real directory of the tree, and what the layer has done to it. */
+/** A directory of the tree, and its state in the current layer. */
 export class Directory {
   readonly path: string;
   readonly parent: Directory | undefined;
-  /** Tells it from others, as long as it is in the memory. */
+  /** Number that identifies the object. */
   readonly number: number;
   /**
-   * Directories in it, and what links in it say: those that were looked at. By path rather than
-   * by name, as that text is there already.
+   * Known directories in it, and targets of known symlinks, by path. Paths are used rather than names
+   * because those strings exist already.
    */
   children: Map<string, Directory | string> | undefined;
-  /** Whether nothing of a lower layer is in it. */
+  /** Whether it contains nothing of a lower layer. */
   isOwn: boolean;
-  /** Whether it was just made, so that it has no attributes that were to be removed. */
+  /** Whether it is new, and therefore has no attributes to remove. */
   isBare = false;
   /** Whether the layer has an entry for it. */
   hasEntry = false;
-  /** Whether this layer has it, or anything below it. */
+  /** Whether the layer has it or anything below it. */
   isTouched = false;
-  /** Whether its mode is to be set at the end. */
+  /** Whether its mode must be set at the end. */
   isModeDue = false;
-  /** Whether its times are to be set at the end. */
+  /** Whether its times must be set at the end. */
   isTimeDue = false;
   mode: number;
   mtime: number;
   mtimeNs: number;
-  /** What this layer has in it beside directories; kept while `isOwn` is false. */
+  /** Names of the layer's other entries in it; only tracked while `isOwn` is false. */
   names: Set<string> | undefined;
 
   constructor(
@@ -62,19 +62,19 @@ export class Directory {
   }
 
   /**
-   * A name in it.
+   * Returns the location of a name in the directory.
    *
-   * @param path What may be the path of both already, in other places a path that leads here too.
+   * @param path A path that may already be that of the location. It may also lead here through symlinks.
    */
   locate(name: string, path = ""): EntryLocation {
     const begin = this.path;
     if (begin === "") return { parent: this, name, path: name };
-    // There can be a great many of these texts, so none is made that is there already.
+    // Reuses the string if possible, as there can be very many.
     const isPath = path.length === begin.length + 1 + name.length && path.startsWith(begin);
     return { parent: this, name, path: isPath ? path : `${begin}/${name}` };
   }
 
-  /** Notes that this layer has the directory or something in it. */
+  /** Records that the layer has the directory or something in it. */
   touch(): void {
     if (this.isTouched) return;
     this.isTouched = true;
@@ -82,12 +82,12 @@ export class Directory {
   }
 }
 
-/** Makes a directory that the layer has no entry for. */
+/** Creates a directory that the layer has no entry for. */
 export type ImplyDirectory = (location: EntryLocation) => Directory;
 
 /**
- * Finds directories of a tree by paths that may lead through symbolic links, inside the tree as
- * if its root were `/`, and remembers them.
+ * Finds directories by paths that may contain symbolic links, which are resolved as if the root of the
+ * tree were `/`, and caches them.
  */
 export class DirectoryTree {
   readonly root: Directory;
@@ -96,7 +96,7 @@ export class DirectoryTree {
   #lastPath = "";
   #last: Directory;
   #count = 0;
-  /** Directories of the layer that have all that their entries say, by number and name. */
+  /** Complete directories of the layer, by number of the parent and name. */
   readonly #settled = new NameTable();
 
   constructor(tree: FileTree, imply: ImplyDirectory) {
@@ -110,9 +110,9 @@ export class DirectoryTree {
   }
 
   /**
-   * The directory that a clean path leads to.
+   * Finds the directory at a clean path, and creates missing ones.
    *
-   * @throws {Deno.errors.NotADirectory} If there is something else.
+   * @throws {Deno.errors.NotADirectory} If the path leads to something else.
    */
   make(path: string): Directory {
     if (path === this.#lastPath) return this.#last;
@@ -122,12 +122,12 @@ export class DirectoryTree {
     return directory;
   }
 
-  /** Likewise, but nothing is made: `undefined` if there is no directory. */
+  /** Finds the directory at a clean path; `undefined` if there is none. */
   find(path: string): Directory | undefined {
     return path === this.#lastPath ? this.#last : this.#walk(path, false);
   }
 
-  /** What is known of a directory that has just been made. */
+  /** Adds a directory that has just been created. */
   add({ parent, path }: EntryLocation, metadata: DirectoryMetadata): Directory {
     const directory = new Directory(path, parent, ++this.#count, true, metadata);
     directory.isBare = directory.isModeDue = directory.isTimeDue = true;
@@ -135,24 +135,24 @@ export class DirectoryTree {
     return directory;
   }
 
-  /** The real directory at a location, if it is one. */
+  /** Returns the directory at a location, if it is one. */
   at(location: EntryLocation): Directory | undefined {
     const child = this.#look(location, false, false);
     return typeof child === "string" ? undefined : child;
   }
 
-  /** What is known of the directory at a location, if anything is. */
+  /** Returns the cached directory at a location. */
   known(location: EntryLocation): Directory | undefined {
     const child = location.parent.children?.get(location.path) ?? this.#unsettle(location);
     return typeof child === "string" ? undefined : child;
   }
 
   /**
-   * Keeps little of a directory that the layer has described, and that has all it is to have, until
-   * something is to be made in it: a layer can have a great many with nothing in them.
+   * Drops most of the state of a complete directory until something is created in it: a layer can have
+   * very many empty directories.
    */
   settle({ parent, path, name }: EntryLocation): void {
-    // The map stays, be it empty: it tells that the directory has some in it.
+    // The map stays, even if empty: it shows that the parent has directories.
     if (parent.children?.delete(path)) this.#settled.add(parent.number, name);
     if (this.#last.path === path) this.#forgetLast();
   }
@@ -161,7 +161,7 @@ export class DirectoryTree {
     const { parent, path } = location;
     if (!this.#forgetSettled(location)) return undefined;
     const status = this.#tree.status(path);
-    // Somebody else may have changed it.
+    // Another process may have changed it.
     if (status?.type !== "directory") return undefined;
     const directory = this.#open(path, parent, status);
     directory.isOwn = directory.hasEntry = directory.isTouched = true;
@@ -177,7 +177,7 @@ export class DirectoryTree {
     return true;
   }
 
-  /** Forgets what was known of a name that is removed. */
+  /** Removes a deleted entry from the cache. */
   forget(location: EntryLocation): void {
     if (this.#forgetSettled(location) || !location.parent.children?.delete(location.path)) return;
     this.#forgetLast();
@@ -206,7 +206,7 @@ export class DirectoryTree {
       }
       if (++links > MAX_LINKS) {
         throw Object.assign(
-          new Deno.errors.FilesystemLoop(`too many links in its parent "${path}"`),
+          new Deno.errors.FilesystemLoop(`too many symbolic links in its parent "${path}"`),
           { code: "ELOOP" },
         );
       }
@@ -234,17 +234,19 @@ export class DirectoryTree {
     if (!make) return undefined;
     if (status !== undefined && byLink) {
       throw Object.assign(
-        new Deno.errors.NotADirectory(`its parent leads by a link to "${path}"`),
+        new Deno.errors.NotADirectory(
+          `a symbolic link in its parent leads to "${path}", which is not a directory`,
+        ),
         { code: "ENOTDIR" },
       );
     }
     return this.#imply(location);
   }
 
-  /** A directory of a lower layer. */
+  /** Adds a directory of a lower layer. */
   #open(path: string, parent: Directory | undefined, status: FileStatus): Directory {
     const directory = new Directory(path, parent, ++this.#count, false, status);
-    // An ordinary user could not look into it or change it. The mode comes back at the end.
+    // An unprivileged owner may lack access to it. The mode is restored at the end.
     directory.isModeDue = this.#openUp(path, status);
     return directory;
   }
@@ -253,7 +255,7 @@ export class DirectoryTree {
     try {
       return openUpDirectory(this.#tree, path, status);
     } catch (error) {
-      // Somebody else's directory: what needs more than its mode allows will say so.
+      // It belongs to another user. An operation that needs more access fails later.
       if (error instanceof Deno.errors.PermissionDenied) return false;
       throw error;
     }

@@ -10,23 +10,23 @@ import type { ReportBuilder } from "./extract_report.ts";
 import type { FileTree, FileType, TreeEntry, TreeFile } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
-/** Why a file system may refuse a hard link that another would make. */
+/** Errors of file systems that do not support a hard link. */
 const NO_LINK: ReadonlySet<string> = new Set(["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP"]);
-/** Default access control lists wait in memory until all else is done. */
+/** Maximum size of the default ACLs, which are kept in memory until the end. */
 const MAX_ACL_BYTES = 16_777_216;
 
-/** What an {@linkcode EntryMaker} works with. */
+/** Parts of an {@linkcode EntryMaker}. */
 export interface EntryMakerParts {
   readonly tree: FileTree;
   readonly names: LayerTree;
   readonly metadata: EntryMetadata;
   readonly report: ReportBuilder;
-  /** Whether the tree holds lower layers as well. */
+  /** Whether the tree also contains the lower layers. */
   readonly stacked: boolean;
   readonly keepDirlinks: boolean;
 }
 
-/** Makes the entries of a layer, each in the place of whatever is there. */
+/** Creates the entries of a layer, which replace existing ones. */
 export class EntryMaker {
   readonly #tree: FileTree;
   readonly #names: LayerTree;
@@ -34,7 +34,7 @@ export class EntryMaker {
   readonly #report: ReportBuilder;
   readonly #stacked: boolean;
   readonly #keepDirlinks: boolean;
-  /** The entry that is being made. */
+  /** Position of the current entry. */
   #place: ExtractPlace = { path: "", offset: 0 };
   #aclBytes = 0;
 
@@ -47,7 +47,7 @@ export class EntryMaker {
     this.#keepDirlinks = keepDirlinks;
   }
 
-  /** Makes an entry at a clean path; a file is given back open, to be written. */
+  /** Creates an entry at a clean path. Returns a file open for writing. */
   make(header: TarHeader, path: string, place: ExtractPlace): TreeFile | undefined {
     this.#place = place;
     if (path === "") {
@@ -70,7 +70,7 @@ export class EntryMaker {
 
   #makeRoot(header: TarHeader): void {
     if (header.type !== "directory") {
-      throw new PathEscapeError(this.#place, `a ${header.type} cannot take the place of the root`);
+      throw new PathEscapeError(this.#place, `a ${header.type} cannot replace the root directory`);
     }
     using entry = this.#tree.open("");
     this.#describe(this.#names.directories.root, entry, header);
@@ -102,7 +102,7 @@ export class EntryMaker {
 
   #makeSymlink(header: TarHeader, location: EntryLocation): void {
     const target = header.linkname;
-    if (target === "") throw new ExtractError(this.#place, "a symbolic link must say where to");
+    if (target === "") throw new ExtractError(this.#place, "the symbolic link has no target");
     this.#replace(location, () => this.#tree.makeSymlink(location.path, target) || undefined);
     using entry = this.#tree.open(location.path);
     this.#metadata.set(entry, header, this.#place);
@@ -111,7 +111,7 @@ export class EntryMaker {
   #makeHardLink(header: TarHeader, location: EntryLocation): void {
     const target = this.#findTarget(header.linkname);
     if (target === location.path) {
-      // The name is a link to itself: what it says is so already.
+      // It is a hard link to itself.
       this.#names.claim(location);
       return;
     }
@@ -123,7 +123,7 @@ export class EntryMaker {
       if (code === undefined || !NO_LINK.has(code)) throw error;
       copyEntry(this.#tree, target, this.#tree, location.path);
       this.#names.claim(location);
-      this.#report.skip(header.path, `hard link to "${target}": ${code}; it is a copy`);
+      this.#report.skip(header.path, `hard link to "${target}": ${code}; it was copied instead`);
     }
   }
 
@@ -137,10 +137,10 @@ export class EntryMaker {
     }
   }
 
-  /** The path of a hard link's target; its last part is not followed. */
+  /** Returns the path of a hard link's target, whose last component is not followed. */
   #findTarget(linkname: string): string {
     const { path, climbs } = cleanPath(linkname);
-    const said = `its hard link's target ${JSON.stringify(linkname)}`;
+    const said = `the target of the hard link, ${JSON.stringify(linkname)},`;
     if (climbs) throw new PathEscapeError(this.#place, `${said} climbs above the root`);
     const slash = path.lastIndexOf("/");
     const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
@@ -154,17 +154,17 @@ export class EntryMaker {
   }
 
   #missingTarget(linkname: string, cause?: unknown): ExtractError {
-    const state = `its hard link's target ${JSON.stringify(linkname)} is missing`;
+    const state = `the target of the hard link, ${JSON.stringify(linkname)}, does not exist`;
     return new ExtractError(this.#place, state, { cause });
   }
 
   #makeNode(header: TarHeader, type: FileType, location: EntryLocation): void {
     const { devmajor, devminor } = header;
     if (type !== "fifo" && !isDeviceNumber(devmajor, devminor)) {
-      const state = `there is no device ${devmajor}:${devminor}`;
-      throw new ExtractError(this.#place, `${state}; the most is 4095:1048575`);
+      const state = `invalid device number ${devmajor}:${devminor}`;
+      throw new ExtractError(this.#place, `${state}; the maximum is 4095:1048575`);
     }
-    let reason = "the overlay file system would take it as a whiteout";
+    let reason = "the overlay file system would interpret it as a whiteout";
     const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;
     if (this.#stacked || !isWhiteout) {
       try {
@@ -185,10 +185,10 @@ export class EntryMaker {
     }
     using file = this.#replace(location, () => this.#tree.createFile(location.path));
     this.#metadata.set(file, header, this.#place);
-    this.#report.skip(header.path, `${type}: ${reason}; an empty file stands for it`);
+    this.#report.skip(header.path, `${type}: ${reason}; an empty file replaces it`);
   }
 
-  /** Makes something at a location, in the place of whatever is there. */
+  /** Creates an entry at a location, and replaces an existing one. */
   #replace<T>(location: EntryLocation, make: () => T | undefined): T {
     let made = make();
     if (made === undefined) {
@@ -196,7 +196,7 @@ export class EntryMaker {
       made = make();
     }
     if (made === undefined) {
-      throw new ExtractError(this.#place, "something else takes its place again and again");
+      throw new ExtractError(this.#place, "another process keeps creating an entry at its path");
     }
     this.#names.claim(location);
     return made;
@@ -210,7 +210,7 @@ export class EntryMaker {
   }
 }
 
-/** Of more than 12 and 20 bits Linux would take some, and make another device of them. */
+/** Whether a device number is valid. Linux truncates larger ones (12-bit major, 20-bit minor). */
 function isDeviceNumber(devmajor: number, devminor: number): boolean {
   return devmajor >= 0 && devmajor < 4096 && devminor >= 0 && devminor < 1_048_576;
 }

@@ -6,13 +6,13 @@ import { isOverlayXattr, SELINUX_XATTR } from "../trees/host_xattrs.ts";
 import { encodeOwner, type Owner, type Ownership, ROOTLESS_XATTR, setOwner } from "./ownership.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 
-/** What is done with extended attributes: kept where possible, left out, or kept or failed. */
+/** Handling of extended attributes: set where possible, ignore, or fail if one cannot be set. */
 export type XattrMode = "on" | "off" | "strict";
 
-/** Inherited by what is made in a directory, so it has to wait until all that is made. */
+/** Default ACL. New entries of a directory inherit it, so it is set at the end. */
 export const DEFAULT_ACL = "system.posix_acl_default";
 
-/** Gives entries the metadata that a layer says. */
+/** Sets the metadata of entries. */
 export class EntryMetadata {
   readonly #ownership: Ownership;
   readonly #xattrs: XattrMode;
@@ -24,17 +24,17 @@ export class EntryMetadata {
     this.#report = report;
   }
 
-  /** Sets all of it, in the one order in which nothing undoes what came before. */
+  /** Sets all metadata, in an order in which no step undoes an earlier one. */
   set(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
-    // A change of owner clears set-user-id and capabilities, so it comes first. Attributes come
-    // before the mode, which may take away the right to set them.
+    // Changing the owner clears set-user-ID and capabilities, so it comes first. The mode may remove
+    // the permission to set attributes, so these come before it.
     setOwner(entry, header, this.#ownership, place);
     this.#setXattrs(entry, header, place);
     if (header.type !== "symlink") entry.setMode(header.mode);
     entry.setTimes(header.mtime, header.mtimeNs);
   }
 
-  /** What a directory gets at once; mode and times come when nothing is made in it any more. */
+  /** Sets the metadata of a new directory. Its mode and times are set at the end. */
   setDirectory(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
     setOwner(entry, header, this.#ownership, place);
     this.#setXattrs(entry, header, place);
@@ -60,7 +60,7 @@ export class EntryMetadata {
       if (isOverlayXattr(name)) {
         this.#report.skip(
           header.path,
-          `extended attribute "${name}": the overlay file system would take it as its own`,
+          `extended attribute "${name}": the overlay file system would interpret it`,
         );
         continue;
       }
@@ -68,14 +68,14 @@ export class EntryMetadata {
     }
   }
 
-  /** Removes the attributes of a directory that an entry of the layer describes anew. */
+  /** Removes the attributes of an existing directory that has an entry in the layer. */
   clearXattrs(entry: TreeEntry, keepOverlay: boolean): void {
     for (const name of entry.listXattrs()) {
       if (name === SELINUX_XATTR || keepOverlay && isOverlayXattr(name)) continue;
       try {
         entry.removeXattr(name);
       } catch (error) {
-        // Attributes that this process may not remove it could not have set either.
+        // The process may not set such attributes either.
         if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
       }
     }

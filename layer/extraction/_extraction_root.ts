@@ -4,14 +4,14 @@ import type { FileTree } from "../trees/file_tree.ts";
 import { openFileTree, type OpenFileTreeOptions } from "../trees/open_tree.ts";
 import { emptyTree } from "../trees/remove_entry.ts";
 
-/** The directory that layers are extracted into, made if it is not there. */
+/** The directory that layers are extracted into. */
 export interface ExtractionRoot extends Disposable {
   readonly tree: FileTree;
-  /** Removes what was made, if the directory was. */
+  /** Removes the directory and its parents if they were created. */
   discard(): Promise<void>;
 }
 
-/** Opens a directory, or makes it and its parents. */
+/** Opens a directory. Creates it and its parents if they are missing. */
 export async function openExtractionRoot(
   root: string,
   options: OpenFileTreeOptions,
@@ -20,14 +20,14 @@ export async function openExtractionRoot(
   const made = await makeDirectories(path);
   const status = await Deno.stat(path);
   if (!status.isDirectory) {
-    throw new ExtractError({ path: "", offset: 0 }, `"${root}" must be a directory: it is a file`);
+    throw new ExtractError({ path: "", offset: 0 }, `"${root}" is not a directory`);
   }
   const tree = openFileTree(path, options);
   return {
     tree,
     async discard(): Promise<void> {
       if (made === undefined) return;
-      // Not by Deno.remove alone: an ordinary user may not look into all that was extracted.
+      // An unprivileged user may lack access to extracted directories, so Deno.remove would fail.
       emptyTree(tree);
       await Deno.remove(made, { recursive: true });
     },
@@ -35,11 +35,11 @@ export async function openExtractionRoot(
   };
 }
 
-/** Makes a directory and its parents: the outermost of those that were not there. */
+/** Creates a directory and its parents, and returns the outermost one that was missing. */
 async function makeDirectories(path: string): Promise<string | undefined> {
   try {
     await Deno.mkdir(path);
-    // Not by the call above, whose mode the umask narrows.
+    // Not with the call above, whose mode the umask restricts.
     if (Deno.build.os !== "windows") await Deno.chmod(path, 0o755);
     return path;
   } catch (error) {

@@ -6,16 +6,15 @@ import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import type { WhiteoutHandler } from "./whiteout_handler.ts";
 
-/** Of a directory that no entry describes. */
+/** Metadata of a directory without an entry. */
 const IMPLIED = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const;
 const SET_GROUP_ID = 0o2000;
 const ROOT_OWNER = { uid: 0, gid: 0 } as const;
 
 /**
- * The names of a layer in a tree: what makes room for them, and what hides those of lower layers.
- * A whiteout hides lower content alone, wherever it stands in the layer, so what the layer itself
- * has is remembered: by name in directories that were there before, as a whole in those that the
- * layer made.
+ * The names of a layer in a tree. Replaces existing entries and applies whiteouts. A whiteout only
+ * hides lower layers, wherever it is in the layer, so the layer's own entries are recorded: by name in
+ * existing directories, and as a whole in directories that the layer created.
  */
 export class LayerTree {
   readonly directories: DirectoryTree;
@@ -23,10 +22,10 @@ export class LayerTree {
   readonly #handler: WhiteoutHandler;
   readonly #metadata: EntryMetadata;
   readonly #report: ReportBuilder;
-  /** Paths of whiteouts, where they are something in the tree. */
+  /** Paths of whiteouts that exist as files in the tree. */
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<Directory>();
-  /** Set at the end, since what is made in the directories would inherit them. */
+  /** Set at the end, because new entries would inherit them. */
   readonly #defaultAcls = new Map<Directory, Uint8Array>();
 
   constructor(
@@ -42,42 +41,42 @@ export class LayerTree {
     this.directories = new DirectoryTree(tree, (location) => this.#imply(location));
   }
 
-  /** Makes room at a name, whatever is there. */
+  /** Removes an existing entry. */
   vacate(location: EntryLocation): void {
     this.directories.forget(location);
     removeEntry(this.#tree, location.path);
     location.parent.isTimeDue = true;
   }
 
-  /** Notes that this layer has something at a location that is no directory. */
+  /** Records that the layer has an entry that is not a directory. */
   claim(location: EntryLocation): void {
     this.change(location);
     const { parent, name } = location;
     if (!parent.isOwn) (parent.names ??= new Set()).add(name);
   }
 
-  /** Notes that this layer has a directory at a location. */
+  /** Records that the layer has an entry. */
   change({ parent, path }: EntryLocation): void {
     parent.isTimeDue = true;
     parent.touch();
     if (this.#whiteouts.size > 0) this.#whiteouts.delete(path);
   }
 
-  /** Whether what is at a path is a whiteout. */
+  /** Whether the file at a path is a whiteout. */
   isWhiteout(path: string): boolean {
     return this.#whiteouts.has(path);
   }
 
-  /** Keeps a directory's default access control list, or that it has none, for the end. */
+  /** Stores the default ACL of a directory, or its absence, until the end. */
   keepDefaultAcl(directory: Directory, value: Uint8Array | undefined): void {
     if (value === undefined) this.#defaultAcls.delete(directory);
     else this.#defaultAcls.set(directory, value.slice());
   }
 
   /**
-   * Makes a directory, whatever is there.
+   * Creates a directory, and replaces an existing entry of another type.
    *
-   * @param keepLink Whether a link to a directory, in its place, will do.
+   * @param keepLink Whether to keep an existing symlink to a directory.
    */
   makeDirectory(location: EntryLocation, keepLink: boolean): Directory {
     const isMade = this.#tree.makeDirectory(location.path);
@@ -89,7 +88,7 @@ export class LayerTree {
     }
     const directory = this.directories.add(location, IMPLIED);
     this.change(location);
-    // In the place of a whiteout, or of what had replaced it, a lower directory must stay hidden.
+    // It replaces an entry of the layer, which must continue to hide a lower directory.
     if (!isMade && !this.#handler.stacked) this.#markOpaque(directory);
     return directory;
   }
@@ -98,12 +97,12 @@ export class LayerTree {
     const directory = this.directories.at(location);
     if (directory !== undefined || !keepLink) return directory;
     const linked = this.directories.find(location.path);
-    // The link stays, and belongs to this layer like a file that it has.
+    // The symlink stays and counts as an entry of the layer.
     if (linked !== undefined) this.claim(location);
     return linked;
   }
 
-  /** Takes a whiteout of `name` in the directory that a path leads to. */
+  /** Applies a whiteout of `name` in the directory at a path. */
   hide(path: string, name: string): void {
     if (!this.#handler.stacked) return this.#hideAlone(path, name);
     const parent = this.directories.find(path);
@@ -111,7 +110,7 @@ export class LayerTree {
     this.#hideName(parent, name);
   }
 
-  /** Takes the mark that a directory is opaque. */
+  /** Applies an opaque whiteout to the directory at a path. */
   hideAll(path: string): void {
     if (this.#handler.stacked) {
       const directory = this.directories.find(path);
@@ -125,14 +124,14 @@ export class LayerTree {
   }
 
   /**
-   * Gives a directory of this layer alone its mode and times at once, so that no more need be known
-   * of it than that it is there. If something comes into it they are set again at the end.
+   * Sets the mode and times of a new directory at once, so that its state can be dropped. If something
+   * is created in it, they are set again at the end.
    */
   settle(location: EntryLocation, directory: Directory, entry: TreeEntry): void {
     const { isOwn, children, mode, mtime, mtimeNs } = directory;
     if (!isOwn || children !== undefined || directory.path !== location.path) return;
     if (this.#opaque.has(directory) || this.#defaultAcls.has(directory)) return;
-    // What is made in a directory with this bit inherits its group.
+    // New entries inherit the group of a directory with this bit.
     if ((mode & SET_GROUP_ID) !== 0) return;
     entry.setMode(mode);
     entry.setTimes(mtime, mtimeNs);
@@ -165,7 +164,7 @@ export class LayerTree {
     directory.isTimeDue = true;
   }
 
-  /** A whiteout in a tree that holds this layer alone. */
+  /** Applies a whiteout in a tree that only contains this layer. */
   #hideAlone(path: string, name: string): void {
     const parent = this.#makeHiding(path);
     const location = parent.locate(name);
@@ -179,10 +178,10 @@ export class LayerTree {
       this.#markOpaque(this.directories.make(location.path));
       this.#report.describe(location.path);
     }
-    // Anything else of this layer hides what is below it by being there.
+    // Any other entry of the layer hides lower ones by itself.
   }
 
-  /** A directory in which something is hidden, in a tree that holds this layer alone. */
+  /** Finds or creates the directory of a whiteout, in a tree that only contains this layer. */
   #makeHiding(path: string): Directory {
     const isThere = this.directories.find(path) !== undefined;
     const directory = this.directories.make(path);
@@ -199,7 +198,7 @@ export class LayerTree {
   #imply(location: EntryLocation): Directory {
     const directory = this.makeDirectory(location, false);
     this.#describeAsImplied(directory);
-    // In the place of something else of this layer, nothing of a lower one is left of it.
+    // It replaces another entry of this layer, so it inherits nothing from a lower directory.
     if (this.#opaque.has(directory)) this.#report.describe(directory.path);
     return directory;
   }
@@ -214,7 +213,7 @@ export class LayerTree {
     try {
       this.#metadata.setOwner(entry, ROOT_OWNER, { path: directory.path, offset: 0 });
     } catch (error) {
-      // The layer does not say whose it is; it stays with whoever extracts.
+      // The layer specifies no owner, so the current one stays.
       if (!(error instanceof OwnershipError)) throw error;
     }
   }
@@ -235,9 +234,12 @@ export class LayerTree {
     try {
       entry.setTimes(directory.mtime, directory.mtimeNs);
     } catch (error) {
-      // A directory that was there before may be somebody else's, who lets this process write.
+      // An existing directory may belong to another user who lets this process write to it.
       if (directory.hasEntry || !(error instanceof Deno.errors.PermissionDenied)) throw error;
-      this.#report.skip(directory.path, `its time could not be kept: ${error.message}`);
+      this.#report.skip(
+        directory.path,
+        `its modification time could not be restored: ${error.message}`,
+      );
     }
   }
 }

@@ -7,22 +7,19 @@ import {
 } from "./stacking_extractor.ts";
 
 /**
- * Extracts the layers of an image into one directory: what a container of the image would see as
- * its root.
+ * Extracts the layers of an image into one directory: the root file system of a container.
  *
- * The result is that of extracting them one after the other. On failure a root that this call
- * made is removed; one that was there before keeps what was extracted.
+ * On failure, a root that this call created is removed; an existing one keeps the extracted files.
  *
  * @param layers The layers, the base first.
- * @param root Directory to extract into, made if it is missing. What it holds counts as lower
- * layers.
- * @param options Limits, and how to extract.
+ * @param root Directory to extract into, created if it is missing. Its content counts as lower layers.
+ * @param options Limits and extraction options.
  * @returns What was done and what was skipped.
  * @throws {ExtractError} If an entry cannot be extracted, or a layer's bytes are damaged.
- * @throws {PathEscapeError} If an entry asks for something outside the root.
- * @throws {DigestMismatchError} If a layer's bytes are not those of its descriptor.
- * @throws {DiffIdMismatchError} If a layer's decompressed bytes are not those of its DiffID.
- * @throws {LimitError} If there is more of something than is accepted.
+ * @throws {PathEscapeError} If an entry refers to something outside the root.
+ * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
+ * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
+ * @throws {LimitError} If a layer exceeds a limit.
  *
  * @example Unpack an image
  * ```ts

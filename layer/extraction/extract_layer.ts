@@ -12,38 +12,38 @@ import type { TarLimits } from "../tar/tar_limits.ts";
 /** Options for {@linkcode extractLayer}. */
 export interface ExtractLayerOptions
   extends LayerExtractorOptions, OpenFileTreeOptions, TarLimits, DecompressOptions {
-  /** What the bytes of the stream must be, compressed as they are; not checked if absent. */
+  /** Expected digest and size of the stream; not verified if absent. */
   readonly descriptor?: Descriptor | undefined;
-  /** What the decompressed bytes must be; not checked if absent. */
+  /** Expected digest of the archive; not verified if absent. */
   readonly diffId?: Digest | undefined;
   /**
-   * Names where the bytes come from, in errors: a URL, or a path in quotes.
+   * Origin of the bytes in errors: a URL, or a path in quotes.
    *
-   * @default The layer's name.
+   * @default The name of the layer.
    */
   readonly source?: string | undefined;
   /** Stops the extraction. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Extracts one layer: verifies, decompresses and parses it and makes its files, in one pass.
+ * Verifies, decompresses and extracts one layer in a single pass.
  *
- * What is in the root already counts as lower layers: whiteouts remove from it. The stream is read
- * to its end, as an unread rest would be unverified. On failure a root that this call made is
- * removed; one that was there before keeps what was extracted.
+ * The content of the root counts as lower layers, so whiteouts remove from it. The stream is read to
+ * its end, because an unread rest would not be verified. On failure, a root that this call created is
+ * removed; an existing one keeps the extracted files.
  *
- * @param stream The layer's bytes, compressed or not.
- * @param root Directory to extract into, made if it is missing; or an open tree, which stays open.
- * @param options What the bytes must be, limits, and how to extract.
+ * @param stream The bytes of the layer, compressed or not.
+ * @param root Directory to extract into, created if it is missing; or an open tree, which stays open.
+ * @param options Expected digests, limits and extraction options.
  * @returns What was done and what was skipped.
  * @throws {ExtractError} If an entry cannot be extracted, or the bytes are damaged.
- * @throws {PathEscapeError} If an entry asks for something outside the root.
- * @throws {DigestMismatchError} If the bytes are not those of `descriptor`.
- * @throws {DiffIdMismatchError} If the decompressed bytes are not those of `diffId`.
- * @throws {LimitError} If the layer has more of something than is accepted.
+ * @throws {PathEscapeError} If an entry refers to something outside the root.
+ * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
+ * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
+ * @throws {LimitError} If the layer exceeds a limit.
  *
  * @example Extract a layer
  * ```ts

@@ -1,42 +1,41 @@
-/** Something of a layer that is not in the tree, or not as the layer has it. */
+/** An entry that is missing in the tree, or differs from the layer. */
 export interface SkippedEntry {
-  /** Name of the entry as it stands in the archive. */
+  /** Name of the entry in the archive. */
   readonly path: string;
-  /** What is missing and why. */
+  /** Description and cause of the difference. */
   readonly reason: string;
 }
 
-/** What an extraction did. */
+/** Result of an extraction. */
 export interface ExtractReport {
-  /** How many entries the layers had, whiteouts included. */
+  /** Number of entries, including whiteouts. */
   readonly entries: number;
-  /** How many bytes of files the layers had, holes included. */
+  /** Size of the files, including holes, in bytes. */
   readonly bytes: number;
-  /** What was skipped: the first 10 000 cases. */
+  /** The first 10 000 entries that differ from the layers. */
   readonly skipped: readonly SkippedEntry[];
-  /** How many cases there were. */
+  /** Number of entries that differ from the layers. */
   readonly skippedCount: number;
   /**
-   * Directories that were made because something was in them, before an entry described them: the
-   * first 100 000. A layer that stands alone, for an overlay, hides with them what the layers below
-   * say of the same directories.
+   * The first 100 000 directories that were created for their content, before they had an entry. A
+   * layer that was extracted alone hides with them the metadata of the layers below.
    */
   readonly impliedDirectories: readonly string[];
-  /** Those of them of which the layers below say what they are, if anything does. */
+  /** Those of them that never had an entry, and inherit metadata from the layers below. */
   readonly undescribedDirectories: readonly string[];
   /**
-   * Those of them that a layer that stands alone has for its whiteouts: it says nothing but that
-   * something is hidden in them, so they are to be there only if they are below.
+   * Those of them that a layer that was extracted alone only has for its whiteouts. They must only exist
+   * if the layers below have them.
    */
   readonly hidingDirectories: readonly string[];
-  /** Whether the root was marked opaque: nothing of any lower layer is to be seen. */
+  /** Whether the root is opaque: the layer hides all lower layers. */
   readonly opaqueRoot: boolean;
   /** Whether a layer has an entry for the root directory, and so describes its metadata. */
   readonly describesRoot: boolean;
 }
 
 const MAX_SKIPPED = 10_000;
-/** So many directories without an entry of their own are reported. */
+/** Maximum number of reported directories without entries. */
 export const MAX_IMPLIED_DIRECTORIES = 100_000;
 
 /** Collects an {@linkcode ExtractReport} in bounded memory. */
@@ -70,13 +69,13 @@ export class ReportBuilder {
     this.#undescribed.add(path);
   }
 
-  /** Notes that the layer says what a directory is, whatever is below. */
+  /** Records that a directory inherits no metadata from the layers below. */
   describe(path: string): void {
     if (path === "") this.#describesRoot = true;
     if (this.#undescribed.size > 0) this.#undescribed.delete(path);
   }
 
-  /** Notes that a directory has been implied by a whiteout. */
+  /** Records that a directory was created for a whiteout. */
   hideIn(path: string): void {
     if (this.#implied.length < MAX_IMPLIED_DIRECTORIES) this.#hiding.push(path);
   }
@@ -85,7 +84,7 @@ export class ReportBuilder {
     this.#opaqueRoot = true;
   }
 
-  /** Adds what another extraction did. */
+  /** Adds the report of another extraction. */
   add(report: ExtractReport): void {
     this.#entries += report.entries;
     this.#bytes += report.bytes;

@@ -16,58 +16,57 @@ import { removingWhiteouts, type WhiteoutHandler } from "./whiteout_handler.ts";
 export type { XattrMode } from "./_entry_metadata.ts";
 
 /**
- * Sees each entry before it is extracted, whiteouts included.
+ * Called with each entry before it is extracted, including whiteouts.
  *
- * @param header The entry as the archive has it.
- * @returns The entry to extract in its place, or `undefined` to leave it out.
+ * @param header Header of the entry.
+ * @returns The header to extract instead, or `undefined` to skip the entry.
  */
 export type ExtractHandler = (header: TarHeader) => TarHeader | undefined;
 
 /** Options for {@linkcode LayerExtractor}. */
 export interface LayerExtractorOptions {
-  /** Names the layer in errors, most often its digest. */
+  /** Name of the layer in errors, usually its digest. */
   readonly layer?: string | undefined;
   /**
-   * What whiteouts become.
+   * Handling of whiteouts.
    *
    * @default {removingWhiteouts()}
    */
   readonly whiteouts?: WhiteoutHandler | undefined;
   /**
-   * To whom files belong.
+   * Owners of the extracted files.
    *
-   * @default `"strict"` for root, `"squash"` for everybody else.
+   * @default `"strict"` for root, `"squash"` for other users.
    */
   readonly ownership?: Ownership | undefined;
   /**
-   * What is done with extended attributes: `"on"` reports those that cannot be set as skipped,
+   * Handling of extended attributes: `"on"` reports attributes that cannot be set as skipped,
    * `"strict"` fails, `"off"` sets none. `security.selinux` is never set.
    *
    * @default {"on"}
    */
   readonly xattrs?: XattrMode | undefined;
   /**
-   * Whether a directory leaves a symbolic link in its place that leads to a directory.
+   * Whether a directory keeps an existing symbolic link to a directory.
    *
    * @default {false}
    */
   readonly keepDirlinks?: boolean | undefined;
-  /** Sees each entry before it is extracted. */
+  /** Called with each entry before it is extracted. */
   readonly handler?: ExtractHandler | undefined;
 }
 
 /**
  * Extracts the entries of one layer into a tree, as a {@linkcode TarSink}.
  *
- * Names are taken as if the root were `/`: absolute ones and such with `..` stay inside, and so
- * do symbolic links in the parents of an entry. The last part of a name is never followed: what
- * is there is replaced, except that a directory over a directory keeps its content. A whiteout
- * hides what lower layers have, never what this layer has, wherever it stands. Directories
- * get their modes and times at the end, also those that were there before.
+ * Names are resolved as if the root were `/`: absolute names, names with `..` and symbolic links in
+ * parents stay inside. The last component is never followed: an existing entry is replaced, except that
+ * a directory keeps the content of an existing directory. A whiteout hides entries of lower layers,
+ * never those of its own layer, wherever it is. Directories get their modes and times at the end.
  *
- * It has no state but its own and waits for nothing, so it works the same in a worker.
+ * All calls are synchronous, and the state is local, so it also works in a worker.
  *
- * @example Extract a layer that is in memory
+ * @example Extract a layer in memory
  * ```ts
  * import { LayerExtractor, openFileTree, TarParser } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -97,7 +96,7 @@ export class LayerExtractor implements TarSink, Disposable {
   #header: TarHeader | undefined;
   #isFinished = false;
 
-  /** Starts a layer over what the tree holds; the tree stays the caller's. */
+  /** Creates an extractor. The caller disposes of the tree. */
   constructor(tree: FileTree, options: LayerExtractorOptions = {}) {
     const {
       layer,
@@ -124,9 +123,9 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Makes an entry.
+   * Creates an entry.
    *
-   * @throws {ExtractError} If it cannot be made.
+   * @throws {ExtractError} If it cannot be created.
    */
   entry(header: TarHeader): void {
     this.#place = { layer: this.#layer, path: header.path, offset: header.offset };
@@ -141,7 +140,7 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Writes bytes of a file.
+   * Writes content of the current file.
    *
    * @throws {ExtractError} If they cannot be written.
    */
@@ -155,7 +154,7 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Gives a file its metadata.
+   * Sets the metadata of the current file.
    *
    * @throws {ExtractError} If it cannot be set.
    */
@@ -174,11 +173,10 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   /**
-   * Gives directories their modes and times, and waits for files that other threads fill. Call it
-   * once, after the last entry.
+   * Sets the modes and times of directories. Call it once, after the last entry.
    *
-   * @returns What was done.
-   * @throws {ExtractError} If a directory's metadata cannot be set, or a file not filled.
+   * @returns The report.
+   * @throws {ExtractError} If the metadata of a directory cannot be set.
    */
   finish(): ExtractReport {
     this.#isFinished = true;
@@ -190,7 +188,7 @@ export class LayerExtractor implements TarSink, Disposable {
     return this.#report.build();
   }
 
-  /** Ends an extraction that failed: directories and files that were opened are closed again. */
+  /** Closes the current file, and restores the modes of directories after a failure. */
   [Symbol.dispose](): void {
     attempt(() => this.#closeFile());
     if (this.#isFinished) return;
@@ -206,10 +204,10 @@ export class LayerExtractor implements TarSink, Disposable {
   #extract(header: TarHeader): void {
     const { path } = cleanPath(header.path);
     if (path.includes("\0") || header.linkname.includes("\0")) {
-      throw new ExtractError(this.#place, "its name has a NUL byte");
+      throw new ExtractError(this.#place, "its name contains a NUL byte");
     }
     if (this.#tree.backend === "pure" && !(path + header.linkname).isWellFormed()) {
-      this.#report.skip(header.path, "its name is not UTF-8, which needs --allow-ffi");
+      this.#report.skip(header.path, "its name is not UTF-8, which requires --allow-ffi");
       return;
     }
     if (this.#takeWhiteout(path)) return;
@@ -232,7 +230,7 @@ export class LayerExtractor implements TarSink, Disposable {
     return true;
   }
 
-  /** The error with the entry that it befell; programming errors stay what they are. */
+  /** Adds the current entry to an error of the system. Other errors stay unchanged. */
   #located(error: unknown): unknown {
     if (error instanceof OciError || error instanceof Deno.errors.NotCapable) return error;
     if (!(error instanceof Error) || errorCode(error) === undefined) return error;
@@ -240,11 +238,11 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 }
 
-/** Does what an extraction that has failed still has to; its own failure is the one to tell. */
+/** Runs a clean-up task of a failed extraction. */
 function attempt(task: () => void): void {
   try {
     task();
   } catch {
-    // That of the extraction has been thrown.
+    // The error of the extraction has been thrown.
   }
 }

@@ -1,23 +1,23 @@
 import { NativeMount } from "../linux/native_mount.ts";
 import type { IdRange } from "./ownership.ts";
 
-/** The ids that there are in a user namespace, and those of its parent that stand for them. */
+/** ID mappings of a user namespace. */
 export interface IdMaps {
-  /** Users. */
+  /** User IDs. */
   readonly uids: readonly IdRange[];
-  /** Groups. */
+  /** Group IDs. */
   readonly gids: readonly IdRange[];
 }
 
 /**
- * Reads which ids there are in the user namespace of this process: all on the host, a single one
- * in most namespaces of ordinary users.
+ * Reads the ID mappings of the user namespace of this process: all IDs on the host, a single one in most
+ * namespaces of unprivileged users.
  *
  * See {@link https://man7.org/linux/man-pages/man7/user_namespaces.7.html | user_namespaces(7)}.
  *
- * @returns The ids; `undefined` if they cannot be had, as there is no native backend.
+ * @returns The mappings; `undefined` if the native backend is not available.
  *
- * @example Count the users
+ * @example Count the user IDs
  * ```ts
  * import { readIdMaps } from "@x/oci/layer";
  * import { assert } from "@std/assert";
@@ -30,12 +30,12 @@ export interface IdMaps {
 export function readIdMaps(): IdMaps | undefined {
   using calls = NativeMount.tryOpen();
   if (calls === undefined) return undefined;
-  // Deno reads these files for those alone who have every permission.
+  // Deno needs every permission to read these files.
   const read = (file: string) => parseIdMap(new TextDecoder().decode(calls.readFile(file)));
   return { uids: read("/proc/self/uid_map"), gids: read("/proc/self/gid_map") };
 }
 
-/** Parses lines of three numbers: the first id inside, the first outside, how many. */
+/** Parses lines of three numbers: the first ID inside, the first ID outside, the size. */
 export function parseIdMap(text: string): readonly IdRange[] {
   return text.split("\n").filter(Boolean).map((line) => {
     const [containerId = 0, hostId = 0, size = 0] = line.trim().split(/\s+/).map(Number);

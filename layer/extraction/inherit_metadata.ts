@@ -7,16 +7,15 @@ import { isOverlayXattr } from "../trees/host_xattrs.ts";
 import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
 
 /**
- * Gives directories of a layer that was extracted alone, for an overlay, what they are in the
- * layers below: those in which it has something without describing them. The result is that of
- * extracting the layer over the others.
+ * Copies metadata from the layers below to directories of a layer that has no entries for them. The
+ * layer was extracted alone for an overlay; the result equals its extraction over the others.
  *
- * @param tree The layer, whose whiteouts `overlayWhiteouts` has written.
- * @param below A view of the layers below, as one mount of all of them shows it.
- * @param report What the extraction said.
- * @param options The namespace of the layer's marks.
- * @returns Whether it was done. It is not, and nothing has changed, if one of the directories is
- * something else below, a symbolic link say: then the layer must be extracted over the others.
+ * @param tree The layer, with whiteouts of `overlayWhiteouts()`.
+ * @param below An overlay of the layers below.
+ * @param report Report of the extraction.
+ * @param options Namespace of the layer's whiteouts.
+ * @returns Whether it was done. If one of the directories is not a directory below, for example a
+ * symlink, nothing has changed and the layer must be extracted over the others.
  *
  * @example A layer that has a file in a directory that it does not describe
  * ```ts
@@ -53,7 +52,7 @@ export function inheritMetadata(
   const opaque = new OpaquePaths(tree, namespace);
   const adopted = new Map<string, FileStatus>();
   for (const path of undescribedDirectories) {
-    // Something else of the layer may have taken its place, and it may be new.
+    // The layer may have replaced it, or it may be new.
     const status = opaque.isIn(path) ? undefined : below.status(path);
     if (status !== undefined && tree.status(path)?.type === "directory") adopted.set(path, status);
   }
@@ -66,13 +65,13 @@ export function inheritMetadata(
   return true;
 }
 
-/** What a report says of directories that the layer does not describe. */
+/** Part of a report about directories without entries. */
 export type ImpliedDirectories = Pick<
   ExtractReport,
   "impliedDirectories" | "undescribedDirectories" | "hidingDirectories"
 >;
 
-/** Tells directories that hide all that is in them below. */
+/** Finds paths in opaque directories. */
 class OpaquePaths {
   readonly #tree: FileTree;
   readonly #mark: string;
@@ -83,7 +82,7 @@ class OpaquePaths {
     this.#mark = `${namespace}.overlay.opaque`;
   }
 
-  /** Whether a path is in one. */
+  /** Whether a path is in an opaque directory. */
   isIn(path: string): boolean {
     return this.#hides(parentPath(path));
   }
@@ -99,7 +98,7 @@ class OpaquePaths {
   #isMarked(path: string): boolean {
     if (this.#tree.status(path)?.type !== "directory") return false;
     using entry = this.#tree.open(path);
-    // "x" is another mark, of whiteouts in it.
+    // "x" only means that there are whiteouts in it.
     return entry.getXattr(this.#mark)?.[0] === "y".charCodeAt(0);
   }
 }

@@ -9,7 +9,7 @@ import type { FileStatus, FileTree } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 import type { StagedLayer } from "./staged_layer.ts";
 
-/** What a layer hides in a directory and below it. */
+/** Whiteouts of a layer in a directory and below it. */
 interface Marks {
   isOpaque: boolean;
   readonly names: Set<string>;
@@ -17,16 +17,15 @@ interface Marks {
 }
 
 /**
- * Puts a layer that was extracted by itself over those below it, by renaming: what the layer
- * hides goes, what it has takes its place, directories that both have become one. The result is
- * that of extracting the layer there in the first place.
+ * Merges a staged layer into the layers below it by renaming: applies its whiteouts, moves its entries,
+ * and merges directories. The result equals an extraction of the layer over the others.
  *
- * @param tree A tree that holds both.
- * @param from Path of the directory that the layer is in; little is left of it.
- * @param to Path of the directory that has the layers below.
- * @param layer What {@linkcode stageLayer} gave for it.
- * @returns Whether it was done. It is not, and nothing has changed, if a directory that the layer
- * takes for granted is something else below: then it must be extracted over those layers.
+ * @param tree A tree that contains both.
+ * @param from Directory of the staged layer, which is left mostly empty.
+ * @param to Directory of the layers below.
+ * @param layer Result of {@linkcode stageLayer}.
+ * @returns Whether it was done. If a directory without an entry in the layer is not a directory below,
+ * nothing has changed and the layer must be extracted over the others.
  *
  * @example A layer that removes a file
  * ```ts
@@ -64,7 +63,7 @@ export function mergeLayer(
   return true;
 }
 
-/** Whether all that the layer takes for directories are directories below, or nothing. */
+/** Whether the directories that the layer has no entries for are directories below, or missing. */
 function isPlain(tree: FileTree, from: string, to: string, layer: StagedLayer): boolean {
   using lower = new LinkFreePaths(tree, to);
   using upper = new LinkFreePaths(tree, from);
@@ -95,7 +94,7 @@ class LayerMerge {
     this.#mergeDirectory("", true, this.#marks);
   }
 
-  /** Merges a directory that is there below, and in the layer if `isStaged`. */
+  /** Merges a directory of the layers below, which the layer also has if `isStaged`. */
   #mergeDirectory(path: string, isStaged: boolean, marks: Marks | undefined): void {
     const lower = join(this.#to, path);
     const status = this.#openUp(lower);
@@ -119,7 +118,7 @@ class LayerMerge {
     return path === "" ? this.#describesRoot : !this.#undescribed.has(path);
   }
 
-  /** Removes what the layer hides in a directory. */
+  /** Applies the whiteouts of a directory. */
   #hide(path: string, marks: Marks): void {
     const lower = join(this.#to, path);
     for (const name of marks.isOpaque ? this.#tree.list(lower) : marks.names) {
@@ -127,7 +126,7 @@ class LayerMerge {
     }
   }
 
-  /** Gives what the layer has in a directory its place: the names that are in its hands. */
+  /** Moves the layer's entries of a directory, and returns their names. */
   #place(path: string, marks: Marks | undefined): ReadonlySet<string> {
     const names = new Set<string>();
     for (const { name, isDirectory } of this.#tree.entries(join(this.#from, path))) {
@@ -161,7 +160,7 @@ class LayerMerge {
     }
   }
 
-  /** Makes sure that a directory can be changed; `settleDirectory` brings its mode back. */
+  /** Grants access to a directory; `settleDirectory` restores its mode. */
   #openUp(path: string): FileStatus {
     const status = this.#tree.status(path);
     if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
@@ -171,17 +170,17 @@ class LayerMerge {
 }
 
 /**
- * Moves an entry to where nothing is, on the same file system.
+ * Moves an entry to a free path on the same file system.
  *
- * @param tree A tree that holds both places.
- * @param from Where it is.
- * @param to Where it is to be; its directory must be there.
+ * @param tree A tree that contains both paths.
+ * @param from Current path.
+ * @param to New path, whose parent exists.
  */
 export function moveEntry(tree: FileTree, from: string, to: string): void {
   try {
     return tree.rename(from, to);
   } catch (error) {
-    // A directory's ".." changes as well, which an ordinary user may not do against its mode.
+    // Moving a directory changes its "..", which requires write access for an unprivileged user.
     const status = error instanceof Deno.errors.PermissionDenied ? tree.status(from) : undefined;
     if (status?.type !== "directory") throw error;
     openUpDirectory(tree, from, status);

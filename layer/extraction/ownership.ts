@@ -3,48 +3,48 @@ import { areIds, MAX_ID } from "../trees/owner_ids.ts";
 import { type ExtractPlace, OwnershipError } from "../errors.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";
 
-/** A run of identifiers in a container and those on the host that stand for them. */
+/** A range of IDs in a container, and the corresponding range on the host. */
 export interface IdRange {
-  /** The first identifier in the container. */
+  /** First ID in the container. */
   readonly containerId: number;
-  /** The first identifier on the host. */
+  /** First ID on the host. */
   readonly hostId: number;
-  /** How many there are. */
+  /** Number of IDs. */
   readonly size: number;
 }
 
-/** Owners are translated, as in a user namespace; one that is in no range is an error. */
+/** Maps owners as in a user namespace. An owner outside of all ranges is an error. */
 export interface OwnershipMap {
-  /** Tells it from the other modes. */
+  /** Discriminant. */
   readonly kind: "map";
-  /** Users. */
+  /** User IDs. */
   readonly uids: readonly IdRange[];
-  /** Groups. */
+  /** Group IDs. */
   readonly gids: readonly IdRange[];
 }
 
 /**
- * To whom extracted files belong.
+ * Owners of extracted files.
  *
- * - `"strict"`: to whom the layer says; it is an error if that cannot be.
- * - `"squash"`: to whoever extracts them.
- * - `"record"`: likewise, and the layer's owner is kept in the extended attribute
- *   `user.rootlesscontainers`, as umoci and PRoot know it.
- * - a map: to whom the layer says, translated.
+ * - `"strict"`: the owner in the layer; fails if it cannot be set.
+ * - `"squash"`: the current user.
+ * - `"record"`: the current user; the owner in the layer is stored in the extended attribute
+ *   `user.rootlesscontainers`, which umoci and PRoot support.
+ * - a map: the mapped owner.
  */
 export type Ownership = "strict" | "squash" | "record" | OwnershipMap;
 
-/** Who is to own an entry, as the layer says. */
+/** Owner of an entry in a layer. */
 export interface Owner {
-  /** The user. */
+  /** User ID. */
   readonly uid: number;
-  /** The group. */
+  /** Group ID. */
   readonly gid: number;
 }
 
-/** `"strict"` for root, `"squash"` for everybody else. */
+/** Returns `"strict"` for root, `"squash"` for other users. */
 export function inferOwnership(tree: FileTree): Ownership {
-  // Without the right to ask, who owns the root tells: it is most often made by this process.
+  // Without permission, use the owner of the root, which this process has usually created.
   const uid = processUid() ?? tree.status("")?.uid;
   return uid === 0 ? "strict" : "squash";
 }
@@ -54,13 +54,13 @@ function processUid(): number | undefined {
   return state === "granted" ? Deno.uid() ?? undefined : undefined;
 }
 
-/** The attribute that `"record"` sets. */
+/** Attribute that `"record"` sets. */
 export const ROOTLESS_XATTR = "user.rootlesscontainers";
 
 /**
- * Gives an open entry its owner.
+ * Sets the owner of an entry.
  *
- * @throws {OwnershipError} If the owner cannot be set or is in no range.
+ * @throws {OwnershipError} If the owner cannot be set or is outside of all ranges.
  */
 export function setOwner(
   entry: TreeEntry,
@@ -84,7 +84,7 @@ export function setOwner(
     throw new OwnershipError(
       place,
       owner,
-      `it belongs to ${owner.uid}:${owner.gid}, and ${kind} ${id} is in none of the ranges; ` +
+      `its owner is ${owner.uid}:${owner.gid}, and no range contains ${kind} ${id}; ` +
         `add one to "${option}"`,
     );
   }
@@ -99,14 +99,14 @@ export function setOwner(
 
 function advice(uid: number, gid: number): string {
   if (!areIds(uid, gid)) {
-    return `it belongs to ${uid}:${gid}, and ids are 0 to ${MAX_ID}; choose the ownership "squash"`;
+    return `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; choose the ownership "squash"`;
   }
   const size = Math.max(65_536, uid + 1, gid + 1);
   const self = processUid();
-  // Root that may not do this is root in a user namespace: who that is outside is not known.
+  // Root without this permission is root in a user namespace, whose user outside is unknown.
   const user = self === undefined || self === 0 ? "USER" : self;
-  return `it belongs to ${uid}:${gid}, which this process may not set; add "${user}:100000:${size}" ` +
-    "to /etc/subuid and /etc/subgid and run in a user namespace that has them, or choose the " +
+  return `this process may not set its owner ${uid}:${gid}; add "${user}:100000:${size}" to ` +
+    "/etc/subuid and /etc/subgid and run in a user namespace with these IDs, or choose the " +
     'ownership "squash" or "record"';
 }
 
@@ -118,20 +118,20 @@ function mapId(id: number, ranges: readonly IdRange[]): number | undefined {
 }
 
 /**
- * The value of {@linkcode ROOTLESS_XATTR}: a protocol buffer with the user as field 1 and the
- * group as field 2, both `uint32`.
+ * Encodes the value of {@linkcode ROOTLESS_XATTR}: a protocol buffer with the user ID as field 1 and
+ * the group ID as field 2, both `uint32`.
  *
  * See {@link https://github.com/rootless-containers/proto | rootlesscontainers.proto}.
  *
  * @param owner The owner to record.
- * @returns The bytes; none for 0:0, which needs no record.
+ * @returns The bytes; empty for 0:0, which needs no record.
  */
 export function encodeOwner({ uid, gid }: Owner): Uint8Array<ArrayBuffer> {
   if (uid === 0 && gid === 0) return new Uint8Array();
   return new Uint8Array([...field(1, uid || AS_IT_IS), ...field(2, gid || AS_IT_IS)]);
 }
 
-/** Stands for an owner that is left as it is. In a container whose root extracts, it is root. */
+/** Represents an unchanged owner, which is root in a container whose root extracts. */
 const AS_IT_IS = 0xffffffff;
 
 function field(number: number, value: number): number[] {

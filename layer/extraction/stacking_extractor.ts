@@ -5,21 +5,21 @@ import type { ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 
-/** A layer to be extracted; a `RemoteLayer` is one. */
+/** A layer to extract, such as a `RemoteLayer`. */
 export interface LayerSource {
-  /** What the bytes must be. */
+  /** Expected digest and size of the bytes. */
   readonly descriptor: Descriptor;
-  /** What the decompressed bytes must be. */
+  /** Expected digest of the archive. */
   readonly diffId: Digest;
-  /** Opens the bytes as they were served, most often compressed. */
+  /** Opens the bytes as served, usually compressed. */
   compressed(options?: { readonly signal?: AbortSignal }): Promise<ReadableStream<Uint8Array>>;
 }
 
-/** Options for {@linkcode StackingExtractor}. What concerns one layer comes from the layer. */
+/** Options for {@linkcode StackingExtractor}. */
 export interface StackingExtractorOptions
   extends Omit<ExtractLayerOptions, "layer" | "descriptor" | "diffId" | "mediaType" | "maxBytes"> {
   /**
-   * Most decompressed bytes of all layers together; 0 stands for no limit.
+   * Maximum number of decompressed bytes of all layers together; 0 means no limit.
    *
    * @default {21_474_836_480}
    */
@@ -29,12 +29,11 @@ export interface StackingExtractorOptions
 const MAX_BYTES = 21_474_836_480;
 
 /**
- * Extracts layers one over the other into one tree, the base first.
+ * Extracts layers over each other into one tree, the base first.
  *
- * What each layer has and hides is known to that layer's extraction alone: a whiteout removes what
- * the layers before it left, never what its own layer has.
+ * A whiteout removes entries of earlier layers, never those of its own layer.
  *
- * @example Two layers
+ * @example Extract two layers
  * ```ts
  * import { openFileTree, StackingExtractor } from "@x/oci/layer";
  * import { digestOf, OCI_LAYER } from "@x/oci/spec";
@@ -65,20 +64,20 @@ export class StackingExtractor {
   #bytes = 0;
   #isBusy = false;
 
-  /** Starts over what the tree holds; the tree stays the caller's. */
+  /** Creates an extractor. The content of the tree counts as lower layers. */
   constructor(tree: FileTree, options: StackingExtractorOptions = {}) {
     this.#tree = tree;
     this.#options = options;
   }
 
   /**
-   * Extracts the next layer. One at a time: each one needs those below it to be complete.
+   * Verifies and extracts the next layer. Await each call before the next one.
    *
-   * @param layer The layer, whose bytes are verified.
-   * @returns What was done for this layer.
+   * @param layer The layer.
+   * @returns The report for this layer.
    * @throws {ExtractError} If an entry cannot be extracted, or the bytes are damaged.
-   * @throws {DigestMismatchError} If the bytes are not those of the layer's descriptor.
-   * @throws {DiffIdMismatchError} If they decompress to something else than its DiffID.
+   * @throws {DigestMismatchError} If the bytes do not match the descriptor.
+   * @throws {DiffIdMismatchError} If the archive does not match the DiffID.
    */
   async extract(layer: LayerSource): Promise<ExtractReport> {
     if (this.#isBusy) throw new TypeError("Cannot extract two layers at once: await the first");
@@ -91,7 +90,7 @@ export class StackingExtractor {
         ...this.#options,
         descriptor,
         diffId,
-        // 0 would be no limit at all.
+        // 0 would mean no limit.
         maxBytes: maxBytes === 0 ? 0 : Math.max(1, maxBytes - this.#bytes),
       });
       this.#bytes += archiveBytes;
@@ -102,7 +101,7 @@ export class StackingExtractor {
     }
   }
 
-  /** What was done for all layers so far. */
+  /** Returns the report for all layers so far. */
   report(): ExtractReport {
     return this.#report.build();
   }

@@ -10,49 +10,49 @@ import { parseWhiteout } from "./whiteout.ts";
 /** Options for {@linkcode stageLayer}. */
 export type StageLayerOptions = Omit<ExtractLayerOptions, "whiteouts" | "keepDirlinks">;
 
-/** Something of the layers below that a layer hides. */
+/** A whiteout of a layer. */
 export interface LayerWhiteout {
-  /** The directory that it is in. */
+  /** Path of the directory. */
   readonly directory: string;
-  /** Its name; absent if it is all that the directory has. */
+  /** Hidden name; absent if the directory is opaque. */
   readonly name?: string | undefined;
 }
 
 /**
- * A layer that is extracted by itself, with what its entries say of the layers below it.
- * It is plain data, so that one thread can extract and another one merge.
+ * A layer that was extracted by itself, and its effects on the layers below. It is plain data, so that
+ * one thread can extract and another one can merge.
  */
 export interface StagedLayer {
-  /** What was done. */
+  /** Report of the extraction. */
   readonly report: ExtractReport;
-  /** What the layer hides. */
+  /** Whiteouts of the layer. */
   readonly whiteouts: readonly LayerWhiteout[];
-  /** Directories that it had something in before it described them, if it ever did. */
+  /** Directories that had content before they had an entry. */
   readonly implied: readonly string[];
-  /** Those of them that it never described: they keep the metadata that they have below. */
+  /** Those of them that never had an entry, and keep the metadata of the layers below. */
   readonly undescribed: readonly string[];
-  /** Directories in the place of something else of the same layer: nothing below shows in them. */
+  /** Directories that replaced another entry of the layer, which hides everything below. */
   readonly opaque: readonly string[];
 }
 
-/** So many are kept in mind; a layer with more of one is extracted over those below it. */
+/** Maximum numbers to record. A layer with more is extracted over the layers below it. */
 const MAX_WHITEOUTS = 100_000;
 const MAX_LINKS = 100_000;
 
 /**
- * Extracts a layer by itself, into an empty directory of its own, while the layers below it are
- * still on their way. {@linkcode mergeLayer} puts it over them.
+ * Extracts a layer by itself, independently of the layers below it. {@linkcode mergeLayer} merges it
+ * into them.
  *
- * @param stream The layer's bytes.
- * @param directory An empty directory, or one that is not there.
- * @param options How.
- * @returns The layer; `undefined` if its entries ask for something of the layers below, a hard
- * link to a file of theirs say, so that it must be extracted over them.
- * @throws {DigestMismatchError} If the bytes are not those of `descriptor`.
- * @throws {DiffIdMismatchError} If the decompressed bytes are not those of `diffId`.
- * @throws {LimitError} If the layer has more of something than is accepted.
+ * @param stream The bytes of the layer.
+ * @param directory An empty or missing directory.
+ * @param options Extraction options.
+ * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by a
+ * hard link, so that it must be extracted over them.
+ * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
+ * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
+ * @throws {LimitError} If the layer exceeds a limit.
  *
- * @example A layer over another
+ * @example Merge two layers
  * ```ts
  * import { mergeLayer, openFileTree, stageLayer } from "@x/oci/layer";
  * import { assert } from "@std/assert";
@@ -82,7 +82,7 @@ export async function stageLayer(
       handler: (header) => notes.take(header),
       whiteouts: {
         stacked: false,
-        // The whiteouts themselves never get there: the notes have them.
+        // Never called, because the notes filter whiteouts.
         hide() {},
         hideAll: (_tree, path) => void opaque.push(path),
       },
@@ -96,7 +96,7 @@ export async function stageLayer(
   }
 }
 
-/** Whether a directory, or one that it is in, is among others. */
+/** Whether a path or one of its parents is in a set. */
 function isWithin(directory: string, others: ReadonlySet<string>): boolean {
   if (others.size === 0) return false;
   for (let path = directory; path !== ""; path = parentPath(path)) {
@@ -105,11 +105,11 @@ function isWithin(directory: string, others: ReadonlySet<string>): boolean {
   return false;
 }
 
-/** Sees the entries of a layer and notes what they say of the layers below. */
+/** Records the effects of a layer's entries on the layers below. */
 class LayerNotes {
   readonly whiteouts: LayerWhiteout[] = [];
   needsLower = false;
-  /** What may be a symbolic link, also by another name for one. */
+  /** Paths that may be symbolic links, including hard links to them. */
   readonly #links = new Set<string>();
   readonly #handler: ExtractHandler | undefined;
 
@@ -117,7 +117,7 @@ class LayerNotes {
     this.#handler = handler;
   }
 
-  /** The entry to extract, or nothing if it is a note. */
+  /** Returns the entry to extract, or `undefined` for a whiteout. */
   take(header: TarHeader): TarHeader | undefined {
     const handled = this.#handler === undefined ? header : this.#handler(header);
     if (handled === undefined) return undefined;
@@ -125,7 +125,7 @@ class LayerNotes {
     const mark = parseWhiteout(path);
     if (mark.kind === "whiteout" || mark.kind === "opaque") {
       const { directory } = mark;
-      // Through a link it hides something in a directory that has another path.
+      // Through a symlink, it applies to another directory.
       if (isWithin(directory, this.#links)) this.needsLower = true;
       const whiteout = mark.kind === "opaque" ? { directory } : { directory, name: mark.name };
       if (this.whiteouts.length < MAX_WHITEOUTS) this.whiteouts.push(whiteout);
@@ -137,10 +137,10 @@ class LayerNotes {
       else this.needsLower = true;
     }
     if (handled.type === "directory") {
-      // Through a link it describes a directory that has another path.
+      // Through a symlink, it describes another directory.
       if (isWithin(path, this.#links)) this.needsLower = true;
     }
-    // Names that only system calls can write, and what an extraction alone would leave out.
+    // Only system calls support such names, and an extraction alone would skip such devices.
     const { type, devmajor, devminor } = handled;
     const isZeroDevice = type === "character-device" && devmajor === 0 && devminor === 0;
     if (isZeroDevice || !path.isWellFormed()) this.needsLower = true;

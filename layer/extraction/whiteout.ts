@@ -1,34 +1,34 @@
-/** What the name of a whiteout begins with. */
+/** Prefix of whiteouts. */
 const PREFIX = ".wh.";
-/** What names that only aufs used begin with. */
+/** Prefix of metadata of aufs. */
 const META_PREFIX = ".wh..wh.";
 const OPAQUE = ".wh..wh..opq";
 
-/** What a name means for whiteouts. */
+/** Meaning of a name as a whiteout. */
 export type WhiteoutMark =
-  /** It is an ordinary entry. */
+  /** An ordinary entry. */
   | { readonly kind: "none" }
-  /** Lower layers' `path` is hidden. */
+  /** Hides `name` of lower layers. */
   | { readonly kind: "whiteout"; readonly directory: string; readonly name: string }
-  /** All that lower layers have in `directory` is hidden. */
+  /** Hides everything of lower layers in `directory`. */
   | { readonly kind: "opaque"; readonly directory: string }
-  /** It is for the book-keeping of aufs, and no part of the layer. */
+  /** Metadata of aufs, which is not part of the layer. */
   | { readonly kind: "ignored" }
-  /** It looks like a whiteout and is none; `reason` ends a sentence. `.` and `..` escape. */
+  /** An invalid whiteout. `escapes` is true for `.` and `..`. */
   | { readonly kind: "malformed"; readonly reason: string; readonly escapes: boolean };
 
 const NONE: WhiteoutMark = { kind: "none" };
 const IGNORED: WhiteoutMark = { kind: "ignored" };
 
 /**
- * Says what a cleaned path means as a whiteout.
+ * Parses a clean path as a whiteout.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts | layer.md, whiteouts}.
  *
- * @param path A path from `cleanPath`.
- * @returns What it marks.
+ * @param path A path of `cleanPath()`.
+ * @returns The meaning of the path.
  *
- * @example A removed file and a replaced directory
+ * @example Parse whiteouts
  * ```ts
  * import { parseWhiteout } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -47,16 +47,16 @@ export function parseWhiteout(path: string): WhiteoutMark {
   const leaf = parts.pop() ?? "";
   for (const part of parts) {
     if (part.startsWith(META_PREFIX)) return IGNORED;
-    if (part.startsWith(PREFIX)) return malformed("a whiteout is no directory", false);
+    if (part.startsWith(PREFIX)) return malformed("a whiteout cannot contain entries", false);
   }
   if (!leaf.startsWith(PREFIX)) return NONE;
   const directory = parts.join("/");
   if (leaf === OPAQUE) return { kind: "opaque", directory };
   if (leaf.startsWith(META_PREFIX)) return IGNORED;
   const name = leaf.slice(PREFIX.length);
-  if (name === "") return malformed("the whiteout names nothing", false);
+  if (name === "") return malformed("the whiteout has no name", false);
   if (name === "." || name === "..") {
-    return malformed(`the whiteout names "${name}", which no layer may remove`, true);
+    return malformed(`the whiteout names "${name}", which cannot be removed`, true);
   }
   return { kind: "whiteout", directory, name };
 }

@@ -3,38 +3,37 @@ import type { FileTree } from "../trees/file_tree.ts";
 import { removeEntry } from "../trees/remove_entry.ts";
 
 /**
- * Turns the whiteouts of a layer into what the place of extraction needs. The extractor knows
- * what the layer itself has, in whichever order it comes: a handler is only asked to hide what
- * the layer does not have.
+ * Applies the whiteouts of a layer. The extractor tracks the entries of the layer, in any order, and
+ * only calls the handler for paths that the layer does not have.
  */
 export interface WhiteoutHandler {
   /**
-   * Whether the tree holds the lower layers' content too. Then `hide` is called for each path of
-   * theirs that is to go, and `hideAll` never.
+   * Whether the tree also contains the lower layers. If so, `hide` is called for each of their paths,
+   * and `hideAll` is never called.
    */
   readonly stacked: boolean;
   /**
-   * Hides `path` of the layers below.
+   * Called to hide a path of the layers below.
    *
    * @param tree The tree.
-   * @param path What to hide. Its parent is there; this layer has nothing at the path.
+   * @param path The path to hide. Its parent exists, and the layer has no entry at the path.
    */
   hide(tree: FileTree, path: string): void;
   /**
-   * Hides all that the layers below have in a directory.
+   * Called to hide everything of the layers below in a directory.
    *
    * @param tree The tree.
-   * @param directory A directory of this layer.
+   * @param directory A directory of the layer.
    */
   hideAll(tree: FileTree, directory: string): void;
 }
 
 /**
- * Removes what a whiteout names: for a tree into which layers are extracted one over the other.
+ * Creates a handler that removes hidden paths, for a tree that contains all layers.
  *
- * @returns A handler, without state.
+ * @returns The handler, which has no state.
  *
- * @example Extract a layer over what is there
+ * @example Remove a hidden directory
  * ```ts
  * import { LayerExtractor, openFileTree, removingWhiteouts } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -56,7 +55,7 @@ export function removingWhiteouts(): WhiteoutHandler {
     stacked: true,
     hide: removeEntry,
     hideAll() {
-      throw new TypeError("Cannot hide a directory of a stacked tree as a whole");
+      throw new TypeError("Cannot hide a whole directory: the tree contains all layers");
     },
   };
 }
@@ -64,15 +63,15 @@ export function removingWhiteouts(): WhiteoutHandler {
 /** Options for {@linkcode overlayWhiteouts}. */
 export interface OverlayWhiteoutOptions {
   /**
-   * What a whiteout is: a character device 0:0, or an empty file with an extended attribute, which
-   * needs Linux 6.7.
+   * Form of a whiteout: a character device 0:0, or an empty file with an extended attribute, which
+   * requires Linux 6.7.
    *
    * @default {"device"}
    */
   readonly whiteout?: "device" | "xattr" | undefined;
   /**
-   * The namespace of the extended attributes: `user` for mounts with the option `userxattr`, which
-   * need no privilege.
+   * Namespace of the extended attributes: `user` is for mounts with the option `userxattr`, which need
+   * no privilege.
    *
    * @default {"trusted"}
    */
@@ -80,15 +79,14 @@ export interface OverlayWhiteoutOptions {
 }
 
 /**
- * Writes whiteouts as the kernel's overlay file system reads them: for a tree that holds one
- * layer alone.
+ * Creates a handler that writes whiteouts for the kernel's overlay file system, for a tree that
+ * contains a single layer.
  *
  * See {@link https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories | overlayfs, whiteouts and opaque directories}.
- * A mount does not heed that its lowest directory is opaque, so an opaque root says nothing to
- * the kernel: see `ExtractReport.opaqueRoot`.
+ * The kernel ignores the mark of an opaque root: see `ExtractReport.opaqueRoot`.
  *
- * @param options Which form.
- * @returns A handler, without state.
+ * @param options Form and namespace.
+ * @returns The handler, which has no state.
  *
  * @example Extract a layer for a mount without privileges
  * ```ts
@@ -120,7 +118,7 @@ export function overlayWhiteouts(options: OverlayWhiteoutOptions = {}): Whiteout
       using file = tree.createFile(path);
       file?.setXattr(`${namespace}.overlay.whiteout`, YES);
       file?.setTimes(0, 0);
-      // The kernel looks for such whiteouts in directories that are marked alone.
+      // The kernel only looks for such whiteouts in marked directories.
       using directory = tree.open(parentPath(path));
       directory.setXattr(`${namespace}.overlay.opaque`, LOOK_INSIDE);
     },

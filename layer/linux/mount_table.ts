@@ -1,13 +1,13 @@
 import { decodeName } from "../file_name.ts";
 import { NativeMount } from "./native_mount.ts";
 
-/** A file system that is mounted somewhere. */
+/** An entry of the mount table. */
 export interface MountEntry {
-  /** Number of the mount, higher than those of the mounts before it as a rule. */
+  /** ID of the mount. Later mounts usually have higher IDs. */
   readonly id: number;
-  /** Where it is mounted. */
+  /** Mount point. */
   readonly target: string;
-  /** Type of file system, such as `overlay`. */
+  /** File system type, such as `overlay`. */
   readonly type: string;
   /** Major and minor number of its device, such as `0:42`. */
   readonly device: string;
@@ -18,14 +18,12 @@ export interface MountEntry {
 const TABLE = "/proc/self/mountinfo";
 
 /**
- * Lists what is mounted where in the mount namespace of this process, in the order in which
- * later mounts hide earlier ones.
+ * Reads the mount table of this process's mount namespace. Later mounts hide earlier ones.
  *
  * See {@link https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html | proc_pid_mountinfo(5)}.
  *
- * @returns The mounts; none on systems that have no such table.
- * @throws {Deno.errors.NotCapable} If it may not be read: neither `--allow-ffi` nor all of `-A` is
- * granted.
+ * @returns The mounts; empty on systems other than Linux.
+ * @throws {Deno.errors.NotCapable} Without `--allow-ffi` and without `--allow-all`.
  *
  * @example List the mounts
  * ```ts
@@ -43,8 +41,7 @@ export function readMounts(): readonly MountEntry[] {
 }
 
 function readTable(): Uint8Array<ArrayBuffer> {
-  // Deno reads /proc for those alone who have every permission; the native backend does as well
-  // for those who have its own.
+  // Deno needs every permission to read /proc; the native backend only needs its own.
   using calls = NativeMount.tryOpen();
   return calls === undefined ? Deno.readFileSync(TABLE) : calls.readFile(TABLE);
 }
@@ -52,14 +49,14 @@ function readTable(): Uint8Array<ArrayBuffer> {
 /** Parses the text of `/proc/self/mountinfo`. */
 export function parseMountTable(text: string): readonly MountEntry[] {
   return text.split("\n").filter(Boolean).map((line) => {
-    // A dash ends the optional fields; the type follows it.
+    // The file system type follows a dash, which ends the optional fields.
     const [id, , device = "", , target = "", ...rest] = line.split(" ");
     const [type = "", source = ""] = rest.slice(rest.indexOf("-") + 1);
     return { id: Number(id), target: unescape(target), type, device, source: unescape(source) };
   });
 }
 
-/** Spaces, tabs, line feeds and backslashes stand as three octal digits. */
+/** Decodes spaces, tabs, line feeds and backslashes, which are written as three octal digits. */
 function unescape(text: string): string {
   return text.replaceAll(
     /\\([0-7]{3})/g,

@@ -1,10 +1,10 @@
 import { openLibc } from "./native_libc.ts";
 
 /**
- * Keeps the native backend loaded until the result is disposed of, so that several short uses of it
- * do not each take the milliseconds of loading. Does nothing where there is none.
+ * Keeps the native backend loaded until the result is disposed of: loading it takes milliseconds.
+ * Does nothing if it is not available.
  *
- * @returns What to dispose of.
+ * @returns A handle to dispose of.
  *
  * @example Open several trees
  * ```ts

@@ -1,6 +1,6 @@
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
-/** Code, description and class of what Linux answers, by number, as Deno's own API has them. */
+/** Error codes of Linux by number: name, description, and the class that Deno's API throws. */
 const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = {
   1: ["EPERM", "Operation not permitted", Deno.errors.PermissionDenied],
   2: ["ENOENT", "No such file or directory", Deno.errors.NotFound],
@@ -34,7 +34,7 @@ const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = 
   122: ["EDQUOT", "Disk quota exceeded", Error],
 };
 
-/** The error that a system call ended with, of the class and with the code that Deno gives it. */
+/** Creates the error that Deno's API would throw for a failed system call. */
 export function nativeError(errno: number, call: string, path: string): Error {
   const [code, text, ErrorClass] = ERRORS[errno] ??
     [`E${errno}`, "Unknown error", Error] as const;
@@ -42,7 +42,7 @@ export function nativeError(errno: number, call: string, path: string): Error {
   return Object.assign(error, { code });
 }
 
-/** The code of an error of the operating system, such as `ENOENT`, whoever raised it. */
+/** Returns the code of an operating system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

@@ -24,9 +24,9 @@ const SYMBOLS = {
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   fchdir: { parameters: ["i32"], result: "i32" },
-  // Writes to the disk for as long as that takes, so not on the main thread.
+  // Writing to the disk can take long, so this does not run on the main thread.
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
-  // These have no wrapper in every libc: statx came to musl in 1.2.5, mknodat to glibc in 2.33.
+  // Not every libc wraps these: musl has statx since 1.2.5, and glibc has mknodat since 2.33.
   openat2: {
     name: "syscall",
     parameters: ["i64", "i32", "buffer", "buffer", "usize"],
@@ -67,7 +67,7 @@ export interface LinuxAbi {
   readonly openNoFollow: number;
 }
 
-// From the kernel's asm-generic/fcntl.h and unistd tables; aarch64 swaps the two flags' places.
+// From the kernel's asm-generic/fcntl.h and unistd tables; aarch64 swaps the two flags.
 const ABI: Readonly<Partial<Record<typeof Deno.build.arch, LinuxAbi>>> = {
   "x86_64": {
     statx: 332n,
@@ -85,30 +85,29 @@ const ABI: Readonly<Partial<Record<typeof Deno.build.arch, LinuxAbi>>> = {
   },
 };
 
-/** Names of the C library: glibc's, then musl's. */
+/** Names of the C library: glibc and musl. */
 const LIBRARIES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
 
-/** The C library, and what of the kernel's interface depends on the architecture. */
+/** The C library, and constants that depend on the architecture. */
 export interface NativeLibc extends Disposable {
   readonly abi: LinuxAbi;
   readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-  /** Why the call before failed. To be read before anything else is done. */
+  /** Returns the error number of the last failed call. Call it before any other function. */
   errno(): number;
 }
 
-/** The library while anybody uses it. */
+/** The loaded library, and the number of its users. */
 let shared: { readonly library: Deno.DynamicLibrary<typeof SYMBOLS>; users: number } | undefined;
 
 /**
- * Opens the C library. However many have it open at a time, it is loaded once: to compile the
- * ways into it takes some milliseconds.
+ * Opens the C library. All users share one instance, because loading it takes milliseconds.
  *
- * @returns The library, or why there is none, as the end of a sentence.
+ * @returns The library, or the reason why it is not available.
  */
 export function openLibc(): NativeLibc | string {
-  if (Deno.build.os !== "linux") return "the native backend is for Linux alone";
+  if (Deno.build.os !== "linux") return "the native backend requires Linux";
   const abi = ABI[Deno.build.arch];
-  if (abi === undefined) return `the native backend does not know ${Deno.build.arch}`;
+  if (abi === undefined) return `the native backend does not support ${Deno.build.arch}`;
   if (shared === undefined) {
     const library = loadLibrary();
     if (typeof library === "string") return library;
@@ -119,7 +118,7 @@ export function openLibc(): NativeLibc | string {
 }
 
 function loadLibrary(): Deno.DynamicLibrary<typeof SYMBOLS> | string {
-  // Never dlopen without asking first: on a terminal it would prompt.
+  // Without this check, dlopen would prompt on a terminal.
   const granted = LIBRARIES.filter((path) =>
     Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
   );
@@ -135,7 +134,7 @@ function tryOpen(path: string): Deno.DynamicLibrary<typeof SYMBOLS> | undefined 
   try {
     return Deno.dlopen(path, SYMBOLS);
   } catch {
-    // The other libc's name, or a libc that lacks a function: the caller says so.
+    // It is another libc, or it lacks a function. The caller reports it.
     return undefined;
   }
 }

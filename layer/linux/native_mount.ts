@@ -2,7 +2,7 @@ import { encodeName } from "../file_name.ts";
 import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
 
-/** Numbers of the system calls; they are the same on every architecture that has them. */
+/** Numbers of system calls, which are the same on all architectures. */
 const SYS_MOVE_MOUNT = 429n;
 const SYS_FSOPEN = 430n;
 const SYS_FSCONFIG = 431n;
@@ -23,10 +23,10 @@ const UMOUNT_NOFOLLOW = 8;
 const EMPTY = new Uint8Array(1);
 const LOG_BYTES = 4096;
 
-/** A parameter of a file system: a name alone, or with a value. */
+/** A mount parameter: a name, or a name and a value. */
 export type MountParameter = readonly [key: string, value?: string];
 
-/** The kernel's calls that mount and unmount. All are synchronous; none leaves anything open. */
+/** System calls for mounts. All are synchronous, and none leaves a descriptor open. */
 export class NativeMount implements Disposable {
   readonly #libc: NativeLibc;
   readonly #calls: NativeLibc["symbols"];
@@ -39,7 +39,7 @@ export class NativeMount implements Disposable {
   /**
    * Opens the C library.
    *
-   * @throws {Deno.errors.NotSupported} If that cannot be; `doing` begins the message.
+   * @throws {Deno.errors.NotSupported} If it is not available. The message begins with `doing`.
    */
   static open(doing: string): NativeMount {
     const libc = openLibc();
@@ -47,15 +47,15 @@ export class NativeMount implements Disposable {
     return new NativeMount(libc);
   }
 
-  /** Likewise, but `undefined` if that cannot be. */
+  /** Opens the C library; returns `undefined` if it is not available. */
   static tryOpen(): NativeMount | undefined {
     const libc = openLibc();
     return typeof libc === "string" ? undefined : new NativeMount(libc);
   }
 
   /**
-   * Mounts a file system by the calls of Linux 5.2: nothing is visible before all is right, and
-   * the kernel says in words what it does not like.
+   * Mounts a file system with the calls of Linux 5.2. The mount appears once it is complete, and the
+   * error contains the kernel's explanation.
    */
   mount(type: string, parameters: Iterable<MountParameter>, target: string): void {
     using context = this.#own(
@@ -89,7 +89,7 @@ export class NativeMount implements Disposable {
     this.#check(moved, "move_mount", target);
   }
 
-  /** Mounts a file system by mount(2); `data` is at most a page. */
+  /** Mounts a file system with mount(2); `data` must fit into a page. */
   mountByPage(type: string, data: string, target: string, source: string = type): void {
     const [from, at, kind, options] = [
       cString(source),
@@ -101,13 +101,13 @@ export class NativeMount implements Disposable {
     this.#check(result, `mount ${type}`, target);
   }
 
-  /** Unmounts what is mounted at a path itself, not where a link there leads. */
+  /** Unmounts a mount point. Does not follow a symlink at the path. */
   unmount(target: string, lazily: boolean): void {
     const flags = UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0);
     this.#check(this.#calls.umount2(cString(target), flags), "umount2", target);
   }
 
-  /** Does something with another current directory. */
+  /** Runs an action in another working directory. */
   within(directory: string, action: () => void): void {
     using back = this.openPath(".");
     using there = this.openPath(directory);
@@ -119,13 +119,13 @@ export class NativeMount implements Disposable {
     }
   }
 
-  /** Opens a directory as a path alone, to be named through `/proc/self/fd`. */
+  /** Opens a directory with `O_PATH`, to name it through `/proc/self/fd`. */
   openPath(path: string): Disposable & { readonly fd: number } {
     const flags = O_PATH | O_CLOEXEC | this.#libc.abi.openDirectory;
     return this.#own(this.#calls.openat(AT_FDCWD, cString(path), flags, 0), "open", path);
   }
 
-  /** The bytes of a file that tells no size, such as those of `/proc`. */
+  /** Reads a file of unknown size, such as those of `/proc`. */
   readFile(path: string): Uint8Array<ArrayBuffer> {
     using file = this.#own(this.#calls.openat(AT_FDCWD, cString(path), O_CLOEXEC, 0), "open", path);
     let bytes = new Uint8Array(65_536);
@@ -143,12 +143,12 @@ export class NativeMount implements Disposable {
     }
   }
 
-  /** Writes everything of a directory's file system to the disk, off the main thread. */
+  /** Writes the file system of a directory to the disk, off the main thread. */
   async syncFileSystem(path: string): Promise<void> {
     const flags = O_CLOEXEC | this.#libc.abi.openDirectory;
     const opened = this.#calls.openat(AT_FDCWD, cString(path), flags, 0);
     using directory = this.#own(opened, "open", path);
-    // The call ends on another thread, whose errno is not to be had here.
+    // The call runs on another thread, whose errno is not available here.
     const result = await this.#calls.syncfs(directory.fd);
     if (result < 0) throw nativeError(EIO, "syncfs", path);
   }
@@ -180,7 +180,7 @@ export class NativeMount implements Disposable {
     return result;
   }
 
-  /** Like `#check`, with what the kernel has written into the context's log. */
+  /** Like `#check`, with the messages of the context's log. */
   #checkContext(result: number, context: number, call: string, path: string): void {
     if (result >= 0) return;
     const error = nativeError(this.#libc.errno(), call, path);
@@ -195,7 +195,7 @@ export class NativeMount implements Disposable {
     for (;;) {
       const length = this.#calls.read(context, buffer, BigInt(buffer.length));
       if (length <= 0) return messages;
-      // Each read gives one message: a letter for its weight, a space, the text.
+      // Each read returns one message: a letter for its severity, a space, the text.
       messages.push(new TextDecoder().decode(buffer.subarray(2, length)).trim());
     }
   }
@@ -203,7 +203,7 @@ export class NativeMount implements Disposable {
 
 const EIO = 5;
 
-/** A C string of a path, in which text that is not well-formed stands for bytes. */
+/** Encodes a path as a C string. */
 function cString(text: string): Uint8Array<ArrayBuffer> {
   const bytes = encodeName(text);
   const string = new Uint8Array(bytes.length + 1);

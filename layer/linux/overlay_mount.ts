@@ -2,35 +2,33 @@ import { LimitError } from "../../spec/errors.ts";
 import { errorCode } from "./native_error.ts";
 import { type MountParameter, NativeMount } from "./native_mount.ts";
 
-/** The most lower directories that the kernel takes: its `OVL_MAX_STACK`. */
+/** Maximum number of lower directories: the kernel's `OVL_MAX_STACK`. */
 export const MAX_OVERLAY_LOWERS = 500;
 
 /** The writable part of an overlay. */
 export interface OverlayUpper {
-  /** Where changes go. */
+  /** Upper directory, which receives the changes. */
   readonly upper: string;
-  /** An empty directory on the same file system, for the kernel's own use. */
+  /** Empty directory on the same file system, for use by the kernel. */
   readonly work: string;
 }
 
 /** Options for {@linkcode mountOverlay}. */
 export interface OverlayMountOptions {
-  /**
-   * What can be written to; the overlay is read-only without it, and needs two lower directories.
-   */
+  /** Upper directory; without it the overlay is read-only and needs two lower directories. */
   readonly writable?: OverlayUpper | undefined;
   /**
-   * Whether the marks of whiteouts and opaque directories are attributes of the user rather than
-   * `trusted` ones: all that there is in a user namespace.
+   * Whether whiteouts and opaque directories are marked with `user` rather than `trusted`
+   * attributes. A user namespace only allows the former.
    *
    * @default {false}
    */
   readonly userXattr?: boolean | undefined;
   /**
-   * Whether a directory of a lower layer can be renamed, which leaves a reference to its old name
-   * in the upper directory.
+   * Whether directories of lower layers can be renamed, which leaves a reference to the old name in
+   * the upper directory.
    *
-   * @default What the kernel is configured for.
+   * @default The kernel's configuration.
    */
   readonly redirectDirectories?: boolean | undefined;
   /**
@@ -40,36 +38,35 @@ export interface OverlayMountOptions {
    */
   readonly source?: string | undefined;
   /**
-   * By which call: that of Linux 6.8, which takes any number of directories at any paths, or the
-   * old one, whose options must fit into 4095 bytes.
+   * System call to use: that of Linux 6.8, which accepts any paths, or the old one, whose options must
+   * fit into 4095 bytes.
    *
-   * @default The new one, and the old one where the kernel does not have it.
+   * @default The new one if the kernel supports it.
    */
   readonly call?: "fsconfig" | "mount" | undefined;
 }
 
-/** What mount(2) takes: a page with the zero at its end. */
+/** Maximum size of the options of mount(2): a page, without the terminating zero. */
 const PAGE_BYTES = 4095;
-/** What fsconfig(2) takes as a value. */
+/** Maximum size of a value for fsconfig(2). */
 const STRING_BYTES = 255;
 
 /**
- * Mounts directories over each other with the kernel's overlay file system.
+ * Mounts an overlay of directories.
  *
- * No directory may be there twice: the kernel answers `ELOOP`. Paths may have any characters and
- * any length; they are absolute.
+ * A directory must not occur twice: the kernel would fail with `ELOOP`. Paths must be absolute, and
+ * may have any characters and any length.
  *
  * See {@link https://docs.kernel.org/filesystems/overlayfs.html | overlayfs}.
  *
- * @param lowers The directories that are not written to, **the top one first**, at most
- * {@linkcode MAX_OVERLAY_LOWERS}.
- * @param target Where the merged view appears.
- * @param options What can be written to, and how whiteouts are marked.
+ * @param lowers Lower directories, **the top one first**, at most {@linkcode MAX_OVERLAY_LOWERS}.
+ * @param target Mount point.
+ * @param options Upper directory and mount options.
  * @throws {LimitError} If there are too many directories.
- * @throws {Deno.errors.NotSupported} If there is no native backend.
- * @throws {Deno.errors.PermissionDenied} If this process may not mount.
+ * @throws {Deno.errors.NotSupported} If the native backend is not available.
+ * @throws {Deno.errors.PermissionDenied} If the process may not mount.
  *
- * @example The kernel's limit
+ * @example Exceed the kernel's limit
  * ```ts
  * import { MAX_OVERLAY_LOWERS, mountOverlay } from "@x/oci/layer";
  * import { LimitError } from "@x/oci/spec";
@@ -104,7 +101,7 @@ export function mountOverlay(
   }
 }
 
-/** Whether the kernel, or a filter of system calls, lacks `fsopen` or the parameter `lowerdir+`. */
+/** Whether the kernel or a seccomp filter lacks `fsopen` or the parameter `lowerdir+`. */
 function isOldKernel(error: unknown): boolean {
   const { message } = error as Error;
   return errorCode(error) === "ENOSYS" || /: fsopen "overlay"$/.test(message) ||
@@ -129,10 +126,10 @@ function mountByContext(
 }
 
 /**
- * By mount(2). A colon separates lower directories and a comma options, and all must fit into a
- * page. So paths that are odd, or too long in sum, are named through descriptors; and if that is
- * too long still, from the directory that they are in, which is the current one meanwhile: no
- * other JavaScript runs before it is left again.
+ * Mounts with mount(2). Colons separate lower directories, commas separate options, and everything
+ * must fit into a page. Paths that contain such characters or are too long are named through
+ * descriptors. If that is still too long, they are named relative to their directory, which is the
+ * working directory during the call; no other JavaScript runs meanwhile.
  */
 function mountByPage(
   calls: NativeMount,
@@ -173,24 +170,24 @@ function mountByPage(
 
 function commonParameters(options: OverlayMountOptions): MountParameter[] {
   const { userXattr = false, redirectDirectories } = options;
-  // Both would leave marks in the upper directory that make it fit for these lower ones alone.
+  // Both would tie the upper directory to these lower directories.
   const parameters: MountParameter[] = [["index", "off"], ["metacopy", "off"]];
   if (userXattr) parameters.push(["userxattr"]);
-  // With attributes of the user directories are never redirected, and it is an error to say so.
+  // With user attributes, directories are never redirected, and the option is an error.
   else if (redirectDirectories !== undefined) {
     parameters.push(["redirect_dir", redirectDirectories ? "on" : "off"]);
   }
   return parameters;
 }
 
-/** Characters that mean something in some option of some kernel. */
+/** Characters that may have a special meaning in mount options. */
 const ODD = /[^A-Za-z0-9/._+@=-]/;
-/** The longest name of a directory that stays as it is after that of a descriptor. */
+/** Longest directory name that is appended to a descriptor's path. */
 const MAX_LEAF = 200;
 
 /**
- * Names of paths without odd characters and, where the path is not short, through descriptors
- * that stay open until this is disposed of: `/proc/self/fd/7/leaf`.
+ * Names paths that have special characters or are too long through descriptors, such as
+ * `/proc/self/fd/7/leaf`. The descriptors stay open until this is disposed of.
  */
 class ShortNames implements Disposable {
   readonly #calls: NativeMount;
@@ -198,7 +195,7 @@ class ShortNames implements Disposable {
   readonly #base: string | undefined;
   readonly #open = new Map<string, Disposable & { readonly fd: number }>();
 
-  /** Names in `base` are relative to it. */
+  /** Creates names. Those of entries of `base` are relative to it. */
   constructor(calls: NativeMount, isShort: (path: string) => boolean, base?: string) {
     this.#calls = calls;
     this.#isShort = isShort;

@@ -1,12 +1,12 @@
 import { NativeMount } from "./native_mount.ts";
 
 /**
- * Waits until everything that was written to the file system of a directory is on the disk: one
- * call for a tree of many files. Does nothing where there is no native backend.
+ * Writes the file system of a directory to the disk: one call for a tree of many files. Does nothing
+ * if the native backend is not available.
  *
  * @param directory The directory.
  *
- * @example Make sure of a file
+ * @example Write a file to the disk
  * ```ts
  * import { syncFileSystem } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";

@@ -21,8 +21,8 @@ export interface TmpfsMountOptions {
  *
  * @param target The directory to mount it at.
  * @param options How large it may become.
- * @throws {Deno.errors.NotSupported} If there is no native backend.
- * @throws {Deno.errors.PermissionDenied} If this process may not mount.
+ * @throws {Deno.errors.NotSupported} If the native backend is not available.
+ * @throws {Deno.errors.PermissionDenied} If the process may not mount.
  * @throws {RangeError} If the size is no number of bytes.
  *
  * @example A size must be one

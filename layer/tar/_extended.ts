@@ -5,15 +5,15 @@ import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 
-/** Types of headers whose body describes what follows. `X` is Solaris' older `x`. */
+/** Types of headers that describe the next entries. `X` is Solaris' older `x`. */
 const EXTENDED: ReadonlySet<string> = new Set(["x", "X", "g", "L", "K"]);
 
-/** Whether a type flag is that of an extended header. */
+/** Whether a type flag marks an extended header. */
 export function isExtended(flag: string): boolean {
   return EXTENDED.has(flag);
 }
 
-/** Collects what extended headers say of the next entry, and of all that follow. */
+/** Collects extended headers for the next entry and for all following entries. */
 export class ExtendedHeaders {
   readonly #max: number;
   readonly #maxGlobal: number;
@@ -28,13 +28,12 @@ export class ExtendedHeaders {
   #local: PaxRecords | undefined;
   #global: ReadonlyMap<string, Uint8Array> = new Map();
 
-  /** Starts with nothing said. */
   constructor(limits: AllTarLimits) {
     this.#max = limits.maxExtendedHeaderBytes;
     this.#maxGlobal = limits.maxGlobalRecords;
   }
 
-  /** Where the first header begins that waits for its entry, or `undefined` if none does. */
+  /** Offset of the first header that waits for its entry; `undefined` if there is none. */
   get pending(): number | undefined {
     return this.#first;
   }
@@ -42,10 +41,10 @@ export class ExtendedHeaders {
   /**
    * Begins a header.
    *
-   * @param offset Where it begins in the archive.
-   * @param flag Its type.
-   * @param size Size of its body.
-   * @throws {LimitError} If the body is too large; nothing was allocated for it.
+   * @param offset Offset in the archive.
+   * @param flag Type flag.
+   * @param size Size of the body.
+   * @throws {LimitError} If the body is too large, before memory is allocated for it.
    */
   begin(offset: number, flag: string, size: number): void {
     if (size > this.#max) throw this.#tooLarge(size, offset);
@@ -56,17 +55,17 @@ export class ExtendedHeaders {
     if (flag !== "g") this.#first ??= offset;
   }
 
-  /** Takes bytes of the body. */
+  /** Appends bytes of the body. */
   write(bytes: Uint8Array): void {
     this.#body.set(bytes, this.#filled);
     this.#filled += bytes.length;
   }
 
   /**
-   * Reads the complete body. The last of several headers of a type counts, as in GNU's and
-   * Go's readers.
+   * Parses the complete body. Of several headers of one type the last one counts, as in the readers
+   * of GNU and Go.
    *
-   * @throws {TarError} If it is damaged.
+   * @throws {TarError} If the body is damaged.
    */
   end(): void {
     if (this.#flag === "L") this.#longName = this.#text();
@@ -76,7 +75,7 @@ export class ExtendedHeaders {
     this.#body = new Uint8Array();
   }
 
-  /** What the next entry is to know; what was said of it alone is forgotten. */
+  /** Returns the extensions of the next entry, and clears those that apply to it only. */
   take(offset: number): Extensions {
     const extensions = {
       offset: this.#first ?? offset,
@@ -98,11 +97,11 @@ export class ExtendedHeaders {
   }
 
   #endGlobal(): void {
-    // Entries that were told of the old ones may still be held.
+    // Earlier entries still refer to the old map.
     const global = new Map(this.#global);
     for (const [key, value] of parsePax(this.#body, this.#offset)) {
-      // POSIX lets them be global, no program writes that, and readers differ: what one takes
-      // for content another would take for headers.
+      // POSIX allows these as global records, but no program writes them and readers differ: one
+      // would read content where another reads headers.
       if (key === "size" || key.startsWith("GNU.sparse.")) {
         const state = `its global record "${key}" would change the size of every entry`;
         throw new TarError(state, { offset: this.#offset });

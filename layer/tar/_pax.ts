@@ -2,7 +2,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { decodeName } from "../file_name.ts";
 import { TarError } from "./tar_error.ts";
 
-/** The records of an extended header by key; values are bytes. */
+/** Records of an extended header by key; the values are bytes. */
 export type PaxRecords = ReadonlyMap<string, Uint8Array>;
 
 const SPACE = 0x20;
@@ -13,7 +13,7 @@ const ZERO = 0x30;
 const SCHILY_XATTR = "SCHILY.xattr.";
 const LIBARCHIVE_XATTR = "LIBARCHIVE.xattr.";
 
-/** Records whose values are names and end up in system calls. */
+/** Records whose values are passed to system calls as strings. */
 const TEXT_KEYS: ReadonlySet<string> = new Set([
   "path",
   "linkpath",
@@ -26,10 +26,10 @@ const TEXT_KEYS: ReadonlySet<string> = new Set([
  * Parses the body of an extended header: records of the form `LENGTH KEY=VALUE\n` (POSIX.1-2017,
  * pax, "pax Extended Header").
  *
- * The pairs that GNU's sparse format 0.0 repeats are joined to the list that 0.1 has.
+ * The repeated pairs of GNU's sparse format 0.0 become the list of format 0.1.
  *
  * @param body The body; the values are views of it.
- * @param offset Where the header begins in the archive.
+ * @param offset Offset of the header in the archive.
  * @throws {TarError} If a record is damaged.
  */
 export function parsePax(body: Uint8Array, offset: number): Map<string, Uint8Array> {
@@ -71,37 +71,41 @@ function parseRecord(body: Uint8Array, at: number, offset: number): PaxRecord {
     start++;
   }
   const end = at + length;
-  // NaN fails each of these, as it must.
+  // NaN fails these comparisons as well.
   if (!(end <= body.length && start + 1 < end) || start === at || body[end - 1] !== NEWLINE) {
-    throw new TarError("a record of its extended header has a wrong length", { offset });
+    throw new TarError("a record of its extended header has an invalid length", { offset });
   }
   const record = body.subarray(start + 1, end - 1);
   const equals = record.indexOf(EQUALS);
   const key = decodeName(record.subarray(0, Math.max(equals, 0)));
   const value = record.subarray(equals + 1);
   if (key === "" || key.includes("\0")) {
-    throw new TarError("a record of its extended header has no key, or a NUL in it", { offset });
+    throw new TarError("a record of its extended header has no key, or a key with a NUL byte", {
+      offset,
+    });
   }
   if (TEXT_KEYS.has(key) && value.includes(0)) {
-    throw new TarError(`the record "${key}" of its extended header has a NUL in it`, { offset });
+    throw new TarError(`the record "${key}" of its extended header contains a NUL byte`, {
+      offset,
+    });
   }
   return { key, value, end };
 }
 
-/** A decimal integer, or `NaN` if it is none or not a safe one. */
+/** Parses a decimal integer; returns `NaN` if it is invalid or not a safe integer. */
 export function paxInteger(value: Uint8Array): number {
   const text = decodeName(value);
   const number = /^-?[0-9]+$/.test(text) ? Number(text) : NaN;
   return Number.isSafeInteger(number) ? number : NaN;
 }
 
-/** A point in time: whole seconds, rounded down, and the nanoseconds after them. */
+/** A point in time: whole seconds, rounded down, and nanoseconds. */
 export interface PaxTime {
   readonly seconds: number;
   readonly nanoseconds: number;
 }
 
-/** A decimal number of seconds, or `undefined` if it is none; digits after the ninth are cut. */
+/** Parses a decimal number of seconds with up to nine decimal places; `undefined` if invalid. */
 export function paxTime(value: Uint8Array): PaxTime | undefined {
   const match = /^(-?)([0-9]+)(?:\.([0-9]*))?$/.exec(decodeName(value));
   const whole = Number(match?.[2] ?? NaN);
@@ -113,20 +117,20 @@ export function paxTime(value: Uint8Array): PaxTime | undefined {
     : { seconds: -whole - 1, nanoseconds: 1_000_000_000 - fraction };
 }
 
-/** How much of extended attributes an entry may have, in bytes. */
+/** Limits for the extended attributes of an entry, in bytes. */
 export interface XattrLimits {
-  /** Of one value. */
+  /** Maximum size of a value. */
   readonly maxXattrBytes: number;
-  /** Of all names and values of an entry. */
+  /** Maximum size of all names and values. */
   readonly maxXattrsBytes: number;
 }
 
 /**
- * The extended attributes among the records. Where both spellings name one, `SCHILY.xattr.`
- * wins: its value is raw, and all writers but libarchive's have it alone.
+ * Extracts the extended attributes from the records. If both spellings name an attribute,
+ * `SCHILY.xattr.` wins: its value is raw, and only libarchive writes the other spelling.
  *
- * @throws {TarError} If a name or a value is not encoded rightly.
- * @throws {LimitError} If there is more than the limits allow.
+ * @throws {TarError} If the encoding of a name or a value is invalid.
+ * @throws {LimitError} If the attributes exceed a limit.
  */
 export function paxXattrs(
   records: PaxRecords,
@@ -145,7 +149,9 @@ export function paxXattrs(
   let total = 0;
   for (const [name, value] of xattrs) {
     if (name === "" || name.includes("\0")) {
-      throw new TarError("an extended attribute has no name, or a NUL in it", { offset });
+      throw new TarError("an extended attribute has no name, or a name with a NUL byte", {
+        offset,
+      });
     }
     total += name.length + value.length;
     const subject = `the tar entry at byte ${offset}`;
@@ -161,12 +167,12 @@ export function paxXattrs(
   return xattrs;
 }
 
-/** libarchive writes the name URL-encoded and the value in base64 without padding. */
+/** Decodes libarchive's URL-encoded name and base64 value without padding. */
 function libarchiveXattr(name: string, value: Uint8Array, offset: number): [string, Uint8Array] {
   try {
     const bytes = Uint8Array.fromBase64(decodeName(value).replace(/=+$/, ""));
     return [decodeURIComponent(name), bytes];
   } catch (cause) {
-    throw new TarError("an extended attribute is not encoded rightly", { offset }, { cause });
+    throw new TarError("an extended attribute has an invalid encoding", { offset }, { cause });
   }
 }

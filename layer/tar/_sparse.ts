@@ -8,14 +8,14 @@ import type { TarSegment } from "./tar_header.ts";
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
 
-/** How a sparse file keeps its map. */
+/** Location of the map of a sparse file. */
 export type SparseMapKind = "records" | "body";
 
 /**
- * Which of GNU's sparse formats in extended headers the records speak of: 0.0 and 0.1 keep the
- * map in the records, 1.0 in the body; `undefined` if the file is not sparse.
+ * Detects GNU's sparse format from the records: 0.0 and 0.1 store the map in the records, 1.0 in
+ * the body. Returns `undefined` if the file is not sparse.
  *
- * @throws {TarError} If it is a format that nobody knows: its body would be taken for content.
+ * @throws {TarError} If the format is unknown, as its map would be read as content.
  */
 export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKind | undefined {
   const major = records.get("GNU.sparse.major");
@@ -32,8 +32,8 @@ export function sparseMapKind(records: PaxRecords, offset: number): SparseMapKin
 }
 
 /**
- * Collects the map of a sparse file, from whichever of the four places it stands in, and checks
- * it: runs in order, none over another, none beyond the end.
+ * Collects the map of a sparse file in any of the four formats, and validates it: segments must be
+ * in order, must not overlap and must not exceed the file.
  */
 export class SparseMap {
   readonly #offset: number;
@@ -46,21 +46,21 @@ export class SparseMap {
   #start = NaN;
   #wanted = NaN;
 
-  /** Starts with no runs; `offset` names the entry in errors, `max` is the most runs. */
+  /** Creates an empty map for the entry at `offset`, of at most `max` segments. */
   constructor(offset: number, max: number) {
     this.#offset = offset;
     this.#max = max;
   }
 
-  /** The runs that are not empty. */
+  /** The segments that are not empty. */
   get segments(): readonly TarSegment[] {
     return this.#segments;
   }
 
   /**
-   * Reads the fields of an old GNU header (four runs) or of a block that continues it (21).
+   * Reads the four segments of an old GNU header, or the 21 of a continuation block.
    *
-   * @returns Whether another block continues the map.
+   * @returns Whether another continuation block follows.
    */
   addOldGnu(block: Uint8Array, at: number, continued: boolean): boolean {
     const first = continued ? at : at + 386;
@@ -72,7 +72,7 @@ export class SparseMap {
     return block[flag] !== 0;
   }
 
-  /** Reads the record `GNU.sparse.map` of the formats 0.0 and 0.1. */
+  /** Reads the record `GNU.sparse.map` of formats 0.0 and 0.1. */
   addRecords(records: PaxRecords): void {
     const text = decodeName(records.get("GNU.sparse.map") ?? new Uint8Array());
     const numbers = text === "" ? [] : text.split(",");
@@ -89,8 +89,8 @@ export class SparseMap {
   }
 
   /**
-   * Reads a block of the map that format 1.0 keeps in front of the content: lines of decimal
-   * digits, first the number of runs, then an offset and a size for each.
+   * Reads a block of the map that precedes the content in format 1.0: lines of decimal digits, first
+   * the number of segments, then the offset and the size of each.
    *
    * @returns Whether the map ends in this block; the rest of the block is padding.
    */
@@ -126,7 +126,7 @@ export class SparseMap {
 
   #add(offset: number, size: number): void {
     const end = offset + size;
-    // NaN, which stands for a damaged number, fails the first test.
+    // NaN, which represents a damaged number, fails the first comparison.
     if (!(offset >= this.#end && size >= 0 && end <= Number.MAX_SAFE_INTEGER)) {
       throw this.#damaged();
     }
@@ -138,16 +138,15 @@ export class SparseMap {
   #checkCount(count: number): void {
     if (count <= this.#max) return;
     const subject = `the tar entry at byte ${this.#offset}`;
-    throw new LimitError("runs in a sparse map", this.#max, count, subject, "maxSegments");
+    throw new LimitError("segments in a sparse map", this.#max, count, subject, "maxSegments");
   }
 
   /**
-   * Checks the complete map.
+   * Validates the complete map.
    *
    * @param size Size of the file.
-   * @param stored How many bytes of content the archive has; it may be more than are named, and
-   *   then the rest is no content, as GNU tar has it.
-   * @throws {TarError} If it goes beyond the file, or names more than the archive has.
+   * @param stored Size of the content in the archive. Excess bytes are ignored, as in GNU tar.
+   * @throws {TarError} If a segment exceeds the file, or the segments exceed the content.
    */
   check(size: number, stored: number): void {
     let sum = 0;

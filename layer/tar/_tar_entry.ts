@@ -7,27 +7,27 @@ import { TarError } from "./tar_error.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 
-/** What the headers in front of an entry's own header say of it. */
+/** Extensions from the headers before an entry's own header. */
 export interface Extensions {
-  /** Where the first of all its headers begins. */
+  /** Offset of the first header of the entry. */
   readonly offset: number;
-  /** Of GNU's `L`. */
+  /** From GNU's `L`. */
   readonly longName: string | undefined;
-  /** Of GNU's `K`. */
+  /** From GNU's `K`. */
   readonly longLink: string | undefined;
-  /** Of pax `x`. */
+  /** From pax `x`. */
   readonly local: PaxRecords | undefined;
-  /** Of every pax `g` so far. */
+  /** From all pax `g` headers so far. */
   readonly global: PaxRecords | undefined;
 }
 
-/** An entry as its headers describe it. */
+/** A parsed entry. */
 export interface Entry {
-  /** What the sink is told; of a sparse file without its map, and perhaps without its size. */
+  /** Header for the sink; that of a sparse file lacks the map, and possibly the size. */
   readonly header: TarHeader;
-  /** How many bytes of body the archive has. */
+  /** Size of the body in the archive. */
   readonly stored: number;
-  /** Where the map of a sparse file stands. */
+  /** Location of the map of a sparse file. */
   readonly sparse: SparseMapKind | "blocks" | undefined;
 }
 
@@ -48,14 +48,14 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /**
- * Reads an entry's own header.
+ * Parses the header of an entry.
  *
- * The order in which one name, number or time overrides another is that of Go's `archive/tar`,
- * which made nearly every image there is: GNU long names over pax records over the header.
+ * Values override each other as in Go's `archive/tar`, which wrote nearly all images: GNU long names
+ * override pax records, which override the fields of the header.
  *
- * @param block Bytes that hold the block; its checksum is right.
- * @param at Where in them it begins.
- * @throws {TarError} If a field is damaged or the type unknown.
+ * @param block Bytes that contain the block, whose checksum is correct.
+ * @param at Offset of the block in them.
+ * @throws {TarError} If a field is damaged or the type is unknown.
  * @throws {LimitError} If a name or an attribute is too long.
  */
 export function readEntry(
@@ -83,17 +83,17 @@ export function readEntry(
   };
   const field = (name: string, start: number, end: number): number => {
     const value = parseNumber(block, at + start, at + end);
-    return Number.isNaN(value) ? fail(`its ${name} is no number`) : value;
+    return Number.isNaN(value) ? fail(`its ${name} is not a number`) : value;
   };
   const number = (key: string, start: number, end: number): number => {
     const record = pax?.get(key);
     if (!record?.length) return field(key, start, end);
     const value = paxInteger(record);
-    return Number.isNaN(value) ? fail(`its ${key} is no number`) : value;
+    return Number.isNaN(value) ? fail(`its ${key} is not a number`) : value;
   };
 
   const named = TYPES[flag];
-  // Seventh-edition tar had no type for directories.
+  // Tar of the seventh edition has no type for directories.
   const type = flag === "\0" && path.endsWith("/") ? "directory" : named;
   if (type === undefined) return fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
@@ -106,13 +106,13 @@ export function readEntry(
   checkNames(path, linkname, offset, limits);
 
   const modern = dialect !== "v7";
-  const time = readTime(block, at, pax) ?? fail("its mtime is no number");
+  const time = readTime(block, at, pax) ?? fail("its mtime is not a number");
   const header: TarHeader = {
     offset,
     type,
     path,
     linkname,
-    // No pax record stands for it.
+    // There is no pax record for the mode.
     mode: field("mode", 100, 108) & 0o7777,
     uid: number("uid", 108, 116),
     gid: number("gid", 116, 124),
@@ -126,11 +126,11 @@ export function readEntry(
     xattrs: pax === undefined ? NO_XATTRS : paxXattrs(pax, offset, limits),
     ...(pax === undefined ? {} : { pax }),
   };
-  if (!(header.size >= 0)) fail("the size of its sparse file is no number");
+  if (!(header.size >= 0)) fail("its sparse size is not a number");
   return { header, stored: type === "file" || flag === "D" ? size : 0, sparse };
 }
 
-/** Records of `x` stand over those of `g`; an empty one leaves the header's own field. */
+/** Merges records: `x` overrides `g`, and an empty value selects the field of the header. */
 function mergeRecords(global?: PaxRecords, local?: PaxRecords): PaxRecords | undefined {
   if (global === undefined || global.size === 0) return local;
   return local === undefined ? global : new Map([...global, ...local]);
@@ -141,7 +141,7 @@ function paxText(pax: PaxRecords | undefined, key: string): string {
   return value === undefined ? "" : decodeName(value);
 }
 
-/** Owners are short, and ASCII all but always: cheaper without a decoder. */
+/** Decodes an owner's name, which is short and nearly always ASCII, without a decoder. */
 function shortText(block: Uint8Array, start: number, end: number): string {
   let text = "";
   for (let index = start; index < end; index++) {
@@ -162,8 +162,8 @@ function headerPath(block: Uint8Array, at: number, dialect: string): string {
 }
 
 /**
- * GNU headers have times where others have the prefix of the path. Go before 1.8 wrote a prefix
- * all the same; what is no number is one (golang/go#12594).
+ * Whether a GNU header has a prefix. GNU headers have times in its place, but Go before 1.8 wrote a
+ * prefix; anything that is not a number is one (golang/go#12594).
  */
 function hasOldGoPrefix(block: Uint8Array, at: number): boolean {
   const noTime = Number.isNaN(parseNumber(block, at + 345, at + 357)) ||
@@ -178,7 +178,7 @@ function readTime(block: Uint8Array, at: number, pax?: PaxRecords): PaxTime | un
   return Number.isNaN(seconds) ? undefined : { seconds, nanoseconds: 0 };
 }
 
-/** The size of a sparse file with its holes, `NaN` if it is damaged, `undefined` if not said. */
+/** Returns the full size of a sparse file; `NaN` if it is damaged, `undefined` if it is absent. */
 function sparseSize(
   block: Uint8Array,
   at: number,
@@ -212,7 +212,7 @@ function checkNames(
   }
 }
 
-/** The bytes of a name; of a short one the most that they can be, which is cheaper. */
+/** Returns the size of a name; for a short name, an upper bound, which is cheaper. */
 function byteLength(name: string, max: number): number {
   return name.length * 3 <= max ? name.length * 3 : encodeName(name).length;
 }

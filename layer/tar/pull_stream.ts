@@ -1,10 +1,10 @@
 /**
- * A transform whose output is made as it is asked for, and no sooner: one chunk of input may give
+ * Creates a transform stream that produces its output on demand, as one input chunk may produce
  * thousands of outputs.
  *
- * @param generate Gives the outputs for the inputs. When it throws, the input is cancelled with
- *   the error; when the output is cancelled, it is returned and the input cancelled with the
- *   reason.
+ * @param generate Yields the outputs for the inputs. If it throws, the input is cancelled with the
+ * error. If the output is cancelled, the generator returns and the input is cancelled with the
+ * reason.
  */
 export function pullStream<Input, Output>(
   generate: (source: () => Promise<Input | undefined>) => AsyncGenerator<Output, void, void>,
@@ -24,7 +24,7 @@ export function pullStream<Input, Output>(
       }
     },
     async cancel(reason) {
-      // An output that is being made may wait for its reader: it is not waited for.
+      // Not awaited, because a pending output may be waiting for its reader.
       outputs.return().catch(() => {});
       await reader.cancel(reason);
     },

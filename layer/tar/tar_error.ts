@@ -1,18 +1,18 @@
 import { OciError } from "../../spec/errors.ts";
 
-/** Where in an archive a {@linkcode TarError} was met. */
+/** Position of a {@linkcode TarError} in an archive. */
 export interface TarErrorPlace {
-  /** Where in the archive, in bytes: at the first header of the entry, or where it is cut short. */
+  /** Offset in bytes of the first header of the entry, or of the end of a truncated archive. */
   readonly offset: number;
-  /** The name of the entry, where it is known already. */
+  /** Name of the entry, if it is known. */
   readonly entry?: string | undefined;
 }
 
 /**
- * A tar archive is damaged, cut short, or holds what this package does not read. What was
- * read before it stands; nothing after it can be trusted.
+ * Thrown when a tar archive is damaged, truncated or unsupported. Entries before the position are
+ * valid; nothing after it can be trusted.
  *
- * @example See where an archive is damaged
+ * @example Find the position of the damage
  * ```ts
  * import { TarError, TarParser } from "@x/oci/layer";
  * import { assertThrows } from "@std/assert";
@@ -25,12 +25,12 @@ export interface TarErrorPlace {
  * ```
  */
 export class TarError extends OciError {
-  /** Where in the archive, in bytes: at the first header of the entry, or where it is cut short. */
+  /** Offset in bytes of the first header of the entry, or of the end of a truncated archive. */
   readonly offset: number;
-  /** The name of the entry, or `undefined` if it is not known. */
+  /** Name of the entry, or `undefined` if it is not known. */
   readonly entry: string | undefined;
 
-  /** Creates the error; `state` says what is wrong. */
+  /** Creates the error. `state` is the cause. */
   constructor(state: string, place: TarErrorPlace, options?: ErrorOptions) {
     const { offset, entry } = place;
     const subject = entry === undefined ? "archive" : `entry ${JSON.stringify(entry)}`;

@@ -1,17 +1,17 @@
-/** Size of a block: headers have one, bodies are padded to whole ones. */
+/** Size of a block. A header is one block, and bodies are padded to whole blocks. */
 export const BLOCK = 512;
 
 const SPACE = 0x20;
 const ZERO = 0x30;
 
-/** Which of tar's header layouts a block has. */
+/** Layout of a tar header. */
 export type TarDialect = "v7" | "ustar" | "gnu" | "star";
 
 /**
- * The layout of a header block.
+ * Detects the layout of a header.
  *
- * @param block Bytes that hold the block.
- * @param at Where in them it begins.
+ * @param block Bytes that contain the block.
+ * @param at Offset of the block in them.
  */
 export function dialectOf(block: Uint8Array, at: number): TarDialect {
   if (!isAscii(block, at + 257, "ustar")) return "v7";
@@ -27,15 +27,14 @@ function isAscii(block: Uint8Array, at: number, text: string): boolean {
   return true;
 }
 
-/** What the checksum of a block says: it is right, wrong, or the block is all zero. */
+/** Result of the checksum of a block: valid, all zero, or invalid. */
 export type BlockCheck = "header" | "zero" | "damaged";
 
 /**
- * Checks the checksum of a header block. Old programs summed the bytes as signed ones; both
- * sums are right.
+ * Verifies the checksum of a header. Some old programs summed signed bytes; either sum is valid.
  *
- * @param block Bytes that hold the block.
- * @param at Where in them it begins.
+ * @param block Bytes that contain the block.
+ * @param at Offset of the block in them.
  */
 export function checkBlock(block: Uint8Array, at: number): BlockCheck {
   let sum = 0;
@@ -46,7 +45,7 @@ export function checkBlock(block: Uint8Array, at: number): BlockCheck {
     high += byte >> 7;
   }
   if (sum === 0) return "zero";
-  // The field of the checksum itself counts as spaces.
+  // The checksum field itself counts as spaces.
   for (let index = at + 148; index < at + 156; index++) {
     const byte = block[index] as number;
     sum += SPACE - byte;
@@ -57,9 +56,9 @@ export function checkBlock(block: Uint8Array, at: number): BlockCheck {
 }
 
 /**
- * Parses a number field: octal digits, or base-256 (also negative) if its first bit is set.
+ * Parses a number field: octal digits, or signed base-256 if its first bit is set.
  *
- * @returns The number, or `NaN` if it is none or not a safe integer.
+ * @returns The number, or `NaN` if it is invalid or not a safe integer.
  */
 export function parseNumber(block: Uint8Array, start: number, end: number): number {
   const first = block[start] as number;
@@ -74,7 +73,7 @@ export function parseNumber(block: Uint8Array, start: number, end: number): numb
   return invert === 0 ? value : -value - 1;
 }
 
-/** Octal digits among any spaces and NULs; a NUL after a digit ends the number. */
+/** Parses octal digits between spaces and NULs; a NUL after a digit ends the number. */
 function parseOctal(block: Uint8Array, start: number, end: number): number {
   let from = start;
   while (from < end && isBlank(block[from] as number)) from++;
@@ -94,7 +93,7 @@ function isBlank(byte: number): boolean {
   return byte === 0 || byte === SPACE;
 }
 
-/** The bytes of a text field up to its first NUL. */
+/** Returns the bytes of a text field up to its first NUL. */
 export function textField(block: Uint8Array, start: number, end: number): Uint8Array {
   const zero = block.subarray(start, end).indexOf(0);
   return block.subarray(start, zero < 0 ? end : start + zero);

@@ -1,4 +1,4 @@
-/** What a tar entry is. Old and contiguous files are files; anything unknown is an error. */
+/** Type of a tar entry. Old and contiguous files are files; an unknown type is an error. */
 export type TarEntryType =
   | "file"
   | "hardlink"
@@ -8,42 +8,40 @@ export type TarEntryType =
   | "directory"
   | "fifo";
 
-/** A run of bytes that a sparse file has; what lies between two runs is zero. */
+/** A segment of data in a sparse file. The gaps between segments are zeros. */
 export interface TarSegment {
-  /** Where in the file it begins. */
+  /** Offset in the file. */
   readonly offset: number;
-  /** How many bytes it has. */
+  /** Number of bytes. */
   readonly size: number;
 }
 
 /**
- * What a tar archive says of an entry, whichever of its dialects says it: v7, ustar, pax, GNU,
- * star.
+ * Header of a tar entry, in any dialect: v7, ustar, pax, GNU or star.
  *
- * Names are text when they are UTF-8. Each byte that is not part of UTF-8 stands as a lone
- * surrogate, U+DC80 to U+DCFF, so that names stay distinct and can be turned back into the
- * same bytes.
+ * Each byte of a name that is not valid UTF-8 is represented as a lone surrogate, U+DC80 to U+DCFF,
+ * so that names stay distinct and `encodeName()` restores their bytes.
  */
 export interface TarHeader {
-  /** Where the header (the first block of it) begins in the archive, in bytes. */
+  /** Offset of the first header block in the archive, in bytes. */
   readonly offset: number;
-  /** What the entry is. */
+  /** Type of the entry. */
   readonly type: TarEntryType;
-  /** Its name, as it stands in the archive. */
+  /** Name in the archive. */
   readonly path: string;
-  /** What a link points to, as it stands in the archive; of no meaning for what is no link. */
+  /** Target of a link, as in the archive; meaningless for other types. */
   readonly linkname: string;
-  /** Permission bits, set-user-id, set-group-id and sticky: at most 0o7777. */
+  /** Permission, set-user-ID, set-group-ID and sticky bits: at most 0o7777. */
   readonly mode: number;
-  /** Numeric owner. */
+  /** User ID. */
   readonly uid: number;
-  /** Numeric group. */
+  /** Group ID. */
   readonly gid: number;
-  /** Name of the owner, or empty. */
+  /** User name, or empty. */
   readonly uname: string;
-  /** Name of the group, or empty. */
+  /** Group name, or empty. */
   readonly gname: string;
-  /** Size of the file in bytes, holes included; 0 for what is no file. */
+  /** Size of the file in bytes, including holes; 0 for other types. */
   readonly size: number;
   /** Modification time: whole seconds since 1970, rounded down. */
   readonly mtime: number;
@@ -55,27 +53,27 @@ export interface TarHeader {
   readonly devminor: number;
   /** Extended attributes by name; values are bytes. */
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
-  /** The runs of bytes of a sparse file, in order; absent for others. */
+  /** Segments of a sparse file, in order; absent for other entries. */
   readonly segments?: readonly TarSegment[] | undefined;
-  /** Every pax record that applies, by key, raw; absent if there is none. */
+  /** Raw pax records that apply to the entry, by key; absent if there are none. */
   readonly pax?: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
 /**
- * Takes what a tar archive holds, as it is parsed: one `entry`, then the bytes of its body,
- * then `end`; then the next one. All calls are synchronous, and a call that throws ends the
+ * Receives the entries of a tar archive while it is parsed. For each entry, the parser calls
+ * `entry`, then `data` for its content, then `end`. All calls are synchronous; an error ends the
  * parsing.
  */
 export interface TarSink {
-  /** An entry begins. */
+  /** Called with the header of each entry. */
   entry(header: TarHeader): void;
   /**
-   * Bytes of the current entry. They are valid during the call alone.
+   * Called with content of the current entry, which is only valid during the call.
    *
    * @param chunk The bytes.
-   * @param offset Where in the file they belong; grows from call to call, over holes too.
+   * @param offset Offset of the bytes in the file, which increases from call to call.
    */
   data(chunk: Uint8Array, offset: number): void;
-  /** The current entry is complete. */
+  /** Called when the current entry is complete. */
   end(): void;
 }

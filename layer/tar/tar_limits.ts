@@ -1,49 +1,49 @@
-/** What a tar reader accepts at most. */
+/** Limits of a tar reader. */
 export interface TarLimits {
   /**
-   * Entries of the archive.
+   * Maximum number of entries.
    *
    * @default {2_000_000}
    */
   readonly maxEntries?: number | undefined;
   /**
-   * Bytes of a path, and of what a link points to.
+   * Maximum size of a path or of the target of a link, in bytes.
    *
    * @default {4096}
    */
   readonly maxPathBytes?: number | undefined;
   /**
-   * Bytes of a part of a path between two slashes.
+   * Maximum size of a component of a path, in bytes.
    *
    * @default {255}
    */
   readonly maxNameBytes?: number | undefined;
   /**
-   * Bytes of an extended header, pax or GNU, and of all global records together.
+   * Maximum size of an extended header, and of all global records together, in bytes.
    *
    * @default {1_048_576}
    */
   readonly maxExtendedHeaderBytes?: number | undefined;
   /**
-   * Records of all global headers together. Each of them costs time with every entry.
+   * Maximum number of global records, each of which costs time for every entry.
    *
    * @default {100}
    */
   readonly maxGlobalRecords?: number | undefined;
   /**
-   * Bytes of one extended attribute.
+   * Maximum size of an extended attribute, in bytes.
    *
    * @default {65_536}
    */
   readonly maxXattrBytes?: number | undefined;
   /**
-   * Bytes of all extended attributes of an entry, names included.
+   * Maximum size of all extended attributes of an entry, including their names, in bytes.
    *
    * @default {1_048_576}
    */
   readonly maxXattrsBytes?: number | undefined;
   /**
-   * Runs of bytes of a sparse file.
+   * Maximum number of segments of a sparse file.
    *
    * @default {262_144}
    */
@@ -65,9 +65,9 @@ const DEFAULTS: AllTarLimits = {
 };
 
 /**
- * Fills limits up with the defaults.
+ * Fills in the defaults of missing limits.
  *
- * @throws {RangeError} If a limit is no number from 0 on.
+ * @throws {RangeError} If a limit is not a number >= 0.
  */
 export function withDefaults(limits: TarLimits): AllTarLimits {
   const filled: Record<keyof TarLimits, number> = { ...DEFAULTS };

@@ -9,7 +9,7 @@ import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts
 
 export type { TarLimits } from "./tar_limits.ts";
 
-/** What the next bytes are. */
+/** The kind of the next bytes. */
 type State =
   | "header"
   | "second zero block"
@@ -22,21 +22,20 @@ type State =
   | "failed";
 
 /**
- * Reads a tar archive that is pushed into it, in chunks of any size, and tells a
- * {@linkcode TarSink} what is in it.
+ * Parses a tar archive that is pushed in chunks of any size, and passes its entries to a
+ * {@linkcode TarSink}.
  *
- * It reads v7, ustar, pax, GNU (long names, all four sparse formats, base-256 numbers,
- * incremental dumps) and star. Bodies are not copied: the sink gets views of the pushed chunks.
- * Between two chunks it holds a header and no more.
+ * Supports v7, ustar, pax, star and GNU with long names, all four sparse formats, base-256 numbers
+ * and incremental dumps. The sink receives views of the pushed chunks, without copies. Between two
+ * chunks the parser keeps at most one header.
  *
- * Which of several meanings an archive has is decided as Go's `archive/tar` does, with these
- * exceptions: records of a pax `g` header apply to what follows, as POSIX says (but sizes in
- * one are refused); an unknown type is an error; an extended header with no entry after it is
- * one too. Headers of volumes (`V`) are passed over, and Solaris' `X` is taken for `x`. Hard
- * links have no body, whatever size their header has.
+ * Ambiguous archives are interpreted as in Go's `archive/tar`, with these exceptions: records of a
+ * pax `g` header apply to all following entries, as in POSIX, but must not set sizes; an unknown type
+ * is an error, and so is an extended header without an entry. Volume headers (`V`) are skipped, and
+ * Solaris' `X` is read as `x`. Hard links have no body, whatever their size.
  *
- * The archive ends at two zero blocks, or where the bytes end after a whole entry, with or
- * without the padding of its body; what follows the zero blocks is ignored.
+ * The archive ends at two zero blocks, or at the end of the input after a complete entry, with or
+ * without padding. Anything after the zero blocks is ignored.
  *
  * @example List an archive
  * ```ts
@@ -59,45 +58,45 @@ export class TarParser {
   readonly #limits: AllTarLimits;
   readonly #extended: ExtendedHeaders;
   #state: State = "header";
-  /** Where the chunk that is being read begins in the archive. */
+  /** Offset of the current chunk in the archive. */
   #base = 0;
   #entries = 0;
 
-  /** A block that comes in pieces. */
+  /** A block that spans several chunks. */
   readonly #block: Uint8Array = new Uint8Array(BLOCK);
   #filled = 0;
 
-  /** Bytes of body that are still to come, and the padding after them. */
+  /** Number of missing bytes of the body, and size of the padding after it. */
   #remaining = 0;
   #padding = 0;
 
   #entry: Entry | undefined;
   #map: SparseMap | undefined;
-  /** The runs of the file that its body fills, and how far it has. */
+  /** Segments of the file, and the position in them. */
   #segments: readonly TarSegment[] = [];
   #segment = 0;
   #written = 0;
 
-  /** Starts at the beginning of an archive; the sink is told what is in it. */
+  /** Creates a parser that passes entries to a sink. */
   constructor(sink: TarSink, limits: TarLimits = {}) {
     this.#sink = sink;
     this.#limits = withDefaults(limits);
     this.#extended = new ExtendedHeaders(this.#limits);
   }
 
-  /** How many bytes of the archive have been pushed. */
+  /** Number of bytes of the archive so far. */
   get position(): number {
     return this.#base;
   }
 
-  /** Whether the end of the archive was met: two zero blocks. What is pushed then is ignored. */
+  /** Whether the two zero blocks at the end were read. Further bytes are ignored. */
   get ended(): boolean {
     return this.#state === "ended";
   }
 
   /**
-   * How many of the next bytes are content or padding of the current entry, so that a reader who
-   * wants neither can seek past them; 0 within headers, and in the content of a sparse file.
+   * Number of the next bytes that are content or padding, which a reader can seek past; 0 within
+   * headers and in the content of a sparse file.
    */
   get skippable(): number {
     if (this.#state === "skip") return this.#remaining;
@@ -105,10 +104,10 @@ export class TarParser {
   }
 
   /**
-   * Passes over bytes as if they had been pushed, without calling the sink.
+   * Skips bytes as if they had been pushed, without calling the sink.
    *
-   * @param count How many; at most {@linkcode TarParser.skippable}.
-   * @throws {RangeError} If that many cannot be passed over.
+   * @param count Number of bytes, at most {@linkcode TarParser.skippable}.
+   * @throws {RangeError} If that many bytes cannot be skipped.
    */
   skip(count: number): void {
     this.#refuseFailed();
@@ -130,12 +129,12 @@ export class TarParser {
   }
 
   /**
-   * Reads a chunk. The sink is called from inside; what it throws is thrown on. A parser that
-   * has thrown takes nothing more.
+   * Parses a chunk and calls the sink, whose errors are rethrown. After an error, the parser accepts
+   * no more chunks.
    *
-   * @param chunk The next bytes; they may be reused as soon as this returns.
-   * @throws {TarError} If the archive is damaged, or holds what is not read.
-   * @throws {LimitError} If there is more of something than the limits allow.
+   * @param chunk The next bytes; the caller may reuse them after the call.
+   * @throws {TarError} If the archive is damaged or unsupported.
+   * @throws {LimitError} If the archive exceeds a limit.
    */
   push(chunk: Uint8Array): void {
     this.#refuseFailed();
@@ -159,13 +158,13 @@ export class TarParser {
     const { pending } = this.#extended;
     if (!this.#isBetween()) {
       const entry = this.#entry?.header.path;
-      throw new TarError("the archive is cut short in it", { offset: this.#base, entry });
+      throw new TarError("the archive is truncated here", { offset: this.#base, entry });
     }
     if (pending !== undefined) this.#failWidowed(pending);
     this.#state = "ended";
   }
 
-  /** Whether the archive may end here. Some programs, umoci among them, end in the padding. */
+  /** Whether the archive may end here. Some programs, such as umoci, omit the last padding. */
   #isBetween(): boolean {
     if (this.#filled > 0) return false;
     if (this.#state === "skip") return this.#remaining <= this.#padding;
@@ -174,7 +173,7 @@ export class TarParser {
 
   #refuseFailed(): void {
     if (this.#state !== "failed") return;
-    throw new TarError("reading it has failed before", { offset: this.#base });
+    throw new TarError("the parser has failed before", { offset: this.#base });
   }
 
   #failWidowed(offset: number): never {
@@ -219,9 +218,11 @@ export class TarParser {
     }
     const check = checkBlock(block, at);
     if (check === "zero") return this.#readZero();
-    if (check === "damaged") throw new TarError("the checksum of its header is wrong", { offset });
+    if (check === "damaged") {
+      throw new TarError("the checksum of its header is invalid", { offset });
+    }
     if (this.#state === "second zero block") {
-      throw new TarError("a lone zero block stands in front of it", { offset });
+      throw new TarError("a single zero block precedes it", { offset });
     }
     this.#readHeader(block, at, offset);
   }
@@ -274,7 +275,7 @@ export class TarParser {
 
   #failSparse(): never {
     const { offset = this.#base, path } = this.#entry?.header ?? {};
-    throw new TarError("its sparse map is cut short", { offset, entry: path });
+    throw new TarError("its sparse map is truncated", { offset, entry: path });
   }
 
   #beginSparse(): void {
@@ -291,7 +292,7 @@ export class TarParser {
     this.#segments = segments;
     this.#segment = 0;
     this.#written = 0;
-    // Incremental dumps have a body, a list of names, in directories: it is passed over.
+    // Directories of incremental dumps have a body, a list of names, which is skipped.
     if (segments.length > 0 && header.type === "file") this.#state = "body";
     else this.#endBody();
   }
@@ -317,14 +318,14 @@ export class TarParser {
     this.#skip();
   }
 
-  /** Passes over what is left of a body, and over its padding. */
+  /** Skips the rest of a body and its padding. */
   #skip(): void {
     this.#remaining += this.#padding;
     this.#state = this.#remaining > 0 ? "skip" : "header";
     if (this.#state === "header") this.#entry = undefined;
   }
 
-  /** Bytes that are no entry's content: of extended headers, of padding, of what is skipped. */
+  /** Reads bytes that are not content: extended headers, padding and skipped bodies. */
   #readAside(chunk: Uint8Array, at: number): number {
     const taken = Math.min(this.#remaining, chunk.length - at);
     if (this.#state === "extended header") this.#extended.write(chunk.subarray(at, at + taken));

@@ -1,12 +1,12 @@
 import { encodeName } from "../file_name.ts";
 import type { TarEntryType, TarHeader, TarSegment } from "./tar_header.ts";
 
-/** Of an entry, what an archive is to say of it. */
+/** Header of an entry to write. */
 export type TarHeaderInput = Omit<TarHeader, "offset" | "uname" | "gname" | "pax">;
 
 const BLOCK = 512;
 const ENCODER = new TextEncoder();
-/** The most that the octal digits of a field hold. */
+/** Maximum values of octal fields. */
 const MAX_ID = 0o7777777;
 const MAX_SIZE = 0o77777777777;
 
@@ -21,18 +21,18 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
 };
 
 /**
- * Writes the header of an entry as POSIX.1-2001 (pax) has it: a `ustar` block, with an extended
- * header before it for what that cannot say. The content follows, filled up by
- * {@linkcode tarPadding}; of a sparse file (one with `segments`) the segments one after the other.
- * GNU tar reads it rightly if all of them but the last are whole blocks of 512 bytes.
+ * Formats the header of an entry as in POSIX.1-2001 (pax): a `ustar` block, preceded by an extended
+ * header if it cannot represent all values. Write the content after it, and then
+ * {@linkcode tarPadding}. The content of a sparse file, one with `segments`, is that of its segments;
+ * for GNU tar, each but the last must be a multiple of 512 bytes.
  *
- * Equal input gives equal bytes. An archive ends with 1024 zero bytes.
+ * Equal input results in equal bytes. An archive ends with 1024 zero bytes.
  *
  * @param header The entry.
  * @returns The blocks.
- * @throws {RangeError} If a number is no whole one, or negative and neither an owner nor a time.
+ * @throws {RangeError} If a number is not an integer, or negative and neither an owner nor a time.
  *
- * @example An archive with a link
+ * @example Write a link
  * ```ts
  * import { tarHeader, TarParser } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -83,16 +83,16 @@ export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What follows content of a size, so that the next header begins a block.
+ * Returns the padding after content, which aligns the next header to a block.
  *
- * @param size How many bytes there are.
+ * @param size Size of the content in bytes.
  * @returns 0 to 511 zero bytes.
  */
 export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array((BLOCK - size % BLOCK) % BLOCK);
 }
 
-/** What differs between an entry's own block and that of its extended header. */
+/** Fields that differ between the block of an entry and that of its extended header. */
 interface BlockFields {
   readonly name: string;
   readonly linkname: string;
@@ -123,7 +123,7 @@ function ustarBlock(
   return block;
 }
 
-/** What the block has no room for is in a record. */
+/** Replaces an ID that does not fit the block: a record has it. */
 function idField(id: number): number {
   return id < 0 || id > MAX_ID ? 0 : id;
 }
@@ -141,7 +141,7 @@ function setText(block: Uint8Array, at: number, text: string): void {
   block.set(ENCODER.encode(text), at);
 }
 
-/** A pax record: its own length in decimal, a space, `key=value`, a line feed. */
+/** Formats a pax record: its own length in decimal, a space, `key=value`, a line feed. */
 function record(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const rest = concat([encodeName(` ${key}=`), value, new Uint8Array([0x0a])]);
   let length = rest.length + 1;
@@ -149,14 +149,14 @@ function record(key: string, value: Uint8Array): Uint8Array<ArrayBuffer> {
   return concat([ENCODER.encode(String(length)), rest]);
 }
 
-/** A name with an equals sign would end there: only libarchive has a form for it. */
+/** Formats an attribute. Only libarchive's form can represent a name with an equals sign. */
 function xattrRecord(name: string, value: Uint8Array): Uint8Array {
   if (!name.includes("=")) return record(`SCHILY.xattr.${name}`, value);
   const key = `LIBARCHIVE.xattr.${name.replaceAll(/[%=]/g, encodeURIComponent)}`;
   return record(key, ENCODER.encode(value.toBase64({ omitPadding: true })));
 }
 
-/** Names that the block has no room for, and such as are not plain ASCII. */
+/** Formats names that are too long for the block or not ASCII. */
 function textRecord(key: string, text: string): Uint8Array[] {
   const bytes = encodeName(text);
   const isPlain = bytes.length <= 100 && bytes.every((byte) => byte < 0x80);
@@ -172,7 +172,7 @@ function timeRecord({ mtime, mtimeNs }: TarHeaderInput): Uint8Array[] {
   return [record("mtime", ENCODER.encode(formatTime(mtime, mtimeNs)))];
 }
 
-/** Seconds as a decimal: -1 s and 0.25 s after are -0.75. */
+/** Formats seconds as a decimal: -1 s plus 0.25 s is -0.75. */
 function formatTime(seconds: number, nanoseconds: number): string {
   const isNegative = seconds < 0 && nanoseconds > 0;
   const whole = isNegative ? seconds + 1 : seconds;
@@ -183,8 +183,8 @@ function formatTime(seconds: number, nanoseconds: number): string {
 }
 
 /**
- * The map of GNU's format 1.0 for sparse files, which stands in front of their content. GNU tar
- * makes a file as long as its runs: one that ends with a hole gets an empty run there.
+ * Formats the map of GNU's sparse format 1.0, which precedes the content. GNU tar truncates a file
+ * after its last segment, so a hole at the end needs an empty segment.
  */
 function sparseMap(segments: readonly TarSegment[], size: number): Uint8Array<ArrayBuffer> {
   const { offset = 0, size: length = 0 } = segments.at(-1) ?? {};
@@ -204,7 +204,7 @@ function sparseRecords(path: string, size: number): Uint8Array[] {
   ];
 }
 
-/** What readers that know nothing of sparse files call it. */
+/** Name of the file for readers that do not support sparse files. */
 function sparseName(path: string): string {
   return `GNUSparseFile.0/${path}`.slice(0, 100);
 }

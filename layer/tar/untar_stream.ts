@@ -3,24 +3,24 @@ import type { TarHeader } from "./tar_header.ts";
 import type { TarLimits } from "./tar_limits.ts";
 import { TarParser } from "./tar_parser.ts";
 
-/** An entry of a tar archive, as {@linkcode UntarStream} gives it. */
+/** An entry that {@linkcode UntarStream} yields. */
 export interface UntarEntry {
-  /** The entry's name, as it stands in the archive. */
+  /** Name in the archive. */
   readonly path: string;
-  /** All that the archive says of the entry. */
+  /** Header of the entry. */
   readonly header: TarHeader;
-  /** The content of a file, holes as zeros; absent for what is no file. */
+  /** Content of a file, with holes as zeros; absent for other types. */
   readonly readable?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
 }
 
 /**
- * Turns the bytes of a tar archive into its entries, in the shape in which `@std/tar`'s
- * `UntarStream` gives them, for every dialect that {@linkcode TarParser} reads.
+ * Splits a tar archive into entries of the same shape as those of `UntarStream` in `@std/tar`, for
+ * every dialect that {@linkcode TarParser} supports.
  *
- * Whoever takes an entry must read its `readable` to the end or cancel it: the next entry comes
- * only then. The archive is read as its entries are asked for; it is complete and undamaged only
- * if the stream of entries closes. A damaged archive ends it with a `TarError`, one beyond the
- * limits with a `LimitError`.
+ * Read the `readable` of each entry to its end or cancel it; the next entry follows only then. The
+ * archive is parsed on demand, and is known to be complete and undamaged once the stream closes. The
+ * stream fails with a `TarError` if the archive is damaged, and with a `LimitError` if it exceeds a
+ * limit.
  *
  * @example Read a file of an archive
  * ```ts
@@ -42,7 +42,7 @@ export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
   readonly #readable: ReadableStream<UntarEntry>;
   readonly #writable: WritableStream<Uint8Array>;
 
-  /** Creates a stream that has read nothing yet. */
+  /** Creates the stream. */
   constructor(limits: TarLimits = {}) {
     const { readable, writable } = pullStream<Uint8Array, UntarEntry>((read) =>
       readEntries(new EventQueue(read, limits))
@@ -56,7 +56,7 @@ export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
     return this.#readable;
   }
 
-  /** Takes the archive. */
+  /** Receives the archive. */
   get writable(): WritableStream<Uint8Array> {
     return this.#writable;
   }
@@ -64,7 +64,7 @@ export class UntarStream implements TransformStream<Uint8Array, UntarEntry> {
 
 async function* readEntries(queue: EventQueue): AsyncGenerator<UntarEntry, void, void> {
   for (let event; (event = await queue.next()) !== undefined;) {
-    // The ends of what has no content.
+    // The end of an entry without content.
     if (event.kind !== "entry") continue;
     const { header } = event;
     const { path } = header;
@@ -83,7 +83,7 @@ type TarEvent =
   | { readonly kind: "data"; readonly bytes: Uint8Array; readonly offset: number }
   | { readonly kind: "end" };
 
-/** What the parser says, chunk by chunk: at most one chunk's worth is held. */
+/** Buffers the events of at most one chunk. */
 class EventQueue {
   readonly #read: () => Promise<Uint8Array | undefined>;
   readonly #parser: TarParser;
@@ -106,7 +106,7 @@ class EventQueue {
       this.#events = [];
       this.#at = 0;
       const chunk = await this.#read();
-      // What stands in front of the damage is told first.
+      // Entries before the damage are delivered first.
       try {
         if (chunk === undefined) {
           this.#parser.finish();
@@ -123,11 +123,11 @@ class EventQueue {
 
 const HOLE_SIZE = 65_536;
 
-/** The content of an entry, read as it is asked for. */
+/** Content of an entry, which is read on demand. */
 class Content {
-  /** The bytes, holes as zeros. */
+  /** The bytes, with holes as zeros. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Settles when the bytes were read, were cancelled and passed over, or have failed. */
+  /** Settles once the content has been read, skipped or has failed. */
   readonly done: Promise<void>;
   #isCancelled = false;
 
@@ -135,7 +135,7 @@ class Content {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const chunks = this.#read(header, queue);
     this.done = promise;
-    // Who waits for the next entry hears of a failure; nobody need wait.
+    // The reader of the next entry receives the failure, if there is one.
     promise.catch(() => {});
     this.readable = new ReadableStream({
       pull: async (controller) => {
@@ -176,7 +176,7 @@ class Content {
       }
       if (event.kind === "end") return;
       at += event.bytes.length;
-      // The chunk was given to the stream, and is its reader's now.
+      // The chunk belongs to the reader of the stream.
       yield event.bytes as Uint8Array<ArrayBuffer>;
     }
   }

@@ -6,16 +6,15 @@ import { checkOwner } from "./owner_ids.ts";
 
 const AT_EMPTY_PATH = 0x1000;
 const EMPTY = new Uint8Array(1);
-/** Large enough for the longest value and list; filled by one call and copied. */
+/** Buffer for attribute values and lists, of the maximum size. */
 const XATTR = new Uint8Array(65_536);
-/** Filled for one call, which copies it. */
+/** Buffer for the times of one call. */
 const TIMES = new Int32Array(8);
 const TIMES_BYTES = new Uint8Array(TIMES.buffer);
 
 /**
- * An entry by its descriptor. One that was opened as a path alone (`O_PATH`), which every type
- * allows, takes its metadata through its name in `/proc/self/fd`: that stands for the very entry
- * and follows no further link.
+ * An entry with an open descriptor. If it was opened with `O_PATH`, which works for every type, its
+ * metadata is changed through `/proc/self/fd`, which refers to that entry and follows no symlink.
  */
 export class NativeEntry implements TreeFile {
   readonly #libc: NativeLibc;
@@ -79,7 +78,7 @@ export class NativeEntry implements TreeFile {
 
   setXattr(name: string, value: Uint8Array): void {
     const key = cString(name);
-    // A pointer to no bytes may be null, which is fine with a length of 0.
+    // The pointer to an empty value may be null, which is valid with a length of 0.
     const bytes = value as Uint8Array<ArrayBuffer>;
     const result = this.#isPath
       ? this.#calls.setxattr(this.#proc(), key, bytes, BigInt(bytes.length), 0)

@@ -9,11 +9,11 @@ const DT_DIR = 4;
 /** A name in a directory. */
 export interface NativeName {
   readonly name: string;
-  /** Whether it is a directory; `undefined` if the file system does not say. */
+  /** Whether it is a directory; `undefined` if the file system does not report it. */
   readonly isDirectory: boolean | undefined;
 }
 
-/** Reads the names in the open directory at a path. */
+/** Reads the names in an open directory. */
 export function readNames(libc: NativeLibc, fd: number, path: string): readonly NativeName[] {
   const names: NativeName[] = [];
   const buffer = new Uint8Array(BUFFER_BYTES);

@@ -1,11 +1,11 @@
 import type { FileStatus, FileType } from "./file_tree.ts";
 
-/** What `statx` is asked for. */
+/** Mask of the requested fields. */
 export const STATX_BASIC_STATS = 0x7ff;
-/** Size of its answer. */
+/** Size of a `struct statx`. */
 export const STATX_BYTES = 256;
 
-/** What `st_mode` says of the type, in the kernel's order. */
+/** File types by the type bits of `st_mode`. */
 const TYPES: Readonly<Record<number, FileType>> = {
   0o010000: "fifo",
   0o020000: "character-device",
@@ -17,12 +17,12 @@ const TYPES: Readonly<Record<number, FileType>> = {
 };
 const TYPE_BITS = new Map(Object.entries(TYPES).map(([bits, type]) => [type, Number(bits)]));
 
-/** What `st_mode` says of a type. */
+/** Returns the type bits of `st_mode` for a type. */
 export function typeBits(type: FileType): number {
   return TYPE_BITS.get(type) ?? 0;
 }
 
-/** What `statx` has found, in a `struct statx`. */
+/** Decodes a `struct statx`. */
 export function readStatx(view: DataView): FileStatus {
   const mode = view.getUint16(28, true);
   return {
@@ -41,7 +41,7 @@ export function readStatx(view: DataView): FileStatus {
   };
 }
 
-/** A device number as the kernel takes it: 12 bits of major, 20 of minor, interleaved. */
+/** Encodes a device number for the kernel, which interleaves 12 major and 20 minor bits. */
 export function makeDevice(major: number, minor: number): bigint {
   const high = BigInt(major);
   const low = BigInt(minor);

@@ -42,15 +42,15 @@ const EACCES = 13;
 const EEXIST = 17;
 const ENOTDIR = 20;
 
-/** Descriptors of directories that are kept open; the limit of a process is 1024 as a rule. */
+/** Maximum number of open directories; the limit of a process is usually 1024. */
 const MAX_OPEN_DIRECTORIES = 64;
 const PATH_BYTES = 4096;
 const OPEN_HOW_BYTES = 24n;
 
 /**
- * A tree through the kernel's own calls. Directories are opened with `openat2`, which resolves
- * them inside the root and through no link, whatever others do to the tree meanwhile; all else
- * happens by a single name in such a directory.
+ * A tree that uses system calls. It opens directories with `openat2`, which resolves them inside the
+ * root and follows no symlink, even if other processes change the tree. All other calls use a single
+ * name in such a directory.
  */
 export class NativeTree implements FileTree {
   readonly backend = "native";
@@ -59,7 +59,7 @@ export class NativeTree implements FileTree {
   readonly #calls: NativeLibc["symbols"];
   readonly #rootFd: number;
   readonly #how: Uint8Array<ArrayBuffer>;
-  /** Open directories, the one that was used longest ago first. */
+  /** Open directories, the least recently used first. */
   readonly #directories = new Map<string, number>();
   readonly #name = new Uint8Array(PATH_BYTES + 1);
   readonly #other = new Uint8Array(PATH_BYTES + 1);
@@ -68,10 +68,10 @@ export class NativeTree implements FileTree {
   readonly #encoder = new TextEncoder();
   #directory = "";
   #directoryFd: number;
-  /** What new files in `#directory` are like: their owner, and permissions that were granted. */
+  /** Owner of new files in `#directory`, and the permissions that they were granted. */
   #newFiles: NewFileStatus | undefined;
 
-  /** Opens the root, which must be a directory; owns `libc` from then on. */
+  /** Opens the root, which must be a directory. Takes ownership of `libc`. */
   constructor(root: string, libc: NativeLibc) {
     this.root = root;
     this.#libc = libc;
@@ -84,14 +84,14 @@ export class NativeTree implements FileTree {
     const path = this.#encode(this.#name, root);
     this.#rootFd = this.#check(this.#calls.openat(AT_FDCWD, path, flags, 0), "openat", "");
     this.#directoryFd = this.#rootFd;
-    // Tells here, rather than at the first entry, that the kernel or a filter lacks the call.
+    // Detects now, rather than at the first entry, that the kernel or a filter lacks the call.
     const fd = this.#openDirectory(".");
     if (fd >= 0) {
       this.#calls.close(fd);
       return;
     }
     const errno = libc.errno();
-    // Its owner may lack the right to search it, and give it to themselves.
+    // Its owner may lack the permission to search it, and can grant it.
     if (errno === EACCES) return;
     this.#calls.close(this.#rootFd);
     throw nativeError(errno, "openat2", "");
@@ -149,7 +149,7 @@ export class NativeTree implements FileTree {
   }
 
   openFile(path: string): TreeReader {
-    // A FIFO or a device must not keep the call waiting.
+    // Opening a FIFO or a device must not block.
     const fd = this.#openAt(path, O_RDONLY | O_NONBLOCK);
     const calls = this.#calls;
     return {
@@ -169,7 +169,7 @@ export class NativeTree implements FileTree {
   createFile(path: string, mode: number = 0o600): TreeFile | undefined {
     const directory = this.#locate(path);
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | this.#libc.abi.openNoFollow;
-    // Its maker has to write to it yet, attributes as well.
+    // The owner must be able to write content and attributes.
     const permissions = (mode & 0o600) === 0o600 ? mode & 0o777 : 0o600;
     const fd = this.#calls.openat(directory, this.#name, flags, permissions);
     if (!this.#made(fd, "openat", path)) return undefined;
@@ -178,9 +178,9 @@ export class NativeTree implements FileTree {
   }
 
   /**
-   * What a new file is like. Its owner, and the permissions that the umask or a default ACL takes
-   * away, are the same for all files of a directory, so not each of them is asked for: this spares
-   * two calls of six for a small file.
+   * Returns the metadata of a new file. The owner, and the permissions that the umask or a default
+   * ACL removes, are the same for all files of a directory, so most files need no system call: this
+   * saves two of six calls for a small file.
    */
   #newFileStatus(fd: number, permissions: number, path: string): NewFileStatus {
     const known = this.#newFiles;
@@ -216,7 +216,7 @@ export class NativeTree implements FileTree {
     const [source, directory] = this.#locateBoth(from, to);
     const result = this.#calls.renameat(source, this.#other, directory, this.#name);
     this.#check(result, "renameat", to);
-    // What is open by its old path is there no more.
+    // Paths of open directories have changed.
     for (const path of [...this.#directories.keys()]) {
       if (path === from || path.startsWith(`${from}/`)) this.#forget(path);
     }
@@ -231,7 +231,7 @@ export class NativeTree implements FileTree {
   }
 
   open(path: string): TreeEntry {
-    // The entry may be the directory that files are made in, and change how they are made.
+    // Changes to the entry may affect new files, if it is their directory.
     this.#newFiles = undefined;
     return new NativeEntry(this.#libc, this.#openAt(path, O_PATH), path, true);
   }
@@ -254,32 +254,32 @@ export class NativeTree implements FileTree {
     this.#libc[Symbol.dispose]();
   }
 
-  /** Opens the last part of a path as it is. */
+  /** Opens the last component of a path without following it. */
   #openAt(path: string, flags: number): number {
     const directory = this.#locate(path);
     let how = flags | O_CLOEXEC;
-    // "." would ask for the right to search it, which its owner may lack.
+    // "." requires the permission to search it, which its owner may lack.
     if (path === "") this.#encode(this.#name, `/proc/self/fd/${this.#rootFd}`);
     else how |= this.#libc.abi.openNoFollow;
     return this.#check(this.#calls.openat(directory, this.#name, how, 0), "openat", path);
   }
 
-  /** The parent's descriptor; the last part of the path stands in `#name` then. */
+  /** Returns the descriptor of the parent, and writes the last component to `#name`. */
   #locate(path: string): number {
     const fd = this.#tryLocate(path);
     if (fd < 0) throw this.#failure("openat2", path);
     return fd;
   }
 
-  /** The parents of two paths; the last part of the first one stands in `#other` then. */
+  /** Like `#locate` for two paths; writes the last component of the first one to `#other`. */
   #locateBoth(first: string, second: string): readonly [number, number] {
     const parent = this.#locate(first);
     this.#other.set(this.#name);
-    // Of the descriptors that are open the first one was used last: this does not close it.
+    // The first descriptor is the most recently used one, so this does not close it.
     return [parent, this.#locate(second)];
   }
 
-  /** Like `#locate`, but less than 0 if a parent is missing. */
+  /** Like `#locate`, but returns a negative number if a parent is missing. */
   #tryLocate(path: string): number {
     const slash = path.lastIndexOf("/");
     const directory = slash < 0 ? "" : path.slice(0, slash);
@@ -333,7 +333,7 @@ export class NativeTree implements FileTree {
     this.#calls.close(fd);
   }
 
-  /** Writes text as a C string. */
+  /** Encodes text as a C string. */
   #encode(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuffer> {
     if (text.isWellFormed()) {
       const { read, written } = this.#encoder.encodeInto(text, buffer);

@@ -11,7 +11,7 @@ const TYPES: readonly FileType[] = [
   "socket",
 ];
 
-/** Bytes of a record, and where in it its numbers stand: five of 64 bits, then some of 32. */
+/** Size of a record, and offsets of its fields: five of 64 bits, then fields of 32 bits. */
 export const NODE_BYTES = 76;
 const SIZE = 0;
 const MTIME = 8;
@@ -28,22 +28,22 @@ const NEXT = 64;
 const PREVIOUS = 68;
 const FILE = 72;
 
-/** What few nodes have, by their numbers. */
+/** Attributes that few nodes have, by node number. */
 export interface NodeAttributes {
   readonly targets: Map<number, string>;
   readonly xattrs: XattrTable;
   readonly devices: Map<number, readonly [number, number]>;
 }
 
-/** What is known of a file of a tree in memory: a record, which is read and written in place. */
+/** A file of a tree in memory: a view of its record. */
 export class Node implements TreeFile {
-  /** Its number in the tree. */
+  /** Number of the node. */
   readonly ino: number;
   readonly #view: DataView;
   readonly #at: number;
   readonly #attributes: NodeAttributes;
 
-  /** The record at a place, as it is. */
+  /** Creates a view of an existing record. */
   constructor(view: DataView, at: number, number: number, attributes: NodeAttributes) {
     this.ino = number;
     this.#view = view;
@@ -51,14 +51,14 @@ export class Node implements TreeFile {
     this.#attributes = attributes;
   }
 
-  /** Makes a new file of the record. */
+  /** Resets the record for a new file. */
   initialize(type: FileType, mode: number): void {
     new Uint8Array(this.#view.buffer, this.#at, NODE_BYTES).fill(0);
     this.#set(TYPE_AND_MODE, TYPES.indexOf(type) << 12 | mode);
     this.nlink = 1;
   }
 
-  /** What a file system would say of it now. */
+  /** Returns the current metadata. */
   status(): FileStatus {
     const [devmajor, devminor] = this.#attributes.devices.get(this.ino) ?? [0, 0];
     return {
@@ -97,12 +97,12 @@ export class Node implements TreeFile {
     return this.#attributes.xattrs.of(this.ino);
   }
 
-  /** Which layer has its content. */
+  /** Number of the layer with the content. */
   get layer(): number {
     return this.#get(LAYER);
   }
 
-  /** Where in that layer's archive its header begins. */
+  /** Offset of the header in the archive of that layer. */
   get offset(): number {
     return this.#getLong(OFFSET);
   }
@@ -112,7 +112,7 @@ export class Node implements TreeFile {
     this.#setLong(OFFSET, offset);
   }
 
-  /** The directory that it is in; 0 if it is the root, or in none. */
+  /** Parent directory; 0 for the root and for detached nodes. */
   get parent(): number {
     return this.#get(PARENT);
   }
@@ -121,7 +121,7 @@ export class Node implements TreeFile {
     this.#set(PARENT, number);
   }
 
-  /** The first node in it, if it is a directory that has any; else 0. */
+  /** First child of a directory, or 0. */
   get first(): number {
     return this.#get(FIRST);
   }
@@ -130,7 +130,7 @@ export class Node implements TreeFile {
     this.#set(FIRST, number);
   }
 
-  /** The next node in its directory; 0 if it is the last. */
+  /** Next sibling, or 0. */
   get next(): number {
     return this.#get(NEXT);
   }
@@ -139,7 +139,7 @@ export class Node implements TreeFile {
     this.#set(NEXT, number);
   }
 
-  /** The one before it; 0 if it is the first. */
+  /** Previous sibling, or 0. */
   get previous(): number {
     return this.#get(PREVIOUS);
   }
@@ -148,7 +148,7 @@ export class Node implements TreeFile {
     this.#set(PREVIOUS, number);
   }
 
-  /** The file that it is another name of; 0 if it is a file by itself. */
+  /** The file that this is a hard link to, or 0. */
   get file(): number {
     return this.#get(FILE);
   }
@@ -214,7 +214,7 @@ export class Node implements TreeFile {
     this.#view.setUint32(this.#at + field, value, true);
   }
 
-  /** A number that may be no integer of 32 bits: an owner can be any that an archive says. */
+  /** Reads a number that may exceed 32 bits: an archive can specify any owner. */
   #getLong(field: number): number {
     return this.#view.getFloat64(this.#at + field, true);
   }

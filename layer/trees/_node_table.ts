@@ -3,13 +3,13 @@ import { NameTable } from "./name_table.ts";
 import { Node, NODE_BYTES, type NodeAttributes } from "./_node.ts";
 import { XattrTable } from "./_xattr_table.ts";
 
-/** Records whose memory is had at once. */
+/** Number of records to allocate at once. */
 const CHUNK = 1024;
 
 /**
- * What is known of the files of a tree, by number. There are hundreds of thousands of them in an
- * image: as objects they would be most of what the process needs. So they are records in blocks of
- * memory, and objects only while somebody looks at one.
+ * The nodes of a tree, by number. An image may have hundreds of thousands of files, and as many objects
+ * would need most of the memory of the process. So nodes are records in blocks of memory, and objects
+ * are only created as views.
  */
 export class NodeTable {
   readonly #chunks: DataView[] = [];
@@ -22,28 +22,28 @@ export class NodeTable {
   /** The root directory. */
   readonly root: Node = this.#make(this.#names.add(0, ""), "directory", 0o755);
 
-  /** How many numbers there are, whether they are in use or not. */
+  /** Number of allocated nodes, including free ones. */
   get size(): number {
     return this.#names.size;
   }
 
-  /** The node of a number. */
+  /** Returns the node with a number. */
   at(number: number): Node {
     const view = this.#chunks[Math.floor(number / CHUNK)] as DataView;
     return new Node(view, number % CHUNK * NODE_BYTES, number, this.#attributes);
   }
 
-  /** The number of what has a name in a directory; 0 if nothing has. */
+  /** Returns the number of an entry of a directory, or 0. */
   find(parent: number, name: string): number {
     return this.#names.find(parent, name);
   }
 
-  /** The name of a node in its directory. */
+  /** Returns the name of a node in its directory. */
   nameOf(number: number): string {
     return this.#names.nameOf(number);
   }
 
-  /** What is in a directory, or what of a type is, in the order of the names. */
+  /** Returns the children of a directory, optionally of one type, sorted by name. */
   sorted(directory: Node, type?: FileType): Uint32Array {
     const numbers: number[] = [];
     for (let number = directory.first; number !== 0;) {
@@ -57,7 +57,7 @@ export class NodeTable {
   /**
    * Adds a node to a directory.
    *
-   * @throws {LimitError} If there are too many.
+   * @throws {LimitError} If there are too many nodes.
    */
   add(parent: Node, name: string, type: FileType, mode: number): Node {
     const node = this.#make(this.#names.add(parent.ino, name), type, mode);
@@ -68,7 +68,7 @@ export class NodeTable {
     return node;
   }
 
-  /** Takes a node out of its directory. */
+  /** Removes a node from its directory. */
   detach(node: Node): void {
     this.#names.delete(node.ino);
     const { previous, next } = node;
@@ -78,7 +78,7 @@ export class NodeTable {
     node.parent = 0;
   }
 
-  /** Forgets a node that is in no directory. */
+  /** Frees a detached node. */
   free({ ino }: Node): void {
     for (const attribute of Object.values(this.#attributes)) attribute.delete(ino);
     this.#names.free(ino);

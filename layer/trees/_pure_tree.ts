@@ -11,10 +11,10 @@ import type {
 } from "./file_tree.ts";
 
 /**
- * A tree through Deno's own API. It relies on the caller having looked at each parent, and on
- * nobody else changing the tree meanwhile. It makes devices with the program `mknod` if it may
- * run that, sets no extended attributes, keeps times to the millisecond (before 1970 those of all
- * but files to the second), and knows no names that are not UTF-8.
+ * A tree that uses Deno's API. It relies on the caller to check each parent, and on other processes
+ * not to change the tree. It creates devices with the program `mknod` if it may run it, supports no
+ * extended attributes and no names that are not UTF-8, and keeps times to the millisecond; before
+ * 1970, to the second for anything but files.
  */
 export class PureTree implements FileTree {
   readonly backend = "pure";
@@ -67,7 +67,7 @@ export class PureTree implements FileTree {
     const name = this.#at(path);
     let file: Deno.FsFile | undefined;
     const isMade = made(() => {
-      // O_EXCL: never what a link points to.
+      // O_EXCL: does not follow a symlink.
       file = Deno.openSync(name, { write: true, createNew: true, mode: 0o600 });
     });
     return isMade && file !== undefined ? new PureFile(name, file) : undefined;
@@ -79,7 +79,7 @@ export class PureTree implements FileTree {
   }
 
   makeLink(path: string, target: string): void {
-    // Deno.linkSync follows a target that is a symbolic link on some systems; link(2) does not.
+    // On some systems, Deno.linkSync follows a symlink at the target; link(2) does not.
     nodeFileSystem().linkSync(this.#at(target), this.#at(path));
   }
 
@@ -93,7 +93,9 @@ export class PureTree implements FileTree {
     const command = "mknod";
     const { state } = Deno.permissions.querySync({ name: "run", command });
     if (letter === undefined || state !== "granted") {
-      throw notSupported(`Cannot make a ${type} as this needs --allow-ffi or --allow-run=mknod`);
+      throw notSupported(
+        `Cannot create a ${type}: it requires --allow-ffi or --allow-run=mknod`,
+      );
     }
     const numbers = type === "fifo" ? [] : [String(devmajor), String(devminor)];
     runHelper(command, ["-m", "600", "--", this.#at(path), letter, ...numbers]);
@@ -113,7 +115,7 @@ export class PureTree implements FileTree {
   }
 
   [Symbol.dispose](): void {
-    // Nothing is kept open.
+    // There is nothing to close.
   }
 
   #at(path: string): string {
@@ -122,7 +124,7 @@ export class PureTree implements FileTree {
   }
 }
 
-/** An entry by its name. */
+/** An entry identified by its path. */
 class PureEntry implements TreeEntry {
   protected readonly path: string;
 
@@ -136,19 +138,21 @@ class PureEntry implements TreeEntry {
   }
 
   setMode(mode: number): void {
-    // chmod(2) follows links: nothing else may stand there.
+    // chmod(2) follows symlinks.
     if (Deno.lstatSync(this.path).isSymlink) throw notSupported("Symbolic links have no mode");
     Deno.chmodSync(this.path, mode);
   }
 
   setTimes(mtime: number, mtimeNs: number): void {
-    // Deno 2.9 has the system refuse parts of seconds before 1970.
+    // Deno 2.9 cannot set fractions of seconds before 1970.
     const time = toDate(mtime, mtime < 0 ? 0 : mtimeNs);
     nodeFileSystem().lutimesSync(this.path, time, time);
   }
 
   setXattr(name: string): void {
-    throw notSupported(`Cannot set extended attribute "${name}" as this needs --allow-ffi`);
+    throw notSupported(
+      `Cannot set extended attribute "${name}": it requires --allow-ffi`,
+    );
   }
 
   getXattr(): undefined {
@@ -160,11 +164,11 @@ class PureEntry implements TreeEntry {
   }
 
   removeXattr(): void {
-    // None can be seen, so there is none to remove.
+    // Attributes are not visible here.
   }
 
   [Symbol.dispose](): void {
-    // Nothing is kept open.
+    // There is nothing to close.
   }
 }
 
@@ -198,26 +202,28 @@ class PureFile extends PureEntry implements TreeFile {
   }
 }
 
-/** For what Deno's own API lacks; loaded by those who use it, as it takes long. */
+/** Loads functions that Deno's API lacks. Loaded on first use, because it is slow. */
 function nodeFileSystem(): typeof import("node:fs") {
   return globalThis.process.getBuiltinModule("node:fs");
 }
 
-/** What `mknod` calls the kinds of nodes. */
+/** Letters of node types for `mknod`. */
 const NODE_LETTER: Readonly<Partial<Record<FileType, string>>> = {
   "character-device": "c",
   "block-device": "b",
   "fifo": "p",
 };
 
-/** Runs a program of the system in place of a call that Deno does not have. */
+/** Runs a system program in place of a system call that Deno lacks. */
 function runHelper(command: string, args: readonly string[]): void {
   let result: Deno.CommandOutput;
   try {
     result = new Deno.Command(command, { args: [...args], env: { LC_ALL: "C" } }).outputSync();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw notSupported(`The system has no "${command}"; --allow-ffi does without`);
+    throw notSupported(
+      `The program "${command}" is not installed; --allow-ffi makes it unnecessary`,
+    );
   }
   if (result.success) return;
   const message = new TextDecoder().decode(result.stderr).trim();
@@ -234,10 +240,10 @@ function made(make: () => void): boolean {
   }
 }
 
-/** What a `Date` can be, in seconds to both sides of 1970: some 270 000 years. */
+/** Range of a `Date` around 1970, in seconds. */
 const MAX_DATE = 8_640_000_000_000;
 
-/** Deno keeps milliseconds of a time, and loses one now and then when it is given as a number. */
+/** Converts a time to a `Date`: Deno sometimes loses a millisecond of a time given as a number. */
 function toDate(mtime: number, mtimeNs: number): Date {
   if (Math.abs(mtime) >= MAX_DATE) return new Date(Math.sign(mtime) * MAX_DATE * 1000);
   return new Date(mtime * 1000 + Math.floor(mtimeNs / 1e6));
@@ -258,7 +264,7 @@ function fileStatus(status: Deno.FileInfo): FileStatus {
     mtimeNs: (time - seconds * 1000) * 1e6,
     dev: status.dev,
     ino: status.ino ?? 0,
-    // Numbers of Linux; elsewhere no device is ever compared.
+    // Encoding of Linux; devices are not compared on other systems.
     devmajor: (rdev >>> 8) & 0xfff,
     devminor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00),
   };
@@ -273,10 +279,10 @@ function typeOf(status: Deno.FileInfo): FileType {
   return status.isBlockDevice ? "block-device" : "socket";
 }
 
-/** Deno would write each byte that is not UTF-8 as U+FFFD: another name than was meant. */
+/** Rejects names that are not UTF-8, which Deno would change to U+FFFD. */
 function refuseBytes(name: string): void {
   if (name.isWellFormed()) return;
-  throw notSupported("The name is not UTF-8, which needs --allow-ffi");
+  throw notSupported("The name is not UTF-8, which requires --allow-ffi");
 }
 
 function notSupported(message: string): Error {

@@ -1,18 +1,18 @@
 import { LimitError } from "../../spec/errors.ts";
 
-/** Most bytes of all attributes of a tree: an archive can name a great many in a few bytes. */
+/** Maximum size of all attributes of a tree: a small archive can have very many. */
 const MAX_BYTES = 134_217_728;
-/** What an attribute takes beside its name and its value, about. */
+/** Approximate memory of an attribute in addition to its name and value. */
 const OVERHEAD_BYTES = 64;
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 
-/** The extended attributes of the nodes of a tree that have any, by their numbers. */
+/** Extended attributes of the nodes of a tree, by node number. */
 export class XattrTable {
   readonly #nodes = new Map<number, Map<string, Uint8Array>>();
   #bytes = 0;
 
-  /** Those of a node. */
+  /** Returns the attributes of a node. */
   of(number: number): ReadonlyMap<string, Uint8Array> {
     return this.#nodes.get(number) ?? NO_XATTRS;
   }
@@ -20,7 +20,7 @@ export class XattrTable {
   /**
    * Sets an attribute.
    *
-   * @throws {LimitError} If all of the tree take too much memory.
+   * @throws {LimitError} If the attributes of the tree take too much memory.
    */
   set(number: number, name: string, value: Uint8Array): void {
     this.remove(number, name);
@@ -42,7 +42,7 @@ export class XattrTable {
     this.#nodes.get(number)?.delete(name);
   }
 
-  /** Removes all of a node. */
+  /** Removes all attributes of a node. */
   delete(number: number): void {
     for (const [name, value] of this.of(number)) this.#bytes -= sizeOf(name, value);
     this.#nodes.delete(number);

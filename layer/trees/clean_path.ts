@@ -1,19 +1,18 @@
-/** What a name in an archive means inside a root. */
+/** A name of an archive as a path inside a root. */
 export interface EntryPath {
-  /** Relative, without `.`, `..`, empty parts and slashes at either end; empty for the root. */
+  /** Relative path without `.`, `..`, empty components and outer slashes; empty for the root. */
   readonly path: string;
-  /** Whether a `..` climbed above the root, where it has no effect. */
+  /** Whether a `..` climbed above the root, which has no effect. */
   readonly climbs: boolean;
 }
 
 /**
- * Cleans a name of an archive: the root is `/`, and `..` takes away the part before it, whatever
- * that part is in the file system.
+ * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it.
  *
- * @param name The name as it stands in the archive.
+ * @param name The name in the archive.
  * @returns The path inside the root.
  *
- * @example Names that say the same
+ * @example Clean equivalent names
  * ```ts
  * import { cleanPath } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -33,26 +32,12 @@ export function cleanPath(name: string): EntryPath {
   return { path: parts.join("/"), climbs };
 }
 
-/**
- * The directory that a clean path is in.
- *
- * @param path A path as {@linkcode cleanPath} gives it.
- * @returns The path of the directory: `""`, the root, of one at the root and of the root itself.
- *
- * @example What there must be before a file
- * ```ts
- * import { parentPath } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(parentPath("etc/ssl/certs"), "etc/ssl");
- * assertEquals(parentPath("etc"), "");
- * ```
- */
+/** Returns the parent of a clean path: `""` for a top-level entry and for the root itself. */
 export function parentPath(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
-/** Whether no part can be empty, `.` or `..`; most names are so, and there are many. */
+/** Whether no component can be empty, `.` or `..`; a fast path for most names. */
 function isClean(name: string): boolean {
   return name !== "" && !name.startsWith("/") && !name.startsWith(".") && !name.endsWith("/") &&
     !name.includes("/.") && !name.includes("//");

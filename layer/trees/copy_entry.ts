@@ -3,7 +3,7 @@ import type { FileStatus, FileTree } from "./file_tree.ts";
 
 const BUFFER_BYTES = 262_144;
 
-/** Copies something that is no directory, with its metadata, to where nothing is. */
+/** Copies an entry that is not a directory, with its metadata, to a free path. */
 export function copyEntry(from: FileTree, source: string, to: FileTree, path: string): void {
   const status = from.status(source);
   if (status === undefined) {
@@ -27,7 +27,7 @@ function copyFile(
 ): void {
   using original = from.open(source);
   const isClosed = (status.mode & 0o400) === 0;
-  // Its owner could not read it; the mode comes back below.
+  // Its owner cannot read it; the mode is restored below.
   if (isClosed) original.setMode(status.mode | 0o400);
   try {
     using reader = from.openFile(source);

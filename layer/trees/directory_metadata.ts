@@ -2,15 +2,15 @@ import type { FileStatus, FileTree, TreeEntry } from "./file_tree.ts";
 import { SELINUX_XATTR } from "./host_xattrs.ts";
 
 /**
- * Gives a directory, in which nothing will be made any more, the metadata of another one: owner,
- * mode, times, and its extended attributes and no others.
+ * Copies the metadata of a directory to another one whose content is complete: owner, mode, times and
+ * exactly the same extended attributes.
  *
- * @param from The directory that has it.
- * @param to The directory that is to have it.
- * @param status What `from` was like when its content was still there.
- * @param isLocal Tells attributes that are not given and not taken: none, by default.
+ * @param from The source directory.
+ * @param to The target directory.
+ * @param status Metadata of `from` before its content was moved.
+ * @param isLocal Whether an attribute is neither copied nor removed; by default, none.
  *
- * @example A directory like another one
+ * @example Copy the mode of a directory
  * ```ts
  * import { copyDirectoryMetadata, openFileTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -45,7 +45,7 @@ export function copyDirectoryMetadata(
   settleDirectory(to, status);
 }
 
-/** Gives a directory, in which nothing will be made any more, its owner, mode and times. */
+/** Sets the owner, mode and times of a directory whose content is complete. */
 export function settleDirectory(
   directory: TreeEntry,
   { uid, gid, mode, mtime, mtimeNs }: FileStatus,
@@ -56,12 +56,13 @@ export function settleDirectory(
 }
 
 /**
- * Makes sure that an ordinary user who owns a directory can use it, until its mode is set again.
+ * Grants the owner of a directory full access, so that an unprivileged owner can change it. The caller
+ * restores the mode.
  *
- * @param tree The tree that it is in.
- * @param path Where.
- * @param status What it is like.
- * @returns Whether its mode is another one now.
+ * @param tree The tree.
+ * @param path Path of the directory.
+ * @param status Metadata of the directory.
+ * @returns Whether the mode has changed.
  */
 export function openUpDirectory(tree: FileTree, path: string, { mode }: FileStatus): boolean {
   if ((mode & 0o700) === 0o700) return false;

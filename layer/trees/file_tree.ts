@@ -1,4 +1,4 @@
-/** What a file system entry is. */
+/** Type of a file system entry. */
 export type FileType =
   | "file"
   | "directory"
@@ -8,27 +8,27 @@ export type FileType =
   | "fifo"
   | "socket";
 
-/** What a file system knows of an entry. */
+/** Metadata of a file system entry. */
 export interface FileStatus {
-  /** What it is. */
+  /** Type. */
   readonly type: FileType;
-  /** Permission bits with set-user-id, set-group-id and sticky. */
+  /** Permission, set-user-ID, set-group-ID and sticky bits. */
   readonly mode: number;
-  /** Owner. */
+  /** User ID. */
   readonly uid: number;
-  /** Group. */
+  /** Group ID. */
   readonly gid: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Number of names that it has. */
+  /** Number of hard links. */
   readonly nlink: number;
   /** Modification time: whole seconds since 1970, rounded down. */
   readonly mtime: number;
   /** Nanoseconds after `mtime`. */
   readonly mtimeNs: number;
-  /** The file system that it is on: equal for two entries of one tree, and only there. */
+  /** Device number of the file system; comparable within one tree. */
   readonly dev: number;
-  /** Its number in the file system. */
+  /** Inode number. */
   readonly ino: number;
   /** Major number of a device. */
   readonly devmajor: number;
@@ -36,33 +36,33 @@ export interface FileStatus {
   readonly devminor: number;
 }
 
-/** An entry that is open, so that its metadata is changed whatever happens to its name. */
+/** An open entry. Its metadata can be changed even if its name changes. */
 export interface TreeEntry extends Disposable {
   /** Changes the owner; clears set-user-id, set-group-id and `security.capability`. */
   setOwner(uid: number, gid: number): void;
-  /** Changes the permission bits; not for symbolic links, which have none. */
+  /** Changes the permission bits. Symbolic links have none. */
   setMode(mode: number): void;
-  /** Sets the time of modification, and of access to the same. */
+  /** Sets the modification time, and the access time to the same value. */
   setTimes(mtime: number, mtimeNs: number): void;
   /**
    * Sets an extended attribute.
    *
-   * @throws {Deno.errors.NotSupported} If the tree cannot hold attributes, or not this one.
+   * @throws {Deno.errors.NotSupported} If the tree does not support the attribute.
    */
   setXattr(name: string, value: Uint8Array): void;
-  /** Value of an extended attribute; `undefined` if there is none, or the tree cannot tell. */
+  /** Returns the value of an extended attribute; `undefined` if it is absent or not visible. */
   getXattr(name: string): Uint8Array | undefined;
-  /** Names of the extended attributes; none where the tree cannot tell. */
+  /** Returns the names of the visible extended attributes. */
   listXattrs(): readonly string[];
   /** Removes an extended attribute. */
   removeXattr(name: string): void;
 }
 
-/** A new file that is open for writing. */
+/** A new file, open for writing. */
 export interface TreeFile extends TreeEntry {
   /** Writes all of `bytes` at `position`. */
   write(bytes: Uint8Array, position: number): void;
-  /** Makes the file `size` bytes long; what has not been written is a hole. */
+  /** Sets the size of the file; unwritten parts are holes. */
   truncate(size: number): void;
 }
 
@@ -70,75 +70,73 @@ export interface TreeFile extends TreeEntry {
 export interface TreeName {
   /** The name. */
   readonly name: string;
-  /** Whether it is that of a directory, rather than of a link to one or of anything else. */
+  /** Whether it is a directory, not a symlink to one. */
   readonly isDirectory: boolean;
 }
 
-/** A file that is open for reading. */
+/** A file, open for reading. */
 export interface TreeReader extends Disposable {
-  /** Reads the next bytes into `buffer`: how many, or 0 at the end. */
+  /** Reads the next bytes into `buffer` and returns their number, or 0 at the end. */
   read(buffer: Uint8Array): number;
 }
 
 /**
- * A directory tree whose operations cannot leave it.
+ * A directory tree whose operations never leave its root.
  *
- * Every path is relative to the root, without `.`, `..`, empty parts or a leading slash; the
- * empty path is the root. The parent of a path must be a *real* directory, reached through no
- * symbolic link: who has a path that may pass links resolves it first. The last part is never
- * followed. Text that is not well-formed stands for bytes as in
+ * Paths are relative to the root, without `.`, `..`, empty components or a leading slash; the empty
+ * path is the root. The parent of a path must not contain symlinks: the caller resolves them. The
+ * last component is never followed. Bytes that are not UTF-8 are represented as in
  * {@linkcode TarHeader}.
  *
- * All operations are synchronous: creating many small files with awaited calls takes seven times
- * as long. Errors are those of `Deno.errors` with the `code` of the system call.
+ * All operations are synchronous, because asynchronous calls take seven times as long for small files.
+ * Errors are those of `Deno.errors` with the `code` of the system call.
  */
 export interface FileTree extends Disposable {
-  /** Which backend this is. */
+  /** Backend of the tree. */
   readonly backend: TreeBackend;
   /** Absolute path of the root. */
   readonly root: string;
-  /** What is at `path`, or `undefined` if nothing is. */
+  /** Returns the metadata of an entry, or `undefined` if there is none. */
   status(path: string): FileStatus | undefined;
-  /** What the symbolic link at `path` points to. */
+  /** Returns the target of a symbolic link. */
   readLink(path: string): string;
-  /** Names in the directory at `path`, in no particular order. */
+  /** Lists the names in a directory, in no particular order. */
   list(path: string): readonly string[];
-  /** The same, and which of them are directories. */
+  /** Lists the names in a directory with their kinds. */
   entries(path: string): readonly TreeName[];
-  /** Opens the file at `path` for reading. */
+  /** Opens a file for reading. */
   openFile(path: string): TreeReader;
-  /** Makes a directory of mode 0700; `false` if there is something at `path` already. */
+  /** Creates a directory with mode 0700. Returns `false` if `path` exists. */
   makeDirectory(path: string): boolean;
   /**
-   * Makes a file; `undefined` if there is something at `path` already.
+   * Creates a file. Returns `undefined` if `path` exists.
    *
-   * @param mode The permissions that it is to get in the end. A tree may give them to it at once,
-   * as far as the system lets it: `setMode` is called all the same. 0600 by default.
+   * @param mode Final permissions, 0600 by default. A tree may set them at once; the caller still calls
+   * `setMode`.
    */
   createFile(path: string, mode?: number): TreeFile | undefined;
-  /** Makes a symbolic link; `false` if there is something at `path` already. */
+  /** Creates a symbolic link. Returns `false` if `path` exists. */
   makeSymlink(path: string, target: string): boolean;
-  /** Gives the entry at `target`, itself if it is a link, the name `path` as well. */
+  /** Creates a hard link at `path` to `target`, which is not followed. */
   makeLink(path: string, target: string): void;
   /**
-   * Makes a device or a FIFO; `false` if there is something at `path` already.
+   * Creates a device or a FIFO. Returns `false` if `path` exists.
    *
-   * @throws {Deno.errors.NotSupported} If the tree cannot make such nodes.
-   * @throws {Deno.errors.PermissionDenied} If this process may not.
+   * @throws {Deno.errors.NotSupported} If the tree does not support such nodes.
+   * @throws {Deno.errors.PermissionDenied} If the process may not create them.
    */
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean;
-  /** Opens whatever is at `path` to change its metadata. */
+  /** Opens an entry of any type to change its metadata. */
   open(path: string): TreeEntry;
   /**
-   * Gives the entry at `from` the name `to` instead, on the same file system. Something else that
-   * has it goes, if it is no directory, and `from` none either.
+   * Renames an entry within a file system. Replaces an existing entry unless either is a directory.
    */
   rename(from: string, to: string): void;
-  /** Removes the name of something that is no directory. */
+  /** Removes an entry that is not a directory. */
   unlink(path: string): void;
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
 }
 
-/** How a tree talks to the kernel: through its own system calls or through Deno's API. */
+/** Backend of a tree: system calls through FFI, or Deno's API. */
 export type TreeBackend = "native" | "pure";

@@ -1,29 +1,29 @@
 import type { TreeFile } from "./file_tree.ts";
 
-/** A run of zeros at least this long is left out of a file. */
+/** Minimum length of a run of zeros that becomes a hole. */
 const HOLE_BYTES = 65_536;
-/** A shorter run at the end of a chunk is written at once: waiting would cost a call. */
+/** Minimum length of a run at the end of a chunk that is held back: each one may cost a call. */
 const HELD_BYTES = 4096;
 const ZEROS = new Uint8Array(HOLE_BYTES);
 
-/** Writes a file front to back and leaves holes where it has long runs of zeros. */
+/** Writes a file sequentially, with holes in place of long runs of zeros. */
 export class HoleWriter {
   readonly #file: TreeFile;
-  /** Up to where the content is known. */
+  /** End of the content so far. */
   #end = 0;
-  /** How long the file is so far. */
+  /** Size of the file so far. */
   #written = 0;
-  /** Where the run of zeros that ends at `#end` begins; `#end` if there is none. */
+  /** Start of the run of zeros that ends at `#end`. */
   #zeros = 0;
 
   constructor(file: TreeFile) {
     this.#file = file;
   }
 
-  /** Takes the next bytes; between `#end` and `offset` there is a hole already. */
+  /** Writes the next bytes. The range between `#end` and `offset` is a hole. */
   write(chunk: Uint8Array, offset: number): void {
     if (offset > this.#end) {
-      // Zeros before a hole of the archive join it.
+      // Zeros before a hole of the archive become part of it.
       this.#zeros = this.#end = offset;
     }
     let from = 0;
@@ -42,7 +42,7 @@ export class HoleWriter {
     this.#end = offset + chunk.length;
   }
 
-  /** Gives the file its size. */
+  /** Writes the remaining zeros and sets the size. */
   finish(size: number): void {
     if (size - this.#zeros < HOLE_BYTES) this.#writeZeros(this.#end);
     if (this.#written < size) this.#file.truncate(size);
@@ -50,7 +50,7 @@ export class HoleWriter {
 
   #writeAround(chunk: Uint8Array, offset: number, start: number): void {
     let from = start;
-    // Every run of HOLE_BYTES has a zero where the offset in the file is a multiple of them.
+    // Every run of HOLE_BYTES contains a file offset that is a multiple of HOLE_BYTES.
     let sample = HOLE_BYTES - ((offset + from) % HOLE_BYTES || HOLE_BYTES) + from;
     for (; sample < chunk.length; sample += HOLE_BYTES) {
       if (sample < from || chunk[sample] !== 0) continue;
@@ -83,7 +83,7 @@ export class HoleWriter {
   }
 }
 
-/** Where the zeros that stand at `from` end. */
+/** Returns the end of the zeros that start at `from`. */
 function zerosEnd(bytes: Uint8Array, from: number): number {
   let at = from;
   const { length } = bytes;
@@ -91,7 +91,7 @@ function zerosEnd(bytes: Uint8Array, from: number): number {
     if (bytes[at] !== 0) return at;
     at++;
   }
-  // The end may come before an address that a view of words can begin at.
+  // The remaining bytes may be fewer than a word.
   if (length - at < 4) return endByBytes(bytes, at);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (length - at) >>> 2);
   let word = 0;
@@ -105,7 +105,7 @@ function endByBytes(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-/** Where the zeros that end before `to` begin, at `limit` at the least. */
+/** Returns the start of the zeros that end at `to`, at least `limit`. */
 function zerosStart(bytes: Uint8Array, to: number, limit: number): number {
   let at = to;
   while (at > limit && ((bytes.byteOffset + at) & 3) !== 0) {

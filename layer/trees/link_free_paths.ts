@@ -5,8 +5,8 @@ import type { FileStatus, FileTree } from "./file_tree.ts";
 type Kind = "directory" | "absent" | "other";
 
 /**
- * Tells paths that are real directories as far as they exist. A directory that its owner may not
- * look into is opened up until this is disposed of.
+ * Finds paths without symlinks: each existing component must be a directory. Grants the owner access
+ * to directories until this is disposed of.
  */
 export class LinkFreePaths implements Disposable {
   readonly #tree: FileTree;
@@ -14,7 +14,7 @@ export class LinkFreePaths implements Disposable {
   readonly #known = new Map<string, Kind>([["", "directory"]]);
   readonly #opened: { readonly path: string; readonly mode: number }[] = [];
 
-  /** Of what is in a directory of a tree, or in all of it if `root` is `""`. */
+  /** Checks paths below `root`, which is `""` for the whole tree. */
   constructor(tree: FileTree, root: string) {
     this.#tree = tree;
     this.#root = root;

@@ -12,23 +12,22 @@ import type {
   TreeReader,
 } from "./file_tree.ts";
 
-/** Bytes of a path of Linux, with a NUL at its end. */
+/** Maximum size of a path on Linux, including the terminating NUL. */
 const PATH_MAX = 4096;
 
-/** Where the content of a file of a {@linkcode MemoryTree} is. */
+/** Position of the content of a file of a {@linkcode MemoryTree}. */
 export interface ContentPlace {
-  /** Which layer, as the maker of the tree counts them. */
+  /** Number of the layer, as counted by the creator of the tree. */
   readonly layer: number;
-  /** Where in its archive the header of the entry begins. */
+  /** Offset of the entry's header in the archive of the layer. */
   readonly offset: number;
 }
 
 /**
- * A tree in memory that knows everything of its files but their content, of which it notes where
- * that is. A layer that is extracted into it is a list of what is in it, in the sense in which an
- * extraction understands the layer.
+ * A tree in memory with the metadata of files, and the positions of their content. Extract a layer
+ * into it to list the files of the layer.
  *
- * @example What a layer has
+ * @example List a layer
  * ```ts
  * import { extractLayer, MemoryTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -40,40 +39,40 @@ export interface ContentPlace {
  * ```
  */
 export class MemoryTree implements FileTree {
-  /** Names that are not UTF-8, and all metadata, are kept as by system calls. */
+  /** Keeps all names and all metadata, like the native backend. */
   readonly backend = "native";
-  /** Nowhere. */
+  /** Empty: the tree is not on a file system. */
   readonly root = "";
-  /** What is made from now on has its content there. */
+  /** Position of the content of entries that are created next. */
   place: ContentPlace = { layer: 0, offset: 0 };
   readonly #nodes = new NodeTable();
-  /** The directory that was looked into last, and its path. */
+  /** The most recently used directory and its path. */
   #last = this.#nodes.root.ino;
   #lastPath = "";
 
-  /** What is at a path. */
+  /** Returns the metadata of an entry. */
   status(path: string): FileStatus | undefined {
     const name = this.#find(path);
     return name && this.#file(name).status();
   }
 
-  /** Where the content of the file at a path is. */
+  /** Returns the position of the content of a file. */
   placeOf(path: string): ContentPlace {
     const { layer, offset } = this.#get(path);
     return { layer, offset };
   }
 
-  /** What a symbolic link points to. */
+  /** Returns the target of a symbolic link. */
   readLink(path: string): string {
     return this.#get(path).target;
   }
 
-  /** Names in a directory, in the order of their code units. */
+  /** Lists the names in a directory, sorted by code units. */
   list(path: string): readonly string[] {
     return [...this.names(path)];
   }
 
-  /** The same, and which of them are directories. */
+  /** Lists the names in a directory with their kinds. */
   entries(path: string): readonly TreeName[] {
     return Array.from(this.#nodes.sorted(this.#get(path)), (number) => {
       const isDirectory = this.#nodes.at(number).type === "directory";
@@ -81,15 +80,14 @@ export class MemoryTree implements FileTree {
     });
   }
 
-  /** The same one by one: a directory can have a great many. Do not change the tree meanwhile. */
+  /** Yields the names in a directory one by one. Do not change the tree meanwhile. */
   *names(path: string): Generator<string, void, void> {
     for (const number of this.#nodes.sorted(this.#get(path))) yield this.#nodes.nameOf(number);
   }
 
   /**
-   * All names but those of directories, with where the content of what has them is: in the order
-   * of the layers and of their archives, several names of one file in that of their code units.
-   * Do not change the tree meanwhile.
+   * Yields all paths except directories with the positions of their content, in the order of the
+   * layers and their archives. Hard links are sorted by code units. Do not change the tree meanwhile.
    */
   *contents(): Generator<ContentPlace & { readonly path: string }, void, void> {
     for (const number of this.#contentOrder()) {
@@ -99,8 +97,8 @@ export class MemoryTree implements FileTree {
   }
 
   /**
-   * All directories but the root, each before those in it, in the order of their names; and whether
-   * there is nothing in them. Do not change the tree meanwhile.
+   * Yields all directories except the root, parents first, sorted by name, and whether they are empty.
+   * Do not change the tree meanwhile.
    */
   *directories(): Generator<{ readonly path: string; readonly isEmpty: boolean }, void, void> {
     const directoriesIn = (node: Node) => this.#nodes.sorted(node, "directory").values();
@@ -118,39 +116,41 @@ export class MemoryTree implements FileTree {
     }
   }
 
-  /** Extended attributes by name. */
+  /** Returns the extended attributes of an entry by name. */
   xattrsOf(path: string): ReadonlyMap<string, Uint8Array> {
     return this.#get(path).xattrs;
   }
 
-  /** Always fails: there is no content. */
+  /** Always throws: the tree has no content. */
   openFile(path: string): TreeReader {
-    throw new Deno.errors.NotSupported(`Cannot read "${path}": its content is elsewhere`);
+    throw new Deno.errors.NotSupported(`Cannot read "${path}": a tree in memory has no content`);
   }
 
-  /** Always fails: in memory nothing is put over anything else. */
+  /** Always throws: renaming is not supported. */
   rename(from: string): never {
-    throw new Deno.errors.NotSupported(`Cannot rename "${from}" in memory`);
+    throw new Deno.errors.NotSupported(
+      `Cannot rename "${from}": a tree in memory does not support it`,
+    );
   }
 
-  /** Makes a directory. */
+  /** Creates a directory. */
   makeDirectory(path: string): boolean {
     return this.#make(path, "directory", 0o700) !== undefined;
   }
 
-  /** Makes a file; what is written to it is counted. */
+  /** Creates a file. Writing to it only changes its size. */
   createFile(path: string): TreeFile | undefined {
     return this.#make(path, "file", 0o600);
   }
 
-  /** Makes a symbolic link. */
+  /** Creates a symbolic link. */
   makeSymlink(path: string, target: string): boolean {
     const node = this.#make(path, "symlink", 0o777);
     node?.setTarget(target);
     return node !== undefined;
   }
 
-  /** Gives an entry another name. */
+  /** Creates a hard link. */
   makeLink(path: string, target: string): void {
     const file = this.#get(target);
     const name = this.#make(path, file.type, 0);
@@ -159,7 +159,7 @@ export class MemoryTree implements FileTree {
     file.nlink++;
   }
 
-  /** Makes a device or a FIFO. */
+  /** Creates a device or a FIFO. */
   makeNode(path: string, type: FileType, devmajor: number, devminor: number): boolean {
     const node = this.#make(path, type, 0o600);
     node?.setDevice(devmajor, devminor);
@@ -171,17 +171,17 @@ export class MemoryTree implements FileTree {
     return this.#get(path);
   }
 
-  /** Removes a name of something that has nothing in it. */
+  /** Removes an entry that is not a directory with content. */
   unlink(path: string): void {
     const name = this.#find(path);
     if (name === undefined) throw gone(path);
-    // A directory that gets its number later would have what is in it.
+    // A later directory with the same number would inherit the content.
     if (name.first !== 0) throw failure(new Error(`"${path}" is not empty`), "ENOTEMPTY");
     const file = this.#file(name);
     this.#nodes.detach(name);
     this.#lastPath = "";
     this.#last = this.#nodes.root.ino;
-    // What has another name stays, with the number that it has.
+    // A file with other hard links keeps its number.
     if (--file.nlink === 0) this.#nodes.free(file);
     if (name.ino !== file.ino) this.#nodes.free(name);
   }
@@ -209,7 +209,7 @@ export class MemoryTree implements FileTree {
     return node;
   }
 
-  /** The file at a path, whichever of its names that is. */
+  /** Returns the file at a path, which may be a hard link. */
   #get(path: string): Node {
     const name = this.#find(path);
     if (name === undefined) throw gone(path);
@@ -228,7 +228,7 @@ export class MemoryTree implements FileTree {
     return number === 0 ? undefined : this.#nodes.at(number);
   }
 
-  /** The number of the directory that a path is in, or 0. */
+  /** Returns the number of the parent of a path, or 0. */
   #directory(path: string): number {
     const directory = parentPath(path);
     if (directory === this.#lastPath) return this.#last;
@@ -255,7 +255,7 @@ export class MemoryTree implements FileTree {
       const { parent, type } = this.#nodes.at(number);
       if (parent !== 0 && type !== "directory") numbers.push(number);
     }
-    // They are all but in order, most often, which the sorting makes use of.
+    // They are usually nearly sorted, which makes sorting fast.
     return numbers.sort((one, other) => {
       const a = this.#file(this.#nodes.at(one));
       const b = this.#file(this.#nodes.at(other));
@@ -266,7 +266,7 @@ export class MemoryTree implements FileTree {
   }
 }
 
-/** Whether the system would take it: links in the names of entries lead deeper than names can. */
+/** Whether the system would accept a path. Symlinks can make it longer than any name. */
 function isPath(path: string): boolean {
   return path.length * 3 < PATH_MAX || encodeName(path).length < PATH_MAX;
 }

@@ -1,14 +1,14 @@
 import { LimitError } from "../../spec/errors.ts";
 
-/** The most names there can be: a `Map` by their numbers, as there are some, holds no more. */
+/** Maximum number of names: the maximum size of a `Map` with their numbers as keys. */
 const MAX_NAMES = 2 ** 24;
-/** Code units of names whose memory is had at once; no name is longer. */
+/** Number of code units to allocate at once, and the maximum length of a name. */
 const BLOCK = 65_536;
-/** Where a text is has to be a number of 32 bits. */
+/** Maximum number of blocks: positions of texts have 32 bits. */
 const MAX_BLOCKS = 65_536;
-/** Of a name that is empty, before there are others. */
+/** Text of an empty name. */
 const NO_TEXT = new Uint16Array(0);
-/** Numbers that stand beside each name: what it is in, where its text is, what it may be taken for. */
+/** Fields of a name: its parent, the position and length of its text, the next one in its bucket. */
 const FIELDS = 4;
 const PARENT = 0;
 const TEXT = 1;
@@ -16,44 +16,44 @@ const LENGTH = 2;
 const CHAIN = 3;
 
 /**
- * Finds numbers by a parent and a name, as a `Map` for each parent would: but in a few blocks of
- * memory, without an object for each of the names, of which there can be millions.
+ * Maps a parent and a name to a number, like a `Map` for each parent, but in a few blocks of memory:
+ * there can be millions of names.
  */
 export class NameTable {
-  /** For each hash the first number that has it; the others follow by `CHAIN`. */
+  /** First number of each hash; the others follow by `CHAIN`. */
   #buckets = new Uint32Array(64);
   #fields = new Uint32Array(64 * FIELDS);
-  /** None at first: each layer has a table, and few of them many names. */
+  /** Initially empty: each layer has a table, and few layers have many names. */
   readonly #blocks: Uint16Array[] = [];
-  /** Up to where the last block is full. */
+  /** Number of used code units of the last block. */
   #end = BLOCK;
   readonly #free: number[] = [];
-  /** The next number that was never given. 0 stands for none. */
+  /** The next unused number. 0 means none. */
   #next = 1;
-  /** Odd, and unknown to whoever would make names that have one hash. */
+  /** Odd random number, so that nobody can create names with the same hash. */
   readonly #factor = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) | 1;
 
-  /** How many numbers there are with 0, whether they are in use or not. */
+  /** Number of allocated numbers, including 0 and free ones. */
   get size(): number {
     return this.#next;
   }
 
-  /** The number of a name; 0 if there is none. */
+  /** Returns the number of a name, or 0. */
   find(parent: number, name: string): number {
     let number = this.#buckets[this.#hash(parent, name)] ?? 0;
     while (number !== 0 && !this.#is(number, parent, name)) number = this.#get(number, CHAIN);
     return number;
   }
 
-  /** The name that has a number. */
+  /** Returns the name with a number. */
   nameOf(number: number): string {
     const from = this.#start(number);
     const text = this.#block(number).subarray(from, from + this.#get(number, LENGTH));
-    // To spread it takes five times as long.
+    // Spreading it takes five times as long.
     return String.fromCharCode.apply(undefined, text as unknown as number[]);
   }
 
-  /** Tells which of two names comes first, in the order of their code units. */
+  /** Compares two names by their code units. */
   compare(one: number, other: number): number {
     const a = this.#block(one);
     const b = this.#block(other);
@@ -69,9 +69,9 @@ export class NameTable {
   }
 
   /**
-   * Gives a name, which must be new, a number: a new one, or one that was freed.
+   * Adds a new name, with a new number or a freed one.
    *
-   * @throws {LimitError} If there are too many names, or this one is too long.
+   * @throws {LimitError} If there are too many names, or the name is too long.
    */
   add(parent: number, name: string): number {
     if (this.#free.length === 0 && this.#next > MAX_NAMES) {
@@ -84,7 +84,7 @@ export class NameTable {
       fields.set(this.#fields);
       this.#fields = fields;
     }
-    // What stood there is of no use any more, so its room is taken if it will do.
+    // Reuses the text of the freed name if it is long enough.
     if (name.length > this.#get(number, LENGTH)) this.#put(number, TEXT, this.#reserve(name));
     const block = this.#block(number);
     const from = this.#start(number);
@@ -95,12 +95,12 @@ export class NameTable {
     return number;
   }
 
-  /** Lets another name have a number whose name was deleted. */
+  /** Makes the number of a deleted name available. */
   free(number: number): void {
     this.#free.push(number);
   }
 
-  /** Deletes the name of a number, which stays in use. */
+  /** Deletes a name. Its number stays in use. */
   delete(number: number): void {
     const bucket = this.#hash(this.#get(number, PARENT), this.nameOf(number));
     const next = this.#get(number, CHAIN);
@@ -132,12 +132,12 @@ export class NameTable {
     return true;
   }
 
-  /** What the text of a name is in. */
+  /** Returns the block with the text of a name. */
   #block(number: number): Uint16Array {
     return this.#blocks[Math.floor(this.#get(number, TEXT) / BLOCK)] ?? NO_TEXT;
   }
 
-  /** Where in that it begins. */
+  /** Returns the offset of the text in its block. */
   #start(number: number): number {
     return this.#get(number, TEXT) % BLOCK;
   }

@@ -6,12 +6,12 @@ import type { FileTree, TreeBackend } from "./file_tree.ts";
 /** Options for {@linkcode openFileTree}. */
 export interface OpenFileTreeOptions {
   /**
-   * The backend to use.
+   * Backend of the tree.
    *
-   * @default The native one where it can be had, on Linux with `--allow-ffi`; else the pure one.
+   * @default `"native"` on Linux with `--allow-ffi`; otherwise `"pure"`.
    */
   readonly backend?: TreeBackend | undefined;
-  /** Is told why the native backend cannot be had, if no backend was asked for. */
+  /** Called if the native backend is not available and `backend` is not set. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -19,12 +19,12 @@ export interface OpenFileTreeOptions {
  * Opens an existing directory as a tree.
  *
  * @param root Path of the directory; a symbolic link is followed.
- * @param options Which backend.
- * @returns The tree, to be disposed of.
- * @throws {Deno.errors.NotADirectory} If the root is something else.
- * @throws {Deno.errors.NotSupported} If the backend that was asked for cannot be had.
+ * @param options Backend and callbacks.
+ * @returns The tree, which must be disposed of.
+ * @throws {Deno.errors.NotADirectory} If the root is not a directory.
+ * @throws {Deno.errors.NotSupported} If the requested backend is not available.
  *
- * @example Make a file in a tree
+ * @example Create a file in a tree
  * ```ts
  * import { openFileTree } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
@@ -49,14 +49,13 @@ export function openFileTree(root: string, options: OpenFileTreeOptions = {}): F
     throw new Deno.errors.NotSupported(`Cannot open "${root}" with the native backend: ${native}`);
   }
   onWarning?.(
-    `"${root}" is written without the native backend, as ${native}: extended attributes, ` +
-      "fractions of a millisecond and names that are not UTF-8 are not kept, and device nodes only " +
-      "with --allow-run=mknod",
+    `The native backend is not available for "${root}": ${native}. Extended attributes, fractions ` +
+      "of milliseconds and names that are not UTF-8 are lost; device nodes need the program mknod",
   );
   return new PureTree(path);
 }
 
-/** The native tree, or why there is none. */
+/** Opens the native tree, or returns the reason why it is not available. */
 function openNative(path: string): FileTree | string {
   const libc = openLibc();
   if (typeof libc === "string") return libc;
@@ -67,7 +66,7 @@ function openNative(path: string): FileTree | string {
     if (
       error instanceof Deno.errors.NotSupported || error instanceof Deno.errors.PermissionDenied
     ) {
-      return `the kernel refuses it (${error.message})`;
+      return `the kernel does not allow it (${error.message})`;
     }
     throw error;
   }

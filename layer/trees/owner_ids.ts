@@ -1,16 +1,16 @@
 import { nativeError } from "../linux/native_error.ts";
 
-/** The most that an id can be: one more stands for the owner as it is. */
+/** Largest ID. One more would keep the current owner. */
 export const MAX_ID = 4_294_967_294;
 
 const EINVAL = 22;
 
-/** Whether a user and a group can have these ids. */
+/** Whether a user ID and a group ID are in range. */
 export function areIds(uid: number, gid: number): boolean {
   return uid >= 0 && uid <= MAX_ID && gid >= 0 && gid <= MAX_ID;
 }
 
-/** Fails where the system would take the lower bits of an id, or leave an owner as it is. */
+/** Rejects IDs that the system would truncate or interpret as the current owner. */
 export function checkOwner(uid: number, gid: number, path: string): void {
   if (!areIds(uid, gid)) throw nativeError(EINVAL, "chown", path);
 }

@@ -2,19 +2,19 @@ import { openUpDirectory } from "./directory_metadata.ts";
 import { parentPath } from "./clean_path.ts";
 import type { FileTree } from "./file_tree.ts";
 
-/** Removes what is at `path`, whatever it is; nothing if nothing is there. */
+/** Removes an entry with everything in it, if it exists. */
 export function removeEntry(tree: FileTree, path: string): void {
   remove(tree, path, () => tree.status(parentPath(path))?.dev);
 }
 
-/** Likewise; `device` gives the file system that the parent is on. */
+/** Removes an entry; `device` returns the device number of its parent. */
 function remove(tree: FileTree, path: string, device: () => number | undefined): void {
   const status = tree.status(path);
   if (status === undefined) return;
   if (status.type !== "directory") return tree.unlink(path);
   const { dev } = status;
   if (device() !== dev) {
-    // What is mounted there is no part of the tree, and not the layer's to remove.
+    // A mounted file system is not part of the tree.
     throw Object.assign(new Deno.errors.Busy(`"${path}" is a mount point`), { code: "EBUSY" });
   }
   openUpDirectory(tree, path, status);
@@ -22,7 +22,7 @@ function remove(tree: FileTree, path: string, device: () => number | undefined):
   tree.removeDirectory(path);
 }
 
-/** Removes all that is in a tree. */
+/** Removes all entries of a tree. */
 export function emptyTree(tree: FileTree): void {
   const status = tree.status("");
   if (status === undefined) return;

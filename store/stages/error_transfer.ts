@@ -3,7 +3,7 @@ import * as layerErrors from "../../layer/errors.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import * as specErrors from "../../spec/errors.ts";
 
-/** An error as another thread can be told of it: a clone would lose its class and its fields. */
+/** An error that can be sent to another thread: a clone would lose its class and its fields. */
 export interface TransferredError {
   readonly name: string;
   readonly message: string;
@@ -12,7 +12,7 @@ export interface TransferredError {
   readonly cause?: TransferredError | undefined;
 }
 
-/** The classes that come out as they went in, by name. */
+/** Error classes that are restored, by name. */
 function errorClasses(): ReadonlyMap<string, { readonly prototype: Error }> {
   const exported = Object.values({ ...layerErrors, ...specErrors, ...Deno.errors }) as unknown[];
   const others = [DecompressError, TarError, TypeError, RangeError, SyntaxError];
@@ -26,18 +26,18 @@ function isErrorClass(
   return typeof value === "function" && value.prototype instanceof Error;
 }
 
-/** Takes an error apart. */
+/** Converts an error to plain data. */
 export function packError(error: unknown): TransferredError {
   if (!(error instanceof Error)) return packError(new Error(String(error)));
   const { message, stack, cause } = error;
   const fields = Object.fromEntries(Object.entries(error));
-  // Deno's own errors have their name from their class alone.
+  // Deno's errors only have the name of their class.
   const { name } = error.constructor;
   const packed = { name, message, stack, fields };
   return cause === undefined ? packed : { ...packed, cause: packError(cause) };
 }
 
-/** Puts an error together again. */
+/** Restores an error from plain data. */
 export function unpackError(packed: TransferredError): Error {
   const { name, message, stack, fields, cause } = packed;
   const error = new Error(message, cause && { cause: unpackError(cause) });

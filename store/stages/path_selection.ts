@@ -9,12 +9,12 @@ import { followPath } from "../host/follow_path.ts";
 import { UnpackError } from "../errors.ts";
 
 /**
- * Leaves out all entries of a layer but those of the given paths, what is below them, and the
- * directories that they are in. Whiteouts stay: what they hide may be selected.
+ * Creates a handler that skips all entries except those at or below the given paths, their parents and
+ * whiteouts.
  *
  * @param paths Clean paths.
- * @returns What throws an {@linkcode ExtractError} at an entry that need not be where its name
- * says: the layer does not say what it is in, which may be a link.
+ * @returns The handler. It throws an {@linkcode ExtractError} for an entry whose parent has no entry in
+ * the layer, because the parent may be a symlink.
  */
 export function selectPaths(paths: readonly string[]): ExtractHandler {
   const selected = new Set(paths);
@@ -24,7 +24,7 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
     const { path } = cleanPath(header.path);
     const isDirectory = header.type === "directory";
     if (!directories.has(parentPath(path)) || (!isDirectory && directories.has(path))) {
-      throw new ExtractError(header, "it may be elsewhere");
+      throw new ExtractError(header, "its parent may be a symbolic link");
     }
     if (isDirectory) directories.add(path);
     const isKept = selected.has(path) || parents.has(path) ||
@@ -34,14 +34,14 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
   };
 }
 
-/** The directories that a path is in, the root included. */
+/** Returns the parents of a path, including the root. */
 function parentsOf(path: string): string[] {
   if (path === "") return [];
   const parts = path.split("/");
   return parts.map((_, i) => parts.slice(0, i).join("/"));
 }
 
-/** Whether it can be seen that a directory has all of the paths. */
+/** Whether a directory visibly contains all paths. */
 export function hasPaths(root: string, paths: readonly string[]): boolean {
   try {
     using tree = openFileTree(root);
@@ -51,17 +51,17 @@ export function hasPaths(root: string, paths: readonly string[]): boolean {
         tree.status(path) !== undefined;
     });
   } catch (error) {
-    // An ordinary user may not look into a directory of theirs that an image closes.
+    // An unprivileged user may lack access to a directory of the image.
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }
 }
 
 /**
- * Removes from a tree all but the given paths, what is below them, and what leads to them:
- * directories, and the links among them.
+ * Removes everything from a tree except the given paths, everything below them, and the directories and
+ * symlinks that lead to them.
  *
- * @throws {UnpackError} If one of the paths is not there.
+ * @throws {UnpackError} If one of the paths does not exist.
  */
 export function retainPaths(tree: MemoryTree, paths: readonly string[]): void {
   const whole = new Set<string>();
@@ -69,7 +69,7 @@ export function retainPaths(tree: MemoryTree, paths: readonly string[]): void {
   for (const path of paths) {
     const { real, passed } = followPath(tree, path);
     if (real === undefined) {
-      throw new UnpackError(`Cannot unpack "${path}": the image has nothing there`, path);
+      throw new UnpackError(`Cannot unpack "${path}": the image does not contain it`, path);
     }
     whole.add(real);
     for (const place of [real, ...passed]) {

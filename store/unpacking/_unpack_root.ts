@@ -247,7 +247,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
         throw error;
       }
       made.unshift(directory);
-      // Not by the call above, whose mode the umask narrows.
+      // Not with the call above, whose mode the umask restricts.
       if (Deno.build.os !== "windows") await Deno.chmod(directory, 0o755);
     }
   } catch (error) {

@@ -144,7 +144,7 @@ peerTest({
   assertEquals(code, 0, stderr);
   const [device, ...others] = JSON.parse(stdout).skipped;
   assertEquals([device.path, others], ["dev/null", []]);
-  assertStringIncludes(device.reason, "an empty file stands for it");
+  assertStringIncludes(device.reason, "an empty file replaces it");
   const tree = readTree(temp.join("root"));
   const modes = Object.fromEntries([...tree].map(([path, { mode }]) => [path, mode.toString(8)]));
   assertEquals(modes, {

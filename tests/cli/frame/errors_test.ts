@@ -156,8 +156,8 @@ Deno.test.each([
   },
   {
     name: "what is in the image in place of a path that is not",
-    error: new UnpackError('Cannot unpack "x": the image has nothing there', "x"),
-    line: 'oci: pull a:5000/b: cannot unpack "x": the image has nothing there; ' +
+    error: new UnpackError('Cannot unpack "x": the image does not contain it', "x"),
+    line: 'oci: pull a:5000/b: cannot unpack "x": the image does not contain it; ' +
       'see what it has with "oci ls"',
   },
   {

@@ -74,19 +74,19 @@ export const LINKS: readonly LayerCase[] = [
     name: "a hard link to itself that is nowhere",
     layers: [tar(hardlink("a", "a"))],
     error: "ExtractError",
-    message: "missing",
+    message: "does not exist",
   },
   {
     name: "a hard link to what is missing",
     layers: [tar(file("a", "x"), hardlink("b", "nowhere"))],
     error: "ExtractError",
-    message: '"nowhere" is missing',
+    message: '"nowhere", does not exist',
   },
   {
     name: "a hard link whose target comes later",
     layers: [tar(hardlink("b", "a"), file("a", "x"))],
     error: "ExtractError",
-    message: '"a" is missing',
+    message: '"a", does not exist',
   },
   {
     name: "a hard link to a directory",
@@ -123,7 +123,7 @@ export const LINKS: readonly LayerCase[] = [
     name: "a hard link over the directory that holds its target",
     layers: [tar(dir("d"), file("d/f", "x"), hardlink("d", "d/f"))],
     error: "ExtractError",
-    message: "missing",
+    message: "does not exist",
   },
   {
     name: "a file goes through a link to a directory",

@@ -218,7 +218,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     name: "a whiteout of nothing by name is malformed",
     layers: [BASE, tar(file("d/.wh.", ""))],
     error: "ExtractError",
-    message: "names nothing",
+    message: "has no name",
   },
   {
     name: "something in a whiteout is malformed",

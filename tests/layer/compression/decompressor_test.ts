@@ -166,7 +166,7 @@ for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", by
         await assertRejects(
           () => decompress(bytes.subarray(0, cut), { isSync }),
           DecompressError,
-          "cut short",
+          "truncated",
           `after ${cut} of ${length} bytes`,
         );
       }
@@ -177,7 +177,7 @@ for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", by
 const BAD = [
   { what: "garbage after gzip", bytes: join(GZIP, text("garbage")), state: "" },
   { what: "garbage after padded gzip", bytes: join(GZIP, ZEROS, text("?")), state: "not gzip" },
-  { what: "one byte after gzip", bytes: join(GZIP, new Uint8Array([0x1f])), state: "cut short" },
+  { what: "one byte after gzip", bytes: join(GZIP, new Uint8Array([0x1f])), state: "truncated" },
   { what: "garbage after zstd", bytes: join(ZSTD, text("garbage")), state: "not zstd" },
   { what: "zeros after zstd", bytes: join(ZSTD, ZEROS), state: "not zstd" },
   { what: "a wrong gzip checksum", bytes: flip(GZIP, -6), state: "data check" },
@@ -198,7 +198,7 @@ const BAD = [
   { what: "bzip2", bytes: join(text("BZh91AY"), ZEROS), state: "it is bzip2" },
   { what: "xz", bytes: join(new Uint8Array([0xfd]), text("7zXZ\0"), ZEROS), state: "it is xz" },
   { what: "noise", bytes: new Uint8Array(2000).fill(0x41), state: "begins with 4141414141414141" },
-  { what: "a few bytes", bytes: text("hello"), state: "cut short" },
+  { what: "a few bytes", bytes: text("hello"), state: "truncated" },
 ];
 
 function flip(bytes: Uint8Array, at: number, mask = 0x01): Uint8Array {
@@ -267,7 +267,7 @@ Deno.test("openDecompressor() takes bytes for what they are and says so", async 
   assertEquals(content, CONTENT);
   assertEquals(warnings, [
     'The layer\'s media type is "application/vnd.oci.image.layer.v1.tar+gzip" but its ' +
-    'compression is "zstd": it is read as what it is',
+    'compression is "zstd"; the media type is ignored',
   ]);
 });
 

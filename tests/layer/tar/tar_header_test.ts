@@ -218,7 +218,7 @@ for (const field of ["0000018\0", "12 34\0", "-1\0", base256(2n ** 53n, 8)]) {
   Deno.test(`TarParser refuses the number ${JSON.stringify(field)}`, () => {
     const archive = tar(header({ name: "n", typeflag: "0", gid: field, magic: USTAR_MAGIC }));
 
-    const error = assertThrows(() => readTar(archive), TarError, "its gid is no number");
+    const error = assertThrows(() => readTar(archive), TarError, "its gid is not a number");
     assertEquals([error.offset, error.entry], [0, "n"]);
   });
 }
@@ -247,7 +247,7 @@ for (const mtime of ["x", "1e3", ".5", "1.x", "--1", "9007199254740993", " 1"]) 
   Deno.test(`TarParser refuses the pax time ${JSON.stringify(mtime)}`, () => {
     const archive = tar(paxHeader({ mtime }), file("f"));
 
-    assertThrows(() => readTar(archive), TarError, "its mtime is no number");
+    assertThrows(() => readTar(archive), TarError, "its mtime is not a number");
   });
 }
 

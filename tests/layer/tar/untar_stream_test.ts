@@ -137,13 +137,13 @@ Deno.test("UntarStream tells of damage after what stands in front of it", async 
   assertEquals(read, ["x"]);
 });
 
-Deno.test("UntarStream fails in content that is cut short, and in the entries", async () => {
+Deno.test("UntarStream fails in truncated content, and in the entries", async () => {
   const archive = tar(file("a", "x".repeat(5000))).subarray(0, 2000);
   const entries = source(archive).pipeThrough(new UntarStream()).getReader();
   const { value } = await entries.read();
 
-  await assertRejects(() => new Response(value?.readable).bytes(), TarError, "cut short");
-  await assertRejects(() => entries.read(), TarError, "cut short");
+  await assertRejects(() => new Response(value?.readable).bytes(), TarError, "truncated");
+  await assertRejects(() => entries.read(), TarError, "truncated");
 });
 
 Deno.test("UntarStream keeps to its limits", async () => {

@@ -78,7 +78,7 @@ Deno.test("oci unpack warns once where it may not call the C library", async () 
   const [warning, ...others] = stderr.trimEnd().split("\n");
   assertStringIncludes(
     warning ?? "",
-    `oci: warning: "${box.root}" is written without the native backend, as it needs --allow-ffi`,
+    `oci: warning: The native backend is not available for "${box.root}": it needs --allow-ffi`,
   );
   assertEquals(others, []);
 });
@@ -160,7 +160,7 @@ Deno.test("oci unpack --path says which path the image lacks", async () => {
   const { code, stderr } = await box.oci("unpack", "--path=opt", box.reference, box.root);
 
   assertEquals(code, 1);
-  assertStringIncludes(stderr, 'cannot unpack "opt": the image has nothing there');
+  assertStringIncludes(stderr, 'cannot unpack "opt": the image does not contain it');
   assert(!await exists(box.root));
 });
 
