@@ -14,7 +14,7 @@ const MOUNTS: readonly Mount[] = [
     destination: "/dev/pts",
     type: "devpts",
     source: "devpts",
-    // Group 5 is tty on every distribution.
+    // Group 5 is "tty" on every distribution.
     options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
   },
   {
@@ -43,7 +43,7 @@ const MOUNTS: readonly Mount[] = [
   },
 ];
 
-/** Files that tell about the host, or with which it can be harmed. */
+/** Files that expose the host or can harm it. */
 const MASKED_PATHS: readonly string[] = [
   "/proc/acpi",
   "/proc/asound",
@@ -59,7 +59,7 @@ const MASKED_PATHS: readonly string[] = [
   "/sys/firmware",
 ];
 
-/** Files with which the kernel is configured. */
+/** Files that configure the kernel. */
 const READONLY_PATHS: readonly string[] = [
   "/proc/bus",
   "/proc/fs",
@@ -68,7 +68,7 @@ const READONLY_PATHS: readonly string[] = [
   "/proc/sysrq-trigger",
 ];
 
-/** What a container is unless an option says otherwise. */
+/** Default configuration of a container. */
 export const DEFAULT_SPEC: SpecDraft = {
   ociVersion: RUNTIME_SPEC_VERSION,
   root: { path: "rootfs", readonly: false },
@@ -79,7 +79,7 @@ export const DEFAULT_SPEC: SpecDraft = {
     args: ["sh"],
     env: [],
     cwd: "/",
-    // Neither inheritable nor ambient: a program that drops root keeps nothing (CVE-2022-24769).
+    // Neither inheritable nor ambient, so that a program that drops root loses them (CVE-2022-24769).
     capabilities: {
       bounding: DEFAULT_CAPABILITIES,
       effective: DEFAULT_CAPABILITIES,

@@ -1,7 +1,4 @@
-/**
- * Reads values out of parsed JSON and names the place of the one that is wrong, as in
- * `manifest.layers[2].size`.
- */
+/** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
 export class JsonReader {
   readonly #value: unknown;
   readonly path: string;
@@ -34,14 +31,14 @@ export class JsonReader {
     return this.#value !== undefined && this.#value !== null;
   }
 
-  /** The member `key` of an object. Where a key comes twice the last one counts, as in Go. */
+  /** Reads the member `key` of an object. Of duplicate keys the last one counts, as in Go. */
   at(key: string): JsonReader {
     const object = this.object();
     const step = /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
     return new JsonReader(Object.hasOwn(object, key) ? object[key] : undefined, this.path + step);
   }
 
-  /** Like `at`, but `undefined` if the member is absent or null. */
+  /** Reads an optional member; `undefined` if it is absent or null. */
   maybe(key: string): JsonReader | undefined {
     const member = this.at(key);
     return member.present ? member : undefined;
@@ -68,7 +65,7 @@ export class JsonReader {
     return typeof this.#value === "boolean" ? this.#value : this.fail("true or false");
   }
 
-  /** A whole number that is not negative. */
+  /** Reads a non-negative integer. */
   count(): number {
     const value = this.#value;
     return typeof value === "number" && Number.isSafeInteger(value) && value >= 0
@@ -80,7 +77,7 @@ export class JsonReader {
     return this.array().map((item) => item.string());
   }
 
-  /** An object of strings; a member that is null is empty, as Go reads it. */
+  /** Reads an object of strings. A null member is empty, as in Go. */
   stringMap(): Readonly<Record<string, string>> {
     return Object.fromEntries(
       Object.keys(this.object()).map((key) => [key, this.maybe(key)?.string() ?? ""]),
@@ -92,12 +89,12 @@ export class JsonReader {
   }
 }
 
-/** Text of a stranger for a message: short, and without control characters. */
+/** Formats untrusted text for a message: shortened, with escaped control characters. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
-/** An object of the members that are present, for types whose members are optional. */
+/** Returns an object without its undefined members. */
 export function present<T extends Record<string, unknown>>(
   members: T,
 ): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -5,13 +5,13 @@ import { defaultSeccompProfile } from "./seccomp_profile.ts";
 import type { ContainerSpec, SpecDraft } from "./spec_option.ts";
 import { resolveUser } from "./user.ts";
 
-/** Settles what depends on several options, and leaves away what is of the draft only. */
+/** Completes a draft with the values that depend on several options. */
 export function settleSpec(draft: SpecDraft): ContainerSpec {
   const { pending, ...spec } = [settleUser, settleEnv, settleSeccomp].reduce(
     (spec, settle) => settle(spec),
     draft,
   );
-  // An empty word is no command either, and runtimes say odd things of it.
+  // An empty string is not a command, and the errors of runtimes are misleading.
   if (!spec.process.args?.[0]) {
     throw new OciError(
       `Cannot make a configuration for ${pending.image}: it names no command; give one`,
@@ -20,7 +20,7 @@ export function settleSpec(draft: SpecDraft): ContainerSpec {
   return fitUserNamespace(spec, pending.image);
 }
 
-/** Looks up the user, and makes its home directory that of the program. */
+/** Looks up the user, and sets `HOME` to the user's home directory. */
 function settleUser(spec: SpecDraft): SpecDraft {
   const { user: wanted, passwd, group, image, dropsGroups = false } = spec.pending;
   if (wanted === undefined) return withDefaultEnv(spec, { HOME: "/" });
@@ -52,7 +52,7 @@ function withDefaultEnv(spec: SpecDraft, defaults: Readonly<Record<string, strin
   return { ...spec, process: { ...spec.process, env } };
 }
 
-/** The default profile allows what the capabilities are for. */
+/** Creates the default seccomp profile for the capabilities. */
 function settleSeccomp(spec: SpecDraft): SpecDraft {
   const { seccompArchitecture } = spec.pending;
   if (seccompArchitecture === undefined) return spec;

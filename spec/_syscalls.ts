@@ -1,4 +1,4 @@
-/** System calls that every container may make, by what they are about. */
+/** System calls that every container may make, by topic. */
 export const ALLOWED: readonly string[] = names(`
   files:
     open openat openat2 creat close close_range name_to_handle_at
@@ -79,7 +79,7 @@ export const ALLOWED: readonly string[] = names(`
     uname sysinfo getrandom syscall
 `);
 
-/** System calls of single architectures, as OCI names those, that every container may make. */
+/** System calls of single architectures that every container may make. */
 export const ALLOWED_ON: Readonly<Record<string, readonly string[]>> = {
   "386": ["modify_ldt"],
   amd64: ["arch_prctl", "modify_ldt", "uretprobe"],
@@ -90,12 +90,12 @@ export const ALLOWED_ON: Readonly<Record<string, readonly string[]>> = {
   s390x: names("s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr"),
 };
 
-/** System calls that a capability opens, by its name. */
+/** System calls that require a capability, by its name. */
 export const ALLOWED_WITH: Readonly<Record<string, readonly string[]>> = {
   CAP_BPF: ["bpf"],
   CAP_DAC_READ_SEARCH: ["open_by_handle_at"],
   CAP_PERFMON: ["perf_event_open"],
-  // Most of these make or join namespaces, in which a program has every capability.
+  // Most of these create or join namespaces, in which a program has every capability.
   CAP_SYS_ADMIN: names(`
     bpf clone clone3 unshare setns mount umount umount2 mount_setattr move_mount pivot_root
     open_tree open_tree_attr fsopen fsconfig fsmount fspick listmount statmount
@@ -114,7 +114,7 @@ export const ALLOWED_WITH: Readonly<Record<string, readonly string[]>> = {
   CAP_SYSLOG: ["syslog"],
 };
 
-/** System calls that no container may make, and that no program need find missing. */
+/** System calls that no container may make, and whose absence no program needs to detect. */
 export const REFUSED: readonly string[] = names(`
   add_key request_key keyctl
   kexec_file_load kexec_load swapon swapoff nfsservctl
@@ -124,7 +124,7 @@ export const REFUSED: readonly string[] = names(`
   pciconfig_iobase pciconfig_read pciconfig_write vm86 vm86old
 `);
 
-/** The names in a text, without the headings. */
+/** Returns the names in a text, without the headings. */
 function names(text: string): readonly string[] {
   return text.split(/\s+/).filter((word) => word !== "" && !word.endsWith(":"));
 }

@@ -2,7 +2,7 @@ import type { IdMapping } from "./runtime_linux.ts";
 import type { Mount } from "./runtime_spec.ts";
 import type { ContainerSpec } from "./spec_option.ts";
 
-/** Makes a configuration fit for the user namespace that it asks for, if it asks for one. */
+/** Adapts a configuration to its user namespace, if it has one. */
 export function fitUserNamespace(spec: ContainerSpec, image: string): ContainerSpec {
   const { namespaces = [], uidMappings = [], gidMappings = [] } = spec.linux;
   if (uidMappings.length === 0 && gidMappings.length === 0) return spec;
@@ -38,13 +38,13 @@ function checkMapped(kind: string, id: number, map: readonly IdMapping[], image:
   );
 }
 
-/** A user that maps a single group may not set further ones: the kernel denies setgroups(2). */
+/** Removes supplementary groups if a single group is mapped: the kernel denies setgroups(2). */
 function keepGids(gids: readonly number[], map: readonly IdMapping[]): readonly number[] {
   const mapped = map.reduce((count, { size }) => count + size, 0);
   return mapped === 1 ? [] : gids.filter((gid) => isMapped(gid, map));
 }
 
-/** The kernel mounts sysfs for the owner of the network namespace only. */
+/** Replaces sysfs, which the kernel only mounts for the owner of the network namespace. */
 function bindSys(mount: Mount): Mount {
   if (mount.destination !== "/sys" || mount.type !== "sysfs") return mount;
   const options = ["rbind", "nosuid", "noexec", "nodev", "ro"];

@@ -1,35 +1,34 @@
-/** A user, as a line of `/etc/passwd` describes it. */
+/** An entry of `/etc/passwd`. */
 export interface PasswdEntry {
   /** Login name. */
   readonly name: string;
-  /** User id. */
+  /** User ID. */
   readonly uid: number;
-  /** Id of the primary group. */
+  /** ID of the primary group. */
   readonly gid: number;
-  /** Home directory, or an empty text. */
+  /** Home directory, or an empty string. */
   readonly home: string;
-  /** Login shell, or an empty text. */
+  /** Login shell, or an empty string. */
   readonly shell: string;
 }
 
-/** A group, as a line of `/etc/group` describes it. */
+/** An entry of `/etc/group`. */
 export interface GroupEntry {
   /** Name. */
   readonly name: string;
-  /** Group id. */
+  /** Group ID. */
   readonly gid: number;
-  /** Names of the users that belong to it beside those whose primary group it is. */
+  /** Names of its members, without those whose primary group it is. */
   readonly members: readonly string[];
 }
 
 /**
  * Parses `/etc/passwd`.
  *
- * Lines that are odd are passed over: comments, entries of NIS (`+`), fields that are missing or too
- * many at the end. A line whose numbers are not numbers is passed over whole; nothing is ever
- * taken for 0 that does not say so.
+ * Skips comments, NIS entries (`+`) and lines with missing fields or invalid numbers. An invalid number
+ * is never read as 0.
  *
- * @param text The file.
+ * @param text Content of the file.
  * @returns The users, in the order of the file.
  *
  * @example Read users
@@ -51,9 +50,9 @@ export function parsePasswd(text: string): readonly PasswdEntry[] {
 }
 
 /**
- * Parses `/etc/group`, as leniently and as strictly as {@linkcode parsePasswd}.
+ * Parses `/etc/group`, with the rules of {@linkcode parsePasswd}.
  *
- * @param text The file.
+ * @param text Content of the file.
  * @returns The groups, in the order of the file.
  *
  * @example Read groups
@@ -75,7 +74,7 @@ export function parseGroup(text: string): readonly GroupEntry[] {
   });
 }
 
-/** The fields of the lines that name somebody. */
+/** Yields the fields of the lines that have a name. */
 function parseLines(text: string): string[][] {
   return text.split("\n")
     .map((line) => line.trim())
@@ -83,7 +82,7 @@ function parseLines(text: string): string[][] {
     .map((line) => line.split(":"));
 }
 
-/** An id as the kernel knows it; -1 is none, neither as such nor in 32 bits. */
+/** Parses an ID. -1 is invalid, also as an unsigned 32-bit number. */
 function parseId(text: string | undefined): number | undefined {
   if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return undefined;
   const id = Number(text);

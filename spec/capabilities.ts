@@ -1,6 +1,6 @@
 import type { SpecOption } from "./spec_option.ts";
 
-/** The capabilities of a container unless an option says otherwise: those that Docker grants. */
+/** Default capabilities of a container: those that Docker grants. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_AUDIT_WRITE",
   "CAP_CHOWN",
@@ -18,7 +18,7 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   "CAP_SYS_CHROOT",
 ];
 
-/** Those of capabilities(7) that are not granted by default. */
+/** Capabilities of capabilities(7) that are not granted by default. */
 const FURTHER_CAPABILITIES: readonly string[] = [
   "CAP_AUDIT_CONTROL",
   "CAP_AUDIT_READ",
@@ -52,22 +52,22 @@ const FURTHER_CAPABILITIES: readonly string[] = [
 const ALL_CAPABILITIES: readonly string[] = [...DEFAULT_CAPABILITIES, ...FURTHER_CAPABILITIES]
   .sort();
 
-/** Which capabilities {@linkcode withCapabilities} changes; `ALL` names every one. */
+/** Changes for {@linkcode withCapabilities}. `ALL` selects every capability. */
 export interface CapabilityChanges {
-  /** What is granted in addition, such as `NET_ADMIN` or `CAP_NET_ADMIN`. */
+  /** Capabilities to add, such as `NET_ADMIN` or `CAP_NET_ADMIN`. */
   readonly add?: readonly string[];
-  /** What is taken away; a capability that is added as well is kept, unless `ALL` are added. */
+  /** Capabilities to drop. One that is also added is kept, unless `ALL` is added. */
   readonly drop?: readonly string[];
-  /** What is granted to a program of an ordinary user as well. */
+  /** Capabilities to grant to programs of unprivileged users as well. */
   readonly ambient?: readonly string[];
 }
 
 /**
- * Grants capabilities and takes them away, as `--cap-add` and `--cap-drop` of Docker do.
+ * Adds and drops capabilities, like `--cap-add` and `--cap-drop` of Docker.
  *
- * @param changes What is granted and what is taken away.
+ * @param changes Capabilities to add and to drop.
  * @returns The option.
- * @throws {RangeError} If there is no such capability.
+ * @throws {RangeError} If a capability is unknown.
  *
  * @example Keep one capability alone
  * ```ts

@@ -3,30 +3,30 @@ import { type Digest, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
 import type { Platform } from "./platform.ts";
 
 /**
- * Points at content: what it is, how large, and its digest.
+ * Describes content by its media type, size and digest.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md | descriptor.md}.
  */
 export interface Descriptor {
-  /** What the content is. */
+  /** Media type of the content. */
   readonly mediaType: string;
-  /** The content's identity. */
+  /** Digest of the content. */
   readonly digest: Digest;
-  /** The content's size in bytes. */
+  /** Size of the content in bytes. */
   readonly size: number;
-  /** Other places that may have the content. */
+  /** URLs that may serve the content. */
   readonly urls?: readonly string[];
-  /** Free-form metadata. */
+  /** Annotations. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** What the content runs on; in an index only. */
+  /** Platform of the content; only in an index. */
   readonly platform?: Platform;
-  /** The kind of an artifact. */
+  /** Type of an artifact. */
   readonly artifactType?: string;
-  /** The content itself in base64, where it is small. */
+  /** Embedded content in base64. */
   readonly data?: string;
 }
 
-/** Reads a descriptor out of a manifest, an index or a layout. */
+/** Reads a descriptor of a manifest, an index or a layout. */
 export function readDescriptor(json: JsonReader): Descriptor {
   const digest = json.at("digest");
   const value = digest.string();
@@ -44,7 +44,7 @@ export function readDescriptor(json: JsonReader): Descriptor {
   };
 }
 
-/** Reads a platform; empty strings and empty objects, which some tools write, count as absent. */
+/** Reads a platform. Empty strings and objects, which some tools write, count as absent. */
 export function readPlatform(json: JsonReader | undefined): Platform | undefined {
   if (json === undefined) return undefined;
   const os = json.maybe("os")?.string() ?? "";
@@ -62,11 +62,11 @@ export function readPlatform(json: JsonReader | undefined): Platform | undefined
 }
 
 /**
- * The content that a descriptor carries with it.
+ * Decodes the embedded content of a descriptor.
  *
- * @param descriptor A descriptor, perhaps with `data`.
- * @returns The bytes if there are any and they are those of the digest and size, else
- * `undefined`: then the content must be fetched.
+ * @param descriptor The descriptor.
+ * @returns The bytes, or `undefined` if there are none or they do not match the digest and size: then
+ * the content must be fetched.
  *
  * @example Content that needs no request
  * ```ts
@@ -90,7 +90,7 @@ export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | 
   try {
     bytes = Uint8Array.fromBase64(data);
   } catch {
-    // Not base64: the specification lets a reader ignore the field and fetch instead.
+    // Not base64: the specification allows readers to ignore the field.
     return undefined;
   }
   if (bytes.length !== size) return undefined;

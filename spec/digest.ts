@@ -1,10 +1,10 @@
 import type { Hash } from "node:crypto";
 
-/** A hash algorithm that the image specification registers. */
+/** A hash algorithm registered by the image specification. */
 export type DigestAlgorithm = "sha256" | "sha512";
 
 /**
- * The identity of bytes: an algorithm, a colon and a lower-case hexadecimal hash.
+ * A digest: an algorithm, a colon and a lowercase hexadecimal hash.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests | descriptor.md, digests}.
  */
@@ -13,10 +13,9 @@ export type Digest = `${DigestAlgorithm}:${string}`;
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 
 /**
- * Says whether a value is a digest of a supported algorithm, exactly as the specification
- * writes it.
+ * Whether a value is a valid digest of a supported algorithm.
  *
- * @param value Anything.
+ * @param value The value.
  * @returns Whether `value` is a {@linkcode Digest}.
  *
  * @example Tell digests from other text
@@ -60,7 +59,7 @@ export function parseDigest(text: string): Digest {
 }
 
 /**
- * The algorithm of a digest.
+ * Returns the algorithm of a digest.
  *
  * @param digest A digest.
  * @returns The part before the colon.
@@ -70,7 +69,7 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
 }
 
 /**
- * The hash of a digest.
+ * Returns the hash of a digest.
  *
  * @param digest A digest.
  * @returns The hexadecimal part after the colon.
@@ -80,7 +79,7 @@ export function digestHex(digest: Digest): string {
 }
 
 /**
- * Hashes bytes that come in pieces.
+ * Hashes bytes in chunks.
  *
  * @example Hash two chunks
  * ```ts
@@ -95,24 +94,24 @@ export function digestHex(digest: Digest): string {
  * ```
  */
 export class Digester {
-  /** The algorithm that hashes. */
+  /** The hash algorithm. */
   readonly algorithm: DigestAlgorithm;
   readonly #hash: Hash;
 
-  /** Starts with no bytes. */
+  /** Creates a digester. */
   constructor(algorithm: DigestAlgorithm = "sha256") {
     this.algorithm = algorithm;
-    // Loaded here rather than imported: it takes as long as Deno takes to start, and Web Crypto,
-    // which is there already, hashes no streams.
+    // Not imported, because it takes as long to load as Deno takes to start. Web Crypto, which is
+    // always loaded, cannot hash streams.
     this.#hash = globalThis.process.getBuiltinModule("node:crypto").createHash(algorithm);
   }
 
-  /** Adds a chunk; it may be reused as soon as this returns. */
+  /** Adds a chunk, which the caller may reuse after the call. */
   update(chunk: Uint8Array): void {
     this.#hash.update(chunk);
   }
 
-  /** The digest of everything added. Call it once, at the end. */
+  /** Returns the digest of all chunks. Call it once, at the end. */
   digest(): Digest {
     return `${this.algorithm}:${this.#hash.digest("hex")}`;
   }
@@ -121,8 +120,8 @@ export class Digester {
 /**
  * Computes the digest of bytes in memory.
  *
- * @param bytes What to hash.
- * @param algorithm Which hash.
+ * @param bytes The bytes.
+ * @param algorithm The hash algorithm.
  * @returns The digest.
  *
  * @example The digest of nothing

@@ -1,14 +1,14 @@
 import type { SpecOption } from "./spec_option.ts";
 
-/** Where programs are looked for unless the image or an option says otherwise. */
+/** Default value of `PATH`. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * Sets variables of the environment.
+ * Sets environment variables.
  *
- * @param variables Their values by name; `undefined` removes one.
+ * @param variables Values by name; `undefined` removes a variable.
  * @returns The option.
- * @throws {TypeError} If a name is empty or has an equals sign, or anything has a NUL character.
+ * @throws {TypeError} If a name is empty or contains an equals sign, or anything contains NUL.
  *
  * @example Set one variable and remove another
  * ```ts
@@ -36,7 +36,7 @@ export function withEnv(variables: Readonly<Record<string, string | undefined>>)
   };
 }
 
-/** Changes lines of an environment; of several lines with one name the last one counts. */
+/** Changes an environment. Of several lines with one name the last one counts. */
 export function mergeEnv(
   env: readonly string[],
   changes: Iterable<readonly [string, string | undefined]> = [],
@@ -48,13 +48,13 @@ export function mergeEnv(
   );
 }
 
-/** The name and value of a line; without an equals sign the value is empty. */
+/** Splits a line into name and value; without an equals sign the value is empty. */
 function splitVariable(line: string): readonly [string, string] {
   const at = line.indexOf("=");
   return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1)];
 }
 
-/** Sets variables that nothing has set yet; they come first. */
+/** Adds default variables at the start. */
 export function defaultEnv(
   env: readonly string[],
   defaults: Readonly<Record<string, string>>,

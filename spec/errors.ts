@@ -3,11 +3,10 @@ import type { Platform } from "./platform.ts";
 import { formatPlatform } from "./platform.ts";
 
 /**
- * What every error class of this package extends, so that one `instanceof` tells its
- * failures from everybody else's.
+ * Base class of the errors of this package.
  *
- * Errors of the operating system (`Deno.errors.*`), a `SyntaxError` for text that does not
- * parse and a `RangeError` for an argument out of bounds pass through as they are.
+ * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text and `RangeError` for
+ * arguments out of range do not extend it.
  *
  * @example Tell this package's failures from others
  * ```ts
@@ -18,49 +17,49 @@ import { formatPlatform } from "./platform.ts";
  * ```
  */
 export class OciError extends Error {
-  /** Creates an error; `message` says what was being done, what is wrong and what to do. */
+  /** Creates the error. `message` states the failed action, the cause and the remedy. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
   }
 
-  /** The error's name, message and own fields, as `--json` prints them. */
+  /** Returns the name, the message and the fields of the error. */
   toJSON(): Record<string, unknown> {
     const fields = Object.fromEntries(Object.entries(this));
     return { ...fields, name: this.name, message: this.message };
   }
 }
 
-/** What a {@linkcode DigestMismatchError} compares. */
+/** Expected and actual values of a {@linkcode DigestMismatchError}. */
 export interface DigestMismatch {
-  /** The digest that was asked for. */
+  /** Expected digest. */
   readonly expected: Digest;
-  /** The digest of the bytes that came, or `undefined` when their number was wrong already. */
+  /** Digest of the received bytes; `undefined` if their number was already wrong. */
   readonly actual?: Digest | undefined;
-  /** How many bytes were expected, where that is known. */
+  /** Expected number of bytes, if it is known. */
   readonly expectedSize?: number | undefined;
-  /** How many bytes came, up to the one too many that ended the comparison. */
+  /** Number of received bytes, at most one more than expected. */
   readonly size: number;
-  /** Where the bytes came from, without secrets. */
+  /** Origin of the bytes, without secrets. */
   readonly source?: string | undefined;
 }
 
-/** Bytes are not those that a digest or a descriptor promised. Nothing of them was kept. */
+/** Thrown when bytes do not match a digest or a descriptor. They are not kept. */
 export class DigestMismatchError extends OciError implements DigestMismatch {
-  /** The digest that was asked for. */
+  /** Expected digest. */
   readonly expected: Digest;
-  /** The digest of the bytes that came, or `undefined` when their number was wrong already. */
+  /** Digest of the received bytes; `undefined` if their number was already wrong. */
   readonly actual: Digest | undefined;
-  /** How many bytes were expected, where that is known. */
+  /** Expected number of bytes, if it is known. */
   readonly expectedSize: number | undefined;
-  /** How many bytes came, up to the one too many that ended the comparison. */
+  /** Number of received bytes, at most one more than expected. */
   readonly size: number;
-  /** Where the bytes came from, without secrets. */
+  /** Origin of the bytes, without secrets. */
   readonly source: string | undefined;
-  /** The same, if it is a URL: the bytes came over the network, and not out of a file. */
+  /** The origin if it is a URL. */
   readonly url: string | undefined;
 
-  /** Creates the error from what was compared. */
+  /** Creates the error. */
   constructor(mismatch: DigestMismatch, options?: ErrorOptions) {
     const { expected, actual, expectedSize, size, source } = mismatch;
     const from = source === undefined ? "" : ` from ${source}`;
@@ -77,13 +76,13 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
   }
 }
 
-/** The uncompressed bytes of a layer are not those that the image's config names. */
+/** Thrown when the archive of a layer does not match the DiffID in the config of the image. */
 export class DiffIdMismatchError extends OciError {
-  /** The DiffID that the config names. */
+  /** DiffID in the config. */
   readonly expected: Digest;
-  /** The digest of the uncompressed bytes. */
+  /** Digest of the archive. */
   readonly actual: Digest;
-  /** The digest of the layer's blob. */
+  /** Digest of the blob of the layer. */
   readonly layer: Digest;
 
   /** Creates the error for the layer with the blob digest `layer`. */
@@ -99,13 +98,13 @@ export class DiffIdMismatchError extends OciError {
   }
 }
 
-/** A limit that guards against hostile or broken input was passed. */
+/** Thrown when input exceeds a limit, which protects against hostile or broken input. */
 export class LimitError extends OciError {
-  /** What is limited, such as `"manifest bytes"`. */
+  /** Name of the limited quantity, such as `"manifest bytes"`. */
   readonly limit: string;
-  /** The most that is accepted. */
+  /** Maximum value. */
   readonly max: number;
-  /** The value that was met, or the least it can be where reading stopped at the limit. */
+  /** Actual value, or a lower bound if reading stopped at the limit. */
   readonly value: number;
 
   /** Creates the error; `subject` names what was being read, and `option` what raises the limit. */
@@ -119,16 +118,16 @@ export class LimitError extends OciError {
   }
 }
 
-/** An image has nothing for the platform that was asked for. */
+/** Thrown when an image does not support the requested platform. */
 export class PlatformError extends OciError {
-  /** The platform that was asked for. */
+  /** Requested platform. */
   readonly wanted: Platform;
-  /** The platforms that the image has. */
+  /** Platforms of the image. */
   readonly available: readonly Platform[];
 
-  /** Creates the error; `subject` names the image. */
+  /** Creates the error. `subject` is the name of the image. */
   constructor(subject: string, wanted: Platform, available: readonly Platform[]) {
-    // A stranger's text: control characters are escaped.
+    // The text is untrusted, so control characters are escaped.
     const names = [...new Set(available.map(formatPlatform))]
       .map((name) => JSON.stringify(name).slice(1, -1));
     const has = names.length === 0 ? "it has none that can run" : `it has ${names.join(", ")}`;

@@ -4,8 +4,8 @@ import type { SpecOption } from "./spec_option.ts";
 /**
  * Sets the root file system.
  *
- * @param path Its directory, absolute or relative to the bundle.
- * @param readonly Whether it cannot be written to.
+ * @param path Path of the directory, absolute or relative to the bundle.
+ * @param readonly Whether it is read-only.
  * @returns The option.
  */
 export function withRootFS(path: string, readonly = false): SpecOption {
@@ -13,9 +13,9 @@ export function withRootFS(path: string, readonly = false): SpecOption {
 }
 
 /**
- * Says whether the root file system cannot be written to, wherever it is.
+ * Makes the root file system read-only or writable.
  *
- * @param readonly Whether it cannot.
+ * @param readonly Whether it is read-only.
  * @returns The option.
  */
 export function withReadOnlyRoot(readonly = true): SpecOption {
@@ -23,10 +23,10 @@ export function withReadOnlyRoot(readonly = true): SpecOption {
 }
 
 /**
- * Adds mounts. One at the place of another takes its place, so that `/dev/shm`, say, can be given
- * another size.
+ * Adds mounts. A mount replaces an existing one with the same destination, for example to change the
+ * size of `/dev/shm`.
  *
- * @param mounts What to mount, in this order.
+ * @param mounts The mounts, in their order.
  * @returns The option.
  * @throws {TypeError} If a destination is not absolute.
  *

@@ -4,20 +4,20 @@ import type { ImageConfig } from "./image_config.ts";
 import type { Index, Manifest } from "./manifest.ts";
 import type { Platform } from "./platform.ts";
 
-/** A JSON document of an image: the bytes exactly as served, and what they say. */
+/** A JSON document of an image: the bytes as served, and the parsed value. */
 export interface ImageDocument<T> {
   /** Its media type, digest and size. */
   readonly descriptor: Descriptor;
-  /** The bytes that have the digest. Never serialized again. */
+  /** The original bytes, which match the digest. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** What the bytes say. */
+  /** The parsed document. */
   readonly value: T;
 }
 
 /** Options for reading the bytes of a blob. */
 export interface BlobReadOptions {
   /**
-   * Bytes to leave out at the start: the stream begins exactly there.
+   * Number of bytes to skip at the start.
    *
    * @default {0}
    */
@@ -30,15 +30,14 @@ export interface BlobReadOptions {
    */
   readonly length?: number | undefined;
   /**
-   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
-   * chunk, or has transferred its buffer, before it reads on. It makes reading a good deal faster.
+   * Whether the memory of a chunk may be reused for the next one: for a reader that is done with a chunk,
+   * or has transferred its buffer, before it reads the next one. This makes reading much faster.
    *
    * @default {false}
    */
   readonly reuseMemory?: boolean | undefined;
   /**
-   * Whether bytes that came before were not those of the blob: then they come from the registry
-   * itself, not from a mirror.
+   * Whether previously received bytes did not match the digest. If so, mirrors are not used.
    *
    * @default {false}
    */
@@ -59,23 +58,23 @@ export interface BlobAnswer {
   readonly latencyMs: number;
 }
 
-/** One more attempt at a transfer. */
+/** A retry of a transfer. */
 export interface BlobRetry {
-  /** How many bytes of the blob were there when the transfer broke. */
+  /** Number of bytes that were received before the failure. */
   readonly offset: number;
-  /** What broke it. */
+  /** Cause of the failure. */
   readonly error: unknown;
-  /** How long the pause before this attempt is. */
+  /** Delay before this attempt, in milliseconds. */
   readonly delayMs: number;
 }
 
-/** A layer, wherever its bytes are. */
+/** A layer in a registry, a store or elsewhere. */
 export interface RemoteLayer {
-  /** The blob: media type, digest and size of the bytes as served. */
+  /** Descriptor of the blob. */
   readonly descriptor: Descriptor;
-  /** Digest of the uncompressed bytes, as the image's config names it. */
+  /** Digest of the archive, from the config of the image. */
   readonly diffId: Digest;
-  /** Where the bytes come from, such as a URL, for errors; without secrets. */
+  /** Origin of the bytes in errors, such as a URL; without secrets. */
   readonly source?: string | undefined;
   /**
    * Maximum number of parts of the blob to read at once. A source that serves one stream at the
@@ -85,24 +84,23 @@ export interface RemoteLayer {
    */
   readonly connections?: number | undefined;
   /**
-   * Opens the bytes as served, most often compressed. They are *not verified*: who reads
-   * them compares them with `descriptor` before relying on them. The chunks are the reader's own,
-   * which may hand their memory to another thread.
+   * Opens the bytes as served, usually compressed. They are *not verified*: the reader compares them
+   * with `descriptor`. The chunks belong to the reader, which may transfer their memory.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
-/** An image of one platform, wherever its bytes are. Its documents are verified. */
+/** An image for one platform. Its documents are verified. */
 export interface RemoteImage {
-  /** What the reference stands for: the digest of the index if there is one, else of the manifest. */
+  /** Digest of the outermost index, or of the manifest if there is no index. */
   readonly digest: Digest;
-  /** The indexes between the reference and the manifest, the outermost first. */
+  /** Indexes that lead to the manifest, the outermost first. */
   readonly indexes: readonly ImageDocument<Index>[];
   /** The manifest. */
   readonly manifest: ImageDocument<Manifest>;
   /** The config. */
   readonly config: ImageDocument<ImageConfig>;
-  /** What the image runs on. */
+  /** Platform of the image. */
   readonly platform: Platform;
   /** The layers, the base first. */
   readonly layers: readonly RemoteLayer[];

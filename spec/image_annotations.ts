@@ -3,8 +3,8 @@ import type { ImageConfig } from "./image_config.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /**
- * What a config says of an image, as annotations of its container. Labels are annotations as they
- * are, and win over what is derived from elsewhere.
+ * Converts the config of an image to annotations of a container. Labels become annotations, and override
+ * derived ones.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md | conversion.md};
  * the volumes, for which it has no annotation, are named like the ports.
@@ -44,13 +44,13 @@ export function imageAnnotations(config: ImageConfig): Readonly<Record<string, s
   };
   const named = Object.entries(derived)
     .map(([name, value]) => [`org.opencontainers.image.${name}`, value || undefined]);
-  // The runtime specification allows no annotation without a name.
+  // The runtime specification forbids empty names.
   const labels = Object.entries(Labels ?? {}).filter(([name]) => name !== "");
   return { ...present(Object.fromEntries(named)), ...Object.fromEntries(labels) };
 }
 
 /**
- * Adds annotations; one that there is already is replaced.
+ * Adds annotations, and replaces existing ones of the same name.
  *
  * @param annotations The annotations.
  * @returns The option.

@@ -3,39 +3,39 @@ import { readPlatform } from "./descriptor.ts";
 import { type Digest, isDigest } from "./digest.ts";
 import type { Platform } from "./platform.ts";
 
-/** How a container of the image is run, unless its user says otherwise. */
+/** Default execution parameters of an image. */
 export interface ContainerConfig {
-  /** User, or user and group: names or numbers, `USER[:GROUP]`. */
+  /** User and optional group, as names or IDs: `USER[:GROUP]`. */
   readonly User?: string;
-  /** Ports that the program listens on, such as `80/tcp`. */
+  /** Exposed ports, such as `80/tcp`. */
   readonly ExposedPorts?: readonly string[];
-  /** Environment, each `NAME=VALUE`. */
+  /** Environment variables, as `NAME=VALUE`. */
   readonly Env?: readonly string[];
-  /** The command, before `Cmd`. */
+  /** Entry point, which precedes `Cmd`. */
   readonly Entrypoint?: readonly string[];
-  /** Arguments of the entry point, or the command itself. */
+  /** Arguments of the entry point, or the command. */
   readonly Cmd?: readonly string[];
-  /** Directories that hold data of their own. */
+  /** Paths of volumes. */
   readonly Volumes?: readonly string[];
   /** Working directory, absolute. */
   readonly WorkingDir?: string;
-  /** Free-form metadata. */
+  /** Annotations. */
   readonly Labels?: Readonly<Record<string, string>>;
-  /** Signal that asks the program to end, such as `SIGTERM`. */
+  /** Signal that stops the program, such as `SIGTERM`. */
   readonly StopSignal?: string;
 }
 
 /** One step of an image's history. */
 export interface HistoryEntry {
-  /** When, in RFC 3339. */
+  /** Time of creation, in RFC 3339. */
   readonly created?: string;
-  /** What made the layer. */
+  /** Command that created the layer. */
   readonly createdBy?: string;
-  /** Who made it. */
+  /** Author. */
   readonly author?: string;
-  /** Free text. */
+  /** Comment. */
   readonly comment?: string;
-  /** Whether the step made no layer. */
+  /** Whether the step created no layer. */
   readonly emptyLayer?: boolean;
 }
 
@@ -45,27 +45,26 @@ export interface HistoryEntry {
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md | config.md}.
  */
 export interface ImageConfig {
-  /** What the image runs on. */
+  /** Platform of the image. */
   readonly platform: Platform;
-  /** When it was made, in RFC 3339. */
+  /** Time of creation, in RFC 3339. */
   readonly created?: string;
-  /** Who made it. */
+  /** Author. */
   readonly author?: string;
-  /** How a container of it is run. */
+  /** Default execution parameters. */
   readonly config: ContainerConfig;
-  /** Digests of the uncompressed layers, the base first. */
+  /** DiffIDs of the layers, the base first. */
   readonly diffIds: readonly Digest[];
-  /** How it was made, oldest step first. */
+  /** History, the oldest step first. */
   readonly history: readonly HistoryEntry[];
 }
 
 /**
- * Parses the configuration of an image, leniently where tools in use are lenient: an absent
- * member and `null` are the same.
+ * Parses the configuration of an image. `null` counts as absent, as in other tools.
  *
  * @param bytes The config blob.
- * @returns What it says.
- * @throws {SyntaxError} If it is not an image's config; the message names the place.
+ * @returns The configuration.
+ * @throws {SyntaxError} If it is not a valid config; the message names the path of the value.
  *
  * @example Read a config
  * ```ts
@@ -118,7 +117,7 @@ function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
   });
 }
 
-/** Docker takes a command that is one string for a list of that one. */
+/** Reads a command. A single string is a list of one, as in Docker. */
 function readCommand(json: JsonReader | undefined): readonly string[] | undefined {
   const value = json?.value();
   return typeof value === "string" ? [value] : json?.strings();

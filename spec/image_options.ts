@@ -6,7 +6,7 @@ import type { SpecOption } from "./spec_option.ts";
 /** Options for {@linkcode withImageConfig}. */
 export interface ImageConfigOptions {
   /**
-   * What the errors call the image.
+   * Name of the image in errors.
    *
    * @default {"the image"}
    */
@@ -14,8 +14,7 @@ export interface ImageConfigOptions {
 }
 
 /**
- * Runs what an image says: its command, in its environment and directory, as its user, with its
- * metadata as annotations.
+ * Applies the config of an image: command, environment, working directory, user and annotations.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md | conversion.md}.
  *
@@ -72,7 +71,7 @@ export function withImageConfig(
   });
 }
 
-/** A path of the image from its root; it cannot lead out of it. */
+/** Resolves a path of the image; it cannot leave the root. */
 function absolutePath(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {

@@ -10,74 +10,74 @@ import {
   OCI_MANIFEST,
 } from "./media_types.ts";
 
-/** The most bytes of a manifest or an index that are read by default: 4 MiB. */
+/** Default maximum size of a manifest or an index: 4 MiB. */
 export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
-/** The most bytes of an image config that are read by default: 8 MiB. */
+/** Default maximum size of an image config: 8 MiB. */
 export const MAX_CONFIG_BYTES: number = 8 * 1024 * 1024;
-/** The most layers of an image that are accepted by default. The overlay bundler mounts 500. */
+/** Default maximum number of layers. The overlay bundler can mount 500. */
 export const MAX_LAYERS = 256;
-/** The most entries of an index that are accepted. */
+/** Maximum number of entries of an index. */
 export const MAX_INDEX_ENTRIES = 4096;
 
 /**
- * Lists what an image of one platform, or an artifact, consists of.
+ * Manifest of an image for one platform, or of an artifact.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md | manifest.md}.
  */
 export interface Manifest {
   /** Always 2. */
   readonly schemaVersion: 2;
-  /** What the document is; filled in from where it came from if it does not say. */
+  /** Media type; taken from the response if the document has none. */
   readonly mediaType: string;
-  /** The kind of an artifact. */
+  /** Type of an artifact. */
   readonly artifactType?: string;
   /** The config. */
   readonly config: Descriptor;
   /** The layers, the base first. */
   readonly layers: readonly Descriptor[];
-  /** The manifest that this one is about, as a signature is about an image. */
+  /** Manifest that this one refers to, for example the image of a signature. */
   readonly subject?: Descriptor;
-  /** Free-form metadata. */
+  /** Annotations. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /**
- * Lists manifests, most often those of an image for several platforms.
+ * A list of manifests, usually of an image for several platforms.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md | image-index.md}.
  */
 export interface Index {
   /** Always 2. */
   readonly schemaVersion: 2;
-  /** What the document is; filled in from where it came from if it does not say. */
+  /** Media type; taken from the response if the document has none. */
   readonly mediaType: string;
-  /** The kind of an artifact. */
+  /** Type of an artifact. */
   readonly artifactType?: string;
   /** The manifests, in order of preference. */
   readonly manifests: readonly Descriptor[];
-  /** The manifest that this index is about. */
+  /** Manifest that this index refers to. */
   readonly subject?: Descriptor;
-  /** Free-form metadata. */
+  /** Annotations. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** A manifest or an index, told apart by `kind`. */
+/** A manifest or an index, with the discriminant `kind`. */
 export type ManifestDocument =
   | { readonly kind: "manifest"; readonly value: Manifest }
   | { readonly kind: "index"; readonly value: Index };
 
 /**
- * Parses a manifest or an index, from the bytes as served.
+ * Parses a manifest or an index.
  *
- * A document that names another media type inside than outside, or that has members of both
- * kinds, is refused, as it could be read as two different images (CVE-2021-41190).
+ * Rejects documents whose media type contradicts that of the response, or that have members of both
+ * kinds, because they could be read as two different images (CVE-2021-41190).
  *
  * @param bytes The document.
- * @param mediaType What it was served as, perhaps with parameters. It may be left out or be that of
- * any other kind of content, such as `application/json`: then the document itself tells.
- * @param maxLayers The most layers that are accepted.
- * @returns What it says.
- * @throws {SyntaxError} If it is not a manifest or an index; the message names the place.
+ * @param mediaType Media type of the response, with or without parameters. If it is absent or generic,
+ * such as `application/json`, the document determines the kind.
+ * @param maxLayers Maximum number of layers.
+ * @returns The document.
+ * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.
  * @throws {LimitError} If it has too many layers or entries.
  *
  * @example Parse an index
@@ -115,7 +115,7 @@ export function parseManifest(
   return json.at("mediaType").fail("that of a manifest or an index");
 }
 
-/** What a document was served as, if that says which kind it is. */
+/** Returns the kind of a document by the media type of its response. */
 function knownMediaType(contentType: string | undefined): string | undefined {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return isIndexMediaType(type) || isManifestMediaType(type) ? type : undefined;
@@ -127,7 +127,7 @@ function refuseMembers(json: JsonReader, kind: string, members: readonly string[
   }
 }
 
-/** Reads layers, of which each has one size: one digest is that of one sequence of bytes. */
+/** Reads layers. The same digest must always have the same size. */
 function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
   const sizes = new Map<string, number>();
   return items.map((item) => {
@@ -141,12 +141,12 @@ function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
   });
 }
 
-/** The items of a list; Go writes an empty one as null, and others leave it out. */
+/** Reads the items of a list. Go writes an empty one as null, and other tools omit it. */
 function readList(json: JsonReader): readonly JsonReader[] {
   return json.present ? json.array() : [];
 }
 
-/** OCI documents need not name their type: their members tell it. */
+/** Determines the kind of a document without a media type by its members. */
 function impliedMediaType(json: JsonReader): string {
   const docker = json.maybe("config")?.maybe("mediaType")?.string().includes(".docker.");
   if (json.maybe("manifests") !== undefined) {

@@ -4,9 +4,9 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 /** Media type of an OCI image config. */
 export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
-/** Media type of an OCI layer that is not compressed; `+gzip` and `+zstd` are appended. */
+/** Media type of an uncompressed OCI layer; `+gzip` or `+zstd` may be appended. */
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
-/** Media type of the empty JSON object that artifacts have as config. */
+/** Media type of the empty JSON object, the config of many artifacts. */
 export const OCI_EMPTY = "application/vnd.oci.empty.v1+json";
 /** Media type of a Docker image manifest, version 2, schema 2. */
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
@@ -17,14 +17,14 @@ export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
 /** Media type of a Docker layer, compressed with gzip. */
 export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/** How the bytes of a layer are compressed. */
+/** Compression of a layer. */
 export type Compression = "none" | "gzip" | "zstd";
 
-/** What a layer's media type says. */
+/** Meaning of the media type of a layer. */
 export interface LayerMediaType {
-  /** How the bytes are compressed, as far as the media type knows. */
+  /** Compression according to the media type. */
   readonly compression: Compression;
-  /** Whether the bytes may lie elsewhere (`urls` of the descriptor) and must not be pushed. */
+  /** Whether the layer is non-distributable: `urls` of the descriptor serve it, and it is not pushed. */
   readonly nondistributable: boolean;
 }
 
@@ -61,9 +61,9 @@ const LAYERS: Readonly<Record<string, LayerMediaType>> = {
 };
 
 /**
- * Reads what a layer's media type says.
+ * Parses the media type of a layer.
  *
- * @param mediaType Such as `application/vnd.oci.image.layer.v1.tar+zstd`.
+ * @param mediaType A media type such as `application/vnd.oci.image.layer.v1.tar+zstd`.
  * @returns Its meaning, or `undefined` if it is not the media type of a layer.
  *
  * @example The compression of a layer
@@ -76,12 +76,12 @@ const LAYERS: Readonly<Record<string, LayerMediaType>> = {
  * ```
  */
 export function layerMediaType(mediaType: string): LayerMediaType | undefined {
-  // Media types are a stranger's text: `constructor` is none.
+  // Media types are untrusted text, such as `constructor`.
   return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;
 }
 
 /**
- * Says whether a media type is that of an index (a multi-platform image).
+ * Whether a media type is that of an index (a multi-platform image).
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI index or a Docker manifest list.
@@ -91,7 +91,7 @@ export function isIndexMediaType(mediaType: string): boolean {
 }
 
 /**
- * Says whether a media type is that of a manifest (of one platform's image, or an artifact).
+ * Whether a media type is that of a manifest (of one platform's image, or an artifact).
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI manifest or a Docker manifest of schema 2.
@@ -101,7 +101,7 @@ export function isManifestMediaType(mediaType: string): boolean {
 }
 
 /**
- * Says whether a media type is that of an image config, rather than an artifact's.
+ * Whether a media type is that of an image config, rather than an artifact's.
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI or a Docker image config.

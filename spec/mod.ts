@@ -1,6 +1,6 @@
 /**
- * The two OCI specifications as types and pure functions. Nothing here touches a disk or a network,
- * and importing it needs no permission.
+ * The two OCI specifications as types and pure functions, without access to disk or network.
+ * Importing it needs no permission.
  *
  * - The image specification: digests, descriptors, manifests, configs, platforms.
  * - The runtime specification: the `config.json` of a container, made from an image's config and

@@ -4,8 +4,8 @@ import type { SpecOption } from "./spec_option.ts";
 /** Options for {@linkcode withHostNetwork}. */
 export interface HostNetworkOptions {
   /**
-   * Files of the host that the container sees in place of its own, so that names resolve. The
-   * runtime fails if one does not exist.
+   * Files of the host to mount into the container for name resolution. The runtime fails if one does not
+   * exist.
    *
    * @default {["/etc/hosts", "/etc/resolv.conf"]}
    */
@@ -13,7 +13,7 @@ export interface HostNetworkOptions {
 }
 
 /**
- * Puts the container on the host's network, with the host's view of names.
+ * Uses the network and the name resolution of the host.
  *
  * @returns The option.
  *
@@ -46,7 +46,7 @@ export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {
  *
  * @param hostname The name.
  * @returns The option.
- * @throws {RangeError} If it is empty or longer than the 64 bytes that Linux takes.
+ * @throws {RangeError} If it is empty or longer than 64 bytes, the limit of Linux.
  */
 export function withHostname(hostname: string): SpecOption {
   const length = new TextEncoder().encode(hostname).length;

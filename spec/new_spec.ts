@@ -4,20 +4,17 @@ import type { RuntimeSpec } from "./runtime_spec.ts";
 import type { ContainerSpec, SpecOption } from "./spec_option.ts";
 
 /**
- * Makes the configuration of a container.
+ * Creates the configuration of a container.
  *
- * Without options it is what runc and podman make: a root file system at `rootfs`, the usual file
- * systems mounted, the kernel's dangerous files masked, Docker's capabilities, no new privileges,
- * and namespaces of its own except for users. Options change it in their order. What depends on
- * several of them is settled at the end: the user is looked up and `HOME` set, `PATH` is set if
- * nothing has set it, and the configuration is made fit for a user namespace if it has one.
+ * The default is like that of runc and podman: a root file system at `rootfs`, the usual mounts, masked
+ * kernel files, Docker's capabilities, no new privileges, and new namespaces except for users. Options
+ * are applied in their order. Values that depend on several options are computed at the end: the user
+ * is looked up, `HOME` and `PATH` are set, and the configuration is adapted to a user namespace.
  *
- * @param options What to change.
- * @returns The configuration. {@linkcode formatSpec} writes it.
- * @throws {OciError} If there is no command, or no user of the name that the image or an option
- * names.
- * @throws {RangeError} If an id is outside of what runtimes take, or has no place in the user
- * namespace.
+ * @param options Changes to the default.
+ * @returns The configuration. {@linkcode formatSpec} serializes it.
+ * @throws {OciError} If there is no command, or the user does not exist.
+ * @throws {RangeError} If an ID is out of range, or not mapped in the user namespace.
  *
  * @example A container with limits
  * ```ts
@@ -40,8 +37,8 @@ export function newSpec(...options: SpecOption[]): ContainerSpec {
 }
 
 /**
- * Writes a configuration as the text of a `config.json`: the same text for the same configuration,
- * with an indent of two spaces and a line feed at the end.
+ * Serializes a configuration as a `config.json`, with an indent of two spaces and a final line feed. The
+ * result is deterministic.
  *
  * @param spec The configuration.
  * @returns The text.

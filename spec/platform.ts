@@ -1,5 +1,5 @@
 /**
- * What an image runs on, as in the OCI image index.
+ * Platform of an image, as in the OCI image index.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md | image-index.md}, `platform`.
  */
@@ -10,16 +10,16 @@ export interface Platform {
   readonly architecture: string;
   /** Variant of the CPU, such as `v7` for `arm`. */
   readonly variant?: string;
-  /** Version of the operating system; Windows images need it. */
+  /** Version of the operating system, which Windows images require. */
   readonly "os.version"?: string;
-  /** Features of the operating system that the image needs. */
+  /** Required features of the operating system. */
   readonly "os.features"?: readonly string[];
 }
 
 const PLATFORM_REGEXP =
   /^([A-Za-z0-9_-]+)\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
 
-/** Other names of architectures, with the variant that they imply. */
+/** Aliases of architectures, with their variants. */
 const ARCHITECTURES = new Map<string, readonly [string, string?]>([
   ["x86_64", ["amd64"]],
   ["x86-64", ["amd64"]],
@@ -30,16 +30,15 @@ const ARCHITECTURES = new Map<string, readonly [string, string?]>([
   ["i686", ["386"]],
 ]);
 
-/** The variant of an architecture that names none, as containerd reads it. */
+/** Default variants of architectures, as in containerd. */
 const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"], ["amd64", "v1"]]);
 
 /**
- * Parses a platform as the command line writes it: `OS/ARCH[/VARIANT][:OSVERSION]`.
+ * Parses a platform of the form `OS/ARCH[/VARIANT][:OSVERSION]`.
  *
- * Common other names of an architecture (`x86_64`, `aarch64`, `armhf`) become the registered
- * ones.
+ * Aliases of architectures, such as `x86_64`, `aarch64` and `armhf`, are replaced.
  *
- * @param text Such as `linux/arm64` or `windows/amd64:10.0.20348`.
+ * @param text A platform such as `linux/arm64` or `windows/amd64:10.0.20348`.
  * @returns The platform.
  * @throws {SyntaxError} If `text` is not of that form.
  *
@@ -72,10 +71,10 @@ export function parsePlatform(text: string): Platform {
 }
 
 /**
- * Writes a platform as {@linkcode parsePlatform} reads it.
+ * Formats a platform for {@linkcode parsePlatform}.
  *
- * @param platform A platform.
- * @returns Such as `linux/arm64/v8`.
+ * @param platform The platform.
+ * @returns Text such as `linux/arm64/v8`.
  */
 export function formatPlatform(platform: Platform): string {
   const { os, architecture, variant, "os.version": osVersion } = platform;
@@ -84,11 +83,11 @@ export function formatPlatform(platform: Platform): string {
 }
 
 /**
- * The number of a platform's variant: 7 for `arm/v7`, 8 for `arm64` without a variant, 8.02 for
+ * Returns the number of a variant: 7 for `arm/v7`, 8 for `arm64` without a variant, 8.02 for
  * `arm64/v8.2`.
  *
- * @param platform A platform.
- * @returns The number, or 0 where the variant says nothing that can be ordered.
+ * @param platform The platform.
+ * @returns The number, or 0 if the variant has none.
  */
 export function variantLevel(platform: Platform): number {
   const variant = variantOf(platform) ?? IMPLIED_VARIANTS.get(platform.architecture) ?? "";
@@ -96,7 +95,7 @@ export function variantLevel(platform: Platform): number {
   return match === null ? 0 : Number(match[1]) + Number(match[2] ?? 0) / 100;
 }
 
-/** The variant, unless it says nothing; tools that do not know write `unknown` (moby#39201). */
+/** Returns the variant unless it is `unknown`, which some tools write (moby#39201). */
 export function variantOf(platform: Platform): string | undefined {
   const { variant } = platform;
   return variant === "" || variant === "unknown" ? undefined : variant;

@@ -5,11 +5,11 @@ import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
 import { type Platform, variantLevel, variantOf } from "./platform.ts";
 
 /**
- * Says how well an image for `offered` runs on `wanted`.
+ * Rates how well an image for one platform runs on another one.
  *
- * @param offered What the image was built for.
- * @param wanted What it is to run on.
- * @returns A number that is larger for a better fit, or -1 if it does not run there.
+ * @param offered Platform of the image.
+ * @param wanted Platform to run on.
+ * @returns A number that is larger for a better fit, or -1 if the image does not run.
  *
  * @example A CPU runs what was built for its predecessors
  * ```ts
@@ -31,14 +31,14 @@ export function platformFit(offered: Platform, wanted: Platform): number {
   return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
 }
 
-/** One more than the fit of any version, so that the variant decides first. */
+/** Weight of the variant: more than the fit of any version. */
 const MAX_VERSION_FIT = 1e10;
-/** More than the fit of any variant that is not exactly what was asked for. */
+/** Fit of the exact variant: more than that of any other variant. */
 const EXACT_VARIANT_FIT = 1e5;
 
 /**
- * A CPU runs what was built for its own variant and for those before it, the latest first. What
- * names no variant comes last, as it may be built for any of them.
+ * Rates a variant. A CPU runs its own variant and earlier ones, of which later ones fit better. An image
+ * without a variant fits worst, because it may be built for any of them.
  */
 function variantFit(offered: Platform, wanted: Platform): number {
   const offeredVariant = variantOf(offered);
@@ -49,7 +49,7 @@ function variantFit(offered: Platform, wanted: Platform): number {
   return have === 0 || have > want ? -1 : 1 + Math.round(have * 100);
 }
 
-/** Windows runs images of the same build only, of whichever revision; later ones are better. */
+/** Rates a version. Windows only runs images of the same build; later revisions fit better. */
 function osVersionFit(offered: Platform, wanted: Platform): number {
   const [have, want] = [offered["os.version"], wanted["os.version"]];
   if (offered.os !== "windows" || have === undefined) return 0;
@@ -64,9 +64,9 @@ function versionPart(text: string | undefined): number {
 }
 
 /**
- * Says whether an entry of an index is an image that can run, rather than an attestation
- * about one or something of a kind that is not known here, which the specification wants ignored.
- * BuildKit marks attestations with the platform `unknown/unknown` and an annotation.
+ * Whether an entry of an index is an image, rather than an attestation or an unknown kind, which the
+ * specification requires to ignore. BuildKit marks attestations with the platform `unknown/unknown` and
+ * an annotation.
  *
  * @param entry A descriptor in an index.
  * @returns Whether it may be chosen.
@@ -78,17 +78,16 @@ export function isRunnable(entry: Descriptor): boolean {
 }
 
 /**
- * Chooses the entry of an index that fits a platform best; of two equals, the first.
+ * Chooses the entry of an index that fits a platform best; of equal ones, the first.
  *
- * An entry without a platform is chosen only if it is the only one, as in the layouts that
- * tools write for a single image.
+ * An entry without a platform is only chosen if it is the only one, as in layouts with a single image.
  *
  * @param index The index.
- * @param wanted What the image is to run on; or several, of which a later one counts only where
- * nothing fits the ones before it, as `linux/386` after `linux/amd64`.
- * @param subject What the index is of, for the error.
+ * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and then
+ * `linux/386`.
+ * @param subject Name of the image in errors.
  * @returns The entry.
- * @throws {PlatformError} If nothing fits; it lists what there is.
+ * @throws {PlatformError} If no entry fits; it lists the platforms of the index.
  *
  * @example Choose between two platforms
  * ```ts

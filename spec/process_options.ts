@@ -2,7 +2,7 @@ import type { ConsoleSize, Rlimit } from "./runtime_process.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /**
- * Sets the program and its arguments, whatever the image says.
+ * Sets the program and its arguments, and ignores those of the image.
  *
  * @param args The program and its arguments.
  * @returns The option.
@@ -12,10 +12,10 @@ export function withArgs(args: readonly string[]): SpecOption {
 }
 
 /**
- * Sets the arguments of the image's entry point, or the command itself if the image has none, as
- * the words after the image in `docker run` do.
+ * Sets the arguments of the image's entry point, or the command if there is no entry point, like the
+ * arguments after the image in `docker run`.
  *
- * @param command What takes the place of the image's `Cmd`.
+ * @param command Replacement for the image's `Cmd`.
  * @returns The option.
  *
  * @example Other arguments
@@ -41,10 +41,10 @@ export function withCommand(command: readonly string[]): SpecOption {
 }
 
 /**
- * Sets the entry point, as `--entrypoint` of Docker does: the image's `Cmd` is dropped with it. An
- * empty one drops the image's entry point.
+ * Sets the entry point and drops the image's `Cmd`, like `--entrypoint` of Docker. An empty entry point
+ * drops that of the image.
  *
- * @param entrypoint The command before its arguments.
+ * @param entrypoint The entry point.
  * @returns The option.
  */
 export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
@@ -52,7 +52,7 @@ export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
 }
 
 /**
- * Sets the working directory. Runtimes make it if the image does not have it.
+ * Sets the working directory. Runtimes create it if it is missing.
  *
  * @param cwd An absolute path in the container.
  * @returns The option.
@@ -66,7 +66,7 @@ export function withCwd(cwd: string): SpecOption {
 }
 
 /**
- * Gives the program a terminal. `TERM` is set if nothing else sets it.
+ * Attaches a terminal to the program, and sets `TERM` unless it is set.
  *
  * @param size The size of the terminal in characters.
  * @returns The option.
@@ -79,9 +79,9 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
 }
 
 /**
- * Says whether the program can gain nothing from set-user-id programs such as `sudo`.
+ * Sets whether set-user-ID programs such as `sudo` grant no privileges.
  *
- * @param noNewPrivileges Whether it cannot, which is the default of a new configuration.
+ * @param noNewPrivileges Whether they grant none, which is the default of a new configuration.
  * @returns The option.
  */
 export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
@@ -89,11 +89,11 @@ export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
 }
 
 /**
- * Sets limits of setrlimit(2); others stay as they are.
+ * Sets limits of setrlimit(2), and keeps the others.
  *
  * @param limits The limits, such as `{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }`.
  * @returns The option.
- * @throws {RangeError} If a name is not that of a limit, or a soft limit is above the hard one.
+ * @throws {RangeError} If a name is unknown, or a soft limit exceeds the hard limit.
  *
  * @example Allow more files
  * ```ts

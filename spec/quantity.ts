@@ -1,8 +1,8 @@
 /**
- * An amount of a resource, as Kubernetes writes it. Each member is rounded up, away from zero.
+ * A Kubernetes quantity. Each member is rounded up, away from zero.
  */
 export interface Quantity {
-  /** In billionths, which is as fine as quantities are. */
+  /** In billionths, the finest unit of quantities. */
   readonly nano: bigint;
   /** In thousandths. */
   readonly milli: bigint;
@@ -14,22 +14,21 @@ const QUANTITY_REGEXP =
   /^([+-]?)([0-9]*)(?:\.([0-9]*))?(?:([eE])([+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE])?)$/;
 const DECIMAL_SUFFIXES = "num kMGTPE";
 const BINARY_SUFFIXES = "KMGTPE";
-/** The largest number of 64 bits: larger quantities count as it, as in Kubernetes. */
+/** Maximum quantity: 64 bits. Larger ones are capped, as in Kubernetes. */
 const MAX_NANO = (2n ** 63n - 1n) * 10n ** 9n;
-/** No number that fits 64 bits and billionths needs more digits than these. */
+/** Maximum number of significant digits, for 64 bits and billionths. */
 const MAX_EXPONENT = 64;
 const MAX_LENGTH = 256;
 
 /**
- * Parses a quantity of Kubernetes: a decimal number and a suffix, which is one of `n`, `u`, `m`,
+ * Parses a Kubernetes quantity: a decimal number and a suffix, which is one of `n`, `u`, `m`,
  * `k`, `M`, `G`, `T`, `P`, `E` (powers of 1000), `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` (powers of
  * 1024), or an exponent such as `e3`.
  *
- * What is finer than a billionth is rounded up, and what is larger than 64 bits hold counts as the
- * largest number that they hold.
+ * Fractions of a billionth are rounded up, and quantities above 64 bits are capped.
  *
- * @param text Such as `500m`, `1.5`, `2Gi` or `1e3`.
- * @returns The amount.
+ * @param text A quantity such as `500m`, `1.5`, `2Gi` or `1e3`.
+ * @returns The quantity.
  * @throws {SyntaxError} If `text` is not of that form.
  *
  * @example Parse quantities
@@ -64,7 +63,7 @@ export function parseQuantity(text: string): Quantity {
   return { nano: signed(1n), milli: signed(10n ** 6n), value: signed(10n ** 9n) };
 }
 
-/** An exponent that changes the result no more than the one that is written. */
+/** Caps an exponent without changing the result. */
 function clampExponent(text: string, digits: number): number {
   const limit = MAX_EXPONENT + MAX_LENGTH + digits;
   return Math.max(-limit, Math.min(limit, Number(text)));

@@ -5,20 +5,20 @@ import { verifyBytes } from "./verifier.ts";
 
 /** Options for {@linkcode readBytes}. */
 export interface ReadBytesOptions {
-  /** Most bytes that are read. */
+  /** Maximum number of bytes to read. */
   readonly maxBytes: number;
   /** Stops the reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads content whole, and verifies it.
+ * Reads and verifies content.
  *
- * @param descriptor What the bytes must be.
+ * @param descriptor Expected digest and size.
  * @param open Opens the bytes.
- * @param options The most bytes that are read, and how to stop.
+ * @param options Size limit and signal.
  * @returns The bytes.
- * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
+ * @throws {DigestMismatchError} If the bytes do not match the descriptor.
  * @throws {LimitError} If there are more than `maxBytes`.
  *
  * @example Read a small document

@@ -2,25 +2,24 @@ import { parseQuantity } from "./quantity.ts";
 import type { Resources } from "./runtime_resources.ts";
 import type { SpecOption } from "./spec_option.ts";
 
-/** Length of a period of CPU time in microseconds, the kernel's own default. */
+/** Period of CPU time in microseconds: the default of the kernel. */
 const CPU_PERIOD = 100_000n;
-/** The kernel refuses quotas below a millisecond. */
+/** Minimum quota: the kernel rejects less than a millisecond. */
 const MIN_CPU_QUOTA = 1000n;
 const MIN_CPU_SHARES = 2n;
 const MAX_CPU_SHARES = 262_144n;
-/** The weight of one whole CPU. */
+/** Weight of one CPU. */
 const SHARES_PER_CPU = 1024n;
 
 /**
- * Limits CPU time, and weighs the container against others by the same measure.
+ * Limits CPU time, and sets the weight of the container accordingly.
  *
- * Shares, quota and period come out as Kubernetes computes them, with its least and largest
- * values.
+ * Shares, quota and period are computed as in Kubernetes.
  *
- * @param limit How many CPUs, as a quantity of Kubernetes such as `500m` or `1.5`.
+ * @param limit Number of CPUs, as a Kubernetes quantity such as `500m` or `1.5`.
  * @returns The option.
  * @throws {SyntaxError} If `limit` is not a quantity.
- * @throws {RangeError} If it is not above zero, or too large for the kernel.
+ * @throws {RangeError} If it is not positive, or too large for the kernel.
  *
  * @example Half a CPU
  * ```ts
@@ -51,17 +50,17 @@ export function withCPULimit(limit: string): SpecOption {
 
 /** Options for {@linkcode withMemoryLimit}. */
 export interface MemoryLimitOptions {
-  /** How much may be swapped out beside the memory, as a quantity; the kernel decides by default. */
+  /** Amount of swap space, as a quantity; by default, the kernel decides. */
   readonly swap?: string;
 }
 
 /**
  * Limits memory.
  *
- * @param limit How many bytes, as a quantity of Kubernetes such as `512Mi`.
+ * @param limit Number of bytes, as a Kubernetes quantity such as `512Mi`.
  * @returns The option.
  * @throws {SyntaxError} If `limit` is not a quantity.
- * @throws {RangeError} If it is not above zero, or too large for the kernel.
+ * @throws {RangeError} If it is not positive, or too large for the kernel.
  *
  * @example Memory, and no swap space
  * ```ts
@@ -94,9 +93,9 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
 /**
  * Limits the number of processes and threads.
  *
- * @param limit How many; -1 stands for no limit.
+ * @param limit Maximum number; -1 means no limit.
  * @returns The option.
- * @throws {RangeError} If it is not a whole number above zero or -1.
+ * @throws {RangeError} If it is not a positive integer or -1.
  */
 export function withPidsLimit(limit: number): SpecOption {
   if (!Number.isSafeInteger(limit) || (limit < 1 && limit !== -1)) {

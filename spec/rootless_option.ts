@@ -3,20 +3,20 @@ import type { SpecOption } from "./spec_option.ts";
 
 /** Options for {@linkcode withRootless}. */
 export interface RootlessOptions {
-  /** User ids of the container and what they are outside. */
+  /** User ID mappings. */
   readonly uidMap: readonly IdMapping[];
-  /** Group ids of the container and what they are outside. */
+  /** Group ID mappings. */
   readonly gidMap: readonly IdMapping[];
   /**
-   * Whether the user may manage control groups, as systemd allows by delegation. Where not, they
-   * are not mounted.
+   * Whether the user may manage control groups, for example by systemd's delegation. If not, they are
+   * not mounted.
    *
    * @default {false}
    */
   readonly cgroups?: boolean;
   /**
-   * Whether the program has those of its further groups that the namespace has. crun and youki give
-   * them to it; runc refuses a configuration with any, unless root runs it.
+   * Whether the program keeps its supplementary groups that are mapped. crun and youki support it; runc
+   * rejects a configuration with such groups unless root runs it.
    *
    * @default {false}
    */
@@ -24,15 +24,13 @@ export interface RootlessOptions {
 }
 
 /**
- * Makes a container that an ordinary user can run: in a user namespace, without what only the
- * administrator of the host may do.
+ * Configures a container that an unprivileged user can run, in a user namespace.
  *
- * Control groups are not mounted and devices are not ruled by them; `/sys` is the host's, read
- * only, if the network is; terminals do not belong to a group that the namespace does not have, and
- * the program has no further groups.
+ * Control groups are not mounted and do not restrict devices. With the host's network, `/sys` is that of
+ * the host, read-only. Terminals do not belong to unmapped groups, and the program has no supplementary
+ * groups.
  *
- * @param options Which ids the namespace has: one's own, and those of `/etc/subuid` and
- * `/etc/subgid`.
+ * @param options ID mappings: the user's own ID, and those of `/etc/subuid` and `/etc/subgid`.
  * @returns The option.
  * @throws {RangeError} If the ranges are empty or overlap.
  *

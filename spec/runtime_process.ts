@@ -42,9 +42,9 @@ export interface ConsoleSize {
 
 /** Who a program runs as; the numbers are those inside the container. */
 export interface ProcessUser {
-  /** User id. */
+  /** User ID. */
   readonly uid: number;
-  /** Group id. */
+  /** Group ID. */
   readonly gid: number;
   /** File mode bits that are taken from new files. */
   readonly umask?: number;

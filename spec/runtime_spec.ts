@@ -27,7 +27,7 @@ export interface RuntimeSpec {
   readonly domainname?: string;
   /** Programs that the runtime runs around the container's. */
   readonly hooks?: Hooks;
-  /** Free-form metadata. */
+  /** Annotations. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** What Linux alone knows. */
   readonly linux?: LinuxSpec;

@@ -38,7 +38,7 @@ export interface SpecDraft extends ContainerSpec {
 
 /** What `newSpec` settles when every option has been applied. */
 export interface PendingSettings {
-  /** What the errors call the image. */
+  /** Name of the image in errors. */
   readonly image: string;
   /** Text of the image's `/etc/passwd`. */
   readonly passwd: string;

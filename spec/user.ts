@@ -6,9 +6,9 @@ export const MAX_USER_ID = 2_147_483_647;
 
 /** Who a container runs as, in numbers. */
 export interface ResolvedUser {
-  /** User id. */
+  /** User ID. */
   readonly uid: number;
-  /** Group id. */
+  /** Group ID. */
   readonly gid: number;
   /** Further group ids, in ascending order, each once; the primary group is among them. */
   readonly additionalGids: readonly number[];

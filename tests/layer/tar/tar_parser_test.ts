@@ -105,7 +105,7 @@ const BAD = [
   {
     what: "a libarchive xattr that is no base64",
     archive: tar(paxHeader({ "LIBARCHIVE.xattr.user.a": "?" }), file("f")),
-    state: "not encoded",
+    state: "invalid encoding",
     offset: 0,
   },
   {
@@ -250,5 +250,5 @@ Deno.test("TarParser.finish() knows when an archive ends in content that was ski
   parser.push(file("a", "x".repeat(700)).subarray(0, 512));
   parser.skip(699);
 
-  assertThrows(() => parser.finish(), TarError, "cut short");
+  assertThrows(() => parser.finish(), TarError, "truncated");
 });

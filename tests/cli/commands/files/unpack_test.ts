@@ -133,7 +133,7 @@ Deno.test("oci unpack leaves nothing in a directory that it made, and none that 
   const found = await box.oci("unpack", box.reference, `${box.root}-empty`);
 
   assertEquals([made.code, found.code], [1, 1]);
-  assertStringIncludes(made.stderr, '"nowhere" is missing');
+  assertStringIncludes(made.stderr, '"nowhere", does not exist');
   assert(!await exists(box.root));
   assertEquals(await Array.fromAsync(Deno.readDir(`${box.root}-empty`)), []);
 });
