@@ -31,6 +31,8 @@ export interface RegistryContent {
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /** Descriptors of the manifests whose `subject` is a digest. */
   referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]>;
+  /** Whether a repository exists, where that costs less than to list repositories and tags. */
+  exists?(repository: string): Promise<boolean>;
 }
 
 /** Options for {@linkcode WritableRegistryContent.beginUpload}. */

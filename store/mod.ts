@@ -67,6 +67,7 @@ export {
 export * from "./images/read_image.ts";
 export * from "./upkeep/fsck.ts";
 export * from "./upkeep/prune.ts";
+export * from "./images/proxy_registry_content.ts";
 export * from "./images/registry_content.ts";
 export * from "./images/serve_store.ts";
 export * from "./bundles/remove_bundle.ts";

@@ -163,6 +163,7 @@ function matchesTag(header: string | null, digest: Digest): boolean {
 
 /** Whether there is a repository; one may have a second name, which is not listed. */
 async function hasRepository(content: RegistryContent, name: string): Promise<boolean> {
+  if (content.exists !== undefined) return await content.exists(name);
   return (await content.repositories()).includes(name) || (await content.tags(name)).length > 0;
 }
 

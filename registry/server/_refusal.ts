@@ -1,4 +1,5 @@
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { AuthError, NetworkError, RateLimitError, RegistryError } from "../errors.ts";
 import { RequestBodyError } from "./_request_body.ts";
 import { failure } from "./_server_response.ts";
 import { UploadTakenError } from "./_upload_sessions.ts";
@@ -30,10 +31,25 @@ export function refusal(
     // Content that is removed between two looks at it.
     return failure(404, "BLOB_UNKNOWN", "the content is no longer there");
   }
+  if (error instanceof RateLimitError) return tooManyRequests(error);
+  if (error instanceof AuthError) {
+    return failure(403, "DENIED", "the upstream registry denies access");
+  }
   onUnknown(error);
+  if (error instanceof RegistryError || error instanceof NetworkError) {
+    return failure(502, "UNKNOWN", "the upstream registry failed");
+  }
   return isDiskFull(error)
     ? failure(507, "UNKNOWN", "the disk of the registry is full")
     : failure(500, "UNKNOWN", "the registry failed");
+}
+
+function tooManyRequests({ retryAfterMs }: RateLimitError): Response {
+  const response = failure(429, "TOOMANYREQUESTS", "the upstream registry limits requests");
+  if (retryAfterMs !== undefined) {
+    response.headers.set("retry-after", String(Math.ceil(retryAfterMs / 1000)));
+  }
+  return response;
 }
 
 function isDiskFull(error: unknown): boolean {

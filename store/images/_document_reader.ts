@@ -13,6 +13,13 @@ export function isDocument({ mediaType }: Pick<Descriptor, "mediaType">): boolea
   return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
 }
 
+/** What a document consists of: the manifests of an index, the config and layers of a manifest. */
+export function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
+  if (document === undefined) return [];
+  const { kind, value } = document;
+  return kind === "index" ? value.manifests : [value.config, ...value.layers];
+}
+
 /** Reads manifests and indexes of a store. It keeps those that were used last: content is fixed. */
 export class DocumentReader {
   readonly #store: ContentStore;

@@ -8,9 +8,8 @@ import type {
 } from "../../registry/registry_content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { ManifestDocument } from "../../spec/manifest.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { DocumentReader, isDocument } from "./_document_reader.ts";
+import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
 /** A repository as it is served. */
@@ -319,10 +318,4 @@ function precedence(reference: Reference, name: string): string {
 /** A descriptor without what the place where it stood had added. */
 function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
-}
-
-function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
-  if (document === undefined) return [];
-  const { kind, value } = document;
-  return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }

@@ -1,0 +1,284 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { BlobRelay } from "./_blob_relay.ts";
+import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
+import { PushedContent } from "./_pushed_content.ts";
+import { StoreRegistryContent } from "./registry_content.ts";
+
+/** What a proxy asks its upstream registry for. */
+export type ProxyClient = Pick<
+  RemoteClient,
+  "resolve" | "document" | "blob" | "tags" | "referrers"
+>;
+
+/** The registry behind a proxy. */
+export interface ProxyUpstream {
+  /** Its name in references, such as `docker.io` or `127.0.0.1:5000`. */
+  readonly registry: string;
+  /** Path in front of each repository there, such as `mirrors`. */
+  readonly prefix?: string | undefined;
+}
+
+/** Options for {@linkcode ProxyRegistryContent}. */
+export interface ProxyRegistryContentOptions {
+  /** Called with each non-fatal problem, such as an upstream registry that does not answer. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Stops every download. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Names that wait for their blobs. */
+const MAX_PENDING = 1_000;
+
+/**
+ * The content of another registry, kept in a store: a pull-through cache.
+ *
+ * A tag is always asked for upstream; if that fails, what the store has of it is served. Content is
+ * fetched once, by digest, and passed on to the client while it is verified and stored. When an
+ * image is complete it gets its name in the store, as if it had been pulled.
+ *
+ * A repository gives out what its upstream registry gives to this client, and what the store holds
+ * under the upstream registry's name; nothing else of the store.
+ *
+ * @example A cache of Docker Hub
+ * ```ts
+ * import { RemoteClient, serveRegistry } from "@x/oci/registry";
+ * import { ContentStore, ProxyRegistryContent } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * {
+ *   using client = new RemoteClient({ credentials: "none" });
+ *   const store = await ContentStore.open(directory);
+ *   const content = new ProxyRegistryContent(store, client, { registry: "docker.io" });
+ *   await using registry = await serveRegistry(content);
+ *   const response = await fetch(`${registry.url}/v2/_catalog`);
+ *
+ *   assertEquals(await response.json(), { repositories: [] });
+ * }
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class ProxyRegistryContent implements RegistryContent {
+  readonly #store: ContentStore;
+  readonly #client: ProxyClient;
+  readonly #upstream: ProxyUpstream;
+  readonly #options: ProxyRegistryContentOptions;
+  readonly #local: StoreRegistryContent;
+  readonly #documents: DocumentReader;
+  /** What the upstream registry has let this client see. */
+  readonly #seen = new PushedContent();
+  /** Names of images that are not complete yet. */
+  readonly #pending = new Map<string, Descriptor>();
+
+  /** Keeps in `store` what `client` fetches from `upstream`. */
+  constructor(
+    store: ContentStore,
+    client: ProxyClient,
+    upstream: ProxyUpstream,
+    options: ProxyRegistryContentOptions = {},
+  ) {
+    this.#store = store;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#options = options;
+    this.#local = new StoreRegistryContent(store);
+    this.#documents = new DocumentReader(store);
+  }
+
+  /** Every repository that the store has of the upstream registry, in order. */
+  async repositories(): Promise<readonly string[]> {
+    const start = this.#localName("");
+    const names = (await this.#local.repositories()).filter((name) => name.startsWith(start))
+      .map((name) => name.slice(start.length));
+    return [...new Set([...names, ...this.#seen.repositories()])].sort();
+  }
+
+  /** Every tag of a repository upstream; those in the store if it does not answer. */
+  async tags(repository: string): Promise<readonly string[]> {
+    const { signal } = this.#options;
+    return await this.#ask(
+      () => Array.fromAsync(this.#client.tags(this.#reference(repository), { signal })),
+      () => this.#local.tags(this.#localName(repository)),
+    ) ?? [];
+  }
+
+  /** The descriptor of a manifest or index, by tag or digest. */
+  async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
+    const name = this.#localName(repository);
+    const known = isDigest(tagOrDigest)
+      ? this.#seen.get(repository, tagOrDigest) ?? await this.#local.resolve(name, tagOrDigest)
+      : undefined;
+    if (known !== undefined) return isDocument(known) ? known : undefined;
+    const reference = this.#reference(repository, tagOrDigest);
+    const { signal } = this.#options;
+    const found = await this.#ask(
+      () => this.#client.resolve(reference, { signal }),
+      () => this.#local.resolve(name, tagOrDigest),
+    );
+    if (found === undefined) return undefined;
+    const { mediaType, digest, size } = found;
+    this.#seen.add(repository, { mediaType, digest, size });
+    if (reference.tag !== undefined) await this.#await(reference, found);
+    return { mediaType, digest, size };
+  }
+
+  /** The size of a manifest or blob that the repository has. */
+  async size(repository: string, digest: Digest): Promise<number | undefined> {
+    const known = this.#seen.get(repository, digest)?.size ??
+      await this.#local.size(this.#localName(repository), digest);
+    if (known !== undefined) return known;
+    // A client may have had the manifest for long.
+    for (const document of this.#seen.of(repository).filter(isDocument)) {
+      await this.#fetchDocument(repository, document);
+    }
+    return this.#seen.get(repository, digest)?.size;
+  }
+
+  /**
+   * Opens the bytes of a manifest or blob, and stores them on the way if they are new.
+   *
+   * @throws {Deno.errors.NotFound} If the repository does not have it.
+   */
+  async open(
+    repository: string,
+    digest: Digest,
+    range?: ContentRange,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const descriptor = this.#seen.get(repository, digest);
+    if (descriptor === undefined) {
+      return await this.#local.open(this.#localName(repository), digest, range);
+    }
+    if (isDocument(descriptor)) await this.#fetchDocument(repository, descriptor);
+    else if (!await this.#store.has(descriptor)) {
+      return await this.#relay(repository, descriptor, range);
+    }
+    return await this.#store.openBlob(digest, range);
+  }
+
+  /** Descriptors of the manifests whose `subject` is a digest. */
+  async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
+    const { signal } = this.#options;
+    return await this.#ask(
+      () => this.#client.referrers(this.#reference(repository, digest), { signal }),
+      () => this.#local.referrers(this.#localName(repository), digest),
+    ) ?? [];
+  }
+
+  /** Whether there is a repository: only upstream knows, and lists of tags may be long. */
+  exists(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  /** Asks upstream, else the store; `undefined` if upstream does not have it. */
+  async #ask<T>(upstream: () => Promise<T>, local: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await upstream();
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      const isOut = error instanceof NetworkError ||
+        error instanceof RegistryError && (error.status >= 500 || error.status === 429);
+      if (!isOut) throw error;
+      const found = await local();
+      if (found === undefined || Array.isArray(found) && found.length === 0) throw error;
+      this.#options.onWarning?.(error.message);
+      return found;
+    }
+  }
+
+  async #fetchDocument(repository: string, descriptor: Descriptor): Promise<void> {
+    const { signal } = this.#options;
+    if (!await this.#store.has(descriptor)) {
+      const reference = this.#reference(repository, descriptor.digest);
+      const { bytes } = await this.#client.document(reference, { signal });
+      await this.#store.putBytes(descriptor, bytes, signal);
+    }
+    const document = await this.#documents.read(descriptor);
+    for (const { mediaType, digest, size } of childrenOf(document)) {
+      this.#seen.add(repository, { mediaType, digest, size });
+    }
+    await this.#settle();
+  }
+
+  async #relay(
+    repository: string,
+    descriptor: Descriptor,
+    range: ContentRange | undefined,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const stop = new AbortController();
+    const { signal } = this.#options;
+    const relay = new BlobRelay(range, (reason) => stop.abort(reason));
+    const reference = this.#reference(repository);
+    const ingestion = this.#store.ingest(
+      descriptor,
+      (options) => this.#client.blob(reference, descriptor, options),
+      {
+        follower: relay,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+      },
+    );
+    ingestion.then(async () => {
+      await this.#settle();
+      await relay.finish();
+    }).catch((error) => relay.fail(error));
+    // Until bytes come, a failure is an answer of its own.
+    const ended = await Promise.race([relay.started, ingestion]);
+    // Another request, or another process, has brought it.
+    return ended?.status === "cached"
+      ? await this.#store.openBlob(descriptor.digest, range)
+      : relay.stream;
+  }
+
+  /** Gives an image its name in the store when it is complete. */
+  async #await(reference: Reference, descriptor: Descriptor): Promise<void> {
+    const name = formatReference(reference);
+    this.#pending.delete(name);
+    if ((await this.#store.resolve(name))?.digest === descriptor.digest) return;
+    this.#pending.set(name, descriptor);
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size > MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest);
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    for (const [name, descriptor] of this.#pending) {
+      if (!await this.#isComplete(descriptor)) continue;
+      this.#pending.delete(name);
+      await this.#store.tag(name, descriptor, this.#options.signal);
+    }
+  }
+
+  /** Whether an image is there; of an index, one of its images. */
+  async #isComplete(descriptor: Descriptor): Promise<boolean> {
+    if (!await this.#store.has(descriptor)) return false;
+    if (!isDocument(descriptor)) return true;
+    const document = await this.#documents.read(descriptor);
+    const children = await Promise.all(
+      childrenOf(document).map((child) => this.#isComplete(child)),
+    );
+    return document?.kind === "index" ? children.includes(true) : !children.includes(false);
+  }
+
+  /** The upstream's name of something. */
+  #reference(repository: string, tagOrDigest?: string): Reference {
+    const { registry, prefix } = this.#upstream;
+    const name = {
+      registry,
+      repository: prefix === undefined ? repository : `${prefix}/${repository}`,
+    };
+    if (tagOrDigest === undefined) return { ...name, tag: "latest" };
+    return isDigest(tagOrDigest) ? { ...name, digest: tagOrDigest } : { ...name, tag: tagOrDigest };
+  }
+
+  /** The name of a repository as the store alone would serve it. */
+  #localName(repository: string): string {
+    const { registry, prefix } = this.#upstream;
+    const path = prefix === undefined ? repository : `${prefix}/${repository}`;
+    return `${registry.replace(":", "_")}/${path}`;
+  }
+}

@@ -1,0 +1,205 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RemoteClient, serveRegistry } from "../../../registry/mod.ts";
+import { digestOf } from "../../../spec/mod.ts";
+import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildArtifact, buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [noise(900_000, 1)], compression: "none" });
+const INDEX = buildIndex([IMAGE, buildImage({ platform: "linux/arm64", layers: [noise(99, 2)] })]);
+const SBOM = buildArtifact({ artifactType: "application/spdx+json", subject: IMAGE.descriptor });
+const LAYER = IMAGE.layers[0] ?? IMAGE;
+const { digest } = IMAGE.descriptor;
+
+/** Fetches a path below `/v2` of the proxy, whole. */
+type Get = (path: string, init?: RequestInit) => Promise<{ status: number; bytes: Uint8Array }>;
+
+interface Proxied extends AsyncDisposable {
+  readonly get: Get;
+  readonly store: ContentStore;
+  readonly content: MemoryContent;
+  /** Requests that the upstream registry got: `GET /v2/…`. */
+  readonly requests: string[];
+  readonly warnings: string[];
+  readonly upstream: string;
+  /** Stops the upstream registry. */
+  stopUpstream(): Promise<void>;
+}
+
+async function setUp(prefix?: string): Promise<Proxied> {
+  await using stack = new AsyncDisposableStack();
+  const requests: string[] = [];
+  const warnings: string[] = [];
+  const content = new MemoryContent().add("team/app", "v1", IMAGE).add("team/app", "all", INDEX)
+    .add("team/app", undefined, SBOM);
+  const origin = stack.use(
+    await serveRegistry(content, {
+      onRequest: ({ method, path }) => requests.push(`${method} ${path}`),
+    }),
+  );
+  const directory = stack.use(await makeTempDir({ large: true }));
+  const store = await ContentStore.open(directory.path);
+  const client = stack.use(new RemoteClient({ credentials: "none", retries: 0 }));
+  const registry = origin.host;
+  const onWarning = (message: string) => warnings.push(message);
+  const proxied = new ProxyRegistryContent(store, client, { registry, prefix }, { onWarning });
+  const proxy = stack.use(await serveRegistry(proxied));
+  const owned = stack.move();
+  return {
+    store,
+    content,
+    requests,
+    warnings,
+    upstream: origin.host,
+    get: async (path, init) => {
+      const response = await fetch(`${proxy.url}/v2${path}`, init);
+      return { status: response.status, bytes: await response.bytes() };
+    },
+    stopUpstream: async () => await origin[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Fetches all of an image. */
+async function pull({ get }: Proxied, reference = "v1"): Promise<readonly number[]> {
+  const statuses: number[] = [];
+  for (const path of [`manifests/${reference}`, ...IMAGE.layers.map(blob), blob(IMAGE.config)]) {
+    statuses.push((await get(`/team/app/${path}`)).status);
+  }
+  return statuses;
+}
+
+function blob({ descriptor }: Pick<typeof LAYER, "descriptor">): string {
+  return `blobs/${descriptor.digest}`;
+}
+
+Deno.test("ProxyRegistryContent fetches content once, and names the image when it is whole", async () => {
+  await using proxied = await setUp();
+  const { get, store, requests, upstream } = proxied;
+  const name = `${upstream}/team/app:v1`;
+
+  const manifest = await get("/team/app/manifests/v1");
+  const before = await store.resolve(name);
+  const layer = await get(`/team/app/${blob(LAYER)}`);
+  await get(`/team/app/${blob(IMAGE.config)}`);
+  const count = requests.length;
+  const again = await pull(proxied);
+
+  assertEquals(manifest.bytes, IMAGE.bytes);
+  assertEquals(layer.bytes, LAYER.bytes);
+  assertEquals(before, undefined);
+  assertEquals((await store.resolve(name))?.digest, digest);
+  assertEquals(again, [200, 200, 200]);
+  // A tag may have moved.
+  assertEquals(requests.slice(count), ["HEAD /v2/team/app/manifests/v1"]);
+});
+
+Deno.test("ProxyRegistryContent names an index when one of its images is whole", async () => {
+  await using proxied = await setUp();
+  const { get, store, upstream } = proxied;
+
+  await get("/team/app/manifests/all");
+  await pull(proxied, digest);
+
+  assertEquals(
+    (await store.resolve(`${upstream}/team/app:all`))?.digest,
+    INDEX.descriptor.digest,
+  );
+});
+
+Deno.test("ProxyRegistryContent serves what it has when upstream is away", async () => {
+  await using proxied = await setUp();
+  await pull(proxied);
+  await proxied.stopUpstream();
+
+  const statuses = await pull(proxied);
+  const tags = await proxied.get("/team/app/tags/list");
+  const other = await proxied.get("/team/app/manifests/other");
+
+  assertEquals(statuses, [200, 200, 200]);
+  assertEquals(JSON.parse(new TextDecoder().decode(tags.bytes)).tags, ["v1"]);
+  assertEquals(other.status, 502);
+  assert(proxied.warnings.length > 0);
+});
+
+Deno.test("ProxyRegistryContent serves a range of a blob, and stores all of it", async () => {
+  await using proxied = await setUp();
+  const { get, store } = proxied;
+  await get("/team/app/manifests/v1");
+
+  const part = await get(`/team/app/${blob(LAYER)}`, {
+    headers: { range: "bytes=600000-800000" },
+  });
+
+  assertEquals(part.status, 206);
+  assertEquals(part.bytes, LAYER.bytes.slice(600_000, 800_001));
+  assertEquals(await store.readBlob(LAYER.descriptor), LAYER.bytes);
+});
+
+Deno.test("ProxyRegistryContent serves a blob to several clients, and fetches it once", async () => {
+  await using proxied = await setUp();
+  const { get, requests } = proxied;
+  await get("/team/app/manifests/v1");
+
+  const all = await Promise.all(
+    Array.from({ length: 5 }, () => get(`/team/app/${blob(LAYER)}`)),
+  );
+
+  for (const { bytes } of all) assertEquals(bytes, LAYER.bytes);
+  assertEquals(requests.filter((request) => request.includes(blob(LAYER))).length, 1);
+});
+
+Deno.test("ProxyRegistryContent knows the blobs of a manifest that a client has had", async () => {
+  await using proxied = await setUp();
+  const { get } = proxied;
+  await get("/team/app/manifests/v1", { method: "HEAD" });
+
+  assertEquals((await get(`/team/app/${blob(LAYER)}`)).bytes, LAYER.bytes);
+});
+
+Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () => {
+  await using proxied = await setUp();
+  const { get, content, store } = proxied;
+  const { descriptor } = LAYER;
+  content.addBlob("team/app", { descriptor, bytes: noise(descriptor.size, 7) });
+  await get("/team/app/manifests/v1");
+
+  await assertRejects(() => get(`/team/app/${blob(LAYER)}`));
+
+  assertEquals(await store.has(descriptor), false);
+});
+
+Deno.test("ProxyRegistryContent gives out nothing else of the store", async () => {
+  await using proxied = await setUp();
+  const { get, store } = proxied;
+  const bytes = noise(100, 8);
+  const secret = { mediaType: "x", digest: digestOf(bytes), size: bytes.length };
+  await store.putBytes(secret, bytes);
+
+  const statuses = [
+    (await get(`/team/app/blobs/${secret.digest}`)).status,
+    (await get("/team/none/manifests/v1")).status,
+    (await get("/team/app/blobs/uploads/", { method: "POST" })).status,
+  ];
+
+  assertEquals(statuses, [404, 404, 405]);
+});
+
+Deno.test("ProxyRegistryContent passes on tags and referrers, and puts a prefix before names", async () => {
+  await using proxied = await setUp("team");
+  const { get, upstream, store } = proxied;
+  const json = async (path: string) =>
+    JSON.parse(new TextDecoder().decode((await get(path)).bytes));
+
+  const { tags } = await json("/app/tags/list");
+  const { manifests } = await json(`/app/referrers/${digest}`);
+  const signature = await get(`/app/manifests/${SBOM.descriptor.digest}`);
+  for (const path of ["manifests/v1", blob(LAYER), blob(IMAGE.config)]) await get(`/app/${path}`);
+
+  assertEquals(tags, ["all", "v1"]);
+  assertEquals(manifests.map((item: { digest: string }) => item.digest), [SBOM.descriptor.digest]);
+  assertEquals(signature.bytes, SBOM.bytes);
+  assertEquals((await store.resolve(`${upstream}/team/app:v1`))?.digest, digest);
+  assertEquals(await json("/_catalog"), { repositories: ["app"] });
+});
