@@ -81,6 +81,8 @@ export interface PermissionOptions {
    * @default {false}
    */
   readonly isLayout?: boolean | undefined;
+  /** The registry that `serve` passes on, as references name it. */
+  readonly proxy?: string | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Files that the command line names: certificates, keys, passwords. */
@@ -224,6 +226,10 @@ export async function permissionFlags(
   if (directories !== undefined) await grantDirectories(grants, directories, options);
   if (command === "export" || command === "save") grantFile(grants, options);
   if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
+  if (command === "serve" && options.proxy !== undefined) {
+    await grantCredentials(grants, [options.proxy], options);
+    grantHosts(grants, [options.proxy], options);
+  }
   if (command === "demo") grantDemo(grants);
   if (command === "doctor") grantMachine(grants);
   // What it tells of other commands depends on these.

@@ -1,3 +1,5 @@
+import type { Upstream } from "./upstream.ts";
+
 /** Where a server listens. */
 export interface Address {
   readonly hostname: string;
@@ -27,14 +29,21 @@ export function formatAddress({ hostname, port }: Address): string {
 export interface ServeAccess {
   readonly listen?: Address;
   readonly readOnly?: true;
+  readonly proxy?: Upstream | undefined;
   readonly htpasswd?: string;
 }
 
 /**
- * Whether `serve` refuses pushes: if it is told to, or if anybody could push from other machines.
+ * Whether `serve` refuses pushes: if it is told to, if it only repeats what another registry has,
+ * or if anybody could push from other machines.
  */
-export function servesReadOnly({ listen, readOnly, htpasswd }: ServeAccess): boolean {
-  return readOnly ?? (listen !== undefined && htpasswd === undefined && !isLoopback(listen));
+export function servesReadOnly(access: ServeAccess): boolean {
+  return access.readOnly ?? (access.proxy !== undefined || servesStrangers(access));
+}
+
+/** Whether `serve` answers clients on other machines that it does not know. */
+export function servesStrangers({ listen, htpasswd }: ServeAccess): boolean {
+  return listen !== undefined && htpasswd === undefined && !isLoopback(listen);
 }
 
 /** Whether only programs on this machine reach the address. A name may stand for any address. */

@@ -102,7 +102,8 @@ function touched(
   return {
     files: files.filter((file) => file !== undefined),
     mirrors: mirrorsOf(options),
-    readOnly: servesReadOnly(options),
+    readOnly: options.proxy === undefined && servesReadOnly(options),
+    proxy: options.proxy?.registry,
     authfile,
     get: options.get,
     credentialPaths: authfile === undefined ? undefined : [authfile],

@@ -1,3 +1,4 @@
+import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import type { RegistryContent } from "../../../registry/registry_content.ts";
 import {
   type RegistryServer,
@@ -7,6 +8,8 @@ import {
 import { basicAuthentication } from "../../../registry/server/server_basic_auth.ts";
 import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { OciError } from "../../../spec/errors.ts";
+import type { ContentStore } from "../../../store/content/content_store.ts";
+import { ProxyRegistryContent } from "../../../store/images/proxy_registry_content.ts";
 import { StoreRegistryContent } from "../../../store/images/registry_content.ts";
 import {
   type Address,
@@ -14,12 +17,14 @@ import {
   parseAddress,
   type ServeAccess,
   servesReadOnly,
+  servesStrangers,
 } from "../../access/address.ts";
 import type { Command } from "../../frame/command.ts";
 import { abortable } from "../../terminal/abortable.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
+import { parseUpstream } from "../../access/upstream.ts";
 import { openStore } from "../../access/store.ts";
 
 interface ServeOptions extends ServeAccess {
@@ -46,6 +51,11 @@ export function define(command: Command): Command {
       "--read-only",
       "refuse pushes and deletions (default: unless the address is loopback, or with --htpasswd)",
     )
+    .option(
+      "--proxy <url>",
+      "pass on what this registry has, and keep it in the store; takes no pushes",
+      { parse: parseUpstream },
+    )
     .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
     .option("--tls-key <file>", "key of the certificate, in PEM")
     .option("--htpasswd <file>", "let in only the users in this file, with bcrypt hashes")
@@ -53,6 +63,7 @@ export function define(command: Command): Command {
 Examples:
   oci serve
   oci serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
+  oci serve --proxy https://registry-1.docker.io
   oci serve --listen 127.0.0.1:0 --json`);
 }
 
@@ -61,7 +72,9 @@ export async function run(session: Session): Promise<void> {
   const { listen = DEFAULT_ADDRESS, ...options } = session.options<ServeOptions>();
   const store = await openStore(session);
   const readOnly = servesReadOnly({ listen, ...options });
-  await using server = await listenAt(listen, new StoreRegistryContent(store), {
+  await using resources = new AsyncDisposableStack();
+  const content = openContent(session, store, resources);
+  await using server = await listenAt(listen, content, {
     // A file may be a named pipe that nobody writes to.
     ...await abortable(readTls(options), session.signal),
     ...await abortable(readPasswords(options), session.signal),
@@ -73,11 +86,34 @@ export async function run(session: Session): Promise<void> {
       session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
     },
   });
-  if (readOnly && !options.readOnly) {
+  if (readOnly && !options.readOnly && options.proxy === undefined) {
     session.note("read-only, as others may reach the address; --htpasswd lets users push");
   }
   await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
   await server.finished;
+}
+
+function openContent(
+  session: Session,
+  store: ContentStore,
+  resources: AsyncDisposableStack,
+): RegistryContent {
+  const options = session.options<ServeOptions>();
+  if (options.proxy === undefined) return new StoreRegistryContent(store);
+  const { registry, prefix, plainHttp } = options.proxy;
+  // Credentials are for those who may use them, and not for whoever reaches the address.
+  const isAnonymous = servesStrangers(options);
+  if (isAnonymous) {
+    session.note(
+      `asking ${registry} without credentials, as others may reach the address; with ` +
+        "--htpasswd they are used",
+    );
+  }
+  const { warn: onWarning, signal } = session;
+  const client = resources.use(
+    new RemoteClient({ onWarning, plainHttp, credentials: isAnonymous ? "none" : undefined }),
+  );
+  return new ProxyRegistryContent(store, client, { registry, prefix }, { onWarning, signal });
 }
 
 async function listenAt(

@@ -175,6 +175,11 @@ Deno.test.each([
   { args: ["bundle", "--bundler=uncompressed", "a.io/b", "box"], has: "--allow-sys=uid,gid" },
   { args: ["serve", "--listen", "[::1]:80"], has: "--allow-net=[::1]:80" },
   { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
+  {
+    args: ["serve", "--proxy", "https://ghcr.io"],
+    has: "--allow-net=127.0.0.1:5000,ghcr.io,pkg-containers.githubusercontent.com --allow-read",
+  },
+  { args: ["serve", "--proxy", "https://ghcr.io"], has: "--allow-write=/s" },
   { args: ["serve", "--listen", "0.0.0.0:80", "--htpasswd=p"], has: "--allow-write=/s" },
   { args: ["bundle", "--read-only", "a.io/b", "box"], has: "--allow-write" },
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },

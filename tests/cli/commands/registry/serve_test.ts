@@ -267,3 +267,37 @@ posixTest("oci serve --htpasswd lets its users push at any address", async () =>
 
   assertEquals({ statuses, stderr }, { statuses: [401, 202], stderr: "" });
 });
+
+posixTest("oci serve --proxy passes on another registry and keeps what it passes on", async () => {
+  await using dir = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const requests: string[] = [];
+  const store = dir.join("store");
+  const upstream = await serveRegistry(new MemoryContent().add("team/app", "1", built), {
+    onRequest: ({ method, path }) => requests.push(`${method} ${path}`),
+  });
+  await using _upstream = upstream;
+  const options = ["--proxy", upstream.url];
+  const args = ["permissions", "--json", "serve", "--listen", "127.0.0.1:0", ...options];
+  const { stdout } = await runOci(args, { env: { OCI_STORE: store } });
+
+  const served = await serve(store, options, JSON.parse(stdout).flags);
+  const host = served.line.replace("listening on http://", "");
+  const pull = () => runOci(["pull", "-q", "--platform=linux/amd64", `${host}/team/app:1`]);
+  const pulled = [await pull()];
+  const count = requests.length;
+  pulled.push(await pull());
+  const push = await fetch(`http://${host}/v2/a/blobs/uploads/`, { method: "POST" });
+  await push.body?.cancel();
+  const { stderr } = await served.stop("SIGTERM");
+  const images = await runOci(["images", "--json"], { env: { OCI_STORE: store } });
+
+  const line = `${host}/team/app:1@${built.descriptor.digest}\n`;
+  assertEquals(pulled.map((result) => result.stdout), [line, line]);
+  assertEquals(requests.slice(count).filter((request) => request.startsWith("GET")), []);
+  assertEquals({ status: push.status, stderr }, { status: 405, stderr: "" });
+  assertEquals(
+    JSON.parse(images.stdout).map((image: { reference: string }) => image.reference),
+    [`${upstream.host}/team/app:1`],
+  );
+});

@@ -1,0 +1,40 @@
+import { parseReference } from "../../registry/reference.ts";
+
+/** A registry whose content `serve` passes on. */
+export interface Upstream {
+  /** As references name it. */
+  readonly registry: string;
+  /** Path in front of its repositories. */
+  readonly prefix: string | undefined;
+  /** Whether it speaks HTTP without TLS; `undefined` if the address does not tell. */
+  readonly plainHttp: boolean | undefined;
+}
+
+/** Hosts of Docker Hub, which references call `docker.io`. */
+const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
+
+/**
+ * Parses what `--proxy` takes.
+ *
+ * @throws {SyntaxError} If it is not the address of a registry.
+ */
+export function parseUpstream(text: string): Upstream {
+  const match = /^(?:(https?):\/\/)?([^/?#@\s]+)(?:\/+([^?#@\s]*?))?\/*$/.exec(text);
+  const [, scheme, host = "", path = ""] = match ?? [];
+  const registry = HUB_HOSTS.includes(host) ? "docker.io" : host;
+  // The API itself is no part of a repository's name.
+  const prefix = path === "" || path === "v2" ? undefined : path;
+  if (match === null || !isRegistry(registry, prefix)) {
+    throw new SyntaxError("it must be the URL of a registry, such as https://registry-1.docker.io");
+  }
+  return { registry, prefix, plainHttp: scheme === undefined ? undefined : scheme === "http" };
+}
+
+function isRegistry(registry: string, prefix: string | undefined): boolean {
+  try {
+    // A name without a dot or a port is the first part of a path.
+    return parseReference(`${registry}/${prefix ?? "x"}/x`).registry === registry;
+  } catch {
+    return false;
+  }
+}
