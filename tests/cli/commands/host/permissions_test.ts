@@ -177,7 +177,7 @@ Deno.test.each([
   { args: ["serve", "--htpasswd=p"], has: "--allow-read=p,/s" },
   {
     args: ["serve", "--proxy", "https://ghcr.io"],
-    has: "--allow-net=127.0.0.1:5000,ghcr.io,pkg-containers.githubusercontent.com --allow-read",
+    has: "--allow-net=127.0.0.1:5000,ghcr.io,pkg-containers.githubusercontent.com",
   },
   { args: ["serve", "--proxy", "https://ghcr.io"], has: "--allow-write=/s" },
   { args: ["serve", "--listen", "0.0.0.0:80", "--htpasswd=p"], has: "--allow-write=/s" },
