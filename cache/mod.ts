@@ -30,5 +30,7 @@ export * from "./layout_image_cache.ts";
 export * from "./permissions.ts";
 export * from "./prepare.ts";
 export * from "./pull.ts";
+export * from "./pull_artifact.ts";
 export * from "./push.ts";
+export * from "./push_artifact.ts";
 export * from "./unpack.ts";

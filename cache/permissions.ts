@@ -13,6 +13,7 @@ import { storeDirectory, storeVariables } from "./directory.ts";
 
 /** A command of the command line, for {@linkcode permissionFlags}. */
 export type PermissionCommand =
+  | "artifact"
   | "bundle"
   | "cat"
   | "completions"
@@ -129,6 +130,7 @@ interface Needs {
 const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
 
 const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
+  artifact: IMAGE_NEEDS,
   bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
   completions: {},
@@ -225,6 +227,7 @@ export async function permissionFlags(
   }
   if (directories !== undefined) await grantDirectories(grants, directories, options);
   if (command === "export" || command === "save") grantFile(grants, options);
+  if (command === "artifact") grantArtifact(grants, [references].flat(), options);
   if (command === "serve") grants.add("net", options.listen ?? "127.0.0.1:5000");
   if (command === "serve" && options.proxy !== undefined) {
     await grantCredentials(grants, [options.proxy], options);
@@ -308,6 +311,27 @@ function grantHosts(
 
 function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): readonly string[] {
   return mirrorAddresses(registry, mirrors).map((url) => new URL(url).host);
+}
+
+/** What pulling an artifact into a directory writes, or pushing one to a place on disk. */
+function grantArtifact(
+  grants: Grants,
+  references: readonly (Reference | string)[],
+  { output }: PermissionOptions,
+): void {
+  if (output !== undefined) {
+    grants.add("read", output);
+    grants.add("write", output);
+    return;
+  }
+  const [target] = references;
+  if (typeof target !== "string") return;
+  const location = parseImageLocation(target);
+  if (location.transport === "docker") return;
+  const { transport, path } = location;
+  const directory = transport === "oci" ? path : dirname(path);
+  grants.add("read", directory);
+  grants.add("write", directory);
 }
 
 /** The file is written beside its place first. */

@@ -74,6 +74,10 @@ export const COMMANDS: CommandTable = new Map([
     summary: "serve the store as a registry",
     load: () => import("./commands/registry/serve.ts"),
   }],
+  ["artifact", {
+    summary: "push files as an artifact, and pull them",
+    load: () => import("./commands/registry/artifact.ts"),
+  }],
   ["login", {
     summary: "store the credential for a registry",
     load: () => import("./commands/registry/login.ts"),

@@ -252,3 +252,15 @@ export class ArchiveError extends OciError {
     this.code = code;
   }
 }
+
+/** A file of an artifact cannot be written under its name, or packed under one. */
+export class ArtifactFileError extends OciError {
+  /** Name of the file, as the artifact has it. */
+  readonly title: string;
+
+  /** Creates the error; `state` says what is wrong. */
+  constructor(title: string, state: string, options?: ErrorOptions) {
+    super(`Cannot take the file ${JSON.stringify(title)} of an artifact: ${state}`, options);
+    this.title = title;
+  }
+}

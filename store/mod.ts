@@ -40,6 +40,8 @@ export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";
 export * from "./archives/load_archive.ts";
 export * from "./archives/save_archive.ts";
+export * from "./artifacts/artifact_content.ts";
+export * from "./artifacts/write_artifact.ts";
 export * from "./images/export_image.ts";
 export * from "./images/image.ts";
 export * from "./images/image_files.ts";

@@ -1,3 +1,4 @@
+import type { PulledArtifact } from "../../cache/pull_artifact.ts";
 import { prepare, type PrepareOptions } from "../../cache/prepare.ts";
 import { pull } from "../../cache/pull.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
@@ -32,6 +33,8 @@ export interface FoundSource {
     onProgress: (event: ImageProgress) => void,
     options?: Pick<PrepareOptions, "mounter" | "platform">,
   ): Promise<Image>;
+  /** Brings it there although it is no image: all that it names. */
+  artifact(onProgress: (event: ImageProgress) => void): Promise<PulledArtifact>;
 }
 
 /** Makes the puller that the options describe. Whoever gets it disposes of it. */
@@ -44,8 +47,16 @@ export async function openPuller(session: Session): Promise<Puller> {
     ...await imageOptions(session),
   };
   const client = await openClient(session);
-  const found = (reference: Reference, options: PullOptions): FoundSource => ({
+  const found = (
+    source: ImageSource,
+    reference: Reference,
+    options: PullOptions,
+  ): FoundSource => ({
     reference,
+    artifact: async (onProgress) => {
+      const { pullArtifact } = await import("../../cache/pull_artifact.ts");
+      return await pullArtifact(source, { ...common, client, onProgress });
+    },
     pull: (onProgress, platform = options.platform) => {
       return pull(reference, { ...options, platform, onProgress });
     },
@@ -55,11 +66,13 @@ export async function openPuller(session: Session): Promise<Puller> {
   });
   return {
     find: async (source) => {
-      if (source.transport === "docker") return found(source.reference, { ...common, client });
+      if (source.transport === "docker") {
+        return found(source, source.reference, { ...common, client });
+      }
       const layout = await openLocalImage(session, source);
       // Reading a layout again costs nothing.
       const { pullPolicy = "Always" } = common;
-      return found(layout.reference, { ...common, pullPolicy, client: layout });
+      return found(source, layout.reference, { ...common, pullPolicy, client: layout });
     },
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };

@@ -111,7 +111,10 @@ function explain(error: unknown): Explanation {
   }
   if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
   if (error instanceof ArtifactError) {
-    return { wrong, advice: 'read its manifest with "oci inspect --raw"' };
+    return {
+      wrong: wrong.replace(/; [^;]*$/, ""),
+      advice: 'get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
+    };
   }
   if (error instanceof ArchiveError) return { wrong, advice: ARCHIVE_ADVICE[error.code] };
   if (error instanceof LimitError) return { wrong, advice: LIMITED };

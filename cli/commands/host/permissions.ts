@@ -9,6 +9,7 @@ import { parseCommandLine } from "../../frame/command_line.ts";
 import { type CommandEntry, type CommandTable, declareCommand } from "../../frame/program.ts";
 import type { ContainerOptions } from "../../containers/container_options.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
@@ -63,10 +64,19 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     const { registry } = readLoginPlace(text);
     return { registry, repository: "app" };
   });
+  const paths = named(/^path$/);
+  const isPush = operands[0] === "push";
+  const directory = [...named(/^dir$/), ...isPush ? [] : paths][0];
+  const files = [
+    ...named(/^file$/),
+    ...isPush ? paths.map((text) => readArtifactFile(text).path) : [],
+  ];
+  const subject = typeof options.subject === "string" ? [options.subject] : [];
+  subject.forEach(readSource);
   const flags = await permissionFlags(
     name as PermissionCommand,
-    [...references, ...registries],
-    touched({ ...session.options(), ...options }, named(/^dir$/)[0], named(/^file$/)),
+    [...references, ...subject, ...registries],
+    touched({ ...session.options(), ...options }, directory, files),
   );
   // No permission depends on it, so whoever asks for it means this command.
   if (options.json || session.options().json) {

@@ -1,4 +1,7 @@
+import { ArtifactError } from "../../../registry/errors.ts";
+import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference } from "../../../registry/reference.ts";
+import type { Descriptor } from "../../../spec/descriptor.ts";
 import { parsePlatform } from "../../../spec/platform.ts";
 import {
   type ImageToSave,
@@ -6,7 +9,7 @@ import {
   type SavedImage,
 } from "../../../store/archives/save_archive.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import { openPuller } from "../../access/puller.ts";
+import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
@@ -90,11 +93,22 @@ async function findImages(
     const name = formatReference(found.reference);
     session.workOn(name);
     using progress = showProgress(session);
-    const image = await found.pull(progress.report);
-    const { descriptor } = image.indexes[0] ?? image.manifest;
-    images.push({ name, descriptor });
+    images.push({ name, descriptor: await pullAny(found, progress.report) });
   }
   return images;
+}
+
+async function pullAny(
+  found: FoundSource,
+  onProgress: (event: ImageProgress) => void,
+): Promise<Descriptor> {
+  try {
+    const image = await found.pull(onProgress);
+    return (image.indexes[0] ?? image.manifest).descriptor;
+  } catch (error) {
+    if (!(error instanceof ArtifactError)) throw error;
+    return (await found.artifact(onProgress)).document.descriptor;
+  }
 }
 
 function sayPart(session: Session, { name, descriptor, isPart }: SavedImage): void {

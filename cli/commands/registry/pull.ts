@@ -1,4 +1,5 @@
 import type { ImageProgress } from "../../../registry/image_client.ts";
+import { ArtifactError } from "../../../registry/errors.ts";
 import { formatReference, type Reference } from "../../../registry/reference.ts";
 import type { Digest } from "../../../spec/digest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
@@ -59,7 +60,12 @@ export async function run(session: Session): Promise<void> {
     const platforms = allPlatforms ? await platformsOf(session, source) : [undefined];
     const pulled: PullResult[] = [];
     for (const platform of platforms) {
-      pulled.push(await pullOne(session, found, platform));
+      try {
+        pulled.push(await pullOne(session, found, platform));
+      } catch (error) {
+        if (!(error instanceof ArtifactError)) throw error;
+        pulled.push(await pullArtifact(session, found));
+      }
     }
     results.push(...pulled);
     const lines = new Set(pulled.map(({ digest }) => pinned(reference, digest)));
@@ -77,7 +83,8 @@ interface PullResult {
   readonly size: number;
   readonly layers: readonly {
     readonly digest: Digest;
-    readonly diffId: Digest;
+    /** Absent from what is no image. */
+    readonly diffId?: Digest;
     readonly size: number;
     readonly mediaType: string;
     readonly status: "fetched" | "cached";
@@ -111,6 +118,23 @@ async function pullOne(
     ? await found.prepare(report, { platform })
     : await found.pull(report, platform);
   return describePull(found.reference, image, fetched);
+}
+
+/** Pulls what is no image: a chart, a signature. */
+async function pullArtifact(session: Session, found: FoundSource): Promise<PullResult> {
+  using progress = showProgress(session);
+  const { reference, document, isCached } = await found.artifact(progress.report);
+  const { descriptor: { digest, mediaType }, value: { kind, value } } = document;
+  const layers = kind === "manifest" ? value.layers : value.manifests;
+  const status = isCached ? "cached" as const : "fetched" as const;
+  return {
+    reference: formatReference(reference),
+    digest,
+    mediaType,
+    platform: "",
+    size: kind === "manifest" ? imageSize(value) : layers.reduce((sum, { size }) => sum + size, 0),
+    layers: layers.map(({ digest, size, mediaType }) => ({ digest, size, mediaType, status })),
+  };
 }
 
 function describePull(

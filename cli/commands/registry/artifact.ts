@@ -1,0 +1,140 @@
+import { pullArtifact } from "../../../cache/pull_artifact.ts";
+import { pushArtifact } from "../../../cache/push_artifact.ts";
+import { formatReference } from "../../../registry/reference.ts";
+import { OciError } from "../../../spec/errors.ts";
+import type { Manifest } from "../../../spec/manifest.ts";
+import { isConfigMediaType } from "../../../spec/media_types.ts";
+import { TITLE } from "../../../store/artifacts/artifact_content.ts";
+import { writeArtifact } from "../../../store/artifacts/write_artifact.ts";
+import { readArtifactFile } from "../../access/artifact_file.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { imageOptions } from "../../access/puller.ts";
+import { readSource } from "../../access/references.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { openStore, storePath } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
+
+interface ArtifactOptions extends RegistryOptions {
+  readonly type?: string | undefined;
+  readonly annotation?: readonly (readonly [key: string, value: string])[] | undefined;
+  readonly subject?: string | undefined;
+}
+
+/** Describes `oci artifact`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<action>", "what to do", { choices: ["push", "pull"] })
+    .argument("<ref>", "the artifact")
+    .argument("<path...>", "push: FILE or FILE:TYPE, with a media type; pull: the directory")
+    .usage("[options] push <ref> <file[:type]...> | pull <ref> <dir>")
+    .option("--type <type>", "push: type of the artifact, such as application/spdx+json")
+    .option("--annotation <key=value>", "push: annotation of the manifest (repeatable)", {
+      repeatable: true,
+      parse: parseAnnotation,
+    })
+    .option("--subject <ref>", "push: the image that the artifact is about")
+    .description(
+      "Pushes files to a registry as an OCI artifact, each as a layer with its name, and pulls them " +
+        "into a directory. oras and other clients read the same form. No name leads out of the " +
+        "directory.",
+    );
+  return addRegistryOptions(described).notes(`
+push prints the digest of the artifact, pull a file per line.
+
+Examples:
+  oci artifact push --type application/spdx+json ghcr.io/owner/sbom:1 sbom.json
+  oci artifact push --subject ghcr.io/owner/app:1 ghcr.io/owner/app:sbom sbom.json:text/spdx+json
+  oci artifact pull ghcr.io/owner/model:1 ./model`);
+}
+
+/** Runs `oci artifact`. */
+export async function run(session: Session): Promise<void> {
+  const [action = "", reference = "", ...paths] = session.operands;
+  session.workOn(`${action} ${reference}`);
+  if (action === "push") return await push(session, reference, paths);
+  const { type, annotation, subject } = session.options<ArtifactOptions>();
+  if (type !== undefined || annotation !== undefined || subject !== undefined) {
+    throw new UsageError('"--type", "--annotation" and "--subject" are for "oci artifact push"');
+  }
+  const [directory = "", ...more] = paths;
+  if (more.length > 0 || directory === "") {
+    throw new UsageError("pull writes into one directory; name one");
+  }
+  await pull(session, reference, directory);
+}
+
+async function push(session: Session, text: string, paths: readonly string[]): Promise<void> {
+  const { type, annotation, subject, jobs } = session.options<ArtifactOptions>();
+  const target = readSource(text);
+  const about = subject === undefined ? undefined : readSource(subject);
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  using progress = showProgress(session);
+  const { descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
+    artifactType: type,
+    annotations: annotation && Object.fromEntries(annotation),
+    subject: about,
+    auth,
+    client,
+    jobs,
+    store: storePath(session),
+    signal: session.signal,
+    onWarning: session.warn,
+    onProgress: progress.report,
+  });
+  const { digest, mediaType, size } = descriptor;
+  await session.print({ digest, mediaType, size }, [digest]);
+}
+
+async function pull(session: Session, text: string, directory: string): Promise<void> {
+  const source = readSource(text);
+  const { jobs } = session.options<ArtifactOptions>();
+  const store = await openStore(session);
+  using client = await openClient(session);
+  using progress = showProgress(session);
+  const { reference, document } = await pullArtifact(source, {
+    ...await imageOptions(session),
+    client,
+    jobs,
+    store: store.path,
+    onProgress: progress.report,
+  });
+  const name = formatReference(reference);
+  const { kind, value } = document.value;
+  if (kind === "index") {
+    throw new OciError(`Cannot take files of "${name}": it is an index; name a manifest of it`);
+  }
+  checkArtifact(name, value);
+  const { signal, warn: onWarning } = session;
+  const files = await writeArtifact(store, value, directory, { signal, onWarning });
+  await session.print(
+    files.map(({ title, descriptor: { digest, mediaType, size } }) => {
+      return { file: title, digest, mediaType, size };
+    }),
+    files.map(({ title }) => printable(title)),
+  );
+}
+
+/** Says what is in the way where no layer is a file. */
+function checkArtifact(name: string, { config, layers }: Manifest): void {
+  if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return;
+  if (isConfigMediaType(config.mediaType)) {
+    throw new OciError(
+      `Cannot take files of "${name}": it is a container image; unpack it with "oci unpack"`,
+    );
+  }
+  throw new OciError(
+    `Cannot take files of "${name}": no layer has a file name; copy it with "oci copy" to "oci:DIR"`,
+  );
+}
+
+function parseAnnotation(text: string): readonly [key: string, value: string] {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new SyntaxError("it must be KEY=VALUE");
+}

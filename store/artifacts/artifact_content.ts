@@ -1,0 +1,153 @@
+import type { ContentSource } from "../../spec/content.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
+import type { BlobReadOptions } from "../../spec/image.ts";
+import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/media_types.ts";
+import { openBlobStream } from "../content/blob_stream.ts";
+import { ArtifactFileError } from "../errors.ts";
+
+/** Annotation of a layer that holds the name of its file. */
+export const TITLE = "org.opencontainers.image.title";
+
+/** A file that becomes a part of an artifact. */
+export interface ArtifactFile {
+  /** The file. */
+  readonly path: string;
+  /**
+   * Its media type.
+   *
+   * @default {"application/vnd.oci.image.layer.v1.tar"}
+   */
+  readonly mediaType?: string | undefined;
+}
+
+/** Options for {@linkcode ArtifactContent.pack}. */
+export interface PackArtifactOptions {
+  /**
+   * Type of the artifact.
+   *
+   * @default {"application/vnd.unknown.artifact.v1"}
+   */
+  readonly artifactType?: string | undefined;
+  /** Annotations of its manifest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** The manifest that the artifact is about. */
+  readonly subject?: Descriptor | undefined;
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const EMPTY = new TextEncoder().encode("{}");
+/** The descriptor of a blob that stands where a manifest needs one and there is nothing to say. */
+const EMPTY_DESCRIPTOR: Descriptor = {
+  mediaType: OCI_EMPTY,
+  digest: digestOf(EMPTY),
+  size: EMPTY.length,
+  data: EMPTY.toBase64(),
+};
+
+/**
+ * Files as an OCI artifact, in the form of the image specification's guidelines: an image manifest
+ * with an `artifactType`, an empty config, and a layer for each file, which keeps its name in the
+ * annotation `org.opencontainers.image.title`. Equal files give the same manifest.
+ */
+export class ArtifactContent implements ContentSource {
+  /** The manifest. */
+  readonly root: Descriptor;
+  readonly #places: ReadonlyMap<Digest, string | Uint8Array<ArrayBuffer>>;
+
+  private constructor(
+    root: Descriptor,
+    places: ReadonlyMap<Digest, string | Uint8Array<ArrayBuffer>>,
+  ) {
+    this.root = root;
+    this.#places = places;
+  }
+
+  /**
+   * Hashes files, and makes the manifest that names them.
+   *
+   * @param files The files. A relative path is the name that a file gets; of any other path, its
+   * last part is.
+   * @param options Type, annotations, subject.
+   * @returns The artifact.
+   * @throws {ArtifactFileError} If a path is not that of a regular file, or two get the same name.
+   */
+  static async pack(
+    files: readonly ArtifactFile[],
+    options: PackArtifactOptions = {},
+  ): Promise<ArtifactContent> {
+    const { artifactType = "application/vnd.unknown.artifact.v1", signal } = options;
+    const { annotations, subject } = options;
+    const places = new Map<Digest, string | Uint8Array<ArrayBuffer>>();
+    places.set(EMPTY_DESCRIPTOR.digest, EMPTY);
+    const titles = new Set<string>();
+    const layers: Descriptor[] = [];
+    for (const { path, mediaType = OCI_LAYER } of files) {
+      const title = titleOf(path);
+      if (titles.has(title)) throw new ArtifactFileError(title, "two files get this name");
+      titles.add(title);
+      const layer = { mediaType, ...await hashFile(path, signal), annotations: { [TITLE]: title } };
+      places.set(layer.digest, path);
+      layers.push(layer);
+    }
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      artifactType,
+      config: EMPTY_DESCRIPTOR,
+      layers: layers.length === 0 ? [EMPTY_DESCRIPTOR] : layers,
+      subject: subject && {
+        mediaType: subject.mediaType,
+        digest: subject.digest,
+        size: subject.size,
+      },
+      annotations,
+    };
+    const bytes = new TextEncoder().encode(JSON.stringify(manifest));
+    const root = { mediaType: OCI_MANIFEST, digest: digestOf(bytes), size: bytes.length };
+    places.set(root.digest, bytes);
+    return new ArtifactContent({ ...root, artifactType }, places);
+  }
+
+  /** Opens the bytes of the manifest, the config or a file. */
+  async fetch(
+    { digest }: Descriptor,
+    { offset = 0, reuseMemory, signal }: BlobReadOptions = {},
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const place = this.#places.get(digest);
+    if (typeof place === "string") {
+      return await openBlobStream(await Deno.realPath(place), { offset, reuseMemory, signal });
+    }
+    if (place !== undefined) return ReadableStream.from([place.slice(offset)]);
+    throw new Deno.errors.NotFound(`Cannot read ${digest}: the artifact does not have it`);
+  }
+}
+
+/** The name of a file in an artifact: nobody else has the directories of an absolute path. */
+function titleOf(path: string): string {
+  const parts = path.replaceAll("\\", "/").split("/").filter((part) => part !== "" && part !== ".");
+  const isLocal = !/^([/\\]|[A-Za-z]:)/.test(path) && !parts.includes("..");
+  const title = isLocal ? parts.join("/") : parts.at(-1) ?? "";
+  if (title !== "" && title !== "..") return title;
+  throw new ArtifactFileError(path, "it is a directory");
+}
+
+async function hashFile(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly digest: Digest; readonly size: number }> {
+  const { isFile, isDirectory } = await Deno.stat(path);
+  if (!isFile) {
+    const kind = isDirectory ? "a directory; pack it into an archive" : "not a regular file";
+    throw new ArtifactFileError(path, `it is ${kind}`);
+  }
+  const digester = new Digester();
+  let size = 0;
+  const bytes = await openBlobStream(await Deno.realPath(path), { reuseMemory: true, signal });
+  for await (const chunk of bytes) {
+    digester.update(chunk);
+    size += chunk.length;
+  }
+  return { digest: digester.digest(), size };
+}

@@ -1,0 +1,162 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Manifest } from "../../spec/manifest.ts";
+import { layerMediaType } from "../../spec/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { ArtifactFileError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { TITLE } from "./artifact_content.ts";
+
+/** Annotation with which oras marks a directory that it has packed. */
+const UNPACK = "io.deis.oras.content.unpack";
+
+/** Options for {@linkcode writeArtifact}. */
+export interface WriteArtifactOptions {
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once with each non-fatal problem. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A file of an artifact that was written. */
+export interface WrittenFile {
+  /** Its name below the directory. */
+  readonly title: string;
+  /** Media type, digest and size of its content. */
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Writes the files of an artifact into a directory, under the names that its layers have in the
+ * annotation `org.opencontainers.image.title`. Layers without a name are left out, with a warning.
+ *
+ * All names are checked before anything is written. None leads out of the directory: neither by
+ * itself nor through a symlink that is there. A file that is there is replaced as a whole; a
+ * directory or a link to one is not.
+ *
+ * @param store A store that has the artifact.
+ * @param manifest Its manifest.
+ * @param directory Where to; it is created if need be.
+ * @param options How to stop, and whom to warn.
+ * @returns The files, in the order of the manifest.
+ * @throws {ArtifactFileError} If a name leads out of the directory, occurs twice, or is taken.
+ * @throws {DigestMismatchError} If a blob in the store is not what its digest says.
+ */
+export async function writeArtifact(
+  store: ContentStore,
+  manifest: Manifest,
+  directory: string,
+  options: WriteArtifactOptions = {},
+): Promise<readonly WrittenFile[]> {
+  const { signal, onWarning } = options;
+  const files = planFiles(manifest, onWarning);
+  await Deno.mkdir(directory, { recursive: true });
+  for (const { title } of files) checkPlace(directory, title);
+  for (const { title, descriptor } of files) {
+    signal?.throwIfAborted();
+    const parent = makeParents(directory, title);
+    await writeFile(store, descriptor, parent, `${directory}/${title}`, signal);
+  }
+  return files;
+}
+
+function planFiles(
+  { layers }: Manifest,
+  onWarning: ((message: string) => void) | undefined,
+): readonly WrittenFile[] {
+  const files = new Map<string, Descriptor>();
+  for (const descriptor of layers) {
+    const { [TITLE]: name, [UNPACK]: isPacked } = descriptor.annotations ?? {};
+    if (name === undefined) {
+      onWarning?.(`${descriptor.digest} has no file name and is left out`);
+      continue;
+    }
+    let title = checkTitle(name);
+    if (isPacked === "true") {
+      title += archiveSuffix(descriptor);
+      onWarning?.(`"${name}" is a packed directory; it is written as the archive "${title}"`);
+    }
+    if (files.has(title)) throw new ArtifactFileError(name, "the name occurs twice");
+    files.set(title, descriptor);
+  }
+  for (const title of files.keys()) {
+    for (const parent of parentsOf(title)) {
+      if (files.has(parent)) throw new ArtifactFileError(title, `"${parent}" is a file`);
+    }
+  }
+  return [...files].map(([title, descriptor]) => ({ title, descriptor }));
+}
+
+/** The name of a file, with its parts only. */
+function checkTitle(name: string): string {
+  const separators = Deno.build.os === "windows" ? /[/\\]/ : /\//;
+  const parts = name.split(separators).filter((part) => part !== "" && part !== ".");
+  const isAbsolute = separators.test(name[0] ?? "") ||
+    (Deno.build.os === "windows" && name.includes(":"));
+  if (isAbsolute || parts.includes("..")) {
+    throw new ArtifactFileError(name, "the name leads out of the directory");
+  }
+  if (parts.length === 0 || separators.test(name.at(-1) ?? "")) {
+    throw new ArtifactFileError(name, "the name is not that of a file");
+  }
+  if (name.includes("\0")) throw new ArtifactFileError(name, "the name has a NUL character");
+  return parts.join("/");
+}
+
+function archiveSuffix({ mediaType }: Descriptor): string {
+  const { compression = "gzip" } = layerMediaType(mediaType) ?? {};
+  return compression === "none" ? ".tar" : compression === "gzip" ? ".tar.gz" : ".tar.zst";
+}
+
+/** The directories that a file lies in, the outermost first. */
+function parentsOf(title: string): readonly string[] {
+  const parts = title.split("/").slice(0, -1);
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** Checks that a file can be written under a name, and only there. */
+function checkPlace(directory: string, title: string): void {
+  for (const parent of parentsOf(title)) {
+    const info = lstatIfAny(`${directory}/${parent}`);
+    if (info === undefined) return;
+    if (info.isSymlink) throw new ArtifactFileError(title, `"${parent}" is a symlink`);
+    if (!info.isDirectory) throw new ArtifactFileError(title, `"${parent}" is not a directory`);
+  }
+  if (lstatIfAny(`${directory}/${title}`)?.isDirectory) {
+    throw new ArtifactFileError(title, "a directory has this name");
+  }
+}
+
+function makeParents(directory: string, title: string): string {
+  let path = directory;
+  for (const parent of parentsOf(title)) {
+    path = `${directory}/${parent}`;
+    if (lstatIfAny(path) === undefined) Deno.mkdirSync(path);
+  }
+  // Somebody may have put a link there meanwhile.
+  checkPlace(directory, title);
+  return path;
+}
+
+/** Writes a file beside its place, and renames it: a link of that name is replaced. */
+async function writeFile(
+  store: ContentStore,
+  { digest }: Descriptor,
+  parent: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const temporary = `${parent}/.oci-artifact-${crypto.randomUUID()}`;
+  try {
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      const bytes = await store.openBlob(digest, { reuseMemory: true, signal });
+      for await (const chunk of bytes) {
+        for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      }
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { buildArtifact, buildImage } from "../../../_support/image.ts";
+import { runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+import { writableRegistry } from "../../../_support/writable_registry.ts";
+import { pushBuilt } from "../../../cache/_pushed.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+const CHART = buildArtifact({ artifactType: "application/x-chart", content: "chart" });
+
+/** A directory with files, and a registry with an image and an artifact without file names. */
+async function makeScene() {
+  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(writableRegistry());
+  const dir = stack.use(await makeTempDir());
+  await pushBuilt(registry, "app:1", IMAGE);
+  await pushBuilt(registry, "chart:1", CHART);
+  await Deno.writeTextFile(dir.join("sbom.json"), "{}");
+  await Deno.mkdir(dir.join("d"));
+  await Deno.writeTextFile(dir.join("d/model"), "weights");
+  const owned = stack.move();
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+  return {
+    host: registry.host,
+    registry,
+    dir,
+    oci: (args: readonly string[], options: RunOciOptions = {}) => {
+      return runOci(args, { cwd: dir.path, env, ...options });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("oci artifact push and pull carry files, with names and types", async () => {
+  await using scene = await makeScene();
+  const { oci, host, dir } = scene;
+  const ref = `${host}/thing:1`;
+
+  const push = await oci(
+    ["artifact", "push", "-q", "--type=application/x-thing", "--annotation", "k=v=w", ref]
+      .concat("sbom.json:application/spdx+json", "d/model"),
+  );
+  const raw = JSON.parse((await oci(["inspect", "--raw", ref])).stdout);
+  const pull = await oci(["artifact", "pull", "-q", ref, "out"]);
+  const json = await oci(["artifact", "pull", "-q", "--json", ref, "out"]);
+
+  assertMatch(push.stdout, /^sha256:\w{64}\n$/);
+  assertEquals([push.code, push.stderr], [0, ""]);
+  assertEquals([raw.artifactType, raw.annotations], ["application/x-thing", { k: "v=w" }]);
+  assertEquals([pull.code, pull.stdout, pull.stderr], [0, "sbom.json\nd/model\n", ""]);
+  assertEquals(await Deno.readTextFile(dir.join("out/d/model")), "weights");
+  assertEquals(
+    JSON.parse(json.stdout).map(({ file, mediaType }: Record<string, string>) => [file, mediaType]),
+    [
+      ["sbom.json", "application/spdx+json"],
+      ["d/model", "application/vnd.oci.image.layer.v1.tar"],
+    ],
+  );
+});
+
+Deno.test("oci artifact push attaches an artifact to its subject", async () => {
+  await using scene = await makeScene();
+  const { oci, host, registry } = scene;
+
+  const { code, stdout, stderr } = await oci([
+    ...["artifact", "push", "-q", "--type=application/x-sig", "--subject", `${host}/app:1`],
+    ...[`${host}/app:sig`, "sbom.json"],
+  ]);
+
+  assertEquals([code, stderr], [0, ""]);
+  const stored = await registry.content.resolve("app", "sig");
+  assertEquals(stored?.digest, stdout.trim());
+  const { referrers } = await (async () => {
+    const response = await fetch(
+      `http://${host}/v2/app/referrers/${IMAGE.descriptor.digest}`,
+    );
+    const { manifests } = await response.json();
+    return { referrers: manifests as { digest: string; artifactType: string }[] };
+  })();
+  assertEquals(
+    referrers.map(({ digest, artifactType }) => [digest, artifactType]),
+    [[stdout.trim(), "application/x-sig"]],
+  );
+});
+
+Deno.test("oci pulls, lists and saves an artifact as it does an image", async () => {
+  await using scene = await makeScene();
+  const { oci, host } = scene;
+  const ref = `${host}/chart:1`;
+  const { digest } = CHART.descriptor;
+
+  const pull = await oci(["pull", "-q", ref]);
+  const json = await oci(["pull", "-q", "--json", ref]);
+  const images = await oci(["images", "--json"]);
+  const save = await oci(["save", "-q", ref, "-o", "chart.tar"]);
+  const load = await oci(["load", "--store", "other", "chart.tar"]);
+  const again = await oci(["pull", "-q", "--store", "third", "oci-archive:chart.tar"]);
+
+  assertEquals([pull.code, pull.stdout, pull.stderr], [0, `${ref}@${digest}\n`, ""]);
+  const [{ layers, platform }] = JSON.parse(json.stdout);
+  assertEquals([platform, layers[0].status, layers[0].diffId], ["", "cached", undefined]);
+  assertEquals(JSON.parse(images.stdout)[0].digest, digest);
+  assertEquals([save.code, save.stderr], [0, ""]);
+  assertEquals(load.stdout, `${ref}@${digest}\n`);
+  assertEquals(again.stdout, `${ref}@${digest}\n`, again.stderr);
+});
+
+Deno.test.each([
+  { args: ["ls", "H/chart:1"], says: 'an artifact of type "application/x-chart"; get its files' },
+  { args: ["unpack", "H/chart:1", "out"], says: 'with "oci artifact pull"' },
+  { args: ["run", "H/chart:1"], says: 'with "oci artifact pull"' },
+  { args: ["export", "H/chart:1", "-o", "x.tar"], says: 'with "oci artifact pull"' },
+  { args: ["artifact", "pull", "H/chart:1", "out"], says: "no layer has a file name" },
+  { args: ["artifact", "pull", "H/app:1", "out"], says: 'container image; unpack it with "oci u' },
+  { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory; pack it into an archive" },
+  { args: ["artifact", "push", "H/x:1", "none"], says: "check that the path exists" },
+])("oci answers $args with one line", async ({ args, says }) => {
+  await using scene = await makeScene();
+
+  const { code, stdout, stderr } = await scene.oci(
+    ["-q", ...args].map((word) => word.replace(/^H/, scene.host)),
+  );
+
+  assertEquals([code, stdout], [1, ""]);
+  assert(stderr.includes(says), stderr);
+  assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
+});
+
+Deno.test.each([
+  { args: ["artifact"], says: "missing required argument" },
+  { args: ["artifact", "take", "a", "b"], says: "allowed choices are push, pull" },
+  { args: ["artifact", "pull", "a", "b", "c"], says: "pull writes into one directory" },
+  { args: ["artifact", "pull", "--type", "x", "a", "b"], says: 'are for "oci artifact push"' },
+  { args: ["artifact", "push", "--annotation", "x", "a", "b"], says: "it must be KEY=VALUE" },
+])("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await runOci(args);
+
+  assertEquals([code, stdout], [2, ""]);
+  assert(stderr.includes(says), stderr);
+});
+
+Deno.test("oci permissions serves artifact", async () => {
+  await using scene = await makeScene();
+  const { oci, host } = scene;
+
+  for (
+    const args of [
+      ["artifact", "push", "-q", `${host}/p:1`, "sbom.json:text/json"],
+      ["artifact", "push", "-q", "--subject", `${host}/app:1`, `${host}/app:2`, "d/model"],
+      ["artifact", "push", "-q", "oci:layout:v1", "sbom.json"],
+      ["artifact", "push", "-q", "oci-archive:out.tar:v1", "sbom.json"],
+      ["artifact", "pull", "-q", `${host}/p:1`, "out"],
+    ]
+  ) {
+    const { stdout } = await oci(["permissions", "--json", ...args]);
+    const { code, stderr } = await oci(args, { permissions: JSON.parse(stdout).flags });
+
+    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
+  }
+});

@@ -1,0 +1,193 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Manifest, OCI_EMPTY, OCI_MANIFEST, parseManifest } from "../../../spec/mod.ts";
+import {
+  ArtifactContent,
+  ArtifactFileError,
+  ContentStore,
+  copyGraph,
+  LayoutContent,
+  writeArtifact,
+} from "../../../store/mod.ts";
+import { toUint8Array } from "../../_support/bytes.ts";
+import { blobOf, type BuiltBlob } from "../../_support/image.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+const TITLE = "org.opencontainers.image.title";
+
+async function bytesOf(content: ArtifactContent): Promise<Uint8Array<ArrayBuffer>> {
+  return await new Response(await content.fetch(content.root)).bytes();
+}
+
+/** A manifest with a layer for each name, and a store that has them. */
+async function artifactOf(
+  dir: TempDir,
+  ...files: readonly (readonly [title: string | undefined, content: string, packed?: true])[]
+): Promise<{ readonly store: ContentStore; readonly manifest: Manifest }> {
+  const store = await ContentStore.open(dir.join("store"));
+  const layers = files.map(([title, content, packed]): BuiltBlob => {
+    const { bytes, descriptor } = blobOf("text/plain", toUint8Array(content));
+    const annotations = {
+      ...title === undefined ? {} : { [TITLE]: title },
+      ...packed && { "io.deis.oras.content.unpack": "true" },
+    };
+    return { bytes, descriptor: { ...descriptor, annotations } };
+  });
+  for (const { descriptor, bytes } of layers) await store.putBytes(descriptor, bytes);
+  const config = blobOf(OCI_EMPTY, toUint8Array("{}")).descriptor;
+  const manifest = {
+    schemaVersion: 2 as const,
+    mediaType: OCI_MANIFEST,
+    config,
+    layers: layers.map(({ descriptor }) => descriptor),
+  };
+  return { store, manifest };
+}
+
+Deno.test("ArtifactContent.pack() makes the manifest of the specification's guidelines", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("a.json"), "{}");
+  await Deno.writeTextFile(dir.join("b"), "b");
+  const subject = blobOf(OCI_MANIFEST, toUint8Array("subject")).descriptor;
+  const options = { artifactType: "application/x-thing", annotations: { k: "v" }, subject };
+  const files = [{ path: dir.join("a.json"), mediaType: "text/json" }, { path: dir.join("b") }];
+
+  const content = await ArtifactContent.pack(files, options);
+  const again = await ArtifactContent.pack(files, options);
+  const empty = await ArtifactContent.pack([]);
+
+  assertEquals(again.root, content.root);
+  const { kind, value } = parseManifest(await bytesOf(content), OCI_MANIFEST);
+  assert(kind === "manifest");
+  assertEquals(value.artifactType, "application/x-thing");
+  assertEquals(value.config.mediaType, OCI_EMPTY);
+  assertEquals(value.subject?.digest, subject.digest);
+  assertEquals(value.annotations, { k: "v" });
+  assertEquals(
+    value.layers.map(({ mediaType, size, annotations }) => [mediaType, size, annotations]),
+    [["text/json", 2, { [TITLE]: "a.json" }], [
+      "application/vnd.oci.image.layer.v1.tar",
+      1,
+      { [TITLE]: "b" },
+    ]],
+  );
+  const nothing = parseManifest(await bytesOf(empty), OCI_MANIFEST);
+  assert(nothing.kind === "manifest");
+  assertEquals(nothing.value.layers.map(({ mediaType }) => mediaType), [OCI_EMPTY]);
+  assertEquals(nothing.value.artifactType, "application/vnd.unknown.artifact.v1");
+});
+
+Deno.test("ArtifactContent.pack() refuses directories, and two files of one name", async () => {
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join("sub"));
+  await Deno.writeTextFile(dir.join("a"), "1");
+  await Deno.writeTextFile(dir.join("sub/a"), "2");
+
+  for (const paths of [[dir.path], [dir.join("a"), dir.join("sub/a")], ["/"], [".."]]) {
+    await assertRejects(
+      () => ArtifactContent.pack(paths.map((path) => ({ path }))),
+      ArtifactFileError,
+    );
+  }
+});
+
+Deno.test("writeArtifact() writes what ArtifactContent.pack() packed, through a store", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("a.txt"), "hello");
+  const content = await ArtifactContent.pack([{ path: dir.join("a.txt") }]);
+  const store = await ContentStore.open(dir.join("store"));
+
+  await copyGraph(content, new LayoutContent(store), content.root);
+  const { kind, value } = parseManifest(await bytesOf(content), OCI_MANIFEST);
+  assert(kind === "manifest");
+  const files = await writeArtifact(store, value, dir.join("out/deep"));
+
+  assertEquals(files.map(({ title }) => title), ["a.txt"]);
+  assertEquals(await Deno.readTextFile(dir.join("out/deep/a.txt")), "hello");
+});
+
+Deno.test("writeArtifact() makes directories, replaces files, and warns of what it leaves out", async () => {
+  await using dir = await makeTempDir();
+  const { store, manifest } = await artifactOf(
+    dir,
+    ["a/b/c.txt", "c"],
+    ["./a/d", "d"],
+    [undefined, "nameless"],
+    ["packed", "archive", true],
+  );
+  await Deno.mkdir(dir.join("out"));
+  await Deno.writeTextFile(dir.join("out/keep"), "kept");
+  await Deno.mkdir(dir.join("out/a"));
+  await Deno.writeTextFile(dir.join("out/a/d"), "old");
+  const warnings: string[] = [];
+
+  const files = await writeArtifact(store, manifest, dir.join("out"), {
+    onWarning: (message) => warnings.push(message),
+  });
+
+  assertEquals(files.map(({ title }) => title), ["a/b/c.txt", "a/d", "packed.tar.gz"]);
+  assertEquals(await Deno.readTextFile(dir.join("out/a/b/c.txt")), "c");
+  assertEquals(await Deno.readTextFile(dir.join("out/a/d")), "d");
+  assertEquals(await Deno.readTextFile(dir.join("out/keep")), "kept");
+  assertEquals(warnings.length, 2);
+  const names = await Array.fromAsync(Deno.readDir(dir.join("out/a")), ({ name }) => name);
+  assertEquals(names.sort(), ["b", "d"]);
+});
+
+Deno.test.each([
+  { titles: ["../evil"] },
+  { titles: ["a/../../evil"] },
+  { titles: ["/evil"] },
+  { titles: [".."] },
+  { titles: ["."] },
+  { titles: [""] },
+  { titles: ["a/"] },
+  { titles: ["a\0b"] },
+  { titles: ["fine", "./fine"] },
+  { titles: ["fine", "fine/below"] },
+  { titles: ["below/fine", "below"] },
+])("writeArtifact() refuses the names $titles, and writes nothing", async ({ titles }) => {
+  await using dir = await makeTempDir();
+  const { store, manifest } = await artifactOf(
+    dir,
+    ["first", "x"],
+    ...titles.map((title, i) => [title, `${i}`] as const),
+  );
+
+  await assertRejects(
+    () => writeArtifact(store, manifest, dir.join("out")),
+    ArtifactFileError,
+  );
+
+  const names = await Array.fromAsync(Deno.readDir(dir.path), ({ name }) => name);
+  assertEquals(names, ["store"]);
+});
+
+Deno.test({
+  name: "writeArtifact() follows no link that is in the directory",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    await Deno.mkdir(dir.join("outside"));
+    await Deno.writeTextFile(dir.join("outside/file"), "untouched");
+    await Deno.mkdir(dir.join("out"));
+    await Deno.symlink("../outside", dir.join("out/link"));
+    await Deno.symlink("../outside/file", dir.join("out/file"));
+    await Deno.mkdir(dir.join("out/directory"));
+
+    for (const title of ["link/file", "link/new", "directory"]) {
+      const { store, manifest } = await artifactOf(dir, ["first", "x"], [title, "evil"]);
+      await assertRejects(
+        () => writeArtifact(store, manifest, dir.join("out")),
+        ArtifactFileError,
+      );
+    }
+    const { store, manifest } = await artifactOf(dir, ["file", "replaced"]);
+    await writeArtifact(store, manifest, dir.join("out"));
+
+    assertEquals(await Deno.readTextFile(dir.join("outside/file")), "untouched");
+    assertEquals(await Deno.readTextFile(dir.join("out/file")), "replaced");
+    assertEquals((await Deno.lstat(dir.join("out/file"))).isSymlink, false);
+    const outside = await Array.fromAsync(Deno.readDir(dir.join("outside")), ({ name }) => name);
+    assertEquals(outside, ["file"]);
+  },
+});
