@@ -1,9 +1,12 @@
-import type { OverlayUpper } from "../../layer/linux/overlay_mount.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 
 /** What an overlay writes to, and how its mount is told from others. */
-export interface WritableOverlay extends OverlayUpper {
+export interface WritableOverlay {
+  /** Where changes go. */
+  readonly upper: string;
+  /** An empty directory on the same file system, for the kernel's own use. */
+  readonly work: string;
   /**
    * Source that the mount is to have in the mount table.
    *
