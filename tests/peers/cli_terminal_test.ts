@@ -67,7 +67,7 @@ async function ociAtTerminal(
       stdout: "piped",
       stderr: "null",
       // A program that hangs fails its test rather than the whole run.
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(240_000),
     }).spawn(),
   );
 }

@@ -258,7 +258,7 @@ Deno.test("RemoteClient.blob() treats silence as a cut", async () => {
     on({ kind: "blob", nth: 1 }, stall(100_000)),
     on({ kind: "blob", nth: 2 }, stall()),
   ]);
-  using client = testClient({ stallTimeoutMs: 50 });
+  using client = testClient({ stallTimeoutMs: 500 });
   const reasons: string[] = [];
 
   const bytes = await readAll(
@@ -293,12 +293,12 @@ Deno.test("RemoteClient.blob() uses the memory of a chunk again only if it may",
 
 Deno.test("RemoteClient.blob() does not take a slow reader for a slow registry", async () => {
   await using scene = makeScene([], { blobSize: 8 * MIB });
-  using client = testClient({ stallTimeoutMs: 100, retries: 0 });
+  using client = testClient({ stallTimeoutMs: 1000, retries: 0 });
   const stream = await client.blob(scene.reference, scene.blob.descriptor);
   const reader = stream.getReader();
   let size = (await reader.read()).value?.length ?? 0;
 
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.length;
   }

@@ -110,7 +110,8 @@ Deno.test("RemoteClient does not listen to a long explanation of an error", asyn
 
   await assertRejects(() => client.document(scene.reference), NotFoundError);
 
-  assert(performance.now() - started < 10_000);
+  // The whole explanation would take 150 s.
+  assert(performance.now() - started < 60_000);
 });
 
 Deno.test.each(

@@ -201,7 +201,7 @@ peerTest({
 
   await runPeer("script", ["-qec", command, typescript], {
     inheritEnv: true,
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(240_000),
   });
 
   const shown = await Deno.readTextFile(typescript);

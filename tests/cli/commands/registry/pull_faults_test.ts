@@ -275,7 +275,7 @@ async function ingested(store: string): Promise<number> {
 
 /** Waits, at most half a minute, for what another process does. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(240_000);
   while (!await holds()) {
     signal.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, 20));
