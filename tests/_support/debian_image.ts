@@ -72,7 +72,11 @@ async function build(place: string, { suite, sources }: Release): Promise<void> 
   await runPeer(
     "mmdebstrap",
     ["--variant=minbase", "--mode=root", suite, archive, ...sources],
-    { env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin`, HOME: place } },
+    {
+      env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin`, HOME: place },
+      // It downloads a hundred packages.
+      timeoutMs: 900_000,
+    },
   );
   const layers = [
     await Deno.readFile(archive),
