@@ -4,10 +4,12 @@ import {
   type ServeRegistryOptions,
 } from "../../registry/server/server.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { holdWhileServing } from "./serving_hold.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
 /**
- * Serves the images of a store as an OCI registry, and stores what is pushed to it.
+ * Serves the images of a store as an OCI registry, and stores what is pushed to it. What has no
+ * name yet is kept from being pruned for an hour.
  *
  * @param store The store.
  * @param options Address, TLS, access, limits and hooks.
@@ -33,5 +35,21 @@ export async function serveStore(
   store: ContentStore,
   options: ServeRegistryOptions = {},
 ): Promise<RegistryServer> {
-  return await serveRegistry(new StoreRegistryContent(store), options);
+  const hold = options.readOnly ? undefined : await holdWhileServing(store);
+  try {
+    const server = await serveRegistry(new StoreRegistryContent(store), options);
+    const finished = server.finished.finally(() => hold?.[Symbol.dispose]());
+    return {
+      url: server.url,
+      host: server.host,
+      finished,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await finished;
+      },
+    };
+  } catch (error) {
+    hold?.[Symbol.dispose]();
+    throw error;
+  }
 }

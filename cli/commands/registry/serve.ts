@@ -10,6 +10,7 @@ import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
 import { OciError } from "../../../spec/errors.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { ProxyRegistryContent } from "../../../store/images/proxy_registry_content.ts";
+import { holdWhileServing } from "../../../store/images/serving_hold.ts";
 import { StoreRegistryContent } from "../../../store/images/registry_content.ts";
 import {
   type Address,
@@ -74,6 +75,7 @@ export async function run(session: Session): Promise<void> {
   const readOnly = servesReadOnly({ listen, ...options });
   await using resources = new AsyncDisposableStack();
   const content = openContent(session, store, resources);
+  if (!readOnly || options.proxy !== undefined) resources.use(await holdWhileServing(store));
   await using server = await listenAt(listen, content, {
     // A file may be a named pipe that nobody writes to.
     ...await abortable(readTls(options), session.signal),

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Digest, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
-import { ContentStore, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
+import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -194,6 +194,25 @@ Deno.test("serveStore() serves the store and stores what is pushed", async () =>
   assertEquals(await tags.json(), { name: "a", tags: ["1"] });
   assertEquals(stored.status, 201);
   assertEquals(await pushed.store.readBlob({ digest: DIGEST }), BYTES);
+});
+
+Deno.test("serveStore() keeps blobs without a name from being pruned while it serves", async () => {
+  await using pushed = await setUp();
+  const { store } = pushed;
+  const path = `/v2/a/blobs/uploads/?digest=${DIGEST}`;
+  const kept: boolean[] = [];
+  {
+    await using registry = await serveStore(store);
+    const stored = await fetch(`${registry.url}${path}`, { method: "POST", body: BYTES });
+    await stored.body?.cancel();
+
+    await prune(await ContentStore.open(store.path));
+    kept.push(await store.has(DIGEST));
+  }
+  await prune(await ContentStore.open(store.path));
+  kept.push(await store.has(DIGEST));
+
+  assertEquals(kept, [true, false]);
 });
 
 interface Pushed extends AsyncDisposable {

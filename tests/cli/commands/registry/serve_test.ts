@@ -301,3 +301,30 @@ posixTest("oci serve --proxy passes on another registry and keeps what it passes
     [`${upstream.host}/team/app:1`],
   );
 });
+
+posixTest("oci serve that is killed leaves no part of a blob for the next one", async () => {
+  await using dir = await makeTempDir();
+  const store = dir.join("store");
+  const begin = async (url: string) => {
+    const begun = await fetch(`${url}/v2/a/blobs/uploads/`, { method: "POST" });
+    await begun.body?.cancel();
+    return `${url}${begun.headers.get("location")}`;
+  };
+  const files = async (folder: string) =>
+    (await Array.fromAsync(Deno.readDir(`${store}/${folder}`))).map(({ name }) => name);
+
+  const first = await serve(store);
+  const url = await begin(first.line.replace("listening on ", ""));
+  const patched = await fetch(url, { method: "PATCH", body: new Uint8Array(100_000) });
+  await patched.body?.cancel();
+  await first.stop("SIGKILL");
+  const left = await files("ingest");
+  const second = await serve(store);
+  await begin(second.line.replace("listening on ", ""));
+  const during = await files("ingest");
+  await second.stop("SIGTERM");
+
+  assertEquals([patched.status, left.length, during.length], [202, 1, 1]);
+  assertEquals(left[0] === during[0], false);
+  assertEquals([await files("ingest"), await files("blobs/sha256")], [[], []]);
+});
