@@ -28,6 +28,7 @@ export async function copyLocations(
     client: client ?? own as RemoteClient,
     onWarning,
     signal,
+    output: options.output,
     spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
   };
   await using opened = await openCopySource(from, { ...common, auth: sourceAuth });

@@ -44,6 +44,7 @@ export async function pushStored(
     signal,
     mountFrom: ({ digest }) => mounts.get(digest),
     spoolDirectory: () => `${store.path}/ingest`,
+    output: options.output,
   });
   const chosen = part === undefined
     ? source
@@ -82,14 +83,21 @@ async function choosePart(
   store: ContentStore,
   source: CopySource,
   { descriptor, name }: StoredDocument,
-  { platforms = [], signal }: PushOptions,
+  { platforms = [], allPlatforms = false, signal }: PushOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
   if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;
   if (await isStored(store, descriptor)) return undefined;
+  if (allPlatforms) {
+    throw new StoreError(
+      `Cannot push all platforms of "${name}": the store does not have all of them; ` +
+        "pull them first",
+      store.path,
+    );
+  }
   const platform = hostPlatform();
   const chosen = await chooseManifest(source.content, descriptor, platform, {
     label: name,
     signal,
   });
-  return { descriptor: chosen, platform };
+  return { descriptor: chosen, platform: chosen.platform ?? platform };
 }

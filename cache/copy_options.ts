@@ -42,6 +42,8 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
    * @default A {@linkcode RemoteClient} for this call.
    */
   readonly client?: RemoteClient | undefined;
+  /** Takes an archive that is copied to `-`, such as stdout. */
+  readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
   /** Called with the progress of the copy. */
   readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
   /** Called once with each non-fatal problem. */

@@ -16,7 +16,10 @@ export type PermissionCommand =
   | "artifact"
   | "bundle"
   | "cat"
+  | "catalog"
   | "completions"
+  | "copy"
+  | "delete"
   | "demo"
   | "digest"
   | "doctor"
@@ -31,10 +34,12 @@ export type PermissionCommand =
   | "permissions"
   | "pull"
   | "prune"
+  | "push"
   | "rm"
   | "run"
   | "save"
   | "serve"
+  | "tag"
   | "tags"
   | "unbundle"
   | "unpack"
@@ -84,6 +89,8 @@ export interface PermissionOptions {
   readonly isLayout?: boolean | undefined;
   /** The registry that `serve` passes on, as references name it. */
   readonly proxy?: string | undefined;
+  /** Where `copy` and `push` put an image, if that is not among the references. */
+  readonly target?: string | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Files that the command line names: certificates, keys, passwords. */
@@ -133,7 +140,10 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   artifact: IMAGE_NEEDS,
   bundle: { ...IMAGE_NEEDS, directories: "bundle" },
   cat: IMAGE_NEEDS,
+  catalog: { registry: true, credentials: true },
   completions: {},
+  copy: { registry: true, credentials: true },
+  delete: { registry: true, credentials: true },
   demo: {},
   digest: { registry: true, credentials: true },
   doctor: { store: "write", credentials: true },
@@ -149,10 +159,12 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   pull: IMAGE_NEEDS,
   // A dead bundle may lie anywhere, and its mounts and its container go with it.
   prune: { store: "write", directories: "unbundle" },
+  push: { store: "read", registry: true, credentials: true },
   rm: { store: "write" },
   run: { ...IMAGE_NEEDS, directories: "run" },
   save: IMAGE_NEEDS,
   serve: { store: "write" },
+  tag: { registry: true, credentials: true },
   tags: { registry: true, credentials: true },
   unbundle: { store: "write", directories: "unbundle" },
   unpack: { ...IMAGE_NEEDS, directories: "unpack" },
@@ -253,16 +265,31 @@ function registriesOf(
   references: readonly (Reference | string)[],
   options: PermissionOptions,
 ): readonly string[] | undefined {
-  if (references.length === 0) return undefined;
-  return references.flatMap((reference) => {
+  const { target } = options;
+  if (references.length === 0 && target === undefined) return undefined;
+  return [...references, ...grantTarget(grants, target)].flatMap((reference) => {
     if (typeof reference !== "string") return [reference.registry];
     const location = parseImageLocation(reference);
     if (location.transport === "docker") return [location.reference.registry];
     // What is compressed or comes through stdin is copied into the store first.
-    if (location.transport !== "oci") grants.add("write", options.store ?? storeDirectory());
+    if (location.transport !== "oci") grantStore(grants, "write", options);
     if (location.path !== "-" || location.transport === "oci") grants.add("read", location.path);
     return [];
   });
+}
+
+/** Grants writing to a place on this machine, and returns one in a registry. */
+function grantTarget(grants: Grants, target: string | undefined): readonly string[] {
+  const location = target === undefined ? undefined : parseImageLocation(target);
+  if (target === undefined || location === undefined) return [];
+  if (location.transport === "docker") return [target];
+  // An archive is written beside its place first, unless it goes to stdout.
+  if (location.transport === "oci") grants.add("write", location.path);
+  else if (location.path !== "-") {
+    grants.add("read", dirname(location.path));
+    grants.add("write", dirname(location.path));
+  }
+  return location.transport === "oci" ? [target] : [];
 }
 
 async function grantCredentials(

@@ -9,6 +9,12 @@ export interface PushOptions extends Omit<CopyOptions, "sourceAuth" | "targetAut
    * @default The result of {@linkcode storeDirectory}.
    */
   readonly store?: string | undefined;
+  /**
+   * Whether an index is pushed only as a whole: if the store does not have all of it, nothing is.
+   *
+   * @default {false}
+   */
+  readonly allPlatforms?: boolean | undefined;
   /** Credentials for the registry. */
   readonly auth?: ImagePullAuth | undefined;
   /** Called when another process holds a lock of the store for long. */

@@ -6,6 +6,14 @@ export const COMMANDS: CommandTable = new Map([
     summary: "pull images into the store, verified",
     load: () => import("./commands/registry/pull.ts"),
   }],
+  ["push", {
+    summary: "push images from the store to a registry",
+    load: () => import("./commands/registry/push.ts"),
+  }],
+  ["copy", {
+    summary: "copy images between registries, layouts and archives",
+    load: () => import("./commands/registry/copy.ts"),
+  }],
   ["images", {
     summary: "list the images in the store",
     load: () => import("./commands/images/images.ts"),
@@ -21,6 +29,18 @@ export const COMMANDS: CommandTable = new Map([
   ["tags", {
     summary: "list the tags of a repository",
     load: () => import("./commands/registry/tags.ts"),
+  }],
+  ["tag", {
+    summary: "give an image in a registry another tag",
+    load: () => import("./commands/registry/tag.ts"),
+  }],
+  ["delete", {
+    summary: "delete a tag or a manifest in a registry",
+    load: () => import("./commands/registry/delete.ts"),
+  }],
+  ["catalog", {
+    summary: "list the repositories of a registry",
+    load: () => import("./commands/registry/catalog.ts"),
   }],
   ["unpack", {
     summary: "unpack an image into a directory",

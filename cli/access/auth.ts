@@ -36,7 +36,7 @@ export async function readAuth(
   if (registryToken !== undefined) return { registryToken };
   if (user === undefined) {
     if (registry === undefined) return undefined;
-    const { promptUser } = await import("./_password.ts");
+    const { promptUser } = await import("./password.ts");
     user = await promptUser(registry, session.notices, { signal: session.signal });
   }
   const colon = user.indexOf(":");
@@ -48,7 +48,7 @@ export async function readAuth(
     );
   }
   if (colon >= 0) return { username, password: user.slice(colon + 1) };
-  const { promptPassword, readPassword } = await import("./_password.ts");
+  const { promptPassword, readPassword } = await import("./password.ts");
   const password = passwordStdin
     ? await readPassword(session.signal)
     : await promptPassword(username, session.notices, { signal: session.signal });

@@ -35,6 +35,8 @@ export interface FoundSource {
   ): Promise<Image>;
   /** Brings it there although it is no image: all that it names. */
   artifact(onProgress: (event: ImageProgress) => void): Promise<PulledArtifact>;
+  /** Brings whatever else its index names, such as attestations, once its platforms are there. */
+  complete(image: Image): Promise<void>;
 }
 
 /** Makes the puller that the options describe. Whoever gets it disposes of it. */
@@ -62,6 +64,14 @@ export async function openPuller(session: Session): Promise<Puller> {
     },
     prepare: (onProgress, { mounter, platform = options.platform } = {}) => {
       return prepare(reference, { ...options, mounter, platform, onProgress });
+    },
+    complete: async ({ indexes: [index] }) => {
+      // An archive can be read only once if it comes from stdin, and has what it has.
+      const isWhole = options.pullPolicy === "Never" || source.transport.endsWith("-archive");
+      if (index === undefined || isWhole) return;
+      const { completeIndex } = await import("./complete_index.ts");
+      const { auth } = common;
+      await completeIndex(session, source, index.descriptor, { client, auth });
     },
   });
   return {

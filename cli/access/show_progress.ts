@@ -1,12 +1,17 @@
 import type { RegistryOptions } from "../frame/options.ts";
-import { openProgress, progressStyle, type ProgressView } from "../terminal/progress.ts";
+import {
+  openProgress,
+  progressStyle,
+  type ProgressView,
+  type ProgressWords,
+} from "../terminal/progress.ts";
 import type { Session } from "../frame/session.ts";
 import { terminalKind } from "../terminal/terminal.ts";
 
 /** Shows progress on standard error, as the options and the terminal want it. */
-export function showProgress(session: Session): ProgressView {
+export function showProgress(session: Session, words?: ProgressWords): ProgressView {
   const { quiet, progress = "auto", progressInterval = 10 } = session.options<RegistryOptions>();
   const wish = quiet ? "none" : progress;
   const style = progressStyle(wish, Deno.stderr.isTerminal(), terminalKind());
-  return openProgress(style, session.notices, progressInterval * 1000);
+  return openProgress(style, session.notices, progressInterval * 1000, undefined, words);
 }

@@ -38,7 +38,8 @@ export function errorLine(error: unknown, doing: string): string {
  */
 function stateOf(wrong: string, doing: string): string {
   const [, subject = "", state] =
-    /^Cannot (?:pull|list the tags of|log in to|log out of) "([^"]*)": (.*)$/s.exec(wrong) ?? [];
+    /^Cannot (?:pull|push|delete|list the (?:tags|repositories) of|log in to|log out of) "([^"]*)": (.*)$/s
+      .exec(wrong) ?? [];
   if (state === undefined) return wrong.replace(/^Cannot /, "cannot ");
   return doing.includes(subject) ? state : `"${subject}": ${state}`;
 }

@@ -52,7 +52,7 @@ export function addCommonOptions(command: Command): Command {
  * @param loginFlag What names the user to log in as, where `--user` means something else.
  */
 export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
-  return command.group("Options for registries:")
+  command.group("Options for registries:")
     .option(
       "--platform <os/arch>",
       "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
@@ -70,31 +70,21 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
     )
     .option(...PASSWORD_STDIN)
     .option(...IDENTITY_TOKEN)
-    .option("--registry-token <token>", "bearer token to send unchanged")
+    .option(...REGISTRY_TOKEN)
     .option(...AUTHFILE)
     .option(...CA)
     .option(...CLIENT_CERT)
     .option(...CLIENT_KEY)
     .option(...PLAIN_HTTP)
-    .option("--mirror <host=url>", "try this mirror before the registry (repeatable)", {
-      repeatable: true,
-      parse: parseMirror,
-    })
+    .option(...MIRROR)
     .option("--jobs <n>", "layers to download in parallel (default: 6)", {
       parse: (text) => parseCount(text, 1),
     })
     .option("--connections <n>", "connections for one large layer (default: 6)", {
       parse: (text) => parseCount(text, 1),
     })
-    .option(...RETRIES)
-    .option("--progress <how>", "progress display on stderr (default: auto)", {
-      choices: ["auto", "plain", "json", "none"],
-    })
-    .option(
-      "--progress-interval <seconds>",
-      "seconds between summaries without a terminal (default: 10)",
-      { parse: parseSeconds },
-    );
+    .option(...RETRIES);
+  return addProgressOptions(command);
 }
 
 type OptionArguments = Parameters<Command["option"]>;
@@ -103,6 +93,15 @@ const PASSWORD_STDIN: OptionArguments = ["--password-stdin", "read the password 
 const IDENTITY_TOKEN: OptionArguments = [
   "--identity-token <token>",
   "OAuth2 refresh token to log in with",
+];
+const REGISTRY_TOKEN: OptionArguments = [
+  "--registry-token <token>",
+  "bearer token to send unchanged",
+];
+const MIRROR: OptionArguments = [
+  "--mirror <host=url>",
+  "try this mirror before the registry (repeatable)",
+  { repeatable: true, parse: (text: string) => parseMirror(text) },
 ];
 const AUTHFILE: OptionArguments = [
   "--authfile <file>",
@@ -153,6 +152,65 @@ export function addConnectionOptions(command: Command): Command {
     .option(...CLIENT_KEY)
     .option(...PLAIN_HTTP)
     .option(...RETRIES);
+}
+
+/** Options of the commands that move images. */
+export interface TransferOptions extends Omit<RegistryOptions, "platform" | "policy"> {
+  readonly platforms?: readonly string[] | undefined;
+  readonly allPlatforms?: true | undefined;
+  readonly sparse?: true | undefined;
+  readonly withReferrers?: true | undefined;
+  readonly allTags?: true | undefined;
+  readonly dryRun?: true | undefined;
+}
+
+/** Adds the options of the commands that move images. */
+export function addTransferOptions(command: Command): Command {
+  command
+    .option("--platform <os/arch>", "copy only this platform (repeatable with --sparse)", {
+      key: "platforms",
+      repeatable: true,
+      parse: checkPlatform,
+    })
+    .option("--sparse", "keep the index, with the manifests of the given platforms only")
+    .option("--all-platforms", "copy every platform (default)")
+    .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
+    .option("--all-tags", "copy every tag of a repository")
+    .option("--dry-run", "show what would be copied");
+  return addProgressOptions(
+    addAccessOptions(command)
+      .option(...MIRROR)
+      .option("--jobs <n>", "blobs to transfer in parallel (default: 6)", {
+        parse: (text) => parseCount(text, 1),
+      }),
+  );
+}
+
+/** Adds the options that say how to reach a registry, and as whom. */
+export function addAccessOptions(command: Command): Command {
+  return command.group("Options for registries:")
+    .option("--user <name[:password]>", "user to log in as; prompts for a missing password")
+    .option(...PASSWORD_STDIN)
+    .option(...IDENTITY_TOKEN)
+    .option(...REGISTRY_TOKEN)
+    .option(...AUTHFILE)
+    .option(...CA)
+    .option(...CLIENT_CERT)
+    .option(...CLIENT_KEY)
+    .option(...PLAIN_HTTP)
+    .option(...RETRIES);
+}
+
+function addProgressOptions(command: Command): Command {
+  return command
+    .option("--progress <how>", "progress display on stderr (default: auto)", {
+      choices: ["auto", "plain", "json", "none"],
+    })
+    .option(
+      "--progress-interval <seconds>",
+      "seconds between summaries without a terminal (default: 10)",
+      { parse: parseSeconds },
+    );
 }
 
 /** The addresses of mirrors by the registry that they are for. */

@@ -10,13 +10,27 @@ const VERBS: Readonly<Record<ImageProgress["phase"], string>> = {
   done: "done",
 };
 
+/** What is said of blobs that are complete. */
+export interface ProgressWords {
+  /** Of one that was transferred. */
+  readonly transferred: string;
+  /** Of one that did not have to be. */
+  readonly present: string;
+}
+
+/** What is said of a pull. */
+export const PULL_WORDS: ProgressWords = {
+  transferred: "fetched",
+  present: "already in the store",
+};
+
 /** A line for a blob that is complete: what came of it. */
-export function finishedLine(event: ImageProgress): string {
+export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_WORDS): string {
   const { reference, digest = "", total, cached, resumed, retries } = event;
   const notes: string[] = [];
   if (resumed > 0) notes.push(`${formatBytes(resumed)} resumed`);
   if (retries > 0) notes.push(retries === 1 ? "1 retry" : `${retries} retries`);
-  const how = cached ? "already in the store" : "fetched";
+  const how = cached ? words.present : words.transferred;
   const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
   return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
 }

@@ -1,8 +1,17 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import type { Notices } from "./notices.ts";
-import { activeLine, clip, finishedLine, totalLine } from "./_progress_lines.ts";
+import {
+  activeLine,
+  clip,
+  finishedLine,
+  type ProgressWords,
+  PULL_WORDS,
+  totalLine,
+} from "./_progress_lines.ts";
 import { ProgressTally } from "./_progress_tally.ts";
 import { type TerminalSize, terminalSize } from "./terminal.ts";
+
+export type { ProgressWords };
 
 /** The most often that a terminal is drawn on: ten times a second. */
 const REDRAW_MS = 100;
@@ -36,16 +45,18 @@ export function progressStyle(
  * @param notices Where to show it.
  * @param intervalMs Pause between two summaries in the plain style.
  * @param size The size of the terminal, asked for at each drawing.
+ * @param words What it says of blobs that are complete.
  */
 export function openProgress(
   style: ProgressStyle,
   notices: Notices,
   intervalMs: number,
   size: () => TerminalSize = terminalSize,
+  words: ProgressWords = PULL_WORDS,
 ): ProgressView {
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
   if (style === "terminal") return terminalView(notices, size);
-  if (style === "plain") return plainView(notices, intervalMs);
+  if (style === "plain") return plainView(notices, intervalMs, words);
   return { report() {}, [Symbol.dispose]() {} };
 }
 
@@ -80,7 +91,11 @@ function jsonReport(notices: Notices): (event: ImageProgress) => void {
   return ({ digest = null, ...event }) => notices.line(JSON.stringify({ ...event, digest }));
 }
 
-function plainView(notices: Notices, intervalMs: number): ProgressView {
+function plainView(
+  notices: Notices,
+  intervalMs: number,
+  words: ProgressWords,
+): ProgressView {
   const tally = new ProgressTally();
   const ticker = new Ticker(intervalMs, () => {
     const totals = tally.totals();
@@ -88,7 +103,7 @@ function plainView(notices: Notices, intervalMs: number): ProgressView {
   });
   return {
     report: (event) => {
-      if (tally.add(event)) notices.line(finishedLine(event));
+      if (tally.add(event)) notices.line(finishedLine(event, words));
       if (event.phase !== "done") ticker.start();
     },
     [Symbol.dispose]: () => {

@@ -19,6 +19,9 @@ import type {
 /** Answers of registries that do not mount: the blob is uploaded then. */
 const NO_MOUNT = [202, 400, 401, 403, 404, 405];
 
+/** Answers of registries that delete manifests by digest only. */
+const NO_TAG_DELETE = new Set([400, 405, 501]);
+
 /** What a registry answered to a manifest. */
 export interface PushedManifest {
   /** Whether the registry lists it among the referrers of its subject by itself. */
@@ -111,14 +114,34 @@ export class RegistryWriter {
     tagOrDigest: string,
     options: RemoteOptions,
   ): Promise<void> {
-    const name = `${nameOf(repository)}${tagOrDigest.includes(":") ? "@" : ":"}${tagOrDigest}`;
-    await this.#registry(repository, options).call({
-      ...this.#request(repository, `delete "${name}"`, options),
-      scope: deleteScope(this.#registry(repository, options).fullName(repository.repository)),
-      method: "DELETE",
-      path: `manifests/${tagOrDigest}`,
-      accept: [202, 204],
-    }, () => Promise.resolve());
+    const isTag = !tagOrDigest.includes(":");
+    const name = `${nameOf(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
+    const registry = this.#registry(repository, options);
+    const task = `delete "${name}"`;
+    try {
+      await registry.call({
+        ...this.#request(repository, task, options),
+        scope: deleteScope(registry.fullName(repository.repository)),
+        method: "DELETE",
+        path: `manifests/${tagOrDigest}`,
+        accept: [202, 204],
+      }, () => Promise.resolve());
+    } catch (error) {
+      if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
+        throw error;
+      }
+      // Its manifest may have other tags, so it is not deleted in place of the tag.
+      const { status, code } = error;
+      throw new RegistryError(
+        `Cannot ${task}: ${registry.endpoint.registry} cannot delete tags; it answered ` +
+          `${status}${
+            code === undefined ? "" : ` (${code})`
+          }; delete the manifest by its digest, ` +
+          "with every tag of it",
+        error,
+        { cause: error },
+      );
+    }
   }
 
   async *repositories(registry: string, options: RemoteOptions): AsyncGenerator<string> {

@@ -44,14 +44,18 @@ export async function createHold(store: string, options: HoldOptions = {}): Prom
   const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
   const file = await lockFile(path, options);
   const held = new Set<Digest>();
+  let isOver = false;
   return {
     async add(digest) {
       if (held.has(digest)) return;
       using _lock = await lockPruning(store, "hold", options);
+      // It may have ended meanwhile: another one, which is added to as well, goes on.
+      if (isOver) return;
       file.writeSync(new TextEncoder().encode(`${digest}\n`));
       held.add(digest);
     },
     [Symbol.dispose]() {
+      isOver = true;
       try {
         Deno.removeSync(path);
       } catch {

@@ -29,6 +29,7 @@ export interface PlatformChoiceOptions {
 /**
  * Finds the manifest for a platform, in an index or in indexes in it.
  *
+ * @returns Its descriptor, with the platform that the index names.
  * @throws {PlatformError} If there is none; also for a single image that is for another platform.
  */
 export async function chooseManifest(
@@ -44,8 +45,8 @@ export async function chooseManifest(
     chosen = choosePlatform(value, platform, `"${options.label}"`);
   }
   if (chosen === root) await checkPlatform(source, root, platform, options);
-  const { mediaType, digest, size } = chosen;
-  return { mediaType, digest, size };
+  const { mediaType, digest, size, platform: actual } = chosen;
+  return { mediaType, digest, size, ...(actual === undefined ? {} : { platform: actual }) };
 }
 
 /** Leaves an image as it is that says what it runs on, if that is what is wanted. */

@@ -11,6 +11,8 @@ import {
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
 import type { ContentOptions } from "../../spec/content.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { lstatIfAny } from "../host/durable.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import type { CopySource, CopyTarget } from "./endpoint.ts";
@@ -22,6 +24,8 @@ export interface EndpointOptions extends RepositoryContentOptions, ContentOption
   readonly client: RemoteClient;
   /** Returns the directory for temporary copies of archives that are compressed. */
   readonly spoolDirectory: () => string;
+  /** Takes an archive that is written to `-`, such as stdout. */
+  readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
 type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
@@ -51,10 +55,10 @@ export async function openCopyTarget(
     case "docker":
       return registryTarget(location.reference, options);
     case "oci":
-      return await layoutTarget(location);
+      return await layoutTarget(location, options);
     case "oci-archive":
     case "docker-archive":
-      return await archiveTarget(location);
+      return await archiveTarget(location, options);
   }
 }
 
@@ -91,16 +95,28 @@ async function layoutSource(location: LayoutLocation): Promise<CopySource> {
   };
 }
 
-async function layoutTarget(location: LayoutLocation): Promise<CopyTarget> {
+async function layoutTarget(
+  location: LayoutLocation,
+  { signal }: EndpointOptions,
+): Promise<CopyTarget> {
   const { path, name, digest } = location;
+  const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
   const store = await ContentStore.open(path);
+  // It may be a store, and what has no name yet must not be pruned.
+  const hold = await store.hold(signal);
   return {
     label: labelOf(location),
     content: new LayoutContent(store),
     name,
     digest,
     keep: (descriptor, { signal } = {}) => store.keep(descriptor, signal),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    commit: async () => {
+      // A layout that is made for others has nothing in it that is only of use to a store.
+      for (const rest of isNew ? ["ingest", "locks", "verified"] : []) {
+        await removeTree(`${path}/${rest}`);
+      }
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(hold?.[Symbol.dispose]()),
   };
 }
 
@@ -129,13 +145,18 @@ async function archiveSource(
   };
 }
 
-async function archiveTarget(location: ArchiveLocation): Promise<CopyTarget> {
+async function archiveTarget(
+  location: ArchiveLocation,
+  { output }: EndpointOptions,
+): Promise<CopyTarget> {
   const { path, transport, name } = location;
   const isDocker = transport === "docker-archive";
   // Docker knows full names only.
   const full = isDocker && name !== undefined ? formatReference(parseReference(name)) : name;
   const { ImageArchiveWriter } = await import("../archives/archive_writer.ts");
-  const writer = await ImageArchiveWriter.create(path, transport);
+  const writer = await ImageArchiveWriter.create(path, transport, {
+    output: path === "-" ? output : undefined,
+  });
   return {
     label: labelOf(location),
     content: writer,

@@ -57,8 +57,11 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
   };
   // The store may have references of any form, so those of "rm" say nothing.
-  const references = name === "rm" ? [] : named(/^(ref|repo)$/);
-  references.forEach(readSource);
+  const [target] = named(/^dest$/);
+  // A push reads the store; the name of the image says only where it goes by default.
+  const isElsewhere = name === "push" && target !== undefined;
+  const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/);
+  for (const text of target === undefined ? references : [...references, target]) readSource(text);
   // A reference stands for its registry.
   const registries = named(/^registry$/).map((text) => {
     const { registry } = readLoginPlace(text);
@@ -76,7 +79,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const flags = await permissionFlags(
     name as PermissionCommand,
     [...references, ...subject, ...registries],
-    touched({ ...session.options(), ...options }, directory, files),
+    { ...touched({ ...session.options(), ...options }, directory, files), target },
   );
   // No permission depends on it, so whoever asks for it means this command.
   if (options.json || session.options().json) {

@@ -61,7 +61,9 @@ export async function run(session: Session): Promise<void> {
     const pulled: PullResult[] = [];
     for (const platform of platforms) {
       try {
-        pulled.push(await pullOne(session, found, platform));
+        const { image, result } = await pullOne(session, found, platform);
+        pulled.push(result);
+        if (allPlatforms && pulled.length === platforms.length) await found.complete(image);
       } catch (error) {
         if (!(error instanceof ArtifactError)) throw error;
         pulled.push(await pullArtifact(session, found));
@@ -106,7 +108,7 @@ async function pullOne(
   session: Session,
   found: FoundSource,
   platform: string | undefined,
-): Promise<PullResult> {
+): Promise<{ readonly image: Image; readonly result: PullResult }> {
   const { unpack } = session.options<PullOptions>();
   const fetched = new Set<Digest>();
   using progress = showProgress(session);
@@ -117,7 +119,7 @@ async function pullOne(
   const image = unpack
     ? await found.prepare(report, { platform })
     : await found.pull(report, platform);
-  return describePull(found.reference, image, fetched);
+  return { image, result: describePull(found.reference, image, fetched) };
 }
 
 /** Pulls what is no image: a chart, a signature. */

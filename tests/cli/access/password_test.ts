@@ -7,7 +7,7 @@ import {
   type PromptOptions,
   promptPassword,
   readPassword,
-} from "../../../cli/access/_password.ts";
+} from "../../../cli/access/password.ts";
 
 /** A keyboard on which somebody types, in the chunks given. */
 class Keyboard implements PasswordSource {

@@ -1,5 +1,6 @@
 import { UsageError } from "../frame/errors.ts";
 import { InterruptedError } from "../frame/interruption.ts";
+import { printable } from "../terminal/format.ts";
 import type { Notices } from "../terminal/notices.ts";
 
 const INTERRUPT = "\x03";
@@ -102,6 +103,28 @@ export async function promptUser(
     signal.removeEventListener("abort", stop);
   }
   throw new UsageError("a user name is not empty and has no colon");
+}
+
+/**
+ * Asks a question on the terminal that is answered with yes or no.
+ *
+ * @throws {UsageError} If there is no terminal.
+ */
+export async function confirm(
+  question: string,
+  notices: Notices,
+  options: PromptOptions,
+): Promise<boolean> {
+  const { signal, source = Deno.stdin } = options;
+  if (!source.isTerminal()) throw new UsageError('there is no terminal to ask on; add "--yes"');
+  const stop = () => source.close();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    notices.text(`${printable(question)} [y/N] `);
+    return /^y(es)?$/i.test((await readLine(source)).trim());
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 async function readLine(source: PasswordSource): Promise<string> {

@@ -1,0 +1,30 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImagePullAuth } from "../../registry/image_client.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
+import { copyGraph } from "../../store/moving/copy_graph.ts";
+import { LayoutContent } from "../../store/moving/layout_content.ts";
+import { openCopySource } from "../../store/moving/open_endpoints.ts";
+import { isStored } from "../../store/moving/stored_graph.ts";
+import type { Session } from "../frame/session.ts";
+import type { ImageSource } from "./references.ts";
+import { openStore, storePath } from "./store.ts";
+
+/**
+ * Brings whatever else an index names into the store, such as attestations, which are for no
+ * platform. Without it, the index could not be pushed as a whole.
+ */
+export async function completeIndex(
+  session: Session,
+  source: ImageSource,
+  index: Descriptor,
+  { client, auth }: { readonly client: RemoteClient; readonly auth: ImagePullAuth | undefined },
+): Promise<void> {
+  const store = await openStore(session);
+  if (await isStored(store, index)) return;
+  const { signal, warn: onWarning } = session;
+  const spoolDirectory = () => `${storePath(session)}/ingest`;
+  const options = { client, auth, signal, onWarning, spoolDirectory };
+  using _hold = await store.hold(signal);
+  await using opened = await openCopySource(source, options);
+  await copyGraph(opened.content, new LayoutContent(store), index, { signal });
+}

@@ -1,0 +1,42 @@
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { readLoginPlace } from "../../access/login_place.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addAccessOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { printable } from "../../terminal/format.ts";
+
+/** Describes `oci catalog`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<registry>", "registry, such as localhost:5000")
+    .description(
+      "Lists every repository of a registry, all pages of them, in the registry's order. Public " +
+        "registries let nobody list them.",
+    );
+  return addAccessOptions(described).notes(`
+Examples:
+  oci catalog localhost:5000
+  oci catalog --json registry.example | jq length`);
+}
+
+/** Runs `oci catalog`. */
+export async function run(session: Session): Promise<void> {
+  const [text = ""] = session.operands;
+  const { registry, namespace } = readLoginPlace(text);
+  if (namespace !== "") {
+    throw new UsageError(`"${text}" is a part of a registry; write "${registry}"`);
+  }
+  session.workOn(registry);
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  const { json } = session.options();
+  const { signal } = session;
+  const repositories: string[] = [];
+  for await (const repository of client.repositories(registry, { auth, signal })) {
+    if (json) repositories.push(repository);
+    else await session.output.text(printable(repository));
+  }
+  if (json) await session.output.json(repositories);
+}

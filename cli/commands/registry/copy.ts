@@ -1,0 +1,74 @@
+import { copy } from "../../../cache/copy.ts";
+import { formatReference } from "../../../registry/reference.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { readSource } from "../../access/references.ts";
+import {
+  authOf,
+  checkTransferOptions,
+  isPipe,
+  repositoryOf,
+  runTransfer,
+  transferOptions,
+  type TransferResult,
+} from "../../access/transfer.ts";
+import { storePath } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci copy`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<src>", "image to copy")
+    .argument("<dest>", "where it goes")
+    .description(
+      "Copies an image, its bytes untouched, between registries, layouts and archives. Blobs are " +
+        "streamed from one registry to the other, and mounted within one; what is there already " +
+        "is not sent. An image for several platforms is copied as a whole.",
+    );
+  return addTransferOptions(described).notes(`
+Prints DEST@DIGEST. --user and the like are for the registry of DEST, or for that of SRC if DEST is
+not in a registry; other credentials are those of docker and podman.
+
+Examples:
+  oci copy alpine:3.20 localhost:5000/alpine:3.20
+  oci copy --platform linux/arm64 alpine:3.20 oci:./layout:alpine
+  oci copy --sparse --platform linux/amd64 alpine:3.20 localhost:5000/alpine:3.20
+  oci copy --with-referrers ghcr.io/owner/app:1 registry.example/app:1
+  oci copy --all-tags ghcr.io/owner/app localhost:5000/app
+  oci copy --dry-run oci:./layout:v1 localhost:5000/app:v1`);
+}
+
+/** Runs `oci copy`. */
+export async function run(session: Session): Promise<void> {
+  const [source = "", target = ""] = session.operands;
+  const [from, to] = [readSource(source), readSource(target)];
+  checkTransferOptions(session);
+  const { allTags, json } = session.options<TransferOptions>();
+  const auth = authOf(from, to, await readAuth(session));
+  using client = await openClient(session);
+  // Only an archive may need room for a copy of it.
+  const store = from.transport.endsWith("-archive") ? storePath(session) : undefined;
+  const options = { ...transferOptions(session, client), ...auth, store };
+  const results: TransferResult[] = [];
+  if (!allTags) {
+    const { result } = await runTransfer(session, source, to, (onProgress) => {
+      return copy(from, to, { ...options, onProgress });
+    });
+    results.push(result);
+  } else {
+    const [repository, goal] = [repositoryOf(source, from), repositoryOf(target, to)];
+    const { signal } = session;
+    for await (const tag of client.tags(repository, { auth: auth.sourceAuth, signal })) {
+      const reference = { ...repository, tag };
+      const name = formatReference(reference);
+      session.workOn(name);
+      const { result } = await runTransfer(session, name, to, (onProgress) => {
+        return copy(reference, { ...goal, tag }, { ...options, onProgress });
+      });
+      results.push(result);
+    }
+  }
+  if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
+}

@@ -1,0 +1,60 @@
+import { formatReference } from "../../../registry/reference.ts";
+import { confirm } from "../../access/password.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { isReference, readReference } from "../../access/references.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addAccessOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+interface DeleteOptions {
+  readonly yes?: true;
+}
+
+/** Describes `oci delete`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "tag or digest in a registry")
+    .option("-y, --yes", "delete without asking")
+    .description(
+      "Deletes NAME:TAG or NAME@DIGEST on the registry. With a tag, only that tag goes: if the " +
+        "registry cannot delete tags, nothing is deleted. With a digest, the manifest goes, and " +
+        "every tag of it. The registry frees the blobs when it collects its garbage.",
+    );
+  return addAccessOptions(described).notes(`
+Asks first on a terminal. Elsewhere, --yes is needed. The store on this machine stays as it is; for
+that there is "oci rm".
+
+Examples:
+  oci delete localhost:5000/app:old
+  oci delete --yes localhost:5000/app@sha256:…`);
+}
+
+/** Runs `oci delete`. */
+export async function run(session: Session): Promise<void> {
+  const [text = ""] = session.operands;
+  const reference = readReference(text);
+  // It would be "latest", which nobody has named.
+  if (isReference(`${text}:latest`)) {
+    throw new UsageError(`"${text}" names no tag; write "${text}:TAG" or "${text}@DIGEST"`);
+  }
+  const { digest, tag } = reference;
+  const name = formatReference(reference);
+  session.workOn(name);
+  const { yes } = session.options<DeleteOptions>();
+  const what = digest === undefined ? `the tag ${name}` : `${name} and every tag of it`;
+  if (!yes && !await confirm(`Delete ${what}?`, session.notices, { signal: session.signal })) {
+    session.note("nothing was deleted");
+    return;
+  }
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  await client.delete(reference, digest ?? tag ?? "", { auth, signal: session.signal });
+  if (session.options().json) {
+    await session.output.json({
+      reference: name,
+      deleted: digest === undefined ? "tag" : "manifest",
+    });
+  }
+}

@@ -1,0 +1,111 @@
+import { push } from "../../../cache/push.ts";
+import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { isReference, readReference, readSource } from "../../access/references.ts";
+import { openStore, storePath } from "../../access/store.ts";
+import {
+  checkTransferOptions,
+  isPipe,
+  repositoryOf,
+  runTransfer,
+  transferOptions,
+  type TransferResult,
+} from "../../access/transfer.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addTransferOptions, type TransferOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci push`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image in the store")
+    .argument("[dest]", "where it goes, if not to where its name says")
+    .description(
+      "Pushes an image from the store to a registry, its bytes untouched. Blobs that are there " +
+        "already are not sent, and those of another repository of the registry are mounted. If " +
+        "the store has all platforms of an image, all are pushed; else the one that it has.",
+    );
+  return addTransferOptions(described).notes(`
+Prints DEST@DIGEST.
+
+Examples:
+  oci push localhost:5000/app:1
+  oci push alpine:3.20 localhost:5000/alpine:3.20
+  oci push --platform linux/arm64 ghcr.io/owner/app:1 registry.example/app:1-arm64
+  oci push --all-tags ghcr.io/owner/app registry.example/app
+  oci push --user ci --password-stdin ghcr.io/owner/app:1 < token`);
+}
+
+/** Runs `oci push`. */
+export async function run(session: Session): Promise<void> {
+  const [name = "", target = name] = session.operands;
+  // A name that another tool has written into the store need not be one that a registry takes.
+  const to = session.operands[1] === undefined && !isReference(name)
+    ? noTarget(name)
+    : readSource(target);
+  checkTransferOptions(session);
+  const { allTags, allPlatforms, json } = session.options<TransferOptions>();
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  const options = {
+    ...transferOptions(session, client),
+    store: storePath(session),
+    onWait: session.note,
+    allPlatforms,
+    auth,
+  };
+  const results: TransferResult[] = [];
+  const pushOne = async (from: string, goal: typeof to) => {
+    session.workOn(from);
+    const { result, partialPlatform } = await runTransfer(session, from, goal, (onProgress) => {
+      return push(from, goal, { ...options, onProgress });
+    });
+    results.push(result);
+    if (partialPlatform !== undefined) {
+      session.note(
+        `the store has only ${partialPlatform} of ${from}, so that is what was pushed; ` +
+          'to push all platforms, fetch them with "oci pull --all-platforms"',
+      );
+    }
+  };
+  if (!allTags) await pushOne(name, to);
+  else {
+    const [repository, goal] = [readRepository(name), repositoryOf(target, to)];
+    const tags = await storedTags(session, repository);
+    if (tags.length === 0) {
+      throw new UsageError(`the store has no tag of "${name}"; see "oci images"`);
+    }
+    for (const tag of tags) {
+      await pushOne(
+        formatReference({ ...repository, tag }),
+        { transport: "docker", reference: { ...goal, tag } },
+      );
+    }
+  }
+  if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
+}
+
+function noTarget(name: string): never {
+  throw new UsageError(`"${name}" does not say where to push to; give DEST as well`);
+}
+
+function readRepository(text: string): Repository {
+  const { registry, repository } = readReference(text);
+  return { registry, repository };
+}
+
+/** The tags of a repository that the store has. */
+async function storedTags(
+  session: Session,
+  { registry, repository }: Repository,
+): Promise<readonly string[]> {
+  const store = await openStore(session);
+  return (await store.references()).flatMap(({ name }) => {
+    if (!isReference(name)) return [];
+    const stored = parseReference(name);
+    const isMeant = stored.registry === registry && stored.repository === repository;
+    return isMeant && stored.tag !== undefined && stored.digest === undefined ? [stored.tag] : [];
+  });
+}

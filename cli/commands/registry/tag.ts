@@ -1,0 +1,45 @@
+import { formatReference, type Reference } from "../../../registry/reference.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { isReference, readReference } from "../../access/references.ts";
+import type { Command } from "../../frame/command.ts";
+import { UsageError } from "../../frame/errors.ts";
+import { addAccessOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+
+/** Describes `oci tag`. */
+export function define(command: Command): Command {
+  const described = command
+    .argument("<ref>", "image in a registry")
+    .argument("<newtag>", "tag that it gets as well")
+    .description(
+      "Gives an image another tag in its repository, on the registry. Only the manifest is read " +
+        "and written; no layer is.",
+    );
+  return addAccessOptions(described).notes(`
+Prints the digest.
+
+Examples:
+  oci tag ghcr.io/owner/app:1.2.3 latest
+  oci tag ghcr.io/owner/app@sha256:… stable`);
+}
+
+/** Runs `oci tag`. */
+export async function run(session: Session): Promise<void> {
+  const [text = "", tag = ""] = session.operands;
+  const reference = readReference(text);
+  const { registry, repository } = reference;
+  const target: Reference = { registry, repository, tag };
+  if (!isReference(formatReference(target))) {
+    throw new UsageError(
+      `"${tag}" is not a tag; a tag is up to 128 letters, digits, "_", "." and "-"`,
+    );
+  }
+  const auth = await readAuth(session);
+  using client = await openClient(session);
+  const options = { auth, signal: session.signal };
+  const { descriptor, bytes } = await client.document(reference, options);
+  await client.pushManifest(target, descriptor, bytes, options);
+  const { digest, mediaType, size } = descriptor;
+  await session.print({ reference: formatReference(target), digest, mediaType, size }, [digest]);
+}

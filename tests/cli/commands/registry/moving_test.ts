@@ -1,0 +1,352 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { hostPlatform } from "../../../../registry/mod.ts";
+import { formatPlatform } from "../../../../spec/mod.ts";
+import { buildArtifact, buildImage, buildIndex } from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+import {
+  writableRegistry,
+  type WritableRegistryOptions,
+} from "../../../_support/writable_registry.ts";
+import { pushBuilt } from "../../../cache/_pushed.ts";
+
+const HOST = formatPlatform(hostPlatform());
+const BASE = tar(file("base", "shared by both"));
+const HERE = buildImage({ layers: [BASE, tar(file("bin", "here"))], platform: HOST });
+const OTHER = buildImage({ layers: [BASE, tar(file("bin", "s390x"))], platform: "linux/s390x" });
+const ATTESTATION = {
+  built: buildImage({ layers: [tar(file("attestation", "x"))] }),
+  descriptor: {
+    platform: { os: "unknown", architecture: "unknown" },
+    annotations: {
+      "vnd.docker.reference.type": "attestation-manifest",
+      "vnd.docker.reference.digest": HERE.descriptor.digest,
+    },
+  },
+};
+const INDEX = buildIndex([HERE, OTHER, ATTESTATION]);
+const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
+
+/** A registry with an index `app:1`, a signature of it, and an image `app:2`; and a directory. */
+async function makeScene(options: WritableRegistryOptions = {}) {
+  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(writableRegistry({ allowSparseIndexes: true, ...options }));
+  const directory = stack.use(await makeTempDir());
+  await pushBuilt(registry, "app:1", INDEX);
+  await pushBuilt(registry, "app:2", HERE);
+  await pushBuilt(registry, "app:none", SIGNATURE);
+  registry.forget();
+  const owned = stack.move();
+  const env = { OCI_STORE: directory.join("store") };
+  return {
+    registry,
+    directory,
+    app: `${registry.host}/app`,
+    oci: (...args: readonly string[]) => runOci(args, { env }),
+    digest: async (name: string, tag: string) =>
+      (await registry.content.resolve(name, tag))?.digest,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("oci copy copies an image and prints where it is", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:v1`;
+
+  const { code, stdout, stderr } = await scene.oci("copy", `${scene.app}:1`, target);
+
+  assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${INDEX.descriptor.digest}\n` });
+  assertMatch(stderr, /already there, or mounted/);
+  assertEquals(await scene.digest("copy", "v1"), INDEX.descriptor.digest);
+});
+
+Deno.test("oci copy --json prints a document, --quiet nothing else", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:v1`;
+
+  const { stdout, stderr } = await scene.oci("copy", "--json", "-q", `${scene.app}:2`, target);
+
+  const { copied, bytes, ...rest } = JSON.parse(stdout);
+  assertEquals(rest, {
+    source: `${scene.app}:2`,
+    target,
+    digest: HERE.descriptor.digest,
+    mediaType: HERE.descriptor.mediaType,
+    skipped: 0,
+  });
+  // The manifest was sent; config and layers were mounted.
+  assertEquals([copied, bytes], [HERE.blobs.size, HERE.descriptor.size]);
+  assertEquals(stderr, "");
+});
+
+Deno.test("oci copy --platform copies one, and with --sparse the index and those", async () => {
+  await using scene = await makeScene();
+  const { app, registry } = scene;
+
+  const one = await scene.oci("copy", "--platform=linux/s390x", `${app}:1`, `${registry.host}/a:1`);
+  const sparse = await scene.oci(
+    "copy",
+    "--sparse",
+    "--platform",
+    "linux/s390x",
+    `${app}:1`,
+    `${registry.host}/b:1`,
+  );
+  const several = await scene.oci(
+    ...["copy", "--platform=linux/s390x", `--platform=${HOST}`, `${app}:1`, `${registry.host}/c:1`],
+  );
+
+  assertEquals([one.code, sparse.code, several.code], [0, 0, 2]);
+  assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
+  assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
+  assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
+  assertMatch(several.stderr, /needs its index; add "--sparse"/);
+});
+
+Deno.test("oci copy --with-referrers brings signatures", async () => {
+  await using scene = await makeScene();
+
+  await scene.oci("copy", "--with-referrers", `${scene.app}:1`, `${scene.registry.host}/copy:1`);
+
+  const referrers = await scene.registry.content.referrers("copy", INDEX.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
+});
+
+Deno.test("oci copy --all-tags copies a repository", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy`;
+
+  const { stdout, code } = await scene.oci("copy", "--all-tags", scene.app, target);
+  const tagged = await scene.oci("copy", "--all-tags", `${scene.app}:1`, target);
+
+  assertEquals(code, 0);
+  assertEquals(stdout.trim().split("\n").toSorted(), [
+    `${target}:1@${INDEX.descriptor.digest}`,
+    `${target}:2@${HERE.descriptor.digest}`,
+  ]);
+  assertEquals(tagged.code, 2);
+  assertMatch(tagged.stderr, /leave its tag out/);
+});
+
+Deno.test("oci copy --dry-run stores nothing", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/copy:1`;
+
+  const { stderr, stdout } = await scene.oci("copy", "--dry-run", `${scene.app}:1`, target);
+
+  assertMatch(stderr, /would copy 11 blobs and manifests/);
+  assertEquals(stdout, `${target}@${INDEX.descriptor.digest}\n`);
+  assertEquals(await scene.registry.content.repositories(), ["app"]);
+});
+
+for (const transport of ["oci", "oci-archive"]) {
+  Deno.test(`oci copy goes to ${transport} and back`, async () => {
+    await using scene = await makeScene();
+    const place = `${transport}:${scene.directory.join("place")}:v1`;
+
+    const there = await scene.oci("copy", `${scene.app}:1`, place);
+    const back = await scene.oci("copy", place, `${scene.registry.host}/back:1`);
+
+    assertEquals([there.code, back.code], [0, 0], there.stderr + back.stderr);
+    assertEquals(there.stdout, `${place}@${INDEX.descriptor.digest}\n`);
+    assertEquals(await scene.digest("back", "1"), INDEX.descriptor.digest);
+  });
+}
+
+Deno.test("oci copy to a layout leaves a layout and nothing else", async () => {
+  await using scene = await makeScene();
+  const path = scene.directory.join("layout");
+
+  await scene.oci("copy", `${scene.app}:1`, `oci:${path}:v1`);
+
+  const names = (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+  assertEquals(names.toSorted(), ["blobs", "index.json", "oci-layout"]);
+});
+
+Deno.test("oci copy writes a docker archive of this machine's platform", async () => {
+  await using scene = await makeScene();
+  const place = `docker-archive:${scene.directory.join("app.tar")}:app:1`;
+
+  const there = await scene.oci("copy", `${scene.app}:1`, place);
+  const back = await scene.oci("copy", place, `${scene.registry.host}/back:1`);
+
+  assertEquals([there.code, back.code], [0, 0], there.stderr + back.stderr);
+  assertEquals(there.stdout, `${place}@${HERE.descriptor.digest}\n`);
+  assertEquals(await scene.digest("back", "1"), HERE.descriptor.digest);
+});
+
+Deno.test("oci copy writes an archive to stdout, and nothing else there", async () => {
+  await using scene = await makeScene();
+
+  const { code, stdout } = await scene.oci("copy", `${scene.app}:2`, "oci-archive:-:v1");
+
+  assertEquals(code, 0);
+  assert(stdout.startsWith("blobs/sha256/"));
+  assert(!stdout.includes("oci-archive:-"));
+});
+
+Deno.test("oci push pushes the platform that is there, and says so", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/pushed:1`;
+  await scene.oci("pull", `${scene.app}:1`);
+
+  const { code, stdout, stderr } = await scene.oci("push", `${scene.app}:1`, target);
+  const whole = await scene.oci("push", "--all-platforms", `${scene.app}:1`, target);
+
+  assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${HERE.descriptor.digest}\n` });
+  assertMatch(stderr, new RegExp(`only ${HOST.split("/", 2).join("/")}.*pull --all-platforms`));
+  assertEquals(whole.code, 1);
+  assertMatch(whole.stderr, /the store does not have all of them; pull them first/);
+});
+
+Deno.test("oci pull --all-platforms brings all that oci push needs for the index", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/pushed:1`;
+  await scene.oci("pull", "--all-platforms", `${scene.app}:1`);
+
+  const { stdout, stderr } = await scene.oci("push", `${scene.app}:1`, target);
+
+  assertEquals(stdout, `${target}@${INDEX.descriptor.digest}\n`);
+  assert(!stderr.includes("pull --all-platforms"), stderr);
+});
+
+Deno.test("oci push without DEST pushes to where the name says", async () => {
+  await using scene = await makeScene();
+  await scene.oci("pull", `${scene.app}:2`);
+  await scene.registry.content.deleteTag("app", "2");
+
+  const { code } = await scene.oci("push", `${scene.app}:2`);
+
+  assertEquals(code, 0);
+  assertEquals(await scene.digest("app", "2"), HERE.descriptor.digest);
+});
+
+Deno.test("oci push --all-tags pushes the tags that the store has", async () => {
+  await using scene = await makeScene();
+  const target = `${scene.registry.host}/pushed`;
+  await scene.oci("pull", "--all-platforms", `${scene.app}:1`, `${scene.app}:2`);
+
+  const { stdout } = await scene.oci("push", "--all-tags", scene.app, target);
+
+  assertEquals(stdout.trim().split("\n"), [
+    `${target}:1@${INDEX.descriptor.digest}`,
+    `${target}:2@${HERE.descriptor.digest}`,
+  ]);
+});
+
+Deno.test("oci push of what is not in the store fails, and says what to do", async () => {
+  await using scene = await makeScene();
+
+  const { code, stderr } = await scene.oci("push", `${scene.app}:1`);
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /^oci: push .*app:1: the store does not have it; pull it first\n$/);
+});
+
+Deno.test("oci push says what a registry says that refuses it", async () => {
+  await using scene = await makeScene({
+    interfere: (request, next) =>
+      request.method === "PUT" && request.url.includes("/pushed/manifests/")
+        ? Response.json({
+          errors: [{ code: "TAG_IMMUTABLE", message: "the tag 1 is immutable" }],
+        }, { status: 409 })
+        : next(),
+  });
+  await scene.oci("pull", `${scene.app}:2`);
+
+  const { code, stderr } = await scene.oci(
+    ...["push", "-q", `${scene.app}:2`, `${scene.registry.host}/pushed:1`],
+  );
+
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /^oci: push .*answered 409 \(TAG_IMMUTABLE\), "the tag 1 is immutable"; .*\n$/,
+  );
+});
+
+Deno.test("oci tag gives another tag without reading a layer", async () => {
+  await using scene = await makeScene();
+
+  const { code, stdout } = await scene.oci("tag", `${scene.app}:1`, "latest");
+  const wrong = await scene.oci("tag", `${scene.app}:1`, "a/b");
+
+  assertEquals({ code, stdout }, { code: 0, stdout: `${INDEX.descriptor.digest}\n` });
+  assertEquals(await scene.digest("app", "latest"), INDEX.descriptor.digest);
+  const manifests = scene.registry.seen().filter((line) => !line.endsWith("GET "));
+  assertEquals(manifests, ["GET app/manifests/1", "PUT app/manifests/latest"]);
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.stderr, /"a\/b" is not a tag/);
+});
+
+Deno.test("oci delete deletes a tag, and leaves the manifest and its other tags", async () => {
+  await using scene = await makeScene();
+  await scene.oci("tag", `${scene.app}:1`, "other");
+
+  const { code, stdout } = await scene.oci("delete", "--yes", `${scene.app}:1`);
+
+  assertEquals({ code, stdout }, { code: 0, stdout: "" });
+  assertEquals(await scene.digest("app", "1"), undefined);
+  assertEquals(await scene.digest("app", "other"), INDEX.descriptor.digest);
+});
+
+Deno.test("oci delete deletes a manifest by its digest", async () => {
+  await using scene = await makeScene();
+
+  const { code } = await scene.oci("delete", "--yes", `${scene.app}@${HERE.descriptor.digest}`);
+
+  assertEquals(code, 0);
+  assertEquals(await scene.digest("app", "2"), undefined);
+});
+
+Deno.test("oci delete deletes nothing where the registry cannot delete tags", async () => {
+  await using scene = await makeScene({
+    interfere: (request, next) =>
+      request.method === "DELETE" && !request.url.includes("sha256:")
+        ? Response.json({ errors: [{ code: "UNSUPPORTED" }] }, { status: 405 })
+        : next(),
+  });
+
+  const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
+
+  assertEquals(code, 1);
+  assertMatch(stderr, /cannot delete tags; it answered 405 \(UNSUPPORTED\); delete the manifest/);
+  assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
+});
+
+Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", async () => {
+  await using scene = await makeScene();
+
+  const unsure = await scene.oci("delete", `${scene.app}:1`);
+  const untagged = await scene.oci("delete", "--yes", scene.app);
+
+  assertEquals([unsure.code, untagged.code], [2, 2]);
+  assertMatch(unsure.stderr, /no terminal to ask on; add "--yes"/);
+  assertMatch(untagged.stderr, /names no tag/);
+  assertEquals(scene.registry.seen(), []);
+});
+
+Deno.test("oci catalog lists repositories, all pages of them", async () => {
+  await using scene = await makeScene({
+    interfere: async (request, next) => {
+      const url = new URL(request.url);
+      if (url.pathname !== "/v2/_catalog") return await next();
+      const { repositories } = await (await next(new Request(new URL("/v2/_catalog", url)))).json();
+      const last = url.searchParams.get("last");
+      const at = last === null ? 0 : repositories.indexOf(last) + 1;
+      const page = Response.json({ repositories: repositories.slice(at, at + 1) });
+      if (at + 1 < repositories.length) {
+        page.headers.set("link", `</v2/_catalog?last=${repositories[at]}>; rel="next"`);
+      }
+      return page;
+    },
+  });
+  for (const name of ["b", "c/d"]) await pushBuilt(scene.registry, `${name}:1`, HERE);
+
+  const plain = await scene.oci("catalog", scene.registry.host);
+  const json = await scene.oci("catalog", "--json", scene.registry.host);
+
+  assertEquals(plain.stdout, "app\nb\nc/d\n");
+  assertEquals(JSON.parse(json.stdout), ["app", "b", "c/d"]);
+});
