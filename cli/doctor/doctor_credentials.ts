@@ -60,7 +60,7 @@ async function findHelper(helper: CredentialHelperName): Promise<FoundHelper> {
 }
 
 function findingsOf(file: FoundFile): readonly Finding[] {
-  const { path, state, registries, helpers } = file;
+  const { path, state, registries, helpers, problems } = file;
   const about = ABOUT;
   if (state === "absent") return [{ about, state: "note", says: `${path} is not there` }];
   if (state === "not granted") {
@@ -74,6 +74,10 @@ function findingsOf(file: FoundFile): readonly Finding[] {
   return [
     { about, state: "ok", says: `${path} has credentials for ${names}` },
     ...helpers.map((helper) => helperFinding(helper, path)),
+    ...problems.map(({ registry, why }): Finding => ({
+      ...{ about, state: "problem", advice: `log in to ${registry} again` },
+      says: `${path} has an entry for ${registry} that cannot be read: ${why}`,
+    })),
   ];
 }
 

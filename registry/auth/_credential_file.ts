@@ -11,22 +11,42 @@ export interface CredentialFile {
   readonly helpers: ReadonlyMap<string, string>;
   /** Name of the helper for every other registry. */
   readonly store: string | undefined;
+  /** Why entries cannot be read, by normalized key. */
+  readonly problems: ReadonlyMap<string, string>;
 }
 
-/** Parses a credential file; ignores whatever it does not understand. */
+/** Most bytes of a credential file: a sparse file may claim to have any number. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/**
+ * Reads the bytes of a credential file.
+ *
+ * @returns The bytes, or why they are not read: a named pipe would make the client wait for a writer.
+ */
+export async function readCredentialBytes(path: string): Promise<Uint8Array<ArrayBuffer> | string> {
+  const { isFile, size } = await Deno.stat(path);
+  if (!isFile) return "it is not a regular file";
+  if (size > MAX_FILE_BYTES) return `it has more than ${MAX_FILE_BYTES} bytes`;
+  return await Deno.readFile(path);
+}
+
+/** Parses a credential file; an empty one has no credentials. */
 export function parseCredentialFile(path: string, text: string): CredentialFile {
-  const root = namedMembers(JSON.parse(text));
+  const root = namedMembers(text.trim() === "" ? {} : JSON.parse(text));
   const auths = new Map<string, ImagePullAuth>();
+  const problems = new Map<string, string>();
   for (const [key, value] of entriesByKey(root.get("auths"))) {
+    const registry = normalizeCredentialKey(key);
     const auth = parseEntry(value);
-    if (auth !== undefined) auths.set(normalizeCredentialKey(key), auth);
+    if (typeof auth === "string") problems.set(registry, auth);
+    else if (auth !== undefined) auths.set(registry, auth);
   }
   const helpers = new Map<string, string>();
   for (const [key, value] of entriesByKey(root.get("credhelpers"))) {
     if (typeof value === "string" && value !== "") helpers.set(normalizeCredentialKey(key), value);
   }
   const store = string(root.get("credsstore"));
-  return { path, auths, helpers, store };
+  return { path, auths, helpers, store, problems };
 }
 
 /**
@@ -54,8 +74,16 @@ function entriesByKey(value: unknown): readonly [key: string, value: unknown][] 
   return Object.entries(object(value)).sort(([a], [b]) => compareCredentialKeys(a, b));
 }
 
-/** An entry may be empty: docker writes `{}` for what a helper keeps. */
-function parseEntry(value: unknown): ImagePullAuth | undefined {
+/**
+ * Parses an entry, which may be empty: docker writes `{}` for what a helper keeps. Where an entry has
+ * both, `auth` overrides `username` and `password`, as for docker and skopeo.
+ *
+ * @returns The credential, nothing, or why the entry cannot be read.
+ */
+function parseEntry(value: unknown): ImagePullAuth | string | undefined {
+  if (value !== null && (typeof value !== "object" || Array.isArray(value))) {
+    return "it is not an object";
+  }
   const entry = namedMembers(value);
   const registryToken = string(entry.get("registrytoken"));
   if (registryToken !== undefined) return { registryToken };
@@ -63,10 +91,13 @@ function parseEntry(value: unknown): ImagePullAuth | undefined {
   const username = string(entry.get("username"));
   const password = string(entry.get("password"));
   const auth = string(entry.get("auth"));
-  const login = loginOf({
+  const encoded = auth === undefined ? undefined : loginOf({ auth });
+  if (auth !== undefined && encoded === undefined && identityToken === undefined) {
+    return '"auth" is not a user name and a password in base64';
+  }
+  const login = encoded ?? loginOf({
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(auth === undefined ? {} : { auth }),
   });
   if (identityToken !== undefined) return { ...login, identityToken };
   return login && { ...login };

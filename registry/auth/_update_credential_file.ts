@@ -1,4 +1,5 @@
 import { dirname, resolve } from "../../spec/paths.ts";
+import { readCredentialBytes } from "./_credential_file.ts";
 import { CredentialFileError } from "../errors.ts";
 
 /** How long another process may hold the directory before its lock counts as abandoned. */
@@ -44,10 +45,9 @@ export async function readCredentialText(
 ): Promise<string | undefined> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    if (!(await Deno.stat(path)).isFile) {
-      throw new CredentialFileError(name, "it is not a regular file");
-    }
-    bytes = await Deno.readFile(path);
+    const found = await readCredentialBytes(path);
+    if (typeof found === "string") throw new CredentialFileError(name, found);
+    bytes = found;
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;

@@ -1,4 +1,8 @@
-import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
+import {
+  type CredentialFile,
+  parseCredentialFile,
+  readCredentialBytes,
+} from "./_credential_file.ts";
 import { runCredentialHelper } from "./_credential_helper.ts";
 import { credentialKeys, helperServer } from "./credential_key.ts";
 import { credentialPaths, readGrantedEnvironment } from "./_credential_paths.ts";
@@ -84,7 +88,8 @@ export class CredentialFiles implements CredentialStore {
     for (const path of this.paths) {
       options.signal?.throwIfAborted();
       const file = await openCredentialFile(path, options);
-      const credential = file && await this.#search(file, repository, options);
+      if (file === undefined) continue;
+      const credential = await this.#search(file, repository, options);
       if (credential !== undefined) return credential;
     }
     return undefined;
@@ -98,6 +103,14 @@ export class CredentialFiles implements CredentialStore {
     const keys = credentialKeys(repository);
     const helper = keys.map((key) => file.helpers.get(key)).find((name) => name !== undefined);
     const auth = keys.map((key) => file.auths.get(key)).find((entry) => entry !== undefined);
+    const broken = keys.find((key) => file.problems.has(key));
+    if (auth === undefined && broken !== undefined) {
+      options.onWarning?.(
+        `Cannot read the credential for "${broken}" in "${file.path}": ${
+          file.problems.get(broken)
+        }`,
+      );
+    }
     return await this.#ask(helper, file, repository, options) ??
       (auth === undefined ? undefined : { auth, source: file.path }) ??
       await this.#ask(file.store, file, repository, options);
@@ -137,7 +150,12 @@ async function openCredentialFile(
     return undefined;
   }
   try {
-    return parseCredentialFile(path, await Deno.readTextFile(path));
+    const bytes = await readCredentialBytes(path);
+    if (typeof bytes !== "string") {
+      return parseCredentialFile(path, new TextDecoder().decode(bytes));
+    }
+    onWarning?.(`Cannot read the credentials in "${path}": ${bytes}`);
+    return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return undefined;

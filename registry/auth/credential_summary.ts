@@ -1,4 +1,4 @@
-import { parseCredentialFile } from "./_credential_file.ts";
+import { parseCredentialFile, readCredentialBytes } from "./_credential_file.ts";
 
 /** A credential helper that a file names. */
 export interface CredentialHelperName {
@@ -18,6 +18,16 @@ export interface CredentialFileSummary {
   readonly registries: readonly string[];
   /** The helpers that it names. */
   readonly helpers: readonly CredentialHelperName[];
+  /** Entries that cannot be read, and why. */
+  readonly problems: readonly CredentialProblem[];
+}
+
+/** An entry of a credential file that cannot be read. */
+export interface CredentialProblem {
+  /** The registry, or the start of repositories, that it is for. */
+  readonly registry: string;
+  /** Why it cannot be read. */
+  readonly why: string;
 }
 
 /**
@@ -44,6 +54,7 @@ export interface CredentialFileSummary {
  *   state: "found",
  *   registries: ["ghcr.io"],
  *   helpers: [{ program: "docker-credential-pass" }],
+ *   problems: [],
  * });
  * await Deno.remove(path);
  * ```
@@ -52,7 +63,7 @@ export async function summarizeCredentials(path: string): Promise<CredentialFile
   const text = await readText(path);
   if (typeof text !== "string") return nothing(path, text.state);
   try {
-    const { auths, helpers, store } = parseCredentialFile(path, text);
+    const { auths, helpers, store, problems } = parseCredentialFile(path, text);
     return {
       path,
       state: "found",
@@ -64,6 +75,7 @@ export async function summarizeCredentials(path: string): Promise<CredentialFile
         })),
         ...store === undefined ? [] : [{ program: `docker-credential-${store}` }],
       ],
+      problems: [...problems].map(([key, why]) => ({ registry: withoutLogin(key), why })),
     };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -77,7 +89,8 @@ async function readText(path: string): Promise<string | { readonly state: Absenc
   const { state } = await Deno.permissions.query({ name: "read", path });
   if (state !== "granted") return { state: "not granted" };
   try {
-    return await Deno.readTextFile(path);
+    const bytes = await readCredentialBytes(path);
+    return typeof bytes === "string" ? { state: "unreadable" } : new TextDecoder().decode(bytes);
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
@@ -87,7 +100,7 @@ async function readText(path: string): Promise<string | { readonly state: Absenc
 }
 
 function nothing(path: string, state: Absence): CredentialFileSummary {
-  return { path, state, registries: [], helpers: [] };
+  return { path, state, registries: [], helpers: [], problems: [] };
 }
 
 /** Somebody may have written a password into what should be a name. */

@@ -1,7 +1,12 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Answer } from "../transport/answer.ts";
-import { type ByteSource, contentCodings, decodeContent } from "../transport/content_coding.ts";
+import {
+  type ByteSource,
+  canDecode,
+  contentCodings,
+  decodeContent,
+} from "../transport/content_coding.ts";
 import { isPage, pageError } from "../transport/page.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { RegistryError } from "../errors.ts";
@@ -64,7 +69,10 @@ export class BlobTransfer implements Disposable {
     }
     // With the blob's own size, the coding is a remark on the blob, as some object stores make.
     if (length === size) return new BlobTransfer(answer, answer, offset);
-    if (codings.length > 0) return new BlobTransfer(answer, decodeContent(answer), offset);
+    // A coding that nobody knows is a remark, too (aws-chunked).
+    if (codings.length > 0 && canDecode(codings)) {
+      return new BlobTransfer(answer, decodeContent(answer), offset);
+    }
     if (isPage(answer, length)) return pageError(answer, task);
     if (length === undefined) return new BlobTransfer(answer, answer, offset);
     const source = redactUrl(url);

@@ -1,6 +1,11 @@
-/** Names of query members whose values open something. */
-const SECRET_PARAMETER_REGEXP =
-  /^(?:x-(?:amz|goog|ms|oss|cos|obs|tos)-.*|.*(?:token|secret|signature|password|credential|key).*|sig|sign|jwt|auth|authorization|policy|verify|hdnts|hmac|code|se|skoid|sktid)$/i;
+/**
+ * Names of query members whose values are shown: those of the distribution specification, and of
+ * requests for tokens. Any other value may be a secret.
+ */
+const SHOWN_PARAMETERS = new Set([
+  ...["n", "last", "page", "artifactType", "digest", "mount", "from", "ns"],
+  ...["service", "scope", "account", "client_id", "offline_token"],
+]);
 const URL_REGEXP = /\bhttps?:\/\/[^\s"'<>)]+/gi;
 const BEARER_REGEXP = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi;
 
@@ -21,7 +26,8 @@ export function redactUrl(url: string | URL): string {
   if (query === "") return copy.href;
   const shown = query.split("&").map((pair) => {
     const [name = "", value] = pair.split("=", 2);
-    return value !== undefined && SECRET_PARAMETER_REGEXP.test(decode(name)) ? `${name}=***` : pair;
+    if (value === undefined) return "***";
+    return SHOWN_PARAMETERS.has(decode(name)) ? pair : `${name}=***`;
   });
   copy.search = "";
   return `${copy.href}?${shown.join("&")}`;

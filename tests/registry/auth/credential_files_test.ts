@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { CredentialFiles, loginOf } from "../../../registry/mod.ts";
+import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
 import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
+import { run } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const U = { auth: btoa("u:p") };
@@ -88,6 +90,11 @@ Deno.test.each([
     entry: { auth: "MDAwOg==", identitytoken: "t" },
     auth: { username: "000", password: "", identityToken: "t" },
   },
+  {
+    entry: { auth: "dTpw", username: "other", password: "x" },
+    auth: { username: "u", password: "p" },
+  },
+  { entry: { AUTH: "dTpw" }, auth: { username: "u", password: "p" } },
   { entry: {}, auth: undefined },
   { entry: { auth: "not base64!" }, auth: undefined },
   { entry: { auth: 5, username: null }, auth: undefined },
@@ -100,6 +107,63 @@ Deno.test.each([
     .find({ registry: "h.io", repository: "a" });
 
   assertEquals<unknown>(found?.auth, auth);
+});
+
+Deno.test.each([
+  { entry: { auth: "not base64!" }, why: '"auth" is not a user name and a password in base64' },
+  { entry: { auth: btoa("nocolon") }, why: '"auth" is not a user name and a password in base64' },
+  { entry: "dTpw", why: "it is not an object" },
+])("CredentialFiles.find() warns of the entry $entry", async ({ entry, why }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(
+    path,
+    JSON.stringify({ auths: { "https://H.io/v1/": entry, "b.io": 7 } }),
+  );
+  const warnings: string[] = [];
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a" }, { onWarning: (text) => warnings.push(text) });
+  const { problems } = await summarizeCredentials(path);
+
+  assertEquals(found, undefined);
+  assertEquals(warnings, [`Cannot read the credential for "h.io" in "${path}": ${why}`]);
+  assertEquals(problems.map(({ registry }) => registry), ["h.io", "b.io"]);
+});
+
+Deno.test("CredentialFiles.find() takes an empty file for one without credentials", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  await Deno.writeTextFile(path, "\n");
+  const warnings: string[] = [];
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a" }, { onWarning: (text) => warnings.push(text) });
+
+  assertEquals([found, warnings], [undefined, []]);
+});
+
+posixTest.each([
+  { what: "named pipe", why: "it is not a regular file" },
+  { what: "directory", why: "it is not a regular file" },
+  { what: "huge sparse file", why: "it has more than 1048576 bytes" },
+])("CredentialFiles.find() does not read a $what", async ({ what, why }) => {
+  await using dir = await makeTempDir();
+  const path = dir.join("config.json");
+  if (what === "named pipe") await run("mkfifo", [path]);
+  else if (what === "directory") await Deno.mkdir(path);
+  else {
+    await Deno.writeTextFile(path, "{}");
+    await Deno.truncate(path, 3 * 1024 ** 3);
+  }
+  const warnings: string[] = [];
+
+  const found = await new CredentialFiles({ paths: [path] })
+    .find({ registry: "h.io", repository: "a" }, { onWarning: (text) => warnings.push(text) });
+  const { state } = await summarizeCredentials(path);
+
+  assertEquals([found, state], [undefined, "unreadable"]);
+  assertEquals(warnings, [`Cannot read the credentials in "${path}": ${why}`]);
 });
 
 Deno.test("CredentialFiles.find() takes the first file that has one, and passes broken ones over", async () => {

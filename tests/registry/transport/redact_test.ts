@@ -4,10 +4,10 @@ import { redactText, redactUrl } from "../../../registry/transport/redact.ts";
 Deno.test.each([
   { url: "https://h/v2/a?n=5", shown: "https://h/v2/a?n=5" },
   { url: "https://user:pass@h/a", shown: "https://***:***@h/a" },
-  { url: "https://h/a?sig=s3cret&se=1&sp=r", shown: "https://h/a?sig=***&se=***&sp=r" },
+  { url: "https://h/a?sig=s3cret&se=1&sp=r", shown: "https://h/a?sig=***&se=***&sp=***" },
   {
     url: "https://h/a?X-Amz-Signature=s&x-amz-credential=c&X-Amz-Date=d&other=1",
-    shown: "https://h/a?X-Amz-Signature=***&x-amz-credential=***&X-Amz-Date=***&other=1",
+    shown: "https://h/a?X-Amz-Signature=***&x-amz-credential=***&X-Amz-Date=***&other=***",
   },
   {
     url: "https://h/t?token=t&access_token=a&service=s",
@@ -21,6 +21,14 @@ Deno.test.each([
   {
     url: "https://h/t?scope=repository%3Aa%3Apull",
     shown: "https://h/t?scope=repository%3Aa%3Apull",
+  },
+  {
+    url: "https://h/v2/a/tags/list?n=5&last=b&s3cret&x=",
+    shown: "https://h/v2/a/tags/list?n=5&last=b&***&x=***",
+  },
+  {
+    url: "https://h/v2/a/blobs/uploads/1?digest=sha256:0&_state=s3cret",
+    shown: "https://h/v2/a/blobs/uploads/1?digest=sha256:0&_state=***",
   },
   { url: "https://h/t#secret", shown: "https://h/t" },
   { url: "no url: password", shown: "(not a URL)" },

@@ -114,7 +114,10 @@ Deno.test("oci doctor tells whom credentials are for, and never a secret", async
   await Deno.writeTextFile(
     found,
     JSON.stringify({
-      auths: { "ghcr.io/me": { auth }, [`https://u:${SECRET}@quay.io/v1/`]: { auth } },
+      auths: {
+        ...{ "ghcr.io/me": { auth }, [`https://u:${SECRET}@quay.io/v1/`]: { auth } },
+        "odd.io": { auth: SECRET },
+      },
       credHelpers: { "gcr.io": "not-here" },
       credsStore: "here",
     }),
@@ -140,10 +143,17 @@ Deno.test("oci doctor tells whom credentials are for, and never a secret", async
         { registry: "gcr.io", program: "docker-credential-not-here", found: null },
         { program: "docker-credential-here", found: helper },
       ],
+      problems: [
+        { registry: "odd.io", why: '"auth" is not a user name and a password in base64' },
+      ],
     },
-    { path: `${broken}/config.json`, state: "invalid", registries: [], helpers: [] },
+    {
+      ...{ path: `${broken}/config.json`, state: "invalid" },
+      ...{ registries: [], helpers: [], problems: [] },
+    },
   ]);
   assertMatch(stdout, /problem .*docker-credential-not-here is named for gcr\.io .*not installed/);
+  assertMatch(stdout, /problem .*auth\.json has an entry for odd\.io that cannot be read: /);
   assertMatch(stdout, /problem .*docker\/config\.json is not JSON; /);
   for (const text of [stdout, JSON.stringify(document)]) {
     for (const secret of [SECRET, auth]) assert(!text.includes(secret));
