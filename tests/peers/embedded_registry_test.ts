@@ -132,7 +132,7 @@ peerTest({
 
 peerTest({
   name: "serveStore() takes what podman pushes over TLS with a password",
-  needs: ["podman", "openssl", "htpasswd"],
+  needs: ["podman", "htpasswd"],
   root: true,
 }, async () => {
   await using temp = await makeTempDir({ large: true });
