@@ -1,0 +1,64 @@
+import { assert, assertEquals } from "@std/assert";
+import { buildImage } from "../../../_support/image.ts";
+import { runOci } from "../../../_support/process.ts";
+import { file, tar } from "../../../_support/tar.ts";
+import { makeTempDir } from "../../../_support/temp.ts";
+import { writableRegistry } from "../../../_support/writable_registry.ts";
+import { pushBuilt } from "../../../cache/_pushed.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+
+Deno.test("oci permissions serves the commands that move images", async () => {
+  await using source = writableRegistry();
+  await using target = writableRegistry();
+  await using dir = await makeTempDir();
+  await pushBuilt(source, "app:1", IMAGE);
+  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+  const app = `${source.host}/app:1`;
+  await Deno.mkdir(dir.join("out"));
+  const archive = dir.join("out", "app.tar");
+  const layout = dir.join("layout");
+
+  for (
+    const args of [
+      ["copy", app, `${target.host}/app:1`],
+      ["copy", "--with-referrers", app, `oci:${layout}:v1`],
+      ["copy", `oci:${layout}:v1`, `oci-archive:${archive}:v1`],
+      ["copy", `oci-archive:${archive}:v1`, `${target.host}/back:1`],
+      ["copy", "--all-tags", `${source.host}/app`, `${target.host}/all`],
+      ["pull", "--platform", "linux/amd64", app],
+      ["push", app],
+      ["push", app, `${target.host}/pushed:1`],
+      ["push", app, `oci:${dir.join("pushed")}:v1`],
+      ["tag", app, "2"],
+      ["delete", "--yes", `${source.host}/app:2`],
+      ["catalog", source.host],
+    ]
+  ) {
+    const { stdout } = await runOci(["permissions", "--json", ...args], { env });
+    const { flags } = JSON.parse(stdout);
+    const { code, stderr } = await runOci(args, { env, permissions: flags });
+
+    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
+    assert(!flags.includes("--allow-all"), args.join(" "));
+  }
+
+  const tags = await target.content.tags("pushed");
+  assertEquals([await target.content.repositories(), tags], [
+    ["all", "app", "back", "pushed"],
+    ["1"],
+  ]);
+});
+
+Deno.test("oci permissions grants a push no more than it needs", async () => {
+  const env = { HOME: "/home/me", OCI_STORE: "/store" };
+
+  const { stdout } = await runOci(
+    ["permissions", "--json", "push", "alpine:3", "ghcr.io/owner/app:1"],
+    { env },
+  );
+
+  const { flags } = JSON.parse(stdout);
+  assert(flags[0].startsWith("--allow-net=ghcr.io"), flags[0]);
+  assertEquals(flags.filter((flag: string) => flag.startsWith("--allow-write")), []);
+});
