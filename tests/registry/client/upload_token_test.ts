@@ -1,0 +1,108 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { AuthError, parseReference } from "../../../registry/mod.ts";
+import { OCI_LAYER } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { blobOf } from "../../_support/image.ts";
+import { type WritableRegistry, writableRegistry } from "../../_support/writable_registry.ts";
+import { testClient } from "../_client.ts";
+
+const LARGE = blobOf(OCI_LAYER, noise(5 * 1024 * 1024));
+const SMALL = blobOf(OCI_LAYER, noise(1000));
+
+/** A registry with a token server, which counts its tokens. */
+interface TokenRegistry extends AsyncDisposable {
+  readonly registry: WritableRegistry;
+  /** The scopes of every token that was given out. */
+  readonly scopes: readonly (readonly string[])[];
+}
+
+/** Tells which tokens are good for a request. */
+type Check = (request: Request, token: number) => boolean;
+
+function tokenRegistry(check: Check, refused: readonly string[] = []): TokenRegistry {
+  const scopes: string[][] = [];
+  const registry = writableRegistry({
+    interfere: async (request, next) => {
+      const url = new URL(request.url);
+      if (url.pathname === "/token") {
+        const wanted = url.searchParams.getAll("scope");
+        const isLoggedIn = request.headers.get("authorization") === `Basic ${btoa("u:p")}`;
+        if (!isLoggedIn || wanted.some((scope) => refused.includes(scope))) {
+          return Response.json({ errors: [{ code: "DENIED" }] }, { status: 403 });
+        }
+        scopes.push(wanted);
+        return Response.json({ token: `t${scopes.length}`, expires_in: 3600 });
+      }
+      const [, token = "0"] = /^Bearer t(\d+)$/.exec(request.headers.get("authorization") ?? "") ??
+        [];
+      if (token !== "0" && check(request, Number(token))) return await next();
+      await request.body?.cancel();
+      const realm = `http://${url.host}/token`;
+      return Response.json({ errors: [{ code: "UNAUTHORIZED" }] }, {
+        status: 401,
+        headers: { "www-authenticate": `Bearer realm="${realm}",service="test"` },
+      });
+    },
+  });
+  return { registry, scopes, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() };
+}
+
+async function push(
+  { registry }: TokenRegistry,
+  blob: typeof SMALL,
+  mountFrom?: string,
+): Promise<"mounted" | void> {
+  using client = testClient();
+  const open = ({ offset = 0 } = {}) =>
+    Promise.resolve(new Blob([blob.bytes.subarray(offset)]).stream());
+  return await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, open, {
+    auth: { username: "u", password: "p" },
+    mountFrom,
+  });
+}
+
+Deno.test("pushBlob() asks for a token to pull and push, once", async () => {
+  await using scene = tokenRegistry(() => true);
+
+  await push(scene, LARGE);
+
+  assertEquals(scene.scopes, [["repository:a/b:pull,push"]]);
+});
+
+Deno.test("pushBlob() asks for a second scope to mount", async () => {
+  await using scene = tokenRegistry(() => true);
+
+  await push(scene, SMALL, "c/d");
+
+  assertEquals(scene.scopes[0], ["repository:a/b:pull,push", "repository:c/d:pull"]);
+});
+
+Deno.test("pushBlob() uploads where no token is given for the repository to mount from", async () => {
+  await using scene = tokenRegistry(() => true, ["repository:c/d:pull"]);
+
+  assertEquals(await push(scene, SMALL, "c/d"), undefined);
+
+  assertEquals(await scene.registry.content.size("a/b", SMALL.descriptor.digest), 1000);
+});
+
+Deno.test("pushBlob() gets another token when one expires in the middle of an upload", async () => {
+  // The first token is good for the POST; the second, for the PATCH; the third, for the PUT.
+  await using scene = tokenRegistry(({ method }, token) =>
+    token >= ["POST", "PATCH", "PUT"].indexOf(method) + 1
+  );
+
+  await push(scene, LARGE);
+
+  assertEquals(scene.scopes.length, 3);
+  const size = await scene.registry.content.size("a/b", LARGE.descriptor.digest);
+  assertEquals(size, LARGE.bytes.length);
+});
+
+Deno.test("pushBlob() fails where a token is refused in the middle of an upload", async () => {
+  await using scene = tokenRegistry(({ method }) => method === "POST");
+
+  const error = await assertRejects(() => push(scene, LARGE), AuthError);
+
+  assertEquals([error.status, error.code], [401, "UNAUTHORIZED"]);
+  assert(scene.scopes.length < 10, "tokens are asked for again and again");
+});
