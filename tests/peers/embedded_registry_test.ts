@@ -4,11 +4,12 @@ import {
   MemoryRegistryContent,
   parseHtpasswd,
   type RegistryServer,
+  RemoteClient,
   serveRegistry,
 } from "../../registry/mod.ts";
-import { ContentStore, serveStore } from "../../store/mod.ts";
+import { ContentStore, ProxyRegistryContent, serveStore } from "../../store/mod.ts";
 import { buildImage, buildIndex, type Built, MemoryContent } from "../_support/image.ts";
-import { makeCertificates, peerTest, runPeer } from "../_support/peers.ts";
+import { dockerRegistry, makeCertificates, peerTest, runPeer } from "../_support/peers.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
@@ -200,3 +201,29 @@ function listed({ bytes }: Built): readonly string[] {
   return JSON.parse(new TextDecoder().decode(bytes)).manifests
     .map((item: { digest: string }) => item.digest);
 }
+
+peerTest({
+  name: "ProxyRegistryContent passes on docker-registry to skopeo, digests kept",
+  needs: ["docker-registry", "skopeo"],
+}, async () => {
+  await using temp = await makeTempDir({ large: true });
+  await using origin = await serveRegistry(content);
+  await using upstream = await dockerRegistry();
+  const options = { env: { HOME: temp.path } };
+  const copy = (from: string, to: string) =>
+    runPeer("skopeo", [
+      ...["copy", "--quiet", "--all", "--insecure-policy", "--preserve-digests"],
+      ...["--src-tls-verify=false", "--dest-tls-verify=false", from, to],
+    ], options);
+  await copy(`docker://${origin.host}/team/app:index`, `docker://${upstream.host}/team/app:1`);
+  const store = await ContentStore.open(temp.join("store"));
+  using client = new RemoteClient({ credentials: "none" });
+  const proxied = new ProxyRegistryContent(store, client, { registry: upstream.host });
+  await using proxy = await serveRegistry(proxied);
+
+  await copy(`docker://${proxy.host}/team/app:1`, `dir:${temp.join("copy")}`);
+
+  assertEquals(await Deno.readFile(temp.join("copy", "manifest.json")), index.bytes);
+  const named = await store.resolve(`${upstream.host}/team/app:1`);
+  assertEquals(named?.digest, index.descriptor.digest);
+});
