@@ -24,17 +24,17 @@ export interface HttpServer {
   stop(): void;
 }
 
-/** How much of a body that nobody wants is read, and for how long. */
+/** Limits for reading and discarding the rest of an unwanted body. */
 const DRAIN_BYTES = 1024 * 1024;
 const DRAIN_MS = 2_000;
 
 /**
  * Starts an HTTP/1.1 server.
  *
- * It is Node's, as Deno's own gives its users no way to close a connection on which nothing comes.
+ * It is Node's server: Deno's own has no way to close an idle connection.
  *
  * @throws {Deno.errors.AddrInUse} If the port is taken.
- * @throws {Deno.errors.InvalidData} If certificate and key are none.
+ * @throws {Deno.errors.InvalidData} If the certificate or the key is invalid.
  */
 export async function startHttpServer(
   options: HttpServerOptions,
@@ -46,8 +46,7 @@ export async function startHttpServer(
   const server: Server = isSecure
     ? globalThis.process.getBuiltinModule("node:https").createServer({ cert, key })
     : globalThis.process.getBuiltinModule("node:http").createServer();
-  // Without any file descriptor left to accept the next connection with, it would never accept one
-  // again.
+  // A server that runs out of file descriptors stops accepting connections for good.
   server.maxConnections = maxConnections;
   const connections = new Map<string, HttpConnection>();
   const running = new Set<Promise<void>>();
@@ -88,7 +87,7 @@ export async function startHttpServer(
   };
 }
 
-/** Deno tells better than Node what is wrong with an address, a certificate or permissions. */
+/** Listens once with Deno, whose errors for addresses, certificates and permissions are precise. */
 function tryListening({ hostname, port, cert, key }: HttpServerOptions): void {
   const listener = cert === undefined || key === undefined
     ? Deno.listen({ hostname, port })
@@ -146,7 +145,7 @@ class Exchange {
     }
   }
 
-  /** The request, unless it names no host or is none that can be. */
+  /** The request; `undefined` if its host or its target is invalid. */
   #request(): Request | undefined {
     const incoming = this.#incoming;
     const { method = "GET", url: target = "/", rawHeaders } = incoming;
@@ -194,7 +193,7 @@ class Exchange {
     }
   }
 
-  /** Waits until the client has read; `false` if it has gone. */
+  /** Waits until the client has read; `false` if it has disconnected. */
   async #waitFor(event: "drain" | "finish"): Promise<boolean> {
     const outgoing = this.#outgoing;
     const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -1,4 +1,4 @@
-/** A client went away in the middle of a request, or sent a body that is not valid HTTP. */
+/** A client disconnected in the middle of a request, or sent a body that is not valid HTTP. */
 export class RequestBodyError extends Error {
   override readonly name = "RequestBodyError";
 }

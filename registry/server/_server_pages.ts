@@ -16,7 +16,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The items after `last`, at most `n` of them; 400 if `n` is no number. */
+/** Returns at most `n` items after `last`; 400 if `n` is not a number. */
 export function paginate(items: readonly string[], query: URLSearchParams): Page | Response {
   const n = query.get("n");
   const last = query.get("last");

@@ -1,11 +1,11 @@
 import type { ContentRange } from "../registry_content.ts";
 
 /**
- * What a `Range` header asks for of `size` bytes: one range, all of it (`undefined`), or
- * nothing that is there.
+ * Parses a `Range` header for content of `size` bytes: one range, all of it (`undefined`), or a
+ * range beyond the end.
  *
- * A header that is malformed, has another unit or several ranges counts as absent, as RFC 9110,
- * section 14.2, lets a server choose.
+ * A header that is malformed, has another unit or several ranges is ignored, which RFC 9110,
+ * section 14.2, leaves to the server.
  */
 export function parseRange(
   header: string | null,

@@ -61,7 +61,7 @@ export function finish(response: Response, request: Request): Response {
   headers.set("x-content-type-options", "nosniff");
   const { status } = response;
   if (request.method !== "HEAD") return new Response(response.body, { status, headers });
-  // Nobody waits for the cancellation of a body that nobody reads.
+  // The body of a response to HEAD is not sent, and its cancellation need not be awaited.
   response.body?.cancel().catch(() => {});
   return new Response(null, { status, headers });
 }

@@ -51,14 +51,14 @@ export function parseRoute(pathname: string): Route | Response {
   const digestNeeded = kind !== "manifest" || reference.includes(":");
   if (digestNeeded && !isDigest(reference)) {
     return badName(name) ??
-      failure(400, "DIGEST_INVALID", `"${reference}" is no sha256 or sha512 digest`);
+      failure(400, "DIGEST_INVALID", `"${reference}" is not a sha256 or sha512 digest`);
   }
   return badName(name) ?? { kind, name, reference };
 }
 
 function badName(name: string): Response | undefined {
   if (name.length <= MAX_NAME_LENGTH && NAME_REGEXP.test(name)) return undefined;
-  return failure(400, "NAME_INVALID", `"${name}" is no name of a repository`);
+  return failure(400, "NAME_INVALID", `"${name}" is not the name of a repository`);
 }
 
 function noRoute(pathname: string): Response {

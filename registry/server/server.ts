@@ -56,14 +56,14 @@ export interface RegistryServer extends AsyncDisposable {
 }
 
 /**
- * Serves content as an OCI registry, for whoever can reach the address. Without arguments it is an
- * empty registry in memory, on a free port of 127.0.0.1, that can be pushed to: a test suite needs
- * no other program and no container for that.
+ * Serves content as an OCI registry to every client that can reach the address. Without arguments,
+ * the registry is empty, writable and in memory, and listens on a free port of 127.0.0.1: a test
+ * suite needs no other program and no container.
  *
  * @param content What is served. Content that is writable can be pushed to, unless `readOnly`.
  * @param options Address, TLS, access, limits and hooks.
  * @returns The registry, listening. Dispose of it to stop it.
- * @throws {TypeError} If `cert` is given without `key`, or the other way round.
+ * @throws {TypeError} If `cert` is given without `key`, or the reverse.
  * @throws {RangeError} If a limit is out of bounds.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *

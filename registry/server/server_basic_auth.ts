@@ -1,17 +1,17 @@
 import { failure } from "./_server_response.ts";
 
-/** Says whether a name and a password belong together. */
+/** Checks a user name and a password. */
 export type PasswordCheck = (username: string, password: string) => boolean | Promise<boolean>;
 
 /**
- * Makes an `authenticate` hook for the embedded registry that wants HTTP Basic credentials
+ * Creates an `authenticate` hook for the embedded registry that requires HTTP Basic credentials
  * (RFC 7617, in UTF-8).
  *
- * Basic sends the password as it is: serve with TLS where anybody else can listen.
+ * Basic authentication sends the password unencrypted: use TLS unless all clients run on the same
+ * machine.
  *
- * @param check Whether a name and a password are right. It should take the same time for names
- * that do not exist.
- * @param realm What the challenge calls the registry.
+ * @param check Checks a user name and a password. It should take the same time for unknown names.
+ * @param realm Name of the registry in the challenge.
  * @returns The hook.
  *
  * @example Ask for a password
@@ -34,7 +34,7 @@ export function basicAuthentication(
   return async (request) => {
     const credentials = parseBasic(request.headers.get("authorization"));
     if (credentials !== undefined && await check(...credentials)) return undefined;
-    const refused = failure(401, "UNAUTHORIZED", "a right name and password are needed");
+    const refused = failure(401, "UNAUTHORIZED", "a valid user name and password are required");
     refused.headers.set("www-authenticate", challenge);
     return refused;
   };
@@ -48,7 +48,7 @@ function parseBasic(header: string | null): [username: string, password: string]
     const colon = text.indexOf(":");
     return colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1)];
   } catch {
-    // Neither base64 nor UTF-8: as good as no credentials.
+    // Neither base64 nor UTF-8 counts as no credentials.
     return undefined;
   }
 }

@@ -94,7 +94,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * Bytes are served exactly as the content has them, whatever the `Accept` header lists, as they
  * cannot be converted without changing their digest; `Content-Type` says what they are. Bodies
  * are streamed in both directions, as fast as the other side is, and the source of a body is
- * cancelled when its client goes away.
+ * cancelled when the client disconnects.
  *
  * @param content What is served.
  * @param options Access, limits and hooks.

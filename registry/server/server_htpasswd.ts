@@ -7,12 +7,12 @@ import type { PasswordCheck } from "./server_basic_auth.ts";
  * Hashes must be bcrypt, of a cost from 4 to 16, as in Docker's registry: the older forms that
  * web servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
  *
- * @param text The file: `NAME:HASH` a line; empty lines and those that begin with `#` count not.
- * @returns A check against the file's names. It hashes a right password once, and remembers in
- * memory that it was right.
- * @throws {SyntaxError} If a line is not of that form, a name comes twice, or there is none.
+ * @param text The file: `NAME:HASH` a line; empty lines and lines that begin with `#` are ignored.
+ * @returns The check. It hashes a correct password once and remembers in memory that it was
+ * correct.
+ * @throws {SyntaxError} If a line has another form, a name occurs twice, or there is no name.
  *
- * @example Who may pull
+ * @example Check a password
  * ```ts
  * import { basicAuthentication, parseHtpasswd } from "@x/oci/registry";
  * import { assert } from "@std/assert";
@@ -37,14 +37,14 @@ export function parseHtpasswd(text: string): PasswordCheck {
       : !isBcryptHash(hash)
       ? `the hash of "${name}" must be bcrypt; make it with "htpasswd -B"`
       : hashes.has(name)
-      ? `"${name}" comes twice`
+      ? `"${name}" occurs twice`
       : undefined;
     if (wrong !== undefined) {
       throw new SyntaxError(`Cannot read line ${i + 1} of the htpasswd file: ${wrong}`);
     }
     hashes.set(name, hash);
   }
-  // Most likely a file that was not written yet: it would lock everybody out.
+  // An empty file, most likely written by mistake, would lock everybody out.
   if (hashes.size === 0) throw new SyntaxError("Cannot read the htpasswd file: it names no user");
   // A client sends its password with every request, and bcrypt is slow on purpose.
   const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
@@ -54,7 +54,7 @@ export function parseHtpasswd(text: string): PasswordCheck {
   return async (name, password) => {
     const seen = createHmac("sha256", secret).update(password).digest("base64");
     if (known.get(name) === seen) return true;
-    // A name that is not there takes as long as one that is.
+    // An unknown name takes as long as a known one.
     const hash = hashes.get(name) ?? standIn;
     const right = await bcryptMatches(password, hash) && hashes.has(name);
     if (right) known.set(name, seen);

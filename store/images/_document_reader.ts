@@ -53,7 +53,7 @@ export class DocumentReader {
       this.#keep(digest, document, bytes.length);
       return document;
     } catch (error) {
-      // A damaged manifest leads nowhere; who asks for it finds out that it is damaged.
+      // A damaged manifest leads nowhere; a request for its bytes reports the damage.
       const isDamaged = error instanceof DigestMismatchError || error instanceof SyntaxError ||
         error instanceof LimitError;
       if (isDamaged) return undefined;

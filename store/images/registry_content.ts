@@ -103,7 +103,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
   /** The size of a manifest or blob that the repository has. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
-    // While an image is pushed, each of its blobs is asked for.
+    // Fast path: the check of a pushed manifest asks for each of its blobs.
     const pushed = this.#pushed.get(repository, digest);
     if (pushed !== undefined && await this.#store.has(pushed)) return pushed.size;
     const reachable = await this.#reachable(await this.#repository(repository));
@@ -302,12 +302,12 @@ function fullName({ registry, repository }: Reference): string {
   return `${registry.replace(":", "_")}/${repository}`;
 }
 
-/** The name in the catalog: what was pushed is listed as it was pushed. */
+/** The name in the catalog: pushed images are listed under the name that the client used. */
 function listedName(reference: Reference): string {
   return reference.registry === PUSHED_REGISTRY ? reference.repository : fullName(reference);
 }
 
-/** A key to sort by: what was pushed to the name, the full name, Docker Hub, the rest by name. */
+/** Sort key: images pushed to the name, the full name, Docker Hub, other registries by name. */
 function precedence(reference: Reference, name: string): string {
   const { registry, repository } = reference;
   if (registry === PUSHED_REGISTRY && repository === name) return "0";

@@ -103,7 +103,7 @@ function openContent(
   const options = session.options<ServeOptions>();
   if (options.proxy === undefined) return new StoreRegistryContent(store);
   const { registry, prefix, plainHttp } = options.proxy;
-  // Credentials are for those who may use them, and not for whoever reaches the address.
+  // Unknown clients must not pull private images with the credentials of this user.
   const isAnonymous = servesStrangers(options);
   if (isAnonymous) {
     session.note(
