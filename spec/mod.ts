@@ -31,6 +31,7 @@ export type * from "./image.ts";
 export * from "./image_annotations.ts";
 export * from "./image_config.ts";
 export * from "./image_options.ts";
+export * from "./layer_type.ts";
 export * from "./manifest.ts";
 export * from "./media_types.ts";
 export * from "./namespace_options.ts";

@@ -26,9 +26,16 @@ import { type Platform, variantLevel, variantOf } from "./platform.ts";
  */
 export function platformFit(offered: Platform, wanted: Platform): number {
   if (offered.os !== wanted.os || offered.architecture !== wanted.architecture) return -1;
+  if (!hasFeatures(offered, wanted)) return -1;
   const variant = variantFit(offered, wanted);
   const version = osVersionFit(offered, wanted);
   return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
+}
+
+/** Features that an image requires of the operating system must be known to be there. */
+function hasFeatures(offered: Platform, wanted: Platform): boolean {
+  const present = wanted["os.features"] ?? [];
+  return (offered["os.features"] ?? []).every((feature) => present.includes(feature));
 }
 
 /** Weight of the variant: more than the fit of any version. */
@@ -80,7 +87,8 @@ export function isRunnable(entry: Descriptor): boolean {
 /**
  * Chooses the entry of an index that fits a platform best; of equal ones, the first.
  *
- * An entry without a platform is only chosen if it is the only one, as in layouts with a single image.
+ * An entry that requires features of the operating system (`os.features`) is chosen only where
+ * those are wanted. The one entry without a platform is chosen where nothing else fits.
  *
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and then
@@ -119,6 +127,9 @@ export function choosePlatform(
     const best = chooseFor(runnable, choice);
     if (best !== undefined) return best;
   }
+  // What names no platform may be for any; its config tells, and whoever reads it warns.
+  const [unknown, ...more] = runnable.filter(({ platform }) => platform === undefined);
+  if (unknown !== undefined && more.length === 0) return unknown;
   const platforms = runnable.flatMap((entry) => entry.platform ?? []);
   throw new PlatformError(subject, choices[0], platforms);
 }

@@ -1,6 +1,7 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
+import { checkLayerType } from "../../spec/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
@@ -28,6 +29,7 @@ export class LayerDecoder implements Disposable {
 
   constructor(options: LayerDecoderOptions) {
     const { descriptor, diffId, layer, source = layer } = options;
+    if (descriptor !== undefined) checkLayerType(descriptor);
     this.#options = options;
     this.#verifier = descriptor && new Verifier(descriptor, source);
     this.#decompressor = openDecompressor({

@@ -254,7 +254,8 @@ export class ContentStore {
     const { digest } = descriptor;
     const { signal } = options;
     const { ingestBlob } = await import("./ingest.ts");
-    using _hold = this.#holds.size === 0 ? await this.#tryHold(signal) : undefined;
+    using own = this.#holds.size === 0 ? await this.#createHold(signal) : undefined;
+    await own?.add(digest);
     for (const hold of this.#holds) await hold.add(digest);
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
@@ -316,21 +317,8 @@ export class ContentStore {
    * @returns The hold; `undefined` for a store that cannot be written to.
    */
   async hold(signal?: AbortSignal): Promise<Hold | undefined> {
-    return await this.#tryHold(signal);
-  }
-
-  async #tryHold(signal: AbortSignal | undefined): Promise<Hold | undefined> {
-    if (this.#marks === undefined) return undefined;
-    const { createHold } = await import("./hold.ts");
-    let hold: Hold;
-    try {
-      await this.#prepare(signal);
-      hold = await createHold(this.path, { signal, onWait: this.onWait });
-    } catch (error) {
-      // Where this process cannot write, it cannot lose anything that it has stored.
-      if (isUnwritable(error)) return undefined;
-      throw error;
-    }
+    const hold = await this.#createHold(signal);
+    if (hold === undefined) return undefined;
     this.#holds.add(hold);
     return {
       add: (digest) => hold.add(digest),
@@ -339,6 +327,19 @@ export class ContentStore {
         hold[Symbol.dispose]();
       },
     };
+  }
+
+  async #createHold(signal: AbortSignal | undefined): Promise<Hold | undefined> {
+    if (this.#marks === undefined) return undefined;
+    const { createHold } = await import("./hold.ts");
+    try {
+      await this.#prepare(signal);
+      return await createHold(this.path, { signal, onWait: this.onWait });
+    } catch (error) {
+      // Where this process cannot write, it cannot lose anything that it has stored.
+      if (isUnwritable(error)) return undefined;
+      throw error;
+    }
   }
 
   async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {

@@ -49,7 +49,6 @@ export async function createHold(store: string, options: HoldOptions = {}): Prom
     async add(digest) {
       if (held.has(digest)) return;
       using _lock = await lockPruning(store, "hold", options);
-      // It may have ended meanwhile: another one, which is added to as well, goes on.
       if (isOver) return;
       file.writeSync(new TextEncoder().encode(`${digest}\n`));
       held.add(digest);

@@ -209,9 +209,23 @@ async function findEntries(
     const wanted = name === undefined ? "it is empty, or no layout" : `it does not have "${name}"`;
     return fail(names.length === 0 ? wanted : `${wanted}; it has ${names.join(", ")}`);
   }
-  const sameName = found.every((entry) => namesOf(entry)[0] === namesOf(first)[0]);
-  if (found.length > 1 && !sameName) fail(`it has several; name one of ${names.join(", ")}`);
-  return found;
+  const distinct = [...new Map(found.map((entry) => [entry.digest, entry])).values()];
+  if (distinct.length === 1) return distinct;
+  // Some tools write the platforms of an image as entries of one name, without an index.
+  const isOneImage = distinct.every((entry) => {
+    return namesOf(entry)[0] === namesOf(first)[0] && entry.platform !== undefined;
+  });
+  if (!isOneImage) fail(`it has several; name one of ${choicesOf(distinct).join(", ")}`);
+  return distinct;
+}
+
+/** How to name each of several entries: by a name that no other has, else by digest. */
+function choicesOf(entries: readonly Descriptor[]): readonly string[] {
+  const counts = Map.groupBy(entries, (entry) => namesOf(entry)[0]);
+  return entries.map((entry) => {
+    const [name] = namesOf(entry);
+    return name !== undefined && counts.get(name)?.length === 1 ? name : `@${entry.digest}`;
+  });
 }
 
 /** The entries of a name; those of the name that docker makes of it, if there are no others. */

@@ -1,3 +1,4 @@
+import { checkLayerType } from "../../spec/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
 import { inheritMetadata } from "../../layer/extraction/inherit_metadata.ts";
 import { ExtractError } from "../../layer/errors.ts";
@@ -92,6 +93,7 @@ export class OverlayLayerResolver {
    * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
    */
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
+    image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     const tasks = new TaskGroup(this.#options.signal);
     const resolving: Promise<ExtractedLayer>[] = [];
     const chainIds = chainIdsOf(image.layers.map(({ diffId }) => diffId));

@@ -1,3 +1,4 @@
+import { checkLayerType } from "../../spec/layer_type.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
@@ -82,6 +83,7 @@ export class UncompressedBundler implements Bundler {
     image: Image,
     ...options: readonly SpecOption[]
   ): Promise<Bundle> {
+    image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
     using _native = keepNativeBackend();
     const { path: store } = this.#store;
     const { isTemporary, onWarning } = this.#options;

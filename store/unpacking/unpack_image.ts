@@ -1,3 +1,4 @@
+import { checkLayerType } from "../../spec/layer_type.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
@@ -60,6 +61,7 @@ export async function unpackImage(
   const { force = false, signal } = options;
   const paths = options.paths?.map((path) => cleanPath(path).path);
   signal?.throwIfAborted();
+  image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
   await using root = await UnpackRoot.open(directory, { store: store.path, force });
   const ownership = options.ownership ??
     await defaultOwnership(root.isEmpty ? root.work : root.path);

@@ -202,3 +202,24 @@ Deno.test("platformFit() of a platform with itself is the best there is", () => 
     );
   }));
 });
+
+Deno.test("choosePlatform() passes over entries that require features of the system", () => {
+  const wanted = parsePlatform("linux/amd64");
+  const features = { ...wanted, "os.features": ["erofs"] };
+  const erofs = entry("linux/amd64", { platform: features, digest: digest("erofs") });
+  const plain = entry("linux/amd64");
+
+  assertEquals(choosePlatform(indexOf(erofs, plain), wanted), plain);
+  assertEquals(choosePlatform(indexOf(erofs, plain), features), erofs);
+});
+
+Deno.test("choosePlatform() takes the one entry without a platform where nothing else fits", () => {
+  const unknown = entry();
+
+  const chosen = choosePlatform(
+    indexOf(entry("linux/s390x"), unknown),
+    parsePlatform("linux/amd64"),
+  );
+
+  assertEquals(chosen, unknown);
+});
