@@ -46,6 +46,7 @@ export * from "./images/export_image.ts";
 export * from "./images/image.ts";
 export * from "./images/image_files.ts";
 export * from "./runtime/installed_runtimes.ts";
+export type { Hold } from "./content/hold.ts";
 export type { LayerListener } from "./content/layer_listener.ts";
 export * from "./images/layout_client.ts";
 export * from "./bundles/list_bundles.ts";

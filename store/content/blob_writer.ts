@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
-import { type ByteRange, PartRanges } from "./_part_ranges.ts";
+import { PartRanges } from "./_part_ranges.ts";
 
 /** Chunks smaller than this are gathered before they are written. */
 const GATHER_BYTES = 256 * 1024;
@@ -64,7 +64,7 @@ export class BlobWriter implements Disposable {
   /** Number of bytes that an earlier run left, from the first one on. */
   readonly resumed: number;
   /** Ranges that an earlier run left beyond those bytes; a download in parts makes them. */
-  readonly laterRanges: readonly ByteRange[];
+  readonly laterRanges: readonly { readonly start: number; readonly end: number }[];
   readonly #file: Deno.FsFile;
   readonly #part: string;
   readonly #expected: Required<Expectation>;
