@@ -2,7 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
-import { PartRanges } from "./_part_ranges.ts";
+import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 
 /** Chunks smaller than this are gathered before they are written. */
 const GATHER_BYTES = 256 * 1024;
