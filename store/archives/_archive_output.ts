@@ -1,4 +1,5 @@
 import { dirname, resolve } from "../../spec/paths.ts";
+import { OciError } from "../../spec/errors.ts";
 import { syncDirectory } from "../host/durable.ts";
 
 /** Takes the bytes of an archive, in order. */
@@ -20,13 +21,22 @@ const MAX_LINKS = 40;
  * written as it is.
  */
 export async function openArchiveOutput(path: string): Promise<ArchiveOutput> {
-  const target = await followLinks(path);
-  const found = await statIfAny(target);
-  if (found?.isDirectory) throw new Deno.errors.IsADirectory(`"${path}" is a directory`);
-  const isOpenAlready = /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
-  return found?.isFile === false || isOpenAlready
-    ? await openAsIs(path)
-    : await openBeside(target, found?.mode ?? undefined);
+  try {
+    const target = await followLinks(path);
+    const found = await statIfAny(target);
+    if (found?.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
+    const isOpenAlready = /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
+    return found?.isFile === false || isOpenAlready
+      ? await openAsIs(path)
+      : await openBeside(target, found?.mode ?? undefined);
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
+    // Deno adds the path of the temporary file, which nobody gave.
+    const why = error instanceof Deno.errors.NotFound
+      ? "its directory does not exist"
+      : error.message.replace(/ \(os error.*/s, "");
+    throw new OciError(`Cannot write "${path}": ${why}`, { cause: error });
+  }
 }
 
 /** Writes an archive to a stream, such as stdout. */

@@ -64,7 +64,7 @@ export interface SaveArchiveOptions {
  * images are added to an OCI layout that is there already; any other file is replaced.
  *
  * @param store Where the images are.
- * @param images The images.
+ * @param images The images, or what brings them into the store, once the file can be written.
  * @param path The file or the directory; only its name if the archive goes to `output`.
  * @param options Format, platform, and how to stop.
  * @returns The documents that were saved, in the same order.
@@ -73,13 +73,16 @@ export interface SaveArchiveOptions {
  */
 export async function saveArchive(
   store: ContentStore,
-  images: readonly ImageToSave[],
+  images: readonly ImageToSave[] | (() => Promise<readonly ImageToSave[]>),
   path: string,
   options: SaveArchiveOptions = {},
 ): Promise<readonly SavedImage[]> {
   const { format = "oci-archive", platform, output, signal, onBytes } = options;
+  await using writer = format === "oci-dir"
+    ? await LayoutWriter.create(path)
+    : await ImageArchiveWriter.create(path, format, { output });
   const saved: SavedImage[] = [];
-  for (const { name, descriptor } of images) {
+  for (const { name, descriptor } of typeof images === "function" ? await images() : images) {
     const isWhole = platform === undefined && format !== "docker-archive" &&
       await isComplete(store, descriptor);
     const root = isWhole
@@ -87,9 +90,6 @@ export async function saveArchive(
       : await choose(store, descriptor, platform, name ?? descriptor.digest);
     saved.push({ name, descriptor: root, isPart: root.digest !== descriptor.digest });
   }
-  await using writer = format === "oci-dir"
-    ? await LayoutWriter.create(path)
-    : await ImageArchiveWriter.create(path, format, { output });
   const copy = new StoreCopy(store, writer, onBytes, signal);
   for (const { name, descriptor } of saved) {
     await copy.copy(descriptor);

@@ -55,8 +55,11 @@ export async function run(session: Session): Promise<void> {
     throw new UsageError('an archive is not for a terminal; redirect it, or give "--output FILE"');
   }
   const store = await openStore(session);
-  const images = await findImages(session, store);
-  session.workOn(session.operands.join(" "));
+  const images = async () => {
+    const found = await findImages(session, store);
+    session.workOn(session.operands.join(" "));
+    return found;
+  };
   const saved = await saveArchive(store, images, output, {
     format,
     platform: platform === undefined ? undefined : parsePlatform(platform),
