@@ -32,11 +32,16 @@ export async function openArchiveOutput(path: string): Promise<ArchiveOutput> {
   } catch (error) {
     if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
     // Deno adds the path of the temporary file, which nobody gave.
-    const why = error instanceof Deno.errors.NotFound
-      ? "its directory does not exist"
-      : error.message.replace(/ \(os error.*/s, "");
-    throw new OciError(`Cannot write "${path}": ${why}`, { cause: error });
+    throw new OciError(`Cannot write "${path}": ${describeFailure(error)}`, { cause: error });
   }
+}
+
+function describeFailure(error: Error): string {
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory; name a file in it";
+  if (error instanceof Deno.errors.NotFound) return "its directory does not exist; make it first";
+  const why = error.message.replace(/ \(os error.*/s, "");
+  const isDenied = error instanceof Deno.errors.PermissionDenied;
+  return isDenied ? `${why}; check who owns its directory, and its mode` : why;
 }
 
 /** Writes an archive to a stream, such as stdout. */

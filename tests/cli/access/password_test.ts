@@ -6,6 +6,7 @@ import {
   type PasswordSource,
   type PromptOptions,
   promptPassword,
+  promptUser,
   readPassword,
 } from "../../../cli/access/password.ts";
 
@@ -162,4 +163,24 @@ Deno.test("readPassword() refuses an empty one", async () => {
     UsageError,
     "no password",
   );
+});
+
+Deno.test("promptUser() reads a line, and refuses what is no user name", async () => {
+  const said: string[] = [];
+  const notices = new Notices({
+    writeSync(bytes) {
+      said.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+  });
+  const ask = (typed: string, isTerminal = true) => {
+    const source = new Keyboard([new TextEncoder().encode(typed)], isTerminal);
+    return promptUser("h.io", notices, { signal, source });
+  };
+
+  assertEquals(await ask(" ann\n"), "ann");
+  assertEquals(said, ["User name for h.io: "]);
+  await assertRejects(() => ask("\n"), UsageError, "not empty");
+  await assertRejects(() => ask("a:b\n"), UsageError, "no colon");
+  await assertRejects(() => ask("ann\n", false), UsageError, "no terminal");
 });

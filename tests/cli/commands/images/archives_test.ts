@@ -105,7 +105,14 @@ Deno.test.each([
   },
   { args: ["ls", "oci-archive:oci.tar:v9"], says: 'it does not have "v9"; it has h.io/a:1' },
   { args: ["save", "h.io/none:1", "--policy=never", "-o", "x.tar"], says: "is not in the store" },
-  { args: ["save", "oci-archive:oci.tar", "-o", "none/x.tar"], says: "none" },
+  {
+    args: ["save", "127.0.0.1:1/never-asked:1", "-o", "none/x.tar"],
+    says: 'cannot write "none/x.tar": its directory does not exist; make it first',
+  },
+  {
+    args: ["save", "127.0.0.1:1/never-asked:1", "-o", "."],
+    says: 'cannot write ".": it is a directory; name a file in it',
+  },
 ])("oci answers $args with one line", async ({ args, says }) => {
   await using scene = await makeScene();
   await Deno.writeTextFile(scene.dir.join("text"), "hello\n".repeat(500));
