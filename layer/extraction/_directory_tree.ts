@@ -1,12 +1,10 @@
 import { NameTable } from "../trees/name_table.ts";
 import { openUpDirectory } from "../trees/directory_metadata.ts";
 import type { FileStatus, FileTree } from "../trees/file_tree.ts";
+import { walkPath } from "../trees/walk_path.ts";
 
 /** Metadata that a directory gets once its content is complete. */
 export type DirectoryMetadata = Pick<FileStatus, "mode" | "mtime" | "mtimeNs">;
-
-/** Links that are followed for one path, as the kernel limits them. */
-const MAX_LINKS = 40;
 
 /** A name in a directory without symlinks in its path. */
 export interface EntryLocation {
@@ -189,31 +187,10 @@ export class DirectoryTree {
   }
 
   #walk(path: string, make: boolean): Directory | undefined {
-    let directory = this.root;
-    let links = 0;
-    const parts = path.split("/").reverse();
-    for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
-      if (name === "" || name === ".") continue;
-      if (name === "..") {
-        directory = directory.parent ?? directory;
-        continue;
-      }
-      const child = this.#look(directory.locate(name), make, links > 0);
-      if (child === undefined) return undefined;
-      if (typeof child !== "string") {
-        directory = child;
-        continue;
-      }
-      if (++links > MAX_LINKS) {
-        throw Object.assign(
-          new Deno.errors.FilesystemLoop(`too many symbolic links in its parent "${path}"`),
-          { code: "ELOOP" },
-        );
-      }
-      if (child.startsWith("/")) directory = this.root;
-      parts.push(...child.split("/").reverse());
-    }
-    return directory;
+    return walkPath(path, this.root, {
+      parent: (directory) => directory.parent ?? directory,
+      enter: (directory, name, byLink) => this.#look(directory.locate(name), make, byLink),
+    });
   }
 
   #look(location: EntryLocation, make: boolean, byLink: boolean): Directory | string | undefined {

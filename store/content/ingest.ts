@@ -2,6 +2,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image.ts";
 import { openBlobStream } from "./blob_stream.ts";
+import { SingleFlight } from "../host/single_flight.ts";
 import { PartWatch } from "./_part_watch.ts";
 import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
@@ -80,19 +81,13 @@ export interface IngestTarget {
   readonly commit: (writer: BlobWriter) => Promise<void>;
 }
 
-interface Running {
-  readonly ended: Promise<void>;
-  readonly listeners: Set<(progress: IngestProgress) => void>;
-  progress: IngestProgress | undefined;
-}
-
 /**
- * The downloads of this process, by the path of their part. The lock of the part would do
- * alone, but would have each task poll, and no task hear of another's progress.
+ * Downloads of this process, by the path of their part. The lock of the part would suffice, but tasks
+ * would have to poll it, and would not receive progress.
  */
-const running = new Map<string, Running>();
+const downloads = new SingleFlight<IngestProgress>();
 
-/** Brings a blob into the store unless it is there: once, however many ask for it. */
+/** Downloads a blob into the store unless it is there: once for all tasks. */
 export async function ingestBlob(
   descriptor: Descriptor,
   open: BlobSource,
@@ -100,47 +95,12 @@ export async function ingestBlob(
   options: IngestOptions,
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
-  for (;;) {
-    signal?.throwIfAborted();
-    if (await target.isIntact()) return cached(descriptor);
-    const other = running.get(target.part);
-    if (other === undefined) break;
-    // If the other task fails or is stopped, this one takes over with its own source.
-    await waitFor(other, signal, onProgress);
-  }
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const own: Running = { ended: promise, listeners: new Set(), progress: undefined };
-  if (onProgress !== undefined) own.listeners.add(onProgress);
-  running.set(target.part, own);
-  try {
-    return await download(descriptor, open, target, options, (progress) => {
-      own.progress = progress;
-      for (const listener of own.listeners) listener(progress);
-    });
-  } finally {
-    running.delete(target.part);
-    resolve();
-  }
-}
-
-async function waitFor(
-  other: Running,
-  signal: AbortSignal | undefined,
-  onProgress: ((progress: IngestProgress) => void) | undefined,
-): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  if (onProgress !== undefined) {
-    other.listeners.add(onProgress);
-    if (other.progress !== undefined) onProgress(other.progress);
-  }
-  try {
-    await Promise.race([other.ended, promise]);
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    if (onProgress !== undefined) other.listeners.delete(onProgress);
-  }
+  return await downloads.run(target.part, {
+    find: async () => await target.isIntact() ? cached(descriptor) : undefined,
+    work: (report) => download(descriptor, open, target, options, report),
+    onProgress,
+    signal,
+  });
 }
 
 async function download(

@@ -1,31 +1,29 @@
 import type { FileTree } from "../../layer/trees/file_tree.ts";
+import { walkPath } from "../../layer/trees/walk_path.ts";
 
-/** Links that are followed for one path, as the kernel limits them. */
-const MAX_LINKS = 40;
-
-/** Where a path leads. */
+/** Result of {@linkcode followPath}. */
 export interface FollowedPath {
-  /** Where what is meant really is; `undefined` if there is nothing. */
+  /** Real path of the entry; `undefined` if it does not exist. */
   readonly real: string | undefined;
-  /** The symbolic links on the way. */
+  /** Symbolic links along the path. */
   readonly passed: readonly string[];
 }
 
 /** Options for {@linkcode followPath}. */
 export interface FollowPathOptions {
-  /** Whether a link at the end is followed. */
+  /** Whether to follow a symbolic link at the end. */
   readonly followLast?: boolean | undefined;
-  /** Is given what is missing, and may make it: whether it is there then. */
+  /** Called with a missing path, which it may create. Returns whether the path exists. */
   readonly missing?: ((path: string) => boolean) | undefined;
 }
 
 /**
- * Follows a path in a tree as a program would whose root it is: links are resolved inside the
- * tree, and `..` stops there. The kernel's own resolution would lead out to the host.
+ * Follows a path in a tree like a program whose root is the tree: symbolic links are resolved inside,
+ * and `..` stops at the root. The kernel's own resolution would leave the tree.
  *
  * @param tree The tree.
  * @param path The path, from the root of the tree.
- * @param options What of the path is followed, and what is done with what is missing.
+ * @param options How to treat a last symbolic link and missing paths.
  */
 export function followPath(
   tree: FileTree,
@@ -33,28 +31,30 @@ export function followPath(
   options: FollowPathOptions = {},
 ): FollowedPath {
   const { followLast = false, missing = () => false } = options;
-  const found: string[] = [];
   const passed: string[] = [];
-  const parts = path.split("/").reverse();
-  for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
-    if (name === "" || name === ".") continue;
-    if (name === "..") {
-      found.pop();
-      continue;
-    }
-    const next = [...found, name].join("/");
-    const type = tree.status(next)?.type;
-    const isLast = parts.every((part) => part === "" || part === ".");
+  const enter = (
+    names: readonly string[],
+    name: string,
+    _byLink: boolean,
+    rest: readonly string[],
+  ) => {
+    const inner = [...names, name];
+    const at = inner.join("/");
+    const type = tree.status(at)?.type;
+    const isLast = rest.every((part) => part === "" || part === ".");
     if (type === "symlink" && (followLast || !isLast)) {
-      if (passed.push(next) > MAX_LINKS) return { real: undefined, passed };
-      const target = tree.readLink(next);
-      if (target.startsWith("/")) found.length = 0;
-      parts.push(...target.split("/").reverse());
-      continue;
+      passed.push(at);
+      return tree.readLink(at);
     }
-    const isThere = type === undefined ? missing(next) : isLast || type === "directory";
-    if (!isThere) return { real: undefined, passed };
-    found.push(name);
+    const exists = type === undefined ? missing(at) : isLast || type === "directory";
+    return exists ? inner : undefined;
+  };
+  try {
+    const parent = (names: readonly string[]) => names.slice(0, -1);
+    const real = walkPath<readonly string[]>(path, [], { parent, enter });
+    return { real: real?.join("/"), passed };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.FilesystemLoop)) throw error;
+    return { real: undefined, passed };
   }
-  return { real: found.join("/"), passed };
 }

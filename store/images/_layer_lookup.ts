@@ -1,4 +1,5 @@
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
 
 /** What a layer by itself has, and what it hides. */
@@ -9,9 +10,6 @@ export interface LayerListing {
 
 /** Where a path is: in the listing of a layer; nowhere; or only all layers together can tell. */
 export type Lookup = { readonly tree: MemoryTree; readonly path: string } | "hidden" | "unknown";
-
-/** Links that are followed for one path, as the kernel limits them. */
-const MAX_LINKS = 40;
 
 /** What a single layer says of a path. */
 type Saying =

@@ -13,6 +13,7 @@ import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { Semaphore } from "../host/semaphore.ts";
+import { SingleFlight } from "../host/single_flight.ts";
 import { TaskGroup } from "../host/task_group.ts";
 import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
@@ -49,8 +50,8 @@ export interface LayerResolverOptions {
   readonly extract?: LayerExtraction | undefined;
 }
 
-/** The extractions of this process, by what is extracted where. */
-const running = new Map<string, Promise<Chain>>();
+/** Extractions of this process, by directory and layer. */
+const extractions = new SingleFlight();
 
 /**
  * Extracts layers once, for all images and bundles that have them.
@@ -116,25 +117,12 @@ export class OverlayLayerResolver {
     const kind = formatLayerKind(namespace, ownership);
     const alone = `layer ${layer.diffId} ${kind}`;
     const chained = `chain ${chainId} ${kind}`;
-    const found = this.#chains.find(alone) ?? this.#chains.find(chained);
-    if (found !== undefined) return found;
-    // By ChainID, so that tasks with the same layer over other parents go their own ways.
-    const task = `${this.#chains.path} ${chained}`;
-    for (;;) {
-      signal.throwIfAborted();
-      const other = running.get(task);
-      if (other === undefined) break;
-      // If the other task fails or is stopped, this one does the work itself.
-      const chain = await other.catch(() => undefined);
-      if (chain !== undefined) return chain;
-    }
-    const own = this.#extract(layer, alone, chained, parents, signal);
-    running.set(task, own);
-    try {
-      return await own;
-    } finally {
-      running.delete(task);
-    }
+    // By ChainID, so that tasks with the same layer over other parents do not wait for each other.
+    return await extractions.run(`${this.#chains.path} ${chained}`, {
+      find: () => this.#chains.find(alone) ?? this.#chains.find(chained),
+      work: () => this.#extract(layer, alone, chained, parents, signal),
+      signal,
+    });
   }
 
   async #extract(

@@ -1,0 +1,61 @@
+/** Maximum number of symbolic links in a path, as in the kernel. */
+export const MAX_LINKS = 40;
+
+/** Steps of {@linkcode walkPath}. */
+export interface PathSteps<Place extends object> {
+  /** Returns the parent of a place. The root is its own parent. */
+  readonly parent: (place: Place) => Place;
+  /**
+   * Enters a name.
+   *
+   * @param place The current place.
+   * @param name The name.
+   * @param byLink Whether a symlink led to the place.
+   * @param rest The remaining components, the last one first.
+   * @returns The place of the name, or the target of a symlink; `undefined` ends the walk.
+   */
+  readonly enter: (
+    place: Place,
+    name: string,
+    byLink: boolean,
+    rest: readonly string[],
+  ) => Place | string | undefined;
+}
+
+/**
+ * Walks along a path from a root that neither `..` nor symlinks can leave.
+ *
+ * @returns The place that the path leads to; `undefined` if a step ended the walk.
+ * @throws {Deno.errors.FilesystemLoop} If there are more than {@linkcode MAX_LINKS} symlinks.
+ */
+export function walkPath<Place extends object>(
+  path: string,
+  root: Place,
+  { parent, enter }: PathSteps<Place>,
+): Place | undefined {
+  let place = root;
+  let links = 0;
+  const parts = path.split("/").reverse();
+  for (let name = parts.pop(); name !== undefined; name = parts.pop()) {
+    if (name === "" || name === ".") continue;
+    if (name === "..") {
+      place = parent(place);
+      continue;
+    }
+    const next = enter(place, name, links > 0, parts);
+    if (next === undefined) return undefined;
+    if (typeof next !== "string") {
+      place = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) {
+      throw Object.assign(
+        new Deno.errors.FilesystemLoop(`too many symbolic links in "${path}"`),
+        { code: "ELOOP" },
+      );
+    }
+    if (next.startsWith("/")) place = root;
+    parts.push(...next.split("/").reverse());
+  }
+  return place;
+}

@@ -1,0 +1,78 @@
+/** Work for {@linkcode SingleFlight.run}. */
+export interface FlightOptions<Result, Progress> {
+  /** Returns the result if it exists already. */
+  readonly find: () => Result | undefined | Promise<Result | undefined>;
+  /** Does the work. Called by one task at a time. */
+  readonly work: (report: (progress: Progress) => void) => Promise<Result>;
+  /** Called with the progress of the work, whichever task does it. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Ends the wait for another task. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Work of a task that others wait for. */
+interface Flight<Progress> {
+  readonly ended: Promise<void>;
+  readonly listeners: Set<(progress: Progress) => void>;
+  progress: Progress | undefined;
+}
+
+/**
+ * Does the same work once for all tasks of this process. The others wait and receive its progress. If
+ * it fails or is stopped, another task takes over.
+ */
+export class SingleFlight<Progress = never> {
+  readonly #flights = new Map<string, Flight<Progress>>();
+
+  /**
+   * Finds a result, or does the work for it.
+   *
+   * @param key Identifies the work.
+   * @param options How to find the result and how to do the work.
+   */
+  async run<Result>(key: string, options: FlightOptions<Result, Progress>): Promise<Result> {
+    const { find, work, onProgress, signal } = options;
+    for (;;) {
+      signal?.throwIfAborted();
+      const found = await find();
+      if (found !== undefined) return found;
+      const other = this.#flights.get(key);
+      if (other === undefined) break;
+      await join(other, signal, onProgress);
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const own: Flight<Progress> = { ended: promise, listeners: new Set(), progress: undefined };
+    if (onProgress !== undefined) own.listeners.add(onProgress);
+    this.#flights.set(key, own);
+    try {
+      return await work((progress) => {
+        own.progress = progress;
+        for (const listener of own.listeners) listener(progress);
+      });
+    } finally {
+      this.#flights.delete(key);
+      resolve();
+    }
+  }
+}
+
+/** Waits for the end of another task. */
+async function join<Progress>(
+  other: Flight<Progress>,
+  signal: AbortSignal | undefined,
+  onProgress: ((progress: Progress) => void) | undefined,
+): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  if (onProgress !== undefined) {
+    other.listeners.add(onProgress);
+    if (other.progress !== undefined) onProgress(other.progress);
+  }
+  try {
+    await Promise.race([other.ended, promise]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    if (onProgress !== undefined) other.listeners.delete(onProgress);
+  }
+}
