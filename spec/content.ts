@@ -8,8 +8,8 @@ export interface ContentOptions {
 }
 
 /**
- * Opens the bytes of one blob or document, again and from another offset if need be: a transfer
- * that breaks reads on from where the other side lost it.
+ * Opens the bytes of a blob or a document. Called again with another offset to resume an interrupted
+ * transfer.
  */
 export type OpenContent = (
   options?: BlobReadOptions,
@@ -18,8 +18,7 @@ export type OpenContent = (
 /** Options for {@linkcode ContentTarget.push}. */
 export interface PushContentOptions extends ContentOptions {
   /**
-   * Called with the number of bytes that have arrived so far, which is less than before when a
-   * transfer starts again.
+   * Called with the number of transferred bytes, which decreases when a transfer starts again.
    */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called when an attempt failed and another one follows. */
@@ -27,7 +26,7 @@ export interface PushContentOptions extends ContentOptions {
 }
 
 /**
- * Holds content that can be read: a registry's repository, a store, an archive, a bucket.
+ * A source of content, such as a repository of a registry, a store or an archive.
  *
  * A descriptor whose media type is that of a manifest or an index is a document; every other one
  * is a blob. A source that keeps the two apart, as a registry does, tells them apart by that.
@@ -51,18 +50,18 @@ export interface ContentSource {
    * where a source keeps none.
    *
    * @param descriptor The document.
-   * @param options How to stop.
+   * @param options Signal.
    */
   referrers?(descriptor: Descriptor, options?: ContentOptions): Promise<readonly Descriptor[]>;
 }
 
-/** Takes content. What it has taken is complete and verified, or not there. */
+/** A target for content. Stored content is always complete and verified. */
 export interface ContentTarget {
   /**
    * Returns whether the content is there, so that it need not be pushed.
    *
    * @param descriptor What to look for.
-   * @param options How to stop.
+   * @param options Signal.
    */
   exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /**
@@ -72,7 +71,7 @@ export interface ContentTarget {
    * @param descriptor What the bytes must be. The target verifies them, or has the other side
    * verify them, before they become visible.
    * @param open Opens the bytes.
-   * @param options How to stop, and whom to tell.
+   * @param options Signal and callbacks.
    * @returns `"mounted"` if the target had the bytes elsewhere and read none of `open`.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
@@ -86,17 +85,17 @@ export interface ContentTarget {
 /** A {@linkcode ContentSource} in which documents have names, such as the tags of a repository. */
 export interface NamedSource extends ContentSource {
   /**
-   * Finds the document that a name stands for.
+   * Resolves a name.
    *
    * @param name The name.
-   * @param options How to stop.
-   * @returns Its descriptor, or `undefined` if the name stands for nothing.
+   * @param options Signal.
+   * @returns The descriptor of its document, or `undefined` if the name is unknown.
    */
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;
   /**
    * Lists the names, in the order of the source. Absent where a source cannot.
    *
-   * @param options How to stop.
+   * @param options Signal.
    */
   names?(options?: ContentOptions): AsyncIterable<string>;
 }
@@ -104,19 +103,19 @@ export interface NamedSource extends ContentSource {
 /** A {@linkcode ContentTarget} in which documents get names. */
 export interface NamedTarget extends ContentTarget {
   /**
-   * Finds the document that a name stands for.
+   * Resolves a name.
    *
    * @param name The name.
-   * @param options How to stop.
-   * @returns Its descriptor, or `undefined` if the name stands for nothing.
+   * @param options Signal.
+   * @returns The descriptor of its document, or `undefined` if the name is unknown.
    */
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;
   /**
-   * Makes a name stand for a document that is there, in place of what it stood for.
+   * Assigns a name to an existing document, and replaces an earlier assignment.
    *
    * @param name The name.
    * @param descriptor The document.
-   * @param options How to stop.
+   * @param options Signal.
    */
   tag(name: string, descriptor: Descriptor, options?: ContentOptions): Promise<void>;
   /**
@@ -126,7 +125,7 @@ export interface NamedTarget extends ContentTarget {
    * @param name The name.
    * @param descriptor The document.
    * @param open Opens the bytes.
-   * @param options How to stop, and whom to tell.
+   * @param options Signal and callbacks.
    */
   pushAs?(
     name: string,

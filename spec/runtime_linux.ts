@@ -2,36 +2,36 @@ import type { Resources } from "./runtime_resources.ts";
 import type { SeccompProfile } from "./runtime_seccomp.ts";
 
 /**
- * What Linux alone knows of a container.
+ * Linux-specific configuration of a container.
  *
  * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md | config-linux.md}.
  */
 export interface LinuxSpec {
-  /** The namespaces of the container; of a kind that is not here it has the runtime's. */
+  /** Namespaces of the container. For other kinds it uses those of the runtime. */
   readonly namespaces?: readonly Namespace[];
-  /** User ids of a new user namespace. */
+  /** User ID mappings of a new user namespace. */
   readonly uidMappings?: readonly IdMapping[];
-  /** Group ids of a new user namespace. */
+  /** Group ID mappings of a new user namespace. */
   readonly gidMappings?: readonly IdMapping[];
   /** Offsets of the clocks of a new time namespace. */
   readonly timeOffsets?: Readonly<Partial<Record<"boottime" | "monotonic", TimeOffset>>>;
-  /** Devices that there are beside the default ones. */
+  /** Devices in addition to the default ones. */
   readonly devices?: readonly Device[];
-  /** Network interfaces of the host that move into the container, by their names there. */
+  /** Network interfaces to move into the container, by their names on the host. */
   readonly netDevices?: Readonly<Record<string, NetDevice>>;
-  /** Path of the control group; the runtime chooses one if there is none. */
+  /** Path of the control group; by default, the runtime chooses one. */
   readonly cgroupsPath?: string;
   /** Limits of the control group. */
   readonly resources?: Resources;
   /** Settings of the memory and cache bandwidth of Intel's Resource Director Technology. */
   readonly intelRdt?: IntelRdt;
-  /** On which nodes memory is taken. */
+  /** NUMA memory policy. */
   readonly memoryPolicy?: MemoryPolicy;
   /** Kernel parameters of the namespaces, such as `net.ipv4.ip_forward`. */
   readonly sysctl?: Readonly<Record<string, string>>;
-  /** Which system calls are allowed. */
+  /** Filter for system calls. */
   readonly seccomp?: SeccompProfile;
-  /** How mounts spread between the container and the host. */
+  /** Propagation of mounts between the container and the host. */
   readonly rootfsPropagation?: "shared" | "slave" | "private" | "unbindable";
   /** Paths that cannot be read. */
   readonly maskedPaths?: readonly string[];
@@ -54,15 +54,15 @@ export type NamespaceType =
   | "cgroup"
   | "time";
 
-/** A namespace of a container: a new one, or one that there is. */
+/** A new or an existing namespace of a container. */
 export interface Namespace {
   /** Its kind. */
   readonly type: NamespaceType;
-  /** The namespace to join, such as `/run/netns/a`. */
+  /** Path of an existing namespace to join, such as `/run/netns/a`. */
   readonly path?: string;
 }
 
-/** What is added to a clock. */
+/** Offset of a clock. */
 export interface TimeOffset {
   /** Whole seconds. */
   readonly secs?: number;
@@ -70,7 +70,7 @@ export interface TimeOffset {
   readonly nanosecs?: number;
 }
 
-/** A device node that the runtime makes. */
+/** A device node that the runtime creates. */
 export interface Device {
   /** `c` and `u` for a character device, `b` for a block device, `p` for a pipe. */
   readonly type: "c" | "b" | "u" | "p";
@@ -88,9 +88,9 @@ export interface Device {
   readonly gid?: number;
 }
 
-/** A network interface that moves into a container. */
+/** A network interface to move into a container. */
 export interface NetDevice {
-  /** Its name in the container; the same as outside if there is none. */
+  /** Name in the container; by default, the name on the host. */
   readonly name?: string;
 }
 
@@ -112,7 +112,7 @@ export interface IntelRdt {
   readonly enableMonitoring?: boolean;
 }
 
-/** On which nodes memory is taken; see set_mempolicy(2). */
+/** NUMA memory policy; see set_mempolicy(2). */
 export interface MemoryPolicy {
   /** The mode, such as `MPOL_BIND`. */
   readonly mode: string;
@@ -130,12 +130,12 @@ export interface Personality {
   readonly flags?: readonly string[];
 }
 
-/** A range of user or group ids of the container and what they are outside. */
+/** A mapping of a range of user or group IDs. */
 export interface IdMapping {
-  /** The first id in the container. */
+  /** First ID in the container. */
   readonly containerID: number;
-  /** The first id outside. */
+  /** First ID on the host. */
   readonly hostID: number;
-  /** How many ids there are. */
+  /** Number of IDs. */
   readonly size: number;
 }

@@ -4,7 +4,7 @@ export interface Process {
   readonly terminal?: boolean;
   /** Size of the terminal, in characters. */
   readonly consoleSize?: ConsoleSize;
-  /** Who it runs as. */
+  /** User and groups. */
   readonly user: ProcessUser;
   /** The program and its arguments. */
   readonly args?: readonly string[];
@@ -12,57 +12,57 @@ export interface Process {
   readonly env?: readonly string[];
   /** Its working directory, absolute. */
   readonly cwd: string;
-  /** What it may do beyond an ordinary user. */
+  /** Capabilities. */
   readonly capabilities?: ProcessCapabilities;
   /** Limits of setrlimit(2). */
   readonly rlimits?: readonly Rlimit[];
-  /** Whether it can gain nothing from set-user-id programs. */
+  /** Whether set-user-ID programs grant no privileges. */
   readonly noNewPrivileges?: boolean;
   /** Name of an AppArmor profile. */
   readonly apparmorProfile?: string;
-  /** Adjusts how soon it is killed when memory is short, -1000 to 1000. */
+  /** OOM score adjustment, from -1000 to 1000. */
   readonly oomScoreAdj?: number;
   /** SELinux label. */
   readonly selinuxLabel?: string;
-  /** Priority of its input and output. */
+  /** I/O priority. */
   readonly ioPriority?: IoPriority;
-  /** How it is scheduled. */
+  /** Scheduling policy. */
   readonly scheduler?: Scheduler;
-  /** On which CPUs what is executed in the container runs. */
+  /** CPU affinity of programs that are executed in the container. */
   readonly execCPUAffinity?: CpuAffinity;
 }
 
 /** Size of a terminal, in characters. */
 export interface ConsoleSize {
-  /** How many lines. */
+  /** Number of lines. */
   readonly height: number;
-  /** How many columns. */
+  /** Number of columns. */
   readonly width: number;
 }
 
-/** Who a program runs as; the numbers are those inside the container. */
+/** User and groups of a program, as IDs inside the container. */
 export interface ProcessUser {
   /** User ID. */
   readonly uid: number;
   /** Group ID. */
   readonly gid: number;
-  /** File mode bits that are taken from new files. */
+  /** Umask. */
   readonly umask?: number;
-  /** Further group ids. */
+  /** Supplementary group IDs. */
   readonly additionalGids?: readonly number[];
 }
 
 /** Sets of capabilities, each named like `CAP_CHOWN`; see capabilities(7). */
 export interface ProcessCapabilities {
-  /** What can be gained at all. */
+  /** Bounding set. */
   readonly bounding?: readonly string[];
-  /** What is in force. */
+  /** Effective set. */
   readonly effective?: readonly string[];
-  /** What a program with the same file capabilities keeps. */
+  /** Inheritable set. */
   readonly inheritable?: readonly string[];
-  /** What can be put into force. */
+  /** Permitted set. */
   readonly permitted?: readonly string[];
-  /** What every program keeps. */
+  /** Ambient set. */
   readonly ambient?: readonly string[];
 }
 
@@ -70,13 +70,13 @@ export interface ProcessCapabilities {
 export interface Rlimit {
   /** Its name, such as `RLIMIT_NOFILE`. */
   readonly type: string;
-  /** What is enforced. */
+  /** Soft limit, which is enforced. */
   readonly soft: number;
-  /** How far the soft limit may be raised. */
+  /** Hard limit, up to which the soft limit may be raised. */
   readonly hard: number;
 }
 
-/** Priority of input and output; see ioprio_set(2). */
+/** I/O priority; see ioprio_set(2). */
 export interface IoPriority {
   /** The scheduling class. */
   readonly class: "IOPRIO_CLASS_RT" | "IOPRIO_CLASS_BE" | "IOPRIO_CLASS_IDLE";
@@ -84,7 +84,7 @@ export interface IoPriority {
   readonly priority?: number;
 }
 
-/** How a program is scheduled; see sched_setattr(2). */
+/** Scheduling policy of a program; see sched_setattr(2). */
 export interface Scheduler {
   /** The policy. */
   readonly policy:
@@ -101,18 +101,18 @@ export interface Scheduler {
   readonly priority?: number;
   /** Flags such as `SCHED_FLAG_RESET_ON_FORK`. */
   readonly flags?: readonly string[];
-  /** Nanoseconds of a period in which it may run, for `SCHED_DEADLINE`. */
+  /** Runtime in nanoseconds per period, for `SCHED_DEADLINE`. */
   readonly runtime?: number;
-  /** Nanoseconds from the start of a period to its deadline, for `SCHED_DEADLINE`. */
+  /** Deadline in nanoseconds after the start of a period, for `SCHED_DEADLINE`. */
   readonly deadline?: number;
-  /** Nanoseconds of a period, for `SCHED_DEADLINE`. */
+  /** Period in nanoseconds, for `SCHED_DEADLINE`. */
   readonly period?: number;
 }
 
-/** On which CPUs a program runs, each a list such as `0-3,7`. */
+/** CPU affinity of a program, as lists such as `0-3,7`. */
 export interface CpuAffinity {
-  /** While it enters the container. */
+  /** CPUs while it enters the container. */
   readonly initial?: string;
-  /** Once it is in. */
+  /** CPUs after it has entered the container. */
   readonly final?: string;
 }

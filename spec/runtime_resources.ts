@@ -1,6 +1,6 @@
 /** Limits of a control group. */
 export interface Resources {
-  /** Which devices may be used, the last rule that fits deciding. */
+  /** Rules for devices. The last matching rule applies. */
   readonly devices?: readonly DeviceRule[];
   /** Memory. */
   readonly memory?: MemoryResources;
@@ -16,43 +16,43 @@ export interface Resources {
   readonly network?: NetworkResources;
   /** Remote direct memory access, by device. */
   readonly rdma?: Readonly<Record<string, RdmaLimits>>;
-  /** Files of version 2 of control groups and what is written to them. */
+  /** Files of version 2 control groups, and the values to write. */
   readonly unified?: Readonly<Record<string, string>>;
 }
 
-/** Whether some devices may be used. */
+/** A rule for devices. */
 export interface DeviceRule {
-  /** Whether they may. */
+  /** Whether access is allowed. */
   readonly allow: boolean;
   /** `a` for all, `c` for character devices, `b` for block devices. */
   readonly type?: string;
-  /** Major number; all if there is none. */
+  /** Major number; by default, all. */
   readonly major?: number;
-  /** Minor number; all if there is none. */
+  /** Minor number; by default, all. */
   readonly minor?: number;
-  /** For what: any of `r`, `w` and `m`. */
+  /** Kinds of access: any of `r`, `w` and `m`. */
   readonly access?: string;
 }
 
-/** Limits of memory, in bytes; -1 stands for none. */
+/** Memory limits in bytes; -1 means no limit. */
 export interface MemoryResources {
-  /** The most memory. */
+  /** Maximum memory. */
   readonly limit?: number;
-  /** Memory that is kept when memory is short. */
+  /** Memory reservation, which is kept under memory pressure. */
   readonly reservation?: number;
-  /** The most memory and swap space together. */
+  /** Maximum of memory and swap space together. */
   readonly swap?: number;
-  /** The most kernel memory. */
+  /** Maximum kernel memory. */
   readonly kernel?: number;
-  /** The most kernel memory for TCP. */
+  /** Maximum kernel memory for TCP. */
   readonly kernelTCP?: number;
-  /** How eagerly memory is swapped out, 0 to 100. */
+  /** Swappiness, from 0 to 100. */
   readonly swappiness?: number;
-  /** Whether nothing is killed when memory is short. */
+  /** Whether the OOM killer is disabled. */
   readonly disableOOMKiller?: boolean;
-  /** Whether the limits count for the groups below as well. */
+  /** Whether the limits include the subgroups. */
   readonly useHierarchy?: boolean;
-  /** Whether a limit below what is in use is refused. */
+  /** Whether a limit below the current use is rejected. */
   readonly checkBeforeUpdate?: boolean;
 }
 
@@ -60,27 +60,27 @@ export interface MemoryResources {
 export interface CpuResources {
   /** Weight against other groups, 2 to 262144. */
   readonly shares?: number;
-  /** Microseconds of each period in which the group may run; -1 stands for no limit. */
+  /** CPU time in microseconds per period; -1 means no limit. */
   readonly quota?: number;
-  /** Microseconds that may be saved up beyond the quota. */
+  /** Maximum accumulated CPU time in microseconds beyond the quota. */
   readonly burst?: number;
   /** Length of a period in microseconds. */
   readonly period?: number;
-  /** Microseconds of each period in which the group may run in real time. */
+  /** Real-time CPU time in microseconds per period. */
   readonly realtimeRuntime?: number;
-  /** Length of a period of real time in microseconds. */
+  /** Length of a real-time period in microseconds. */
   readonly realtimePeriod?: number;
   /** CPUs to run on, such as `0-3,7`. */
   readonly cpus?: string;
   /** Memory nodes, such as `0`. */
   readonly mems?: string;
-  /** 1 if the group runs only when nothing else does. */
+  /** 1 if the group only runs on idle CPUs. */
   readonly idle?: number;
 }
 
 /** Limit of the number of processes. */
 export interface PidsResources {
-  /** The most processes; -1 stands for no limit. */
+  /** Maximum number of processes; -1 means no limit. */
   readonly limit: number;
 }
 
@@ -88,17 +88,17 @@ export interface PidsResources {
 export interface BlockIoResources {
   /** Weight against other groups, 10 to 1000. */
   readonly weight?: number;
-  /** Weight against the groups below. */
+  /** Weight against subgroups. */
   readonly leafWeight?: number;
   /** Weights for single devices. */
   readonly weightDevice?: readonly DeviceWeight[];
-  /** Bytes read in a second. */
+  /** Bytes read per second. */
   readonly throttleReadBpsDevice?: readonly DeviceThrottle[];
-  /** Bytes written in a second. */
+  /** Bytes written per second. */
   readonly throttleWriteBpsDevice?: readonly DeviceThrottle[];
-  /** Reads in a second. */
+  /** Reads per second. */
   readonly throttleReadIOPSDevice?: readonly DeviceThrottle[];
-  /** Writes in a second. */
+  /** Writes per second. */
   readonly throttleWriteIOPSDevice?: readonly DeviceThrottle[];
 }
 
@@ -110,7 +110,7 @@ export interface DeviceWeight {
   readonly minor: number;
   /** Weight against other groups, 10 to 1000. */
   readonly weight?: number;
-  /** Weight against the groups below. */
+  /** Weight against subgroups. */
   readonly leafWeight?: number;
 }
 
@@ -120,7 +120,7 @@ export interface DeviceThrottle {
   readonly major: number;
   /** Minor number of the device. */
   readonly minor: number;
-  /** The most bytes or operations in a second. */
+  /** Maximum bytes or operations per second. */
   readonly rate: number;
 }
 
@@ -128,7 +128,7 @@ export interface DeviceThrottle {
 export interface HugepageLimit {
   /** The size, such as `2MB`. */
   readonly pageSize: string;
-  /** The most bytes. */
+  /** Maximum number of bytes. */
   readonly limit: number;
 }
 
@@ -150,8 +150,8 @@ export interface InterfacePriority {
 
 /** Limits of a device for remote direct memory access. */
 export interface RdmaLimits {
-  /** The most handles. */
+  /** Maximum number of handles. */
   readonly hcaHandles?: number;
-  /** The most objects. */
+  /** Maximum number of objects. */
   readonly hcaObjects?: number;
 }

@@ -1,4 +1,4 @@
-/** What happens at a system call. */
+/** Action for a system call. */
 export type SeccompAction =
   | "SCMP_ACT_ALLOW"
   | "SCMP_ACT_ERRNO"
@@ -10,7 +10,7 @@ export type SeccompAction =
   | "SCMP_ACT_TRACE"
   | "SCMP_ACT_TRAP";
 
-/** How an argument of a system call is compared. */
+/** Comparison of an argument of a system call. */
 export type SeccompOperator =
   | "SCMP_CMP_EQ"
   | "SCMP_CMP_GE"
@@ -20,9 +20,9 @@ export type SeccompOperator =
   | "SCMP_CMP_MASKED_EQ"
   | "SCMP_CMP_NE";
 
-/** Which system calls a container may make; see seccomp(2). */
+/** Filter for the system calls of a container; see seccomp(2). */
 export interface SeccompProfile {
-  /** What happens at a system call that no rule names. */
+  /** Action for system calls without a rule. */
   readonly defaultAction: SeccompAction;
   /** The error number of a default action that returns one. */
   readonly defaultErrnoRet?: number;
@@ -30,19 +30,19 @@ export interface SeccompProfile {
   readonly architectures?: readonly string[];
   /** Flags of seccomp(2), such as `SECCOMP_FILTER_FLAG_LOG`. */
   readonly flags?: readonly string[];
-  /** Socket that is told of calls with `SCMP_ACT_NOTIFY`. */
+  /** Socket that receives notifications of calls with `SCMP_ACT_NOTIFY`. */
   readonly listenerPath?: string;
-  /** Data for who listens there. */
+  /** Data for the listener at the socket. */
   readonly listenerMetadata?: string;
   /** The rules. */
   readonly syscalls?: readonly SeccompRule[];
 }
 
-/** What happens at some system calls. */
+/** A rule for system calls. */
 export interface SeccompRule {
-  /** Names of system calls; those that the kernel does not have are passed over. */
+  /** Names of system calls. Those that the kernel lacks are ignored. */
   readonly names: readonly string[];
-  /** What happens at them. */
+  /** Action for the calls. */
   readonly action: SeccompAction;
   /** The error number of an action that returns one. */
   readonly errnoRet?: number;
@@ -52,12 +52,12 @@ export interface SeccompRule {
 
 /** A condition on an argument of a system call. */
 export interface SeccompArgument {
-  /** Which argument, from 0. */
+  /** Index of the argument, from 0. */
   readonly index: number;
-  /** What it is compared with; the mask for `SCMP_CMP_MASKED_EQ`. */
+  /** Value to compare with; the mask for `SCMP_CMP_MASKED_EQ`. */
   readonly value: number;
-  /** What the masked argument is compared with. */
+  /** Value to compare the masked argument with. */
   readonly valueTwo?: number;
-  /** How it is compared. */
+  /** Comparison operator. */
   readonly op: SeccompOperator;
 }

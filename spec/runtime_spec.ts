@@ -2,13 +2,13 @@ import type { IdMapping, LinuxSpec } from "./runtime_linux.ts";
 import type { Process } from "./runtime_process.ts";
 
 /**
- * The version of the runtime specification that new configurations declare. Runtimes pass over what
- * they do not know, but crun before 1.9 refuses a configuration that declares a later version.
+ * Version of the runtime specification in new configurations. Runtimes ignore unknown members, but crun
+ * before 1.9 rejects later versions.
  */
 export const RUNTIME_SPEC_VERSION = "1.0.2";
 
 /**
- * What a runtime such as runc or crun is to run: the `config.json` of a bundle, for Linux.
+ * Configuration for a runtime such as runc or crun: the `config.json` of a bundle, for Linux.
  *
  * See {@link https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md | config.md}.
  */
@@ -17,7 +17,7 @@ export interface RuntimeSpec {
   readonly ociVersion: string;
   /** The root file system. */
   readonly root?: Root;
-  /** What is mounted into it, in this order. */
+  /** Mounts, in their order. */
   readonly mounts?: readonly Mount[];
   /** The program. */
   readonly process?: Process;
@@ -25,39 +25,39 @@ export interface RuntimeSpec {
   readonly hostname?: string;
   /** NIS domain name; needs a UTS namespace. */
   readonly domainname?: string;
-  /** Programs that the runtime runs around the container's. */
+  /** Hooks. */
   readonly hooks?: Hooks;
   /** Annotations. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** What Linux alone knows. */
+  /** Linux-specific configuration. */
   readonly linux?: LinuxSpec;
 }
 
 /** The root file system of a container. */
 export interface Root {
-  /** Its directory, absolute or relative to the bundle. */
+  /** Path of the directory, absolute or relative to the bundle. */
   readonly path: string;
-  /** Whether it cannot be written to. */
+  /** Whether it is read-only. */
   readonly readonly?: boolean;
 }
 
 /** A mount inside a container. */
 export interface Mount {
-  /** Where it is mounted, absolute. */
+  /** Absolute mount point. */
   readonly destination: string;
   /** Type of file system, such as `tmpfs`; `bind` is customary for bind mounts. */
   readonly type?: string;
-  /** What is mounted: a device, a name, or a path on the host. */
+  /** Source: a device, a name, or a path on the host. */
   readonly source?: string;
   /** Options as for mount(8), such as `ro` and `rbind`. */
   readonly options?: readonly string[];
-  /** User ids of the source and what they are in the container. */
+  /** User ID mappings of the source. */
   readonly uidMappings?: readonly IdMapping[];
-  /** Group ids of the source and what they are in the container. */
+  /** Group ID mappings of the source. */
   readonly gidMappings?: readonly IdMapping[];
 }
 
-/** Programs that the runtime runs on the host or in the container as a container lives. */
+/** Programs that the runtime runs during the life cycle of a container. */
 export interface Hooks {
   /** After the namespaces have been made; superseded by the two that follow. */
   readonly prestart?: readonly Hook[];
@@ -81,6 +81,6 @@ export interface Hook {
   readonly args?: readonly string[];
   /** Its environment, each `NAME=VALUE`. */
   readonly env?: readonly string[];
-  /** Seconds after which it is ended. */
+  /** Timeout in seconds. */
   readonly timeout?: number;
 }

@@ -2,7 +2,7 @@ import { ALLOWED, ALLOWED_ON, ALLOWED_WITH, REFUSED } from "./_syscalls.ts";
 import type { SeccompArgument, SeccompProfile, SeccompRule } from "./runtime_seccomp.ts";
 import type { SpecOption } from "./spec_option.ts";
 
-/** An architecture, as OCI names it, and those whose system calls its kernel takes as well. */
+/** Seccomp architectures that the kernel of each OCI architecture supports. */
 const ARCHITECTURES = new Map<string, readonly string[]>([
   ["386", ["X86"]],
   ["amd64", ["X86_64", "X86", "X32"]],
@@ -23,23 +23,22 @@ const EPERM = 1;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
 
-/** The flags of clone(2) that make namespaces. */
+/** Flags of clone(2) that create namespaces. */
 const CLONE_NEW_FLAGS = 0x7e02_0000;
 const AF_VSOCK = 40;
 /** Linux, 32 bits, the machine name of 2.6 with both, and the question which it is. */
 const PERSONALITIES = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /**
- * Makes the profile that lets a container do what ordinary programs do, and no more than its
- * capabilities are for. It follows what Docker and Podman allow.
+ * Creates the default seccomp profile, which allows the calls of ordinary programs and of the
+ * capabilities, like the profiles of Docker and Podman.
  *
- * What is refused for safety fails with `EPERM`; a call that the profile does not know, as a later
- * kernel may have one, fails with `ENOSYS`, so that libraries fall back on older ones. Without
- * `CAP_SYS_ADMIN` no namespaces can be made, and `clone3` is missing, as a filter cannot see
- * its flags.
+ * Forbidden calls fail with `EPERM`. Unknown calls, for example of later kernels, fail with `ENOSYS`, so
+ * that libraries fall back to older ones. Without `CAP_SYS_ADMIN`, namespaces cannot be created and
+ * `clone3` is missing, because a filter cannot check its flags.
  *
- * @param architecture That of the host, as OCI names it, such as `amd64`.
- * @param capabilities The capabilities that the container can gain.
+ * @param architecture Architecture of the host by its OCI name, such as `amd64`.
+ * @param capabilities Bounding set of the container.
  * @returns The profile.
  * @throws {RangeError} If there is no profile for the architecture.
  *
@@ -83,7 +82,7 @@ export function defaultSeccompProfile(
       refuse(refused, EPERM),
       ...PERSONALITIES.map((value) => allow(["personality"], equals(0, value))),
       ...opened.has("clone") ? [] : [allow(["clone"], makesNoNamespace(architecture))],
-      // Sockets to the hypervisor know nothing of namespaces.
+      // Sockets to the hypervisor ignore namespaces.
       allow(["socket"], { index: 0, value: AF_VSOCK, op: "SCMP_CMP_NE" }),
       refuse(["socket"], EAFNOSUPPORT, equals(0, AF_VSOCK)),
     ],
@@ -91,10 +90,9 @@ export function defaultSeccompProfile(
 }
 
 /**
- * Filters system calls by {@linkcode defaultSeccompProfile}, for the capabilities that the
- * container has when every option has been applied.
+ * Filters system calls with {@linkcode defaultSeccompProfile}, for the final capabilities.
  *
- * @param architecture That of the host, as OCI names it, such as `amd64`.
+ * @param architecture Architecture of the host by its OCI name, such as `amd64`.
  * @returns The option.
  */
 export function withDefaultSeccomp(architecture: string): SpecOption {
@@ -102,9 +100,9 @@ export function withDefaultSeccomp(architecture: string): SpecOption {
 }
 
 /**
- * Filters system calls by a profile of one's own, or not at all.
+ * Filters system calls with a custom profile, or not at all.
  *
- * @param profile The profile; `undefined` stands for no filter.
+ * @param profile The profile; `undefined` means no filter.
  * @returns The option.
  *
  * @example No filter
@@ -125,7 +123,7 @@ export function withSeccomp(profile: SeccompProfile | undefined): SpecOption {
   };
 }
 
-/** The flags are the first argument, but the second one on s390. */
+/** Returns the index of the flags of clone(2): 0, but 1 on s390. */
 function makesNoNamespace(architecture: string): SeccompArgument {
   const index = architecture === "s390x" ? 1 : 0;
   return { index, value: CLONE_NEW_FLAGS, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" };

@@ -3,8 +3,7 @@ import type { Process } from "./runtime_process.ts";
 import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
 
 /**
- * Changes one thing of a runtime configuration. It returns a changed copy; a later option sees
- * what the ones before it did.
+ * Changes a runtime configuration. Returns a changed copy, which the next option receives.
  *
  * @example An option of one's own
  * ```ts
@@ -18,25 +17,25 @@ import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
  */
 export type SpecOption = (spec: SpecDraft) => SpecDraft;
 
-/** A runtime configuration that has all that a container needs. */
+/** A complete runtime configuration. */
 export interface ContainerSpec extends RuntimeSpec {
   /** The root file system. */
   readonly root: Root;
-  /** What is mounted into it. */
+  /** Mounts. */
   readonly mounts: readonly Mount[];
   /** The program. */
   readonly process: Process;
-  /** What Linux alone knows. */
+  /** Linux-specific configuration. */
   readonly linux: LinuxSpec;
 }
 
-/** A runtime configuration in the making: what options change. */
+/** A draft of a runtime configuration, which options change. */
 export interface SpecDraft extends ContainerSpec {
-  /** What is settled when every option has been applied, as it depends on several of them. */
+  /** Values for the completion after all options. */
   readonly pending: PendingSettings;
 }
 
-/** What `newSpec` settles when every option has been applied. */
+/** Values that `newSpec()` uses after it has applied all options. */
 export interface PendingSettings {
   /** Name of the image in errors. */
   readonly image: string;
@@ -44,20 +43,20 @@ export interface PendingSettings {
   readonly passwd: string;
   /** Text of the image's `/etc/group`. */
   readonly group: string;
-  /** The command before its arguments, as the image or an option says. */
+  /** Entry point. */
   readonly entrypoint: readonly string[];
-  /** Who is to be run as, by name or number; `process.user` stands if there is none. */
+  /** User to look up; by default, `process.user` is used. */
   readonly user?: PendingUser;
-  /** Whether the program has no further groups, whoever it is run as. */
+  /** Whether the program has no supplementary groups. */
   readonly dropsGroups?: boolean;
-  /** The architecture, as OCI names it, for whose system calls there is to be a profile. */
+  /** Architecture of the default seccomp profile, by its OCI name. */
   readonly seccompArchitecture?: string;
 }
 
-/** A user that is still to be looked up. */
+/** A user to look up. */
 export interface PendingUser {
-  /** `USER[:GROUP]`, names or numbers. */
+  /** `USER[:GROUP]`, as names or IDs. */
   readonly text: string;
-  /** Whether the user keeps its further groups where a group is given. */
+  /** Whether the user keeps its supplementary groups if a group is set. */
   readonly additionalGids: boolean;
 }

@@ -1,19 +1,19 @@
 import type { IdMapping } from "./runtime_linux.ts";
 
-/** A range of ids that a user may map into user namespaces. */
+/** A range of IDs that a user may map into user namespaces. */
 export interface SubIdRange {
-  /** The first id, outside. */
+  /** First ID on the host. */
   readonly start: number;
-  /** How many ids there are. */
+  /** Number of IDs. */
   readonly count: number;
 }
 
 /**
- * Parses `/etc/subuid` or `/etc/subgid`. Lines that are odd are passed over.
+ * Parses `/etc/subuid` or `/etc/subgid`. Skips invalid lines.
  *
- * @param text The file.
- * @param name Whose ranges are wanted.
- * @param uid The id of that user, by which lines may name it as well.
+ * @param text Content of the file.
+ * @param name Name of the user.
+ * @param uid ID of the user, which lines may contain instead of the name.
  * @returns The ranges, in the order of the file.
  *
  * @example Read one's ranges
@@ -40,11 +40,10 @@ export function parseSubIds(text: string, name: string, uid: number): readonly S
 }
 
 /**
- * Maps the root of a container to an ordinary user, and the ids from 1 to the ranges that the user
- * has.
+ * Maps the root of a container to an unprivileged user, and IDs from 1 to the ranges of the user.
  *
- * @param id The user's own id, outside.
- * @param ranges The user's ranges; without any the container has root alone.
+ * @param id ID of the user on the host.
+ * @param ranges Ranges of the user; if empty, the container only has root.
  * @returns The mapping, for {@linkcode withRootless}.
  *
  * @example Root and 65536 others

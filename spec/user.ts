@@ -1,45 +1,45 @@
 import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
 import { OciError } from "./errors.ts";
 
-/** The largest user or group id that runtimes take. */
+/** Largest user or group ID that runtimes accept. */
 export const MAX_USER_ID = 2_147_483_647;
 
-/** Who a container runs as, in numbers. */
+/** User and groups of a container, as IDs. */
 export interface ResolvedUser {
   /** User ID. */
   readonly uid: number;
   /** Group ID. */
   readonly gid: number;
-  /** Further group ids, in ascending order, each once; the primary group is among them. */
+  /** Distinct supplementary group IDs in ascending order, including the primary group. */
   readonly additionalGids: readonly number[];
-  /** Home directory, `/` if it is not known. */
+  /** Home directory; `/` if it is unknown. */
   readonly home: string;
 }
 
 /** Options for {@linkcode resolveUser}. */
 export interface ResolveUserOptions {
   /**
-   * What the user is one of, for the errors.
+   * Name of the image in errors.
    *
    * @default {"the image"}
    */
   readonly image?: string;
   /**
-   * Whether the user keeps the further groups of `/etc/group` where a group is given explicitly.
+   * Whether the user keeps the supplementary groups of `/etc/group` if a group is set explicitly.
    *
    * @default {false}
    */
   readonly additionalGids?: boolean;
 }
 
-/** An image has no user or no group of a name. */
+/** Thrown when an image has no user or group with a name. */
 export class UnknownUserError extends OciError {
-  /** What was looked for. */
+  /** Kind of the name. */
   readonly kind: "user" | "group";
-  /** The name that was looked for. */
+  /** Unknown name. */
   readonly account: string;
 
-  /** Creates the error; `image` says where the name was looked for. */
+  /** Creates the error. `image` is the name of the image. */
   constructor(kind: "user" | "group", account: string, image: string) {
     const file = kind === "user" ? "/etc/passwd" : "/etc/group";
     super(
@@ -52,18 +52,18 @@ export class UnknownUserError extends OciError {
 }
 
 /**
- * Finds out the numbers of a user as an image names it.
+ * Resolves the user of an image to IDs.
  *
- * Text that is all digits is a number always, whatever names there are (CVE-2024-40635,
- * CVE-2026-46680). A number needs no line in `/etc/passwd`; its group is then 0. The primary group
- * is among the further groups, so that a program cannot shed it (CVE-2022-2989).
+ * Text that consists of digits is always an ID, even if it is a name (CVE-2024-40635, CVE-2026-46680).
+ * An ID needs no entry in `/etc/passwd`; its group is then 0. The supplementary groups include the
+ * primary group, so that a program cannot drop it (CVE-2022-2989).
  *
- * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; nothing stands for 0.
+ * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; empty means 0.
  * @param passwd Text of the image's `/etc/passwd`; empty if there is none.
  * @param group Text of the image's `/etc/group`; empty if there is none.
- * @returns The numbers, and the home directory.
- * @throws {UnknownUserError} If there is no user or group of the name.
- * @throws {RangeError} If a number is above {@linkcode MAX_USER_ID}.
+ * @returns The IDs and the home directory.
+ * @throws {UnknownUserError} If there is no user or group with the name.
+ * @throws {RangeError} If an ID is above {@linkcode MAX_USER_ID}.
  * @throws {SyntaxError} If `user` has more than one colon.
  *
  * @example Resolve a user
@@ -108,7 +108,7 @@ export function resolveUser(
   };
 }
 
-/** What is known of a user; one that is a number without a line has no name. */
+/** A user. An ID without an entry has no name. */
 type FoundUser = Pick<PasswdEntry, "uid" | "gid" | "home"> & { readonly name?: string };
 
 function findUser(text: string, users: readonly PasswdEntry[], image: string): FoundUser {

@@ -1,10 +1,10 @@
 import type { SpecOption } from "./spec_option.ts";
 
 /**
- * Sets who the program runs as, as `--user` of Docker does. Names are looked up, when every option
- * has been applied, in the files that `withImageConfig` was given.
+ * Sets the user of the program, like `--user` of Docker. Names are looked up in the files passed to
+ * `withImageConfig()`, after all options have been applied.
  *
- * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed. See `resolveUser` for the meaning.
+ * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; see `resolveUser()`.
  * @returns The option.
  *
  * @example A user by number
@@ -23,11 +23,11 @@ export function withUser(user: string): SpecOption {
 }
 
 /**
- * Sets the user alone: its groups are those that the image's files give it.
+ * Sets the user without a group: the groups are those in the files of the image.
  *
- * @param user A name or a number, without a group.
+ * @param user A name or an ID, without a group.
  * @returns The option.
- * @throws {SyntaxError} If there is a colon in it.
+ * @throws {SyntaxError} If it contains a colon.
  */
 export function withUserOnly(user: string): SpecOption {
   checkPart("user", user);
@@ -37,7 +37,7 @@ export function withUserOnly(user: string): SpecOption {
 /** Options for {@linkcode withUserAndGroup}. */
 export interface UserAndGroupOptions {
   /**
-   * Whether the user keeps the further groups that the image's files give it.
+   * Whether the user keeps the supplementary groups in the files of the image.
    *
    * @default {false}
    */
@@ -47,10 +47,10 @@ export interface UserAndGroupOptions {
 /**
  * Sets the user and the group.
  *
- * @param user A name or a number.
- * @param group A name or a number.
+ * @param user A name or an ID.
+ * @param group A name or an ID.
  * @returns The option.
- * @throws {SyntaxError} If there is a colon in one of them, or the group is empty.
+ * @throws {SyntaxError} If one of them contains a colon, or the group is empty.
  *
  * @example Keep the further groups
  * ```ts

@@ -1,19 +1,19 @@
 import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "./digest.ts";
 import { DigestMismatchError } from "./errors.ts";
 
-/** What bytes must be: a digest and, where known, their number. A descriptor is one. */
+/** Expected digest and, if known, size of bytes, such as a descriptor. */
 export interface Expectation {
-  /** The digest of all bytes. */
+  /** Expected digest. */
   readonly digest: Digest;
-  /** How many bytes there must be. */
+  /** Expected number of bytes. */
   readonly size?: number;
 }
 
 /**
- * Checks bytes against a digest and a size while they pass, in the chunks in which they come.
+ * Verifies chunks of bytes against a digest and a size.
  *
- * Call {@linkcode Verifier.update} for each chunk *before* the chunk is used, and
- * {@linkcode Verifier.finish} at the end: only then are the bytes what was promised.
+ * Call {@linkcode Verifier.update} with each chunk *before* its use, and {@linkcode Verifier.finish} at
+ * the end: only then are the bytes verified.
  *
  * @example Refuse the byte that is too many
  * ```ts
@@ -33,14 +33,14 @@ export class Verifier {
   readonly #source: string | undefined;
   #size = 0;
 
-  /** Starts with no bytes; `source` names where they come from in the errors. */
+  /** Creates a verifier. `source` is the origin of the bytes in errors. */
   constructor(expected: Expectation, source?: string) {
     this.#expected = expected;
     this.#digester = new Digester(digestAlgorithm(expected.digest));
     this.#source = source;
   }
 
-  /** How many bytes have passed. */
+  /** Number of bytes so far. */
   get size(): number {
     return this.#size;
   }
@@ -48,7 +48,7 @@ export class Verifier {
   /**
    * Counts and hashes a chunk.
    *
-   * @param chunk The next bytes; they may be reused as soon as this returns.
+   * @param chunk The next bytes; the caller may reuse them after the call.
    * @throws {DigestMismatchError} If there are more bytes than expected.
    */
   update(chunk: Uint8Array): void {
@@ -62,7 +62,7 @@ export class Verifier {
   /**
    * Compares the size and the digest. Call it once, after the last chunk.
    *
-   * @throws {DigestMismatchError} If there were fewer bytes than expected, or others.
+   * @throws {DigestMismatchError} If the size or the digest is wrong.
    */
   finish(): void {
     const { digest, size = this.#size } = this.#expected;
@@ -82,22 +82,22 @@ export class Verifier {
   }
 }
 
-/** What Web Crypto calls the algorithms. */
+/** Names of the algorithms in Web Crypto. */
 const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
   sha256: "SHA-256",
   sha512: "SHA-512",
 };
 
 /**
- * Checks bytes that are in memory as a whole against a digest and a size.
+ * Verifies bytes in memory against a digest and a size.
  *
- * Unlike {@linkcode Verifier} it does with Web Crypto, so that a program that reads nothing but
- * documents does not load Node's `crypto`.
+ * Unlike {@linkcode Verifier}, it uses Web Crypto, so that programs that only read documents do not load
+ * Node's `crypto`.
  *
- * @param bytes What to check.
- * @param expected What the bytes must be.
- * @param source Names where they come from in the error.
- * @throws {DigestMismatchError} If they are something else.
+ * @param bytes The bytes.
+ * @param expected Expected digest and size.
+ * @param source Origin of the bytes in the error.
+ * @throws {DigestMismatchError} If the size or the digest is wrong.
  *
  * @example Check a document
  * ```ts

@@ -1,10 +1,9 @@
 import { type Expectation, Verifier } from "./verifier.ts";
 
 /**
- * Passes bytes on, and fails in place of closing unless they are what was promised.
+ * A transform stream that verifies its bytes, and fails instead of closing if they are wrong.
  *
- * What has passed before the end is unverified: a consumer must not make it visible until
- * the stream has closed.
+ * Bytes before the end are unverified: do not rely on them until the stream has closed.
  *
  * @example Verify a body on its way
  * ```ts
@@ -19,7 +18,7 @@ import { type Expectation, Verifier } from "./verifier.ts";
  * ```
  */
 export class VerifyStream extends TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
-  /** Creates the stage; `source` names where the bytes come from in the errors. */
+  /** Creates the stream. `source` is the origin of the bytes in errors. */
   constructor(expected: Expectation, source?: string) {
     const verifier = new Verifier(expected, source);
     super({

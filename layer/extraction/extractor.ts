@@ -68,18 +68,15 @@ export interface LayerExtractorOptions {
  *
  * @example Extract a layer in memory
  * ```ts
- * import { LayerExtractor, openFileTree, TarParser } from "@x/oci/layer";
+ * import { LayerExtractor, MemoryTree, TarParser } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * using tree = openFileTree(root);
- * using extractor = new LayerExtractor(tree);
+ * using extractor = new LayerExtractor(new MemoryTree());
  * const parser = new TarParser(extractor);
  * parser.push(new Uint8Array(1024));
  * parser.finish();
  *
  * assertEquals(extractor.finish().entries, 0);
- * await Deno.remove(root, { recursive: true });
  * ```
  */
 export class LayerExtractor implements TarSink, Disposable {

@@ -16,16 +16,6 @@ export interface IdMaps {
  * See {@link https://man7.org/linux/man-pages/man7/user_namespaces.7.html | user_namespaces(7)}.
  *
  * @returns The mappings; `undefined` if the native backend is not available.
- *
- * @example Count the user IDs
- * ```ts
- * import { readIdMaps } from "@x/oci/layer";
- * import { assert } from "@std/assert";
- *
- * const { uids } = readIdMaps() ?? { uids: [] };
- *
- * assert(uids.reduce((sum, { size }) => sum + size, 0) <= 2 ** 32);
- * ```
  */
 export function readIdMaps(): IdMaps | undefined {
   using calls = NativeMount.tryOpen();

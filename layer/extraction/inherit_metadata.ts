@@ -16,28 +16,6 @@ import type { OverlayWhiteoutOptions } from "./whiteout_handler.ts";
  * @param options Namespace of the layer's whiteouts.
  * @returns Whether it was done. If one of the directories is not a directory below, for example a
  * symlink, nothing has changed and the layer must be extracted over the others.
- *
- * @example A layer that has a file in a directory that it does not describe
- * ```ts
- * import { inheritMetadata, openFileTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const work = await Deno.makeTempDir();
- * for (const layer of ["lower", "upper"]) await Deno.mkdir(`${work}/${layer}/etc`, { recursive: true });
- * await Deno.chmod(`${work}/lower/etc`, 0o750);
- * using lower = openFileTree(`${work}/lower`);
- * using upper = openFileTree(`${work}/upper`);
- * const report = {
- *   impliedDirectories: ["etc"],
- *   undescribedDirectories: ["etc"],
- *   hidingDirectories: [],
- * };
- *
- * inheritMetadata(upper, lower, report);
- *
- * assertEquals(upper.status("etc")?.mode, 0o750);
- * await Deno.remove(work, { recursive: true });
- * ```
  */
 export function inheritMetadata(
   tree: FileTree,

@@ -26,31 +26,6 @@ interface Marks {
  * @param layer Result of {@linkcode stageLayer}.
  * @returns Whether it was done. If a directory without an entry in the layer is not a directory below,
  * nothing has changed and the layer must be extracted over the others.
- *
- * @example A layer that removes a file
- * ```ts
- * import { mergeLayer, openFileTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const work = await Deno.makeTempDir();
- * using tree = openFileTree(work);
- * for (const path of ["lower", "lower/etc", "upper"]) tree.makeDirectory(path);
- * tree.createFile("lower/etc/motd")?.[Symbol.dispose]();
- *
- * mergeLayer(tree, "upper", "lower", {
- *   report: {
- *     ...{ entries: 1, bytes: 0, skipped: [], skippedCount: 0, describesRoot: false },
- *     ...{ impliedDirectories: [], undescribedDirectories: [], hidingDirectories: [], opaqueRoot: false },
- *   },
- *   whiteouts: [{ directory: "etc", name: "motd" }],
- *   implied: [],
- *   undescribed: [],
- *   opaque: [],
- * });
- *
- * assertEquals(tree.list("lower/etc"), []);
- * await Deno.remove(work, { recursive: true });
- * ```
  */
 export function mergeLayer(
   tree: FileTree,

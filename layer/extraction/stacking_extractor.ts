@@ -33,9 +33,9 @@ const MAX_BYTES = 21_474_836_480;
  *
  * A whiteout removes entries of earlier layers, never those of its own layer.
  *
- * @example Extract two layers
+ * @example Extract two layers in memory
  * ```ts
- * import { openFileTree, StackingExtractor } from "@x/oci/layer";
+ * import { MemoryTree, StackingExtractor } from "@x/oci/layer";
  * import { digestOf, OCI_LAYER } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
  *
@@ -46,15 +46,12 @@ const MAX_BYTES = 21_474_836_480;
  *   diffId: digest,
  *   compressed: () => Promise.resolve(new Blob([bytes]).stream()),
  * };
- * const root = await Deno.makeTempDir();
- * using tree = openFileTree(root);
- * const extractor = new StackingExtractor(tree);
+ * const extractor = new StackingExtractor(new MemoryTree());
  *
  * await extractor.extract(layer);
  * await extractor.extract(layer);
  *
  * assertEquals(extractor.report().entries, 0);
- * await Deno.remove(root, { recursive: true });
  * ```
  */
 export class StackingExtractor {

@@ -51,23 +51,6 @@ const MAX_LINKS = 100_000;
  * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
  * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
  * @throws {LimitError} If the layer exceeds a limit.
- *
- * @example Merge two layers
- * ```ts
- * import { mergeLayer, openFileTree, stageLayer } from "@x/oci/layer";
- * import { assert } from "@std/assert";
- *
- * const work = await Deno.makeTempDir();
- * const archive = () => new Blob([new Uint8Array(1024)]).stream();
- * const [, upper] = await Promise.all([
- *   stageLayer(archive(), `${work}/lower`),
- *   stageLayer(archive(), `${work}/upper`),
- * ]);
- * using tree = openFileTree(work);
- *
- * assert(upper !== undefined && mergeLayer(tree, "upper", "lower", upper));
- * await Deno.remove(work, { recursive: true });
- * ```
  */
 export async function stageLayer(
   stream: ReadableStream<Uint8Array>,

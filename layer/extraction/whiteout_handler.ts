@@ -35,19 +35,15 @@ export interface WhiteoutHandler {
  *
  * @example Remove a hidden directory
  * ```ts
- * import { LayerExtractor, openFileTree, removingWhiteouts } from "@x/oci/layer";
+ * import { MemoryTree, removingWhiteouts } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * const root = await Deno.makeTempDir();
- * using tree = openFileTree(root);
+ * const tree = new MemoryTree();
  * tree.makeDirectory("old");
  *
  * removingWhiteouts().hide(tree, "old");
  *
  * assertEquals(tree.status("old"), undefined);
- * using extractor = new LayerExtractor(tree, { whiteouts: removingWhiteouts() });
- * extractor.finish();
- * await Deno.remove(root, { recursive: true });
  * ```
  */
 export function removingWhiteouts(): WhiteoutHandler {

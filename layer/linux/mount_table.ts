@@ -11,7 +11,7 @@ export interface MountEntry {
   readonly type: string;
   /** Major and minor number of its device, such as `0:42`. */
   readonly device: string;
-  /** Source of the mount: a device, a directory, or any text that whoever mounted it chose. */
+  /** Source of the mount: a device, a directory or any other text. */
   readonly source: string;
 }
 
@@ -24,16 +24,6 @@ const TABLE = "/proc/self/mountinfo";
  *
  * @returns The mounts; empty on systems other than Linux.
  * @throws {Deno.errors.NotCapable} Without `--allow-ffi` and without `--allow-all`.
- *
- * @example List the mounts
- * ```ts
- * import { readMounts } from "@x/oci/layer";
- * import { assert } from "@std/assert";
- *
- * const mounts = readMounts();
- *
- * assert(Deno.build.os !== "linux" || mounts.some(({ target }) => target === "/"));
- * ```
  */
 export function readMounts(): readonly MountEntry[] {
   if (Deno.build.os !== "linux") return [];

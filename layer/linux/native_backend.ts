@@ -5,24 +5,6 @@ import { openLibc } from "./native_libc.ts";
  * Does nothing if it is not available.
  *
  * @returns A handle to dispose of.
- *
- * @example Open several trees
- * ```ts
- * import { keepNativeBackend, openFileTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const root = await Deno.makeTempDir();
- * {
- *   using _native = keepNativeBackend();
- *   for (const name of ["a", "b"]) {
- *     using tree = openFileTree(root);
- *     tree.makeDirectory(name);
- *   }
- * }
- *
- * assertEquals((await Array.fromAsync(Deno.readDir(root))).length, 2);
- * await Deno.remove(root, { recursive: true });
- * ```
  */
 export function keepNativeBackend(): Disposable {
   const libc = openLibc();

@@ -65,17 +65,6 @@ const STRING_BYTES = 255;
  * @throws {LimitError} If there are too many directories.
  * @throws {Deno.errors.NotSupported} If the native backend is not available.
  * @throws {Deno.errors.PermissionDenied} If the process may not mount.
- *
- * @example Exceed the kernel's limit
- * ```ts
- * import { MAX_OVERLAY_LOWERS, mountOverlay } from "@x/oci/layer";
- * import { LimitError } from "@x/oci/spec";
- * import { assertThrows } from "@std/assert";
- *
- * const lowers = Array.from({ length: MAX_OVERLAY_LOWERS + 1 }, (_, i) => `/layers/${i}`);
- *
- * assertThrows(() => mountOverlay(lowers, "/mnt"), LimitError);
- * ```
  */
 export function mountOverlay(
   lowers: readonly string[],

@@ -2,21 +2,20 @@ import { decodeName } from "../file_name.ts";
 import { errorCode } from "./native_error.ts";
 import { NativeMount } from "./native_mount.ts";
 
-/** Where the kernel describes processes. */
+/** Directory of the kernel's process information. */
 const PROCESSES = "/proc";
 
 /**
- * Reads the arguments of a process, its program first.
+ * Reads the arguments of a process, the program first.
  *
- * @param pid Process id.
- * @returns The arguments; none if there is no such process, or it has ended.
- * @throws {Deno.errors.NotCapable} If processes may not be looked at: neither `--allow-ffi` nor all
- * of `-A` is granted.
+ * @param pid Process ID.
+ * @returns The arguments; empty if there is no such process.
+ * @throws {Deno.errors.NotCapable} Without `--allow-ffi` and without `--allow-all`.
  */
 export function processArguments(pid: number): readonly string[] {
   const path = `${PROCESSES}/${pid}/cmdline`;
   try {
-    // Deno reads /proc for those alone who have every permission.
+    // Deno needs every permission to read /proc.
     using calls = NativeMount.tryOpen();
     const bytes = calls === undefined ? Deno.readFileSync(path) : calls.readFile(path);
     return decodeName(bytes).split("\0").slice(0, -1);
@@ -28,9 +27,9 @@ export function processArguments(pid: number): readonly string[] {
 }
 
 /**
- * Lists the ids of all processes.
+ * Lists the IDs of all processes.
  *
- * @throws {Deno.errors.NotCapable} If they may not be listed: not all of `-A` is granted.
+ * @throws {Deno.errors.NotCapable} Without `--allow-all`.
  */
 export function listProcesses(): readonly number[] {
   return Array.from(Deno.readDirSync(PROCESSES), ({ name }) => Number(name)).filter(

@@ -3,13 +3,13 @@ import { NativeMount } from "./native_mount.ts";
 /** Options for {@linkcode mountTmpfs}. */
 export interface TmpfsMountOptions {
   /**
-   * The most bytes that it takes of the memory.
+   * Maximum size in bytes.
    *
-   * @default Half of the machine's memory, as the kernel has it.
+   * @default Half of the memory, the default of the kernel.
    */
   readonly sizeBytes?: number | undefined;
   /**
-   * Source of the mount in the mount table, which tells it from other ones.
+   * Source in the mount table, which identifies the mount.
    *
    * @default {"tmpfs"}
    */
@@ -17,21 +17,13 @@ export interface TmpfsMountOptions {
 }
 
 /**
- * Mounts a file system in memory, which belongs to this user alone.
+ * Mounts a tmpfs that only the current user can access.
  *
  * @param target The directory to mount it at.
- * @param options How large it may become.
+ * @param options Size and source.
  * @throws {Deno.errors.NotSupported} If the native backend is not available.
  * @throws {Deno.errors.PermissionDenied} If the process may not mount.
- * @throws {RangeError} If the size is no number of bytes.
- *
- * @example A size must be one
- * ```ts
- * import { mountTmpfs } from "@x/oci/layer";
- * import { assertThrows } from "@std/assert";
- *
- * assertThrows(() => mountTmpfs("/mnt", { sizeBytes: -1 }), RangeError);
- * ```
+ * @throws {RangeError} If the size is not a positive integer.
  */
 export function mountTmpfs(target: string, options: TmpfsMountOptions = {}): void {
   const { sizeBytes, source } = options;

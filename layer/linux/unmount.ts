@@ -3,36 +3,24 @@ import { unmountTargets } from "./unmount_targets.ts";
 
 /** Options for {@linkcode unmountTree}. */
 export interface UnmountOptions {
-  /** Is told of what was still in use and goes when its last user does. */
+  /** Called for each busy mount, which is detached and disappears with its last user. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * Unmounts all that is mounted at a directory and below it, the last first. What is busy is
- * detached: it is gone from the directory at once, and from the machine when nobody uses it.
+ * Unmounts everything at and below a directory, the last mount first. Busy mounts are detached: they
+ * disappear from the directory at once, and from the system with their last user.
  *
- * @param directory The directory, as an absolute path without links; nothing need be mounted.
- * @param options Whom to tell.
- * @throws {Deno.errors.PermissionDenied} If this process may not unmount.
- * @throws {Deno.errors.NotSupported} If something is mounted but there is no native backend.
- *
- * @example Nothing is mounted in a new directory
- * ```ts
- * import { readMounts, unmountTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const directory = await Deno.realPath(await Deno.makeTempDir());
- * unmountTree(directory);
- *
- * assertEquals(readMounts().filter(({ target }) => target.startsWith(directory)), []);
- * await Deno.remove(directory);
- * ```
+ * @param directory Absolute path of the directory, without symlinks.
+ * @param options Callbacks.
+ * @throws {Deno.errors.PermissionDenied} If the process may not unmount.
+ * @throws {Deno.errors.NotSupported} If there is a mount but the native backend is not available.
  */
 export function unmountTree(directory: string, options: UnmountOptions = {}): void {
   unmountTargets(mountsIn(directory), `Cannot unmount "${directory}"`, options.onWarning);
 }
 
-/** Where something is mounted in a directory, itself included, in the order of mounting. */
+/** Returns the mount points at and below a directory, in the order of the mounts. */
 function mountsIn(directory: string): readonly string[] {
   const inside = directory === "/" ? "/" : `${directory}/`;
   return readMounts()

@@ -9,26 +9,6 @@ import { SELINUX_XATTR } from "./host_xattrs.ts";
  * @param to The target directory.
  * @param status Metadata of `from` before its content was moved.
  * @param isLocal Whether an attribute is neither copied nor removed; by default, none.
- *
- * @example Copy the mode of a directory
- * ```ts
- * import { copyDirectoryMetadata, openFileTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const work = await Deno.makeTempDir();
- * using tree = openFileTree(work);
- * for (const name of ["a", "b"]) tree.makeDirectory(name);
- * await Deno.chmod(`${work}/a`, 0o750);
- * const status = tree.status("a");
- * {
- *   using from = tree.open("a");
- *   using to = tree.open("b");
- *   if (status !== undefined) copyDirectoryMetadata(from, to, status);
- * }
- *
- * assertEquals(tree.status("b")?.mode, 0o750);
- * await Deno.remove(work, { recursive: true });
- * ```
  */
 export function copyDirectoryMetadata(
   from: TreeEntry,

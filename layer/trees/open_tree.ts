@@ -23,21 +23,6 @@ export interface OpenFileTreeOptions {
  * @returns The tree, which must be disposed of.
  * @throws {Deno.errors.NotADirectory} If the root is not a directory.
  * @throws {Deno.errors.NotSupported} If the requested backend is not available.
- *
- * @example Create a file in a tree
- * ```ts
- * import { openFileTree } from "@x/oci/layer";
- * import { assertEquals } from "@std/assert";
- *
- * const root = await Deno.makeTempDir();
- * using tree = openFileTree(root);
- * tree.makeDirectory("etc");
- * using file = tree.createFile("etc/motd");
- * file?.write(new TextEncoder().encode("hello"), 0);
- *
- * assertEquals(tree.status("etc/motd")?.size, 5);
- * await Deno.remove(root, { recursive: true });
- * ```
  */
 export function openFileTree(root: string, options: OpenFileTreeOptions = {}): FileTree {
   const { backend, onWarning } = options;

@@ -27,7 +27,7 @@ for (
   });
 }
 
-Deno.test("encodeName() gives the bytes that decodeName() took, whatever they are", () => {
+Deno.test("encodeName() restores any bytes that decodeName() decoded", () => {
   const anyBytes = fc.uint8Array({ maxLength: 64 });
   const nearUtf8 = fc.tuple(fc.string({ unit: "grapheme", maxLength: 20 }), fc.nat(), fc.nat(255))
     .map(([text, at, byte]) => {
@@ -40,7 +40,7 @@ Deno.test("encodeName() gives the bytes that decodeName() took, whatever they ar
   }));
 });
 
-Deno.test("decodeName() gives different names for different bytes", () => {
+Deno.test("decodeName() returns different names for different bytes", () => {
   const seen = new Map<string, string>();
   for (let first = 0; first < 256; first++) {
     for (let second = 0; second < 256; second++) {
@@ -67,7 +67,7 @@ Deno.test("decodeName() reads names of any length", () => {
   assertEquals(decodeName(bytes), "\udce9".repeat(20_000));
 });
 
-Deno.test("encodeName() writes U+FFFD for a surrogate that stands for no byte", () => {
+Deno.test("encodeName() writes U+FFFD for other lone surrogates", () => {
   assertEquals(encodeName("\ud800\udc7f".slice(0, 1)), new TextEncoder().encode("\ufffd"));
   assertEquals(encodeName("\udc7f"), new TextEncoder().encode("\ufffd"));
 });

@@ -20,7 +20,7 @@ Deno.test.each([
     text: 'q:x:one:2:"a::/:\napp:x:1000:100:":/home/app:/bin/sh',
   },
   { name: "a NUL", text: "nul:x:1:1:\0:/:\napp:x:1000:100::/home/app:/bin/sh" },
-])("parsePasswd() reads past $name", ({ text }) => {
+])("parsePasswd() skips $name", ({ text }) => {
   assertEquals(parsePasswd(text), [APP]);
 });
 
@@ -32,13 +32,13 @@ Deno.test("parsePasswd() reads lines that end early", () => {
 const NO_IDS: string[] = [
   ..."|x|-1|+1| 1|1 |0x10|1.0|1e3|4294967295|4294967296|99999999999999999999|١".split("|"),
 ];
-Deno.test.each(NO_IDS)("parsePasswd() never takes the number %j for 0", (number) => {
+Deno.test.each(NO_IDS)("parsePasswd() never reads the number %j as 0", (number) => {
   assertEquals(parsePasswd(`a:x:${number}:0::/:`), []);
   assertEquals(parsePasswd(`a:x:0:${number}::/:`), []);
   assertEquals(parseGroup(`a:x:${number}:`), []);
 });
 
-Deno.test("parsePasswd() keeps the order, and two of one name", () => {
+Deno.test("parsePasswd() keeps the order and duplicate names", () => {
   const lines = "a:x:1:1::/1:\nb:x:2:2::/2:\na:x:3:3::/3:";
 
   assertEquals(parsePasswd(lines).map(({ uid }) => uid), [1, 2, 3]);

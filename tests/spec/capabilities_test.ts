@@ -19,7 +19,7 @@ Deno.test.each([
   },
   { name: "one alone", changes: { add: ["KILL"], drop: ["ALL"] }, has: ["CAP_KILL"], count: 1 },
   { name: "everything", changes: { add: ["ALL"] }, has: ["CAP_SYS_ADMIN"], count: 41 },
-])("withCapabilities() grants by $name", ({ changes, has, count }) => {
+])("withCapabilities() grants capabilities: $name", ({ changes, has, count }) => {
   const { bounding = [], effective, permitted, ambient, inheritable } =
     newSpec(withCapabilities(changes)).process.capabilities ?? {};
 
@@ -29,7 +29,7 @@ Deno.test.each([
   assertEquals([ambient, inheritable], [undefined, undefined]);
 });
 
-Deno.test("withCapabilities() keeps capabilities for an ordinary user", () => {
+Deno.test("withCapabilities() keeps capabilities for an unprivileged user", () => {
   const once = withCapabilities({ ambient: ["NET_BIND_SERVICE"] });
   const { ambient, inheritable } = newSpec(once, withCapabilities({ add: ["BPF"] })).process
     .capabilities ?? {};
@@ -39,7 +39,7 @@ Deno.test("withCapabilities() keeps capabilities for an ordinary user", () => {
   assertEquals(dropped?.ambient, undefined);
 });
 
-Deno.test("withCapabilities() refuses what is no capability", () => {
+Deno.test("withCapabilities() rejects unknown capabilities", () => {
   assertThrows(() => withCapabilities({ add: ["CAP_X"] }), RangeError, '"CAP_X"');
   assertThrows(() => withCapabilities({ drop: [""] }), RangeError);
 });

@@ -27,7 +27,7 @@ Deno.test.each([
   { name: "arm v5", cpuinfo: "CPU architecture: 5TE\n", variant: "v5" },
   { name: "arm unknown", cpuinfo: "CPU architecture: ?\n", variant: undefined },
   { name: "s390x", cpuinfo: "features\t: esan3\n", variant: undefined },
-])("cpuVariant() tells $name", ({ name, cpuinfo, variant }) => {
+])("cpuVariant() detects $name", ({ name, cpuinfo, variant }) => {
   const [architecture = ""] = name.split(" ");
 
   assertEquals(cpuVariant(architecture, cpuinfo), variant);

@@ -4,11 +4,11 @@ import { bytes, digest } from "./_json.ts";
 
 const EMPTY: Descriptor = { mediaType: OCI_EMPTY, digest: digest("{}"), size: 2, data: "e30=" };
 
-Deno.test("embeddedData() gives bytes that have the digest", () => {
+Deno.test("embeddedData() returns bytes that have the digest", () => {
   assertEquals(embeddedData(EMPTY), bytes("{}"));
 });
 
-Deno.test("embeddedData() gives the empty content", () => {
+Deno.test("embeddedData() returns the empty content", () => {
   const descriptor = { ...EMPTY, digest: digest(""), size: 0, data: "" };
 
   assertEquals(embeddedData(descriptor), new Uint8Array());
@@ -21,6 +21,6 @@ Deno.test.each([
   { name: "base64 without its padding", change: { data: "e30=e30=" } },
   { name: "text that is not base64", change: { data: "{}" } },
   { name: "base64 for URLs", change: { data: "__8=", size: 2 } },
-])("embeddedData() asks for a fetch: $name", ({ change }) => {
+])("embeddedData() returns undefined for $name", ({ change }) => {
   assertStrictEquals(embeddedData({ ...EMPTY, ...change } as Descriptor), undefined);
 });

@@ -42,7 +42,7 @@ Deno.test.each(NO_DIGESTS)("parseDigest() refuses $why", ({ text }) => {
   assertThrows(() => parseDigest(text), SyntaxError, "Cannot parse digest");
 });
 
-Deno.test("isDigest() refuses what is not text", () => {
+Deno.test("isDigest() rejects what is not text", () => {
   const values = [undefined, null, 1, {}, [`sha256:${HEX}`]];
 
   assertEquals(values.filter(isDigest), []);
@@ -60,7 +60,7 @@ Deno.test("digestOf() knows the published digests of abc", () => {
   );
 });
 
-Deno.test("Digester hashes chunks as it hashes the whole", () => {
+Deno.test("Digester returns the same digest for any chunks", () => {
   fc.assert(fc.property(fc.array(fc.uint8Array()), (chunks) => {
     const digester = new Digester();
     for (const chunk of chunks) digester.update(chunk);

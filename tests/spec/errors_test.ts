@@ -38,13 +38,13 @@ Deno.test.each([
     message: 'Cannot find linux/arm in a:1: it has none that can run; choose one with "platform"',
     fields: { wanted: { os: "linux", architecture: "arm" }, available: [] },
   },
-])("$name tells what happened, in words and in fields", ({ name, error, message, fields }) => {
+])("$name has a message and fields", ({ name, error, message, fields }) => {
   assertInstanceOf(error, OciError);
   assertEquals(error.message, message);
   assertEquals(JSON.parse(JSON.stringify(error)), { ...fields, name, message } as unknown);
 });
 
-Deno.test("DigestMismatchError has the URL of a download, and none of a file", () => {
+Deno.test("DigestMismatchError only has the URL of a download", () => {
   const of = (source: string) => new DigestMismatchError({ expected: A, size: 1, source }).url;
 
   assertEquals([of("https://a.io/b"), of('"/store/blob"')], ["https://a.io/b", undefined]);

@@ -50,27 +50,27 @@ const CONFIG = {
   history: [{ comment: "c" }],
 };
 
-Deno.test("parseManifest() and parseImageConfig() read any JSON or refuse it as promised", () => {
+Deno.test("parseManifest() and parseImageConfig() read any JSON or reject it with a SyntaxError", () => {
   fc.assert(fc.property(fc.json({ maxDepth: 5 }), (json) => {
     assertEquals(isOrderly(() => parseManifest(bytes(json))), true);
     assertEquals(isOrderly(() => parseImageConfig(bytes(json))), true);
   }));
 });
 
-Deno.test("parseManifest() and parseImageConfig() read any bytes or refuse them as promised", () => {
+Deno.test("parseManifest() and parseImageConfig() read any bytes or reject them with a SyntaxError", () => {
   fc.assert(fc.property(fc.uint8Array(), (document) => {
     assertEquals(isOrderly(() => parseManifest(document)), true);
     assertEquals(isOrderly(() => parseImageConfig(document)), true);
   }));
 });
 
-Deno.test("parseManifest() reads damaged documents or refuses them as promised", () => {
+Deno.test("parseManifest() reads damaged documents or rejects them with a SyntaxError", () => {
   fc.assert(fc.property(fc.oneof(damaged(MANIFEST), damaged(INDEX)), (document) => {
     assertEquals(isOrderly(() => parseManifest(bytes(document))), true);
   }));
 });
 
-Deno.test("parseImageConfig() reads damaged documents or refuses them as promised", () => {
+Deno.test("parseImageConfig() reads damaged documents or rejects them with a SyntaxError", () => {
   fc.assert(fc.property(damaged(CONFIG), (document) => {
     assertEquals(isOrderly(() => parseImageConfig(bytes(document))), true);
   }));

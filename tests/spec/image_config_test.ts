@@ -79,7 +79,7 @@ Deno.test.each([
       config: { Hostname: 1, AttachStdin: false, ArgsEscaped: true, OnBuild: [], Memory: 1e300 },
     },
   },
-])("parseImageConfig() takes $name for nothing said", ({ extra }) => {
+])("parseImageConfig() reads $name as absent", ({ extra }) => {
   assertEquals(parseImageConfig(bytes({ ...CONFIG, ...extra })), {
     platform: { os: "linux", architecture: "arm64" },
     config: {},
@@ -88,13 +88,13 @@ Deno.test.each([
   });
 });
 
-Deno.test("parseImageConfig() takes a null label for an empty one, as Go does", () => {
+Deno.test("parseImageConfig() reads a null label as empty, like Go", () => {
   const { config } = parseImageConfig(bytes({ ...CONFIG, config: { Labels: { a: null } } }));
 
   assertEquals(config.Labels, { a: "" });
 });
 
-Deno.test("parseImageConfig() takes a command that is one string, as Docker does", () => {
+Deno.test("parseImageConfig() accepts a command that is a string, like Docker", () => {
   const { config } = parseImageConfig(
     bytes({ ...CONFIG, config: { Entrypoint: "/a b", Cmd: "c" } }),
   );

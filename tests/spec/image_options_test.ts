@@ -7,7 +7,7 @@ function processOf(config: typeof IMAGE.config) {
   return process;
 }
 
-Deno.test("withImageConfig() runs what the image says", () => {
+Deno.test("withImageConfig() applies the config of the image", () => {
   const process = processOf(IMAGE.config);
 
   assertEquals(process.args, ["/bin/app", "--serve"]);
@@ -16,7 +16,7 @@ Deno.test("withImageConfig() runs what the image says", () => {
   assertEquals(process.env, ["HOME=/home/app", "PATH=/opt/bin:/bin", "A=1"]);
 });
 
-Deno.test("withImageConfig() is root where the image names no user", () => {
+Deno.test("withImageConfig() defaults to root", () => {
   const process = processOf({ Cmd: ["a"] });
 
   assertEquals(process.user, { uid: 0, gid: 0, additionalGids: [0] });
@@ -53,7 +53,7 @@ Deno.test.each([
   assertEquals(processOf({ Cmd: ["a"], WorkingDir: dir })?.cwd, cwd);
 });
 
-Deno.test("imageAnnotations() says what the config says", () => {
+Deno.test("imageAnnotations() converts the config", () => {
   const PREFIX = "org.opencontainers.image.";
 
   assertEquals(imageAnnotations(IMAGE), {
@@ -69,7 +69,7 @@ Deno.test("imageAnnotations() says what the config says", () => {
   });
 });
 
-Deno.test("imageAnnotations() lets labels win, and says nothing of what is empty", () => {
+Deno.test("imageAnnotations() prefers labels, and omits empty values", () => {
   const config = { StopSignal: "SIGINT", Labels: { "org.opencontainers.image.stopSignal": "9" } };
   const platform = { os: "", architecture: "" };
 
@@ -78,7 +78,7 @@ Deno.test("imageAnnotations() lets labels win, and says nothing of what is empty
   });
 });
 
-Deno.test("imageAnnotations() leaves out a label without a name, and no other", () => {
+Deno.test("imageAnnotations() only omits a label without a name", () => {
   const Labels = Object.fromEntries([["", "none"], ["a b", "c"], ["__proto__", "d"]]);
 
   const annotations = imageAnnotations({ ...IMAGE, config: { Labels } });

@@ -57,12 +57,12 @@ Deno.test.each([
   { value: { schemaVersion: 2, manifests: [ENTRY] }, type: OCI_INDEX },
   { value: { schemaVersion: 2, manifests: [dockerEntry] }, type: DOCKER_MANIFEST_LIST },
   { value: { schemaVersion: 2, manifests: [] }, type: OCI_INDEX },
-])("parseManifest() tells $type by its members", ({ value, type }) => {
+])("parseManifest() detects $type by its members", ({ value, type }) => {
   assertEquals(parse(value).value.mediaType, type);
   assertEquals(parse(value, "application/json").value.mediaType, type);
 });
 
-Deno.test("parseManifest() takes the type it was served as where the document has none", () => {
+Deno.test("parseManifest() uses the media type of the response if the document has none", () => {
   const { mediaType: _, ...value } = INDEX;
 
   const served = `${DOCKER_MANIFEST_LIST.toUpperCase()} ; charset=utf-8`;
@@ -78,7 +78,7 @@ Deno.test.each([
     name: "a platform",
   },
   { value: { ...MANIFEST, manifests: null }, name: "manifests of a manifest" },
-])("parseManifest() takes null as Go writes it for nothing: $name", ({ value }) => {
+])("parseManifest() reads null as empty, like Go: $name", ({ value }) => {
   assert(["manifest", "index"].includes(parse(value).kind));
 });
 
@@ -107,7 +107,7 @@ Deno.test.each([
     served: OCI_INDEX,
     at: "manifest.config",
   },
-])("parseManifest() refuses what two readers could read as two images: $at", (row) => {
+])("parseManifest() rejects ambiguous documents: $at", (row) => {
   assertThrows(
     () => parse(row.value, "served" in row ? row.served : undefined),
     SyntaxError,
@@ -162,18 +162,18 @@ Deno.test.each([
   assertThrows(() => parse(json), SyntaxError, "must be JSON in UTF-8");
 });
 
-Deno.test("parseManifest() refuses bytes that are not UTF-8", () => {
+Deno.test("parseManifest() rejects bytes that are not UTF-8", () => {
   const text = JSON.stringify({ ...MANIFEST, annotations: { a: "~" } });
   const document = bytes(text).map((byte) => byte === 0x7e ? 0xff : byte);
 
   assertThrows(() => parseManifest(document), SyntaxError, "must be JSON in UTF-8");
 });
 
-Deno.test("parseManifest() takes no notice of a byte order mark", () => {
+Deno.test("parseManifest() ignores a byte order mark", () => {
   assertEquals(parse(`\ufeff${JSON.stringify(INDEX)}`).kind, "index");
 });
 
-Deno.test("parseManifest() refuses numbers that are not exact", () => {
+Deno.test("parseManifest() rejects numbers that are not exact", () => {
   for (const size of ["9007199254740993", "1e400", "1e-1"]) {
     const text = JSON.stringify(MANIFEST).replace(`"size":5`, `"size":${size}`);
 
@@ -181,14 +181,14 @@ Deno.test("parseManifest() refuses numbers that are not exact", () => {
   }
 });
 
-Deno.test("parseManifest() takes the last of two members with one name, as Go does", () => {
+Deno.test("parseManifest() reads the last of duplicate members, like Go", () => {
   const text = JSON.stringify(MANIFEST);
   const twice = text.replace(`"size":5`, `"size":1,"size":5`);
 
   assertEquals(parse(twice).value, MANIFEST as unknown);
 });
 
-Deno.test("parseManifest() is not impressed by members of Object.prototype", () => {
+Deno.test("parseManifest() ignores members of Object.prototype", () => {
   const text = `{"__proto__": {"layers": []}, "schemaVersion": 2, "mediaType": "${OCI_MANIFEST}",
     "config": ${JSON.stringify(CONFIG)}, "layers": [],
     "annotations": {"__proto__": "a", "constructor": "b"}}`;
@@ -207,7 +207,7 @@ Deno.test("parseManifest() survives deep nesting", () => {
   assertEquals(parse(text).value, MANIFEST as unknown);
 });
 
-Deno.test("parseManifest() accepts as many layers as it is told", () => {
+Deno.test("parseManifest() limits the number of layers", () => {
   const document = (length: number) =>
     bytes({ ...MANIFEST, layers: Array.from({ length }, () => LAYER) });
 
@@ -217,7 +217,7 @@ Deno.test("parseManifest() accepts as many layers as it is told", () => {
   assertEquals([error.limit, error.max, error.value], ["layers", 256, 257]);
 });
 
-Deno.test("parseManifest() accepts as many entries as the limit says", () => {
+Deno.test("parseManifest() limits the number of entries", () => {
   const document = (length: number) => ({
     ...INDEX,
     manifests: Array.from({ length }, () => ENTRY),
@@ -227,7 +227,7 @@ Deno.test("parseManifest() accepts as many entries as the limit says", () => {
   assertThrows(() => parse(document(MAX_INDEX_ENTRIES + 1)), LimitError);
 });
 
-Deno.test("parseManifest() leaves the media types of artifacts as they are", () => {
+Deno.test("parseManifest() keeps the media types of artifacts", () => {
   const manifest = {
     ...MANIFEST,
     config: { ...CONFIG, mediaType: "application/vnd.cncf.helm.config.v1+json" },

@@ -36,7 +36,7 @@ Deno.test.each(["", "text/plain", OCI_MANIFEST, OCI_EMPTY, "constructor", "__pro
   },
 );
 
-Deno.test("media types of documents are told apart", () => {
+Deno.test("isIndexMediaType() and isManifestMediaType() distinguish documents", () => {
   const types = [OCI_INDEX, DOCKER_MANIFEST_LIST, OCI_MANIFEST, DOCKER_MANIFEST, OCI_CONFIG];
 
   assertEquals(types.map(isIndexMediaType), [true, true, false, false, false]);

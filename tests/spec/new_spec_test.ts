@@ -59,7 +59,7 @@ Deno.test("newSpec() sets TERM for a terminal where nothing else does", () => {
   assertEquals(process.env?.includes("TERM=xterm"), true);
 });
 
-Deno.test("newSpec() changes nothing that later calls see", () => {
+Deno.test("newSpec() does not change its defaults", () => {
   const before = formatSpec(newSpec());
   const spec = newSpec(withImageConfig(IMAGE, PASSWD, GROUP), withTerminal());
 
@@ -77,7 +77,7 @@ Deno.test.each([
   { config: {} },
   { config: { Cmd: [] } },
   { config: { Cmd: [""] } },
-])("newSpec() refuses to run nothing, as of $config", ({ config }) => {
+])("newSpec() rejects a config without a command: $config", ({ config }) => {
   const image = { ...IMAGE, config };
 
   assertThrows(
@@ -88,7 +88,7 @@ Deno.test.each([
   assertEquals(newSpec(withImageConfig(image), withArgs(["a"])).process.args, ["a"]);
 });
 
-Deno.test("newSpec() looks up the user that is left in the end", () => {
+Deno.test("newSpec() looks up the final user", () => {
   const unknown = { ...IMAGE, config: { ...IMAGE.config, User: "nobody" } };
   const image = withImageConfig(unknown, PASSWD, GROUP, { image: "a/b:1" });
 
@@ -106,7 +106,7 @@ Deno.test("newSpec() keeps what an option of one's own says of the user", () => 
   assertEquals(newSpec(umask, withUser("7:8")).process.user, { uid: 7, gid: 8, umask: 0o77 });
 });
 
-Deno.test("newSpec() filters for the capabilities that are left in the end", () => {
+Deno.test("newSpec() filters for the final capabilities", () => {
   const drop: SpecOption = (spec) => ({
     ...spec,
     process: { ...spec.process, capabilities: {} },

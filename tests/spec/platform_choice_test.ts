@@ -96,7 +96,7 @@ Deno.test.each([
     runs: ["linux/ppc64le/power9", "linux/ppc64le"],
     not: ["linux/ppc64le/power8", "linux/ppc64le/power10"],
   },
-])("choosePlatform() prefers for $wanted what fits best", ({ wanted, runs, not }) => {
+])("choosePlatform() chooses the best fit for $wanted", ({ wanted, runs, not }) => {
   for (let i = 0; i < runs.length; i++) {
     const rest = runs.slice(i);
     assertEquals(choose(wanted, [...not, ...rest]), rest[0]);
@@ -105,7 +105,7 @@ Deno.test.each([
   assertEquals(choose(wanted, not), undefined);
 });
 
-Deno.test("choosePlatform() takes 386 for amd64 only if asked", () => {
+Deno.test("choosePlatform() chooses 386 for amd64 only if requested", () => {
   const index = indexOf(entry("linux/386"));
   const both = indexOf(entry("linux/386"), entry("linux/amd64"));
   const wanted = [parsePlatform("linux/amd64"), parsePlatform("linux/386")] as const;
@@ -128,15 +128,18 @@ Deno.test.each([
   { wanted: "windows/amd64:10.0.17763.1", chosen: "windows/amd64:10.0.17763.9000" },
   { wanted: "windows/amd64:10.0.26100.1", chosen: "windows/amd64" },
   { wanted: "windows/amd64", chosen: "windows/amd64:10.0.20348.2700" },
-])("choosePlatform() takes for $wanted the build and its last revision", ({ wanted, chosen }) => {
-  assertEquals(choose(wanted, WINDOWS), chosen);
-});
+])(
+  "choosePlatform() chooses the latest revision of the build for $wanted",
+  ({ wanted, chosen }) => {
+    assertEquals(choose(wanted, WINDOWS), chosen);
+  },
+);
 
-Deno.test("choosePlatform() refuses another build of Windows", () => {
+Deno.test("choosePlatform() rejects another build of Windows", () => {
   assertEquals(choose("windows/amd64:10.0.26100.1", WINDOWS.slice(0, 4)), undefined);
 });
 
-Deno.test("choosePlatform() takes the first of two equals", () => {
+Deno.test("choosePlatform() chooses the first of equal entries", () => {
   const index = indexOf(entry("linux/amd64"), entry("linux/amd64", { digest: digest("second") }));
 
   assertStrictEquals(choosePlatform(index, parsePlatform("linux/amd64")), index.manifests[0]);
@@ -153,7 +156,7 @@ Deno.test.each([
     entry: entry("linux/amd64", { annotations: ATTESTATION.annotations ?? {} }),
   },
   { name: "an unknown media type", entry: entry("linux/amd64", { mediaType: "text/plain" }) },
-])("choosePlatform() never takes $name", ({ entry }) => {
+])("choosePlatform() never chooses $name", ({ entry }) => {
   assertEquals(isRunnable(entry), false);
   for (const wanted of ["linux/amd64", "unknown/unknown"]) {
     const error = assertThrows(
@@ -165,7 +168,7 @@ Deno.test.each([
   }
 });
 
-Deno.test("choosePlatform() takes an entry without a platform if it is the only image", () => {
+Deno.test("choosePlatform() chooses an entry without a platform if it is the only image", () => {
   const index = indexOf(ATTESTATION, entry());
 
   assertStrictEquals(choosePlatform(index, parsePlatform("linux/arm64")), index.manifests[1]);
@@ -177,7 +180,7 @@ Deno.test("choosePlatform() does not guess between entries without a platform", 
   assertThrows(() => choosePlatform(index, parsePlatform("linux/arm64")), PlatformError);
 });
 
-Deno.test("choosePlatform() lists what there is, each once", () => {
+Deno.test("choosePlatform() lists the available platforms once each", () => {
   const index = indexOf(entry("linux/amd64"), entry("linux/amd64"), entry("linux/arm/v7"));
 
   assertThrows(
@@ -187,7 +190,7 @@ Deno.test("choosePlatform() lists what there is, each once", () => {
   );
 });
 
-Deno.test("platformFit() of a platform with itself is the best there is", () => {
+Deno.test("platformFit() rates the same platform best", () => {
   const platform = fc.constantFrom(
     ...["linux/arm64/v8", "linux/arm/v6", "linux/amd64/v3", "linux/arm64", "linux/arm", "linux/x"]
       .map(parsePlatform),

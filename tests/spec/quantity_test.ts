@@ -66,7 +66,7 @@ Deno.test.each([
   { text: "1e19", value: MAX },
   { text: "1e999999999999", value: MAX },
   { text: `1${"0".repeat(200)}`, value: MAX },
-])("parseQuantity() takes $text for the largest there is", ({ text, value }) => {
+])("parseQuantity() caps $text", ({ text, value }) => {
   assertEquals(parseQuantity(text).value, value);
 });
 
@@ -83,7 +83,7 @@ Deno.test.each(NO_QUANTITIES)("parseQuantity() refuses %j", (text) => {
 
 const digits = fc.stringMatching(/^[0-9]{1,12}$/);
 
-Deno.test("parseQuantity() is exact where a billionth is", () => {
+Deno.test("parseQuantity() is exact to a billionth", () => {
   const fraction = fc.stringMatching(/^[0-9]{0,9}$/);
   fc.assert(fc.property(digits, fraction, (whole, fraction) => {
     const nano = BigInt(whole + fraction.padEnd(9, "0"));
@@ -92,7 +92,7 @@ Deno.test("parseQuantity() is exact where a billionth is", () => {
   }));
 });
 
-Deno.test("parseQuantity() means the same by suffix and by exponent", () => {
+Deno.test("parseQuantity() treats suffixes and exponents alike", () => {
   const suffixes = [["n", -9], ["u", -6], ["m", -3], ["", 0], ["k", 3], ["M", 6], [
     "G",
     9,
@@ -102,7 +102,7 @@ Deno.test("parseQuantity() means the same by suffix and by exponent", () => {
   }));
 });
 
-Deno.test("parseQuantity() rounds to the least that is enough", () => {
+Deno.test("parseQuantity() rounds up", () => {
   const suffix = fc.constantFrom("n", "u", "m", "", "k", "Ki", "Mi", "e-7", "e2");
   fc.assert(fc.property(digits, digits, suffix, (whole, fraction, suffix) => {
     const { nano, milli, value } = parseQuantity(`${whole}.${fraction}${suffix}`);

@@ -37,7 +37,7 @@ Deno.test.each([
   assertEquals(resources?.pids, { limit: 5 });
 });
 
-Deno.test("withMemoryLimit() counts swap space in addition", () => {
+Deno.test("withMemoryLimit() adds swap space", () => {
   const spec = newSpec(withMemoryLimit("1Ki", { swap: "1k" }));
 
   assertEquals(spec.linux.resources?.memory, { limit: 1024, swap: 2024 });
@@ -83,7 +83,7 @@ for (const { name, option, error, message } of BAD_OPTIONS) {
   });
 }
 
-Deno.test("withCPULimit() never gives less than the kernel takes, nor more", () => {
+Deno.test("withCPULimit() stays within the range of the kernel", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 1_000_000_000 }), (milli) => {
     const { shares = 0, quota = 0 } = newSpec(withCPULimit(`${milli}m`)).linux.resources?.cpu ??
       {};

@@ -17,7 +17,7 @@ const SUBIDS: readonly IdMapping[] = [
 ];
 const image = withImageConfig(IMAGE, PASSWD, GROUP, { image: "a/b:1" });
 
-Deno.test("withRootless() asks for what an ordinary user may have", () => {
+Deno.test("withRootless() configures an unprivileged container", () => {
   const { linux, mounts } = newSpec(withRootless({ uidMap: SINGLE, gidMap: SUBIDS }));
 
   assertEquals(linux.namespaces?.filter(({ type }) => type === "user"), [{ type: "user" }]);
@@ -26,7 +26,7 @@ Deno.test("withRootless() asks for what an ordinary user may have", () => {
   assertEquals(mounts.some(({ type }) => type === "cgroup"), false);
 });
 
-Deno.test("withRootless() keeps limits that are asked for", () => {
+Deno.test("withRootless() keeps requested limits", () => {
   const options = [withMemoryLimit("1Mi"), withRootless({ uidMap: SINGLE, gidMap: SINGLE })];
 
   for (const order of [options, options.toReversed()]) {
@@ -43,7 +43,7 @@ Deno.test("withRootless() mounts control groups where they are delegated", () =>
 Deno.test.each([
   { name: "a mapped", gidMap: SUBIDS, grouped: true },
   { name: "no unmapped", gidMap: SINGLE, grouped: false },
-])("withRootless() gives terminals to $name group", ({ gidMap, grouped }) => {
+])("withRootless() assigns terminals to $name group", ({ gidMap, grouped }) => {
   const { mounts } = newSpec(withRootless({ uidMap: SINGLE, gidMap }));
 
   const pts = mounts.find(({ type }) => type === "devpts");
@@ -62,7 +62,7 @@ Deno.test("withRootless() shows the host's /sys on the host's network, in either
   assertEquals(sys(options.slice(1))?.type, "sysfs");
 });
 
-Deno.test("withRootless() drops further groups, which runc refuses", () => {
+Deno.test("withRootless() drops supplementary groups, which runc rejects", () => {
   const rootless = withRootless({ uidMap: SUBIDS, gidMap: SUBIDS });
 
   for (const options of [[image, rootless], [rootless, image]]) {
@@ -70,7 +70,7 @@ Deno.test("withRootless() drops further groups, which runc refuses", () => {
   }
 });
 
-Deno.test("withRootless() keeps the further groups that are mapped, if asked", () => {
+Deno.test("withRootless() keeps mapped supplementary groups if requested", () => {
   const few = [{ containerID: 0, hostID: 100_000, size: 1001 }];
   const gids = (gidMap: readonly IdMapping[]) =>
     newSpec(image, withRootless({ uidMap: SUBIDS, gidMap, additionalGids: true })).process.user
@@ -85,7 +85,7 @@ Deno.test("withRootless() keeps the further groups that are mapped, if asked", (
   );
 });
 
-Deno.test("withRootless() refuses a user that the namespace does not have", () => {
+Deno.test("withRootless() rejects an unmapped user", () => {
   const rootless = withRootless({ uidMap: SINGLE, gidMap: SINGLE });
 
   assertThrows(

@@ -56,7 +56,7 @@ Deno.test.each([
   { capability: "CAP_DAC_READ_SEARCH", call: "open_by_handle_at" },
   { capability: "CAP_SYS_NICE", call: "mbind" },
   { capability: "CAP_SYSLOG", call: "syslog" },
-])("defaultSeccompProfile() opens $call to $capability", ({ capability, call }) => {
+])("defaultSeccompProfile() allows $call with $capability", ({ capability, call }) => {
   assertEquals(outcome(defaultSeccompProfile("amd64", [capability]), call), "allowed");
   assertEquals(outcome(defaultSeccompProfile("amd64", []), call) === "allowed", false);
 });
@@ -85,7 +85,7 @@ Deno.test.each([
   );
 });
 
-Deno.test("defaultSeccompProfile() never says two things of one call", () => {
+Deno.test("defaultSeccompProfile() has no contradictory rules", () => {
   for (const capabilities of [[], DEFAULT_CAPABILITIES, ["CAP_SYS_ADMIN"], ["CAP_BPF"]]) {
     for (const architecture of ["amd64", "arm64", "s390x"]) {
       const rules = defaultSeccompProfile(architecture, capabilities).syscalls ?? [];
@@ -100,7 +100,7 @@ Deno.test("defaultSeccompProfile() never says two things of one call", () => {
   }
 });
 
-Deno.test("defaultSeccompProfile() refuses an architecture that it does not know", () => {
+Deno.test("defaultSeccompProfile() rejects an unknown architecture", () => {
   for (const architecture of ["x86_64", "wasm", "", "constructor"]) {
     assertThrows(() => defaultSeccompProfile(architecture, []), RangeError, "386, amd64");
   }

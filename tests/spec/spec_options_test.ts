@@ -95,7 +95,7 @@ Deno.test("withRootFS() and withReadOnlyRoot() set the root", () => {
   assertEquals(newSpec(withRootFS("/r"), withReadOnlyRoot()).root, { path: "/r", readonly: true });
 });
 
-Deno.test("withMounts() takes the place of a mount at the same place", () => {
+Deno.test("withMounts() replaces a mount with the same destination", () => {
   const shm = { destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["size=1g"] };
   const data = { destination: "/data", type: "tmpfs", source: "tmpfs" };
 
@@ -113,7 +113,7 @@ Deno.test("withRlimits() replaces a limit of the same name", () => {
   assertEquals(newSpec(withRlimits([core, file])).process.rlimits, [core, file]);
 });
 
-Deno.test("withNoNewPrivileges() can be switched off", () => {
+Deno.test("withNoNewPrivileges() accepts false", () => {
   assertEquals(newSpec(withNoNewPrivileges(false)).process.noNewPrivileges, false);
 });
 

@@ -52,12 +52,12 @@ Deno.test("resolveUser() needs no files for numbers", () => {
   assertEquals(resolveUser("", "", ""), { ...resolved, uid: 0 });
 });
 
-Deno.test("resolveUser() needs one file only for what is in it", () => {
+Deno.test("resolveUser() only needs the file with the name", () => {
   assertEquals(resolveUser("app", PASSWD, "").additionalGids, [100]);
   assertEquals(resolveUser("7:video", "", GROUP).gid, 44);
 });
 
-Deno.test("resolveUser() keeps the further groups beside an explicit one if asked", () => {
+Deno.test("resolveUser() keeps supplementary groups beside an explicit group if requested", () => {
   const options = { additionalGids: true };
 
   assertEquals(resolveUser("app:77", PASSWD, GROUP, options).additionalGids, [29, 30, 44, 77]);
@@ -72,7 +72,7 @@ const LARGE: string[] = [
   "18446744073709551616",
   "9".repeat(400),
 ];
-Deno.test.each(LARGE)("resolveUser() refuses the number %s, whatever names there are", (number) => {
+Deno.test.each(LARGE)("resolveUser() rejects the number %s, even if it is a name", (number) => {
   const passwd = `${number}:x:0:0::/root:/bin/sh\n`;
   const group = `${number}:x:0:\n`;
 
@@ -102,20 +102,23 @@ const UNKNOWN: { user: string; kind: string; account: string }[] = [
   { user: "١", kind: "user", account: "١" },
   { user: "App", kind: "user", account: "App" },
 ];
-Deno.test.each(UNKNOWN)("resolveUser() says who $user is not", ({ user, kind, account }) => {
-  const error = assertThrows(
-    () => resolveUser(user, PASSWD, GROUP, { image: "a/b:1" }),
-    UnknownUserError,
-    `Cannot find ${kind} "${account}" in a/b:1`,
-  );
-  assertEquals([error.kind, error.account], [kind, account] as unknown);
-});
+Deno.test.each(UNKNOWN)(
+  "resolveUser() reports the unknown part of $user",
+  ({ user, kind, account }) => {
+    const error = assertThrows(
+      () => resolveUser(user, PASSWD, GROUP, { image: "a/b:1" }),
+      UnknownUserError,
+      `Cannot find ${kind} "${account}" in a/b:1`,
+    );
+    assertEquals([error.kind, error.account], [kind, account] as unknown);
+  },
+);
 
-Deno.test("resolveUser() refuses two colons", () => {
+Deno.test("resolveUser() rejects two colons", () => {
   assertThrows(() => resolveUser("a:b:c", PASSWD, GROUP), SyntaxError, '"USER[:GROUP]"');
 });
 
-Deno.test("resolveUser() gives groups in order, each once, the primary one among them", () => {
+Deno.test("resolveUser() returns sorted distinct groups, including the primary one", () => {
   const gids = fc.array(fc.nat({ max: 9 }));
   fc.assert(fc.property(gids, fc.nat({ max: 9 }), (gids, primary) => {
     const group = gids.map((gid, i) => `g${i}:x:${gid}:u`).join("\n");

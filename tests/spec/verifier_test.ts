@@ -20,7 +20,7 @@ Deno.test("Verifier accepts the promised bytes in any chunks", () => {
   }));
 });
 
-Deno.test("Verifier refuses fewer bytes", () => {
+Deno.test("Verifier rejects fewer bytes", () => {
   const verifier = new Verifier({ digest: digestOf(HELLO), size: 5 }, "http://localhost");
   verifier.update(HELLO.subarray(0, 4));
 
@@ -29,13 +29,13 @@ Deno.test("Verifier refuses fewer bytes", () => {
   assertEquals(error.actual, undefined);
 });
 
-Deno.test("Verifier refuses the first byte that is too many", () => {
+Deno.test("Verifier rejects the first excess byte", () => {
   const verifier = new Verifier({ digest: digestOf(HELLO), size: 4 });
 
   assertThrows(() => verifier.update(HELLO), DigestMismatchError, "more than 4 bytes came");
 });
 
-Deno.test("Verifier refuses other bytes of the right number", () => {
+Deno.test("Verifier rejects different bytes of the same size", () => {
   for (const size of [5, undefined]) {
     const verifier = new Verifier({ digest: digestOf(HELLO), ...(size ? { size } : {}) });
     verifier.update(bytes("hallo"));
@@ -66,7 +66,7 @@ Deno.test.each([
   await assertRejects(() => new Response(verified).bytes(), DigestMismatchError);
 });
 
-Deno.test("VerifyStream stops an endless source at the first byte too many", async () => {
+Deno.test("VerifyStream stops an endless source at the first excess byte", async () => {
   let cancelled: unknown;
   const endless = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.enqueue(new Uint8Array(3)),

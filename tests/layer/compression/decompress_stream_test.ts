@@ -25,7 +25,7 @@ for (
   });
 }
 
-Deno.test("DecompressStream passes the chunks of a tar archive on as they are", async () => {
+Deno.test("DecompressStream passes on the chunks of a tar archive", async () => {
   const chunk = new Uint8Array(1024);
 
   const chunks = await Array.fromAsync(source(chunk).pipeThrough(new DecompressStream()));
@@ -72,7 +72,7 @@ Deno.test("DecompressStream fails with the error of its source", async () => {
   assertEquals(error, reason);
 });
 
-Deno.test("DecompressStream makes no more than its reader asks for", async () => {
+Deno.test("DecompressStream decompresses on demand", async () => {
   // A block repeats a byte 131,072 times in four bytes: 64 MiB in one chunk.
   const frame = new Uint8Array(6 + 4 * 512);
   frame.set([0x28, 0xb5, 0x2f, 0xfd, 0, 0x50]);
@@ -124,7 +124,7 @@ Deno.test("Deno's zstd stream still accepts a truncated frame", async () => {
   assertEquals(await decodeZstd(frame.subarray(0, -1)), CONTENT.length);
 });
 
-Deno.test("Deno's zstd stream still gives nothing for a skippable frame first", async () => {
+Deno.test("Deno's zstd stream still returns nothing for a skippable frame first", async () => {
   const skippable = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0];
 
   assertEquals(await decodeZstd(new Uint8Array([...skippable, ...zstdCompressSync(CONTENT)])), 0);

@@ -114,7 +114,7 @@ for (const { what, bytes, content } of GOOD) {
 for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
   for (const isSync of [true, false]) {
     const when = isSync ? "at once" : "later";
-    Deno.test(`LayerDecompressor gives away the memory of ${name}, ${when}`, async () => {
+    Deno.test(`LayerDecompressor transfers the memory of ${name}, ${when}`, async () => {
       const spare: ArrayBuffer[] = [];
       let made = 0;
       const memory = () => {
@@ -139,7 +139,7 @@ for (const [name, bytes] of Object.entries({ gzip: GZIP, zstd: ZSTD })) {
   }
 }
 
-Deno.test("LayerDecompressor gives the same bytes however they are split", async () => {
+Deno.test("LayerDecompressor returns the same bytes for any chunks", async () => {
   const content = text("hello hello hello, world");
   const members = join(new Uint8Array(gzipSync(content)), new Uint8Array(3), gzipOf("second"));
   const frames = join(SKIPPABLE, zstd(content), SKIPPABLE, zstd(text("second")));
@@ -157,7 +157,7 @@ Deno.test("LayerDecompressor gives the same bytes however they are split", async
 for (const { what, bytes } of [{ what: "gzip", bytes: GZIP }, { what: "zstd", bytes: ZSTD }]) {
   for (const isSync of [true, false]) {
     const when = isSync ? "at once" : "later";
-    Deno.test(`LayerDecompressor refuses ${what} that is cut anywhere, ${when}`, async () => {
+    Deno.test(`LayerDecompressor rejects ${what} that is truncated anywhere, ${when}`, async () => {
       const { length } = bytes;
       const cuts = [1, 2, 3, 4, 5, 9, length - 9, length - 8, length - 4, length - 1];
       for (let part = 1; part < 16; part++) cuts.push(Math.floor(length * part / 16));
@@ -216,7 +216,7 @@ function zstdFrame(...rest: number[]): Uint8Array {
 
 for (const { what, bytes, state } of BAD) {
   for (const isSync of [true, false]) {
-    Deno.test(`LayerDecompressor refuses ${what}, ${isSync ? "at once" : "later"}`, async () => {
+    Deno.test(`LayerDecompressor rejects ${what}, ${isSync ? "at once" : "later"}`, async () => {
       await assertRejects(() => decompress(bytes, { isSync }), DecompressError, state);
     });
   }
@@ -237,7 +237,7 @@ Deno.test("LayerDecompressor survives any damaged byte", async () => {
   }
 });
 
-Deno.test("openDecompressor() works at once on this runtime", () => {
+Deno.test("openDecompressor() is synchronous in this runtime", () => {
   using decompressor = openDecompressor();
 
   const pending = decompressor.push(GZIP, () => {});
@@ -247,7 +247,7 @@ Deno.test("openDecompressor() works at once on this runtime", () => {
   assertEquals(decompressor.bytesOut, CONTENT.length);
 });
 
-Deno.test("openDecompressor() throws on what its sink throws", () => {
+Deno.test("openDecompressor() rethrows errors of its callback", () => {
   using decompressor = openDecompressor();
   const reason = new Error("disk full");
 
@@ -260,7 +260,7 @@ Deno.test("openDecompressor() throws on what its sink throws", () => {
   assertEquals(error, reason);
 });
 
-Deno.test("openDecompressor() takes bytes for what they are and says so", async () => {
+Deno.test("openDecompressor() warns about a wrong media type", async () => {
   const warnings: string[] = [];
   const onWarning = (message: string) => void warnings.push(message);
 
@@ -275,7 +275,7 @@ Deno.test("openDecompressor() takes bytes for what they are and says so", async 
   ]);
 });
 
-Deno.test("openDecompressor() refuses no bytes where the media type says gzip", async () => {
+Deno.test("openDecompressor() rejects empty input with the media type of gzip", async () => {
   const mediaType = `${OCI_LAYER}+gzip`;
 
   await assertRejects(
@@ -333,7 +333,7 @@ for (
   });
 }
 
-Deno.test("openDecompressor() refuses limits that are no numbers", () => {
+Deno.test("openDecompressor() rejects limits that are not numbers", () => {
   assertThrows(() => openDecompressor({ maxBytes: -1 }), RangeError, "'maxBytes'");
   assertThrows(() => openDecompressor({ maxRatio: NaN }), RangeError, "'maxRatio'");
 });
@@ -348,7 +348,7 @@ for (
     { what: "noise", head: new Uint8Array(512).fill(9), compression: undefined },
   ]
 ) {
-  Deno.test(`detectCompression() takes ${what} for ${compression}`, () => {
+  Deno.test(`detectCompression() detects ${what} as ${compression}`, () => {
     assertEquals(detectCompression(head), compression);
   });
 }

@@ -103,7 +103,7 @@ function readModel(root: string): Model {
 }
 
 for (const backend of BACKENDS) {
-  Deno.test(`applyLayers() does what the model says, whatever the order, ${backend} backend`, async () => {
+  Deno.test(`applyLayers() equals the model in any order, ${backend} backend`, async () => {
     await using temp = await makeTempDir({ large: true });
     let round = 0;
     const shuffles = fc.array(

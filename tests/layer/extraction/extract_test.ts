@@ -62,7 +62,7 @@ Deno.test.each([
   assertEquals(await Deno.readTextFile(temp.join("f")), "x");
 });
 
-Deno.test("extractLayer() makes the root and its parents, of mode 755", async () => {
+Deno.test("extractLayer() creates the root and its parents with mode 755", async () => {
   await using temp = await makeTempDir();
 
   await extractLayer(stream(tar(file("f", "x"))), temp.join("a", "b"), SQUASH);
@@ -72,7 +72,7 @@ Deno.test("extractLayer() makes the root and its parents, of mode 755", async ()
 });
 
 for (const backend of BACKENDS) {
-  Deno.test(`extractLayer() removes the root that it made when it fails, ${backend} backend`, async () => {
+  Deno.test(`extractLayer() removes a created root when it fails, ${backend} backend`, async () => {
     await using temp = await makeTempDir();
     const layer = tar(dir("d", { mode: 0 }), file("d/f", "x"), file(".wh...", ""));
 
@@ -84,7 +84,7 @@ for (const backend of BACKENDS) {
     assertEquals(await exists(temp.join("a")), false);
   });
 
-  Deno.test(`extractLayer() closes again what it opened up when it fails, ${backend} backend`, async () => {
+  Deno.test(`extractLayer() restores the modes of directories when it fails, ${backend} backend`, async () => {
     await using temp = await makeTempDir();
     await extractLayer(stream(tar(dir("d", { mode: 0o111 }))), temp.path, { backend, ...SQUASH });
 
@@ -101,7 +101,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-Deno.test("extractLayer() keeps a root that was there, with what was extracted", async () => {
+Deno.test("extractLayer() keeps an existing root with the extracted files", async () => {
   await using temp = await makeTempDir();
   const layer = tar(file("before", "x"), file(".wh...", ""));
 
@@ -110,7 +110,7 @@ Deno.test("extractLayer() keeps a root that was there, with what was extracted",
   assertEquals(await Deno.readTextFile(temp.join("before")), "x");
 });
 
-Deno.test("extractLayer() refuses a root that is a file", async () => {
+Deno.test("extractLayer() rejects a root that is a file", async () => {
   await using temp = await makeTempDir();
   await Deno.writeTextFile(temp.join("f"), "keep");
 
@@ -154,7 +154,7 @@ Deno.test("extractLayer() reads the stream to its end", async () => {
   assertEquals(await exists(temp.join("root")), false);
 });
 
-Deno.test("extractLayer() says that bytes are others before it says that they are damaged", async () => {
+Deno.test("extractLayer() reports a wrong digest rather than damage", async () => {
   await using temp = await makeTempDir();
   const good = gzip(tar(file("f", noise(300_000))));
   const bad = new Uint8Array(good);
@@ -170,7 +170,7 @@ Deno.test("extractLayer() says that bytes are others before it says that they ar
   );
 });
 
-Deno.test("extractLayer() says that bytes are damaged if they are as promised", async () => {
+Deno.test("extractLayer() reports damage if the digest is correct", async () => {
   await using temp = await makeTempDir();
   const bad = gzip(tar(file("f", noise(300_000)))).slice(0, 100_000);
 
@@ -187,7 +187,7 @@ Deno.test("extractLayer() says that bytes are damaged if they are as promised", 
   assertEquals(error.path, "f");
 });
 
-Deno.test("extractLayer() refuses bytes that decompress to something else than the DiffID", async () => {
+Deno.test("extractLayer() rejects an archive that does not match the DiffID", async () => {
   await using temp = await makeTempDir();
   const archive = tar(file("f", "x"));
 
@@ -228,7 +228,7 @@ Deno.test("extractLayer() stops with the signal's reason and cancels the stream 
   assertEquals(await exists(temp.join("root")), false);
 });
 
-Deno.test("extractLayer() fails with what the stream failed with", async () => {
+Deno.test("extractLayer() fails with the error of the stream", async () => {
   await using temp = await makeTempDir();
   const broken = new ReadableStream<Uint8Array>({
     pull() {
@@ -243,7 +243,7 @@ Deno.test("extractLayer() fails with what the stream failed with", async () => {
   );
 });
 
-Deno.test("extractLayer() accepts as many entries as the limit says and not one more", async () => {
+Deno.test("extractLayer() limits the number of entries", async () => {
   await using temp = await makeTempDir();
   const layer = tar(file("a", "x"), file("b", "y"));
 
@@ -257,7 +257,7 @@ Deno.test("extractLayer() accepts as many entries as the limit says and not one 
   assertEquals(await exists(temp.join("one")), false);
 });
 
-Deno.test("extractLayer() refuses a bomb", async () => {
+Deno.test("extractLayer() rejects a decompression bomb", async () => {
   await using temp = await makeTempDir();
   const bomb = gzip(tar(file("zeros", new Uint8Array(90_000_000))));
 
@@ -285,7 +285,7 @@ Deno.test("applyLayers() limits the bytes of all layers together", async () => {
   assertEquals(await exists(temp.join("little")), false);
 });
 
-Deno.test("applyLayers() adds the reports of all layers up", async () => {
+Deno.test("applyLayers() adds up the reports of all layers", async () => {
   await using temp = await makeTempDir();
   const layers = fromLayers([
     tar(file("a", "xyz"), dir("d")),
@@ -298,7 +298,7 @@ Deno.test("applyLayers() adds the reports of all layers up", async () => {
   assertEquals(report.impliedDirectories, ["new"]);
 });
 
-Deno.test("applyLayers() opens a layer when the one below is done", async () => {
+Deno.test("applyLayers() opens a layer once the one below is done", async () => {
   await using temp = await makeTempDir();
   const order: string[] = [];
   const layers = fromLayers([tar(file("a", "1")), tar(file("b", "2"))]).map((layer, i) => ({
@@ -314,7 +314,7 @@ Deno.test("applyLayers() opens a layer when the one below is done", async () => 
   assertEquals(order, ["open 0, a false", "open 1, a true"]);
 });
 
-Deno.test("StackingExtractor refuses two layers at once", async () => {
+Deno.test("StackingExtractor rejects two layers at once", async () => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path);
   const extractor = new StackingExtractor(tree, SQUASH);
@@ -349,7 +349,7 @@ for (const backend of BACKENDS) {
   });
 }
 
-Deno.test("extractLayer() takes 3 GB of zeros that the archive spells out", async () => {
+Deno.test("extractLayer() extracts 3 GB of zeros as a hole", async () => {
   await using temp = await makeTempDir({ large: true });
   const size = 3_000_000_000;
   const zeros = new Uint8Array(4_194_304);

@@ -181,7 +181,7 @@ peerTest({
 });
 
 peerTest({
-  name: "applyLayers() without --allow-ffi says what it cannot keep and goes on",
+  name: "applyLayers() without --allow-ffi warns and continues",
   needs: [],
   root: true,
 }, async () => {

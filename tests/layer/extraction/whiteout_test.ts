@@ -21,7 +21,7 @@ const TABLE = [
 ] as const;
 
 for (const { path, kind } of TABLE) {
-  Deno.test(`parseWhiteout() takes "${path}" for ${kind}`, () => {
+  Deno.test(`parseWhiteout() accepts "${path}" for ${kind}`, () => {
     assertEquals(parseWhiteout(path).kind, kind);
   });
 }
@@ -32,7 +32,7 @@ Deno.test("parseWhiteout() splits the directory from the name", () => {
   assertEquals(parseWhiteout("a/.wh..wh..opq"), { kind: "opaque", directory: "a" });
 });
 
-Deno.test("removingWhiteouts() is never asked to hide a directory as a whole", () => {
+Deno.test("removingWhiteouts() never has to hide a whole directory", () => {
   const handler = removingWhiteouts();
 
   assertThrows(() => handler.hideAll(undefined as never, "d"), TypeError);

@@ -93,7 +93,7 @@ mountTest.each(
   assert(readMounts().some(({ target, type }) => target === `${base}/view` && type === "overlay"));
 });
 
-mountTest("mountOverlay() refuses the 501st directory", async () => {
+mountTest("mountOverlay() rejects the 501st directory", async () => {
   await using directory = await makeMountDir();
   const lowers = Array.from({ length: 501 }, (_, i) => directory.join(String(i)));
 
@@ -102,7 +102,7 @@ mountTest("mountOverlay() refuses the 501st directory", async () => {
   assertEquals([error.max, error.value], [500, 501]);
 });
 
-mountTest("mountOverlay() says what does not fit where the kernel is old", async () => {
+mountTest("mountOverlay() reports options that do not fit on old kernels", async () => {
   await using directory = await makeMountDir();
   const lowers = await makeLowers(directory.path, 500);
 
@@ -113,7 +113,7 @@ mountTest("mountOverlay() says what does not fit where the kernel is old", async
   );
 });
 
-mountTest("mountOverlay() passes on what the kernel says", async () => {
+mountTest("mountOverlay() reports the kernel's explanation", async () => {
   await using directory = await makeMountDir();
   const [lower = ""] = await makeLowers(directory.path, 1);
 
@@ -124,7 +124,7 @@ mountTest("mountOverlay() passes on what the kernel says", async () => {
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-mountTest("mountTmpfs() mounts as much memory as it is told", async () => {
+mountTest("mountTmpfs() limits the size", async () => {
   await using directory = await makeMountDir();
   const path = directory.join("memory");
   await Deno.mkdir(path);
@@ -135,11 +135,11 @@ mountTest("mountTmpfs() mounts as much memory as it is told", async () => {
   await assertRejects(() => Deno.writeFile(`${path}/file`, new Uint8Array(131_072)));
 });
 
-Deno.test("mountTmpfs() refuses a size that is none", () => {
+Deno.test("mountTmpfs() rejects invalid sizes", () => {
   assertThrows(() => mountTmpfs("/nowhere", { sizeBytes: 0 }), RangeError, "sizeBytes");
 });
 
-mountTest("unmountTree() unmounts what is mounted over and below", async () => {
+mountTest("unmountTree() unmounts stacked and nested mounts", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("a"));
   mountTmpfs(directory.join("a"));
@@ -152,7 +152,7 @@ mountTest("unmountTree() unmounts what is mounted over and below", async () => {
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-mountTest("unmountTree() detaches what is in use, and says so", async () => {
+mountTest("unmountTree() detaches busy mounts with a warning", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("a"));
   mountTmpfs(directory.join("a"));
@@ -165,7 +165,7 @@ mountTest("unmountTree() detaches what is in use, and says so", async () => {
   assertEquals(readMounts().filter(({ target }) => target.startsWith(directory.path)), []);
 });
 
-mountTest("unmountTree() leaves a neighbor whose name begins alike", async () => {
+mountTest("unmountTree() keeps a sibling whose name has the same prefix", async () => {
   await using directory = await makeMountDir();
   await Deno.mkdir(directory.join("box"));
   await Deno.mkdir(directory.join("box2"));
@@ -176,7 +176,7 @@ mountTest("unmountTree() leaves a neighbor whose name begins alike", async () =>
   assert(readMounts().some(({ target }) => target === directory.join("box2")));
 });
 
-Deno.test("readMounts() reads names that the table escapes", () => {
+Deno.test("readMounts() decodes escaped names", () => {
   const table =
     "36 35 98:0 / /mnt/a\\040b\\134c rw,noatime master:1 shared:2 - ext3 /dev/root rw\n" +
     "40 36 0:30 / /plain rw - overlay overlay rw,lowerdir=a\n";

@@ -24,7 +24,7 @@ import { readOne, readTar } from "./_read_tar.ts";
 
 const LONG = `${"long/".repeat(40)}name`;
 
-Deno.test("TarParser tells all that a header says", () => {
+Deno.test("TarParser reads every field of a header", () => {
   const archive = tar(
     file("etc/shadow", "secret", {
       mode: 0o104640,
@@ -72,7 +72,7 @@ Deno.test("TarParser tells the offset of an entry's first header", () => {
   assertEquals(offsets, [0, 1024, 1024 + 1536 + 512]);
 });
 
-Deno.test("TarParser tells every type", () => {
+Deno.test("TarParser reads every type", () => {
   const archive = tar(
     dir("d"),
     file("f", "f"),
@@ -215,7 +215,7 @@ for (const { what, field, value } of NUMBERS) {
 }
 
 for (const field of ["0000018\0", "12 34\0", "-1\0", base256(2n ** 53n, 8)]) {
-  Deno.test(`TarParser refuses the number ${JSON.stringify(field)}`, () => {
+  Deno.test(`TarParser rejects the number ${JSON.stringify(field)}`, () => {
     const archive = tar(header({ name: "n", typeflag: "0", gid: field, magic: USTAR_MAGIC }));
 
     const error = assertThrows(() => readTar(archive), TarError, "its gid is not a number");
@@ -244,7 +244,7 @@ for (const { mtime, seconds, nanoseconds } of TIMES) {
 }
 
 for (const mtime of ["x", "1e3", ".5", "1.x", "--1", "9007199254740993", " 1"]) {
-  Deno.test(`TarParser refuses the pax time ${JSON.stringify(mtime)}`, () => {
+  Deno.test(`TarParser rejects the pax time ${JSON.stringify(mtime)}`, () => {
     const archive = tar(paxHeader({ mtime }), file("f"));
 
     assertThrows(() => readTar(archive), TarError, "its mtime is not a number");
@@ -288,7 +288,7 @@ Deno.test("TarParser lets pax records override the header", () => {
   assertEquals(content, toUint8Array("ab"));
 });
 
-Deno.test("TarParser applies global records to what follows, below those of an entry", () => {
+Deno.test("TarParser applies global records to all following entries", () => {
   const archive = tar(
     file("one"),
     paxHeader({ uid: "7", mtime: "1.5", "SCHILY.xattr.user.g": "global" }, "g"),
@@ -338,7 +338,7 @@ Deno.test("TarParser reads libarchive's encoding of xattrs, below the raw one", 
   );
 });
 
-Deno.test("TarParser takes no body of what is no file", () => {
+Deno.test("TarParser ignores the size of entries that are not files", () => {
   const sized = { size: 5, header: {} };
   const archive = tar(
     header({ name: "h", linkname: "f", typeflag: "1", magic: USTAR_MAGIC, ...sized }),
@@ -353,7 +353,7 @@ Deno.test("TarParser takes no body of what is no file", () => {
   ]);
 });
 
-Deno.test("TarParser passes over the body of a dumped directory and of a volume header", () => {
+Deno.test("TarParser skips the body of a dumped directory and of a volume header", () => {
   const archive = tar(
     header({ name: "volume", typeflag: "V", size: 3, magic: GNU_MAGIC }),
     padded("abc"),

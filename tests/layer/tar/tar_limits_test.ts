@@ -49,7 +49,7 @@ const LIMITS: readonly { option: keyof TarLimits; max: number; archive: Uint8Arr
 ];
 
 for (const [index, { option, max, archive }] of LIMITS.entries()) {
-  Deno.test(`TarParser keeps to ${option}, case ${index}`, () => {
+  Deno.test(`TarParser enforces ${option}, case ${index}`, () => {
     assert(readTar(archive, { [option]: max }).length > 0);
 
     const read = () => readTar(archive, { [option]: max - 1 });
@@ -59,7 +59,7 @@ for (const [index, { option, max, archive }] of LIMITS.entries()) {
   });
 }
 
-Deno.test("TarParser limits what global headers add up to", () => {
+Deno.test("TarParser limits the sum of global headers", () => {
   const headers = Array.from(
     { length: 20 },
     (_, index) => paxHeader({ [`key${index}`]: "v".repeat(100) }, "g"),
@@ -78,7 +78,7 @@ Deno.test("TarParser allocates nothing for a header that is too large", () => {
   assertEquals(error.value, 2 ** 40);
 });
 
-Deno.test("TarParser refuses limits that are no numbers", () => {
+Deno.test("TarParser rejects limits that are not numbers", () => {
   const sink = { entry() {}, data() {}, end() {} };
 
   assertThrows(() => new TarParser(sink, { maxEntries: NaN }), RangeError, "'maxEntries'");

@@ -30,12 +30,12 @@ const ENDS = [
 ];
 
 for (const { what, archive } of ENDS) {
-  Deno.test(`TarParser takes for the end: ${what}`, () => {
+  Deno.test(`TarParser accepts as the end: ${what}`, () => {
     assertEquals(readOne(archive).content, toUint8Array("x"));
   });
 }
 
-Deno.test("TarParser reads nothing as an archive without entries", () => {
+Deno.test("TarParser reads empty input as an archive without entries", () => {
   assertEquals(readTar(new Uint8Array()), []);
   assertEquals(readTar(new Uint8Array(1024)), []);
 });
@@ -123,7 +123,7 @@ const BAD = [
 ];
 
 for (const { what, archive, state, offset } of BAD) {
-  Deno.test(`TarParser refuses ${what}`, () => {
+  Deno.test(`TarParser rejects ${what}`, () => {
     const error = assertThrows(() => readTar(archive), TarError, state);
 
     assertEquals(error.offset, offset);
@@ -131,7 +131,7 @@ for (const { what, archive, state, offset } of BAD) {
 }
 
 for (const key of ["path", "linkpath", "uname", "gname"]) {
-  Deno.test(`TarParser refuses a NUL in the record ${key}`, () => {
+  Deno.test(`TarParser rejects a NUL in the record ${key}`, () => {
     const archive = tar(paxHeader({ [key]: "a\0b" }), file("f"));
 
     assertThrows(() => readTar(archive), TarError, `"${key}"`);
@@ -157,12 +157,12 @@ const BAD_RECORDS = [
 ];
 
 for (const body of BAD_RECORDS) {
-  Deno.test(`TarParser refuses the pax record ${JSON.stringify(body)}`, () => {
+  Deno.test(`TarParser rejects the pax record ${JSON.stringify(body)}`, () => {
     assertThrows(() => readTar(tar(paxHeaderOf(body), file("f"))), TarError, "record");
   });
 }
 
-Deno.test("TarParser refuses an archive that is cut anywhere but between entries", () => {
+Deno.test("TarParser rejects an archive that is truncated within an entry", () => {
   const entries = [file("a", "x".repeat(700)), file(LONG, "y"), sparse("s", 9, [], "gnu")];
   const archive = concat(...entries);
   const second = concat(...entries.slice(0, 2)).length;
@@ -177,7 +177,7 @@ Deno.test("TarParser refuses an archive that is cut anywhere but between entries
   }
 });
 
-Deno.test("TarParser hands out bodies as views of the pushed chunk", () => {
+Deno.test("TarParser passes bodies as views of the pushed chunk", () => {
   const archive = tar(file("f", "hello"));
   const chunks: Uint8Array[] = [];
   const parser = new TarParser({ entry() {}, data: (chunk) => void chunks.push(chunk), end() {} });
@@ -189,7 +189,7 @@ Deno.test("TarParser hands out bodies as views of the pushed chunk", () => {
   ]);
 });
 
-Deno.test("TarParser throws on what its sink throws, and takes nothing more", () => {
+Deno.test("TarParser rethrows errors of its sink, and accepts nothing more", () => {
   const reason = new Error("disk full");
   const fail = () => {
     throw reason;
@@ -201,7 +201,7 @@ Deno.test("TarParser throws on what its sink throws, and takes nothing more", ()
   assertThrows(() => parser.finish(), TarError, "failed before");
 });
 
-Deno.test("TarParser says where it is and whether the archive has ended", () => {
+Deno.test("TarParser reports its position and the end of the archive", () => {
   const parser = new TarParser({ entry() {}, data() {}, end() {} });
 
   parser.push(file("f", "x"));
@@ -210,7 +210,7 @@ Deno.test("TarParser says where it is and whether the archive has ended", () => 
   assertEquals([parser.position, parser.ended], [5120, true]);
 });
 
-Deno.test("TarParser reads what stands in front of the damage", () => {
+Deno.test("TarParser reads the entries before the damage", () => {
   const entries: ReadEntry[] = [];
 
   assertThrows(
@@ -222,7 +222,7 @@ Deno.test("TarParser reads what stands in front of the damage", () => {
   assertEquals(read?.path, "f");
 });
 
-Deno.test("TarParser.skip() passes over content and padding, and nothing else", () => {
+Deno.test("TarParser.skip() only skips content and padding", () => {
   const names: string[] = [];
   const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
   const archive = tar(file("a", "x".repeat(700)), file("b"), file("c", "y"));
@@ -244,7 +244,7 @@ Deno.test("TarParser.skip() passes over content and padding, and nothing else", 
   assertThrows(() => parser.skip(1), RangeError);
 });
 
-Deno.test("TarParser.finish() knows when an archive ends in content that was skipped", () => {
+Deno.test("TarParser.finish() rejects an archive that ends in skipped content", () => {
   const parser = new TarParser({ entry() {}, data() {}, end() {} });
 
   parser.push(file("a", "x".repeat(700)).subarray(0, 512));

@@ -51,7 +51,7 @@ interface Written {
 /** Sizes of the chunks that an archive comes in. */
 const chunkSizes = fc.array(fc.integer({ min: 1, max: 1500 }), { minLength: 1, maxLength: 8 });
 
-Deno.test("TarParser reads back what was written, however it is split", () => {
+Deno.test("TarParser reads written archives in any chunks", () => {
   const entries = fc.array(written, { maxLength: 6 });
 
   fc.assert(fc.property(entries, chunkSizes, (entries, chunkSizes) => {
@@ -81,7 +81,7 @@ Deno.test("TarParser reads back what was written, however it is split", () => {
 /** Where runs of a sparse file are, as distances and sizes. */
 const runs = fc.array(fc.tuple(fc.nat(3000), fc.integer({ min: 1, max: 700 })), { maxLength: 40 });
 
-Deno.test("TarParser reads back sparse files, however they are split", () => {
+Deno.test("TarParser reads written sparse files in any chunks", () => {
   const format = fc.constantFrom("gnu", "pax-0.0", "pax-0.1", "pax-1.0");
 
   fc.assert(
@@ -105,7 +105,7 @@ Deno.test("TarParser reads back sparse files, however they are split", () => {
   );
 });
 
-Deno.test("TarParser fails with typed errors alone, whatever bytes come", () => {
+Deno.test("TarParser only fails with typed errors for any bytes", () => {
   const header = fc.tuple(written, fc.nat(511), fc.nat(255))
     .map(([{ bytes }, at, byte]) => repair(bytes.with(at, byte)));
   const records = fc.dictionary(

@@ -67,7 +67,7 @@ const BAD_MAPS: readonly { what: string; format: SparseFormat; from: string; to:
 ];
 
 for (const { what, format, from, to } of BAD_MAPS) {
-  Deno.test(`TarParser refuses sparse files: ${format} with ${what}`, () => {
+  Deno.test(`TarParser rejects sparse files: ${format} with ${what}`, () => {
     const runs = [{ offset: 10, data: "ab" }, { offset: 20, data: "cd" }];
     const archive = tar(sparse("s", 100, runs, format));
     const latin1 = Array.from(archive, (byte) => String.fromCharCode(byte)).join("");

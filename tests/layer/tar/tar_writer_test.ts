@@ -76,7 +76,7 @@ const FILE: TarHeaderInput = {
   ...{ mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map() },
 };
 
-Deno.test("tarHeader() writes sizes that octal digits do not hold", () => {
+Deno.test("tarHeader() writes sizes that exceed octal fields", () => {
   const size = 20_000_000_000;
   let header: TarHeader | undefined;
   const parser = new TarParser({ entry: (read) => header = read, data() {}, end() {} });

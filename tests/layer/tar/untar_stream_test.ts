@@ -10,7 +10,7 @@ function source(archive: Uint8Array, size = 700): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks);
 }
 
-Deno.test("UntarStream gives entries with their content", async () => {
+Deno.test("UntarStream returns entries with their content", async () => {
   const archive = tar(
     dir("d"),
     file("d/empty"),
@@ -34,7 +34,7 @@ Deno.test("UntarStream gives entries with their content", async () => {
   ]);
 });
 
-Deno.test("UntarStream gives holes as zeros, in small chunks", async () => {
+Deno.test("UntarStream returns holes as zeros, in small chunks", async () => {
   const size = 300_000;
   const archive = tar(sparse("s", size, [{ offset: 200_000, data: "data" }], "pax-1.0"));
   const expected = new Uint8Array(size);
@@ -49,7 +49,7 @@ Deno.test("UntarStream gives holes as zeros, in small chunks", async () => {
   }
 });
 
-Deno.test("UntarStream passes over content that is cancelled, holes of any size too", async () => {
+Deno.test("UntarStream skips cancelled content, including holes of any size", async () => {
   const size = 2 ** 50;
   const run = { offset: 2 ** 49, data: "data" };
   const archive = tar(file("a", "x".repeat(5000)), sparse("b", size, [run], "pax-1.0"), file("c"));
@@ -63,7 +63,7 @@ Deno.test("UntarStream passes over content that is cancelled, holes of any size 
   assertEquals(read, ["a", "b", "c"]);
 });
 
-Deno.test("UntarStream passes over the rest of content that was read in part", async () => {
+Deno.test("UntarStream skips the rest of partly read content", async () => {
   const archive = tar(file("a", "x".repeat(5000)), file("b", "y"));
   const entries = source(archive).pipeThrough(new UntarStream()).getReader();
   const { value: first } = await entries.read();
@@ -78,7 +78,7 @@ Deno.test("UntarStream passes over the rest of content that was read in part", a
   assertEquals((await entries.read()).done, true);
 });
 
-Deno.test("UntarStream gives the next entry once the content of this one was read", async () => {
+Deno.test("UntarStream yields the next entry once the content has been read", async () => {
   const archive = tar(file("a", "x"), file("b"));
   const entries = source(archive).pipeThrough(new UntarStream()).getReader();
   const { value: first } = await entries.read();
@@ -97,7 +97,7 @@ Deno.test("UntarStream gives the next entry once the content of this one was rea
   await entries.cancel();
 });
 
-Deno.test("UntarStream takes no more of the archive than its reader asks for", async () => {
+Deno.test("UntarStream reads the archive on demand", async () => {
   const archive = tar(file("a", "x".repeat(1_000_000)));
   let taken = 0;
   const counted = source(archive, 10_000).pipeThrough(
@@ -120,7 +120,7 @@ Deno.test("UntarStream takes no more of the archive than its reader asks for", a
   await entries.cancel();
 });
 
-Deno.test("UntarStream tells of damage after what stands in front of it", async () => {
+Deno.test("UntarStream yields the entries before the damage", async () => {
   const archive = concat(file("a", "x"), new Uint8Array(512).fill(7));
   const read: string[] = [];
 
@@ -146,7 +146,7 @@ Deno.test("UntarStream fails in truncated content, and in the entries", async ()
   await assertRejects(() => entries.read(), TarError, "truncated");
 });
 
-Deno.test("UntarStream keeps to its limits", async () => {
+Deno.test("UntarStream enforces its limits", async () => {
   const stream = source(tar(file("a"), file("b"))).pipeThrough(new UntarStream({ maxEntries: 1 }));
 
   await assertRejects(

@@ -42,7 +42,7 @@ eachBackend("a file is written in pieces, with a hole", async (backend) => {
   assertEquals([status?.mtime, status?.mtimeNs], [-5, 250_000_000]);
 });
 
-eachBackend("directories and links take times before 1970", async (backend) => {
+eachBackend("directories and symlinks accept times before 1970", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   tree.makeDirectory("d");
@@ -58,7 +58,7 @@ eachBackend("directories and links take times before 1970", async (backend) => {
   assertEquals(mtimeNs, backend === "native" ? 750_000_000 : 0);
 });
 
-eachBackend("times far off do not become 1970", async (backend) => {
+eachBackend("times out of range do not become 1970", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   tree.makeDirectory("d");
@@ -73,7 +73,7 @@ eachBackend("times far off do not become 1970", async (backend) => {
   assert((times[0] ?? 0) > 4_000_000_000 && (times[1] ?? 0) < -2_000_000_000, String(times));
 });
 
-eachBackend("what is there is not made again", async (backend) => {
+eachBackend("creating an existing entry changes nothing", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   assert(tree.makeDirectory("d"));
@@ -87,7 +87,7 @@ eachBackend("what is there is not made again", async (backend) => {
   assertEquals(await Deno.lstat("/nowhere").catch(() => undefined), undefined);
 });
 
-eachBackend("what is missing is told by its code", async (backend) => {
+eachBackend("a missing entry fails with its code", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   tree.makeDirectory("d");
@@ -103,7 +103,7 @@ eachBackend("what is missing is told by its code", async (backend) => {
   assertEquals(codeOf(() => tree.createFile("n".repeat(256))), "ENAMETOOLONG");
 });
 
-eachBackend("links keep what they say and are never followed", async (backend) => {
+eachBackend("symlinks keep their targets and are never followed", async (backend) => {
   await using temp = await makeTempDir();
   await Deno.writeTextFile(temp.join("outside"), "x");
   await Deno.chmod(temp.join("outside"), 0o600);
@@ -138,7 +138,7 @@ eachBackend("the root is the empty path", async (backend) => {
   assertEquals([tree.status("")?.mode, tree.status("")?.mtime], [0o711, 11]);
 });
 
-eachBackend("a directory that is replaced is found anew", async (backend) => {
+eachBackend("a replaced directory is looked up again", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   tree.makeDirectory("d");
@@ -152,7 +152,7 @@ eachBackend("a directory that is replaced is found anew", async (backend) => {
   assertEquals(tree.list("d"), ["g"]);
 });
 
-eachBackend("what is renamed is found by its new path alone", async (backend) => {
+eachBackend("a renamed entry is only found by its new path", async (backend) => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend });
   for (const path of ["a", "a/b", "c"]) tree.makeDirectory(path);
@@ -190,7 +190,7 @@ eachBackend("hundreds of directories are not all kept open", async (backend) => 
   assertEquals(names.filter((name) => tree.status(`${name}/f`)?.type !== "file"), []);
 });
 
-eachBackend("a root that is no directory is refused", async (backend) => {
+eachBackend("a root that is not a directory is rejected", async (backend) => {
   await using temp = await makeTempDir();
   await Deno.writeTextFile(temp.join("f"), "x");
 
@@ -198,7 +198,7 @@ eachBackend("a root that is no directory is refused", async (backend) => {
   assertThrows(() => openFileTree(temp.join("f"), { backend }), Deno.errors.NotADirectory);
 });
 
-linuxTest("native tree: a parent that is a link is refused", async () => {
+linuxTest("native tree: a parent that is a symlink is rejected", async () => {
   await using temp = await makeTempDir();
   using tree = openFileTree(temp.path, { backend: "native" });
   tree.makeDirectory("d");
@@ -238,7 +238,7 @@ linuxTest("native tree: attributes can be set, listed, read and removed", async 
 
 // Facts that the pure backend goes by: if an upgrade changes one, its limits can be lifted.
 
-linuxTest("Deno keeps milliseconds of a time and no more", async () => {
+linuxTest("Deno keeps times to the millisecond", async () => {
   await using temp = await makeTempDir({ large: true });
   await Deno.writeTextFile(temp.join("f"), "");
   await Deno.utime(temp.join("f"), 1_700_000_000.1234567, 1_700_000_000.1234567);

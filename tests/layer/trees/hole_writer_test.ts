@@ -73,7 +73,7 @@ function writeInChunks(content: Uint8Array, chunk: number, shift: number): Memor
   return file;
 }
 
-Deno.test("HoleWriter keeps the content, writes nothing twice and leaves every long run out", () => {
+Deno.test("HoleWriter keeps the content, writes nothing twice and skips every long run", () => {
   fc.assert(
     fc.property(
       runs,
@@ -129,7 +129,7 @@ Deno.test("HoleWriter keeps the holes of the archive and the zeros beside them",
   assertEquals([file.bytes[10], file.bytes[11], file.bytes[100_000]], [1, 0, 2]);
 });
 
-Deno.test("HoleWriter takes a chunk of zeros that ends before an address of words", () => {
+Deno.test("HoleWriter accepts a chunk of zeros that is shorter than a word", () => {
   const file = writeInChunks(new Uint8Array(4061), 1015, 1);
 
   assertEquals(file.bytes.length, 4061);

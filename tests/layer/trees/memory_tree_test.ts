@@ -25,7 +25,7 @@ Deno.test("MemoryTree keeps a file for as long as it has a name", () => {
   assertEquals([tree.readLink("a"), tree.readLink("b")], ["there", ""]);
 });
 
-Deno.test("MemoryTree has nothing of what was removed, at a path that is used again", () => {
+Deno.test("MemoryTree reuses a path without its former content", () => {
   const tree = new MemoryTree();
   tree.makeDirectory("d");
   tree.makeNode("d/null", "character-device", 1, 3);
@@ -45,7 +45,7 @@ Deno.test("MemoryTree has nothing of what was removed, at a path that is used ag
   assertEquals([tree.xattrsOf("d").size, tree.status("d/null")], [0, undefined]);
 });
 
-Deno.test("MemoryTree says what is in a layer in the order of its archive", () => {
+Deno.test("MemoryTree lists a layer in the order of its archive", () => {
   const tree = new MemoryTree();
   tree.makeDirectory("d");
   for (const [layer, offset, path] of [[0, 512, "z"], [0, 1024, "d/y"], [1, 0, "x"]] as const) {
@@ -83,7 +83,7 @@ Deno.test("MemoryTree fails as a file system does", () => {
   ]);
 });
 
-Deno.test("MemoryTree keeps owners that no system has", () => {
+Deno.test("MemoryTree keeps owners out of range", () => {
   const tree = new MemoryTree();
   {
     using file = tree.createFile("f");
@@ -95,7 +95,7 @@ Deno.test("MemoryTree keeps owners that no system has", () => {
   assertEquals([uid, gid], [2 ** 40, 2 ** 32 - 1]);
 });
 
-Deno.test("MemoryTree takes paths that a system would", () => {
+Deno.test("MemoryTree accepts the paths that a system would", () => {
   const tree = new MemoryTree();
   let path = "";
   for (let depth = 0; depth < 2047; depth++) {
@@ -110,7 +110,7 @@ Deno.test("MemoryTree takes paths that a system would", () => {
   assertEquals([...tree.directories()].at(-1), { path, isEmpty: true });
 });
 
-Deno.test("MemoryTree keeps so many attributes and no more, and forgets those that are gone", () => {
+Deno.test("MemoryTree limits attributes, and does not count removed ones", () => {
   const tree = new MemoryTree();
   const value = new Uint8Array(65_536);
   const fill = (path: string) => {
@@ -130,7 +130,7 @@ Deno.test("MemoryTree keeps so many attributes and no more, and forgets those th
   assertThrows(() => fill("b"), LimitError, "134217728 bytes of extended attributes");
 });
 
-Deno.test("MemoryTree says how a file was when it was asked", () => {
+Deno.test("MemoryTree returns a snapshot of the metadata", () => {
   const tree = new MemoryTree();
   using file = tree.createFile("f");
 

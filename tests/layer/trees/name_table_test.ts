@@ -53,7 +53,7 @@ Deno.test("NameTable finds each of a hundred thousand names", () => {
   assertEquals(table.find(1, "name-0"), 0);
 });
 
-Deno.test("NameTable takes empty names alone", () => {
+Deno.test("NameTable accepts empty names", () => {
   const table = new NameTable();
 
   const numbers = Array.from({ length: 200 }, (_, parent) => table.add(parent, ""));
@@ -72,7 +72,7 @@ Deno.test("NameTable compares names by their code units", () => {
   assertEquals(sorted.map((number) => table.nameOf(number)), names.sort());
 });
 
-Deno.test("NameTable takes names as long as a block of memory, and no longer ones", () => {
+Deno.test("NameTable accepts names up to the size of a block", () => {
   const table = new NameTable();
   const long = "x".repeat(65_536);
 

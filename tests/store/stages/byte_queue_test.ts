@@ -28,7 +28,7 @@ Deno.test("ByteQueue keeps a writer waiting while a megabyte is unread", async (
   await pending;
 });
 
-Deno.test("ByteQueue gives the memory of a chunk back when the next is read", async () => {
+Deno.test("ByteQueue frees the memory of a chunk when the next one is read", async () => {
   const queue = new ByteQueue();
   const chunks = [new Uint8Array([1]), new Uint8Array([2])];
   for (const chunk of chunks) queue.write(chunk);
@@ -44,7 +44,7 @@ Deno.test("ByteQueue gives the memory of a chunk back when the next is read", as
   assert((await reader.read()).done);
 });
 
-Deno.test("ByteQueue gives chunks that were read to who wants them", async () => {
+Deno.test("ByteQueue passes finished chunks to its callback", async () => {
   const released: Uint8Array[] = [];
   const queue = new ByteQueue((chunk) => void released.push(chunk));
   const chunks = [1, 2, 3].map((byte) => new Uint8Array([byte]));
@@ -61,7 +61,7 @@ Deno.test("ByteQueue gives chunks that were read to who wants them", async () =>
   assert(chunks.every(({ buffer }) => !buffer.detached));
 });
 
-Deno.test("ByteQueue lets a writer go whose reader has gone", async () => {
+Deno.test("ByteQueue lets the writer continue once the reader has cancelled", async () => {
   const queue = new ByteQueue();
   let pending: void | Promise<void> = undefined;
   while (pending === undefined) pending = queue.write(new Uint8Array(CHUNK));
@@ -72,7 +72,7 @@ Deno.test("ByteQueue lets a writer go whose reader has gone", async () => {
   assertEquals(queue.write(new Uint8Array(2_000_000)), undefined);
 });
 
-Deno.test("ByteQueue fails with the reason that it is given", async () => {
+Deno.test("ByteQueue fails with the given reason", async () => {
   const queue = new ByteQueue();
   const reader = queue.readable.getReader();
   const read = reader.read();

@@ -19,7 +19,7 @@ Deno.test.each([
   new DiffIdMismatchError(DIGESTS[0], DIGESTS[1], DIGESTS[0]),
   Object.assign(new Deno.errors.NotFound("gone"), { code: "ENOENT" }),
   new TypeError("kind"),
-])("an error comes out of a thread as it went in: $name", (error) => {
+])("unpackError() restores an error: $name", (error) => {
   const clone = structuredClone(packError(error));
 
   const unpacked = unpackError(clone);
@@ -30,7 +30,7 @@ Deno.test.each([
   assertEquals((unpacked.cause as Error)?.message, (error.cause as Error)?.message);
 });
 
-Deno.test("what is thrown and no error becomes one", () => {
+Deno.test("packError() converts other thrown values to an error", () => {
   const unpacked = unpackError(packError("text"));
 
   assert(unpacked instanceof Error);
