@@ -177,7 +177,7 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   /** What was made in place is to stay. */
-  keep(): void {
+  keepContent(): void {
     this.#isPublished = true;
   }
 

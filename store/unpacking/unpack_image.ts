@@ -73,7 +73,7 @@ export async function unpackImage(
   };
   if (!root.isEmpty) {
     const { report } = await flatten(root.path);
-    root.keep();
+    root.keepContent();
     return report;
   }
   const { report, describesRoot } = await extractAll(store, image, root, paths, chosen) ??

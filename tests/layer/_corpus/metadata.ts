@@ -289,7 +289,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "p": "fifo 620 2:3 @5" },
   },
   {
-    name: "everything belongs to whoever extracts",
+    name: "everything belongs to the current user",
     layers: [tar(
       file("f", "x", { uid: 5, gid: 6, mode: 0o4755 }),
       dir("d", { uid: 7 }),

@@ -9,7 +9,7 @@ import {
 } from "../../../layer/mod.ts";
 import { LimitError, OCI_LAYER } from "../../../spec/mod.ts";
 
-/** Text and noise: it compresses, and not to nothing. */
+/** Text and noise, which compress moderately. */
 const CONTENT = new Uint8Array(300_000).map((_, index) => (index * index) >> (index % 13));
 const GZIP = new Uint8Array(gzipSync(CONTENT));
 const ZSTD = zstd(CONTENT);
@@ -42,7 +42,7 @@ async function decompress(bytes: Uint8Array, run: Run = {}): Promise<Uint8Array>
   using decompressor = new LayerDecompressor(options, isSync);
   for (let at = 0; at < bytes.length; at += chunkSize) {
     const emit = (output: Uint8Array) => void outputs.push(output.slice());
-    // The chunk is overwritten afterwards, as a reader's buffer would be.
+    // The chunk is overwritten afterwards, like a reused buffer.
     const chunk = bytes.slice(at, at + chunkSize);
     await decompressor.push(chunk, emit);
     chunk.fill(0xee);
@@ -229,7 +229,7 @@ Deno.test("LayerDecompressor survives any damaged byte", async () => {
       for (const mask of [0x01, 0x10, 0x80, 0xff]) {
         const result = await decompress(flip(bytes, at, mask)).catch((error) => error);
 
-        // Some bytes, such as the time in gzip's header, mean nothing.
+        // Some bytes, such as the time in gzip's header, have no effect.
         if (result instanceof Uint8Array) assertEquals(result, content);
         else assert(result instanceof DecompressError || result instanceof LimitError, `${result}`);
       }

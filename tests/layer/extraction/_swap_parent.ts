@@ -1,5 +1,5 @@
 /**
- * A worker that swaps a directory for a link that leads out, and back, as fast as it can, until
+ * A worker that replaces a directory with a symlink that leads out, and back, as fast as possible, until
  * the file `stop` appears beside them.
  */
 interface SwapOrder {
@@ -22,7 +22,7 @@ scope.onmessage = ({ data }: MessageEvent<SwapOrder>) => {
       Deno.renameSync(directory, link);
       Deno.renameSync(aside, directory);
     } catch {
-      // The extraction has made or removed one of the names in between: put things right.
+      // The extraction has created or removed one of the names meanwhile: restore them.
       restore(directory, link, aside);
     }
   }
@@ -34,7 +34,7 @@ function restore(directory: string, link: string, aside: string): void {
     if (Deno.lstatSync(directory).isSymlink) Deno.renameSync(directory, link);
     if (isThere(aside)) Deno.renameSync(aside, directory);
   } catch {
-    // Tried again in the next turn.
+    // Retried in the next round.
   }
 }
 

@@ -9,9 +9,9 @@ import { readTree } from "../../_support/tree.ts";
 const BACKENDS = ["native", "pure"] as const;
 const SQUASH = { ownership: "squash" } as const;
 
-// A model of layers: what a tree is after a layer, whatever the order of its marks.
+// A model of layers: the tree after a layer, in any order of its whiteouts.
 
-/** An entry of a layer, or a mark. */
+/** An entry of a layer, or a whiteout. */
 type Step =
   | { readonly kind: "file"; readonly path: string; readonly content: string }
   | { readonly kind: "dir"; readonly path: string; readonly mode: number }
@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("whiteout"), path }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("opaque"), path }) },
 );
-/** Each path has one entry, and no file stands where another entry has its parent. */
+/** Whether each path has one entry, and no file is the parent of another entry. */
 const layer = fc.uniqueArray(step, {
   selector: ({ kind, path }) => `${kind === "dir" ? "file" : kind} ${path}`,
   maxLength: 8,
@@ -42,7 +42,7 @@ const layer = fc.uniqueArray(step, {
     one.kind !== "file" || !steps.some(({ path }) => path.startsWith(`${one.path}/`))
   )
 ).filter((steps) =>
-  // A mark in a directory that is a file in the same layer would be a contradiction.
+  // A whiteout in a file of the same layer would be a contradiction.
   steps.every((one) =>
     one.kind !== "opaque" ||
     !steps.some(({ kind, path }) =>
@@ -70,9 +70,9 @@ function applyToModel(model: Model, steps: readonly Step[]): void {
       if (key.startsWith(`${path}/`) || (alsoItself && key === path)) model.delete(key);
     }
   };
-  // Marks first: they concern lower layers alone.
+  // Whiteouts first: they only apply to lower layers.
   for (const { kind, path } of steps) {
-    // A mark below something that is no directory finds nothing to hide.
+    // A whiteout below something other than a directory hides nothing.
     if (kind === "whiteout") remove(path, true);
     if (kind === "opaque") remove(path, false);
   }
@@ -115,7 +115,7 @@ for (const backend of BACKENDS) {
       fc.asyncProperty(shuffles, async (layers) => {
         const root = temp.join(`root-${round++}`);
         const model: Model = new Map();
-        // A directory may come after what is in it; only its entry's metadata counts.
+        // A directory may follow its content; only the metadata of its entry counts.
         for (const steps of layers) applyToModel(model, steps);
 
         await applyLayers(fromLayers(layers.map(toArchive)), root, { backend, ...SQUASH });

@@ -18,7 +18,7 @@ for (const backend of ["native", "pure"] as const) {
   for (const test of ALL.filter(({ only = backend }) => only === backend)) {
     rootTest({
       name: `${backend} backend: ${test.name}`,
-      // Owners, devices and trusted attributes need it; what others get is tested apart.
+      // Owners, devices and trusted attributes need root; other users are tested separately.
       fn: async () => {
         const { tree, error, report, outside } = await runCase(test, { backend });
 

@@ -21,7 +21,7 @@ const target = fc.oneof(
 );
 const mode = fc.constantFrom(0o755, 0o644, 0, 0o4777);
 
-/** An entry, given what `OUTSIDE` stands for. */
+/** Creates an entry, given the meaning of `OUTSIDE`. */
 const entry: fc.Arbitrary<(outside: string) => Uint8Array> = fc.oneof(
   fc.tuple(path, fc.string({ maxLength: 4 }), mode).map(([path, content, mode]) => () =>
     file(path, content, { mode })
@@ -42,7 +42,7 @@ const layers = fc.array(fc.array(entry, { minLength: 1, maxLength: 10 }), {
   maxLength: 3,
 });
 
-/** What a backend makes of layers: a tree, or the kind of error. */
+/** Result of a backend: a tree, or the kind of error. */
 async function outcome(
   backend: TreeBackend,
   entries: readonly (readonly ((outside: string) => Uint8Array)[])[],
@@ -58,7 +58,7 @@ async function outcome(
     error = thrown.name;
   }
   assertEquals(await box.readOutside(), before, "SOMETHING OUTSIDE THE ROOT WAS CHANGED");
-  // Where the box is differs, and so does what links to it say and where their names lead.
+  // The path of the box differs, and with it the targets of links to it.
   const tree = JSON.stringify(describeTree(readTree(box.root, { makeReadable: true }), false));
   return {
     error,

@@ -6,7 +6,7 @@ import { makeTempDir } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";
 import { linuxTest } from "../../_support/skip.ts";
 
-/** The next message of a worker. */
+/** Waits for the next message of a worker. */
 function nextMessage(worker: Worker): Promise<unknown> {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -41,7 +41,7 @@ linuxTest(
 
       let failures = 0;
       for (let round = 0; round < 40; round++) {
-        // A new tree each time: one that is open holds its directories, wherever they go.
+        // A new tree each time, because an open tree keeps its directories open.
         using tree = openFileTree(root, { backend: "native" });
         try {
           await extractLayer(new Blob([layer]).stream(), tree, { ownership: "squash" });

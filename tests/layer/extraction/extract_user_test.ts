@@ -21,7 +21,7 @@ const SCRIPT = fromFileUrl(new URL("./_extract_as_user.ts", import.meta.url));
 const USER = 65534;
 const CAPABILITY = new Uint8Array([1, 0, 0, 2, 0, 32, ...new Array(14).fill(0)]);
 
-/** What an image has that an ordinary user finds hard. */
+/** Entries that are difficult for an unprivileged user. */
 const LAYERS = [
   tar(
     dir("."),
@@ -57,7 +57,7 @@ interface Outcome {
   readonly tree: Readonly<Record<string, string>>;
 }
 
-/** Extracts layers in a process of its own, as a user, with some permissions. */
+/** Extracts layers in a separate process, as a user, with some permissions. */
 async function extractAs(
   uid: number | undefined,
   layers: readonly Uint8Array[],
@@ -98,7 +98,7 @@ const AFTER_TWO = {
   "zero": 'file 0 = also-zero "z"',
 };
 
-/** The same tree as somebody's own. */
+/** The same tree with another owner. */
 function ownedBy(uid: number, tree: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tree).map(([path, line]) => [
@@ -176,7 +176,7 @@ peerTest({
     tree["read-only/su"],
     'file 4755 65534:65534 user.rootlesscontainers=080310ffffffff0f "x"',
   );
-  // The kernel keeps user attributes of files and directories alone.
+  // The kernel only supports user attributes of files and directories.
   assert(result.skipped.some(({ path }) => path === "link"));
 });
 

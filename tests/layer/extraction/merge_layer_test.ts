@@ -12,11 +12,11 @@ import { describeTree, readTree } from "../../_support/tree.ts";
 import { CORPUS } from "../_corpus/mod.ts";
 import { layersOf } from "../_corpus/run.ts";
 
-/** What came of an extraction: a tree, or the name of an error. */
+/** Result of an extraction: a tree, or the name of an error. */
 interface Outcome {
   readonly tree?: Readonly<Record<string, string>>;
   readonly error?: string;
-  /** How many of the layers could be merged. */
+  /** Number of layers that could be merged. */
   readonly merged: number;
 }
 
@@ -32,7 +32,7 @@ async function outcomeOf(
   }
 }
 
-/** Layer over layer. */
+/** Extracts the layers over each other. */
 async function stacked(
   archives: readonly Uint8Array[],
   options: StageLayerOptions,
@@ -45,7 +45,7 @@ async function stacked(
   });
 }
 
-/** Every layer by itself, then merged; over the others where that cannot be. */
+/** Extracts each layer by itself and merges it; otherwise, extracts it over the others. */
 async function merged(
   archives: readonly Uint8Array[],
   options: StageLayerOptions,
@@ -102,7 +102,7 @@ const METADATA = fc.record({
   uid: fc.constantFrom(0, 3),
 });
 
-/** Entries that get in each other's way as often as can be. */
+/** Entries that conflict as often as possible. */
 const ENTRY = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(NAMES, METADATA).map(([name, meta]) => dir(name, meta)) },
   { weight: 5, arbitrary: fc.tuple(NAMES, fc.string()).map(([name, text]) => file(name, text)) },
@@ -130,7 +130,7 @@ for (const backend of BACKENDS) {
         }),
         { numRuns: 300 },
       );
-      // Else nothing was shown of merging.
+      // Otherwise merging would not be tested.
       assertEquals(count > 100, true, `only ${count} layers were merged`);
     },
   });

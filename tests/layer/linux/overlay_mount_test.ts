@@ -16,7 +16,7 @@ import { LimitError } from "../../../spec/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
-/** Directories to be mounted over each other, the first of them with a file `top`. */
+/** Directories to mount over each other, the first one with a file `top`. */
 async function makeLowers(base: string, count: number): Promise<readonly string[]> {
   const lowers = Array.from({ length: count }, (_, i) => `${base}/${String(i).padStart(8, "l")}`);
   for (const lower of lowers) await Deno.mkdir(lower, { recursive: true });
@@ -29,7 +29,7 @@ async function makeLowers(base: string, count: number): Promise<readonly string[
   return lowers;
 }
 
-/** A temporary directory in which nothing stays mounted. */
+/** A temporary directory that unmounts everything in it. */
 async function makeMountDir(): Promise<TempDir> {
   const directory = await makeTempDir({ large: true });
   return {
@@ -117,7 +117,7 @@ mountTest("mountOverlay() reports the kernel's explanation", async () => {
   await using directory = await makeMountDir();
   const [lower = ""] = await makeLowers(directory.path, 1);
 
-  // A fact that the bundler relies on: no directory may be there twice.
+  // A fact that the bundler relies on: a directory must not occur twice.
   const error = assertThrows(() => mountOverlay([lower, lower], directory.join("view")));
 
   assertStringIncludes((error as Error).message, "Too many levels of symbolic links");

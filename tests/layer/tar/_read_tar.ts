@@ -1,24 +1,24 @@
 import { createHash } from "node:crypto";
 import { type TarHeader, type TarLimits, TarParser } from "../../../layer/mod.ts";
 
-/** An entry as the parser told it. */
+/** A parsed entry. */
 export interface ReadEntry {
   readonly header: TarHeader;
-  /** The file with zeros in its holes; absent where it is larger than was asked for. */
+  /** Content with zeros in its holes; absent if it is too large. */
   readonly content?: Uint8Array<ArrayBuffer>;
-  /** Of all bytes and where they belong, however they were split. */
+  /** Hash of all bytes and their offsets, independent of the chunks. */
   readonly digest: string;
 }
 
-/** How {@linkcode readTar} reads. */
+/** Options for {@linkcode readTar}. */
 export interface ReadTarOptions extends TarLimits {
-  /** The sizes of the chunks, again and again. */
+  /** Sizes of the chunks, repeated. */
   readonly chunkSizes?: readonly number[];
-  /** Larger files are not collected. */
+  /** Maximum size of collected files. */
   readonly maxContent?: number;
 }
 
-/** Reads an archive whole, and checks that calls come in order. */
+/** Reads an archive, and checks the order of the calls. */
 export function readTar(archive: Uint8Array, options: ReadTarOptions = {}): ReadEntry[] {
   const entries: ReadEntry[] = [];
   readTarInto(entries, archive, options);
@@ -32,7 +32,7 @@ export function readOne(archive: Uint8Array, options: ReadTarOptions = {}): Read
   return first;
 }
 
-/** As {@linkcode readTar}, for archives that fail: what was read stands in `entries`. */
+/** Like {@linkcode readTar}, for archives that fail: appends the parsed entries to `entries`. */
 export function readTarInto(
   entries: ReadEntry[],
   archive: Uint8Array,
@@ -71,7 +71,7 @@ export function readTarInto(
   let turn = 0;
   for (let from = 0; from < archive.length;) {
     const size = chunkSizes[turn++ % chunkSizes.length] ?? archive.length;
-    // The chunk is overwritten afterwards, as a reader's buffer would be.
+    // The chunk is overwritten afterwards, like a reused buffer.
     const chunk = archive.slice(from, from + size);
     parser.push(chunk);
     chunk.fill(0xee);

@@ -167,7 +167,7 @@ const NAMES = [
   },
 ];
 
-/** The same extended header with the type that Solaris gave it before POSIX. */
+/** The same extended header with the type of Solaris before POSIX. */
 function solaris(pax: Uint8Array): Uint8Array {
   const size = new TextDecoder().decode(pax.subarray(124, 135));
   return concat(header({ size: parseInt(size, 8), typeflag: "X" }), pax.subarray(512));

@@ -166,7 +166,7 @@ Deno.test("TarParser rejects an archive that is truncated within an entry", () =
   const entries = [file("a", "x".repeat(700)), file(LONG, "y"), sparse("s", 9, [], "gnu")];
   const archive = concat(...entries);
   const second = concat(...entries.slice(0, 2)).length;
-  // The padding is no part of an entry: there are archives that end in it.
+  // The padding is not part of an entry: some archives end in it.
   const isWhole = (cut: number) =>
     cut === 0 || (cut >= 512 + 700 && cut <= 1536) || cut === archive.length;
 

@@ -17,7 +17,7 @@ import { readTar, readTarInto } from "./_read_tar.ts";
 
 const DIALECTS = ["pax", "gnu"] as const;
 
-/** Any bytes that Linux takes as a name, of any length that tar takes. */
+/** Any bytes that Linux accepts as a name, of any length that tar supports. */
 const name = fc.oneof(
   fc.uint8Array({ min: 1, minLength: 1, maxLength: 255 })
     .filter((bytes) => bytes.every((byte) => byte !== 0x2f)),
@@ -48,7 +48,7 @@ interface Written {
   readonly content: Uint8Array | undefined;
 }
 
-/** Sizes of the chunks that an archive comes in. */
+/** Sizes of the chunks of an archive. */
 const chunkSizes = fc.array(fc.integer({ min: 1, max: 1500 }), { minLength: 1, maxLength: 8 });
 
 Deno.test("TarParser reads written archives in any chunks", () => {
@@ -78,7 +78,7 @@ Deno.test("TarParser reads written archives in any chunks", () => {
   }));
 });
 
-/** Where runs of a sparse file are, as distances and sizes. */
+/** Segments of a sparse file, as distances and sizes. */
 const runs = fc.array(fc.tuple(fc.nat(3000), fc.integer({ min: 1, max: 700 })), { maxLength: 40 });
 
 Deno.test("TarParser reads written sparse files in any chunks", () => {
@@ -129,7 +129,7 @@ Deno.test("TarParser only fails with typed errors for any bytes", () => {
   );
 });
 
-/** Makes the checksum of the first block right. */
+/** Corrects the checksum of the first block. */
 function repair(bytes: Uint8Array): Uint8Array {
   const block = bytes.subarray(0, 512);
   block.fill(0x20, 148, 156);

@@ -3,7 +3,7 @@ import { TarError, UntarStream } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { concat, dir, file, sparse, symlink, tar } from "../../_support/tar.ts";
 
-/** The archive in chunks of a size. */
+/** Splits an archive into chunks. */
 function source(archive: Uint8Array, size = 700): ReadableStream<Uint8Array> {
   const chunks = [];
   for (let at = 0; at < archive.length; at += size) chunks.push(archive.slice(at, at + size));

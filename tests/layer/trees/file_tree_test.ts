@@ -15,7 +15,7 @@ function eachBackend(name: string, fn: (backend: TreeBackend) => Promise<void>):
   }
 }
 
-/** The code of what a function throws. */
+/** Returns the code of the error that a function throws. */
 function codeOf(fn: () => unknown): string | undefined {
   return errorCode(assertThrows(fn, Error));
 }
@@ -69,7 +69,7 @@ eachBackend("times out of range do not become 1970", async (backend) => {
     return tree.status("d")?.mtime ?? 0;
   });
 
-  // How far they go is the file system's.
+  // The range depends on the file system.
   assert((times[0] ?? 0) > 4_000_000_000 && (times[1] ?? 0) < -2_000_000_000, String(times));
 });
 
@@ -236,7 +236,7 @@ linuxTest("native tree: attributes can be set, listed, read and removed", async 
   assertThrows(() => entry.setXattr("nonsense", new Uint8Array()), Deno.errors.NotSupported);
 });
 
-// Facts that the pure backend goes by: if an upgrade changes one, its limits can be lifted.
+// Facts that the pure backend relies on. If an upgrade changes one, its limits can be lifted.
 
 linuxTest("Deno keeps times to the millisecond", async () => {
   await using temp = await makeTempDir({ large: true });
@@ -255,7 +255,7 @@ linuxTest("Deno cannot name a file whose name is not UTF-8", async () => {
   assertEquals(tree.list(""), ["\ufffd"]);
 });
 
-/** A default access control list: the owner may all, the group may read, nobody else anything. */
+/** A default ACL: all permissions for the owner, read for the group, none for others. */
 const DEFAULT_ACL = new Uint8Array([
   ...[2, 0, 0, 0],
   ...[1, 0, 7, 0, 255, 255, 255, 255],

@@ -38,7 +38,7 @@ class MemoryFile implements TreeFile {
   [Symbol.dispose](): void {}
 }
 
-/** Runs of zeros and of other bytes, by turns. */
+/** Alternating runs of zeros and of other bytes. */
 const runs = fc.array(
   fc.oneof(
     fc.integer({ min: 1, max: 200 }),
@@ -64,7 +64,7 @@ function writeInChunks(content: Uint8Array, chunk: number, shift: number): Memor
   const writer = new HoleWriter(file);
   for (let at = 0; at < content.length; at += chunk) {
     const part = content.subarray(at, at + chunk);
-    // The parser's chunks begin at any address.
+    // Chunks of the parser are not aligned.
     const moved = new Uint8Array(part.length + shift).subarray(shift);
     moved.set(part);
     writer.write(moved, at);
@@ -95,7 +95,7 @@ Deno.test("HoleWriter keeps the content, writes nothing twice and skips every lo
           if (isZero && length >= 65_536) longRuns += length;
           known += length;
         });
-        // Up to a page of a run may have been written before it was known to be long.
+        // Up to a page of a run may be written before it is known to be long.
         assert(size <= known - longRuns + lengths.length * 4096, `${size} bytes written`);
         file.written.forEach(([from], i) => assert(from >= (file.written[i - 1]?.[1] ?? 0)));
       },

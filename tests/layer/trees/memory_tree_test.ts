@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { MemoryTree } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 
-/** What there is at a path, in short. */
+/** Summarizes the entry at a path. */
 function brief(tree: MemoryTree, path: string): unknown {
   const { type, nlink, size } = tree.status(path) ?? {};
   return type === undefined ? undefined : [type, nlink, size];

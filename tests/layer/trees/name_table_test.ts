@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { LimitError } from "../../../spec/mod.ts";
 import { NameTable } from "../../../layer/trees/name_table.ts";
 
-/** Names in a few directories, of which some are the same, begin alike or are no text. */
+/** Names in a few directories: some are equal, some share a prefix, some are not valid text. */
 const name = fc.tuple(
   fc.integer({ min: 0, max: 3 }),
   fc.oneof(
