@@ -8,7 +8,12 @@ Deno.test.each([
     has: ["CAP_NET_ADMIN", "CAP_CHOWN"],
     count: 15,
   },
-  { name: "adding a default capability", changes: { add: ["CAP_CHOWN"] }, has: ["CAP_CHOWN"], count: 14 },
+  {
+    name: "adding a default capability",
+    changes: { add: ["CAP_CHOWN"] },
+    has: ["CAP_CHOWN"],
+    count: 14,
+  },
   { name: "dropping", changes: { drop: ["CHOWN"] }, has: ["CAP_KILL"], count: 13 },
   { name: "dropping all", changes: { drop: ["all"] }, has: [], count: 0 },
   {
