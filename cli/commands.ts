@@ -84,11 +84,11 @@ export const COMMANDS: CommandTable = new Map([
   }],
   ["prune", {
     summary: "free what nothing in the store names",
-    load: () => import("./commands/prune.ts"),
+    load: () => import("./commands/images/prune.ts"),
   }],
   ["fsck", {
     summary: "verify and repair the store",
-    load: () => import("./commands/fsck.ts"),
+    load: () => import("./commands/images/fsck.ts"),
   }],
   ["serve", {
     summary: "serve the store as a registry",

@@ -17,22 +17,12 @@ import type {
   ReadBlobOptions,
 } from "./content_store_options.ts";
 import type { BlobWriter } from "./blob_writer.ts";
-import type { Hold } from "./hold.ts";
+import type { Hold, Holds } from "./hold.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
 /**
  * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane
  * read as it stands, with what downloads need beside it.
- *
- * ```
- * STORE/
- *   oci-layout  index.json   the layout's version; which reference stands for which digest
- *   blobs/<alg>/<hex>        manifests, indexes, configs, layers: the bytes as served
- *   ingest/<alg>-<hex>.part  downloads that are not complete, locked while they are written
- *   ingest/upload-….part     uploads of which the digest is not known yet, locked likewise
- *   verified/<alg>-<hex>     what a blob's file looked like when its bytes were last hashed
- *   locks/index.lock         held while index.json is replaced
- * ```
  *
  * **What can be relied on.** A name under `blobs/` appears after its bytes have been compared
  * with digest and size and fsynced, by a rename. `index.json` is replaced as a whole, after the
@@ -75,7 +65,7 @@ export class ContentStore {
   readonly #index: LayoutIndex;
   /** None in a layout that is only read: it may have come with marks of its own. */
   readonly #marks: VerifiedMarks | undefined;
-  readonly #holds = new Set<Hold>();
+  #holds: Holds | undefined;
   #isPrepared = false;
   /** The removal of leftovers, once an upload has begun. */
   #swept: Promise<void> | undefined;
@@ -115,8 +105,7 @@ export class ContentStore {
   }
 
   /**
-   * Says whether a blob is there, with the right size where that is given. It does not look at
-   * the bytes: {@linkcode ContentStore.verify} does.
+   * Returns whether the store has a blob, of the right size if given, without reading its bytes.
    *
    * @param blob A digest, or a descriptor.
    * @returns Whether there is a file.
@@ -130,13 +119,13 @@ export class ContentStore {
   }
 
   /**
-   * Says whether a blob is there, and makes sure that it is what its name says. A blob is hashed
-   * once; after that its file's size, times and inode tell whether it has changed since.
+   * Returns whether the store has a blob, and verifies it. A blob is hashed once; after that, its
+   * file's size, times and inode tell whether it has changed.
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
    * @param signal Ends the hashing.
    * @returns Whether it is there.
-   * @throws {DigestMismatchError} If it is there but is not what its name says.
+   * @throws {DigestMismatchError} If its bytes do not match its digest.
    */
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     const { digest, size } = blob;
@@ -156,8 +145,8 @@ export class ContentStore {
   }
 
   /**
-   * Forgets that a blob was verified, because whoever read it found that it is wrong: a disk may
-   * lose bits without any sign in the file's times. The next one that asks for it hashes it.
+   * Forgets that a blob was verified, so that it is hashed again: a disk may lose bits without a
+   * sign in the file's times.
    *
    * @param digest The blob.
    */
@@ -234,9 +223,8 @@ export class ContentStore {
   /**
    * Brings a blob into the store unless it is there and intact. A corrupt one is replaced.
    *
-   * However many tasks and processes ask for a blob, it is downloaded once: the others wait,
-   * hear of the progress, and take over if the one that downloads fails, is stopped or dies.
-   * What an earlier run left of it is resumed.
+   * One task or process downloads a blob; others that ask for it wait, and take over if that one
+   * fails. Resumes an interrupted download.
    *
    * @param descriptor The blob.
    * @param open Opens its bytes at an offset, such as `(options) => layer.compressed(options)`.
@@ -254,9 +242,10 @@ export class ContentStore {
     const { digest } = descriptor;
     const { signal } = options;
     const { ingestBlob } = await import("./ingest.ts");
-    using own = this.#holds.size === 0 ? await this.#createHold(signal) : undefined;
-    await own?.add(digest);
-    for (const hold of this.#holds) await hold.add(digest);
+    // A layout of another tool, of which a blob is only read, stays as it is.
+    const isOurs = this.#holds !== undefined || lstatIfAny(`${this.path}/locks`) !== undefined;
+    const holds = isOurs ? await this.#openHolds() : undefined;
+    using _hold = await holds?.hold(digest, signal);
     return await ingestBlob(descriptor, open, {
       part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
       onWait: this.onWait,
@@ -267,30 +256,11 @@ export class ContentStore {
   }
 
   /**
-   * Begins to take bytes of which the digest becomes known when they end, as a registry receives
-   * them. The first call removes what uploads of killed processes have left.
+   * Begins to take bytes whose digest is known at their end. The first call removes leftovers of
+   * killed uploads.
    *
-   * @param options The algorithm of the digest; how to stop waiting for another process.
-   * @returns What takes the bytes. Dispose of it unless it is committed.
-   *
-   * @example Store bytes that arrive in pieces
-   * ```ts
-   * import { ContentStore } from "@x/oci/store";
-   * import { digestOf } from "@x/oci/spec";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const directory = await Deno.makeTempDir();
-   * const store = await ContentStore.open(directory);
-   * const bytes = new TextEncoder().encode("hello");
-   * {
-   *   await using upload = await store.beginUpload();
-   *   upload.write(bytes);
-   *   await upload.commit(digestOf(bytes));
-   * }
-   *
-   * assertEquals(await store.readBlob({ digest: digestOf(bytes) }), bytes);
-   * await Deno.remove(directory, { recursive: true });
-   * ```
+   * @param options Algorithm of the digest, and an abort signal.
+   * @returns The upload. Dispose of it unless it is committed.
    */
   async beginUpload(options: ContentUploadOptions = {}): Promise<ContentUpload> {
     const { signal } = options;
@@ -299,9 +269,7 @@ export class ContentStore {
     this.#swept ??= ContentUpload.removeLeftovers(`${this.path}/ingest`);
     await this.#swept;
     return await ContentUpload.create(`${this.path}/ingest`, options, {
-      hold: async (digest) => {
-        for (const hold of this.#holds) await hold.add(digest);
-      },
+      hold: async (digest) => await this.#holds?.add(digest),
       isIntact: (blob) => this.#isIntact(blob, signal),
       blobPath: (digest) => this.blobPath(digest),
       onCommit: async (digest, info) => await this.#marks?.set(digest, info),
@@ -309,37 +277,22 @@ export class ContentStore {
   }
 
   /**
-   * Keeps blobs from being pruned: those that are stored or asked for from now on, until the hold
-   * is disposed of or the process ends. A command holds what it uses, a pull what it stores until
-   * that has a name.
+   * Keeps blobs from being pruned: those that are stored or looked up from now on, until the hold
+   * is disposed of or the process ends.
    *
    * @param signal Ends the wait for another process.
    * @returns The hold; `undefined` for a store that cannot be written to.
    */
   async hold(signal?: AbortSignal): Promise<Hold | undefined> {
-    const hold = await this.#createHold(signal);
-    if (hold === undefined) return undefined;
-    this.#holds.add(hold);
-    return {
-      add: (digest) => hold.add(digest),
-      [Symbol.dispose]: () => {
-        this.#holds.delete(hold);
-        hold[Symbol.dispose]();
-      },
-    };
+    return await (await this.#openHolds(() => this.#prepare(signal)))?.begin(signal);
   }
 
-  async #createHold(signal: AbortSignal | undefined): Promise<Hold | undefined> {
-    if (this.#marks === undefined) return undefined;
-    const { createHold } = await import("./hold.ts");
-    try {
-      await this.#prepare(signal);
-      return await createHold(this.path, { signal, onWait: this.onWait });
-    } catch (error) {
-      // Where this process cannot write, it cannot lose anything that it has stored.
-      if (isUnwritable(error)) return undefined;
-      throw error;
-    }
+  /** The holds of this store; `undefined` where it cannot be written to. */
+  async #openHolds(prepare?: () => Promise<void>): Promise<Holds | undefined> {
+    if (this.#holds !== undefined || this.#marks === undefined) return this.#holds;
+    const { Holds } = await import("./hold.ts");
+    const holds = await Holds.open(this.path, { onWait: this.onWait }, prepare);
+    return this.#holds ??= holds;
   }
 
   async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
@@ -377,8 +330,7 @@ export class ContentStore {
   }
 
   /**
-   * Lists what `index.json` points to, the entries without a name included. Other tools keep
-   * referrers, such as signatures, there.
+   * Lists what `index.json` points to, including entries without a name, such as signatures.
    *
    * @returns The descriptors, in order; none if there is no store yet.
    */
@@ -387,8 +339,7 @@ export class ContentStore {
   }
 
   /**
-   * Records that a reference stands for a blob, which is in the store. Two processes may do so
-   * at the same time; for one name the last wins.
+   * Names a document that is in the store. If two processes use one name, the last one wins.
    *
    * @param name The full reference.
    * @param descriptor The index of a multi-platform image, else the manifest.
@@ -397,9 +348,13 @@ export class ContentStore {
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
     await this.#syncBlobs();
-    const { lockPruning } = await import("./hold.ts");
-    using _lock = await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
+    using _lock = await this.#lockPruning(signal);
     await this.#index.tag(name, descriptor, signal);
+  }
+
+  async #lockPruning(signal: AbortSignal | undefined): Promise<Disposable> {
+    const { lockPruning } = await import("./hold.ts");
+    return await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
   }
 
   /**
@@ -411,6 +366,7 @@ export class ContentStore {
   async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
     await this.#syncBlobs();
+    using _lock = await this.#lockPruning(signal);
     await this.#index.add(descriptor, signal);
   }
 
@@ -432,29 +388,6 @@ export class ContentStore {
     return await this.#index.untag(names, signal);
   }
 
-  /**
-   * Removes entries without a name from `index.json`, such as those of signatures.
-   *
-   * @param isUnwanted Whether to remove the entry of a digest.
-   * @param signal Ends the wait for another process.
-   */
-  async dropEntries(isUnwanted: (digest: Digest) => boolean, signal?: AbortSignal): Promise<void> {
-    await this.#prepare(signal);
-    await this.#index.dropEntries(isUnwanted, signal);
-  }
-
-  /**
-   * Adds entries without a name to `index.json`.
-   *
-   * @param descriptors What they point to.
-   * @param signal Ends the wait for another process.
-   */
-  async addEntries(descriptors: readonly Descriptor[], signal?: AbortSignal): Promise<void> {
-    await this.#prepare(signal);
-    await this.#index.create(signal);
-    await this.#index.addEntries(descriptors, signal);
-  }
-
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
     if (this.#marks === undefined) {
@@ -464,10 +397,4 @@ export class ContentStore {
     await this.#index.create(signal);
     this.#isPrepared = true;
   }
-}
-
-function isUnwritable(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotCapable) return true;
-  const code = (error as { readonly code?: unknown }).code;
-  return code === "EACCES" || code === "EPERM" || code === "EROFS";
 }

@@ -39,8 +39,7 @@ export async function lockPruning(
 }
 
 /** Creates a hold. It ends when it is disposed of, or with the process. */
-export async function createHold(store: string, options: HoldOptions = {}): Promise<Hold> {
-  await Deno.mkdir(directoryOf(store), { recursive: true });
+async function createHold(store: string, options: HoldOptions = {}): Promise<Hold> {
   const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
   const file = await lockFile(path, options);
   const held = new Set<Digest>();
@@ -63,6 +62,69 @@ export async function createHold(store: string, options: HoldOptions = {}): Prom
       file.close();
     },
   };
+}
+
+/** The holds of one store object. */
+export class Holds {
+  readonly #store: string;
+  readonly #options: HoldOptions;
+  readonly #active = new Set<Hold>();
+
+  private constructor(store: string, options: HoldOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Prepares a store for holds. Returns `undefined` where this process cannot write to it. */
+  static async open(
+    store: string,
+    options: HoldOptions,
+    prepare?: () => Promise<void>,
+  ): Promise<Holds | undefined> {
+    try {
+      await prepare?.();
+      await Deno.mkdir(directoryOf(store), { recursive: true });
+      return new Holds(store, options);
+    } catch (error) {
+      // A process that cannot write cannot lose anything that it has stored.
+      if (isUnwritable(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Begins a hold of all blobs that are added from now on. */
+  async begin(signal: AbortSignal | undefined): Promise<Hold> {
+    const hold = await createHold(this.#store, { ...this.#options, signal });
+    this.#active.add(hold);
+    return {
+      add: (digest) => hold.add(digest),
+      [Symbol.dispose]: () => {
+        this.#active.delete(hold);
+        hold[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Adds a blob to every hold. */
+  async add(digest: Digest): Promise<void> {
+    for (const hold of this.#active) await hold.add(digest);
+  }
+
+  /** Holds a blob until the result is disposed of, or as long as the holds that there are. */
+  async hold(digest: Digest, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
+    const own = this.#active.size === 0
+      ? await createHold(this.#store, { ...this.#options, signal })
+      : undefined;
+    await own?.add(digest);
+    await this.add(digest);
+    return own;
+  }
+}
+
+function isUnwritable(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotCapable) return true;
+  const code = (error as { readonly code?: unknown }).code;
+  return code === "EACCES" || code === "EPERM" || code === "EROFS";
 }
 
 /** The blobs that running commands hold. Removes the files of those that were killed. */

@@ -161,18 +161,6 @@ export class LayoutIndex {
     });
   }
 
-  /** Adds entries without a name, unless the index has them. */
-  async addEntries(descriptors: readonly Descriptor[], signal?: AbortSignal): Promise<void> {
-    await this.#change(signal, (index) => {
-      const known = new Set(index.manifests.map(({ digest }) => digest));
-      const missing = descriptors.filter(({ digest }) => !known.has(digest));
-      index.manifests.push(...missing.map(({ mediaType, digest, size }) => {
-        return { mediaType, digest, size };
-      }));
-      return missing.length > 0;
-    });
-  }
-
   /** Writes an empty index if there is none. */
   async create(signal?: AbortSignal): Promise<void> {
     if (lstatIfAny(`${this.#layout}/index.json`) !== undefined) return;

@@ -7,6 +7,7 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
+import { LayoutIndex } from "../content/layout_index.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { namesIn } from "../host/names_in.ts";
 import { removeTree } from "../host/remove_tree.ts";
@@ -150,7 +151,9 @@ class StoreChecker {
       if (!(error instanceof OciError)) throw error;
       if (this.#options.repair) {
         await this.#quarantine(path, "index.json");
-        await this.#store.addEntries(await this.#orphans());
+        const { path: root } = this.#store;
+        await new LayoutIndex(root, `${root}/locks/index.lock`).create(this.#options.signal);
+        for (const document of await this.#orphans()) await this.#store.keep(document);
       }
       this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
     }

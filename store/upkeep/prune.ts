@@ -4,7 +4,7 @@ import { parseReference } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
-import type { StoredReference } from "../content/layout_index.ts";
+import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
@@ -155,7 +155,8 @@ async function pruneContent(
   removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
   if (!dryRun) {
     await store.untag([...unwanted], signal);
-    await store.dropEntries((digest) => !reachable.digests.has(digest), signal);
+    const index = new LayoutIndex(store.path, `${store.path}/locks/index.lock`, { onWait });
+    await index.dropEntries((digest) => !reachable.digests.has(digest), signal);
   }
   const isKept = (digest: Digest) => reachable.digests.has(digest) || held.has(digest);
   for (const algorithm of ["sha256", "sha512"] as const) {

@@ -106,7 +106,7 @@ Deno.test("prune() keeps signatures of what has a name, and signatures of those"
   const signature = await referrer(OLD.descriptor);
   const nested = await referrer(signature);
   const stray = await referrer(NEW.descriptor);
-  await scene.store.addEntries([nested, stray, signature]);
+  for (const entry of [nested, stray, signature]) await scene.store.keep(entry);
 
   await prune(scene.store);
 

@@ -1,9 +1,9 @@
-import type { Pruning } from "../../store/upkeep/prune.ts";
-import { openStore } from "../access/store.ts";
-import type { Command } from "../frame/command.ts";
-import { parseAge, parseCount } from "../frame/options.ts";
-import type { Session } from "../frame/session.ts";
-import { formatBytes, printable, shortDigest } from "../terminal/format.ts";
+import type { Pruning } from "../../../store/upkeep/prune.ts";
+import { openStore } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { parseAge, parseCount } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { formatBytes, printable, shortDigest } from "../../terminal/format.ts";
 
 interface PruneCommandOptions {
   readonly dryRun?: true;
@@ -47,7 +47,7 @@ export async function pruneStore(
   options: { dryRun?: boolean; olderThanMs?: number | undefined; keepLast?: number | undefined } =
     {},
 ): Promise<Pruning> {
-  const { prune } = await import("../../store/upkeep/prune.ts");
+  const { prune } = await import("../../../store/upkeep/prune.ts");
   const store = await openStore(session);
   const { signal } = session;
   return await prune(store, { ...options, signal, onWarning: session.warn });

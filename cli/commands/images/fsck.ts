@@ -1,13 +1,13 @@
-import { parseReference } from "../../registry/reference.ts";
-import type { ContentSource } from "../../spec/content.ts";
-import type { Finding, FindingKind, StoreCheck } from "../../store/upkeep/fsck.ts";
-import { readAuth } from "../access/auth.ts";
-import { openClient } from "../access/client.ts";
-import { openStore } from "../access/store.ts";
-import type { Command } from "../frame/command.ts";
-import { addConnectionOptions, addLoginOptions } from "../frame/options.ts";
-import type { Session } from "../frame/session.ts";
-import { formatBytes, printable } from "../terminal/format.ts";
+import { parseReference } from "../../../registry/reference.ts";
+import type { ContentSource } from "../../../spec/content.ts";
+import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck.ts";
+import { readAuth } from "../../access/auth.ts";
+import { openClient } from "../../access/client.ts";
+import { openStore } from "../../access/store.ts";
+import type { Command } from "../../frame/command.ts";
+import { addConnectionOptions, addLoginOptions } from "../../frame/options.ts";
+import type { Session } from "../../frame/session.ts";
+import { formatBytes, printable } from "../../terminal/format.ts";
 
 /** Describes `oci fsck`. */
 export function define(command: Command): Command {
@@ -38,7 +38,7 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
 /** Runs `oci fsck`. */
 export async function run(session: Session): Promise<number> {
   const { repair = false } = session.options<{ repair?: true }>();
-  const { fsck } = await import("../../store/upkeep/fsck.ts");
+  const { fsck } = await import("../../../store/upkeep/fsck.ts");
   const store = await openStore(session);
   await using resources = new AsyncDisposableStack();
   const sourceOf = repair ? await openSources(session, resources) : undefined;
@@ -52,7 +52,7 @@ async function openSources(
   session: Session,
   resources: AsyncDisposableStack,
 ): Promise<(name: string) => ContentSource | undefined> {
-  const { RepositoryContent } = await import("../../registry/client/repository_content.ts");
+  const { RepositoryContent } = await import("../../../registry/client/repository_content.ts");
   const client = resources.use(await openClient(session));
   const auth = await readAuth(session);
   return (name) => {
