@@ -1,5 +1,8 @@
+import { ArtifactError } from "../../../registry/errors.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import type { ImageDocument, RemoteImage } from "../../../spec/image.ts";
+import { digestOf } from "../../../spec/digest.ts";
+import type { RemoteImage } from "../../../spec/image.ts";
+import { parseManifest } from "../../../spec/manifest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import { isRunnable } from "../../../spec/platform_choice.ts";
 import type { Command } from "../../frame/command.ts";
@@ -7,7 +10,7 @@ import { UsageError } from "../../frame/errors.ts";
 import { Finder, type FoundImage } from "../../access/finder.ts";
 import { imageSize } from "../../terminal/image_size.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { addRegistryOptions } from "../../frame/options.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -45,10 +48,44 @@ export async function run(session: Session): Promise<void> {
   }
   using finder = await Finder.open(session);
   if (raw) return await session.output.bytes(await finder.manifestBytes(source));
-  const found = await finder.image(source);
+  let found: FoundImage;
+  try {
+    found = await finder.image(source);
+  } catch (error) {
+    const { platform } = session.options<RegistryOptions>();
+    if (!(error instanceof ArtifactError) || config || platform !== undefined) throw error;
+    return await printArtifact(session, await finder.manifestBytes(source), error);
+  }
   if (config) return await session.output.bytes(found.image.config.bytes);
   const name = formatReference(found.reference);
   await session.print(describeImage(name, found), imageText(name, found.image));
+}
+
+/** Prints what is no image; an index that only leads to one is not described. */
+async function printArtifact(
+  session: Session,
+  bytes: Uint8Array,
+  error: ArtifactError,
+): Promise<void> {
+  const { kind, value } = parseManifest(bytes);
+  if (kind === "index") throw error;
+  const { artifactText, fileName } = await import("../../terminal/artifact_text.ts");
+  const [reference = ""] = session.operands;
+  const { mediaType, artifactType = value.config.mediaType, subject, layers } = value;
+  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
+  await session.print({
+    reference,
+    digest: descriptor.digest,
+    mediaType,
+    artifactType,
+    size: imageSize(value),
+    subject: subject?.digest ?? null,
+    layers: layers.map((layer) => {
+      const { digest, size, mediaType } = layer;
+      return { digest, size, mediaType, file: fileName(layer) ?? null };
+    }),
+    manifest: parsed({ bytes }),
+  }, artifactText(reference, descriptor, value));
 }
 
 /** What `--json` prints of an image: the documents as they stand, and what is often wanted. */
@@ -81,6 +118,6 @@ function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unk
 }
 
 /** A document with all that is in it, also what this version does not know. */
-function parsed({ bytes }: ImageDocument<unknown>): unknown {
+function parsed({ bytes }: { readonly bytes: Uint8Array }): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }

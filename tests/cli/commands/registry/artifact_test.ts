@@ -84,6 +84,25 @@ Deno.test("oci artifact push attaches an artifact to its subject", async () => {
   );
 });
 
+Deno.test("oci inspect describes an artifact", async () => {
+  await using scene = await makeScene();
+  const { oci, host } = scene;
+  const ref = `${host}/thing:1`;
+  await oci(["artifact", "push", "-q", "--type=application/x-thing", ref, "sbom.json"]);
+
+  const text = await oci(["inspect", ref]);
+  const json = await oci(["inspect", "--json", ref]);
+
+  assertMatch(text.stdout, /^Artifact +application\/x-thing$/m);
+  assertMatch(text.stdout, /sbom\.json$/m);
+  const { artifactType, layers, manifest } = JSON.parse(json.stdout);
+  assertEquals([artifactType, layers[0].file, manifest.schemaVersion], [
+    "application/x-thing",
+    "sbom.json",
+    2,
+  ]);
+});
+
 Deno.test("oci pulls, lists and saves an artifact as it does an image", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;

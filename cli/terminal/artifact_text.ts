@@ -1,0 +1,45 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Manifest } from "../../spec/manifest.ts";
+import { TITLE } from "../../store/artifacts/artifact_content.ts";
+import { formatBytes, formatTable, printable } from "./format.ts";
+import { imageSize } from "./image_size.ts";
+
+/** The name of the file that a layer of an artifact is, if it has one. */
+export function fileName({ annotations = {} }: Descriptor): string | undefined {
+  return annotations[TITLE];
+}
+
+/** Describes what is no image for people: what it is, what it is about, its files. */
+export function artifactText(
+  reference: string,
+  { digest, mediaType }: Descriptor,
+  manifest: Manifest,
+): readonly string[] {
+  const { artifactType, config, layers, subject, annotations = {} } = manifest;
+  const facts: [string, string | undefined][] = [
+    ["Reference", reference],
+    ["Digest", digest],
+    ["Type", mediaType],
+    ["Artifact", artifactType ?? config.mediaType],
+    ["Config", config.digest],
+    ["Subject", subject?.digest],
+    ["Size", formatBytes(imageSize(manifest))],
+    ...Object.entries(annotations).map(([key, value]): [string, string] => {
+      return ["Annotation", `${key}=${value}`];
+    }),
+  ];
+  return [
+    ...formatTable(facts.flatMap(([name, value]) => value ? [[name, printable(value)]] : [])),
+    "",
+    "Layers",
+    ...formatTable(
+      layers.map((layer) => [
+        `  ${layer.digest}`,
+        formatBytes(layer.size),
+        printable(layer.mediaType),
+        printable(fileName(layer) ?? ""),
+      ]),
+      [1],
+    ),
+  ];
+}
