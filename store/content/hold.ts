@@ -112,11 +112,12 @@ export class Holds {
 
   /** Holds a blob until the result is disposed of, or as long as the holds that there are. */
   async hold(digest: Digest, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
-    const own = this.#active.size === 0
-      ? await createHold(this.#store, { ...this.#options, signal })
-      : undefined;
-    await own?.add(digest);
     await this.add(digest);
+    if (this.#active.size > 0) return undefined;
+    using stack = new DisposableStack();
+    const own = stack.use(await createHold(this.#store, { ...this.#options, signal }));
+    await own.add(digest);
+    stack.move();
     return own;
   }
 }
