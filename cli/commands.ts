@@ -127,3 +127,23 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/host/version.ts"),
   }],
 ]);
+
+/** What commands are called by docker, podman, skopeo, crane, umoci and tar. */
+export const COMMAND_SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ["cp", "copy"],
+  ["mirror", "copy"],
+  ["sync", "copy"],
+  ["download", "pull"],
+  ["fetch", "pull"],
+  ["upload", "push"],
+  ["extract", "unpack"],
+  ["untar", "unpack"],
+  ["gc", "prune"],
+  ["verify", "fsck"],
+  ["mount", "bundle"],
+  ["umount", "unbundle"],
+  ["unmount", "unbundle"],
+  ["list-tags", "tags"],
+  ["manifest", "inspect"],
+  ["rmi", "rm"],
+]);

@@ -1,7 +1,7 @@
 import { RuntimeError } from "../store/errors.ts";
 import type { Command } from "./frame/command.ts";
 import { HelpRequest, parseCommandLine } from "./frame/command_line.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMAND_SYNONYMS, COMMANDS } from "./commands.ts";
 import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
@@ -94,7 +94,7 @@ async function withoutCommand(
   rest: readonly string[],
 ): Promise<number> {
   // "help help" is "help --help" by now, and that is the help of the program.
-  if (name !== undefined && name !== "help") refuseCommand(name, COMMANDS);
+  if (name !== undefined && name !== "help") refuseCommand(name, COMMANDS, COMMAND_SYNONYMS);
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError('the command is missing; see "oci --help"');

@@ -67,12 +67,20 @@ Results go to standard output, everything else to standard error.
 Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
 
 /**
- * Rejects an unknown command, and suggests a similar one.
+ * Rejects an unknown command, and suggests the one that other tools call that, or a similar one.
  *
+ * @param synonyms What other tools call the commands.
  * @throws {UsageError} Always.
  */
-export function refuseCommand(name: string, commands: CommandTable): never {
-  const advice = suggest(name, [...commands.keys(), "help"]) ?? 'see "oci --help"';
+export function refuseCommand(
+  name: string,
+  commands: CommandTable,
+  synonyms: ReadonlyMap<string, string>,
+): never {
+  const meant = synonyms.get(name);
+  const advice = meant === undefined
+    ? suggest(name, [...commands.keys(), "help"]) ?? 'see "oci --help"'
+    : `did you mean ${meant}?`;
   throw new UsageError(`unknown command "${name}"; ${advice}`);
 }
 

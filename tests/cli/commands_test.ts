@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
-import { COMMANDS } from "../../cli/commands.ts";
+import { COMMAND_SYNONYMS, COMMANDS } from "../../cli/commands.ts";
 import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
 
 Deno.test.each([
@@ -63,3 +63,10 @@ for (const [name, { summary, load }] of COMMANDS) {
     assertEquals([flags, keys], [[...new Set(flags)], [...new Set(keys)]]);
   });
 }
+
+Deno.test("COMMAND_SYNONYMS names commands that there are, for words that are none", () => {
+  for (const [word, meant] of COMMAND_SYNONYMS) {
+    assert(COMMANDS.has(meant), meant);
+    assert(!COMMANDS.has(word), word);
+  }
+});

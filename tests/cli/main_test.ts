@@ -81,6 +81,10 @@ Deno.test.each([
 
 Deno.test.each([
   {
+    args: ["untar", "a"],
+    line: 'oci: read the command line: unknown command "untar"; did you mean unpack?',
+  },
+  {
     args: ["pul", "a"],
     line: 'oci: read the command line: unknown command "pul"; did you mean pull?',
   },

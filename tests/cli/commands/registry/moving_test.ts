@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { hostPlatform } from "../../../../registry/mod.ts";
 import { formatPlatform } from "../../../../spec/mod.ts";
 import { buildArtifact, buildImage, buildIndex } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { ROOT, runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import {
@@ -349,4 +350,36 @@ Deno.test("oci catalog lists repositories, all pages of them", async () => {
 
   assertEquals(plain.stdout, "app\nb\nc/d\n");
   assertEquals(JSON.parse(json.stdout), ["app", "b", "c/d"]);
+});
+
+Deno.test("oci copy ends at Ctrl-C, and names nothing", async () => {
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  await using scene = await makeScene({
+    interfere: async (request, next) => {
+      if (request.method === "PUT" && request.url.includes("/copy/")) {
+        reached.resolve();
+        await released.promise;
+      }
+      return await next();
+    },
+  });
+  const process = new Deno.Command(Deno.execPath(), {
+    // By another name, so that nothing is mounted.
+    args: [
+      ...["run", "-A", join(ROOT, "mod.ts"), "copy", "-q", `${scene.app}:2`],
+      `${scene.registry.host.replace("127.0.0.1", "localhost")}/copy:1`,
+    ],
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  await reached.promise;
+
+  process.kill("SIGINT");
+  const { code, stderr } = await process.output();
+  released.resolve();
+
+  assertEquals(code, 130);
+  assertMatch(new TextDecoder().decode(stderr), /^oci: copy .*interrupted/);
+  assertEquals(await scene.digest("copy", "1"), undefined);
 });
