@@ -38,30 +38,44 @@ export async function lockPruning(
   return { [Symbol.dispose]: () => file.close() };
 }
 
-/** Creates a hold. It ends when it is disposed of, or with the process. */
-async function createHold(store: string, options: HoldOptions = {}): Promise<Hold> {
-  const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
-  const file = await lockFile(path, options);
-  const held = new Set<Digest>();
-  let isOver = false;
-  return {
-    async add(digest) {
-      if (held.has(digest)) return;
-      using _lock = await lockPruning(store, "hold", options);
-      if (isOver) return;
-      file.writeSync(new TextEncoder().encode(`${digest}\n`));
-      held.add(digest);
-    },
-    [Symbol.dispose]() {
-      isOver = true;
-      try {
-        Deno.removeSync(path);
-      } catch {
-        // Removed with the store; without its lock, the file holds nothing.
-      }
-      file.close();
-    },
-  };
+/** A hold, which ends when it is disposed of, or with the process. */
+class FileHold implements Hold {
+  readonly #store: string;
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  readonly #options: HoldOptions;
+  readonly #held = new Set<Digest>();
+  #isOver = false;
+
+  private constructor(store: string, path: string, file: Deno.FsFile, options: HoldOptions) {
+    this.#store = store;
+    this.#path = path;
+    this.#file = file;
+    this.#options = options;
+  }
+
+  static async create(store: string, options: HoldOptions): Promise<FileHold> {
+    const path = `${directoryOf(store)}/${crypto.randomUUID()}`;
+    return new FileHold(store, path, await lockFile(path, options), options);
+  }
+
+  async add(digest: Digest): Promise<void> {
+    if (this.#held.has(digest)) return;
+    using _lock = await lockPruning(this.#store, "hold", this.#options);
+    if (this.#isOver) return;
+    await this.#file.write(new TextEncoder().encode(`${digest}\n`));
+    this.#held.add(digest);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    try {
+      Deno.removeSync(this.#path);
+    } catch {
+      // Removed with the store; without its lock, the file holds nothing.
+    }
+    this.#file.close();
+  }
 }
 
 /** The holds of one store object. */
@@ -94,7 +108,7 @@ export class Holds {
 
   /** Begins a hold of all blobs that are added from now on. */
   async begin(signal: AbortSignal | undefined): Promise<Hold> {
-    const hold = await createHold(this.#store, { ...this.#options, signal });
+    const hold = await FileHold.create(this.#store, { ...this.#options, signal });
     this.#active.add(hold);
     return {
       add: (digest) => hold.add(digest),
@@ -115,7 +129,7 @@ export class Holds {
     await this.add(digest);
     if (this.#active.size > 0) return undefined;
     using stack = new DisposableStack();
-    const own = stack.use(await createHold(this.#store, { ...this.#options, signal }));
+    const own = stack.use(await FileHold.create(this.#store, { ...this.#options, signal }));
     await own.add(digest);
     stack.move();
     return own;
@@ -135,7 +149,7 @@ export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
     const path = `${directoryOf(store)}/${name}`;
     const stale = await tryLockFile(path);
     if (stale !== undefined) {
-      Deno.removeSync(path);
+      await Deno.remove(path);
       stale.close();
       continue;
     }

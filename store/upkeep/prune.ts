@@ -169,7 +169,7 @@ async function pruneContent(
       if (info === undefined || info.isDirectory || !isOld(path)) continue;
       removed.push({ kind: "blob", name: digest, bytes: info.size });
       if (dryRun) continue;
-      Deno.removeSync(path);
+      await Deno.remove(path);
       store.distrust(digest);
     }
   }
@@ -234,13 +234,13 @@ async function pruneDownloads(
     const info = lstatIfAny(path);
     if (info === undefined || info.isDirectory || !isOld(path, olderThanMs)) continue;
     if (!info.isFile) {
-      if (!dryRun) Deno.removeSync(path);
+      if (!dryRun) await Deno.remove(path);
       continue;
     }
     // A record of ranges goes with its part.
     if (!name.endsWith(".part")) {
       const part = path.replace(/\.part\..*$/, ".part");
-      if (!dryRun && part !== path && lstatIfAny(part) === undefined) Deno.removeSync(path);
+      if (!dryRun && part !== path && lstatIfAny(part) === undefined) await Deno.remove(path);
       continue;
     }
     using lock = await tryLockFile(path);
@@ -248,7 +248,7 @@ async function pruneDownloads(
     const bytes = Math.min(info.size, (info.blocks ?? Infinity) * 512);
     removed.push({ kind: "download", name: path, bytes });
     if (dryRun) continue;
-    Deno.removeSync(path);
-    if (lstatIfAny(`${path}.ranges`) !== undefined) Deno.removeSync(`${path}.ranges`);
+    await Deno.remove(path);
+    if (lstatIfAny(`${path}.ranges`) !== undefined) await Deno.remove(`${path}.ranges`);
   }
 }
