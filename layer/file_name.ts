@@ -110,3 +110,11 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   }
   return new Uint8Array(bytes);
 }
+
+/** Encodes a file name as a C string. */
+export function encodeCString(name: string): Uint8Array<ArrayBuffer> {
+  const bytes = encodeName(name);
+  const terminated = new Uint8Array(bytes.length + 1);
+  terminated.set(bytes);
+  return terminated;
+}

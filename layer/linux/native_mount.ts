@@ -1,4 +1,4 @@
-import { encodeName } from "../file_name.ts";
+import { encodeCString } from "../file_name.ts";
 import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
 
@@ -59,7 +59,7 @@ export class NativeMount implements Disposable {
    */
   mount(type: string, parameters: Iterable<MountParameter>, target: string): void {
     using context = this.#own(
-      this.#calls.fsopen(SYS_FSOPEN, cString(type), FSOPEN_CLOEXEC),
+      this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC),
       "fsopen",
       type,
     );
@@ -83,7 +83,7 @@ export class NativeMount implements Disposable {
       mount.fd,
       EMPTY,
       AT_FDCWD,
-      cString(target),
+      encodeCString(target),
       MOVE_MOUNT_F_EMPTY_PATH,
     );
     this.#check(moved, "move_mount", target);
@@ -92,10 +92,10 @@ export class NativeMount implements Disposable {
   /** Mounts a file system with mount(2); `data` must fit into a page. */
   mountByPage(type: string, data: string, target: string, source: string = type): void {
     const [from, at, kind, options] = [
-      cString(source),
-      cString(target),
-      cString(type),
-      cString(data),
+      encodeCString(source),
+      encodeCString(target),
+      encodeCString(type),
+      encodeCString(data),
     ];
     const result = this.#calls.mount(from, at, kind, 0n, options);
     this.#check(result, `mount ${type}`, target);
@@ -104,7 +104,7 @@ export class NativeMount implements Disposable {
   /** Unmounts a mount point. Does not follow a symlink at the path. */
   unmount(target: string, lazily: boolean): void {
     const flags = UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0);
-    this.#check(this.#calls.umount2(cString(target), flags), "umount2", target);
+    this.#check(this.#calls.umount2(encodeCString(target), flags), "umount2", target);
   }
 
   /** Runs an action in another working directory. */
@@ -122,12 +122,16 @@ export class NativeMount implements Disposable {
   /** Opens a directory with `O_PATH`, to name it through `/proc/self/fd`. */
   openPath(path: string): Disposable & { readonly fd: number } {
     const flags = O_PATH | O_CLOEXEC | this.#libc.abi.openDirectory;
-    return this.#own(this.#calls.openat(AT_FDCWD, cString(path), flags, 0), "open", path);
+    return this.#own(this.#calls.openat(AT_FDCWD, encodeCString(path), flags, 0), "open", path);
   }
 
   /** Reads a file of unknown size, such as those of `/proc`. */
   readFile(path: string): Uint8Array<ArrayBuffer> {
-    using file = this.#own(this.#calls.openat(AT_FDCWD, cString(path), O_CLOEXEC, 0), "open", path);
+    using file = this.#own(
+      this.#calls.openat(AT_FDCWD, encodeCString(path), O_CLOEXEC, 0),
+      "open",
+      path,
+    );
     let bytes = new Uint8Array(65_536);
     let length = 0;
     for (;;) {
@@ -146,7 +150,7 @@ export class NativeMount implements Disposable {
   /** Writes the file system of a directory to the disk, off the main thread. */
   async syncFileSystem(path: string): Promise<void> {
     const flags = O_CLOEXEC | this.#libc.abi.openDirectory;
-    const opened = this.#calls.openat(AT_FDCWD, cString(path), flags, 0);
+    const opened = this.#calls.openat(AT_FDCWD, encodeCString(path), flags, 0);
     using directory = this.#own(opened, "open", path);
     // The call runs on another thread, whose errno is not available here.
     const result = await this.#calls.syncfs(directory.fd);
@@ -163,8 +167,8 @@ export class NativeMount implements Disposable {
       SYS_FSCONFIG,
       context,
       command,
-      cString(key),
-      value === undefined ? null : cString(value),
+      encodeCString(key),
+      value === undefined ? null : encodeCString(value),
       0,
     );
     this.#checkContext(result, context, "fsconfig", value === undefined ? key : `${key}=${value}`);
@@ -202,11 +206,3 @@ export class NativeMount implements Disposable {
 }
 
 const EIO = 5;
-
-/** Encodes a path as a C string. */
-function cString(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = encodeName(text);
-  const string = new Uint8Array(bytes.length + 1);
-  string.set(bytes);
-  return string;
-}

@@ -1,4 +1,4 @@
-import { decodeName, encodeName } from "../file_name.ts";
+import { decodeName, encodeCString } from "../file_name.ts";
 import type { TreeFile } from "./file_tree.ts";
 import { nativeError } from "../linux/native_error.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
@@ -77,7 +77,7 @@ export class NativeEntry implements TreeFile {
   }
 
   setXattr(name: string, value: Uint8Array): void {
-    const key = cString(name);
+    const key = encodeCString(name);
     // The pointer to an empty value may be null, which is valid with a length of 0.
     const bytes = value as Uint8Array<ArrayBuffer>;
     const result = this.#isPath
@@ -88,7 +88,7 @@ export class NativeEntry implements TreeFile {
 
   getXattr(name: string): Uint8Array | undefined {
     const size = BigInt(XATTR.length);
-    const length = this.#calls.getxattr(this.#proc(), cString(name), XATTR, size);
+    const length = this.#calls.getxattr(this.#proc(), encodeCString(name), XATTR, size);
     if (length < 0) {
       const errno = this.#libc.errno();
       // ENODATA, EOPNOTSUPP
@@ -110,7 +110,7 @@ export class NativeEntry implements TreeFile {
   }
 
   removeXattr(name: string): void {
-    this.#check(this.#calls.removexattr(this.#proc(), cString(name)), "removexattr");
+    this.#check(this.#calls.removexattr(this.#proc(), encodeCString(name)), "removexattr");
   }
 
   [Symbol.dispose](): void {
@@ -118,17 +118,10 @@ export class NativeEntry implements TreeFile {
   }
 
   #proc(): Uint8Array<ArrayBuffer> {
-    return this.#procName ??= cString(`/proc/self/fd/${this.#fd}`);
+    return this.#procName ??= encodeCString(`/proc/self/fd/${this.#fd}`);
   }
 
   #check(result: number, call: string): void {
     if (result < 0) throw nativeError(this.#libc.errno(), call, this.#path);
   }
-}
-
-function cString(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = encodeName(text);
-  const terminated = new Uint8Array(bytes.length + 1);
-  terminated.set(bytes);
-  return terminated;
 }
