@@ -179,7 +179,7 @@ export function serveSink(
     } catch (error) {
       post({ kind: "refusal", call, error: packError(error) });
     }
-    if (request.kind === "dispose") port.onmessage = null;
+    if (request.kind === "dispose") port.close();
   };
 }
 

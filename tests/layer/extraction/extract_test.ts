@@ -12,6 +12,7 @@ import {
   DigestMismatchError,
   digestOf,
   LimitError,
+  OCI_LAYER,
 } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { peerTest } from "../../_support/peers.ts";
@@ -146,7 +147,7 @@ Deno.test("extractLayer() reads the stream to its end", async () => {
     () =>
       extractLayer(stream(archive), temp.join("root"), {
         ...SQUASH,
-        descriptor: { mediaType: "", digest: wrong, size: archive.length },
+        descriptor: { mediaType: OCI_LAYER, digest: wrong, size: archive.length },
       }),
     DigestMismatchError,
   );
@@ -164,7 +165,7 @@ Deno.test("extractLayer() reports a wrong digest rather than damage", async () =
     () =>
       extractLayer(stream(bad), temp.join("root"), {
         ...SQUASH,
-        descriptor: { mediaType: "", digest: digestOf(good), size: good.length },
+        descriptor: { mediaType: OCI_LAYER, digest: digestOf(good), size: good.length },
       }),
     DigestMismatchError,
   );
@@ -178,7 +179,7 @@ Deno.test("extractLayer() reports damage if the digest is correct", async () => 
     () =>
       extractLayer(stream(bad), temp.join("root"), {
         ...SQUASH,
-        descriptor: { mediaType: "", digest: digestOf(bad), size: bad.length },
+        descriptor: { mediaType: OCI_LAYER, digest: digestOf(bad), size: bad.length },
       }),
     ExtractError,
     "truncated",
