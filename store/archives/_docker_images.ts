@@ -88,6 +88,43 @@ function refuseLinks({ file, entries: { links } }: DockerArchive): void {
   }
 }
 
+/**
+ * Reads the names that `manifest.json` gives to images of a layout in the same archive: some
+ * versions of docker leave them out of `index.json`.
+ *
+ * @param images The images of the layout.
+ * @param configOf Finds the config of an image; `undefined` for an index.
+ * @returns The images, with an entry for each name.
+ */
+export async function addDockerNames(
+  archive: string,
+  bytes: Uint8Array,
+  images: readonly ArchivedImage[],
+  configOf: (image: ArchivedImage) => Promise<Digest | undefined>,
+): Promise<readonly ArchivedImage[]> {
+  const known = new Set(images.flatMap(({ names }) => names));
+  const named = parseImages(archive, bytes).flatMap(({ config, names }) => {
+    const [, hex] = /^(?:blobs\/sha256\/|)([0-9a-f]{64})(?:\.json|)$/.exec(config) ?? [];
+    return names.filter((name) => !known.has(name)).map((name) => ({
+      name,
+      digest: `sha256:${hex}`,
+    }));
+  });
+  if (named.length === 0) return images;
+  const completed: ArchivedImage[] = [];
+  for (const image of images) {
+    const config = await configOf(image);
+    const added = named.filter(({ digest, name }) => digest === config && !known.has(name));
+    for (const { name } of added) known.add(name);
+    if (image.names.length > 0 || added.length === 0) completed.push(image);
+    completed.push(...added.map(({ name }) => {
+      const annotations = { [CONTAINERD_NAME]: name };
+      return { descriptor: { ...image.descriptor, annotations }, names: [name] };
+    }));
+  }
+  return completed;
+}
+
 function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[] {
   const fail = (state: string, cause?: unknown): never => {
     throw new ArchiveError(archive, "damaged", `its manifest.json ${state}`, { cause });

@@ -10,7 +10,7 @@ import { ArchiveError } from "../errors.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
-import { readDockerImages } from "./_docker_images.ts";
+import { addDockerNames, readDockerImages } from "./_docker_images.ts";
 import {
   type ArchivedDocument,
   type ArchivedImage,
@@ -238,7 +238,16 @@ async function listImages(
       await hasLayers(content, images, signal);
     if (isChosen) {
       refuseLinks(file, entries);
-      return { format: format ?? "oci-archive", images };
+      const isMixed = manifest !== undefined && format !== "oci-archive";
+      const named = isMixed
+        ? await addDockerNames(
+          file.name,
+          await readTable(file, "manifest.json", manifest),
+          images,
+          (image) => configOf(content, image, signal),
+        )
+        : images;
+      return { format: format ?? "oci-archive", images: named };
     }
   }
   if (manifest !== undefined && format !== "oci-archive") {
@@ -252,6 +261,17 @@ async function listImages(
     ? "it has no manifest.json, so it is not an archive of docker"
     : "it has neither index.json nor manifest.json, so it holds no images";
   throw new ArchiveError(file.name, "format", missing);
+}
+
+/** The config of an image; `undefined` if it is for several platforms. */
+async function configOf(
+  content: ArchiveContent,
+  { descriptor }: ArchivedImage,
+  signal: AbortSignal | undefined,
+): Promise<Digest | undefined> {
+  const { bytes } = await readArchivedDocument(content, descriptor, signal);
+  const { kind, value } = parseManifest(bytes, descriptor.mediaType);
+  return kind === "manifest" ? value.config.digest : undefined;
 }
 
 /** A layout has no links: what extracts one could be led out of the directory. */

@@ -76,15 +76,17 @@ export function mixedArchive(
   image: BuiltImage,
   tag: string,
   blobs: readonly Uint8Array[] = blobEntries(image),
+  name: string | undefined = tag,
+  tags: readonly string[] = [tag],
 ): Uint8Array<ArrayBuffer> {
   return tar(
     ...blobs,
-    indexEntry([image, tag]),
+    indexEntry([image, name === "" ? undefined : name]),
     file(
       "manifest.json",
       JSON.stringify([{
         Config: blobPath(image.config.descriptor),
-        RepoTags: [tag],
+        RepoTags: tags,
         Layers: image.layers.map(({ descriptor }) => blobPath(descriptor)),
       }]),
     ),

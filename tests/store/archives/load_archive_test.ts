@@ -176,6 +176,20 @@ Deno.test("loadArchive() prefers the layout of an archive that docker wrote, if 
   assertEquals(await names(part.store), ["docker.io/library/a:1", "docker.io/library/b:1"]);
 });
 
+Deno.test.each([
+  { indexed: "", tags: ["a:1", "h.io/b:2"], result: ["docker.io/library/a:1", "h.io/b:2"] },
+  { indexed: "h.io/b:2", tags: ["a:1", "h.io/b:2"], result: ["h.io/b:2", "docker.io/library/a:1"] },
+  { indexed: "h.io/b:2", tags: [], result: ["h.io/b:2"] },
+])("loadArchive() finds the names $tags that docker left out of index.json", async (row) => {
+  await using dir = await makeTempDir();
+  const archive = mixedArchive(IMAGE, "a:1", blobEntries(IMAGE), row.indexed, row.tags);
+
+  const { store, loaded } = await load(dir, archive);
+
+  assertEquals(await names(store), row.result);
+  for (const { descriptor } of loaded) assertEquals(descriptor.digest, IMAGE.descriptor.digest);
+});
+
 Deno.test("loadArchive() loads indexes, with the platforms that are there, and artifacts", async () => {
   await using dir = await makeTempDir();
   const arm = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
