@@ -1,5 +1,4 @@
 import { isLinkLocal } from "./private_address.ts";
-import { SharedTask } from "./shared_task.ts";
 
 /** How long what a name resolves to is relied on, in milliseconds. */
 const LIFETIME_MS = 30_000;
@@ -14,7 +13,7 @@ export interface HostAddress {
 
 interface Lookup {
   readonly until: number;
-  readonly task: SharedTask<HostAddress>;
+  readonly found: Promise<HostAddress>;
 }
 
 /** Finds names that resolve to link-local addresses, where clouds keep their credentials. */
@@ -22,14 +21,14 @@ export class HostAddresses {
   readonly #lookups = new Map<string, Lookup>();
 
   /** Resolves a name as the system does. */
-  async find(name: string, signal: AbortSignal | undefined): Promise<HostAddress> {
+  async find(name: string): Promise<HostAddress> {
     const now = performance.now();
     let lookup = this.#lookups.get(name);
     if (lookup === undefined || lookup.until < now) {
-      lookup = { until: now + LIFETIME_MS, task: new SharedTask(() => resolveName(name)) };
+      lookup = { until: now + LIFETIME_MS, found: resolveName(name) };
       this.#lookups.set(name, lookup);
     }
-    return await lookup.task.wait(signal);
+    return await lookup.found;
   }
 }
 

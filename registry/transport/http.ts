@@ -145,14 +145,22 @@ export class Http implements Disposable {
   }
 
   /** Finds out how to get to a server, and refuses addresses that nobody should connect to. */
-  async #route({ url, task, signal }: HttpRequest): Promise<Route> {
+  async #route(request: HttpRequest): Promise<Route> {
+    const { url, task, signal } = request;
     if (isLinkLocal(url.hostname)) throw linkLocalError(url, task);
     const proxy = findProxy(url, task);
     // A proxy resolves names by itself.
     if (proxy !== undefined || isLoopback(url) || parseIp(url.hostname) !== undefined) {
       return { proxy };
     }
-    const { isRefused, only } = await this.#addresses.find(url.hostname, signal);
+    const { stallTimeoutMs } = this.#options;
+    using watchdog = new Watchdog({
+      signal,
+      stallTimeoutMs,
+      stallError: () => stallError(request, stallTimeoutMs),
+      onGiveUp: () => {},
+    });
+    const { isRefused, only } = await watchdog.wait(this.#addresses.find(url.hostname));
     if (isRefused) throw linkLocalError(url, task);
     return { address: only };
   }
