@@ -6,6 +6,7 @@ import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
+import { abortable } from "./terminal/abortable.ts";
 import { printable } from "./terminal/format.ts";
 import { Output, OutputClosedError } from "./terminal/output.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
@@ -22,9 +23,18 @@ export async function main(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   using notices = new Notices();
   const { signal } = interruption;
-  const output = new Output({ signal });
+  const output = new Output({ signal, before: () => notices.flush() });
   const run: Run = { args, output, notices, signal, doing: "read the command line" };
   using _notice = noticeCleanup(run);
+  const exitCode = await runToEnd(run);
+  // A reader of stderr that does not read must not keep a command that was interrupted.
+  const patience = signal.aborted ? AbortSignal.timeout(LAST_WRITE_MS) : signal;
+  await abortable(notices.flush() ?? Promise.resolve(), patience).catch(() => {});
+  return exitCode;
+}
+
+async function runToEnd(run: Run): Promise<number> {
+  const { signal } = run;
   try {
     const exitCode = await dispatch(run);
     return signal.reason instanceof InterruptedError ? signal.reason.exitCode : exitCode;
@@ -32,6 +42,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return await fail(run, error);
   }
 }
+
+/** How long the last words may wait for a reader, once the user has interrupted. */
+const LAST_WRITE_MS = 200;
 
 /** How long an interrupted command may clean up before a line says so. */
 const CLEANUP_NOTICE_MS = 800;
@@ -120,9 +133,6 @@ async function fail(run: Run, error: unknown): Promise<number> {
   if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
-
-/** How long the document of an error may wait for its reader, once the user has interrupted. */
-const LAST_WRITE_MS = 200;
 
 function outputOfError({ output, signal }: Run): Output {
   return signal.aborted ? new Output({ signal: AbortSignal.timeout(LAST_WRITE_MS) }) : output;

@@ -33,6 +33,8 @@ export interface OutputOptions {
    * @default {"standard output"}
    */
   readonly name?: string | undefined;
+  /** Called before each write, for what has to come first: notices that were given before. */
+  readonly before?: (() => Promise<void> | undefined) | undefined;
   /** Ends writes that wait, as for a pipe whose reader does not read. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,11 +43,13 @@ export interface OutputOptions {
 export class Output {
   readonly #sink: Sink;
   readonly #name: string;
+  readonly #before: OutputOptions["before"];
   readonly #signal: AbortSignal | undefined;
 
   /** Writes to stdout, unless the options name another sink. */
   constructor(options: OutputOptions = {}) {
-    const { sink = Deno.stdout, name = "standard output", signal } = options;
+    const { sink = Deno.stdout, name = "standard output", before, signal } = options;
+    this.#before = before;
     this.#sink = sink;
     this.#name = name;
     this.#signal = signal;
@@ -55,6 +59,8 @@ export class Output {
   async bytes(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
     try {
+      const earlier = this.#before?.();
+      if (earlier !== undefined) await abortable(earlier, this.#signal);
       while (rest.length > 0) {
         rest = rest.subarray(await abortable(this.#sink.write(rest), this.#signal));
       }

@@ -5,6 +5,7 @@ import {
   type FaultRule,
   faultyRegistry,
   on,
+  plain,
   tokenAuth,
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
@@ -170,6 +171,30 @@ async function startWatched(args: readonly string[], home: string) {
     },
   };
 }
+
+posixTest("oci tags ends on SIGTERM while nobody reads its stderr", async () => {
+  await using home = await makeTempDir();
+  const { reached, fault } = stallOnce();
+  // Each page is a line on stderr; together they are more than any pipe holds.
+  const page = (number: number): Fault => () => {
+    const link = { link: `<?page=${number + 1}_${"x".repeat(3000)}>; rel=next` };
+    return plain(200, link, '{"tags":[]}');
+  };
+  const pages = Array.from({ length: 50 }, (_, i) => {
+    return on({ kind: "tags", path: new RegExp(i === 0 ? "n=1000" : `page=${i}_`) }, page(i));
+  });
+  await using registry = faultyRegistry(content, [...pages, on("tags", fault)]);
+
+  const child = await spawn(["tags", "--debug", `${registry.host}/app`], home.path);
+  const killing = setTimeout(() => child.kill("SIGKILL"), 3 * PATIENCE_MS);
+  await Promise.race([reached, child.status]);
+  child.kill("SIGTERM");
+  const { code } = await child.status;
+  clearTimeout(killing);
+  await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
+
+  assertEquals(code, 143);
+});
 
 posixTest("oci pull ends on SIGTERM while nobody writes to a named pipe", async () => {
   await using home = await makeTempDir();

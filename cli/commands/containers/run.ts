@@ -5,6 +5,7 @@ import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
 import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
+import { abortable } from "../../terminal/abortable.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -53,6 +54,8 @@ export async function run(session: Session): Promise<number> {
   const { image, bundler } = await prepareBundling(session, true);
   const id = `run-${crypto.randomUUID()}`;
   await using bundle = await bundler.bundle(image, id, ...options);
+  // The container writes to the same stderr.
+  await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {
     id,
     forwardSignals: true,

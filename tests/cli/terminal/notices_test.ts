@@ -46,6 +46,44 @@ Deno.test("Notices erases the block and shows the cursor again when disposed of"
   assertEquals(sink.text, "\x1b[?25la" + "\r\x1b[J\x1b[?25h");
 });
 
+Deno.test("Notices writes in order to a pipe, and waits for its reader elsewhere", async () => {
+  const read = Promise.withResolvers<void>();
+  let text = "";
+  const write = async (bytes: Uint8Array): Promise<number> => {
+    await read.promise;
+    const part = bytes.subarray(0, 5);
+    text += new TextDecoder().decode(part);
+    return part.length;
+  };
+  using notices = new Notices({ writeSync: () => 0, write });
+
+  notices.line("the first");
+  notices.line("the second");
+  const pending = notices.flush();
+  read.resolve();
+  await pending;
+  notices.line("the third");
+  await notices.flush();
+
+  assertEquals(text, "the first\nthe second\nthe third\n");
+  assertEquals(notices.flush(), undefined);
+});
+
+Deno.test("Notices drops what a pipe that nobody reads cannot take", async () => {
+  const read = Promise.withResolvers<number>();
+  let calls = 0;
+  const write = (bytes: Uint8Array): Promise<number> => {
+    return ++calls === 1 ? read.promise : Promise.resolve(bytes.length);
+  };
+  using notices = new Notices({ writeSync: () => 0, write });
+
+  for (let i = 0; i < 3000; i++) notices.line("x".repeat(999));
+  read.resolve(1000);
+  await notices.flush();
+
+  assertEquals(calls, 1000);
+});
+
 Deno.test("Notices ignores a standard error that nobody reads", () => {
   let calls = 0;
   using notices = new Notices({
