@@ -12,6 +12,8 @@ export class HttpConnection {
   #socket: Socket;
   readonly #idleTimeoutMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Number of requests that have begun and not ended. */
+  #requests = 0;
 
   /** Watches a connection from its first byte on. */
   constructor(socket: Socket, idleTimeoutMs: number) {
@@ -19,15 +21,21 @@ export class HttpConnection {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
-  /** Closes the connection unless its client has sent a request in time. */
+  /** Closes the connection unless its client sends a request in time. */
   awaitRequest(): void {
     this.#start(this.#idleTimeoutMs);
   }
 
-  /** Takes the socket that requests come through; it differs from the first one under TLS. */
+  /** Begins a request. Its socket differs from that of the connection under TLS. */
   begin(socket: Socket): void {
     this.#socket = socket;
+    this.#requests++;
     this.stop();
+  }
+
+  /** Ends a request. A client may have sent the next one before. */
+  end(): void {
+    if (--this.#requests === 0) this.awaitRequest();
   }
 
   /** Closes the connection unless its client sends the next part of a body in time. */

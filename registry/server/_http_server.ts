@@ -141,7 +141,7 @@ class Exchange {
       await this.#body?.drain(DRAIN_BYTES, DRAIN_MS);
       this.#connection.destroy();
     } else if (!outgoing.destroyed || outgoing.writableFinished) {
-      this.#connection.awaitRequest();
+      this.#connection.end();
     }
   }
 

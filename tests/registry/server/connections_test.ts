@@ -102,6 +102,31 @@ Deno.test("serveRegistry() waits for its own content as long as that takes", asy
   assertEquals(await (await response).json(), { repositories: ["a"] });
 });
 
+Deno.test("serveRegistry() answers requests that are sent before the answers are read", async () => {
+  const asked = Promise.withResolvers<void>();
+  const ready = Promise.withResolvers<readonly string[]>();
+  await using server = await serveRegistry({
+    repositories: () => {
+      asked.resolve();
+      return ready.promise;
+    },
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(undefined),
+    open: () => Promise.reject(new Deno.errors.NotFound()),
+    referrers: () => Promise.resolve([]),
+  }, { idleTimeoutMs: 50 });
+  const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+  const answers = talk(server, head("/v2/") + head("/v2/_catalog"));
+  await asked.promise;
+  await talk(server, "");
+  await talk(server, "");
+  ready.resolve(["a"]);
+
+  assertMatch(await answers, /^HTTP\/1.1 200 .*\{\}HTTP\/1.1 200 .*\{"repositories":\["a"\]\}$/s);
+});
+
 Deno.test("serveRegistry() closes connections beyond maxConnections, and recovers", async () => {
   await using server = await serveRegistry(undefined, { maxConnections: 2, idleTimeoutMs: 500 });
   const first = talk(server, "");
