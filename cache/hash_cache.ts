@@ -19,7 +19,7 @@ export interface HashCache {
    *
    * @param reference Which image.
    * @param digest The digest of its index or manifest.
-   * @param signal Ends the waiting for another process.
+   * @param signal Aborts the wait for another process.
    */
   writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void>;
 }

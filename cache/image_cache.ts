@@ -38,7 +38,7 @@ export interface ImageCache {
    * Keeps images that are written from being pruned before their reference is recorded. Absent in a
    * cache that nothing prunes.
    *
-   * @param signal Ends the wait for another process.
+   * @param signal Aborts the wait for another process.
    * @returns The hold, to dispose of once the reference is recorded.
    */
   hold?(signal?: AbortSignal): Promise<Disposable | undefined>;

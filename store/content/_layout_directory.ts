@@ -11,7 +11,7 @@ import { StoreError, UntrustedStoreError } from "../errors.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
-/** What a store may hold that does not have its `oci-layout` yet, or never got it. */
+/** Entries that a store without an `oci-layout` file may contain. */
 const OWN_NAMES = new Set([
   ".overlay-trial",
   ".overlay-trial.lock",
@@ -35,7 +35,7 @@ const DIRECTORIES: readonly string[] = [
   "locks",
   "verified",
 ];
-/** Every directory that the store may have: what is in them is believed. */
+/** Directories that a store may have, whose contents are trusted. */
 const STORE_FOLDERS: readonly string[] = [
   ...DIRECTORIES,
   "bundles",
@@ -46,16 +46,16 @@ const STORE_FOLDERS: readonly string[] = [
   "tarballs/sha512",
   "tarballs/verified",
 ];
-/** Begins the name of the file with which `doctor` tries whether a store can be written to. */
+/** Prefix of the file with which `doctor` checks whether a store is writable. */
 const DOCTOR_PREFIX = ".oci-doctor-";
 
-/** Maximum size of an `oci-layout` file, which has 30 bytes. */
+/** Maximum size of an `oci-layout` file, which normally has 30 bytes. */
 const MAX_LAYOUT_BYTES = 65_536;
 
 /**
- * Checks that a directory is an OCI image layout, or can become one.
+ * Checks that a directory is an OCI image layout or can become one.
  *
- * @param foreign Whether it is only read: then it may belong to anybody.
+ * @param foreign Whether the directory is only read, in which case any user may own it.
  */
 export async function openLayout(path: string, foreign: boolean): Promise<void> {
   if (!foreign && checkStoreRoot(path)) {
@@ -96,7 +96,7 @@ async function assertVacant(path: string, foreign: boolean): Promise<void> {
   }
 }
 
-/** Creates what is missing of a layout: its directories, its version. */
+/** Creates the missing directories and version file of a layout. */
 export async function ensureLayout(
   path: string,
   lockPath: string,
@@ -106,7 +106,7 @@ export async function ensureLayout(
   for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
   if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   using _lock = await lockFile(lockPath, options);
-  // Whoever held the lock may have done it.
+  // Another process may have created the layout while it held the lock.
   if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
   await syncDirectory(`${path}/blobs`);
   const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });

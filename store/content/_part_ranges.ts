@@ -6,7 +6,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** Digits of each number. Lines have a fixed width, so that a number is replaced in place. */
+/** Digits of each number.Lines have a fixed width, so that a number can be replaced in place. */
 const DIGITS = 16;
 const LINE_BYTES = 2 * DIGITS + 2;
 /** Enough for a blob of 64 GiB in the smallest ranges. */
@@ -15,9 +15,9 @@ const MAX_LINES = 65_536;
 /**
  * Records which ranges of a part file have been downloaded, in a file beside it.
  *
- * Each line holds the start of a range and the number of bytes that it has, which is replaced after
- * the bytes have been written. A process may be killed at any time: what is recorded has been
- * written. After a power cut the record may be wrong; the digest of the blob then tells.
+ * Each line holds the start of a range and its number of bytes. The number is updated after the
+ * bytes have been written, so the record is valid even if the process is killed at any time. After
+ * a power failure the record may be wrong; the digest of the blob then reveals it.
  */
 export class PartRanges implements Disposable {
   readonly #file: Deno.FsFile;
@@ -28,7 +28,7 @@ export class PartRanges implements Disposable {
     this.#count = count;
   }
 
-  /** Path of the record of a part. */
+  /** Returns the path of the record of a part. */
   static pathOf(part: string): string {
     return `${part}.ranges`;
   }
@@ -37,7 +37,7 @@ export class PartRanges implements Disposable {
    * Reads the record of a part.
    *
    * @param part Path of the part.
-   * @param size Size of the part: what lies beyond it is not there.
+   * @param size Size of the part; ranges beyond it are ignored.
    * @returns The ranges in order, without overlaps; `undefined` if there is no valid record.
    */
   static read(part: string, size: number): readonly ByteRange[] | undefined {
@@ -46,7 +46,7 @@ export class PartRanges implements Disposable {
     try {
       text = readSmallText(PartRanges.pathOf(part), { maxBytes });
     } catch {
-      // Something else has the name; creating the record anew replaces it.
+      // The path is not a regular file; the new record replaces it.
       return undefined;
     }
     if (text === undefined || !/^(?:[0-9]{16} [0-9]{16}\n)*$/.test(text)) return undefined;
@@ -57,7 +57,7 @@ export class PartRanges implements Disposable {
     return mergeRanges(ranges);
   }
 
-  /** Creates the record of a part, in place of an earlier one, with the ranges that it has. */
+  /** Creates the record of a part with its present ranges, replacing an earlier record. */
   static create(part: string, ranges: readonly ByteRange[]): PartRanges {
     const path = PartRanges.pathOf(part);
     const temporary = `${path}.tmp`;
@@ -113,7 +113,7 @@ export function mergeRanges(ranges: readonly ByteRange[]): readonly ByteRange[] 
   return merged;
 }
 
-/** The ranges between those that are there, up to the size of the blob. */
+/** Returns the gaps between the present ranges, up to the size of the blob. */
 export function missingRanges(present: readonly ByteRange[], size: number): readonly ByteRange[] {
   const missing: ByteRange[] = [];
   let position = 0;

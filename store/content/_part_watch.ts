@@ -1,4 +1,4 @@
-/** Tells how far another process is, by the size of the part that it writes. */
+/** Reports the progress of another process by the size of the part that it writes. */
 export class PartWatch {
   readonly #part: string;
   readonly #onSize: (size: number) => void;
@@ -9,9 +9,9 @@ export class PartWatch {
     this.#onSize = onSize;
   }
 
-  /** Looks, and tells if the part has grown. */
+  /** Checks the part and reports progress if it has grown. */
   look(): void {
-    // The part is gone when the other process has just committed it.
+    // The part no longer exists if the other process has just committed it.
     Deno.stat(this.#part).then((info) => {
       // A part that is downloaded in ranges has holes.
       const size = info.blocks === null ? info.size : Math.min(info.size, info.blocks * 512);

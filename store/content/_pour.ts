@@ -1,8 +1,8 @@
 /**
- * Reads a stream to its end and hands each chunk on. The stream is cancelled if `take` fails or the
- * signal ends the reading.
+ * Reads a stream to its end and passes on each chunk. Cancels the stream if `take` fails or the
+ * signal is aborted.
  *
- * @param take Gives nothing, or what is to be awaited before the next chunk.
+ * @param take Called with each chunk; a returned promise is awaited before the next chunk.
  */
 export async function pour(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -10,7 +10,7 @@ export async function pour(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const reader = stream.getReader();
-  // Ends a read that waits, whatever the source makes of the signal.
+  // End a pending read even if the source ignores the signal.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -22,7 +22,7 @@ export async function pour(
       if (pending !== undefined) await pending;
     }
   } catch (error) {
-    // The source may have failed itself; then there is nothing to cancel.
+    // If the source itself failed, there is nothing to cancel.
     await reader.cancel(error).catch(() => {});
     throw error;
   } finally {

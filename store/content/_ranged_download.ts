@@ -3,7 +3,7 @@ import type { BlobWriter } from "./blob_writer.ts";
 import { mergeRanges, missingRanges, PartRanges } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
 
-/** Smaller blobs come over one connection. */
+/** Minimum size of a blob to download over several connections. */
 export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
 /** Length of the first range, which shows whether the server supports ranges and how fast it is. */
 const PROBE_BYTES = 2 * 1024 * 1024;
@@ -11,7 +11,7 @@ const MIN_RANGE_BYTES = 1024 * 1024;
 const MAX_RANGE_BYTES = 8 * 1024 * 1024;
 /** A server that takes longer to answer is far enough away for several connections to pay off. */
 const FAR_LATENCY_MS = 12;
-/** Time after which the rate of the first connection counts. */
+/** Time after which the rate of the first connection is considered meaningful. */
 const RATE_AFTER_MS = 40;
 /** Bytes per millisecond above which one connection keeps this machine busy. */
 const FAST_RATE = 200_000;
@@ -30,24 +30,24 @@ export interface RangedDownloadOptions {
   readonly connections: number;
   readonly open: OpenRange;
   readonly signal: AbortSignal | undefined;
-  /** Called with bytes in order, once they are part of the writer's hash. */
+  /** Called with the bytes in order, once the writer has hashed them. */
   readonly take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>;
-  /** Whether `take` keeps the memory of its chunks. */
+  /** Whether `take` retains the memory of its chunks. */
   readonly keepsMemory: boolean;
-  /** Called with the number of bytes that have arrived in all. */
+  /** Called with the total number of bytes received. */
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Downloads what a part lacks over several connections, where the server supports ranges and one
- * connection is slower than this machine.
+ * Downloads the missing bytes of a part over several connections if the server supports ranges and
+ * one connection is slower than this machine.
  *
  * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
  * passed on in order, as they are read back from the part. Ranges get smaller towards the end of
  * the blob, so that the last bytes in order do not wait for a long range.
  *
- * @returns Whether the part is complete. If not, the rest is to come over one connection: the
- * server has no ranges, answers wrongly, or is fast.
+ * @returns Whether the part is complete. If not, the caller downloads the rest over one connection:
+ * the server does not support ranges, sends invalid responses, or is fast enough.
  */
 export async function downloadRanges(
   writer: BlobWriter,
@@ -56,7 +56,7 @@ export async function downloadRanges(
   return await new RangedDownload(writer, options).run();
 }
 
-/** The server sent something else than the range that it was asked for. */
+/** Thrown when the server sent something other than the requested range. */
 class RangeRefused extends Error {}
 
 interface Segment {
@@ -111,8 +111,8 @@ class RangedDownload {
   }
 
   /**
-   * Reads the first range in order, and starts the other connections as soon as they seem worth it.
-   * Returns whether they do.
+   * Reads the first range in order and starts the other connections as soon as they are likely to
+   * help. Returns whether it started them.
    */
   async #probe(): Promise<boolean> {
     const { offset, length } = this.#takeProbe();
@@ -139,11 +139,11 @@ class RangedDownload {
       }
       return take(chunk);
     }, this.#signal);
-    // Without ranges, the whole blob has come over this connection.
+    // A server without ranges has sent the whole blob over this connection.
     return this.#workers.length > 0;
   }
 
-  /** The first line of the record is what has been written in order. */
+  /** Records the bytes written in order as the first line of the record. */
   #recordProbe(): void {
     if (this.#record === undefined) return;
     this.#writer.flush();
@@ -165,13 +165,13 @@ class RangedDownload {
       { start: 0, end: this.#writer.size },
       ...this.#segments.map(({ start, received }) => ({ start, end: start + received })),
     ];
-    // What is there without a gap comes first, even if that is nothing.
+    // The contiguous bytes at the start come first, even if there are none.
     const [head = { start: 0, end: 0 }, ...rest] = mergeRanges(present);
     const ranges = head.start === 0 ? [head, ...rest] : [{ start: 0, end: 0 }, head, ...rest];
     this.#record = PartRanges.create(this.#options.part, ranges);
     for (let i = 0; i < this.#options.connections; i++) {
       const worker = this.#work();
-      // The failure is that of all; the pump reports it.
+      // One failure stops all workers; the pump reports it.
       worker.catch((error) => {
         this.#failure.abort(error);
         this.#changed.resolve();
@@ -180,7 +180,7 @@ class RangedDownload {
     }
   }
 
-  /** Fetches one range after another, until none is missing. */
+  /** Fetches one range after another until none is missing. */
   async #work(): Promise<void> {
     using file = await Deno.open(this.#options.part, { write: true });
     for (;;) {
@@ -198,7 +198,7 @@ class RangedDownload {
     const share = Math.ceil(left / (2 * this.#options.connections));
     const length = Math.min(MAX_RANGE_BYTES, Math.max(MIN_RANGE_BYTES, share));
     const { start } = first;
-    // A rest that is shorter than a range is fetched with it.
+    // Include a remainder that is too short for a range.
     const end = first.end - start < length + MIN_RANGE_BYTES / 2 ? first.end : start + length;
     first.start = end;
     if (first.start >= first.end) this.#missing.shift();
@@ -242,7 +242,7 @@ class RangedDownload {
       const available = this.#availableEnd() - this.#writer.size;
       if (available <= 0) {
         this.#changed = Promise.withResolvers();
-        // What came between the look and the wait would be missed otherwise.
+        // Check again: bytes may have arrived between the last check and the wait.
         if (this.#availableEnd() > this.#writer.size || this.#signal.aborted) continue;
         await this.#changed.promise;
         continue;
@@ -254,7 +254,7 @@ class RangedDownload {
     }
   }
 
-  /** Where the bytes end that are there without a gap. */
+  /** Returns the end of the contiguous bytes. */
   #availableEnd(): number {
     let end = this.#writer.size;
     for (;;) {

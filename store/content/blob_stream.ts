@@ -2,34 +2,34 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Verifier } from "../../spec/verifier.ts";
 import { openRegularFile } from "../host/open_regular_file.ts";
 
-/** Large enough that a stage pays for bytes rather than for calls. */
+/** Size of a chunk: large enough that the cost per call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
 /** Options for {@linkcode openBlobStream}. */
 export interface BlobStreamOptions {
-  /** Where to begin. */
+  /** Offset of the first byte. */
   readonly offset?: number | undefined;
-  /** How many bytes at most; to the end if absent. */
+  /** Maximum number of bytes; all bytes up to the end if absent. */
   readonly length?: number | undefined;
-  /** Whether a chunk is of no use to the reader any more once it reads the next one. */
+  /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
-  /** Is shown each chunk before it is passed on, and the end before the last one is. */
+  /** Verifier that sees each chunk before it is passed on, and the end before the last chunk is. */
   readonly verifier?: Verifier | undefined;
-  /** Is told that the bytes are not those that the verifier expects. */
+  /** Called when the verifier rejects the bytes. */
   readonly onMismatch?: (() => void) | undefined;
-  /** Ends the reading with its reason. */
+  /** Signal that aborts the stream with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Opens a file as a stream that reads when it is asked, and closes the file when it ends. */
+/** Opens a file as a stream that reads on demand and closes the file at the end. */
 export async function openBlobStream(
   path: string,
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { offset = 0, length = Infinity, reuseMemory, verifier, onMismatch, signal } = options;
   signal?.throwIfAborted();
-  // A link would lead out of the store, or out of the layout that is read. Whose file it is does
-  // not matter, as its digest is compared.
+  // A symlink could lead out of the store or the layout. The owner of the file does not matter,
+  // since its digest is verified.
   const opened = openRegularFile(path, { foreign: true });
   if (opened === undefined) {
     throw new Deno.errors.NotFound(`Cannot read "${path}": there is no such file`);
@@ -60,7 +60,8 @@ export async function openBlobStream(
           const chunk = buffer.subarray(0, count);
           verifier?.update(chunk);
           left -= count;
-          // Whoever counts on a length, as HTTP does, never hears of an error after the last byte.
+          // A reader that expects a known length, such as an HTTP client, misses an error after the
+          // last byte.
           if (left === 0) verify();
           controller.enqueue(chunk);
           return;

@@ -4,38 +4,38 @@ import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 
-/** Chunks smaller than this are gathered before they are written. */
+/** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
-/** How much is read at once where a part of an earlier run is hashed again. */
+/** Size of the buffer for rehashing a part from an earlier run. */
 const REHASH_BYTES = 1024 * 1024;
 
 /** Options for {@linkcode BlobWriter.open}. */
 export interface BlobWriterOptions {
-  /** Where the bytes come from, for errors; without secrets. */
+  /** Source of the bytes for error messages, without secrets. */
   readonly source?: string | undefined;
-  /** Ends the waiting for another process, and the hashing of what is there. */
+  /** Aborts the wait for another process and the hashing of existing bytes. */
   readonly signal?: AbortSignal | undefined;
-  /** Is called, again and again, while another process writes the same blob. */
+  /** Called repeatedly while another process writes the same blob. */
   readonly onBusy?: (() => void) | undefined;
-  /** Is told, once, what is waited for, if that takes longer than a person would expect. */
+  /** Called once with the reason if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
 /**
- * Writes a blob to a part file and moves it into place when it is what it must be.
+ * Writes a blob to a part file and moves it into place once it is verified.
  *
  * The sequence is {@linkcode BlobWriter.open}, `write` until the bytes end,
  * {@linkcode BlobWriter.finish}, {@linkcode BlobWriter.commit}. Writing and checking are
  * synchronous, so that the same object serves a loop on the main thread and a pipeline inside
  * a worker: per chunk there is one hash update and, for every 256 KiB, one system call.
  *
- * **Crash safety.** Whatever a killed process leaves is hashed again by the next one, which
- * resumes the download: at the end of a part that was written in order, or where the record of a
- * download in parts says that bytes are missing. After a power cut the part may hold anything: the
- * final digest tells, and the part is begun anew. The file gets
- * its final name only after its bytes have been compared and fsynced, so a name under `blobs/`
- * never stands for bytes that are not there. The part is locked (flock) while it is open, which
- * makes it the lock of the blob as well: there is one writer per blob on a machine.
+ * **Crash safety.** The next process rehashes the part left behind by a killed process and resumes
+ * the download: at the end of a part that was written in order, or at the gaps in the record of a
+ * download in ranges. After a power failure the part may hold arbitrary bytes; the final digest
+ * then does not match and the download restarts. The file gets its final name only after its bytes
+ * have been verified and fsynced, so every name under `blobs/` refers to complete content. The part
+ * is locked (flock) while it is open. It thus serves as the lock of the blob as well: there is one
+ * writer per blob on a machine.
  *
  * @example Write a blob in two chunks
  * ```ts
@@ -61,15 +61,15 @@ export interface BlobWriterOptions {
  * ```
  */
 export class BlobWriter implements Disposable {
-  /** Number of bytes that an earlier run left, from the first one on. */
+  /** Number of contiguous bytes that an earlier run left at the start of the blob. */
   readonly resumed: number;
-  /** Ranges that an earlier run left beyond those bytes; a download in parts makes them. */
+  /** Ranges that an earlier run downloaded beyond those bytes. */
   readonly laterRanges: readonly { readonly start: number; readonly end: number }[];
   readonly #file: Deno.FsFile;
   readonly #part: string;
   readonly #expected: Required<Expectation>;
   readonly #source: string | undefined;
-  /** Room for chunks that are small, from the first one on. */
+  /** Buffer for small chunks, allocated with the first one. */
   #gathered: Uint8Array<ArrayBuffer> = new Uint8Array();
   #gatheredLength = 0;
   #written: number;
@@ -95,11 +95,11 @@ export class BlobWriter implements Disposable {
   }
 
   /**
-   * Opens a part, waits until nobody else writes it, and hashes what it has.
+   * Opens a part, waits until no other process writes it, and hashes its bytes.
    *
    * @param part Path of the part; its directory must exist.
    * @param expected The digest and size of the whole blob.
-   * @param options Where the bytes come from; how to stop.
+   * @param options Source of the bytes, callbacks and an abort signal.
    * @returns A writer that continues at {@linkcode BlobWriter.size}.
    * @throws {Deno.errors.PermissionDenied} If the store cannot be written.
    */
@@ -114,7 +114,7 @@ export class BlobWriter implements Disposable {
     try {
       const verifier = new Verifier({ digest, size }, source);
       const found = (await file.stat()).size;
-      // More than there can be is nothing of this blob.
+      // A part that is larger than the blob cannot belong to it.
       if (found > size) await file.truncate(0);
       const present = found > size ? [] : presentRanges(part, found);
       const [first] = present;
@@ -132,27 +132,27 @@ export class BlobWriter implements Disposable {
     return this.#expected.digest;
   }
 
-  /** How many bytes of the blob are there: where the next chunk belongs. */
+  /** Number of bytes written in order, which is the offset of the next chunk. */
   get size(): number {
     return this.#verifier.size;
   }
 
-  /** How many bytes the blob has. */
+  /** Size of the whole blob in bytes. */
   get total(): number {
     return this.#expected.size;
   }
 
-  /** Whether all bytes are there; what they are is for {@linkcode BlobWriter.finish} to say. */
+  /** Whether all bytes have been written; {@linkcode BlobWriter.finish} verifies them. */
   get complete(): boolean {
     return this.size === this.total;
   }
 
   /**
-   * Takes the next bytes.
+   * Appends the next bytes.
    *
    * @param chunk The bytes; they may be reused as soon as this returns.
    * @throws {DigestMismatchError} If there are more bytes than the blob has.
-   * @throws {DiskFullError} If they do not fit on the disk.
+   * @throws {DiskFullError} If the disk is full.
    */
   write(chunk: Uint8Array): void {
     this.#verifier.update(chunk);
@@ -166,7 +166,7 @@ export class BlobWriter implements Disposable {
   }
 
   /**
-   * Takes the next bytes from the part itself, where a download in parts has written them.
+   * Reads the next bytes from the part itself, where a download in ranges has written them.
    *
    * @param buffer Memory for the bytes.
    * @returns The bytes, at most as many as the buffer holds.
@@ -180,23 +180,23 @@ export class BlobWriter implements Disposable {
     return chunk;
   }
 
-  /** Writes gathered bytes to the part. */
+  /** Writes buffered bytes to the part. */
   flush(): void {
     this.#flush();
   }
 
-  /** Drops what a download in parts has left beyond {@linkcode BlobWriter.size}. */
+  /** Drops ranges downloaded beyond {@linkcode BlobWriter.size}. */
   dropLaterRanges(): void {
     this.#flush();
     this.#file.truncateSync(this.#written);
-    // The record goes last: a range beyond the end of the part counts as missing.
+    // Remove the record last: a range beyond the end of the part counts as missing.
     PartRanges.remove(this.#part);
   }
 
   /**
    * Compares the size and the digest of everything written. Call it once, at the end.
    *
-   * @throws {DigestMismatchError} If the bytes are not those of the blob.
+   * @throws {DigestMismatchError} If the bytes do not match the digest or size.
    */
   finish(): void {
     this.#flush();
@@ -204,18 +204,18 @@ export class BlobWriter implements Disposable {
   }
 
   /**
-   * Gives the blob its name. Call it after {@linkcode BlobWriter.finish}, and after whatever
-   * else must hold: until then nothing is visible. The writer is closed.
+   * Moves the blob to its final name and closes the writer. Call it after
+   * {@linkcode BlobWriter.finish} and any other checks: the blob is not visible before then.
    *
-   * The bytes are on the disk before the name is; that the name itself survives a power cut is
-   * for the caller to see to, by an fsync of the directory, once for many blobs.
+   * The bytes are fsynced before the rename. To make the name itself survive a power failure, the
+   * caller fsyncs the directory, once for many blobs.
    *
-   * @param path Where the blob belongs, on the same file system.
-   * @returns What the file system says of the blob.
+   * @param path Final path of the blob, on the same file system.
+   * @returns The file information of the blob.
    */
   async commit(path: string): Promise<Deno.FileInfo> {
     await this.#file.syncData();
-    // A modification time that is whole and past: a later change, however soon, shows.
+    // Set a whole-second time in the past, so that any later change alters the modification time.
     const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
     await this.#file.utime(written, written);
     await Deno.rename(this.#part, path);
@@ -225,7 +225,7 @@ export class BlobWriter implements Disposable {
     return info;
   }
 
-  /** Throws away what is there, to begin again with the first byte. */
+  /** Discards all bytes and restarts at the first one. */
   restart(): void {
     this.#file.truncateSync(0);
     PartRanges.remove(this.#part);
@@ -242,13 +242,13 @@ export class BlobWriter implements Disposable {
     this.#close();
   }
 
-  /** Closes the writer, if it is open; the part stays, with everything that was written. */
+  /** Closes the writer if it is open. The part stays, with everything that was written. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     try {
       this.#flush();
     } catch {
-      // What could not be written is fetched again; why the writing ended is the better error.
+      // Lost bytes are fetched again; the error that ended the writing is more useful.
     }
     this.#close();
   }
@@ -256,7 +256,7 @@ export class BlobWriter implements Disposable {
   #close(): void {
     this.#closed = true;
     this.#gatheredLength = 0;
-    // An image may have hundreds of layers, and the garbage collector is in no hurry.
+    // Release the memory now: an image may have hundreds of layers.
     this.#gathered.buffer.transfer(0);
     this.#file.close();
   }
@@ -282,7 +282,7 @@ export class BlobWriter implements Disposable {
   }
 }
 
-/** The ranges of a part that are there. Without a record, the part was written in order. */
+/** Returns the present ranges of a part. A part without a record was written in order. */
 function presentRanges(part: string, size: number): readonly ByteRange[] {
   return PartRanges.read(part, size) ?? [{ start: 0, end: size }];
 }

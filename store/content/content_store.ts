@@ -59,7 +59,7 @@ import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 export class ContentStore {
   /** The directory. */
   readonly path: string;
-  /** Is told of another process, if it is waited for longer than a person would expect. */
+  /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
@@ -207,7 +207,7 @@ export class ContentStore {
    *
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
-   * @param signal Ends the waiting for another process.
+   * @param signal Aborts the wait for another process.
    * @returns Whether they were new to the store.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
@@ -280,7 +280,7 @@ export class ContentStore {
    * Keeps blobs from being pruned: those that are stored or looked up from now on, until the hold
    * is disposed of or the process ends.
    *
-   * @param signal Ends the wait for another process.
+   * @param signal Aborts the wait for another process.
    * @returns The hold; `undefined` for a store that cannot be written to.
    */
   async hold(signal?: AbortSignal): Promise<Hold | undefined> {
@@ -343,7 +343,7 @@ export class ContentStore {
    *
    * @param name The full reference.
    * @param descriptor The index of a multi-platform image, else the manifest.
-   * @param signal Ends the waiting for another process.
+   * @param signal Aborts the wait for another process.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
@@ -361,7 +361,7 @@ export class ContentStore {
    * Records a document that is in the store and has no name, as archives may hold them.
    *
    * @param descriptor The index of a multi-platform image, else the manifest.
-   * @param signal Ends the waiting for another process.
+   * @param signal Aborts the wait for another process.
    */
   async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#prepare(signal);
@@ -379,7 +379,7 @@ export class ContentStore {
    * Removes references. The blobs stay until they are pruned.
    *
    * @param names The full references.
-   * @param signal Ends the waiting for another process.
+   * @param signal Aborts the wait for another process.
    * @returns Those of `names` that there were.
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {

@@ -7,7 +7,7 @@ export interface ContentStoreOptions {
    * @default {false}
    */
   readonly foreign?: boolean | undefined;
-  /** Is told of another process, if it is waited for longer than a person would expect. */
+  /** Called once if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 

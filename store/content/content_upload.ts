@@ -19,7 +19,7 @@ export interface ContentUploadOptions {
    * @default {"sha256"}
    */
   readonly algorithm?: DigestAlgorithm | undefined;
-  /** Ends the waiting for another process. */
+  /** Aborts the wait for another process. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -129,7 +129,7 @@ export class ContentUpload implements AsyncDisposable {
       await this.#target.hold(digest);
       if (await this.#target.isIntact({ digest, size })) return;
       await this.#file.syncData();
-      // A modification time that is whole and past: a later change, however soon, shows.
+      // Set a whole-second time in the past, so that any later change alters the modification time.
       const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
       await this.#file.utime(written, written);
       await Deno.rename(this.#part, this.#target.blobPath(digest));

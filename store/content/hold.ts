@@ -8,7 +8,7 @@ const MAX_HOLD_BYTES = 16 * 1024 * 1024;
 
 /** Options of {@linkcode createHold} and {@linkcode lockPruning}. */
 export interface HoldOptions {
-  /** Ends the wait for another process. */
+  /** Aborts the wait for another process. */
   readonly signal?: AbortSignal | undefined;
   /** Called once if another process is waited for longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;

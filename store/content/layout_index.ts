@@ -94,7 +94,7 @@ export class LayoutIndex {
    *
    * @param name The full reference.
    * @param descriptor An index or a manifest.
-   * @param signal Ends the waiting for the lock.
+   * @param signal Aborts the wait for the lock.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#change(signal, (index) => {
@@ -116,7 +116,7 @@ export class LayoutIndex {
    * Adds an entry without a name, unless an entry for the same digest is there.
    *
    * @param descriptor An index or a manifest.
-   * @param signal Ends the waiting for the lock.
+   * @param signal Aborts the wait for the lock.
    */
   async add(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
     await this.#change(signal, (index) => {
@@ -130,7 +130,7 @@ export class LayoutIndex {
    * Removes names. What they stood for stays in the store, until it is pruned.
    *
    * @param names The references.
-   * @param signal Ends the waiting for the lock.
+   * @param signal Aborts the wait for the lock.
    * @returns Those of `names` that there were.
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {

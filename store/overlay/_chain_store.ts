@@ -11,7 +11,7 @@ import { StoreError, StoreFileError } from "../errors.ts";
 export interface ChainRecord {
   /** What the layer was extracted from and how: tells layers of the same short name apart. */
   readonly key: string;
-  /** Whether nothing of any lower layer is to be seen. */
+  /** Whether the layer hides everything in the layers below it. */
   readonly opaqueRoot: boolean;
   /** Whether the layer has an entry for the root directory. */
   readonly describesRoot: boolean;

@@ -4,7 +4,7 @@ export interface ExtractedLayer {
   readonly name: string;
   /** Its directory. */
   readonly path: string;
-  /** Whether nothing of any lower layer is to be seen. */
+  /** Whether the layer hides everything in the layers below it. */
   readonly opaqueRoot: boolean;
   /** Whether the layer has an entry for the root directory. */
   readonly describesRoot: boolean;

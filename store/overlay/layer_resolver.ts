@@ -35,12 +35,12 @@ export interface LayerResolverOptions {
   /**
    * How many layers are extracted at once.
    *
-   * @default As many as there are processors.
+   * @default Number of processors.
    */
   readonly jobs?: number | undefined;
   /** Stops the work. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what of a layer could not be kept. */
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Extracts one layer.

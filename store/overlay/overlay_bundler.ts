@@ -50,13 +50,14 @@ export interface OverlayBundlerOptions {
   /**
    * To whom files belong.
    *
-   * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
+   * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
+   * images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
    * How many layers are extracted at once.
    *
-   * @default As many as there are processors.
+   * @default Number of processors.
    */
   readonly jobs?: number | undefined;
   /** Stops the extraction of layers. */

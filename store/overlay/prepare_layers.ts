@@ -27,7 +27,8 @@ export interface PrepareLayersOptions extends LayerListener {
   /**
    * To whom files belong; a bundler that is to use the layers must be told the same.
    *
-   * @default `"strict"` for root, `"squash"` in a user namespace that lacks the ids of images.
+   * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
+   * images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
@@ -38,7 +39,7 @@ export interface PrepareLayersOptions extends LayerListener {
   readonly jobs?: number | undefined;
   /** Stops the work; layers that are complete stay. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what of a layer could not be kept. */
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Extracts one layer.
