@@ -304,6 +304,7 @@ export class Registry {
       task: request.task,
       registry: this.endpoint.registry,
       attempt,
+      isWrite: request.method !== "GET" && request.method !== "HEAD",
       authentication: this.#authorizer(home).describe(
         request.scope ?? pullScope(this.#repository(request)),
       ),

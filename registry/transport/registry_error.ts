@@ -47,6 +47,8 @@ export interface RegistryErrorContext {
   readonly authentication?: string | undefined;
   /** What was asked for. */
   readonly content?: MissingContent | undefined;
+  /** Whether the request was to change something. */
+  readonly isWrite?: boolean | undefined;
   readonly now: number;
 }
 
@@ -89,6 +91,13 @@ export async function registryError(
   }
   if (isTokenServer && isRefusal) {
     return new AuthError(`Cannot ${task}: ${registry} answered ${answered}${says}`, fields);
+  }
+  if (context.isWrite && isRefusal && !answer.redirected) {
+    const isLogin = status === 401 || status === 403;
+    const message = `Cannot ${task}: ${registry} answered ${answered}${says}` +
+      (isLogin ? `; ${authentication}; log in as somebody who may do so` : "");
+    const Kind = isLogin ? AuthError : status === 404 ? NotFoundError : RegistryError;
+    return new Kind(message, fields);
   }
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
