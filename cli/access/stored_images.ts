@@ -10,7 +10,11 @@ import {
 import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/platform_choice.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
-import type { StoredReference } from "../../store/content/layout_index.ts";
+import {
+  CONTAINERD_NAME,
+  REF_NAME,
+  type StoredReference,
+} from "../../store/content/layout_index.ts";
 import { imageSize } from "../terminal/image_size.ts";
 
 /** An image of one platform, as far as the store has it. */
@@ -27,7 +31,8 @@ export interface StoredPlatform {
 
 /** What the store has under a reference. */
 export interface StoredImage {
-  readonly reference: string;
+  /** `null` if it has no name. */
+  readonly reference: string | null;
   /** Digest of the index of a multi-platform image, else of the manifest. */
   readonly digest: Digest;
   readonly mediaType: string;
@@ -40,10 +45,24 @@ export interface StoredImage {
 /** The depth of indexes in indexes at which it is no use to look on. */
 const MAX_DEPTH = 8;
 
-/** Describes what the store has under a reference, without hashing layers. */
+/** A document in a store, with the name that it has there, if any. */
+export type StoredEntry = Omit<StoredReference, "name"> & { readonly name: string | null };
+
+/** Lists the documents in a store: those with a name, and then those without. */
+export async function storedEntries(store: ContentStore): Promise<readonly StoredEntry[]> {
+  const unnamed = (await store.descriptors()).filter(({ annotations = {} }) => {
+    return annotations[REF_NAME] === undefined && annotations[CONTAINERD_NAME] === undefined;
+  });
+  return [
+    ...await store.references(),
+    ...unnamed.map((descriptor) => ({ name: null, descriptor })),
+  ];
+}
+
+/** Describes what the store has of a document, without hashing layers. */
 export async function describeStored(
   store: ContentStore,
-  { name, descriptor }: StoredReference,
+  { name, descriptor }: StoredEntry,
 ): Promise<StoredImage> {
   const platforms = await describe(store, descriptor, 0);
   const complete = platforms.filter((platform) => platform.complete);

@@ -1,11 +1,15 @@
 import { DigestMismatchError } from "../../../spec/errors.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import type { StoredReference } from "../../../store/content/layout_index.ts";
 import type { Command } from "../../frame/command.ts";
 import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
 import { openStore } from "../../access/store.ts";
-import { describeStored, type StoredImage } from "../../access/stored_images.ts";
+import {
+  describeStored,
+  storedEntries,
+  type StoredEntry,
+  type StoredImage,
+} from "../../access/stored_images.ts";
 
 const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"] as const;
 
@@ -14,7 +18,7 @@ export function define(command: Command): Command {
   return command
     .description(
       "Lists the images in the store: what each reference stands for, and for how many of its " +
-        "platforms the store has every part.",
+        "platforms the store has every part. Images without a name come last.",
     )
     .notes(`
 Examples:
@@ -26,10 +30,10 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const store = await openStore(session);
   const images: StoredImage[] = [];
-  for (const reference of await store.references()) {
+  for (const entry of await storedEntries(store)) {
     session.signal.throwIfAborted();
-    session.workOn(reference.name);
-    images.push(await describeOne(session, store, reference));
+    session.workOn(entry.name ?? entry.descriptor.digest);
+    images.push(await describeOne(session, store, entry));
   }
   session.workOn("");
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
@@ -39,14 +43,14 @@ export async function run(session: Session): Promise<void> {
 async function describeOne(
   session: Session,
   store: ContentStore,
-  reference: StoredReference,
+  entry: StoredEntry,
 ): Promise<StoredImage> {
   try {
-    return await describeStored(store, reference);
+    return await describeStored(store, entry);
   } catch (error) {
     if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
-    const { name, descriptor: { digest, mediaType } } = reference;
-    session.warn(`${name} is damaged: ${error.message}; pull it again`);
+    const { name, descriptor: { digest, mediaType } } = entry;
+    session.warn(`${name ?? digest} is damaged: ${error.message}; pull it again`);
     return { reference: name, digest, mediaType, size: 0, platforms: [] };
   }
 }
@@ -54,7 +58,7 @@ async function describeOne(
 function row({ reference, digest, platforms, size }: StoredImage): readonly string[] {
   const complete = platforms.filter((platform) => platform.complete);
   return [
-    printable(reference),
+    printable(reference ?? "-"),
     shortDigest(digest),
     printable(complete.map(({ platform }) => platform || "-").join(",")) || "-",
     `${complete.length} of ${platforms.length}`,

@@ -4,6 +4,7 @@ import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.t
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
+import { ociArchive } from "../../../store/archives/_archives.ts";
 
 const AMD64 = buildImage({ layers: [tar(file("a", "amd64"))], platform: "linux/amd64" });
 const ARM64 = buildImage({ layers: [tar(file("a", "arm64"))], platform: "linux/arm64" });
@@ -66,6 +67,24 @@ Deno.test("oci images --json prints an array, with what is not there too", async
       ],
     },
   ]);
+});
+
+Deno.test("oci images lists what has no name, last", async () => {
+  await using dir = await makeTempDir();
+  const { host } = await filledStore(dir.join("store"));
+  await Deno.writeFile(dir.join("a.tar"), ociArchive(AMD64));
+  const env = { OCI_STORE: dir.join("store") };
+
+  const load = await runOci(["load", dir.join("a.tar")], { env });
+  const json = await runOci(["images", "--json"], { env });
+  const table = await runOci(["images"], { env });
+
+  assertEquals(load.stdout, `@${AMD64.descriptor.digest}\n`);
+  assertEquals(
+    JSON.parse(json.stdout).map(({ reference }: { reference: string | null }) => reference),
+    [`${host}/multi:1`, `${host}/single:2`, null],
+  );
+  assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B\n$/);
 });
 
 Deno.test("oci images of an empty store is a heading, or an empty array", async () => {
