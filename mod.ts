@@ -20,40 +20,180 @@
  *
  * Run as a program, it is the command line: `deno run -A jsr:@x/oci --help`.
  *
- * Importing it needs no permission. `@x/oci/spec`, `@x/oci/layer`, `@x/oci/registry`,
- * `@x/oci/store` and `@x/oci/cache` are its parts, with what reads layers, makes bundles and
- * serves registries; from here come all of their types, what pulls, pushes and copies, and the errors of that.
+ * Importing it needs no permission. What it exports pulls, unpacks, caches, pushes and copies
+ * images; the errors of that come with it. Its parts are entry points of their own: `@x/oci/layer`
+ * reads and extracts archives, `/store` holds images, makes bundles and runs them, `/registry` talks
+ * to registries and serves as one, `/spec` writes runtime configurations, and `/cache` decides when
+ * to ask a registry.
  *
  * @module
  */
-export * from "./cache/caching_puller.ts";
-export * from "./cache/copy.ts";
-export * from "./cache/directory.ts";
-export * from "./cache/errors.ts";
-export * from "./cache/hash_cache.ts";
-export * from "./cache/layout_image_cache.ts";
-export type * from "./cache/mod.ts";
-export * from "./cache/prepare.ts";
-export * from "./cache/pull.ts";
-export * from "./cache/pull_artifact.ts";
-export * from "./cache/push.ts";
-export * from "./cache/push_artifact.ts";
-export * from "./cache/unpack.ts";
-export * from "./layer/errors.ts";
-export type * from "./layer/mod.ts";
-export * from "./registry/transport/certificates.ts";
-export * from "./registry/credentials.ts";
-export * from "./registry/errors.ts";
-export type * from "./registry/mod.ts";
-export * from "./registry/reference.ts";
-export * from "./registry/client/remote_client.ts";
-export * from "./spec/digest.ts";
-export * from "./spec/errors.ts";
-export type * from "./spec/mod.ts";
-export * from "./spec/platform.ts";
-export * from "./store/content/content_store.ts";
-export * from "./store/errors.ts";
-export type * from "./store/mod.ts";
+export type {
+  PullArtifactOptions,
+  PulledArtifact,
+  PushArtifactOptions,
+} from "./cache/artifact_options.ts";
+export { CachingPuller, type FoundImage, type ResolvingClient } from "./cache/caching_puller.ts";
+export { copy } from "./cache/copy.ts";
+export type { CopiedImage, CopyOptions } from "./cache/copy_options.ts";
+export { storeDirectory, StoreDirectoryError } from "./cache/directory.ts";
+export { NotCachedError } from "./cache/errors.ts";
+export { type HashCache, LayoutHashCache } from "./cache/hash_cache.ts";
+export type { ImageCache, WriteImageOptions } from "./cache/image_cache.ts";
+export { LayoutImageCache, type LayoutImageCacheOptions } from "./cache/layout_image_cache.ts";
+export { prepare, type PrepareOptions } from "./cache/prepare.ts";
+export { pull, type PulledImage } from "./cache/pull.ts";
+export { pullArtifact } from "./cache/pull_artifact.ts";
+export type { PullOptions } from "./cache/pull_options.ts";
+export { push } from "./cache/push.ts";
+export { pushArtifact } from "./cache/push_artifact.ts";
+export type { PushedImage, PushOptions } from "./cache/push_options.ts";
+export { unpack, type UnpackedImage, type UnpackOptions } from "./cache/unpack.ts";
+export type { DecompressOptions } from "./layer/compression/decompressor.ts";
+export {
+  ExtractError,
+  type ExtractPlace,
+  OwnershipError,
+  PathEscapeError,
+} from "./layer/errors.ts";
+export type { ExtractReport, SkippedEntry } from "./layer/extraction/extract_report.ts";
+export type { XattrMode } from "./layer/extraction/extractor.ts";
+export type { IdRange, Ownership, OwnershipMap } from "./layer/extraction/ownership.ts";
+export type { TarLimits } from "./layer/tar/tar_limits.ts";
+export { RemoteClient } from "./registry/client/remote_client.ts";
+export {
+  authorization,
+  type Credential,
+  type CredentialFindOptions,
+  type CredentialStore,
+  type Login,
+  loginOf,
+} from "./registry/credentials.ts";
+export {
+  ArtifactError,
+  AuthError,
+  type CertificateFault,
+  CredentialFileError,
+  LoginError,
+  type MissingKind,
+  NetworkError,
+  type NetworkErrorFields,
+  type NetworkFailure,
+  NotFoundError,
+  type NotFoundErrorFields,
+  RateLimitError,
+  type RateLimitErrorFields,
+  RegistryError,
+  type RegistryErrorFields,
+} from "./registry/errors.ts";
+export type {
+  ImageClient,
+  ImageClientOptions,
+  ImageProgress,
+  ImagePullAuth,
+  ImagePullPolicy,
+} from "./registry/image_client.ts";
+export type {
+  DockerArchiveLocation,
+  ImageLocation,
+  LayoutLocation,
+  OciArchiveLocation,
+  RegistryLocation,
+} from "./registry/image_location.ts";
+export {
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+  type Repository,
+} from "./registry/reference.ts";
+export type {
+  BlobOptions,
+  ClientCertificate,
+  Clock,
+  PushBlobOptions,
+  PushManifestOptions,
+  ReferrersOptions,
+  RemoteClientOptions,
+  RemoteOptions,
+  RequestLog,
+} from "./registry/remote_client_options.ts";
+export { readCertificates } from "./registry/transport/certificates.ts";
+export type { ContentOptions, OpenContent } from "./spec/content.ts";
+export type { Descriptor } from "./spec/descriptor.ts";
+export {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  isDigest,
+  parseDigest,
+} from "./spec/digest.ts";
+export {
+  DiffIdMismatchError,
+  type DigestMismatch,
+  DigestMismatchError,
+  LimitError,
+  OciError,
+  PlatformError,
+} from "./spec/errors.ts";
+export type {
+  BlobAnswer,
+  BlobReadOptions,
+  BlobRetry,
+  ImageDocument,
+  RemoteImage,
+  RemoteLayer,
+} from "./spec/image.ts";
+export type { ContainerConfig, HistoryEntry, ImageConfig } from "./spec/image_config.ts";
+export type { Index, Manifest, ManifestDocument } from "./spec/manifest.ts";
+export { formatPlatform, parsePlatform, type Platform } from "./spec/platform.ts";
+export type { Expectation } from "./spec/verifier.ts";
+export type { ArtifactFile, PackArtifactOptions } from "./store/artifacts/artifact_content.ts";
+export { ContentStore } from "./store/content/content_store.ts";
+export type {
+  ContentStoreOptions,
+  OpenBlobOptions,
+  ReadBlobOptions,
+} from "./store/content/content_store_options.ts";
+export type { Hold } from "./store/content/hold.ts";
+export type {
+  BlobFollower,
+  BlobSource,
+  Ingestion,
+  IngestOptions,
+  IngestProgress,
+} from "./store/content/ingest.ts";
+export type { LayerListener } from "./store/content/layer_listener.ts";
+export type { StoredReference } from "./store/content/layout_index.ts";
+export {
+  ArchiveError,
+  type ArchiveFault,
+  ArtifactFileError,
+  BundleError,
+  type DirectoryFault,
+  DiskFullError,
+  type FileFault,
+  LockUnsupportedError,
+  RuntimeError,
+  type RuntimeErrorOptions,
+  StoreError,
+  StoreFileError,
+  type StoreFileErrorOptions,
+  UnpackError,
+  type UnpackErrorOptions,
+  UntrustedStoreError,
+  type UntrustedStoreErrorOptions,
+} from "./store/errors.ts";
+export type { Image, Layer, UncompressedOptions } from "./store/images/image.ts";
+export type {
+  CopyGraphOptions,
+  CopyNode,
+  CopyProgress,
+  Replacement,
+} from "./store/moving/copy_options.ts";
+export type { UnpackImageOptions, UnpackReport } from "./store/unpacking/unpack_image_options.ts";
 
 if (import.meta.main) {
   const { main } = await import("./cli/main.ts");

@@ -71,4 +71,4 @@ export type {
   TreeReader,
 } from "./trees/file_tree.ts";
 export { type ContentPlace, MemoryTree } from "./trees/memory_tree.ts";
-export type { OpenFileTreeOptions } from "./trees/open_tree.ts";
+export { openFileTree, type OpenFileTreeOptions } from "./trees/open_tree.ts";

@@ -22,7 +22,6 @@ export type {
   IngestProgress,
 } from "./content/ingest.ts";
 export type * from "./content/content_store_options.ts";
-export * from "./content/blob_writer.ts";
 export * from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";
 export type * from "./moving/endpoint.ts";
@@ -30,11 +29,9 @@ export * from "./moving/layout_content.ts";
 export * from "./moving/memory_content.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
 export type * from "./bundles/bundler.ts";
-export * from "./runtime/cgroup_hierarchy.ts";
 export * from "./content/content_store.ts";
-export type { ContentUpload, ContentUploadOptions } from "./content/content_upload.ts";
+export { ContentUpload, type ContentUploadOptions } from "./content/content_upload.ts";
 export * from "./errors.ts";
-export { findProgram, findRuntime, PROGRAM_PLACES, RUNTIMES } from "./host/find_runtime.ts";
 export type { StoredReference } from "./content/layout_index.ts";
 export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";

@@ -1,15 +1,71 @@
-import { assertEquals } from "@std/assert";
-import { join } from "@std/path";
+import { assert, assertEquals } from "@std/assert";
+import { join, toFileUrl } from "@std/path";
 import * as oci from "../mod.ts";
-import { ROOT } from "./_support/process.ts";
+import { ROOT, run } from "./_support/process.ts";
 
 /** The modules whose values `mod.ts` exports. */
 async function exportedModules(): Promise<readonly string[]> {
   const source = await Deno.readTextFile(join(ROOT, "mod.ts"));
-  return [...source.matchAll(/^export \* from "(.+)";$/gm)].map(([, path = ""]) =>
+  return [...source.matchAll(/^export \{[^}]*\} from "(.+)";$/gm)].map(([, path = ""]) =>
     join(ROOT, path)
   );
 }
+
+/** A name that an entry point exports, as `deno doc --json` says. */
+interface Documented {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly location: { readonly filename: string };
+  }[];
+}
+
+/** What each entry point documents, by its URL. */
+async function documentedNames(): Promise<ReadonlyMap<string, readonly Documented[]>> {
+  const config = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const paths = Object.values<string>(config.exports).map((path) => toFileUrl(join(ROOT, path)));
+  return new Map(
+    await Promise.all(paths.map(async ({ href }) => {
+      // With several entry points at once, what one takes from another is only a reference.
+      const { code, stdout, stderr } = await run(Deno.execPath(), ["doc", "--json", href], {
+        cwd: ROOT,
+        inheritEnv: true,
+      });
+      assertEquals(code, 0, stderr);
+      const { nodes }: { readonly nodes: Record<string, { readonly symbols: Documented[] }> } = JSON
+        .parse(stdout);
+      return [href, nodes[href]?.symbols ?? []] as const;
+    })),
+  );
+}
+
+Deno.test("an entry point documents the values that can be imported from it, and no others", async () => {
+  const kinds = ["class", "enum", "function", "variable"];
+  const documented = await documentedNames();
+  assertEquals(documented.size, 6);
+
+  for (const [href, symbols] of documented) {
+    const values = symbols.filter(({ declarations }) => {
+      return declarations.some(({ kind }) => kinds.includes(kind));
+    });
+    const names = Object.keys(await import(href));
+    assertEquals(values.map(({ name }) => name).sort(), names.sort(), href);
+  }
+});
+
+Deno.test("a name means the same at every entry point", async () => {
+  const places = new Map<string, Set<string>>();
+  for (const { name, declarations } of [...(await documentedNames()).values()].flat()) {
+    const files = places.getOrInsert(name, new Set());
+    for (const { location } of declarations) files.add(location.filename);
+  }
+
+  assertEquals([...places].filter(([, files]) => files.size > 1), []);
+});
+
+Deno.test("@x/oci exports at most sixty values", () => {
+  assert(Object.keys(oci).length <= 60, `${Object.keys(oci).length} values`);
+});
 
 Deno.test("@x/oci exports every error that what it exports throws", async () => {
   const sources = await Promise.all(

@@ -36,29 +36,6 @@ export interface BlobWriterOptions {
  * have been verified and fsynced, so every name under `blobs/` refers to complete content. The part
  * is locked (flock) while it is open. It thus serves as the lock of the blob as well: there is one
  * writer per blob on a machine.
- *
- * @example Write a blob in two chunks
- * ```ts
- * import { BlobWriter } from "@x/oci/store";
- * import { digestOf } from "@x/oci/spec";
- * import { assertEquals } from "@std/assert";
- *
- * const directory = await Deno.makeTempDir();
- * const bytes = new TextEncoder().encode("hello");
- * {
- *   using writer = await BlobWriter.open(`${directory}/part`, {
- *     digest: digestOf(bytes),
- *     size: 5,
- *   });
- *   writer.write(bytes.subarray(0, 2));
- *   writer.write(bytes.subarray(2));
- *   writer.finish();
- *   await writer.commit(`${directory}/blob`);
- * }
- *
- * assertEquals(await Deno.readTextFile(`${directory}/blob`), "hello");
- * await Deno.remove(directory, { recursive: true });
- * ```
  */
 export class BlobWriter implements Disposable {
   /** Number of contiguous bytes that an earlier run left at the start of the blob. */

@@ -17,16 +17,6 @@ export const PROGRAM_PLACES: readonly string[] = [
  * @param name Its name, or its path; the first of {@linkcode RUNTIMES} that is there if absent.
  * @returns Its path.
  * @throws {RuntimeError} If it is not installed.
- *
- * @example Say which runtime there is
- * ```ts
- * import { findRuntime, RuntimeError } from "@x/oci/store";
- * import { assert } from "@std/assert";
- *
- * const found = await findRuntime().catch((error) => error);
- *
- * assert(typeof found === "string" || found instanceof RuntimeError);
- * ```
  */
 export async function findRuntime(name?: string): Promise<string> {
   const [first] = await findRuntimes(name);
@@ -57,14 +47,6 @@ export async function findRuntimes(name?: string): Promise<readonly [string, ...
  *
  * @param name Its name.
  * @returns Its path; `undefined` if it is not installed.
- *
- * @example Look for a program
- * ```ts
- * import { findProgram } from "@x/oci/store";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(await findProgram("no-such-program"), undefined);
- * ```
  */
 export async function findProgram(name: string): Promise<string | undefined> {
   const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];

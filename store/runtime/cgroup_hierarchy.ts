@@ -26,16 +26,6 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * @returns What there is.
  * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi` nor
  * all of `-A` is granted.
- *
- * @example Say which version there is
- * ```ts
- * import { readCgroupHierarchy } from "@x/oci/store";
- * import { assert } from "@std/assert";
- *
- * const { kind } = await readCgroupHierarchy();
- *
- * assert(["v1", "v2", "hybrid", "none"].includes(kind));
- * ```
  */
 export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
   // Read by the native backend if there is one, which has ids to tell of then.
