@@ -5,13 +5,13 @@ import type { LayerListener } from "./layer_listener.ts";
 
 /** Options for {@linkcode bringLayer}. */
 export interface BringLayerOptions extends LayerListener {
-  /** Receives the bytes of a layer that the store lacks. */
+  /** Follower that receives the bytes of a layer that is not in the store. */
   readonly follower?: BlobFollower | undefined;
-  /** Stops the download. */
+  /** Aborts the download. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Downloads a layer into the store unless the store has it. */
+/** Downloads a layer into the store unless it is already there. */
 export async function bringLayer(
   store: ContentStore,
   layer: RemoteLayer,

@@ -21,17 +21,17 @@ import type { Hold, Holds } from "./hold.ts";
 import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 
 /**
- * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane
- * read as it stands, with what downloads need beside it.
+ * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane can
+ * read, plus files that downloads need.
  *
- * **What can be relied on.** A name under `blobs/` appears after its bytes have been compared
- * with digest and size and fsynced, by a rename. `index.json` is replaced as a whole, after the
- * names of the blobs have been fsynced. So a process that is killed, or a machine that loses
- * power, leaves at worst parts, which the next download resumes, blobs that nothing names, and
- * the references as they were. Locks are flocks, which end with their owner.
+ * **Guarantees.** A blob appears under `blobs/` by a rename, after its digest and size have been
+ * verified and its bytes fsynced. `index.json` is replaced atomically, after the names of the blobs
+ * have been fsynced. A killed process or a power failure therefore leaves at worst partial
+ * downloads, which the next download resumes, unreferenced blobs, and the previous references.
+ * Locks are flocks, which end with their owner.
  *
- * Nothing is written before something is stored: a store that is only read may be read-only,
- * and one that does not exist is an empty one.
+ * Reading writes nothing: a store may be on a read-only file system, and a store that does not
+ * exist is empty.
  *
  * @example Store bytes and give them a name
  * ```ts
@@ -63,11 +63,11 @@ export class ContentStore {
   readonly onWait: ((message: string) => void) | undefined;
   readonly #lockPath: string;
   readonly #index: LayoutIndex;
-  /** None in a layout that is only read: it may have come with marks of its own. */
+  /** Absent for a read-only layout, whose own marks cannot be trusted. */
   readonly #marks: VerifiedMarks | undefined;
   #holds: Holds | undefined;
   #isPrepared = false;
-  /** The removal of leftovers, once an upload has begun. */
+  /** Removal of leftovers, started by the first upload. */
   #swept: Promise<void> | undefined;
 
   private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
@@ -79,13 +79,13 @@ export class ContentStore {
   }
 
   /**
-   * Opens the store in a directory. A directory that is empty or absent becomes a store when
-   * something is written to it.
+   * Opens the store in a directory. An empty or absent directory becomes a store with the first
+   * write.
    *
    * @param path The directory.
-   * @param options Whether it is only read, and what to call for waits.
+   * @param options Whether the store is only read, and a callback for waits.
    * @returns The store.
-   * @throws {StoreError} If there is something else.
+   * @throws {StoreError} If the path is not a store.
    * @throws {UntrustedStoreError} If another user owns it or can write to it, unless it is
    * `foreign`.
    */
@@ -95,10 +95,10 @@ export class ContentStore {
   }
 
   /**
-   * Where a blob is, or would be.
+   * Returns the path that a blob has or would have.
    *
-   * @param digest Its digest.
-   * @returns The path of its file.
+   * @param digest Digest of the blob.
+   * @returns Path of the file.
    */
   blobPath(digest: Digest): string {
     return `${this.path}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
@@ -107,8 +107,8 @@ export class ContentStore {
   /**
    * Returns whether the store has a blob, of the right size if given, without reading its bytes.
    *
-   * @param blob A digest, or a descriptor.
-   * @returns Whether there is a file.
+   * @param blob Digest or descriptor of the blob.
+   * @returns Whether the file exists.
    */
   has(blob: Digest | Expectation): Promise<boolean> {
     return Promise.try(() => {
@@ -119,19 +119,19 @@ export class ContentStore {
   }
 
   /**
-   * Returns whether the store has a blob, and verifies it. A blob is hashed once; after that, its
-   * file's size, times and inode tell whether it has changed.
+   * Verifies a blob and returns whether the store has it. A blob is hashed once; after that, the
+   * size, times and inode of its file show whether it has changed.
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
-   * @param signal Ends the hashing.
-   * @returns Whether it is there.
+   * @param signal Aborts the hashing.
+   * @returns Whether the store has the blob.
    * @throws {DigestMismatchError} If its bytes do not match its digest.
    */
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     const { digest, size } = blob;
     const path = this.blobPath(digest);
     const info = lstatIfAny(path);
-    // A link or a directory is no blob; a blob that is brought takes the place of a link.
+    // A symlink or a directory is not a blob; a download replaces a symlink.
     if (info === undefined || !info.isFile) return false;
     if (size !== undefined && info.size !== size) {
       const mismatch = { expected: digest, expectedSize: size, size: info.size };
@@ -145,8 +145,8 @@ export class ContentStore {
   }
 
   /**
-   * Forgets that a blob was verified, so that it is hashed again: a disk may lose bits without a
-   * sign in the file's times.
+   * Forgets that a blob was verified, so that it is hashed again: a disk may corrupt bits without a
+   * change of the file's times.
    *
    * @param digest The blob.
    */
@@ -155,12 +155,12 @@ export class ContentStore {
   }
 
   /**
-   * Reads a small blob whole, and verifies it.
+   * Reads and verifies a small blob.
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
-   * @param options The most bytes that are read.
+   * @param options Maximum number of bytes to read.
    * @returns The bytes, or `undefined` if there is no such blob.
-   * @throws {DigestMismatchError} If the file is not what its name says.
+   * @throws {DigestMismatchError} If the bytes do not match the digest.
    * @throws {LimitError} If it is larger than `maxBytes`.
    */
   async readBlob(
@@ -174,7 +174,7 @@ export class ContentStore {
     if (info.size > maxBytes) {
       throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
     }
-    // Its digest tells whose it is, not its owner.
+    // The digest is verified, so the owner does not matter.
     const bytes = readSmallFile(path, { maxBytes, foreign: true });
     if (bytes === undefined) return undefined;
     await verifyBytes(bytes, blob, `"${path}"`);
@@ -182,13 +182,13 @@ export class ContentStore {
   }
 
   /**
-   * Opens the bytes of a blob. Read as a whole, they are verified on their way: the stream
-   * fails in place of its last bytes if they are not what the name says. A part cannot be
-   * verified; call {@linkcode ContentStore.verify} before.
+   * Opens the bytes of a blob. A stream of the whole blob is verified as it is read: it fails in
+   * place of the last bytes if the digest does not match. A range cannot be verified; call
+   * {@linkcode ContentStore.verify} first.
    *
    * @param digest The blob.
-   * @param options Which bytes.
-   * @returns The stream; whoever does not read it to its end cancels it.
+   * @param options Range of the bytes.
+   * @returns The stream. Cancel it unless you read it to its end.
    * @throws {Deno.errors.NotFound} If there is no such blob.
    */
   async openBlob(
@@ -203,12 +203,12 @@ export class ContentStore {
   }
 
   /**
-   * Stores bytes that are at hand.
+   * Stores bytes in memory as a blob.
    *
    * @param descriptor Their digest and size.
    * @param bytes The bytes.
    * @param signal Aborts the wait for another process.
-   * @returns Whether they were new to the store.
+   * @returns Whether the blob was not in the store before.
    * @throws {DigestMismatchError} If the bytes are not those of the descriptor.
    */
   async putBytes(
@@ -221,18 +221,18 @@ export class ContentStore {
   }
 
   /**
-   * Brings a blob into the store unless it is there and intact. A corrupt one is replaced.
+   * Downloads a blob into the store unless it is there and intact. Replaces a corrupt blob.
    *
-   * One task or process downloads a blob; others that ask for it wait, and take over if that one
+   * One task or process downloads a blob; others that need it wait, and take over if the download
    * fails. Resumes an interrupted download.
    *
    * @param descriptor The blob.
    * @param open Opens its bytes at an offset, such as `(options) => layer.compressed(options)`.
-   * @param options How to stop, and whom to tell.
-   * @returns Whether it was fetched, and how much of it had been there.
-   * @throws {DigestMismatchError} If the bytes are not those of the descriptor; nothing of them
-   * is kept, except where they only ended early.
-   * @throws {DiskFullError} If they do not fit; what has come is kept.
+   * @param options Callbacks and an abort signal.
+   * @returns Whether the blob was fetched, and how much of it was there before.
+   * @throws {DigestMismatchError} If the bytes do not match the descriptor. They are discarded,
+   * unless the download merely ended early.
+   * @throws {DiskFullError} If the disk is full; the downloaded part is kept.
    */
   async ingest(
     descriptor: Descriptor,
@@ -242,7 +242,7 @@ export class ContentStore {
     const { digest } = descriptor;
     const { signal } = options;
     const { ingestBlob } = await import("./ingest.ts");
-    // A layout of another tool, of which a blob is only read, stays as it is.
+    // Reading a blob must not modify another tool's layout.
     const isOurs = this.#holds !== undefined || lstatIfAny(`${this.path}/locks`) !== undefined;
     const holds = isOurs ? await this.#openHolds() : undefined;
     using _hold = await holds?.hold(digest, signal);
@@ -256,10 +256,10 @@ export class ContentStore {
   }
 
   /**
-   * Begins to take bytes whose digest is known at their end. The first call removes leftovers of
+   * Begins an upload of bytes whose digest is not known yet. The first call removes leftovers of
    * killed uploads.
    *
-   * @param options Algorithm of the digest, and an abort signal.
+   * @param options Digest algorithm and an abort signal.
    * @returns The upload. Dispose of it unless it is committed.
    */
   async beginUpload(options: ContentUploadOptions = {}): Promise<ContentUpload> {
@@ -277,8 +277,8 @@ export class ContentStore {
   }
 
   /**
-   * Keeps blobs from being pruned: those that are stored or looked up from now on, until the hold
-   * is disposed of or the process ends.
+   * Protects all blobs that are stored or looked up from now on against pruning, until the hold is
+   * disposed of or the process ends.
    *
    * @param signal Aborts the wait for another process.
    * @returns The hold; `undefined` for a store that cannot be written to.
@@ -287,7 +287,7 @@ export class ContentStore {
     return await (await this.#openHolds(() => this.#prepare(signal)))?.begin(signal);
   }
 
-  /** The holds of this store; `undefined` where it cannot be written to. */
+  /** Opens the holds of this store; `undefined` if the store is not writable. */
   async #openHolds(prepare?: () => Promise<void>): Promise<Holds | undefined> {
     if (this.#holds !== undefined || this.#marks === undefined) return this.#holds;
     const { Holds } = await import("./hold.ts");
@@ -299,7 +299,7 @@ export class ContentStore {
     try {
       return await this.verify(blob, signal);
     } catch (error) {
-      // What is corrupt is fetched again and replaced.
+      // A corrupt blob is fetched again and replaced.
       if (error instanceof DigestMismatchError) return false;
       throw error;
     }
@@ -311,7 +311,7 @@ export class ContentStore {
   }
 
   /**
-   * What a reference stands for.
+   * Returns the descriptor that a reference stands for.
    *
    * @param name The full reference.
    * @returns The descriptor of its index or manifest, or `undefined` if it is not recorded.
@@ -330,7 +330,7 @@ export class ContentStore {
   }
 
   /**
-   * Lists what `index.json` points to, including entries without a name, such as signatures.
+   * Lists the entries of `index.json`, including entries without a name, such as signatures.
    *
    * @returns The descriptors, in order; none if there is no store yet.
    */
@@ -339,7 +339,8 @@ export class ContentStore {
   }
 
   /**
-   * Names a document that is in the store. If two processes use one name, the last one wins.
+   * Assigns a reference to a document in the store. If two processes write the same reference, the
+   * last one wins.
    *
    * @param name The full reference.
    * @param descriptor The index of a multi-platform image, else the manifest.
@@ -358,7 +359,7 @@ export class ContentStore {
   }
 
   /**
-   * Records a document that is in the store and has no name, as archives may hold them.
+   * Records a document in the store without a name, such as an unnamed image of an archive.
    *
    * @param descriptor The index of a multi-platform image, else the manifest.
    * @param signal Aborts the wait for another process.
@@ -370,7 +371,7 @@ export class ContentStore {
     await this.#index.add(descriptor, signal);
   }
 
-  /** The names of the blobs must not come to the disk after the name of the image. */
+  /** Fsyncs the blob directories, so that no reference reaches the disk before its blobs. */
   async #syncBlobs(): Promise<void> {
     for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.path}/blobs/${name}`);
   }
@@ -380,7 +381,7 @@ export class ContentStore {
    *
    * @param names The full references.
    * @param signal Aborts the wait for another process.
-   * @returns Those of `names` that there were.
+   * @returns The names that were recorded.
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
     if (lstatIfAny(`${this.path}/index.json`) === undefined) return [];

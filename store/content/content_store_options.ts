@@ -14,7 +14,7 @@ export interface ContentStoreOptions {
 /** Options for {@linkcode ContentStore.readBlob}. */
 export interface ReadBlobOptions {
   /**
-   * The most bytes that are read.
+   * Maximum number of bytes to read.
    *
    * @default {8_388_608}
    */
@@ -24,24 +24,24 @@ export interface ReadBlobOptions {
 /** Options for {@linkcode ContentStore.openBlob}. */
 export interface OpenBlobOptions {
   /**
-   * First byte.
+   * Offset of the first byte.
    *
    * @default {0}
    */
   readonly offset?: number | undefined;
   /**
-   * How many bytes.
+   * Maximum number of bytes.
    *
-   * @default All that follow.
+   * @default All bytes from `offset` on.
    */
   readonly length?: number | undefined;
   /**
-   * Whether the memory of a chunk may be used for the next one: for a reader that is done with a
-   * chunk, or has transferred its buffer, before it reads on.
+   * Whether the memory of a chunk may be reused for the next one. The reader must finish with a
+   * chunk, or transfer its buffer, before it reads on.
    *
    * @default {false}
    */
   readonly reuseMemory?: boolean | undefined;
-  /** Stops the reading. */
+  /** Aborts the stream. */
   readonly signal?: AbortSignal | undefined;
 }

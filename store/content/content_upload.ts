@@ -7,14 +7,13 @@ import { removeIfAny } from "../host/remove_tree.ts";
 
 const PREFIX = "upload-";
 const SUFFIX = ".part";
-/** How much is read at once where the bytes are hashed again. */
+/** Size of the buffer for rehashing the bytes. */
 const REHASH_BYTES = 1024 * 1024;
 
 /** Options for {@linkcode ContentStore.beginUpload}. */
 export interface ContentUploadOptions {
   /**
-   * Hash function of the digest that the bytes are expected to have; if it turns out to be another
-   * one, they are hashed again.
+   * Expected digest algorithm. The bytes are hashed again if the digest has another one.
    *
    * @default {"sha256"}
    */
@@ -23,25 +22,25 @@ export interface ContentUploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What an upload needs to know of the store. */
+/** The operations of a store that an upload uses. */
 export interface UploadTarget {
-  /** Keeps the blob from being pruned. */
+  /** Protects the blob against pruning. */
   readonly hold: (digest: Digest) => Promise<void>;
   /** Whether the blob is there and intact. */
   readonly isIntact: (blob: Expectation) => Promise<boolean>;
   /** Path of a blob. */
   readonly blobPath: (digest: Digest) => string;
-  /** Called when the blob has its name. */
+  /** Called when the blob is in place. */
   readonly onCommit: (digest: Digest, info: Deno.FileInfo) => Promise<void>;
 }
 
 /**
- * Bytes on their way into a store that are not known to be a certain blob before they end, as a
- * registry receives them. They lie in a file of their own under `ingest/`, and become a blob by
- * {@linkcode ContentUpload.commit}. Dispose of an upload that is not committed: it discards them.
+ * An upload of bytes whose digest is known only at the end, as a registry receives them. The bytes
+ * are kept in a temporary file under `ingest/`; {@linkcode ContentUpload.commit} makes them a blob.
+ * Disposing of an upload that is not committed discards its bytes.
  *
- * The file is new and its name random, so no link that somebody has put there is followed; an
- * flock on it tells others that it is in use.
+ * The file is created exclusively with a random name, so a planted symlink is never followed. An
+ * flock on the file shows other processes that it is in use.
  */
 export class ContentUpload implements AsyncDisposable {
   readonly #file: Deno.FsFile;
@@ -72,7 +71,7 @@ export class ContentUpload implements AsyncDisposable {
         createNew: true,
         mode: FILE_MODE,
       });
-      // Another process may take the new file for a leftover before it is locked.
+      // Another process may remove the new file as a leftover before it is locked.
       if (await tryFlock(file, part) && lstatIfAny(part) !== undefined) {
         return new ContentUpload(file, part, new Digester(options.algorithm), target);
       }
@@ -80,7 +79,7 @@ export class ContentUpload implements AsyncDisposable {
     }
   }
 
-  /** Removes what uploads of processes that were killed have left in a directory. */
+  /** Removes files left in a directory by uploads of killed processes. */
   static async removeLeftovers(directory: string): Promise<void> {
     for await (const { name, isFile } of Deno.readDir(directory)) {
       if (!isFile || !name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
@@ -88,7 +87,7 @@ export class ContentUpload implements AsyncDisposable {
         using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
         if (await file.tryLock(true)) await removeIfAny(`${directory}/${name}`);
       } catch (error) {
-        // Gone meanwhile, or another user's.
+        // The file was removed meanwhile or belongs to another user.
         if (error instanceof Deno.errors.NotFound) continue;
         if (error instanceof Deno.errors.PermissionDenied) continue;
         throw error;
@@ -113,11 +112,10 @@ export class ContentUpload implements AsyncDisposable {
   }
 
   /**
-   * Verifies the bytes and makes them a blob of the store. The upload is over, whether that
-   * succeeds or not.
+   * Verifies the bytes and makes them a blob of the store. Ends the upload even on failure.
    *
-   * @param digest The digest that the bytes must have, by whichever algorithm.
-   * @throws {DigestMismatchError} If they have another one; they are discarded.
+   * @param digest The digest that the bytes must have, with any supported algorithm.
+   * @throws {DigestMismatchError} If the bytes do not match; they are discarded.
    */
   async commit(digest: Digest): Promise<void> {
     try {
@@ -141,7 +139,7 @@ export class ContentUpload implements AsyncDisposable {
     }
   }
 
-  /** Discards the bytes, unless they have become a blob. */
+  /** Discards the bytes unless they were committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
     this.#close();

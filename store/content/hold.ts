@@ -3,20 +3,22 @@ import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
-/** Room for some 100 000 digests. */
+/** Maximum size of a hold file, enough for about 100,000 digests. */
 const MAX_HOLD_BYTES = 16 * 1024 * 1024;
 
 /** Options of {@linkcode createHold} and {@linkcode lockPruning}. */
 export interface HoldOptions {
   /** Aborts the wait for another process. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once if another process is waited for longer than a second. */
+  /** Called once if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** Blobs that a running command uses. As long as it holds them, none is pruned. */
+/** Blobs that a running command uses. A held blob is never pruned. */
 export interface Hold extends Disposable {
-  /** Holds one more blob. Once this resolves, the blob is not pruned, whether it is there or not. */
+  /**
+   * Holds one more blob. Once this resolves, the blob is not pruned, even if it is stored later.
+   */
   add(digest: Digest): Promise<void>;
 }
 
@@ -25,8 +27,8 @@ function directoryOf(store: string): string {
 }
 
 /**
- * Locks the store against pruning, or for it: any number of processes add to their holds at a time,
- * and nobody does so while one looks for what it may remove, and removes it.
+ * Locks the store against pruning or for pruning. Any number of processes may add to their holds at
+ * the same time, but none while another one prunes.
  */
 export async function lockPruning(
   store: string,
@@ -38,7 +40,7 @@ export async function lockPruning(
   return { [Symbol.dispose]: () => file.close() };
 }
 
-/** A hold, which ends when it is disposed of, or with the process. */
+/** A hold that ends when it is disposed of or with the process. */
 class FileHold implements Hold {
   readonly #store: string;
   readonly #path: string;
@@ -72,7 +74,7 @@ class FileHold implements Hold {
     try {
       Deno.removeSync(this.#path);
     } catch {
-      // Removed with the store; without its lock, the file holds nothing.
+      // The store was removed. The file holds nothing once its lock is released.
     }
     this.#file.close();
   }
@@ -89,7 +91,7 @@ export class Holds {
     this.#options = options;
   }
 
-  /** Prepares a store for holds. Returns `undefined` where this process cannot write to it. */
+  /** Prepares a store for holds. Returns `undefined` if this process cannot write to the store. */
   static async open(
     store: string,
     options: HoldOptions,
@@ -100,7 +102,7 @@ export class Holds {
       await Deno.mkdir(directoryOf(store), { recursive: true });
       return new Holds(store, options);
     } catch (error) {
-      // A process that cannot write cannot lose anything that it has stored.
+      // A process that cannot write has stored nothing that it could lose.
       if (isUnwritable(error)) return undefined;
       throw error;
     }
@@ -124,7 +126,7 @@ export class Holds {
     for (const hold of this.#active) await hold.add(digest);
   }
 
-  /** Holds a blob until the result is disposed of, or as long as the holds that there are. */
+  /** Holds a blob until the result is disposed of, or for as long as the existing holds. */
   async hold(digest: Digest, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
     await this.add(digest);
     if (this.#active.size > 0) return undefined;
@@ -142,7 +144,7 @@ function isUnwritable(error: unknown): boolean {
   return code === "EACCES" || code === "EPERM" || code === "EROFS";
 }
 
-/** The blobs that running commands hold. Removes the files of those that were killed. */
+/** Returns the blobs that running commands hold. Removes the hold files of killed commands. */
 export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
   const held = new Set<Digest>();
   for (const name of await namesIn(directoryOf(store))) {

@@ -13,41 +13,46 @@ export type BlobSource = (
   options: BlobReadOptions,
 ) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 
-/** How far the download of a blob is. */
+/** Progress of the download of a blob. */
 export interface IngestProgress {
-  /** Bytes that are there. */
+  /** Number of bytes downloaded so far. */
   readonly bytes: number;
-  /** Bytes that there will be. */
+  /** Size of the blob in bytes. */
   readonly total: number;
-  /** Bytes that an earlier run had left. */
+  /** Number of bytes left by an earlier run. */
   readonly resumed: number;
-  /** Attempts after the first. */
+  /** Number of attempts after the first. */
   readonly retries: number;
 }
 
 /**
- * Takes the bytes of a blob while they come into the store, so that they are read once. All of
- * them pass, from the first one on, also those that an earlier run had left.
+ * Receives the bytes of a blob while they are stored, so that they are read only once. It receives
+ * every byte from the first one on, including those left by an earlier run.
  */
 export interface BlobFollower {
   /**
-   * Takes the next bytes, which are on their way to the disk but not verified yet.
+   * Receives the next bytes, which are not verified yet.
    *
-   * @param chunk The bytes; their buffer may be taken away.
-   * @returns Nothing, or what is to be awaited before there are more.
+   * @param chunk The bytes; the follower may transfer their buffer.
+   * @returns Nothing, or a promise to await before the next chunk.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
-  /** All bytes have passed and are those of the blob, which gets its name when this resolves. */
+  /**
+   * Called after the last byte, once the blob is verified. The blob gets its name when this
+   * resolves.
+   */
   close(): Promise<void>;
-  /** What has passed was wrong; the bytes begin anew. */
+  /** Called when the bytes so far were wrong; they restart at the first byte. */
   restart(): Promise<void>;
 }
 
 /** Options for {@linkcode ContentStore.ingest}. */
 export interface IngestOptions {
-  /** Stops the download; what has come stays and is resumed by the next. */
+  /** Aborts the download; the next call resumes it. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how far the download is, whoever does it: this task, another, another process. */
+  /**
+   * Called with the progress of the download, even if another task or process downloads the blob.
+   */
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   /** Where the bytes come from, for errors; without secrets. */
   readonly source?: string | undefined;
@@ -57,27 +62,27 @@ export interface IngestOptions {
    * @default {1}
    */
   readonly connections?: number | undefined;
-  /** Takes the bytes as well, unless the blob is `"cached"`. */
+  /** Follower that receives the bytes unless the blob is `"cached"`. */
   readonly follower?: BlobFollower | undefined;
 }
 
-/** How a blob got into the store. */
+/** Result of storing a blob. */
 export interface Ingestion extends IngestProgress {
-  /** `"cached"` if the blob was there, or somebody else brought it meanwhile. */
+  /** `"cached"` if the blob was there or another task or process stored it meanwhile. */
   readonly status: "fetched" | "cached";
 }
 
-/** What an ingest needs to know of the store. */
+/** The operations of a store that a download uses. */
 export interface IngestTarget {
   /** Path of the part. */
   readonly part: string;
-  /** Is told of another process that is waited for. */
+  /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
-  /** Makes the store ready to be written to. */
+  /** Prepares the store for writing. */
   readonly prepare: () => Promise<void>;
   /** Whether the blob is there and intact. */
   readonly isIntact: () => Promise<boolean>;
-  /** Gives a finished blob its name. */
+  /** Moves a finished blob to its final name. */
   readonly commit: (writer: BlobWriter) => Promise<void>;
 }
 
@@ -87,7 +92,7 @@ export interface IngestTarget {
  */
 const downloads = new SingleFlight<IngestProgress>();
 
-/** Downloads a blob into the store unless it is there: once for all tasks. */
+/** Downloads a blob into the store unless it is there. Concurrent tasks share one download. */
 export async function ingestBlob(
   descriptor: Descriptor,
   open: BlobSource,
@@ -122,7 +127,7 @@ async function download(
     onBusy: () => watch.look(),
     onWait: target.onWait,
   });
-  // Whoever held the lock may have brought the blob.
+  // The previous holder of the lock may have stored the blob.
   if (await target.isIntact()) {
     writer.discard();
     return cached(descriptor);
@@ -139,7 +144,7 @@ function cached({ size }: Descriptor): Ingestion {
   return { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 };
 }
 
-/** Shows a follower what an earlier run had left. */
+/** Passes the bytes left by an earlier run to a follower. */
 async function replay(
   part: string,
   length: number,
@@ -151,14 +156,14 @@ async function replay(
   for await (const chunk of stream) await follower.write(chunk);
 }
 
-/** Fills a part with what it lacks, or else with all of it. */
+/** Downloads the missing bytes of a part, or all bytes if the part is invalid. */
 class Filling {
   readonly #writer: BlobWriter;
   readonly #open: BlobSource;
   readonly #part: string;
   readonly #options: IngestOptions;
   readonly #onProgress: (progress: IngestProgress) => void;
-  /** Bytes that have arrived, those of later ranges included. */
+  /** Number of bytes received, including those of later ranges. */
   #received = 0;
   #resumed: number;
   #retries = 0;
@@ -189,13 +194,13 @@ class Filling {
     return { bytes, total, resumed: this.#resumed, retries: this.#retries };
   }
 
-  /** Fetches what is missing, until the part is the blob. */
+  /** Fetches missing bytes until the part is complete and valid. */
   async run(): Promise<void> {
     for (;;) {
       this.#report();
       try {
         this.#options.signal?.throwIfAborted();
-        // The empty blob is asked for, too: it may not be there.
+        // Request the empty blob too: the source may not have it.
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetchRanges();
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetch();
         this.#writer.finish();
@@ -211,7 +216,7 @@ class Filling {
     this.#report();
   };
 
-  /** Fetches a large blob over several connections, if that works and is worth it. */
+  /** Fetches a large blob over several connections if the server supports it and it helps. */
   async #fetchRanges(): Promise<void> {
     const writer = this.#writer;
     const { signal, follower, connections = 1 } = this.#options;
@@ -223,7 +228,7 @@ class Filling {
       connections,
       open: (options) => this.#open({ ...options, onRetry: this.#onRetry }),
       signal,
-      // A follower keeps the chunks that it is given.
+      // A follower retains its chunks.
       keepsMemory: follower !== undefined,
       take: (chunk) => follower?.write(chunk),
       onBytes: (bytes) => {
@@ -254,8 +259,8 @@ class Filling {
   }
 
   /**
-   * Empties the part for one more attempt, or throws `error`. Those of an earlier run, of a mirror,
-   * or of an answer after a cut may be what is wrong.
+   * Empties the part for one more attempt, or throws `error`. The wrong bytes may come from an
+   * earlier run, from a mirror, or from the response to a resumed request.
    */
   async #beginAgain(error: unknown): Promise<void> {
     if (!this.#isWrong(error)) throw error;
@@ -271,7 +276,7 @@ class Filling {
     this.#retries++;
   }
 
-  /** Whether all bytes came, and are not those of the blob. Fewer may be right as far as they go. */
+  /** Returns whether the bytes are complete but wrong. An incomplete part may still be valid. */
   #isWrong(error: unknown): boolean {
     const { digest, total } = this.#writer;
     return error instanceof DigestMismatchError && error.expected === digest && error.size >= total;

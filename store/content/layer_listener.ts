@@ -1,10 +1,10 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Ingestion, IngestProgress } from "./ingest.ts";
 
-/** Whom the bringing of an image's layers is told. */
+/** Progress callbacks for fetching layers. */
 export interface LayerListener {
-  /** Is told how far the download of a layer is. */
+  /** Called with the progress of a layer's download. */
   readonly onProgress?: ((layer: Descriptor, progress: IngestProgress) => void) | undefined;
-  /** Is told that a layer is in the store, and how it got there. */
+  /** Called when a layer is in the store. */
   readonly onLayer?: ((layer: Descriptor, ingestion: Ingestion) => void) | undefined;
 }

@@ -9,20 +9,20 @@ import { StoreError } from "../errors.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */
 export const REF_NAME = "org.opencontainers.image.ref.name";
-/** Annotation that containerd writes beside a `ref.name` that is a tag only. */
+/** Annotation that containerd writes beside a `ref.name` that is only a tag. */
 export const CONTAINERD_NAME = "io.containerd.image.name";
-/** The most bytes of an `index.json` that are read: room for some 200 000 references. */
+/** Maximum size of an `index.json` file, enough for about 200,000 references. */
 export const MAX_INDEX_BYTES: number = 64 * 1024 * 1024;
 
-/** A reference and what it stands for. */
+/** A reference and the descriptor that it stands for. */
 export interface StoredReference {
-  /** The full reference; another tool may have written any text, or a tag only. */
+  /** The full reference; other tools may have written arbitrary text or only a tag. */
   readonly name: string;
   /** The index of a multi-platform image, else the manifest. */
   readonly descriptor: Descriptor;
 }
 
-/** `index.json` as parsed: whatever other tools keep in it stays in it. */
+/** The parsed `index.json`, with all members that other tools have written. */
 interface RawIndex {
   [member: string]: unknown;
   manifests: RawEntry[];
@@ -34,7 +34,7 @@ type RawEntry = Record<string, unknown>;
 export interface LayoutIndexOptions {
   /** Called once if another process holds the lock for longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
-  /** Whether the layout is only read, and may belong to anybody. */
+  /** Whether the layout is only read, in which case any user may own it. */
   readonly foreign?: boolean | undefined;
 }
 
@@ -42,12 +42,11 @@ export interface LayoutIndexOptions {
 const REMEDY = "restore it, or move the directory away to begin anew";
 
 /**
- * The `index.json` of an OCI image layout: the one record of which reference stands for which
- * digest.
+ * The `index.json` of an OCI image layout, which maps references to digests.
  *
- * Every change is made under an flock, on what the file says at that moment, and by replacing
- * the file: readers need no lock and see the state before or after. Members, annotations and
- * entries that other tools have written are kept as they are.
+ * Every change takes an flock, reads the current file and replaces it atomically. Readers need no
+ * lock and see the state before or after a change. Members, annotations and entries that other
+ * tools have written are preserved.
  *
  * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md | image-layout.md}.
  */
@@ -56,7 +55,7 @@ export class LayoutIndex {
   readonly #lockPath: string;
   readonly #options: LayoutIndexOptions;
 
-  /** Of the layout in a directory; the lock's directory must exist before a change. */
+  /** Creates the index of a layout; the directory of the lock must exist before a change. */
   constructor(layout: string, lockPath: string, options: LayoutIndexOptions = {}) {
     this.#layout = layout;
     this.#lockPath = lockPath;
@@ -67,7 +66,7 @@ export class LayoutIndex {
    * Lists the entries that have a name, in order.
    *
    * @returns The references; none if there is no `index.json`.
-   * @throws {StoreError} If `index.json` is not one.
+   * @throws {StoreError} If `index.json` is invalid.
    */
   references(): Promise<readonly StoredReference[]> {
     return Promise.try(() =>
@@ -80,17 +79,17 @@ export class LayoutIndex {
   }
 
   /**
-   * Lists what the entries point to, those without a name too.
+   * Lists the descriptors of all entries, including those without a name.
    *
    * @returns The descriptors, in order; none if there is no `index.json`.
-   * @throws {StoreError} If `index.json` is not one.
+   * @throws {StoreError} If `index.json` is invalid.
    */
   descriptors(): Promise<readonly Descriptor[]> {
     return Promise.try(() => this.#read().manifests.flatMap((entry) => readEntry(entry) ?? []));
   }
 
   /**
-   * Makes `name` stand for `descriptor`, in place of what it stood for.
+   * Points `name` to `descriptor`, replacing an earlier entry.
    *
    * @param name The full reference.
    * @param descriptor An index or a manifest.
@@ -127,11 +126,11 @@ export class LayoutIndex {
   }
 
   /**
-   * Removes names. What they stood for stays in the store, until it is pruned.
+   * Removes names. Their content stays in the store until it is pruned.
    *
    * @param names The references.
    * @param signal Aborts the wait for the lock.
-   * @returns Those of `names` that there were.
+   * @returns The names that were recorded.
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
     const unwanted = new Set(names);
@@ -182,7 +181,7 @@ export class LayoutIndex {
     await replaceFile(this.#layout, "index.json", bytes);
   }
 
-  /** An object with `manifests` alone if there is no file. */
+  /** Reads the file; returns an index without entries if there is none. */
   #read(): RawIndex {
     const path = `${this.#layout}/index.json`;
     const { foreign } = this.#options;
@@ -204,7 +203,7 @@ function entryName(entry: RawEntry): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** An entry that is no descriptor is no reference either, but stays where it is. */
+/** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
 function readEntry(entry: RawEntry): Descriptor | undefined {
   const { mediaType, digest, size, annotations, platform } = entry;
   if (typeof mediaType !== "string" || !isDigest(digest)) return undefined;
@@ -229,7 +228,7 @@ function isPlatform(value: unknown): value is Platform {
   return [os, architecture, variant, version].every((text) => typeof text === "string");
 }
 
-/** What a reference stands for is the content: its size, type and digest, and the name. */
+/** Creates an entry with the type, digest and size of the content, and the name. */
 function newEntry(name: string | undefined, descriptor: Descriptor): RawEntry {
   const { mediaType, digest, size, artifactType } = descriptor;
   return {

@@ -10,10 +10,10 @@ const MAX_MARK_BYTES = 1024;
 /**
  * Remembers which blobs have been hashed, so that a cached pull need not hash them again.
  *
- * A mark is a small file with the blob's size, modification time, change time and inode number
- * as they were when the bytes were verified. Whatever writes to the blob or puts another file
- * in its place changes one of them, and the mark no longer holds: the blob is hashed again.
- * A mark is advice. It needs no lock and no fsync: one that is torn or lost does not match.
+ * A mark is a small file with the blob's size, modification time, change time and inode number at
+ * the time of verification. Modifying or replacing the blob changes one of them, so that the mark
+ * no longer matches and the blob is hashed again. A mark is only a hint and needs no lock and no
+ * fsync: a torn or lost mark does not match.
  */
 export class VerifiedMarks {
   readonly #directory: string;
@@ -31,31 +31,31 @@ export class VerifiedMarks {
     try {
       return readSmallText(this.#path(digest), { maxBytes: MAX_MARK_BYTES }) === stamp(info);
     } catch (error) {
-      // What is not a mark of this store does not vouch for a blob.
+      // An invalid mark is ignored.
       if (error instanceof StoreFileError || error instanceof LimitError) return false;
       throw error;
     }
   }
 
-  /** Forgets a mark: the blob is wrong, though it does not look changed. */
+  /** Removes a mark, for a blob that is corrupt although it looks unchanged. */
   remove(digest: Digest): void {
     try {
       Deno.removeSync(this.#path(digest));
     } catch {
-      // There is none, or the store may not be written.
+      // The mark does not exist, or the store is not writable.
     }
   }
 
   /** Records that the blob that `info` describes has been verified. */
   async set(digest: Digest, info: Deno.FileInfo): Promise<void> {
-    // Time stamps are as coarse as a tick of the kernel, and shown in milliseconds: a file that
-    // has just been written could be written again without a change that shows.
+    // Timestamps are coarse: a file that has just been written could be written again without a
+    // visible change.
     if (info.mtime === null || Date.now() - info.mtime.getTime() < 500) return;
     const path = this.#path(digest);
     try {
       await replaceSmallFile(path, stamp(info));
     } catch {
-      // A store that may not be written, or a disk that is full: the blob is hashed each time.
+      // The store is not writable or the disk is full; the blob is hashed each time.
     }
   }
 }
