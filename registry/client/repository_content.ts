@@ -17,6 +17,9 @@ import type { RemoteOptions } from "../remote_client_options.ts";
 import { addReferrer } from "./_add_referrer.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
+/** So many documents are kept to be named: it is the last ones that are. */
+const MAX_KEPT = 16;
+
 /** Options for {@linkcode RepositoryContent}. */
 export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> {
   /**
@@ -161,6 +164,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
       remote,
     );
     this.#documents.set(descriptor.digest, bytes);
+    const [oldest] = this.#documents.keys();
+    if (this.#documents.size > MAX_KEPT && oldest !== undefined) this.#documents.delete(oldest);
     onBytes?.(bytes.length);
     const document = parseManifest(bytes, descriptor.mediaType);
     const { subject } = document.value;
