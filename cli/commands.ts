@@ -23,7 +23,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/images/inspect.ts"),
   }],
   ["digest", {
-    summary: "print the digest that the registry gives for a reference",
+    summary: "print the digest of a reference in its registry",
     load: () => import("./commands/registry/digest.ts"),
   }],
   ["tags", {
@@ -31,7 +31,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/registry/tags.ts"),
   }],
   ["tag", {
-    summary: "give an image in a registry another tag",
+    summary: "add a tag to an image in a registry",
     load: () => import("./commands/registry/tag.ts"),
   }],
   ["delete", {
@@ -55,11 +55,11 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/files/cat.ts"),
   }],
   ["export", {
-    summary: "write the files of an image as a tar archive",
+    summary: "write the file system of an image as a tar archive",
     load: () => import("./commands/files/export.ts"),
   }],
   ["bundle", {
-    summary: "make a bundle that OCI runtimes run",
+    summary: "create an OCI runtime bundle",
     load: () => import("./commands/containers/bundle.ts"),
   }],
   ["unbundle", {
@@ -67,7 +67,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/containers/unbundle.ts"),
   }],
   ["run", {
-    summary: "run a command in a container of an image",
+    summary: "run a command in a container",
     load: () => import("./commands/containers/run.ts"),
   }],
   ["save", {
@@ -75,7 +75,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/images/save.ts"),
   }],
   ["load", {
-    summary: "load the images of an archive into the store",
+    summary: "load images from an archive into the store",
     load: () => import("./commands/images/load.ts"),
   }],
   ["rm", {
@@ -83,7 +83,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/images/rm.ts"),
   }],
   ["prune", {
-    summary: "free what nothing in the store names",
+    summary: "remove unused data from the store",
     load: () => import("./commands/images/prune.ts"),
   }],
   ["fsck", {
@@ -95,7 +95,7 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/registry/serve.ts"),
   }],
   ["artifact", {
-    summary: "push files as an artifact, and pull them",
+    summary: "push and pull files as an OCI artifact",
     load: () => import("./commands/registry/artifact.ts"),
   }],
   ["login", {
@@ -107,19 +107,19 @@ export const COMMANDS: CommandTable = new Map([
     load: () => import("./commands/registry/logout.ts"),
   }],
   ["doctor", {
-    summary: "tell what this machine offers and what is in the way",
+    summary: "check this machine for problems",
     load: () => import("./commands/host/doctor.ts"),
   }],
   ["permissions", {
-    summary: "print the least Deno permissions that serve a command",
+    summary: "print the minimum Deno permissions for a command",
     load: () => import("./commands/host/permissions.ts"),
   }],
   ["demo", {
-    summary: "pull a built-in image from a built-in registry, step by step",
+    summary: "show a pull from a built-in registry, step by step",
     load: () => import("./commands/host/demo.ts"),
   }],
   ["completions", {
-    summary: "print a completion script for a shell",
+    summary: "print a shell completion script",
     load: () => import("./commands/host/completions.ts"),
   }],
   ["version", {

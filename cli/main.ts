@@ -15,8 +15,8 @@ import { Session } from "./frame/session.ts";
 /**
  * Runs the command line. Only the module of the command that runs is loaded.
  *
- * @param args What follows the program's name, such as `["pull", "alpine:3.20"]`.
- * @returns The exit code: 0 done, 1 failed, 2 misused, 128 and the signal's number if
+ * @param args Arguments after the program's name, such as `["pull", "alpine:3.20"]`.
+ * @returns The exit code: 0 for success, 1 for failure, 2 for misuse, 128 plus the signal's number if
  * interrupted, 126 or 127 if a container's command cannot be executed or is not found.
  */
 export async function main(args: readonly string[]): Promise<number> {
@@ -43,21 +43,21 @@ async function runToEnd(run: Run): Promise<number> {
   }
 }
 
-/** How long the last words may wait for a reader, once the user has interrupted. */
+/** How long to wait for readers of the last output after an interruption. */
 const LAST_WRITE_MS = 200;
 
-/** How long an interrupted command may clean up before a line says so. */
+/** How long an interrupted command may clean up before a notice appears. */
 const CLEANUP_NOTICE_MS = 800;
 
-/** Says what an interrupted command still does, if that takes long. */
+/** Shows a notice if an interrupted command takes long to clean up. */
 function noticeCleanup(run: Run): Disposable {
   const { signal, notices } = run;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const abort = () => {
-    // The cursor comes back at once, even if the command takes its time to stop.
+    // Show the cursor at once, even if the command takes time to stop.
     notices[Symbol.dispose]();
     timer = setTimeout(() => {
-      const state = "interrupted, and cleaning up; interrupt it again to end it at once";
+      const state = "interrupted, cleaning up; interrupt again to exit at once";
       notices.line(printable(`oci: ${run.session?.doing ?? run.doing}: ${state}`));
     }, CLEANUP_NOTICE_MS);
   };
@@ -70,7 +70,7 @@ function noticeCleanup(run: Run): Disposable {
   };
 }
 
-/** What {@linkcode main} knows while a command runs. */
+/** State of {@linkcode main} while a command runs. */
 interface Run {
   readonly args: readonly string[];
   readonly output: Output;
@@ -93,7 +93,7 @@ async function dispatch(run: Run): Promise<number> {
   return await module.run(session, COMMANDS) ?? 0;
 }
 
-/** `help pull` is `pull --help`, and `--version` without a command is `version`. */
+/** Expands `help pull` to `pull --help`, and `--version` without a command to `version`. */
 async function inFull(args: readonly string[]): Promise<readonly string[]> {
   const { name, rest } = await splitArguments(args, COMMANDS);
   if (name === "help") return [...rest, "--help"];
@@ -106,29 +106,29 @@ async function withoutCommand(
   name: string | undefined,
   rest: readonly string[],
 ): Promise<number> {
-  // "help help" is "help --help" by now, and that is the help of the program.
+  // "help help" has become "help --help", which shows the help of the program.
   if (name !== undefined && name !== "help") refuseCommand(name, COMMANDS, COMMAND_SYNONYMS);
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError('the command is missing; see "oci --help"');
-  // Not what was asked for, so not a result: help goes where errors go.
+  // The help is an error message here, not a result.
   notices.line(await helpText(program));
   return 2;
 }
 
-/** Says what went wrong, and returns the exit code for it. */
+/** Reports an error, and returns its exit code. */
 async function fail(run: Run, error: unknown): Promise<number> {
   const { args, notices, signal, session } = run;
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
-  // Whatever failed after the user interrupted, failed because of that.
+  // An error after the interruption is a consequence of it.
   const thrown = signal.aborted ? signal.reason : error;
   notices.line(errorLine(thrown, session?.doing ?? run.doing));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
     for (const line of causeLines(thrown)) notices.line(line);
   }
-  // Where nothing can be written, the line has said all that there is to say.
+  // If stdout cannot be written, the line on stderr is enough.
   if (json) await outputOfError(run).json(errorDocument(thrown)).catch(() => {});
   if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
@@ -138,7 +138,7 @@ function outputOfError({ output, signal }: Run): Output {
   return signal.aborted ? new Output({ signal: AbortSignal.timeout(LAST_WRITE_MS) }) : output;
 }
 
-/** What can be told of a command line that is wrong. */
+/** Facts about an invalid command line. */
 function unparsedOptions(args: readonly string[]): CommonOptions {
   const end = args.indexOf("--");
   const own = end < 0 ? args : args.slice(0, end);

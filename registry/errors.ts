@@ -1,45 +1,45 @@
 import { OciError } from "../spec/errors.ts";
 
-/** What a {@linkcode RegistryError} tells beside its message. */
+/** Fields of a {@linkcode RegistryError}. */
 export interface RegistryErrorFields {
-  /** The HTTP status, or 0 if the answer could not be read so far. */
+  /** HTTP status, or 0 if the response could not be read. */
   readonly status: number;
-  /** The registry's own code, such as `MANIFEST_UNKNOWN`. */
+  /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */
   readonly code?: string | undefined;
-  /** What the registry says about it, shortened. */
+  /** Message of the registry, shortened. */
   readonly detail?: string | undefined;
-  /** The URL that was asked for, without secrets. */
+  /** Requested URL, without secrets. */
   readonly url: string;
-  /** The registry's id of the request, for its operators. */
+  /** Request ID of the registry, for its operators. */
   readonly requestId?: string | undefined;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean | undefined;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts?: number | undefined;
-  /** How long the registry asks to wait, in milliseconds. */
+  /** Pause that the registry requests, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** A registry, a token server or a CDN behind it answered, but not with what was asked for. */
+/** Thrown when a registry, a token server or a CDN returns an unexpected response. */
 export class RegistryError extends OciError implements RegistryErrorFields {
-  /** The HTTP status. */
+  /** HTTP status. */
   readonly status: number;
-  /** The registry's own code, such as `MANIFEST_UNKNOWN`. */
+  /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */
   readonly code: string | undefined;
-  /** What the registry says about it, shortened. */
+  /** Message of the registry, shortened. */
   readonly detail: string | undefined;
-  /** The URL that was asked for, without secrets. */
+  /** Requested URL, without secrets. */
   readonly url: string;
-  /** The registry's id of the request, for its operators. */
+  /** Request ID of the registry, for its operators. */
   readonly requestId: string | undefined;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** How long the registry asks to wait, in milliseconds. */
+  /** Pause that the registry requests, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  /** Creates the error; `message` and `fields` must hold no secrets. */
+  /** Creates the error; `message` and `fields` must not contain secrets. */
   constructor(message: string, fields: RegistryErrorFields, options?: ErrorOptions) {
     super(message, options);
     const { status, code, detail, url, requestId, retryable = false, attempts = 1 } = fields;
@@ -54,18 +54,18 @@ export class RegistryError extends OciError implements RegistryErrorFields {
   }
 }
 
-/** A registry or its token server refused: a login is missing, wrong, or not enough. */
+/** Thrown when a registry or token server denies access: the login is missing, wrong or not enough. */
 export class AuthError extends RegistryError {}
 
-/** A registry or its token server refused a credential when it was checked, before it was stored. */
+/** Thrown when a registry or token server rejects a credential during a login. */
 export class LoginError extends AuthError {}
 
-/** A credential file is there, and cannot be changed without losing what it holds. */
+/** Thrown when a credential file cannot be changed without data loss. */
 export class CredentialFileError extends OciError {
-  /** The file. */
+  /** Path of the file. */
   readonly path: string;
 
-  /** Creates the error; `state` says what is wrong with the file. */
+  /** Creates the error; `state` describes the problem of the file. */
   constructor(path: string, state: string) {
     super(`Cannot change the credential file "${path}": ${state}`);
     this.path = path;
@@ -73,30 +73,30 @@ export class CredentialFileError extends OciError {
 }
 
 /**
- * What a registry does not have: a tag, a manifest by its digest, the manifest that an index names
- * (`"child"`), the config that a manifest names, or a blob.
+ * Kind of missing content: a tag, a manifest by its digest, a manifest of an index
+ * (`"child"`), the config of a manifest, or a blob.
  */
 export type MissingKind = "tag" | "manifest" | "child" | "config" | "blob";
 
-/** Fields of a {@linkcode NotFoundError} beside its message. */
+/** Fields of a {@linkcode NotFoundError}. */
 export interface NotFoundErrorFields extends RegistryErrorFields {
-  /** What is missing, if that is known. */
+  /** Missing content, if known. */
   readonly missing?: MissingKind | undefined;
 }
 
-/** A repository, tag, manifest or blob does not exist, or is hidden from the client. */
+/** Thrown when a repository, tag, manifest or blob does not exist or is hidden from the client. */
 export class NotFoundError extends RegistryError implements NotFoundErrorFields {
-  /** What is missing, if that is known. */
+  /** Missing content, if known. */
   readonly missing: MissingKind | undefined;
 
-  /** Creates the error; `message` and `fields` must hold no secrets. */
+  /** Creates the error; `message` and `fields` must not contain secrets. */
   constructor(message: string, fields: NotFoundErrorFields, options?: ErrorOptions) {
     super(message, fields, options);
     this.missing = fields.missing;
   }
 }
 
-/** What a {@linkcode RateLimitError} tells beside its message. */
+/** Fields of a {@linkcode RateLimitError}. */
 export interface RateLimitErrorFields extends RegistryErrorFields {
   /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
   readonly limit?: string | undefined;
@@ -104,14 +104,14 @@ export interface RateLimitErrorFields extends RegistryErrorFields {
   readonly remaining?: string | undefined;
 }
 
-/** A registry had too many requests (429) for as long as it was tried. */
+/** Thrown when a registry reports too many requests (429) in all attempts. */
 export class RateLimitError extends RegistryError implements RateLimitErrorFields {
   /** The `ratelimit-limit` header, such as `100;w=21600`: requests in a window of seconds. */
   readonly limit: string | undefined;
   /** The `ratelimit-remaining` header. */
   readonly remaining: string | undefined;
 
-  /** Creates the error; `message` and `fields` must hold no secrets. */
+  /** Creates the error; `message` and `fields` must not contain secrets. */
   constructor(message: string, fields: RateLimitErrorFields, options?: ErrorOptions) {
     super(message, fields, options);
     this.limit = fields.limit;
@@ -119,29 +119,29 @@ export class RateLimitError extends RegistryError implements RateLimitErrorField
   }
 }
 
-/** What a {@linkcode NetworkError} tells beside its message. */
+/** Fields of a {@linkcode NetworkError}. */
 export interface NetworkErrorFields {
-  /** The URL that was asked for, without secrets. */
+  /** Requested URL, without secrets. */
   readonly url: string;
-  /** What failed. */
+  /** Kind of failure. */
   readonly reason: NetworkFailure;
-  /** What is wrong with a certificate, if that is the reason. */
+  /** Problem of the certificate, if that is the reason. */
   readonly certificate?: CertificateFault | undefined;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts?: number | undefined;
   /**
    * Whether the same request may succeed later.
    *
-   * @default As the reason has it.
+   * @default Depends on the reason.
    */
   readonly retryable?: boolean | undefined;
 }
 
 /**
- * What is wrong with a certificate: nobody trusted has signed it (`"untrusted"`), it is its own
- * authority (`"own-authority"`), its time is over (`"expired"`) or has not come
- * (`"not-yet-valid"`), it is for another host (`"wrong-name"`), or the server does not accept ours, or
- * misses it (`"client"`).
+ * Problem of a certificate: the signer is not trusted (`"untrusted"`), it is self-signed
+ * (`"own-authority"`), it has expired (`"expired"`) or is not valid yet
+ * (`"not-yet-valid"`), it is for another host (`"wrong-name"`), or the server rejects or misses
+ * a client certificate (`"client"`).
  */
 export type CertificateFault =
   | "untrusted"
@@ -152,11 +152,11 @@ export type CertificateFault =
   | "client";
 
 /**
- * How a network fails: the host has no address (`"name"`), nobody listens (`"refused"`), a proxy
- * does not connect (`"proxy"`), one side does not trust the other's certificate or misses it
- * (`"certificate"`), the other side does not speak TLS, or not HTTP (`"protocol"`), nothing came
- * for too long (`"stalled"`), the connection broke (`"cut"`), or the request could not be sent at
- * all (`"request"`).
+ * Kind of network failure: the host has no address (`"name"`), the connection is refused
+ * (`"refused"`), a proxy does not connect (`"proxy"`), a certificate is missing or not trusted
+ * (`"certificate"`), the server does not speak TLS or HTTP (`"protocol"`), no data arrives
+ * (`"stalled"`), the connection breaks (`"cut"`), or the request cannot be sent
+ * (`"request"`).
  */
 export type NetworkFailure =
   | "name"
@@ -168,20 +168,20 @@ export type NetworkFailure =
   | "cut"
   | "request";
 
-/** There was no answer, or the connection broke. */
+/** Thrown when there is no response or the connection breaks. */
 export class NetworkError extends OciError implements NetworkErrorFields {
-  /** The URL that was asked for, without secrets. */
+  /** Requested URL, without secrets. */
   readonly url: string;
-  /** What failed. */
+  /** Kind of failure. */
   readonly reason: NetworkFailure;
-  /** What is wrong with a certificate, if that is the reason. */
+  /** Problem of the certificate, if that is the reason. */
   readonly certificate: CertificateFault | undefined;
-  /** How often it was tried. */
+  /** Number of attempts. */
   readonly attempts: number;
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
 
-  /** Creates the error; `message` and `fields` must hold no secrets. */
+  /** Creates the error; `message` and `fields` must not contain secrets. */
   constructor(message: string, fields: NetworkErrorFields, options?: ErrorOptions) {
     super(message, options);
     const { url, reason, certificate, attempts = 1 } = fields;
@@ -194,11 +194,11 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   }
 }
 
-/** A reference names an artifact that is not a container image, so it has no file system. */
+/** Thrown when a reference names an artifact that is not a container image and has no file system. */
 export class ArtifactError extends OciError {
-  /** The media type of its config. */
+  /** Media type of the config. */
   readonly mediaType: string;
-  /** The kind of the artifact, if it says. */
+  /** Artifact type, if any. */
   readonly artifactType: string | undefined;
 
   /** Creates the error; `subject` names the artifact. */

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
 
-/** Names a repository in a registry. A {@linkcode Reference} is one too. */
+/** A repository in a registry. A {@linkcode Reference} is also one. */
 export interface Repository {
   /** Host and port of the registry, such as `docker.io` or `localhost:5000`. */
   readonly registry: string;
@@ -8,11 +8,11 @@ export interface Repository {
   readonly repository: string;
 }
 
-/** Names an image in a registry. */
+/** A reference to an image in a registry. */
 export interface Reference extends Repository {
-  /** The tag, if one is given or implied. */
+  /** Tag, if given or implied. */
   readonly tag?: string;
-  /** The digest, if one is given; it decides, and the tag is for the reader. */
+  /** Digest, if given; it takes precedence over the tag. */
   readonly digest?: Digest;
 }
 
@@ -24,19 +24,19 @@ const PATH_REGEXP =
   /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
 const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const IMAGE_ID_REGEXP = /^[a-f0-9]{64}$/;
-/** A user and a password before the host, as URLs may have them. */
+/** A user and password before the host, as in URLs. */
 const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
 
 /**
  * Parses a reference: `[docker://][HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
  *
- * The short forms of Docker Hub mean what they mean elsewhere: `alpine` is
+ * Supports the short forms of Docker Hub: `alpine` is
  * `docker.io/library/alpine:latest`. A first part with a dot, a colon or an upper-case letter,
- * and `localhost`, is a host. Without tag and digest the tag is `latest`; with both, the digest
- * decides. A name has at most 255 characters, host and path together, and a tag 128.
+ * and `localhost`, is a host. Without a tag and digest, the tag is `latest`; with both, the digest
+ * takes precedence. Host and path have at most 255 characters together, and a tag has at most 128.
  *
- * @param text What the user wrote.
- * @returns The reference, with nothing implied any more.
+ * @param text Text to parse.
+ * @returns The complete reference.
  * @throws {SyntaxError} If `text` is not a reference; the message says which part is wrong.
  *
  * @example Parse short and long references
@@ -62,11 +62,11 @@ export function parseReference(text: string): Reference {
     throw new SyntaxError(`Cannot parse reference "${shown}": ${state}`);
   };
   let rest = text.startsWith("docker://") ? text.slice("docker://".length) : text;
-  if (LOGIN_REGEXP.test(rest)) fail("it must not hold a user and a password; leave them out");
+  if (LOGIN_REGEXP.test(rest)) fail("it must not contain a user and password; leave them out");
   if (rest === "") fail('it is empty; write a name such as "alpine:3.20"');
   if (/^[a-z]+:\/\//.test(rest)) fail('it must not be a URL; write it without "https://"');
   if (IMAGE_ID_REGEXP.test(rest)) {
-    fail("64 hexadecimal digits are the id of an image, not its name");
+    fail("64 hexadecimal digits are an image ID, not a name");
   }
 
   const at = rest.indexOf("@");
@@ -95,7 +95,7 @@ export function parseReference(text: string): Reference {
   return { ...name, tag: tag ?? "latest" };
 }
 
-/** Splits host and path as Docker does, for whom `a/b` is a path and `a.b/c` begins with a host. */
+/** Splits host and path like Docker: `a/b` is a path, and `a.b/c` starts with a host. */
 function splitName(name: string): Repository {
   const slash = name.indexOf("/");
   const first = name.slice(0, Math.max(slash, 0));
@@ -110,7 +110,7 @@ function splitName(name: string): Repository {
 function nameProblem({ registry, repository }: Repository): string | undefined {
   const host = HOST_REGEXP.exec(registry);
   if (host === null) {
-    return `the host "${registry}" must be a name or an address, with a port or not`;
+    return `the host "${registry}" must be a name or an address, with an optional port`;
   }
   if (Number(host[1] ?? 0) > 65535) return `the port ${host[1]} must be at most 65535`;
   if (!PATH_REGEXP.test(repository)) {
@@ -126,12 +126,12 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
 }
 
 /**
- * Writes a reference in full, as {@linkcode parseReference} reads it and as the store keeps it.
+ * Formats a complete reference, as stored and as accepted by {@linkcode parseReference}.
  *
- * @param reference A reference.
- * @returns Such as `docker.io/library/alpine:3.20`; a digest is kept beside the tag.
+ * @param reference Reference to format.
+ * @returns The full form, such as `docker.io/library/alpine:3.20`, with tag and digest.
  *
- * @example The full name
+ * @example Format the full name
  * ```ts
  * import { formatReference, parseReference } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -144,10 +144,10 @@ export function formatReference(reference: Reference): string {
 }
 
 /**
- * Writes a reference as short as it can be, as a person would.
+ * Formats a reference in its shortest form.
  *
- * @param reference A reference.
- * @returns Such as `alpine:3.20`; {@linkcode parseReference} reads the same out of it.
+ * @param reference Reference to format.
+ * @returns The short form, such as `alpine:3.20`; {@linkcode parseReference} parses it to the same reference.
  *
  * @example The short name
  * ```ts

@@ -2,8 +2,8 @@ import type { Descriptor } from "../spec/descriptor.ts";
 import type { ManifestDocument } from "../spec/manifest.ts";
 
 /**
- * The descriptor of a manifest or index in a list of referrers. It repeats the document's
- * annotations and artifact type; the type of an image manifest that names none is its config's.
+ * Returns the descriptor of a manifest or index in a list of referrers. It repeats the document's
+ * annotations and artifact type, which defaults to the media type of the config.
  *
  * See {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers | Listing Referrers}.
  */
@@ -13,7 +13,7 @@ export function referrerDescriptor(
 ): Descriptor {
   const { annotations } = value;
   const implied = kind === "manifest" ? value.config.mediaType : undefined;
-  // An empty type counts as none.
+  // An empty type counts as absent.
   const artifactType = value.artifactType || implied;
   return {
     mediaType,

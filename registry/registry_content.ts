@@ -1,9 +1,9 @@
 import type { Descriptor } from "../spec/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "../spec/digest.ts";
 
-/** Part of a blob, or all of it. */
+/** Range of a blob. */
 export interface ContentRange {
-  /** First byte. */
+  /** Offset of the first byte. */
   readonly offset: number;
   /** Number of bytes. */
   readonly length: number;
@@ -12,34 +12,34 @@ export interface ContentRange {
 /**
  * Content that the embedded registry serves. The store implements it; so can a database.
  *
- * A repository that does not exist has no tags and resolves nothing.
+ * A repository that does not exist has no tags, and no reference in it resolves.
  */
 export interface RegistryContent {
-  /** Every repository, in order. */
+  /** Lists the repositories, in order. */
   repositories(): Promise<readonly string[]>;
-  /** Every tag of a repository, in order. */
+  /** Lists the tags of a repository, in order. */
   tags(repository: string): Promise<readonly string[]>;
-  /** The descriptor of a manifest or index, by tag or digest. */
+  /** Returns the descriptor of a manifest or index by tag or digest. */
   resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined>;
-  /** The size of a manifest or blob that the repository has. */
+  /** Returns the size of a manifest or blob in the repository. */
   size(repository: string, digest: Digest): Promise<number | undefined>;
-  /** Opens the bytes of a manifest or blob that the repository has. */
+  /** Opens the bytes of a manifest or blob in the repository. */
   open(
     repository: string,
     digest: Digest,
     range?: ContentRange,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
-  /** Descriptors of the manifests whose `subject` is a digest. */
+  /** Lists the descriptors of the manifests whose `subject` is a digest. */
   referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]>;
-  /** Whether a repository exists, where that costs less than to list repositories and tags. */
+  /** Returns whether a repository exists; optional shortcut for listing repositories and tags. */
   exists?(repository: string): Promise<boolean>;
 }
 
 /** Options for {@linkcode WritableRegistryContent.beginUpload}. */
 export interface BeginUploadOptions {
   /**
-   * Hash function of the digest that the client is going to name, so that the bytes are hashed
-   * once, while they arrive.
+   * Hash function of the client's digest, so that the bytes are hashed
+   * once, as they arrive.
    *
    * @default {"sha256"}
    */
@@ -47,8 +47,8 @@ export interface BeginUploadOptions {
 }
 
 /**
- * The upload of one blob. Its bytes become visible when {@linkcode BlobUpload.commit} has verified
- * them, and not before. `commit` and `cancel` end the upload; nothing else is called after them.
+ * The upload of one blob. Its bytes become visible only after {@linkcode BlobUpload.commit} has
+ * verified them. `commit` and `cancel` end the upload; no other method is called after them.
  */
 export interface BlobUpload {
   /** Number of bytes received. */
@@ -56,16 +56,16 @@ export interface BlobUpload {
   /**
    * Appends bytes.
    *
-   * @param chunk The next bytes; the caller may reuse them when the call has returned and its
+   * @param chunk Next bytes; the caller may reuse them when the call has returned and its
    * promise, if any, has settled.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /**
-   * Verifies the bytes and makes them a blob of the repository.
+   * Verifies the bytes and adds the blob to the repository.
    *
-   * @param digest The digest that the client names. Its algorithm may differ from the one that the
-   * upload began with.
-   * @throws {DigestMismatchError} If it is not the digest of the bytes; they are discarded.
+   * @param digest Digest given by the client. Its algorithm may differ from the one that the
+   * upload started with.
+   * @throws {DigestMismatchError} If the bytes do not match; they are discarded.
    */
   commit(digest: Digest): Promise<void>;
   /** Discards the bytes. */
@@ -80,22 +80,22 @@ export interface WritableRegistryContent extends RegistryContent {
   /** Begins the upload of a blob. */
   beginUpload(repository: string, options?: BeginUploadOptions): Promise<BlobUpload>;
   /**
-   * Makes a blob of one repository part of another one, without copying its bytes.
+   * Adds a blob of one repository to another one, without copying its bytes.
    *
-   * @param repository The repository that gets the blob.
-   * @param digest The blob.
-   * @param from The repository that has it; if absent, any.
+   * @param repository Target repository.
+   * @param digest Digest of the blob.
+   * @param from Source repository (default: any).
    * @returns Whether the blob was found.
    */
   mount(repository: string, digest: Digest, from?: string): Promise<boolean>;
   /**
-   * Stores a manifest or an index whose digest has been verified, and points tags at it. Either
-   * all of it is visible afterwards or, if it throws, nothing.
+   * Stores a manifest or an index with a verified digest, and points tags at it. The change is
+   * atomic: if the method throws, none of it is visible.
    *
    * @param repository The repository.
-   * @param descriptor What the document is.
-   * @param bytes The document.
-   * @param tags Tags to point at it; none if it was pushed by digest alone.
+   * @param descriptor Descriptor of the document.
+   * @param bytes Bytes of the document.
+   * @param tags Tags to point at it; empty if it was pushed by digest only.
    */
   putManifest(
     repository: string,
@@ -103,9 +103,9 @@ export interface WritableRegistryContent extends RegistryContent {
     bytes: Uint8Array<ArrayBuffer>,
     tags: readonly string[],
   ): Promise<void>;
-  /** Deletes a tag, and nothing else. Returns whether it existed. */
+  /** Deletes only a tag. Returns whether it existed. */
   deleteTag(repository: string, tag: string): Promise<boolean>;
-  /** Deletes a manifest or index, and every tag that points at it. Returns whether it existed. */
+  /** Deletes a manifest or index with all of its tags. Returns whether it existed. */
   deleteManifest(repository: string, digest: Digest): Promise<boolean>;
   /** Deletes a blob that is neither manifest nor index. Returns whether it existed. */
   deleteBlob(repository: string, digest: Digest): Promise<boolean>;

@@ -3,194 +3,194 @@ import type { Platform } from "../spec/platform.ts";
 import type { CredentialStore } from "./credentials.ts";
 import type { ImagePullAuth } from "./image_client.ts";
 
-/** Options of {@linkcode RemoteClient}. */
+/** Options for {@linkcode RemoteClient}. */
 export interface RemoteClientOptions {
   /**
-   * Where credentials are found that are not given; `"none"` asks everything anonymously.
+   * Source of stored credentials; `"none"` makes all requests anonymously.
    *
-   * @default A {@linkcode CredentialFiles}: those of docker and podman.
+   * @default The credentials of docker and podman, by {@linkcode CredentialFiles}.
    */
   readonly credentials?: CredentialStore | "none" | undefined;
   /**
-   * Certificates in PEM that are trusted beside the system's, for every host.
+   * Additional trusted certificates in PEM, for all hosts.
    *
    * @default {[]}
    */
   readonly caCerts?: readonly string[] | undefined;
-  /** The certificate that tells registries and their token servers who asks. */
+  /** Client certificate for registries and their token servers. */
   readonly clientCertificate?: ClientCertificate | undefined;
   /**
-   * Plain HTTP in place of https: for every registry, for none, or for those in a list, each
+   * Whether to use plain HTTP instead of HTTPS: for all registries, none, or a list of
    * `HOST` or `HOST:PORT`.
    *
-   * @default Only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they answer to it.
+   * @default Only for `localhost`, `127.0.0.0/8` and `[::1]`, and only if they respond to it.
    */
   readonly plainHttp?: boolean | readonly string[] | undefined;
   /**
-   * URLs of mirrors by the registry that they mirror, such as
-   * `{ "docker.io": ["https://mirror.example"] }`. They are tried in order and before the
-   * registry itself; a path in a URL stands before the names of repositories. One that fails in
-   * whatever way is passed over with a warning, and left alone for a minute.
+   * URLs of mirrors by registry, such as
+   * `{ "docker.io": ["https://mirror.example"] }`. They are tried in order before the
+   * registry itself. The path of a URL is a prefix of repository names. A failing mirror is skipped
+   * with a warning, and not used again for a minute.
    *
    * @default {{}}
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /**
-   * The platform to choose, as an object or as `OS/ARCH[/VARIANT]`.
+   * Platform to select, as an object or as `OS/ARCH[/VARIANT]`.
    *
-   * @default The host's: Linux on its CPU.
+   * @default Linux on the CPU of the host.
    */
   readonly platform?: Platform | string | undefined;
   /**
-   * How many failures in a row are tried again. A transfer that goes forward starts to count
-   * anew.
+   * Maximum number of retries without progress. Progress of a transfer resets the
+   * count.
    *
    * @default {8}
    */
   readonly retries?: number | undefined;
   /**
-   * The longest pause that a registry may ask for (`Retry-After`), in milliseconds.
+   * Maximum pause that a registry may request (`Retry-After`), in milliseconds.
    *
    * @default {300_000}
    */
   readonly maxWaitMs?: number | undefined;
   /**
-   * How long a server may send nothing, in milliseconds, before the connection counts as broken.
+   * Time without data from a server after which the connection counts as broken, in milliseconds.
    *
    * @default {30_000}
    */
   readonly stallTimeoutMs?: number | undefined;
   /**
-   * The pauses between attempts, in milliseconds: a random part of a time that is `firstMs` at
-   * first, doubles, and ends at `maxMs`.
+   * Pauses between attempts, in milliseconds: a random part of a bound that starts at `firstMs`,
+   * doubles with each failure, and is limited to `maxMs`.
    *
    * @default {{ firstMs: 500, maxMs: 30_000 }}
    */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /**
-   * How many transfers with one host are under way at once. A host that has too many requests
-   * gets fewer for a while.
+   * Maximum number of concurrent transfers with one host. The limit drops for a while when the host
+   * reports too many requests.
    *
    * @default {6}
    */
   readonly maxConnections?: number | undefined;
   /**
    * Maximum number of connections for one blob. A large blob is downloaded in parts if the
-   * registry supports ranges and the line is not fast enough with one connection.
+   * registry supports ranges and one connection is not fast enough.
    *
    * @default {6}
    */
   readonly connections?: number | undefined;
   /**
-   * The most bytes of a manifest or an index, 64 MiB at most.
+   * Maximum size of a manifest or an index in bytes, up to 64 MiB.
    *
    * @default {4_194_304}
    */
   readonly maxManifestBytes?: number | undefined;
   /**
-   * The most bytes of an image's config, 64 MiB at most.
+   * Maximum size of an image's config in bytes, up to 64 MiB.
    *
    * @default {8_388_608}
    */
   readonly maxConfigBytes?: number | undefined;
   /**
-   * The most layers of an image.
+   * Maximum number of layers of an image.
    *
    * @default {256}
    */
   readonly maxLayers?: number | undefined;
   /**
-   * Whether a public registry may name token servers, and redirect, at loopback, link-local and
-   * private addresses. One at such an address may do so anyway.
+   * Whether a public registry may name token servers and redirect targets at loopback, link-local and
+   * private addresses. A registry at such an address always may.
    *
    * @default {false}
    */
   readonly allowPrivateAddresses?: boolean | undefined;
   /**
-   * What the client calls itself.
+   * `User-Agent` of the client.
    *
    * @default {"oci/VERSION deno/VERSION"}
    */
   readonly userAgent?: string | undefined;
-  /** Is told, once each, what is odd but not fatal, unless a call has its own `onWarning`. */
+  /** Called once with each non-fatal problem, unless a call has its own `onWarning`. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Is told of every request, without secrets. */
+  /** Called with each request, without secrets. */
   readonly onRequest?: ((request: RequestLog) => void) | undefined;
   /**
-   * Time and chance, for tests that must not wait.
+   * Clock and random numbers, for tests that must not wait.
    *
-   * @default The real ones.
+   * @default The clock and random numbers of the system.
    */
   readonly clock?: Clock | undefined;
 }
 
-/** Options of the methods of {@linkcode RemoteClient}. */
+/** Options for the methods of {@linkcode RemoteClient}. */
 export interface RemoteOptions {
-  /** Credentials for the registry of this reference, before any that is found. */
+  /** Credentials for the registry of this reference. They take precedence over stored ones. */
   readonly auth?: ImagePullAuth | undefined;
-  /** Certificates in PEM that are trusted beside the system's and the client's. */
+  /** Additional trusted certificates in PEM. */
   readonly caCerts?: readonly string[] | undefined;
-  /** Stops the work. */
+  /** Aborts the operation. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told, once each, what is odd but not fatal. */
+  /** Called once with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A certificate that tells a server who asks. */
+/** A client certificate. */
 export interface ClientCertificate {
-  /** The certificate, and those between it and its authority, in PEM. */
+  /** Certificate chain, in PEM. */
   readonly cert: string;
-  /** Its private key, in PEM. */
+  /** Private key, in PEM. */
   readonly key: string;
 }
 
-/** One request that was made, for a log. It has no secrets. */
+/** Log entry of a request, without secrets. */
 export interface RequestLog {
   /** The HTTP method. */
   readonly method: string;
   /** The URL, without secrets. */
   readonly url: string;
-  /** The status of the answer; absent if there was none. */
+  /** Status of the response; absent if there was none. */
   readonly status?: number;
-  /** Why there was no answer. */
+  /** Reason for a missing response. */
   readonly error?: string;
-  /** What is left of a rate limit and the limit, as in `76;w=21600 of 100;w=21600`. */
+  /** Remaining and total requests of a rate limit, such as `76;w=21600 of 100;w=21600`. */
   readonly rateLimit?: string;
-  /** How long it took until the headers came, in milliseconds. */
+  /** Time until the headers arrived, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** Time and chance, so that a test need not wait. */
+/** Clock and random numbers. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Returns the time in milliseconds since 1970. */
   now(): number;
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   random(): number;
   /** Waits; rejects with the signal's reason. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Options of {@linkcode RemoteClient.blob}. */
+/** Options for {@linkcode RemoteClient.blob}. */
 export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
 
-/** Options of {@linkcode RemoteClient.pushBlob}. */
+/** Options for {@linkcode RemoteClient.pushBlob}. */
 export interface PushBlobOptions extends RemoteOptions {
-  /** Called with the number of bytes that have been sent; it goes back when an upload starts again. */
+  /** Called with the number of sent bytes, which decreases when an upload restarts. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** Called when an attempt failed and another one follows. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
-  /** Another repository of the registry that may have the blob, to mount it from there. */
+  /** Another repository of the registry to mount the blob from. */
   readonly mountFrom?: string | undefined;
 }
 
-/** Options of {@linkcode RemoteClient.pushManifest}. */
+/** Options for {@linkcode RemoteClient.pushManifest}. */
 export interface PushManifestOptions extends RemoteOptions {
   /** Called when an attempt failed and another one follows. */
   readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
-/** Options of {@linkcode RemoteClient.referrers}. */
+/** Options for {@linkcode RemoteClient.referrers}. */
 export interface ReferrersOptions extends RemoteOptions {
-  /** Artifact type that the referrers must have. */
+  /** Artifact type to filter by. */
   readonly artifactType?: string | undefined;
 }

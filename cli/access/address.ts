@@ -1,15 +1,15 @@
 import type { Upstream } from "./upstream.ts";
 
-/** Where a server listens. */
+/** Address of a server. */
 export interface Address {
   readonly hostname: string;
   readonly port: number;
 }
 
 /**
- * Parses what `--listen` takes.
+ * Parses the value of `--listen`.
  *
- * @throws {SyntaxError} If it is no host and port.
+ * @throws {SyntaxError} If the text is not a host and port.
  */
 export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
@@ -20,12 +20,12 @@ export function parseAddress(text: string): Address {
   return { hostname: match[1] ?? match[2] ?? "", port };
 }
 
-/** The address as `--listen` takes it. */
+/** Formats an address in the form of `--listen`. */
 export function formatAddress({ hostname, port }: Address): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }
 
-/** The options of `serve` that decide who may write. */
+/** Options of `serve` that control write access. */
 export interface ServeAccess {
   readonly listen?: Address;
   readonly readOnly?: true;
@@ -34,19 +34,19 @@ export interface ServeAccess {
 }
 
 /**
- * Whether `serve` refuses pushes: if it is told to, if it only repeats what another registry has,
- * or if anybody could push from other machines.
+ * Returns whether `serve` rejects pushes: with `--read-only` or `--proxy`, or if unauthenticated
+ * clients on other machines could push.
  */
 export function servesReadOnly(access: ServeAccess): boolean {
   return access.readOnly ?? (access.proxy !== undefined || servesStrangers(access));
 }
 
-/** Whether `serve` answers clients on other machines that it does not know. */
+/** Returns whether `serve` serves unauthenticated clients on other machines. */
 export function servesStrangers({ listen, htpasswd }: ServeAccess): boolean {
   return listen !== undefined && htpasswd === undefined && !isLoopback(listen);
 }
 
-/** Whether only programs on this machine reach the address. A name may stand for any address. */
+/** Returns whether only this machine can reach the address. A name may resolve to any address. */
 function isLoopback({ hostname }: Address): boolean {
   return hostname === "localhost" || hostname === "::1" ||
     /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);

@@ -5,12 +5,12 @@ import type { Session } from "../frame/session.ts";
 
 /** Options for {@linkcode readAuth}. */
 export interface ReadAuthOptions {
-  /** Asks for the user name too, if there is none: that for this registry. */
+  /** Registry whose user name to prompt for if none is given. */
   readonly registry?: string;
 }
 
 /**
- * Reads the credential that the command line gives, if any. The password may come from stdin or
+ * Reads the credential from the command line, if any. The password may come from stdin or
  * a prompt.
  *
  * @throws {UsageError} If the options contradict each other.
@@ -25,12 +25,12 @@ export async function readAuth(
   const ways = [user, identityToken, registryToken].filter((way) => way !== undefined);
   if (ways.length > 1) {
     throw new UsageError(
-      'there are several ways to log in; give one of "--user", "--identity-token" and ' +
+      'only one way to log in is allowed; choose "--user", "--identity-token" or ' +
         '"--registry-token"',
     );
   }
   if (passwordStdin && user === undefined) {
-    throw new UsageError('a password has no user; add "--user NAME"');
+    throw new UsageError('the user name is missing; add "--user NAME"');
   }
   if (identityToken !== undefined) return { identityToken };
   if (registryToken !== undefined) return { registryToken };
@@ -41,10 +41,12 @@ export async function readAuth(
   }
   const colon = user.indexOf(":");
   const username = colon < 0 ? user : user.slice(0, colon);
-  if (username === "") throw new UsageError('the user has no name; give "--user NAME[:PASSWORD]"');
+  if (username === "") {
+    throw new UsageError('the user name is empty; specify "--user NAME[:PASSWORD]"');
+  }
   if (colon >= 0 && passwordStdin) {
     throw new UsageError(
-      'there are two passwords; leave out that of "--user" or "--password-stdin"',
+      'there are two passwords; leave out the one in "--user" or "--password-stdin"',
     );
   }
   if (colon >= 0) return { username, password: user.slice(colon + 1) };

@@ -7,12 +7,12 @@ import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Makes the client that the options describe. Whoever gets it disposes of it. */
+/** Creates a client from the options. The caller disposes of it. */
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
   const { plainHttp, retries, jobs = 6, connections = 6, platform, authfile, debug, verbose } =
     options;
-  // A file may be a named pipe that nobody writes to.
+  // The file may be a named pipe without a writer.
   const [clientCertificate, authorities] = await abortable(
     Promise.all([
       readClientCertificate(options),
@@ -42,7 +42,7 @@ async function readAuthority(path: string): Promise<readonly string[]> {
     return await readCertificates(path);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`${error.message}; give a file in PEM with "--ca"`, { cause: error });
+    throw new UsageError(`${error.message}; specify a PEM file with "--ca"`, { cause: error });
   }
 }
 
@@ -50,7 +50,7 @@ async function readClientCertificate(
   { clientCert, clientKey }: RegistryOptions,
 ): Promise<RemoteClientOptions["clientCertificate"]> {
   if ((clientCert === undefined) !== (clientKey === undefined)) {
-    throw new UsageError('"--client-cert" and "--client-key" go together; give both or none');
+    throw new UsageError('"--client-cert" and "--client-key" must be used together');
   }
   if (clientCert === undefined || clientKey === undefined) return undefined;
   const [cert, key] = await Promise.all(

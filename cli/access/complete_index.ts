@@ -10,8 +10,8 @@ import type { ImageSource } from "./references.ts";
 import { openStore, storePath } from "./store.ts";
 
 /**
- * Brings whatever else an index names into the store, such as attestations, which are for no
- * platform. Without it, the index could not be pushed as a whole.
+ * Pulls the other manifests of an index into the store, such as attestations, which have no
+ * platform. Without them, the complete index could not be pushed.
  */
 export async function completeIndex(
   session: Session,

@@ -17,7 +17,7 @@ import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore } from "./store.ts";
 
-/** An image, what it is called, and where it was found. */
+/** An image with its name and source. */
 export interface FoundImage {
   readonly reference: Reference;
   readonly image: RemoteImage;
@@ -25,8 +25,8 @@ export interface FoundImage {
 }
 
 /**
- * Finds images to look at: in the store, else in the registry, as the policy says. Nothing is
- * stored.
+ * Finds images to read, in the store or in the registry according to the pull policy. Stores
+ * nothing.
  */
 export class Finder implements Disposable {
   readonly #session: Session;
@@ -48,14 +48,14 @@ export class Finder implements Disposable {
     this.#hashes = new LayoutHashCache(store);
   }
 
-  /** Makes the finder that the options describe. Whoever gets it disposes of it. */
+  /** Creates a finder from the options. The caller disposes of it. */
   static async open(session: Session): Promise<Finder> {
     const store = await openStore(session);
     const options = await imageOptions(session);
     return new Finder(session, store, await openClient(session), options);
   }
 
-  /** Finds an image for the platform that is wanted. */
+  /** Finds an image for the requested platform. */
   async image(where: ImageSource): Promise<FoundImage> {
     if (where.transport !== "docker") {
       const client = await openLocalImage(this.#session, where);
@@ -74,7 +74,7 @@ export class Finder implements Disposable {
     return { reference, image, source: "registry" };
   }
 
-  /** The bytes of what a reference stands for; with a platform, of the manifest for that. */
+  /** Reads the bytes of the referenced document; with a platform, of that platform's manifest. */
   async manifestBytes(where: ImageSource): Promise<Uint8Array> {
     const { pullPolicy, platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
@@ -93,7 +93,7 @@ export class Finder implements Disposable {
     return (await this.#client.document(reference, this.#options)).bytes;
   }
 
-  /** Every platform of an image; none if it is for one platform only. */
+  /** Returns the platforms of a multi-platform image; empty for other images. */
   async platforms(where: ImageSource): Promise<readonly string[]> {
     const { kind, value } = parseManifest(await this.manifestBytes(where));
     if (kind === "manifest") return [];

@@ -5,12 +5,12 @@ import { readSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore } from "./store.ts";
 
-/** The files of an image, for as long as it is not disposed of. */
+/** The files of an image, valid until disposal. */
 export interface OpenImageFiles extends Disposable {
   readonly files: ImageFiles;
 }
 
-/** Finds the image that the first operand names, to look into it. */
+/** Opens the files of the image named by the first operand. */
 export async function openImageFiles(session: Session): Promise<OpenImageFiles> {
   const source = readSource(session.operands[0] ?? "");
   const finder = await Finder.open(session);
@@ -26,9 +26,9 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
   }
 }
 
-/** Says that an image has nothing at a path. */
+/** Returns the error for a path that does not exist in an image. */
 export function missing(path: string): Error {
   return new Deno.errors.NotFound(
-    `Cannot find "${path}" in the image: there is nothing; see what it has with "oci ls"`,
+    `Cannot find "${path}" in the image: it does not exist; list the files with "oci ls"`,
   );
 }

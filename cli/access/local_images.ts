@@ -27,8 +27,8 @@ export async function openLocalImage(
 }
 
 /**
- * Opens an archive, once for each command: stdin can be read only once, and a copy of what is
- * compressed takes its time. The session closes it.
+ * Opens an archive, once per command: stdin can be read only once, and copying a compressed archive
+ * takes time. The session closes it.
  */
 export function openArchive(
   session: Session,

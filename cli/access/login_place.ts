@@ -2,28 +2,28 @@ import { normalizeCredentialKey } from "../../registry/auth/credential_key.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 
-/** What a credential is for. */
+/** Scope of a credential. */
 export interface LoginPlace {
-  /** Name of the registry, or of a part of it, as in `quay.io/team`. */
+  /** Key of the credential: a registry, or a namespace in it such as `quay.io/team`. */
   readonly key: string;
-  /** The registry, as references name it. */
+  /** Registry in the form of references. */
   readonly registry: string;
-  /** Start of the repositories that it is for; empty if it is for all. */
+  /** Prefix of the repositories; empty for all. */
   readonly namespace: string;
 }
 
 /**
- * Parses the registry that a login or a logout names: `HOST[:PORT][/NAMESPACE]`, or the address
- * of the registry as a URL.
+ * Parses the registry of a login or logout: `HOST[:PORT][/NAMESPACE]`, or the URL
+ * of the registry.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If the text is not a registry.
  */
 export function readLoginPlace(text: string): LoginPlace {
   const key = normalizeCredentialKey(text.replace(/(?<=[^/])\/+$/, ""));
   const [registry = "", ...path] = key.split("/");
   const namespace = path.join("/");
   try {
-    // A name without a dot or a port would be that of a repository.
+    // A name without a dot or a port would be a repository.
     const found = parseReference(`${registry}${namespace === "" ? "" : `/${namespace}`}/app`);
     if (found.registry === registry && found.digest === undefined) {
       return { key, registry, namespace };
@@ -32,6 +32,6 @@ export function readLoginPlace(text: string): LoginPlace {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new UsageError(
-    `"${text}" is not a registry; give its host, such as ghcr.io or localhost:5000`,
+    `"${text}" is not a registry; specify a host, such as ghcr.io or localhost:5000`,
   );
 }

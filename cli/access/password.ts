@@ -9,17 +9,17 @@ const ERASE_LINE = "\x15";
 
 /** Source of the keys for {@linkcode promptPassword}, such as `Deno.stdin`. */
 export interface PasswordSource {
-  /** Whether somebody can type. */
+  /** Returns whether the source is a terminal. */
   isTerminal(): boolean;
-  /** Switches the terminal's own editing and echo off, or on. */
+  /** Turns raw mode, without line editing and echo, on or off. */
   setRaw(mode: boolean): void;
-  /** Reads what has been typed. */
+  /** Reads the typed bytes. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Ends a read that waits. */
+  /** Cancels a waiting read. */
   close(): void;
 }
 
-/** Reads a password from standard input to its end; one line end is not part of it. */
+/** Reads a password from stdin up to its end, without a trailing line end. */
 export async function readPassword(
   signal: AbortSignal,
   input: ReadableStream<Uint8Array> = Deno.stdin.readable,
@@ -28,22 +28,22 @@ export async function readPassword(
   const password = (await new Response(untilAborted).text()).replace(/\r?\n$/, "");
   if (password !== "") return password;
   throw new UsageError(
-    'standard input has no password; give it one, as in "--password-stdin < FILE"',
+    'stdin is empty; redirect the password, as in "--password-stdin < FILE"',
   );
 }
 
 /** Options of {@linkcode promptPassword}. */
 export interface PromptOptions {
-  /** Stops the asking. */
+  /** Aborts the prompt. */
   readonly signal: AbortSignal;
-  /** Where the password is typed. */
+  /** Source of the typed password. */
   readonly source?: PasswordSource | undefined;
 }
 
 /**
- * Asks for a password on the terminal, without showing what is typed.
+ * Prompts for a password on the terminal without echo.
  *
- * @param user Whose password.
+ * @param user User name in the prompt.
  * @param notices Where to ask.
  */
 export async function promptPassword(
@@ -54,7 +54,7 @@ export async function promptPassword(
   const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
     throw new UsageError(
-      'there is no terminal to ask for a password on; add "--password-stdin", or give ' +
+      'cannot prompt for a password without a terminal; add "--password-stdin", or specify ' +
         '"--user NAME:PASSWORD"',
     );
   }
@@ -66,7 +66,7 @@ export async function promptPassword(
     restore();
     source.close();
   };
-  // Before the question: whoever types at once must not see it either.
+  // Turn echo off before the prompt, so that early input does not show.
   source.setRaw(true);
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -79,9 +79,9 @@ export async function promptPassword(
 }
 
 /**
- * Asks for a user name on the terminal.
+ * Prompts for a user name on the terminal.
  *
- * @param registry The registry that it is for.
+ * @param registry Registry in the prompt.
  * @param notices Where to ask.
  */
 export async function promptUser(
@@ -91,7 +91,7 @@ export async function promptUser(
 ): Promise<string> {
   const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
-    throw new UsageError('there is no terminal to ask for a user name on; give "--user NAME"');
+    throw new UsageError('cannot prompt for a user name without a terminal; specify "--user NAME"');
   }
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });
@@ -102,11 +102,11 @@ export async function promptUser(
   } finally {
     signal.removeEventListener("abort", stop);
   }
-  throw new UsageError("a user name is not empty and has no colon");
+  throw new UsageError("a user name must not be empty or contain a colon");
 }
 
 /**
- * Asks a question on the terminal that is answered with yes or no.
+ * Asks a yes-or-no question on the terminal.
  *
  * @throws {UsageError} If there is no terminal.
  */
@@ -116,7 +116,9 @@ export async function confirm(
   options: PromptOptions,
 ): Promise<boolean> {
   const { signal, source = Deno.stdin } = options;
-  if (!source.isTerminal()) throw new UsageError('there is no terminal to ask on; add "--yes"');
+  if (!source.isTerminal()) {
+    throw new UsageError('cannot ask for confirmation without a terminal; add "--yes"');
+  }
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });
   try {
@@ -136,7 +138,7 @@ async function readLine(source: PasswordSource): Promise<string> {
     if (size === null) return typed.join("");
     for (const key of decoder.decode(buffer.subarray(0, size), { stream: true })) {
       if (key === "\r" || key === "\n" || key === END_OF_INPUT) return typed.join("");
-      // A raw terminal passes on as a key what would otherwise be a signal.
+      // A raw terminal delivers signals as keys.
       if (key === INTERRUPT) throw new InterruptedError("SIGINT", 130);
       if (key === "\x7f" || key === "\b") typed.pop();
       else if (key === ERASE_LINE) typed = [];

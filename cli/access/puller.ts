@@ -13,33 +13,33 @@ import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { storePath } from "./store.ts";
 
-/** Pulls images as the options say. */
+/** Pulls images according to the options. */
 export interface Puller extends Disposable {
-  /** Finds out what an image is called in the store, and how to pull it there. */
+  /** Resolves the name of an image in the store, and how to pull it. */
   find(source: ImageSource): Promise<FoundSource>;
 }
 
 /** An image that can be pulled. */
 export interface FoundSource {
-  /** What it is called in the store. */
+  /** Name in the store. */
   readonly reference: Reference;
-  /** Brings it there, for the platform that is wanted or for another. */
+  /** Pulls the image for the requested or the given platform. */
   pull(
     onProgress: (event: ImageProgress) => void,
     platform?: PullOptions["platform"],
   ): Promise<Image>;
-  /** Likewise, and extracts its layers for overlays in the same pass. */
+  /** Pulls the image, and extracts its layers for overlays in the same pass. */
   prepare(
     onProgress: (event: ImageProgress) => void,
     options?: Pick<PrepareOptions, "mounter" | "platform">,
   ): Promise<Image>;
-  /** Brings it there although it is no image: all that it names. */
+  /** Pulls an artifact with all of its blobs. */
   artifact(onProgress: (event: ImageProgress) => void): Promise<PulledArtifact>;
-  /** Brings whatever else its index names, such as attestations, once its platforms are there. */
+  /** Pulls the other manifests of its index, such as attestations, after the platforms. */
   complete(image: Image): Promise<void>;
 }
 
-/** Makes the puller that the options describe. Whoever gets it disposes of it. */
+/** Creates a puller from the options. The caller disposes of it. */
 export async function openPuller(session: Session): Promise<Puller> {
   const { jobs } = session.options<RegistryOptions>();
   const common: PullOptions = {
@@ -66,7 +66,7 @@ export async function openPuller(session: Session): Promise<Puller> {
       return prepare(reference, { ...options, mounter, platform, onProgress });
     },
     complete: async ({ indexes: [index] }) => {
-      // An archive can be read only once if it comes from stdin, and has what it has.
+      // An archive on stdin can be read only once, and never changes.
       const isWhole = options.pullPolicy === "Never" || source.transport.endsWith("-archive");
       if (index === undefined || isWhole) return;
       const { completeIndex } = await import("./complete_index.ts");
@@ -80,7 +80,7 @@ export async function openPuller(session: Session): Promise<Puller> {
         return found(source, source.reference, { ...common, client });
       }
       const layout = await openLocalImage(session, source);
-      // Reading a layout again costs nothing.
+      // Reading a layout again is cheap.
       const { pullPolicy = "Always" } = common;
       return found(source, layout.reference, { ...common, pullPolicy, client: layout });
     },
@@ -88,7 +88,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   };
 }
 
-/** Policy, platform and credentials, as every call for an image takes them. */
+/** Returns policy, platform and credentials for calls that pull. */
 export async function imageOptions(session: Session): Promise<ImageClientOptions> {
   const { policy, platform } = session.options<RegistryOptions>();
   const auth = await readAuth(session);

@@ -4,13 +4,13 @@ import { UsageError } from "../frame/errors.ts";
 
 const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
-/** Where an image may come from. */
+/** Source of an image. */
 export type ImageSource = ImageLocation;
 
 /**
- * Parses where an image is, in a registry, a layout or an archive, as the user wrote it.
+ * Parses the location of an image in a registry, a layout or an archive.
  *
- * @throws {UsageError} If it is neither; where lower case would make it one, that is suggested.
+ * @throws {UsageError} If the text is invalid; suggests lower case where that makes it valid.
  */
 export function readSource(text: string): ImageSource {
   const parsed = parse(text);
@@ -20,27 +20,27 @@ export function readSource(text: string): ImageSource {
   if (lower !== text && !(parse(lower) instanceof SyntaxError)) {
     throw new UsageError(`${message}; did you mean "${lower}"?`, { cause: parsed });
   }
-  // Some of these messages say what to write already.
+  // Some of these messages already contain a remedy.
   const advised = message.replace(JSON.stringify(text), "").includes("; ");
   const advice = /^[./]/.test(text) ? adviceForPath(text) : ADVICE;
   throw new UsageError(advised ? message : `${message}; ${advice}`, { cause: parsed });
 }
 
 /**
- * Parses a reference to an image in a registry, as the user wrote it.
+ * Parses a reference to an image in a registry.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If the text is invalid.
  */
 export function readReference(text: string): Reference {
   const source = readSource(text);
   if (source.transport === "docker") return source.reference;
   throw new UsageError(
-    `cannot read "${text}" here: it is not in a registry; ` +
-      `write "docker://${text}" if that is the name of an image`,
+    `cannot use "${text}" here: it is not in a registry; ` +
+      `if it is the name of an image, write "docker://${text}"`,
   );
 }
 
-/** Says whether a text is a reference to an image in a registry. */
+/** Returns whether a text is a reference to an image in a registry. */
 export function isReference(text: string): boolean {
   const parsed = parse(text);
   return !(parsed instanceof SyntaxError) && parsed.transport === "docker";

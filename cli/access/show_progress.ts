@@ -8,7 +8,7 @@ import {
 import type { Session } from "../frame/session.ts";
 import { terminalKind } from "../terminal/terminal.ts";
 
-/** Shows progress on standard error, as the options and the terminal want it. */
+/** Shows progress on stderr in the style of the options and the terminal. */
 export function showProgress(session: Session, words?: ProgressWords): ProgressView {
   const { quiet, progress = "auto", progressInterval = 10 } = session.options<RegistryOptions>();
   const wish = quiet ? "none" : progress;

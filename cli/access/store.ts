@@ -2,12 +2,12 @@ import { storeDirectory } from "../../cache/directory.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import type { Session } from "../frame/session.ts";
 
-/** The directory of the store that the command line or the environment names. */
+/** Returns the store directory from the command line or the environment. */
 export function storePath(session: Session): string {
   return session.options().store ?? storeDirectory();
 }
 
-/** Opens the store that the command line or the environment names. */
+/** Opens the store from the command line or the environment. */
 export async function openStore(session: Session): Promise<ContentStore> {
   return await ContentStore.open(storePath(session), { onWait: session.note });
 }

@@ -17,32 +17,32 @@ import {
 } from "../../store/content/layout_index.ts";
 import { imageSize } from "../terminal/image_size.ts";
 
-/** An image of one platform, as far as the store has it. */
+/** A single-platform image in the store, possibly incomplete. */
 export interface StoredPlatform {
-  /** What it runs on, as in `linux/arm64`. */
+  /** Platform, such as `linux/arm64`. */
   readonly platform: string;
   /** Digest of its manifest. */
   readonly digest: Digest;
-  /** Bytes of its config and layers as served; 0 if not even its manifest is there. */
+  /** Compressed size of config and layers in bytes; 0 if the manifest is missing. */
   readonly size: number;
-  /** Whether every part of it is there. */
+  /** Whether the image is complete. */
   readonly complete: boolean;
 }
 
-/** What the store has under a reference. */
+/** Content of a reference in the store. */
 export interface StoredImage {
   /** `null` if it has no name. */
   readonly reference: string | null;
   /** Digest of the index of a multi-platform image, else of the manifest. */
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Bytes of the platforms that are complete. */
+  /** Size of the complete platforms in bytes. */
   readonly size: number;
-  /** Every platform that the image is for, there or not. */
+  /** All platforms of the image, present or not. */
   readonly platforms: readonly StoredPlatform[];
 }
 
-/** The depth of indexes in indexes at which it is no use to look on. */
+/** Maximum depth of nested indexes. */
 const MAX_DEPTH = 8;
 
 /** A document in a store, with the name that it has there, if any. */
@@ -111,7 +111,7 @@ async function describeManifest(
   };
 }
 
-/** The platform that the index says, else the one that the config says. */
+/** Returns the platform from the index, or else from the config. */
 async function platformName(
   store: ContentStore,
   { platform }: Descriptor,
@@ -123,7 +123,7 @@ async function platformName(
   try {
     return formatPlatform(parseImageConfig(bytes).platform);
   } catch (error) {
-    // An artifact has a config of another kind, and runs on nothing.
+    // An artifact has another kind of config, and no platform.
     if (error instanceof SyntaxError) return "";
     throw error;
   }

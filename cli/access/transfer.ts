@@ -10,7 +10,7 @@ import { formatBytes } from "../terminal/format.ts";
 import { isReference } from "./references.ts";
 import { showProgress } from "./show_progress.ts";
 
-/** What `--json` prints of a transfer. */
+/** JSON form of a transfer. */
 export interface TransferResult {
   readonly source: string;
   readonly target: string;
@@ -22,9 +22,9 @@ export interface TransferResult {
 }
 
 /**
- * Checks that the options of a transfer go together.
+ * Checks that the options of a transfer are compatible.
  *
- * @throws {UsageError} If they do not.
+ * @throws {UsageError} If they are not.
  */
 export function checkTransferOptions(session: Session): void {
   const { platforms = [], allPlatforms, sparse } = session.options<TransferOptions>();
@@ -32,14 +32,14 @@ export function checkTransferOptions(session: Session): void {
     throw new UsageError('"--platform" and "--all-platforms" cannot be combined');
   }
   if (sparse && platforms.length === 0) {
-    throw new UsageError('"--sparse" leaves platforms out; name the others with "--platform"');
+    throw new UsageError('"--sparse" requires "--platform"; specify each platform to keep');
   }
   if (platforms.length > 1 && !sparse) {
     throw new UsageError('an image of several platforms needs its index; add "--sparse"');
   }
 }
 
-/** The options of the library for a transfer. */
+/** Returns the library options for a transfer. */
 export function transferOptions(
   session: Session,
   client: RemoteClient,
@@ -52,12 +52,12 @@ export function transferOptions(
   };
 }
 
-const TRANSFER_WORDS = { transferred: "copied", present: "already there, or mounted" };
+const TRANSFER_WORDS = { transferred: "copied", present: "already present, or mounted" };
 
 /**
- * Runs one transfer, with progress, and prints its line, unless stdout takes the image itself.
+ * Runs a transfer with progress, and prints its result unless stdout receives the image.
  *
- * @throws {UsageError} If that is a terminal.
+ * @throws {UsageError} If the image would go to a terminal.
  */
 export async function runTransfer<T extends CopiedImage>(
   session: Session,
@@ -68,7 +68,9 @@ export async function runTransfer<T extends CopiedImage>(
   const { dryRun, json } = session.options<TransferOptions>();
   const isStdout = isPipe(to);
   if (isStdout && Deno.stdout.isTerminal()) {
-    throw new UsageError("an archive is not for a terminal; redirect it, or name a file");
+    throw new UsageError(
+      "cannot write an archive to a terminal; redirect stdout or specify a file",
+    );
   }
   let done: T;
   {
@@ -83,29 +85,29 @@ export async function runTransfer<T extends CopiedImage>(
   return { ...done, result: { source, target, digest, mediaType, bytes, copied, skipped } };
 }
 
-/** Whether a location is an archive that goes to stdout, or comes from stdin. */
+/** Returns whether a location is an archive on stdin or stdout. */
 export function isPipe(location: ImageLocation): boolean {
   return location.transport.endsWith("-archive") && "path" in location && location.path === "-";
 }
 
-/** A place with the digest of what is there. */
+/** Formats a target with its digest. */
 function pinned(target: string, digest: string): string {
   return target.endsWith(`@${digest}`) ? target : `${target}@${digest}`;
 }
 
 /**
- * The repository that a location without a tag names.
+ * Returns the repository of a location without a tag.
  *
- * @throws {UsageError} If it is none.
+ * @throws {UsageError} If the location is not a repository.
  */
 export function repositoryOf(text: string, location: ImageLocation): Reference {
   if (location.transport === "docker" && isReference(`${text}:latest`)) return location.reference;
   throw new UsageError(
-    `"--all-tags" copies between repositories, and "${text}" is none; leave its tag out`,
+    `"--all-tags" needs a repository, and "${text}" is not one; leave out the tag`,
   );
 }
 
-/** The side that a credential of the command line is for: both only within one registry. */
+/** Returns the side that receives the credential; both only within one registry. */
 export function authOf(
   from: ImageLocation,
   to: ImageLocation,

@@ -1,12 +1,12 @@
 import { parseReference } from "../../registry/reference.ts";
 
-/** A registry whose content `serve` passes on. */
+/** Upstream registry of `serve`. */
 export interface Upstream {
-  /** As references name it. */
+  /** Registry in the form of references. */
   readonly registry: string;
-  /** Path in front of its repositories. */
+  /** Path prefix of its repositories. */
   readonly prefix: string | undefined;
-  /** Whether it speaks HTTP without TLS; `undefined` if the address does not tell. */
+  /** Whether it uses HTTP without TLS; `undefined` if the address has no scheme. */
   readonly plainHttp: boolean | undefined;
 }
 
@@ -14,15 +14,15 @@ export interface Upstream {
 const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
 
 /**
- * Parses what `--proxy` takes.
+ * Parses the value of `--proxy`.
  *
- * @throws {SyntaxError} If it is not the address of a registry.
+ * @throws {SyntaxError} If the text is not the URL of a registry.
  */
 export function parseUpstream(text: string): Upstream {
   const match = /^(?:(https?):\/\/)?([^/?#@\s]+)(?:\/+([^?#@\s]*?))?\/*$/.exec(text);
   const [, scheme, host = "", path = ""] = match ?? [];
   const registry = HUB_HOSTS.includes(host) ? "docker.io" : host;
-  // The API itself is no part of a repository's name.
+  // The path of the API is not part of a repository name.
   const prefix = path === "" || path === "v2" ? undefined : path;
   if (match === null || !isRegistry(registry, prefix)) {
     throw new SyntaxError("it must be the URL of a registry, such as https://registry-1.docker.io");

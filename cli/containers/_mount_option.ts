@@ -3,10 +3,10 @@ import { parseQuantity } from "../../spec/quantity.ts";
 import type { Mount } from "../../spec/runtime_spec.ts";
 
 /**
- * Parses a mount as `docker run` takes it: `SOURCE:TARGET[:ro]`, or pairs such as
- * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that has a comma is put in double quotes.
+ * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:ro]`, or pairs such as
+ * `type=tmpfs,target=/tmp,tmpfs-size=1m`. A pair that contains a comma needs double quotes.
  *
- * @throws {SyntaxError} If it is neither; the message says what is missing.
+ * @throws {SyntaxError} If the text has neither form.
  */
 export function parseMount(text: string): Mount {
   return /^"?[a-z-]+(=|,|$)/.test(text) ? parsePairs(text) : parseColons(text);
@@ -23,8 +23,8 @@ function parseColons(text: string): Mount {
 function parsePairs(text: string): Mount {
   const pairs = new Map<string, string | undefined>();
   for (const [name, value] of splitPairs(text)) {
-    if (!NAMES.has(name)) throw new SyntaxError(`there is no setting ${JSON.stringify(name)}`);
-    if (pairs.has(name)) throw new SyntaxError(`it says twice what "${name}" is`);
+    if (!NAMES.has(name)) throw new SyntaxError(`unknown setting ${JSON.stringify(name)}`);
+    if (pairs.has(name)) throw new SyntaxError(`it sets "${name}" twice`);
     pairs.set(name, value);
   }
   const target = pairs.get("target") ?? "";
@@ -63,10 +63,10 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 const NAMES = new Set(["type", "source", "target", "readonly", "tmpfs-size", "tmpfs-mode"]);
 
-/** Pairs between commas; in double quotes a comma means nothing, and two quotes stand for one. */
+/** Splits pairs at commas outside double quotes; a doubled quote stands for one. */
 function splitPairs(text: string): readonly (readonly [name: string, value?: string])[] {
   if (!/^([^",]*|"([^"]|"")*")(,([^",]*|"([^"]|"")*"))*$/s.test(text)) {
-    throw new SyntaxError("its quotes must be around whole pairs");
+    throw new SyntaxError("quotes must enclose whole pairs");
   }
   return [...text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))/gs)].map(([, quoted, plain]) => {
     const pair = quoted?.replaceAll('""', '"') ?? plain ?? "";
@@ -83,7 +83,7 @@ function parseFlag(pairs: ReadonlyMap<string, string | undefined>, name: string)
   throw new SyntaxError(`"${name}" must be true or false`);
 }
 
-/** A size as the kernel takes it; it knows no suffixes of Kubernetes. */
+/** Returns a size in the kernel's form, without Kubernetes suffixes. */
 function parseSize(text: string): string {
   if (/^[0-9]+[kmg%]?$/i.test(text)) return text;
   if (/^[0-9.]+[KMGT]i$/.test(text)) return String(parseQuantity(text).value);

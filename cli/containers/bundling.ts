@@ -13,7 +13,7 @@ import type { Session } from "../frame/session.ts";
 import { showProgress } from "../access/show_progress.ts";
 import { openStore } from "../access/store.ts";
 
-/** An image in the store, and what bundles it. */
+/** An image in the store, and its bundler. */
 export interface Bundling {
   readonly reference: Reference;
   readonly image: Image;
@@ -21,11 +21,11 @@ export interface Bundling {
 }
 
 /**
- * Removes what killed processes left of other bundles, and brings the image that the first operand
- * names into the store, as the policy says.
+ * Removes bundles left behind by killed processes, and pulls the image named by the first operand
+ * into the store according to the pull policy.
  *
- * @param session The command.
- * @param isTemporary Whether the bundle is to end with this process.
+ * @param session Session of the command.
+ * @param isTemporary Whether the bundle ends with this process.
  */
 export async function prepareBundling(session: Session, isTemporary: boolean): Promise<Bundling> {
   const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
@@ -43,7 +43,7 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
   });
   using progress = showProgress(session);
   const report = (event: ImageProgress) => {
-    // What is in the store already is not worth a word beside what the container says.
+    // Stay silent for cached images, so that only the container's output shows.
     if (!event.cached) progress.report(event);
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
@@ -53,15 +53,15 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
   return { reference, image, bundler };
 }
 
-/** Removes the bundles of processes that were killed, and says which ones are left and why. */
+/** Removes the bundles of killed processes, and warns about bundles that remain. */
 async function reportLeftBundles(session: Session, store: string): Promise<void> {
   const { left } = await removeDeadBundles(store, { signal: session.signal });
   for (const { path, container, reason } of left) {
     session.warn(
       reason === undefined
-        ? `container ${container} of an "oci run" that was killed still runs; ` +
+        ? `container ${container} of a killed "oci run" is still running; ` +
           `end it with "oci unbundle ${path}"`
-        : `a killed process left ${path}, which cannot be removed: ${reason}`,
+        : `cannot remove ${path}, left behind by a killed process: ${reason}`,
     );
   }
 }

@@ -13,7 +13,7 @@ import { UsageError } from "../frame/errors.ts";
 import { parseMount } from "./_mount_option.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Options that say what a container is like, of `oci bundle` and `oci run`. */
+/** Container options of `oci bundle` and `oci run`. */
 export interface ContainerOptions {
   readonly bundler: "auto" | "overlay" | "uncompressed";
   readonly cpu?: string | undefined;
@@ -22,7 +22,7 @@ export interface ContainerOptions {
   readonly readOnly?: true | undefined;
   readonly readWrite?: true | undefined;
   readonly containerUser?: string | undefined;
-  /** Variables; those without a value are passed on. */
+  /** Environment variables; those without a value are inherited. */
   readonly env?: readonly (readonly [name: string, value?: string])[] | undefined;
   readonly cwd?: string | undefined;
   readonly rootless?: true | undefined;
@@ -30,40 +30,40 @@ export interface ContainerOptions {
   readonly mount?: readonly Mount[] | undefined;
 }
 
-/** Adds the options that say what a container is like. */
+/** Adds the container options. */
 export function addContainerOptions(command: Command): Command {
   return command
-    .option("--bundler <how>", "auto, overlay or uncompressed", {
+    .option("--bundler <how>", "how to create the root file system", {
       choices: ["auto", "overlay", "uncompressed"],
       default: "auto",
     })
-    .option("--cpu <quantity>", "processors to use at most, such as 500m or 1.5", {
+    .option("--cpu <quantity>", "CPU limit, such as 500m or 1.5", {
       parse: checkedBy(withCPULimit),
     })
-    .option("--memory <quantity>", "memory to use at most, such as 512Mi", {
+    .option("--memory <quantity>", "memory limit, such as 512Mi", {
       parse: checkedBy(checkMemory),
     })
-    .option("--network <how>", "host, or none for a network of its own without interfaces", {
+    .option("--network <how>", "network: the host's, or none for an isolated one", {
       choices: ["host", "none"],
       default: "none",
     })
-    .option("--read-only", "the image's files cannot be changed", { conflict: "--read-write" })
+    .option("--read-only", "mount the root file system read-only", { conflict: "--read-write" })
     .option(
       "--read-write",
-      "the image's files can be changed, in this container alone; the default",
+      "allow changes to the root file system, visible in this container only (default)",
     )
     .option(
       "--user <user[:group]>",
-      "who runs the program, names or numbers; default: whom the image names",
+      "user and group to run as, by name or number (default: the image's)",
       { key: "containerUser", parse: checkedBy(checkUser) },
     )
     .option(
       "--env <name=value>",
-      "set a variable; a name alone passes on the value that it has here (repeatable)",
+      "set an environment variable; NAME alone inherits its value (repeatable)",
       { repeatable: true, parse: parseVariable },
     )
     .option("--cwd <dir>", "working directory in the container", { parse: checkedBy(withCwd) })
-    .option("--hostname <name>", "name of the host in the container", {
+    .option("--hostname <name>", "hostname in the container", {
       parse: checkedBy(withHostname),
     })
     .option(
@@ -71,10 +71,10 @@ export function addContainerOptions(command: Command): Command {
       "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
       { repeatable: true, parse: parseMount },
     )
-    .option("--rootless", "for an ordinary user, in a user namespace; the default for one");
+    .option("--rootless", "run in a user namespace (default: on unless root)");
 }
 
-/** What the options say, as changes to a configuration. */
+/** Converts the options to changes of a configuration. */
 export async function containerSpecOptions(session: Session): Promise<SpecOption[]> {
   const options = session.options<ContainerOptions>();
   const { cpu, memory, network, readOnly, containerUser, cwd, hostname } = options;
@@ -96,7 +96,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
   ];
 }
 
-/** The files that say how names resolve, as far as this machine has them. */
+/** Returns mounts of the name resolution files that exist on this machine. */
 async function nameFiles(): Promise<readonly string[]> {
   const files = ["/etc/hosts", "/etc/resolv.conf"];
   const there = await Promise.all(files.map(exists));
@@ -106,7 +106,9 @@ async function nameFiles(): Promise<readonly string[]> {
 async function checkSources(mounts: readonly Mount[]): Promise<readonly Mount[]> {
   for (const { type, source = "" } of mounts) {
     if (type !== "bind" || await exists(source)) continue;
-    throw new UsageError(`there is no "${source}" to mount; make it, or mount something else`);
+    throw new UsageError(
+      `cannot mount "${source}": it does not exist; create it or choose another source`,
+    );
   }
   return mounts;
 }
@@ -121,7 +123,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A parser that keeps the text, and refuses what the library would refuse. */
+/** Returns a parser that keeps the text and rejects values that the library would reject. */
 function checkedBy(check: (text: string) => unknown): (text: string) => string {
   return (text) => {
     try {
@@ -134,21 +136,21 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
   };
 }
 
-/** Nobody stands for root in images; a variable that is not set must not make root of its user. */
+/** Rejects an empty user: an unset shell variable must not run the container as root. */
 function checkUser(text: string): void {
   if (text === ":") throw new SyntaxError("it must be USER or USER:GROUP");
 }
 
-/** In Kubernetes `512m` is half a byte, and so it is here; who writes it means what docker does. */
+/** Rejects `512m`: it is half a byte in Kubernetes, but 512 MiB in docker. */
 function checkMemory(text: string): void {
   withMemoryLimit(text);
   if (!/[num]$/.test(text)) return;
   throw new SyntaxError(
-    `${text} is a part of a byte, as "m" stands for thousandths: write Mi or M`,
+    `${text} is less than one byte, because "m" means thousandths; write Mi or M`,
   );
 }
 
-/** The name of a variable, and its value if it is not to be passed on. */
+/** Parses the name of a variable, and its value unless it is inherited. */
 function parseVariable(text: string): readonly [name: string, value?: string] {
   const at = text.indexOf("=");
   if (at === 0) throw new SyntaxError("it must be NAME=VALUE");

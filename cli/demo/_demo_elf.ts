@@ -1,7 +1,7 @@
 /** The two architectures that the demo's program is written for. */
 export type DemoArchitecture = "amd64" | "arm64";
 
-/** Where the kernel maps the file; any address that programs commonly have would do. */
+/** Address to map the file at; any common address works. */
 const BASE_ADDRESS = 0x400000n;
 const ELF_HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
@@ -10,14 +10,14 @@ const CODE_OFFSET = ELF_HEADER_SIZE + PROGRAM_HEADER_SIZE;
 const MACHINES: Readonly<Record<DemoArchitecture, number>> = { amd64: 62, arm64: 183 };
 
 /**
- * Assembles the smallest useful Linux program: a static executable that writes a text to its
- * standard output and exits with 0. It needs no library, no loader and no file.
+ * Assembles a minimal Linux program: a static executable that writes a text to
+ * stdout and exits with 0. It needs no library, loader or file.
  *
  * The file is an ELF header, one program header, the code and the text, all in one segment
  * that is mapped readable and executable.
  *
- * @param architecture The processor to write it for.
- * @param text What the program writes, fewer than 65536 bytes in UTF-8.
+ * @param architecture Target architecture.
+ * @param text Text to write, fewer than 65536 bytes in UTF-8.
  * @returns The bytes of the executable file.
  */
 export function demoProgram(architecture: DemoArchitecture, text: string): Uint8Array<ArrayBuffer> {

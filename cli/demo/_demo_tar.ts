@@ -25,9 +25,9 @@ const TYPE_FLAGS: Readonly<Record<DemoEntry["type"], string>> = {
 };
 
 /**
- * Writes a layer as a ustar archive. `@std/tar` writes files and directories only; a layer has
- * links too. Names are ASCII and shorter than 100 bytes, and every time is 1970, so that the
- * same entries are the same bytes.
+ * Writes a layer as a ustar archive. `@std/tar` writes only files and directories; a layer also has
+ * links. Names are ASCII and shorter than 100 bytes, and all times are 1970, so that the
+ * same entries produce the same bytes.
  */
 export function demoTar(entries: readonly DemoEntry[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];
@@ -56,7 +56,7 @@ function header(entry: DemoEntry, size: number): Uint8Array {
   put(156, TYPE_FLAGS[entry.type]);
   if (linked) put(157, entry.target);
   put(257, "ustar\u000000");
-  // The sum counts its own field as spaces.
+  // The checksum counts its own field as spaces.
   block.fill(0x20, 148, 156);
   put(148, `${block.reduce((sum, byte) => sum + byte).toString(8).padStart(6, "0")}\0 `);
   return block;

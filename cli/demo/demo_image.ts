@@ -5,26 +5,26 @@ import { OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../../spec/media
 import { type DemoArchitecture, demoProgram } from "./_demo_elf.ts";
 import { type DemoEntry, demoTar } from "./_demo_tar.ts";
 
-/** The demo's image: an index, and every blob that it leads to. */
+/** The demo's image: an index and all of its blobs. */
 export interface DemoImage {
-  /** Points at the index. */
+  /** Descriptor of the index. */
   readonly descriptor: Descriptor;
-  /** The descriptors of the index and the manifests. */
+  /** Descriptors of the index and the manifests. */
   readonly manifests: readonly Descriptor[];
-  /** Every document and layer, by digest. */
+  /** Documents and layers by digest. */
   readonly blobs: ReadonlyMap<Digest, Uint8Array<ArrayBuffer>>;
 }
 
-/** What the demo's program prints. */
+/** Returns the text that the demo's program prints. */
 export function demoGreeting(architecture: DemoArchitecture): string {
   return `Hello from @x/oci on linux/${architecture}!\n`;
 }
 
 /**
- * Builds an image for two platforms, with all that makes images interesting: layers in two
- * compressions of which the platforms share two, files that a later layer removes, an opaque
- * directory, a symbolic and a hard link, a sticky directory, a user of its own, and a static
- * program that runs without anything else.
+ * Builds an image for two platforms that covers many features: layers in two
+ * compressions, two of them shared by the platforms, a whiteout, an opaque
+ * directory, a symbolic and a hard link, a sticky directory, a custom user, and a static
+ * program.
  */
 export function buildDemoImage(): DemoImage {
   const blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
@@ -38,7 +38,7 @@ export function buildDemoImage(): DemoImage {
   const manifests = (["amd64", "arm64"] as const).map((architecture) => {
     const tars = [baseLayer(), programLayer(architecture), tidyLayer()].map(demoTar);
     const layers = tars.map((tar, i) => {
-      // The last one is left as it is: archives need not be compressed.
+      // The last layer stays uncompressed.
       return i === 2 ? keep(OCI_LAYER, tar) : keep(`${OCI_LAYER}+gzip`, compress(tar));
     });
     const config = json(OCI_CONFIG, configOf(architecture, tars.map((tar) => digestOf(tar))));

@@ -4,7 +4,7 @@ import { terminalKind } from "../terminal/terminal.ts";
 const BOLD = "\x1b[1m";
 const PLAIN = "\x1b[0m";
 
-/** Tells the demo's story on standard output: a heading and some lines for each step. */
+/** Prints the demo's steps to stdout, each with a heading and some lines. */
 export class DemoScript {
   readonly #session: Session;
   readonly #bold: boolean;
@@ -15,7 +15,7 @@ export class DemoScript {
     this.#bold = Deno.stdout.isTerminal() && !Deno.noColor && terminalKind() !== "dumb";
   }
 
-  /** Tells a step, unless the story is to be a document. */
+  /** Prints a step, unless `--json` is set. */
   async step(title: string, lines: readonly string[]): Promise<void> {
     this.#session.signal.throwIfAborted();
     if (this.#session.options().json) return;
@@ -28,10 +28,10 @@ export class DemoScript {
     await this.#session.output.text(block.join("\n"));
   }
 
-  /** Ends the story: with `--json`, by its only document. */
+  /** Prints the end of the demo, or with `--json` its document. */
   async end(document: unknown): Promise<void> {
     if (this.#session.options().json) return await this.#session.output.json(document);
-    await this.#session.output.text(`That is all; the registry and the store are gone again.
+    await this.#session.output.text(`Done. The registry and the store have been removed.
 Try it on a real one: oci pull alpine:3.20`);
   }
 }

@@ -4,7 +4,7 @@ import type { Diagnosis, Finding } from "../terminal/findings.ts";
 
 const ABOUT = "Store";
 
-/** Finds out what has become of the store's bundles. */
+/** Checks the state of the store's bundles. */
 export async function examineBundles(store: string): Promise<Diagnosis> {
   const findings: Finding[] = [];
   const onError = ({ message }: Error) => {
@@ -40,17 +40,17 @@ function bundleFinding({ path, condition, container, reason }: StoredBundle): re
       return [{
         about,
         state: "problem",
-        says: `container ${container} of an "oci run" that was killed still runs, in ${path}`,
+        says: `container ${container} of a killed "oci run" is still running in ${path}`,
         advice: `end and remove it with ${remove}`,
       }];
     case "missing":
       return [{
-        ...{ about, state: "note", says: `the bundle ${path} is not where it was made` },
-        advice: "move it back, or mount the file system that it is on",
+        ...{ about, state: "note", says: `the bundle ${path} is missing` },
+        advice: "move it back, or mount its file system",
       }];
     case "unknown":
       return [{
-        ...{ about, state: "unknown", says: `what has become of the bundle ${path}: ${reason}` },
+        ...{ about, state: "unknown", says: `the state of the bundle ${path}: ${reason}` },
         advice: `if nothing runs in it, remove it with ${remove}`,
       }];
   }

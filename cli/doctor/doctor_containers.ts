@@ -11,13 +11,13 @@ import {
   unknownFinding,
 } from "../terminal/findings.ts";
 
-/** The places of programs, and what it takes to look there. */
+/** Paths of programs, and the permissions to look there. */
 export interface ProgramPlaces {
   readonly needs: readonly Deno.PermissionDescriptor[];
   readonly onPath: ReadonlySet<string>;
 }
 
-/** Where programs may be. */
+/** Returns the directories that may contain programs. */
 export function programPlaces(): ProgramPlaces {
   const variable: Deno.PermissionDescriptor = { name: "env", variable: "PATH" };
   const text = isGranted(variable) ? Deno.env.get("PATH") ?? "" : "";
@@ -26,7 +26,7 @@ export function programPlaces(): ProgramPlaces {
   return { onPath, needs: [variable, ...places.map((path) => ({ name: "read", path } as const))] };
 }
 
-/** Finds out which runtimes there are, and what they would run containers with. */
+/** Checks the installed runtimes and the kernel features that they need. */
 export async function examineContainers(): Promise<Diagnosis> {
   const parts = [await examineRuntimes(), await examineCgroups(), await examineNamespaces()];
   return {
@@ -68,9 +68,9 @@ async function examineCgroups(): Promise<Diagnosis> {
     const hierarchy = await readCgroupHierarchy();
     const { kind, controllers } = hierarchy;
     const finding: Finding = kind === "none"
-      ? { about, state: "note", says: "none are mounted, so limits cannot be kept" }
+      ? { about, state: "note", says: "none are mounted, so limits have no effect" }
       : { about, state: "ok", says: HIERARCHIES[kind] };
-    const controlled = controllers?.length ? `, which controls ${controllers.join(", ")}` : "";
+    const controlled = controllers?.length ? ` with the controllers ${controllers.join(", ")}` : "";
     return {
       facts: { cgroups: hierarchy },
       findings: [{ ...finding, says: finding.says + controlled }],
@@ -101,7 +101,7 @@ async function examineNamespaces(): Promise<Diagnosis> {
   ];
   const flags = missingFlags(needs);
   if (flags.length > 0) {
-    const findings = [unknownFinding(about, "whether this user can make them", flags)];
+    const findings = [unknownFinding(about, "whether this user can create them", flags)];
     return { facts: { userNamespaces: null }, findings };
   }
   const support = await userNamespacesSupported();
@@ -112,34 +112,34 @@ async function examineNamespaces(): Promise<Diagnosis> {
   );
   const findings: Finding[] = [
     support.supported
-      ? { about, state: "ok", says: "they can be made" }
+      ? { about, state: "ok", says: "can be created" }
       : { about, state: isNeeded ? "problem" : "note", says: support.reason, advice: ALLOW },
     ...isNeeded ? [await idsFinding(uids ?? 1)] : [],
   ];
   return { facts: { userNamespaces: { ...support, needed: isNeeded, uids, gids } }, findings };
 }
 
-const ALLOW = "an administrator allows them with the settings user.max_user_namespaces, " +
-  "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, as far as " +
+const ALLOW = "ask an administrator to allow them with the settings user.max_user_namespaces, " +
+  "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, where " +
   "the kernel has them";
 
-/** As many ids as every distribution gives to a user. */
+/** Number of subordinate IDs that distributions assign to a user. */
 const ENOUGH_IDS = 65_536;
 
 async function idsFinding(ids: number): Promise<Finding> {
   const about = "User namespaces";
-  if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user ids` };
-  const says = `containers have ${ids === 1 ? "no user id but root's" : `${ids} user ids`}`;
+  if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user IDs` };
+  const says = `containers have ${ids === 1 ? "only the user ID of root" : `${ids} user IDs`}`;
   return { about, state: "note", says, advice: await idsAdvice() };
 }
 
 async function idsAdvice(): Promise<string> {
   const uid = Deno.uid();
-  if (uid === 0) return 'make this namespace with more ids, as "podman unshare" does';
+  if (uid === 0) return 'create this namespace with more IDs, as "podman unshare" does';
   const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
   if (tools.includes(undefined)) {
-    return "install newuidmap and newgidmap, of the package uidmap or shadow-utils";
+    return "install newuidmap and newgidmap from the package uidmap or shadow-utils";
   }
-  return "an administrator adds a line to /etc/subuid and to /etc/subgid, such as " +
+  return "ask an administrator to add a line to /etc/subuid and /etc/subgid, such as " +
     `"${uid}:100000:65536"`;
 }

@@ -17,10 +17,10 @@ import {
 
 const ABOUT = "Credentials";
 
-/** What leads to credential files. */
+/** Variables that name credential files. */
 const VARIABLES = ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"];
 
-/** Finds out which credential files there are and whom they name; and files that do not count. */
+/** Checks the credential files and their helpers, and reports ignored files of mirrors. */
 export async function examineCredentials(): Promise<Diagnosis> {
   const env = missingFlags(
     [...VARIABLES, "HOME"].map((variable) => ({ name: "env", variable } as const)),
@@ -29,7 +29,7 @@ export async function examineCredentials(): Promise<Diagnosis> {
   const ignored = await findIgnored();
   const findings: Finding[] = files.flatMap(findingsOf);
   if (env.length > 0) {
-    findings.push(unknownFinding(ABOUT, "where other files are", env));
+    findings.push(unknownFinding(ABOUT, "the location of other files", env));
   }
   return {
     facts: { credentials: files, mirrors: { ignoredFiles: ignored } },
@@ -37,7 +37,7 @@ export async function examineCredentials(): Promise<Diagnosis> {
   };
 }
 
-/** A helper, and where it is: `null` if it is not on the path, absent if that is not known. */
+/** A helper and its path: `null` if it is not installed, absent if unknown. */
 interface FoundHelper extends CredentialHelperName {
   readonly found?: string | null;
 }
@@ -55,20 +55,22 @@ async function findHelper(helper: CredentialHelperName): Promise<FoundHelper> {
   const { needs, onPath } = programPlaces();
   if (missingFlags(needs).length > 0) return helper;
   const path = await findProgram(helper.program);
-  // A helper is run by its name alone.
+  // Helpers run by name.
   return { ...helper, found: path !== undefined && onPath.has(dirname(path)) ? path : null };
 }
 
 function findingsOf(file: FoundFile): readonly Finding[] {
   const { path, state, registries, helpers, problems } = file;
   const about = ABOUT;
-  if (state === "absent") return [{ about, state: "note", says: `${path} is not there` }];
+  if (state === "absent") return [{ about, state: "note", says: `${path} does not exist` }];
   if (state === "not granted") {
-    return [unknownFinding(about, `what ${path} has`, missingFlags([{ name: "read", path }]))];
+    return [
+      unknownFinding(about, `the content of ${path}`, missingFlags([{ name: "read", path }])),
+    ];
   }
   if (state !== "found") {
     const says = `${path} ${state === "invalid" ? "is not JSON" : "cannot be read"}`;
-    return [{ about, state: "problem", says, advice: "mend it, or log in again" }];
+    return [{ about, state: "problem", says, advice: "fix the file, or log in again" }];
   }
   const names = registries.length === 0 ? "no registry" : registries.join(", ");
   return [
@@ -83,11 +85,11 @@ function findingsOf(file: FoundFile): readonly Finding[] {
 
 function helperFinding({ registry, program, found }: FoundHelper, path: string): Finding {
   const about = ABOUT;
-  const purpose = registry ?? "every registry without a helper of its own";
-  const says = `${program} is named for ${purpose} in ${path}`;
+  const purpose = registry ?? "all registries without a specific helper";
+  const says = `${path} names ${program} for ${purpose}`;
   if (found === null) {
     const advice = "install it on the PATH, or log in again without it";
-    return { about, state: "problem", says: `${says}, and is not installed`, advice };
+    return { about, state: "problem", says: `${says}, which is not installed`, advice };
   }
   if (found === undefined) {
     const flags = missingFlags(programPlaces().needs);
@@ -98,13 +100,13 @@ function helperFinding({ registry, program, found }: FoundHelper, path: string):
     );
   }
   if (isGranted({ name: "run", command: found })) {
-    return { about, state: "ok", says: `${says}, and is ${found}` };
+    return { about, state: "ok", says: `${says}, installed as ${found}` };
   }
   const advice = `grant --allow-run=${program}`;
-  return { about, state: "note", says: `${says}, and may not be run`, advice };
+  return { about, state: "note", says: `${says}, which Deno may not run`, advice };
 }
 
-/** Files of other programs that name mirrors, which this one does not read. */
+/** Reports files with mirrors of other programs, which are not read. */
 async function findIgnored(): Promise<readonly string[]> {
   const isHomeKnown = isGranted({ name: "env", variable: "HOME" });
   const home = (isHomeKnown && Deno.env.get("HOME")) || undefined;
@@ -117,14 +119,14 @@ async function findIgnored(): Promise<readonly string[]> {
     try {
       return (await Deno.stat(path)).isFile;
     } catch {
-      // Absent or closed to this user: nobody reads it either way.
+      // Absent or unreadable for this user.
       return false;
     }
   }));
   return files.filter((_, i) => there[i]);
 }
 
-/** Where podman and docker have their mirrors. */
+/** Returns the paths of the mirror files of podman and docker. */
 const MIRROR_FILES: readonly string[] = [
   "/etc/containers/registries.conf",
   "/etc/docker/daemon.json",
@@ -132,9 +134,11 @@ const MIRROR_FILES: readonly string[] = [
 
 function mirrorFindings(files: readonly string[]): readonly Finding[] {
   const about = "Mirrors";
-  if (files.length === 0) return [{ about, state: "ok", says: "those of --mirror are asked" }];
+  if (files.length === 0) {
+    return [{ about, state: "ok", says: "only those given with --mirror are used" }];
+  }
   return files.map((path) => ({
-    ...{ about, state: "note", says: `${path} is there and is not read` },
-    advice: "name the mirrors that it has with --mirror",
+    ...{ about, state: "note", says: `${path} exists and is not read` },
+    advice: "specify its mirrors with --mirror",
   }));
 }

@@ -19,7 +19,7 @@ import { storePath } from "../access/store.ts";
 
 const ABOUT = "Store";
 
-/** Finds out what the store's directory is like, and what can be mounted there. */
+/** Checks the store directory, and mounting in it. */
 export async function examineStore(session: Session): Promise<Diagnosis> {
   const path = findStore(session);
   if (typeof path !== "string") return { facts: { store: null, ...NO_TRIALS }, findings: [path] };
@@ -36,7 +36,7 @@ export async function examineStore(session: Session): Promise<Diagnosis> {
 }
 
 const TRIED = [
-  [ABOUT, "whether it can be written to"],
+  [ABOUT, "whether it is writable"],
   ["Native backend", "whether it can be used in the store"],
   ["Overlays", "whether they can be mounted in the store"],
 ] as const;
@@ -46,12 +46,17 @@ function findStore(session: Session): string | Finding {
   const { store } = session.options();
   const variables = store === undefined ? storeVariables() : [];
   const flags = missingFlags(variables.map((variable) => ({ name: "env", variable })));
-  if (flags.length > 0) return unknownFinding(ABOUT, "where the store is", flags);
+  if (flags.length > 0) return unknownFinding(ABOUT, "the location of the store", flags);
   try {
     return resolve(storePath(session));
   } catch (error) {
     const says = (error as Error).message.replace(/; .*/s, "").replace(/^C/, "c");
-    return { about: ABOUT, state: "problem", says, advice: "name it with --store or $OCI_STORE" };
+    return {
+      about: ABOUT,
+      state: "problem",
+      says,
+      advice: "specify it with --store or $OCI_STORE",
+    };
   }
 }
 
@@ -60,7 +65,7 @@ async function isThere(path: string): Promise<boolean> {
     await Deno.stat(path);
     return true;
   } catch {
-    // Absent, or in a place that this user may not enter.
+    // Absent, or in a directory that this user may not search.
     return false;
   }
 }
@@ -89,12 +94,13 @@ async function tryStore(path: string): Promise<Diagnosis> {
     if (refusal === undefined) throw error;
   }
   const facts = { store: { path, exists, writable: false, freeBytes: null }, ...NO_TRIALS };
-  const says = `${path} ${exists ? "cannot be written to" : "cannot be made"} (${refusal})`;
-  const advice = "choose another with --store or $OCI_STORE, or check who owns it";
+  const says = `${path} ${exists ? "is not writable" : "cannot be created"} (${refusal})`;
+  const advice =
+    "choose another store with --store or $OCI_STORE, or check the owner of the directory";
   return { facts, findings: [{ about: ABOUT, state: "problem", says, advice }] };
 }
 
-/** What a system says that does not let a directory be written; `undefined` for other errors. */
+/** Returns the system's message for a read-only directory; `undefined` for other errors. */
 function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { readonly code?: unknown };
@@ -103,8 +109,8 @@ function refusalOf(error: unknown): string | undefined {
 }
 
 /**
- * The directory, made for as long as it is looked at if it is not there. Directories that it is in
- * are made as well, if that is granted.
+ * Creates the directory for the duration of the check if it does not exist, with its ancestors if
+ * that is permitted.
  */
 async function lendDirectory(path: string): Promise<AsyncDisposable> {
   const made: string[] = [];
@@ -121,7 +127,7 @@ async function lendDirectory(path: string): Promise<AsyncDisposable> {
         try {
           await Deno.remove(directory);
         } catch {
-          // Somebody else has begun to use it.
+          // Another process has started to use it.
           return;
         }
       }
@@ -137,12 +143,12 @@ async function readFreeBytes(path: string): Promise<number | null> {
   return bavail * bsize;
 }
 
-/** Hardly any image is smaller. */
+/** Minimum free space: few images are smaller. */
 const LITTLE_BYTES = 1_000_000;
 
 function storeFinding(path: string, exists: boolean, freeBytes: number | null): Finding {
-  const state = exists ? "can be written to" : "is not there yet, and can be made";
-  const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} are free`;
+  const state = exists ? "is writable" : "does not exist yet and can be created";
+  const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} free`;
   const finding = { about: ABOUT, says: `${path} ${state}${free}` };
   return freeBytes !== null && freeBytes < LITTLE_BYTES
     ? { ...finding, state: "problem", advice: "free some space" }
@@ -157,11 +163,11 @@ async function tryMounts(path: string): Promise<Diagnosis> {
   const hasOverlay = overlay.supported || fuse.facts?.supported === true;
   const findings: Finding[] = [
     native === undefined
-      ? { about: "Native backend", state: "ok", says: "openat2 and the C library can be used" }
+      ? { about: "Native backend", state: "ok", says: "openat2 and the C library are available" }
       : { about: "Native backend", state: "note", says: native, advice: NATIVE_LACK },
     overlay.supported
-      ? { about, state: "ok", says: `the kernel mounts them, with ${overlay.namespace} marks` }
-      : { about, state: "note", says: `the kernel mounts none here: ${overlay.reason}` },
+      ? { about, state: "ok", says: `the kernel mounts them with ${overlay.namespace} attributes` }
+      : { about, state: "note", says: `the kernel cannot mount them here: ${overlay.reason}` },
     ...fuse.findings,
     ...hasOverlay ? [] : [{ about, state: "note", says: "bundles are extracted" } as const],
   ];
@@ -175,7 +181,8 @@ async function tryMounts(path: string): Promise<Diagnosis> {
   };
 }
 
-const NATIVE_LACK = "without it nothing is mounted, and device nodes and extended attributes are " +
+const NATIVE_LACK =
+  "without it, overlays are not mounted, and device nodes and extended attributes are " +
   "not unpacked";
 
 function nativeRefusal(path: string): string | undefined {
@@ -188,7 +195,7 @@ function nativeRefusal(path: string): string | undefined {
   }
 }
 
-/** The trial of fuse-overlayfs, as far as it may be run. */
+/** Tests fuse-overlayfs, if permissions allow. */
 async function tryFuse(path: string): Promise<{
   readonly facts: { readonly supported: boolean; readonly reason?: string } | null;
   readonly findings: readonly Finding[];
@@ -197,7 +204,7 @@ async function tryFuse(path: string): Promise<{
   const program = "fuse-overlayfs";
   const flags = missingFlags(programPlaces().needs);
   if (flags.length > 0) {
-    return { facts: null, findings: [unknownFinding(about, `where ${program} is`, flags)] };
+    return { facts: null, findings: [unknownFinding(about, `the location of ${program}`, flags)] };
   }
   const found = await findProgram(program);
   const runFlags = found === undefined ? [] : missingFlags([{ name: "run", command: found }]);
@@ -210,6 +217,6 @@ async function tryFuse(path: string): Promise<{
   const support = await fuseOverlaySupported(path);
   const finding: Finding = support.supported
     ? { about, state: "ok", says: `${found} mounts them` }
-    : { about, state: "note", says: `${program} mounts none: ${support.reason}` };
+    : { about, state: "note", says: `${program} cannot mount them: ${support.reason}` };
   return { facts: support, findings: [finding] };
 }

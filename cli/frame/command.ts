@@ -1,78 +1,78 @@
-/** How the text of an argument or of an option becomes a value. */
+/** How to convert the text of an argument or option to a value. */
 export interface ValueSettings {
-  /** The only texts that there are. */
+  /** Allowed texts. */
   readonly choices?: readonly string[];
-  /** Turns the text into the value. Throws a `SyntaxError` that says what it must be. */
+  /** Parses the text. Throws a `SyntaxError` that describes the expected form. */
   readonly parse?: (text: string) => unknown;
 }
 
 /** Settings of {@linkcode Command.argument}. */
 export interface ArgumentSettings extends ValueSettings {
-  /** Whether it takes what looks like an option, too: the command line of another command. */
+  /** Whether it accepts words that look like options, for the command line of another command. */
   readonly isVerbatim?: boolean;
 }
 
-/** What follows the options of a command. */
+/** A positional argument of a command. */
 export interface Argument extends ArgumentSettings {
-  /** As usage shows it: `<ref>` has to be there, `[path]` need not, `<ref...>` takes all. */
+  /** Form in the usage line: `<ref>` is required, `[path]` optional, `<ref...>` variadic. */
   readonly form: string;
   readonly name: string;
   readonly description: string;
   readonly isRequired: boolean;
-  /** Whether it takes all that follows; the last one may. */
+  /** Whether it takes all remaining words; allowed for the last argument only. */
   readonly isVariadic: boolean;
 }
 
 /** Settings of {@linkcode Command.option}. */
 export interface OptionSettings extends ValueSettings {
-  /** The value where the option is not given. */
+  /** Value if the option is absent. */
   readonly default?: string;
-  /** Whether the text may be empty, which it mostly is where a shell's variable is not set. */
+  /** Whether the text may be empty; an empty text is mostly an unset shell variable. */
   readonly mayBeEmpty?: boolean;
-  /** Whether every use counts, in a list; else the last one does. */
+  /** Whether the values of all uses are collected in a list; otherwise the last one wins. */
   readonly repeatable?: boolean;
-  /** Name of the value; by default that of the option, in camel case. */
+  /** Name of the value (default: the option's name in camel case). */
   readonly key?: string;
-  /** The option that contradicts this one, such as `--read-write`. */
+  /** Conflicting option, such as `--read-write`. */
   readonly conflict?: string;
 }
 
 /** An option, as {@linkcode Command.option} declares it. */
 export interface Option extends OptionSettings {
-  /** As help shows it: `-o, --output <file>`. */
+  /** Form in the help text: `-o, --output <file>`. */
   readonly flags: string;
-  /** Such as `-o`, if there is one. */
+  /** Short form, such as `-o`, if any. */
   readonly short: string | undefined;
-  /** Such as `--output`. */
+  /** Long form, such as `--output`. */
   readonly long: string;
   readonly takesValue: boolean;
   readonly key: string;
   readonly description: string;
-  /** The heading that it stands under. */
+  /** Heading of its group. */
   readonly group: string;
 }
 
-/** What help says beside arguments and options. */
+/** Texts of the help beside arguments and options. */
 export interface HelpTexts {
-  /** What follows the name of the command; by default options and arguments. */
+  /** Usage after the name of the command (default: options and arguments). */
   usage?: string;
-  /** What the command does, in sentences. */
+  /** Description of the command, in sentences. */
   description: string;
-  /** What stands below the options, as it is. */
+  /** Preformatted text below the options. */
   notes: string;
 }
 
 const FLAGS = /^(?:(-[a-z]), )?(--([a-z]+(?:-[a-z]+)*))( <.+>)?$/;
 
-/** The declaration of a command: what it takes, and what its help says. */
+/** The declaration of a command: its arguments, options and help texts. */
 export class Command {
-  /** As the command line has it, such as `oci pull`. */
+  /** Name with the program, such as `oci pull`. */
   readonly name: string;
-  /** Arguments that are not options, in order. */
+  /** Positional arguments, in order. */
   readonly arguments: Argument[] = [];
   /** Options, in the order in which help lists them. */
   readonly options: Option[] = [];
-  /** What help says beside these. */
+  /** Other texts of the help. */
   readonly texts: HelpTexts = { description: "", notes: "" };
   #group = "Options:";
 
@@ -106,25 +106,25 @@ export class Command {
     return this;
   }
 
-  /** Puts the options that follow under a heading of their own. */
+  /** Starts a group of options with a heading. */
   group(heading: string): this {
     this.#group = heading;
     return this;
   }
 
-  /** Sets what the command does, in sentences. */
+  /** Sets the description of the command, in sentences. */
   description(text: string): this {
     this.texts.description = text;
     return this;
   }
 
-  /** Sets what follows the name of the command in place of options and arguments. */
+  /** Sets the usage after the name of the command. */
   usage(text: string): this {
     this.texts.usage = text;
     return this;
   }
 
-  /** Sets what stands below the options, such as examples. */
+  /** Sets the text below the options, such as examples. */
   notes(text: string): this {
     this.texts.notes = text.trim();
     return this;

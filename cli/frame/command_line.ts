@@ -2,39 +2,39 @@ import type { Command, Option, ValueSettings } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { suggest } from "./suggestion.ts";
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface CommandLine {
-  /** Values of the options by their keys: of those that were given, and defaults. */
+  /** Given or default values of the options, by key. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Arguments that are not options. */
+  /** Positional arguments. */
   readonly operands: readonly string[];
 }
 
-/** Asked for with `--help`: not a failure, but the end of parsing. */
+/** Thrown to end parsing at `--help`; not a failure. */
 export class HelpRequest extends Error {
-  /** What to show the help of. */
+  /** Command to show the help of. */
   readonly command: Command;
 
   constructor(command: Command) {
-    super("help was asked for");
+    super("help requested");
     this.name = "HelpRequest";
     this.command = command;
   }
 }
 
-/** An option as it was given, once. */
+/** One use of an option. */
 interface Use {
   readonly option: Option;
   readonly value: unknown;
 }
 
-/** Is an argument, not an option. */
+/** A positional argument. */
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
 
 /** Options for {@linkcode parseCommandLine}. */
 export interface ParseOptions {
   /**
-   * Whether arguments may be missing that the command needs.
+   * Whether required arguments may be missing.
    *
    * @default {false}
    */
@@ -42,12 +42,12 @@ export interface ParseOptions {
 }
 
 /**
- * Parses what follows the name of a command. Options may stand anywhere before `--`, as
- * `--name value`, `--name=value`, `-n value` or `-nvalue`, short ones together as in `-qv`. What
- * follows an option that takes a value is the value, whatever it looks like.
+ * Parses the words after the name of a command. Options may appear anywhere before `--`, as
+ * `--name value`, `--name=value`, `-n value` or `-nvalue`; short ones may be combined, as in `-qv`.
+ * The word after an option that takes a value is its value, even if it looks like an option.
  *
- * @throws {UsageError} If it is not what the command takes.
- * @throws {HelpRequest} If it asks for help.
+ * @throws {UsageError} If the words do not fit the command.
+ * @throws {HelpRequest} If the words contain `--help`.
  */
 export function parseCommandLine(
   command: Command,
@@ -82,18 +82,18 @@ function findOption(command: Command, flag: string): Option | undefined {
   return command.options.find(({ short, long }) => flag === short || flag === long);
 }
 
-/** Two words for one: `--name=value` and `-nvalue` are a flag and its value, `-qv` is two flags. */
+/** Splits a word in two: `--name=value` and `-nvalue` in flag and value, `-qv` in two flags. */
 function spellOut(command: Command, word: string): readonly string[] | undefined {
   const [, flag = "", rest = ""] = /^(--[^=]+)=(.*)$/s.exec(word) ?? /^(-[^-])(.+)$/s.exec(word) ??
     [];
   const option = findOption(command, flag);
   if (option?.takesValue) return [flag, rest];
-  // "-hostname" is an option that is written wrong, and no wish for help.
+  // "-hostname" is a mistyped option, not a request for help.
   const isGroup = flag === option?.short && option.key !== "help";
   return isGroup ? [flag, `-${rest}`] : undefined;
 }
 
-/** The value of an option: the next word, whatever it looks like. */
+/** Returns the value of an option: the next word, even if it looks like an option. */
 function takeValue(command: Command, option: Option, words: string[]): unknown {
   const { flags, takesValue, mayBeEmpty = false } = option;
   if (!takesValue) return true;
@@ -145,9 +145,9 @@ function refuseUnknown(
   operands: readonly string[],
 ): void {
   if (flag === undefined) return;
-  // Two words at least: the command to run, and what was meant to be an option of it.
+  // At least two words: the command to run, and an option of it.
   if (command.texts.usage?.includes(" [-- ") && operands.length > 1) {
-    throw misuse(command, `unknown option "${flag}"`, 'put the command to run behind "--"');
+    throw misuse(command, `unknown option "${flag}"`, 'put the command to run after "--"');
   }
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
   throw misuse(command, `unknown option "${flag}"`, suggest(flag, known));

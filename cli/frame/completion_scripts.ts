@@ -1,14 +1,14 @@
 import type { Option } from "./command.ts";
 
-/** A command, as far as completing it goes. */
+/** A command, reduced to the facts that completion needs. */
 export interface CommandOutline {
   readonly name: string;
-  /** What it does, in a line. */
+  /** One-line summary. */
   readonly summary: string;
   readonly options: readonly Option[];
 }
 
-/** What writes the script for each shell. */
+/** Script generators by shell. */
 export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) => string> =
   new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
 
@@ -48,7 +48,7 @@ function zshScript(commands: readonly CommandOutline[]): string {
   const cases = commands.map(({ name, options }) => {
     const specs = options.map(({ long, description, takesValue, choices = [] }) => {
       const values = choices.length > 0 ? `(${choices.join(" ")})` : "_files";
-      // Square brackets and colons end the parts of a specification.
+      // Square brackets and colons delimit the parts of a specification.
       const text = description.replaceAll(/[[\]:]/g, "\\$&");
       return quote(`${long}[${text}]${takesValue ? `:value:${values}` : ""}`);
     });
@@ -96,7 +96,7 @@ function fishScript(commands: readonly CommandOutline[]): string {
   return lines.join("\n");
 }
 
-/** Quotes a word, in a way that the three shells read alike. */
+/** Quotes a word in a way that all three shells parse. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

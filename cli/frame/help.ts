@@ -1,18 +1,18 @@
 import type { Argument, Command, Option } from "./command.ts";
 import { terminalSize } from "../terminal/terminal.ts";
 
-/** A term and what it means, beside each other. */
+/** A term and its description. */
 type Row = readonly [term: string, meaning: string];
 
-/** Text in fewer columns than these is not wrapped: it would be a ribbon. */
+/** Minimum number of columns for wrapping text. */
 const MIN_COLUMNS = 40;
 const MAX_COLUMNS = 100;
 
 /**
- * Writes the help of a command: usage, what it does, arguments, options, notes.
+ * Formats the help of a command: usage, description, arguments, options, notes.
  *
- * @param command What to describe.
- * @param columns How wide it may be.
+ * @param command Command to describe.
+ * @param columns Maximum width.
  */
 export function formatHelp(command: Command, columns: number = helpColumns()): string {
   const { usage = usageOf(command), description, notes } = command.texts;
@@ -36,7 +36,7 @@ export function formatHelp(command: Command, columns: number = helpColumns()): s
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-/** As wide as the terminal, but no wider than reads well. */
+/** Returns the width of the terminal, up to a readable maximum. */
 function helpColumns(): number {
   return Deno.stdout.isTerminal() ? Math.min(terminalSize().columns, MAX_COLUMNS) : MAX_COLUMNS;
 }
@@ -45,7 +45,7 @@ function usageOf({ arguments: expected }: Command): string {
   return ["[options]", ...expected.map(({ form }) => form)].join(" ");
 }
 
-/** The description, and what can be said of the values. */
+/** Returns the description with choices and default. */
 function meaningOf({ description, choices, ...option }: Argument | Option): string {
   const facts = [
     ...choices === undefined
@@ -62,7 +62,7 @@ function formatRow([term, meaning]: Row, width: number, columns: number): string
   return `  ${term.padEnd(width)}  ${wrapped.replaceAll("\n", `\n${indent}`)}`;
 }
 
-/** Breaks lines at spaces. What is aligned in a line stays aligned. */
+/** Breaks lines at spaces, and keeps the alignment within lines. */
 function wrap(text: string, columns: number): string {
   if (columns < MIN_COLUMNS) return text;
   return text.split("\n").flatMap((line) => wrapLine(line, columns)).join("\n");

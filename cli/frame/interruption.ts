@@ -1,10 +1,10 @@
-/** The user, or the system, asked the program to end. */
+/** Thrown when a signal ends the program. */
 export class InterruptedError extends Error {
-  /** Exit code that says which signal it was, as shells do: 128 and its number. */
+  /** Exit code by the convention of shells: 128 plus the number of the signal. */
   readonly exitCode: number;
 
   constructor(signal: Deno.Signal, exitCode: number) {
-    super(`interrupted by ${signal}; run the same command again to go on from there`);
+    super(`interrupted by ${signal}; run the same command again to resume`);
     this.name = "InterruptedError";
     this.exitCode = exitCode;
   }
@@ -19,16 +19,16 @@ const EXIT_CODES: ReadonlyMap<Deno.Signal, number> = new Map([
 const interruptions = new WeakMap<AbortSignal, Interruption>();
 
 /**
- * Leaves the signals that would abort `signal` to somebody else: they do nothing here from now
- * on, not even end the program.
+ * Hands the signals that would abort `signal` to other code: from now on they have no effect here
+ * and do not end the program.
  */
 export function leaveSignals(signal: AbortSignal): void {
   interruptions.get(signal)?.leave();
 }
 
 /**
- * Turns the signals that end a program into an abort, so that what was begun is left in
- * order. A second signal ends the program at once.
+ * Converts the signals that end a program to an abort, so that running work can clean up. A
+ * second signal ends the program at once.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
@@ -38,7 +38,7 @@ export class Interruption implements Disposable {
   constructor() {
     interruptions.set(this.signal, this);
     for (const [name, exitCode] of EXIT_CODES) {
-      // Windows has no SIGTERM that a process could listen to.
+      // Processes on Windows cannot listen to SIGTERM.
       if (Deno.build.os === "windows" && name === "SIGTERM") continue;
       const listener = () => {
         if (this.#isLeft) return;
@@ -55,12 +55,12 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Takes no more notice of signals, and keeps them from what they do by default. */
+  /** Ignores signals, and suppresses their default effect. */
   leave(): void {
     this.#isLeft = true;
   }
 
-  /** Stops listening: from here on a signal does what it does by default. */
+  /** Stops listening and restores the default effect of signals. */
   [Symbol.dispose](): void {
     for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
     this.#listeners.clear();

@@ -49,7 +49,7 @@ export function addCommonOptions(command: Command): Command {
 /**
  * Adds the options of the commands that reach a registry.
  *
- * @param loginFlag What names the user to log in as, where `--user` means something else.
+ * @param loginFlag Flag for the login user where `--user` has another meaning.
  */
 export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
   command.group("Options for registries:")
@@ -60,7 +60,7 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
     )
     .option(
       "--policy <when>",
-      "when to ask the registry: always, if-not-present, never, newer (default: if-not-present)",
+      "pull policy: always, if-not-present, never or newer (default: if-not-present)",
       { parse: parsePolicy },
     )
     .option(
@@ -100,16 +100,16 @@ const REGISTRY_TOKEN: OptionArguments = [
 ];
 const MIRROR: OptionArguments = [
   "--mirror <host=url>",
-  "try this mirror before the registry (repeatable)",
+  "mirror to try before the registry (repeatable)",
   { repeatable: true, parse: (text: string) => parseMirror(text) },
 ];
 const AUTHFILE: OptionArguments = [
   "--authfile <file>",
-  "credential file in place of those of docker and podman",
+  "credential file to use instead of those of docker and podman",
 ];
 const CA: OptionArguments = [
   "--ca <file>",
-  "trust the certificates in this PEM file as well (repeatable)",
+  "PEM file with additional trusted certificates (repeatable)",
   { repeatable: true },
 ];
 const CLIENT_CERT: OptionArguments = [
@@ -122,7 +122,7 @@ const CLIENT_KEY: OptionArguments = [
 ];
 const PLAIN_HTTP: OptionArguments = [
   "--plain-http",
-  "use HTTP without TLS (default: only for this machine)",
+  "use HTTP without TLS (default: for localhost only)",
 ];
 const RETRIES: OptionArguments = [
   "--retries <n>",
@@ -130,7 +130,7 @@ const RETRIES: OptionArguments = [
   { parse: (text: string) => parseCount(text, 0) },
 ];
 
-/** Adds the options that say who logs in. */
+/** Adds the login options. */
 export function addLoginOptions(command: Command): Command {
   command.option(
     "-u, --user <name[:password]>",
@@ -144,7 +144,7 @@ export function addAuthfileOption(command: Command): Command {
   return command.option(...AUTHFILE);
 }
 
-/** Adds the options that say how to reach a registry. */
+/** Adds the connection options. */
 export function addConnectionOptions(command: Command): Command {
   return command.group("Options for registries:")
     .option(...CA)
@@ -186,7 +186,7 @@ export function addTransferOptions(command: Command): Command {
   );
 }
 
-/** Adds the options that say how to reach a registry, and as whom. */
+/** Adds the connection and login options. */
 export function addAccessOptions(command: Command): Command {
   return command.group("Options for registries:")
     .option("--user <name[:password]>", "user to log in as; prompts for a missing password")
@@ -213,7 +213,7 @@ function addProgressOptions(command: Command): Command {
     );
 }
 
-/** The addresses of mirrors by the registry that they are for. */
+/** Returns the addresses of mirrors by registry. */
 export function mirrorsOf(
   { mirror = [] }: RegistryOptions,
 ): Readonly<Record<string, readonly string[]>> {
@@ -223,10 +223,12 @@ export function mirrorsOf(
   );
 }
 
-/** Refuses the policy that asks no registry, where there is nothing to do but ask one. */
+/** Rejects the policy `never` for commands that need a registry. */
 export function refuseNever({ policy }: RegistryOptions): void {
   if (policy !== "Never") return;
-  throw new UsageError('"--policy never" asks no registry, and nobody else can tell; leave it out');
+  throw new UsageError(
+    '"--policy never" cannot be used: the answer comes from the registry; leave it out',
+  );
 }
 
 const POLICIES: ReadonlyMap<string, ImagePullPolicy> = new Map([
@@ -243,14 +245,14 @@ function parsePolicy(text: string): ImagePullPolicy {
   throw new SyntaxError("it must be always, if-not-present, never or newer");
 }
 
-/** Keeps the text of a platform: the default is the library's to fill in. */
+/** Checks a platform and keeps its text; the library fills in defaults. */
 function checkPlatform(text: string): string {
   try {
     parsePlatform(text);
     return text;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // The option and its value are named already.
+    // The caller names the option and its value.
     const [, rule = error.message] = error.message.split(/": (.*)/s);
     throw new SyntaxError(rule, { cause: error });
   }
@@ -271,7 +273,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** Parses an age such as `90m`, `12h` or `7d`, and returns milliseconds. */
+/** Parses an age, such as `90m`, `12h` or `7d`, to milliseconds. */
 export function parseAge(text: string): number {
   const [, number, unit = ""] = /^([0-9]{1,6}(?:\.[0-9]+)?)([smhdw])$/.exec(text) ?? [];
   const unitMs = UNITS_MS[unit];

@@ -5,14 +5,14 @@ import type { Session } from "./session.ts";
 import { suggest } from "./suggestion.ts";
 import { formatTable } from "../terminal/format.ts";
 
-/** The commands by name, in the order in which help lists them. */
+/** Commands by name, in the order of the help. */
 export type CommandTable = ReadonlyMap<string, CommandEntry>;
 
-/** A command, before its module is loaded. */
+/** A command whose module is not loaded yet. */
 export interface CommandEntry {
-  /** One line for the list of commands. */
+  /** One-line summary for the list of commands. */
   readonly summary: string;
-  /** Loads the command's module, and no other's. */
+  /** Loads only this command's module. */
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -28,7 +28,7 @@ export interface CommandModule {
   run(session: Session, commands: CommandTable): Promise<number | void>;
 }
 
-/** Declares a command, with the options that every command takes. */
+/** Declares a command with the common options. */
 export function declareCommand(
   name: string,
   module: CommandModule,
@@ -50,7 +50,7 @@ export function declareProgram(commands: CommandTable): Command {
 }
 
 const HELP = ["-h, --help", "show this help"] as const;
-const DESCRIPTION = "Pulls, verifies and keeps OCI container images, without a daemon.";
+const DESCRIPTION = "Pulls, verifies and stores OCI container images without a daemon.";
 
 const NOTES = `
 A reference is [docker://]NAME[:TAG][@DIGEST], as in alpine:3.20 or ghcr.io/owner/app@sha256:…,

@@ -4,7 +4,7 @@ import type { CommonOptions } from "./options.ts";
 import type { Output } from "../terminal/output.ts";
 import { printable } from "../terminal/format.ts";
 
-/** What a command works with: its arguments, where it may write, and when it must stop. */
+/** Options for {@linkcode Session}. */
 export interface SessionParts {
   /** Name of the command. */
   readonly name: string;
@@ -20,13 +20,13 @@ export interface SessionParts {
 
 /** One run of one command. */
 export class Session implements Disposable {
-  /** What the command line calls it. */
+  /** Name of the command. */
   readonly name: string;
-  /** Arguments that are not options. */
+  /** Positional arguments. */
   readonly operands: readonly string[];
-  /** Standard output: results, and nothing else. */
+  /** Standard output, for results only. */
   readonly output: Output;
-  /** Standard error: everything else. */
+  /** Standard error, for everything else. */
   readonly notices: Notices;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
@@ -45,29 +45,29 @@ export class Session implements Disposable {
     this.#subject = this.operands.join(" ");
   }
 
-  /** The options, those of every command and those of this one. */
+  /** Returns the common options and those of this command. */
   options<T extends object = object>(): CommonOptions & T {
     return this.#options as CommonOptions & T;
   }
 
-  /** Disposes of something at the end of the command. */
+  /** Registers a resource to dispose of at the end of the command. */
   own<T extends Disposable>(resource: T): T {
     return this.#owned.use(resource);
   }
 
-  /** Disposes of all that the command opened and handed over. */
+  /** Disposes of all registered resources. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
 
-  /** Names what the command works on from here, for the line of an error. */
+  /** Sets the subject of the command for error messages. */
   workOn(subject: string): void {
     this.#subject = subject;
   }
 
-  /** What is being done, as an error says it: `pull alpine:3`. */
+  /** Current action for error messages, such as `pull alpine:3`. */
   get doing(): string {
-    // What somebody took for a URL may hold a password.
+    // The text may be a URL with a password.
     const subject = this.#subject.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
     return `${this.name} ${subject}`.trim();
   }
@@ -79,12 +79,12 @@ export class Session implements Disposable {
     this.notices.line(printable(`oci: warning: ${message}`));
   };
 
-  /** Says what takes so long, unless the user does not want to know. */
+  /** Shows a note on stderr, unless `--quiet` is set. */
   readonly note = (message: string): void => {
     if (!this.options().quiet) this.notices.line(printable(`oci: ${message}`));
   };
 
-  /** Prints a result: a document with `--json`, else lines. */
+  /** Prints a result: a document with `--json`, otherwise lines. */
   async print(document: unknown, lines: readonly string[]): Promise<void> {
     if (this.options().json) await this.output.json(document);
     else if (lines.length > 0) await this.output.text(lines.join("\n"));

@@ -1,14 +1,14 @@
-/** More edits than these make another word. */
+/** Maximum number of edits for a suggestion. */
 const MAX_EDITS = 3;
-/** How much of a word must be right: two words of four letters have much in common by chance. */
+/** Minimum share of matching letters: short words are similar by chance. */
 const MIN_SIMILARITY = 0.4;
 
 /**
- * Guesses what a mistyped word was meant to be.
+ * Suggests corrections for a mistyped word.
  *
- * @param word A name, or a long flag.
- * @param known The names or flags that there are.
- * @returns A question, such as `did you mean --platform?`; none if nothing is similar.
+ * @param word Name or long flag.
+ * @param known Existing names or flags.
+ * @returns A question, such as `did you mean --platform?`; `undefined` if nothing is similar.
  */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const prefix = word.startsWith("--") ? "--" : "";
@@ -27,8 +27,8 @@ export function suggest(word: string, known: readonly string[]): string | undefi
 }
 
 /**
- * Counts the edits that make one word of another: a letter more, a letter less, another letter,
- * or two neighbours that change places. More than `most` are infinitely many.
+ * Counts the edits between two words: an inserted, a deleted, a replaced letter,
+ * or two adjacent letters swapped. Returns infinity for more than `most` edits.
  */
 function countEdits(from: string, to: string, most: number): number {
   if (from === to) return 0;

@@ -10,21 +10,21 @@ const VERBS: Readonly<Record<ImageProgress["phase"], string>> = {
   done: "done",
 };
 
-/** What is said of blobs that are complete. */
+/** Words for completed blobs. */
 export interface ProgressWords {
-  /** Of one that was transferred. */
+  /** Word for a transferred blob. */
   readonly transferred: string;
-  /** Of one that did not have to be. */
+  /** Word for a blob that needed no transfer. */
   readonly present: string;
 }
 
-/** What is said of a pull. */
+/** Words for a pull. */
 export const PULL_WORDS: ProgressWords = {
   transferred: "fetched",
   present: "already in the store",
 };
 
-/** A line for a blob that is complete: what came of it. */
+/** Returns the line for a completed blob. */
 export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_WORDS): string {
   const { reference, digest = "", total, cached, resumed, retries } = event;
   const notes: string[] = [];
@@ -35,7 +35,7 @@ export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_W
   return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
 }
 
-/** A line for everything: how far it is, how fast, and how long the rest takes. */
+/** Returns the summary line: progress, rate and remaining time. */
 export function totalLine(totals: Totals): string {
   const { bytes, total, done, rate, leftMs } = totals;
   if (total === 0) return "resolving";
@@ -48,7 +48,7 @@ export function totalLine(totals: Totals): string {
   return parts.join(", ");
 }
 
-/** A line for a blob that is worked on, no wider than `width`: a bar where there is room. */
+/** Returns the line for an active blob, at most `width` wide, with a bar if there is room. */
 export function activeLine(event: ImageProgress, width: number): string {
   const { digest = "", phase, bytes, total, retries } = event;
   const name = `${shortDigest(digest)} ${VERBS[phase]}`.padEnd(31);
@@ -61,12 +61,12 @@ export function activeLine(event: ImageProgress, width: number): string {
   return `${name} [${"=".repeat(filled)}${" ".repeat(room - filled)}] ${numbers}`;
 }
 
-/** Cuts a line so that it does not wrap. */
+/** Truncates a line so that it does not wrap. */
 export function clip(line: string, width: number): string {
   return line.length <= width ? line : line.slice(0, Math.max(0, width));
 }
 
-/** Whole seconds: an estimate has no more to say. */
+/** Formats an estimate in whole seconds. */
 function formatLeft(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);

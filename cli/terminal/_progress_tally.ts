@@ -1,43 +1,43 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 
-/** The rate is that of the last few seconds, in milliseconds. */
+/** Window of the transfer rate, in milliseconds. */
 const WINDOW_MS = 5000;
-/** However many events there are, this often is enough to know the rate. */
+/** Minimum interval between samples of the rate, in milliseconds. */
 const SAMPLE_MS = 50;
 
-/** How far one blob is. */
+/** Progress of one blob. */
 interface BlobTally {
-  /** What the last event said. */
+  /** Last event. */
   readonly last: ImageProgress;
-  /** Whether nothing more will happen to it. */
+  /** Whether the blob is complete. */
   readonly done: boolean;
 }
 
-/** How far everything is. */
+/** Overall progress. */
 export interface Totals {
-  /** Bytes that are there. */
+  /** Completed bytes. */
   readonly bytes: number;
-  /** Bytes that there will be, as far as is known. */
+  /** Total bytes, as far as known. */
   readonly total: number;
-  /** Blobs that are complete. */
+  /** Number of completed blobs. */
   readonly done: number;
-  /** Whether there is nothing left to wait for. */
+  /** Whether everything is complete. */
   readonly complete: boolean;
-  /** Bytes a second over the last few seconds; 0 while nothing can be said. */
+  /** Bytes per second over the last few seconds; 0 while unknown. */
   readonly rate: number;
-  /** Milliseconds that the rest will take at that rate, if anything can be said. */
+  /** Remaining milliseconds at that rate, if known. */
   readonly leftMs: number | undefined;
 }
 
-/** Adds up the events of one or several pulls. */
+/** Sums up the progress events of one or more pulls. */
 export class ProgressTally {
   readonly #blobs = new Map<string, BlobTally>();
-  /** The last event about each image as a whole, by reference. */
+  /** Last event about each whole image, by reference. */
   readonly #images = new Map<string, ImageProgress>();
-  /** Bytes that came over the network, at points in time, oldest first. */
+  /** Samples of the bytes received over the network, oldest first. */
   #samples: { readonly t: number; readonly bytes: number }[] = [];
 
-  /** Takes the next event. Returns whether it completed a blob. */
+  /** Adds an event. Returns whether it completed a blob. */
   add(event: ImageProgress): boolean {
     if (event.kind === "total") {
       this.#images.set(event.reference, event);
@@ -51,7 +51,7 @@ export class ProgressTally {
     return done;
   }
 
-  /** The blobs that are being worked on, in the order in which they began. */
+  /** Returns the active blobs in the order of their start. */
   active(): readonly ImageProgress[] {
     const active: ImageProgress[] = [];
     for (const { last, done } of this.#blobs.values()) if (!done) active.push(last);

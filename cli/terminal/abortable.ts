@@ -1,7 +1,7 @@
 /**
  * Waits for `pending`, or rejects with the signal's reason.
  *
- * For operations that take no signal, such as a write to a pipe that nobody reads: they go on, and
+ * For operations that take no signal, such as a write to a pipe without a reader: they continue, and
  * end with the process.
  */
 export async function abortable<T>(

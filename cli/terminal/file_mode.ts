@@ -12,10 +12,10 @@ const TYPES: Readonly<Record<FileType | TarHeader["type"], string>> = {
   "socket": "s",
 };
 
-/** The bits that show in place of an x: set-user-id, set-group-id and sticky. */
+/** Bits shown in place of an `x`: set-user-ID, set-group-ID and sticky. */
 const SPECIAL = [[0o4000, 2, "s"], [0o2000, 5, "s"], [0o1000, 8, "t"]] as const;
 
-/** Type and permissions as `ls -l` shows them, such as `drwxr-xr-x`; `h` is a hard link. */
+/** Formats type and permissions like `ls -l`, such as `drwxr-xr-x`; `h` is a hard link. */
 export function formatFileMode(type: FileType | TarHeader["type"], mode: number): string {
   const letters = Array.from({ length: 9 }, (_, i) => mode & (1 << (8 - i)) ? "rwx"[i % 3] : "-");
   for (const [bit, at, letter] of SPECIAL) {

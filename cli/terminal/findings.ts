@@ -1,29 +1,29 @@
 import { printable } from "./format.ts";
 
-/** What was found out about one thing. */
+/** A result of `oci doctor`. */
 export interface Finding {
-  /** What it is about, as the heading of its part of the report. */
+  /** Subject, which is the heading in the report. */
   readonly about: string;
-  /** `ok`, `note` for what does less, `problem` for what is in the way; or `unknown`. */
+  /** `ok`, `note` for a limitation, `problem`, or `unknown`. */
   readonly state: "ok" | "note" | "problem" | "unknown";
-  /** What is so. */
+  /** Statement. */
   readonly says: string;
-  /** What to do about it. */
+  /** Remedy. */
   readonly advice?: string;
 }
 
-/** What was found out about several things: data for programs, and findings for people. */
+/** Results of a check: data for programs, and findings for people. */
 export interface Diagnosis {
   readonly facts: Readonly<Record<string, unknown>>;
   readonly findings: readonly Finding[];
 }
 
-/** What is not known, as permissions are missing. */
+/** Returns a finding for a check that lacks permissions. */
 export function unknownFinding(about: string, what: string, flags: readonly string[]): Finding {
   return { about, state: "unknown", says: what, advice: `grant ${flags.join(" ")}` };
 }
 
-/** The flags that grant what is not granted. The user is asked for nothing. */
+/** Returns the flags for missing permissions, without prompting for any. */
 export function missingFlags(needs: readonly Deno.PermissionDescriptor[]): readonly string[] {
   const values = new Map<string, Set<string>>();
   for (const need of needs) {
@@ -32,13 +32,13 @@ export function missingFlags(needs: readonly Deno.PermissionDescriptor[]): reado
     values.set(need.name, list.add(valueOf(need)));
   }
   return [...values].map(([name, list]) => {
-    // No flag has a way to write a comma in a value.
+    // Flags cannot express a comma in a value.
     const isWhole = [...list].some((value) => value === "" || value.includes(","));
     return isWhole ? `--allow-${name}` : `--allow-${name}=${[...list].join(",")}`;
   });
 }
 
-/** Whether a permission is granted, without asking for it. */
+/** Returns whether a permission is granted, without prompting. */
 export function isGranted(need: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(need).state === "granted";
 }
@@ -50,7 +50,7 @@ function valueOf(need: Deno.PermissionDescriptor): string {
   return "path" in need ? String(need.path ?? "") : "";
 }
 
-/** Findings as text: a heading for each thing that they are about. */
+/** Formats findings as text, with a heading for each subject. */
 export function formatFindings(findings: readonly Finding[]): readonly string[] {
   return [...Map.groupBy(findings, ({ about }) => about)].flatMap(([about, group]) => [
     about,

@@ -1,10 +1,10 @@
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
-/** Writes a number of bytes for people: `999 B`, `1.2 kB`, `34 MB`, in powers of 1000. */
+/** Formats a number of bytes in powers of 1000: `999 B`, `1.2 kB`, `34 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  // 999.5 would be written as "1000", which the next unit says better.
+  // 999.5 would round to "1000", so use the next unit.
   while (value >= 999.5 && unit < UNITS.length - 1) {
     value /= 1000;
     unit++;
@@ -13,7 +13,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** Writes a duration for people: `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 3 min`. */
+/** Formats a duration: `12 ms`, `3.4 s`, `2 min 5 s`, `1 h 3 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
@@ -24,8 +24,8 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * Text that is safe to show: control characters, which a registry or an image could use to
- * steer the terminal, stand as escapes.
+ * Escapes control characters, which a registry or an image could use to
+ * control the terminal.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
@@ -33,17 +33,17 @@ export function printable(text: string): string {
   });
 }
 
-/** The first twelve digits of a digest, as people compare them: `sha256:0123456789ab`. */
+/** Shortens a digest to twelve digits, such as `sha256:0123456789ab`. */
 export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(":") + 13);
 }
 
 /**
- * Lays rows out in columns, two spaces apart.
+ * Aligns rows in columns, two spaces apart.
  *
- * @param rows The cells of each row, the heading first.
- * @param right Columns that are aligned to the right.
- * @param widths How wide the columns are; as wide as their cells if absent.
+ * @param rows Cells of each row, starting with the heading.
+ * @param right Indexes of right-aligned columns.
+ * @param widths Widths of the columns; by default the widest cell of each.
  * @returns A line per row, without trailing spaces.
  */
 export function formatTable(
@@ -59,7 +59,7 @@ export function formatTable(
   );
 }
 
-/** How wide columns must be for another row as well. */
+/** Widens columns for another row. */
 export function widened(widths: readonly number[], row: readonly string[]): readonly number[] {
   return row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length));
 }

@@ -5,7 +5,7 @@ import { isRunnable } from "../../spec/platform_choice.ts";
 import { formatBytes, formatTable, printable } from "./format.ts";
 import { imageSize } from "./image_size.ts";
 
-/** Describes an image for people: what it is, how it runs, what it consists of. */
+/** Formats an image as text: facts, run configuration, layers. */
 export function imageText(reference: string, image: RemoteImage): readonly string[] {
   const { digest, indexes, manifest, config, platform, layers } = image;
   const size = formatBytes(imageSize(manifest.value));
@@ -36,7 +36,7 @@ export function imageText(reference: string, image: RemoteImage): readonly strin
   ];
 }
 
-/** How a container of the image runs, as far as the config says. */
+/** Formats the run configuration of an image. */
 function containerFacts(config: ContainerConfig): [string, string | undefined][] {
   const { User, WorkingDir, StopSignal, ExposedPorts, Volumes, Labels = {} } = config;
   const command = (words: readonly string[] | undefined) => words && JSON.stringify(words);
@@ -55,7 +55,7 @@ function containerFacts(config: ContainerConfig): [string, string | undefined][]
   ];
 }
 
-/** The platforms of a multi-platform image, the one that was chosen marked. */
+/** Formats the platforms of a multi-platform image, and marks the selected one. */
 function platformLines({ indexes, manifest }: RemoteImage): readonly string[] {
   const rows = indexes.flatMap(({ value }) => value.manifests).filter(isRunnable)
     .flatMap(({ platform, digest }) => {

@@ -4,7 +4,7 @@ import type { Layer } from "../../store/images/image.ts";
 import { formatFileMode } from "./file_mode.ts";
 import { formatTable, printable } from "./format.ts";
 
-/** An entry of a layer as `ls -l` would show it, and what it means where it is no file. */
+/** An entry of a layer in the form of `ls -l`, with the meaning of special entries. */
 export interface ListedEntry {
   /** Type and permissions, such as `drwxr-xr-x`. */
   readonly mode: string;
@@ -12,11 +12,11 @@ export interface ListedEntry {
   readonly owner: string;
   readonly size: number;
   readonly path: string;
-  /** What a link points to, or what a whiteout does. */
+  /** Target of a link, or effect of a whiteout. */
   readonly note: string;
 }
 
-/** Lists what is in a layer, however it is compressed. */
+/** Lists the entries of a layer with any compression. */
 export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
   const archive = await layer.uncompressed();
   const entries: ListedEntry[] = [];
@@ -27,7 +27,7 @@ export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
   return entries;
 }
 
-/** Lines for the entries of a layer. */
+/** Formats the entries of a layer as lines. */
 export function formatListing(entries: readonly ListedEntry[]): readonly string[] {
   const rows = entries.map(({ mode, owner, size, path, note }) => {
     return [mode, owner, String(size), printable(path), printable(note)];
@@ -51,7 +51,9 @@ function noteOf({ type, path, linkname }: TarHeader): string {
   if (type === "hardlink") return `the same file as ${linkname}`;
   const slash = path.lastIndexOf("/") + 1;
   const name = path.slice(slash);
-  if (name === ".wh..wh..opq") return `hides what lower layers have in ${path.slice(0, slash)}`;
+  if (name === ".wh..wh..opq") {
+    return `hides the content of ${path.slice(0, slash)} in lower layers`;
+  }
   if (name.startsWith(".wh.")) return `removes ${path.slice(0, slash)}${name.slice(4)}`;
   return "";
 }

@@ -1,28 +1,28 @@
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
-/** Most bytes that wait for a reader that does not read; what comes after them is dropped. */
+/** Maximum number of queued bytes for a stalled reader; later output is dropped. */
 const MAX_QUEUED_BYTES = 1_000_000;
 
-/** A terminal, or a file or pipe that stands where one is expected. */
+/** Destination of notices: a terminal, file or pipe. */
 export interface NoticeSink {
-  /** Writes a part of the bytes at once, and says how many. */
+  /** Writes some of the bytes synchronously, and returns their number. */
   writeSync(bytes: Uint8Array): number;
-  /** Writes a part of the bytes without keeping the program from all else, and says how many. */
+  /** Writes some of the bytes without blocking the program, and returns their number. */
   write?(bytes: Uint8Array): Promise<number>;
 }
 
-/** Standard error. Only a pipe makes its writer wait for a reader. */
+/** Returns stderr. Only writes to a pipe can block. */
 function standardError(): NoticeSink {
   const { stderr } = Deno;
   return stderr.isTerminal() ? { writeSync: (bytes) => stderr.writeSync(bytes) } : stderr;
 }
 
 /**
- * What is said on standard error: lines that stay, and below them a block of status lines
+ * Writer for standard error: permanent lines, and below them a block of status lines
  * that is redrawn in place.
  *
- * A standard error that cannot be written to is ignored: the results matter more.
+ * Ignores write errors, because results matter more.
  */
 export class Notices implements Disposable {
   readonly #sink: NoticeSink;
@@ -37,22 +37,22 @@ export class Notices implements Disposable {
     this.#sink = sink;
   }
 
-  /** Waits until everything is written; `undefined` if it is. */
+  /** Waits until everything is written; returns `undefined` if nothing is queued. */
   flush(): Promise<void> | undefined {
     return this.#writing;
   }
 
-  /** Writes a line that stays, above the status block. */
+  /** Writes a permanent line above the status block. */
   line(text: string): void {
     this.#write(`${this.#eraseSequence()}${text}\n${this.#status.join("\n")}`);
   }
 
-  /** Writes text that stays as it is, such as a prompt, without a line end. */
+  /** Writes permanent text without a line end, such as a prompt. */
   text(text: string): void {
     this.#write(text);
   }
 
-  /** Shows these lines in place of the last ones. They must fit the terminal's width. */
+  /** Replaces the status lines. They must fit the width of the terminal. */
   status(lines: readonly string[]): void {
     const before = this.#eraseSequence();
     this.#status = lines;
@@ -63,12 +63,12 @@ export class Notices implements Disposable {
     if (sequence !== "") this.#write(sequence);
   }
 
-  /** Removes the status block and gives the cursor back. */
+  /** Removes the status block and shows the cursor. */
   [Symbol.dispose](): void {
     this.status([]);
   }
 
-  /** Back to the start of the block, then everything below is erased. */
+  /** Returns the sequence that moves to the start of the block and erases everything below. */
   #eraseSequence(): string {
     const height = this.#status.length;
     if (height === 0) return "";
@@ -93,7 +93,7 @@ export class Notices implements Disposable {
         else this.#queued.shift();
       }
     } catch {
-      // Nobody reads standard error any more; there is nowhere left to say so.
+      // Standard error is closed, so the failure cannot be reported.
       this.#queued = [];
       this.#queuedBytes = 0;
     }
@@ -105,7 +105,7 @@ export class Notices implements Disposable {
     try {
       while (rest.length > 0) rest = rest.subarray(this.#sink.writeSync(rest));
     } catch {
-      // Nobody reads standard error any more; there is nowhere left to say so.
+      // Standard error is closed, so the failure cannot be reported.
     }
   }
 }

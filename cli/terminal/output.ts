@@ -2,44 +2,44 @@ import { OciError } from "../../spec/errors.ts";
 import { abortable } from "./abortable.ts";
 
 /**
- * Thrown when the reader of what is written has gone, as `head` does: nobody is left to tell,
- * and nothing went wrong.
+ * Thrown when the reader of the output has closed it, as `head` does. This is not a
+ * failure.
  */
 export class OutputClosedError extends Error {
-  /** Creates the error; `cause` is what the system said. */
+  /** Creates the error; `cause` is the error of the system. */
   constructor(name: string, cause: unknown) {
-    super(`Cannot write to ${name}: its reader has gone`, { cause });
+    super(`Cannot write to ${name}: the reader closed it`, { cause });
     this.name = "OutputClosedError";
   }
 }
 
-/** Where a stream of text or bytes goes; `Deno.stdout` and `Deno.stderr` are two. */
+/** A destination for text or bytes, such as `Deno.stdout` or `Deno.stderr`. */
 export interface Sink {
-  /** Writes a part of the bytes, and says how many. */
+  /** Writes some of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Options of {@linkcode Output}. */
+/** Options for {@linkcode Output}. */
 export interface OutputOptions {
   /**
-   * Where to write.
+   * Destination of the output.
    *
    * @default `Deno.stdout`
    */
   readonly sink?: Sink | undefined;
   /**
-   * What errors call the sink.
+   * Name of the sink in errors.
    *
    * @default {"standard output"}
    */
   readonly name?: string | undefined;
-  /** Called before each write, for what has to come first: notices that were given before. */
+  /** Called before each write, to flush earlier notices. */
   readonly before?: (() => Promise<void> | undefined) | undefined;
-  /** Ends writes that wait, as for a pipe whose reader does not read. */
+  /** Aborts waiting writes, such as to a pipe whose reader has stopped reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where the results of a command go. */
+/** Writer for the results of a command. */
 export class Output {
   readonly #sink: Sink;
   readonly #name: string;
@@ -68,18 +68,18 @@ export class Output {
       this.#signal?.throwIfAborted();
       if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
       const why = error instanceof Error ? error.message : String(error);
-      throw new OciError(`Cannot write to ${this.#name}: ${why}; send it elsewhere`, {
+      throw new OciError(`Cannot write to ${this.#name}: ${why}; redirect it to another place`, {
         cause: error,
       });
     }
   }
 
-  /** Writes a line, or several. */
+  /** Writes one or more lines. */
   async text(text: string): Promise<void> {
     await this.bytes(new TextEncoder().encode(`${text}\n`));
   }
 
-  /** Writes the one JSON document of `--json`, indented for people who read it all the same. */
+  /** Writes the JSON document of `--json`, indented for readability. */
   async json(value: unknown): Promise<void> {
     await this.text(escaped(stringify(value)));
   }
@@ -89,14 +89,16 @@ function stringify(value: unknown): string {
   try {
     return JSON.stringify(value, undefined, 2);
   } catch (cause) {
-    // A document of an image may be nested as deeply as it is long: the stack ends before that.
+    // A deeply nested document of an image overflows the stack.
     if (!(cause instanceof RangeError)) throw cause;
-    const advice = "see the documents as served with --raw and --config";
-    throw new OciError(`Cannot write JSON that is nested so deeply; ${advice}`, { cause });
+    const advice = "print the original documents with --raw or --config";
+    throw new OciError(`Cannot write the result as JSON: it is nested too deeply; ${advice}`, {
+      cause,
+    });
   }
 }
 
-/** JSON with those characters as escapes, too, that could steer a terminal. */
+/** Returns JSON with escapes for characters that could control a terminal. */
 export function escaped(json: string): string {
   return json.replaceAll(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) => {
     return Array.from(

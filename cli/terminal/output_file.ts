@@ -3,20 +3,20 @@ import { OciError } from "../../spec/errors.ts";
 import { abortable } from "./abortable.ts";
 import { Output } from "./output.ts";
 
-/** Where `--output` writes to. */
+/** Destination of `--output`. */
 export interface OutputFile extends AsyncDisposable {
-  /** Takes what is written. */
+  /** Writer for the content. */
   readonly output: Output;
-  /** Says that all is written; what is left without it leaves nothing behind. */
+  /** Completes the file; without it, disposal removes the file. */
   finish(): Promise<void>;
 }
 
 /**
- * Opens what a path names, through links. A file is written beside, and takes the place and the
- * mode of what is there when it is complete: nobody ever finds half of one. Everything else, such
- * as a pipe, is written as it is.
+ * Opens a path for writing, following links. A file is written to a temporary file, which then takes
+ * the place and the mode of an existing one, so that no partial file is ever visible. Everything
+ * else, such as a pipe, is written directly.
  *
- * @param signal Ends waits, such as for the reader of a named pipe.
+ * @param signal Aborts waits, such as for the reader of a named pipe.
  * @throws {OciError} If it cannot be opened.
  */
 export async function openOutputFile(path: string, signal?: AbortSignal): Promise<OutputFile> {
@@ -30,26 +30,26 @@ export async function openOutputFile(path: string, signal?: AbortSignal): Promis
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
-    // Deno adds what it called, with a path that nobody gave.
+    // Deno appends the name of the operation with an internal path.
     const why = error.message.replace(/ \(os error.*/s, "");
     throw new OciError(`Cannot write "${path}": ${why}${adviceFor(error)}`, { cause: error });
   }
 }
 
 function adviceFor(error: Error): string {
-  if (error instanceof Deno.errors.IsADirectory) return "; name a file in it";
-  if (error instanceof Deno.errors.NotFound) return "; make its directory first";
+  if (error instanceof Deno.errors.IsADirectory) return "; specify a file in it";
+  if (error instanceof Deno.errors.NotFound) return "; create its directory first";
   const isDenied = error instanceof Deno.errors.PermissionDenied;
-  return isDenied ? "; check who owns its directory, and its mode" : "";
+  return isDenied ? "; check the owner and the mode of its directory" : "";
 }
 
-/** Whether it is a name for what was opened before the program began, as `/dev/stdout` is. */
+/** Returns whether a path names an inherited file descriptor, such as `/dev/stdout`. */
 function isOpenAlready(path: string): boolean {
   return /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
 }
 
 async function openAsIs(path: string, signal: AbortSignal | undefined): Promise<OutputFile> {
-  // A named pipe opens when somebody reads it.
+  // Opening a named pipe waits for a reader.
   const opening = Deno.open(path, { write: true });
   let file: Deno.FsFile;
   try {
@@ -93,7 +93,7 @@ async function openBeside(
   };
 }
 
-/** What writing to a path writes to, if need be what a link names and nobody made yet. */
+/** Resolves a path for writing, including links to targets that do not exist yet. */
 async function followLinks(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
@@ -103,7 +103,7 @@ async function followLinks(path: string): Promise<string> {
   try {
     return await followLinks(resolve(dirname(path), await Deno.readLink(path)));
   } catch {
-    // It is no link: what else may be wrong with it shows where it is opened.
+    // Not a link; opening it reports other problems.
     return path;
   }
 }

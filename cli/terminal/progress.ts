@@ -13,21 +13,21 @@ import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
 
-/** The most often that a terminal is drawn on: ten times a second. */
+/** Minimum interval between redraws of a terminal: ten per second. */
 const REDRAW_MS = 100;
 
-/** How progress is shown. */
+/** Style of the progress display. */
 export type ProgressStyle = "terminal" | "plain" | "json" | "none";
 
-/** What is shown of a pull while it runs. Disposing it removes what is not to stay. */
+/** Progress display of a pull. Disposing it removes the status block. */
 export interface ProgressView extends Disposable {
-  /** Takes the next event. */
+  /** Adds an event. */
   readonly report: (event: ImageProgress) => void;
 }
 
 /**
- * The style for a wish: `auto` draws on a terminal that can be drawn on, and writes lines
- * anywhere else.
+ * Returns the style for an option value: `auto` redraws in place on a capable terminal, and writes
+ * lines elsewhere.
  */
 export function progressStyle(
   wish: "auto" | "plain" | "json" | "none",
@@ -39,13 +39,13 @@ export function progressStyle(
 }
 
 /**
- * Opens the view for a style.
+ * Opens the progress display for a style.
  *
- * @param style How to show it.
- * @param notices Where to show it.
- * @param intervalMs Pause between two summaries in the plain style.
- * @param size The size of the terminal, asked for at each drawing.
- * @param words What it says of blobs that are complete.
+ * @param style Style of the display.
+ * @param notices Destination.
+ * @param intervalMs Interval between summaries in the plain style.
+ * @param size Returns the size of the terminal; called for each redraw.
+ * @param words Words for completed blobs.
  */
 export function openProgress(
   style: ProgressStyle,
@@ -60,12 +60,12 @@ export function openProgress(
   return { report() {}, [Symbol.dispose]() {} };
 }
 
-/** The longest that a timer waits; one that is to wait longer does not wait at all. */
+/** Maximum delay of a timer; longer delays would fire at once. */
 const MAX_INTERVAL_MS = 2_147_483_647;
 
 /**
- * Calls a function at an interval, once there is something to wait for: with its first timer, Deno
- * loads Node's, which takes as long as to find an image in the store.
+ * Calls a function at an interval, starting with the first event: for its first timer, Deno
+ * loads Node's, which takes as long as finding an image in the store.
  */
 class Ticker implements Disposable {
   readonly #intervalMs: number;
@@ -137,16 +137,16 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
   };
 }
 
-/** The line that stays. Where nothing came there is an error, which says more. */
+/** Returns the final line; none if nothing was received, because an error follows. */
 function sumUp(tally: ProgressTally, notices: Notices): void {
   const totals = tally.totals();
   if (totals.bytes > 0) notices.line(totalLine(totals));
 }
 
-/** A line per active blob and one for the total, as many as fit the terminal. */
+/** Returns a line per active blob and one for the total, as many as fit the terminal. */
 function statusLines(tally: ProgressTally, columns: number, rows: number): readonly string[] {
-  // A line that wraps would break the redrawing: on some terminals it does so when it is as wide
-  // as they are, and they show "^C" behind it when that is typed.
+  // A wrapped line would break the redraw. Some terminals wrap lines of exactly their width, and
+  // append "^C" when it is typed.
   const width = columns - 3;
   const active = tally.active();
   const room = Math.max(0, rows - 3);

@@ -4,21 +4,21 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** What terminals have always had, for one that does not say. */
+/** Default size of a terminal. */
 const USUAL: TerminalSize = { columns: 80, rows: 24 };
 
-/** The size of the terminal; a serial line, or the terminal of a script, may know none. */
+/** Returns the size of the terminal; serial lines and scripted terminals may have none. */
 export function terminalSize(): TerminalSize {
   try {
     const { columns, rows } = Deno.consoleSize();
     return columns > 0 && rows > 0 ? { columns, rows } : USUAL;
   } catch {
-    // No terminal at all.
+    // Not a terminal.
     return USUAL;
   }
 }
 
-/** The variable `TERM`, if it may be read: without the permission, a terminal is a terminal. */
+/** Returns the variable `TERM`, if the permission to read it is granted. */
 export function terminalKind(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
   return state === "granted" ? Deno.env.get("TERM") : undefined;

@@ -17,9 +17,9 @@ const SCHEME_REGEXP = new RegExp(`(${TOKEN})(?=[\\s,]|$)`, "y");
 const JUNK_REGEXP = /[^,]+/y;
 
 /**
- * Parses what `WWW-Authenticate` says. `Headers` joins several headers with commas, which is
- * how several challenges stand in one header too: a token that no `=` follows starts the next.
- * What cannot be understood is skipped, as a challenge after it may still be good.
+ * Parses `WWW-Authenticate`. `Headers` joins several headers with commas, which also separate
+ * several challenges in one header: a token without a following `=` starts the next challenge.
+ * Skips invalid parts, because a later challenge may be valid.
  */
 export function parseChallenges(header: string | null): readonly Challenge[] {
   const text = (header ?? "").slice(0, MAX_LENGTH);

@@ -9,19 +9,19 @@ export interface CredentialFile {
   readonly auths: ReadonlyMap<string, ImagePullAuth>;
   /** Names of helpers by normalized key. */
   readonly helpers: ReadonlyMap<string, string>;
-  /** Name of the helper for every other registry. */
+  /** Name of the helper for all other registries. */
   readonly store: string | undefined;
-  /** Why entries cannot be read, by normalized key. */
+  /** Problems with unreadable entries, by normalized key. */
   readonly problems: ReadonlyMap<string, string>;
 }
 
-/** Most bytes of a credential file: a sparse file may claim to have any number. */
+/** Maximum size of a credential file in bytes; a sparse file may have any size. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * Reads the bytes of a credential file.
  *
- * @returns The bytes, or why they are not read: a named pipe would make the client wait for a writer.
+ * @returns The bytes, or the reason for not reading them; reading a named pipe would block.
  */
 export async function readCredentialBytes(path: string): Promise<Uint8Array<ArrayBuffer> | string> {
   const { isFile, size } = await Deno.stat(path);
@@ -50,14 +50,14 @@ export function parseCredentialFile(path: string, text: string): CredentialFile 
 }
 
 /**
- * The name of a field in lower case. Docker and podman find fields in any case, as Go's JSON
- * decoder does, which also folds the long s; keys of registries are exact.
+ * Returns the name of a field in lower case. Docker and podman ignore the case of fields, as Go's JSON
+ * decoder does, which also folds the long s; keys of registries are case-sensitive.
  */
 export function foldName(name: string): string {
   return name.replaceAll("\u017f", "s").toLowerCase();
 }
 
-/** Members of an object by their folded names. An object that stands twice is merged. */
+/** Returns the members of an object by folded name. Merges duplicate objects. */
 function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
   const members = new Map<string, unknown>();
   for (const [name, member] of Object.entries(object(value))) {
@@ -69,16 +69,16 @@ function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
   return members;
 }
 
-/** Entries in the order in which they override each other: the last one for a registry counts. */
+/** Returns entries in order of precedence: the last one for a registry wins. */
 function entriesByKey(value: unknown): readonly [key: string, value: unknown][] {
   return Object.entries(object(value)).sort(([a], [b]) => compareCredentialKeys(a, b));
 }
 
 /**
- * Parses an entry, which may be empty: docker writes `{}` for what a helper keeps. Where an entry has
- * both, `auth` overrides `username` and `password`, as for docker and skopeo.
+ * Parses an entry, which may be empty: docker writes `{}` for credentials in a helper. If an entry has
+ * both, `auth` overrides `username` and `password`, as in docker and skopeo.
  *
- * @returns The credential, nothing, or why the entry cannot be read.
+ * @returns The credential, `undefined`, or the reason why the entry cannot be read.
  */
 function parseEntry(value: unknown): ImagePullAuth | string | undefined {
   if (value !== null && (typeof value !== "object" || Array.isArray(value))) {

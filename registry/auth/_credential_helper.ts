@@ -3,22 +3,22 @@ import type { ImagePullAuth } from "../image_client.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_OUTPUT_BYTES = 64 * 1024;
-/** A list has a line for each server. */
+/** A list has one line per server. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
-/** Options of {@linkcode runCredentialHelper}. */
+/** Options for {@linkcode runCredentialHelper}. */
 export interface CredentialHelperOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the helper should have a credential and fails to give it. */
+  /** Called when the helper fails. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called when the permission to run the helper is missing. */
   readonly onSkipped?: ((message: string) => void) | undefined;
 }
 
 /**
- * Asks `docker-credential-NAME get` for the credential of a server: the server's name goes to
- * its stdin, JSON comes out. A failure is a warning, not an error, as the image may be public; a
+ * Runs `docker-credential-NAME get` to read the credential of a server: writes the server's name to
+ * its stdin and reads JSON. A failure is a warning, not an error, because the image may be public; a
  * missing credential is neither.
  */
 export async function runCredentialHelper(
@@ -32,10 +32,10 @@ export async function runCredentialHelper(
     onWarning?.(`Cannot get a credential for "${server}" from "${program}": ${state}`);
     return undefined;
   };
-  if (!NAME_REGEXP.test(name)) return warn("its name is not that of a program");
+  if (!NAME_REGEXP.test(name)) return warn("its name is invalid");
   const permission = await Deno.permissions.query({ name: "run", command: program });
   if (permission.state !== "granted") {
-    onSkipped?.(`"${program}" was not asked as it needs --allow-run=${program}`);
+    onSkipped?.(`"${program}" was skipped because it needs --allow-run=${program}`);
     return undefined;
   }
   let output: HelperOutput;
@@ -53,10 +53,10 @@ export async function runCredentialHelper(
     if (isNotFound(output)) return undefined;
     return warn("it failed; run it by hand to see why");
   }
-  return parseHelperOutput(output.text) ?? warn("its answer is not understood");
+  return parseHelperOutput(output.text) ?? warn("its output is invalid");
 }
 
-/** Options for the functions that change what a helper keeps. */
+/** Options for the functions that change the credentials of a helper. */
 export interface HelperChangeOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -110,9 +110,9 @@ export async function listWithHelper(
     const servers: unknown = JSON.parse(output.text || "{}");
     if (typeof servers === "object" && servers !== null) return Object.keys(servers);
   } catch {
-    // The text is not quoted, as it is a stranger's.
+    // The text is untrusted, so the error does not quote it.
   }
-  throw new OciError(`Cannot ${task}: its answer is not JSON`);
+  throw new OciError(`Cannot ${task}: its output is not JSON`);
 }
 
 async function change(
@@ -146,7 +146,7 @@ function failure(name: string, task: string, { text }: HelperOutput): OciError {
   return new OciError(`Cannot ${task}: "docker-credential-${name}" failed${says}`);
 }
 
-/** Whether a helper has no such credential. Each says so in these words, on stdout. */
+/** Returns whether a helper reports a missing credential, by the message on its stdout. */
 function isNotFound({ text }: HelperOutput): boolean {
   return /credentials not found/i.test(text);
 }
@@ -176,10 +176,10 @@ async function run(
     try {
       child.kill("SIGKILL");
     } catch {
-      // It has ended already.
+      // The process has already exited.
     }
   };
-  // A grandchild may keep the pipe open after the helper is dead, so the signal ends the reading.
+  // A grandchild may keep the pipe open after the helper exits, so the signal aborts the read.
   const reader = child.stdout.getReader();
   const abort = () => {
     kill();
@@ -207,7 +207,7 @@ async function writeInput(stdin: WritableStream<Uint8Array>, input: string): Pro
     await writer.write(new TextEncoder().encode(input));
     await writer.close();
   } catch {
-    // A helper may answer without reading.
+    // A helper may exit without reading its input.
     await writer.abort().catch(() => {});
   }
 }
@@ -235,6 +235,6 @@ function parseHelperOutput(text: string): ImagePullAuth | undefined {
   }
   const { Username: username, Secret: secret } = (value ?? {}) as Record<string, unknown>;
   if (typeof username !== "string" || typeof secret !== "string") return undefined;
-  // The protocol of the helpers marks an identity token by this user name.
+  // The helper protocol marks an identity token by this user name.
   return username === "<token>" ? { identityToken: secret } : { username, password: secret };
 }

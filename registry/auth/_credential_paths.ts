@@ -1,25 +1,25 @@
-/** Reads an environment variable; `undefined` also if it may not be read. */
+/** Reads an environment variable; returns `undefined` without the permission. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
-/** Reads the environment without ever prompting for a permission. */
+/** Reads an environment variable without prompting for a permission. */
 export function readGrantedEnvironment(name: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
-/** The file that a login writes: that of `REGISTRY_AUTH_FILE`, else docker's. */
+/** Returns the file that a login writes: `REGISTRY_AUTH_FILE`, or else docker's. */
 export function loginPath(env: EnvironmentReader): string | undefined {
   return env("REGISTRY_AUTH_FILE") || dockerPath(env);
 }
 
-/** The files that a logout changes: that of `REGISTRY_AUTH_FILE`, else docker's and podman's. */
+/** Returns the files that a logout changes: `REGISTRY_AUTH_FILE`, or else docker's and podman's. */
 export function logoutPaths(env: EnvironmentReader): readonly string[] {
   const only = env("REGISTRY_AUTH_FILE");
   return only ? [only] : credentialPaths(env);
 }
 
 /**
- * The files that may hold credentials, in the order in which they count: that of
+ * Returns the files that may hold credentials, in order of precedence:
  * `REGISTRY_AUTH_FILE`, docker's, and podman's two.
  */
 export function credentialPaths(env: EnvironmentReader): readonly string[] {

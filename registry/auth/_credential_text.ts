@@ -10,16 +10,16 @@ import {
   withValue,
 } from "./_json_members.ts";
 
-/** The indentation of files that docker writes. */
+/** Indentation of docker's files. */
 const TAB = "\t";
 
 /**
- * Sets the entry of a registry in the text of a credential file. Everything else keeps its bytes
- * and its order; entries under other names of the same registry go, as some tools would prefer them.
+ * Sets the entry of a registry in the text of a credential file. All other bytes and their order stay,
+ * except entries under other names of the same registry, which some tools would prefer.
  *
- * @param text The file, as JSON that is an object, or nothing.
- * @param key The key of the entry.
- * @param entry What it holds.
+ * @param text Text of the file: a JSON object, or empty.
+ * @param key Key of the entry.
+ * @param entry Content of the entry.
  */
 export function setCredentialEntry(
   text: string,
@@ -56,7 +56,7 @@ export function removeCredentialEntries(text: string, isRemoved: (key: string) =
   });
 }
 
-/** Changes `auths` of a credential file, wherever it stands and however it is capitalized. */
+/** Changes `auths` of a credential file at any position and in any case. */
 function editAuths(text: string, edit: (auths: JsonObject, unit: string) => JsonObject): string {
   const [, before = "", body = "", after = ""] = /^(\s*)(.*?)(\s*)$/s.exec(text) ?? [];
   const root = parseJsonObject(body);
@@ -66,7 +66,7 @@ function editAuths(text: string, edit: (auths: JsonObject, unit: string) => Json
   const isAuths = ({ key, text, valueAt }: JsonMember) => {
     return foldName(key) === "auths" && text[valueAt] === "{";
   };
-  // Go merges an object that stands twice; what counts of it is what comes last.
+  // Go merges duplicate objects; the last member wins.
   const last = root.members.findLastIndex(isAuths);
   const edited = root.members.map((member, i) => {
     if (!isAuths(member)) return member;
@@ -80,7 +80,7 @@ function editAuths(text: string, edit: (auths: JsonObject, unit: string) => Json
   if (last >= 0) return before + formatJsonObject({ ...root, members: edited }) + after;
   const auths = edit({ members: [], closing: "" }, unit);
   if (auths.members.length === 0) return text;
-  // It may stand there as "null".
+  // Its value may be "null".
   const rest = root.members.filter(({ key }) => foldName(key) !== "auths");
   const lead = root.members[0]?.lead ?? indent(unit, 1);
   const closing = root.members.length > 0 ? root.closing : indent(unit, 0);
@@ -88,7 +88,7 @@ function editAuths(text: string, edit: (auths: JsonObject, unit: string) => Json
   return before + formatJsonObject({ members, closing }) + after;
 }
 
-/** The object with other members; an empty one has no lines. */
+/** Returns the object with other members; an empty one is written on one line. */
 function withMembers(object: JsonObject, members: readonly JsonMember[]): JsonObject {
   return { members, closing: members.length === 0 ? "" : object.closing };
 }
@@ -97,7 +97,7 @@ function formatValue(value: unknown, unit: string, depth: number): string {
   return JSON.stringify(value, undefined, unit).replaceAll("\n", indent(unit, depth));
 }
 
-/** The white space before a line at a depth; none where the file is one line. */
+/** Returns the white space before a line at a depth; empty for a single-line file. */
 function indent(unit: string, depth: number): string {
   return unit === "" ? "" : `\n${unit.repeat(depth)}`;
 }

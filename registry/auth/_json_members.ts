@@ -3,13 +3,13 @@ export interface JsonMember {
   readonly key: string;
   /** White space before the key. */
   readonly lead: string;
-  /** The key and its value, as they stand. */
+  /** Source text of the key and its value. */
   readonly text: string;
-  /** Where the value begins in `text`. */
+  /** Offset of the value in `text`. */
   readonly valueAt: number;
 }
 
-/** An object in JSON text, in parts that add up to the text again. */
+/** An object in JSON text, split losslessly. */
 export interface JsonObject {
   readonly members: readonly JsonMember[];
   /** White space before the closing brace. */
@@ -21,10 +21,10 @@ const STRING_REGEXP = /"(?:[^"\\]|\\.)*"/ys;
 const LITERAL_REGEXP = /[^\s,\]}]+/y;
 
 /**
- * Splits the text of an object into its members, so that one can change and the others keep their
+ * Splits the text of an object into its members, so that one can change while the others keep their
  * bytes: numbers of any length, duplicate keys, order and white space.
  *
- * @param text The object, which `JSON.parse()` accepts, without white space around it.
+ * @param text Valid JSON text of an object, without surrounding white space.
  */
 export function parseJsonObject(text: string): JsonObject {
   const members: JsonMember[] = [];
@@ -50,29 +50,29 @@ export function parseJsonObject(text: string): JsonObject {
   }
 }
 
-/** Writes an object as text; members that did not change keep their bytes. */
+/** Formats an object; unchanged members keep their bytes. */
 export function formatJsonObject({ members, closing }: JsonObject): string {
   return `{${members.map(({ lead, text }) => lead + text).join(",")}${closing}}`;
 }
 
-/** The text of a member's value. */
+/** Returns the text of a member's value. */
 export function valueText({ text, valueAt }: JsonMember): string {
   return text.slice(valueAt);
 }
 
-/** The member with another value. */
+/** Returns the member with another value. */
 export function withValue(member: JsonMember, value: string): JsonMember {
   return { ...member, text: member.text.slice(0, member.valueAt) + value };
 }
 
-/** A new member in the style of those around it. */
+/** Creates a member in the style of its neighbors. */
 export function newMember(key: string, value: string, lead: string): JsonMember {
-  // Where keys have lines of their own, a space follows the colon.
+  // In a multi-line object, a space follows the colon.
   const start = `${JSON.stringify(key)}:${lead === "" ? "" : " "}`;
   return { key, lead, text: start + value, valueAt: start.length };
 }
 
-/** Where a value ends. It does not recurse, as a document may be nested as deeply as it is long. */
+/** Returns the end of a value. Does not recurse, because documents may be deeply nested. */
 function endOfValue(text: string, start: number): number {
   let depth = 0;
   let at = start;

@@ -1,20 +1,20 @@
 import type { Credential } from "../credentials.ts";
 
-/** How somebody has tried to get in, for one scope. */
+/** Authentication attempts for one scope. */
 export class LoginAttempts {
-  /** Where no credential could be looked for. */
+  /** Places that could not be searched for credentials. */
   readonly skipped: string[] = [];
   credential: Credential | undefined;
   /** Whether a credential has been looked for. */
   isSearched = false;
-  /** Whether the server was given it. */
+  /** Whether the credential was sent. */
   isTried = false;
-  /** Whether the server did not want it. */
+  /** Whether the server rejected the credential. */
   isRejected = false;
-  /** Whether a token for nobody was asked for. */
+  /** Whether an anonymous token was requested. */
   isAnonymous = false;
 
-  /** The attempts in words, for an error. */
+  /** Describes the attempts for an error. */
   toString(): string {
     const tried = [
       ...this.isAnonymous ? ["anonymous access"] : [],
@@ -22,7 +22,7 @@ export class LoginAttempts {
     ];
     return [
       ...tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`],
-      ...this.credential === undefined ? ["no credential for it was found"] : [],
+      ...this.credential === undefined ? ["found no credential for it"] : [],
       ...this.skipped,
     ].join("; ");
   }

@@ -15,12 +15,12 @@ const DEFAULT_LIFETIME_S = 60;
 const REFRESH_AT = 0.8;
 const CLIENT_ID = "oci";
 
-/** What a token is asked for with. */
+/** Parameters of a token request. */
 export interface TokenRequest {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scopes: readonly string[];
-  /** The credential, or `undefined` for a token that anybody may have. */
+  /** Credential, or `undefined` for an anonymous token. */
   readonly auth: ImagePullAuth | undefined;
   readonly tls: Tls;
   /** Whether the server may redirect into a private network. */
@@ -32,16 +32,16 @@ export interface TokenRequest {
 /** A bearer token. */
 export interface Token {
   readonly token: string;
-  /** When to get the next one, in milliseconds since 1970: at 80 % of the lifetime. */
+  /** Time to refresh the token, in milliseconds since 1970: at 80 % of its lifetime. */
   readonly refreshAt: number;
 }
 
 /**
- * Gets a token: by `POST` for an identity token (OAuth2), by `GET` with a user and password, or
+ * Requests a token: by `POST` for an identity token (OAuth2), by `GET` with a user and password, or
  * anonymously.
  *
- * @returns The token, or `undefined` if the server does not accept the credential, or gives
- * nothing to who has none.
+ * @returns The token, or `undefined` if the server rejects the credential or
+ * anonymous access.
  */
 export async function requestToken(
   http: Http,
@@ -69,13 +69,13 @@ async function sendTokenRequest(http: Http, request: TokenRequest): Promise<Answ
   const answer = await send(http, postRequest(request, auth.identityToken), request);
   if (answer.status !== 404 && answer.status !== 405) return answer;
   answer[Symbol.dispose]();
-  // Servers without OAuth2 take the identity token as a password.
+  // Servers without OAuth2 accept the identity token as a password.
   const username = loginOf(auth)?.username ?? "<token>";
   const password = loginOf(auth)?.password || auth.identityToken;
   return await send(http, getRequest(request, { username, password }), request);
 }
 
-/** Sends a request, and follows redirects; who asks is told to nobody but the token server. */
+/** Sends a request and follows redirects; only the token server receives the credential. */
 async function send(http: Http, request: HttpRequest, options: TokenRequest): Promise<Answer> {
   const { allowPrivate } = options;
   const { task, attempt, signal, tls } = request;
@@ -126,7 +126,7 @@ function parseToken(
   try {
     body = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    // The text is not quoted as it holds a token.
+    // The error does not quote the text, because it contains a token.
     body = undefined;
   }
   const { token, access_token: accessToken, expires_in: expiresIn } = (body ?? {}) as Record<
@@ -136,7 +136,7 @@ function parseToken(
   const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
   if (typeof value !== "string" || /[^\x21-\x7e]/.test(value)) {
     throw new RegistryError(
-      `Cannot ${task}: the answer of the token server at ${url} holds no token`,
+      `Cannot ${task}: the response of the token server at ${url} contains no token`,
       { status: 200, url },
     );
   }

@@ -2,40 +2,40 @@ import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { AuthError } from "../errors.ts";
 
-/** Who names a token server, and what for. */
+/** Registry that names a token server, and the action. */
 export interface TokenServerOptions {
-  /** The registry, as the user knows it. */
+  /** Name of the registry for the user. */
   readonly registry: string;
-  /** Whether the registry speaks plain HTTP, so that its token server may. */
+  /** Whether the registry uses plain HTTP, which allows its token server to do so. */
   readonly isPlain: boolean;
   /** Whether the token server may have a private address. */
   readonly allowPrivate: boolean;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
 }
 
 /**
- * The address of a token server in the `realm` of a challenge: a stranger gives it, and a credential
- * is sent there.
+ * Parses the address of a token server in the `realm` of a challenge. The address is untrusted, and
+ * receives a credential.
  *
- * @throws {AuthError} If it is not one to send a credential to.
+ * @throws {AuthError} If the address must not receive a credential.
  */
 export function tokenServer(realm: string | undefined, options: TokenServerOptions): URL {
   const { registry, isPlain, allowPrivate, task } = options;
   const fail = (state: string): never => {
     throw new AuthError(
-      `Cannot ${task}: ${registry} names a token server that is not asked, ${state}`,
+      `Cannot ${task}: ${registry} names an unsafe token server: ${state}`,
       { status: 401, url: realm === undefined ? "" : redactUrl(realm) },
     );
   };
   const url = URL.parse(realm ?? "");
-  if (url === null) return fail("as its address is not a URL");
-  if (url.username !== "" || url.password !== "") fail("as its address holds a password");
+  if (url === null) return fail("its address is not a URL");
+  if (url.username !== "" || url.password !== "") fail("its address contains a password");
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isPlain)) {
-    fail("as it does not use https");
+    fail("it does not use https");
   }
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`as ${url.hostname} is an address of a private network`);
+    fail(`${url.hostname} is a private address`);
   }
   return url;
 }

@@ -2,19 +2,19 @@ import { dirname, resolve } from "../../spec/paths.ts";
 import { readCredentialBytes } from "./_credential_file.ts";
 import { CredentialFileError } from "../errors.ts";
 
-/** How long another process may hold the directory before its lock counts as abandoned. */
+/** Time after which the lock of another process counts as abandoned. */
 const MAX_LOCK_MS = 5_000;
 const LOCK_PAUSE_MS = 20;
-/** Links in a row, as Linux counts them. */
+/** Maximum number of symlinks to follow, as in Linux. */
 const MAX_LINKS = 40;
 
 /**
- * Changes the text of a credential file: atomically, with mode 0600, and one process at a time.
- * Where the path is a symlink, the file that it leads to changes, and the link stays.
+ * Changes the text of a credential file atomically, with mode 0600, in one process at a time.
+ * If the path is a symlink, changes its target and keeps the link.
  *
- * @param path The file; its directory is created if need be.
- * @param edit Called with the text, which is a JSON object or empty, and returns the new text.
- * @throws {CredentialFileError} If the file is there and is not a JSON object; it is left as it is.
+ * @param path Path of the file; its directory is created if necessary.
+ * @param edit Called with the text, a JSON object or empty; returns the new text.
+ * @throws {CredentialFileError} If the file exists and is not a JSON object; it is left alone.
  */
 export async function updateCredentialFile(
   path: string,
@@ -35,8 +35,8 @@ export async function updateCredentialFile(
 /**
  * Reads the text of a credential file, or `undefined` if there is none.
  *
- * @param path The file.
- * @param name What errors call it.
+ * @param path Path of the file.
+ * @param name Name of the file in errors.
  * @throws {CredentialFileError} If it is not a JSON object.
  */
 export async function readCredentialText(
@@ -57,18 +57,18 @@ export async function readCredentialText(
   let value: unknown;
   let text: string;
   try {
-    // Docker and podman refuse a byte order mark, too.
+    // Docker and podman also reject a byte order mark.
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     value = text.trim() === "" ? {} : JSON.parse(text);
   } catch {
-    // The text of a JSON error quotes the file, which holds passwords.
+    // The message of a JSON error quotes the file, which contains passwords.
     throw new CredentialFileError(name, "it is not JSON");
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return text;
   throw new CredentialFileError(name, "it is not a JSON object");
 }
 
-/** The path that a write to `path` reaches, even if the last link in the chain leads to nothing. */
+/** Resolves symlinks in `path`, even if the last one is dangling. */
 export async function followLinks(path: string): Promise<string> {
   let target = path;
   for (let links = 0; links < MAX_LINKS; links++) {
@@ -81,19 +81,19 @@ export async function followLinks(path: string): Promise<string> {
     try {
       link = await Deno.readLink(target);
     } catch {
-      // It is no link, and there is nothing: the file is created here.
+      // The file does not exist and will be created here.
       return target;
     }
     target = resolve(dirname(target), link);
   }
-  throw new CredentialFileError(path, "too many links lead to it");
+  throw new CredentialFileError(path, "too many levels of symlinks");
 }
 
 interface DirectoryLock extends AsyncDisposable {
   readonly isHeld: boolean;
 }
 
-/** Holds the flock of a directory, where the system has that: it leaves no lock file behind. */
+/** Holds a lock on a directory, where the system supports it; leaves no lock file behind. */
 async function lockDirectory(
   path: string,
   signal: AbortSignal | undefined,
@@ -112,7 +112,7 @@ async function lockDirectory(
     try {
       isHeld = await directory.tryLock(true);
     } catch {
-      // Some network file systems know no locks.
+      // Some network file systems do not support locks.
       break;
     }
     if (!isHeld) await new Promise((resume) => setTimeout(resume, LOCK_PAUSE_MS));
@@ -123,7 +123,7 @@ async function lockDirectory(
   };
 }
 
-/** Removes temporary files that killed processes left behind; the lock keeps living ones out. */
+/** Removes temporary files left behind by killed processes; the lock excludes running ones. */
 async function removeLeftovers(target: string): Promise<void> {
   const prefix = temporaryPrefix(target);
   for await (const { name } of Deno.readDir(dirname(target))) {
@@ -154,7 +154,7 @@ async function replace(target: string, text: string): Promise<void> {
   await syncDirectory(directory);
 }
 
-/** Gives the new file the owner of the old one: root may work on the file of another user. */
+/** Copies the owner of the old file to the new one: root may edit the file of another user. */
 async function keepOwner(
   target: string,
   temporary: string,
@@ -171,7 +171,7 @@ async function keepOwner(
   try {
     await Deno.chown(temporary, old.uid, old.gid);
   } catch {
-    // Only root can; the file belongs to the user who writes it.
+    // Only root can change the owner.
   }
 }
 
@@ -180,6 +180,6 @@ async function syncDirectory(path: string): Promise<void> {
     using directory = await Deno.open(path);
     await directory.sync();
   } catch {
-    // Windows opens no directories, and some file systems refuse to sync them.
+    // Windows cannot open directories, and some file systems cannot sync them.
   }
 }

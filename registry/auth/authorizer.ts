@@ -13,37 +13,37 @@ import { tokenServer } from "./_token_server.ts";
 import { authorization, type Credential } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 
-/** Options of {@linkcode Authorizer}. */
+/** Options for {@linkcode Authorizer}. */
 export interface AuthorizerOptions {
   readonly http: Http;
   readonly clock: Clock;
   readonly tls: Tls;
-  /** The registry, as the user knows it. */
+  /** Name of the registry for the user. */
   readonly registry: string;
   /** An address of the server. */
   readonly url: URL;
-  /** Whether the server speaks plain HTTP, so that its token server may. */
+  /** Whether the server uses plain HTTP, which allows its token server to do so. */
   readonly isPlain: boolean;
-  /** Whether its token server may have a private address, because it has one itself. */
+  /** Whether its token server may have a private address, because the server itself has one. */
   readonly allowPrivate: boolean;
   /**
-   * Whether to fall back to anonymous access where a credential is refused.
+   * Whether to fall back to anonymous access if the server rejects a credential.
    *
    * @default {true}
    */
   readonly allowAnonymous?: boolean;
-  /** Finds the credential for a repository; absent where nobody may have one. */
+  /** Finds the credential for a repository; absent for anonymous access only. */
   readonly find?: (
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
-  /** Asks the registry for nothing, to learn how to log in. */
+  /** Sends an unauthenticated request to get a challenge. */
   readonly ping?: ((request: AuthorizedRequest) => Promise<Answer>) | undefined;
 }
 
-/** What is to be authorized. */
+/** A request to authorize. */
 export interface AuthorizedRequest {
-  /** The repository, as the registry knows it. */
+  /** Name of the repository in the registry. */
   readonly repository: string;
   readonly scope: string;
   readonly task: string;
@@ -52,18 +52,18 @@ export interface AuthorizedRequest {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Permission to send requests of one scope. */
+/** Authorization for requests of one scope. */
 interface Grant {
   readonly header: string;
-  /** Whose it is; `undefined` if it is anybody's. */
+  /** Credential of the grant; `undefined` if anonymous. */
   readonly credential: Credential | undefined;
   readonly refreshAt: number;
 }
 
 /**
- * Gets requests past the authentication of one server: Basic, and tokens with and without a
- * credential. A credential that is refused does not stand in the way of a public image: there is
- * one more try without it.
+ * Authenticates requests to one server: Basic, and tokens with and without a
+ * credential. After a rejected credential, it tries anonymous access once, because the image may be
+ * public.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -78,10 +78,10 @@ export class Authorizer {
   }
 
   /**
-   * Sends a request, again with an `Authorization` header when the server asks for one.
+   * Sends a request, and repeats it with an `Authorization` header if the server requires one.
    *
-   * @param send Sends it with the header.
-   * @returns The last answer: it may still be a refusal.
+   * @param send Sends the request with a header.
+   * @returns The last response, which may still be a rejection.
    */
   async authorize(
     request: AuthorizedRequest,
@@ -90,7 +90,7 @@ export class Authorizer {
     const known = await this.#current(request);
     let answer = await send(known?.header);
     try {
-      // A token that was good before may have expired, whatever the status says.
+      // A token that worked before may have expired, whatever the status is.
       const isOver = isRefusal(answer, known) || (answer.status === 403 && known !== undefined);
       if (!isOver && !await this.#mayHide(request, answer, known)) {
         return answer;
@@ -121,12 +121,12 @@ export class Authorizer {
     }
   }
 
-  /** What was tried for a scope, in words. */
+  /** Describes the attempts for a scope. */
   describe(scope: string): string {
     return this.#attemptsFor(scope).toString();
   }
 
-  /** A grant that will do, renewed in time. */
+  /** Returns a suitable grant, refreshed if necessary. */
   async #current(request: AuthorizedRequest): Promise<Grant | undefined> {
     const grant = this.#grants.get(request.scope);
     if (grant === undefined || this.#options.clock.now() < grant.refreshAt) return grant;
@@ -137,7 +137,7 @@ export class Authorizer {
     return renewed;
   }
 
-  /** A grant for the scopes that a server misses in the token that it was sent. */
+  /** Returns a grant with the scopes that were missing in the last token. */
   async #widen(
     request: AuthorizedRequest,
     answer: Answer,
@@ -149,8 +149,8 @@ export class Authorizer {
   }
 
   /**
-   * Whether a registry may hide from strangers what it does not challenge them for, and has a
-   * challenge for who asks for nothing, as others do first of all.
+   * Returns whether a registry may hide content from unauthenticated clients without a challenge, but
+   * sends one for `/v2/`, which other clients request first.
    */
   async #mayHide(
     request: AuthorizedRequest,
@@ -163,7 +163,7 @@ export class Authorizer {
     return this.#challenge !== undefined;
   }
 
-  /** The challenge for who asks for nothing; asked for once. */
+  /** Requests the challenge for `/v2/`, once. */
   async #ping(request: AuthorizedRequest): Promise<Challenge | undefined> {
     if (this.#isPinged) return undefined;
     using pong = await this.#options.ping?.(request);
@@ -180,7 +180,7 @@ export class Authorizer {
     if (this.#challenge === undefined) return undefined;
     const attempts = this.#attemptsFor(request.scope);
     if (isAnonymous) {
-      // What is known to be nobody's is no news to the server.
+      // The server has already rejected anonymous access.
       if (this.#challenge.scheme === "basic") return undefined;
       attempts.isAnonymous = true;
       return await this.#grant(request, this.#challenge, undefined);
@@ -193,7 +193,7 @@ export class Authorizer {
     return grant;
   }
 
-  /** The credential for a request, unless it has been refused already. */
+  /** Returns the credential for a request, unless the server has rejected it. */
   async #credential(request: AuthorizedRequest): Promise<Credential | undefined> {
     const attempts = this.#attemptsFor(request.scope);
     if (attempts.isRejected) return undefined;
@@ -231,9 +231,9 @@ export class Authorizer {
     const { task, attempt } = request;
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
     if (auth !== undefined && this.#isElsewhere(realm)) {
-      // Anybody on the way to a registry without TLS could have named the server.
+      // Without TLS, an attacker could have replaced the name of the token server.
       request.onWarning?.(
-        `The credential for ${registry} is not sent to the token server ${realm.host}, as ` +
+        `The credential for ${registry} is not sent to the token server ${realm.host}, because ` +
           `${registry} does not use TLS`,
       );
       return undefined;
@@ -257,7 +257,7 @@ export class Authorizer {
     );
   }
 
-  /** Whether a token server is another host than the plain-HTTP registry that names it. */
+  /** Returns whether a plain-HTTP registry names a token server on another host. */
   #isElsewhere(realm: URL): boolean {
     const { isPlain, url } = this.#options;
     if (!isPlain || (isLoopback(url) && isLoopback(realm))) return false;
@@ -279,8 +279,8 @@ export class Authorizer {
     attempts.isRejected = true;
     const how = status === undefined ? "by its token server" : `(${status})`;
     request.onWarning?.(
-      `The credential for ${this.#options.registry} from ${credential.source} was refused ${how}; ` +
-        "going on without it",
+      `The credential for ${this.#options.registry} from ${credential.source} was rejected ${how}; ` +
+        "continuing without it",
     );
   }
 }
@@ -291,7 +291,7 @@ function isRefusal(answer: Answer, grant: Grant | undefined): boolean {
     (status === 403 && (grant?.credential !== undefined || wantsMoreScope(answer)));
 }
 
-/** Whether a token is good, but for too little (RFC 6750, section 3.1). */
+/** Returns whether a token is valid but lacks a scope (RFC 6750, section 3.1). */
 function wantsMoreScope({ status, headers }: Answer): boolean {
   if (status !== 401 && status !== 403) return false;
   return parseChallenges(headers.get("www-authenticate")).some(({ parameters }) => {
@@ -299,7 +299,7 @@ function wantsMoreScope({ status, headers }: Answer): boolean {
   });
 }
 
-/** The challenge of an answer to take up: a token, where it is said how to have one. */
+/** Selects a challenge of a response; prefers a token with a valid realm. */
 function chooseChallenge(answer: Answer): Challenge | undefined {
   const challenges = parseChallenges(answer.headers.get("www-authenticate"));
   const bearer = challenges.filter(({ scheme }) => scheme === "bearer");

@@ -15,38 +15,38 @@ const HELPER_TIMEOUT_MS = 10_000;
 /** Options for {@linkcode CredentialFiles}. */
 export interface CredentialFilesOptions {
   /**
-   * The files, the first that has a credential wins.
+   * Paths of the files; the first one with a credential wins.
    *
-   * @default Those of docker and podman, see {@linkcode CredentialFiles}.
+   * @default The files of docker and podman; see {@linkcode CredentialFiles}.
    */
   readonly paths?: readonly string[] | undefined;
   /**
-   * How long a credential helper may take, in milliseconds.
+   * Maximum time for a credential helper, in milliseconds.
    *
    * @default {10_000}
    */
   readonly helperTimeoutMs?: number | undefined;
   /**
-   * Reads the environment variables that lead to the files.
+   * Reads the environment variables that name the files.
    *
-   * @default The environment, as far as it may be read; there is never a prompt.
+   * @default The environment, as far as permissions allow, without prompting.
    */
   readonly env?: (name: string) => string | undefined;
 }
 
 /**
- * The credentials that docker and podman have already, and their helpers.
+ * The stored credentials of docker and podman, including their helpers.
  *
  * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
  * `$XDG_RUNTIME_DIR/containers/auth.json` and `$XDG_CONFIG_HOME/containers/auth.json` or
- * `~/.config/containers/auth.json`, in this order. A key of a file is a host, or a host and the
- * start of a repository; the longest that fits wins. In a file, the helper named in
+ * `~/.config/containers/auth.json`, in this order. A key in a file is a host, or a host and the
+ * start of a repository; the longest match wins. In a file, the helper in
  * `credHelpers` comes first, then `auths`, then the helper in `credsStore`.
  *
- * A file that is missing, broken, or may not be read is passed over; so is a helper. Files are
- * read at each search, and the answer of a helper is kept.
+ * Skips missing, invalid and unreadable files, and such helpers. Reads the files for
+ * each search, and caches the results of helpers.
  *
- * @example A file of one's own
+ * @example Read a custom file
  * ```ts
  * import { CredentialFiles } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -67,7 +67,7 @@ export class CredentialFiles implements CredentialStore {
   readonly #env: (name: string) => string | undefined;
   readonly #answers = new Map<string, Promise<ImagePullAuth | undefined>>();
 
-  /** Reads nothing yet. */
+  /** Creates the store without reading any file. */
   constructor(options: CredentialFilesOptions = {}) {
     const { paths, helperTimeoutMs = HELPER_TIMEOUT_MS, env = readGrantedEnvironment } = options;
     this.#paths = paths;
@@ -75,7 +75,7 @@ export class CredentialFiles implements CredentialStore {
     this.#env = env;
   }
 
-  /** The files that are searched, in order; whether they exist is another matter. */
+  /** Paths to search, in order; they may not exist. */
   get paths(): readonly string[] {
     return this.#paths ?? credentialPaths(this.#env);
   }
@@ -132,7 +132,7 @@ export class CredentialFiles implements CredentialStore {
         timeoutMs: this.#helperTimeoutMs,
       });
       this.#answers.set(id, answer);
-      // A search that was stopped says nothing about the next one.
+      // An aborted search must not affect the next one.
       answer.catch(() => this.#answers.delete(id));
     }
     const auth = await answer;
@@ -146,7 +146,7 @@ async function openCredentialFile(
 ): Promise<CredentialFile | undefined> {
   const permission = await Deno.permissions.query({ name: "read", path });
   if (permission.state !== "granted") {
-    onSkipped?.(`"${path}" was not read as it needs --allow-read=${path}`);
+    onSkipped?.(`"${path}" was skipped because it needs --allow-read=${path}`);
     return undefined;
   }
   try {
@@ -160,7 +160,7 @@ async function openCredentialFile(
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return undefined;
     }
-    // The text of a JSON error quotes the file, which holds passwords.
+    // The message of a JSON error quotes the file, which contains passwords.
     const why = error instanceof SyntaxError ? "it is not JSON" : (error as Error).message;
     onWarning?.(`Cannot read the credentials in "${path}": ${why}`);
     return undefined;

@@ -2,24 +2,24 @@ import type { Repository } from "../reference.ts";
 
 const DOCKER_HUB_HOSTS = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"]);
 
-/** The name under which docker keeps the credential of Docker Hub, and asks its helpers. */
+/** Docker's key for Docker Hub, in files and helpers. */
 const DOCKER_HUB_SERVER = "https://index.docker.io/v1/";
 
 /**
- * What a key of a credential file stands for: a host, or a host and the start of a repository.
- * `https://ghcr.io/v1/` is `ghcr.io`, and every name of Docker Hub is `docker.io`.
+ * Normalizes a key of a credential file to a host, or a host and the start of a repository.
+ * `https://ghcr.io/v1/` becomes `ghcr.io`, and all names of Docker Hub become `docker.io`.
  */
 export function normalizeCredentialKey(key: string): string {
   const bare = key.replace(/^https?:\/\//i, "");
   const [host = "", ...path] = bare.split("/");
   const registry = canonicalHost(host);
-  // A key with a scheme is a server's address: its path is that of the API.
+  // A key with a scheme is the address of a server, and its path belongs to the API.
   const isServer = bare !== key || /^v[12]\/?$/.test(path.join("/"));
   const namespace = isServer ? "" : path.join("/").replace(/\/+$/, "");
   return namespace === "" ? registry : `${registry}/${namespace}`;
 }
 
-/** The ways to write Docker Hub, that which counts most first. */
+/** Keys of Docker Hub in order of precedence. */
 const DOCKER_HUB_KEYS = [
   "docker.io",
   "https://docker.io",
@@ -30,8 +30,8 @@ const DOCKER_HUB_KEYS = [
 ];
 
 /**
- * Orders keys that stand for the same: that which counts least comes first. A host counts more
- * than its address, and an address without a path more than one with the path of the API.
+ * Orders equivalent keys by ascending precedence. A host takes precedence over
+ * its address, and an address without a path over one with the path of the API.
  */
 export function compareCredentialKeys(a: string, b: string): number {
   return keyRank(b) - keyRank(a);
@@ -44,7 +44,7 @@ function keyRank(key: string): number {
   return /^https?:\/\/[^/]*$/i.test(key) ? 1 : 2;
 }
 
-/** Where a credential for a repository may stand, the most specific first. */
+/** Returns the keys for a repository, starting with the most specific one. */
 export function credentialKeys({ registry, repository }: Repository): readonly string[] {
   const host = canonicalHost(registry);
   const parts = repository.split("/").filter((part) => part !== "");
@@ -52,13 +52,13 @@ export function credentialKeys({ registry, repository }: Repository): readonly s
   return [...keys, host];
 }
 
-/** The server to ask a helper for. */
+/** Returns the server name for a helper. */
 export function helperServer(registry: string): string {
   const host = canonicalHost(registry);
   return host === "docker.io" ? DOCKER_HUB_SERVER : host;
 }
 
-/** The key under which docker stores a normalized key. */
+/** Returns docker's form of a normalized key. */
 export function credentialFileKey(key: string): string {
   return key === "docker.io" ? DOCKER_HUB_SERVER : key;
 }

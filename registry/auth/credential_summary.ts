@@ -1,44 +1,44 @@
 import { parseCredentialFile, readCredentialBytes } from "./_credential_file.ts";
 
-/** A credential helper that a file names. */
+/** A credential helper in a credential file. */
 export interface CredentialHelperName {
-  /** The registry that it is for; absent if it is for all that have no other. */
+  /** Registry of the helper; absent for the default helper. */
   readonly registry?: string;
   /** The program. */
   readonly program: string;
 }
 
-/** What a credential file of docker or podman names, without its secrets. */
+/** Content of a credential file of docker or podman, without secrets. */
 export interface CredentialFileSummary {
   /** The file. */
   readonly path: string;
-  /** Whether it counts: `found`, or why not. */
+  /** `found`, or the reason why the file is not used. */
   readonly state: "found" | "absent" | "invalid" | "unreadable" | "not granted";
-  /** Hosts, or hosts and the start of repositories, for which it has a credential. */
+  /** Hosts, or hosts and starts of repositories, with a credential. */
   readonly registries: readonly string[];
-  /** The helpers that it names. */
+  /** Helpers in the file. */
   readonly helpers: readonly CredentialHelperName[];
-  /** Entries that cannot be read, and why. */
+  /** Unreadable entries. */
   readonly problems: readonly CredentialProblem[];
 }
 
-/** An entry of a credential file that cannot be read. */
+/** An unreadable entry of a credential file. */
 export interface CredentialProblem {
-  /** The registry, or the start of repositories, that it is for. */
+  /** Registry, or registry and start of repositories. */
   readonly registry: string;
-  /** Why it cannot be read. */
+  /** Reason why the entry cannot be read. */
   readonly why: string;
 }
 
 /**
- * Says for which registries a credential file of docker or podman has credentials, and which
- * helpers it names, as `CredentialFiles` would take them. No secret is in the result, no helper is
- * run, and no permission is asked for.
+ * Lists the registries and helpers in a credential file of docker or podman, as `CredentialFiles`
+ * reads them. Returns no secrets, runs no helpers, and prompts for no
+ * permissions.
  *
- * @param path The file, most often one of `new CredentialFiles().paths`.
- * @returns What it names.
+ * @param path Path of the file, typically one of `new CredentialFiles().paths`.
+ * @returns The summary.
  *
- * @example Whom the user is logged in with
+ * @example List the registries that the user is logged in to
  * ```ts
  * import { summarizeCredentials } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -94,7 +94,7 @@ async function readText(path: string): Promise<string | { readonly state: Absenc
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
-    // A directory, or closed to this user: the search for credentials passes it over with a warning.
+    // A directory or an unreadable file; a search for credentials skips it with a warning.
     return { state: isAbsent ? "absent" : "unreadable" };
   }
 }
@@ -103,7 +103,7 @@ function nothing(path: string, state: Absence): CredentialFileSummary {
   return { path, state, registries: [], helpers: [], problems: [] };
 }
 
-/** Somebody may have written a password into what should be a name. */
+/** Redacts a name, which may contain a password by mistake. */
 function withoutLogin(key: string): string {
   return key.slice(key.lastIndexOf("@") + 1);
 }

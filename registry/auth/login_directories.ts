@@ -2,15 +2,15 @@ import { dirname } from "../../spec/paths.ts";
 import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
 import { followLinks } from "./_update_credential_file.ts";
 
-/** Files that a login or a logout changes, and where they lie. */
+/** Files that a login or logout changes, with their directories. */
 export interface LoginFiles {
-  /** The credential files. */
+  /** Credential files. */
   readonly paths: readonly string[];
-  /** Their directories, and those that links lead to. */
+  /** Their directories, including those of link targets. */
   readonly directories: readonly string[];
 }
 
-/** Finds what a login or a logout changes, as far as the files may be read. */
+/** Finds the files that a login or logout changes, as far as permissions allow. */
 export async function findLoginFiles(
   change: "login" | "logout",
   authfile: string | undefined,

@@ -18,14 +18,14 @@ export function deleteScope(repository: string): string {
 export const CATALOG_SCOPE = "registry:catalog:*";
 
 /**
- * Joins scopes, each `TYPE:NAME:ACTION,…`, so that every resource stands there once: the same
- * scope again and again makes the URL of a token longer than servers accept (regclient#189).
+ * Merges scopes of the form `TYPE:NAME:ACTION,…`, so that each resource occurs once: repeated
+ * scopes make the URL of a token request too long for some servers (regclient#189).
  */
 export function mergeScopes(...scopes: readonly string[]): readonly string[] {
   const actions = new Map<string, Set<string>>();
   for (const scope of scopes.join(" ").split(/\s+/)) {
     if (scope === "") continue;
-    // The name may have colons: a host with a port.
+    // The name may contain colons: a host with a port.
     const colon = scope.lastIndexOf(":");
     const resource = colon < 0 ? scope : scope.slice(0, colon);
     const known = actions.get(resource) ?? new Set();

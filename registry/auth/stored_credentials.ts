@@ -14,7 +14,7 @@ import { readCredentialText, updateCredentialFile } from "./_update_credential_f
 import { credentialFileKey, helperServer, normalizeCredentialKey } from "./credential_key.ts";
 
 const HELPER_TIMEOUT_MS = 60_000;
-/** User name that marks an identity token, in the protocol of the helpers. */
+/** User name that marks an identity token in the helper protocol. */
 const TOKEN_USER = "<token>";
 
 /** Options for {@linkcode saveCredential}. */
@@ -31,7 +31,7 @@ export interface SaveCredentialOptions {
    * @default {60_000}
    */
   readonly helperTimeoutMs?: number | undefined;
-  /** Stops the work. */
+  /** Aborts the operation. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,22 +39,22 @@ export interface SaveCredentialOptions {
 export interface StoredCredential {
   /** The credential file. */
   readonly path: string;
-  /** The program that keeps the secret, if the file names one. */
+  /** Helper program that holds the secret, if any. */
   readonly helper: string | undefined;
 }
 
 /**
- * Stores the credential for a registry where docker and podman find it: with the credential helper
- * that the file names for the registry, else in the file itself, base64-encoded as docker does.
+ * Stores the credential for a registry where docker and podman find it: in the credential helper
+ * that the file names for the registry, or else in the file itself, base64-encoded as docker does.
  *
  * The file gets mode 0600 and is replaced atomically. Other entries, unknown fields, order and
  * white space stay as they are. Nothing is written if the file is not JSON.
  *
  * @param registry A host, or a host and the start of a repository, such as `ghcr.io`.
- * @param auth A user name and a password, or an identity token.
- * @param options Which file.
- * @returns Where the credential is stored.
- * @throws {RangeError} If `auth` holds neither.
+ * @param auth User name and password, or identity token.
+ * @param options Options.
+ * @returns The place of the credential.
+ * @throws {RangeError} If `auth` contains neither.
  * @throws {CredentialFileError} If the file is not a JSON object.
  * @throws {OciError} If the helper fails.
  *
@@ -87,7 +87,7 @@ export async function saveCredential(
       signal,
     });
   }
-  // As docker does, keep an empty entry for what a helper has: a stale password must not stay.
+  // Like docker, keep an empty entry for a credential in a helper: no stale password must remain.
   const kept = name === undefined ? entry : {};
   await updateCredentialFile(
     path,
@@ -109,7 +109,7 @@ export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "pat
 
 /**
  * Erases the credential for a registry from the files of docker and podman, and from the helpers
- * that they name for it. What a file has for parts of the registry stays.
+ * that they name for it. Credentials for namespaces of the registry stay.
  *
  * @param registry A host, or a host and the start of a repository.
  * @param options Which files.
@@ -181,11 +181,11 @@ function defaultPath(): string {
   if (path !== undefined) return path;
   throw new OciError(
     "Cannot find the credential file: neither HOME, DOCKER_CONFIG nor REGISTRY_AUTH_FILE is set " +
-      "or may be read",
+      "or readable",
   );
 }
 
-/** The helper for a registry. Helpers know servers, and no parts of them. */
+/** Returns the helper for a registry. Helpers support hosts only, without namespaces. */
 function helperOf({ helpers, store }: CredentialFile, key: string): string | undefined {
   return key.includes("/") ? undefined : helpers.get(key) ?? store;
 }
@@ -209,15 +209,15 @@ async function eraseIfAny(
   return true;
 }
 
-/** The entry of a credential file for a credential. */
+/** Returns the entry of a credential file for a credential. */
 function entryOf(auth: ImagePullAuth): Readonly<Record<string, string>> {
   const { username, secret } = secretOf(auth);
   if (auth.identityToken === undefined) return { auth: encode(username, secret) };
-  // Podman passes over a token in an entry without a user.
+  // Podman ignores a token in an entry without a user.
   return { auth: encode(loginOf(auth)?.username ?? TOKEN_USER, ""), identitytoken: secret };
 }
 
-/** A credential as helpers take it. */
+/** Returns a credential in the form of the helper protocol. */
 function secretOf(auth: ImagePullAuth): { readonly username: string; readonly secret: string } {
   const { identityToken } = auth;
   if (identityToken) return { username: TOKEN_USER, secret: identityToken };
@@ -226,7 +226,7 @@ function secretOf(auth: ImagePullAuth): { readonly username: string; readonly se
     return { username: login.username, secret: login.password };
   }
   throw new RangeError(
-    "Cannot store a credential: it must have a user name without a colon, or an identity token",
+    "Cannot store a credential: it needs a user name without a colon, or an identity token",
   );
 }
 

@@ -7,8 +7,8 @@ import type { PushManifestOptions } from "../remote_client_options.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /**
- * Adds a manifest to the index under the tag `ALGORITHM-HEX` of its subject, which stands in for the
- * API where a registry does not list referrers by itself (distribution-spec, "referrers tag
+ * Adds a manifest to the index under the tag `ALGORITHM-HEX` of its subject, which replaces the
+ * referrers API in registries without it (distribution-spec, "referrers tag
  * schema").
  */
 export async function addReferrer(
@@ -34,7 +34,7 @@ interface RawIndex {
   readonly manifests: readonly { readonly digest?: unknown }[];
 }
 
-/** The index as it is; members that are not known here stay in it. */
+/** The current index, including unknown members. */
 async function readIndex(
   client: RemoteClient,
   reference: Repository & { readonly tag: string },

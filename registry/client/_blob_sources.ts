@@ -10,16 +10,16 @@ import type { Sources } from "./_sources.ts";
 
 const ACCEPTED = [206, 416];
 
-/** What the sources of a blob need to know. */
+/** Context for the sources of a blob. */
 export interface BlobContext {
   readonly repository: string;
   readonly task: string;
-  /** What reads of the same blob share, by the registry or mirror. */
+  /** State shared by reads of the same blob, by registry or mirror. */
   readonly memories: Map<Registry, BlobMemory>;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** How foreign servers are reached. */
+/** HTTP client for foreign servers. */
 export interface ForeignOptions {
   readonly http: Http;
   readonly policy: RetryPolicy;
@@ -54,9 +54,9 @@ export function registryBlob(
 }
 
 /**
- * A blob at one of the `urls` of its descriptor, where layers are that may not be distributed.
- * An image names them, so they are followed to public https servers only, and without any
- * credential.
+ * A blob at one of the `urls` of its descriptor, used for non-distributable layers.
+ * The URLs are untrusted, so only public HTTPS servers are contacted, without
+ * credentials.
  */
 export function foreignBlob(
   { http, policy, caCerts }: ForeignOptions,
@@ -86,7 +86,7 @@ async function checked(
 ): Promise<Answer> {
   if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
   using refusal = answer;
-  const authentication = "nothing is sent to it that would tell who asks";
+  const authentication = "sent no credential to it";
   throw await registryError(refusal, {
     task,
     registry: url.host,

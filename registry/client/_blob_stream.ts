@@ -9,55 +9,55 @@ import { Retry, type RetryPolicy } from "../transport/retry.ts";
 import { NetworkError } from "../errors.ts";
 
 /**
- * Most bytes of a chunk. Larger ones save calls; these still fit into a processor's cache, from
- * where they are hashed and written.
+ * Maximum size of a chunk. Larger chunks save calls; this size still fits into a processor's cache,
+ * from which it is hashed and written.
  */
 const CHUNK_BYTES = 262_144;
-/** So much in one attempt is worth the next one without a pause. */
+/** Progress in bytes after which the next attempt needs no pause. */
 const GOOD_PROGRESS_BYTES = 64 * 1024;
 
-/** What reads of one blob from one place know of it, and share. */
+/** State shared by reads of one blob from one source. */
 export interface BlobMemory {
   /** Strong `ETag` of the blob. */
   etag?: string | undefined;
-  /** Where the registry redirects to, until that stops working. */
+  /** Redirect target, until it fails. */
   location?: URL | undefined;
 }
 
-/** One place that may have a blob. */
+/** A possible source of a blob. */
 export interface BlobSource {
   readonly policy: RetryPolicy;
   readonly memory: BlobMemory;
-  /** Asks for the blob once; 200, 206 and 416 are answers. */
+  /** Requests the blob once; 200, 206 and 416 are valid responses. */
   open(
     headers: Readonly<Record<string, string>>,
     attempt: number,
     signal: AbortSignal,
   ): Promise<Answer>;
-  /** Is told that it did not work, and that the next source is tried. */
+  /** Called when the source has failed and the next one is tried. */
   failed(error: unknown): void;
 }
 
-/** Options of {@linkcode openBlobStream}. */
+/** Options for {@linkcode openBlobStream}. */
 export interface BlobStreamOptions {
   readonly offset: number;
-  /** Number of bytes to read, if fewer than all from `offset` on. */
+  /** Number of bytes to read (default: up to the end). */
   readonly length?: number | undefined;
-  /** Whether a chunk is of no use to the reader any more once it reads the next one. */
+  /** Whether a chunk's buffer may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Called with each answer to a read with a `length`. */
+  /** Called with each response to a read with a `length`. */
   readonly onAnswer?: ((answer: BlobAnswer) => void) | undefined;
 }
 
 /**
- * The bytes of a blob from `offset` on, as one stream, however many connections and sources that
- * takes. The first request is made when the stream is first read. It never yields more bytes
- * than the descriptor promises; it does not hash them.
+ * Opens the bytes of a blob from `offset` on as one stream over any number of connections and sources.
+ * Sends the first request when the stream is first read. Never yields more bytes
+ * than the size in the descriptor; does not hash them.
  */
 export function openBlobStream(
   descriptor: Descriptor,
@@ -85,10 +85,10 @@ class BlobReader {
   #transfer: BlobTransfer | undefined;
   #isRangeUsable = true;
   #offset: number;
-  /** End of what is read: of the part, or of the blob where a source has no parts. */
+  /** End of the range, or of the blob if the source does not support ranges. */
   #end: number;
   #attemptOffset = 0;
-  /** The last chunk, if its memory may be used again. */
+  /** Last chunk, if its buffer may be reused. */
   #last: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(
@@ -108,9 +108,9 @@ class BlobReader {
     this.#retry = this.#startRetry();
   }
 
-  /** The next bytes, or `undefined` at the end. */
+  /** Reads the next bytes, or `undefined` at the end. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    // At the end, one more read tells bytes that are too many, and frees the connection.
+    // At the end, one more read detects surplus bytes and frees the connection.
     while (this.#offset < this.#end || this.#transfer !== undefined) {
       try {
         const transfer = this.#transfer ??= await this.#open();
@@ -121,7 +121,7 @@ class BlobReader {
       } catch (error) {
         this.#close();
         this.#signal.throwIfAborted();
-        // Every byte is there: how their transfer ends does not matter.
+        // All bytes have arrived, so a failure at the end does not matter.
         if (this.#offset === this.#end && error instanceof NetworkError) return undefined;
         await this.#recover(error);
       }
@@ -134,7 +134,7 @@ class BlobReader {
     this.#close();
   }
 
-  /** Where the next chunk may come. */
+  /** Returns the buffer for the next chunk. */
   #memory(): Uint8Array<ArrayBuffer> {
     const buffer = this.#last?.buffer;
     this.#last = undefined;
@@ -148,7 +148,7 @@ class BlobReader {
     this.#offset += chunk.length;
     if (this.#offset <= this.#end) return chunk;
     if (this.#end < size) {
-      // The server sends more than the part that it was asked for.
+      // The server sends more than the requested range.
       const wanted = chunk.subarray(0, chunk.length - (this.#offset - this.#end));
       this.#offset = this.#end;
       this.#close();
@@ -178,7 +178,7 @@ class BlobReader {
     throw transfer;
   }
 
-  /** Asks once; what comes may not be what was asked for. */
+  /** Sends one request; the response may not match it. */
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
     const started = performance.now();
     const { memory } = this.#source;
@@ -204,7 +204,7 @@ class BlobReader {
     this.#options.onAnswer?.({ isPartial, latencyMs });
   }
 
-  /** Gets ready for another attempt, here or at the next source, or throws `error`. */
+  /** Prepares another attempt, at this or the next source, or throws `error`. */
   async #recover(error: unknown): Promise<void> {
     const gained = this.#offset - this.#attemptOffset;
     if (gained > 0) this.#retry.progress();
@@ -212,7 +212,7 @@ class BlobReader {
       await this.#retry.after(error, gained >= GOOD_PROGRESS_BYTES);
     } catch (final) {
       this.#signal.throwIfAborted();
-      // Bytes too many have been handed out: nothing takes them back.
+      // The reader has already received surplus bytes, so a retry cannot help.
       const isSpoilt = this.#offset > this.#descriptor.size;
       if (isSpoilt || this.#sources.length === 1) throw final;
       this.#sources.shift()?.failed(final);
@@ -223,7 +223,7 @@ class BlobReader {
 
   get #source(): BlobSource {
     const [source] = this.#sources;
-    if (source === undefined) throw new RangeError("Cannot read a blob as there is no source");
+    if (source === undefined) throw new RangeError("Cannot read a blob: there is no source");
     return source;
   }
 
@@ -238,7 +238,7 @@ class BlobReader {
   }
 
   #shortError(url: URL): NetworkError {
-    const state = `the bytes ended at ${this.#offset} of ${this.#descriptor.size}`;
+    const state = `received ${this.#offset} of ${this.#descriptor.size} bytes`;
     return cutError(url, this.#options.task, this.#retry.attempt, state);
   }
 

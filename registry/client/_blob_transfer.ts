@@ -11,20 +11,20 @@ import { isPage, pageError } from "../transport/page.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { RegistryError } from "../errors.ts";
 
-/** Options of {@linkcode BlobTransfer.from}. */
+/** Options for {@linkcode BlobTransfer.from}. */
 export interface TransferOptions {
-  /** The first byte that is wanted. */
+  /** Offset of the first requested byte. */
   readonly offset: number;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
 }
 
-/** One answer that brings a blob, or the rest of it. Its first byte is the one at `offset`. */
+/** A response with a blob, or the rest of it from `offset` on. */
 export class BlobTransfer implements Disposable {
-  /** The `ETag`, if it names these very bytes, so that `If-Range` may rely on it. */
+  /** Strong `ETag`, for `If-Range`. */
   readonly etag: string | undefined;
   readonly url: URL;
-  /** Whether the answer is a part of the blob, as asked for. */
+  /** Whether the response has the requested range of the blob. */
   readonly isPartial: boolean;
   readonly #answer: Answer;
   readonly #source: ByteSource;
@@ -41,9 +41,9 @@ export class BlobTransfer implements Disposable {
   }
 
   /**
-   * Makes what it can of an answer.
+   * Interprets a response.
    *
-   * @returns The transfer, or the error that says why the answer does not bring the blob.
+   * @returns The transfer, or the error if the response does not contain the blob.
    */
   static from(
     answer: Answer,
@@ -55,11 +55,11 @@ export class BlobTransfer implements Disposable {
     const range = headers.get("content-range");
     const header = headers.get("content-length");
     const length = header === null ? undefined : Number(header);
-    // A part of which it is not said which one is the whole, if it is as long.
+    // A response without a range is the whole blob if its length matches.
     const isWhole = status === 200 || (status === 206 && range === null && length === size);
     if (!isWhole) {
       const start = status === 206 && codings.length === 0 ? rangeStart(range, size) : NaN;
-      // There are servers that send more than they were asked for.
+      // Some servers send more than the requested range.
       if (start <= offset) return new BlobTransfer(answer, answer, offset - start, true);
       const state = range === null ? "no range" : `the range "${range}"`;
       return new RegistryError(
@@ -67,9 +67,9 @@ export class BlobTransfer implements Disposable {
         { status, url: redactUrl(url) },
       );
     }
-    // With the blob's own size, the coding is a remark on the blob, as some object stores make.
+    // If the length is the size of the blob, the coding describes the blob, as in some object stores.
     if (length === size) return new BlobTransfer(answer, answer, offset);
-    // A coding that nobody knows is a remark, too (aws-chunked).
+    // An unknown coding is also just a description (aws-chunked).
     if (codings.length > 0 && canDecode(codings)) {
       return new BlobTransfer(answer, decodeContent(answer), offset);
     }
@@ -79,7 +79,7 @@ export class BlobTransfer implements Disposable {
     return new DigestMismatchError({ expected: digest, expectedSize: size, size: length, source });
   }
 
-  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  /** Reads the next bytes, or `undefined` at the end; may take over the buffer of `memory`. */
   async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     for (let free = memory;;) {
       const chunk = await this.#source.read(free);
@@ -96,7 +96,7 @@ export class BlobTransfer implements Disposable {
   }
 }
 
-/** Where the part of a blob begins that a `Content-Range` names; `NaN` if it is not one of it. */
+/** Returns the start of a `Content-Range`; `NaN` if the range is not within the blob. */
 function rangeStart(header: string | null, size: number): number {
   const match = /^bytes ([0-9]+)-[0-9]+\/([0-9]+|\*)$/.exec(header?.trim() ?? "");
   const isOfBlob = match !== null && (match[2] === "*" || Number(match[2]) === size);

@@ -2,7 +2,7 @@ import type { RemoteClientOptions } from "../remote_client_options.ts";
 
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
-/** The least and the most of each option that is a number. */
+/** Minimum and maximum of each numeric option. */
 const BOUNDS = {
   retries: [0, 1_000],
   maxWaitMs: [0, Number.MAX_SAFE_INTEGER],
@@ -14,9 +14,9 @@ const BOUNDS = {
 } as const satisfies Partial<Record<keyof RemoteClientOptions, readonly [number, number]>>;
 
 /**
- * Checks the numbers in the options.
+ * Checks the numeric options.
  *
- * @throws {RangeError} If one is out of bounds.
+ * @throws {RangeError} If a number is out of bounds.
  */
 export function checkBounds(options: RemoteClientOptions): void {
   for (const name of Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]) {

@@ -16,10 +16,10 @@ export interface CheckCredentialOptions {
 }
 
 /**
- * Checks a credential against a registry: asks `/v2/` and answers its challenge.
+ * Checks a credential against a registry: requests `/v2/` and answers its challenge.
  *
- * @returns Whether the registry asked for a credential.
- * @throws {LoginError} If the registry refuses the credential.
+ * @returns Whether the registry required a credential.
+ * @throws {LoginError} If the registry rejects the credential.
  */
 export async function checkCredential(
   connections: Connections,
@@ -67,7 +67,7 @@ async function check(
       const url = new URL("/v2/", base);
       const answer = await http.send({ url, method: "GET", headers, tls, task, attempt, signal });
       isChallenged ||= answer.status === 401;
-      // A server for TLS answers 400 to plain HTTP.
+      // A TLS server answers 400 to plain HTTP.
       isKnown ||= answer.status !== 400 || base.protocol === "https:";
       return answer;
     });
@@ -94,13 +94,13 @@ async function failure(
     (detail === undefined ? "" : `, "${detail}"`);
   if (status === 401 || status === 403) {
     return new LoginError(
-      `Cannot ${task}: the registry refused the credential (${answered})`,
+      `Cannot ${task}: the registry rejected the credential (${answered})`,
       error,
     );
   }
   if (error.retryable) return error;
   return new RegistryError(
-    `Cannot ${task}: the host does not answer as a registry does (${answered} for /v2/)`,
+    `Cannot ${task}: the host is not a registry (${answered} for /v2/)`,
     error,
   );
 }

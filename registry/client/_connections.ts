@@ -14,10 +14,10 @@ import { mirrorAddresses } from "./mirror_addresses.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 
 const MAX_KEPT = 256;
-/** A mirror is a convenience: it gets one more chance, not eight, and is not waited for. */
+/** Retry policy of mirrors: one retry instead of eight, without long pauses. */
 const MIRROR_RETRIES = 1;
 
-/** Everything that a client keeps between calls: connections, tokens, limits per host. */
+/** State of a client between calls: connections, tokens, limits per host. */
 export class Connections implements Disposable {
   readonly http: Http;
   readonly policy: RetryPolicy;
@@ -49,7 +49,7 @@ export class Connections implements Disposable {
     return this.policy.clock;
   }
 
-  /** The address of a registry itself, and the certificates for it. */
+  /** Returns the registry itself, with its address and certificates. */
   home(registry: string, extraCaCerts: readonly string[] = []): { endpoint: Endpoint; tls: Tls } {
     const { caCerts = [], clientCertificate, plainHttp } = this.#options;
     const { allowPrivateAddresses: allowPrivate = false } = this.#options;
@@ -59,7 +59,7 @@ export class Connections implements Disposable {
     };
   }
 
-  /** The mirrors of a registry and itself, as one caller sees them. */
+  /** Returns the mirrors of a registry and the registry itself, for one caller. */
   sources(registry: string, options: Pick<RemoteOptions, "auth" | "caCerts">): Sources {
     const { auth, caCerts = [] } = options;
     const key = JSON.stringify([registry, auth, caCerts]);
@@ -67,7 +67,7 @@ export class Connections implements Disposable {
     if (sources === undefined) {
       sources = this.#connect(registry, auth, caCerts);
       this.#sources.set(key, sources);
-      // Callers whose tokens change all the time must not fill the memory.
+      // Bound the cache for callers whose tokens change often.
       const [oldest] = this.#sources.keys();
       if (this.#sources.size > MAX_KEPT && oldest !== undefined) this.#sources.delete(oldest);
     }
@@ -89,7 +89,7 @@ export class Connections implements Disposable {
     const mirrorPolicy = { ...this.policy, retries, stalls: 0, maxWaitMs: 0 };
     return new Sources([
       ...mirrorAddresses(registry, mirrors).map((address) => {
-        // What was given is for the registry: a mirror is somebody else.
+        // Explicit credentials belong to the registry, not to its mirrors.
         return this.#registry(mirrorEndpoint(address, allowPrivate), tls, mirrorPolicy, undefined);
       }),
       this.#registry(upstream, tls, this.policy, auth),

@@ -1,28 +1,28 @@
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 
-/** A server that has repositories. */
+/** A server with repositories. */
 export interface Endpoint {
-  /** The registry, as credentials are kept for it and the user knows it. */
+  /** Name of the registry, for credentials and messages. */
   readonly registry: string;
-  /** Addresses to try until one answers; which one does is remembered. */
+  /** Addresses to try until one responds, which is then remembered. */
   readonly bases: readonly URL[];
-  /** What stands before the name of a repository there, such as `proxy/`. */
+  /** Path prefix of repository names, such as `proxy/`. */
   readonly prefix: string;
-  /** Whether it mirrors the registry that the user names. */
+  /** Whether it is a mirror. */
   readonly isMirror: boolean;
-  /** Whether it may send us to private addresses, as it has one itself. */
+  /** Whether it may redirect to private addresses, because it has one itself. */
   readonly isPrivate: boolean;
 }
 
-/** How to reach a registry that is named by host. */
+/** How to reach a registry by its host. */
 export interface EndpointOptions {
-  /** Plain HTTP for all, none, or some registries; by default, for loopback if it answers so. */
+  /** Plain HTTP for all, none or some registries (default: for loopback, if it responds). */
   readonly plainHttp: boolean | readonly string[] | undefined;
   readonly allowPrivate: boolean;
 }
 
-/** The endpoint of a registry. */
+/** Returns the endpoint of a registry. */
 export function registryEndpoint(registry: string, options: EndpointOptions): Endpoint {
   const { plainHttp, allowPrivate } = options;
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
@@ -31,14 +31,14 @@ export function registryEndpoint(registry: string, options: EndpointOptions): En
   const isPlain = Array.isArray(plainHttp) ? plainHttp.includes(registry) : plainHttp;
   const bases = isPlain ? [http] : plainHttp === false || !isLoopback(https)
     ? [https]
-    // Nothing leaves the machine either way. A server for TLS refuses plain HTTP at once, but one
-    // for HTTP may wait for the rest of what TLS begins with.
+    // No traffic leaves the machine either way. A TLS server rejects plain HTTP at once, but an HTTP
+    // server may wait for more after a TLS handshake starts.
     : [http, https];
   const isPrivate = allowPrivate || isPrivateAddress(https);
   return { registry, bases, prefix: "", isMirror: false, isPrivate };
 }
 
-/** The endpoint of a mirror; a path in its URL stands before the names of repositories. */
+/** Returns the endpoint of a mirror; the path of its URL is a prefix of repository names. */
 export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint {
   const url = URL.parse(address);
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
@@ -50,7 +50,7 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
     throw new TypeError(
       `Cannot use "${
         redactUrl(url)
-      }" as a mirror: it must not hold a password; log in to it with ` +
+      }" as a mirror: it must not contain a password; log in to it with ` +
         `"docker login ${url.host}"`,
     );
   }

@@ -12,10 +12,10 @@ import type { Sources } from "./_sources.ts";
 import { ArtifactError } from "../errors.ts";
 import { formatReference, type Reference } from "../reference.ts";
 
-/** The deepest that indexes may lie in one another. */
+/** Maximum depth of nested indexes. */
 const MAX_NESTING = 8;
 
-/** What is needed to read an image. */
+/** Context for reading an image. */
 export interface ImageContext extends ManifestContext {
   readonly platform: Platform;
   readonly maxConfigBytes: number;
@@ -25,7 +25,7 @@ export interface ImageContext extends ManifestContext {
   readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
 }
 
-/** Reads and verifies what leads to the layers of an image: indexes, manifest and config. */
+/** Reads and verifies the indexes, manifest and config of an image. */
 export async function readImage(
   sources: Sources,
   reference: Reference,

@@ -8,35 +8,35 @@ import { RegistryError } from "../errors.ts";
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
-/** Answers of registries that refuse the size of a page (Quay, ECR): the list comes without it. */
+/** Statuses of registries that reject a page size (Quay, ECR); retry without one. */
 const NO_PAGE_SIZE = [400, 405, 406, 413, 414, 416, 422, 501];
 
-/** What is needed to read a list. */
+/** Context for reading a list. */
 export interface ListContext {
-  /** The repository; empty for what belongs to none. */
+  /** Repository; empty for lists of the registry. */
   readonly repository: string;
-  /** The rest of the path, such as `tags/list`. */
+  /** Rest of the path, such as `tags/list`. */
   readonly path: string;
-  /** The member of the answer that holds the list, such as `tags`. */
+  /** Member of the response with the list, such as `tags`. */
   readonly member: string;
-  /** What a token is asked for, unless it is to pull from the repository. */
+  /** Scope of the token (default: pull from the repository). */
   readonly scope?: string | undefined;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** One page of the list, and where the next one is. */
+/** A page of the list, with the address of the next one. */
 interface Page {
   readonly items: readonly string[];
-  /** Throws if the registry names something else than a page of this list. */
+  /** Throws if the next page is not part of this list. */
   readonly next: () => string | undefined;
 }
 
 /**
- * Reads a list of names, such as tags, page by page, as the registry orders them. A list that names
- * one of its pages twice is an error.
+ * Reads a list of names, such as tags, page by page in the order of the registry. A repeated page
+ * is an error.
  */
 export async function* listPages(registry: Registry, context: ListContext): AsyncGenerator<string> {
   const seen = new Set<string>();
@@ -60,7 +60,7 @@ export async function* listPages(registry: Registry, context: ListContext): Asyn
   }
 }
 
-/** Reads a page; `undefined` if the registry refuses the size that the first one asks for. */
+/** Reads a page; returns `undefined` if the registry rejects the page size. */
 async function readPage(
   registry: Registry,
   path: string,
@@ -78,11 +78,11 @@ async function readPage(
     const bytes = await readBoundedBody(answer, MAX_PAGE_BYTES, { limit: "bytes of a page" });
     const items = parseNames(bytes, member);
     if (items !== undefined) {
-      // A link that leads elsewhere fails when it is followed, after the names of this page.
+      // An invalid link fails when it is followed, after the names of this page.
       return { items, next: () => nextPage(answer, { path, task }) };
     }
     const url = redactUrl(answer.url);
-    throw new RegistryError(`Cannot ${task}: ${url} is not the list it should be`, {
+    throw new RegistryError(`Cannot ${task}: the response from ${url} is not a valid list`, {
       status: answer.status,
       url,
     });
@@ -105,7 +105,7 @@ function parseNames(bytes: Uint8Array, member: string): readonly string[] | unde
     return undefined;
   }
   if (typeof body !== "object" || body === null) return undefined;
-  // Go writes an empty list as null, and others leave it out.
+  // Go encodes an empty list as null, and other servers omit it.
   const isOne = member in body || "name" in body;
   if (!isOne) return undefined;
   const names: unknown = (body as Record<string, unknown>)[member] ?? [];

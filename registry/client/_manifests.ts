@@ -19,12 +19,12 @@ import type { MissingContent } from "../transport/registry_error.ts";
 import type { Reference } from "../reference.ts";
 
 const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
-/** Every refusal of `HEAD`: it says nothing about the manifest, and `GET` is what all registries have. */
+/** Statuses of a rejected `HEAD`, after which `GET` may work: all registries support it. */
 const NO_HEAD = Array.from({ length: 200 }, (_, i) => 400 + i);
 
-/** What is needed to read manifests. */
+/** Context for reading manifests. */
 export interface ManifestContext {
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly maxBytes: number;
   readonly maxLayers: number;
@@ -35,7 +35,7 @@ export interface ManifestContext {
 /**
  * Reads and verifies the manifest or index of a reference.
  *
- * @param entry The entry of an index that names it, if one does.
+ * @param entry Entry in the parent index, if any.
  */
 export async function readManifest(
   registry: Registry,
@@ -63,7 +63,7 @@ export async function readManifest(
   });
 }
 
-/** Reads and verifies a manifest that an index names. */
+/** Reads and verifies a manifest from an index. */
 export async function readNestedManifest(
   registry: Registry,
   repository: Reference,
@@ -77,12 +77,12 @@ export async function readNestedManifest(
     const reference = { registry: host, repository: name, digest };
     ({ bytes } = await readManifest(registry, reference, context, entry));
   }
-  // However it was served: in the store it has the type that the index says.
+  // The store uses the media type in the index, not the served one.
   return toDocument(bytes, entry, context.maxLayers);
 }
 
 /**
- * Asks what a reference stands for, by `HEAD`, and by `GET` where that does not tell digest,
+ * Resolves a reference by `HEAD`, or by `GET` if that does not return digest,
  * size and media type.
  */
 export async function resolveManifest(
@@ -101,7 +101,7 @@ export async function resolveManifest(
   return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
 }
 
-/** What a reference names, for an error. */
+/** Describes the content of a reference for errors. */
 function namedContent({ tag, digest }: Reference): MissingContent {
   return digest === undefined
     ? { kind: "tag", name: `the tag "${tag ?? "latest"}"` }
@@ -110,7 +110,7 @@ function namedContent({ tag, digest }: Reference): MissingContent {
 
 function childContent({ digest, platform }: Descriptor): MissingContent {
   const of = platform === undefined ? "" : ` for ${formatPlatform(platform)}`;
-  return { kind: "child", name: `the manifest ${digest}${of}, which its index names` };
+  return { kind: "child", name: `the manifest ${digest}${of}, named by its index` };
 }
 
 function manifestPath({ tag, digest }: Reference): string {

@@ -10,10 +10,10 @@ import type { Registry } from "./_registry.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Reference } from "../reference.ts";
 
-/** Answers of registries that do not know referrers (ggcr#1647, ggcr#1962). */
+/** Statuses of registries without the referrers API (ggcr#1647, ggcr#1962). */
 const NO_REFERRERS = [400, 404, 405, 406];
 
-/** One page, and where the next one is. */
+/** A page, with the address of the next one. */
 interface ReferrersPage {
   readonly index: Index;
   readonly isFiltered: boolean;
@@ -21,8 +21,8 @@ interface ReferrersPage {
 }
 
 /**
- * Lists the descriptors of what refers to a digest, by the API of the distribution
- * specification 1.1, and by its fallback tag where a registry does not have the API.
+ * Lists the descriptors of the referrers of a digest, by the API of the distribution
+ * specification 1.1, or by its fallback tag in registries without the API.
  */
 export async function readReferrers(
   registry: Registry,
@@ -70,7 +70,7 @@ async function readPage(
   }, async (answer) => {
     if (answer.status !== 200) return undefined;
     const bytes = await readBoundedBody(answer, context.maxBytes, { limit: "referrers bytes" });
-    // Some servers have a page for every address that they do not know.
+    // Some servers return a web page for unknown addresses.
     if (isPage(answer, bytes.length)) return undefined;
     const document = parseManifest(bytes);
     if (document.kind !== "index") return undefined;
@@ -84,8 +84,8 @@ async function readPage(
 }
 
 /**
- * Reads the tag `ALGORITHM-HEX` that stands in for the API. What is there must be an index of
- * manifests with the right subject: GitLab answers with the subject itself (oras-go#1396).
+ * Reads the fallback tag `ALGORITHM-HEX`. Its content must be an index of
+ * manifests with the right subject: GitLab returns the subject itself (oras-go#1396).
  */
 async function readFallback(
   registry: Registry,
@@ -103,7 +103,7 @@ async function readFallback(
     const referrer = await orNothing(readNestedManifest(registry, reference, entry, context));
     if (referrer?.value.value.subject?.digest !== digest) return [];
     const { kind, value } = referrer.value;
-    // Who writes the tag may leave the type out; the API fills it in like this.
+    // Writers of the tag may omit the type; the API fills it in like this.
     const implied = kind === "manifest" ? value.config.mediaType : undefined;
     const artifactType = entry.artifactType ?? value.artifactType ?? implied;
     return [artifactType === undefined ? entry : { ...entry, artifactType }];
@@ -111,7 +111,7 @@ async function readFallback(
   return checked.flat();
 }
 
-/** What is not there refers to nothing. */
+/** A missing tag means no referrers. */
 async function orNothing<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;

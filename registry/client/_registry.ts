@@ -17,28 +17,28 @@ import type { RegistryError } from "../errors.ts";
 /** A request to a registry. */
 export interface RegistryRequest {
   readonly method: HttpMethod;
-  /** The repository, as the reference names it; empty for what belongs to none. */
+  /** Repository in the form of references; empty for requests to the registry. */
   readonly repository: string;
-  /** The rest of the path, such as `tags/list`, with a query or not. */
+  /** Rest of the path, such as `tags/list`, with an optional query. */
   readonly path: string;
-  /** The whole address, where the registry has given one: that of an upload. */
+  /** Full address of an upload, as returned by the registry. */
   readonly url?: URL | undefined;
   /**
-   * What a token is asked for.
+   * Scope of the token.
    *
-   * @default To pull from the repository.
+   * @default Pull from the repository.
    */
   readonly scope?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** What is asked for, for the error if it is missing. */
+  /** Requested content, for the error if it is missing. */
   readonly content?: MissingContent | undefined;
-  /** Makes the body, anew for each time that it is sent. */
+  /** Creates the body; called for each attempt. */
   readonly body?: (() => RequestBody | Promise<RequestBody>) | undefined;
-  /** Statuses beside 200 that are answers rather than errors. */
+  /** Accepted statuses besides 200. */
   readonly accept?: readonly number[] | undefined;
-  /** Remembers where the registry redirects to, for the next request of the same content. */
+  /** Cache of the redirect target for the next request of the same content. */
   readonly memory?: { location?: URL | undefined } | undefined;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -46,24 +46,24 @@ export interface RegistryRequest {
   readonly onRetry?: ((error: unknown) => void) | undefined;
 }
 
-/** What a {@linkcode Registry} is made of. */
+/** Dependencies of a {@linkcode Registry}. */
 export interface RegistryOptions {
   readonly endpoint: Endpoint;
   readonly http: Http;
   readonly tls: Tls;
   readonly policy: RetryPolicy;
-  /** The limiter of a host. */
+  /** Returns the limiter of a host. */
   readonly limiter: (host: string) => HostLimiter;
-  /** The limiter of uploads to a host: an upload may have to wait for a download from there. */
+  /** Returns the limiter of uploads to a host, which may have to wait for downloads from it. */
   readonly uploadLimiter: (host: string) => HostLimiter;
-  /** Finds the credential for a repository there. */
+  /** Finds the credential for a repository. */
   readonly find: (
     request: AuthorizedRequest,
     onSkipped: (message: string) => void,
   ) => Promise<Credential | undefined>;
 }
 
-/** One registry, or one mirror of it: authentication, redirects, retries and manners. */
+/** A registry or mirror, with authentication, redirects, retries and rate limits. */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #clock: Clock;
@@ -83,18 +83,18 @@ export class Registry {
     return this.#options.policy;
   }
 
-  /** The name by which this server knows a repository. */
+  /** Returns the name of a repository on this server. */
   fullName(repository: string): string {
     return this.endpoint.prefix + repository;
   }
 
-  /** The address of something in a repository. */
+  /** Returns the address of a path in a repository. */
   url({ repository, path }: Pick<RegistryRequest, "repository" | "path">): URL {
     const [first] = this.endpoint.bases;
     return new URL(this.#path({ repository, path }), this.#base ?? first);
   }
 
-  /** Makes a request and reads the answer, again and again until both succeed. */
+  /** Sends a request and reads the response, with retries of both. */
   async call<T>(request: RegistryRequest, read: (answer: Answer) => Promise<T>): Promise<T> {
     const { signal, onWarning, onRetry } = request;
     const retry = new Retry(this.policy, { signal, onWarning, onRetry });
@@ -108,7 +108,7 @@ export class Registry {
     }
   }
 
-  /** Makes a request once. The answer holds a place among those that the host allows. */
+  /** Sends a request once. The response holds a slot of the host's limiter. */
   async open(request: RegistryRequest, attempt: number): Promise<Answer> {
     const { signal, accept = [] } = request;
     const { limiter: downloads, uploadLimiter: uploads } = this.#options;
@@ -140,7 +140,7 @@ export class Registry {
       : await this.#send(request.url, request, attempt);
     first.redirected = !this.#isHome(first.url);
     const allowPrivate = this.endpoint.isPrivate;
-    // After 301, 302 and 303, a client may turn a request that writes into one that reads.
+    // After 301, 302 and 303, a client may change a write to a read.
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (!isRead && first.status < 307) return first;
     return await followRedirects(first, { task, allowPrivate }, async (target) => {
@@ -150,7 +150,7 @@ export class Registry {
     });
   }
 
-  /** Asks where the registry has redirected to before. Such an address expires after a while. */
+  /** Sends the request to the cached redirect target, which may have expired. */
   async #remembered(request: RegistryRequest, attempt: number): Promise<Answer | undefined> {
     const { memory, accept = [] } = request;
     const target = memory?.location;
@@ -159,7 +159,7 @@ export class Registry {
     try {
       answer = await this.#redirected(target, request, attempt);
       if (answer.status === 200 || accept.includes(answer.status)) return answer;
-      // The host has too many requests, whichever address it is asked at.
+      // The rate limit applies to all addresses of the host.
       if (answer.status === 429) return answer;
     } catch (error) {
       memory.location = undefined;
@@ -176,7 +176,7 @@ export class Registry {
     return answer;
   }
 
-  /** Finds out, with the first request, which of the addresses answers. */
+  /** Finds the responding address with the first request. */
   async #first(request: RegistryRequest, attempt: number): Promise<Answer> {
     const send = (base: URL) => {
       return this.#send(new URL(this.#path(request), base), request, attempt);
@@ -200,7 +200,7 @@ export class Registry {
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
       const headers = { ...request.headers, ...(header && { authorization: header }) };
-      // A certificate of ours is nobody's business but the registry's.
+      // Only the registry may see the client certificate.
       const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
       const body = await request.body?.();
       const server = this.#describe(url);
@@ -214,7 +214,7 @@ export class Registry {
     return answer;
   }
 
-  /** What a server is to this registry, for errors. */
+  /** Describes the role of a server for errors. */
   #describe({ host, origin }: URL): string | undefined {
     const { registry, isMirror, bases } = this.endpoint;
     if (bases.some((base) => base.origin === origin)) {
@@ -223,7 +223,7 @@ export class Registry {
     return `the storage server ${host} of ${registry}`;
   }
 
-  /** Keeps the address that has answered, unless it has said 400: so does TLS to plain HTTP. */
+  /** Keeps the address that responded, except with 400, which TLS servers send to plain HTTP. */
   #settle({ origin, protocol }: URL, status: number): void {
     if (this.#base !== undefined || (status === 400 && protocol === "http:")) return;
     this.#base = this.endpoint.bases.find((base) => base.origin === origin);
@@ -234,13 +234,13 @@ export class Registry {
     const pauseMs = asked > this.policy.maxWaitMs ? 0 : asked;
     const { limiter } = this.#options;
     limiter(url.host).throttled(pauseMs);
-    // Its limit holds for what it redirects to as well, but a pause there is none here.
+    // The limit also covers redirect targets, but a pause of a target does not affect the registry.
     if (url.host !== this.endpoint.registry) {
       limiter(this.endpoint.registry).throttled(this.#isHome(url) ? pauseMs : 0);
     }
   }
 
-  /** Registries warn of what will stop working: `Warning: 299 - "…"`, distribution-spec. */
+  /** Reports deprecation warnings of the registry: `Warning: 299 - "…"`, distribution-spec. */
   #passOnWarnings(answer: Answer, onWarning: ((message: string) => void) | undefined): void {
     const header = answer.headers.get("warning");
     if (header === null || onWarning === undefined || !this.#isHome(answer.url)) return;
@@ -250,7 +250,7 @@ export class Registry {
     }
   }
 
-  /** Who answers for a URL. The credential is for the registry itself and for nobody else. */
+  /** Returns the authorizer for a URL; only the registry itself receives the credential. */
   #authorizer(url: URL): Authorizer {
     let authorizer = this.#authorizers.get(url.origin);
     if (authorizer === undefined) {

@@ -33,8 +33,8 @@ import type {
 } from "../remote_client_options.ts";
 
 /**
- * What {@linkcode RemoteClient} does, loaded when it is first asked for something: who finds all in
- * the cache needs none of the wire.
+ * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in
+ * the cache need no network code.
  */
 export class RegistryReader implements Disposable {
   readonly #options: RemoteClientOptions;
@@ -112,7 +112,7 @@ export class RegistryReader implements Disposable {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
       return Promise.reject(
         new RangeError(
-          `Cannot read ${digest} from ${offset} on as 'offset' must be within its ${size} bytes`,
+          `Cannot read ${digest} from ${offset} on: 'offset' must be within its ${size} bytes`,
         ),
       );
     }
@@ -140,7 +140,7 @@ export class RegistryReader implements Disposable {
     const { signal } = options;
     const onWarning = this.#warner(options);
     const name = `${repository.registry}/${repository.repository}`;
-    // Mirrors hold what somebody pulled through them: their lists are not the registry's.
+    // A mirror may hold only part of the registry, so it cannot list.
     const registry = this.#sources(repository, options).upstream;
     yield* listPages(registry, {
       repository: repository.repository,
@@ -173,7 +173,7 @@ export class RegistryReader implements Disposable {
     return await checkCredential(this.#connections, registry, auth, { ...options, onWarning });
   }
 
-  /** What changes registries, over the same connections. */
+  /** Writer over the same connections. */
   async writer(): Promise<RegistryWriter> {
     const { RegistryWriter } = await import("./_registry_writer.ts");
     return new RegistryWriter(this.#connections, (options) => this.#warner(options));
@@ -221,8 +221,8 @@ export class RegistryReader implements Disposable {
         return [foreignBlob({ http, policy, caCerts }, url, context)];
       }
       context.onWarning?.(
-        `${redactUrl(text)} is not asked for ${descriptor.digest}: only public ` +
-          "https servers are",
+        `Skipping ${redactUrl(text)} for ${descriptor.digest}: only public ` +
+          "HTTPS servers are allowed",
       );
       return [];
     });
@@ -230,7 +230,7 @@ export class RegistryReader implements Disposable {
   }
 }
 
-/** What of the options of an image goes for its layers too. */
+/** Returns the options of an image that also apply to its layers. */
 function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
   return {
     ...(auth === undefined ? {} : { auth }),

@@ -16,19 +16,19 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 
-/** Answers of registries that do not mount: the blob is uploaded then. */
+/** Statuses of registries without mounts, after which the blob is uploaded. */
 const NO_MOUNT = [202, 400, 401, 403, 404, 405];
 
-/** Answers of registries that delete manifests by digest only. */
+/** Statuses of registries that delete manifests by digest only. */
 const NO_TAG_DELETE = new Set([400, 405, 501]);
 
-/** What a registry answered to a manifest. */
+/** Result of pushing a manifest. */
 export interface PushedManifest {
-  /** Whether the registry lists it among the referrers of its subject by itself. */
+  /** Whether the registry adds it to the referrers of its subject. */
   readonly isListedAsReferrer: boolean;
 }
 
-/** What {@linkcode RemoteClient} does that changes a registry, loaded when that is asked for. */
+/** Write operations of {@linkcode RemoteClient}, loaded on first use. */
 export class RegistryWriter {
   readonly #connections: Connections;
   readonly #warner: (options: RemoteOptions) => ((message: string) => void) | undefined;
@@ -130,14 +130,14 @@ export class RegistryWriter {
       if (!isTag || !(error instanceof RegistryError) || !NO_TAG_DELETE.has(error.status)) {
         throw error;
       }
-      // Its manifest may have other tags, so it is not deleted in place of the tag.
+      // The manifest may have other tags, so do not delete it instead of the tag.
       const { status, code } = error;
       throw new RegistryError(
         `Cannot ${task}: ${registry.endpoint.registry} cannot delete tags; it answered ` +
           `${status}${
             code === undefined ? "" : ` (${code})`
           }; delete the manifest by its digest, ` +
-          "with every tag of it",
+          "which deletes all of its tags",
         error,
         { cause: error },
       );
@@ -170,7 +170,7 @@ export class RegistryWriter {
     }, ({ status }) => Promise.resolve(status === 200));
   }
 
-  /** Asks for a blob of another repository; a registry that does not have it begins an upload. */
+  /** Requests a mount from another repository; the registry starts an upload if it lacks the blob. */
   async #mount(
     digest: Digest,
     from: string,
@@ -194,7 +194,7 @@ export class RegistryWriter {
     });
   }
 
-  /** Mirrors are read only. */
+  /** Returns the registry itself, because mirrors are read-only. */
   #registry({ registry }: Repository, options: RemoteOptions): Registry {
     return this.#connections.sources(registry, options).upstream;
   }

@@ -7,8 +7,8 @@ import type { Clock } from "../remote_client_options.ts";
 const DOWN_MS = 60_000;
 
 /**
- * Where the content of one registry can be had: its mirrors in order, itself last. What fails at
- * a mirror is tried at the next one; one that answers otherwise than it should is left alone for a
+ * The sources of a registry's content: its mirrors in order, then the registry itself. After a
+ * failure, the next source is tried; a faulty mirror is skipped for a
  * minute.
  */
 export class Sources {
@@ -24,39 +24,39 @@ export class Sources {
   /** The registry itself. */
   get upstream(): Registry {
     const last = this.#registries.at(-1);
-    if (last === undefined) throw new RangeError("Cannot read from a registry as there is none");
+    if (last === undefined) throw new RangeError("Cannot read from a registry: there is no source");
     return last;
   }
 
-  /** Those to try now, in order. */
+  /** Returns the sources to try now, in order. */
   get usable(): readonly Registry[] {
     const now = this.#clock.now();
     return this.#registries.filter((registry) => (this.#downUntil.get(registry) ?? 0) <= now);
   }
 
-  /** Notes that one did not work, and says so, unless there is none after it. */
+  /** Records the failure of a source, and warns unless it is the last one. */
   failed(
     registry: Registry,
     error: unknown,
     onWarning: ((message: string) => void) | undefined,
   ): void {
-    // That a mirror does not have something says nothing of the next thing.
+    // Missing content does not make a mirror faulty.
     if (registry === this.upstream || error instanceof NotFoundError) return;
     this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
     const why = error instanceof Error ? error.message : String(error);
-    onWarning?.(`The mirror ${registry.endpoint.registry} is passed over: ${why}`);
+    onWarning?.(`Skipping the mirror ${registry.endpoint.registry}: ${why}`);
   }
 
   /**
-   * Does something with the first one with which it succeeds. Where the user has named a digest,
-   * bytes of another are an attack rather than a failure, and end the search.
+   * Runs an operation with the first source that succeeds. If the user specified a digest,
+   * other bytes are an attack rather than a failure, and end the search.
    */
   async first<T>(
     work: (registry: Registry) => Promise<T>,
     options: {
       readonly signal?: AbortSignal | undefined;
       readonly onWarning?: ((message: string) => void) | undefined;
-      /** What the user has named. */
+      /** Reference of the user. */
       readonly digest?: Digest | undefined;
     },
   ): Promise<T> {

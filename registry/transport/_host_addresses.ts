@@ -1,13 +1,13 @@
 import { isLinkLocal } from "./private_address.ts";
 
-/** How long what a name resolves to is relied on, in milliseconds. */
+/** How long resolved addresses are cached, in milliseconds. */
 const LIFETIME_MS = 30_000;
 
-/** What a name resolves to. */
+/** Addresses of a name. */
 export interface HostAddress {
   /** Whether every address is link-local. */
   readonly isRefused: boolean;
-  /** The address to connect to, where some others are link-local. */
+  /** Address to connect to if some of the others are link-local. */
   readonly only: string | undefined;
 }
 
@@ -16,11 +16,11 @@ interface Lookup {
   readonly found: Promise<HostAddress>;
 }
 
-/** Finds names that resolve to link-local addresses, where clouds keep their credentials. */
+/** Finds names that resolve to link-local addresses, where clouds serve their credentials. */
 export class HostAddresses {
   readonly #lookups = new Map<string, Lookup>();
 
-  /** Resolves a name as the system does. */
+  /** Resolves a name like the system. */
   async find(name: string): Promise<HostAddress> {
     const now = performance.now();
     let lookup = this.#lookups.get(name);
@@ -38,7 +38,7 @@ async function resolveName(name: string): Promise<HostAddress> {
   try {
     addresses = await lookup(name, { all: true });
   } catch {
-    // The connection will fail as well, and say why; or it is not permitted to resolve names.
+    // The connection will fail too, with a reason; or the permission to resolve names is missing.
     addresses = [];
   }
   const allowed = addresses.filter(({ address }) => !isLinkLocal(address));

@@ -13,21 +13,21 @@ export interface NodeRequest {
   readonly proxy: Proxy | undefined;
 }
 
-/** Statuses of answers that have no body. */
+/** Statuses of responses without a body. */
 const NULL_BODY_STATUSES = [204, 205, 304];
 
-/** Whether Node's client may succeed where `fetch` has failed. */
+/** Returns whether Node's client may succeed after `fetch` has failed. */
 export function suitsNode(error: unknown, { caCerts }: Tls): boolean {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const text = cause instanceof Error ? cause.message : "";
-  // `fetch` refuses ports of other protocols, and certificates that are their own authority.
+  // `fetch` rejects ports of other protocols and self-signed certificates.
   return /ports? [0-9]+ (?:are|is) blocked/i.test(text) ||
     (/CaUsedAsEndEntity/.test(text) && caCerts.length > 0);
 }
 
 /**
- * Sends a request as `fetch` does, by Node's client: it reaches every port, and trusts a certificate
- * that is its own authority, if that is among those that are trusted.
+ * Sends a request like `fetch`, but with Node's client, which reaches every port and accepts trusted
+ * self-signed certificates.
  */
 export async function nodeFetch(url: URL, request: NodeRequest): Promise<Response> {
   const { method, body, signal, proxy } = request;
@@ -46,9 +46,9 @@ export async function nodeFetch(url: URL, request: NodeRequest): Promise<Respons
   outgoing.on("error", reject);
   outgoing.on("close", () => {
     signal.removeEventListener("abort", abort);
-    reject(new Error("connection closed before the answer came"));
+    reject(new Error("connection closed before the response"));
   });
-  // A server may answer, or end the connection, before it has read the whole body.
+  // A server may respond or close the connection before it has read the whole body.
   write(outgoing, body).catch((error) => outgoing.destroy(error));
   return responseOf(await promise, method);
 }
@@ -63,7 +63,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
       ...proxy?.login && { "proxy-authorization": basicLogin(proxy.login) },
       host: url.host,
     },
-    // No connection is kept: nothing has to be closed.
+    // Connections are not reused, so none needs to be closed.
     agent: false,
     hostname: server.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: server.port || (isTls ? 443 : 80),
@@ -72,7 +72,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
   };
 }
 
-/** Node trusts what it is given in place of what it trusts by itself. */
+/** Returns all trusted certificates, because Node replaces its defaults with the given ones. */
 function trust({ caCerts, clientCertificate }: Tls): RequestOptions {
   if (caCerts.length === 0) return { ...clientCertificate };
   const { rootCertificates } = globalThis.process.getBuiltinModule("node:tls");
@@ -100,7 +100,7 @@ async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promis
   outgoing.end(bytes ?? undefined);
 }
 
-/** Waits until there is room for more, or the connection has ended. */
+/** Waits until the buffer has room or the connection has closed. */
 async function drained(outgoing: ClientRequest): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   outgoing.once("drain", resolve);

@@ -8,38 +8,38 @@ import {
 } from "./private_address.ts";
 import { NetworkError } from "../errors.ts";
 
-/** A proxy that a variable of the environment names. */
+/** A proxy from an environment variable. */
 export interface Proxy {
-  /** The variable, for the user. */
+  /** Name of the variable. */
   readonly variable: string;
-  /** Its address, without a password. */
+  /** Address without the password. */
   readonly url: string;
   readonly login?: { readonly username: string; readonly password: string } | undefined;
 }
 
-/** Reads a variable; `undefined` if it is not set or may not be read. */
+/** Reads a variable; returns `undefined` if it is not set or the permission is missing. */
 export type VariableReader = (name: string) => string | undefined;
 
 const PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 const PROXY_SCHEMES = ["http", "https", "socks5", "socks5h"];
 
-/** The variables that programs read in either case. */
+/** Variables that are read in lower and upper case. */
 const ALL_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
-/** Reads a variable that may be read without asking for a permission. */
+/** Reads a variable without prompting for a permission. */
 function readGranted(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   return state === "granted" ? Deno.env.get(variable) : undefined;
 }
 
 /**
- * Finds the proxy for a URL: in `HTTPS_PROXY` or `HTTP_PROXY`, as the URL has it, then in
- * `ALL_PROXY`, each in either case. `NO_PROXY` names the hosts that need none, as Go and curl read
- * it. There is never a proxy for this machine.
+ * Finds the proxy for a URL: in `HTTPS_PROXY` or `HTTP_PROXY`, depending on the URL, then in
+ * `ALL_PROXY`, each in either case. `NO_PROXY` lists the hosts to connect to directly, as in Go and
+ * curl. This machine is always reached directly.
  *
- * @throws {NetworkError} If the value of the variable is not the address of a proxy: a connection
- * past it could be what it is there to prevent.
+ * @throws {NetworkError} If the value of the variable is not the address of a proxy: a direct
+ * connection could bypass a policy.
  */
 export function findProxy(
   url: URL,
@@ -53,7 +53,7 @@ export function findProxy(
   }
   const proxy = parseProxy(found);
   if (proxy !== undefined) return proxy;
-  // The value may hold a password.
+  // The value may contain a password.
   throw new NetworkError(
     `Cannot ${task}: the value of ${found.variable} is not the address of a proxy; write it as ` +
       '"http://HOST:PORT"',
@@ -61,7 +61,7 @@ export function findProxy(
   );
 }
 
-/** The variable that names the proxy for a URL, whatever `NO_PROXY` says. */
+/** Returns the variable with the proxy for a URL, ignoring `NO_PROXY`. */
 function proxyVariable(
   url: URL,
   read: VariableReader,
@@ -75,8 +75,8 @@ function proxyVariable(
 }
 
 /**
- * Parses the address of a proxy. The password may have any character, as it is everything between
- * the first colon and the last `@`; what is percent-encoded in it is decoded.
+ * Parses the address of a proxy. The password may contain any character: it is the text between
+ * the first colon and the last `@`, percent-decoded.
  */
 function parseProxy(
   { variable, value }: { readonly variable: string; readonly value: string },
@@ -97,7 +97,7 @@ function parseProxy(
   };
 }
 
-/** Decodes what is percent-encoded, and keeps a percent sign that encodes nothing. */
+/** Decodes percent-encoded text, and keeps stray percent signs. */
 function percentDecoded(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
     try {
@@ -108,7 +108,7 @@ function percentDecoded(text: string): string {
   });
 }
 
-/** Whether `NO_PROXY` names the host of a URL. */
+/** Returns whether `NO_PROXY` matches the host of a URL. */
 function isExcepted(url: URL, exceptions: string): boolean {
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
   const port = url.port || PORTS[url.protocol];
@@ -125,13 +125,13 @@ function isExcepted(url: URL, exceptions: string): boolean {
   });
 }
 
-/** Splits `HOST:PORT`; an IPv6 address has its port after brackets. */
+/** Splits `HOST:PORT`; an IPv6 address with a port needs brackets. */
 function splitPort(text: string): { readonly name: string; readonly port?: string | undefined } {
   const [, name = text, port] = /^(\[[^\]]*\]|[^:]*):([0-9]+)$/.exec(text) ?? [];
   return { name, port };
 }
 
-/** Whether a name is a host, or one of its domains; with a dot in front, only the latter. */
+/** Returns whether a name is a domain or a subdomain of it; with a leading dot, only the latter. */
 function isSuffix(name: string, host: string): boolean {
   const bare = name.replace(/^\*\./, ".").replace(/\.$/, "");
   return bare.startsWith(".") ? host.endsWith(bare) : host === bare || host.endsWith(`.${bare}`);
@@ -143,11 +143,11 @@ function isSame(address: IpAddress, ip: IpAddress): boolean {
 }
 
 /**
- * Calls `create` with an environment that names no proxy. Deno's clients read it when they are
- * created, judge `NO_PROXY` otherwise than everybody else, and cannot be told to use no proxy.
+ * Calls `create` in an environment without proxies. Deno's clients read the environment when they
+ * are created, interpret `NO_PROXY` unlike other programs, and have no option to disable proxies.
  *
- * @returns `undefined` if the environment may not be changed, or not even be read: then Deno's
- * clients do as it says.
+ * @returns `undefined` if permissions do not allow reading or changing the environment. Deno's
+ * clients then follow the environment.
  */
 export function withoutProxyVariables<T>(create: () => T): T | undefined {
   const isGranted = ALL_VARIABLES.every((variable) => {

@@ -1,38 +1,38 @@
 import { type FailedRequest, networkError } from "./network_failure.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-/** Most bytes of a chunk whose reader offers no memory for it. */
+/** Maximum size of a chunk if the reader provides no buffer. */
 const CHUNK_BYTES = 65_536;
 
-/** A response as a client returns it: the head, and a body to read. */
+/** A response of a client: the head, and a body to read. */
 export interface AnswerParts {
   readonly status: number;
   readonly headers: Headers;
-  /** The body; absent if there is none. */
+  /** Body, if any. */
   readonly body: BodyReader | undefined;
-  /** Ends the connection. */
+  /** Closes the connection. */
   readonly close: () => void;
 }
 
 /**
- * An HTTP response whose body may still have to come. Reading fails with a `NetworkError` when
- * the connection breaks or nothing comes for too long, and with the signal's reason when the caller
- * aborts. Disposing of it ends the connection, unless the body was read to its end.
+ * An HTTP response whose body may still be arriving. Reading fails with a `NetworkError` when
+ * the connection breaks or stalls, and with the signal's reason when the caller
+ * aborts. Disposing of it closes the connection, unless the body was read to its end.
  */
 export class Answer implements Disposable {
   readonly url: URL;
   readonly status: number;
   readonly headers: Headers;
-  /** Whether it comes from where a redirect led to. */
+  /** Whether the response comes from the target of a redirect. */
   redirected = false;
-  /** The request, for errors. */
+  /** Request, for errors. */
   readonly request: FailedRequest;
   readonly #parts: AnswerParts;
   readonly #watchdog: Watchdog;
   readonly #held: Disposable[] = [];
   #isDone = false;
 
-  /** Takes over `watchdog`, and calls `close` if the body is not read to its end. */
+  /** Takes ownership of `watchdog`, and calls `close` unless the body is read to its end. */
   constructor(parts: AnswerParts, asked: FailedRequest, watchdog: Watchdog) {
     this.url = asked.url;
     this.status = parts.status;
@@ -43,12 +43,12 @@ export class Answer implements Disposable {
     if (parts.body === undefined) this.#end();
   }
 
-  /** Disposes of `resource` along with this answer. */
+  /** Disposes of `resource` together with this response. */
   hold(resource: Disposable): void {
     this.#held.push(resource);
   }
 
-  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  /** Reads the next bytes, or `undefined` at the end; may take over the buffer of `memory`. */
   async read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { body } = this.#parts;
     if (body === undefined || this.#isDone) return undefined;
@@ -80,19 +80,19 @@ export class Answer implements Disposable {
   }
 }
 
-/** Reads a body into memory that is offered to it, if it can. */
+/** Reads a body into the provided buffer, if possible. */
 export type BodyReader = Pick<ReadableStreamBYOBReader, "cancel"> & {
   read(
     memory: Uint8Array<ArrayBuffer>,
   ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
 };
 
-/** Makes a {@linkcode BodyReader} of a stream. */
+/** Creates a {@linkcode BodyReader} from a stream. */
 export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {
   try {
     return body.getReader({ mode: "byob" });
   } catch (error) {
-    // A body that was made from a stream of other chunks, as those of tests are.
+    // The stream is not a byte stream, as in tests.
     if (error instanceof TypeError) return body.getReader();
     throw error;
   }

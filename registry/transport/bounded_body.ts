@@ -8,15 +8,15 @@ import { cutError } from "./network_failure.ts";
 import { isPage, pageError } from "./page.ts";
 import { redactUrl } from "./redact.ts";
 
-/** What a `LimitError` says of a body that is too large. */
+/** Texts of the `LimitError` for a body that is too large. */
 export interface BodyLimit {
-  /** What is limited, such as `manifest bytes`. */
+  /** Limited quantity, such as `manifest bytes`. */
   readonly limit: string;
-  /** The option that raises it. */
+  /** Option that raises the limit. */
   readonly option?: string;
 }
 
-/** Reads a whole body of at most `maxBytes`, and undoes its content codings. */
+/** Reads a whole body of at most `maxBytes`, and decodes its content codings. */
 export async function readBoundedBody(
   answer: Answer,
   maxBytes: number,
@@ -25,24 +25,24 @@ export async function readBoundedBody(
   return await readWithin(answer, decodeContent(answer), maxBytes, limit);
 }
 
-/** How large a document may be. */
+/** Size limits of a document. */
 export interface DocumentLimit extends BodyLimit {
   readonly maxBytes: number;
 }
 
-/** A document, as far as it is known before it is read. */
+/** Known facts about a document before it is read. */
 export interface ExpectedDocument {
   readonly digest?: Descriptor["digest"] | undefined;
   readonly size?: number | undefined;
 }
 
 /**
- * Reads a document of at most `maxBytes`. One that has a digest is verified as it comes, and only if
- * it is not that, without its content codings: registries and storage services name codings that do
- * not apply, or that nobody knows.
+ * Reads a document of at most `maxBytes`. Verifies a digest, if any, against the bytes as received, and
+ * after a mismatch against the decoded bytes: registries and storage services declare codings that do
+ * not apply or do not exist.
  *
- * @throws {DigestMismatchError} If the bytes are not those of the digest.
- * @throws {NetworkError} If the connection ended before all of them came.
+ * @throws {DigestMismatchError} If the bytes do not match the digest.
+ * @throws {NetworkError} If the connection ended early.
  */
 export async function readDocument(
   answer: Answer,
@@ -59,9 +59,9 @@ export async function readDocument(
     return codings.length === 0 ? bytes : await decode(answer, bytes, options);
   }
   const isShort = size !== undefined && bytes.length < size;
-  // Without a length, a connection that breaks looks like the end of the document.
+  // Without a length, a broken connection looks like the end of the document.
   if (isShort && codings.length === 0 && !answer.headers.has("content-length")) {
-    throw cutError(answer.url, task, attempt, `the bytes ended at ${bytes.length} of ${size}`);
+    throw cutError(answer.url, task, attempt, `received ${bytes.length} of ${size} bytes`);
   }
   const source = redactUrl(answer.url);
   const expectation = size === undefined ? { digest } : { digest, size };
@@ -71,7 +71,7 @@ export async function readDocument(
   } catch (error) {
     if (!(error instanceof DigestMismatchError)) throw error;
     const decoded = codings.length === 0 ? bytes : await decode(answer, bytes, options);
-    // A page in place of a document is no attack, and may be gone the next time.
+    // A page instead of a document is not an attack, and may be temporary.
     if (isPage(answer, decoded.length)) throw pageError(answer, task);
     if (decoded === bytes) throw error;
     await verifyBytes(decoded, expectation, source);
@@ -79,7 +79,7 @@ export async function readDocument(
   }
 }
 
-/** Undoes the codings of a body that was read, or returns it as it is if that is not possible. */
+/** Decodes the content codings of a body, or returns it unchanged if decoding fails. */
 async function decode(
   answer: Answer,
   bytes: Uint8Array<ArrayBuffer>,
@@ -91,7 +91,7 @@ async function decode(
   try {
     return await readWithin(answer, decodeContent(answer, body), options.maxBytes, options);
   } catch (error) {
-    // The body is not what its header says.
+    // The body does not match its header.
     if (error instanceof RegistryError) return bytes;
     throw error;
   }
@@ -111,12 +111,12 @@ async function readWithin(
   return bytes;
 }
 
-/** Memory for a body to begin with, and for a chunk of it: most documents fit into it. */
+/** Initial size of the buffer for a body, and size of a chunk: fits most documents. */
 const FIRST_BYTES = 16_384;
 
 /**
- * Reads at most `maxBytes` and says whether that was all. Chunks are copied, and come in the same
- * memory: a registry can send a byte at a time.
+ * Reads at most `maxBytes`, and returns whether that was all. Copies chunks and reuses their
+ * buffer, because a registry may send single bytes.
  */
 export async function readUpTo(
   source: ByteSource,
@@ -139,7 +139,7 @@ export async function readUpTo(
     memory.set(kept, size);
     size += kept.length;
     if (kept.length < chunk.length) return { bytes: memory.slice(0, size), isWhole: false };
-    // Who took the memory has given it back under the chunk.
+    // The reader returned the buffer with the chunk.
     if (room.buffer.detached) room = new Uint8Array(chunk.buffer);
   }
 }

@@ -2,13 +2,13 @@ const CERTIFICATE_REGEXP = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFIC
 const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
 
 /**
- * Reads certificates in PEM, as `caCerts` takes them.
+ * Reads PEM certificates for `caCerts`.
  *
- * @param path A file with any number of certificates, or a directory, of which every `.crt`,
- * `.pem` and `.cer` file is read, in the order of their names.
- * @returns The certificates, one a string. Other things in the files, such as keys, are left out.
- * @throws {SyntaxError} If there is no certificate: Deno would silently ignore that.
- * @throws {Deno.errors.NotFound} If there is nothing at `path`.
+ * @param path Path of a file with any number of certificates, or of a directory whose `.crt`,
+ * `.pem` and `.cer` files are read in the order of their names.
+ * @returns One string per certificate. Other content of the files, such as keys, is ignored.
+ * @throws {SyntaxError} If there is no certificate, which Deno would silently ignore.
+ * @throws {Deno.errors.NotFound} If `path` does not exist.
  *
  * @example Read a file with a certificate
  * ```ts
@@ -30,11 +30,11 @@ export async function readCertificates(path: string): Promise<string[]> {
   const certificates = texts.flatMap(splitCertificates);
   if (certificates.length > 0) return certificates;
   throw new SyntaxError(
-    `Cannot read certificates from "${path}": there is no "-----BEGIN CERTIFICATE-----" in it`,
+    `Cannot read certificates from "${path}": it contains no "-----BEGIN CERTIFICATE-----"`,
   );
 }
 
-/** The certificates in a text. */
+/** Returns the certificates in a text. */
 function splitCertificates(text: string): string[] {
   return text.match(CERTIFICATE_REGEXP) ?? [];
 }

@@ -3,9 +3,9 @@ import type { Answer } from "./answer.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "../errors.ts";
 
-/** Something that bytes are read from, one chunk after another. */
+/** A source of bytes in chunks. */
 export interface ByteSource {
-  /** The next bytes, or `undefined` at the end; what `memory` views may become theirs. */
+  /** Reads the next bytes, or `undefined` at the end; may take over the buffer of `memory`. */
   read(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
@@ -18,40 +18,40 @@ const DECODERS: Readonly<Record<string, (zlib: Zlib) => Transform>> = {
   "br": (zlib) => zlib.createBrotliDecompress(),
 };
 
-/** The content codings of an answer that change its bytes, in the order they were applied. */
+/** Returns the content codings of a response that change its bytes, in the order of encoding. */
 export function contentCodings(answer: Answer): readonly string[] {
   const header = answer.headers.get("content-encoding") ?? "";
   return header.split(",").map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== "" && coding !== "identity");
 }
 
-/** Whether every coding can be undone. */
+/** Returns whether all codings can be decoded. */
 export function canDecode(codings: readonly string[]): boolean {
   return codings.every((coding) => Object.hasOwn(DECODERS, coding));
 }
 
 /**
- * The bytes of an answer without its content codings, which registries apply although they were
- * asked not to (quay/quay#1310). `fetch` leaves them alone once `Accept-Encoding` is set.
+ * Decodes the content codings of a response, which some registries apply even though the request
+ * forbids them (quay/quay#1310). `fetch` leaves them alone if `Accept-Encoding` is set.
  *
- * @param answer The answer.
- * @param body Its body, if that has been read.
- * @throws {RegistryError} If a coding is not known; also from `read`, if one is broken.
+ * @param answer Response.
+ * @param body Its body, if it has been read.
+ * @throws {RegistryError} If a coding is unknown, or, from `read`, if the encoded bytes are invalid.
  */
 export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSource {
   const codings = contentCodings(answer);
   if (codings.length === 0) return body;
-  // Few answers need them, and they take long to load.
+  // Few responses need these modules, and loading takes long.
   const { pipeline, Readable } = globalThis.process.getBuiltinModule("node:stream");
   const zlib = globalThis.process.getBuiltinModule("node:zlib");
   const decoders = codings.toReversed().map((coding) => {
     const create = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined;
-    if (create === undefined) throw codingError(answer, codings, "was not asked for");
+    if (create === undefined) throw codingError(answer, codings, "was not requested");
     return create(zlib);
   });
   const source: Readable = Readable.from(chunksOf(body), { objectMode: false });
   const decoded = decoders.reduce<Readable>((readable, decoder) => {
-    // `pipeline` hands errors on to the decoder, where the reader meets them.
+    // `pipeline` forwards errors to the decoder, which reports them to the reader.
     return pipeline(readable, decoder, () => {});
   }, source);
   const iterator = decoded[Symbol.asyncIterator]();
@@ -62,7 +62,7 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
         return done ? undefined : new Uint8Array(value);
       } catch (error) {
         if (!isZlibError(error)) throw error;
-        throw codingError(answer, codings, "is broken", error);
+        throw codingError(answer, codings, "is invalid", error);
       }
     },
   };
@@ -76,7 +76,7 @@ async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Whether a decoder failed, rather than what it reads from. */
+/** Returns whether the decoder failed, rather than its source. */
 function isZlibError(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return code.startsWith("Z_") || code.startsWith("ERR_");

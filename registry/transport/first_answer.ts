@@ -1,27 +1,29 @@
 import type { Answer } from "./answer.ts";
 import { NetworkError } from "../errors.ts";
 
-/** What {@linkcode firstAnswer} asks. */
+/** Callbacks of {@linkcode firstAnswer}. */
 export interface FirstAnswerOptions {
   /** Sends the request to an address. */
   readonly send: (base: URL) => Promise<Answer>;
-  /** Whether an address has answered in earnest by now: then it is the right one. */
+  /** Returns whether an address is known to be the right one. */
   readonly isKnown: () => boolean;
-  /** Whether a server shakes hands as TLS has it. */
+  /** Returns whether a server completes a TLS handshake. */
   readonly speaksTls: (base: URL) => Promise<boolean>;
 }
 
 /**
- * Sends a request to a registry that is http or https, it is not known which: to its first
- * address, and to the second, which is that for TLS, if the first does not answer as it should and
- * the second shakes hands.
+ * Sends a request to a registry that may use HTTP or HTTPS: to its first
+ * address, and to the second one, for HTTPS, if the first response is unexpected and
+ * the second address completes a TLS handshake.
  */
 export async function firstAnswer(
   bases: readonly URL[],
   { send, isKnown, speaksTls }: FirstAnswerOptions,
 ): Promise<Answer> {
   const [base, other] = bases;
-  if (base === undefined) throw new RangeError("Cannot ask a registry that has no address");
+  if (base === undefined) {
+    throw new RangeError("Cannot send a request: the registry has no address");
+  }
   if (other === undefined) return await send(base);
   let doubtful: Answer | undefined;
   let failure: unknown;
@@ -40,7 +42,7 @@ export async function firstAnswer(
   return await send(other);
 }
 
-/** Whether a failure may mean that one side speaks TLS and the other does not. */
+/** Returns whether a failure may mean that only one side uses TLS. */
 function isOtherProtocol(error: unknown): boolean {
   return error instanceof NetworkError && (error.reason === "protocol" || error.reason === "cut");
 }

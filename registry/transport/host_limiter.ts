@@ -4,8 +4,8 @@ import { WaitingLine } from "./waiting_line.ts";
 const SUCCESSES_PER_STEP = 10;
 
 /**
- * How many transfers with one host are under way. It starts at the most that is allowed, halves
- * when the host has too many requests, and grows by one with every ten that succeed.
+ * Limits the concurrent transfers with one host. Starts at the maximum, halves
+ * the limit when the host reports too many requests, and raises it by one after ten successes.
  */
 export class HostLimiter {
   readonly #max: number;
@@ -22,12 +22,12 @@ export class HostLimiter {
     this.#clock = clock;
   }
 
-  /** How many transfers may be under way now. */
+  /** Current limit of concurrent transfers. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** Waits for a place, which is given back by disposing of it. */
+  /** Waits for a slot; disposing of the slot releases it. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#active >= this.#limit || this.#line.length > 0) await this.#line.wait(signal);
@@ -43,13 +43,13 @@ export class HostLimiter {
     };
   }
 
-  /** Waits for the end of a pause that the host asked for. */
+  /** Waits for the end of a pause that the host requested. */
   async ready(signal?: AbortSignal): Promise<void> {
     const ms = this.#pausedUntil - this.#clock.now();
     if (ms > 0) await this.#clock.sleep(ms, signal);
   }
 
-  /** Notes that a request was answered. */
+  /** Records a success. */
   succeeded(): void {
     if (this.#limit >= this.#max || ++this.#successes < SUCCESSES_PER_STEP) return;
     this.#successes = 0;
@@ -57,14 +57,14 @@ export class HostLimiter {
     this.#next();
   }
 
-  /** Notes that the host has too many requests, and for how long it wants none. */
+  /** Records that the host reports too many requests, with the requested pause. */
   throttled(pauseMs: number): void {
     this.#successes = 0;
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.now() + pauseMs);
   }
 
-  /** Gives free places to those who wait; the place is taken here, before anybody else can. */
+  /** Assigns free slots to waiting callers, synchronously so that no other caller takes them. */
   #next(): void {
     while (this.#active < this.#limit && this.#line.next()) this.#active++;
   }

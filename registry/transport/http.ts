@@ -16,17 +16,17 @@ import { Watchdog } from "./watchdog.ts";
 import { NetworkError } from "../errors.ts";
 import type { RequestLog } from "../remote_client_options.ts";
 
-/** Options of {@linkcode Http}. */
+/** Options for {@linkcode Http}. */
 export interface HttpOptions {
   readonly userAgent: string;
   readonly stallTimeoutMs: number;
   readonly onRequest?: ((request: RequestLog) => void) | undefined;
 }
 
-/** The methods of the distribution specification, and of token servers. */
+/** HTTP methods of the distribution specification and of token servers. */
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** What a request sends. */
+/** Body of a request. */
 export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadStream;
 
 /** One request. */
@@ -34,14 +34,14 @@ export interface HttpRequest {
   readonly url: URL;
   readonly method: HttpMethod;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A stream is sent as it is read, without a length. */
+  /** A stream is sent without a length, as it is read. */
   readonly body?: RequestBody | undefined;
   readonly tls: Tls;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly attempt: number;
   /**
-   * What the server is, for the errors, such as `the token server auth.example`.
+   * Name of the server in errors, such as `the token server auth.example`.
    *
    * @default The host of the URL.
    */
@@ -49,7 +49,7 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What `fetch` is given beside the URL. */
+/** Second argument of `fetch`. */
 interface FetchInit {
   readonly method: string;
   readonly headers: Headers;
@@ -58,30 +58,30 @@ interface FetchInit {
   readonly client: Deno.HttpClient;
 }
 
-/** Makes single requests: no redirects, no retries, no authentication. */
+/** Sends single requests, without redirects, retries or authentication. */
 export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #known = new Set<string>();
   readonly #addresses = new HostAddresses();
-  /** Origins that `fetch` does not reach, but Node's client does. */
+  /** Origins that Node's client reaches and `fetch` does not. */
   readonly #byNode = new Set<string>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
   }
 
-  /** How long a server may send nothing. */
+  /** Maximum time without data from a server. */
   get stallTimeoutMs(): number {
     return this.#options.stallTimeoutMs;
   }
 
-  /** Whether the host of a URL has ever answered: if not, its name or port is most likely wrong. */
+  /** Whether the host of a URL has ever responded; if not, its name or port is probably wrong. */
   isKnown(url: string): boolean {
     return this.#known.has(new URL(url).host);
   }
 
-  /** Sends a request and waits for the headers of the answer, for a limited time. */
+  /** Sends a request and waits for the headers of the response, with a timeout. */
   async send(request: HttpRequest): Promise<Answer> {
     const { url, method, task, signal } = request;
     const { stallTimeoutMs, userAgent } = this.#options;
@@ -114,7 +114,7 @@ export class Http implements Disposable {
     });
     try {
       const response = await watchdog.wait(pending);
-      // To a tunnel for TLS, the proxy says so before there is an answer.
+      // For a TLS tunnel, the proxy reports this before any response.
       if (response.status === 407 && route.proxy !== undefined) throw proxyLoginError(asked);
       this.#known.add(url.host);
       const { status } = response;
@@ -124,32 +124,32 @@ export class Http implements Disposable {
       return new Answer(parts, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
-      // An answer may still come after the wait was given up.
+      // The response may still arrive after the timeout.
       pending.then(({ body }) => body?.cancel()).catch(() => {});
       signal?.throwIfAborted();
-      // A missing --allow-net: Deno's own message names the flag.
+      // A missing permission: Deno's message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
       const failure = error instanceof NetworkError ? error : networkError(error, asked);
       this.#log(request, started, { error: failure.reason });
       throw failure;
     } finally {
-      // A server may answer before it has read the whole body.
+      // A server may respond before it has read the whole body.
       upload?.stop();
     }
   }
 
-  /** Closes every connection. */
+  /** Closes all connections. */
   [Symbol.dispose](): void {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
   }
 
-  /** Finds out how to get to a server, and refuses addresses that nobody should connect to. */
+  /** Finds the route to a server, and rejects unsafe addresses. */
   async #route(request: HttpRequest): Promise<Route> {
     const { url, task, signal } = request;
     if (isLinkLocal(url.hostname)) throw linkLocalError(url, task);
     const proxy = findProxy(url, task);
-    // A proxy resolves names by itself.
+    // A proxy resolves names itself.
     if (proxy !== undefined || isLoopback(url) || parseIp(url.hostname) !== undefined) {
       return { proxy };
     }
@@ -171,7 +171,7 @@ export class Http implements Disposable {
     try {
       return await fetch(url, { ...init, redirect: "manual" });
     } catch (error) {
-      // What was read of a stream cannot be sent again.
+      // A partly read stream cannot be sent again.
       if (!suitsNode(error, tls) || init.body instanceof ReadableStream) throw error;
       this.#byNode.add(url.origin);
       return await nodeFetch(url, { ...init, tls, proxy });
@@ -203,23 +203,23 @@ function linkLocalError(url: URL, task: string): NetworkError {
     ? `${url.host} resolves to a link-local address`
     : `${url.host} is a link-local address`;
   return new NetworkError(
-    `Cannot ${task}: ${host}, and such addresses are never connected to, as clouds keep credentials there`,
+    `Cannot ${task}: ${host}, and clouds serve credentials at such addresses`,
     { url: url.origin, reason: "request" },
   );
 }
 
-/** The headers of a request; an error does not show the value that cannot be one. */
+/** Creates the headers of a request; errors do not show invalid values. */
 function headersOf(values: Readonly<Record<string, string>>, task: string): Headers {
   let headers: Headers;
   try {
     headers = new Headers(values);
   } catch {
     throw new TypeError(
-      `Cannot ${task}: a header of the request, such as the credential, has characters that ` +
-        "HTTP does not carry; look for line ends in it, and for others than ASCII",
+      `Cannot ${task}: a header of the request, such as the credential, contains characters that ` +
+        "HTTP does not allow; check it for line ends and non-ASCII characters",
     );
   }
-  // The bytes are hashed as they are stored in the registry: nobody may encode them again.
+  // The digest covers the stored bytes, so no content coding may change them.
   headers.set("accept-encoding", "identity");
   return headers;
 }

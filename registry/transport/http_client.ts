@@ -2,30 +2,30 @@ import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
 import { isLoopback } from "./private_address.ts";
 import type { ClientCertificate } from "../remote_client_options.ts";
 
-/** How a server is trusted, and how it knows us. */
+/** Trusted certificates, and the client certificate. */
 export interface Tls {
-  /** Certificates in PEM that are trusted beside those that Deno trusts. */
+  /** Additional trusted certificates, in PEM. */
   readonly caCerts: readonly string[];
   readonly clientCertificate?: ClientCertificate | undefined;
 }
 
-/** How requests get to a server. */
+/** Route to a server. */
 export interface Route {
-  /** The proxy to go through; absent for a direct connection. */
+  /** Proxy; absent for a direct connection. */
   readonly proxy?: Proxy | undefined;
-  /** The only address of the server to connect to, where its name has others that are refused. */
+  /** Only address to connect to, if other addresses of the name are unsafe. */
   readonly address?: string | undefined;
 }
 
-/** Whether a certificate is in PEM: Deno ignores everything else. */
+/** Returns whether a certificate is in PEM; Deno ignores everything else. */
 const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
 /**
  * Creates a client for `fetch`.
  *
- * @param url A URL of the server. Only a client whose key differs from {@linkcode clientKey} needs
- * another one.
- * @throws {TypeError} If a certificate or the key is not PEM: Deno ignores some of that.
+ * @param url URL of the server. Requests with the same {@linkcode clientKey} can
+ * share a client.
+ * @throws {TypeError} If a certificate or the key is not PEM, which Deno partly ignores.
  */
 export function createHttpClient(
   { caCerts, clientCertificate }: Tls,
@@ -38,8 +38,8 @@ export function createHttpClient(
   }
   const options = {
     caCerts: [...caCerts],
-    // One connection per blob: over HTTP/2 they would share one window, and 1 GiB over
-    // loopback takes half as long again.
+    // One connection per blob: with HTTP/2 they would share one window, and 1 GiB over
+    // loopback would take 50 % longer.
     http2: false,
     ...clientCertificate,
   };
@@ -56,7 +56,7 @@ export function createHttpClient(
     }
     const direct = address === undefined ? {} : { proxy: socketOf(url, address) };
     return withoutProxyVariables(() => Deno.createHttpClient({ ...options, ...direct })) ??
-      // Deno sends what is for this machine to the proxy of the environment too, passwords included.
+      // Deno would also send requests to this machine through the proxy, including passwords.
       Deno.createHttpClient(isLoopback(url) ? { ...options, proxy: socketOf(url) } : options);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause;
@@ -64,9 +64,9 @@ export function createHttpClient(
   }
 }
 
-/** What of a request decides which client sends it. */
+/** Returns the key of the client for a request. */
 export function clientKey(tls: Tls, url: URL, { proxy, address }: Route): string {
-  // A client that is bound to a socket serves one host.
+  // A client bound to a socket serves one host.
   const host = address !== undefined || (proxy === undefined && isLoopback(url)) ? url.host : "";
   return JSON.stringify([tls.caCerts, tls.clientCertificate, proxy, address, host, url.protocol]);
 }

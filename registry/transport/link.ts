@@ -2,23 +2,23 @@ import type { Answer } from "./answer.ts";
 import { redactUrl } from "./redact.ts";
 import { RegistryError } from "../errors.ts";
 
-/** What is known of a list of which an answer is a page. */
+/** A paginated list. */
 export interface ListPage {
-  /** What of its address follows `/v2/REPOSITORY/`. */
+  /** Path and query after `/v2/REPOSITORY/`. */
   readonly path: string;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
 }
 
 /**
- * The address of the next page: the `Link` header with `rel="next"` (RFC 8288), which may be
- * relative. Of its path only the end counts, as registries behind a proxy know neither their host
- * nor the path, nor the name of the repository, by which they are asked. The next page is always
- * one of the same list. There are registries that write neither `rel` nor the brackets.
+ * Parses the address of the next page from the `Link` header with `rel="next"` (RFC 8288), which may be
+ * relative. Uses only the end of its path, because registries behind a proxy may not know their own
+ * host, path or repository name. The next page is always part of the
+ * same list. Some registries omit `rel` or the brackets.
  *
- * @returns What of the next page's address follows `/v2/REPOSITORY/`, or `undefined` after the last
+ * @returns Path and query of the next page after `/v2/REPOSITORY/`, or `undefined` after the last
  * page.
- * @throws {RegistryError} If the link leads to something else than such a list.
+ * @throws {RegistryError} If the link does not point to such a list.
  */
 export function nextPage(
   answer: Pick<Answer, "headers" | "status" | "url">,
@@ -32,7 +32,7 @@ export function nextPage(
   if (next !== null && isPathOf(list, next.pathname)) return list + next.search;
   const url = redactUrl(answer.url);
   throw new RegistryError(
-    `Cannot ${task}: ${answer.url.host} names a next page that is none of the same list, ` +
+    `Cannot ${task}: ${answer.url.host} names a next page outside of the list, ` +
       `${JSON.stringify(header.slice(0, 300))}`,
     { status: answer.status, url },
   );

@@ -2,26 +2,26 @@ import type { Proxy } from "./_proxy.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import { type CertificateFault, NetworkError, type NetworkFailure } from "../errors.ts";
 
-/** A request that failed, for the error. */
+/** A failed request. */
 export interface FailedRequest {
   readonly url: URL;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly attempt: number;
   /**
-   * What the server is, such as `the token server auth.example`.
+   * Name of the server, such as `the token server auth.example`.
    *
    * @default The host of the URL.
    */
   readonly server?: string | undefined;
-  /** The proxy that the request went through. */
+  /** Proxy of the request. */
   readonly proxy?: Proxy | undefined;
 }
 
-/** How alerts begin: the server speaks TLS, but not with us. */
+/** Start of a TLS alert: the server uses TLS but rejects this client. */
 const ALERT = /received fatal alert/i;
 
-/** How to tell the causes of a failed request apart; `fetch` has no codes. */
+/** Patterns for the causes of a failed request, because `fetch` reports no codes. */
 const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   [/proxy authentication|unsuccessful tunnel|while tunneling|through a proxy|\bsocks/i, "proxy"],
   [ALERT, "certificate"],
@@ -35,7 +35,7 @@ const REASONS: readonly (readonly [RegExp, NetworkFailure])[] = [
   [/ports? [0-9]+ (?:are|is) blocked|invalid header|not a valid/i, "request"],
 ];
 
-/** How to tell apart what is wrong with a certificate. */
+/** Patterns for problems of a certificate. */
 const FAULTS: readonly (readonly [RegExp, CertificateFault])[] = [
   [ALERT, "client"],
   [/CaUsedAsEndEntity|self[- ]signed/i, "own-authority"],
@@ -44,12 +44,12 @@ const FAULTS: readonly (readonly [RegExp, CertificateFault])[] = [
   [/not valid for name|NotValidForName|altnames/i, "wrong-name"],
 ];
 
-/** Makes a {@linkcode NetworkError} of what a request, or reading the body, failed with. */
+/** Converts the error of a request or a body to a {@linkcode NetworkError}. */
 export function networkError(error: unknown, request: FailedRequest): NetworkError {
   const { url, task, attempt, proxy } = request;
   const text = redactText(messages(error));
   const found = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
-  // Through a proxy, it is the proxy that is looked up and connected to.
+  // With a proxy, only the proxy is resolved and connected to.
   const reason = proxy !== undefined && (found === "name" || found === "refused") ? "proxy" : found;
   const certificate = reason === "certificate"
     ? FAULTS.find(([regexp]) => regexp.test(text))?.[1] ?? "untrusted"
@@ -65,22 +65,22 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   );
 }
 
-/** The error for a proxy that wants a login. */
+/** Returns the error for a proxy that requires a login. */
 export function proxyLoginError(request: FailedRequest): NetworkError {
   return networkError(new Error("proxy authentication required"), request);
 }
 
-/** The error for a host that sends nothing. */
+/** Returns the error for a host that sends no data. */
 export function stallError(request: FailedRequest, timeoutMs: number): NetworkError {
   const { url, task, attempt } = request;
-  const state = `${serverOf(request)} sent nothing for ${timeoutMs / 1000} s`;
+  const state = `${serverOf(request)} sent no data for ${timeoutMs / 1000} s`;
   return new NetworkError(
     `Cannot ${task}: ${state}${after(attempt)}`,
     { url: redactUrl(url), reason: "stalled", attempts: attempt },
   );
 }
 
-/** The error for a transfer that ended before its time. */
+/** Returns the error for a transfer that ended early. */
 export function cutError(url: URL, task: string, attempts: number, state: string): NetworkError {
   return new NetworkError(
     `Cannot ${task}: ${state}${after(attempts)}`,
@@ -94,7 +94,7 @@ interface Failure {
   readonly text: string;
 }
 
-/** What is wrong, and after how many attempts. */
+/** Describes the failure and the number of attempts. */
 function explain(request: FailedRequest, { reason, certificate, text }: Failure): string {
   const { url, attempt, proxy } = request;
   const [server, tried] = [serverOf(request), after(attempt)];
@@ -120,11 +120,11 @@ function explainProxy(request: FailedRequest, text: string): string {
   const name = proxy === undefined ? "the proxy" : `the proxy ${proxy.url} of ${proxy.variable}`;
   if (/proxy authentication/i.test(text)) {
     return proxy?.login === undefined
-      ? `${name} wants a login (407)`
-      : `${name} does not accept the login (407)`;
+      ? `${name} requires a login (407)`
+      : `${name} rejected the login (407)`;
   }
   const isTunnel = /tunnel|socks|through a proxy/i.test(text);
-  return `${name} ${isTunnel ? `does not connect to ${server}` : "does not answer"} ` +
+  return `${name} ${isTunnel ? `cannot connect to ${server}` : "does not respond"} ` +
     `(${lastPart(text)})`;
 }
 
@@ -132,7 +132,7 @@ function proxyAdvice(text: string, proxy: Proxy | undefined): string {
   const variable = proxy?.variable ?? "HTTPS_PROXY";
   return /proxy authentication/i.test(text)
     ? `write it in ${variable}, as in "http://USER:PASSWORD@HOST:PORT"`
-    : `check ${variable}, or name the host in NO_PROXY`;
+    : `check ${variable}, or add the host to NO_PROXY`;
 }
 
 function explainCertificate(
@@ -143,13 +143,13 @@ function explainCertificate(
   const certificate = `the certificate of ${server}`;
   switch (fault) {
     case "client":
-      return `${server} does not accept the TLS connection (${lastPart(text)})`;
+      return `${server} rejected the TLS connection (${lastPart(text)})`;
     case "own-authority":
-      return `${certificate} is its own authority, and is not trusted`;
+      return `${certificate} is self-signed and not trusted`;
     case "expired":
       return `${certificate} has expired`;
     case "not-yet-valid":
-      return `${certificate} is not valid yet, by the clock of this machine`;
+      return `${certificate} is not valid yet according to the clock of this machine`;
     case "wrong-name":
       return `${certificate} is for another name (${lastPart(text)})`;
     default:
@@ -161,7 +161,7 @@ function serverOf({ url, server = url.host }: FailedRequest): string {
   return server;
 }
 
-/** Deno prefixes what happened with where, twice. */
+/** Removes the two prefixes that Deno adds to a message. */
 function lastPart(text: string): string {
   return text.replace(/^.*client error \([A-Za-z]+\): /s, "")
     .replace(/^invalid peer certificate: /, "").replace(/[\r\n].*$/s, "");

@@ -1,10 +1,10 @@
-/** An IP address as 16 bytes; one of IPv4 as IPv4 in IPv6 (`::ffff:0:0/96`). */
+/** An IP address as 16 bytes; IPv4 addresses are mapped to IPv6 (`::ffff:0:0/96`). */
 export type IpAddress = Uint8Array;
 
-/** A network of addresses, as CIDR notation writes it. */
+/** A network in CIDR notation. */
 export interface IpNetwork {
   readonly address: IpAddress;
-  /** How many bits are those of the network, of 128. */
+  /** Length of the network prefix, of 128 bits. */
   readonly bits: number;
 }
 
@@ -16,15 +16,15 @@ const PRIVATE_NETWORKS = [
   ...["172.16.0.0/12", "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10"],
 ].map(knownNetwork);
 const LOOPBACK_NETWORKS = ["127.0.0.0/8", "::1/128"].map(knownNetwork);
-/** Clouds keep the credentials of their machines at such addresses. */
+/** Link-local networks, where clouds serve the credentials of their machines. */
 const LINK_LOCAL_NETWORKS = ["169.254.0.0/16", "fe80::/10"].map(knownNetwork);
-/** Addresses of IPv4 inside IPv6: compatible ones and NAT64. */
+/** IPv4 addresses embedded in IPv6: compatible ones and NAT64. */
 const EMBEDDING_NETWORKS = ["::/96", "64:ff9b::/96"].map(knownNetwork);
 
 /**
- * Whether a URL names this machine or a private network by itself: loopback, link-local
- * (where clouds keep their metadata), RFC 1918, RFC 6598 or unique local. A public registry has no
- * business to send a client there. Names are not looked up.
+ * Returns whether the host of a URL is this machine or a private address: loopback, link-local
+ * (where clouds serve their metadata), RFC 1918, RFC 6598 or unique local. A public registry has no
+ * reason to send a client there. Does not resolve names.
  */
 export function isPrivateAddress(url: URL): boolean {
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
@@ -32,17 +32,17 @@ export function isPrivateAddress(url: URL): boolean {
   return isIn(host, PRIVATE_NETWORKS);
 }
 
-/** Whether a URL names this machine: plain HTTP is harmless there. */
+/** Returns whether the host of a URL is this machine, where plain HTTP is safe. */
 export function isLoopback(url: URL): boolean {
   return url.hostname === "localhost" || isIn(url.hostname, LOOPBACK_NETWORKS);
 }
 
-/** Whether a host, or an address that it has, is a link-local address. */
+/** Returns whether a host or an address is link-local. */
 export function isLinkLocal(host: string): boolean {
   return isIn(host, LINK_LOCAL_NETWORKS);
 }
 
-/** Parses an IP address, in brackets or not; `undefined` for everything else. */
+/** Parses an IP address with or without brackets; returns `undefined` for other text. */
 export function parseIp(text: string): IpAddress | undefined {
   const bare = text.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
   if (/^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(bare)) {
@@ -50,7 +50,7 @@ export function parseIp(text: string): IpAddress | undefined {
     const isValid = bytes.every((byte) => byte <= 255);
     return isValid ? Uint8Array.of(...Array(10).fill(0), 255, 255, ...bytes) : undefined;
   }
-  // `URL` knows all the ways to write an address, and writes it in one.
+  // `URL` normalizes all spellings of an address.
   const host = bare.includes(":") ? URL.parse(`http://[${bare}]/`)?.hostname : undefined;
   if (host === undefined) return undefined;
   const [head = "", tail] = host.slice(1, -1).split("::");
@@ -62,7 +62,7 @@ export function parseIp(text: string): IpAddress | undefined {
   return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 255]));
 }
 
-/** Parses `ADDRESS/BITS`; `undefined` for everything else. */
+/** Parses `ADDRESS/BITS`; returns `undefined` for other text. */
 export function parseNetwork(text: string): IpNetwork | undefined {
   const [, host = "", length = ""] = /^([^/]+)\/([0-9]{1,3})$/.exec(text) ?? [];
   const address = parseIp(host);
@@ -71,7 +71,7 @@ export function parseNetwork(text: string): IpNetwork | undefined {
   return bits <= 128 ? { address, bits } : undefined;
 }
 
-/** Whether an address belongs to a network. */
+/** Returns whether an address belongs to a network. */
 export function isInNetwork(ip: IpAddress, { address, bits }: IpNetwork): boolean {
   return ip.every((byte, i) => {
     const mask = 0xff00 >> Math.min(8, Math.max(0, bits - i * 8)) & 0xff;

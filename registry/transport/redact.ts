@@ -1,6 +1,6 @@
 /**
- * Names of query members whose values are shown: those of the distribution specification, and of
- * requests for tokens. Any other value may be a secret.
+ * Query parameters whose values are shown: those of the distribution specification and of
+ * token requests. Other values may be secrets.
  */
 const SHOWN_PARAMETERS = new Set([
   ...["n", "last", "page", "artifactType", "digest", "mount", "from", "ns"],
@@ -9,7 +9,7 @@ const SHOWN_PARAMETERS = new Set([
 const URL_REGEXP = /\bhttps?:\/\/[^\s"'<>)]+/gi;
 const BEARER_REGEXP = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi;
 
-/** A URL without what must not be shown: user and password, signatures, tokens. */
+/** Removes secrets from a URL: user and password, signatures, tokens. */
 export function redactUrl(url: string | URL): string {
   let copy: URL;
   try {
@@ -33,7 +33,7 @@ export function redactUrl(url: string | URL): string {
   return `${copy.href}?${shown.join("&")}`;
 }
 
-/** Free text without what must not be shown, such as a message that quotes a signed URL. */
+/** Removes secrets from free text, such as a message that quotes a signed URL. */
 export function redactText(text: string): string {
   return text.replace(URL_REGEXP, (url) => redactUrl(url)).replace(BEARER_REGEXP, "$1 ***");
 }

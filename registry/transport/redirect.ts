@@ -6,20 +6,20 @@ import { RegistryError } from "../errors.ts";
 const MAX_REDIRECTS = 10;
 const STATUSES = new Set([301, 302, 303, 307, 308]);
 
-/** Options of {@linkcode followRedirects}. */
+/** Options for {@linkcode followRedirects}. */
 export interface RedirectOptions {
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   /** Whether a redirect may lead into a private network. */
   readonly allowPrivate: boolean;
 }
 
 /**
- * Follows redirects to the first answer that is none.
+ * Follows redirects to the first other response.
  *
- * @param answer The first answer.
- * @param send Sends the request to where the answer before has led.
- * @throws {RegistryError} If there are too many, or one leads where it must not.
+ * @param answer First response.
+ * @param send Sends the request to the target of a redirect.
+ * @throws {RegistryError} If there are too many redirects, or an unsafe one.
  */
 export async function followRedirects(
   answer: Answer,
@@ -28,7 +28,7 @@ export async function followRedirects(
 ): Promise<Answer> {
   const { task, allowPrivate } = options;
   for (let hops = 0; STATUSES.has(answer.status); hops++) {
-    // The body of a redirect is for people.
+    // The body of a redirect has no data.
     answer[Symbol.dispose]();
     const target = redirectTarget(answer, task, allowPrivate);
     if (hops >= MAX_REDIRECTS) {
@@ -43,10 +43,10 @@ export async function followRedirects(
 }
 
 /**
- * Where a redirect leads to.
+ * Returns the target of a redirect.
  *
- * @throws {RegistryError} If it leads from https to plain HTTP, into a private network, or
- * nowhere.
+ * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it is
+ * missing.
  */
 export function redirectTarget(answer: Answer, task: string, allowPrivate: boolean): URL {
   const location = answer.headers.get("location");
@@ -58,14 +58,14 @@ export function redirectTarget(answer: Answer, task: string, allowPrivate: boole
     );
   };
   const url = URL.parse(location ?? "", answer.url);
-  if (location === null || url === null) return fail("without saying where");
+  if (location === null || url === null) return fail("without a valid target");
   if (url.protocol !== "https:" && url.protocol !== "http:") fail(`to a ${url.protocol} address`);
   if (url.protocol === "http:" && answer.url.protocol === "https:") {
     fail(`from https to plain HTTP, at ${url.host}`);
   }
-  if (url.username !== "" || url.password !== "") fail("to an address that holds a password");
+  if (url.username !== "" || url.password !== "") fail("to an address that contains a password");
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`to ${url.hostname}, an address of a private network`);
+    fail(`to the private address ${url.hostname}`);
   }
   return url;
 }

@@ -13,7 +13,7 @@ import {
 
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_DETAIL_LENGTH = 300;
-/** How long an explanation may take: the status says the most important thing. */
+/** Maximum time to read the body of an error response, in milliseconds. */
 const MAX_BODY_MS = 2_000;
 const CODE_REGEXP = /^[A-Za-z0-9_.-]{1,64}$/;
 const XML_ENTITIES: Readonly<Record<string, string>> = {
@@ -29,30 +29,30 @@ const REQUEST_ID_HEADERS = [
   "cf-ray",
 ];
 
-/** Content that a registry may not have, for an error. */
+/** Content that may be missing in a registry. */
 export interface MissingContent {
   readonly kind: MissingKind;
   /** Its name, such as `the tag "v1"`. */
   readonly name: string;
 }
 
-/** What {@linkcode registryError} needs to know beside the answer. */
+/** Context of a response for {@linkcode registryError}. */
 export interface RegistryErrorContext {
-  /** What is being done: "Cannot …". */
+  /** Action for the message, after "Cannot". */
   readonly task: string;
-  /** The registry, as the user knows it. */
+  /** Name of the registry for the user. */
   readonly registry: string;
   readonly attempt: number;
-  /** What was tried to get in; absent if a token server answered, which was to let one in. */
+  /** Authentication attempts; absent for a response of a token server. */
   readonly authentication?: string | undefined;
-  /** What was asked for. */
+  /** Requested content. */
   readonly content?: MissingContent | undefined;
   /** Whether the request was to change something. */
   readonly isWrite?: boolean | undefined;
   readonly now: number;
 }
 
-/** Makes the error for an answer that is not the one wanted, and reads what its body says. */
+/** Creates the error for an unexpected response from its status and body. */
 export async function registryError(
   answer: Answer,
   context: RegistryErrorContext,
@@ -64,7 +64,7 @@ export async function registryError(
   const isRateLimit = status === 429 || code === "TOOMANYREQUESTS";
   const isRefusal = status >= 400 && status < 500;
   const isTokenServer = authentication === undefined;
-  // A signed address that a registry redirects to expires: the registry has a new one.
+  // The signed target of a redirect expires; the registry then returns a new one.
   const isExpired = answer.redirected && isRefusal;
   const fields = {
     status,
@@ -108,10 +108,10 @@ export async function registryError(
   }
   if (status === 404 && !answer.redirected) {
     const { kind, name = "it" } = context.content ?? {};
-    // What leads to the rest is there: nothing is hidden.
+    // The parent document is accessible, so the content is missing rather than hidden.
     const isPart = kind !== undefined && kind !== "tag" && kind !== "manifest";
     const state = isPart
-      ? `${registry} does not have ${name}, so the image there is incomplete`
+      ? `${registry} does not have ${name}, so the image is incomplete`
       : `${registry} does not have ${name}, or hides it from unauthenticated clients`;
     const how = isPart ? "" : `; ${authentication}`;
     return new NotFoundError(
@@ -135,14 +135,14 @@ async function readBody(answer: Answer): Promise<string> {
     const { bytes } = await readUpTo(answer, MAX_BODY_BYTES);
     return new TextDecoder().decode(await decodeBody(answer, bytes));
   } catch {
-    // The status says enough; that its explanation broke off must not hide it.
+    // The status is enough; a truncated body must not hide it.
     return "";
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Undoes the content codings of an explanation, as far as it came. */
+/** Decodes the content codings of an error body, as far as received. */
 async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const codings = contentCodings(answer);
   if (codings.length === 0 || !canDecode(codings)) return bytes;
@@ -151,14 +151,14 @@ async function decodeBody(answer: Answer, bytes: Uint8Array<ArrayBuffer>): Promi
   try {
     return (await readUpTo(decodeContent(answer, body), MAX_BODY_BYTES)).bytes;
   } catch {
-    // It is not what its header says.
+    // The body does not match its header.
     return bytes;
   }
 }
 
 /**
- * Reads the errors of the distribution specification, the looser ones of token servers, and the text
- * or the title of a page that a server in between has sent.
+ * Parses errors of the distribution specification, the looser ones of token servers, and the text
+ * or title of a page from an intermediary.
  */
 function parseErrorBody(text: string): { code?: string | undefined; detail?: string | undefined } {
   let body: unknown;
@@ -184,7 +184,7 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
   return { code, detail: words === undefined ? undefined : shorten(String(words)) };
 }
 
-/** Reads the errors of storage services: those of S3, GCS and Azure are alike. */
+/** Parses errors of storage services; S3, GCS and Azure use the same elements. */
 function parseXmlError(text: string): { code?: string | undefined; detail?: string | undefined } {
   const element = (name: string) => {
     return new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]?.trim();
@@ -205,7 +205,7 @@ function unescapeXml(text: string): string {
   });
 }
 
-/** What a stranger says goes to a terminal: no control characters, and not too much of it. */
+/** Sanitizes untrusted text for a terminal: removes control characters and limits its length. */
 function shorten(text: string): string {
   // deno-lint-ignore no-control-regex
   const plain = redactText(text).replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();

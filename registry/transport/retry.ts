@@ -2,54 +2,54 @@ import type { Clock } from "../remote_client_options.ts";
 import { NetworkError, RegistryError } from "../errors.ts";
 
 const TRANSIENT_STATUSES = new Set([408, 425, 429, 499, 500, 502, 503, 504]);
-/** What a wrong name, port or scheme comes to, if nothing has come from there yet. */
+/** Failures that suggest a wrong name, port or scheme if the host has never responded. */
 const ELSEWHERE: ReadonlySet<NetworkError["reason"]> = new Set([
   "name",
   "refused",
   "protocol",
   "proxy",
 ]);
-/** So often something is tried again that is not likely to change. */
+/** Number of retries for failures that are unlikely to change. */
 const DOUBTFUL_RETRIES = 2;
 
-/** From here on a pause is worth a word. */
+/** Minimum length of a pause to report, in milliseconds. */
 const LONG_PAUSE_MS = 5_000;
 
-/** Longest pause that a registry can ask for: a year. Larger values mean never. */
+/** Maximum value of a requested pause: one year. */
 const MAX_ASKED_MS = 365 * 24 * 60 * 60 * 1000;
 
-/** Whether a status says that the same request may succeed later. 520 to 524 are Cloudflare's. */
+/** Returns whether a status is transient. 520 to 524 are Cloudflare's. */
 export function isTransientStatus(status: number): boolean {
   return TRANSIENT_STATUSES.has(status) || (status >= 520 && status <= 524);
 }
 
-/** How failures are met. */
+/** Retry policy. */
 export interface RetryPolicy {
-  /** How many failures in a row are followed by another attempt. */
+  /** Maximum number of retries without progress. */
   readonly retries: number;
-  /** How many of them may be that nothing came for too long. */
+  /** Maximum number of retries after stalls. */
   readonly stalls: number;
-  /** The longest pause that a registry may ask for. */
+  /** Maximum pause that a registry may request, in milliseconds. */
   readonly maxWaitMs: number;
-  /** The upper end of the first pause; it doubles from failure to failure. */
+  /** Upper bound of the first pause, in milliseconds; doubles with each failure. */
   readonly firstDelayMs: number;
-  /** Where the doubling ends. */
+  /** Maximum of the upper bound, in milliseconds. */
   readonly maxDelayMs: number;
   readonly clock: Clock;
-  /** Whether the host of a URL has ever answered. */
+  /** Returns whether the host of a URL has ever responded. */
   readonly isKnown: (url: string) => boolean;
 }
 
-/** Options of {@linkcode Retry}. */
+/** Options for {@linkcode Retry}. */
 export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Is told of each pause. */
+  /** Called with each pause. */
   readonly onRetry?: ((error: unknown, delayMs: number) => void) | undefined;
-  /** Is told of a pause that a registry asks for and a user would wonder about. */
+  /** Called with a message for each long pause that a registry requests. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** The attempts at one thing. */
+/** The attempts at one operation. */
 export class Retry {
   readonly #policy: RetryPolicy;
   readonly #options: RetryOptions;
@@ -61,21 +61,21 @@ export class Retry {
     this.#options = options;
   }
 
-  /** The number of the attempt that is being made, from 1; progress starts it again. */
+  /** Number of the current attempt, starting at 1; progress resets it. */
   get attempt(): number {
     return this.#attempt;
   }
 
-  /** Forgets the failures, as what was tried went forward. */
+  /** Resets the failures after progress. */
   progress(): void {
     this.#failures = 0;
     this.#attempt = 1;
   }
 
   /**
-   * Pauses after a failure, or throws it if there is no point in another attempt.
+   * Pauses after a failure, or throws it if a retry is pointless.
    *
-   * @param immediately Whether the pause may be left out, as a great deal went forward.
+   * @param immediately Whether to skip the pause after much progress.
    */
   async after(error: unknown, immediately = false): Promise<void> {
     const { signal, onRetry, onWarning } = this.#options;
@@ -89,7 +89,9 @@ export class Retry {
     onRetry?.(error, delayMs);
     if (asked >= LONG_PAUSE_MS && error instanceof RegistryError) {
       const host = URL.parse(error.url)?.host ?? "the registry";
-      onWarning?.(`Waiting ${Math.ceil(asked / 1000)} s as ${host} asks for it (${error.status})`);
+      onWarning?.(
+        `Waiting ${Math.ceil(asked / 1000)} s, as requested by ${host} (${error.status})`,
+      );
     }
     if (delayMs > 0) await this.#policy.clock.sleep(delayMs, signal);
   }
@@ -106,7 +108,7 @@ export class Retry {
     return doubtful ? Math.min(retries, DOUBTFUL_RETRIES) : retries;
   }
 
-  /** Full jitter: clients that failed together must not come back together. */
+  /** Full jitter: clients that failed together must not retry together. */
   #jitter(): number {
     const { firstDelayMs, maxDelayMs, clock } = this.#policy;
     return clock.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(this.#failures, 30));
@@ -114,7 +116,7 @@ export class Retry {
 }
 
 /**
- * How long a `Retry-After` header asks to wait, in milliseconds; it holds seconds or a date
+ * Parses a `Retry-After` header, which contains seconds or a date, to milliseconds
  * (RFC 9110 section 10.2.3).
  */
 export function parseRetryAfter(header: string | null, now: number): number | undefined {

@@ -1,6 +1,6 @@
 /**
- * Work that several callers wait for, done once. A caller who stops waiting rejects at once;
- * the work itself stops when nobody waits any more.
+ * A task shared by several callers. The wait of an aborted caller rejects at once;
+ * the task itself is aborted when no caller waits any more.
  */
 export class SharedTask<T> {
   readonly #controller = new AbortController();
@@ -9,11 +9,11 @@ export class SharedTask<T> {
 
   constructor(work: (signal: AbortSignal) => Promise<T>) {
     this.#result = work(this.#controller.signal);
-    // Whoever waits gets the error; without this, one that nobody waits for ends the process.
+    // Callers get the error; without this, an unobserved rejection would end the process.
     this.#result.catch(() => {});
   }
 
-  /** Whether nobody waits any more. */
+  /** Whether no caller waits any more. */
   get idle(): boolean {
     return this.#waiting === 0;
   }
@@ -27,7 +27,7 @@ export class SharedTask<T> {
       if (isWaiting && --this.#waiting === 0) this.#controller.abort();
       isWaiting = false;
     };
-    // At once, so that who comes next does not join what is about to be stopped.
+    // Synchronously, so that the next caller does not join a task that is about to be aborted.
     const stop = () => {
       reject(signal?.reason);
       leave();
@@ -43,11 +43,11 @@ export class SharedTask<T> {
   }
 }
 
-/** Does work under a key once at a time: who asks while it is under way shares it. */
+/** Runs at most one task per key at a time, and shares it between callers. */
 export class SingleFlight<T> {
   readonly #tasks = new Map<string, SharedTask<T>>();
 
-  /** Joins the work under `key`, or starts it. */
+  /** Joins the task of `key`, or starts it. */
   async run(
     key: string,
     signal: AbortSignal | undefined,

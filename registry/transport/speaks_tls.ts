@@ -1,16 +1,16 @@
 import { Watchdog } from "./watchdog.ts";
 
-/** How long a handshake may take: who does not speak TLS may wait for the rest of a request. */
+/** Timeout of a handshake; a server without TLS may wait for the rest of a request. */
 const HANDSHAKE_TIMEOUT_MS = 2_000;
 
-/** Options of {@linkcode speaksTls}. */
+/** Options for {@linkcode speaksTls}. */
 export interface SpeaksTlsOptions {
-  /** How long the server may take, if it is less than usual. */
+  /** Timeout in milliseconds, if less than the default. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Whether a server answers a TLS handshake, be its certificate trusted or not. */
+/** Returns whether a server answers a TLS handshake, with a trusted certificate or not. */
 export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<boolean> {
   const { timeoutMs, signal } = options;
   const limitMs = Math.min(timeoutMs, HANDSHAKE_TIMEOUT_MS);
@@ -34,7 +34,7 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
     try {
       connection.close();
     } catch {
-      // A handshake that failed has closed it.
+      // A failed handshake has closed the connection.
     }
   };
   const timer = setTimeout(close, limitMs);
@@ -52,7 +52,7 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
   }
 }
 
-/** Whether a handshake failed over what only TLS knows: certificates, and alerts. */
+/** Returns whether a handshake failed for a reason that proves TLS: a certificate or an alert. */
 function isFromTls(error: unknown): boolean {
   return error instanceof Error && /certificate|alert/i.test(error.message);
 }

@@ -1,19 +1,19 @@
 import type { Watchdog } from "./watchdog.ts";
 
-/** The bytes of a request's body. */
+/** The bytes of a request body. */
 export type UploadStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** A body that is being sent. */
+/** A request body that is being sent. */
 export interface WatchedUpload {
-  /** The stream to give to `fetch`. */
+  /** Stream for `fetch`. */
   readonly stream: UploadStream;
-  /** Cancels the rest of the body. `fetch` goes on reading it after the answer has come. */
+  /** Cancels the rest of the body, which `fetch` would continue to read after the response. */
   readonly stop: () => void;
 }
 
 /**
- * Passes a body on while it is sent. The time that its source takes is not the server's, so the
- * watchdog waits meanwhile.
+ * Forwards a body while it is sent. Suspends the watchdog while the source is reading, because the
+ * server is not responsible for that time.
  */
 export function watchUpload(
   body: UploadStream,
@@ -28,7 +28,7 @@ export function watchUpload(
   };
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      if (isOver) return controller.error(new Error("the body is not wanted any more"));
+      if (isOver) return controller.error(new Error("the body is no longer needed"));
       watchdog.suspend();
       try {
         const { done, value } = await reader.read();

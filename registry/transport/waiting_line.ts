@@ -1,18 +1,18 @@
-/** Those who wait for their turn, in the order in which they came. */
+/** A first-in, first-out queue of waiting callers. */
 export class WaitingLine {
   readonly #waiting: (() => void)[] = [];
 
-  /** How many wait. */
+  /** Number of waiting callers. */
   get length(): number {
     return this.#waiting.length;
   }
 
-  /** Waits for a turn, or for the signal, with whose reason it fails. */
+  /** Waits for a turn; rejects with the signal's reason. */
   async wait(signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = () => {
       const at = this.#waiting.indexOf(resolve);
-      // The turn may have come at the same time.
+      // The caller may have got its turn at the same time.
       if (at >= 0) this.#waiting.splice(at, 1);
       reject(signal?.reason);
     };
@@ -25,7 +25,7 @@ export class WaitingLine {
     }
   }
 
-  /** Lets the first one go on, and says whether there was one. */
+  /** Releases the first caller. Returns whether there was one. */
   next(): boolean {
     const first = this.#waiting.shift();
     first?.();

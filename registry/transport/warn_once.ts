@@ -2,7 +2,7 @@ type Warner = (message: string) => void;
 
 const WARNERS = new WeakMap<Warner, Warner>();
 
-/** Hands each message to `onWarning` once, however many operations say the same. */
+/** Returns a callback that passes each distinct message to `onWarning` once. */
 export function warnOnce(onWarning: Warner | undefined): Warner | undefined {
   if (onWarning === undefined) return undefined;
   let warner = WARNERS.get(onWarning);

@@ -1,19 +1,19 @@
-/** Options of {@linkcode Watchdog}. */
+/** Options for {@linkcode Watchdog}. */
 export interface WatchdogOptions {
   /** The caller's signal. */
   readonly signal: AbortSignal | undefined;
-  /** How long the server may send nothing, in milliseconds. */
+  /** Maximum time without data from the server, in milliseconds. */
   readonly stallTimeoutMs: number;
-  /** Makes the error for a server that sends nothing. */
+  /** Creates the error for a stalled server. */
   readonly stallError: () => Error;
-  /** Called when a wait is given up, to release what it waits for. */
+  /** Called when a wait is abandoned, to release its resource. */
   readonly onGiveUp: (reason: unknown) => void;
 }
 
 /**
- * Ends waits for a server: when the caller's signal is aborted, and when nothing comes for too long.
+ * Ends waits for a server when the caller's signal is aborted or the server stalls.
  *
- * A wait ends whatever its promise does. Deno 2.9 does not reject a pending read of a body when the
+ * A wait ends even if its promise stays pending: Deno 2.9 does not reject a pending read of a body when the
  * signal of its `fetch` is aborted after a garbage collection.
  */
 export class Watchdog implements Disposable {
@@ -29,25 +29,25 @@ export class Watchdog implements Disposable {
     if (options.signal?.aborted) this.#abort();
   }
 
-  /** Whether a wait was given up, or the next one will be at once. */
+  /** Whether a wait was abandoned, or the next one will be. */
   get hasGivenUp(): boolean {
     return this.#end !== undefined;
   }
 
-  /** Waits for `pending`, or for a reason to give up. Only one wait runs at a time. */
+  /** Waits for `pending`, an abort or a stall. Only one wait runs at a time. */
   async wait<T>(pending: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     pending.then(resolve, reject);
     if (this.#end !== undefined) reject(this.#end.reason);
     this.#reject = reject;
     this.#waitingSince = performance.now();
-    // One timer serves many waits: a timer for each chunk would cost more than the chunk. It must
+    // One timer serves many waits, because a timer per chunk would cost more than the chunk. It must
     // be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
     this.#timer ??= setTimeout(this.#check, this.#options.stallTimeoutMs);
     try {
       return await promise;
     } catch (error) {
-      // Failures that follow from giving up are told as the reason for it.
+      // Report the reason instead of the failures that follow from it.
       throw this.#end === undefined ? error : this.#end.reason;
     } finally {
       this.#waitingSince = 0;
@@ -55,12 +55,12 @@ export class Watchdog implements Disposable {
     }
   }
 
-  /** Suspends the watch while the server waits for us, such as for the rest of a request's body. */
+  /** Suspends the watch while the server waits for the client, such as for a request body. */
   suspend(): void {
     if (this.#waitingSince !== 0) this.#waitingSince = Infinity;
   }
 
-  /** Starts the current wait anew: the server has taken what it was sent. */
+  /** Restarts the current wait after the server has accepted data. */
   resume(): void {
     if (this.#waitingSince !== 0) this.#waitingSince = performance.now();
   }
@@ -72,7 +72,7 @@ export class Watchdog implements Disposable {
     this.#options.signal?.removeEventListener("abort", this.#abort);
   }
 
-  /** Gives up if a wait has taken too long; a slow consumer is no stall. */
+  /** Abandons a wait that has taken too long; a slow consumer is not a stall. */
   #check = (): void => {
     this.#timer = undefined;
     if (this.#waitingSince === 0) return;

@@ -178,48 +178,52 @@ Deno.test.each([
   },
   {
     args: ["digest", "oci:dir"],
-    line: 'oci: digest oci:dir: cannot read "oci:dir" here: it is not in a registry; ' +
-      'write "docker://oci:dir" if that is the name of an image',
+    line: 'oci: digest oci:dir: cannot use "oci:dir" here: it is not in a registry; ' +
+      'if it is the name of an image, write "docker://oci:dir"',
   },
   {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
-    line: "oci: pull a: all platforms are one too many; " +
-      'give "--platform" or "--all-platforms"',
+    line: 'oci: pull a: "--platform" and "--all-platforms" ' +
+      "cannot be combined",
   },
   {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],
-    line: "oci: pull c: there are several ways to log in; " +
-      'give one of "--user", "--identity-token" and "--registry-token"',
+    line: "oci: pull c: only one way to log in is allowed; " +
+      'choose "--user", "--identity-token" or "--registry-token"',
   },
   {
     args: ["pull", "--password-stdin", "c"],
-    line: 'oci: pull c: a password has no user; add "--user NAME"',
+    line: 'oci: pull c: the user name is missing; add "--user NAME"',
   },
   {
     args: ["digest", "--policy", "never", "a"],
-    line: 'oci: digest docker.io/library/a:latest: "--policy never" asks no registry, and nobody ' +
-      "else can tell; leave it out",
+    line: 'oci: digest docker.io/library/a:latest: "--policy never" cannot be used: the answer ' +
+      "comes from the registry; leave it out",
   },
   {
     args: ["tags", "--policy=NEVER", "a"],
-    line: 'oci: tags a: "--policy never" asks no registry, and nobody else can tell; leave it out',
+    line:
+      'oci: tags a: "--policy never" cannot be used: the answer comes from the registry; leave it out',
   },
-  { args: ["cat", "a", ""], line: "oci: cat a: the path has no name; give one" },
-  { args: ["ls", "a", ""], line: "oci: ls a: the path has no name; give one, or none at all" },
-  { args: ["unbundle", ""], line: "oci: unbundle: the directory has no name; give one" },
+  { args: ["cat", "a", ""], line: "oci: cat a: the path is empty; specify a path" },
+  { args: ["ls", "a", ""], line: "oci: ls a: the path is empty; specify a path or leave it out" },
+  {
+    args: ["unbundle", ""],
+    line: "oci: unbundle: the directory name is empty; specify a directory",
+  },
   {
     args: ["run", "a", "ls", "-l"],
-    line: 'oci: run: unknown option "-l"; put the command to run behind "--"',
+    line: 'oci: run: unknown option "-l"; put the command to run after "--"',
   },
   { args: ["run", "-it", "a"], line: 'oci: run: unknown option "-it"; see "oci run --help"' },
   {
     args: ["pull", "./layout"],
     line: 'oci: pull ./layout: cannot parse reference "./layout": the host "." must be a name or ' +
-      'an address, with a port or not; write "oci:./layout" for a layout on disk',
+      'an address, with an optional port; write "oci:./layout" for a layout on disk',
   },
   {
     args: ["serve", "--tls-cert", "c"],
-    line: 'oci: serve: "--tls-cert" and "--tls-key" go together; give both or none',
+    line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together',
   },
   {
     args: ["serve", "--listen", "5000"],

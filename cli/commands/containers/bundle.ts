@@ -17,12 +17,12 @@ export function define(command: Command): Command {
     .argument("<ref>", "image to bundle")
     .argument("<dir>", "directory for the bundle, empty or new")
     .description(
-      "Makes a bundle that OCI runtimes run: DIR/config.json and DIR/rootfs. The image is pulled " +
-        "as the policy says. Its layers are mounted over each other where that works, else " +
-        'extracted. End it with "oci unbundle DIR".',
+      "Creates an OCI runtime bundle, DIR/config.json and DIR/rootfs. Pulls the image according " +
+        "to --policy. Mounts the layers as an overlay where the system supports it; otherwise " +
+        'extracts them. Remove the bundle with "oci unbundle DIR".',
     );
   const container = addContainerOptions(described)
-    .option("--arg <word>", "word of the command in place of the image's (repeatable)", {
+    .option("--arg <word>", "command argument, replacing the image's command (repeatable)", {
       repeatable: true,
       mayBeEmpty: true,
     });
@@ -40,7 +40,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [, directory = ""] = session.operands;
   const { arg = [] } = session.options<BundleOptions>();
-  if (directory === "") throw new UsageError("the directory has no name; give one");
+  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
   const options = await containerSpecOptions(session);
   const { reference, image, bundler } = await prepareBundling(session, false);
   if (arg.length > 0) options.push(withCommand(arg));

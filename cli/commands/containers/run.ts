@@ -19,17 +19,17 @@ interface RunOptions {
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to run")
-    .argument("[arg...]", 'command in place of the image\'s, after "--"')
+    .argument("[arg...]", 'command to run instead of the image\'s, after "--"')
     .usage("[options] <ref> [-- arg...]")
     .description(
-      "Runs a command in a container of an image and removes the container when it ends. The " +
-        "image is pulled as the policy says. Standard input, output and error are the " +
-        "container's, and so are signals and the exit code.",
+      "Runs a command in a container and removes the container when the command ends. Pulls the " +
+        "image according to --policy. Forwards stdin, stdout, stderr and signals, and exits with " +
+        "the exit code of the container.",
     );
   const container = addContainerOptions(described)
-    .option("--runtime <name>", "crun, runc, youki or a path; default: the first that is there")
-    .option("--timeout <seconds>", "kill the container after so long", { parse: parseSeconds })
-    .option("-t, --tty", "give the container a terminal, if standard input is one");
+    .option("--runtime <name>", "crun, runc, youki or a path (default: the first one installed)")
+    .option("--timeout <seconds>", "kill the container after this time", { parse: parseSeconds })
+    .option("-t, --tty", "allocate a terminal if stdin is one");
   return addRegistryOptions(container, "--registry-user").notes(`
 Exits with the container's exit code, or 128 and the number of the signal that ended it; 127 if the
 command is not found, 126 if it cannot be executed. A program that heeds no Ctrl-C is killed by the
@@ -65,14 +65,14 @@ export async function run(session: Session): Promise<number> {
     runtime,
     ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
   });
-  if (timedOut) session.warn(`the container was killed, as its ${timeout} s were over`);
+  if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
 }
 
-/** A terminal of the size of this one. */
+/** Returns a terminal with the size of the current one. */
 function terminal(session: Session): readonly SpecOption[] {
   if (!Deno.stdin.isTerminal()) {
-    session.warn("the container has no terminal, as standard input is none");
+    session.warn("the container has no terminal: stdin is not a terminal");
     return [];
   }
   const { columns, rows } = Deno.consoleSize();

@@ -9,13 +9,13 @@ export function define(command: Command): Command {
   return command
     .argument("<dir>", "directory of the bundle")
     .description(
-      "Unmounts and removes a bundle that the store has a record of, whichever bundler made it, " +
-        "and what is left of one that is incomplete. No other directory is touched, whatever is in " +
-        "it; neither is what you have mounted yourself.",
+      "Unmounts and removes a bundle that the store has a record of, whichever bundler created " +
+        "it, or the leftovers of an incomplete bundle. Leaves other directories and your own mounts " +
+        "alone.",
     )
     .notes(`
-Name the store that the bundle was made with. Stop its container before: files that are still in use
-are detached, and go with their last user. Ends the container of an "oci run" that was killed.
+Specify the store that the bundle was created with. Stop its container first: files still in use are
+detached, and removed when they are closed. Also ends the container of a killed "oci run".
 
 Examples:
   oci unbundle ./box
@@ -25,10 +25,10 @@ Examples:
 /** Runs `oci unbundle`. */
 export async function run(session: Session): Promise<void> {
   const [directory = ""] = session.operands;
-  if (directory === "") throw new UsageError("the directory has no name; give one");
+  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
   const removed = await removeBundle(storePath(session), directory, { onWarning: session.warn });
   if (!removed) {
-    throw new Deno.errors.NotFound(`there is no "${directory}"; check that the path is right`);
+    throw new Deno.errors.NotFound(`"${directory}" does not exist; check the path`);
   }
   await session.print({ removed: directory }, []);
 }

@@ -7,12 +7,12 @@ import type { Session } from "../../frame/session.ts";
 /** Describes `oci cat`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<ref>", "image to look into")
-    .argument("<path>", "path of a file in it")
+    .argument("<ref>", "image to read from")
+    .argument("<path>", "path of the file in the image")
     .description(
-      "Prints a file of an image without unpacking it. The layers are looked through from the " +
-        "top one down, and those below the first that has the file, or hides it, are not " +
-        "fetched. Links are followed inside the image.",
+      "Prints a file of an image without unpacking the image. Searches the layers from the top " +
+        "down and fetches none below the first one that contains or deletes the file. Follows " +
+        "links inside the image.",
     );
   return addRegistryOptions(described).notes(`
 Examples:
@@ -23,7 +23,7 @@ Examples:
 /** Runs `oci cat`. */
 export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
-  if (path === "") throw new UsageError("the path has no name; give one");
+  if (path === "") throw new UsageError("the path is empty; specify a path");
   using image = await openImageFiles(session);
   const content = await image.files.read(path);
   if (content === undefined) throw missing(path);

@@ -21,10 +21,10 @@ export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to export")
     .description(
-      "Writes the flattened file system of an image as a tar archive, in the pax format. What " +
-        "of the image is not in the store is pulled first. An image always gives the same bytes.",
+      "Writes the flattened file system of an image as a tar archive in the pax format. Pulls " +
+        "missing parts of the image first. The same image always produces the same bytes.",
     )
-    .option("-o, --output <file>", "where to write; default: standard output");
+    .option("-o, --output <file>", "file to write (default: stdout)");
   return addRegistryOptions(described).notes(`
 Every entry comes after what it needs: directories before what is in them, links after files.
 
@@ -46,7 +46,7 @@ export async function run(session: Session): Promise<void> {
     }
     return await writeArchive(session, source, session.output);
   }
-  // What cannot be written is said before anything is pulled.
+  // Open the output first, so that a bad path fails before the pull.
   await using file = await openOutputFile(output, session.signal);
   await writeArchive(session, source, file.output);
   await file.finish();

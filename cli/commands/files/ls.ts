@@ -15,13 +15,13 @@ interface LsOptions {
 /** Describes `oci ls`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<ref>", "image to look into")
-    .argument("[path]", "path in it; default: all of it")
+    .argument("<ref>", "image to list")
+    .argument("[path]", "path in the image (default: everything)")
     .description(
-      "Lists the files of an image without unpacking it: those at and below a path, as a " +
-        "container of the image would see them.",
+      "Lists the files of an image at and below a path, as a container would see them, without " +
+        "unpacking the image.",
     )
-    .option("-l, --long", "type and permissions, links, owner, size, time and target as well");
+    .option("-l, --long", "show type, permissions, links, owner, size, time and link target");
   return addRegistryOptions(described).notes(`
 Prints a path a line, each directory before what is in it.
 
@@ -34,7 +34,7 @@ Examples:
 /** Runs `oci ls`. */
 export async function run(session: Session): Promise<void> {
   const [, path = "/"] = session.operands;
-  if (path === "") throw new UsageError("the path has no name; give one, or none at all");
+  if (path === "") throw new UsageError("the path is empty; specify a path or leave it out");
   const { json, long } = session.options<LsOptions>();
   using image = await openImageFiles(session);
   const list = () => listFiles(image.files, path);
@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<void> {
 
 type Files = AsyncIterable<ImageFile> | Iterable<ImageFile>;
 
-/** How many files are printed at once: an image may have a million. */
+/** Number of files to print at once; an image may have a million. */
 const BATCH = 100;
 
 async function* inBatches<T>(
@@ -63,7 +63,7 @@ async function* inBatches<T>(
   if (batch.length > 0) yield batch;
 }
 
-/** Prints one JSON array as `Output.json` would, without having it whole. */
+/** Prints a JSON array as `Output.json` would, without holding all of it in memory. */
 async function printJson(
   session: Session,
   files: Files,
@@ -77,7 +77,7 @@ async function printJson(
   await session.output.text(opening === ",\n" ? "\n]" : "[]");
 }
 
-/** Prints a table without having it whole: the files are listed twice, first for its columns. */
+/** Prints a table in two passes; the first measures the columns, so memory use stays small. */
 async function printTable(session: Session, list: () => Promise<Files>): Promise<void> {
   let widths: readonly number[] = [];
   for await (const file of await list()) widths = widened(widths, row(file));
@@ -86,7 +86,7 @@ async function printTable(session: Session, list: () => Promise<Files>): Promise
   }
 }
 
-/** Prints text and gives its memory back at once: there may be hundreds of megabytes of it. */
+/** Prints text and frees its memory at once; it may have hundreds of megabytes. */
 async function print(session: Session, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   await session.output.bytes(bytes);
@@ -95,14 +95,14 @@ async function print(session: Session, text: string): Promise<void> {
 
 async function listFiles(files: ImageFiles, path: string): Promise<Files> {
   if (/^[./]*$/.test(path)) return files.list();
-  // What is no directory may be known from the upper layers alone.
+  // For anything but a directory, the upper layers may be enough.
   const found = await files.find(path, false);
   if (found === undefined) throw missing(path);
   const isLeaf = found.status.type !== "directory" && found.status.type !== "symlink";
   return isLeaf ? [found] : files.list(path);
 }
 
-/** What `--json` prints of a file. */
+/** Returns the JSON form of a file. */
 function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
   const { type, mode, uid, gid, size, nlink, mtime, mtimeNs, devmajor, devminor } = status;
   const isDevice = type === "character-device" || type === "block-device";
@@ -139,7 +139,7 @@ function row({ path, status, target }: ImageFile): readonly string[] {
   ];
 }
 
-/** A time, which in an archive may lie further off than a `Date` can say. */
+/** Formats a time; archives may hold times beyond the range of `Date`. */
 function formatTime(ms: number): string {
   return new Date(Math.min(Math.max(ms, -MAX_TIME_MS), MAX_TIME_MS)).toISOString();
 }

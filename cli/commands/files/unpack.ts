@@ -24,38 +24,45 @@ interface UnpackCommandOptions extends RegistryOptions {
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to unpack")
-    .argument("<dir>", "directory to unpack into: an empty one, or one that is not there")
+    .argument("<dir>", "new or empty directory to unpack into")
     .description(
-      "Unpacks the flattened file system of an image into a directory. What of the image is not " +
-        "in the store is pulled in the same pass. If anything fails, the directory is left as " +
-        "it was found.",
+      "Unpacks the flattened file system of an image into a directory. Pulls missing parts of " +
+        "the image in the same pass. If anything fails, the directory is left as it was.",
     )
-    .option("--force", "unpack over what is in the directory; a failure then leaves what was done")
-    .option("--path <path>", "unpack only this path and what is below it (repeatable)", {
+    .option("--force", "allow a non-empty directory; a failure then leaves a partial result")
+    .option("--path <path>", "unpack only this path and everything below it (repeatable)", {
       repeatable: true,
     })
     .option(
       "--ownership <mode>",
-      "whose the files are: strict, as the image says; squash, yours; record, yours, with the " +
-        "image's owner in an extended attribute; default: strict for root, else squash",
+      "owner of the files: strict keeps the image's, squash uses yours, record uses yours and " +
+        "saves the image's in an extended attribute (default: strict for root, otherwise squash)",
       { choices: ["strict", "squash", "record"] },
     )
-    .option("--uid-map <h:c:n>", "give users from c on, n of them, to h and on (repeatable)", {
-      repeatable: true,
-      parse: parseRange,
-    })
-    .option("--gid-map <h:c:n>", "the same for groups (repeatable)", {
-      repeatable: true,
-      parse: parseRange,
-    })
+    .option(
+      "--uid-map <h:c:n>",
+      "map N container user IDs from C to host IDs from H (repeatable)",
+      {
+        repeatable: true,
+        parse: parseRange,
+      },
+    )
+    .option(
+      "--gid-map <h:c:n>",
+      "map N container group IDs from C to host IDs from H (repeatable)",
+      {
+        repeatable: true,
+        parse: parseRange,
+      },
+    )
     .option(
       "--xattrs <how>",
-      "extended attributes: on, and report what cannot be set; off; strict; default: on",
+      "extended attributes: on reports those that fail, strict fails, off sets none (default: on)",
       { choices: ["on", "off", "strict"] },
     );
   return addRegistryOptions(described).notes(`
-Prints the digest of the image. With --json also how many entries and bytes its layers have, and
-what is not in the directory as the image has it, and why.
+Prints the digest of the image. With --json, also prints the number of entries and bytes in its
+layers, and which entries differ from the image and why.
 
 Examples:
   oci unpack alpine:3.20 ./rootfs
@@ -69,7 +76,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = "", directory = ""] = session.operands;
   const source = readSource(text);
-  if (directory === "") throw new UsageError("the directory has no name; give one");
+  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
   const { json, jobs } = session.options<UnpackCommandOptions>();
   using client = await openClient(session);
   using progress = showProgress(session);
@@ -91,8 +98,10 @@ export async function run(session: Session): Promise<void> {
   const [first] = skipped;
   if (first !== undefined) {
     session.warn(
-      `${skippedCount} of ${entries} entries, ${formatBytes(bytes)} in all, are not as the image ` +
-        `has them; "${printable(first.path)}": ${first.reason}; see all with --json`,
+      `${skippedCount} of ${entries} entries (${
+        formatBytes(bytes)
+      } in total) differ from the image; ` +
+        `"${printable(first.path)}": ${first.reason}; list all with --json`,
     );
   }
   await session.output.text(digest);
@@ -109,7 +118,7 @@ function extractionOptions(options: UnpackCommandOptions): UnpackOptions {
   };
 }
 
-/** Every identifier stands for itself. */
+/** Maps every ID to itself. */
 const IDENTITY: readonly IdRange[] = [{ containerId: 0, hostId: 0, size: 4_294_967_295 }];
 
 function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {

@@ -5,8 +5,8 @@ import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci completions`. */
 export function define(command: Command): Command {
-  return command.description("Prints a script that completes commands and options in a shell.")
-    .argument("<shell>", "the shell", { choices: [...SCRIPTS.keys()] })
+  return command.description("Prints a script that completes commands and options.")
+    .argument("<shell>", "shell to complete in", { choices: [...SCRIPTS.keys()] })
     .notes(`
 Examples:
   oci completions bash > ~/.local/share/bash-completion/completions/oci

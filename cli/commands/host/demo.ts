@@ -23,9 +23,9 @@ const TAG = "1";
 export function define(command: Command): Command {
   return command
     .description(
-      "Shows what a pull does, with nothing at hand: builds an image for two platforms in " +
-        "memory, serves it as a registry on this machine, pulls it the ordinary way into a " +
-        "temporary store, shows what came, and pulls it again out of the store.",
+      "Shows what a pull does, without a network: builds an image for two platforms in " +
+        "memory, serves it from a registry on this machine, pulls it into a temporary store, " +
+        "describes the result, and pulls it again from the store.",
     )
     .notes(`
 Examples:
@@ -85,15 +85,15 @@ export async function run(session: Session): Promise<void> {
   const { image } = first;
   await script.step(`Pull ${name} into ${directory.path}`, [
     summary(first),
-    "every byte compared with its digest before its name appears",
+    "every blob is verified against its digest before the name appears",
   ]);
-  await script.step("What it is", imageText(name, image));
+  await script.step("Describe the image", imageText(name, image));
   for (const [i, layer] of image.layers.entries()) {
     const title = `Layer ${i + 1} of ${image.layers.length}: ${shortDigest(layer.digest)}`;
     await script.step(title, formatListing(await listLayer(layer)));
   }
   const second = await pull("linux/amd64");
-  await script.step("Pull it again, out of the store", [summary(second)]);
+  await script.step("Pull it again, from the store", [summary(second)]);
   const third = await pull("linux/arm64");
   await script.step("Pull it for the other platform, which shares layers", [summary(third)]);
   await script.end({

@@ -17,10 +17,10 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   return command
     .description(
-      "Tells what this machine offers and what is in the way: the store, credential files and " +
-        "their helpers, runtimes, overlays, user namespaces, and Deno's permissions. No secret is " +
-        "shown, no registry is asked, and what is tried in the store is removed again. What may " +
-        "not be looked at is said to be unknown.",
+      "Checks this machine: the store, credential files and their helpers, OCI runtimes, " +
+        "overlays, user namespaces and Deno permissions. Shows no secrets, contacts no registry, " +
+        "and removes its test files from the store. Checks that lack a permission report " +
+        '"unknown".',
     )
     .notes(`
 Exits with 0 whatever it finds.
@@ -51,11 +51,11 @@ export async function run(session: Session): Promise<void> {
   ]);
 }
 
-/** What runs, and on what. */
+/** Versions of the program and the system. */
 interface Host {
   readonly oci: string;
   readonly deno: string;
-  /** The platform whose images run here. */
+  /** Platform of this machine. */
   readonly platform: string;
   readonly kernel: string | null;
 }
@@ -69,15 +69,15 @@ function describeHost(): Host {
   };
 }
 
-/** What the lack of each permission costs. */
+/** What does not work without each permission. */
 const COSTS: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
-  read: "there are no images, no credentials of docker and podman, and no programs",
-  write: "nothing is pulled, unpacked or bundled",
-  net: "no registry is asked",
-  env: "the store must be named with --store, and credential files are not found",
-  run: "there are no containers, no credential helpers and no overlays of fuse-overlayfs",
-  ffi: "there are no mounts, device nodes and extended attributes; bundles are extracted",
-  sys: "bundle, run and unbundle do not know whether they are root",
+  read: "images, credentials of docker and podman, and programs cannot be read",
+  write: "nothing can be pulled, unpacked or bundled",
+  net: "registries cannot be reached",
+  env: "--store is required, and credential files are not found",
+  run: "containers, credential helpers and fuse-overlayfs cannot run",
+  ffi: "mounts, device nodes and extended attributes do not work; bundles are extracted",
+  sys: "bundle, run and unbundle cannot tell whether the user is root",
   import: "",
 };
 
@@ -91,7 +91,7 @@ function examinePermissions(): Diagnosis {
     return {
       about,
       state: "note",
-      says: `--allow-${name} is not granted for everything: where it is missing, ${COSTS[name]}`,
+      says: `--allow-${name} is not granted in full: where it is missing, ${COSTS[name]}`,
       advice: 'see "oci permissions COMMAND"',
     };
   });

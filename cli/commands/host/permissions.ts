@@ -17,7 +17,7 @@ import type { Session } from "../../frame/session.ts";
 /** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {
   return command
-    .argument("<command>", "the command", {
+    .argument("<command>", "command to run", {
       parse: (text) => {
         findCommand(text, commands);
         return text;
@@ -25,16 +25,16 @@ export function define(command: Command, commands: CommandTable): Command {
     })
     .argument(
       "[arg...]",
-      "what it will get: its arguments, as far as they are known, and options",
+      "known arguments and options of the command",
       {
         isVerbatim: true,
       },
     )
     .usage("[options] <command> [arg...]")
     .description(
-      "Prints the least Deno permissions that serve a command: the hosts it reaches, the files " +
-        "and variables it reads, where it writes. Without a reference, a command that needs a " +
-        "registry may reach any. Options of this command stand before the name of the other.",
+      "Prints the minimum Deno permissions for a command: the hosts it reaches, the files " +
+        "and variables it reads, and the paths it writes. Without a reference, a command that needs " +
+        "a registry may reach any host. Options of this command go before the other command's name.",
     )
     .notes(`
 A flag with a path that has spaces is quoted, for a line that is read by "eval".
@@ -56,9 +56,9 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     const at = command.arguments.findIndex(({ name }) => argument.test(name));
     return at < 0 ? [] : operands.slice(at, command.arguments[at]?.isVariadic ? undefined : at + 1);
   };
-  // The store may have references of any form, so those of "rm" say nothing.
+  // References in the store may have any form, so those of "rm" are not parsed.
   const [target] = named(/^dest$/);
-  // A push reads the store; the name of the image says only where it goes by default.
+  // A push reads the store; the image name is only the default destination.
   const isElsewhere = name === "push" && target !== undefined;
   const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/);
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
@@ -81,14 +81,14 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
     [...references, ...subject, ...registries],
     { ...touched({ ...session.options(), ...options }, directory, files), target },
   );
-  // No permission depends on it, so whoever asks for it means this command.
+  // No permission depends on this option, so it belongs to this command.
   if (options.json || session.options().json) {
     return await session.output.json({ command: name, reference: references[0] ?? null, flags });
   }
   await session.output.text(flags.map(quote).join(" "));
 }
 
-/** The options of other commands that say what those touch. */
+/** Options of other commands that affect their permissions. */
 interface TouchingOptions extends CommonOptions, RegistryOptions, ServeAccess {
   readonly bundler?: ContainerOptions["bundler"] | undefined;
   readonly get?: true | undefined;
@@ -140,9 +140,8 @@ function findCommand(name: string, commands: CommandTable): CommandEntry {
 }
 
 /**
- * Quotes a word for a shell where it has to be. What a `$(…)` puts into a command line is not
- * unquoted any more, so nothing is quoted that works without: no file is called like a pattern
- * that begins with two dashes.
+ * Quotes a word for a shell only where needed: words from a `$(…)` substitution keep their quotes.
+ * Patterns stay unquoted, as no file name begins with two dashes.
  */
 function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./*\[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -13,10 +13,10 @@ import { formatBytes, printable } from "../../terminal/format.ts";
 export function define(command: Command): Command {
   const described = command
     .description(
-      "Verifies the store: the bytes of every blob, that every name leads to complete content, " +
-        "and that extracted layers are complete.",
+      "Verifies the store: the digest of every blob, the content that every name refers to, " +
+        "and the extracted layers.",
     )
-    .option("--repair", "move damage to quarantine/ in the store and fetch what is named again");
+    .option("--repair", "move damaged blobs to quarantine/ in the store and fetch them again");
   return addConnectionOptions(addLoginOptions(described)).notes(`
 Prints one line per finding. Exits with 1 if damage is left.
 
@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<number> {
   return check.findings.every(({ repaired }) => repaired) ? 0 : 1;
 }
 
-/** Fetches content from the registry that a name says. */
+/** Fetches content from the registry in a name. */
 async function openSources(
   session: Session,
   resources: AsyncDisposableStack,
@@ -59,7 +59,7 @@ async function openSources(
     try {
       return new RepositoryContent(client, parseReference(name), { auth });
     } catch (error) {
-      // Another tool gave it a name that says no registry.
+      // Another tool wrote a name without a registry.
       if (error instanceof SyntaxError) return undefined;
       throw error;
     }

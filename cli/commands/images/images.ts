@@ -17,7 +17,7 @@ const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"] as const;
 export function define(command: Command): Command {
   return command
     .description(
-      "Lists the images in the store: what each reference stands for, and for how many of its " +
+      "Lists the images in the store: the digest of each reference, and how many of its " +
         "platforms the store has every part. Images without a name come last.",
     )
     .notes(`
@@ -39,7 +39,7 @@ export async function run(session: Session): Promise<void> {
   await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
 }
 
-/** A reference whose documents are damaged is listed all the same, with a warning. */
+/** Lists a reference even if its documents are damaged, with a warning. */
 async function describeOne(
   session: Session,
   store: ContentStore,

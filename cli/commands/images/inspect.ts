@@ -22,13 +22,16 @@ interface InspectOptions {
 /** Describes `oci inspect`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<ref>", "image to look at")
+    .argument("<ref>", "image to inspect")
     .description(
-      "Shows what an image consists of and how it runs: from the store if it is there, else from " +
-        "the registry, of which only the manifest and the config are fetched.",
+      "Shows the manifest, config, layers and platforms of an image. Reads the store if the " +
+        "image is there; otherwise fetches only the manifest and the config from the registry.",
     )
-    .option("--raw", "the manifest as served, byte for byte; of several platforms, the index")
-    .option("--config", "the config as served, byte for byte");
+    .option(
+      "--raw",
+      "print the original bytes of the manifest, or of the index of several platforms",
+    )
+    .option("--config", "print the original bytes of the config");
   return addRegistryOptions(described).notes(`
 Examples:
   oci inspect alpine:3.20
@@ -44,7 +47,7 @@ export async function run(session: Session): Promise<void> {
   const source = readSource(text);
   const { raw, config, json } = session.options<InspectOptions>();
   if ([raw, config, json].filter(Boolean).length > 1) {
-    throw new UsageError('there are several forms; give one of "--raw", "--config" and "--json"');
+    throw new UsageError('"--raw", "--config" and "--json" cannot be combined');
   }
   using finder = await Finder.open(session);
   if (raw) return await session.output.bytes(await finder.manifestBytes(source));
@@ -61,7 +64,7 @@ export async function run(session: Session): Promise<void> {
   await session.print(describeImage(name, found), imageText(name, found.image));
 }
 
-/** Prints what is no image; an index that only leads to one is not described. */
+/** Prints an artifact. Throws `error` for an index. */
 async function printArtifact(
   session: Session,
   bytes: Uint8Array,
@@ -88,7 +91,7 @@ async function printArtifact(
   }, artifactText(reference, descriptor, value));
 }
 
-/** What `--json` prints of an image: the documents as they stand, and what is often wanted. */
+/** Returns the JSON form of an image: its documents, and fields that are often needed. */
 function describeImage(reference: string, { image, source }: FoundImage): unknown {
   const { digest, indexes, manifest, config, platform, layers } = image;
   return {
@@ -107,7 +110,7 @@ function describeImage(reference: string, { image, source }: FoundImage): unknow
   };
 }
 
-/** The platforms of a multi-platform image, else the one that there is. */
+/** Returns the platforms of a multi-platform image, or the only one. */
 function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unknown[] {
   const only = [{ platform: formatPlatform(platform), digest: manifest.descriptor.digest }];
   if (indexes.length === 0) return only;
@@ -117,7 +120,7 @@ function platformsOf({ indexes, manifest, platform }: RemoteImage): readonly unk
     });
 }
 
-/** A document with all that is in it, also what this version does not know. */
+/** Returns a document with all of its members, including unknown ones. */
 function parsed({ bytes }: { readonly bytes: Uint8Array }): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }

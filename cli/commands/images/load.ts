@@ -29,7 +29,9 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [file = ""] = session.operands;
   if (file === "-" && Deno.stdin.isTerminal()) {
-    throw new UsageError("an archive does not come from a terminal; redirect it, or name a file");
+    throw new UsageError(
+      "cannot read an archive from a terminal; redirect stdin or specify a file",
+    );
   }
   const loaded = await loadArchive(await openStore(session), file, { signal: session.signal });
   const results = loaded.map(({ reference, descriptor }) => ({

@@ -15,11 +15,11 @@ interface PruneCommandOptions {
 export function define(command: Command): Command {
   return command
     .description(
-      "Frees what nothing in the store names: blobs, incomplete downloads older than an hour, " +
-        "extracted layers, and bundles of killed processes. It is safe beside other commands.",
+      "Removes unused data from the store: unreferenced blobs, partial downloads older than an hour, " +
+        "extracted layers, and bundles of killed processes. Other commands may run at the same time.",
     )
-    .option("--dry-run", "show what would be removed, and remove nothing")
-    .option("--older-than <age>", "remove only what is older, such as 90m, 12h or 7d", {
+    .option("--dry-run", "show what would be removed without removing it")
+    .option("--older-than <age>", "remove only data older than this age, such as 90m, 12h or 7d", {
       parse: parseAge,
     })
     .option("--keep-last <n>", "keep only the n newest names of each repository (default: all)", {
@@ -64,7 +64,7 @@ function describe(session: Session, pruning: Pruning, dryRun: boolean): readonly
   return [...items, freedLine(removed, bytes, dryRun)];
 }
 
-/** Says how much was freed, and what of. */
+/** Returns a line with the freed bytes and the number of removed entries. */
 export function freedLine(removed: Pruning["removed"], bytes: number, dryRun = false): string {
   const counts = Map.groupBy(removed, ({ kind }) => kind);
   const parts = [...counts].map(([kind, { length }]) => {

@@ -12,10 +12,10 @@ export function define(command: Command): Command {
   return command
     .argument("<ref...>", "names to remove, in full or short")
     .description(
-      "Removes names from the store, all or none of them. Their content stays on disk for other " +
-        "names and for the next pull, until it is pruned.",
+      "Removes names from the store, all or none of them. The content stays on disk until it is " +
+        "pruned.",
     )
-    .option("--prune", "free the content that nothing else names as well")
+    .option("--prune", "also remove content that no other name refers to")
     .notes(`
 Examples:
   oci rm alpine:3.20
@@ -41,12 +41,14 @@ export async function run(session: Session): Promise<void> {
   await session.print(document, document.map(({ reference }) => printable(reference)));
 }
 
-/** The reference as it stands in the store, where other tools may have written any text. */
+/** Returns the reference as stored; other tools may have written any text. */
 function find(stored: readonly StoredReference[], text: string): StoredReference {
   const found = stored.find(({ name }) => name === text);
   if (found !== undefined) return found;
   const full = formatReference(readReference(text));
   const other = stored.find(({ name }) => name === full);
   if (other !== undefined) return other;
-  throw new OciError(`Cannot remove "${text}": the store has no such reference; see "oci images"`);
+  throw new OciError(
+    `Cannot remove "${text}": not found in the store; list its images with "oci images"`,
+  );
 }

@@ -27,13 +27,13 @@ interface SaveOptions extends RegistryOptions {
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to save")
-    .option("-o, --output <file>", 'where to write; "-" is stdout')
+    .option("-o, --output <file>", 'file to write, or "-" for stdout')
     .option("--format <format>", "format of the archive (default: oci-archive)", {
       choices: ["oci-archive", "docker-archive", "oci-dir"],
     })
     .description(
-      "Saves images to an archive, or with the format oci-dir to an OCI layout in a directory. " +
-        "Manifests, configs and layers keep their bytes. What is not in the store is pulled first. " +
+      "Saves images to an archive, or with --format oci-dir to an OCI layout in a directory. " +
+        "Manifests, configs and layers keep their bytes. Pulls missing images first. " +
         "The file appears when it is complete. A docker-archive holds one platform of each image.",
     );
   return addRegistryOptions(described).notes(`
@@ -48,7 +48,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const { format = "oci-archive", output, platform } = session.options<SaveOptions>();
   if (output === undefined) {
-    throw new UsageError('there is no file to write to; give "--output FILE", or "-" for stdout');
+    throw new UsageError('the output file is missing; specify "--output FILE", or "-" for stdout');
   }
   const isStdout = output === "-" && format !== "oci-dir";
   if (isStdout && Deno.stdout.isTerminal()) {
@@ -77,7 +77,7 @@ export async function run(session: Session): Promise<void> {
   );
 }
 
-/** Finds the images in the store, and pulls those that are not there. */
+/** Finds the images in the store and pulls missing ones. */
 async function findImages(
   session: Session,
   store: ContentStore,
@@ -86,7 +86,7 @@ async function findImages(
   using puller = await openPuller(session);
   for (const text of session.operands) {
     session.workOn(text);
-    // Another tool may have put an image there under a short name.
+    // Another tool may have stored an image under a short name.
     const stored = await store.resolve(text);
     if (stored !== undefined) {
       images.push({ name: text, descriptor: stored });
@@ -116,5 +116,5 @@ async function pullAny(
 
 function sayPart(session: Session, { name, descriptor, isPart }: SavedImage): void {
   if (!isPart) return;
-  session.note(`saved the manifest ${descriptor.digest} of ${name}, which has more platforms`);
+  session.note(`saved only the manifest ${descriptor.digest} of the multi-platform image ${name}`);
 }

@@ -28,18 +28,18 @@ interface ArtifactOptions extends RegistryOptions {
 /** Describes `oci artifact`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<action>", "what to do", { choices: ["push", "pull"] })
+    .argument("<action>", "push or pull", { choices: ["push", "pull"] })
     .argument("<ref>", "the artifact")
-    .argument("<path...>", "push: FILE or FILE:TYPE, with a media type; pull: the directory")
+    .argument("<path...>", "push: FILE or FILE:TYPE with a media type; pull: target directory")
     .usage("[options] push <ref> <file[:type]...> | pull <ref> <dir>")
     .option("--type <type>", "push: type of the artifact, such as application/spdx+json")
     .option("--annotation <key=value>", "push: annotation of the manifest (repeatable)", {
       repeatable: true,
       parse: parseAnnotation,
     })
-    .option("--subject <ref>", "push: the image that the artifact is about")
+    .option("--subject <ref>", "push: image that the artifact describes")
     .description(
-      "Pushes files to a registry as an OCI artifact, each as a layer with its name, and pulls them " +
+      "Pushes files to a registry as an OCI artifact, one named layer for each file, and pulls them " +
         "into a directory. oras and other clients read the same form. No name leads out of the " +
         "directory.",
     );
@@ -63,7 +63,7 @@ export async function run(session: Session): Promise<void> {
   }
   const [directory = "", ...more] = paths;
   if (more.length > 0 || directory === "") {
-    throw new UsageError("pull writes into one directory; name one");
+    throw new UsageError("pull needs exactly one target directory; specify one");
   }
   await pull(session, reference, directory);
 }
@@ -107,7 +107,9 @@ async function pull(session: Session, text: string, directory: string): Promise<
   const name = formatReference(reference);
   const { kind, value } = document.value;
   if (kind === "index") {
-    throw new OciError(`Cannot take files of "${name}": it is an index; name a manifest of it`);
+    throw new OciError(
+      `Cannot pull files from "${name}": it is an index; specify a manifest by its digest`,
+    );
   }
   checkArtifact(name, value);
   const { signal, warn: onWarning } = session;
@@ -120,16 +122,16 @@ async function pull(session: Session, text: string, directory: string): Promise<
   );
 }
 
-/** Says what is in the way where no layer is a file. */
+/** Returns the error for an artifact without file layers. */
 function checkArtifact(name: string, { config, layers }: Manifest): void {
   if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return;
   if (isConfigMediaType(config.mediaType)) {
     throw new OciError(
-      `Cannot take files of "${name}": it is a container image; unpack it with "oci unpack"`,
+      `Cannot pull files from "${name}": it is a container image; unpack it with "oci unpack"`,
     );
   }
   throw new OciError(
-    `Cannot take files of "${name}": no layer has a file name; copy it with "oci copy" to "oci:DIR"`,
+    `Cannot pull files from "${name}": no layer has a file name; copy it with "oci copy" to "oci:DIR"`,
   );
 }
 

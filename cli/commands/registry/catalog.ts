@@ -12,8 +12,8 @@ export function define(command: Command): Command {
   const described = command
     .argument("<registry>", "registry, such as localhost:5000")
     .description(
-      "Lists every repository of a registry, all pages of them, in the registry's order. Public " +
-        "registries let nobody list them.",
+      "Lists all repositories of a registry, in the registry's order. Most public registries " +
+        "do not allow this.",
     );
   return addAccessOptions(described).notes(`
 Examples:
@@ -26,7 +26,7 @@ export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const { registry, namespace } = readLoginPlace(text);
   if (namespace !== "") {
-    throw new UsageError(`"${text}" is a part of a registry; write "${registry}"`);
+    throw new UsageError(`"${text}" contains a repository; write "${registry}"`);
   }
   session.workOn(registry);
   const auth = await readAuth(session);

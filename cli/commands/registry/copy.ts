@@ -21,11 +21,11 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<src>", "image to copy")
-    .argument("<dest>", "where it goes")
+    .argument("<dest>", "destination")
     .description(
-      "Copies an image, its bytes untouched, between registries, layouts and archives. Blobs are " +
-        "streamed from one registry to the other, and mounted within one; what is there already " +
-        "is not sent. An image for several platforms is copied as a whole.",
+      "Copies an image between registries, layouts and archives without changing its bytes. " +
+        "Streams blobs between registries, mounts them within one registry, and skips blobs that " +
+        "the destination has. Copies all platforms of an image.",
     );
   return addTransferOptions(described).notes(`
 Prints DEST@DIGEST. --user and the like are for the registry of DEST, or for that of SRC if DEST is
@@ -48,7 +48,7 @@ export async function run(session: Session): Promise<void> {
   const { allTags, json } = session.options<TransferOptions>();
   const auth = authOf(from, to, await readAuth(session));
   using client = await openClient(session);
-  // Only an archive may need room for a copy of it.
+  // Only an archive may need temporary space.
   const store = from.transport.endsWith("-archive") ? storePath(session) : undefined;
   const options = { ...transferOptions(session, client), ...auth, store };
   const results: TransferResult[] = [];

@@ -18,13 +18,13 @@ export function define(command: Command): Command {
     .argument("<ref>", "tag or digest in a registry")
     .option("-y, --yes", "delete without asking")
     .description(
-      "Deletes NAME:TAG or NAME@DIGEST on the registry. With a tag, only that tag goes: if the " +
-        "registry cannot delete tags, nothing is deleted. With a digest, the manifest goes, and " +
-        "every tag of it. The registry frees the blobs when it collects its garbage.",
+      "Deletes NAME:TAG or NAME@DIGEST in the registry. NAME:TAG deletes only that tag, and fails " +
+        "if the registry cannot delete tags. NAME@DIGEST deletes the manifest and all of its tags. " +
+        "The registry frees the blobs during garbage collection.",
     );
   return addAccessOptions(described).notes(`
 Asks first on a terminal. Elsewhere, --yes is needed. The store on this machine stays as it is; for
-that there is "oci rm".
+that, use "oci rm".
 
 Examples:
   oci delete localhost:5000/app:old
@@ -35,7 +35,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const reference = readReference(text);
-  // It would be "latest", which nobody has named.
+  // Do not delete "latest" by default.
   if (isReference(`${text}:latest`)) {
     throw new UsageError(`"${text}" names no tag; write "${text}:TAG" or "${text}@DIGEST"`);
   }
@@ -43,7 +43,7 @@ export async function run(session: Session): Promise<void> {
   const name = formatReference(reference);
   session.workOn(name);
   const { yes } = session.options<DeleteOptions>();
-  const what = digest === undefined ? `the tag ${name}` : `${name} and every tag of it`;
+  const what = digest === undefined ? `the tag ${name}` : `${name} and all of its tags`;
   if (!yes && !await confirm(`Delete ${what}?`, session.notices, { signal: session.signal })) {
     session.note("nothing was deleted");
     return;

@@ -9,11 +9,11 @@ import type { Session } from "../../frame/session.ts";
 /** Describes `oci digest`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<ref>", "image to ask for")
+    .argument("<ref>", "image to look up")
     .description(
-      "Prints the digest that the registry gives for a reference at this moment. It asks by HEAD, " +
-        "which fetches nothing and counts against no rate limit. That of a multi-platform image " +
-        "is the digest of its index; with --platform, that of the manifest for the platform.",
+      "Prints the digest of a reference in its registry. Sends a HEAD request, which downloads " +
+        "nothing and does not count toward rate limits. For a multi-platform image, prints the " +
+        "digest of the index, or with --platform the digest of that platform's manifest.",
     );
   return addRegistryOptions(described).notes(`
 Examples:

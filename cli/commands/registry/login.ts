@@ -24,12 +24,12 @@ export function define(command: Command): Command {
   const described = command
     .argument("<registry>", "registry, such as ghcr.io or localhost:5000")
     .description(
-      "Checks a credential against a registry, and stores it where docker and podman find it: with " +
-        "the credential helper that the file names, else in the file itself, with mode 0600. The " +
-        "file is that of --authfile, else $REGISTRY_AUTH_FILE, else docker's config.json. A file " +
-        "that is not JSON stays as it is.",
+      "Checks a credential against a registry and stores it where docker and podman find it: in " +
+        "the credential helper named by the credential file, otherwise in the file, with mode 0600. " +
+        "The file is --authfile, $REGISTRY_AUTH_FILE or docker's config.json, in this order. A file " +
+        "that is not valid JSON is left alone.",
     )
-    .option("--get", "print the user name of the stored credential, and check nothing");
+    .option("--get", "print the user name of the stored credential without checking it");
   return addConnectionOptions(addLoginOptions(described)).notes(`
 Examples:
   oci login ghcr.io
@@ -45,12 +45,12 @@ export async function run(session: Session): Promise<void> {
   session.workOn(place.key);
   if (get) return await printLogin(session, place);
   const auth = await readAuth(session, { registry: place.key });
-  if (auth === undefined) throw new UsageError('there is no user; give "--user NAME"');
+  if (auth === undefined) throw new UsageError('the user name is missing; specify "--user NAME"');
   const { signal } = session;
   using client = await openClient(session);
   const isChecked = await client.checkCredential(place.registry, auth, { signal });
   if (!isChecked) {
-    session.warn(`${place.registry} asks for no login, so it could not check the credential`);
+    session.warn(`${place.registry} requires no login, so the credential was not checked`);
   }
   const { path, helper } = await saveCredential(place.key, auth, { path: authfile, signal });
   session.note(

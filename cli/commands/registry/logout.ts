@@ -17,8 +17,8 @@ export function define(command: Command): Command {
     .argument("[registry]", "registry, such as ghcr.io or localhost:5000")
     .description(
       "Erases the credential for a registry from the files of docker and podman, and from the " +
-        "credential helpers that they name for it. With --authfile or $REGISTRY_AUTH_FILE, only " +
-        "that file and its helpers change.",
+        "credential helpers that they name for it. With --authfile or $REGISTRY_AUTH_FILE, changes " +
+        "only that file and its helpers.",
     )
     .option("--all", "erase the credentials for every registry");
   return addAuthfileOption(described).notes(`

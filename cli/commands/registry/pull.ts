@@ -17,12 +17,12 @@ import { showProgress } from "../../access/show_progress.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<ref...>", "images to pull")
-    .option("--all-platforms", "every platform of each image, in place of one")
-    .option("--unpack", 'extract the layers too, for overlay bundles; see "oci bundle"')
+    .option("--all-platforms", "pull all platforms of each image")
+    .option("--unpack", 'also extract the layers for overlay bundles (see "oci bundle")')
     .description(
-      "Pulls images into the store, each for one platform or for all. Every byte is compared with its " +
-        "digest before it becomes visible. What an earlier run left half done is gone on with, " +
-        "and what the store has already is not asked for.",
+      "Pulls images into the store, for one platform or for all. Verifies every blob against its " +
+        "digest before it becomes visible. Resumes interrupted downloads, and skips blobs that are " +
+        "already in the store.",
     );
   return addRegistryOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. The digest is that of the index of a multi-platform image.
@@ -47,7 +47,7 @@ interface PullOptions extends RegistryOptions {
 export async function run(session: Session): Promise<void> {
   const { json, allPlatforms, platform } = session.options<PullOptions>();
   if (allPlatforms && platform !== undefined) {
-    throw new UsageError('all platforms are one too many; give "--platform" or "--all-platforms"');
+    throw new UsageError('"--platform" and "--all-platforms" cannot be combined');
   }
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);
@@ -76,7 +76,7 @@ export async function run(session: Session): Promise<void> {
   if (json) await session.output.json(results);
 }
 
-/** What `--json` prints of an image that was pulled. */
+/** JSON form of a pulled image. */
 interface PullResult {
   readonly reference: string;
   readonly digest: Digest;
@@ -85,7 +85,7 @@ interface PullResult {
   readonly size: number;
   readonly layers: readonly {
     readonly digest: Digest;
-    /** Absent from what is no image. */
+    /** Absent for artifacts. */
     readonly diffId?: Digest;
     readonly size: number;
     readonly mediaType: string;
@@ -93,7 +93,7 @@ interface PullResult {
   }[];
 }
 
-/** What to pull for all platforms of an image: each of them, or the only one that there is. */
+/** Returns all platforms to pull: those of the index, or the only one. */
 async function platformsOf(
   session: Session,
   source: ImageSource,
@@ -122,7 +122,7 @@ async function pullOne(
   return { image, result: describePull(found.reference, image, fetched) };
 }
 
-/** Pulls what is no image: a chart, a signature. */
+/** Pulls an artifact, such as a chart or a signature. */
 async function pullArtifact(session: Session, found: FoundSource): Promise<PullResult> {
   using progress = showProgress(session);
   const { reference, document, isCached } = await found.artifact(progress.report);
@@ -158,7 +158,7 @@ function describePull(
   };
 }
 
-/** A reference that can never stand for anything else. */
+/** Returns the reference pinned to a digest. */
 function pinned(reference: Reference, digest: Digest): string {
   return formatReference({ ...reference, digest });
 }

@@ -21,11 +21,11 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image in the store")
-    .argument("[dest]", "where it goes, if not to where its name says")
+    .argument("[dest]", "destination (default: the name of the image)")
     .description(
-      "Pushes an image from the store to a registry, its bytes untouched. Blobs that are there " +
-        "already are not sent, and those of another repository of the registry are mounted. If " +
-        "the store has all platforms of an image, all are pushed; else the one that it has.",
+      "Pushes an image from the store to a registry without changing its bytes. Skips blobs that " +
+        "are there already, and mounts blobs from other repositories of the registry. Pushes all " +
+        "platforms if the store has them; otherwise pushes the one that it has.",
     );
   return addTransferOptions(described).notes(`
 Prints DEST@DIGEST.
@@ -41,7 +41,7 @@ Examples:
 /** Runs `oci push`. */
 export async function run(session: Session): Promise<void> {
   const [name = "", target = name] = session.operands;
-  // A name that another tool has written into the store need not be one that a registry takes.
+  // A name stored by another tool may not be valid in a registry.
   const to = session.operands[1] === undefined && !isReference(name)
     ? noTarget(name)
     : readSource(target);
@@ -65,7 +65,7 @@ export async function run(session: Session): Promise<void> {
     results.push(result);
     if (partialPlatform !== undefined) {
       session.note(
-        `the store has only ${partialPlatform} of ${from}, so that is what was pushed; ` +
+        `pushed only ${partialPlatform} of ${from}: the store lacks its other platforms; ` +
           'to push all platforms, fetch them with "oci pull --all-platforms"',
       );
     }
@@ -88,7 +88,7 @@ export async function run(session: Session): Promise<void> {
 }
 
 function noTarget(name: string): never {
-  throw new UsageError(`"${name}" does not say where to push to; give DEST as well`);
+  throw new UsageError(`"${name}" names no registry; specify DEST`);
 }
 
 function readRepository(text: string): Repository {
@@ -96,7 +96,7 @@ function readRepository(text: string): Repository {
   return { registry, repository };
 }
 
-/** The tags of a repository that the store has. */
+/** Returns the tags of a repository in the store. */
 async function storedTags(
   session: Session,
   { registry, repository }: Repository,

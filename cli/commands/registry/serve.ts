@@ -39,27 +39,27 @@ const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
 export function define(command: Command): Command {
   return command
     .description(
-      "Serves the store as a registry until it is interrupted. Images that are pushed to it are " +
-        "stored under localhost/NAME. Without --htpasswd, everybody who reaches the address can " +
-        "pull, and at a loopback address push and delete as well.",
+      "Serves the store as a registry until interrupted. Stores pushed images as " +
+        "localhost/NAME. Without --htpasswd, every client that reaches the address can pull; on a " +
+        "loopback address, it can also push and delete.",
     )
     .option(
       "--listen <host:port>",
-      "address to listen at; port 0 means a free one (default: 127.0.0.1:5000)",
+      "address to listen on; port 0 picks a free port (default: 127.0.0.1:5000)",
       { parse: parseAddress },
     )
     .option(
       "--read-only",
-      "refuse pushes and deletions (default: unless the address is loopback, or with --htpasswd)",
+      "reject pushes and deletions (default: on, except on loopback or with --htpasswd)",
     )
     .option(
       "--proxy <url>",
-      "pass on what this registry has, and keep it in the store; takes no pushes",
+      "serve this registry's images and cache them in the store; rejects pushes",
       { parse: parseUpstream },
     )
-    .option("--tls-cert <file>", "certificate chain in PEM; with it, the registry speaks HTTPS")
-    .option("--tls-key <file>", "key of the certificate, in PEM")
-    .option("--htpasswd <file>", "let in only the users in this file, with bcrypt hashes")
+    .option("--tls-cert <file>", "certificate chain in PEM; enables HTTPS")
+    .option("--tls-key <file>", "private key of the certificate in PEM")
+    .option("--htpasswd <file>", "require a login as one of the users in this file (bcrypt hashes)")
     .notes(`
 Examples:
   oci serve
@@ -77,7 +77,7 @@ export async function run(session: Session): Promise<void> {
   const content = openContent(session, store, resources);
   if (!readOnly || options.proxy !== undefined) resources.use(await holdWhileServing(store));
   await using server = await listenAt(listen, content, {
-    // A file may be a named pipe that nobody writes to.
+    // The file may be a named pipe without a writer.
     ...await abortable(readTls(options), session.signal),
     ...await abortable(readPasswords(options), session.signal),
     readOnly,
@@ -89,7 +89,9 @@ export async function run(session: Session): Promise<void> {
     },
   });
   if (readOnly && !options.readOnly && options.proxy === undefined) {
-    session.note("read-only, as others may reach the address; --htpasswd lets users push");
+    session.note(
+      "read-only because other machines can reach the address; allow pushes with --htpasswd",
+    );
   }
   await session.print({ url: server.url, readOnly }, [`listening on ${server.url}`]);
   await server.finished;
@@ -107,8 +109,8 @@ function openContent(
   const isAnonymous = servesStrangers(options);
   if (isAnonymous) {
     session.note(
-      `asking ${registry} without credentials, as others may reach the address; with ` +
-        "--htpasswd they are used",
+      `using no credentials for ${registry} because other machines can reach the address; ` +
+        "enable them with --htpasswd",
     );
   }
   const { warn: onWarning, signal } = session;
@@ -128,13 +130,13 @@ async function listenAt(
   } catch (cause) {
     if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
     if (cause instanceof Deno.errors.InvalidData) {
-      const advice = 'give files in PEM with "--tls-cert" and "--tls-key"';
+      const advice = 'specify PEM files with "--tls-cert" and "--tls-key"';
       throw new UsageError(`cannot serve over TLS: ${cause.message}; ${advice}`, { cause });
     }
     const isPrivileged = cause instanceof Deno.errors.PermissionDenied;
-    const why = isPrivileged ? "ports below 1024 are for root" : cause.message;
+    const why = isPrivileged ? "only root may use ports below 1024" : cause.message;
     throw new OciError(
-      `Cannot listen at ${formatAddress(address)}: ${why}; choose another with --listen`,
+      `Cannot listen on ${formatAddress(address)}: ${why}; choose another address with --listen`,
       { cause },
     );
   }
@@ -144,7 +146,7 @@ async function readTls(
   { tlsCert, tlsKey }: ServeOptions,
 ): Promise<{ readonly cert?: string; readonly key?: string }> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError('"--tls-cert" and "--tls-key" go together; give both or none');
+    throw new UsageError('"--tls-cert" and "--tls-key" must be used together');
   }
   if (tlsCert === undefined || tlsKey === undefined) return {};
   return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };
@@ -159,7 +161,7 @@ async function readPasswords(
     return { authenticate: basicAuthentication(parseHtpasswd(text)) };
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    const advice = /; /.test(cause.message) ? "" : '; make the file with "htpasswd -B"';
+    const advice = /; /.test(cause.message) ? "" : '; create the file with "htpasswd -B"';
     throw new UsageError(`${cause.message}${advice}`, { cause });
   }
 }

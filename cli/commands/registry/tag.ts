@@ -11,10 +11,10 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image in a registry")
-    .argument("<newtag>", "tag that it gets as well")
+    .argument("<newtag>", "tag to add")
     .description(
-      "Gives an image another tag in its repository, on the registry. Only the manifest is read " +
-        "and written; no layer is.",
+      "Adds a tag to an image in its repository. Reads and writes only the manifest, " +
+        "no layers.",
     );
   return addAccessOptions(described).notes(`
 Prints the digest.

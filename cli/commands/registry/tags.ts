@@ -12,7 +12,7 @@ import type { Session } from "../../frame/session.ts";
 export function define(command: Command): Command {
   const described = command
     .argument("<repo>", "repository, without a tag")
-    .description("Lists every tag of a repository, all pages of them, in the registry's order.");
+    .description("Lists all tags of a repository, in the registry's order.");
   return addRegistryOptions(described).notes(`
 Examples:
   oci tags alpine
@@ -40,7 +40,7 @@ export async function run(session: Session): Promise<void> {
 function readRepository(text: string): Reference {
   const repository = readReference(text);
   const { registry, repository: path } = repository;
-  // With a tag of its own, the text would not take another.
+  // Appending a tag fails if the text already has one.
   if (!isReference(`${text}:latest`)) {
     throw new UsageError(
       `cannot list the tags of "${text}": a repository has no tag and no digest; ` +

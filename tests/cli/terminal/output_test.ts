@@ -50,7 +50,7 @@ Deno.test("Output tells a reader that has gone from a disk that is full", async 
   await assertRejects(
     () => failing(new Error("No space left on device")).text("x"),
     OciError,
-    "Cannot write to standard output: No space left on device; send it elsewhere",
+    "Cannot write to standard output: No space left on device; redirect it to another place",
   );
 });
 
@@ -61,6 +61,6 @@ Deno.test("Output.json() says that a document is nested too deeply", async () =>
   await assertRejects(
     () => new Output({ sink: collector() }).json(value),
     OciError,
-    "nested so deeply; see the documents as served with --raw and --config",
+    "it is nested too deeply; print the original documents with --raw or --config",
   );
 });

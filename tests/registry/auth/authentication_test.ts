@@ -370,7 +370,7 @@ Deno.test("RemoteClient goes on without a credential that the token server refus
 
   assertEquals(auth.exchanges.map(({ user, status }) => [user, status]), [["", 401], ["", 200]]);
   assertEquals(warnings.length, 1);
-  assert(warnings[0]?.includes("from /home/me/.docker/config.json was refused"), warnings[0]);
+  assert(warnings[0]?.includes("from /home/me/.docker/config.json was rejected"), warnings[0]);
 });
 
 Deno.test("RemoteClient goes on without a credential whose token the registry refuses", async () => {
@@ -391,7 +391,7 @@ Deno.test("RemoteClient goes on without a credential whose token the registry re
 
   assertEquals(digest, scene.image.descriptor.digest);
   assertEquals(auth.exchanges.map(({ user }) => user), ["me", ""]);
-  assert(warnings[0]?.includes("/home/me/.docker/config.json was refused (403)"), warnings[0]);
+  assert(warnings[0]?.includes("/home/me/.docker/config.json was rejected (403)"), warnings[0]);
 });
 
 Deno.test("RemoteClient says what it tried when it is refused", async () => {
@@ -402,7 +402,7 @@ Deno.test("RemoteClient says what it tried when it is refused", async () => {
   using skipping = testClient({
     credentials: {
       find(_, { onSkipped } = {}) {
-        onSkipped?.('"/x" was not read as it needs --allow-read=/x');
+        onSkipped?.('"/x" was skipped because it needs --allow-read=/x');
         return Promise.resolve(undefined);
       },
     },
@@ -418,7 +418,7 @@ Deno.test("RemoteClient says what it tried when it is refused", async () => {
     [403, "DENIED"],
   ]);
   const [first, second, third] = errors.map(({ message }) => message);
-  assert(first?.includes("tried anonymous access; no credential for it was found"), first);
+  assert(first?.includes("tried anonymous access; found no credential for it"), first);
   assert(first?.includes(`log in with "docker login ${scene.registry.host}"`), first);
   assert(
     second?.includes("tried anonymous access and the credential from /home/me/.docker/config.json"),
@@ -524,10 +524,10 @@ Deno.test("RemoteClient gets an anonymous token where a redirect leads to anothe
 });
 
 Deno.test.each([
-  { fault: truncated(5), error: RegistryError, says: "holds no token" },
-  { fault: respond(200, {}, "{}"), error: RegistryError, says: "holds no token" },
-  { fault: respond(200, {}, "[]"), error: RegistryError, says: "holds no token" },
-  { fault: respond(200, {}, "null"), error: RegistryError, says: "holds no token" },
+  { fault: truncated(5), error: RegistryError, says: "contains no token" },
+  { fault: respond(200, {}, "{}"), error: RegistryError, says: "contains no token" },
+  { fault: respond(200, {}, "[]"), error: RegistryError, says: "contains no token" },
+  { fault: respond(200, {}, "null"), error: RegistryError, says: "contains no token" },
   { fault: respond(200, {}, '{"token":"a\\r\\nx: y"}'), error: RegistryError, says: "no token" },
   { fault: oversized(70_000), error: LimitError, says: "token bytes" },
   { fault: respond(418), error: AuthError, says: "the token server 127.0.0.1:" },
@@ -558,7 +558,7 @@ Deno.test("RemoteClient tries again when the token server is busy", async () => 
 Deno.test.each([
   { realm: "not a url", says: "not a URL" },
   { realm: "", says: "not a URL" },
-  { realm: "https://u:p@127.0.0.1/token", says: "holds a password" },
+  { realm: "https://u:p@127.0.0.1/token", says: "contains a password" },
   { realm: "file:///etc/passwd", says: "does not use https" },
 ])("RemoteClient does not ask the token server $realm", async ({ realm, says }) => {
   const { scene } = tokenScene({ realm: () => realm });

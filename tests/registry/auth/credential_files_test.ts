@@ -300,7 +300,7 @@ Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | unde
   { why: "hangs", script: "sleep 30", warning: /did not answer within 0.3 s/ },
   { why: "hangs with a child", script: "sleep 30 & sleep 30", warning: /did not answer within/ },
   { why: "fails", script: "echo secret-noise; exit 3", warning: /it failed/ },
-  { why: "talks nonsense", script: "echo hello", warning: /not understood/ },
+  { why: "talks nonsense", script: "echo hello", warning: /its output is invalid/ },
   {
     why: "has no credential",
     script: "echo 'credentials not found in native keychain'; exit 1",

@@ -35,7 +35,7 @@ Deno.test.each([
   assertEquals(error.status, 401);
   assertEquals(
     error.message,
-    `Cannot log in to "${registry.host}": the registry refused the credential ` +
+    `Cannot log in to "${registry.host}": the registry rejected the credential ` +
       '(401 UNAUTHORIZED, "log in")',
   );
 });
@@ -78,7 +78,7 @@ Deno.test("RemoteClient.checkCredential() says that a host is no registry", asyn
   const error = await assertRejects(
     () => client.checkCredential(registry.host, RIGHT),
     RegistryError,
-    "does not answer as a registry does (404",
+    "the host is not a registry (404",
   );
 
   assert(!(error instanceof LoginError));

@@ -68,7 +68,7 @@ Deno.test.each(
   [
     { missing: "tag", says: 'does not have the tag "v1"' },
     { missing: "manifest", says: "does not have the manifest sha256:" },
-    { missing: "child", says: "for linux/amd64, which its index names, so the image there" },
+    { missing: "child", says: "for linux/amd64, named by its index, so the image is incomplete" },
     { missing: "config", says: "does not have the config sha256:" },
     { missing: "blob", says: "does not have the blob sha256:" },
   ] as const,

@@ -37,7 +37,11 @@ Deno.test.each([
   "</etc/%>",
   "garbage; rel=next",
 ])("nextPage() refuses %s", (header) => {
-  assertThrows(() => nextPage(answerWith(header), PAGE), RegistryError, "none of the same list");
+  assertThrows(
+    () => nextPage(answerWith(header), PAGE),
+    RegistryError,
+    "a next page outside of the list",
+  );
 });
 
 Deno.test.each([

@@ -156,7 +156,7 @@ Deno.test.each([
   await assertRejects(
     () => client.document(scene.reference),
     RegistryError,
-    "answered with a page",
+    "answered with a web page",
   );
 });
 

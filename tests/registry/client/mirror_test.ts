@@ -78,7 +78,7 @@ Deno.test("RemoteClient goes on to the next mirror, and to the registry at last"
   assertEquals(upstream.registry.requests.length, 3);
   assertEquals(empty.registry.requests.length, 3, "it answers, and may have the next thing");
   assertEquals(warnings.length, 1);
-  assert(warnings[0]?.startsWith(`The mirror ${broken.registry.host} is passed over: `));
+  assert(warnings[0]?.startsWith(`Skipping the mirror ${broken.registry.host}: `));
 });
 
 Deno.test.each([
@@ -239,7 +239,10 @@ Deno.test.each([
 });
 
 Deno.test.each<{ mirrors: Record<string, string[]>; says: string }>([
-  { mirrors: { "docker.io": ["https://me:s3cret@m.example"] }, says: "must not hold a password" },
+  {
+    mirrors: { "docker.io": ["https://me:s3cret@m.example"] },
+    says: "must not contain a password",
+  },
   { mirrors: { "docker.io/library": ["https://m.example"] }, says: "must be a registry" },
 ])("RemoteClient refuses a mirror that $says", async ({ mirrors, says }) => {
   using client = testClient({ mirrors });

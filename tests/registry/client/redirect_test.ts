@@ -62,7 +62,7 @@ Deno.test.each([{ headers: {} }, { headers: { location: "https://[" } }])(
     await assertRejects(
       () => client.document(scene.reference),
       RegistryError,
-      "without saying where",
+      "without a valid target",
     );
   },
 );
@@ -73,7 +73,7 @@ Deno.test.each<{ from: string; location: string; says: string }>([
   { from: PUBLIC, location: "http://cdn.example/x", says: "to plain HTTP" },
   { from: PUBLIC, location: "ftp://cdn.example/x", says: "to a ftp: address" },
   { from: PUBLIC, location: "file:///etc/passwd", says: "to a file: address" },
-  { from: PUBLIC, location: "https://u:p@cdn.example/x", says: "holds a password" },
+  { from: PUBLIC, location: "https://u:p@cdn.example/x", says: "contains a password" },
   { from: PUBLIC, location: "https://127.0.0.1/x", says: "private network" },
   { from: PUBLIC, location: "https://169.254.169.254/latest/meta-data", says: "private network" },
   { from: PUBLIC, location: "//localhost/x", says: "private network" },

@@ -168,7 +168,9 @@ Deno.test.each([
   await client.document(scene.reference);
 
   assertEquals(clock.pauses, [pause]);
-  assertEquals(warnings, [`Waiting ${pause / 1000} s as ${scene.registry.host} asks for it (429)`]);
+  assertEquals(warnings, [
+    `Waiting ${pause / 1000} s, as requested by ${scene.registry.host} (429)`,
+  ]);
 });
 
 Deno.test("RemoteClient does not wait longer than maxWaitMs, but says when to come back", async () => {

@@ -60,9 +60,9 @@ Deno.test("RemoteClient says that a certificate is not trusted, and does not try
 Deno.test.each(
   [
     { name: "expired", fault: "expired", says: "has expired" },
-    { name: "early", fault: "not-yet-valid", says: "is not valid yet, by the clock" },
+    { name: "early", fault: "not-yet-valid", says: "is not valid yet according to the clock" },
     { name: "elsewhere", fault: "wrong-name", says: "is for another name" },
-    { name: "ownAuthority", fault: "own-authority", says: "is its own authority" },
+    { name: "ownAuthority", fault: "own-authority", says: "is self-signed and not trusted" },
   ] as const,
 )("RemoteClient tells what is wrong with a certificate: $fault", async ({ name, fault, says }) => {
   await using temp = await makeTempDir();

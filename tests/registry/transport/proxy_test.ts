@@ -17,11 +17,11 @@ Deno.test("RemoteClient says that it may be the proxy that does not answer", asy
     env: { HTTPS_PROXY: proxy },
   });
 
-  assertStringIncludes(stderr, `the proxy ${proxy} of HTTPS_PROXY does not answer`);
+  assertStringIncludes(stderr, `the proxy ${proxy} of HTTPS_PROXY does not respond`);
 });
 
 Deno.test.each([
-  { text: "proxy authentication required", says: "the proxy wants a login (407)" },
+  { text: "proxy authentication required", says: "the proxy requires a login (407)" },
   {
     text: "unsuccessful tunnel",
     says: "does not connect to registry.example (unsuccessful tunnel)",
@@ -69,7 +69,7 @@ Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
 
   assertEquals(code, 1);
   const proxy = `the proxy http://${scene.registry.host} of HTTP_PROXY`;
-  assertStringIncludes(stderr, `${proxy} wants a login (407); write it in HTTP_PROXY`);
+  assertStringIncludes(stderr, `${proxy} requires a login (407); write it in HTTP_PROXY`);
   assertEquals(scene.registry.requests.length, 1);
 });
 

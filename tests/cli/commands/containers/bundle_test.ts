@@ -143,12 +143,12 @@ Deno.test.each([
   { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
   { args: ["--user", ""], code: 2, says: "it must not be empty" },
   { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
-  { args: ["--memory", "512m"], code: 2, says: "512m is a part of a byte" },
+  { args: ["--memory", "512m"], code: 2, says: "512m is less than one byte" },
   { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
   { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
   { args: ["--env", "=x"], code: 2, says: "it must be NAME=VALUE" },
   { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
-  { args: ["--mount", "/not/here:/a"], code: 2, says: 'there is no "/not/here" to mount' },
+  { args: ["--mount", "/not/here:/a"], code: 2, says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], code: 2, says: "cannot be used with" },
   { args: ["--bundler", "magic"], code: 2, says: "allowed choices are" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
@@ -203,7 +203,7 @@ Deno.test("oci bundle wants a directory that has a name", async () => {
   const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
 
   assertEquals(code, 2);
-  assertStringIncludes(stderr, "the directory has no name; give one");
+  assertStringIncludes(stderr, "the directory name is empty; specify a directory");
 });
 
 Deno.test("oci unbundle says that there is none", async () => {
@@ -212,7 +212,7 @@ Deno.test("oci unbundle says that there is none", async () => {
   const { code, stderr } = await place.oci("unbundle", place.directory.join("none"));
 
   assertEquals(code, 1);
-  assertMatch(stderr, /there is no ".*none"; check that the path is right\n$/);
+  assertMatch(stderr, /".*none" does not exist; check the path\n$/);
 });
 
 Deno.test("oci run says that a runtime is not installed, and leaves nothing", async () => {

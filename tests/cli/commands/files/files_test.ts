@@ -79,11 +79,11 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { path: "etc/b", says: "there is nothing" },
-  { path: "data/old", says: "there is nothing" },
-  { path: "nowhere", says: "there is nothing" },
-  { path: "loop", says: "there is nothing" },
-  { path: "etc/a/x", says: "there is nothing" },
+  { path: "etc/b", says: "it does not exist" },
+  { path: "data/old", says: "it does not exist" },
+  { path: "nowhere", says: "it does not exist" },
+  { path: "loop", says: "it does not exist" },
+  { path: "etc/a/x", says: "it does not exist" },
   { path: "etc", says: "it is a directory" },
 ])("oci cat says that $path is no file", async ({ path, says }) => {
   await using box = await setUp();

@@ -76,7 +76,7 @@ Deno.test("oci doctor leaves no store where there was none", async () => {
     assertEquals(stderr, "");
     const [finding] = findings(JSON.parse(stdout), "Store");
     assertEquals([finding?.state, finding?.advice], ["problem", "free some space"]);
-    assertMatch(finding?.says ?? "", /can be written to; \d+ k?B are free$/);
+    assertMatch(finding?.says ?? "", /is writable; \d+ k?B free$/);
   },
 });
 
@@ -152,7 +152,7 @@ Deno.test("oci doctor tells whom credentials are for, and never a secret", async
       ...{ registries: [], helpers: [], problems: [] },
     },
   ]);
-  assertMatch(stdout, /problem .*docker-credential-not-here is named for gcr\.io .*not installed/);
+  assertMatch(stdout, /problem .*names docker-credential-not-here for gcr\.io, .*not installed/);
   assertMatch(stdout, /problem .*auth\.json has an entry for odd\.io that cannot be read: /);
   assertMatch(stdout, /problem .*docker\/config\.json is not JSON; /);
   for (const text of [stdout, JSON.stringify(document)]) {

@@ -129,7 +129,7 @@ Deno.test("oci save wants to know where to", async () => {
   const { code, stderr } = await runOci(["save", "a"]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /there is no file to write to; give "--output FILE", or "-" for stdout/);
+  assertMatch(stderr, /the output file is missing; specify "--output FILE", or "-" for stdout/);
 });
 
 Deno.test("oci save pulls what is not there, and says what it leaves out", async () => {
@@ -145,7 +145,7 @@ Deno.test("oci save pulls what is not there, and says what it leaves out", async
 
   assertEquals([code, stderr], [
     0,
-    `oci: saved the manifest ${DIGEST} of ${ref}, which has more platforms\n`,
+    `oci: saved only the manifest ${DIGEST} of the multi-platform image ${ref}\n`,
   ]);
   assertEquals(load.stdout, `${ref}@${DIGEST}\n`);
 });

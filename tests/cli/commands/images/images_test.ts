@@ -164,7 +164,7 @@ Deno.test("oci rm removes nothing if one of the references is not there", async 
   assertEquals(
     stderr,
     `oci: rm ${host}/absent:1: cannot remove "${host}/absent:1": ` +
-      'the store has no such reference; see "oci images"\n',
+      'not found in the store; list its images with "oci images"\n',
   );
   assertEquals(JSON.parse(listed.stdout).length, 2);
 });

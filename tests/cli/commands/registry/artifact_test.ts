@@ -149,7 +149,7 @@ Deno.test.each([
 Deno.test.each([
   { args: ["artifact"], says: "missing required argument" },
   { args: ["artifact", "take", "a", "b"], says: "allowed choices are push, pull" },
-  { args: ["artifact", "pull", "a", "b", "c"], says: "pull writes into one directory" },
+  { args: ["artifact", "pull", "a", "b", "c"], says: "pull needs exactly one target directory" },
   { args: ["artifact", "pull", "--type", "x", "a", "b"], says: 'are for "oci artifact push"' },
   { args: ["artifact", "push", "--annotation", "x", "a", "b"], says: "it must be KEY=VALUE" },
 ])("oci calls $args misuse", async ({ args, says }) => {

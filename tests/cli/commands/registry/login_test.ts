@@ -69,7 +69,7 @@ Deno.test("oci login stores nothing that the registry refuses", async () => {
   const { code, stdout, stderr } = await oci(["login", "--user", "ann:wrong", host]);
 
   assertEquals([code, stdout], [1, ""]);
-  assertMatch(stderr, /^oci: login \S+: the registry refused the credential \(401 .*; check /);
+  assertMatch(stderr, /^oci: login \S+: the registry rejected the credential \(401 .*; check /);
   assertEquals(stderr.trimEnd().split("\n").length, 1);
   assert(!stderr.includes("wrong"));
   assertEquals(await Array.fromAsync(Deno.readDir(home.path), ({ name }) => name), []);
@@ -84,7 +84,7 @@ Deno.test("oci login says that a registry asks for nothing", async () => {
   );
 
   assertEquals(code, 0);
-  assertMatch(stderr, /^oci: warning: \S+ asks for no login, so it could not check/);
+  assertMatch(stderr, /^oci: warning: \S+ requires no login, so the credential was not checked/);
   assertEquals(JSON.parse(stdout), {
     registry: open.host,
     username: "ann",
@@ -140,8 +140,14 @@ Deno.test.each([
   { args: ["login"], says: 'missing required argument "registry"' },
   { args: ["login", "ghcr"], says: '"ghcr" is not a registry' },
   { args: ["login", "ghcr.io/a:1"], says: "is not a registry" },
-  { args: ["login", "localhost:1"], says: 'no terminal to ask for a user name on; give "--user' },
-  { args: ["login", "--user", "a", "localhost:1"], says: "no terminal to ask for a password" },
+  {
+    args: ["login", "localhost:1"],
+    says: 'cannot prompt for a user name without a terminal; specify "--user',
+  },
+  {
+    args: ["login", "--user", "a", "localhost:1"],
+    says: "cannot prompt for a password without a terminal",
+  },
   { args: ["login", "--platform", "a", "localhost:1"], says: "unknown option" },
   { args: ["logout"], says: 'give the name of a registry, or "--all"' },
   { args: ["logout", "--all", "ghcr.io"], says: 'give the name of a registry, or "--all"' },

@@ -58,7 +58,7 @@ Deno.test("oci copy copies an image and prints where it is", async () => {
   const { code, stdout, stderr } = await scene.oci("copy", `${scene.app}:1`, target);
 
   assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${INDEX.descriptor.digest}\n` });
-  assertMatch(stderr, /already there, or mounted/);
+  assertMatch(stderr, /already present, or mounted/);
   assertEquals(await scene.digest("copy", "v1"), INDEX.descriptor.digest);
 });
 
@@ -127,7 +127,7 @@ Deno.test("oci copy --all-tags copies a repository", async () => {
     `${target}:2@${HERE.descriptor.digest}`,
   ]);
   assertEquals(tagged.code, 2);
-  assertMatch(tagged.stderr, /leave its tag out/);
+  assertMatch(tagged.stderr, /leave out the tag/);
 });
 
 Deno.test("oci copy --dry-run stores nothing", async () => {
@@ -323,7 +323,7 @@ Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", as
   const untagged = await scene.oci("delete", "--yes", scene.app);
 
   assertEquals([unsure.code, untagged.code], [2, 2]);
-  assertMatch(unsure.stderr, /no terminal to ask on; add "--yes"/);
+  assertMatch(unsure.stderr, /cannot ask for confirmation without a terminal; add "--yes"/);
   assertMatch(untagged.stderr, /names no tag/);
   assertEquals(scene.registry.seen(), []);
 });

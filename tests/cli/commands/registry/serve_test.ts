@@ -131,15 +131,18 @@ Deno.test("oci serve says which address is taken", async () => {
   const { code, stdout, stderr } = await runOci(["serve", "--listen", other.host]);
 
   assertEquals({ code, stdout }, { code: 1, stdout: "" });
-  assertMatch(stderr, /^oci: serve: .*; choose another with --listen\n$/);
+  assertMatch(stderr, /^oci: serve: .*; choose another address with --listen\n$/);
 });
 
 Deno.test.each([
   {
     address: "nowhere.invalid:0",
-    says: "cannot listen at nowhere\\.invalid:0: .*; choose another",
+    says: "cannot listen on nowhere\\.invalid:0: .*; choose another address",
   },
-  { address: "[2001:db8::1]:0", says: "cannot listen at \\[2001:db8::1\\]:0: .*; choose another" },
+  {
+    address: "[2001:db8::1]:0",
+    says: "cannot listen on \\[2001:db8::1\\]:0: .*; choose another address",
+  },
 ])("oci serve says what is wrong with $address", async ({ address, says }) => {
   const { code, stdout, stderr } = await runOci(["serve", "--listen", address]);
 
@@ -159,13 +162,13 @@ Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
     assertEquals(
       stderr,
       "oci: serve: cannot read the htpasswd file: it names no user; " +
-        'make the file with "htpasswd -B"\n',
+        'create the file with "htpasswd -B"\n',
     );
   },
 );
 
 Deno.test.each([
-  { text: "ann", says: 'it must be "NAME:HASH"; make the file with "htpasswd -B"' },
+  { text: "ann", says: 'it must be "NAME:HASH"; create the file with "htpasswd -B"' },
   { text: "ann:x", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
 ])("oci serve says how to make the file of passwords that $text is none of", async (row) => {
   await using dir = await makeTempDir();
@@ -187,7 +190,7 @@ Deno.test("oci serve says what certificates it takes", async () => {
   assertEquals(code, 2);
   assertMatch(
     stderr,
-    /^oci: serve: cannot serve over TLS: .*; give files in PEM with "--tls-cert"/,
+    /^oci: serve: cannot serve over TLS: .*; specify PEM files with "--tls-cert"/,
   );
 });
 
@@ -232,7 +235,8 @@ for (
       // An address of the loopback that is not recognized as one.
       args: ["--listen", "127.1:0"],
       status: 405,
-      note: "oci: read-only, as others may reach the address; --htpasswd lets users push\n",
+      note:
+        "oci: read-only because other machines can reach the address; allow pushes with --htpasswd\n",
     },
   ]
 ) {
