@@ -1,47 +1,47 @@
 import type { ImagePullAuth } from "./image_client.ts";
 import type { Repository } from "./reference.ts";
 
-/** A credential, and where it is from, so that a warning can name the place. */
+/** A credential with its source, for warnings. */
 export interface Credential {
-  /** What opens the registry. */
+  /** Credential. */
   readonly auth: ImagePullAuth;
-  /** Where it is from, such as a file; it is shown to the user. */
+  /** Source of the credential, such as a file; shown to the user. */
   readonly source: string;
 }
 
-/** Options of {@linkcode CredentialStore.find}. */
+/** Options for {@linkcode CredentialStore.find}. */
 export interface CredentialFindOptions {
-  /** Stops the search. */
+  /** Aborts the search. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is broken, such as a helper that does not answer. */
+  /** Called with each problem, such as a helper that does not respond. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * Is told what could not be looked at, such as a file without the permission to read it. It
-   * becomes part of the error if the registry refuses.
+   * Called with each place that could not be searched, such as a file without read permission. It
+   * becomes part of the error if the registry denies access.
    */
   readonly onSkipped?: ((message: string) => void) | undefined;
 }
 
-/** Where credentials come from. */
+/** A source of credentials. */
 export interface CredentialStore {
   /**
-   * Finds the credential for a repository. It is asked only if a registry wants to know who
-   * asks, or may hide from strangers what it does not give.
+   * Finds the credential for a repository. Called only if a registry requires authentication
+   * or may hide content from unauthenticated clients.
    *
-   * @param repository Which repository of which registry.
-   * @param options Whom to tell.
-   * @returns The credential, or `undefined` to go on without. Nothing that is missing or broken
-   * is an error here.
+   * @param repository Repository, with its registry.
+   * @param options Callbacks and signal.
+   * @returns The credential, or `undefined` to continue without one. Missing or invalid files
+   * are not errors.
    */
   find(repository: Repository, options?: CredentialFindOptions): Promise<Credential | undefined>;
 }
 
 /**
- * The `Authorization` header that a credential stands for without an exchange of tokens.
+ * Returns the `Authorization` header of a credential that needs no token exchange.
  *
  * @param auth A credential.
- * @returns `Bearer …` for a registry token, `Basic …` for a user and a password, and `undefined`
- * for an identity token, which must be exchanged, and for no credential at all.
+ * @returns `Bearer …` for a registry token, `Basic …` for a user and password, and `undefined`
+ * for an identity token, which must be exchanged, or without a credential.
  *
  * @example A user and a password
  * ```ts
@@ -63,19 +63,19 @@ export function authorization(auth: ImagePullAuth): string | undefined {
 
 /** A user and a password. */
 export interface Login {
-  /** User name; it has no colon. */
+  /** User name, without a colon. */
   readonly username: string;
   /** Password or access token. */
   readonly password: string;
 }
 
 /**
- * The user and password of a credential, also if they stand in `auth`.
+ * Returns the user and password of a credential, decoding `auth` if necessary.
  *
  * @param auth A credential.
  * @returns Both, or `undefined` if there are none.
  *
- * @example Take `auth` apart
+ * @example Decode `auth`
  * ```ts
  * import { loginOf } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -91,7 +91,7 @@ export function loginOf(auth: ImagePullAuth): Login | undefined {
     // Docker pads the decoded text with NULs in old files.
     text = new TextDecoder().decode(Uint8Array.fromBase64(auth.auth.trim())).replace(/\0+$/, "");
   } catch {
-    // Not base64: the same as no login, since a broken file must not stop a public pull.
+    // Invalid base64 counts as no login, because a broken file must not prevent a public pull.
     return undefined;
   }
   const colon = text.indexOf(":");

@@ -9,17 +9,17 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 
 const CPU_INFO = "/proc/cpuinfo";
 
-/** What the file says, once it has been read. */
+/** Cached content of the file. */
 let knownVariant: string | undefined;
 
 /**
- * The platform whose images run here: Linux on the CPU of this machine, also where Linux runs in
+ * Returns the platform of images for this machine: Linux on its CPU, even if Linux runs in
  * a virtual machine, as on macOS and Windows.
  *
- * @returns The platform, with the variant of the CPU where `/proc/cpuinfo` tells it and may be
- * read without asking for a permission. An image for an earlier variant, or for none, fits too.
+ * @returns The platform, with the CPU variant if `/proc/cpuinfo` contains it and can be
+ * read without a prompt. Images for an earlier variant, or without a variant, also match.
  *
- * @example Ask for what runs here
+ * @example Get the platform of this machine
  * ```ts
  * import { hostPlatform } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -41,7 +41,7 @@ function hostVariant(architecture: string): string | undefined {
   try {
     return knownVariant ??= cpuVariant(architecture, Deno.readTextFileSync(CPU_INFO));
   } catch {
-    // Hidden in a sandbox: an image that names no variant runs as well.
+    // Hidden in a sandbox; images without a variant run too.
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import type { RemoteImage } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { Reference } from "./reference.ts";
 
-/** When a pull asks the registry rather than the store. */
+/** When a pull contacts the registry. */
 export type ImagePullPolicy = "Always" | "IfNotPresent" | "Never" | "Newer";
 
 /** Explicit credentials for a registry. */
@@ -44,10 +44,10 @@ export interface ImageProgress {
   readonly cached: boolean;
 }
 
-/** Options of {@linkcode ImageClient.image}. */
+/** Options for {@linkcode ImageClient.image}. */
 export interface ImageClientOptions {
   /**
-   * When to ask the registry. Clients without a cache ignore it.
+   * When to contact the registry. Clients without a cache ignore it.
    *
    * @default {"IfNotPresent"}
    */

@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
-/** Where an image is, told apart by `transport`. */
+/** Location of an image, discriminated by `transport`. */
 export type ImageLocation =
   | RegistryLocation
   | LayoutLocation
@@ -12,7 +12,7 @@ export type ImageLocation =
 export interface RegistryLocation {
   /** Tells the kind. */
   readonly transport: "docker";
-  /** Which image. */
+  /** Reference of the image. */
   readonly reference: Reference;
 }
 
@@ -24,7 +24,7 @@ export interface LayoutLocation {
   readonly path: string;
   /** The name of the image in the layout, if it is given. */
   readonly name?: string;
-  /** The digest of the image, if it is given; it decides. */
+  /** Digest of the image, if given; takes precedence over the name. */
   readonly digest?: Digest;
 }
 
@@ -38,7 +38,7 @@ export interface OciArchiveLocation {
   readonly name?: string;
 }
 
-/** An image in an archive as `docker save` writes it. */
+/** An image in an archive in the format of `docker save`. */
 export interface DockerArchiveLocation {
   /** Tells the kind. */
   readonly transport: "docker-archive";
@@ -59,16 +59,16 @@ const FORMS = {
 } as const;
 
 /**
- * Parses where an image is: `[docker://]REFERENCE`, `oci:DIR[:NAME]`, `oci:DIR@DIGEST`,
+ * Parses the location of an image: `[docker://]REFERENCE`, `oci:DIR[:NAME]`, `oci:DIR@DIGEST`,
  * `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`.
  *
- * An image of Docker Hub whose name is one of these words, such as `oci:1`, needs `docker://`.
+ * An image on Docker Hub whose name is one of these words, such as `oci:1`, needs `docker://`.
  *
- * @param text What the user wrote.
+ * @param text Text to parse.
  * @returns The location.
- * @throws {SyntaxError} If `text` is none of these; the message says what to write.
+ * @throws {SyntaxError} If `text` has none of these forms; the message lists them.
  *
- * @example Tell a layout from a registry
+ * @example Parse a layout and a registry reference
  * ```ts
  * import { parseImageLocation } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";
@@ -106,7 +106,7 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
     );
   };
   let rest = text.slice(transport.length + 1);
-  if (rest.startsWith("//")) fail("what follows must be a path, not a URL");
+  if (rest.startsWith("//")) fail("the location must be a path, not a URL");
   const at = rest.search(/@[a-z0-9]+:[^@:/\\]*$/);
   const digest = transport === "oci" && at >= 0 ? rest.slice(at + 1) : undefined;
   if (digest !== undefined) {

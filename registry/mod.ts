@@ -1,5 +1,5 @@
 /**
- * The wire: references, credentials, and a client for registries that follow the OCI
+ * References, credentials, and a client for registries that implement the OCI
  * distribution specification.
  *
  * ```ts
@@ -14,9 +14,9 @@
  * ```
  *
  * Importing needs no permission. A client needs `--allow-net` for the registry, its token
- * server and where it redirects to; `--allow-read` and `--allow-env` let it find the credentials
- * of docker and podman, and `--allow-run=docker-credential-NAME` those in a helper. Without
- * them it goes on anonymously.
+ * server and redirect targets; `--allow-read` and `--allow-env` to find the credentials
+ * of docker and podman; and `--allow-run=docker-credential-NAME` to run a credential helper.
+ * Without a credential, access is anonymous.
  *
  * @module
  */

@@ -35,7 +35,7 @@ export function tokenServer(realm: string | undefined, options: TokenServerOptio
     fail("it does not use https");
   }
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`${url.hostname} is a private address`);
+    fail(`${url.hostname} is in a private network`);
   }
   return url;
 }

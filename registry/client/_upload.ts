@@ -7,47 +7,47 @@ import type { Registry, RegistryRequest } from "./_registry.ts";
 import { UploadBody } from "./_upload_body.ts";
 import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts";
 
-/** Up to this size a blob is sent with the request that ends its upload. */
+/** Maximum size of a blob that is sent with the final request of its upload. */
 const SMALL_BYTES = 2 * 1024 * 1024;
-/** Bytes of a chunk, unless the registry wants larger ones: memory for one is taken. */
+/** Size of a chunk, unless the registry requires larger ones; one is held in memory. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** So much in one attempt is worth the next one without a pause. */
+/** Progress in bytes after which the next attempt needs no pause. */
 const GOOD_PROGRESS_BYTES = 64 * 1024;
-/** How often an upload starts again because the registry has lost it, without any progress. */
+/** Maximum number of restarts without progress after the registry has lost an upload. */
 const MAX_RESTARTS = 3;
-/** How often a registry is asked how far an upload is before its answer is taken. */
+/** Maximum number of progress requests before the last response is used. */
 const MAX_STATUS_REQUESTS = 5;
-/** Pause between the first two of these questions. */
+/** Pause between the first two progress requests, in milliseconds. */
 const SETTLE_MS = 20;
-/** What a registry says of an upload that it does not have (any more), or has differently. */
+/** Statuses for an upload that the registry has lost or has in another state. */
 const LOST = new Set([400, 404, 410, 416]);
-/** What a server says that does not take a body without a length, or none of that size. */
+/** Statuses of servers that reject a body without a length or of that size. */
 const UNSTREAMABLE = new Set([400, 411, 413, 501]);
-/** The end of an upload: registries answer with more than 201. */
+/** Statuses of a completed upload; some registries do not return 201. */
 const FINISHED = [201, 202, 204];
 
-/** What an upload needs to know. */
+/** Context of an upload. */
 export interface UploadContext {
   readonly registry: Registry;
-  /** The repository, as the reference names it. */
+  /** Repository in the form of references. */
   readonly repository: string;
   readonly scope: string;
-  /** What is being done, for the errors: "Cannot …". */
+  /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Called with the bytes that have been sent. */
+  /** Called with the number of sent bytes. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly onRetry?: ((error: unknown) => void) | undefined;
-  /** Whether the registry has the blob after all. */
+  /** Returns whether the registry has the blob after all. */
   readonly exists: () => Promise<boolean>;
 }
 
 /**
- * Uploads a blob: with one `POST` and one `PUT` if it is small, else with `PATCH` between them,
- * whose body is sent as it is read. An upload that breaks goes on from where the registry says.
+ * Uploads a blob: with one `POST` and one `PUT` if it is small, otherwise with `PATCH` in between,
+ * whose body is streamed. Resumes an interrupted upload at the offset that the registry reports.
  *
- * @param session The session, if one has begun already.
+ * @param session Session, if the upload has already begun.
  */
 export async function uploadBlob(
   descriptor: Descriptor,
@@ -74,7 +74,7 @@ class BlobUpload {
   #again = false;
   #sourceFailure: { readonly error: unknown } | undefined;
   #restarts = 0;
-  /** Where the attempt began. */
+  /** Offset at the start of the attempt. */
   #attemptOffset = 0;
 
   constructor(
@@ -115,13 +115,13 @@ class BlobUpload {
     );
   }
 
-  /** Sends what the registry does not have yet, and ends the upload. */
+  /** Sends the missing bytes, and completes the upload. */
   async #send(session: UploadSession): Promise<void> {
     const { size } = this.#descriptor;
     this.#attemptOffset = session.offset;
     let current = session;
-    // Deno repeats a PUT whose connection breaks, if it has the body: only one that begins at the
-    // beginning may be sent twice.
+    // Deno repeats a PUT with a buffered body when its connection breaks, so only a body that starts
+    // at offset 0 may be buffered.
     while (size - current.offset > (current.offset === 0 ? SMALL_BYTES : 0)) {
       current = this.#isChunked ? await this.#sendChunk(current) : await this.#sendRest(current);
       this.#session = current;
@@ -167,7 +167,7 @@ class BlobUpload {
     }, session);
   }
 
-  /** Ends the upload, with the bytes of a small blob or with none. */
+  /** Completes the upload, with the bytes of a small blob or without a body. */
   async #finish(session: UploadSession): Promise<void> {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
@@ -213,7 +213,7 @@ class BlobUpload {
     });
   }
 
-  /** Notes that the registry has got further. */
+  /** Records progress of the registry. */
   #progress(offset: number): void {
     if (offset <= this.#attemptOffset) return;
     this.#restarts = 0;
@@ -221,12 +221,12 @@ class BlobUpload {
   }
 
   /**
-   * Gets ready for another attempt, or throws `error`.
+   * Prepares another attempt, or throws `error`.
    *
-   * @returns Whether the blob is there after all, as only the answer was lost.
+   * @returns Whether the registry has the blob because only the response was lost.
    */
   async #recover(error: unknown): Promise<boolean> {
-    // What the source fails with, the source has retried.
+    // The source has already retried its own failures.
     if (this.#sourceFailure !== undefined) throw this.#sourceFailure.error;
     const wasFinishing = this.#isFinishing;
     this.#isFinishing = false;
@@ -235,7 +235,7 @@ class BlobUpload {
     const session = this.#session;
     if (session === undefined) throw error;
     if (error.status === 416 && ++this.#restarts <= MAX_RESTARTS) {
-      // The registry has got further since it was asked, as an earlier connection ended only then.
+      // The registry has progressed since, because an earlier connection ended late.
       this.#session = await this.#settledStatus(session);
       return false;
     }
@@ -247,14 +247,14 @@ class BlobUpload {
     return false;
   }
 
-  /** Pauses, and goes on from where the registry has got to: only it knows what has arrived. */
+  /** Pauses, then resumes at the offset of the registry, which alone knows what has arrived. */
   async #resume(error: unknown, wasFinishing: boolean): Promise<boolean> {
     const session = this.#session;
     if (session === undefined) {
       await this.#retry.after(error);
       return false;
     }
-    // A registry that answers wants its pause; after a cut, it is asked at once.
+    // Respect the pause of a registry that responded; after a broken connection, ask at once.
     let isPaused = error instanceof RegistryError;
     if (isPaused) await this.#retry.after(error);
     for (;;) {
@@ -277,8 +277,8 @@ class BlobUpload {
   }
 
   /**
-   * Asks how far an upload is, until the answer is the same twice: after a cut, a registry may still
-   * be storing what had arrived.
+   * Requests the progress of an upload until two responses agree: after a broken connection, a
+   * registry may still be storing received bytes.
    */
   async #settledStatus(session: UploadSession): Promise<UploadSession | undefined> {
     let now = await this.#status(session);
@@ -292,7 +292,7 @@ class BlobUpload {
     return now;
   }
 
-  /** Asks how far an upload is; `undefined` if the registry does not have it any more. */
+  /** Requests the progress of an upload; returns `undefined` if the registry has lost it. */
   async #status(session: UploadSession): Promise<UploadSession | undefined> {
     const { registry, task } = this.#context;
     const { url } = session;
@@ -307,12 +307,12 @@ class BlobUpload {
     return now.offset > this.#descriptor.size ? undefined : now;
   }
 
-  /** Starts again after the registry has lost the upload, or has other bytes than it should. */
+  /** Restarts after the registry has lost the upload or has wrong bytes. */
   async #restart(error: RegistryError, wasFinishing: boolean): Promise<boolean> {
     if (!LOST.has(error.status)) throw error;
     if (wasFinishing && error.status === 404 && await this.#context.exists()) return true;
     const isDigestWrong = error.code === "DIGEST_INVALID";
-    // Bytes that a source has sent wrong come from elsewhere the next time, once.
+    // After wrong bytes, read from another source, once.
     if (isDigestWrong && this.#again && !this.#isResumed) throw error;
     if (!isDigestWrong && error.status === 400) throw error;
     if (++this.#restarts > MAX_RESTARTS) throw error;

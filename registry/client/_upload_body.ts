@@ -2,21 +2,21 @@ import type { OpenContent } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 
-/** Options of {@linkcode UploadBody}. */
+/** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {
-  /** First byte. */
+  /** Offset of the first byte. */
   readonly offset: number;
-  /** Whether the bytes that came before were wrong. */
+  /** Whether the previous bytes were wrong. */
   readonly again: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the number of bytes that have been read for sending, those before `offset` too. */
+  /** Called with the number of bytes read so far, including those before `offset`. */
   readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly onRetry?: ((error: unknown) => void) | undefined;
-  /** Called when the bytes cannot be read, or are not as many as there must be. */
+  /** Called when the bytes cannot be read or their number is wrong. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** The bytes of a blob, from an offset on, as requests send them. */
+/** The bytes of a blob from an offset on, as a request body. */
 export class UploadBody {
   readonly #descriptor: Descriptor;
   readonly #open: OpenContent;
@@ -28,7 +28,7 @@ export class UploadBody {
     this.#options = options;
   }
 
-  /** All of them as a stream, which fails unless they are as many as there must be. */
+  /** Returns all bytes as a stream, which fails if their number is wrong. */
   async stream(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { size } = this.#descriptor;
     const { onBytes } = this.#options;
@@ -48,7 +48,7 @@ export class UploadBody {
     }, { highWaterMark: 0 });
   }
 
-  /** The first `length` of them, in memory. */
+  /** Reads the first `length` bytes into memory. */
   async chunk(length: number): Promise<Uint8Array<ArrayBuffer>> {
     return await this.#noted(() => this.#fill(length));
   }
@@ -66,7 +66,7 @@ export class UploadBody {
         bytes.set(part, filled);
         filled += part.length;
       }
-      // A blob that ends here has its end read: a source may find only there that it is wrong.
+      // Read to the end of the blob, where the source may detect wrong bytes.
       if (offset + filled === this.#descriptor.size) {
         const { done } = await reader.read();
         if (!done) throw this.#mismatch(offset + filled + 1);

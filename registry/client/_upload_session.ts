@@ -2,17 +2,17 @@ import type { Digest } from "../../spec/digest.ts";
 import type { Answer } from "../transport/answer.ts";
 import { redirectTarget } from "../transport/redirect.ts";
 
-/** An upload that a registry has begun. */
+/** An upload session of a registry. */
 export interface UploadSession {
-  /** Where the next request goes; every answer may name another address. */
+  /** Address of the next request; every response may change it. */
   readonly url: URL;
-  /** How many bytes the registry has. */
+  /** Number of bytes that the registry has. */
   readonly offset: number;
-  /** Least bytes of a chunk other than the last one; 0 if the registry names none. */
+  /** Minimum size of a chunk except the last one; 0 if the registry sets none. */
   readonly minChunkBytes: number;
 }
 
-/** Reads where an upload goes on, from the answer to one of its requests. */
+/** Parses the state of an upload from the response to one of its requests. */
 export function readSession(
   answer: Answer,
   previous: UploadSession | undefined,
@@ -29,9 +29,9 @@ export function readSession(
 }
 
 /**
- * The `Location` of an upload: absolute or relative, with a query or without. It is vetted as a
- * redirect is. A registry behind a proxy that ends TLS may write `http` for its own host, where
- * `https` is meant.
+ * Parses the `Location` of an upload, absolute or relative, with or without a query. Checks it like a
+ * redirect. A registry behind a TLS proxy may return `http` for its own host instead of
+ * `https`.
  */
 function uploadUrl(
   answer: Answer,
@@ -46,16 +46,16 @@ function uploadUrl(
   return redirectTarget(answer, task, allowPrivate);
 }
 
-/** How many bytes a `Range` of an upload says are there: `0-1023` is 1024. */
+/** Returns the number of bytes in the `Range` of an upload: `0-1023` is 1024. */
 function rangeEnd(header: string | null): number | undefined {
   const match = /^(?:bytes[= ])?0-([0-9]+)$/.exec(header?.trim() ?? "");
   if (match === null) return undefined;
   const end = Number(match[1]);
-  // Registries say "0-0" of an upload that has nothing yet.
+  // Registries return "0-0" for an empty upload.
   return end === 0 ? 0 : end + 1;
 }
 
-/** The address that ends an upload: the rest of the query stays, as it may be signed. */
+/** Returns the address that completes an upload; keeps the query, which may be signed. */
 export function finishUrl({ url }: UploadSession, digest: Digest): URL {
   const finish = new URL(url);
   const query = finish.search.replace(/^\?/, "");

@@ -1,9 +1,9 @@
 import { normalizeCredentialKey } from "../auth/credential_key.ts";
 
 /**
- * The addresses of the mirrors of a registry, whichever of its names they are given under.
+ * Returns the addresses of the mirrors of a registry under any of its names.
  *
- * @throws {TypeError} If mirrors are given for something else than a registry.
+ * @throws {TypeError} If a key of the mirrors is not a registry.
  */
 export function mirrorAddresses(
   registry: string,
@@ -14,7 +14,7 @@ export function mirrorAddresses(
     const host = normalizeCredentialKey(name);
     if (host.includes("/")) {
       throw new TypeError(
-        `Cannot use a mirror for "${name}": it must be a registry, as "${host.split("/")[0]}" is`,
+        `Cannot use a mirror for "${name}": it must be a registry, such as "${host.split("/")[0]}"`,
       );
     }
     return host === wanted ? addresses : [];

@@ -19,9 +19,9 @@ import type {
 /**
  * Reads from and writes to registries that follow the OCI distribution specification.
  *
- * Documents are verified before they are returned. Everything is tried again where that may
- * help, and a transfer that breaks goes on where it broke. Connections are kept until the client
- * is disposed of, and what it has learned (tokens, limits) as long as it lives: share one client.
+ * Verifies documents before returning them. Retries transient failures, and resumes interrupted
+ * transfers. Keeps connections open until the client
+ * is disposed of, and keeps tokens and rate limits, so share one client.
  *
  * @example Read an image from a registry
  * ```ts
@@ -59,7 +59,7 @@ export class RemoteClient implements ImageClient, Disposable {
   #isDisposed = false;
 
   /**
-   * Connects to nothing yet, and needs no permission.
+   * Creates the client without connecting; needs no permission.
    *
    * @throws {RangeError} If a number is out of bounds.
    */
@@ -69,25 +69,25 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Finds an image: reads and verifies the manifest, for the platform that is asked for, and the
-   * config. Layers are read when they are wanted.
+   * Resolves an image: reads and verifies the manifest for the requested platform and the
+   * config. Layers are read on demand.
    *
    * @param reference Which image.
-   * @param options Platform, credentials and the like; there is no cache, so `pullPolicy` means
-   * nothing here.
+   * @param options Platform, credentials and others. Without a cache, `pullPolicy` has no
+   * effect.
    * @returns The image.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
-   * @throws {AuthError} If the registry refuses.
-   * @throws {PlatformError} If it has nothing for the platform.
+   * @throws {AuthError} If the registry denies access.
+   * @throws {PlatformError} If the image does not support the platform.
    * @throws {ArtifactError} If it is not an image.
-   * @throws {DigestMismatchError} If the bytes are not those of a digest.
+   * @throws {DigestMismatchError} If bytes do not match their digest.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     return await (await this.#open()).image(reference, options);
   }
 
   /**
-   * Asks what a reference stands for, if possible without reading it.
+   * Resolves a reference to a descriptor, if possible without downloading the document.
    *
    * @param reference Which image.
    * @param options Credentials and the like.
@@ -99,13 +99,13 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Reads the manifest or index that a reference stands for, of an image or an artifact.
+   * Reads the manifest or index of a reference to an image or an artifact.
    *
-   * @param reference Which one.
+   * @param reference Reference of the image or artifact.
    * @param options Credentials and the like.
-   * @returns The verified bytes, as served, and what they say.
+   * @returns The verified bytes as served, and the parsed document.
    * @throws {NotFoundError} If the registry does not have it, or hides it.
-   * @throws {DigestMismatchError} If the bytes are not those of the digest.
+   * @throws {DigestMismatchError} If the bytes do not match the digest.
    * @throws {LimitError} If it is larger than `maxManifestBytes`.
    */
   async document(
@@ -116,16 +116,16 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Opens the bytes of a blob, from `offset` on. They are *not verified*: who reads them compares
-   * them with the descriptor before relying on them. There are never more than it promises.
+   * Opens the bytes of a blob from `offset` on. They are *not verified*: compare
+   * them with the descriptor before relying on them. The stream never exceeds the size in it.
    *
-   * The first request is made when the stream is first read, and errors come out of the stream.
-   * While it is being read it takes one of the `maxConnections` places, so streams are read at
-   * the same time or one after another, but not in turns; one that is given up is cancelled.
+   * The first read of the stream sends the first request, and errors appear in the stream.
+   * A stream occupies one of the `maxConnections` slots while it is open, so read streams
+   * concurrently or one after another, but not alternately, and cancel abandoned ones.
    *
-   * @param repository Where the blob is.
-   * @param descriptor Which blob; its `data` and `urls` are used too.
-   * @param options Offset, credentials and the like.
+   * @param repository Repository of the blob.
+   * @param descriptor Descriptor of the blob; its `data` and `urls` are used too.
+   * @param options Offset, credentials and others.
    * @returns The bytes.
    * @throws {RangeError} If `offset` is not within the blob.
    */
@@ -142,18 +142,18 @@ export class RemoteClient implements ImageClient, Disposable {
    *
    * @param repository Which repository.
    * @param options Credentials and the like.
-   * @returns The tags, read page by page as they are asked for.
+   * @returns The tags; pages are read on demand.
    */
   async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
     yield* (await this.#open()).tags(repository, options);
   }
 
   /**
-   * Lists what refers to an image: signatures, SBOMs, attestations.
+   * Lists the referrers of an image, such as signatures, SBOMs and attestations.
    *
-   * @param reference Which image; without a digest, what its tag stands for.
-   * @param options Which kind, credentials and the like.
-   * @returns Their descriptors; none if the registry knows of none.
+   * @param reference Reference of the image; a tag is resolved first.
+   * @param options Artifact type, credentials and others.
+   * @returns The descriptors of the referrers.
    */
   async referrers(
     reference: Reference,
@@ -163,14 +163,14 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Checks a credential against a registry, without an image: asks `/v2/`, and the token server
-   * that the registry names. No other credential is tried, and no anonymous access.
+   * Checks a credential against a registry without an image: requests `/v2/`, and a token from the
+   * registry's token server. Tries neither other credentials nor anonymous access.
    *
-   * @param registry The registry, as references name it, such as `ghcr.io` or `localhost:5000`.
-   * @param auth The credential.
-   * @param options Certificates and the like.
-   * @returns Whether the registry asked for a credential; one that does not cannot check any.
-   * @throws {LoginError} If the registry refuses the credential.
+   * @param registry Registry in the form of references, such as `ghcr.io` or `localhost:5000`.
+   * @param auth Credential to check.
+   * @param options Certificates and others.
+   * @returns Whether the registry required a credential; if not, it cannot check one.
+   * @throws {LoginError} If the registry rejects the credential.
    */
   async checkCredential(
     registry: string,
@@ -181,12 +181,12 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Lists the repositories of a registry, all pages, in the order of the registry. Many registries
-   * let nobody list them, or administrators only.
+   * Lists all repositories of a registry in its order. Many registries
+   * do not allow this, or only for administrators.
    *
    * @param registry The registry's host, such as `localhost:5000`.
    * @param options Credentials and the like.
-   * @returns The repositories, read page by page as they are asked for.
+   * @returns The repositories; pages are read on demand.
    */
   async *repositories(registry: string, options: RemoteOptions = {}): AsyncGenerator<string> {
     yield* (await this.#openWriter()).repositories(registry, options);
@@ -223,16 +223,16 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Uploads a blob, or mounts it from another repository of the registry. It does not look whether
-   * the blob is there already: {@linkcode RemoteClient.hasBlob} does.
+   * Uploads a blob, or mounts it from another repository of the registry. Does not check whether
+   * the registry has the blob; use {@linkcode RemoteClient.hasBlob}.
    *
-   * An upload that breaks goes on from where the registry says that it is; one that the registry
-   * has lost starts again. The registry compares the bytes with the digest.
+   * Resumes an interrupted upload at the offset that the registry reports; restarts an upload that the
+   * registry has lost. The registry verifies the digest.
    *
-   * @param repository Where the blob goes.
+   * @param repository Target repository.
    * @param descriptor Its digest and size.
    * @param open Opens its bytes at an offset.
-   * @param options Where it may be mounted from, credentials and the like.
+   * @param options Source of a mount, credentials and others.
    * @returns `"mounted"` if the registry had the bytes in `mountFrom`.
    * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
    * @throws {DigestMismatchError} If `open` yields another number of bytes.
@@ -247,13 +247,13 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Uploads a manifest or an index, whose blobs and manifests are there already.
+   * Uploads a manifest or an index. Its blobs and manifests must exist in the repository.
    *
-   * @param reference Its tag, which then stands for it; without a tag it is stored by digest.
+   * @param reference Tag for the document; without a tag, it is stored by digest only.
    * @param descriptor Its media type and digest.
    * @param bytes The bytes.
    * @param options Credentials and the like.
-   * @returns Whether the registry lists it as a referrer of its `subject` by itself.
+   * @returns Whether the registry adds it to the referrers of its `subject`.
    * @throws {RegistryError} If the registry refuses it; the message has the registry's reason.
    */
   async pushManifest(
@@ -266,13 +266,13 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Deletes a tag, or a manifest with all of its tags. Blobs stay until the registry collects them.
+   * Deletes a tag, or a manifest with all of its tags. The registry frees blobs by garbage collection.
    *
    * @param repository The repository.
    * @param tagOrDigest A tag deletes that tag alone; a digest deletes the manifest.
    * @param options Credentials and the like.
-   * @throws {NotFoundError} If it is not there.
-   * @throws {RegistryError} If the registry refuses; many cannot delete tags.
+   * @throws {NotFoundError} If it does not exist.
+   * @throws {RegistryError} If the registry rejects the request; many cannot delete tags.
    */
   async delete(
     repository: Repository,
@@ -288,7 +288,7 @@ export class RemoteClient implements ImageClient, Disposable {
     this.#reader?.[Symbol.dispose]();
   }
 
-  /** What talks to registries; loaded when that is first wanted. */
+  /** Network code, loaded on first use. */
   async #open(): Promise<RegistryReader> {
     const { RegistryReader } = await import("./_registry_reader.ts");
     const reader = this.#reader ??= new RegistryReader(this.#options);

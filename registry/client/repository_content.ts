@@ -23,8 +23,8 @@ const MAX_KEPT = 16;
 /** Options for {@linkcode RepositoryContent}. */
 export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> {
   /**
-   * Finds another repository of the same registry that may have a blob, so that it is mounted from
-   * there rather than sent.
+   * Finds another repository of the same registry that may have a blob, to mount it
+   * instead of uploading it.
    */
   readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
 }
@@ -48,11 +48,11 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   readonly #client: RemoteClient;
   readonly #repository: Repository;
   readonly #options: RepositoryContentOptions;
-  /** Documents that were pushed here, so that naming one of them needs no request more. */
+  /** Pushed documents, cached to save requests when they are tagged. */
   readonly #documents = new Map<string, Uint8Array<ArrayBuffer>>();
   #referrers: Promise<unknown> = Promise.resolve();
 
-  /** Uses a client, which the caller disposes of. */
+  /** Creates the content; the caller disposes of the client. */
   constructor(
     client: RemoteClient,
     repository: Repository,
@@ -63,7 +63,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     this.#options = options;
   }
 
-  /** Opens the bytes of a document, verified, or of a blob, which are not. */
+  /** Opens the verified bytes of a document, or the unverified bytes of a blob. */
   async fetch(
     descriptor: Descriptor,
     options: BlobReadOptions = {},
@@ -80,7 +80,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     return new Blob([bytes.subarray(offset)]).stream();
   }
 
-  /** Finds what a tag stands for. */
+  /** Resolves a tag. */
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
     try {
       const reference = { ...this.#repository, tag: name };
@@ -96,7 +96,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     return this.#client.tags(this.#repository, this.#remoteOptions(options));
   }
 
-  /** Lists what refers to a document, by the API or by the tag that stands in for it. */
+  /** Lists the referrers of a document, by the API or the fallback tag. */
   async referrers(
     { digest }: Descriptor,
     options: ContentOptions = {},
@@ -105,7 +105,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     return await this.#client.referrers(reference, this.#remoteOptions(options));
   }
 
-  /** Returns whether the repository has it, by `HEAD`. */
+  /** Returns whether the repository has a blob or document, by `HEAD`. */
   async exists(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {
     const remote = this.#remoteOptions(options);
     return isDocument(descriptor)
@@ -113,7 +113,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
       : await this.#client.hasBlob(this.#repository, descriptor, remote);
   }
 
-  /** Uploads a document or a blob, or has the registry mount the blob. */
+  /** Uploads a document, or uploads or mounts a blob. */
   async push(
     descriptor: Descriptor,
     open: OpenContent,
@@ -138,7 +138,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     await this.#pushDocument(descriptor, open, options, name);
   }
 
-  /** Uploads a document that is there once more, under a tag, as the protocol has no other way. */
+  /** Uploads an existing document again under a tag, because the protocol has no other way. */
   async tag(name: string, descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
     const remote = this.#remoteOptions(options);
     const reference = { ...this.#repository, digest: descriptor.digest };
@@ -171,7 +171,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { subject } = document.value;
     if (subject === undefined || isListedAsReferrer) return;
     const entry = referrerDescriptor(descriptor, document);
-    // Each update reads the list and writes it: two at once would lose one.
+    // Each update reads and writes the list, so concurrent ones would be lost.
     const update = this.#referrers.catch(() => {}).then(() => {
       return addReferrer(this.#client, this.#repository, subject, entry, remote);
     });

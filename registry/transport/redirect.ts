@@ -65,7 +65,7 @@ export function redirectTarget(answer: Answer, task: string, allowPrivate: boole
   }
   if (url.username !== "" || url.password !== "") fail("to an address that contains a password");
   if (isPrivateAddress(url) && !allowPrivate) {
-    fail(`to the private address ${url.hostname}`);
+    fail(`to ${url.hostname} in a private network`);
   }
   return url;
 }
