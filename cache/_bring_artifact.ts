@@ -16,7 +16,7 @@ import { storeDirectory } from "./directory.ts";
 import { NotCachedError } from "./errors.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
-/** Brings a document and all that it names into the store, as the policy says. */
+/** Brings a document and everything it references into the store, following the policy. */
 export async function bringArtifact(
   place: Reference | ImageLocation | string,
   options: PullArtifactOptions,
@@ -52,7 +52,7 @@ export async function bringArtifact(
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
 }
 
-/** What the store has under a reference, if it has all of it. */
+/** Returns the stored document of a reference if it is complete. */
 async function findStored(
   store: ContentStore,
   reference: Reference,
@@ -64,7 +64,7 @@ async function findStored(
   return await isStored(store, found) ? found : undefined;
 }
 
-/** What a document of a layout or an archive is called in a store. */
+/** Returns the name in the store for a document of a layout or an archive. */
 async function nameOf(location: ImageLocation, { content }: CopySource): Promise<Reference> {
   if (location.transport === "docker") return location.reference;
   if (location.transport === "oci") return (await LayoutClient.open(location)).reference;

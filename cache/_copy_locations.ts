@@ -37,7 +37,7 @@ export async function copyLocations(
   return await copyBetween(opened, goal, options);
 }
 
-/** Copies between two places that are open. */
+/** Copies from an open source to an open target. */
 export async function copyBetween(
   source: CopySource,
   target: CopyTarget,
@@ -87,7 +87,7 @@ export async function copyBetween(
   return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
 }
 
-/** The location that a caller names in whatever way. */
+/** Returns the location for any form in which callers name one. */
 export function locationOf(place: Reference | ImageLocation | string): ImageLocation {
   if (typeof place === "string") return parseImageLocation(place);
   return "transport" in place ? place : { transport: "docker", reference: place };

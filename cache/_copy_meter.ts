@@ -3,14 +3,14 @@ import { isIndexMediaType, isManifestMediaType } from "../spec/media_types.ts";
 import type { CopyProgress } from "../store/moving/copy_options.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 
-/** What a copy came to. */
+/** Totals of a copy. */
 export interface CopySum {
   readonly bytes: number;
   readonly copied: number;
   readonly skipped: number;
 }
 
-/** Adds up the progress of a copy, and reports it as that of a pull is. */
+/** Adds up the progress of a copy and reports it in the same way as that of a pull. */
 export class CopyMeter {
   readonly #meter: ProgressMeter;
   readonly #retries = new Map<string, number>();
@@ -22,12 +22,12 @@ export class CopyMeter {
     this.#meter = new ProgressMeter(name, { layers: [], documents: [] }, report);
   }
 
-  /** What the copy has come to so far. */
+  /** Totals of the copy so far. */
   get sum(): CopySum {
     return { bytes: this.#bytes, copied: this.#copied, skipped: this.#skipped };
   }
 
-  /** Takes what happened to a document or a blob. */
+  /** Records what happened to a document or a blob. */
   add({ descriptor, state, bytes }: CopyProgress): void {
     const { mediaType, digest, size } = descriptor;
     const retries = (this.#retries.get(digest) ?? 0) + (state === "retry" ? 1 : 0);

@@ -1,6 +1,6 @@
 /**
- * Reads which helpers credential files name, as programs. A file that is missing, broken or may not
- * be read names none.
+ * Reads the programs of the helpers that credential files name. Ignores files that are missing,
+ * invalid or unreadable.
  *
  * @param paths The files.
  * @param registry The registry that the helpers are for; by default, any.
@@ -27,7 +27,7 @@ async function readObject(path: string): Promise<Readonly<Record<string, unknown
     const value: unknown = JSON.parse(await Deno.readTextFile(path));
     return isObject(value) ? value : {};
   } catch {
-    // The pull says what is wrong with the file; here it only matters that it names no helper.
+    // The pull reports the error; here it only matters that the file names no helper.
     return {};
   }
 }
@@ -36,7 +36,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The host in a key of a credential file; Docker Hub has several there. */
+/** Returns the host in a key of a credential file. Docker Hub has several keys. */
 function hostOf(key: string): string {
   const host = key.replace(/^https?:\/\//, "").split("/")[0] ?? "";
   return /^(?:index\.|registry-1\.)?docker\.io$/.test(host) ? "docker.io" : host;

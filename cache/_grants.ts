@@ -1,12 +1,12 @@
 import { resolve } from "../spec/paths.ts";
 
-/** What is granted, in the order in which the flags are printed. */
+/** Kinds of permissions, in the order in which the flags are printed. */
 const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 
 /** A kind of permission, as `--allow-KIND` names it. */
 export type GrantKind = typeof KINDS[number];
 
-/** Deno lets nobody with less than all permissions read or write there. */
+/** Paths that Deno lets only processes with all permissions read or write. */
 const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
 
 /** Permissions to grant. */
@@ -30,7 +30,7 @@ export class Grants {
     if (paths.some((path) => GUARDED.test(absolute(path)))) return ["--allow-all"];
     return KINDS.flatMap((kind) => {
       const values = [...this.#values.get(kind) ?? []];
-      // Deno knows no way to write a comma in a list: the whole kind it is then.
+      // Deno cannot escape a comma in a list, so grant the whole kind.
       if (this.#whole.has(kind) || values.some((value) => value.includes(","))) {
         return [`--allow-${kind}`];
       }
@@ -39,7 +39,9 @@ export class Grants {
   }
 }
 
-/** A path in full, if it may be known where this is. */
+/**
+ * Returns the absolute form of a path, or the path itself if the current directory may not be read.
+ */
 function absolute(path: string): string {
   const { state } = Deno.permissions.querySync({ name: "read", path: "." });
   return state === "granted" ? resolve(path) : path;

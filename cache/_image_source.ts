@@ -9,19 +9,19 @@ import { LayoutHashCache } from "./hash_cache.ts";
 import { LayoutImageCache } from "./layout_image_cache.ts";
 import type { PullOptions } from "./pull_options.ts";
 
-/** Where an image comes from and where it goes. */
+/** The source of an image and the store that receives it. */
 export interface ImageSource extends Disposable {
-  /** What the image is called. */
+  /** Reference of the image. */
   readonly reference: Reference;
-  /** Policy, platform and the like. */
+  /** Policy, platform and similar options. */
   readonly options: ImageClientOptions;
-  /** The store that it goes to. */
+  /** Store that receives the image. */
   readonly store: ContentStore;
-  /** Finds it. */
+  /** Puller that finds the image. */
   readonly puller: CachingPuller;
 }
 
-/** Opens the store, and what has the image. */
+/** Opens the store and the source of the image. */
 export async function openImageSource(
   reference: Reference | string,
   options: PullOptions,
@@ -49,7 +49,7 @@ export async function openImageSource(
       const layout = await LayoutClient.open(location);
       return {
         reference: layout.reference,
-        // No request is saved by not looking.
+        // Looking at a local source costs no request.
         options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
         store,
         puller: new CachingPuller(hashes, caches, layout),

@@ -6,15 +6,15 @@ import type { LayerListener } from "../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 
-/** An image in the store, and what came of its use. */
+/** An image in the store and the result of its use. */
 export interface KeptImage<T> {
   readonly image: Image;
   readonly result: T;
 }
 
 /**
- * Finds an image, has its layers used while they come into the store, and keeps the rest of it.
- * What `use` tells of them is reported as a pull reports it.
+ * Finds an image, passes its layers to `use` while they are stored, and stores the rest of the
+ * image. Reports the progress of `use` in the same way as that of a pull.
  */
 export async function keepWhile<T>(
   source: ImageSource,
@@ -25,8 +25,8 @@ export async function keepWhile<T>(
   let meter: ProgressMeter | undefined;
   const found = await source.puller.find(reference, {
     ...options,
-    // Once the meter counts, most of what the keeping of the image reports is known; not what was
-    // of no use, such as a layer that is extracted already.
+    // Most of what storing the image reports has been counted by then, except for layers that `use`
+    // did not need, such as layers that are already extracted.
     ...(onProgress && {
       onProgress: (event: ImageProgress) => {
         if (meter === undefined) onProgress(event);
@@ -39,7 +39,7 @@ export async function keepWhile<T>(
     const documents = [config, manifest, ...indexes];
     meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
   }
-  // Layers are in the store before anything there names them.
+  // Layers are stored before anything references them.
   using _hold = await source.store.hold(options.signal);
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),

@@ -2,10 +2,10 @@ import { dirname } from "../spec/paths.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 
-/** What a command does with directories that hold whatever an image has. */
+/** What a command does with directories that hold the files of an image. */
 export type DirectoryUse = "unpack" | "bundle" | "run" | "unbundle";
 
-/** What {@linkcode grantDirectories} has to know of the command line. */
+/** Command-line options that {@linkcode grantDirectories} uses. */
 export interface DirectoryOptions {
   readonly output?: string | undefined;
   readonly bundler?: string | undefined;
@@ -13,15 +13,15 @@ export interface DirectoryOptions {
 }
 
 /**
- * An image may hold links, which need the whole kind; mounts, device nodes and extended
- * attributes are calls of the C library.
+ * Grants what extracting an image into directories needs. An image may contain links, which need
+ * the whole kind; mounts, device nodes and extended attributes need calls of the C library.
  */
 export async function grantDirectories(
   grants: Grants,
   use: DirectoryUse,
   { output, bundler, runtime }: DirectoryOptions,
 ): Promise<void> {
-  // Named as well, as there are places for which the whole kind is not enough.
+  // Name the path as well: for some paths the whole kind is not enough.
   if (output !== undefined) grants.add("write", output);
   grants.addWhole("read", "write", "ffi");
   grants.add("sys", "uid");
@@ -37,10 +37,10 @@ export async function grantDirectories(
   if (use !== "unbundle") grants.add("sys", "gid");
 }
 
-/** What unmounts for ordinary users. */
+/** Programs that unmount for unprivileged users. */
 const UNMOUNT_PROGRAMS: readonly string[] = ["fusermount3", "fusermount"];
 
-/** A program as Deno finds it: where it is, if that is not on the path. */
+/** Returns the name of a program as Deno resolves it: its path if it is not in `PATH`. */
 async function programName(program: string): Promise<string> {
   const places = pathPlaces();
   const { state } = await Deno.permissions.query({ name: "read" });
@@ -49,7 +49,10 @@ async function programName(program: string): Promise<string> {
   return found === undefined || places.includes(dirname(found)) ? program : found;
 }
 
-/** The demo serves itself, and keeps a store where temporary files are. */
+/**
+ * Grants what the demo needs: it runs its own registry and keeps a store in the temporary
+ * directory.
+ */
 export function grantDemo(grants: Grants): void {
   const directory = variable("TMPDIR") ?? "/tmp";
   grants.add("net", "127.0.0.1");
@@ -57,7 +60,7 @@ export function grantDemo(grants: Grants): void {
   grants.add("write", directory);
 }
 
-/** What tells of mirrors, and of the ids that a user has. */
+/** Files that configure mirrors and the IDs of a user. */
 const MACHINE_FILES: readonly string[] = [
   "/etc/containers/registries.conf",
   "/etc/docker/daemon.json",
@@ -66,7 +69,7 @@ const MACHINE_FILES: readonly string[] = [
   "/etc/subuid",
 ];
 
-/** Says which machine and which user this is, finds programs, and runs those of containers. */
+/** Grants what finding programs, identifying the machine and user, and running containers needs. */
 export function grantMachine(grants: Grants): void {
   const home = variable("HOME");
   const own = home === undefined ? [] : [`${home}/.config/containers/registries.conf`];
@@ -77,12 +80,12 @@ export function grantMachine(grants: Grants): void {
   grants.addWhole("ffi");
 }
 
-/** Where programs are looked for, as far as that may be known. */
+/** Returns the directories in `PATH` if the variable may be read. */
 function pathPlaces(): readonly string[] {
   return (variable("PATH") ?? "").split(":").filter(Boolean);
 }
 
-/** A variable of the environment, if it may be read and is set. */
+/** Returns an environment variable if it is set and may be read. */
 function variable(name: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: name });
   return (state === "granted" && Deno.env.get(name)) || undefined;

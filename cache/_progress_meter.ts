@@ -21,7 +21,7 @@ interface Blob {
   isFinished: boolean;
 }
 
-/** The content of an image that is being fetched. */
+/** Content of an image that is being fetched. */
 export interface MeteredContent {
   readonly layers: readonly { readonly descriptor: Descriptor }[];
   readonly documents: readonly { readonly descriptor: Descriptor }[];
@@ -57,7 +57,7 @@ export class ProgressMeter {
     if (!this.#blobs.has(digest)) this.#blobs.set(digest, blobOf(descriptor, isLayer));
   }
 
-  /** Records bytes that have arrived, and reports them at intervals. */
+  /** Records received bytes and reports them at intervals. */
   update({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || blob.isFinished || this.#report === undefined) return;

@@ -12,7 +12,7 @@ import type { CopiedImage } from "./copy_options.ts";
 import { storeDirectory } from "./directory.ts";
 import type { PushArtifactOptions } from "./artifact_options.ts";
 
-/** Packs files, and copies the artifact to where it goes. */
+/** Packs files and copies the artifact to its target. */
 export async function packAndPush(
   target: Reference | ImageLocation | string,
   files: readonly ArtifactFile[],

@@ -16,7 +16,7 @@ import { copyBetween, locationOf } from "./_copy_locations.ts";
 import { storeDirectory } from "./directory.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 
-/** Pushes what a name stands for in the store. */
+/** Pushes the stored document of a name. */
 export async function pushStored(
   reference: Reference | string,
   target: Reference | ImageLocation | string,
@@ -59,7 +59,7 @@ interface StoredDocument {
   readonly descriptor: Descriptor;
 }
 
-/** Finds what a name stands for in the store, where other tools may have written any text. */
+/** Finds the stored document of a name, which other tools may have written in any form. */
 async function findStored(
   store: ContentStore,
   reference: Reference | string,
@@ -78,7 +78,7 @@ async function findStored(
   );
 }
 
-/** What can be pushed of an index that the store does not have all of. */
+/** Chooses the part of an incomplete index that can be pushed. */
 async function choosePart(
   store: ContentStore,
   source: CopySource,

@@ -1,6 +1,6 @@
-/** The hosts that a registry sends its clients to: token servers, and where blobs lie. */
+/** Hosts that a registry sends its clients to: token servers and blob storage. */
 interface RegistryHosts {
-  /** The registry's own name, or the end of it. */
+  /** Pattern for the name of the registry. */
   readonly registry: RegExp;
   readonly hosts: readonly string[];
 }
@@ -32,12 +32,12 @@ const KNOWN: readonly RegistryHosts[] = [
   { registry: /^registry\.redhat\.io$/, hosts: ["*.quay.io", "*.redhat.com", "*.redhat.io"] },
 ];
 
-/** Docker Hub's name is not that of a server. */
+/** Name of Docker Hub, which is not the host of its registry. */
 const NAME_ONLY = /^docker\.io$/;
 
 /**
- * The hosts that a pull from a registry connects to, as far as they are known: the registry
- * itself, and for the large public ones those that they send their clients to.
+ * Returns the known hosts that a pull from a registry connects to: the registry itself and, for
+ * large public registries, the hosts that they send their clients to.
  */
 export function registryHosts(registry: string): readonly string[] {
   const known = KNOWN.flatMap(({ registry: name, hosts }) => name.test(registry) ? hosts : []);

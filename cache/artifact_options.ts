@@ -17,13 +17,13 @@ export interface PullArtifactOptions extends Omit<PullOptions, "client"> {
   readonly client?: RemoteClient | undefined;
 }
 
-/** A document that was pulled, with all that it names. */
+/** A pulled document, with everything it references. */
 export interface PulledArtifact {
-  /** What it is called in the store. */
+  /** Name in the store. */
   readonly reference: Reference;
-  /** The document: the bytes as served, and what they say. */
+  /** The document, as served and as parsed. */
   readonly document: ImageDocument<ManifestDocument>;
-  /** Whether the store had all of it. */
+  /** Whether the store already had the complete artifact. */
   readonly isCached: boolean;
 }
 
@@ -34,6 +34,6 @@ export interface PushArtifactOptions extends
     PushOptions,
     "auth" | "client" | "dryRun" | "jobs" | "onProgress" | "onWarning" | "signal" | "store"
   > {
-  /** The image that the artifact is about, such as one that it signs. */
+  /** Image that the artifact refers to, such as a signed image. */
   readonly subject?: Reference | ImageLocation | string | undefined;
 }

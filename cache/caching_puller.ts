@@ -13,32 +13,32 @@ import { NotCachedError } from "./errors.ts";
 import type { HashCache } from "./hash_cache.ts";
 import type { ImageCache } from "./image_cache.ts";
 
-/** A client that can tell what a reference stands for without fetching it. */
+/** A client that can resolve a reference without fetching the image. */
 export interface ResolvingClient extends ImageClient {
   /**
-   * Asks what a reference stands for.
+   * Resolves a reference to a descriptor.
    *
-   * @param reference Which image.
-   * @param options Credentials and the like.
+   * @param reference Reference of the image.
+   * @param options Credentials and other options.
    */
   resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
 }
 
-/** An image that was found, in the cache or elsewhere, but not brought into the cache yet. */
+/** An image that was found but is not necessarily in the cache yet. */
 export interface FoundImage {
-  /** The image. Of one that is not in the cache, the documents are verified and no layer is. */
+  /** The image. If it is not in the cache, its documents are verified but its layers are not. */
   readonly image: RemoteImage;
-  /** Whether the cache has all of it. */
+  /** Whether the cache has the complete image. */
   readonly isCached: boolean;
   /**
-   * Brings what is missing of it into the cache, and records what the reference stands for.
+   * Downloads the missing parts into the cache and records the digest of the reference.
    *
-   * @returns The image, complete, in the cache.
+   * @returns The complete image in the cache.
    */
   keep(): Promise<Image>;
 }
 
-/** What the caches have for a reference. */
+/** State of a reference in the caches. */
 type Cached =
   | Complete
   | { readonly state: "corrupt"; readonly error: DigestMismatchError }
@@ -48,16 +48,16 @@ interface Complete {
   readonly state: "complete";
   readonly digest: Digest;
   readonly image: Image;
-  /** Whether it came under this reference. */
+  /** Whether the digest is recorded for this reference. */
   readonly isRecorded: boolean;
 }
 
 const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
 
 /**
- * Finds images in a cache, and brings them there from where they are.
+ * Finds images in a cache and downloads missing ones into it.
  *
- * What the policies mean:
+ * Pull policies:
  *
  * | policy | the cache has the image | it does not |
  * | --- | --- | --- |
@@ -66,12 +66,12 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  * | `Newer` | as `Always`, but if the registry cannot be reached, it is the answer, with a warning | it is fetched |
  * | `Never` | it is the answer | {@linkcode NotCachedError} |
  *
- * A reference with a digest cannot change: once it is complete, no policy asks for it again.
- * `Newer` is podman's word and means another digest rather than a later date.
+ * A reference with a digest cannot change: once the image is complete, no policy contacts the
+ * registry again. `Newer` is podman's term and means a different digest rather than a later date.
  *
- * An image of which parts are missing is not in the cache; to fetch it fetches those parts. One
- * that is corrupt is fetched again, where it is corrupt, with a warning; `Never` fails with a
- * {@linkcode DigestMismatchError}. Any other error is the caller's.
+ * An incomplete image counts as missing; only its missing parts are fetched. Corrupt parts are
+ * fetched again with a warning; `Never` fails with a {@linkcode DigestMismatchError}. Other errors
+ * are passed to the caller.
  *
  * @example Never ask a registry
  * ```ts
@@ -101,7 +101,7 @@ export class CachingPuller implements ImageClient {
   readonly #images: ImageCache;
   readonly #client: ImageClient | ResolvingClient;
 
-  /** Of two caches, and a client for what they do not have. */
+  /** Creates a puller from two caches and a client for images that they lack. */
   constructor(hashes: HashCache, images: ImageCache, client: ImageClient | ResolvingClient) {
     this.#hashes = hashes;
     this.#images = images;
@@ -109,31 +109,31 @@ export class CachingPuller implements ImageClient {
   }
 
   /**
-   * Finds an image, as the policy says.
+   * Finds an image following the policy.
    *
-   * @param reference Which image.
-   * @param options Policy, platform, credentials and the like.
-   * @returns The image, complete, in the cache.
+   * @param reference Reference of the image.
+   * @param options Policy, platform, credentials and callbacks.
+   * @returns The complete image in the cache.
    * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
-   * @throws {DigestMismatchError} If what the registry sends is not what it promised, or the
+   * @throws {DigestMismatchError} If content from the registry does not match its digest, or the
    * policy is `Never` and the image is corrupt.
-   * @throws {RangeError} If there is no such policy.
+   * @throws {RangeError} If the policy is invalid.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
     return await (await this.find(reference, options)).keep();
   }
 
   /**
-   * Finds an image, as the policy says, without fetching its layers: for whoever needs only some
-   * of them, or does something with them while they come.
+   * Finds an image following the policy, without fetching its layers. Callers can fetch only some
+   * layers or process them during the download.
    *
-   * @param reference Which image.
-   * @param options Policy, platform, credentials and the like.
-   * @returns The image, and how to keep it.
+   * @param reference Reference of the image.
+   * @param options Policy, platform, credentials and callbacks.
+   * @returns The image, with a method that completes it in the cache.
    * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
-   * @throws {DigestMismatchError} If what the registry sends is not what it promised, or the
+   * @throws {DigestMismatchError} If content from the registry does not match its digest, or the
    * policy is `Never` and the image is corrupt.
-   * @throws {RangeError} If there is no such policy.
+   * @throws {RangeError} If the policy is invalid.
    */
   async find(reference: Reference, options: ImageClientOptions = {}): Promise<FoundImage> {
     const { pullPolicy = "IfNotPresent", signal } = options;
@@ -173,7 +173,7 @@ export class CachingPuller implements ImageClient {
       return { state: "complete", digest, image, isRecorded: recorded !== undefined };
     } catch (error) {
       if (error instanceof DigestMismatchError) return { state: "corrupt", error };
-      // The tag may stand for another index by now.
+      // The tag may point to a different index by now.
       const mayChange = reference.digest === undefined && options.pullPolicy !== "Never";
       if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
       throw error;
@@ -232,7 +232,7 @@ export class CachingPuller implements ImageClient {
     return { image, isCached: true, keep };
   }
 
-  /** Content that came under another name is kept under this one, too. */
+  /** Records the reference for content that was stored under another name. */
   async #record(
     reference: Reference,
     digest: Digest,
@@ -243,7 +243,7 @@ export class CachingPuller implements ImageClient {
       await this.#hashes.writeHash(reference, digest, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      // A cache that may only be read has the image all the same.
+      // A read-only cache still has the image.
       const reason = error instanceof Error ? error.message : error;
       onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
     }
@@ -269,7 +269,7 @@ function platformOf({ platform }: ImageClientOptions): Platform | undefined {
   return typeof platform === "string" ? parsePlatform(platform) : platform;
 }
 
-/** Tells the listeners that every blob was there, and what a registry client would warn of. */
+/** Reports every blob as cached, and the warnings that a registry client would report. */
 function reportCached(reference: Reference, image: Image, options: ImageClientOptions): void {
   const { onProgress, onWarning } = options;
   const ref = formatReference(reference);
@@ -299,7 +299,7 @@ function reportResolve(reference: string, { onProgress }: ImageClientOptions): v
   onProgress?.({ kind: "total", time: Date.now(), reference, phase: "resolve", ...nothing });
 }
 
-/** Whether the registry did not answer, or not with an answer to the question. */
+/** Returns whether the registry did not respond or did not give a usable response. */
 function isUnreachable(error: unknown): error is Error {
   return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
 }

@@ -5,19 +5,19 @@ import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 export type { CopiedImage, CopyOptions };
 
 /**
- * Copies an image, or anything else that has a manifest, from one place to another: a registry, an
- * OCI layout (`oci:DIR[:NAME]`) or an archive. The bytes stay as they are.
+ * Copies an image, or anything else with a manifest, between registries, OCI layouts
+ * (`oci:DIR[:NAME]`) and archives. The bytes are preserved.
  *
  * Between registries, blobs are streamed and never touch the disk; within one registry they are
- * mounted. What the target has already is not sent. The name comes last.
+ * mounted. Content that the target already has is skipped. The tag is written last.
  *
- * @param source Where it is, such as `alpine:3.20` or `oci:./layout:v1`.
- * @param target Where it goes.
+ * @param source Source location, such as `alpine:3.20` or `oci:./layout:v1`.
+ * @param target Target location.
  * @param options Platforms, hooks, credentials and callbacks.
  * @returns What was copied.
  * @throws {SyntaxError} If a location is invalid.
- * @throws {NotFoundError} If the source is not there.
- * @throws {PlatformError} If it has nothing for a platform.
+ * @throws {NotFoundError} If the source does not exist.
+ * @throws {PlatformError} If the source has no image for a platform.
  * @throws {RegistryError} If a registry refuses a request.
  *
  * @example Mirror an image

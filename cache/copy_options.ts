@@ -7,33 +7,33 @@ import type { CopyGraphOptions } from "../store/moving/copy_options.ts";
 /** Options for {@linkcode copy}. */
 export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
   /**
-   * Platforms to copy of an index, each as an object or as `OS/ARCH[/VARIANT]`. One alone copies its
-   * manifest, without the index.
+   * Platforms to copy from an index, each as an object or as `OS/ARCH[/VARIANT]`. A single platform
+   * copies its manifest without the index.
    *
    * @default All of them, with the index.
    */
   readonly platforms?: readonly (Platform | string)[] | undefined;
   /**
-   * Whether the index is copied as it is, with the manifests for `platforms` only. Some registries
+   * Whether to copy the unchanged index with only the manifests for `platforms`. Some registries
    * refuse such an index.
    *
    * @default {false}
    */
   readonly sparse?: boolean | undefined;
   /**
-   * Whether nothing is stored: it is only found out what would be.
+   * Whether to report only what would be copied.
    *
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
-  /** Credentials for the registry that is copied from. */
+  /** Credentials for the source registry. */
   readonly sourceAuth?: ImagePullAuth | undefined;
-  /** Credentials for the registry that is copied to. */
+  /** Credentials for the target registry. */
   readonly targetAuth?: ImagePullAuth | undefined;
   /**
-   * Directory of the store, which takes temporary copies of archives that are compressed.
+   * Directory of the store, which holds temporary copies of compressed archives.
    *
-   * @default What `storeDirectory()` says.
+   * @default The result of `storeDirectory()`.
    */
   readonly store?: string | undefined;
   /**
@@ -42,7 +42,7 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
    * @default A {@linkcode RemoteClient} for this call.
    */
   readonly client?: RemoteClient | undefined;
-  /** Takes an archive that is copied to `-`, such as stdout. */
+  /** Receives an archive that is copied to `-`, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
   /** Called with the progress of the copy. */
   readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
@@ -50,16 +50,16 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** A document that was copied. */
+/** A copied document. */
 export interface CopiedImage {
-  /** Where it is now, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
+  /** Location of the copy, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly target: string;
-  /** What it is there: an index, or a manifest. */
+  /** Descriptor of the copied index or manifest. */
   readonly descriptor: Descriptor;
-  /** Bytes that went to the target; with `dryRun`, that would go there. */
+  /** Number of bytes sent to the target, or to be sent with `dryRun`. */
   readonly bytes: number;
-  /** Documents and blobs that went to the target, or were mounted there. */
+  /** Number of documents and blobs that were sent to the target or mounted there. */
   readonly copied: number;
-  /** Documents and blobs that the target had already, as far as it was asked for them. */
+  /** Number of documents and blobs that were found on the target. */
   readonly skipped: number;
 }

@@ -1,11 +1,11 @@
 import { OciError } from "../spec/errors.ts";
 
-/** The environment does not say where the store is. */
+/** Thrown when the environment does not define the directory of the store. */
 export class StoreDirectoryError extends OciError {
-  /** The variables that would. */
+  /** Names of the variables that can define it. */
   readonly variables: readonly string[];
 
-  /** Creates the error; `state` says what is the matter with the variables. */
+  /** Creates the error; `state` describes the problem with the variables. */
   constructor(variables: readonly string[], state: string, options?: ErrorOptions) {
     super(
       `Cannot find the directory of the store: ${state}; name it with --store, the option ` +
@@ -17,9 +17,9 @@ export class StoreDirectoryError extends OciError {
 }
 
 /**
- * The environment variables that {@linkcode storeDirectory} reads on an operating system.
+ * Returns the environment variables that {@linkcode storeDirectory} reads on an operating system.
  *
- * @param os As `Deno.build.os` has it.
+ * @param os Operating system, as in `Deno.build.os`.
  * @returns Their names, in the order in which they are read.
  */
 export function storeVariables(os: typeof Deno.build.os = Deno.build.os): readonly string[] {
@@ -29,17 +29,17 @@ export function storeVariables(os: typeof Deno.build.os = Deno.build.os): readon
 }
 
 /**
- * Where the store is unless the caller says otherwise: `$OCI_STORE`; else on Linux
- * `$XDG_DATA_HOME/oci` or `~/.local/share/oci`, on macOS `~/Library/Application Support/oci`,
- * on Windows `%LOCALAPPDATA%\oci`.
+ * Returns the default directory of the store: `$OCI_STORE`; else on Linux `$XDG_DATA_HOME/oci` or
+ * `~/.local/share/oci`, on macOS `~/Library/Application Support/oci`, on Windows
+ * `%LOCALAPPDATA%\oci`.
  *
  * The environment is read on each call, and only as far as needed. A variable that is set but
  * empty counts as unset, and so does an `XDG_DATA_HOME` that is not absolute, as the XDG base
  * directory specification demands.
  *
  * @returns The path of the directory, which need not exist.
- * @throws {StoreDirectoryError} If no variable says where, or they may not be read; the message
- * names the flag.
+ * @throws {StoreDirectoryError} If no variable defines the directory, or they may not be read; the
+ * message names the flag.
  *
  * @example Where the store is
  * ```ts

@@ -1,14 +1,17 @@
 import { formatReference, type Reference } from "../registry/reference.ts";
 import { OciError } from "../spec/errors.ts";
 
-/** An image is not in the cache, or not all of it, and the pull policy forbids to fetch it. */
+/**
+ * Thrown when an image is missing or incomplete in the cache and the pull policy forbids fetching
+ * it.
+ */
 export class NotCachedError extends OciError {
   /** The reference of the image, in full. */
   readonly reference: string;
-  /** The digest that is recorded for the reference, if there is one: then parts are missing. */
+  /** Digest recorded for the reference, if the image is incomplete. */
   readonly digest: string | undefined;
 
-  /** Creates the error for a reference, and what is recorded for it. */
+  /** Creates the error for a reference and the digest recorded for it. */
   constructor(reference: Reference, digest?: string) {
     const name = formatReference(reference);
     const state = digest === undefined

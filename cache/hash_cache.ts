@@ -4,20 +4,20 @@ import { OciError } from "../spec/errors.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
 
-/** Remembers which digest a reference stood for when it was last asked for. */
+/** Remembers the digest that a reference last resolved to. */
 export interface HashCache {
   /**
-   * The digest that is recorded for a reference.
+   * Returns the digest recorded for a reference.
    *
-   * @param reference Which image.
+   * @param reference Reference of the image.
    * @returns The digest of its index or manifest, or `undefined` if none is recorded.
    */
   hash(reference: Reference): Promise<Digest | undefined>;
   /**
-   * Records what a reference stands for. What the digest names must be in the image cache
-   * before, so that what is recorded is complete.
+   * Records the digest of a reference. The image must already be in the image cache, so that every
+   * recorded image is complete.
    *
-   * @param reference Which image.
+   * @param reference Reference of the image.
    * @param digest The digest of its index or manifest.
    * @param signal Aborts the wait for another process.
    */
@@ -53,12 +53,12 @@ export interface HashCache {
 export class LayoutHashCache implements HashCache {
   readonly #store: ContentStore;
 
-  /** Of a store. */
+  /** Creates the cache of a store. */
   constructor(store: ContentStore) {
     this.#store = store;
   }
 
-  /** The digest that `index.json` has for a reference. */
+  /** Returns the digest of a reference in `index.json`. */
   async hash(reference: Reference): Promise<Digest | undefined> {
     return (await this.#store.resolve(formatReference(reference)))?.digest;
   }

@@ -6,37 +6,36 @@ import type { Image } from "../store/images/image.ts";
 
 /** Options for {@linkcode ImageCache.writeImage}. */
 export interface WriteImageOptions {
-  /** What the image is called in progress and errors. */
+  /** Name of the image in progress reports and errors. */
   readonly name?: string | undefined;
-  /** Stops the work; what has been downloaded stays to be resumed. */
+  /** Aborts the work. A later call resumes interrupted downloads. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told how far the work is: of each blob, and without a digest of all of them. */
+  /** Called with the progress of each blob and, without a digest, of the whole image. */
   readonly onProgress?: ((progress: ImageProgress) => void) | undefined;
 }
 
 /** Keeps images by their digest. */
 export interface ImageCache {
   /**
-   * Finds an image that is complete.
+   * Finds a complete image.
    *
    * @param digest The digest of its index or manifest.
-   * @param platform What is chosen from an index; the host's if absent.
-   * @returns The image, or `undefined` if any part of it is absent.
-   * @throws {DigestMismatchError} If a part of it is there but corrupt: absent and corrupt are
-   * different things, and only the caller knows which is an error.
+   * @param platform Platform to choose from an index; the host's if absent.
+   * @returns The image, or `undefined` if any part of it is missing.
+   * @throws {DigestMismatchError} If a part of the image is present but corrupt.
    */
   image(digest: Digest, platform?: Platform): Promise<Image | undefined>;
   /**
-   * Brings an image into the cache: what is missing of it, and what is corrupt.
+   * Downloads the missing and corrupt parts of an image into the cache.
    *
-   * @param image The image, wherever it is.
-   * @param options Whom to tell; how to stop.
+   * @param image The image, from any source.
+   * @param options Callbacks and an abort signal.
    * @returns The same image, in the cache.
    */
   writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
   /**
-   * Keeps images that are written from being pruned before their reference is recorded. Absent in a
-   * cache that nothing prunes.
+   * Protects written images against pruning until their reference is recorded. Absent in a cache
+   * that is never pruned.
    *
    * @param signal Aborts the wait for another process.
    * @returns The hold, to dispose of once the reference is recorded.

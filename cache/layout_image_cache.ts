@@ -14,13 +14,13 @@ import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 /** Options for {@linkcode LayoutImageCache}. */
 export interface LayoutImageCacheOptions {
   /**
-   * How many blobs are downloaded at the same time, over all images of the cache.
+   * Maximum number of blobs to download at once, over all images of the cache.
    *
    * @default {6}
    */
   readonly jobs?: number | undefined;
   /**
-   * The most layers of an image.
+   * Maximum number of layers of an image.
    *
    * @default {256}
    */
@@ -30,10 +30,9 @@ export interface LayoutImageCacheOptions {
 /**
  * Keeps images in a store.
  *
- * Layers are downloaded side by side, the largest first, so that no large one is left for the
- * end; one that occurs twice, once. Then come the config, the manifest and the indexes, from
- * the inside out: whatever names content is written after the content. The reference is for
- * {@linkcode HashCache.writeHash}, last.
+ * Layers are downloaded in parallel, the largest first, and repeated layers once. The config, the
+ * manifest and the indexes follow, so that a document is written after the content that it
+ * references. The caller finally records the reference with {@linkcode HashCache.writeHash}.
  *
  * @example An image that is not there
  * ```ts
@@ -55,7 +54,7 @@ export class LayoutImageCache implements ImageCache {
   readonly #maxLayers: number | undefined;
 
   /**
-   * Of a store.
+   * Creates the cache of a store.
    *
    * @throws {RangeError} If `jobs` is not a whole number above 0.
    */
@@ -71,7 +70,7 @@ export class LayoutImageCache implements ImageCache {
     this.#maxLayers = maxLayers;
   }
 
-  /** Finds an image that is complete; a few small files are read, and no layer. */
+  /** Finds a complete image. Reads a few small files but no layers. */
   async image(digest: Digest, platform: Platform = hostPlatform()): Promise<Image | undefined> {
     const maxLayers = this.#maxLayers;
     return await readImage(
@@ -82,15 +81,15 @@ export class LayoutImageCache implements ImageCache {
     );
   }
 
-  /** Keeps images that are written from being pruned before their reference is recorded. */
+  /** Protects written images against pruning until their reference is recorded. */
   async hold(signal?: AbortSignal): Promise<Disposable | undefined> {
     return await this.#store.hold(signal);
   }
 
   /**
-   * Brings an image into the store.
+   * Downloads the missing and corrupt parts of an image into the store.
    *
-   * @throws {DigestMismatchError} If the bytes of a layer are not those of its descriptor.
+   * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
    */
   async writeImage(image: RemoteImage, options: WriteImageOptions = {}): Promise<Image> {
     const { name = image.digest, signal, onProgress } = options;
@@ -115,7 +114,7 @@ export class LayoutImageCache implements ImageCache {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const tasks = new TaskGroup(signal);
-    // Downloaded parts of the other layers stay to be resumed.
+    // Partial downloads of the other layers stay and can be resumed.
     for (const layer of layers) tasks.run(() => this.#writeLayer(layer, meter, tasks.signal));
     await tasks.join();
   }

@@ -1,6 +1,5 @@
 /**
- * What survives between runs: which digest a reference stands for, which images are here, and
- * when a registry is asked again.
+ * State that persists between runs: digests of references, images in the store, and pull policies.
  *
  * ```ts
  * import { CachingPuller, LayoutHashCache, LayoutImageCache } from "@x/oci/cache";

@@ -45,15 +45,17 @@ export type PermissionCommand =
   | "unpack"
   | "version";
 
-/** Options for {@linkcode permissionFlags}: those of the command that say what it touches. */
+/**
+ * Options for {@linkcode permissionFlags}: the options of the command that affect its permissions.
+ */
 export interface PermissionOptions {
   /**
-   * The directory of the store.
+   * Directory of the store.
    *
-   * @default What {@linkcode storeDirectory} says.
+   * @default The result of {@linkcode storeDirectory}.
    */
   readonly store?: string | undefined;
-  /** When the registry is asked: with `"Never"`, it is not reached. */
+  /** Pull policy; `"Never"` needs no access to the registry. */
   readonly pullPolicy?: ImagePullPolicy | undefined;
   /**
    * Whether `pull` extracts the layers as well.
@@ -67,10 +69,10 @@ export interface PermissionOptions {
    * @default {false}
    */
   readonly prune?: boolean | undefined;
-  /** The file that `export` writes, or the directory that is unpacked to or bundled in. */
+  /** File that `export` writes, or target directory of `unpack` and `bundle`. */
   readonly output?: string | undefined;
   /**
-   * Where `serve` listens, `HOST:PORT`.
+   * Address on which `serve` listens, as `HOST:PORT`.
    *
    * @default {"127.0.0.1:5000"}
    */
@@ -82,40 +84,40 @@ export interface PermissionOptions {
    */
   readonly readOnly?: boolean | undefined;
   /**
-   * Whether `save` writes a layout, in a directory, rather than a file.
+   * Whether `save` writes a layout directory rather than a file.
    *
    * @default {false}
    */
   readonly isLayout?: boolean | undefined;
-  /** The registry that `serve` passes on, as references name it. */
+  /** Registry that `serve` proxies, as written in references. */
   readonly proxy?: string | undefined;
-  /** Where `copy` and `push` put an image, if that is not among the references. */
+  /** Target of `copy` and `push`, if it is not among the references. */
   readonly target?: string | undefined;
   /** URLs of mirrors, by the registry that they mirror. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Files that the command line names: certificates, keys, passwords. */
+  /** Files named on the command line: certificates, keys, passwords. */
   readonly files?: readonly string[] | undefined;
-  /** Names of variables that a container gets as they are here. */
+  /** Names of environment variables that are passed to a container unchanged. */
   readonly variables?: readonly string[] | undefined;
   /**
-   * What makes bundles; `"uncompressed"` mounts nothing.
+   * Kind of bundler; `"uncompressed"` mounts nothing.
    *
    * @default {"auto"}
    */
   readonly bundler?: "auto" | "overlay" | "uncompressed" | undefined;
   /**
-   * The runtime of `run`.
+   * Runtime that `run` uses.
    *
-   * @default Any of those that `run` looks for.
+   * @default Any runtime that `run` looks for.
    */
   readonly runtime?: string | undefined;
   /**
-   * The files that may hold credentials.
+   * Files that may hold credentials.
    *
-   * @default Those of docker and podman, as the environment has them.
+   * @default The files of docker and podman, as set in the environment.
    */
   readonly credentialPaths?: readonly string[] | undefined;
-  /** The file that `login` and `logout` change in place of those of docker and podman. */
+  /** File that `login` and `logout` change instead of those of docker and podman. */
   readonly authfile?: string | undefined;
   /**
    * Whether `login` only looks for a credential.
@@ -125,7 +127,7 @@ export interface PermissionOptions {
   readonly get?: boolean | undefined;
 }
 
-/** What a command touches beside what its arguments name. */
+/** Resources that a command uses in addition to those in its arguments. */
 interface Needs {
   readonly store?: "read" | "write";
   readonly registry?: true;
@@ -133,7 +135,7 @@ interface Needs {
   readonly directories?: DirectoryUse;
 }
 
-/** What brings an image into the store needs. */
+/** Needs of commands that download images into the store. */
 const IMAGE_NEEDS: Needs = { store: "write", registry: true, credentials: true };
 
 const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
@@ -157,7 +159,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   ls: IMAGE_NEEDS,
   permissions: { credentials: true },
   pull: IMAGE_NEEDS,
-  // A dead bundle may lie anywhere, and its mounts and its container go with it.
+  // A dead bundle may be in any directory; its mounts and its container are removed too.
   prune: { store: "write", directories: "unbundle" },
   push: { store: "read", registry: true, credentials: true },
   rm: { store: "write" },
@@ -171,7 +173,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   version: {},
 };
 
-/** Where credentials are found; see {@linkcode CredentialFiles}. */
+/** Variables that locate credential files; see {@linkcode CredentialFiles}. */
 const CREDENTIAL_VARIABLES: readonly string[] = [
   "REGISTRY_AUTH_FILE",
   "DOCKER_CONFIG",
@@ -182,19 +184,19 @@ const CREDENTIAL_VARIABLES: readonly string[] = [
 ];
 
 /**
- * The least flags of `deno run` that serve a command.
+ * Returns the minimal flags of `deno run` that a command needs.
  *
  * Hosts are those of the registry and, where it is one of the large public ones, of its token
  * servers and of where its blobs lie; another registry may need more, and the error then names
  * it. Credential files are read to know which helpers may be run, as far as they may be read.
  *
  * @param command The command.
- * @param references What it works on, one or several; without, a command that needs a registry
- * may reach any.
- * @param options Store, mirrors and the like, as the command will be given them.
+ * @param references One or several references that the command uses. Without a reference, a command
+ * that needs a registry may reach any.
+ * @param options Options of the command, such as store and mirrors.
  * @returns The flags, not quoted for a shell.
- * @throws {RangeError} If there is no such command.
- * @throws {SyntaxError} If a reference is none.
+ * @throws {RangeError} If the command is unknown.
+ * @throws {SyntaxError} If a reference is invalid.
  *
  * @example What a pull needs
  * ```ts
@@ -247,7 +249,7 @@ export async function permissionFlags(
   }
   if (command === "demo") grantDemo(grants);
   if (command === "doctor") grantMachine(grants);
-  // What it tells of other commands depends on these.
+  // Its output for other commands depends on these variables.
   if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
   return grants.flags();
 }
@@ -259,7 +261,7 @@ function grantStore(grants: Grants, access: "read" | "write", options: Permissio
   if (options.store === undefined) grants.add("env", ...storeVariables());
 }
 
-/** The registries of references that are in one; `undefined` if it may be any. */
+/** Returns the registries of references; `undefined` if any registry may be used. */
 function registriesOf(
   grants: Grants,
   references: readonly (Reference | string)[],
@@ -271,19 +273,20 @@ function registriesOf(
     if (typeof reference !== "string") return [reference.registry];
     const location = parseImageLocation(reference);
     if (location.transport === "docker") return [location.reference.registry];
-    // What is compressed or comes through stdin is copied into the store first.
+    // Compressed archives and those from stdin are copied into the store first.
     if (location.transport !== "oci") grantStore(grants, "write", options);
     if (location.path !== "-" || location.transport === "oci") grants.add("read", location.path);
     return [];
   });
 }
 
-/** Grants writing to a place on this machine, and returns one in a registry. */
+/** Grants writing to a local target, or returns the registry of a remote one. */
 function grantTarget(grants: Grants, target: string | undefined): readonly string[] {
   const location = target === undefined ? undefined : parseImageLocation(target);
   if (target === undefined || location === undefined) return [];
   if (location.transport === "docker") return [target];
-  // An archive is written beside its place first, unless it goes to stdout.
+  // Unless it goes to stdout, an archive is written to a temporary file in the same directory
+  // first.
   if (location.transport === "oci") grants.add("write", location.path);
   else if (location.path !== "-") {
     grants.add("read", dirname(location.path));
@@ -304,7 +307,7 @@ async function grantCredentials(
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
 }
 
-/** What changes credential files needs; their directories, as they are replaced. */
+/** Grants changing credential files. Includes their directories, since the files are replaced. */
 async function grantLogin(
   grants: Grants,
   command: "login" | "logout",
@@ -340,7 +343,7 @@ function mirrorHosts(registry: string, { mirrors = {} }: PermissionOptions): rea
   return mirrorAddresses(registry, mirrors).map((url) => new URL(url).host);
 }
 
-/** What pulling an artifact into a directory writes, or pushing one to a place on disk. */
+/** Grants pulling an artifact into a directory or pushing one to a local target. */
 function grantArtifact(
   grants: Grants,
   references: readonly (Reference | string)[],
@@ -361,7 +364,7 @@ function grantArtifact(
   grants.add("write", directory);
 }
 
-/** The file is written beside its place first. */
+/** Grants writing the output, which goes to a temporary file in the same directory first. */
 function grantFile(grants: Grants, { output, isLayout = false }: PermissionOptions): void {
   if (output === undefined || output === "-") return;
   const directory = isLayout ? output : dirname(output);

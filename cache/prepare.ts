@@ -9,16 +9,17 @@ export interface PrepareOptions
   extends PullOptions, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
 
 /**
- * Pulls an image into the store, as {@linkcode pull} does, and extracts its layers for the
- * overlay bundler in the same pass: see {@linkcode prepareLayers}.
+ * Pulls an image into the store like {@linkcode pull} and extracts its layers for the overlay
+ * bundler in the same pass. See {@linkcode prepareLayers}.
  *
- * @param reference Such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or `oci:./layout:v1`.
- * @param options Store, platform, credentials and the like; to whom files belong.
- * @returns The image, complete, in the store.
- * @throws {SyntaxError} If `reference` is not one.
- * @throws {BundleError} If overlays cannot be mounted here.
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param options Store, platform, credentials, owners of files, and callbacks.
+ * @returns The complete image in the store.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {BundleError} If this process cannot mount overlays.
  * @throws {ExtractError} If a layer cannot be extracted.
- * @throws {DigestMismatchError} If what comes is not what was promised.
+ * @throws {DigestMismatchError} If content does not match its digest.
  *
  * @example Prepare an image of a layout
  * ```ts

@@ -14,8 +14,8 @@ export interface PulledImage extends Image {
   /** Reference of the image, with registry and tag or digest. */
   readonly reference: Reference;
   /**
-   * Whether the image is for the platform that was asked for. An image without an index is taken
-   * as it is, whatever its platform.
+   * Whether the image is for the requested platform. An image without an index is accepted for any
+   * platform.
    */
   readonly platformMatches: boolean;
   /**

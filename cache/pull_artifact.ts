@@ -5,14 +5,14 @@ import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts"
 export type { PullArtifactOptions, PulledArtifact };
 
 /**
- * Pulls anything that has a manifest into the store unless it is there already: a Helm chart, a
- * model, an SBOM, as well as an image, of which it takes all platforms.
+ * Pulls anything with a manifest into the store unless it is already there: a Helm chart, a model,
+ * an SBOM, or an image with all of its platforms.
  *
- * @param reference Where it is, such as `ghcr.io/owner/chart:1` or `oci:./layout:v1`.
+ * @param reference Reference, such as `ghcr.io/owner/chart:1` or `oci:./layout:v1`.
  * @param options Store, policy, credentials and callbacks.
- * @returns What was pulled.
+ * @returns The pulled artifact.
  * @throws {SyntaxError} If `reference` is invalid.
- * @throws {NotCachedError} If the policy is `Never` and it is not in the store.
+ * @throws {NotCachedError} If the policy is `Never` and the artifact is not in the store.
  * @throws {DigestMismatchError} If content does not match its digest.
  * @throws {RegistryError} If the registry refuses the request.
  *

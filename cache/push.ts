@@ -5,17 +5,17 @@ import type { PushedImage, PushOptions } from "./push_options.ts";
 export type { PushedImage, PushOptions };
 
 /**
- * Pushes an image from the store to a registry, or to another place. An index that is complete is
- * pushed with all of its manifests; of one that is not, the manifest for one platform is pushed.
+ * Pushes an image from the store to a registry, layout or archive. A complete index is pushed with
+ * all of its manifests. If an index is incomplete, the manifest for one platform is pushed.
  *
- * @param reference What the image is called in the store.
- * @param target Where it goes.
+ * @param reference Name of the image in the store.
+ * @param target Target location.
  * @param options Store, platforms, credentials and callbacks.
- * @returns What was pushed.
+ * @returns The pushed image.
  * @throws {NotCachedError} If the store does not have the image.
  * @throws {RegistryError} If the registry refuses a request.
  *
- * @example Push what was pulled under another name
+ * @example Pull an image and push it under another name
  * ```ts no-assert
  * import { pull, push } from "@x/oci";
  *

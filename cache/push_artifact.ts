@@ -10,10 +10,10 @@ export type { PushArtifactOptions };
  * Pushes files as an OCI artifact, in the form of the image specification's guidelines, which oras
  * and others read.
  *
- * @param target Where it goes, such as `ghcr.io/owner/sbom:1` or `oci:./layout:sbom`.
- * @param files The files.
+ * @param target Target location, such as `ghcr.io/owner/sbom:1` or `oci:./layout:sbom`.
+ * @param files Files to pack.
  * @param options Type, annotations, subject, credentials and callbacks.
- * @returns What was pushed.
+ * @returns The pushed artifact.
  * @throws {SyntaxError} If a location is invalid.
  * @throws {ArtifactFileError} If a file cannot be packed.
  * @throws {RegistryError} If a registry refuses a request.

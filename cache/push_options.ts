@@ -10,22 +10,22 @@ export interface PushOptions extends Omit<CopyOptions, "sourceAuth" | "targetAut
    */
   readonly store?: string | undefined;
   /**
-   * Whether an index is pushed only as a whole: if the store does not have all of it, nothing is.
+   * Whether to push an index only if the store has all of it, and otherwise fail.
    *
    * @default {false}
    */
   readonly allPlatforms?: boolean | undefined;
   /** Credentials for the registry. */
   readonly auth?: ImagePullAuth | undefined;
-  /** Called when another process holds a lock of the store for long. */
+  /** Called when the operation has waited for another process for a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** An image that was pushed. */
+/** A pushed image. */
 export interface PushedImage extends CopiedImage {
   /**
-   * The only platform that was pushed of an image for several, as the store does not have the
-   * others; `undefined` if the image was pushed as it is, or as `platforms` says.
+   * The one platform of a multi-platform image that was pushed because the store lacks the others;
+   * `undefined` if the whole image, or the selection in `platforms`, was pushed.
    */
   readonly partialPlatform: string | undefined;
 }

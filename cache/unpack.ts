@@ -8,26 +8,27 @@ import type { PullOptions } from "./pull_options.ts";
 export interface UnpackOptions
   extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {}
 
-/** An image that was unpacked. */
+/** An unpacked image. */
 export interface UnpackedImage {
-  /** The image, complete, in the store. */
+  /** The complete image in the store. */
   readonly image: Image;
   /** What was done and what was skipped. */
   readonly report: UnpackReport;
 }
 
 /**
- * Unpacks an image into a directory. What of it is not in the store is pulled, as the policy
- * says, in the same pass: {@linkcode unpackImage} with an image that need not be there yet.
+ * Unpacks an image into a directory. Missing parts are pulled following the policy in the same
+ * pass. See {@linkcode unpackImage} for images that are already in the store.
  *
- * @param reference Such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or `oci:./layout:v1`.
- * @param directory An empty directory, or one that is not there.
- * @param options Store, platform, credentials; what to unpack and how.
- * @returns The image, and what was done.
- * @throws {SyntaxError} If `reference` is not one.
- * @throws {UnpackError} If the directory holds something.
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param directory An empty or missing directory.
+ * @param options Store, platform, credentials, paths to unpack and extraction options.
+ * @returns The image and a report.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {UnpackError} If the directory is not empty.
  * @throws {ExtractError} If an entry of a layer cannot be extracted.
- * @throws {DigestMismatchError} If what comes is not what was promised.
+ * @throws {DigestMismatchError} If content does not match its digest.
  *
  * @example Unpack an image of a layout
  * ```ts
