@@ -1,0 +1,95 @@
+/**
+ * `deno task bench:far`: pulling and unpacking from a registry that is far away, against skopeo and
+ * podman. The registry is on the loopback, behind a proxy with the round trip and the rate of a
+ * line. Needs root and Debian's `docker-registry`, `skopeo`, `podman` and `time`. `--rounds N` (5),
+ * `--only CASE`, `--line LINE`.
+ */
+import { dockerRegistry } from "../tests/_support/docker_registry.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { type FarLine, openFarProxy } from "./_far_line.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { type Contender, measure } from "./_measure.ts";
+import { OCI } from "./_oci.ts";
+import { readOptions } from "./_options.ts";
+import { pushImage } from "./_pushed_image.ts";
+import type { Recipe } from "./_recipes.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { Workplace } from "./_workplace.ts";
+import { write } from "./_write.ts";
+
+const LINES: Readonly<Record<string, FarLine>> = {
+  "60ms-15MB": { roundTripMs: 60, bytesPerSecond: 15e6 },
+  "100ms-15MB": { roundTripMs: 100, bytesPerSecond: 15e6 },
+  "5ms-100MB": { roundTripMs: 5, bytesPerSecond: 100e6 },
+  "100ms-100MB": { roundTripMs: 100, bytesPerSecond: 100e6 },
+};
+
+const CASES: readonly Recipe[] = [
+  {
+    name: "far-one",
+    title: "200 MB in one layer",
+    content: { kind: "usr", bytes: 200e6, layers: 1 },
+  },
+  {
+    name: "far-four",
+    title: "700 MB in four layers",
+    content: { kind: "usr", bytes: 700e6, layers: 4 },
+  },
+];
+
+if (import.meta.main) await runBenchmark(main);
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds, only, line } = readOptions(Deno.args, {
+    only: CASES.map(({ name }) => name),
+    line: Object.keys(LINES),
+  });
+  assertReady(["docker-registry", "skopeo", "podman", "time"]);
+  await using registry = await dockerRegistry();
+  const port = Number(new URL(registry.url).port);
+  for (const recipe of CASES.filter(({ name }) => only === undefined || only === name)) {
+    const image = await pushImage(recipe, registry.host);
+    for (const [name, profile] of Object.entries(LINES)) {
+      if (line !== undefined && line !== name) continue;
+      using proxy = openFarProxy(port, profile);
+      await using place = await Workplace.open("tmpfs");
+      const reference = image.reference.replace(registry.host, proxy.host);
+      const measurements = await measure(contenders(reference, place), { rounds, signal });
+      const title = `${recipe.title}, ${name.replace("-", ", ")}/s per connection`;
+      await write(
+        formatTable([title, ...COMPARISON_HEAD], formatComparison(measurements)) + "\n",
+      );
+    }
+  }
+}
+
+function contenders(reference: string, place: Workplace): readonly Contender[] {
+  const prepare = () => place.clear();
+  const store = `--quiet --store ${place.join("store")}`;
+  return [
+    { name: "`oci pull`", ours: true, command: `${OCI} pull ${store} ${reference}`, prepare },
+    {
+      name: "`oci unpack`",
+      ours: true,
+      command: `${OCI} unpack ${store} ${reference} ${place.join("root")}`,
+      prepare,
+    },
+    {
+      name: "`oci pull --connections 1`",
+      ours: true,
+      command: `${OCI} pull --connections 1 ${store} ${reference}`,
+      prepare,
+    },
+    {
+      name: "`skopeo copy`",
+      command: "skopeo copy -q --insecure-policy --src-tls-verify=false " +
+        `docker://${reference} oci:${place.join("layout")}:1`,
+      prepare,
+    },
+    {
+      name: "`podman pull`",
+      command: `${place.podman} pull -q --tls-verify=false ${reference}`,
+      prepare,
+    },
+  ];
+}
