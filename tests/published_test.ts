@@ -3,7 +3,7 @@ import { dirname, join } from "@std/path";
 import { buildImage, MemoryContent } from "./_support/image.ts";
 import { importsOf } from "./_support/imports.ts";
 import { type JsrRegistry, jsrRegistry, projectPackage, standInPackages } from "./_support/jsr.ts";
-import { type ProcessResult, run, type RunOptions } from "./_support/process.ts";
+import { type ProcessResult, ROOT, run, type RunOptions } from "./_support/process.ts";
 import { file, tar } from "./_support/tar.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
 import { serveRegistry } from "../registry/mod.ts";
@@ -142,4 +142,34 @@ Deno.test("deno run -A jsr:@x/oci pull runs the published package", async () => 
 
   assertEquals(code, 0, stderr);
   assertMatch(stdout, new RegExp(`^${RegExp.escape(reference)}@${image.descriptor.digest}$`, "m"));
+});
+
+/** The scripts of the README that import the published package. */
+async function readmeScripts(): Promise<readonly string[]> {
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  return [...readme.matchAll(/^```ts ignore\n(.*?)^```$/gms)].map(([, script = ""]) => script);
+}
+
+Deno.test("the scripts of the README run as they are written", async () => {
+  const layers = [tar(file("etc/os-release", "NAME=test\n"))];
+  const image = buildImage({ layers });
+  await using registry = await published();
+  await using images = await serveRegistry(new MemoryContent().add("alpine", "3.20", image));
+  const scripts = await readmeScripts();
+  const outputs: string[] = [];
+  for (const [i, script] of scripts.entries()) {
+    assert(script.trimEnd().split("\n").length <= 15, script);
+    const path = registry.user.join("project", `script_${i}.ts`);
+    await Deno.writeTextFile(path, script.replaceAll("alpine:3.20", `${images.host}/alpine:3.20`));
+
+    const { code, stdout, stderr } = await deno(registry, ["run", "-A", path]);
+
+    assertEquals(code, 0, stderr);
+    outputs.push(stdout.replace(/\s+/g, " "));
+  }
+
+  const { digest } = image.descriptor;
+  assertEquals(outputs, [`${digest} NAME=test `, `${digest} `, `1 [ "${digest}" ] `]);
+  const { user } = registry;
+  assertEquals(await Deno.readTextFile(user.join("project/rootfs/etc/os-release")), "NAME=test\n");
 });
