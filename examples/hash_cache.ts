@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Pulls with a cache of its own for the digests that references stand for: a map in memory. The
  * second call does not ask the registry.

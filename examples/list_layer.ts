@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Lists the entries of each layer of an image, in the order of the archives.
  *

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Pulls from a registry that wants a password, and says so if the password is wrong.
  *

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Shows the progress of a pull and aborts it when it takes too long. The next run resumes.
  *

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Pulls an image and prints one of its files. Nothing is unpacked.
  *

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Serves a store to a program under test: what is pulled once is there without a network.
  *

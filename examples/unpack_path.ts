@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a script prints what it finds
 /**
  * Unpacks one path of an image into a directory.
  *
