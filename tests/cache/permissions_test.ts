@@ -170,7 +170,7 @@ Deno.test("permissionFlags() refuses a command that there is not", async () => {
   await assertRejects(
     () => permissionFlags("fly" as PermissionCommand),
     RangeError,
-    "must be one of bundle, cat, catalog",
+    "must be one of artifact, bundle, cat",
   );
 });
 
