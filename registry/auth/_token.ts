@@ -80,11 +80,11 @@ async function send(http: Http, request: HttpRequest, options: TokenRequest): Pr
   const { allowPrivate } = options;
   const { task, attempt, signal, tls } = request;
   const { server } = request;
-  const nobody = { method: "GET", task, attempt, signal, server } as const;
+  const anonymous = { method: "GET", task, attempt, signal, server } as const;
   return await followRedirects(await http.send(request), { task, allowPrivate }, (url) => {
     const isThere = url.origin === request.url.origin;
     const trust = { caCerts: tls.caCerts };
-    return http.send(isThere ? { ...request, url } : { ...nobody, tls: trust, url });
+    return http.send(isThere ? { ...request, url } : { ...anonymous, tls: trust, url });
   });
 }
 

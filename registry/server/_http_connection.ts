@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 
-/** A client may take this many times as long to read as to send: it may be busy unpacking. */
+/** Factor by which the read timeout exceeds the send timeout: a client may be busy unpacking. */
 const READING_FACTOR = 4;
 
-/** How much of a body is read ahead. */
+/** Number of bytes of a body to read ahead. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** One connection of a client, which is closed when it lets the server wait. */
+/** A client connection, which is closed when it stalls. */
 export class HttpConnection {
   #socket: Socket;
   readonly #idleTimeoutMs: number;
@@ -15,7 +15,7 @@ export class HttpConnection {
   /** Number of requests that have begun and not ended. */
   #requests = 0;
 
-  /** Watches a connection from its first byte on. */
+  /** Starts to watch a connection. */
   constructor(socket: Socket, idleTimeoutMs: number) {
     this.#socket = socket;
     this.#idleTimeoutMs = idleTimeoutMs;
@@ -38,17 +38,17 @@ export class HttpConnection {
     if (--this.#requests === 0) this.awaitRequest();
   }
 
-  /** Closes the connection unless its client sends the next part of a body in time. */
+  /** Closes the connection unless the client sends the next part of a body in time. */
   awaitBody(): void {
     this.#start(this.#idleTimeoutMs);
   }
 
-  /** Closes the connection unless its client reads in time. */
+  /** Closes the connection unless the client reads in time. */
   awaitReading(): void {
     this.#start(this.#idleTimeoutMs * READING_FACTOR);
   }
 
-  /** The client does not let the server wait. */
+  /** Stops the timeout. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -66,14 +66,14 @@ export class HttpConnection {
   }
 }
 
-/** The body of a request, as a stream that reads when it is read. */
+/** The body of a request, as a stream that reads on demand. */
 export class HttpRequestBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #incoming: IncomingMessage;
   #isComplete = false;
 
   /**
-   * Of a request.
+   * Creates the body of a request.
    *
    * @param incoming The request.
    * @param connection Its connection.
@@ -120,14 +120,14 @@ export class HttpRequestBody {
     }, { highWaterMark: 0, size: ({ length }) => length });
   }
 
-  /** Whether all of it has come. */
+  /** Whether the whole body has arrived. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
 
   /**
-   * Reads and discards what is left, up to a limit: a client that is still sending when its
-   * connection is closed may never see the answer that it was sent.
+   * Reads and discards the rest, up to a limit: a client that is still sending when its
+   * connection is closed may never see the response.
    */
   async drain(maxBytes: number, timeoutMs: number): Promise<void> {
     const incoming = this.#incoming;

@@ -9,18 +9,18 @@ export interface HttpServerOptions {
   readonly port: number;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** Time after which a client that lets the server wait loses its connection. */
+  /** Time after which a stalled connection is closed, in milliseconds. */
   readonly idleTimeoutMs: number;
-  /** Further connections are closed at once. */
+  /** Maximum number of connections; further ones are closed at once. */
   readonly maxConnections: number;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface HttpServer {
   readonly address: { readonly hostname: string; readonly port: number };
-  /** Resolves when it has stopped. */
+  /** Resolves when the server has stopped. */
   readonly finished: Promise<void>;
-  /** Closes every connection. */
+  /** Closes all connections. */
   stop(): void;
 }
 

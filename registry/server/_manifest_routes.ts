@@ -8,18 +8,18 @@ import { readBody } from "./_request_body.ts";
 import { emptyResponse, failure, failures, type RegistryFailure } from "./_server_response.ts";
 import { isTag } from "./_server_route.ts";
 
-/** What the routes of manifests work on. */
+/** Context of the manifest routes. */
 export interface ManifestContext {
   readonly content: WritableRegistryContent;
   readonly maxManifestBytes: number;
   readonly allowSparseIndexes: boolean;
 }
 
-/** More layers than any tool makes; a manifest of the size that is accepted could have more. */
+/** Maximum number of layers, more than any tool creates. */
 const MAX_PUSHED_LAYERS = 4096;
-/** Tags that one request may name. The specification wants ten at least. */
+/** Maximum number of tags in a request. The specification requires at least ten. */
 const MAX_TAGS = 100;
-/** Missing blobs that an answer names. */
+/** Maximum number of missing blobs to report. */
 const MAX_NAMED = 20;
 
 /** Answers `PUT /v2/NAME/manifests/REFERENCE`. */
@@ -88,7 +88,7 @@ function parse(
   }
 }
 
-/** Everything that a document refers to must be there before it is, its subject excepted. */
+/** Checks that everything that a document refers to exists, except its subject. */
 async function findProblems(
   { content, allowSparseIndexes }: ManifestContext,
   name: string,
@@ -113,7 +113,7 @@ async function findProblems(
   return missing.length === 0 ? undefined : failures(404, missing);
 }
 
-/** Whether a layer may lie elsewhere: it is not for registries to have, or has URLs. */
+/** Returns whether a layer may be missing: it is non-distributable or has URLs. */
 function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
   return layerMediaType(mediaType)?.nondistributable === true || urls.length > 0;
 }

@@ -28,7 +28,7 @@ function listResponse(url: URL, page: Page, value: unknown): Response {
   return response;
 }
 
-/** The part of a route that names something in a repository. */
+/** A route to content of a repository. */
 interface ContentRoute {
   readonly name: string;
   readonly reference: string;
@@ -41,7 +41,7 @@ export async function getManifest(
   request: Request,
 ): Promise<Response> {
   const { name, reference } = route;
-  // Text that is neither tag nor digest names nothing, which is 404 and not 400.
+  // Text that is neither a tag nor a digest is not found (404), not invalid (400).
   const isName = isTag(reference) || isDigest(reference);
   const descriptor = isName ? await content.resolve(name, reference) : undefined;
   if (descriptor === undefined) {
@@ -110,11 +110,11 @@ export async function getReferrers(
   return response;
 }
 
-/** As many descriptors as an index of the size that clients accept can hold, at least one. */
+/** Returns the descriptors that fit into an index of the size that clients accept, at least one. */
 function referrersPage(
   found: readonly Descriptor[],
 ): { manifests: readonly Descriptor[]; last?: string } {
-  // Room for what stands around the list.
+  // Room for the members around the list.
   let left = MAX_MANIFEST_BYTES - 1024;
   const encoder = new TextEncoder();
   for (const [i, descriptor] of found.entries()) {
@@ -139,12 +139,12 @@ function contentHeaders(digest: Digest, mediaType: string): Headers {
     "content-type": mediaType,
     "docker-content-digest": digest,
     "etag": `"${digest}"`,
-    // The digest is that of the bytes as they are: no proxy on the way may compress them.
+    // The digest covers the exact bytes, so proxies must not compress them.
     "cache-control": "no-transform",
   });
 }
 
-/** Ranges are for GET alone, and void if `If-Range` names another representation (RFC 9110). */
+/** Parses the range: for GET only, ignored if `If-Range` names other bytes (RFC 9110). */
 function requestedRange(
   request: Request,
   digest: Digest,
@@ -161,7 +161,7 @@ function matchesTag(header: string | null, digest: Digest): boolean {
     .some((tag) => tag === "*" || tag === `"${digest}"`);
 }
 
-/** Whether there is a repository; one may have a second name, which is not listed. */
+/** Returns whether a repository exists; it may have an alias that is not listed. */
 async function hasRepository(content: RegistryContent, name: string): Promise<boolean> {
   if (content.exists !== undefined) return await content.exists(name);
   return (await content.repositories()).includes(name) || (await content.tags(name)).length > 0;

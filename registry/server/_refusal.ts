@@ -5,12 +5,12 @@ import { failure } from "./_server_response.ts";
 import { UploadTakenError } from "./_upload_sessions.ts";
 
 /**
- * The response for an error.
+ * Returns the response for an error.
  *
  * @param error The error.
- * @param isWrite Whether the request could be at fault: what is wrong while content is read is
- * wrong with the content.
- * @param onUnknown Called if the client learns nothing of what is wrong.
+ * @param isWrite Whether the request writes, so that it may be at fault; errors of a read are
+ * caused by the content.
+ * @param onUnknown Called if the response does not describe the error.
  */
 export function refusal(
   error: unknown,
@@ -28,7 +28,7 @@ export function refusal(
   }
   if (isWrite && error instanceof LimitError) return failure(413, "SIZE_INVALID", error.message);
   if (!isWrite && error instanceof Deno.errors.NotFound) {
-    // Content that is removed between two looks at it.
+    // The content was removed between two accesses.
     return failure(404, "BLOB_UNKNOWN", "the content is no longer there");
   }
   if (error instanceof RateLimitError) return tooManyRequests(error);
@@ -60,7 +60,7 @@ function isDiskFull(error: unknown): boolean {
   return false;
 }
 
-/** The response for a request whose URL cannot be told. */
+/** Returns the response for a request without a valid URL. */
 export function noHost(): Response {
   return failure(400, "UNSUPPORTED", "the Host header names no host");
 }

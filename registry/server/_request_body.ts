@@ -4,7 +4,7 @@ export class RequestBodyError extends Error {
 }
 
 /**
- * The chunks of a request's body, until a signal ends them.
+ * Yields the chunks of a request body until a signal aborts.
  *
  * @throws {RequestBodyError} If the body ends early.
  */
@@ -14,7 +14,7 @@ export async function* bodyChunks(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (body === null) return;
   const reader = body.getReader();
-  // A read that waits for the client ends when the reader is cancelled, and not before.
+  // Only cancelling the reader ends a read that waits for the client.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -34,7 +34,7 @@ export async function* bodyChunks(
 }
 
 /**
- * Reads a body whole.
+ * Reads a whole body.
  *
  * @returns The bytes, or `undefined` if there are more than `maxBytes`.
  * @throws {RequestBodyError} If the body ends early.

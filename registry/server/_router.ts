@@ -13,17 +13,17 @@ import {
   type UploadContext,
 } from "./_upload_routes.ts";
 
-/** What the routes that write work on. */
+/** Context of the routes that write. */
 export type WritingContext = UploadContext & ManifestContext;
 
-/** What an endpoint does, by method. HEAD is GET without the body. */
+/** Handlers of an endpoint by method. HEAD is GET without the body. */
 type Endpoint = Readonly<Record<string, () => Response | Promise<Response>>>;
 
 /**
  * Answers a request.
  *
- * @param content What is served.
- * @param writing What is written to; `undefined` if the registry is read-only.
+ * @param content Content to serve.
+ * @param writing Context for writes; `undefined` if the registry is read-only.
  * @param request The request.
  * @param url Its URL.
  */
@@ -36,7 +36,7 @@ export async function routeRequest(
   const method = request.method === "HEAD" ? "GET" : request.method;
   if (method !== "GET") {
     if (writing === undefined) return notAllowed(["GET"], "the registry is read-only");
-    // Browsers name the page that sends a request; no client of registries is a page.
+    // Browsers send the origin of a page; registry clients are not web pages.
     if (request.headers.has("origin")) {
       return failure(403, "DENIED", "web pages may not write to the registry");
     }
@@ -49,7 +49,7 @@ export async function routeRequest(
   return await answer?.() ?? notAllowed(Object.keys(endpoint), `the endpoint has no ${method}`);
 }
 
-/** The endpoint of a route; `undefined` if there is no such upload. */
+/** Returns the endpoint of a route; `undefined` if the upload does not exist. */
 function endpointOf(
   content: RegistryContent,
   writing: WritingContext | undefined,

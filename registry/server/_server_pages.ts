@@ -3,11 +3,11 @@ import { failure } from "./_server_response.ts";
 /** Part of a list. */
 export interface Page {
   readonly items: readonly string[];
-  /** The query of the next page, if there is one. */
+  /** Query of the next page, if any. */
   readonly next: Readonly<Record<string, string>> | undefined;
 }
 
-/** The order of lists: without regard to case, then capitals first. */
+/** Order of lists: case-insensitive, then capitals first. */
 export function lexical(a: string, b: string): number {
   return compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b);
 }
@@ -31,7 +31,7 @@ export function paginate(items: readonly string[], query: URLSearchParams): Page
   return { items: page, next: more ? { n: String(count), last: end } : undefined };
 }
 
-/** The `Link` header (RFC 8288) that leads to the next page. */
+/** Returns the `Link` header (RFC 8288) of the next page. */
 export function nextLink(url: URL, query: Readonly<Record<string, string>>): string {
   const next = new URLSearchParams(url.search);
   for (const [name, value] of Object.entries(query)) next.set(name, value);

@@ -1,4 +1,4 @@
-/** The error codes of the distribution specification, and of Docker's registry. */
+/** Error codes of the distribution specification and of Docker's registry. */
 export type RegistryErrorCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
@@ -26,24 +26,24 @@ export interface RegistryFailure {
   readonly detail?: unknown;
 }
 
-/** A response with the error body of the distribution specification. */
+/** Returns a response with the error body of the distribution specification. */
 export function failure(status: number, code: RegistryErrorCode, message: string): Response {
   return failures(status, [{ code, message }]);
 }
 
-/** A response with several errors in its body. */
+/** Returns a response with several errors in its body. */
 export function failures(status: number, errors: readonly RegistryFailure[]): Response {
   return jsonResponse({ errors }, "application/json", status);
 }
 
-/** A response without a body. */
+/** Returns a response without a body. */
 export function emptyResponse(status: number, init?: HeadersInit): Response {
   const headers = new Headers(init);
   if (status !== 204) headers.set("content-length", "0");
   return new Response(null, { status, headers });
 }
 
-/** A response of JSON, with its length. */
+/** Returns a JSON response with its length. */
 export function jsonResponse(
   value: unknown,
   mediaType: string = "application/json",
@@ -54,7 +54,7 @@ export function jsonResponse(
   return new Response(bytes, { status, headers });
 }
 
-/** What every response has; for HEAD, no body. */
+/** Adds the common headers; removes the body for HEAD. */
 export function finish(response: Response, request: Request): Response {
   const headers = new Headers(response.headers);
   headers.set("docker-distribution-api-version", "registry/2.0");

@@ -1,7 +1,7 @@
 import { isDigest } from "../../spec/digest.ts";
 import { failure } from "./_server_response.ts";
 
-/** What a path of the registry names. */
+/** A parsed path of the registry. */
 export type Route =
   | { readonly kind: "root" | "catalog" }
   | { readonly kind: "tags" | "uploads"; readonly name: string }
@@ -17,12 +17,12 @@ const NAME_REGEXP = new RegExp(`^${NAME_PART}(?:/${NAME_PART})*$`);
 const MAX_NAME_LENGTH = 255;
 const TAG_REGEXP = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
-/** Whether text can be a tag. */
+/** Returns whether text is a valid tag. */
 export function isTag(text: string): boolean {
   return TAG_REGEXP.test(text);
 }
 
-/** Parses a path, or gives the response that says why it is none. */
+/** Parses a path, or returns the response for an invalid one. */
 export function parseRoute(pathname: string): Route | Response {
   let path: string;
   try {
@@ -46,7 +46,7 @@ export function parseRoute(pathname: string): Route | Response {
   if (match === null) return noRoute(pathname);
   const [, name = "", folder = "", reference = ""] = match;
   const kind = KINDS[folder as keyof typeof KINDS];
-  // A manifest may be named by tag, which has no colon; what is not there is not found, be it
+  // A manifest may be named by tag, which has no colon; a missing one is not found, whether
   // well formed or not.
   const digestNeeded = kind !== "manifest" || reference.includes(":");
   if (digestNeeded && !isDigest(reference)) {

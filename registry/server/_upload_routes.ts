@@ -4,18 +4,18 @@ import { bodyChunks } from "./_request_body.ts";
 import { emptyResponse, failure } from "./_server_response.ts";
 import type { UploadSession, UploadSessions } from "./_upload_sessions.ts";
 
-/** What the routes of uploads work on. */
+/** Context of the upload routes. */
 export interface UploadContext {
   readonly content: WritableRegistryContent;
   readonly sessions: UploadSessions;
   readonly maxBlobBytes: number;
 }
 
-/** Time after which a client that was refused for want of room may try again. */
+/** Retry delay for clients rejected because of too many uploads. */
 const RETRY_AFTER_SECONDS = "10";
 
 /**
- * Answers `POST /v2/NAME/blobs/uploads/`: mounts a blob, takes a whole one, or begins an upload.
+ * Answers `POST /v2/NAME/blobs/uploads/`: mounts a blob, stores a whole one, or begins an upload.
  */
 export async function postUpload(
   context: UploadContext,
@@ -45,7 +45,7 @@ export async function postUpload(
   try {
     return await finish(context, session, request, digest);
   } finally {
-    // Nobody has been told of the session.
+    // The client does not know the session yet.
     await sessions.cancel(session);
   }
 }
@@ -101,7 +101,7 @@ async function finish(
   });
 }
 
-/** Appends the body of a request, or gives the response that refuses it. */
+/** Appends the body of a request, or returns the response that rejects it. */
 async function append(
   { sessions, maxBlobBytes }: UploadContext,
   session: UploadSession,
@@ -139,7 +139,7 @@ async function append(
     try {
       await upload.write(chunk);
     } catch (error) {
-      // A disk that is full has room again without the bytes that it took.
+      // Discarding the bytes frees the disk again.
       await discard(sessions, session);
       throw error;
     }
@@ -148,13 +148,13 @@ async function append(
   return failure(400, "SIZE_INVALID", `${count} of ${expected} bytes came`);
 }
 
-/** Ends a session, from the task that writes to it. */
+/** Ends a session from its writing task. */
 async function discard(sessions: UploadSessions, session: UploadSession): Promise<void> {
   sessions.delete(session);
   await session.discard();
 }
 
-/** The range of a chunk; `null` if it is malformed. Some clients write it as HTTP does. */
+/** Parses the range of a chunk; returns `null` if malformed. Some clients use HTTP's form. */
 function parseContentRange(
   header: string | null,
 ): { readonly first: number; readonly last: number } | null | undefined {
@@ -191,7 +191,7 @@ function progress(status: number, session: UploadSession): Response {
   return response;
 }
 
-/** Where the upload goes on. The range of no bytes at all is written as that of one. */
+/** Adds the address and range of the upload. An empty range is written as that of one byte. */
 function setProgress(headers: Headers, { id, repository, upload }: UploadSession): void {
   headers.set("location", `/v2/${repository}/blobs/uploads/${id}`);
   headers.set("range", `0-${Math.max(upload.size - 1, 0)}`);

@@ -1,17 +1,17 @@
 import type { Digest } from "../../spec/digest.ts";
 import type { BlobUpload } from "../registry_content.ts";
 
-/** Another request writes to the upload, or has ended it. */
+/** Thrown when another request is writing to the upload or has ended it. */
 export class UploadTakenError extends Error {
   override readonly name = "UploadTakenError";
 }
 
-/** An upload between its requests. */
+/** An upload across its requests. */
 export class UploadSession {
   readonly id: string = crypto.randomUUID();
   readonly repository: string;
   readonly upload: BlobUpload;
-  /** When a request last touched it, in milliseconds of {@linkcode performance.now}. */
+  /** Time of the last request, in milliseconds of {@linkcode performance.now}. */
   lastUsed: number = performance.now();
   #tail: Promise<unknown> = Promise.resolve();
   #current: AbortController | undefined;
@@ -22,14 +22,14 @@ export class UploadSession {
     this.upload = upload;
   }
 
-  /** Whether a request writes to it at the moment. */
+  /** Whether a request is writing to the upload. */
   get isBusy(): boolean {
     return this.#current !== undefined;
   }
 
   /**
-   * Runs a task that writes, after any other one has ended. A client that sends again has given up
-   * on its earlier request, even if the connection of that has not been noticed to be dead: the
+   * Runs a writing task after the previous one has ended. A client that retries has abandoned
+   * its earlier request, even if the server has not noticed the dead connection yet, so the
    * earlier task is aborted.
    */
   async exclusive<T>(task: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -50,20 +50,20 @@ export class UploadSession {
     }
   }
 
-  /** Commits the upload, which ends with that, whether the bytes are right or not. */
+  /** Commits and ends the upload, even if the bytes are wrong. */
   async commit(digest: Digest): Promise<void> {
     this.#isOver = true;
     await this.upload.commit(digest);
   }
 
-  /** Discards the bytes, unless the upload has ended. For the task that writes. */
+  /** Discards the bytes unless the upload has ended. For the writing task. */
   async discard(): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
     await this.upload.cancel();
   }
 
-  /** Aborts the task that writes, and discards the bytes. For everybody else. */
+  /** Aborts the writing task and discards the bytes. For other callers. */
   async cancel(): Promise<void> {
     this.#current?.abort(new UploadTakenError());
     await this.#tail;
@@ -79,7 +79,7 @@ export interface UploadLimits {
   readonly uploadTimeoutMs: number;
 }
 
-/** An upload that is this old may be discarded to make room for another one. */
+/** Minimum idle time after which an upload may be discarded to make room for another one. */
 const REPLACEABLE_MS = 60_000;
 const MIN_PAUSE_MS = 100;
 
@@ -95,9 +95,9 @@ export class UploadSessions implements AsyncDisposable {
   }
 
   /**
-   * Adds an upload, if there is room for it.
+   * Adds an upload, if there is room.
    *
-   * @param repository The repository that is written to.
+   * @param repository Target repository.
    * @param begin Begins the upload.
    * @returns The session, or `undefined` if there are too many.
    */
@@ -118,7 +118,7 @@ export class UploadSessions implements AsyncDisposable {
     }
   }
 
-  /** The session of a repository by its id. */
+  /** Returns the session of a repository by ID. */
   get(repository: string, id: string): UploadSession | undefined {
     const session = this.#sessions.get(id);
     if (session?.repository !== repository) return undefined;
@@ -126,7 +126,7 @@ export class UploadSessions implements AsyncDisposable {
     return session;
   }
 
-  /** Forgets a session whose upload has ended. */
+  /** Removes a session whose upload has ended. */
   delete(session: UploadSession): void {
     this.#sessions.delete(session.id);
     if (this.#sessions.size === 0) this.#stopTimer();
@@ -145,7 +145,7 @@ export class UploadSessions implements AsyncDisposable {
     await Promise.all([...this.#sessions.values()].map((session) => this.cancel(session)));
   }
 
-  /** Discards the upload that has waited longest, unless even that may still be in use. */
+  /** Discards the upload that has been idle longest, unless it may still be in use. */
   async #makeRoom(): Promise<boolean> {
     const [oldest] = [...this.#sessions.values()].filter(({ isBusy }) => !isBusy)
       .sort((a, b) => a.lastUsed - b.lastUsed);
@@ -158,7 +158,7 @@ export class UploadSessions implements AsyncDisposable {
     const now = performance.now();
     for (const session of this.#sessions.values()) {
       if (!session.isBusy && session.lastUsed + this.#limits.uploadTimeoutMs <= now) {
-        // What cannot be discarded is a leftover that the content cleans up by itself.
+        // The content cleans up bytes that cannot be discarded here.
         await this.cancel(session).catch(() => {});
       }
     }
@@ -170,7 +170,7 @@ export class UploadSessions implements AsyncDisposable {
     if (this.#timer !== undefined || this.#sessions.size === 0) return;
     const oldest = Math.min(...[...this.#sessions.values()].map(({ lastUsed }) => lastUsed));
     const left = oldest + this.#limits.uploadTimeoutMs - performance.now();
-    // One that is busy has not expired; look again soon, but not at once.
+    // A busy upload has not expired; check again soon.
     this.#timer = setTimeout(() => this.#expire(), Math.max(left, MIN_PAUSE_MS));
     Deno.unrefTimer(this.#timer);
   }

@@ -19,7 +19,7 @@ import type {
 /** Options for {@linkcode MemoryRegistryContent}. */
 export interface MemoryRegistryContentOptions {
   /**
-   * Maximum number of bytes of all blobs together, unfinished uploads included.
+   * Maximum total size of all blobs and unfinished uploads in bytes.
    *
    * @default {1_073_741_824}
    */
@@ -35,8 +35,8 @@ interface Repository {
 const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Registry content in memory: empty at first, gone with the process. It is what a test suite needs
- * of a registry.
+ * Registry content in memory: initially empty, and lost with the process. Intended for
+ * test suites.
  *
  * @example Push a blob in a test
  * ```ts
@@ -69,7 +69,7 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     this.#maxBytes = maxBytes;
   }
 
-  /** Every repository that has something, in order. */
+  /** Lists the non-empty repositories, in order. */
   repositories(): Promise<readonly string[]> {
     const names = [...this.#repositories].filter(([, { tags, manifests, blobs }]) =>
       tags.size + manifests.size + blobs.size > 0
@@ -77,27 +77,27 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     return Promise.resolve(names.sort());
   }
 
-  /** Every tag of a repository, in order. */
+  /** Lists the tags of a repository, in order. */
   tags(repository: string): Promise<readonly string[]> {
     return Promise.resolve([...this.#repositories.get(repository)?.tags.keys() ?? []].sort());
   }
 
-  /** The descriptor of a manifest or index, by tag or digest. */
+  /** Returns the descriptor of a manifest or index by tag or digest. */
   resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const found = this.#repositories.get(repository);
     const digest = isDigest(tagOrDigest) ? tagOrDigest : found?.tags.get(tagOrDigest);
     return Promise.resolve(digest === undefined ? undefined : found?.manifests.get(digest));
   }
 
-  /** The size of a manifest or blob that the repository has. */
+  /** Returns the size of a manifest or blob in the repository. */
   size(repository: string, digest: Digest): Promise<number | undefined> {
     return Promise.resolve(this.#repositories.get(repository)?.blobs.get(digest)?.size);
   }
 
   /**
-   * Opens the bytes of a manifest or blob that the repository has.
+   * Opens the bytes of a manifest or blob in the repository.
    *
-   * @throws {Deno.errors.NotFound} If it does not have it.
+   * @throws {Deno.errors.NotFound} If the content does not exist.
    */
   open(
     repository: string,
@@ -114,7 +114,7 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     return Promise.resolve(blob.slice(offset, offset + length).stream());
   }
 
-  /** Descriptors of the manifests whose `subject` is a digest. */
+  /** Lists the descriptors of the manifests whose `subject` is a digest. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
     const { manifests, blobs } = this.#repositories.get(repository) ?? {};
     const referrers: Descriptor[] = [];
@@ -163,7 +163,7 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     });
   }
 
-  /** Makes a blob of one repository part of another one. */
+  /** Adds a blob of one repository to another one. */
   mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
     const sources = from === undefined
       ? [...this.#repositories.values()]
@@ -189,12 +189,12 @@ export class MemoryRegistryContent implements WritableRegistryContent {
     });
   }
 
-  /** Deletes a tag, and nothing else. */
+  /** Deletes only a tag. */
   deleteTag(repository: string, tag: string): Promise<boolean> {
     return Promise.resolve(this.#repositories.get(repository)?.tags.delete(tag) ?? false);
   }
 
-  /** Deletes a manifest or index, and every tag that points at it. */
+  /** Deletes a manifest or index with all of its tags. */
   deleteManifest(repository: string, digest: Digest): Promise<boolean> {
     const found = this.#repositories.get(repository);
     if (found === undefined || !found.manifests.delete(digest)) return Promise.resolve(false);

@@ -5,38 +5,38 @@ import { createRegistryHandler, type RegistryHandlerOptions } from "./server_han
 
 const IDLE_TIMEOUT_MS = 30_000;
 const MAX_CONNECTIONS = 256;
-/** The longest that a timer can wait, for those who wait four times as long. */
+/** Maximum delay of a timer, divided by four for the read timeout. */
 const MAX_TIMEOUT_MS = (2 ** 31 - 1) >> 2;
 
 /** Options for {@linkcode serveRegistry}. */
 export interface ServeRegistryOptions extends RegistryHandlerOptions {
   /**
-   * Address to listen at.
+   * Address to listen on.
    *
    * @default {"127.0.0.1"}
    */
   readonly hostname?: string | undefined;
   /**
-   * Port to listen at; 0 means a free one.
+   * Port to listen on; 0 picks a free port.
    *
    * @default {0}
    */
   readonly port?: number | undefined;
-  /** Certificate chain in PEM; with `key`, the registry speaks HTTPS. */
+  /** Certificate chain in PEM; with `key`, enables HTTPS. */
   readonly cert?: string | undefined;
   /** Private key of `cert`, in PEM. */
   readonly key?: string | undefined;
   /**
-   * Time in milliseconds after which a connection is closed if its client does not send the request
-   * or the part of a body that it is expected to send. A client that does not read an answer has
+   * Time in milliseconds after which a connection is closed if its client does not send an expected
+   * request or part of a body. A client that does not read a response has
    * four times as long.
    *
    * @default {30_000}
    */
   readonly idleTimeoutMs?: number | undefined;
   /**
-   * Maximum number of connections at once; further ones are closed. Each takes a file descriptor,
-   * and as many again while blobs are read and written.
+   * Maximum number of concurrent connections; further ones are closed. Each uses a file descriptor,
+   * and another one while it reads or writes a blob.
    *
    * @default {256}
    */
@@ -45,11 +45,11 @@ export interface ServeRegistryOptions extends RegistryHandlerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A registry that listens. Disposing of it closes every connection. */
+/** A listening registry. Disposing of it closes all connections. */
 export interface RegistryServer extends AsyncDisposable {
-  /** Its address, such as `http://127.0.0.1:5000`. */
+  /** URL of the registry, such as `http://127.0.0.1:5000`. */
   readonly url: string;
-  /** Host and port, as a reference begins with them: `127.0.0.1:5000`. */
+  /** Host and port for references, such as `127.0.0.1:5000`. */
   readonly host: string;
   /** Resolves when the registry has stopped. */
   readonly finished: Promise<void>;
@@ -60,9 +60,9 @@ export interface RegistryServer extends AsyncDisposable {
  * the registry is empty, writable and in memory, and listens on a free port of 127.0.0.1: a test
  * suite needs no other program and no container.
  *
- * @param content What is served. Content that is writable can be pushed to, unless `readOnly`.
+ * @param content Content to serve. Writable content accepts pushes, unless `readOnly` is set.
  * @param options Address, TLS, access, limits and hooks.
- * @returns The registry, listening. Dispose of it to stop it.
+ * @returns The listening registry. Dispose of it to stop it.
  * @throws {TypeError} If `cert` is given without `key`, or the reverse.
  * @throws {RangeError} If a limit is out of bounds.
  * @throws {Deno.errors.AddrInUse} If the port is taken.

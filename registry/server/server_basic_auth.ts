@@ -14,7 +14,7 @@ export type PasswordCheck = (username: string, password: string) => boolean | Pr
  * @param realm Name of the registry in the challenge.
  * @returns The hook.
  *
- * @example Ask for a password
+ * @example Require a password
  * ```ts
  * import { basicAuthentication } from "@x/oci/registry";
  * import { assertEquals } from "@std/assert";

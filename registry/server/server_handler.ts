@@ -5,41 +5,41 @@ import { routeRequest } from "./_router.ts";
 import { finish } from "./_server_response.ts";
 import { UploadSessions } from "./_upload_sessions.ts";
 
-/** One request that the embedded registry has answered. */
+/** A request that the embedded registry has answered. */
 export interface RegistryRequest {
   /** Method, such as `GET`. */
   readonly method: string;
   /** Path and query of the URL. */
   readonly path: string;
-  /** Status of the answer. */
+  /** Status of the response. */
   readonly status: number;
 }
 
 /** Options for {@linkcode createRegistryHandler}. */
 export interface RegistryHandlerOptions {
   /**
-   * Called with each request before anything else. Returns the response that refuses it, such as
-   * 401 with a challenge, or `undefined` to let it pass.
+   * Called first with each request. Returns the response that rejects it, such as
+   * 401 with a challenge, or `undefined` to accept it.
    *
-   * @default Every request passes.
+   * @default Accepts all requests.
    */
   readonly authenticate?:
     | ((request: Request) => Response | undefined | Promise<Response | undefined>)
     | undefined;
   /**
-   * Whether pushes and deletions are refused even if the content is writable.
+   * Whether to reject pushes and deletions even if the content is writable.
    *
    * @default {false}
    */
   readonly readOnly?: boolean | undefined;
   /**
-   * Maximum number of bytes of a manifest or an index that is pushed.
+   * Maximum size of a pushed manifest or index in bytes.
    *
    * @default {4_194_304}
    */
   readonly maxManifestBytes?: number | undefined;
   /**
-   * Maximum number of bytes of a blob that is pushed.
+   * Maximum size of a pushed blob in bytes.
    *
    * @default {68_719_476_736}
    */
@@ -57,20 +57,20 @@ export interface RegistryHandlerOptions {
    */
   readonly uploadTimeoutMs?: number | undefined;
   /**
-   * Whether an index is accepted while manifests that it lists are missing. The specification
+   * Whether to accept an index that lists missing manifests. The specification
    * leaves that to the registry.
    *
    * @default {false}
    */
   readonly allowSparseIndexes?: boolean | undefined;
-  /** Called with each request when the head of its answer is ready. */
+  /** Called with each request when the head of its response is ready. */
   readonly onRequest?: ((request: RegistryRequest) => void) | undefined;
-  /** Called with each failure of which the client learns nothing but the status 500 or 507. */
+  /** Called with each failure that the client sees only as status 500 or 507. */
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
 /**
- * Answers one request, as `Deno.serve` wants it. Disposing of it discards unfinished uploads.
+ * Handler for `Deno.serve`. Disposing of it discards unfinished uploads.
  */
 export interface RegistryHandler extends AsyncDisposable {
   (request: Request): Promise<Response>;
@@ -79,13 +79,13 @@ export interface RegistryHandler extends AsyncDisposable {
 const MAX_BLOB_BYTES = 64 * 1024 * 1024 * 1024;
 const MAX_UPLOADS = 256;
 const UPLOAD_TIMEOUT_MS = 60 * 60 * 1000;
-/** The longest that a timer can wait. */
+/** Maximum delay of a timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * Makes an HTTP handler that serves content as an OCI registry, as the
+ * Creates an HTTP handler that serves content as an OCI registry according to the
  * {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md | distribution specification}
- * 1.1 describes it, with Docker's catalog.
+ * 1.1, with Docker's catalog.
  *
  * Content that implements {@linkcode WritableRegistryContent} can be pushed to and deleted from;
  * other content is read-only, and requests that would write are refused with `UNSUPPORTED`. A
@@ -96,7 +96,7 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
  * are streamed in both directions, as fast as the other side is, and the source of a body is
  * cancelled when the client disconnects.
  *
- * @param content What is served.
+ * @param content Content to serve.
  * @param options Access, limits and hooks.
  * @returns The handler. It answers failures of `content` with 500 and does not throw.
  * @throws {RangeError} If a limit is out of bounds.

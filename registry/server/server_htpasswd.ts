@@ -2,9 +2,9 @@ import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
 import type { PasswordCheck } from "./server_basic_auth.ts";
 
 /**
- * Reads an htpasswd file, as `htpasswd -B` writes it, for {@linkcode basicAuthentication}.
+ * Parses an htpasswd file in the format of `htpasswd -B` for {@linkcode basicAuthentication}.
  *
- * Hashes must be bcrypt, of a cost from 4 to 16, as in Docker's registry: the older forms that
+ * Hashes must be bcrypt with a cost from 4 to 16, as in Docker's registry: older formats that
  * web servers read (MD5, SHA-1, `crypt`) do not protect the passwords.
  *
  * @param text The file: `NAME:HASH` a line; empty lines and lines that begin with `#` are ignored.
@@ -46,7 +46,7 @@ export function parseHtpasswd(text: string): PasswordCheck {
   }
   // An empty file, most likely written by mistake, would lock everybody out.
   if (hashes.size === 0) throw new SyntaxError("Cannot read the htpasswd file: it names no user");
-  // A client sends its password with every request, and bcrypt is slow on purpose.
+  // Clients send the password with every request, and bcrypt is slow by design.
   const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
   const secret = randomBytes(32);
   const [standIn = ""] = hashes.values();

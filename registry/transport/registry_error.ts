@@ -95,7 +95,7 @@ export async function registryError(
   if (context.isWrite && isRefusal && !answer.redirected) {
     const isLogin = status === 401 || status === 403;
     const message = `Cannot ${task}: ${registry} answered ${answered}${says}` +
-      (isLogin ? `; ${authentication}; log in as somebody who may do so` : "");
+      (isLogin ? `; ${authentication}; log in as a user with access` : "");
     const Kind = isLogin ? AuthError : status === 404 ? NotFoundError : RegistryError;
     return new Kind(message, fields);
   }

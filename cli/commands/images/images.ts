@@ -18,7 +18,7 @@ export function define(command: Command): Command {
   return command
     .description(
       "Lists the images in the store: the digest of each reference, and how many of its " +
-        "platforms the store has every part. Images without a name come last.",
+        "platforms are complete. Images without a name come last.",
     )
     .notes(`
 Examples:
