@@ -1,42 +1,41 @@
 import type { Digest } from "../spec/digest.ts";
 
-/** How the root file system of a bundle came to be. */
+/** Method by which the root file system of a bundle was made. */
 export type BundleKind = "overlay" | "fuse-overlayfs" | "uncompressed";
 
 /**
- * A directory that an OCI runtime runs: `config.json` and `rootfs/`. None but its owner may enter
- * it, since an image may have programs that run as their owner. It is removed, and what is
- * mounted in it unmounted, when it is disposed of; a process that ends without doing so leaves
- * it as it is.
+ * A directory that an OCI runtime runs, with `config.json` and `rootfs/`. Only its owner may enter
+ * it, since an image may contain setuid programs. Disposing of the bundle unmounts and removes it;
+ * a process that ends without doing so leaves it behind.
  */
 export interface Bundle extends AsyncDisposable {
-  /** The directory, as an absolute path. */
+  /** Absolute path of the directory. */
   readonly path: string;
-  /** The image's digest. */
+  /** Digest of the image. */
   readonly image: Digest;
-  /** How the root file system came to be. */
+  /** Method by which the root file system was made. */
   readonly kind: BundleKind;
   /**
-   * Directory of the store for what a runtime knows of the bundle's containers, which `runBundle`
-   * makes and `cleanup` removes. It is never in the bundle, where an image could put a state.
+   * Directory in the store for the runtime's state of the bundle's containers. `runBundle` creates
+   * it and `cleanup` removes it. It is outside the bundle, so that an image cannot forge a state.
    */
   readonly stateDirectory: string;
   /**
-   * Unmounts and removes the bundle. Once is enough; more often does nothing.
+   * Unmounts and removes the bundle. Further calls do nothing.
    *
-   * @throws {BundleError} If somebody else is removing it, or something stays mounted in it.
+   * @throws {BundleError} If another process is removing it, or a mount in it cannot be unmounted.
    */
   cleanup(): Promise<void>;
 }
 
-/** What the id of a bundle may look like, so that it is a name of a file and of a container. */
+/** Valid IDs of bundles, which are also valid names of files and containers. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 /**
  * Checks the id of a bundle.
  *
  * @param id The id.
- * @throws {RangeError} If it could not be the name of a directory, or of a container.
+ * @throws {RangeError} If the ID is not a valid name of a directory or a container.
  *
  * @example Check ids
  * ```ts
@@ -55,7 +54,7 @@ export function checkBundleId(id: string): void {
   );
 }
 
-/** Where the bundle of an id is, or would be, in the directory of a store. */
+/** Returns the path that the bundle of an ID has or would have in a store. */
 export function bundlePath(store: string, id: string): string {
   checkBundleId(id);
   return `${store}/containers/${id}`;

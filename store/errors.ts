@@ -1,7 +1,7 @@
 import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
 
-/** A directory is not a store, or something in it is not what it must be. */
+/** Thrown when a directory is not a store or has invalid content. */
 export class StoreError extends OciError {
   /** The directory or file. */
   readonly path: string;
@@ -13,7 +13,7 @@ export class StoreError extends OciError {
   }
 }
 
-/** What is wrong with the directory of a store, or with a directory in it. */
+/** Fault of the directory of a store, or of a directory in it. */
 export type DirectoryFault = "symlink" | "dangling" | "not-directory" | "owner" | "writable";
 
 /** Options for {@linkcode UntrustedStoreError}. */
@@ -25,11 +25,11 @@ export interface UntrustedStoreErrorOptions extends ErrorOptions {
 }
 
 /**
- * Another user may have written to a store, or can. Its content decides what runs as the user of
- * the store, so it is refused, as ssh refuses such keys.
+ * Thrown when another user can write to a store or may have done so. Its content decides what runs
+ * as the user of the store, so it is refused, as ssh refuses such keys.
  */
 export class UntrustedStoreError extends StoreError {
-  /** What is wrong with the directory. */
+  /** Fault of the directory. */
   readonly fault: DirectoryFault;
   /** User ID of the directory's owner, where the system has one. */
   readonly owner: number | undefined;
@@ -62,7 +62,7 @@ function describe(fault: DirectoryFault, options: UntrustedStoreErrorOptions): s
   }
 }
 
-/** What is wrong with a file of a store. */
+/** Fault of a file of a store. */
 export type FileFault =
   | "symlink"
   | "directory"
@@ -92,14 +92,14 @@ export interface StoreFileErrorOptions extends ErrorOptions {
   readonly owner?: number | undefined;
 }
 
-/** A file of a store cannot be trusted, or is damaged. */
+/** Thrown when a file of a store is damaged or cannot be trusted. */
 export class StoreFileError extends StoreError {
-  /** What is wrong with it. */
+  /** Fault of the file. */
   readonly fault: FileFault;
   /** User ID of the file's owner, if that is what is wrong. */
   readonly owner: number | undefined;
 
-  /** Creates the error for a file that was to be read or written. */
+  /** Creates the error for a file that could not be read or written. */
   constructor(
     fault: FileFault,
     path: string,
@@ -116,14 +116,14 @@ export class StoreFileError extends StoreError {
 }
 
 /**
- * A store is on a file system without locks, as some network file systems are. Two commands could
- * then write the same files at once.
+ * Thrown when a store is on a file system without locks, such as some network file systems. Two
+ * commands could then write the same files at once.
  */
 export class LockUnsupportedError extends StoreError {
   /** Type of the file system, such as `nfs`, if that is known. */
   readonly fileSystem: string | undefined;
 
-  /** Creates the error for a file that was to be locked. */
+  /** Creates the error for a file that could not be locked. */
   constructor(path: string, fileSystem: string | undefined, options?: ErrorOptions) {
     const type = fileSystem === undefined ? "" : ` (${fileSystem})`;
     super(
@@ -136,13 +136,16 @@ export class LockUnsupportedError extends StoreError {
   }
 }
 
-/** The disk is full, or the user's share of it. What had come is kept and will be resumed. */
+/**
+ * Thrown when the disk or the user's quota is full. The downloaded part is kept, so that the next
+ * download resumes it.
+ */
 export class DiskFullError extends OciError {
   /** The file that could not grow. */
   readonly path: string;
   /** The blob that was being written. */
   readonly digest: Digest;
-  /** How many of its bytes are kept. */
+  /** Number of bytes that are kept. */
   readonly size: number;
 
   /** Creates the error for a blob of which `size` bytes are kept in `path`. */
@@ -164,11 +167,11 @@ export interface UnpackErrorOptions extends ErrorOptions {
   readonly isBusy?: boolean | undefined;
 }
 
-/** An image cannot be unpacked where it was to be. */
+/** Thrown when an image cannot be unpacked into a directory. */
 export class UnpackError extends OciError {
-  /** The directory, or the path in the image that is not there. */
+  /** The directory, or the path that is missing in the image. */
   readonly path: string;
-  /** Whether another process is unpacking into the directory: it may end. */
+  /** Whether another process is unpacking into the directory, in which case a retry may succeed. */
   readonly isBusy: boolean;
 
   /** Creates the error; `message` names the path, what is wrong and what to do. */
@@ -180,9 +183,9 @@ export class UnpackError extends OciError {
   }
 }
 
-/** A bundle cannot be made, used or removed. */
+/** Thrown when a bundle cannot be made, used or removed. */
 export class BundleError extends OciError {
-  /** The bundle's directory. */
+  /** Directory of the bundle. */
   readonly path: string;
 
   /** Creates the error; `message` says what was being done, what is wrong and what to do. */
@@ -195,20 +198,20 @@ export class BundleError extends OciError {
 /** Options for {@linkcode RuntimeError}. */
 export interface RuntimeErrorOptions extends ErrorOptions {
   /**
-   * The exit code that shells have for what is wrong.
+   * Exit code that shells use for the failure.
    *
    * @default {1}
    */
   readonly exitCode?: number | undefined;
 }
 
-/** A runtime is not there, or could not start a container. */
+/** Thrown when a runtime is missing or cannot start a container. */
 export class RuntimeError extends OciError {
-  /** The runtime's name or path. */
+  /** Name or path of the runtime. */
   readonly runtime: string;
-  /** What the runtime said. */
+  /** Lines of output from the runtime. */
   readonly details: readonly string[];
-  /** 127 if the command was not found, 126 if it cannot be executed, as shells have it; else 1. */
+  /** 127 if the command was not found, 126 if it cannot be executed, as in shells; else 1. */
   readonly exitCode: number;
 
   /** Creates the error; `message` says what was being done, what is wrong and what to do. */
@@ -228,7 +231,7 @@ export class RuntimeError extends OciError {
 /**
  * Fault of an archive: it cannot be read as one (`"format"`), it is damaged or cut short
  * (`"damaged"`), its entries could mislead a reader (`"hostile"`), it lacks a part of an image
- * (`"incomplete"`), or it does not hold the image that was asked for (`"absent"`, `"ambiguous"`).
+ * (`"incomplete"`), or it does not hold the requested image (`"absent"`, `"ambiguous"`).
  */
 export type ArchiveFault =
   | "format"
@@ -238,11 +241,11 @@ export type ArchiveFault =
   | "absent"
   | "ambiguous";
 
-/** An archive of images cannot be read. Nothing of it was stored. */
+/** Thrown when an archive of images cannot be read. None of its content was stored. */
 export class ArchiveError extends OciError {
   /** The archive, as the caller named it. */
   readonly path: string;
-  /** What is wrong with it. */
+  /** Fault of the archive. */
   readonly code: ArchiveFault;
 
   /** Creates the error; `state` says what is wrong with the archive. */
@@ -253,9 +256,9 @@ export class ArchiveError extends OciError {
   }
 }
 
-/** A file of an artifact cannot be written under its name, or packed under one. */
+/** Thrown when a file of an artifact cannot be written or packed under its name. */
 export class ArtifactFileError extends OciError {
-  /** Name of the file, as the artifact has it. */
+  /** Name of the file in the artifact. */
   readonly title: string;
 
   /** Creates the error; `state` says what is wrong. */

@@ -1,5 +1,6 @@
 /**
- * What is on disk: a content store that is an OCI image layout, and views of the images in it.
+ * On-disk storage: a content store in the form of an OCI image layout, and operations on its
+ * images.
  *
  * ```ts
  * import { ContentStore } from "@x/oci/store";

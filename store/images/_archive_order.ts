@@ -5,24 +5,25 @@ import type { TarEntryType, TarSegment } from "../../layer/tar/tar_header.ts";
 import { tarHeader, type TarHeaderInput } from "../../layer/tar/tar_writer.ts";
 
 /**
- * Writes the headers of an archive so that whoever extracts it in one pass gets it right: a
- * directory before what is in it, whenever that is gone on with, as GNU tar settles what it has
- * left; and those once more at the end, for who sets times as they come.
+ * Writes the headers of an archive so that it can be extracted in one pass. A directory comes
+ * before its entries, and again whenever the archive returns to it, since GNU tar finalizes
+ * directories that it has left. Such directories are repeated at the end for extractors that set
+ * times immediately.
  */
 export class ArchiveOrder {
   readonly #tree: MemoryTree;
-  /** The numbers in the tree of the directories that have been written. */
+  /** Numbers in the tree of the written directories. */
   readonly #written = new Set<number>();
-  /** Of those that something came into after something else had come. */
+  /** Numbers of the directories that the archive returned to. */
   readonly #late = new Set<number>();
-  /** The way to where the last entry is, from the top. */
+  /** Path components of the current directory, from the root. */
   readonly #way: string[] = [];
 
   constructor(tree: MemoryTree) {
     this.#tree = tree;
   }
 
-  /** The header of something that is no directory, and of those that it is in. */
+  /** Writes the header of an entry that is not a directory, preceded by its directories. */
   *enter(
     path: string,
     status: FileStatus,
@@ -33,7 +34,7 @@ export class ArchiveOrder {
     yield tarHeader(segments === undefined ? entry : { ...entry, segments });
   }
 
-  /** The header of another name of a file. */
+  /** Writes the header of a hard link. */
   *link(
     path: string,
     target: string,
@@ -47,11 +48,11 @@ export class ArchiveOrder {
     });
   }
 
-  /** The directories that nothing has come into, and those whose times have to be set again. */
+  /** Writes empty directories and the directories whose times have to be set again. */
   *finish(): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (const { path, isEmpty } of this.#tree.directories()) {
       if (this.#written.has(this.#statusOf(path).ino)) continue;
-      // An empty one is left as soon as it is written, so nothing need be known of it.
+      // An empty directory is left as soon as it is written.
       yield* this.#open(isEmpty ? parentPath(path) : path);
       if (isEmpty) yield this.#header(path);
     }
@@ -61,7 +62,7 @@ export class ArchiveOrder {
     }
   }
 
-  /** Goes to a directory: the headers of those on the way. */
+  /** Enters a directory and writes the headers of its ancestors. */
   *#open(directory: string): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (let last = this.#way.at(-1); last !== undefined; last = this.#way.at(-1)) {
       if (isWithin(directory, last)) break;
@@ -94,7 +95,7 @@ function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory}/`);
 }
 
-/** What an archive says of something in a tree. */
+/** Returns the header of an entry in a tree. */
 export function entryOf(tree: MemoryTree, path: string, status: FileStatus): TarHeaderInput {
   const { type, mode, uid, gid, size, mtime, mtimeNs, devmajor, devminor } = status;
   return {

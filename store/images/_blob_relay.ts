@@ -2,14 +2,14 @@ import type { ContentRange } from "../../registry/registry_content.ts";
 import type { BlobFollower } from "../content/ingest.ts";
 
 /**
- * Passes the bytes of a blob, or of a part of it, on to a reader while they are stored. The last
- * chunk is held back until all bytes have been verified and stored: a reader that counts bytes, as HTTP
- * clients do, never takes wrong ones for a whole blob.
+ * Passes the bytes of a blob, or of a range of it, to a reader while they are stored. The last
+ * chunk is held back until all bytes have been verified and stored, so that a reader that counts
+ * bytes, such as an HTTP client, never accepts a corrupt blob as complete.
  */
 export class BlobRelay implements BlobFollower {
   /** The bytes of the range. */
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Resolves when bytes have come. */
+  /** Resolves when the first bytes have arrived. */
   readonly started: Promise<void>;
   readonly #offset: number;
   readonly #end: number;
@@ -22,9 +22,9 @@ export class BlobRelay implements BlobFollower {
   #hasRoom: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   /**
-   * Of a range of a blob.
+   * Creates a relay for a range of a blob.
    *
-   * @param range The part, or all of it.
+   * @param range The range; the whole blob if `undefined`.
    * @param onCancel Called when the reader gives up.
    */
   constructor(range: ContentRange | undefined, onCancel: (reason: unknown) => void) {
@@ -46,7 +46,7 @@ export class BlobRelay implements BlobFollower {
     }, { highWaterMark: 0 });
   }
 
-  /** Takes the next bytes of the blob. */
+  /** Receives the next bytes of the blob. */
   async write(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
     const at = this.#position;
     this.#position += chunk.length;
@@ -61,19 +61,19 @@ export class BlobRelay implements BlobFollower {
     if (ready !== undefined) await this.#pass(ready);
   }
 
-  /** All bytes are right, and are going to be stored. */
+  /** Called when all bytes are verified and about to be stored. */
   close(): Promise<void> {
     return Promise.resolve();
   }
 
-  /** Passes on what was held back, when the blob has been stored. */
+  /** Passes on the last chunk after the blob has been stored. */
   async finish(): Promise<void> {
     if (this.#held !== undefined) await this.#pass(this.#held);
     if (!this.#isOver) this.#controller?.close();
     this.#isOver = true;
   }
 
-  /** The bytes begin anew; what has been passed on cannot be taken back. */
+  /** Restarts at the first byte. Rejects if bytes have already been passed on. */
   restart(): Promise<void> {
     this.#position = 0;
     this.#held = undefined;
@@ -81,7 +81,7 @@ export class BlobRelay implements BlobFollower {
     return Promise.reject(new Error("Cannot take back bytes that were passed on"));
   }
 
-  /** Ends the stream with an error, unless it has ended. */
+  /** Ends the stream with an error unless it has already ended. */
   fail(error: unknown): void {
     if (!this.#isOver) this.#controller?.error(error);
     this.#isOver = true;

@@ -5,28 +5,28 @@ import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../
 import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
-/** Bytes of documents, as stored, that are kept parsed. */
+/** Maximum total size of the documents that are cached. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** Whether a descriptor points at a manifest or an index. */
+/** Returns whether a descriptor points to a manifest or an index. */
 export function isDocument({ mediaType }: Pick<Descriptor, "mediaType">): boolean {
   return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
 }
 
-/** What a document consists of: the manifests of an index, the config and layers of a manifest. */
+/** Returns the manifests of an index, or the config and layers of a manifest. */
 export function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
   if (document === undefined) return [];
   const { kind, value } = document;
   return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }
 
-/** Reads manifests and indexes of a store. It keeps those that were used last: content is fixed. */
+/** Reads manifests and indexes of a store, and caches the most recently used ones. */
 export class DocumentReader {
   readonly #store: ContentStore;
   readonly #entries = new Map<Digest, { document: ManifestDocument; size: number }>();
   #bytes = 0;
 
-  /** Of a store. */
+  /** Creates a reader for a store. */
   constructor(store: ContentStore) {
     this.#store = store;
   }
@@ -34,7 +34,8 @@ export class DocumentReader {
   /**
    * Reads a document.
    *
-   * @returns What it says; `undefined` if it is missing, damaged, or no manifest and no index.
+   * @returns The parsed document; `undefined` if it is missing, damaged, or neither a manifest nor
+   * an index.
    */
   async read(descriptor: Descriptor): Promise<ManifestDocument | undefined> {
     if (!isDocument(descriptor)) return undefined;
@@ -47,13 +48,13 @@ export class DocumentReader {
     }
     try {
       const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-      // The manifests of other platforms may not be here, or not yet.
+      // The manifests of other platforms may be missing.
       if (bytes === undefined) return undefined;
       const document = parseManifest(bytes, mediaType, Infinity);
       this.#keep(digest, document, bytes.length);
       return document;
     } catch (error) {
-      // A damaged manifest leads nowhere; a request for its bytes reports the damage.
+      // Ignore a damaged manifest here; a request for its bytes reports the damage.
       const isDamaged = error instanceof DigestMismatchError || error instanceof SyntaxError ||
         error instanceof LimitError;
       if (isDamaged) return undefined;

@@ -19,17 +19,17 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { ImageConfig } from "../../spec/image_config.ts";
 import { type Image, StoredLayer } from "./image.ts";
 
-/** How deep indexes may lie in indexes. */
+/** Maximum nesting depth of indexes. */
 const MAX_INDEX_DEPTH = 8;
 
-/** What is needed to read the documents of an image. */
+/** Settings for reading the documents of an image. */
 export interface DocumentContext {
   readonly platform: Platform;
   readonly maxLayers: number;
-  /** What the image is called in errors. */
+  /** Name of the image in errors. */
   readonly name: string;
   readonly signal?: AbortSignal | undefined;
-  /** Is told the digest of a document that is not there; may throw. */
+  /** Called with the digest of a missing document; may throw. */
   readonly onAbsent?: ((digest: Digest) => void) | undefined;
 }
 
@@ -40,14 +40,14 @@ interface Chain {
 
 /** Reads the documents of images. */
 export interface DocumentReader {
-  /** Reads a small blob whole, and verifies it; `undefined` if it is not there. */
+  /** Reads and verifies a small blob; `undefined` if it is missing. */
   readBlob(
     blob: Expectation,
     options: { readonly maxBytes: number },
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** Reads and verifies the documents of an image in a store; `undefined` if one is not there. */
+/** Reads and verifies the documents of an image in a store; `undefined` if one is missing. */
 export async function readImageDocuments(
   store: ContentStore,
   digest: Digest,
@@ -58,7 +58,7 @@ export async function readImageDocuments(
   });
 }
 
-/** An image without its layers, of which `layer` makes one each. */
+/** The documents of an image, and the layers that `layer` created. */
 interface ReadImage<Layer> {
   readonly digest: Digest;
   readonly indexes: readonly ImageDocument<Index>[];
@@ -69,9 +69,9 @@ interface ReadImage<Layer> {
 }
 
 /**
- * Reads and verifies the documents of an image; `undefined` if one is not there.
+ * Reads and verifies the documents of an image; `undefined` if one is missing.
  *
- * @param layer Makes a layer from its descriptor and its DiffID.
+ * @param layer Called to create a layer from its descriptor and its DiffID.
  */
 export async function readDocuments<Layer>(
   store: DocumentReader,

@@ -2,16 +2,19 @@ import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
 
-/** What a layer by itself has, and what it hides. */
+/** The entries and whiteouts of a single layer. */
 export interface LayerListing {
   readonly tree: MemoryTree;
   readonly staged: StagedLayer;
 }
 
-/** Where a path is: in the listing of a layer; nowhere; or only all layers together can tell. */
+/**
+ * Result of a lookup: an entry of a layer, `"hidden"`, or `"unknown"` if it takes a view of all
+ * layers.
+ */
 export type Lookup = { readonly tree: MemoryTree; readonly path: string } | "hidden" | "unknown";
 
-/** What a single layer says of a path. */
+/** Result of a lookup in a single layer. */
 type Saying =
   | { readonly kind: "has" }
   | { readonly kind: "hides" }
@@ -19,12 +22,12 @@ type Saying =
   | { readonly kind: "link"; readonly depth: number; readonly target: string };
 
 /**
- * Looks for a path in layers, from the top one down, and asks for no more of them than it takes.
+ * Looks up a path in layers, from the top one down, listing only as many layers as needed.
  *
  * @param path The path.
- * @param followLast Whether a link at its end is followed.
- * @param count How many layers there are.
- * @param listing Lists a layer; `undefined` if it cannot be understood by itself.
+ * @param followLast Whether to follow a symlink at the end of the path.
+ * @param count Number of layers.
+ * @param listing Called to list a layer; returns `undefined` if that takes the layers below it.
  */
 export async function lookUp(
   path: string,
@@ -51,7 +54,7 @@ async function search(
   count: number,
   listing: (index: number) => Promise<LayerListing | undefined>,
 ): Promise<Lookup | (Saying & { readonly kind: "link" })> {
-  // Up to here the layers above say that there are directories, whatever lower ones have there.
+  // Depth up to which the layers above define the path's parents as directories.
   let described = 0;
   for (let index = count - 1; index >= 0; index--) {
     const layer = await listing(index);
@@ -60,11 +63,11 @@ async function search(
     if (saying.kind === "has") return { tree: layer.tree, path: parts.join("/") };
     if (saying.kind === "hides") return "hidden";
     if (saying.kind === "link") return saying;
-    // Through a link of a lower layer it may have, or hide, what is asked for by another path.
+    // A symlink in a lower layer may make this layer's entries appear at other paths.
     if (mayGoThroughLinks(layer)) return "unknown";
     described = Math.max(described, describedDepth(layer, parts));
   }
-  // All layers have been read: together they may say more, of parents that are links.
+  // No layer has the path by itself, but its parents may be symlinks in other layers.
   return "unknown";
 }
 
@@ -83,19 +86,19 @@ function ask(
     const isLast = depth === parts.length - 1;
     if (type === "directory") {
       if (!isLast) continue;
-      // What it is like is for a layer below to say, if it can be seen.
+      // A layer below describes the directory, unless it is hidden.
       const isImplied = staged.undescribed.includes(path) && !hides(staged, parts);
       return { kind: isImplied ? "nothing" : "has" };
     }
     if (isLast && !(type === "symlink" && followLast)) return { kind: "has" };
-    // A file is no parent, and a directory of a layer above takes the place of a link.
+    // A file cannot be a parent, and a directory of a layer above replaces a symlink.
     if (type !== "symlink" || depth < described) return { kind: "hides" };
     return { kind: "link", depth, target: tree.readLink(path) };
   }
   return { kind: "has" };
 }
 
-/** Whether a layer keeps those below from showing what they have at a path. */
+/** Returns whether a layer hides the entries of lower layers at a path. */
 function hides({ whiteouts, opaque }: StagedLayer, parts: readonly string[]): boolean {
   const prefixes = new Set(parts.map((_, i) => parts.slice(0, i + 1).join("/")));
   const parents = new Set(["", ...prefixes]);
@@ -106,20 +109,20 @@ function hides({ whiteouts, opaque }: StagedLayer, parts: readonly string[]): bo
   });
 }
 
-/** Whether a layer takes something for a directory that it does not describe. */
+/** Returns whether a layer has entries below a directory that it does not describe. */
 function mayGoThroughLinks({ tree, staged }: LayerListing): boolean {
   const { undescribed, whiteouts } = staged;
   return undescribed.some((path) => path !== "") ||
     whiteouts.some(({ directory }) => tree.status(directory)?.type !== "directory");
 }
 
-/** Whether a path has `..` after a name, which may be that of a link. */
+/** Returns whether a path has `..` after a name, which may be a symlink. */
 function goesBack(path: string): boolean {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   return parts.some((part, i) => part === ".." && i > 0 && parts[i - 1] !== "..");
 }
 
-/** How many of the directories of a path a layer has, each of which it describes. */
+/** Returns how many leading directories of a path a layer describes. */
 function describedDepth({ tree }: LayerListing, parts: readonly string[]): number {
   const depth = parts.findIndex((_, i) => {
     return tree.status(parts.slice(0, i + 1).join("/"))?.type !== "directory";
@@ -127,7 +130,7 @@ function describedDepth({ tree }: LayerListing, parts: readonly string[]): numbe
   return depth < 0 ? parts.length : depth;
 }
 
-/** Without empty parts and `.`; `..` takes away the part before it, which is no link any more. */
+/** Removes empty parts and `.`, and resolves `..`, whose preceding part is not a symlink here. */
 function cleanParts(parts: readonly string[]): string[] {
   const clean: string[] = [];
   for (const part of parts) {

@@ -1,41 +1,43 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 
-/** More than any push has in flight; the oldest are forgotten first. */
+/**
+ * Maximum number of remembered entries, more than any push has in flight. The oldest are dropped.
+ */
 const MAX_REMEMBERED = 65_536;
 
 /**
- * What clients have pushed to repositories and deleted from them, as far as no reference of the
- * store says so: blobs whose manifest has not come yet, manifests that have lost their tag, and
- * content that is hidden though something refers to it.
+ * Pushes and deletions that the references of the store do not reflect: blobs whose manifest has
+ * not been pushed yet, manifests that have lost their tag, and content that is hidden although it
+ * is still referenced.
  */
 export class PushedContent {
-  /** By repository and digest. */
+  /** Pushed content by repository and digest. */
   readonly #added = new Map<string, { readonly repository: string; readonly blob: Descriptor }>();
   readonly #hidden = new Set<string>();
 
-  /** Every repository that something was pushed to. */
+  /** Returns every repository with pushed content. */
   repositories(): readonly string[] {
     return [...new Set([...this.#added.values()].map(({ repository }) => repository))];
   }
 
-  /** What was pushed to a repository. */
+  /** Returns the content pushed to a repository. */
   of(name: string): readonly Descriptor[] {
     return [...this.#added.values()].filter(({ repository }) => repository === name)
       .map(({ blob }) => blob);
   }
 
-  /** What was pushed to any repository. */
+  /** Returns the content pushed to any repository. */
   all(): readonly Descriptor[] {
     return [...this.#added.values()].map(({ blob }) => blob);
   }
 
-  /** Something that was pushed to a repository, by its digest. */
+  /** Returns content pushed to a repository, by digest. */
   get(repository: string, digest: Digest): Descriptor | undefined {
     return this.#added.get(keyOf(repository, digest))?.blob;
   }
 
-  /** Remembers something that was pushed. */
+  /** Remembers pushed content. */
   add(repository: string, blob: Descriptor): void {
     const key = keyOf(repository, blob.digest);
     this.#hidden.delete(key);
@@ -45,7 +47,7 @@ export class PushedContent {
     if (this.#added.size > MAX_REMEMBERED && oldest !== undefined) this.#added.delete(oldest);
   }
 
-  /** Forgets something that was deleted, and hides it from whatever still refers to it. */
+  /** Forgets deleted content and hides it even if it is still referenced. */
   hide(repository: string, digest: Digest): void {
     const key = keyOf(repository, digest);
     this.#added.delete(key);
@@ -54,7 +56,7 @@ export class PushedContent {
     if (this.#hidden.size > MAX_REMEMBERED && oldest !== undefined) this.#hidden.delete(oldest);
   }
 
-  /** Whether something was deleted from a repository, and not pushed again. */
+  /** Returns whether content was deleted from a repository and not pushed again. */
   isHidden(repository: string, digest: Digest): boolean {
     return this.#hidden.has(keyOf(repository, digest));
   }

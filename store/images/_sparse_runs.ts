@@ -4,30 +4,30 @@ const BLOCK = 512;
 const ZEROS = new Uint8Array(BLOCK);
 
 /**
- * The content of a sparse file in runs of whole blocks, the last one aside: GNU tar takes each
- * run from a block of its own. What a layer has in others is filled up with zeros, which the file
- * has there anyway.
+ * Aligns the content of a sparse file to runs of whole blocks, except for the last run, since GNU
+ * tar reads each run from a new block. Runs of a layer that are not aligned are padded with zeros,
+ * which the file has there anyway.
  */
 export class SparseRuns {
   /** The runs, in order. */
   readonly segments: readonly TarSegment[];
   #index = 0;
-  /** Up to where in the file its content was given. */
+  /** Offset in the file up to which content has been written. */
   #at: number;
 
-  /** Takes the runs that the layer has. */
+  /** Creates the aligned runs from those of the layer. */
   constructor(segments: readonly TarSegment[]) {
     this.segments = wholeBlocks(segments);
     this.#at = segments[0]?.offset ?? 0;
   }
 
-  /** Where the run ends that is being written. */
+  /** End of the current run. */
   get #end(): number {
     const { offset, size } = this.segments[this.#index] ?? { offset: Infinity, size: 0 };
     return offset + size;
   }
 
-  /** What has to be written for content of the layer, with what lies before it. */
+  /** Returns the bytes to write for content of the layer, including preceding zeros. */
   *fill(
     chunk: Uint8Array<ArrayBuffer>,
     offset: number,

@@ -8,22 +8,21 @@ import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
 export interface ExportImageOptions extends ImageFilesOptions {}
 
 /**
- * Writes the flattened file system of an image as a tar archive, in the pax format: what a
- * container of it would see as its root.
+ * Writes the flattened file system of an image, as a container would see it, as a tar archive in
+ * the pax format.
  *
- * Files come in the order of the layers, the base first, each after the directories that it is in
- * and before its hard links, so that nothing needs what comes later. A directory that is gone back
- * to comes once more at the end: whoever extracts the archive in one pass gets its time right. An
- * image always gives the same bytes. Holes of files that the layers have as holes stay holes, and
- * extended attributes and fractions of seconds are kept.
+ * Files come in the order of the layers, the base first, each after its directories and before its
+ * hard links, so that no entry depends on a later one. A directory that the archive returns to is
+ * repeated at the end, so that its times are right after an extraction in one pass. The archive is
+ * reproducible. Holes in files, extended attributes and fractions of seconds are preserved.
  *
- * Layers are brought into the store as they are needed and read twice: for what there is, and for
- * its content.
+ * Layers are downloaded into the store as needed and read twice: to list their entries, and for the
+ * content of the files.
  *
- * @param store Where layers are kept.
- * @param image The image; what of it is not in the store is taken from where it is.
- * @param options How to stop, and whom to tell.
- * @returns The archive. It is complete and right if it closes.
+ * @param store Store that keeps the layers.
+ * @param image The image. Layers that are not in the store are downloaded.
+ * @param options Callbacks and an abort signal.
+ * @returns The archive. It is complete and verified once the stream closes.
  *
  * @example Export an image of a store
  * ```ts no-assert

@@ -9,14 +9,14 @@ import type { ContentStore } from "../content/content_store.ts";
 /** Options for {@linkcode Layer.uncompressed}. */
 export interface UncompressedOptions extends Pick<DecompressOptions, "maxRatio" | "maxWindow"> {
   /**
-   * The most uncompressed bytes; 0 stands for no limit.
+   * Maximum number of uncompressed bytes; 0 means no limit.
    *
    * @default {21_474_836_480}
    */
   readonly maxBytes?: number | undefined;
-  /** Stops the reading. */
+  /** Aborts the stream. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told, once each, what is odd but not fatal. */
+  /** Called once with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -24,27 +24,27 @@ export interface UncompressedOptions extends Pick<DecompressOptions, "maxRatio" 
 export interface Layer extends RemoteLayer {
   /** Digest of the bytes as served. */
   readonly digest: Digest;
-  /** What the bytes as served are. */
+  /** Media type of the bytes as served. */
   readonly mediaType: string;
-  /** How many bytes were served. */
+  /** Number of bytes as served. */
   readonly size: number;
   /**
-   * Opens the bytes as served. Read from the start, they are verified on their way: the stream
-   * fails in place of closing if the file in the store is not what it was.
+   * Opens the bytes as served. A stream from the start is verified as it is read: it fails instead
+   * of closing if the file in the store does not match the digest.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
-   * Opens the tar archive in the layer. Both its digests are compared on the way, that of the
-   * blob and the DiffID, and the stream fails in place of closing if one is another: with a
-   * `DigestMismatchError` or a {@linkcode DiffIdMismatchError}. Until it has closed, nothing of
-   * it is to be relied on.
+   * Opens the tar archive in the layer. Verifies the digest of the blob and the DiffID as the
+   * stream is read. On a mismatch, the stream fails instead of closing, with a
+   * `DigestMismatchError` or a {@linkcode DiffIdMismatchError}. Do not trust the content before the
+   * stream has closed.
    *
-   * @param options Limits, and how to stop.
+   * @param options Limits, a callback and an abort signal.
    */
   uncompressed(options?: UncompressedOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
-/** An image in a store: its documents are the bytes as served, its layers are complete. */
+/** A complete image in a store. Its documents are the bytes as served. */
 export interface Image extends RemoteImage {
   /** The layers, the base first. */
   readonly layers: readonly Layer[];
@@ -54,11 +54,11 @@ export interface Image extends RemoteImage {
 export class StoredLayer implements Layer {
   /** The blob: media type, digest and size of the bytes as served. */
   readonly descriptor: Descriptor;
-  /** Digest of the uncompressed bytes, as the image's config names it. */
+  /** Digest of the uncompressed bytes, from the config of the image. */
   readonly diffId: Digest;
   readonly #store: ContentStore;
 
-  /** Of a store that has the blob. */
+  /** Creates the layer in a store that has the blob. */
   constructor(store: ContentStore, descriptor: Descriptor, diffId: Digest) {
     this.#store = store;
     this.descriptor = descriptor;
@@ -70,17 +70,17 @@ export class StoredLayer implements Layer {
     return this.descriptor.digest;
   }
 
-  /** What the bytes as served are. */
+  /** Media type of the bytes as served. */
   get mediaType(): string {
     return this.descriptor.mediaType;
   }
 
-  /** How many bytes were served. */
+  /** Number of bytes as served. */
   get size(): number {
     return this.descriptor.size;
   }
 
-  /** Opens the bytes as served; from the start, they are verified on their way. */
+  /** Opens the bytes as served. A stream from the start is verified as it is read. */
   async compressed(
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -88,7 +88,7 @@ export class StoredLayer implements Layer {
     return await this.#store.openBlob(this.digest, { offset, reuseMemory, signal });
   }
 
-  /** Opens the tar archive in the layer; both digests are compared on the way. */
+  /** Opens the tar archive in the layer. Both digests are verified as it is read. */
   async uncompressed(
     options: UncompressedOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
@@ -102,7 +102,7 @@ export class StoredLayer implements Layer {
     return ReadableStream.from(this.#watch(decoder.read(stream)));
   }
 
-  /** Makes the store forget that it verified the blob if it turns out to be corrupt. */
+  /** Passes on the chunks; makes the store rehash the blob if it turns out to be corrupt. */
   async *#watch<T>(chunks: AsyncIterable<T>): AsyncGenerator<T, void, void> {
     try {
       yield* chunks;
@@ -114,10 +114,10 @@ export class StoredLayer implements Layer {
 }
 
 /**
- * The image that a store has after all blobs of another have been brought into it.
+ * Returns the stored image after all blobs of an image have been downloaded into a store.
  *
- * @param store A store that has them.
- * @param image The same image, wherever it came from.
+ * @param store Store that has the blobs.
+ * @param image The image, from any source.
  * @returns The same documents, with layers that are read from the store.
  */
 export function storedImage(store: ContentStore, image: RemoteImage): Image {

@@ -14,29 +14,29 @@ import { type Layer, StoredLayer } from "./image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener {
-  /** Stops the work. What has been downloaded stays. */
+  /** Aborts the work. Downloaded layers stay. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told what is odd but not fatal. */
+  /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** A file of an image. */
 export interface ImageFile {
-  /** Its path in the image, without a leading slash. */
+  /** Path in the image, without a leading slash. */
   readonly path: string;
-  /** What is known of it. */
+  /** Metadata of the file. */
   readonly status: FileStatus;
-  /** What a symbolic link points to; empty for others. */
+  /** Target of a symlink; empty for other types. */
   readonly target: string;
   /** Extended attributes by name. */
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
 /**
- * The files of an image as a container of it would see them, without unpacking it.
+ * The files of an image as a container would see them, read without unpacking the image.
  *
- * Layers are brought into the store as they are needed, verified as ever, and read from there;
- * nothing else is written.
+ * Layers are downloaded into the store as needed, verified, and read from there. Nothing else is
+ * written.
  *
  * @example Read a file of an image
  * ```ts no-assert
@@ -56,7 +56,7 @@ export class ImageFiles {
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
   #whole: Promise<MemoryTree> | undefined;
 
-  /** Of an image; what of it is not in the store is taken from where it is. */
+  /** Creates the view of an image. Layers that are not in the store are downloaded. */
   constructor(store: ContentStore, image: RemoteImage, options: ImageFilesOptions = {}) {
     this.#store = store;
     this.#layers = image.layers;
@@ -64,16 +64,16 @@ export class ImageFiles {
   }
 
   /**
-   * Finds a file: the layers are looked through from the top one on, and the first that has it,
-   * or hides it, ends the search. Links in the path are followed inside the image.
+   * Finds a file. Searches the layers from the top one down, until one has the file or hides it.
+   * Follows symlinks in the path within the image.
    *
-   * That layer is taken at its word. One that does not describe the directories it goes through
-   * could, over a link of a lower layer, come to something else; {@linkcode ImageFiles.list} and
-   * {@linkcode ImageFiles.tree} know.
+   * The result may be wrong if the layer does not describe a parent directory of the file that is a
+   * symlink in a lower layer. {@linkcode ImageFiles.list} and {@linkcode ImageFiles.tree} handle
+   * this case.
    *
-   * @param path Its path.
-   * @param followLast Whether a link at the end of the path is followed.
-   * @returns The file, or `undefined` if the image has none there.
+   * @param path Path of the file.
+   * @param followLast Whether to follow a symlink at the end of the path.
+   * @returns The file, or `undefined` if the image has nothing at the path.
    * @throws {ExtractError} If a layer is damaged.
    */
   async find(path: string, followLast = true): Promise<ImageFile | undefined> {
@@ -82,12 +82,12 @@ export class ImageFiles {
   }
 
   /**
-   * Reads a file. Links in the path, and at its end, are followed inside the image.
+   * Reads a file. Follows symlinks in the path within the image.
    *
-   * @param path Its path.
-   * @returns Its content, holes as zeros; `undefined` if the image has nothing there.
-   * @throws {Deno.errors.IsADirectory} If it is a directory.
-   * @throws {Deno.errors.NotSupported} If it is something else that has no content.
+   * @param path Path of the file.
+   * @returns The content, with holes as zeros; `undefined` if the image has nothing at the path.
+   * @throws {Deno.errors.IsADirectory} If the path is a directory.
+   * @throws {Deno.errors.NotSupported} If the path is another entry without content.
    */
   async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const found = await this.#locate(path, true);
@@ -117,11 +117,11 @@ export class ImageFiles {
   }
 
   /**
-   * Lists a directory and all that is below it, each directory before what is in it, names in the
-   * order of their code units. This reads all layers.
+   * Lists a directory recursively, each directory before its entries, with names in the order of
+   * their code units. Reads all layers.
    *
-   * @param path Its path; links in it are followed. Something else than a directory is all there is.
-   * @returns The files; none if the image has nothing there.
+   * @param path Path of the directory; symlinks in it are followed. A file is listed alone.
+   * @returns The files; none if the image has nothing at the path.
    */
   async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
     const tree = await this.tree();
@@ -132,15 +132,15 @@ export class ImageFiles {
     if (file.status.type === "directory") yield* walk(tree, real);
   }
 
-  /** All files of the image, by name and metadata. This reads all layers. */
+  /** Returns the names and metadata of all files of the image. Reads all layers. */
   async tree(): Promise<MemoryTree> {
     return await (this.#whole ??= this.#flatten());
   }
 
   /**
-   * A layer, which is brought into the store if it is not there.
+   * Returns a layer, after downloading it into the store if it is missing.
    *
-   * @param index Which one, the base being 0.
+   * @param index Index of the layer; 0 is the base.
    * @returns The layer.
    */
   async layer(index: number): Promise<Layer> {
@@ -159,7 +159,7 @@ export class ImageFiles {
       const found = await lookUp(path, followLast, count, (index) => this.#listing(index));
       if (typeof found === "object") return found;
       if (found === "hidden") return undefined;
-      // Some layer is understood only with those below it.
+      // A layer cannot be listed without the layers below it.
     }
     const tree = await this.tree();
     const { real } = followPath(tree, path, { followLast });
@@ -179,7 +179,7 @@ export class ImageFiles {
   }
 
   async #flatten(): Promise<MemoryTree> {
-    // The tree says all that they say, and more than one of either would not fit the memory.
+    // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
@@ -210,7 +210,7 @@ export class ImageFiles {
     });
   }
 
-  /** The content of the entry whose header is at an offset in the archive. */
+  /** Reads the content of the entry whose header is at an offset in the archive. */
   async *#content(
     layer: Layer,
     offset: number,
@@ -228,15 +228,15 @@ export class ImageFiles {
 
 const HOLE_BYTES = 65_536;
 
-/** Picks the content of one entry out of an archive. */
+/** Extracts the content of one entry from an archive. */
 class EntryContent implements TarSink {
-  /** Whether all of it has been seen. */
+  /** Whether the entry has been read completely. */
   isComplete = false;
   readonly #offset: number;
   #header: TarHeader | undefined;
-  /** Up to where the content has been seen. */
+  /** Offset up to which the content has been read. */
   #end = 0;
-  /** Bytes, and how many zeros of holes. */
+  /** Chunks of bytes, and sizes of holes. */
   #pieces: (Uint8Array | number)[] = [];
 
   constructor(offset: number) {
@@ -259,7 +259,7 @@ class EntryContent implements TarSink {
     this.isComplete = true;
   }
 
-  /** What has been seen since the last call. */
+  /** Returns the content read since the last call. */
   *take(): Generator<Uint8Array<ArrayBuffer>, void, void> {
     for (const piece of this.#pieces) {
       if (typeof piece !== "number") yield piece as Uint8Array<ArrayBuffer>;
@@ -271,7 +271,7 @@ class EntryContent implements TarSink {
   }
 }
 
-/** What is below a directory. */
+/** Returns the entries below a directory. */
 function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
   const open = [{ directory, names: tree.names(directory) }];
   for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
