@@ -196,6 +196,8 @@ export class NetworkError extends OciError implements NetworkErrorFields {
 
 /** Thrown when a reference names an artifact that is not a container image and has no file system. */
 export class ArtifactError extends OciError {
+  /** Name of the artifact. */
+  readonly reference: string;
   /** Media type of the config. */
   readonly mediaType: string;
   /** Artifact type, if any. */
@@ -207,6 +209,7 @@ export class ArtifactError extends OciError {
       `Cannot read "${subject}" as an image: it is an artifact of type ` +
         `"${artifactType ?? mediaType}"; its manifest and blobs can be read one by one`,
     );
+    this.reference = subject;
     this.mediaType = mediaType;
     this.artifactType = artifactType;
   }

@@ -13,7 +13,7 @@ import { DigestMismatchError, LimitError, OciError, PlatformError } from "../../
 import { ArchiveError, type ArchiveFault, StoreError, UnpackError } from "../../store/errors.ts";
 import { printable } from "../terminal/format.ts";
 
-/** The command line itself is wrong. The message says what is, and what to do. */
+/** Thrown when the command line is invalid. The message contains cause and remedy. */
 export class UsageError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -22,10 +22,10 @@ export class UsageError extends Error {
 }
 
 /**
- * One line for an error: `oci: <what was being done>: <what is wrong>; <what to do>`.
+ * Formats an error as one line: `oci: <action>: <cause>; <remedy>`.
  *
- * @param error What was thrown.
- * @param doing What was being done, such as `pull alpine:3`.
+ * @param error Thrown value.
+ * @param doing Action of the command, such as `pull alpine:3`.
  */
 export function errorLine(error: unknown, doing: string): string {
   const { wrong, advice } = explain(error);
@@ -44,7 +44,7 @@ function stateOf(wrong: string, doing: string): string {
   return doing.includes(subject) ? state : `"${subject}": ${state}`;
 }
 
-/** The error as `--json` prints it. */
+/** Returns the JSON form of an error. */
 export function errorDocument(error: unknown): Record<string, unknown> {
   const fields = error instanceof OciError
     ? error.toJSON()
@@ -54,7 +54,7 @@ export function errorDocument(error: unknown): Record<string, unknown> {
   return { error: fields };
 }
 
-/** A line for each cause of an error, the nearest first. */
+/** Formats the causes of an error, one per line, the nearest first. */
 export function causeLines(error: unknown): readonly string[] {
   const lines: string[] = [];
   const seen = new Set<unknown>([error]);
@@ -91,18 +91,18 @@ function missingAdvice({ missing }: NotFoundError): string {
     : "check the name, or log in with --user";
 }
 
-/** What is wrong, and what to do in terms of the command line. */
+/** Returns the cause of an error, and the remedy in terms of the command line. */
 function explain(error: unknown): Explanation {
   if (!(error instanceof Error)) return { wrong: String(error), advice: UNEXPECTED };
   const [wrong, own] = splitAdvice(error.message || error.name);
   if (error instanceof LoginError) {
-    return { wrong, advice: "check the user name, and the password or token" };
+    return { wrong, advice: "check the user name and the password or token" };
   }
   if (error instanceof AuthError) {
     return { wrong, advice: 'log in with "oci login", or give --user' };
   }
   if (error instanceof CredentialFileError) {
-    return { wrong, advice: "mend the file, or name another with --authfile" };
+    return { wrong, advice: "fix the file, or specify another one with --authfile" };
   }
   if (error instanceof NotFoundError) {
     return { wrong: error.message, advice: missingAdvice(error) };
@@ -113,7 +113,8 @@ function explain(error: unknown): Explanation {
   if (error instanceof PlatformError) return { wrong, advice: "choose one with --platform" };
   if (error instanceof ArtifactError) {
     return {
-      wrong: wrong.replace(/; [^;]*$/, ""),
+      wrong: `cannot read "${error.reference}" as an image: it is an artifact of type ` +
+        `"${error.artifactType ?? error.mediaType}"`,
       advice: 'get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
     };
   }
@@ -123,7 +124,7 @@ function explain(error: unknown): Explanation {
   return { wrong, advice: own === undefined ? adviceFor(error) : withFlags(own) };
 }
 
-/** What the library advises in terms of its options, and the command line has other words for. */
+/** Flags for the library options in its remedies. */
 const FLAGS: readonly (readonly [option: string, flag: string])[] = [
   ['"uids"', "--uid-map"],
   ['"gids"', "--gid-map"],
@@ -140,12 +141,12 @@ function withFlags(advice: string): string {
   return FLAGS.reduce((text, [option, flag]) => text.replace(option, () => flag), advice);
 }
 
-/** Deno's own words name the flag, after a comma, and before it what it is for. */
+/** Splits Deno's message into the cause and the flag after the comma. */
 function explainPermission({ message }: Error): Explanation {
   const [, wrong = message, flag = "all"] =
     /^(.*), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
   const [, value] = /access to "([^"]+)"$/.exec(wrong) ?? [];
-  // A path is one of many below the directory that the flag should name; some need all there is.
+  // A path is one of many in a directory, so the flag is granted without a value.
   const isPath = flag === "read" || flag === "write" || flag === "all";
   const scoped = value === undefined || isPath ? flag : `${flag}=${value}`;
   return {
@@ -157,66 +158,65 @@ function explainPermission({ message }: Error): Explanation {
 const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
   format: 'give a file that "docker save", "podman save", skopeo or "oci save" wrote',
   damaged: "save or copy it again",
-  hostile: "do not extract it with other tools; ask who made it",
+  hostile: "do not extract it with other tools; report it to its author",
   incomplete: "save or copy it again",
-  absent: "check the path, and the name behind it",
+  absent: "check the path and the name after it",
   ambiguous: 'name one, as in "oci-archive:FILE:NAME"',
 };
-const UNKNOWN = "see what caused it with --verbose";
+const UNKNOWN = "show the cause with --verbose";
 const UNEXPECTED = "report it if this should work";
 const LIMITED = "it may be an attack; if it is not, a program of yours can raise the limit";
 
-/** Advice for what systems refuse without a class of its own among Deno's errors. */
+/** Remedies for system errors without a Deno error class, by code. */
 const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
   ENOSPC: "free some space",
   EDQUOT: "free some space",
-  EROFS: "choose another place, with --store if it is that of the store",
+  EROFS: "choose a writable place; for the store, use --store",
 };
 
-/** Advice for an error that has none of its own. */
+/** Returns the default remedy for an error. */
 function adviceFor(error: Error): string {
   if (error instanceof UsageError) return "see --help";
   if (error instanceof DigestMismatchError) {
     // A file is named in quotes, a URL is not.
     return error.source?.startsWith('"')
-      ? "what is damaged in the store is fetched again with --policy if-not-present"
-      : "it was not stored; ask again, or another mirror";
+      ? "fetch it again with --policy if-not-present"
+      : "it was not stored; try again or use another mirror";
   }
   if (error instanceof NetworkError) return networkAdvice(error);
   if (error instanceof RegistryError && error.retryable) return "try again later";
-  if (error instanceof UnpackError) return 'see what it has with "oci ls"';
+  if (error instanceof UnpackError) return 'list its files with "oci ls"';
   if (error instanceof Deno.errors.NotFound) return "check that the path exists";
   if (error instanceof Deno.errors.IsADirectory) return "name a file, not a directory";
   if (error instanceof Deno.errors.NotADirectory) {
-    return "check the path, which leads through a file";
+    return "check the path: one of its ancestors is a file";
   }
-  if (error instanceof Deno.errors.PermissionDenied) return "check who owns it, and its mode";
+  if (error instanceof Deno.errors.PermissionDenied) return "check its owner and mode";
   const byCode = adviceByCode(error) ?? adviceByCode(error.cause);
   if (byCode !== undefined) return byCode;
   if (causesOf(error).length > 0) return UNKNOWN;
-  if (error instanceof StoreError) return "check the path, and the name behind it";
+  if (error instanceof StoreError) return "check the path and the name after it";
   if (error instanceof RegistryError) return "see each request with --debug";
-  // What the documents of an image say cannot be mended here.
-  return error instanceof SyntaxError ? "ask who made the image" : UNEXPECTED;
+  // Invalid documents of an image cannot be fixed by the user.
+  return error instanceof SyntaxError ? "report it to the author of the image" : UNEXPECTED;
 }
 
-/** What helps against what is wrong with a certificate. */
+/** Remedies for problems of a certificate. */
 const CERTIFICATE_ADVICE: Readonly<Record<CertificateFault, string>> = {
-  "untrusted":
-    "trust its authority with --ca, or those of the system with DENO_TLS_CA_STORE=system",
+  "untrusted": "trust its CA with --ca, or the CAs of the system with DENO_TLS_CA_STORE=system",
   "own-authority": "trust it with --ca",
   "expired": "ask its operator to renew it",
   "not-yet-valid": "check the clock",
-  "wrong-name": "use a name that it is for",
-  "client": "if it wants a certificate, give one with --client-cert and --client-key",
+  "wrong-name": "use one of its names",
+  "client": "if it requires a client certificate, specify one with --client-cert and --client-key",
 };
 
 function networkAdvice({ reason, certificate, url }: NetworkError): string {
   if (certificate !== undefined) return CERTIFICATE_ADVICE[certificate];
-  if (reason !== "protocol") return "try again; what has come is kept";
+  if (reason !== "protocol") return "try again to resume";
   return url.startsWith("https:")
     ? "if it is meant to be plain HTTP, use --plain-http"
-    : "leave --plain-http out";
+    : "leave out --plain-http";
 }
 
 function adviceByCode(error: unknown): string | undefined {
@@ -224,7 +224,7 @@ function adviceByCode(error: unknown): string | undefined {
   return typeof code === "string" ? ADVICE_BY_CODE[code] : undefined;
 }
 
-/** Splits "what is wrong; what to do" at the last semicolon that stands outside quotes. */
+/** Splits a message into cause and remedy at the last semicolon outside quotes. */
 function splitAdvice(message: string): readonly [wrong: string, advice?: string] {
   let quoted = false;
   let at = -1;

@@ -15,7 +15,7 @@ const DIGEST = `sha256:${"0".repeat(64)}` as const;
 
 Deno.test.each([
   {
-    name: "what the library advises",
+    name: "the remedy of the library",
     error: new OciError('Cannot reach "a:5000": connection refused; check the name and the port'),
     line:
       'oci: pull a:5000/b: cannot reach "a:5000": connection refused; check the name and the port',
@@ -27,13 +27,13 @@ Deno.test.each([
       "choose one with --platform",
   },
   {
-    name: "that nothing was kept of wrong bytes",
+    name: "that wrong bytes were not stored",
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
     line: `oci: pull a:5000/b: cannot accept the bytes from a as ${DIGEST}: more than 5 bytes ` +
-      "came; it was not stored; ask again, or another mirror",
+      "came; it was not stored; try again or use another mirror",
   },
   {
-    name: "once what was being done",
+    name: "the action only once",
     error: new OciError('Cannot pull "a:5000/b": it is gone; look elsewhere'),
     line: "oci: pull a:5000/b: it is gone; look elsewhere",
   },
@@ -47,7 +47,7 @@ Deno.test.each([
       'log in with "oci login", or give --user',
   },
   {
-    name: "what to do about a name that is not there",
+    name: "what to do about a missing name",
     error: new NotFoundError('Cannot pull "a:5000/b": it answered 404; no credential was found', {
       status: 404,
       url: "https://a:5000/v2/",
@@ -64,7 +64,7 @@ Deno.test.each([
       'grant it with --allow-net=a:5000, or all that a command needs with "oci permissions"',
   },
   {
-    name: "the permission for a directory, of which one file is named",
+    name: "the permission for the directory of a file",
     error: new Deno.errors.NotCapable(
       'Requires write access to "/store/blobs", run again with the --allow-write flag',
     ),
@@ -72,7 +72,7 @@ Deno.test.each([
       'grant it with --allow-write, or all that a command needs with "oci permissions"',
   },
   {
-    name: "the permission for a file that is not to be had without all",
+    name: "the permission for a file that needs all permissions",
     error: new Deno.errors.NotCapable(
       'Requires all access to "/dev/shm/a", run again with the --allow-all flag',
     ),
@@ -80,22 +80,22 @@ Deno.test.each([
       'grant it with --allow-all, or all that a command needs with "oci permissions"',
   },
   {
-    name: "how to mend a file of the store",
+    name: "how to repair a file of the store",
     error: new DigestMismatchError({ expected: DIGEST, actual: DIGEST, size: 6, source: '"/a"' }),
     line: `oci: pull a:5000/b: cannot accept the bytes from "/a" as ${DIGEST}: their digest is ` +
-      `${DIGEST}; what is damaged in the store is fetched again with --policy if-not-present`,
+      `${DIGEST}; fetch it again with --policy if-not-present`,
   },
   {
     name: "where to look for a layout",
     error: new StoreError('Cannot find an image in "/a": it is empty, or no layout', "/a"),
     line: 'oci: pull a:5000/b: cannot find an image in "/a": it is empty, or no layout; ' +
-      "check the path, and the name behind it",
+      "check the path and the name after it",
   },
   {
     name: "how to look at an artifact",
     error: new ArtifactError("a:5000/b", "text/x"),
     line: 'oci: pull a:5000/b: cannot read "a:5000/b" as an image: it is an artifact of type ' +
-      '"text/x"; read its manifest with "oci inspect --raw"',
+      '"text/x"; get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
   },
   {
     name: "no option of the library's for a limit",
@@ -105,21 +105,21 @@ Deno.test.each([
       "257; it may be an attack; if it is not, a program of yours can raise the limit",
   },
   {
-    name: "what is wrong with a document, and whom to ask",
+    name: "the problem of a document and its author",
     error: new SyntaxError("Cannot read manifest as it must be JSON in UTF-8"),
     line: "oci: pull a:5000/b: cannot read manifest as it must be JSON in UTF-8; " +
-      "ask who made the image",
+      "report it to the author of the image",
   },
   {
-    name: "how to see what was asked for",
+    name: "how to show the requests",
     error: new RegistryError('Cannot pull "a:5000/b": a answered 418', { status: 418, url: "" }),
     line: "oci: pull a:5000/b: a answered 418; see each request with --debug",
   },
   {
-    name: "what to do about a disk that cannot be written",
+    name: "what to do about a read-only disk",
     error: Object.assign(new Error("Read-only file system (os error 30)"), { code: "EROFS" }),
     line: "oci: pull a:5000/b: Read-only file system (os error 30); " +
-      "choose another place, with --store if it is that of the store",
+      "choose a writable place; for the store, use --store",
   },
   {
     name: "what to do about a disk that became full within a layer",
@@ -135,7 +135,7 @@ Deno.test.each([
     line: "oci: pull a:5000/b: first\\u{a}second\\u{1b}[2J; report it if this should work",
   },
   {
-    name: "what is no error",
+    name: "a thrown value that is not an error",
     error: "text",
     line: "oci: pull a:5000/b: text; report it if this should work",
   },
@@ -150,23 +150,23 @@ Deno.test.each([
       "add to --uid-map",
   },
   {
-    name: "the flag for whose the files are to be",
+    name: "the flag for the ownership",
     error: new OciError('Cannot go on: no; do x, or choose the ownership "squash" or "record"'),
     line: "oci: pull a:5000/b: cannot go on: no; do x, or give --ownership squash or record",
   },
   {
-    name: "what is in the image in place of a path that is not",
+    name: "how to list the files if a path is missing",
     error: new UnpackError('Cannot unpack "x": the image does not contain it', "x"),
     line: 'oci: pull a:5000/b: cannot unpack "x": the image does not contain it; ' +
-      'see what it has with "oci ls"',
+      'list its files with "oci ls"',
   },
   {
     name: "where to see a cause",
     error: new OciError("Cannot go on", { cause: new Error("x") }),
-    line: "oci: pull a:5000/b: cannot go on; see what caused it with --verbose",
+    line: "oci: pull a:5000/b: cannot go on; show the cause with --verbose",
   },
   {
-    name: "which name is meant where it is another than was typed",
+    name: "the name if it differs from the typed one",
     error: new RegistryError('Cannot pull "c/d": c answered 418', { status: 418, url: "" }),
     line: 'oci: pull a:5000/b: "c/d": c answered 418; see each request with --debug',
   },
@@ -179,7 +179,7 @@ Deno.test.each([
   assertEquals(errorLine(error, "pull a:5000/b"), line);
 });
 
-Deno.test("errorLine() calls nothing a pull that is none", () => {
+Deno.test("errorLine() omits the library's action for other commands", () => {
   const fields = { status: 418, url: "" };
   const pulled = new RegistryError('Cannot pull "a/b:1": a answered 418', fields);
   const listed = new RegistryError('Cannot list the tags of "a/b": a answered 418', fields);

@@ -131,7 +131,7 @@ Deno.test("oci login leaves a file alone that it cannot read", async () => {
   assertEquals(
     stderr,
     `oci: login ${host}: cannot change the credential file "${config}": it is not JSON; ` +
-      "mend the file, or name another with --authfile\n",
+      "fix the file, or specify another one with --authfile\n",
   );
   assertEquals(await Deno.readTextFile(config), "{ half");
 });
