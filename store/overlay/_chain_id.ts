@@ -1,7 +1,7 @@
 import { type Digest, digestOf } from "../../spec/digest.ts";
 
 /**
- * The ChainIDs of layers, each of which names a layer and all below it.
+ * Returns the ChainIDs of layers, each of which identifies a layer and all layers below it.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid | config.md, ChainID}.
  *

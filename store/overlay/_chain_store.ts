@@ -7,9 +7,9 @@ import { removeIfAny } from "../host/remove_tree.ts";
 import { discardTree } from "../host/unmount.ts";
 import { StoreError, StoreFileError } from "../errors.ts";
 
-/** What is written beside an extracted layer. */
+/** Record of an extracted layer. */
 export interface ChainRecord {
-  /** What the layer was extracted from and how: tells layers of the same short name apart. */
+  /** Source and settings of the extraction, which distinguish layers with the same short name. */
   readonly key: string;
   /** Whether the layer hides everything in the layers below it. */
   readonly opaqueRoot: boolean;
@@ -17,23 +17,25 @@ export interface ChainRecord {
   readonly describesRoot: boolean;
 }
 
-/** A layer that is extracted: a directory fit to be a lower one of an overlay. */
+/** An extracted layer, which can be a lower directory of an overlay. */
 export interface Chain extends ChainRecord {
-  /** Its name under `chains/`, of 8 characters. */
+  /** Name under `chains/`, of 8 characters. */
   readonly name: string;
-  /** Its directory. */
+  /** Path of the directory. */
   readonly path: string;
 }
 
-/** Where a layer is extracted before it gets its name. */
+/** Temporary directory in which a layer is extracted. */
 export interface ChainDraft extends AsyncDisposable {
-  /** Path of the directory to extract into, which does not exist; its siblings are free too. */
+  /**
+   * Path of the directory to extract into, which does not exist yet. Its siblings are unused too.
+   */
   readonly path: string;
-  /** Gives the directory its name, for good. */
+  /** Moves the directory to its final name. */
   publish(record: Omit<ChainRecord, "key">): Promise<Chain>;
 }
 
-/** Maximum size of a record, which has two digests and some words. */
+/** Maximum size of a record, which holds two digests and some words. */
 const MAX_RECORD_BYTES = 4096;
 const NAME_LENGTH = 8;
 const NAMES_PER_KEY = 4;
@@ -42,10 +44,10 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 /**
  * Extracted layers, each in `chains/<name>/` with a record in `chains/<name>.json`.
  *
- * Names are short, since on older kernels all of an image's must fit into a page of mount
- * options. A short name can be made to collide, so the whole key is in the record, and each key has
- * four names to choose from. A directory appears under its name when it is complete, by a rename,
- * after its record: what has a name is whole.
+ * Names are short, since older kernels limit the mount options to one page for all layers of an
+ * image. Short names can be made to collide, so the record holds the whole key, and each key has
+ * four possible names. The record is written first, and then the complete directory is renamed, so
+ * a directory under its final name is complete.
  */
 export class ChainStore {
   /** The directory. */
@@ -54,7 +56,7 @@ export class ChainStore {
   readonly #locks: string;
   readonly #onWait: ((message: string) => void) | undefined;
 
-  /** In the directory of a store; `onWait` is told of a wait for another process. */
+  /** Creates the object for a store; `onWait` is called if the wait for another process is long. */
   constructor(store: string, onWait?: (message: string) => void) {
     this.#onWait = onWait;
     this.#store = store;
@@ -63,8 +65,8 @@ export class ChainStore {
   }
 
   /**
-   * The layer of a key, if it is extracted. Synchronous, as an image has hundreds: read so, they
-   * take a tenth of the time that awaited calls do.
+   * Returns the layer of a key if it is extracted. Synchronous, since an image may have hundreds of
+   * layers and awaited calls take ten times as long.
    */
   find(key: string): Chain | undefined {
     for (const name of namesOf(key)) {
@@ -79,26 +81,29 @@ export class ChainStore {
   }
 
   /**
-   * Locks a key to extract its layer. What a killed process has left is removed.
+   * Locks a key to extract its layer. Removes leftovers of a killed process.
    *
-   * @returns The layer if somebody else has extracted it meanwhile, else a draft.
+   * @returns The layer if another process has extracted it meanwhile, else a draft.
    */
   async begin(key: string, signal: AbortSignal | undefined): Promise<Chain | ChainDraft> {
     const onWait = this.#onWait;
     return await this.#begin<never>(key, (path) => lockFile(path, { signal, onWait }));
   }
 
-  /** Does as {@linkcode begin} does unless somebody else is extracting the layer. */
+  /**
+   * Works like {@linkcode begin}, but returns `undefined` if another process is extracting the
+   * layer.
+   */
   async tryBegin(key: string): Promise<Chain | ChainDraft | undefined> {
     return await this.#begin<undefined>(key, (path) => tryLockFile(path));
   }
 
-  /** `None` is what there is in place of a lock that somebody else holds. */
+  /** Begins an extraction; `None` is the result if another process holds the lock. */
   async #begin<None extends undefined>(
     key: string,
     lockName: (path: string) => Promise<Deno.FsFile | None>,
   ): Promise<Chain | ChainDraft | None> {
-    // Nobody else may enter, as in bundles.
+    // Only the owner may enter, as in bundles.
     await ensureStoreRoot(this.#store);
     await ensureStoreFolder(this.path, 0o700);
     await ensureStoreFolder(this.#locks);
@@ -122,7 +127,7 @@ export class ChainStore {
           await release();
           continue;
         }
-        // Without links, as the table of mounts has it.
+        // Resolve symlinks, as the mount table does.
         const draft = `${await Deno.realPath(this.path)}/${name}.new`;
         await discard(draft);
         return {
@@ -155,7 +160,10 @@ export class ChainStore {
     return { ...record, name, path };
   }
 
-  /** Reads a record. A damaged one leaves its name to a directory that nobody can use any more. */
+  /**
+   * Reads a record. The name of a damaged record stays taken, and its directory is not used any
+   * more.
+   */
   #read(name: string): ChainRecord | "damaged" | undefined {
     try {
       const value = readJsonFile(`${this.path}/${name}.json`, { maxBytes: MAX_RECORD_BYTES });
@@ -175,17 +183,17 @@ function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | un
   return isValid ? { key, opaqueRoot, describesRoot } : undefined;
 }
 
-/** Whether a layer is there; what somebody else has put there is no layer. */
+/** Returns whether a layer exists at a path; anything but a directory is not a layer. */
 function isThere(path: string): boolean {
   const info = lstatIfAny(path);
   if (info === undefined) return false;
-  // Its owner and mode are those that the image gives its root.
+  // Do not check owner and mode: they come from the root directory of the image.
   if (info.isDirectory) return true;
   const fault = info.isSymlink ? "symlink" : "special";
   throw new StoreFileError(fault, path, "read", "remove it and try again");
 }
 
-/** Removes what there is of a draft, and of the mounts and directories beside it. */
+/** Removes a draft and the mounts and directories beside it. */
 async function discard(draft: string): Promise<void> {
   for (const path of [draft, `${draft}.work`, `${draft}.view`]) {
     if (lstatIfAny(path) === undefined) continue;
@@ -193,7 +201,7 @@ async function discard(draft: string): Promise<void> {
   }
 }
 
-/** The names that a key may have, in the order in which they are tried. */
+/** Returns the possible names of a key, in the order in which they are tried. */
 function namesOf(key: string): readonly string[] {
   const hex = digestHex(digestOf(new TextEncoder().encode(key)));
   const bytes = hex.match(/../g)?.map((pair) => ALPHABET[parseInt(pair, 16) & 31]).join("") ?? "";

@@ -1,20 +1,19 @@
 import { OciError } from "../../spec/errors.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
-/** Characters that mean something in the options of a FUSE file system. */
+/** Characters with a special meaning in the options of a FUSE file system. */
 const SPECIAL = /[,:\\]/;
 
 /**
- * The overlay file system of the program fuse-overlayfs, which needs no privileges but the right
- * to open `/dev/fuse`.
+ * Returns a mounter that uses the program fuse-overlayfs, which needs only access to `/dev/fuse`.
  *
- * @param program Its path.
+ * @param program Path of the program.
  */
 export function fuseMounter(program: string): OverlayMounter {
   return {
     kind: "fuse-overlayfs",
     namespace: "user",
-    // Who cannot mount overlays cannot mount memory either.
+    // A process that cannot mount overlays cannot mount a tmpfs either.
     upper: "disk",
     async mount(lowers, target, { upper, work }) {
       const directory = lowers[0]?.replace(/\/[^/]*$/, "") || "/";
@@ -39,9 +38,9 @@ export function fuseMounter(program: string): OverlayMounter {
   };
 }
 
-/** The program did not mount. */
+/** Thrown when the program fails to mount. */
 export class FuseError extends OciError {
-  /** What it said, or would have. */
+  /** Output of the program, or the reason for the failure. */
   readonly said: string;
 
   constructor(target: string, said: string) {
@@ -53,7 +52,7 @@ export class FuseError extends OciError {
   }
 }
 
-/** The last thing that the program said. */
+/** Returns the last line of the program's stderr. */
 function lastLine(stderr: Uint8Array): string {
   const lines = new TextDecoder().decode(stderr).trim().split("\n");
   return (lines.at(-1) ?? "").replace(/^fuse-overlayfs: /, "");

@@ -2,7 +2,7 @@ import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
-/** The overlay file system of the kernel. */
+/** Returns a mounter that uses the overlay file system of the kernel. */
 export function kernelMounter(
   namespace: OverlayNamespace,
   upper: OverlayMounter["upper"],
@@ -16,7 +16,8 @@ export function kernelMounter(
         writable,
         source,
         userXattr: namespace === "user",
-        // A renamed directory would refer to its layer by a name, and a layer is used in many stacks.
+        // A redirect refers to a directory of a lower layer by name, but layers are shared between
+        // stacks.
         redirectDirectories: false,
       });
       return Promise.resolve();

@@ -4,11 +4,11 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 
 /**
- * The lower directories of an overlay, the top one first.
+ * Returns the lower directories of an overlay, the top one first.
  *
- * A layer that an image has twice is there once, as the kernel refuses a directory that is: what
- * the upper occurrence has hides all that the lower one could show. Below a layer whose root is
- * opaque there is nothing; the kernel does not heed that mark in the root of a layer.
+ * A repeated layer is included once, since the kernel rejects repeated directories and the upper
+ * occurrence hides the lower one. Layers below an opaque root are left out, since the kernel
+ * ignores that mark in the root of a layer.
  *
  * @param layers The layers, the base first.
  */
@@ -22,8 +22,8 @@ export function lowersOf(layers: readonly ExtractedLayer[]): string[] {
 }
 
 /**
- * Makes an upper directory look as the uppermost layer that says something of its root: in an
- * overlay, the upper directory is the root.
+ * Copies the metadata of the root directory from the uppermost layer that describes it to the upper
+ * directory, which is the root of the overlay.
  */
 export function copyRootMetadata(upper: string, layers: readonly ExtractedLayer[]): void {
   using tree = openFileTree(upper);

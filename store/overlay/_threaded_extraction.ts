@@ -5,7 +5,7 @@ import { feedLayer } from "../stages/feed_layer.ts";
 import type { LayerThreads } from "../stages/layer_threads.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
 
-/** Extracts layers in threads: from the store or, while they are downloaded, on their way there. */
+/** Extracts layers in threads, either from the store or while they are downloaded. */
 export function threadedExtraction(
   store: ContentStore,
   threads: LayerThreads,

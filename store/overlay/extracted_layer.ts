@@ -1,8 +1,8 @@
-/** A layer that is extracted into a directory fit to be a lower one of an overlay. */
+/** An extracted layer, which can be a lower directory of an overlay. */
 export interface ExtractedLayer {
-  /** Its name in the store. */
+  /** Name in the store. */
   readonly name: string;
-  /** Its directory. */
+  /** Path of the directory. */
   readonly path: string;
   /** Whether the layer hides everything in the layers below it. */
   readonly opaqueRoot: boolean;

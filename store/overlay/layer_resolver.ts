@@ -28,24 +28,24 @@ import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
 export interface LayerResolverOptions {
-  /** What the layers are mounted with, those that need their parents already when extracted. */
+  /** Mounter of the layers. Layers that need their parents are mounted during extraction. */
   readonly mounter: OverlayMounter;
-  /** To whom the files belong. */
+  /** Owners of the extracted files. */
   readonly ownership: Ownership;
   /**
-   * How many layers are extracted at once.
+   * Maximum number of layers to extract at once.
    *
    * @default Number of processors.
    */
   readonly jobs?: number | undefined;
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * Extracts one layer.
+   * Called to extract one layer.
    *
-   * @default In this thread.
+   * @default Extracts in this thread.
    */
   readonly extract?: LayerExtraction | undefined;
 }
@@ -54,29 +54,29 @@ export interface LayerResolverOptions {
 const extractions = new SingleFlight();
 
 /**
- * Extracts layers once, for all images and bundles that have them.
+ * Extracts each layer once, for all images and bundles that use it.
  *
- * **What a directory depends on.** A layer is extracted alone, its whiteouts converted to what
- * the overlay file system understands, without a look at the layers below. Then the directory
- * is a function of the layer's bytes, which its DiffID verifies, and of its namespace and owners:
- * these two are its key, and a whiteout hides a file of any parent it will ever lie over.
+ * **Keys.** A layer is extracted independently of the layers below, with its whiteouts converted to
+ * those of the overlay file system. The directory then depends only on the bytes of the layer,
+ * which the DiffID verifies, and on the namespace and owners. Together they form the key of the
+ * directory.
  *
- * Two kinds of layers are not complete alone: those with a hard link to a file of a lower layer,
- * and those that have something in a directory without saying what the directory is. Both show
- * when the layer is extracted, and their directory's key is the layer's ChainID, which names its
- * parents as well. A directory that the layer does not describe gets owner, mode and times from
- * its parents; where it is a symbolic link there, and where a hard link's target is missing, the
- * layer is extracted once more, over its parents, in an overlay of them.
+ * Two kinds of layers depend on their parents: layers with a hard link to a file of a lower layer,
+ * and layers with entries in a directory that they do not describe. The extraction detects both.
+ * The key of such a directory is the ChainID of the layer, which covers its parents as well. An
+ * undescribed directory gets its owner, mode and times from the parents. If it is a symlink there,
+ * or the target of a hard link is missing, the layer is extracted again into an overlay over its
+ * parents.
  *
- * A directory appears under its name when its bytes have been verified and are on the disk.
- * However many tasks and processes want it, it is made once.
+ * A directory appears under its name after its content has been verified and written to disk.
+ * Concurrent tasks and processes share one extraction.
  */
 export class OverlayLayerResolver {
   readonly #chains: ChainStore;
   readonly #options: LayerResolverOptions;
   readonly #limit: Semaphore;
 
-  /** For a store. */
+  /** Creates a resolver for a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
     this.#chains = new ChainStore(resolve(store.path), store.onWait);
@@ -85,13 +85,13 @@ export class OverlayLayerResolver {
   }
 
   /**
-   * Finds the directories of an image's layers, and makes those that are missing.
+   * Returns the directories of the layers of an image, extracting missing layers first.
    *
-   * @param image An image of the store; or one whose layers 'extract' brings there.
+   * @param image An image in the store, or one whose layers `extract` downloads.
    * @returns The directories, the base first.
    * @throws {ExtractError} If a layer cannot be extracted.
    * @throws {DigestMismatchError} If a layer's blob is corrupt.
-   * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
+   * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
    */
   async resolve(image: Pick<RemoteImage, "layers">): Promise<readonly ExtractedLayer[]> {
     image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
@@ -117,7 +117,8 @@ export class OverlayLayerResolver {
     const kind = formatLayerKind(namespace, ownership);
     const alone = `layer ${layer.diffId} ${kind}`;
     const chained = `chain ${chainId} ${kind}`;
-    // By ChainID, so that tasks with the same layer over other parents do not wait for each other.
+    // Use the ChainID, so that tasks with the same layer over different parents do not wait for
+    // each other.
     return await extractions.run(`${this.#chains.path} ${chained}`, {
       find: () => this.#chains.find(alone) ?? this.#chains.find(chained),
       work: () => this.#extract(layer, alone, chained, parents, signal),
@@ -138,7 +139,7 @@ export class OverlayLayerResolver {
     }, signal);
     if (extracted !== undefined && "key" in extracted) return extracted;
     await using unsettled = extracted;
-    // Not while this task keeps others from running: they may be the parents.
+    // Wait only after freeing this task's slot: the parents may need it.
     const lowers = lowersOf(await Promise.all(parents));
     return await this.#limit.run(async () => {
       if (unsettled !== undefined) {
@@ -157,8 +158,8 @@ export class OverlayLayerResolver {
   /**
    * Extracts a layer without its parents.
    *
-   * @returns The layer; or what is not complete before its parents are known, under its chain's
-   * name; or nothing, if it cannot be extracted without them.
+   * @returns The layer; a draft under the name of its chain if its parents must complete it; or
+   * `undefined` if it cannot be extracted without them.
    */
   async #extractAlone(
     layer: RemoteLayer,
@@ -177,13 +178,14 @@ export class OverlayLayerResolver {
     try {
       done = await this.#run(layer, draft.path, signal, namespace);
     } catch (error) {
-      // What its entries ask for may be in its parents.
+      // The parents may have what the entry needs.
       if (!isBase && error instanceof ExtractError) return undefined;
       throw error;
     }
     if (done.report.impliedDirectories.length === 0) return await this.#publish(draft, done);
-    // Others with this layer may wait for its name, and this one for layers that they extract: from
-    // here on it has the name of its chain. Whoever has that already may be waiting for this one.
+    // Release the name of the layer and take that of its chain. Otherwise tasks that wait for the
+    // layer's name could deadlock with this one. The holder of the chain's name may be waiting for
+    // this task.
     const begunChain = isBase
       ? await this.#chains.begin(chained, signal)
       : await this.#chains.tryBegin(chained);
@@ -191,13 +193,13 @@ export class OverlayLayerResolver {
     await using drafts = new AsyncDisposableStack();
     const chainDraft = drafts.use(begunChain);
     await Deno.rename(draft.path, chainDraft.path);
-    // The base has no parents, and below an opaque root nothing of them is to be seen.
+    // The base has no parents, and an opaque root hides them.
     if (isBase || done.report.opaqueRoot) return await this.#publish(chainDraft, done);
     const kept = drafts.move();
     return { draft: chainDraft, done, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   }
 
-  /** Gives directories that a layer does not describe what they are in its parents. */
+  /** Copies the metadata of directories that a layer does not describe from its parents. */
   async #adopt(path: string, lowers: readonly string[], { report }: Extraction): Promise<boolean> {
     const { mounter } = this.#options;
     const [scratch, view] = [`${path}.work`, `${path}.view`];
@@ -236,7 +238,7 @@ export class OverlayLayerResolver {
       await discardTree(view, [view]);
     }
     await removeTree(work);
-    // The kernel has written down what of the parents is hidden, in the root as elsewhere.
+    // The kernel has recorded what the layer hides, including in the root.
     return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });
   }
 
@@ -263,19 +265,19 @@ export class OverlayLayerResolver {
   }
 }
 
-/** Changes when the extracted form of a layer does. */
+/** Version of the format of extracted layers. */
 const VERSION = 2;
 
-/** Everything but the layer that the content of its directory depends on, as text. */
+/** Returns the settings that the content of an extracted layer depends on, as text. */
 function formatLayerKind(namespace: OverlayNamespace, ownership: Ownership): string {
   const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
   return `${VERSION} ${namespace} ${owner}`;
 }
 
-/** Makes the directory that a layer is extracted into. */
+/** Creates the directory that a layer is extracted into. */
 async function makeDraftRoot(path: string): Promise<void> {
   await Deno.mkdir(path);
-  // Not with the call above, whose mode the umask narrows.
+  // Set the mode separately, since the umask restricts that of the call above.
   await Deno.chmod(path, 0o755);
 }
 
@@ -284,7 +286,7 @@ interface Extraction {
   readonly layer: RemoteLayer;
 }
 
-/** A layer that is extracted but for what its parents say. */
+/** An extracted layer that still lacks metadata from its parents. */
 interface UnsettledLayer extends AsyncDisposable {
   readonly draft: ChainDraft;
   readonly done: Extraction;

@@ -6,7 +6,7 @@ import type { ContentStore } from "../content/content_store.ts";
 /** Options for {@linkcode openBundler}. */
 export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter"> {
   /**
-   * Which bundler: `"overlay"` takes nothing else than mounts, by the kernel or fuse-overlayfs.
+   * Kind of bundler. `"overlay"` uses only overlay mounts, by the kernel or fuse-overlayfs.
    *
    * @default {"auto"}
    */
@@ -14,14 +14,15 @@ export interface OpenBundlerOptions extends Omit<OverlayBundlerOptions, "mounter
 }
 
 /**
- * Opens the best bundler that works here: mounts by the kernel, as root or as root of a user
- * namespace; else by fuse-overlayfs if it is installed; else extraction.
+ * Opens the best bundler that works on this machine: overlay mounts by the kernel, as root or as
+ * root of a user namespace; else overlay mounts by fuse-overlayfs, if installed; else extraction.
  *
- * @param store The store that has the images.
- * @param options Which bundler; `onWarning` is told why a better one does not work.
- * @returns The bundler. If overlays alone will do and there are none, it fails when it is used.
+ * @param store Store of the images.
+ * @param options Kind of bundler; `onWarning` is called with the reason why a better one does not
+ * work.
+ * @returns The bundler. With kind `"overlay"` but no overlay support, it fails on use.
  *
- * @example The bundler of this machine
+ * @example Open the best bundler of this machine
  * ```ts
  * import { ContentStore, openBundler } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";

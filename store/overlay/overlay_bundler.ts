@@ -23,48 +23,49 @@ import { OverlayLayerResolver } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 
-/** Name of the directory of a bundle for what is written. */
+/** Name of the directory of a bundle for written files. */
 const SCRATCH = "scratch";
 
-/** Where what a container writes is kept. */
+/** Location of the files that a container writes. */
 export type OverlayUpperPlace =
-  /** In memory, at most so many bytes; half of the machine's memory if that is not said. */
+  /** In memory, limited to `sizeBytes`; by default, half of the machine's memory. */
   | { readonly kind: "tmpfs"; readonly sizeBytes?: number }
-  /** In the bundle's directory, whose file system must be fit for it. */
+  /** In the directory of the bundle, whose file system must support upper directories. */
   | { readonly kind: "disk" };
 
 /** Options for {@linkcode OverlayBundler}. */
 export interface OverlayBundlerOptions {
   /**
-   * What mounts.
+   * Mounter of the overlays.
    *
    * @default The kernel.
    */
   readonly mounter?: OverlayMounter | undefined;
   /**
-   * Where what a container writes is kept.
+   * Location of the files that a container writes.
    *
-   * @default In memory if the kernel mounts, else on the disk.
+   * @default In memory if the kernel mounts, else on disk.
    */
   readonly upper?: OverlayUpperPlace | undefined;
   /**
-   * To whom files belong.
+   * Owners of the extracted files.
    *
    * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
    * images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
-   * How many layers are extracted at once.
+   * Maximum number of layers to extract at once.
    *
    * @default Number of processors.
    */
   readonly jobs?: number | undefined;
-  /** Stops the extraction of layers. */
+  /** Aborts the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether bundles end with this process: if it is killed, the next bundler or `removeDeadBundles`
-   * removes them, unless a container of theirs still runs. Nobody else can remove them meanwhile.
+   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
+   * removes them, unless one of their containers still runs. Other processes cannot remove them
+   * while this one lives.
    *
    * @default {false}
    */
@@ -74,13 +75,12 @@ export interface OverlayBundlerOptions {
 }
 
 /**
- * Makes bundles without copying: an image's layers, each extracted once for all images and
- * bundles, lie over each other in a mount of the kernel's overlay file system, under a
- * directory of the bundle's own that takes what is written.
+ * Creates bundles without copying files. The layers of an image, each extracted once for all images
+ * and bundles, are the lower directories of an overlay mount. Writes go to an upper directory of
+ * the bundle.
  *
- * It needs Linux, `--allow-ffi`, and root or root of a user namespace:
- * {@linkcode overlaySupported} tells whether it works. A bundle ends with a reboot at the latest,
- * since mounts do.
+ * Requires Linux, `--allow-ffi`, and root or root of a user namespace; {@linkcode overlaySupported}
+ * returns whether it works. A bundle does not survive a reboot, since its mounts do not.
  *
  * @example Bundle an image
  * ```ts
@@ -98,30 +98,30 @@ export class OverlayBundler implements Bundler {
   readonly #options: OverlayBundlerOptions;
   #mounter: OverlayMounter | Promise<OverlayMounter | string> | undefined;
 
-  /** Of images in a store. */
+  /** Creates a bundler for the images of a store. */
   constructor(store: ContentStore, options: OverlayBundlerOptions = {}) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** What mounts, if that was said. */
+  /** Mounter from the options. */
   get mounter(): OverlayMounter | undefined {
     return this.#options.mounter;
   }
 
-  /** Makes a bundle in `containers/<id>` of the store. */
+  /** Creates a bundle in `containers/<id>` of the store. */
   async bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle> {
     return await this.bundleIn(bundlePath(this.#store.path, id), image, ...options);
   }
 
   /**
-   * Makes a bundle in a directory of one's own.
+   * Creates a bundle in a custom directory.
    *
-   * @param directory An empty directory, or one that is not there.
+   * @param directory An empty or missing directory.
    * @param image The image.
-   * @param options Changes to what the image says, in this order.
-   * @returns The bundle, to be disposed of.
-   * @throws {BundleError} If the directory holds something, or overlays cannot be mounted here.
+   * @param options Changes to the runtime configuration, applied in this order.
+   * @returns The bundle. Dispose of it after use.
+   * @throws {BundleError} If the directory is not empty or this process cannot mount overlays.
    */
   async bundleIn(
     directory: string,
@@ -138,7 +138,7 @@ export class OverlayBundler implements Bundler {
     });
   }
 
-  /** What mounts, if anything can; found out once. */
+  /** Finds a mounter once and caches it. */
   async #findMounter(path: string): Promise<OverlayMounter> {
     this.#mounter ??= this.#options.mounter ?? this.#tryKernel();
     const mounter = await this.#mounter;
@@ -154,7 +154,7 @@ export class OverlayBundler implements Bundler {
       const { path, onWait } = this.#store;
       return await findKernelMounter(path, { onWait, signal: this.#options.signal });
     } catch (error) {
-      // It was not found out, so the next bundle tries again.
+      // The search failed, so the next bundle tries again.
       this.#mounter = undefined;
       throw error;
     }
@@ -165,7 +165,7 @@ export class OverlayBundler implements Bundler {
     image: Image,
     mounter: OverlayMounter,
   ): Promise<void> {
-    // Before anything is extracted in vain. A layer that occurs twice is mounted once.
+    // Check before extracting anything. A repeated layer is mounted once.
     const count = new Set(image.layers.map(({ diffId }) => diffId)).size;
     if (count > MAX_OVERLAY_LOWERS) {
       throw new LimitError("layers", MAX_OVERLAY_LOWERS, count, `${image.digest} for an overlay`);
@@ -183,7 +183,7 @@ export class OverlayBundler implements Bundler {
     await this.#mount(bundle, layers, mounter, place);
   }
 
-  /** Finds the layers, which nobody may remove before it is written down that they are used. */
+  /** Resolves the layers. They must not be pruned until the bundle's record lists them. */
   async #resolve(
     resolver: OverlayLayerResolver,
     image: Image,
@@ -213,21 +213,21 @@ export class OverlayBundler implements Bundler {
     copyRootMetadata(upper, layers);
     const lowers = lowersOf(layers);
     if (lowers.length === 0) {
-      // One is needed, even for an image without layers.
+      // An overlay needs a lower directory, even for an image without layers.
       await Deno.mkdir(`${scratch}/lower`);
       lowers.push(`${scratch}/lower`);
     }
     const target = `${path}/${ROOTFS}`;
     await mounter.mount(lowers, target, { upper, work, source });
     await this.#recordMount(bundle, target, place, mounter);
-    // The kernel's overlay holds on to the memory by itself: one mount is left to take care of.
+    // The overlay of the kernel keeps the tmpfs alive, so its mount can be detached.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTree(scratch);
       await Deno.remove(scratch);
     }
   }
 
-  /** Writes down which mount it is, unless its source says so. */
+  /** Records the type and device of the mount unless its source identifies it. */
   async #recordMount(
     bundle: UnfinishedBundle,
     target: string,
@@ -242,14 +242,14 @@ export class OverlayBundler implements Bundler {
   }
 }
 
-/** What a bundle's record says of its mounts before they are made, so that a kill is no harm. */
+/** Returns the mounts to record before they are made, so that they are found after a kill. */
 function plannedMounts(
   { id }: UnfinishedBundle,
   place: OverlayUpperPlace,
   mounter: OverlayMounter,
 ): readonly BundleMount[] {
   const source = mountSource(id);
-  // What a program mounts has a source of the program's choice.
+  // A FUSE program chooses the source of its mount.
   const root = mounter.kind === "overlay" ? { source } : { type: `fuse.${mounter.kind}` };
   const scratch = { target: SCRATCH, source };
   return [...place.kind === "tmpfs" ? [scratch] : [], { target: ROOTFS, ...root }];

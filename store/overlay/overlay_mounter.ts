@@ -1,34 +1,34 @@
 import type { BundleKind } from "../bundle.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 
-/** What an overlay writes to, and how its mount is told from others. */
+/** Directories that an overlay writes to, and the source that identifies its mount. */
 export interface WritableOverlay {
-  /** Where changes go. */
+  /** Upper directory, which receives changes. */
   readonly upper: string;
-  /** An empty directory on the same file system, for the kernel's own use. */
+  /** Empty work directory for the kernel, on the same file system. */
   readonly work: string;
   /**
-   * Source that the mount is to have in the mount table.
+   * Source of the mount in the mount table.
    *
    * @default {"overlay"}
    */
   readonly source?: string | undefined;
 }
 
-/** Something that mounts overlays: the kernel, or a program in its place. */
+/** A mounter of overlays: the kernel or a program. */
 export interface OverlayMounter {
-  /** What bundles that are made with it are called. */
+  /** Kind of the bundles that use this mounter. */
   readonly kind: Exclude<BundleKind, "uncompressed">;
-  /** The namespace of the attributes that mark opaque directories. */
+  /** Namespace of the extended attributes that mark opaque directories. */
   readonly namespace: OverlayNamespace;
-  /** Where what is written should be kept, unless the user says otherwise. */
+  /** Default location of written files. */
   readonly upper: "tmpfs" | "disk";
   /**
-   * Mounts directories over each other.
+   * Mounts an overlay of directories.
    *
-   * @param lowers Those that are not written to, the top one first, none of them twice.
-   * @param target Where the merged view appears.
-   * @param writable What is written to.
+   * @param lowers Distinct lower directories, the top one first.
+   * @param target Mount point.
+   * @param writable Upper and work directories.
    */
   mount(lowers: readonly string[], target: string, writable: WritableOverlay): Promise<void>;
 }

@@ -19,47 +19,46 @@ const JOBS = 6;
 /** Options for {@linkcode prepareLayers}. */
 export interface PrepareLayersOptions extends LayerListener {
   /**
-   * What the layers will be mounted with.
+   * Mounter that bundles will use.
    *
    * @default The kernel.
    */
   readonly mounter?: OverlayMounter | undefined;
   /**
-   * To whom files belong; a bundler that is to use the layers must be told the same.
+   * Owners of the extracted files. The bundler must use the same setting to find the layers.
    *
    * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
    * images use.
    */
   readonly ownership?: Ownership | undefined;
   /**
-   * How many layers are brought and extracted at once.
+   * Maximum number of layers to download and extract at once.
    *
    * @default {6}
    */
   readonly jobs?: number | undefined;
-  /** Stops the work; layers that are complete stay. */
+  /** Aborts the work; complete layers stay. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * Extracts one layer.
+   * Called to extract one layer.
    *
-   * @default In threads, for images that are large enough.
+   * @default Extracts in threads if the image is large enough.
    */
   readonly extract?: LayerExtraction | undefined;
 }
 
 /**
- * Extracts the layers of an image for the overlay bundler, so that its first bundle takes no
- * longer than every other. Layers that are there already are not touched. Those that the store
- * lacks are brought into it in the same pass: they are hashed, kept, decompressed, hashed again
- * and made into files as their bytes come.
+ * Extracts the layers of an image for the overlay bundler, so that its first bundle is as fast as
+ * later ones. Skips layers that are already extracted. Missing layers are downloaded in the same
+ * pass: their bytes are verified, stored and extracted as they arrive.
  *
  * @param store The store.
- * @param image The image; what of its layers is not in the store is taken from where it is.
- * @param options To whom files belong; how to stop.
- * @returns The layers' directories, the base first.
- * @throws {BundleError} If overlays cannot be mounted here.
+ * @param image The image. Layers that are not in the store are downloaded.
+ * @param options Owners of files, callbacks and an abort signal.
+ * @returns The directories of the layers, the base first.
+ * @throws {BundleError} If this process cannot mount overlays.
  * @throws {ExtractError} If a layer cannot be extracted.
  */
 export async function prepareLayers(

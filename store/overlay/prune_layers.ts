@@ -13,44 +13,44 @@ import { chainIdsOf } from "./_chain_id.ts";
 
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {
-  /** Whether to say only what would be removed. */
+  /** Whether to report only what would be removed. */
   readonly dryRun?: boolean | undefined;
   /**
-   * Milliseconds that a layer must not have changed before it is removed.
+   * Minimum time since the last change of a layer to remove, in milliseconds.
    *
    * @default {0}
    */
   readonly olderThanMs?: number | undefined;
-  /** Stops between two removals. */
+  /** Signal that stops the pruning between two removals. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What {@linkcode pruneLayers} has removed. */
+/** Result of {@linkcode pruneLayers}. */
 export interface LayerPruning {
-  /** Paths of directories and files. */
+  /** Paths of the removed directories and files. */
   readonly removed: readonly string[];
-  /** How many bytes they had. */
+  /** Total size of the removed files in bytes. */
   readonly bytes: number;
-  /** Each directory and file, with the bytes that it had. */
+  /** Path and size in bytes of each removed directory and file. */
   readonly items: readonly { readonly path: string; readonly bytes: number }[];
 }
 
 /** Maximum size of a record. */
 const MAX_RECORD_BYTES = 4096;
-/** A directory of a layer, or its record. */
+/** Name of the directory of a layer or of its record. */
 const NAME = /^([a-z2-7]{8})(\.json)?$/;
 
 /**
- * Removes extracted and uncompressed layers that neither an image nor a bundle needs, and what
- * processes that were killed have left of others. It waits for those that just now look for
- * layers. What is removed is made again when it is needed.
+ * Removes extracted and uncompressed layers that neither an image nor a bundle needs, and leftovers
+ * of killed processes. Waits for processes that are looking up layers. Removed layers are extracted
+ * again when they are needed.
  *
  * @param store The store.
- * @param images The images whose layers stay.
- * @param options Whether to remove anything.
- * @returns What was removed.
+ * @param images Images whose layers are kept.
+ * @param options Age limit, dry run and an abort signal.
+ * @returns The removed paths and their sizes.
  *
- * @example Nothing to remove
+ * @example Prune an empty store
  * ```ts
  * import { ContentStore, pruneLayers } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
@@ -76,7 +76,7 @@ export async function pruneLayers(
     for (const digest of [...diffIds, ...chainIdsOf(diffIds)]) kept.add(digest);
   }
   const items: { path: string; bytes: number }[] = [];
-  // The mount table has paths without symlinks.
+  // Paths in the mount table contain no symlinks.
   const real = await Deno.realPath(root);
   const candidates = [...await unusedChains(root, kept), ...await unusedTarballs(root, kept)];
   for (const path of candidates) {
@@ -85,7 +85,7 @@ export async function pruneLayers(
     if (Date.now() - (mtime?.getTime() ?? 0) < olderThanMs) continue;
     items.push({ path, bytes: await sizeOf(path) });
     if (dryRun) continue;
-    // Drafts that a killed process left may still be mounted.
+    // Drafts left behind by a killed process may still be mounted.
     const realPath = `${real}${path.slice(root.length)}`;
     await discardTree(realPath, [realPath]);
   }
@@ -93,7 +93,7 @@ export async function pruneLayers(
   return { removed: items.map(({ path }) => path), bytes, items };
 }
 
-/** Extracted layers that nobody needs, each before its record, and drafts, which are all dead. */
+/** Returns unneeded extracted layers, each before its record, and drafts, which are all stale. */
 async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<readonly string[]> {
   const used = new Set<string>();
   for (const { layers } of await BundleRecords.open(root).list()) {
@@ -110,7 +110,7 @@ async function unusedChains(root: string, kept: ReadonlySet<Digest>): Promise<re
   return unused;
 }
 
-/** The DiffID or ChainID that a record is of; `undefined` if it is not one. */
+/** Returns the DiffID or ChainID in a record; `undefined` if the record is invalid. */
 function digestOfChain(record: string): Digest | undefined {
   try {
     const key = readJsonFile(record, { maxBytes: MAX_RECORD_BYTES })?.key;
@@ -135,7 +135,10 @@ async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<
   return unused;
 }
 
-/** The names in a directory; none if its mode keeps its owner out: nothing of it is counted. */
+/**
+ * Returns the names in a directory; none if its mode denies access, so that its content is not
+ * counted.
+ */
 async function listIfAllowed(directory: string): Promise<readonly string[]> {
   try {
     return await namesIn(directory);

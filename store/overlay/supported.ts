@@ -14,18 +14,19 @@ import { kernelMounter } from "./_kernel_mounter.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
-/** Whether overlays can be mounted, and how; or why not. */
+/** Whether and how overlays can be mounted, or the reason why not. */
 export type OverlaySupport =
   | { readonly supported: true; readonly namespace: OverlayNamespace }
   | { readonly supported: false; readonly reason: string };
 
 /**
- * Finds out whether the kernel mounts overlays of directories in `root`, for this process: makes
- * two small layers with all that layers have, mounts them, looks, changes something, and leaves
- * nothing behind.
+ * Tests whether this process can mount overlays of directories in `root` with the kernel. Creates
+ * two small layers with all kinds of entries, mounts them, checks the result, changes a file, and
+ * removes everything again.
  *
- * @param root Directory for the trial, most often a store's. It is made if it is not there.
- * @returns Yes, with the namespace of the attributes that the kernel heeds; or no, and why.
+ * @param root Directory for the test, usually that of a store. Created if it is missing.
+ * @returns Whether overlays are supported, with the namespace of the attributes that the kernel
+ * honors, or the reason why not.
  *
  * @example Choose a bundler
  * ```ts
@@ -47,13 +48,13 @@ export async function overlaySupported(root: string): Promise<OverlaySupport> {
 }
 
 /**
- * Finds out whether the program fuse-overlayfs mounts overlays of directories in `root`, for this
- * process, in the same way as {@linkcode overlaySupported}.
+ * Tests whether this process can mount overlays of directories in `root` with the program
+ * fuse-overlayfs, in the same way as {@linkcode overlaySupported}.
  *
- * @param root Directory for the trial, most often a store's. It is made if it is not there.
- * @returns Yes, or no and why.
+ * @param root Directory for the test, usually that of a store. Created if it is missing.
+ * @returns Whether overlays are supported, or the reason why not.
  *
- * @example Say why there are no overlays
+ * @example Check for overlay support
  * ```ts
  * import { fuseOverlaySupported } from "@x/oci/store";
  * import { assert } from "@std/assert";
@@ -72,16 +73,16 @@ export async function fuseOverlaySupported(root: string): Promise<OverlaySupport
     : { supported: true, namespace: mounter.namespace };
 }
 
-/** What ends the wait for the trial of another process, and what to call for a long one. */
+/** Abort signal and callback for the wait for another process's test. */
 export type TrialOptions = Pick<LockFileOptions, "onWait" | "signal">;
 
 /**
- * How the kernel may do it. Marks of the user's own come second, as a program in the container could
- * make them itself; memory takes them since Linux 6.6.
+ * Ways to mount with the kernel. User attributes come second, since a program in the container
+ * could set them itself; tmpfs supports them since Linux 6.6.
  */
 const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
 
-/** The kernel's overlay file system, or why there is none. */
+/** Returns a mounter for the kernel's overlay file system, or the reason why there is none. */
 export async function findKernelMounter(
   root: string,
   options: TrialOptions = {},
@@ -100,7 +101,7 @@ export async function findKernelMounter(
   return [...reasons].join("; ");
 }
 
-/** The program fuse-overlayfs, or why there is none. */
+/** Returns a mounter for fuse-overlayfs, or the reason why there is none. */
 export async function findFuseMounter(
   root: string,
   options: TrialOptions = {},
@@ -111,7 +112,7 @@ export async function findFuseMounter(
   return await refuseNative(root) ?? await tryMounter(root, mounter, options) ?? mounter;
 }
 
-/** Why there is no native backend, without which whiteouts cannot be made. */
+/** Returns why the native backend, which creates whiteouts, is not available. */
 async function refuseNative(root: string): Promise<string | undefined> {
   try {
     await ensureStoreRoot(root);
@@ -120,18 +121,18 @@ async function refuseNative(root: string): Promise<string | undefined> {
   } catch (error) {
     if (isRefusedWrite(error)) return refusalOf(root, error);
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
-    // The message ends with the reason.
+    // The reason is at the end of the message.
     return error.message.slice(error.message.lastIndexOf(": ") + 2);
   }
 }
 
-/** Has an overlay mounted and looks at it; says why it is not what it must be. */
+/** Mounts a test overlay and checks it; returns the reason if it does not work. */
 async function tryMounter(
   root: string,
   mounter: OverlayMounter,
   options: TrialOptions,
 ): Promise<string | undefined> {
-  // One at a time, so that what a process leaves that is killed meanwhile is known to be left.
+  // Run one test at a time, so that leftovers of a killed process can be recognized.
   const lockPath = `${root}/.overlay-trial.lock`;
   let lock: Deno.FsFile;
   try {
@@ -191,7 +192,7 @@ function mark(directory: string, namespace: OverlayNamespace): void {
 async function lookAt(view: string): Promise<string | undefined> {
   if (lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
   if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
-  // In the place of a whiteout, a directory must be marked opaque in the upper directory.
+  // A directory that replaces a whiteout must be marked opaque in the upper directory.
   await Deno.mkdir(`${view}/removed`);
   await Deno.writeTextFile(`${view}/removed/file`, "");
   return undefined;
