@@ -50,7 +50,10 @@ Deno.test.each([
 Deno.test("deno task test ends a run in which a test hangs", async () => {
   await using temp = await makeTempDir();
   const path = temp.join("a_test.ts");
-  await Deno.writeTextFile(path, `Deno.test("hangs", () => new Promise(setInterval));`);
+  await Deno.writeTextFile(
+    path,
+    `Deno.test("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`,
+  );
   const args = ["run", "-A", "--no-check", join(ROOT, "tests", "run.ts"), "--no-check", path];
   const env = { ...await denoEnvironment(), OCI_TEST_SILENCE_MS: "3000", NO_COLOR: "1" };
 
