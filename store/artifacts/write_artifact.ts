@@ -11,7 +11,7 @@ const UNPACK = "io.deis.oras.content.unpack";
 
 /** Options for {@linkcode writeArtifact}. */
 export interface WriteArtifactOptions {
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
   /** Called once with each non-fatal problem. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -35,8 +35,8 @@ export interface WrittenFile {
  *
  * @param store A store that has the artifact.
  * @param manifest Its manifest.
- * @param directory Where to; it is created if need be.
- * @param options How to stop, and whom to warn.
+ * @param directory Target directory, created if it is missing.
+ * @param options Callbacks and an abort signal.
  * @returns The files, in the order of the manifest.
  * @throws {ArtifactFileError} If a name leads out of the directory, occurs twice, or is taken.
  * @throws {DigestMismatchError} If a blob in the store is not what its digest says.

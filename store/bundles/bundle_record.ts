@@ -1,7 +1,10 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 
-/** A mount that a bundle has, or is about to get. What is absent is not known, and matches all. */
+/**
+ * A mount that a bundle has or is about to get. An absent property is unknown and matches any
+ * value.
+ */
 export interface BundleMount {
   /** Path of the mount point in the bundle's directory. */
   readonly target: string;
@@ -20,7 +23,7 @@ export interface BundleMount {
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";
 
-/** What a store knows of a bundle. */
+/** The record of a bundle in a store. */
 export interface BundleRecord {
   /** Random name of the bundle, which is the mark in its directory too. */
   readonly id: string;

@@ -9,7 +9,7 @@ import type { Bundle, BundleKind } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
 import { removeBundle } from "./remove_bundle.ts";
 
-/** What a bundle is made of. */
+/** Parts of a new bundle. */
 export interface BundlePlan {
   /** Where. */
   readonly directory: string;

@@ -20,7 +20,7 @@ export interface LockFileOptions extends TryLockFileOptions {
   readonly signal?: AbortSignal | undefined;
   /** Is called each time the lock is found to be held by somebody else. */
   readonly onBusy?: (() => void) | undefined;
-  /** Is told, once, what is waited for, if that takes longer than a person would expect. */
+  /** Called once with the reason if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 

@@ -16,33 +16,33 @@ import { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 
-/** Images that are read one by one: those of a layout or of an archive. */
+/** A collection of images that are read individually: a layout or an archive. */
 export interface ImageCollection {
-  /** Where it is, for errors; its last part names images that have no full name. */
+  /** Path for errors. Its last component names images without a full name. */
   readonly path: string;
   /** Lists the entries of its `index.json`. */
   descriptors(): Promise<readonly Descriptor[]>;
-  /** Reads a small blob whole, and verifies it; `undefined` if it is not there. */
+  /** Reads and verifies a small blob; `undefined` if it is missing. */
   readBlob(
     blob: Expectation,
     options: { readonly maxBytes: number },
   ): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Whether a blob is there. */
+  /** Returns whether the collection has a blob. */
   has(digest: Digest): Promise<boolean>;
-  /** Makes a layer that is read from it. */
+  /** Creates a layer that is read from the collection. */
   layer(descriptor: Descriptor, diffId: Digest): RemoteLayer;
 }
 
-/** Which image of which layout: what `oci:DIR`, `oci:DIR:NAME` and `oci:DIR@DIGEST` say. */
+/** An image in a layout, as in `oci:DIR`, `oci:DIR:NAME` and `oci:DIR@DIGEST`. */
 export type LayoutSource = Omit<LayoutLocation, "transport">;
 
 /**
- * Reads an image out of another OCI image layout, such as skopeo, umoci or `docker buildx`
- * write. The layout is not written to.
+ * Reads an image from another OCI image layout, such as one written by skopeo, umoci or `docker
+ * buildx`. Never writes to the layout.
  *
- * Blobs that are links are refused: they could lead anywhere.
+ * Blobs that are symlinks are rejected, since they could lead out of the layout.
  *
- * @example Read what is in a layout
+ * @example Open an image in a layout
  * ```ts
  * import { LayoutClient } from "@x/oci/store";
  * import { assertRejects } from "@std/assert";
@@ -55,8 +55,8 @@ export type LayoutSource = Omit<LayoutLocation, "transport">;
  */
 export class LayoutClient implements ImageClient {
   /**
-   * What the image is called in a store: its full name if the layout has one, else
-   * `localhost/NAME:TAG` if it has that, else `localhost/DIRECTORY:NAME`, as podman calls it.
+   * Name of the image in a store: its full name if the layout has one, else `localhost/NAME:TAG` if
+   * it has a short name, else `localhost/DIRECTORY:NAME`, as in podman.
    */
   readonly reference: Reference;
   readonly #layout: ImageCollection;
@@ -108,9 +108,9 @@ export class LayoutClient implements ImageClient {
   }
 
   /**
-   * What the image is: its index or manifest.
+   * Returns the descriptor of the index or manifest of the image.
    *
-   * @param _reference Is not needed: the client is for one image.
+   * @param _reference Ignored, since the client is for one image.
    * @param options The platform.
    * @returns The descriptor.
    */
@@ -121,11 +121,11 @@ export class LayoutClient implements ImageClient {
   /**
    * Reads the documents of the image.
    *
-   * @param reference What the image is called in errors.
-   * @param options The platform, and how to stop.
+   * @param reference Name of the image in errors.
+   * @param options Platform and abort signal.
    * @returns The image, with layers that are read from the layout.
    * @throws {StoreError} If a part of it is missing.
-   * @throws {DigestMismatchError} If a part of it is not what its name says.
+   * @throws {DigestMismatchError} If a part of it does not match its digest.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const fail = (digest: Digest): never => this.#failMissing(reference, digest);
@@ -150,9 +150,9 @@ export class LayoutClient implements ImageClient {
   }
 
   /**
-   * Reads the index or manifest of the image, as it stands.
+   * Reads the bytes of the index or manifest of the image.
    *
-   * @param reference What the image is called in errors.
+   * @param reference Name of the image in errors.
    * @param options The platform, for entries that lack an index.
    * @returns The verified bytes.
    * @throws {StoreError} If it is missing.
@@ -219,7 +219,7 @@ async function findEntries(
   return distinct;
 }
 
-/** How to name each of several entries: by a name that no other has, else by digest. */
+/** Returns a unique name or the digest of each entry. */
 function choicesOf(entries: readonly Descriptor[]): readonly string[] {
   const counts = Map.groupBy(entries, (entry) => namesOf(entry)[0]);
   return entries.map((entry) => {
@@ -228,7 +228,7 @@ function choicesOf(entries: readonly Descriptor[]): readonly string[] {
   });
 }
 
-/** The entries of a name; those of the name that docker makes of it, if there are no others. */
+/** Returns the entries of a name, or else those of its normalized Docker name. */
 function findNamed(entries: readonly Descriptor[], name: string): readonly Descriptor[] {
   const exact = entries.filter((entry) => namesOf(entry).includes(name));
   if (exact.length > 0) return exact;
@@ -237,7 +237,7 @@ function findNamed(entries: readonly Descriptor[], name: string): readonly Descr
   return entries.filter((entry) => full !== undefined && namesOf(entry).includes(full));
 }
 
-/** The names of an entry, the fullest first. */
+/** Returns the names of an entry, the fullest first. */
 function namesOf({ annotations = {} }: Descriptor): readonly string[] {
   return [annotations[CONTAINERD_NAME], annotations[REF_NAME]]
     .filter((name) => name !== undefined);
@@ -255,8 +255,8 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
 }
 
 /**
- * The reference that names of an image in a layout or an archive come to: a full one as it is,
- * `localhost/NAME:TAG` if it has that, else `localhost/FILE:TAG`; `undefined` if there is no tag.
+ * Returns the reference for the names of an image in a layout or an archive: a full name unchanged,
+ * else `localhost/NAME:TAG`, else `localhost/FILE:TAG`; `undefined` if there is no tag.
  *
  * @param path The layout or archive.
  * @param names The names, the fullest first.
@@ -264,11 +264,11 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
 export function referenceOfNames(path: string, names: readonly string[]): Reference | undefined {
   for (const text of names) {
     const reference = tryReference(text);
-    // A name that says where it comes from, rather than a word that could be read as one.
+    // Accept only a name with an explicit registry.
     if (reference !== undefined && formatReference(reference) === text) return reference;
   }
   for (const text of names) {
-    // Such as "alpine:3.20": of which registry that is, the layout does not say.
+    // A layout does not record the registry of a short name such as "alpine:3.20".
     const reference = /[:/]/.test(text) ? tryReference(`localhost/${text}`) : undefined;
     if (reference !== undefined) return reference;
   }
@@ -277,7 +277,7 @@ export function referenceOfNames(path: string, names: readonly string[]): Refere
   return { registry: "localhost", repository: repositoryOf(path), tag };
 }
 
-/** A layout may hold any text as a name. */
+/** Parses a name; a layout may contain arbitrary text. */
 function tryReference(text: string): Reference | undefined {
   try {
     return parseReference(text);
@@ -286,7 +286,7 @@ function tryReference(text: string): Reference | undefined {
   }
 }
 
-/** The name of the directory or archive, as far as a repository may be called that. */
+/** Returns the name of the directory or archive in the form of a valid repository name. */
 function repositoryOf(path: string): string {
   const base = path.replaceAll("\\", "/").split("/").findLast((part) => /[a-z0-9]/i.test(part));
   const name = (base ?? "").replace(/(?<=.)\.(?:tar(?:\.[a-z0-9]+)?|tgz|tzst)$/i, "");

@@ -10,7 +10,7 @@ import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
-/** What a proxy asks its upstream registry for. */
+/** Operations of the client for the upstream registry. */
 export type ProxyClient = Pick<
   RemoteClient,
   "resolve" | "document" | "blob" | "tags" | "referrers"
@@ -18,9 +18,9 @@ export type ProxyClient = Pick<
 
 /** The registry behind a proxy. */
 export interface ProxyUpstream {
-  /** Its name in references, such as `docker.io` or `127.0.0.1:5000`. */
+  /** Name of the registry in references, such as `docker.io` or `127.0.0.1:5000`. */
   readonly registry: string;
-  /** Path in front of each repository there, such as `mirrors`. */
+  /** Prefix of each repository path on the upstream registry, such as `mirrors`. */
   readonly prefix?: string | undefined;
 }
 
@@ -28,22 +28,22 @@ export interface ProxyUpstream {
 export interface ProxyRegistryContentOptions {
   /** Called with each non-fatal problem, such as an upstream registry that does not answer. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Stops every download. */
+  /** Aborts every download. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Names that wait for their blobs. */
+/** Maximum number of names that wait for their blobs. */
 const MAX_PENDING = 1_000;
 
 /**
- * The content of another registry, kept in a store: a pull-through cache.
+ * A pull-through cache: serves the content of another registry and keeps it in a store.
  *
- * A tag is always asked for upstream; if that fails, what the store has of it is served. Content is
- * fetched once, by digest, and passed on to the client while it is verified and stored. When an
- * image is complete it gets its name in the store, as if it had been pulled.
+ * Every tag is resolved on the upstream registry; if that fails, the stored content is served.
+ * Content is fetched once by digest, and passed to the client while it is verified and stored. A
+ * complete image gets its name in the store, as if it had been pulled.
  *
- * A repository gives out what its upstream registry gives to this client, and what the store holds
- * under the upstream registry's name; nothing else of the store.
+ * A repository serves only content that the upstream registry serves to this client, or that the
+ * store holds under the name of the upstream registry.
  *
  * @example A cache of Docker Hub
  * ```ts
@@ -71,12 +71,12 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #options: ProxyRegistryContentOptions;
   readonly #local: StoreRegistryContent;
   readonly #documents: DocumentReader;
-  /** What the upstream registry has let this client see. */
+  /** Content that the upstream registry has served to this client. */
   readonly #seen = new PushedContent();
   /** Names of images that are not complete yet. */
   readonly #pending = new Map<string, Descriptor>();
 
-  /** Keeps in `store` what `client` fetches from `upstream`. */
+  /** Creates a cache in `store` of the content that `client` fetches from `upstream`. */
   constructor(
     store: ContentStore,
     client: ProxyClient,
@@ -91,7 +91,7 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#documents = new DocumentReader(store);
   }
 
-  /** Every repository that the store has of the upstream registry, in order. */
+  /** Lists the stored repositories of the upstream registry, in order. */
   async repositories(): Promise<readonly string[]> {
     const start = this.#localName("");
     const names = (await this.#local.repositories()).filter((name) => name.startsWith(start))
@@ -99,7 +99,7 @@ export class ProxyRegistryContent implements RegistryContent {
     return [...new Set([...names, ...this.#seen.repositories()])].sort();
   }
 
-  /** Every tag of a repository upstream; those in the store if it does not answer. */
+  /** Lists the tags of an upstream repository, or the stored ones if upstream does not respond. */
   async tags(repository: string): Promise<readonly string[]> {
     const { signal } = this.#options;
     return await this.#ask(
@@ -108,7 +108,7 @@ export class ProxyRegistryContent implements RegistryContent {
     ) ?? [];
   }
 
-  /** The descriptor of a manifest or index, by tag or digest. */
+  /** Returns the descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const name = this.#localName(repository);
     const known = isDigest(tagOrDigest)
@@ -128,12 +128,12 @@ export class ProxyRegistryContent implements RegistryContent {
     return { mediaType, digest, size };
   }
 
-  /** The size of a manifest or blob that the repository has. */
+  /** Returns the size of a manifest or blob in the repository. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
     const known = this.#seen.get(repository, digest)?.size ??
       await this.#local.size(this.#localName(repository), digest);
     if (known !== undefined) return known;
-    // A client may have had the manifest for long.
+    // A client may have fetched the manifest long ago.
     for (const document of this.#seen.of(repository).filter(isDocument)) {
       await this.#fetchDocument(repository, document);
     }
@@ -141,7 +141,7 @@ export class ProxyRegistryContent implements RegistryContent {
   }
 
   /**
-   * Opens the bytes of a manifest or blob, and stores them on the way if they are new.
+   * Opens the bytes of a manifest or blob, and stores new bytes as they pass.
    *
    * @throws {Deno.errors.NotFound} If the repository does not have it.
    */
@@ -161,7 +161,7 @@ export class ProxyRegistryContent implements RegistryContent {
     return await this.#store.openBlob(digest, range);
   }
 
-  /** Descriptors of the manifests whose `subject` is a digest. */
+  /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
     const { signal } = this.#options;
     return await this.#ask(
@@ -170,12 +170,12 @@ export class ProxyRegistryContent implements RegistryContent {
     ) ?? [];
   }
 
-  /** Whether there is a repository: only upstream knows, and lists of tags may be long. */
+  /** Returns `true`: only upstream knows whether a repository exists, and tag lists may be long. */
   exists(): Promise<boolean> {
     return Promise.resolve(true);
   }
 
-  /** Asks upstream, else the store; `undefined` if upstream does not have it. */
+  /** Queries upstream, else the store; `undefined` if upstream does not have the content. */
   async #ask<T>(upstream: () => Promise<T>, local: () => Promise<T>): Promise<T | undefined> {
     try {
       return await upstream();
@@ -226,15 +226,15 @@ export class ProxyRegistryContent implements RegistryContent {
       await this.#settle();
       await relay.finish();
     }).catch((error) => relay.fail(error));
-    // Until bytes come, a failure is an answer of its own.
+    // Before the first bytes arrive, a failure can be reported as a response.
     const ended = await Promise.race([relay.started, ingestion]);
-    // Another request, or another process, has brought it.
+    // Another request or process has stored the blob.
     return ended?.status === "cached"
       ? await this.#store.openBlob(descriptor.digest, range)
       : relay.stream;
   }
 
-  /** Gives an image its name in the store when it is complete. */
+  /** Names an image in the store once it is complete. */
   async #await(reference: Reference, descriptor: Descriptor): Promise<void> {
     const name = formatReference(reference);
     this.#pending.delete(name);
@@ -253,7 +253,7 @@ export class ProxyRegistryContent implements RegistryContent {
     }
   }
 
-  /** Whether an image is there; of an index, one of its images. */
+  /** Returns whether an image, or at least one image of an index, is complete. */
   async #isComplete(descriptor: Descriptor): Promise<boolean> {
     if (!await this.#store.has(descriptor)) return false;
     if (!isDocument(descriptor)) return true;
@@ -264,7 +264,7 @@ export class ProxyRegistryContent implements RegistryContent {
     return document?.kind === "index" ? children.includes(true) : !children.includes(false);
   }
 
-  /** The upstream's name of something. */
+  /** Returns the upstream reference of a repository, tag or digest. */
   #reference(repository: string, tagOrDigest?: string): Reference {
     const { registry, prefix } = this.#upstream;
     const name = {
@@ -275,7 +275,7 @@ export class ProxyRegistryContent implements RegistryContent {
     return isDigest(tagOrDigest) ? { ...name, digest: tagOrDigest } : { ...name, tag: tagOrDigest };
   }
 
-  /** The name of a repository as the store alone would serve it. */
+  /** Returns the name of a repository under which the store serves it. */
   #localName(repository: string): string {
     const { registry, prefix } = this.#upstream;
     const path = prefix === undefined ? repository : `${prefix}/${repository}`;

@@ -8,36 +8,36 @@ import type { Image } from "./image.ts";
 /** Options for {@linkcode readImage}. */
 export interface ReadImageOptions {
   /**
-   * The most layers that are accepted.
+   * Maximum number of layers.
    *
    * @default {256}
    */
   readonly maxLayers?: number | undefined;
   /**
-   * What the image is called in errors.
+   * Name of the image in errors.
    *
-   * @default Its digest.
+   * @default The digest of the image.
    */
   readonly name?: string | undefined;
-  /** Stops the reading. */
+  /** Aborts the operation. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads an image out of a store: a manifest and a config, an index or two, each verified. Its
- * layers are not read but are known to be there and, since they were last hashed, unchanged.
+ * Reads an image from a store. Verifies its manifest, config and indexes. Does not read the layers,
+ * but checks that their files exist and have not changed since they were last hashed.
  *
  * @param store The store.
- * @param digest The image's index or manifest.
- * @param platform What is chosen from an index.
+ * @param digest Digest of the index or manifest of the image.
+ * @param platform Platform to choose from an index.
  * @param options Limits.
  * @returns The image, or `undefined` if any part of it is not in the store.
- * @throws {DigestMismatchError} If a part of it is there but corrupt.
- * @throws {PlatformError} If the index has nothing for the platform.
- * @throws {ArtifactError} If it is not an image.
- * @throws {LimitError} If it has too many layers, or indexes in indexes.
+ * @throws {DigestMismatchError} If a part of the image is corrupt.
+ * @throws {PlatformError} If the index has no image for the platform.
+ * @throws {ArtifactError} If the document is not an image.
+ * @throws {LimitError} If the image has too many layers or nested indexes.
  *
- * @example An image that is not there
+ * @example Look up a missing image
  * ```ts
  * import { digestOf, parsePlatform } from "@x/oci/spec";
  * import { ContentStore, readImage } from "@x/oci/store";

@@ -12,7 +12,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
-/** A repository as it is served. */
+/** A served repository. */
 interface Repository {
   readonly name: string;
   readonly tags: Map<string, Descriptor>;
@@ -26,14 +26,14 @@ interface Named {
   readonly descriptor: Descriptor;
 }
 
-/** The registry in the names of images that were pushed. */
+/** Registry in the names of pushed images. */
 const PUSHED_REGISTRY = "localhost";
 const BLOB = "application/octet-stream";
-/** How deep indexes may lie in indexes. */
+/** Maximum nesting depth of indexes. */
 const MAX_DEPTH = 8;
 
 /**
- * Serves the images of a store, and stores what is pushed.
+ * Serves the images of a store and stores pushed images.
  *
  * An image is served under its full name, such as `docker.io/library/alpine`, and under its
  * path alone, `library/alpine`, so that the store can stand in for a registry as its mirror.
@@ -46,9 +46,9 @@ const MAX_DEPTH = 8;
  * calls this registry: a push never changes what the store has of another registry. An image that
  * is pushed by digest is recorded as `localhost/a/b@DIGEST` until an index that is pushed lists it.
  *
- * A repository gives out what its references lead to, and nothing else of the store; and, while
- * this object lives, what has been pushed to it. References are read anew for each request, so what
- * is pulled meanwhile is served.
+ * A repository serves only content that its references lead to and, during the lifetime of this
+ * object, content pushed to it. References are read for each request, so newly pulled images are
+ * served.
  *
  * A deletion removes references: of a tag, every one that the repository serves as that tag; of a
  * manifest, every one that stands for it. The bytes stay until the store is pruned. A blob or
@@ -74,25 +74,25 @@ export class StoreRegistryContent implements WritableRegistryContent {
   readonly #documents: DocumentReader;
   readonly #pushed = new PushedContent();
 
-  /** Of a store. */
+  /** Creates the content of a store. */
   constructor(store: ContentStore) {
     this.#store = store;
     this.#documents = new DocumentReader(store);
   }
 
-  /** Every repository under its full name, in order. */
+  /** Lists the repositories under their full names, in order. */
   async repositories(): Promise<readonly string[]> {
     const references = await this.#references();
     const names = references.map(({ reference }) => listedName(reference));
     return [...new Set([...names, ...this.#pushed.repositories()])].sort();
   }
 
-  /** Every tag of a repository, in order. */
+  /** Lists the tags of a repository, in order. */
   async tags(repository: string): Promise<readonly string[]> {
     return [...(await this.#repository(repository)).tags.keys()].sort();
   }
 
-  /** The descriptor of a manifest or index, by tag or digest. */
+  /** Returns the descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const found = await this.#repository(repository);
     const descriptor = isDigest(tagOrDigest)
@@ -101,7 +101,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return descriptor !== undefined && isDocument(descriptor) ? plain(descriptor) : undefined;
   }
 
-  /** The size of a manifest or blob that the repository has. */
+  /** Returns the size of a manifest or blob in the repository. */
   async size(repository: string, digest: Digest): Promise<number | undefined> {
     // Fast path: the check of a pushed manifest asks for each of its blobs.
     const pushed = this.#pushed.get(repository, digest);
@@ -116,7 +116,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
   /**
    * Opens the bytes of a manifest or blob that the repository has.
    *
-   * @throws {Deno.errors.NotFound} If it does not have it.
+   * @throws {Deno.errors.NotFound} If the repository does not have it.
    */
   async open(
     repository: string,
@@ -129,7 +129,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return await this.#store.openBlob(digest, range);
   }
 
-  /** Descriptors of the manifests whose `subject` is a digest. */
+  /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
     const found = await this.#repository(repository);
     const referrers: Descriptor[] = [];
@@ -158,7 +158,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     };
   }
 
-  /** Makes a blob of one repository part of another one. */
+  /** Mounts a blob of one repository into another one. */
   async mount(repository: string, digest: Digest, from?: string): Promise<boolean> {
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
     const descriptor = (await this.#reachable(source)).get(digest);
@@ -167,7 +167,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     return true;
   }
 
-  /** Stores a manifest or an index, and points tags at it. */
+  /** Stores a manifest or an index and points tags to it. */
   async putManifest(
     repository: string,
     descriptor: Descriptor,
@@ -183,11 +183,11 @@ export class StoreRegistryContent implements WritableRegistryContent {
     this.#pushed.add(repository, descriptor);
     const document = await this.#documents.read(descriptor);
     if (document?.kind !== "index") return;
-    // The index leads to them now.
+    // The index references them now.
     await this.#untag(document.value.manifests.map(({ digest }) => `${base}@${digest}`));
   }
 
-  /** Deletes a tag, and nothing else. */
+  /** Deletes a tag but not its manifest. */
   async deleteTag(repository: string, tag: string): Promise<boolean> {
     const named = await this.#named(repository);
     return await this.#untag(
@@ -196,7 +196,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     );
   }
 
-  /** Deletes a manifest or index, and every tag that points at it. */
+  /** Deletes a manifest or index and every tag that points to it. */
   async deleteManifest(repository: string, digest: Digest): Promise<boolean> {
     if (await this.resolve(repository, digest) === undefined) return false;
     const named = await this.#named(repository);
@@ -231,7 +231,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     });
   }
 
-  /** The references that a repository serves, those that go first at the beginning. */
+  /** Returns the references that a repository serves, in order of precedence. */
   async #named(repository: string): Promise<readonly Named[]> {
     return (await this.#references())
       .filter(({ reference }) =>
@@ -241,7 +241,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       .sort((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
   }
 
-  /** All repositories as if they were one. */
+  /** Returns all repositories combined into one. */
   async #everything(): Promise<Repository> {
     const roots = (await this.#references()).map(({ descriptor }) => descriptor);
     return { name: "", tags: new Map(), roots: [...roots, ...this.#pushed.all()] };
@@ -252,18 +252,19 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const roots = [...this.#pushed.of(name)];
     for (const { reference: { tag, digest }, descriptor } of await this.#named(name)) {
       roots.push(descriptor);
-      // Beside a digest, a tag is for the reader: what it stands for is another entry's to say.
+      // A tag beside a digest is informational; another entry defines what the tag points to.
       if (tag !== undefined && digest === undefined && !tags.has(tag)) tags.set(tag, descriptor);
     }
     return { name, tags, roots };
   }
 
-  /** All that the references of a repository lead to, and what refers to it. */
+  /** Returns all content that the references of a repository lead to, and its referrers. */
   async #reachable({ name, roots }: Repository): Promise<ReadonlyMap<Digest, Descriptor>> {
     const found = new Map<Digest, Descriptor>();
     const walk = async (descriptor: Descriptor, depth: number) => {
       const known = found.get(descriptor.digest);
-      // A document may have come as a blob; what it is, is what a reference says.
+      // A document may have been pushed as a blob; the descriptor that references it has the right
+      // type.
       if (known !== undefined && (isDocument(known) || !isDocument(descriptor))) return;
       if (depth > MAX_DEPTH) return;
       found.set(descriptor.digest, descriptor);
@@ -274,7 +275,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
       descriptors.filter(({ digest }) => !this.#pushed.isHidden(name, digest));
     for (const root of roots) await walk(root, 0);
     if (found.size === 0) return found;
-    // Layouts hold signatures and the like as entries without a name; one may be about another.
+    // Layouts hold signatures and similar artifacts as unnamed entries, which may refer to each
+    // other.
     const unnamed = visible(await this.#store.descriptors());
     for (let before = -1; before !== found.size;) {
       before = found.size;
@@ -287,13 +289,13 @@ export class StoreRegistryContent implements WritableRegistryContent {
   }
 }
 
-/** The reference in a name, if it is one that this package has written or could have. */
+/** Parses a name; returns `undefined` unless it is in the form that this package writes. */
 function canonical(name: string): Reference | undefined {
   try {
     const reference = parseReference(name);
     return formatReference(reference) === name ? reference : undefined;
   } catch {
-    // Other tools write any text there.
+    // Other tools may write arbitrary text.
     return undefined;
   }
 }
@@ -302,7 +304,9 @@ function fullName({ registry, repository }: Reference): string {
   return `${registry.replace(":", "_")}/${repository}`;
 }
 
-/** The name in the catalog: pushed images are listed under the name that the client used. */
+/**
+ * Returns the name in the catalog. Pushed images are listed under the name that the client used.
+ */
 function listedName(reference: Reference): string {
   return reference.registry === PUSHED_REGISTRY ? reference.repository : fullName(reference);
 }
@@ -315,7 +319,7 @@ function precedence(reference: Reference, name: string): string {
   return registry === "docker.io" ? "2" : `3${registry}`;
 }
 
-/** A descriptor without what the place where it stood had added. */
+/** Returns a descriptor with only its media type, digest and size. */
 function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }

@@ -8,15 +8,15 @@ import { holdWhileServing } from "./serving_hold.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
 /**
- * Serves the images of a store as an OCI registry, and stores what is pushed to it. What has no
- * name yet is kept from being pruned for an hour.
+ * Serves the images of a store as an OCI registry, and stores pushed images. Content without a name
+ * is protected against pruning for an hour.
  *
  * @param store The store.
  * @param options Address, TLS, access, limits and hooks.
- * @returns The registry, listening. Dispose of it to stop it.
+ * @returns The listening registry. Dispose of it to stop it.
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  *
- * @example A registry that keeps what it gets
+ * @example Serve a persistent registry
  * ```ts
  * import { ContentStore, serveStore } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";

@@ -1,14 +1,16 @@
 import type { ContentStore } from "../content/content_store.ts";
 
-/** A push, or the pull of an image through a proxy, takes less than this between two blobs. */
+/**
+ * Interval between two holds, longer than the time between two blobs of a push or a proxied pull.
+ */
 const ROTATION_MS = 60 * 60 * 1000;
 
 /**
- * Keeps what a registry stores from being pruned for an hour at least, and two at most: a blob has
- * no name before its manifest comes.
+ * Protects content stored by a registry against pruning for one to two hours, since a blob has no
+ * name before its manifest is pushed.
  *
- * @param store The store that the registry writes to.
- * @returns What ends the protection. It does not keep the process alive.
+ * @param store Store that the registry writes to.
+ * @returns Object whose disposal ends the protection. It does not keep the process alive.
  */
 export async function holdWhileServing(store: ContentStore): Promise<Disposable> {
   let older: Disposable | undefined;
@@ -18,7 +20,7 @@ export async function holdWhileServing(store: ContentStore): Promise<Disposable>
     older?.[Symbol.dispose]();
     [older, newer] = [newer, next];
   };
-  // Without a new hold, the old ones hold on.
+  // If a new hold fails, the old ones stay.
   const timer = setInterval(() => void rotate().catch(() => {}), ROTATION_MS);
   Deno.unrefTimer(timer);
   return {

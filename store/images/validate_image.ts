@@ -7,28 +7,27 @@ import type { Image } from "./image.ts";
 /** Options for {@linkcode validateImage}. */
 export interface ValidateImageOptions {
   /**
-   * The most layers that are accepted.
+   * Maximum number of layers.
    *
    * @default {256}
    */
   readonly maxLayers?: number | undefined;
-  /** Stops the reading. */
+  /** Aborts the validation. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told of each layer that has been read whole and is right. */
+  /** Called with the digest of each valid layer. */
   readonly onLayer?: ((digest: Digest) => void) | undefined;
 }
 
 /**
- * Reads an image whole and checks all that can be checked: that each document is the one that
- * points to it, that each layer's bytes have its digest, and that what they unpack to has the
- * DiffID that the config names.
+ * Reads and verifies a complete image: the digest of each document, the digest of each layer, and
+ * the DiffID of each uncompressed layer.
  *
  * @param image An image in a store.
- * @param options Limits, and how to stop.
- * @throws {DigestMismatchError} If a document or a layer is not what its digest says.
- * @throws {DiffIdMismatchError} If a layer unpacks to something else than the config says.
+ * @param options Limits, a callback and an abort signal.
+ * @throws {DigestMismatchError} If a document or a layer does not match its digest.
+ * @throws {DiffIdMismatchError} If the archive of a layer does not match its DiffID.
  * @throws {LimitError} If there are too many layers.
- * @throws {SyntaxError} If the layers are not those of the manifest and the config.
+ * @throws {SyntaxError} If the layers do not match the manifest and the config.
  *
  * @example Validate an image without layers
  * ```ts
@@ -79,7 +78,10 @@ export async function validateImage(
   }
 }
 
-/** Each document must be pointed to by the one before, and the layers by manifest and config. */
+/**
+ * Checks that each document is referenced by the previous one, and the layers by manifest and
+ * config.
+ */
 function verifyChain({ digest, indexes, manifest, config, layers }: Image): void {
   const fail = (what: string): never => {
     throw new SyntaxError(`Cannot accept ${digest} as an image: ${what}`);

@@ -18,12 +18,12 @@ import { TarballStore } from "./_tarball_store.ts";
 /** Options for {@linkcode UncompressedBundler}. */
 export interface UncompressedBundlerOptions {
   /**
-   * To whom files belong.
+   * Owners of the extracted files.
    *
    * @default `"strict"` for root, `"squash"` for everybody else.
    */
   readonly ownership?: Ownership | undefined;
-  /** Stops the extraction of layers. */
+  /** Aborts the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether bundles end with this process: if it is killed, the next bundler or `removeDeadBundles`
@@ -70,7 +70,7 @@ export class UncompressedBundler implements Bundler {
   }
 
   /**
-   * Makes a bundle in a directory of one's own.
+   * Creates a bundle in a custom directory.
    *
    * @param directory An empty directory, or one that is not there.
    * @param image The image.

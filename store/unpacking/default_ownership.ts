@@ -1,12 +1,12 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange, Ownership } from "../../layer/extraction/ownership.ts";
 
-/** As many ids as every distribution gives to a user in `/etc/subuid`. */
+/** Number of IDs that distributions give to each user in `/etc/subuid`. */
 const ENOUGH_IDS = 65_536;
 
 /**
- * To whom the files of bundles belong: to whom the image says, for root; to whoever makes them for
- * everybody else, and for root of a user namespace that lacks the ids that images use.
+ * Returns the default ownership of the files of bundles: `"strict"` for root, `"squash"` for other
+ * users and for root of a user namespace that does not map the IDs that images use.
  *
  * @param directory A directory that this process has made: its owner tells who that is where
  * nobody may be asked.
@@ -19,7 +19,7 @@ export async function defaultOwnership(directory: string): Promise<Ownership> {
   return isEnough ? "strict" : "squash";
 }
 
-/** How many ids there are in ranges. */
+/** Counts the IDs in ranges. */
 function countIds(ranges: readonly IdRange[]): number {
   return ranges.reduce((sum, { size }) => sum + size, 0);
 }

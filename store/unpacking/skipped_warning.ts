@@ -2,8 +2,8 @@ import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 
 /**
- * Tells what of a layer or an image is not in a root file system as it should be. Device nodes
- * under `/dev` are not worth a word: every runtime mounts devices of its own there.
+ * Warns of entries that differ from the layer or image. Ignores device nodes under `/dev`, where
+ * every runtime mounts its own devices.
  */
 export function warnOfSkipped(
   report: ExtractReport,
