@@ -44,6 +44,20 @@ export interface RunBundleOptions {
   readonly forwardSignals?: boolean | undefined;
   /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether the standard output of the container is that of this process, or
+   * {@linkcode RunResult.stdout}, which is held in memory.
+   *
+   * @default {"inherit"}
+   */
+  readonly stdout?: "inherit" | "piped" | undefined;
+  /**
+   * Whether the standard error of the container is that of this process, or
+   * {@linkcode RunResult.stderr}, which is held in memory.
+   *
+   * @default {"inherit"}
+   */
+  readonly stderr?: "inherit" | "piped" | undefined;
   /** Called when the container has been begun and gets the signals. */
   readonly onStart?: (() => void) | undefined;
   /** Called when a runtime does not take this machine and the next one is tried. */
@@ -56,6 +70,10 @@ export interface RunResult {
   readonly code: number;
   /** Whether it was killed as its time was up. */
   readonly timedOut: boolean;
+  /** What it wrote to its standard output, if that was piped; empty otherwise. */
+  readonly stdout: Uint8Array<ArrayBuffer>;
+  /** What it wrote to its standard error, if that was piped; empty otherwise. */
+  readonly stderr: Uint8Array<ArrayBuffer>;
 }
 
 /** How long a runtime may take to be done after its container was killed. */
@@ -118,8 +136,34 @@ async function runOnce(
   id: string,
   options: RunBundleOptions,
 ): Promise<{ readonly result: RunResult; readonly log: readonly string[] }> {
+  let output: Promise<[stdout: Output, stderr: Output]> | undefined;
+  try {
+    const { code, timedOut, log } = await runContainer(runtime, bundle, id, options, (process) => {
+      output = Promise.all([
+        options.stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
+        options.stderr === "piped" ? new Response(process.stderr).bytes() : new Uint8Array(),
+      ]);
+    });
+    const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
+    return { result: { code, timedOut, stdout, stderr }, log };
+  } finally {
+    // The container has been deleted: nobody writes anymore.
+    await output;
+  }
+}
+
+type Output = Uint8Array<ArrayBuffer>;
+
+async function runContainer(
+  runtime: string,
+  bundle: RunnableBundle,
+  id: string,
+  options: RunBundleOptions,
+  onSpawn: (process: Deno.ChildProcess) => void,
+): Promise<{ readonly code: number; readonly timedOut: boolean; readonly log: readonly string[] }> {
   const { timeoutMs, signal } = options;
-  await using container = await Container.start(runtime, bundle, id);
+  await using container = await Container.start(runtime, bundle, id, options);
+  onSpawn(container.process);
   const kill = () => void container.kill();
   let isInsisted = false;
   using _signals = options.forwardSignals
@@ -138,12 +182,14 @@ async function runOnce(
     kill();
   });
   signal?.addEventListener("abort", kill, { once: true });
+  // It may have been aborted while the runtime was started.
+  if (signal?.aborted) kill();
   try {
     const { code } = await container.process.status;
     signal?.throwIfAborted();
     const isKilled = timedOut || isInsisted;
     const log = code === 0 || isKilled ? [] : await readRuntimeLog(container.logPath);
-    return { result: { code: isKilled ? KILLED : code, timedOut }, log };
+    return { code: isKilled ? KILLED : code, timedOut, log };
   } finally {
     signal?.removeEventListener("abort", kill);
   }
@@ -184,6 +230,7 @@ class Container implements AsyncDisposable {
     runtime: string,
     bundle: string,
     { state, lock, id }: { state: string; lock: Deno.FsFile; id: string },
+    { stdout = "inherit", stderr = "inherit" }: RunBundleOptions,
   ) {
     this.#runtime = runtime;
     this.#state = state;
@@ -195,19 +242,24 @@ class Container implements AsyncDisposable {
     this.process = new Deno.Command(runtime, {
       args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
       stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
+      stdout,
+      stderr,
       // Out of the terminal's process group: Ctrl-C comes once, forwarded, and not twice.
       detached: true,
     }).spawn();
     writeContainerNote({ ...note, pid: this.process.pid });
   }
 
-  static async start(runtime: string, bundle: RunnableBundle, id: string): Promise<Container> {
+  static async start(
+    runtime: string,
+    bundle: RunnableBundle,
+    id: string,
+    options: RunBundleOptions,
+  ): Promise<Container> {
     const state = await makeStateDir(bundle.stateDirectory);
     const lock = await lockContainer(state);
     try {
-      return new Container(runtime, bundle.path, { state, lock, id });
+      return new Container(runtime, bundle.path, { state, lock, id }, options);
     } catch (error) {
       lock.close();
       await Deno.remove(state, { recursive: true });

@@ -1,0 +1,54 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { runBundle } from "../../../store/mod.ts";
+import { posixTest } from "../../_support/skip.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+
+/**
+ * A program that takes the arguments of a runtime and runs a script in place of a container. It
+ * kills the process whose ID the script writes to the file `pid` beside it.
+ */
+async function fakeRuntime(dir: TempDir, script: string): Promise<string> {
+  const path = dir.join("runtime");
+  const kill = 'kill -9 "$(cat "${0%/*}/pid")"';
+  const text =
+    `#!/bin/sh\ncase "$*" in\n*" run --bundle "*) ${script} ;;\n*" kill "*) ${kill} ;;\nesac\n`;
+  await Deno.writeTextFile(path, text, { mode: 0o755 });
+  return path;
+}
+
+posixTest("runBundle() returns what the container wrote, if that is piped", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "echo out; echo err >&2");
+
+  const result = await runBundle(dir.path, { runtime, stdout: "piped", stderr: "piped" });
+
+  const decoder = new TextDecoder();
+  assertEquals([result.code, result.timedOut], [0, false]);
+  assertEquals(decoder.decode(result.stdout), "out\n");
+  assertEquals(decoder.decode(result.stderr), "err\n");
+});
+
+posixTest("runBundle() returns more output than a pipe holds", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "head -c 1000000 /dev/zero");
+
+  const { stdout, stderr } = await runBundle(dir.path, { runtime, stdout: "piped" });
+
+  assertEquals([stdout.length, stderr.length], [1_000_000, 0]);
+});
+
+posixTest("runBundle() rejects with the reason of the signal while output is piped", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, 'echo out; echo $$ > "${0%/*}/pid"; exec sleep 60');
+  const controller = new AbortController();
+  const reason = new Error("enough");
+
+  const running = runBundle(dir.path, {
+    runtime,
+    stdout: "piped",
+    signal: controller.signal,
+    onStart: () => controller.abort(reason),
+  });
+
+  assertEquals(await assertRejects(() => running), reason);
+});
