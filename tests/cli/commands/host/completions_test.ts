@@ -44,7 +44,7 @@ peerTest({
   assert((await complete("serve", "--")).includes("--listen"));
   assertEquals(await complete("bundle", "--network", "h"), ["host"]);
   assertEquals(await complete("completions", ""), ["bash", "zsh", "fish"]);
-  assertEquals(await complete("permissions", "pu"), ["pull"]);
+  assertEquals(await complete("permissions", "pu"), ["pull", "push"]);
   assertEquals(await complete("he"), ["help"]);
   // A file: that is for the shell to complete.
   assertEquals(await complete("unpack", "a", "d"), [""]);
