@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { basicAuthentication, serveRegistry } from "../registry/mod.ts";
 import { buildImage, MemoryContent } from "./_support/image.ts";
 import { denoEnvironment, type ProcessResult, ROOT, run } from "./_support/process.ts";
+import { posixTest } from "./_support/skip.ts";
 import { file, tar } from "./_support/tar.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
 
@@ -131,4 +132,22 @@ Deno.test("list_layer.ts lists the entries of the layers", async () => {
   const { stdout, stderr } = await t.example("list_layer.ts", [t.reference]);
 
   assertStringIncludes(stdout, "file 10 etc/os-release\nfile 3 bin/app\n", stderr);
+});
+
+posixTest("run_bundle.ts prints what the container printed", async () => {
+  await using t = await lab();
+  const runtime = t.home.join("crun");
+  // Prints a file of the bundle in place of a container that does.
+  const script = `#!/bin/sh
+while [ $# -gt 0 ]; do
+  if [ "$1" = --bundle ]; then exec cat "$2/rootfs/etc/os-release"; fi
+  shift
+done
+`;
+  await Deno.writeTextFile(runtime, script, { mode: 0o755 });
+  const PATH = `${t.home.path}:${Deno.env.get("PATH")}`;
+
+  const { stdout, stderr } = await t.example("run_bundle.ts", [t.reference, "cat"], { PATH });
+
+  assertEquals(stdout, "exit code 0: NAME=test\n\n", stderr);
 });
