@@ -9,7 +9,7 @@ import { ArtifactFileError } from "../errors.ts";
 /** Annotation of a layer that holds the name of its file. */
 export const TITLE = "org.opencontainers.image.title";
 
-/** A file that becomes a part of an artifact. */
+/** A file to pack into an artifact. */
 export interface ArtifactFile {
   /** The file. */
   readonly path: string;
@@ -31,14 +31,14 @@ export interface PackArtifactOptions {
   readonly artifactType?: string | undefined;
   /** Annotations of its manifest. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
-  /** The manifest that the artifact is about. */
+  /** Descriptor of the manifest that the artifact refers to. */
   readonly subject?: Descriptor | undefined;
-  /** Stops the work. */
+  /** Aborts the work. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const EMPTY = new TextEncoder().encode("{}");
-/** The descriptor of a blob that stands where a manifest needs one and there is nothing to say. */
+/** Descriptor of the empty blob, for places where a manifest requires one. */
 const EMPTY_DESCRIPTOR: Descriptor = {
   mediaType: OCI_EMPTY,
   digest: digestOf(EMPTY),
@@ -65,7 +65,7 @@ export class ArtifactContent implements ContentSource {
   }
 
   /**
-   * Hashes files, and makes the manifest that names them.
+   * Hashes files and creates the manifest that lists them.
    *
    * @param files The files. A relative path is the name that a file gets; of any other path, its
    * last part is.

@@ -39,7 +39,7 @@ export interface WrittenFile {
  * @param options Callbacks and an abort signal.
  * @returns The files, in the order of the manifest.
  * @throws {ArtifactFileError} If a name leads out of the directory, occurs twice, or is taken.
- * @throws {DigestMismatchError} If a blob in the store is not what its digest says.
+ * @throws {DigestMismatchError} If a blob in the store does not match its digest.
  */
 export async function writeArtifact(
   store: ContentStore,
@@ -132,7 +132,7 @@ function makeParents(directory: string, title: string): string {
     path = `${directory}/${parent}`;
     if (lstatIfAny(path) === undefined) Deno.mkdirSync(path);
   }
-  // Somebody may have put a link there meanwhile.
+  // Another process may have created a symlink there meanwhile.
   checkPlace(directory, title);
   return path;
 }

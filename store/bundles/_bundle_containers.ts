@@ -9,8 +9,8 @@ import {
 import type { BundleRecord } from "./bundle_record.ts";
 
 /**
- * What a bundle is whose record no process has locked: `"kept"` by its user; `"owned"` by a process
- * that runs it; `"running"`, as its container goes on although its process was killed; `"dead"`; or
+ * State of a bundle whose record is not locked: `"kept"` by its user; `"owned"` by a process that
+ * runs it; `"running"` if its container still runs although its process was killed; `"dead"`; or
  * `"unknown"`.
  */
 export type BundleState =
@@ -39,9 +39,10 @@ export async function findBundleState(
 }
 
 /**
- * Ends the containers of a bundle that killed processes have left.
+ * Ends containers of a bundle left behind by killed processes.
  *
- * @throws {BundleError} If a container has a process that is there, or cannot be ended.
+ * @throws {BundleError} If the process that runs a container is alive, or the container cannot be
+ * ended.
  */
 export async function endContainers(stateDirectory: string, path: string): Promise<void> {
   const notes = await listContainerNotes(stateDirectory);
@@ -60,7 +61,7 @@ export async function endContainers(stateDirectory: string, path: string): Promi
   }
 }
 
-/** Removes what runtimes keep of containers that are dead. */
+/** Removes the runtime state of dead containers. */
 export async function removeDeadContainers(stateDirectory: string): Promise<void> {
   for (const note of await listContainerNotes(stateDirectory)) {
     if ((await findContainerState(note)).kind !== "dead") continue;

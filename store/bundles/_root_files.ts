@@ -3,7 +3,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { followPath } from "../host/follow_path.ts";
 import { BundleError } from "../errors.ts";
 
-/** The most bytes of a text that is read; the largest of real ones have some hundred kilobytes. */
+/** Maximum size of a text file; real ones have at most some hundred kilobytes. */
 const MAX_TEXT_BYTES = 4_194_304;
 
 /** Reads a text of a root file system; empty if there is no such file. */

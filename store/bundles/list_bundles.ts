@@ -8,14 +8,14 @@ import type { BundleRecord } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
 
 /**
- * What has become of a bundle:
+ * State of a bundle:
  *
  * - `"used"`: a process makes, runs or removes it;
- * - `"kept"`: it is complete, and is there until it is removed;
+ * - `"kept"`: it is complete and stays until it is removed;
  * - `"dead"`: the process that made, ran or removed it was killed; `removeDeadBundles` removes it;
- * - `"running"`: the process was killed, and its container goes on; `removeBundle` ends it;
+ * - `"running"`: the process was killed but its container still runs; `removeBundle` ends it;
  * - `"missing"`: its directory was moved, or is on a file system that is not mounted;
- * - `"unknown"`: nobody can tell, and the reason says why.
+ * - `"unknown"`: the state cannot be determined, for the given reason.
  */
 export type BundleCondition = "used" | "kept" | "dead" | "running" | "missing" | "unknown";
 
@@ -25,15 +25,15 @@ export interface StoredBundle {
   readonly path: string;
   /** Digest of the image. */
   readonly image: Digest;
-  /** How the root file system is made. */
+  /** Method by which the root file system was made. */
   readonly kind: BundleKind;
   /** Whether the bundle is to end with the process that made it. */
   readonly isTemporary: boolean;
-  /** What has become of it. */
+  /** State of the bundle. */
   readonly condition: BundleCondition;
-  /** Id of the container that runs, or may run. */
+  /** ID of the container that runs or may run. */
   readonly container?: string | undefined;
-  /** Why nobody can tell. */
+  /** Reason why the state cannot be determined. */
   readonly reason?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface ListBundlesOptions {
   /**
    * Called for each record that cannot be read.
    *
-   * @default The first such record is an error.
+   * @default Throws the error of the first such record.
    */
   readonly onError?: ((error: StoreFileError) => void) | undefined;
 }
@@ -51,11 +51,11 @@ export interface ListBundlesOptions {
  * Lists the bundles of a store, wherever their directories are. Nothing is changed.
  *
  * @param store The directory of the store.
- * @param options What to do about records that cannot be read.
+ * @param options Handling of records that cannot be read.
  * @returns The bundles, by path.
  * @throws {StoreFileError} If a record cannot be read.
  *
- * @example A store without bundles
+ * @example List the bundles of an empty store
  * ```ts
  * import { listBundles } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";

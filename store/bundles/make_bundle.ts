@@ -11,9 +11,9 @@ import { removeBundle } from "./remove_bundle.ts";
 
 /** Parts of a new bundle. */
 export interface BundlePlan {
-  /** Where. */
+  /** Directory of the bundle. */
   readonly directory: string;
-  /** How its root file system comes to be. */
+  /** Method by which the root file system is made. */
   readonly kind: BundleKind;
   /** The directory of the store. */
   readonly store: string;
@@ -45,7 +45,9 @@ export interface UnfinishedBundle {
   }): Promise<void>;
 }
 
-/** Makes a bundle, or nothing; what killed processes have left of others makes way. */
+/**
+ * Creates a bundle, or leaves nothing behind on failure. Replaces leftovers of killed processes.
+ */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   const { image, kind, isTemporary = false, onWarning } = plan;
   const store = resolve(plan.store);
@@ -71,7 +73,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   if (!isTemporary) {
     return new DirectoryBundle(bundle, () => removeBundle(store, path, { onWarning }));
   }
-  // The lock says that this process is there, and ends with it.
+  // The lock shows that this process is alive, and ends with it.
   stack.move();
   return new DirectoryBundle(bundle, async () => {
     await claimed.remove(onWarning);

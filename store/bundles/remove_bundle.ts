@@ -9,17 +9,16 @@ export interface RemoveBundleOptions {
 }
 
 /**
- * Unmounts and removes a bundle of a store, whichever bundler made it, and what is left of one that
- * is not complete. A container that `runBundle` left in it, as its process was killed, is ended.
+ * Unmounts and removes a bundle of any bundler, complete or not. Ends a container that a killed
+ * `runBundle` process left behind.
  *
- * A directory is a bundle if the store has a record of it, and no other directory is touched:
- * neither one that was moved or copied, nor one that an archive made, whatever is in it. What the
- * user has mounted at the directory or in it stays.
+ * Only a directory with a record in the store is a bundle. Moved, copied or extracted directories
+ * are never touched. Mounts that the user has made at or in the directory stay.
  *
  * @param store The directory of the store.
  * @param directory The bundle's directory.
- * @param options Whom to tell.
- * @returns Whether there was one.
+ * @param options Callbacks.
+ * @returns Whether the bundle existed.
  * @throws {BundleError} If the directory is not a bundle of the store, if another process uses it,
  * if its container cannot be ended, or if something else is mounted in it.
  *

@@ -10,42 +10,42 @@ import { BundleRecords } from "./bundle_records.ts";
 export interface LeftBundle {
   /** The bundle's directory, or the record that cannot be read. */
   readonly path: string;
-  /** Id of the container that runs, or may run. */
+  /** ID of the container that runs or may run. */
   readonly container?: string | undefined;
   /** Why the bundle cannot be removed; absent if its container runs. */
   readonly reason?: string | undefined;
 }
 
-/** What {@linkcode removeDeadBundles} has done. */
+/** Result of {@linkcode removeDeadBundles}. */
 export interface BundleCleanup {
-  /** Directories of the bundles that are removed. */
+  /** Directories of the removed bundles. */
   readonly removed: readonly string[];
-  /** Bundles that are left. */
+  /** Bundles that were not removed. */
   readonly left: readonly LeftBundle[];
 }
 
 /** Options for {@linkcode removeDeadBundles}. */
 export interface RemoveDeadBundlesOptions {
   /**
-   * Whether to find out only what would be removed.
+   * Whether to report only what would be removed.
    *
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
-  /** Stops between two bundles. */
+  /** Signal that stops the removal between two bundles. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Removes the bundles of a store whose processes were killed, with their mounts, and with what
- * runtimes keep of their containers. A bundle is left if its container runs, if another process
- * uses it, and if it is complete and was not to end with its process.
+ * Removes bundles of killed processes from a store, with their mounts and the runtime state of
+ * their containers. A bundle stays if its container runs, if another process uses it, or if it is
+ * complete and not temporary.
  *
  * @param store The directory of the store.
- * @param options Whether to remove anything.
- * @returns What is removed, and what is left although its process was killed.
+ * @param options Dry run and an abort signal.
+ * @returns The removed bundles, and those of killed processes that stay.
  *
- * @example Nothing to remove
+ * @example Remove the dead bundles of an empty store
  * ```ts
  * import { removeDeadBundles } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
@@ -81,7 +81,7 @@ export async function removeDeadBundles(
   return { removed, left };
 }
 
-/** Removes a bundle if it is dead; says why it is left if its process was killed. */
+/** Removes a bundle if it is dead; returns the reason if a bundle of a killed process stays. */
 async function cleanUp(
   records: BundleRecords,
   record: BundleRecord,

@@ -2,10 +2,10 @@ import { formatSpec } from "../../spec/new_spec.ts";
 import type { RuntimeSpec } from "../../spec/runtime_spec.ts";
 
 /**
- * Writes a runtime configuration to a file, which is replaced as a whole if it is there: a
- * runtime reads the old one or the new one.
+ * Writes a runtime configuration to a file. Replaces an existing file atomically, so that a runtime
+ * reads either the old or the new configuration.
  *
- * @param path Path of the file, most often `BUNDLE/config.json`.
+ * @param path Path of the file, usually `BUNDLE/config.json`.
  * @param spec The configuration.
  *
  * @example Write a configuration

@@ -39,7 +39,7 @@ const MAX_ATTEMPTS = 100;
  * for the other end of a pipe.
  *
  * @param path Path of the file.
- * @param options Whose file it may be.
+ * @param options Permitted owner, and the remedy for errors.
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others can
  * write to it, or it has several names, and it is not `foreign`.

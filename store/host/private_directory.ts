@@ -7,8 +7,8 @@ import { isWritableByOthers } from "./writable_by_others.ts";
 const MODE = 0o755;
 
 /**
- * Checks the directory of a store, which may be reached through a symlink: whoever can write to it
- * decides what is run as the user of the store.
+ * Checks the directory of a store, which may be reached through a symlink. A user who can write to
+ * it decides what runs as the user of the store.
  *
  * @param path The directory; it need not exist.
  * @returns Whether it exists.
@@ -20,7 +20,8 @@ export function checkStoreRoot(path: string): boolean {
   if (named === undefined) return false;
   const info = named.isSymlink ? statIfAny(path) : named;
   if (info === undefined) throw new UntrustedStoreError("dangling", path);
-  // In a sticky directory others can add names but not touch those of its owner, who is checked.
+  // In a sticky directory, other users can add names but cannot replace those of its owner, which
+  // is checked.
   const isSticky = ((info.mode ?? 0) & 0o1000) !== 0;
   refuse(path, info, isSticky);
   return true;

@@ -3,7 +3,7 @@ import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 
-/** What is known of a container that a process runs, in a directory of its own. */
+/** Note about a container that a process runs. */
 export interface ContainerNote {
   /** Directory for the state of the runtime, and for the note. */
   readonly state: string;
@@ -16,14 +16,14 @@ export interface ContainerNote {
 }
 
 const NOTE = "container.json";
-/** Closed last, so that whoever finds it locked knows that the container's process is there. */
+/** Name of the lock file, which is closed last. A held lock shows that the process is alive. */
 const LOCK = "lock";
 const MAX_NOTE_BYTES = 4096;
 
-/** Begins the name of a directory for the state of a runtime. */
+/** Prefix of the name of a directory for the state of a runtime. */
 export const STATE_PREFIX = "run-";
 
-/** Path of the directory that a runtime is given for its state. */
+/** Returns the path of the directory for the state of a runtime. */
 export function runtimeRoot(state: string): string {
   return `${state}/root`;
 }
@@ -43,7 +43,7 @@ export async function isContainerOwned(state: string): Promise<boolean> {
   return opened !== undefined && !await opened.file.tryLock(false);
 }
 
-/** Writes down which runtime keeps a container. Synchronous, so that little can come between. */
+/** Records the runtime of a container. Synchronous, to keep the window for a kill short. */
 export function writeContainerNote({ state, ...note }: ContainerNote): void {
   const temporary = `${state}/${NOTE}.tmp`;
   Deno.writeTextFileSync(temporary, JSON.stringify(note), { mode: 0o600 });
@@ -54,7 +54,7 @@ export function writeContainerNote({ state, ...note }: ContainerNote): void {
  * Lists the containers in a directory.
  *
  * @param directory The directory, which need not exist.
- * @returns What is known of each; a process that was killed very early has left no note.
+ * @returns The notes. A process that was killed very early has left none.
  * @throws {StoreFileError} If a note cannot be trusted.
  */
 export async function listContainerNotes(directory: string): Promise<readonly ContainerNote[]> {

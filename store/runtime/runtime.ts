@@ -7,13 +7,13 @@ import { checkBundleId } from "../bundle.ts";
 
 /** A bundle to run. */
 export interface RunnableBundle {
-  /** The bundle's directory. */
+  /** Directory of the bundle. */
   readonly path: string;
   /**
-   * Directory for what the runtime knows of the container, where no other user may write. Whoever
-   * removes the bundle finds containers there that a killed process has left.
+   * Directory for the runtime's state of the container, where no other user may write. Removing the
+   * bundle ends containers that a killed process has left there.
    *
-   * @default A new directory among the temporary files.
+   * @default A new temporary directory.
    */
   readonly stateDirectory?: string | undefined;
 }
@@ -21,7 +21,7 @@ export interface RunnableBundle {
 /** Options for {@linkcode runBundle}. */
 export interface RunBundleOptions {
   /**
-   * The runtime, by name or path.
+   * Name or path of the runtime.
    *
    * @default The first of crun, runc and youki that is installed.
    */
@@ -29,20 +29,20 @@ export interface RunBundleOptions {
   /**
    * Name of the container.
    *
-   * @default One that no other has.
+   * @default A unique name.
    */
   readonly id?: string | undefined;
-  /** Milliseconds after which the container is killed. */
+  /** Time after which the container is killed, in milliseconds. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Whether the signals that this process gets are the container's: SIGINT, SIGTERM, SIGHUP,
-   * SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third
-   * SIGINT or SIGTERM within two seconds.
+   * Whether to forward signals of this process to the container: SIGINT, SIGTERM, SIGHUP, SIGQUIT,
+   * SIGUSR1, SIGUSR2 and SIGWINCH. A container that does not end is killed by the third SIGINT or
+   * SIGTERM within two seconds.
    *
    * @default {false}
    */
   readonly forwardSignals?: boolean | undefined;
-  /** Kills the container; {@linkcode runBundle} rejects with its reason then. */
+  /** Signal that kills the container; {@linkcode runBundle} then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether the standard output of the container is that of this process, or
@@ -58,17 +58,17 @@ export interface RunBundleOptions {
    * @default {"inherit"}
    */
   readonly stderr?: "inherit" | "piped" | undefined;
-  /** Called when the container has been begun and gets the signals. */
+  /** Called when the container has been started and signals are forwarded. */
   readonly onStart?: (() => void) | undefined;
-  /** Called when a runtime does not take this machine and the next one is tried. */
+  /** Called when a runtime does not work on this machine and the next one is tried. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** How a container ended. */
+/** Exit status of a container. */
 export interface RunResult {
-  /** Exit code of its program; 128 and the signal's number if a signal ended it. */
+  /** Exit code of its program, or 128 plus the signal number if a signal ended it. */
   readonly code: number;
-  /** Whether it was killed as its time was up. */
+  /** Whether it was killed by the timeout. */
   readonly timedOut: boolean;
   /** What it wrote to its standard output, if that was piped; empty otherwise. */
   readonly stdout: Uint8Array<ArrayBuffer>;
@@ -76,25 +76,25 @@ export interface RunResult {
   readonly stderr: Uint8Array<ArrayBuffer>;
 }
 
-/** How long a runtime may take to be done after its container was killed. */
+/** Time that a runtime may take to exit after its container was killed. */
 const KILL_GRACE_MS = 5000;
-/** How long a container that is not there yet is waited for, before it is killed again. */
+/** Interval between attempts to kill a container that does not exist yet. */
 const KILL_PAUSE_MS = 50;
-/** The longest that a timer of the runtime takes. */
+/** Maximum delay of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The exit code of what SIGKILL ended. */
+/** Exit code after SIGKILL. */
 const KILLED = 137;
 
 /**
- * Runs a bundle to its end, on the standard input, output and error of this process. Nothing of
- * the container is left afterwards; the bundle stays.
+ * Runs a bundle until its container exits, with the stdin, stdout and stderr of this process.
+ * Removes the container afterwards; the bundle stays.
  *
- * @param bundle The bundle, or its directory.
- * @param options Which runtime, how long, and who gets signals.
- * @returns How it ended.
+ * @param bundle The bundle or its directory.
+ * @param options Runtime, timeout, and forwarding of signals.
+ * @returns The exit status.
  * @throws {RuntimeError} If the runtime is not installed or cannot start the container.
  *
- * @example A runtime that is not there
+ * @example Handle a missing runtime
  * ```ts
  * import { runBundle, RuntimeError } from "@x/oci/store";
  * import { assertRejects } from "@std/assert";
@@ -297,7 +297,7 @@ class Container implements AsyncDisposable {
     try {
       this.process.kill("SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // The container has ended meanwhile.
     }
     await this.process.status;
   }

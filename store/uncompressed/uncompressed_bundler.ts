@@ -20,14 +20,15 @@ export interface UncompressedBundlerOptions {
   /**
    * Owners of the extracted files.
    *
-   * @default `"strict"` for root, `"squash"` for everybody else.
+   * @default `"strict"` for root, `"squash"` for other users.
    */
   readonly ownership?: Ownership | undefined;
   /** Aborts the extraction of layers. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether bundles end with this process: if it is killed, the next bundler or `removeDeadBundles`
-   * removes them, unless a container of theirs still runs. Nobody else can remove them meanwhile.
+   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
+   * removes them, unless one of their containers still runs. Other processes cannot remove them
+   * while this one lives.
    *
    * @default {false}
    */
@@ -37,8 +38,8 @@ export interface UncompressedBundlerOptions {
 }
 
 /**
- * Makes bundles by extracting an image's layers anew for each, one over the other. It works
- * everywhere, for everybody. Layers are decompressed once and kept uncompressed in the store.
+ * Creates bundles by extracting the layers of the image anew for each bundle. Works on every system
+ * and for every user. Layers are decompressed once and kept uncompressed in the store.
  *
  * @example Bundle an image
  * ```ts
@@ -57,14 +58,14 @@ export class UncompressedBundler implements Bundler {
   readonly #tarballs: TarballStore;
   readonly #options: UncompressedBundlerOptions;
 
-  /** Of images in a store. */
+  /** Creates a bundler for the images of a store. */
   constructor(store: ContentStore, options: UncompressedBundlerOptions = {}) {
     this.#store = store;
     this.#tarballs = new TarballStore(store);
     this.#options = options;
   }
 
-  /** Makes a bundle in `containers/<id>` of the store. */
+  /** Creates a bundle in `containers/<id>` of the store. */
   async bundle(image: Image, id: string, ...options: readonly SpecOption[]): Promise<Bundle> {
     return await this.bundleIn(bundlePath(this.#store.path, id), image, ...options);
   }
@@ -72,11 +73,11 @@ export class UncompressedBundler implements Bundler {
   /**
    * Creates a bundle in a custom directory.
    *
-   * @param directory An empty directory, or one that is not there.
+   * @param directory An empty or missing directory.
    * @param image The image.
-   * @param options Changes to what the image says, in this order.
-   * @returns The bundle, to be disposed of.
-   * @throws {BundleError} If the directory holds something.
+   * @param options Changes to the runtime configuration, applied in this order.
+   * @returns The bundle. Dispose of it after use.
+   * @throws {BundleError} If the directory is not empty.
    */
   async bundleIn(
     directory: string,

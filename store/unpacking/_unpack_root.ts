@@ -54,9 +54,9 @@ export class UnpackRoot implements AsyncDisposable {
   }
 
   /**
-   * Makes the directory if it is not there, and takes it: of several processes that unpack into an
-   * empty directory at once, exactly one goes on. Removes what a killed process has left in it, if
-   * nothing else is there or `force` is true.
+   * Creates the directory if needed and claims it: of several processes that unpack into an empty
+   * directory at once, exactly one succeeds. Removes leftovers of a killed process if the directory
+   * is otherwise empty or `force` is true.
    *
    * @param directory Its path.
    * @param options The store, and whether the directory may hold something.
@@ -97,7 +97,7 @@ export class UnpackRoot implements AsyncDisposable {
     const left = await removeLeftover(`${path}/${WORK}`, record?.leftId);
     if (left === "taken") throw refuse(TAKEN);
     if (left === "unknown" && !force) throw refuse(UNKNOWN);
-    // What is replaced in place needs no directory to work in.
+    // Replacing files in place needs no work directory.
     if (left === "unknown" || await hasOthers(path)) {
       if (!force) throw refuse(NOT_EMPTY);
       if (left === "none") record?.forget();
@@ -111,12 +111,12 @@ export class UnpackRoot implements AsyncDisposable {
     return new UnpackRoot(path, made, work);
   }
 
-  /** Where the layers are extracted until they are complete; there, and empty, if `isEmpty`. */
+  /** Directory in which the layers are staged; it exists and is empty if `isEmpty`. */
   get work(): string {
     return this.#work?.path ?? `${this.path}/${WORK}`;
   }
 
-  /** Where the base is extracted, and the layers above it are put over it. */
+  /** Directory of the base, into which the layers above are merged. */
   get base(): string {
     return `${this.work}/${BASE_STAGE}`;
   }
@@ -263,7 +263,7 @@ async function removeEmpty(directories: readonly string[]): Promise<void> {
     try {
       await Deno.remove(directory);
     } catch {
-      // What is in it is somebody else's, or it is gone: those around it stay as well then.
+      // The directory has other content or no longer exists, so its parents stay too.
       return;
     }
   }

@@ -45,8 +45,8 @@ export interface Finding {
 /** Options for {@linkcode fsck}. */
 export interface FsckOptions {
   /**
-   * Whether to repair damage: move what is wrong to `quarantine/` in the store, and fetch what
-   * names lead to again.
+   * Whether to repair damage: move damaged files to `quarantine/` in the store, and fetch
+   * referenced content again.
    *
    * @default {false}
    */
@@ -57,7 +57,7 @@ export interface FsckOptions {
    * @default Nothing is fetched.
    */
   readonly sourceOf?: ((name: string) => ContentSource | undefined) | undefined;
-  /** Stops the check. */
+  /** Aborts the check. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each blob, with the number of bytes that have been hashed so far. */
   readonly onProgress?: ((bytes: number, total: number) => void) | undefined;
@@ -77,12 +77,11 @@ export interface StoreCheck {
  * Verifies everything in a store: the bytes of every blob, that every name leads to complete
  * content, and that extracted layers are complete.
  *
- * A platform of an index that was never pulled is not damage; an image of which parts are missing
- * is.
+ * A platform of an index that was never pulled is not damage, but an incomplete image is.
  *
  * @param store The store.
- * @param options Whether to repair, and where to fetch content from.
- * @returns What was checked and found.
+ * @param options Whether to repair, sources of content, and callbacks.
+ * @returns Totals and findings.
  *
  * @example Find a blob that has changed
  * ```ts
@@ -129,7 +128,7 @@ class StoreChecker {
     await this.#checkIndex();
     const corrupt = await this.#checkBlobs();
     const names = await this.#checkNames(corrupt);
-    // What nothing names is not fetched again.
+    // Do not fetch unreferenced content again.
     for (const digest of corrupt) {
       if (names.has(digest)) continue;
       this.#note({ kind: "corrupt", subject: digest }, [], this.#options.repair === true);
@@ -192,7 +191,7 @@ class StoreChecker {
     return digests;
   }
 
-  /** Hashes every blob, whatever is remembered of it. Returns those that are wrong. */
+  /** Hashes every blob, even if it was verified before. Returns the corrupt ones. */
   async #checkBlobs(): Promise<ReadonlySet<Digest>> {
     const { repair, signal, onProgress } = this.#options;
     await this.#checkStrays();
@@ -252,7 +251,7 @@ class StoreChecker {
       }
       const reason = await this.#fetch(descriptor, names);
       this.#note({ kind, subject: digest }, names, reason === undefined, reason);
-      // What a document that has come back names may be missing, too.
+      // Content referenced by a restored document may be missing too.
       if (reason === undefined) {
         for (const lost of await this.#lost(descriptor, corrupt)) {
           if (!wanted.has(lost.digest)) wanted.set(lost.digest, { descriptor: lost, names });
@@ -272,7 +271,7 @@ class StoreChecker {
     }
   }
 
-  /** What a document leads to that the store should have, and does not have intact. */
+  /** Returns content reachable from a document that is missing or corrupt in the store. */
   async #lost(root: Descriptor, corrupt: ReadonlySet<Digest>): Promise<readonly Descriptor[]> {
     const { descriptors } = await this.#reach(root);
     const isThere = (descriptor: Descriptor) => {
@@ -302,7 +301,7 @@ class StoreChecker {
     try {
       actual = parseManifest(bytes).value.mediaType;
     } catch {
-      // Whatever it is, it has no media type of its own.
+      // The blob is not a document with a media type.
     }
     if (bytes.length === size && actual === mediaType) return;
     if (this.#options.repair) {

@@ -15,7 +15,7 @@ import { findReachable, type Reachable } from "./_reachable.ts";
 /** Options for {@linkcode prune}. */
 export interface PruneOptions {
   /**
-   * Milliseconds that content must have been in the store before it is removed.
+   * Minimum age of removed content, in milliseconds.
    *
    * @default {0}, and an hour for incomplete downloads
    */
@@ -28,18 +28,18 @@ export interface PruneOptions {
    */
   readonly keepLast?: number | undefined;
   /**
-   * Whether to find out only what would be removed.
+   * Whether to report only what would be removed.
    *
    * @default {false}
    */
   readonly dryRun?: boolean | undefined;
-  /** Stops between two removals. */
+  /** Signal that stops the pruning between two removals. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem, such as a bundle whose container still runs. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Something that {@linkcode prune} removed. */
+/** An item that {@linkcode prune} removed. */
 export interface PrunedItem {
   /** Kind of the item. */
   readonly kind: "name" | "blob" | "download" | "layer" | "bundle";
@@ -61,8 +61,8 @@ export interface Pruning {
 const DOWNLOAD_GRACE_MS = 3_600_000;
 
 /**
- * Removes what nothing names from a store: blobs, incomplete downloads, extracted and decompressed
- * layers, and bundles of killed processes.
+ * Removes unused content from a store: unreferenced blobs, incomplete downloads, extracted and
+ * decompressed layers, and bundles of killed processes.
  *
  * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
  * document that is itself in `index.json`, or if a running command holds it. Other commands may
@@ -71,7 +71,8 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * @param store The store.
  * @param options Age, number of names to keep, and whether to remove anything.
  * @returns What was removed.
- * @throws {StoreError} If a document that a name leads to is damaged, as what it names is unknown.
+ * @throws {StoreError} If a document that a name leads to is damaged, since its references are then
+ * unknown.
  *
  * @example Free a blob that has no name
  * ```ts
@@ -103,7 +104,7 @@ export async function prune(store: ContentStore, options: PruneOptions = {}): Pr
       `Cannot prune as 'keepLast' must be an integer >= 0: current value is ${keepLast}`,
     );
   }
-  // A store that is not there has nothing to remove, and none is created.
+  // A missing store has nothing to remove and is not created.
   if (lstatIfAny(`${store.path}/index.json`) === undefined) return { removed: [], bytes: 0 };
   const removed: PrunedItem[] = [];
   const bundles = await removeDeadBundles(store.path, { dryRun, signal });
@@ -206,7 +207,7 @@ function repositoryOf(name: string): string {
   }
 }
 
-/** Of what a running command holds, documents lead to more that it needs. */
+/** Documents that a running command holds lead to more content that it needs. */
 function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
   return [...held].map((digest) => ({ digest, size: 0, mediaType: "application/json" }));
 }
