@@ -50,7 +50,9 @@ async function readClientCertificate(
   { clientCert, clientKey }: RegistryOptions,
 ): Promise<RemoteClientOptions["clientCertificate"]> {
   if ((clientCert === undefined) !== (clientKey === undefined)) {
-    throw new UsageError('"--client-cert" and "--client-key" must be used together');
+    throw new UsageError(
+      '"--client-cert" and "--client-key" must be used together; add the missing one',
+    );
   }
   if (clientCert === undefined || clientKey === undefined) return undefined;
   const [cert, key] = await Promise.all(

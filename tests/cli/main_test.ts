@@ -184,7 +184,7 @@ Deno.test.each([
   {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
     line: 'oci: pull a: "--platform" and "--all-platforms" ' +
-      "cannot be combined",
+      "cannot be combined; leave out one of them",
   },
   {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],
@@ -223,7 +223,7 @@ Deno.test.each([
   },
   {
     args: ["serve", "--tls-cert", "c"],
-    line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together',
+    line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together; add the missing one',
   },
   {
     args: ["serve", "--listen", "5000"],

@@ -47,7 +47,9 @@ interface PullOptions extends RegistryOptions {
 export async function run(session: Session): Promise<void> {
   const { json, allPlatforms, platform } = session.options<PullOptions>();
   if (allPlatforms && platform !== undefined) {
-    throw new UsageError('"--platform" and "--all-platforms" cannot be combined');
+    throw new UsageError(
+      '"--platform" and "--all-platforms" cannot be combined; leave out one of them',
+    );
   }
   const sources = session.operands.map(readSource);
   using puller = await openPuller(session);

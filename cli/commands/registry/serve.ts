@@ -146,7 +146,7 @@ async function readTls(
   { tlsCert, tlsKey }: ServeOptions,
 ): Promise<{ readonly cert?: string; readonly key?: string }> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError('"--tls-cert" and "--tls-key" must be used together');
+    throw new UsageError('"--tls-cert" and "--tls-key" must be used together; add the missing one');
   }
   if (tlsCert === undefined || tlsKey === undefined) return {};
   return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };

@@ -180,7 +180,7 @@ Deno.test("oci inspect wants one form", async () => {
   const { code, stderr } = await runOci(["inspect", "--raw", "--json", "alpine"]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /"--raw", "--config" and "--json" cannot be combined\n$/);
+  assertMatch(stderr, /"--raw", "--config" and "--json" cannot be combined; choose one\n$/);
 });
 
 Deno.test.each([
