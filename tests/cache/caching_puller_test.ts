@@ -185,7 +185,7 @@ Deno.test.each(
   },
 );
 
-Deno.test("image() with Newer uses the cache, with a warning, when nobody answers", async () => {
+Deno.test("image() with Newer uses the cache, with a warning, if the registry does not respond", async () => {
   await using cache = await cacheIn("complete");
   cache.client.failure = OFFLINE;
   const warned: string[] = [];

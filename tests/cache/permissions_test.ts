@@ -77,7 +77,7 @@ Deno.test.each(
   assertEquals(flags, ["--allow-read", "--allow-write", ...row.flags, "--allow-ffi"]);
 });
 
-Deno.test("permissionFlags() reaches nobody with the policy that asks nobody", async () => {
+Deno.test("permissionFlags() grants no network access with the policy Never", async () => {
   const options = { ...OPTIONS, pullPolicy: "Never", output: "out/a.tar" } as const;
 
   assertEquals(await permissionFlags("export", "example.com/a", options), [

@@ -206,7 +206,7 @@ Deno.test.each([
   assertEquals(digest, AMD64.descriptor.digest);
 });
 
-Deno.test("pull() gets from the registry what a mirror has wrong", async () => {
+Deno.test("pull() fetches content from the registry if a mirror serves it corrupt", async () => {
   await using directory = await makeTempDir();
   const content = new MemoryContent().add("a/b", "1", AMD64);
   await using mirror = faultyRegistry(content, [on("blob", wrongByte(100_000))]);

@@ -65,7 +65,7 @@ Deno.test("ContentStore.open() refuses a file", async () => {
   );
 });
 
-Deno.test("ContentStore.open() accepts what a process that was killed had begun", async () => {
+Deno.test("ContentStore.open() accepts a store left incomplete by a killed process", async () => {
   await using directory = await makeTempDir();
   await Deno.mkdir(directory.join("blobs"));
   for (const name of ["oci-layout.tmp", ".overlay-trial.lock"]) {
@@ -226,7 +226,7 @@ Deno.test.each([
   else await assertRejects(() => read, LimitError);
 });
 
-Deno.test("openBlob() finds what a disk has lost, and the blob is not trusted any more", async () => {
+Deno.test("openBlob() detects disk corruption and distrusts the blob", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);

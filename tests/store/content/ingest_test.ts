@@ -20,7 +20,7 @@ Deno.test("ingest() stores a blob under its digest and leaves no part", async ()
   assertEquals(await names(directory.join("ingest")), []);
 });
 
-Deno.test("ingest() does not fetch what is there", async () => {
+Deno.test("ingest() does not fetch stored blobs", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.ingest(DESCRIPTOR, countingSource(BYTES).open);
@@ -41,7 +41,7 @@ Deno.test("ingest() stores the empty blob", async () => {
   assertEquals(await store.readBlob(descriptor), bytes);
 });
 
-Deno.test("ingest() goes on where a failed transfer ended", async () => {
+Deno.test("ingest() resumes a failed transfer", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const broken = countingSource(BYTES, { failAfter: 600_000 });
@@ -55,7 +55,7 @@ Deno.test("ingest() goes on where a failed transfer ended", async () => {
   assertEquals(broken.bytes + source.bytes, BYTES.length);
 });
 
-Deno.test("ingest() lets memory be used again only where nobody keeps the chunks", async () => {
+Deno.test("ingest() reuses memory only if no follower retains the chunks", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const seen: (boolean | undefined)[] = [];
@@ -132,7 +132,7 @@ Deno.test.each([
   assertEquals((await names(directory.join("ingest"))).length, kept);
 });
 
-Deno.test("ingest() completes what a short body had begun", async () => {
+Deno.test("ingest() completes a download after a short body", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const short = countingSource(BYTES.subarray(0, 700_000));
@@ -213,7 +213,7 @@ Deno.test("ingest() takes over from a task that is stopped", async () => {
   assertEquals(source.offsets, [stalled.bytes]);
 });
 
-Deno.test("ingest() stops waiting for another task when it is told to", async () => {
+Deno.test("ingest() stops waiting for another task on abort", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const [owner, waiter] = [new AbortController(), new AbortController()];
@@ -234,7 +234,7 @@ Deno.test("ingest() stops waiting for another task when it is told to", async ()
   assertEquals(stalled.offsets, [0]);
 });
 
-Deno.test("ingest() stops waiting for the lock of another process when it is told to", async () => {
+Deno.test("ingest() stops waiting for the lock of another process on abort", async () => {
   await using directory = await makeTempDir();
   const store = await openWithPart(directory.path, new Uint8Array());
   using held = await Deno.open(directory.join(PART), { write: true });

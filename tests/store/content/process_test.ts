@@ -56,7 +56,7 @@ Deno.test("ingest() fetches once for two processes", async () => {
   assertEquals(await store.verify(DESCRIPTOR), true);
 });
 
-Deno.test("ingest() goes on where a process was killed", async () => {
+Deno.test("ingest() resumes the download of a killed process", async () => {
   await using directory = await makeTempDir();
   await using server = serveBlob(5_000_000);
   let lastLine = "";

@@ -137,7 +137,7 @@ Deno.test("ingest() uses one connection once a server answers a range with the w
   assertEquals(await exists(`${scene.part}.ranges`), false);
 });
 
-Deno.test("ingest() fetches only what an interrupted ranged download lacks", async () => {
+Deno.test("ingest() fetches only the missing ranges of an interrupted download", async () => {
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
   await assertRejects(

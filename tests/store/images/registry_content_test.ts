@@ -45,7 +45,7 @@ Deno.test("StoreRegistryContent joins the paths of two registries, Docker Hub fi
   );
 });
 
-Deno.test("StoreRegistryContent gives out what a repository's references lead to", async () => {
+Deno.test("StoreRegistryContent serves only content that a repository references", async () => {
   await using served = await serve([["example.com/a:1", INDEX], ["example.com/b:1", OTHER]]);
   const { content } = served;
   const [layer] = AMD64.layers;
@@ -62,7 +62,7 @@ Deno.test("StoreRegistryContent gives out what a repository's references lead to
   assertEquals(await content.resolve("example.com/a", AMD64.config.descriptor.digest), undefined);
 });
 
-Deno.test("StoreRegistryContent serves what is there of an index", async () => {
+Deno.test("StoreRegistryContent serves the present parts of an index", async () => {
   await using served = await serve([["example.com/a:1", INDEX]]);
   const { content, store } = served;
   await Deno.remove(store.blobPath(ARM64.descriptor.digest));

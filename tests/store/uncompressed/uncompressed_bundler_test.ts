@@ -85,7 +85,7 @@ Deno.test("UncompressedBundler keeps nothing of a layer that is another", async 
   assertEquals([await test.list("tarballs/sha256"), await test.list("containers")], [[], []]);
 });
 
-Deno.test("UncompressedBundler stops when it is told", async () => {
+Deno.test("UncompressedBundler stops on abort", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const reason = new Error("enough");
@@ -97,7 +97,7 @@ Deno.test("UncompressedBundler stops when it is told", async () => {
   assertEquals(await test.list("containers"), []);
 });
 
-Deno.test("UncompressedBundler removes directories that nobody may enter", async () => {
+Deno.test("UncompressedBundler removes inaccessible directories", async () => {
   await using test = await makeStore();
   const closed = tar(dir("closed", { mode: 0 }), dir("closed/sub", { mode: 0o555 }));
   const image = await storeBuilt(test.store, { layers: [closed] });

@@ -40,7 +40,7 @@ async function leaveWork(box: UnpackBox, recorded: string = box.root): Promise<s
   return await makeWork(box.root, id);
 }
 
-Deno.test("unpackImage() removes what a killed process has left in the directory", async () => {
+Deno.test("unpackImage() removes leftovers of a killed process from the directory", async () => {
   await using box = await makeUnpackBox();
   await leaveWork(box);
 
@@ -108,7 +108,7 @@ Deno.test("unpackImage() unpacks an entry with the name of the work directory", 
   assertEquals(await recordsOf(box), []);
 });
 
-Deno.test("unpackImage() keeps what an image has that looks like a work directory", async () => {
+Deno.test("unpackImage() keeps entries of an image that look like a work directory", async () => {
   await using box = await makeUnpackBox();
   const image = imageOf(fakeLayers([tar(dir(WORK), file(`${WORK}/f`, "x"))]));
   await unpackImage(box.store, image, box.root);

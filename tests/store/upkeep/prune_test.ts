@@ -50,7 +50,7 @@ async function putJson(store: ContentStore, mediaType: string, value: unknown) {
   return descriptor;
 }
 
-Deno.test("prune() frees what a removed name alone led to", async () => {
+Deno.test("prune() removes content that only a removed name referenced", async () => {
   await using scene = await makeStore();
   await scene.put(OLD, "example.com/a:old");
   await scene.put(NEW, "example.com/a:new");
@@ -147,7 +147,7 @@ Deno.test("prune() keeps the newest names of each repository", async () => {
   );
 });
 
-Deno.test("prune() keeps what a running command holds, until it ends", async () => {
+Deno.test("prune() keeps content held by a running command until it ends", async () => {
   await using scene = await makeStore();
   const hold = await scene.store.hold();
   await scene.put(OLD);
@@ -197,7 +197,7 @@ Deno.test("prune() beside pulls loses nothing", async () => {
   }
 });
 
-Deno.test("prune() refuses to guess what a damaged document names", async () => {
+Deno.test("prune() rejects a damaged document whose references are unknown", async () => {
   await using scene = await makeStore();
   await scene.put(OLD, "example.com/a:1");
   await Deno.writeTextFile(scene.store.blobPath(OLD.descriptor.digest), "{}");
