@@ -210,7 +210,7 @@ Deno.test("oci digest fails with a wrong password, and does not show it", async 
   );
 
   assertEquals([code, JSON.parse(stdout).error.name], [1, "AuthError"]);
-  assertMatch(stderr, /^oci: digest .*401.*; log in with --user/m);
+  assertMatch(stderr, /^oci: digest .*401.*; log in with "oci login", or give --user/m);
   for (const secret of ["wr0ng", btoa("me:wr0ng")]) {
     assert(!(stdout + stderr).includes(secret), "no secret is shown");
   }
