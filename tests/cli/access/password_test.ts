@@ -161,7 +161,7 @@ Deno.test("readPassword() refuses an empty one", async () => {
   await assertRejects(
     () => readPassword(signal, new Blob(["\n"]).stream()),
     UsageError,
-    "no password",
+    "stdin is empty",
   );
 });
 
@@ -180,7 +180,7 @@ Deno.test("promptUser() reads a line, and refuses what is no user name", async (
 
   assertEquals(await ask(" ann\n"), "ann");
   assertEquals(said, ["User name for h.io: "]);
-  await assertRejects(() => ask("\n"), UsageError, "not empty");
-  await assertRejects(() => ask("a:b\n"), UsageError, "no colon");
-  await assertRejects(() => ask("ann\n", false), UsageError, "no terminal");
+  await assertRejects(() => ask("\n"), UsageError, "must not be empty");
+  await assertRejects(() => ask("a:b\n"), UsageError, "contain a colon");
+  await assertRejects(() => ask("ann\n", false), UsageError, "without a terminal");
 });
