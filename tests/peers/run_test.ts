@@ -221,7 +221,7 @@ for (const runtime of ["runc", "crun"]) {
     assertEquals([during, after], ["used", ["running"]]);
     assertStringIncludes(refused.stderr, "another process makes, runs or removes its bundle");
     assertEquals([next.code, next.stdout], [0, "0\n"]);
-    assertStringIncludes(next.stderr, `still runs; end it with "oci unbundle ${path}"`);
+    assertStringIncludes(next.stderr, `is still running; end it with "oci unbundle ${path}"`);
     assertEquals([code, stderr], [0, ""]);
     // The container has the other end of the pipe for as long as it is there.
     assertEquals(await Array.fromAsync(output), []);
