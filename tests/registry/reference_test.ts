@@ -62,7 +62,7 @@ Deno.test.each<{ text: string; says: string }>([
   { text: "Alpine", says: "must be lower case" },
   { text: "Alpine:3", says: "must be lower case" },
   { text: "docker.io/a/B", says: "must be lower case" },
-  { text: "a".repeat(64), says: "id of an image" },
+  { text: "a".repeat(64), says: "an image ID" },
   { text: "a:", says: "the tag" },
   { text: "a:-x", says: "the tag" },
   { text: `a:${"x".repeat(129)}`, says: "the tag" },

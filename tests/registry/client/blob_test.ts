@@ -235,7 +235,7 @@ Deno.test("RemoteClient.blob() gives up on a blob that ends early for good", asy
   const error = await assertRejects(
     () => readAll(stream),
     NetworkError,
-    "ended at 299900 of 300000",
+    "received 299900 of 300000 bytes",
   );
 
   assertEquals(error.reason, "cut");

@@ -72,12 +72,12 @@ Deno.test("RemoteClient.tags() ends a list that leads back to itself", async () 
 });
 
 Deno.test.each([
-  { body: "[]", says: "is not the list" },
-  { body: "x", says: "is not the list" },
-  { body: "{}", says: "is not the list" },
-  { body: '{"tags":{"a":1}}', says: "is not the list" },
-  { body: '{"tags":["a",1]}', says: "is not the list" },
-  { body: '{"errors":[{"code":"UNKNOWN"}]}', says: "is not the list" },
+  { body: "[]", says: "is not a valid list" },
+  { body: "x", says: "is not a valid list" },
+  { body: "{}", says: "is not a valid list" },
+  { body: '{"tags":{"a":1}}', says: "is not a valid list" },
+  { body: '{"tags":["a",1]}', says: "is not a valid list" },
+  { body: '{"errors":[{"code":"UNKNOWN"}]}', says: "is not a valid list" },
 ])("RemoteClient.tags() fails on the page $body", async ({ body, says }) => {
   await using scene = makeScene([on("tags", respond(200, {}, body))]);
   using client = testClient();

@@ -24,7 +24,7 @@ Deno.test.each([
   { text: "proxy authentication required", says: "the proxy requires a login (407)" },
   {
     text: "unsuccessful tunnel",
-    says: "does not connect to registry.example (unsuccessful tunnel)",
+    says: "cannot connect to registry.example (unsuccessful tunnel)",
   },
 ])(
   "networkError() names the proxy that answers $text",
