@@ -71,14 +71,14 @@ export interface RemoteClientOptions {
    * Maximum number of concurrent transfers with one host. The limit drops for a while when the host
    * reports too many requests.
    *
-   * @default {6}
+   * @default {10}
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Maximum number of connections for one blob. A large blob is downloaded in parts if the
-   * registry supports ranges and one connection is not fast enough.
+   * Maximum number of connections for one blob. A large layer is downloaded in ranges if
+   * the registry supports them and takes 25 ms or more to respond.
    *
-   * @default {6}
+   * @default {10}
    */
   readonly connections?: number | undefined;
   /**

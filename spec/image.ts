@@ -54,7 +54,7 @@ export interface BlobReadOptions {
 export interface BlobAnswer {
   /** Whether the answer has the requested part only. */
   readonly isPartial: boolean;
-  /** Time from the request to the answer, in milliseconds. */
+  /** Shortest time from a request to this server to its answer so far, in milliseconds. */
   readonly latencyMs: number;
 }
 

@@ -80,7 +80,7 @@ export function addRegistryOptions(command: Command, loginFlag = "--user"): Comm
     .option("--jobs <n>", "layers to download in parallel (default: 6)", {
       parse: (text) => parseCount(text, 1),
     })
-    .option("--connections <n>", "connections for one large layer (default: 6)", {
+    .option("--connections <n>", "connections for one large layer (default: 10)", {
       parse: (text) => parseCount(text, 1),
     })
     .option(...RETRIES);

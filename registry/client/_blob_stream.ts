@@ -180,7 +180,6 @@ class BlobReader {
 
   /** Sends one request; the response may not match it. */
   async #ask(headers: Readonly<Record<string, string>>): Promise<BlobTransfer | Error> {
-    const started = performance.now();
     const { memory } = this.#source;
     const answer = await this.#source.open(headers, this.#retry.attempt, this.#signal);
     let transfer: BlobTransfer | Error | undefined;
@@ -190,7 +189,7 @@ class BlobReader {
       transfer = BlobTransfer.from(answer, this.#descriptor, { offset: this.#offset, task });
       if (transfer instanceof BlobTransfer) {
         memory.etag = transfer.etag ?? memory.etag;
-        this.#answered(transfer.isPartial, performance.now() - started);
+        this.#answered(transfer.isPartial, answer.latencyMs);
       }
       return transfer;
     } finally {

@@ -20,7 +20,7 @@ export interface ImageContext extends ManifestContext {
   readonly platform: Platform;
   readonly maxConfigBytes: number;
   /** Maximum number of parts of a layer to read at once. */
-  readonly connections: number;
+  readonly connections: (host: string) => number;
   /** Opens a layer. */
   readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
 }
@@ -57,11 +57,11 @@ export async function readImage(
     layers: diffIds.flatMap((diffId, i) => {
       const descriptor = layers[i];
       if (descriptor === undefined) return [];
-      const { href: source } = sources.upstream.url({
+      const { href: source, host } = sources.upstream.url({
         repository: reference.repository,
         path: `blobs/${descriptor.digest}`,
       });
-      const { connections } = context;
+      const connections = context.connections(host);
       return [{
         descriptor,
         diffId,

@@ -32,6 +32,9 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 
+/** A host whose fastest response took longer is far away. */
+const FAR_LATENCY_MS = 25;
+
 /**
  * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in
  * the cache need no network code.
@@ -52,7 +55,7 @@ export class RegistryReader implements Disposable {
       ...context,
       platform: typeof platform === "string" ? parsePlatform(platform) : platform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
-      connections: this.#options.connections ?? 6,
+      connections: (host) => this.#connectionsTo(host),
       compressed: (descriptor) => {
         const memories = new Map<Registry, BlobMemory>();
         return (readOptions = {}) => {
@@ -181,6 +184,12 @@ export class RegistryReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#connections[Symbol.dispose]();
+  }
+
+  /** One connection to a near host is as fast as this machine. */
+  #connectionsTo(host: string): number {
+    const { connections = 10 } = this.#options;
+    return this.#connections.http.latencyMs(host) >= FAR_LATENCY_MS ? connections : 1;
   }
 
   #sources({ registry }: Repository, options: RemoteOptions): Sources {

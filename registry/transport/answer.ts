@@ -8,6 +8,8 @@ const CHUNK_BYTES = 65_536;
 export interface AnswerParts {
   readonly status: number;
   readonly headers: Headers;
+  /** Shortest time from a request to this host to its response so far, in milliseconds. */
+  readonly latencyMs?: number | undefined;
   /** Body, if any. */
   readonly body: BodyReader | undefined;
   /** Closes the connection. */
@@ -41,6 +43,11 @@ export class Answer implements Disposable {
     this.#parts = parts;
     this.#watchdog = watchdog;
     if (parts.body === undefined) this.#end();
+  }
+
+  /** Shortest time from a request to this host to its response so far, in milliseconds. */
+  get latencyMs(): number {
+    return this.#parts.latencyMs ?? 0;
   }
 
   /** Disposes of `resource` together with this response. */

@@ -62,7 +62,8 @@ interface FetchInit {
 export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
-  readonly #known = new Set<string>();
+  /** Shortest time to a response, in milliseconds, by host. */
+  readonly #known = new Map<string, number>();
   readonly #addresses = new HostAddresses();
   /** Origins that Node's client reaches and `fetch` does not. */
   readonly #byNode = new Set<string>();
@@ -79,6 +80,11 @@ export class Http implements Disposable {
   /** Whether the host of a URL has ever responded; if not, its name or port is probably wrong. */
   isKnown(url: string): boolean {
     return this.#known.has(new URL(url).host);
+  }
+
+  /** Shortest time from a request to a host to its response so far, in milliseconds. */
+  latencyMs(host: string): number {
+    return this.#known.get(host) ?? 0;
   }
 
   /** Sends a request and waits for the headers of the response, with a timeout. */
@@ -116,11 +122,15 @@ export class Http implements Disposable {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
       if (response.status === 407 && route.proxy !== undefined) throw proxyLoginError(asked);
-      this.#known.add(url.host);
+      const latencyMs = Math.min(
+        performance.now() - started,
+        this.#known.get(url.host) ?? Infinity,
+      );
+      this.#known.set(url.host, latencyMs);
       const { status } = response;
       this.#log(request, started, { status, ...rateLimitOf(response.headers) });
       body = response.body === null ? undefined : bodyReader(response.body);
-      const parts = { status, headers: response.headers, body, close };
+      const parts = { status, headers: response.headers, latencyMs, body, close };
       return new Answer(parts, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();

@@ -6,15 +6,13 @@ import { pour } from "./_pour.ts";
 /** Minimum size of a blob to download over several connections. */
 export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
 /** Length of the first range, which shows whether the server supports ranges and how fast it is. */
-const PROBE_BYTES = 2 * 1024 * 1024;
-const MIN_RANGE_BYTES = 1024 * 1024;
-const MAX_RANGE_BYTES = 8 * 1024 * 1024;
-/** A server that takes longer to answer is far enough away for several connections to pay off. */
-const FAR_LATENCY_MS = 12;
-/** Time after which the rate of the first connection is considered meaningful. */
-const RATE_AFTER_MS = 40;
-/** Bytes per millisecond above which one connection keeps this machine busy. */
-const FAST_RATE = 200_000;
+const PROBE_BYTES = 4 * 1024 * 1024;
+const MIN_RANGE_BYTES = 3 * 1024 * 1024;
+const MAX_RANGE_BYTES = 12 * 1024 * 1024;
+/** A server that is this far away is worth several connections from the start. */
+const FAR_LATENCY_MS = 25;
+/** Bytes per millisecond above which one connection to a near server is enough. */
+const FAST_RATE = 30_000;
 const CHUNK_BYTES = 256 * 1024;
 
 /** Opens a range of a blob. */
@@ -133,12 +131,10 @@ class RangedDownload {
       this.#writer.write(chunk);
       this.#recordProbe();
       this.#report();
-      const elapsed = performance.now() - started;
-      if (isPartial && elapsed >= RATE_AFTER_MS) {
-        if ((this.#writer.size - offset) / elapsed < FAST_RATE) this.#startWorkers();
-      }
       return take(chunk);
     }, this.#signal);
+    const rate = length / (performance.now() - started);
+    if (isPartial && rate < FAST_RATE) this.#startWorkers();
     // A server without ranges has sent the whole blob over this connection.
     return this.#workers.length > 0;
   }
@@ -195,7 +191,7 @@ class RangedDownload {
     const [first] = this.#missing;
     if (first === undefined) return undefined;
     const left = this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
-    const share = Math.ceil(left / (2 * this.#options.connections));
+    const share = Math.ceil(left / this.#options.connections);
     const length = Math.min(MAX_RANGE_BYTES, Math.max(MIN_RANGE_BYTES, share));
     const { start } = first;
     // Include a remainder that is too short for a range.
