@@ -70,7 +70,9 @@ Deno.test("progress.ts stops a pull that takes too long", async () => {
 
   const { code, stdout, stderr } = await t.example("progress.ts", [t.reference, "0"]);
 
-  assertEquals([code, stdout], [1, "stopped after 0 s\n"], stderr);
+  // Whether the pull begins before the time is up depends on the machine.
+  assertEquals(code, 1, stderr);
+  assertMatch(stdout, /^(?:resolve: 0 of 0 bytes\n)?stopped after 0 s\n$/);
 });
 
 Deno.test("hash_cache.ts asks the registry once", async () => {

@@ -102,7 +102,7 @@ Deno.test("oci doctor says that the store cannot be made", async () => {
   const [finding] = findings(document, "Store");
   assertEquals([finding?.state, document.store.writable], ["problem", false]);
   assertStringIncludes(finding?.says ?? "", "cannot be created");
-  assertStringIncludes(finding?.advice ?? "", "choose another with --store");
+  assertStringIncludes(finding?.advice ?? "", "choose another store with --store");
 });
 
 Deno.test("oci doctor tells whom credentials are for, and never a secret", async () => {
