@@ -127,7 +127,7 @@ export function choosePlatform(
     const best = chooseFor(runnable, choice);
     if (best !== undefined) return best;
   }
-  // What names no platform may be for any; its config tells, and whoever reads it warns.
+  // An entry without a platform may fit; the reader of its config warns if it does not.
   const [unknown, ...more] = runnable.filter(({ platform }) => platform === undefined);
   if (unknown !== undefined && more.length === 0) return unknown;
   const platforms = runnable.flatMap((entry) => entry.platform ?? []);

@@ -30,7 +30,7 @@ function isHere(record: BundleRecord): boolean {
   const info = lstatIfAny(path);
   if (!info?.isDirectory) return false;
   using tree = openFileTree(path);
-  // Of what was opened, whatever the path leads to by now.
+  // The information of the opened file, even if the path has changed since.
   const opened = tree.status("");
   // A directory that is only claimed has a mark, but the record does not know its inode yet.
   if (inode !== null && opened?.ino !== inode) return false;

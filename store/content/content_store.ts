@@ -86,8 +86,7 @@ export class ContentStore {
    * @param options Whether the store is only read, and a callback for waits.
    * @returns The store.
    * @throws {StoreError} If the path is not a store.
-   * @throws {UntrustedStoreError} If another user owns it or can write to it, unless it is
-   * `foreign`.
+   * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
    */
   static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
     await openLayout(path, options.foreign ?? false);

@@ -145,7 +145,7 @@ export class GraphCopy {
     const isBlob = node.document === undefined;
     const isNew = isBlob || descriptor.digest !== node.descriptor.digest ||
       this.#options.before !== undefined;
-    // Of other documents it is known that they are not there.
+    // Other documents are known to be absent.
     if (isNew && root === undefined && await this.#exists(descriptor)) {
       await this.#options.skipped?.(descriptor);
       this.#report(node.descriptor, "skipped", node.descriptor.size);

@@ -16,7 +16,7 @@ const HOSTS = `127.0.0.1 localhost
 `;
 
 peerTest({
-  name: "RemoteClient never connects to a link-local address, whoever names it",
+  name: "RemoteClient never connects to a link-local address, whatever names it",
   needs: ["unshare", "ip", "mount"],
   root: true,
 }, async () => {
