@@ -4,6 +4,7 @@ import { LimitError } from "../../spec/errors.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { isObject } from "../host/read_small_file.ts";
 
 /** A document of the store, as far as it says what it leads to. */
 interface Node {
@@ -121,8 +122,4 @@ function descriptorsIn(value: unknown): readonly Descriptor[] {
       size: typeof size === "number" ? size : 0,
     }];
   });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
