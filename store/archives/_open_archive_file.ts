@@ -2,6 +2,7 @@ import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compr
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
+import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
@@ -96,16 +97,17 @@ async function spool(
   { spoolDirectory, signal }: OpenArchiveFileOptions,
 ): Promise<ArchiveFile> {
   await Deno.mkdir(spoolDirectory, { recursive: true });
-  const temporary = `${spoolDirectory}/archive-${crypto.randomUUID()}.tmp`;
-  const file = await Deno.open(temporary, {
-    read: true,
-    write: true,
-    createNew: true,
+  const temporary = await TemporaryFile.create({
+    directory: spoolDirectory,
+    prefix: "archive-",
+    suffix: ".part",
     mode: 0o600,
   });
+  await temporary.removeDead();
+  const { file } = temporary;
   try {
     // Without a name it goes with the process, however that ends.
-    if (Deno.build.os !== "windows") await Deno.remove(temporary);
+    if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));

@@ -18,19 +18,20 @@ import {
 } from "../../spec/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
+import { type FileOutput, openFileOutput, writeAll } from "../host/file_output.ts";
 import { Semaphore } from "../host/semaphore.ts";
-import {
-  type ArchiveOutput,
-  openArchiveOutput,
-  streamOutput,
-  writeAll,
-} from "./_archive_output.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */
 export interface ImageArchiveWriterOptions {
   /** Writes there in place of the file, such as to stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
+}
+
+/** Where an archive goes. */
+interface ArchiveOutput extends Omit<FileOutput, "write"> {
+  /** Writes all of the bytes. */
+  write(bytes: Uint8Array): Promise<unknown>;
 }
 
 /** An entry of the index of an archive. */
@@ -82,7 +83,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       ? streamOutput(output)
       : path === "-"
       ? streamOutput({ write: (bytes) => writeAll(Deno.stdout, bytes) })
-      : await openArchiveOutput(path);
+      : await openFileOutput(path, { prefix: ".oci-save-" });
     return new ImageArchiveWriter(target, format);
   }
 
@@ -223,6 +224,15 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
       };
     });
   }
+}
+
+/** Writes an archive to a stream, such as stdout. */
+function streamOutput(sink: { write(bytes: Uint8Array): Promise<unknown> }): ArchiveOutput {
+  return {
+    write: (bytes) => sink.write(bytes),
+    commit: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 function blobName(digest: Digest): string {

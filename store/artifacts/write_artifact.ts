@@ -4,6 +4,8 @@ import { layerMediaType } from "../../spec/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
+import { writeAll } from "../host/file_output.ts";
+import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE } from "./artifact_content.ts";
 
 /** Annotation with which oras marks a directory that it has packed. */
@@ -145,18 +147,12 @@ async function writeFile(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const temporary = `${parent}/.oci-artifact-${crypto.randomUUID()}`;
-  try {
-    {
-      using file = await Deno.open(temporary, { write: true, createNew: true });
-      const bytes = await store.openBlob(digest, { reuseMemory: true, signal });
-      for await (const chunk of bytes) {
-        for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
-      }
-    }
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
+  await using temporary = await TemporaryFile.create({
+    directory: parent,
+    prefix: ".oci-artifact-",
+  });
+  await temporary.removeDead();
+  const bytes = await store.openBlob(digest, { reuseMemory: true, signal });
+  for await (const chunk of bytes) await writeAll(temporary.file, chunk);
+  await temporary.rename(path);
 }

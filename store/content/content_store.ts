@@ -265,14 +265,15 @@ export class ContentStore {
     const { signal } = options;
     await this.#prepare(signal);
     const { ContentUpload } = await import("./content_upload.ts");
-    this.#swept ??= ContentUpload.removeLeftovers(`${this.path}/ingest`);
-    await this.#swept;
-    return await ContentUpload.create(`${this.path}/ingest`, options, {
+    const upload = await ContentUpload.create(`${this.path}/ingest`, options, {
       hold: async (digest) => await this.#holds?.add(digest),
       isIntact: (blob) => this.#isIntact(blob, signal),
       blobPath: (digest) => this.blobPath(digest),
       onCommit: async (digest, info) => await this.#marks?.set(digest, info),
     });
+    this.#swept ??= upload.removeLeftovers();
+    await this.#swept;
+    return upload;
   }
 
   /**

@@ -1,12 +1,9 @@
 import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-import { FILE_MODE, lstatIfAny } from "../host/durable.ts";
-import { tryFlock } from "../host/file_lock.ts";
-import { removeIfAny } from "../host/remove_tree.ts";
+import { FILE_MODE } from "../host/durable.ts";
+import { TemporaryFile } from "../host/temporary_file.ts";
 
-const PREFIX = "upload-";
-const SUFFIX = ".part";
 /** Size of the buffer for rehashing the bytes. */
 const REHASH_BYTES = 1024 * 1024;
 
@@ -39,20 +36,18 @@ export interface UploadTarget {
  * are kept in a temporary file under `ingest/`; {@linkcode ContentUpload.commit} makes them a blob.
  * Disposing of an upload that is not committed discards its bytes.
  *
- * The file is created exclusively with a random name, so a planted symlink is never followed. An
- * flock on the file shows other processes that it is in use.
+ * The next process removes the file of a killed one.
  */
 export class ContentUpload implements AsyncDisposable {
+  readonly #part: TemporaryFile;
   readonly #file: Deno.FsFile;
-  readonly #part: string;
   readonly #digester: Digester;
   readonly #target: UploadTarget;
   #size = 0;
-  #isOver = false;
 
-  private constructor(file: Deno.FsFile, part: string, digester: Digester, target: UploadTarget) {
-    this.#file = file;
+  private constructor(part: TemporaryFile, digester: Digester, target: UploadTarget) {
     this.#part = part;
+    this.#file = part.file;
     this.#digester = digester;
     this.#target = target;
   }
@@ -63,36 +58,18 @@ export class ContentUpload implements AsyncDisposable {
     options: ContentUploadOptions,
     target: UploadTarget,
   ): Promise<ContentUpload> {
-    for (;;) {
-      const part = `${directory}/${PREFIX}${crypto.randomUUID()}${SUFFIX}`;
-      const file = await Deno.open(part, {
-        read: true,
-        write: true,
-        createNew: true,
-        mode: FILE_MODE,
-      });
-      // Another process may remove the new file as a leftover before it is locked.
-      if (await tryFlock(file, part) && lstatIfAny(part) !== undefined) {
-        return new ContentUpload(file, part, new Digester(options.algorithm), target);
-      }
-      file.close();
-    }
+    const part = await TemporaryFile.create({
+      directory,
+      prefix: "upload-",
+      suffix: ".part",
+      mode: FILE_MODE,
+    });
+    return new ContentUpload(part, new Digester(options.algorithm), target);
   }
 
-  /** Removes files left in a directory by uploads of killed processes. */
-  static async removeLeftovers(directory: string): Promise<void> {
-    for await (const { name, isFile } of Deno.readDir(directory)) {
-      if (!isFile || !name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue;
-      try {
-        using file = await Deno.open(`${directory}/${name}`, { read: true, write: true });
-        if (await file.tryLock(true)) await removeIfAny(`${directory}/${name}`);
-      } catch (error) {
-        // The file was removed meanwhile or belongs to another user.
-        if (error instanceof Deno.errors.NotFound) continue;
-        if (error instanceof Deno.errors.PermissionDenied) continue;
-        throw error;
-      }
-    }
+  /** Removes files left behind in the same directory by uploads of killed processes. */
+  async removeLeftovers(): Promise<void> {
+    await this.#part.removeDead();
   }
 
   /** Number of bytes received. */
@@ -130,9 +107,8 @@ export class ContentUpload implements AsyncDisposable {
       // Set a whole-second time in the past, so that any later change alters the modification time.
       const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
       await this.#file.utime(written, written);
-      await Deno.rename(this.#part, this.#target.blobPath(digest));
+      await this.#part.rename(this.#target.blobPath(digest));
       const info = await this.#file.stat();
-      this.#close();
       await this.#target.onCommit(digest, info);
     } finally {
       await this[Symbol.asyncDispose]();
@@ -141,14 +117,7 @@ export class ContentUpload implements AsyncDisposable {
 
   /** Discards the bytes unless they were committed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isOver) return;
-    this.#close();
-    await removeIfAny(this.#part);
-  }
-
-  #close(): void {
-    this.#isOver = true;
-    this.#file.close();
+    await this.#part[Symbol.asyncDispose]();
   }
 
   async #rehash(digest: Digest): Promise<Digest> {

@@ -107,11 +107,11 @@ Deno.test.each([
   { args: ["save", "h.io/none:1", "--policy=never", "-o", "x.tar"], says: "is not in the store" },
   {
     args: ["save", "127.0.0.1:1/never-asked:1", "-o", "none/x.tar"],
-    says: 'cannot write "none/x.tar": its directory does not exist; make it first',
+    says: 'cannot write "none/x.tar": its directory does not exist; create it first',
   },
   {
     args: ["save", "127.0.0.1:1/never-asked:1", "-o", "."],
-    says: 'cannot write ".": it is a directory; name a file in it',
+    says: 'cannot write ".": it is a directory; specify a file in it',
   },
 ])("oci answers $args with one line", async ({ args, says }) => {
   await using scene = await makeScene();
@@ -181,7 +181,7 @@ const LARGE = buildImage({
   platform: "linux/amd64",
 });
 
-Deno.test.each([0, 60, 120, 200, 300].map((pause) => ({ pause })))(
+Deno.test.each([0, 120].map((pause) => ({ pause })))(
   "oci save and load that are killed after $pause ms leave nothing half",
   async ({ pause }) => {
     await using scene = await makeScene();
@@ -205,7 +205,9 @@ Deno.test.each([0, 60, 120, 200, 300].map((pause) => ({ pause })))(
     const again = await oci(["save", "-q", "--policy=never", "h.io/large:1", "-o", "out.tar"]);
 
     assertEquals([again.code, again.stderr], [0, ""]);
-    const spooled = (await names(dir.join("store/ingest"))).filter((name) => name.endsWith(".tmp"));
+    const spooled = (await names(dir.join("store/ingest"))).filter((name) =>
+      name.startsWith("archive-")
+    );
     assertEquals(spooled, []);
   },
 );

@@ -1,0 +1,152 @@
+import { dirname, resolve } from "../../spec/paths.ts";
+import { OciError } from "../../spec/errors.ts";
+import { syncDirectory } from "./durable.ts";
+import { TemporaryFile } from "./temporary_file.ts";
+
+/** A destination for bytes in order. */
+export interface FileOutput extends AsyncDisposable {
+  /** Writes all of the bytes, and returns their number. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Goes back to an earlier position; absent where written bytes cannot be taken back. */
+  rewind?(position: number): Promise<void>;
+  /** Makes the written bytes the file, whole and durable. Without it nothing is left behind. */
+  commit(): Promise<void>;
+}
+
+/** Options for {@linkcode openFileOutput}. */
+export interface FileOutputOptions {
+  /** Start of the name of the temporary file, such as `.oci-save-`. */
+  readonly prefix: string;
+  /** Aborts the wait for the reader of a named pipe. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Maximum number of links in a row, as in Linux. */
+const MAX_LINKS = 40;
+
+/**
+ * Opens the file that a path names, through links. A regular file is written to a temporary file in
+ * the same directory, which then takes its place and mode, so that no partial file is ever visible.
+ * Everything else, such as a pipe, is written directly. Removes temporary files of killed processes.
+ *
+ * @throws {OciError} If it cannot be opened.
+ */
+export async function openFileOutput(
+  path: string,
+  { prefix, signal }: FileOutputOptions,
+): Promise<FileOutput> {
+  try {
+    const target = await followLinks(path);
+    const found = await statIfAny(target);
+    if (found?.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
+    return found?.isFile === false || isOpenAlready(path)
+      ? await openAsIs(path, signal)
+      : await openBeside(target, prefix, found?.mode ?? undefined);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
+    // Deno adds the path of the temporary file, which is internal.
+    throw new OciError(`Cannot write "${path}": ${describeFailure(error)}`, { cause: error });
+  }
+}
+
+function describeFailure(error: Error): string {
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory; specify a file in it";
+  if (error instanceof Deno.errors.NotFound) return "its directory does not exist; create it first";
+  const why = error.message.replace(/ \(os error.*/s, "");
+  const isDenied = error instanceof Deno.errors.PermissionDenied;
+  return isDenied ? `${why}; check the owner and the mode of its directory` : why;
+}
+
+/** Returns whether a path names an inherited file descriptor, such as `/dev/stdout`. */
+function isOpenAlready(path: string): boolean {
+  return /^\/(dev\/(std|fd\/)|proc\/)/.test(path);
+}
+
+async function openAsIs(path: string, signal: AbortSignal | undefined): Promise<FileOutput> {
+  const file = await openPipe(path, signal);
+  return {
+    write: (bytes) => writeAll(file, bytes),
+    commit: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(file.close()),
+  };
+}
+
+/** Opens a path for writing, which for a named pipe waits for a reader. */
+async function openPipe(path: string, signal: AbortSignal | undefined): Promise<Deno.FsFile> {
+  const opening = Deno.open(path, { write: true });
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  try {
+    return await Promise.race([opening, promise]);
+  } catch (error) {
+    opening.then((late) => late.close()).catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function openBeside(
+  target: string,
+  prefix: string,
+  mode: number | undefined,
+): Promise<FileOutput> {
+  const directory = dirname(target);
+  const temporary = await TemporaryFile.create({ directory, prefix });
+  await temporary.removeDead();
+  const { file } = temporary;
+  return {
+    write: (bytes) => writeAll(file, bytes),
+    rewind: async (position) => {
+      await file.truncate(position);
+      await file.seek(position, Deno.SeekMode.Start);
+    },
+    commit: async () => {
+      if (mode !== undefined) await Deno.chmod(temporary.path, mode & 0o777);
+      await file.sync();
+      await temporary.rename(target);
+      await syncDirectory(directory);
+    },
+    [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
+  };
+}
+
+/** Writes all of the bytes, and returns their number. */
+export async function writeAll(
+  sink: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<number> {
+  for (let at = 0; at < bytes.length;) at += await sink.write(bytes.subarray(at));
+  return bytes.length;
+}
+
+/** Resolves a path for writing, including links to targets that do not exist yet. */
+async function followLinks(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    try {
+      return await Deno.realPath(target);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    try {
+      target = resolve(dirname(target), await Deno.readLink(target));
+    } catch {
+      // Not a link: the file is created here.
+      return target;
+    }
+  }
+  return target;
+}
+
+async function statIfAny(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,111 @@
+import { LockUnsupportedError } from "../errors.ts";
+import { lstatIfAny } from "./durable.ts";
+import { tryFlock } from "./file_lock.ts";
+import { namesIn } from "./names_in.ts";
+import { removeIfAny } from "./remove_tree.ts";
+
+/** Location and kind of a {@linkcode TemporaryFile}. */
+export interface TemporaryFileOptions {
+  /** Directory, which must exist. */
+  readonly directory: string;
+  /** Start of the name; it tells which program and purpose the file belongs to. */
+  readonly prefix: string;
+  /** End of the name. */
+  readonly suffix?: string | undefined;
+  /**
+   * Permissions.
+   *
+   * @default {0o666}, less the umask
+   */
+  readonly mode?: number | undefined;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * A new file that has no final name yet. Disposing of it removes it unless it was renamed.
+ *
+ * The file is created exclusively with a random name, so a planted symlink is never followed. An
+ * flock shows other processes that it is in use: the system drops the lock when this process ends,
+ * however that happens, and {@linkcode TemporaryFile.removeDead} of the next one removes the file.
+ */
+export class TemporaryFile implements AsyncDisposable {
+  /** The file, open for reading and writing. */
+  readonly file: Deno.FsFile;
+  /** Path of the file until it is renamed. */
+  readonly path: string;
+  readonly #options: TemporaryFileOptions;
+  #isRenamed = false;
+  #isClosed = false;
+
+  private constructor(file: Deno.FsFile, path: string, options: TemporaryFileOptions) {
+    this.file = file;
+    this.path = path;
+    this.#options = options;
+  }
+
+  /** Creates a file. */
+  static async create(options: TemporaryFileOptions): Promise<TemporaryFile> {
+    const { directory, prefix, suffix = "", mode = 0o666 } = options;
+    for (;;) {
+      const path = `${directory}/${prefix}${crypto.randomUUID()}${suffix}`;
+      const file = await Deno.open(path, { read: true, write: true, createNew: true, mode });
+      // Another process may remove the new file as a leftover before it is locked.
+      if (await isLocked(file, path) && lstatIfAny(path) !== undefined) {
+        return new TemporaryFile(file, path, options);
+      }
+      file.close();
+    }
+  }
+
+  /**
+   * Removes files of the same kind that killed processes have left in the directory: regular files
+   * with such a name, of the same owner, that no process has open. Files that cannot be removed
+   * stay.
+   */
+  async removeDead(): Promise<void> {
+    const { directory, prefix, suffix = "" } = this.#options;
+    const { uid } = await this.file.stat();
+    // A directory that may not be listed keeps its leftovers.
+    for (const name of await namesIn(directory).catch(() => [])) {
+      const id = name.slice(prefix.length, name.length - suffix.length);
+      if (!name.startsWith(prefix) || !name.endsWith(suffix) || !UUID.test(id)) continue;
+      const path = `${directory}/${name}`;
+      const info = lstatIfAny(path);
+      if (info === undefined || !info.isFile || info.uid !== uid || path === this.path) continue;
+      // It was removed meanwhile, or its permissions do not allow it: the work does not need it.
+      await removeIfUnlocked(path, info).catch(() => {});
+    }
+  }
+
+  /** Moves the file to its final name, where it replaces another file. It stays open. */
+  async rename(path: string): Promise<void> {
+    await Deno.rename(this.path, path);
+    this.#isRenamed = true;
+  }
+
+  /** Closes the file, and removes it unless it was renamed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.file.close();
+    if (!this.#isRenamed) await removeIfAny(this.path);
+  }
+}
+
+/** Locks a new file. On a file system without locks, no process removes the files of others. */
+async function isLocked(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    return await tryFlock(file, path);
+  } catch (error) {
+    if (error instanceof LockUnsupportedError) return true;
+    throw error;
+  }
+}
+
+async function removeIfUnlocked(path: string, named: Deno.FileInfo): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  const { ino, dev } = await file.stat();
+  if (ino !== named.ino || dev !== named.dev) return;
+  if (await file.tryLock(true)) await removeIfAny(path);
+}
