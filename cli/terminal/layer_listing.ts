@@ -1,3 +1,5 @@
+import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
+import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { UntarStream } from "../../layer/tar/untar_stream.ts";
 import type { Layer } from "../../store/images/image.ts";
@@ -49,11 +51,8 @@ function listed(header: TarHeader): ListedEntry {
 function noteOf({ type, path, linkname }: TarHeader): string {
   if (type === "symlink") return `-> ${linkname}`;
   if (type === "hardlink") return `the same file as ${linkname}`;
-  const slash = path.lastIndexOf("/") + 1;
-  const name = path.slice(slash);
-  if (name === ".wh..wh..opq") {
-    return `hides the content of ${path.slice(0, slash)} in lower layers`;
-  }
-  if (name.startsWith(".wh.")) return `removes ${path.slice(0, slash)}${name.slice(4)}`;
-  return "";
+  const mark = parseWhiteout(cleanPath(path).path);
+  if (mark.kind === "opaque") return `hides the content of ${mark.directory}/ in lower layers`;
+  if (mark.kind !== "whiteout") return "";
+  return `removes ${mark.directory === "" ? "" : `${mark.directory}/`}${mark.name}`;
 }

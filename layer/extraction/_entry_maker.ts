@@ -137,11 +137,13 @@ export class EntryMaker {
     }
   }
 
-  /** Returns the path of a hard link's target, whose last component is not followed. */
+  /**
+   * Returns the path of a hard link's target, whose last component is not followed. Like a name, it
+   * starts at the root, and `..` does not lead out of it.
+   */
   #findTarget(linkname: string): string {
-    const { path, climbs } = cleanPath(linkname);
+    const { path } = cleanPath(linkname);
     const said = `the target of the hard link, ${JSON.stringify(linkname)},`;
-    if (climbs) throw new PathEscapeError(this.#place, `${said} climbs above the root`);
     const slash = path.lastIndexOf("/");
     const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));
     const name = path.slice(slash + 1);

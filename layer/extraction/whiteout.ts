@@ -1,6 +1,6 @@
 /** Prefix of whiteouts. */
 const PREFIX = ".wh.";
-/** Prefix of metadata of aufs. */
+/** Prefix of the metadata of aufs, which is at the root. */
 const META_PREFIX = ".wh..wh.";
 const OPAQUE = ".wh..wh..opq";
 
@@ -23,6 +23,9 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
 /**
  * Parses a clean path as a whiteout.
  *
+ * Only the last component makes a whiteout, whatever the type of the entry: `.wh.a` hides `a`, and
+ * `.wh.a/b` is a file in a directory that is called `.wh.a`. umoci, containerd and Docker read it so.
+ *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts | layer.md, whiteouts}.
  *
  * @param path A path of `cleanPath()`.
@@ -43,16 +46,13 @@ const IGNORED: WhiteoutMark = { kind: "ignored" };
  */
 export function parseWhiteout(path: string): WhiteoutMark {
   if (!path.includes(PREFIX)) return NONE;
-  const parts = path.split("/");
-  const leaf = parts.pop() ?? "";
-  for (const part of parts) {
-    if (part.startsWith(META_PREFIX)) return IGNORED;
-    if (part.startsWith(PREFIX)) return malformed("a whiteout cannot contain entries", false);
-  }
-  if (!leaf.startsWith(PREFIX)) return NONE;
-  const directory = parts.join("/");
+  const slash = path.lastIndexOf("/");
+  const directory = path.slice(0, Math.max(slash, 0));
+  const leaf = path.slice(slash + 1);
   if (leaf === OPAQUE) return { kind: "opaque", directory };
-  if (leaf.startsWith(META_PREFIX)) return IGNORED;
+  // Other tools ignore it at the root only. Elsewhere, ".wh..wh.a" hides a directory called ".wh.a".
+  if (path.startsWith(META_PREFIX)) return IGNORED;
+  if (!leaf.startsWith(PREFIX)) return NONE;
   const name = leaf.slice(PREFIX.length);
   if (name === "") return malformed("the whiteout has no name", false);
   if (name === "." || name === "..") {

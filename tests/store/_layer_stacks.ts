@@ -15,12 +15,16 @@ import {
   whiteout,
 } from "../_support/tar.ts";
 
+const FUSE_WHITEOUTS = "it takes such a directory of its lower layers for a whiteout";
+
 /** Layers, the base first, and what is special about them. */
 export interface LayerStack {
   readonly name: string;
   readonly layers: readonly Uint8Array[];
   /** Why umoci makes another tree of them, if it does. */
   readonly umociDiffers?: string;
+  /** Why fuse-overlayfs shows another tree, if it does. */
+  readonly fuseDiffers?: string;
 }
 
 const USR = [dir("usr"), dir("usr/bin"), dir("usr/lib")];
@@ -191,6 +195,39 @@ export const NAMED_STACKS: readonly LayerStack[] = [
       tar(dir("d"), file("d/one", "same"), hardlink("d/two", "d/one")),
       tar(dir("d"), file("d/two", "other")),
     ],
+  },
+  {
+    name: "hard links whose targets climb above the root",
+    layers: [
+      BASE,
+      tar(dir("usr"), dir("usr/bin"), hardlink("usr/bin/link", "../../usr/bin/tool")),
+      tar(dir("d"), file("d/one", "same"), hardlink("d/two", "d/../../d/one")),
+    ],
+  },
+  {
+    name: "a file in a directory that is named like a whiteout",
+    layers: [
+      tar(dir("d"), file("d/x", "stays"), file("y", "stays")),
+      tar(dir("d"), file("d/.wh.x/f", "1"), file(".wh.y/f", "2")),
+      tar(dir("d"), file("d/.wh.x/g", "3")),
+    ],
+    fuseDiffers: FUSE_WHITEOUTS,
+  },
+  {
+    name: "a whiteout that is a directory with a file in it",
+    layers: [
+      tar(dir("d"), dir("d/x"), file("d/x/old", "goes")),
+      tar(dir("d"), dir("d/.wh.x"), file("d/.wh.x/f", "1")),
+    ],
+    fuseDiffers: FUSE_WHITEOUTS,
+  },
+  {
+    name: "a whiteout of a directory that is named like a whiteout",
+    layers: [
+      tar(dir("d"), file("d/.wh.x/f", "1"), file("d/x", "stays")),
+      tar(dir("d"), file("d/.wh..wh.x", "")),
+    ],
+    fuseDiffers: FUSE_WHITEOUTS,
   },
   {
     name: "metadata that changes",

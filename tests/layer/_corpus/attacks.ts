@@ -149,12 +149,22 @@ export const ATTACKS: readonly LayerCase[] = [
   {
     name: "a hard link that climbs",
     layers: [tar(hardlink("l", "../outside/secret"))],
-    error: "PathEscapeError",
+    error: "ExtractError",
+    message: "does not exist",
+  },
+  {
+    name: "a hard link that climbs is inside the root",
+    layers: [
+      tar(dir("etc"), file("etc/f", "in"), hardlink("a", "../../etc/f")),
+      tar(hardlink("etc/b", "x/../../etc/../../etc/f")),
+    ],
+    tree: { "a": 'file "in"', "etc": "dir", "etc/b": 'file = a "in"', "etc/f": 'file = a "in"' },
   },
   {
     name: "a hard link that climbs out of a directory",
     layers: [tar(dir("a"), hardlink("a/l", "a/../../outside/secret"))],
-    error: "PathEscapeError",
+    error: "ExtractError",
+    message: "does not exist",
   },
   {
     name: "a hard link through a link that leads out",

@@ -221,9 +221,32 @@ export const WHITEOUTS: readonly LayerCase[] = [
     message: "has no name",
   },
   {
-    name: "something in a whiteout is malformed",
-    layers: [BASE, tar(file("d/.wh.a/b", ""))],
-    error: "ExtractError",
+    name: "a file in a directory that is named like a whiteout is a file",
+    layers: [BASE, tar(file("d/.wh.a/b", "x"), file(".wh..b/.wh.../f", "y"))],
+    tree: {
+      ...BASE_TREE,
+      ".wh..b": "dir @0",
+      ".wh..b/.wh...": "dir @0",
+      ".wh..b/.wh.../f": 'file "y"',
+      "d/.wh.a": "dir @0",
+      "d/.wh.a/b": 'file "x"',
+    },
+  },
+  {
+    name: "a directory that is named like a whiteout is one, and exists with a file in it",
+    layers: [BASE, tar(dir("d/.wh.a"), file("d/.wh.a/b", "x"), file("d/.wh..wh.plnk/1.2", "y"))],
+    tree: {
+      ...without("d/a"),
+      "d/.wh..wh.plnk": "dir @0",
+      "d/.wh..wh.plnk/1.2": 'file "y"',
+      "d/.wh.a": "dir @0",
+      "d/.wh.a/b": 'file "x"',
+    },
+  },
+  {
+    name: "a directory that is named like a whiteout can be hidden",
+    layers: [BASE, tar(file("d/.wh.b/f", "x")), tar(whiteout("d/.wh.b"))],
+    tree: BASE_TREE,
   },
   {
     name: "three layers of whiteouts and files",
