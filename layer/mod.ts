@@ -43,6 +43,7 @@ export {
 } from "./extraction/extractor.ts";
 export type { IdRange, Owner, Ownership, OwnershipMap } from "./extraction/ownership.ts";
 export {
+  type LayerReadOptions,
   type LayerSource,
   StackingExtractor,
   type StackingExtractorOptions,

@@ -33,8 +33,10 @@ export interface PushContentOptions extends ContentOptions {
  */
 export interface ContentSource {
   /**
-   * Opens the bytes of a document or a blob, from `offset` on. They need not be verified: the
-   * caller compares them with the descriptor.
+   * Opens the bytes of a document or a blob, from `offset` on.
+   *
+   * Sources of this library verify a read of the whole content unless it is `raw`. Other sources
+   * need not: a copy compares the bytes with the descriptor.
    *
    * @param descriptor What to read.
    * @param options The offset, and how to stop.

@@ -42,6 +42,14 @@ export interface BlobReadOptions {
    * @default {false}
    */
   readonly again?: boolean | undefined;
+  /**
+   * Whether to skip verification, for a reader that compares the bytes with the descriptor itself.
+   * Without it, a read of the whole blob fails if the size or the digest is wrong. A source that
+   * must notice damage, such as a store, verifies in any case.
+   *
+   * @default {false}
+   */
+  readonly raw?: boolean | undefined;
   /** Stops the reading. */
   readonly signal?: AbortSignal | undefined;
   /** Called for each retry. */
@@ -84,8 +92,12 @@ export interface RemoteLayer {
    */
   readonly connections?: number | undefined;
   /**
-   * Opens the bytes as served, usually compressed. They are *not verified*: the reader compares them
-   * with `descriptor`. The chunks belong to the reader, which may transfer their memory.
+   * Opens the bytes as served, usually compressed. The chunks belong to the reader, which may
+   * transfer their memory.
+   *
+   * Layers of this library verify a read of the whole blob unless it is `raw`: the stream fails with
+   * a {@linkcode DigestMismatchError} if the size or the digest is wrong. Do not trust the bytes
+   * before the stream has closed. A part of a blob cannot be verified.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }

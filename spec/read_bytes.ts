@@ -43,8 +43,8 @@ export async function readBytes(
   if (size > maxBytes) throw new LimitError("bytes", maxBytes, size, digest);
   const bytes = new Uint8Array(size);
   let filled = 0;
-  for await (const chunk of await open({ signal })) {
-    // Bytes that are too many make a sum that is wrong.
+  for await (const chunk of await open({ signal, raw: true })) {
+    // With surplus bytes, the size is wrong.
     if (filled + chunk.length <= size) bytes.set(chunk, filled);
     filled += chunk.length;
     if (filled > size) break;

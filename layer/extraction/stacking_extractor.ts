@@ -5,14 +5,26 @@ import type { ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 
+/** Options for {@linkcode LayerSource.compressed}. */
+export interface LayerReadOptions {
+  /** Whether the source may skip verification. */
+  readonly raw?: boolean | undefined;
+  /** Aborts the reading. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A layer to extract, such as a `RemoteLayer`. */
 export interface LayerSource {
   /** Expected digest and size of the bytes. */
   readonly descriptor: Descriptor;
   /** Expected digest of the archive. */
   readonly diffId: Digest;
-  /** Opens the bytes as served, usually compressed. */
-  compressed(options?: { readonly signal?: AbortSignal }): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * Opens the bytes as served, usually compressed.
+   *
+   * @param options `raw` is set: the extractor verifies the bytes, so the source need not.
+   */
+  compressed(options?: LayerReadOptions): Promise<ReadableStream<Uint8Array>>;
 }
 
 /** Options for {@linkcode StackingExtractor}. */
@@ -82,7 +94,7 @@ export class StackingExtractor {
     try {
       const { maxBytes = MAX_BYTES, signal } = this.#options;
       const { descriptor, diffId } = layer;
-      const stream = await layer.compressed(signal === undefined ? {} : { signal });
+      const stream = await layer.compressed({ raw: true, signal });
       const { report, archiveBytes } = await extractStream(stream, this.#tree, {
         ...this.#options,
         descriptor,

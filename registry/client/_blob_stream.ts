@@ -1,6 +1,7 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobAnswer, BlobRetry } from "../../spec/image.ts";
+import { verifiedRead } from "../../spec/verified_read.ts";
 import type { Answer } from "../transport/answer.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "../transport/network_failure.ts";
@@ -45,6 +46,8 @@ export interface BlobStreamOptions {
   readonly length?: number | undefined;
   /** Whether a chunk's buffer may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
+  /** Whether to skip the verification of the whole blob. */
+  readonly raw?: boolean | undefined;
   /** Action for error messages, after "Cannot". */
   readonly task: string;
   readonly signal?: AbortSignal | undefined;
@@ -56,8 +59,8 @@ export interface BlobStreamOptions {
 
 /**
  * Opens the bytes of a blob from `offset` on as one stream over any number of connections and sources.
- * Sends the first request when the stream is first read. Never yields more bytes
- * than the size in the descriptor; does not hash them.
+ * Sends the first request when the stream is first read. Never yields more bytes than the size in the
+ * descriptor. Verifies the digest of a whole blob unless the read is `raw`.
  */
 export function openBlobStream(
   descriptor: Descriptor,
@@ -65,7 +68,7 @@ export function openBlobStream(
   options: BlobStreamOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = new BlobReader(descriptor, sources, options);
-  return new ReadableStream({
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
       const chunk = await reader.read();
       if (chunk === undefined) controller.close();
@@ -73,6 +76,7 @@ export function openBlobStream(
     },
     cancel: () => reader.cancel(),
   }, { highWaterMark: 0 });
+  return verifiedRead(stream, descriptor, options, () => reader.source);
 }
 
 class BlobReader {
@@ -88,6 +92,7 @@ class BlobReader {
   /** End of the range, or of the blob if the source does not support ranges. */
   #end: number;
   #attemptOffset = 0;
+  #url: URL | undefined;
   /** Last chunk, if its buffer may be reused. */
   #last: Uint8Array<ArrayBuffer> | undefined;
 
@@ -106,6 +111,11 @@ class BlobReader {
       ? signal
       : AbortSignal.any([options.signal, signal]);
     this.#retry = this.#startRetry();
+  }
+
+  /** URL of the last bytes, for errors. */
+  get source(): string | undefined {
+    return this.#url && redactUrl(this.#url);
   }
 
   /** Reads the next bytes, or `undefined` at the end. */
@@ -144,6 +154,7 @@ class BlobReader {
 
   #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> | undefined {
     const { digest, size } = this.#descriptor;
+    this.#url = url;
     if (this.#options.reuseMemory) this.#last = chunk;
     this.#offset += chunk.length;
     if (this.#offset <= this.#end) return chunk;

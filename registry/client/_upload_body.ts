@@ -85,6 +85,8 @@ export class UploadBody {
         offset,
         again,
         reuseMemory,
+        // The registry verifies the digest.
+        raw: true,
         signal,
         onRetry: ({ error }) => onRetry?.(error),
       })

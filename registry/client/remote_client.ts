@@ -116,8 +116,11 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Opens the bytes of a blob from `offset` on. They are *not verified*: compare
-   * them with the descriptor before relying on them. The stream never exceeds the size in it.
+   * Opens the bytes of a blob from `offset` on.
+   *
+   * Verifies a read of the whole blob: the stream fails at the first surplus byte, and in place of
+   * the last bytes if the digest is wrong. Do not trust the bytes before the stream has closed. A
+   * part of a blob cannot be verified, and a `raw` read is not: compare the bytes yourself.
    *
    * The first read of the stream sends the first request, and errors appear in the stream.
    * A stream occupies one of the `maxConnections` slots while it is open, so read streams
@@ -128,6 +131,7 @@ export class RemoteClient implements ImageClient, Disposable {
    * @param options Offset, credentials and others.
    * @returns The bytes.
    * @throws {RangeError} If `offset` is not within the blob.
+   * @throws {DigestMismatchError} In the stream, if the bytes do not match the descriptor.
    */
   async blob(
     repository: Repository,

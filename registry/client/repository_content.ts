@@ -17,7 +17,7 @@ import type { RemoteOptions } from "../remote_client_options.ts";
 import { addReferrer } from "./_add_referrer.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
-/** So many documents are kept to be named: it is the last ones that are. */
+/** Maximum number of documents to keep for tagging; the oldest goes first. */
 const MAX_KEPT = 16;
 
 /** Options for {@linkcode RepositoryContent}. */
@@ -63,7 +63,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     this.#options = options;
   }
 
-  /** Opens the verified bytes of a document, or the unverified bytes of a blob. */
+  /** Opens the bytes of a document or a blob. Verifies a read of all of them unless it is `raw`. */
   async fetch(
     descriptor: Descriptor,
     options: BlobReadOptions = {},

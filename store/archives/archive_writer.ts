@@ -170,7 +170,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     const verifier = new Verifier(descriptor);
     let written = 0;
     await this.#write(entryHeader(blobName(digest), size));
-    for await (const chunk of await open({ signal, reuseMemory: true })) {
+    for await (const chunk of await open({ signal, reuseMemory: true, raw: true })) {
       verifier.update(chunk);
       if (isDocument) kept.push(chunk.slice());
       await this.#write(chunk);

@@ -4,6 +4,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image.ts";
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import { verifiedRead } from "../../spec/verified_read.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { ArchiveError } from "../errors.ts";
@@ -97,12 +98,15 @@ export class ImageArchive implements NamedSource, Disposable {
     }
   }
 
-  /** Opens the bytes of a document or a blob, which are not verified. */
+  /** Opens the bytes of a document or a blob. Verifies a read of all of them unless it is `raw`. */
   async fetch(
     descriptor: Descriptor,
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return await Promise.try(() => this.#content.open(descriptor, options));
+    return await Promise.try(() => {
+      const bytes = this.#content.open(descriptor, options);
+      return verifiedRead(bytes, descriptor, options, () => `"${this.path}"`);
+    });
   }
 
   /** Finds the document that a name or a digest stands for. */

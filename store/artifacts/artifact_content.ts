@@ -3,6 +3,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image.ts";
 import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/media_types.ts";
+import { verifiedRead } from "../../spec/verified_read.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 
@@ -110,14 +111,21 @@ export class ArtifactContent implements ContentSource {
     return new ArtifactContent({ ...root, artifactType }, places);
   }
 
-  /** Opens the bytes of the manifest, the config or a file. */
+  /**
+   * Opens the bytes of the manifest, the config or a file. Verifies a read of a whole file unless it
+   * is `raw`: the file may have changed since it was packed.
+   */
   async fetch(
-    { digest }: Descriptor,
-    { offset = 0, reuseMemory, signal }: BlobReadOptions = {},
+    descriptor: Descriptor,
+    options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { digest } = descriptor;
+    const { offset = 0, reuseMemory, signal } = options;
     const place = this.#places.get(digest);
     if (typeof place === "string") {
-      return await openBlobStream(await Deno.realPath(place), { offset, reuseMemory, signal });
+      const path = await Deno.realPath(place);
+      const bytes = await openBlobStream(path, { offset, reuseMemory, signal });
+      return verifiedRead(bytes, descriptor, options, () => `"${path}"`);
     }
     if (place !== undefined) return ReadableStream.from([place.slice(offset)]);
     throw new Deno.errors.NotFound(`Cannot read ${digest}: the artifact does not have it`);

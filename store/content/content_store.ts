@@ -97,7 +97,6 @@ export class ContentStore {
    * Returns the path that a blob has or would have.
    *
    * @param digest Digest of the blob.
-   * @returns Path of the file.
    */
   blobPath(digest: Digest): string {
     return `${this.path}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
@@ -137,7 +136,7 @@ export class ContentStore {
       throw new DigestMismatchError({ ...mismatch, source: `"${path}"` });
     }
     if (this.#marks?.holds(digest, info)) return true;
-    const bytes = await this.openBlob(digest, signal && { signal });
+    const bytes = await this.openBlob(digest, { signal });
     await bytes.pipeTo(new WritableStream());
     await this.#marks?.set(digest, info);
     return true;
@@ -182,22 +181,23 @@ export class ContentStore {
 
   /**
    * Opens the bytes of a blob. A stream of the whole blob is verified as it is read: it fails in
-   * place of the last bytes if the digest does not match. A range cannot be verified; call
-   * {@linkcode ContentStore.verify} first.
+   * place of the last bytes if the digest, or the given size, does not match. A range cannot be
+   * verified; call {@linkcode ContentStore.verify} first.
    *
-   * @param digest The blob.
+   * @param blob Digest or descriptor of the blob.
    * @param options Range of the bytes.
    * @returns The stream. Cancel it unless you read it to its end.
    * @throws {Deno.errors.NotFound} If there is no such blob.
    */
   async openBlob(
-    digest: Digest,
+    blob: Digest | Expectation,
     options: OpenBlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const path = this.blobPath(digest);
-    const whole = (options.offset ?? 0) === 0 && options.length === undefined;
-    const verifier = whole ? new Verifier({ digest }, `"${path}"`) : undefined;
-    const onMismatch = () => this.distrust(digest);
+    const expected = typeof blob === "string" ? { digest: blob } : blob;
+    const path = this.blobPath(expected.digest);
+    const isPart = (options.offset ?? 0) > 0 || options.length !== undefined;
+    const verifier = isPart ? undefined : new Verifier(expected, `"${path}"`);
+    const onMismatch = () => this.distrust(expected.digest);
     return await openBlobStream(path, { ...options, verifier, onMismatch });
   }
 
@@ -216,7 +216,7 @@ export class ContentStore {
     signal?: AbortSignal,
   ): Promise<Ingestion> {
     const open = ({ offset = 0 }) => Promise.resolve(ReadableStream.from([bytes.subarray(offset)]));
-    return await this.ingest(descriptor, open, { ...(signal && { signal }) });
+    return await this.ingest(descriptor, open, { signal });
   }
 
   /**

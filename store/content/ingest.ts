@@ -248,6 +248,8 @@ class Filling {
       offset: writer.size,
       reuseMemory: follower === undefined,
       again: this.#hasBegunAgain,
+      // The writer verifies the bytes.
+      raw: true,
       onRetry: this.#onRetry,
       signal,
     });

@@ -29,8 +29,8 @@ export interface Layer extends RemoteLayer {
   /** Number of bytes as served. */
   readonly size: number;
   /**
-   * Opens the bytes as served. A stream from the start is verified as it is read: it fails instead
-   * of closing if the file in the store does not match the digest.
+   * Opens the bytes as served. Verifies every read of all of them, even a `raw` one, as the store
+   * must notice a damaged file: the stream fails in place of the last bytes.
    */
   compressed(options?: BlobReadOptions): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
@@ -85,7 +85,7 @@ export class StoredLayer implements Layer {
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset = 0, reuseMemory = false, signal } = options;
-    return await this.#store.openBlob(this.digest, { offset, reuseMemory, signal });
+    return await this.#store.openBlob(this.descriptor, { offset, reuseMemory, signal });
   }
 
   /** Opens the tar archive in the layer. Both digests are verified as it is read. */

@@ -49,19 +49,18 @@ export class LayoutContent implements NamedSource, NamedTarget {
     this.#store = store;
   }
 
-  /** Opens the bytes of a document or a blob, which are verified if they are read as a whole. */
+  /** Opens the bytes of a document or a blob. Verifies every read of all of them. */
   async fetch(
     descriptor: Descriptor,
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset, reuseMemory, signal } = options;
-    const { digest } = descriptor;
-    // A link or a pipe in its place is no blob.
+    // A symlink or a pipe in its place is not a blob.
     if (await this.#store.has(descriptor)) {
-      return await this.#store.openBlob(digest, { offset, reuseMemory, signal });
+      return await this.#store.openBlob(descriptor, { offset, reuseMemory, signal });
     }
     const { path } = this.#store;
-    throw new StoreError(`Cannot read ${digest}: "${path}" does not have it`, path);
+    throw new StoreError(`Cannot read ${descriptor.digest}: "${path}" does not have it`, path);
   }
 
   /** Returns whether it is there and intact. */
@@ -75,7 +74,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
     }
   }
 
-  /** Stores a document or a blob; it gets its name when all of it has come and is verified. */
+  /** Stores a document or a blob, which becomes visible when it is complete and verified. */
   async push(
     descriptor: Descriptor,
     open: OpenContent,

@@ -38,7 +38,7 @@ export class MemoryContent implements NamedSource, NamedTarget {
   readonly #names = new Map<string, Descriptor>();
   readonly #referrers = new Map<Digest, Descriptor[]>();
 
-  /** Opens the bytes. */
+  /** Opens the bytes, which were verified when they were stored. */
   fetch(
     { digest }: Descriptor,
     { offset = 0 }: BlobReadOptions = {},
@@ -53,7 +53,7 @@ export class MemoryContent implements NamedSource, NamedTarget {
     return Promise.resolve(this.#blobs.has(digest));
   }
 
-  /** Stores a document or a blob, after all of it has come and was verified. */
+  /** Stores a document or a blob once it is complete and verified. */
   async push(
     descriptor: Descriptor,
     open: OpenContent,
@@ -73,24 +73,24 @@ export class MemoryContent implements NamedSource, NamedTarget {
     this.#blobs.set(digest, bytes);
   }
 
-  /** Lists the documents that were stored whose `subject` is this one. */
+  /** Lists the stored documents whose `subject` is this one. */
   referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
     return Promise.resolve(this.#referrers.get(digest) ?? []);
   }
 
-  /** Finds what a name stands for. */
+  /** Resolves a name. */
   resolve(name: string): Promise<Descriptor | undefined> {
     return Promise.resolve(this.#names.get(name));
   }
 
-  /** Names a document. */
+  /** Assigns a name to a document. */
   tag(name: string, descriptor: Descriptor): Promise<void> {
     const { mediaType, digest, size } = descriptor;
     this.#names.set(name, { mediaType, digest, size });
     return Promise.resolve();
   }
 
-  /** Lists the names, in the order in which they were first given. */
+  /** Lists the names, in the order in which they were first assigned. */
   async *names(_options: ContentOptions = {}): AsyncGenerator<string> {
     yield* this.#names.keys();
   }

@@ -32,7 +32,7 @@ export async function feedLayer<Result>(
     const { status } = await bringLayer(store, layer, { ...options, follower: feed });
     if (status === "fetched") return await feed.result;
     // The reader of a blob verifies it.
-    for await (const chunk of await store.openBlob(layer.descriptor.digest, { signal })) {
+    for await (const chunk of await store.openBlob(layer.descriptor, { signal })) {
       const pending = feed.write(chunk);
       if (pending !== undefined) await pending;
     }

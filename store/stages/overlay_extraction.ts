@@ -53,7 +53,7 @@ export async function extractOverlayLayer(
 ): Promise<ExtractReport> {
   const { descriptor, diffId } = layer;
   const { signal } = options;
-  return await extractLayer(await layer.compressed({ signal }), root, {
+  return await extractLayer(await layer.compressed({ raw: true, signal }), root, {
     ...options,
     descriptor,
     diffId,

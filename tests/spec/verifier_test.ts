@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DigestMismatchError, digestOf, Verifier, VerifyStream } from "../../spec/mod.ts";
+import { verifiedRead } from "../../spec/verified_read.ts";
 import { bytes } from "./_json.ts";
 
 const HELLO = bytes("hello");
@@ -78,3 +79,69 @@ Deno.test("VerifyStream stops an endless source at the first excess byte", async
   assertEquals(cancelled, error);
   assertEquals(error.size, 6);
 });
+
+const HELLO_BLOB = { digest: digestOf(HELLO), size: 5 };
+const nowhere = () => "http://localhost/blob";
+
+Deno.test.each([
+  { name: "too few bytes", text: "hell", seen: "hell" },
+  { name: "too many bytes", text: "hello!", seen: "hello" },
+  { name: "other bytes", text: "hallo", seen: "hall" },
+  { name: "no bytes", text: "", seen: "" },
+])("verifiedRead() fails with $name", async ({ text, seen }) => {
+  const read = verifiedRead(eachByte(text), HELLO_BLOB, {}, nowhere);
+  let got = "";
+
+  const error = await assertRejects(async () => {
+    for await (const chunk of read) got += new TextDecoder().decode(chunk);
+  }, DigestMismatchError);
+
+  assertEquals(got, seen);
+  assertEquals(error.source, nowhere());
+});
+
+Deno.test.each([{ raw: true }, { offset: 1 }, { length: 3 }])(
+  "verifiedRead() passes on the bytes of a read with %o",
+  async (options) => {
+    const read = verifiedRead(eachByte("hallo!"), HELLO_BLOB, options, nowhere);
+
+    assertEquals(await new Response(read).text(), "hallo!");
+  },
+);
+
+Deno.test("verifiedRead() reads only on demand, and passes on the bytes and the cancellation", async () => {
+  const events: unknown[] = [];
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => {
+      events.push("pull");
+      controller.enqueue(HELLO.slice(0, 2));
+    },
+    cancel: (reason) => void events.push(reason),
+  }, { highWaterMark: 0 });
+
+  const reader = verifiedRead(source, HELLO_BLOB, {}, nowhere).getReader();
+  assertEquals(events, []);
+  assertEquals((await reader.read()).value, HELLO.slice(0, 2));
+  await reader.cancel("enough");
+
+  assertEquals(events, ["pull", "enough"]);
+});
+
+Deno.test("verifiedRead() cancels a source that sends too much", async () => {
+  let reason: unknown;
+  const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: (controller) => controller.enqueue(new Uint8Array(3)),
+    cancel: (error) => void (reason = error),
+  });
+
+  const error = await assertRejects(
+    () => new Response(verifiedRead(endless, HELLO_BLOB, {}, nowhere)).bytes(),
+    DigestMismatchError,
+  );
+
+  assertEquals(reason, error);
+});
+
+function eachByte(text: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from([...text].map(bytes));
+}

@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { applyLayers } from "../../../layer/mod.ts";
+import { DigestMismatchError } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import { dir, file, opaque, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -130,3 +131,29 @@ for (const backend of BACKENDS) {
 function sorted(model: Model): unknown {
   return Object.fromEntries([...model].sort(([one], [other]) => one < other ? -1 : 1));
 }
+
+Deno.test("applyLayers() asks for raw bytes, and verifies them itself", async () => {
+  await using root = await makeTempDir();
+  const [good] = fromLayers([tar(file("a", "good"))]);
+  const [bad] = fromLayers([tar(file("a", "evil"))]);
+  assert(good !== undefined && bad !== undefined);
+  const reads: unknown[] = [];
+
+  await assertRejects(
+    () =>
+      applyLayers(
+        [{
+          ...good,
+          compressed: (options) => {
+            reads.push(options?.raw);
+            return bad.compressed(options);
+          },
+        }],
+        root.path,
+        SQUASH,
+      ),
+    DigestMismatchError,
+  );
+
+  assertEquals(reads, [true]);
+});

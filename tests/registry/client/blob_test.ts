@@ -1,6 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { type BlobRetry, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
-import { NetworkError, NotFoundError, RegistryError } from "../../../registry/mod.ts";
+import {
+  NetworkError,
+  NotFoundError,
+  RegistryError,
+  RepositoryContent,
+} from "../../../registry/mod.ts";
 import {
   busy,
   cut,
@@ -16,6 +21,7 @@ import {
   stall,
   withHeaders,
   withStatus,
+  wrongByte,
   wrongContentRange,
   wrongRange,
 } from "../../_support/faulty_registry.ts";
@@ -213,6 +219,76 @@ Deno.test.each([{ why: "longer", fault: extraBytes() }, { why: "shorter", fault:
     assertEquals(scene.registry.requests.length, 1);
   },
 );
+
+Deno.test("RemoteClient.blob() fails in place of the last bytes if the digest is wrong", async () => {
+  await using scene = makeScene([on("blob", wrongByte(7))]);
+  using client = testClient();
+  const stream = await client.blob(scene.reference, scene.blob.descriptor);
+  let size = 0;
+
+  const error = await assertRejects(async () => {
+    for await (const chunk of stream) size += chunk.length;
+  }, DigestMismatchError);
+
+  assert(size < 300_000);
+  assertEquals(error.expected, scene.blob.descriptor.digest);
+  assertMatch(error.source ?? "", /^http:.*\/blobs\//);
+  assertEquals(scene.registry.requests.length, 1);
+});
+
+Deno.test("RemoteClient.blob() fails if a mirror serves another blob, and does not take it as complete", async () => {
+  await using scene = makeScene();
+  await using mirror = makeScene([on("blob", wrongByte(7))]);
+  const { registry } = scene.reference;
+  using client = testClient({ mirrors: { [registry]: [`http://${mirror.reference.registry}`] } });
+  const read = async (again: boolean) => {
+    return await readAll(await client.blob(scene.reference, scene.blob.descriptor, { again }));
+  };
+
+  await assertRejects(() => read(false), DigestMismatchError);
+
+  assertEquals(await read(true), scene.blob.bytes);
+});
+
+Deno.test.each([{ raw: true }, { offset: 1 }])(
+  "RemoteClient.blob() leaves the digest of a read with %o to its reader",
+  async (options) => {
+    await using scene = makeScene([on("blob", wrongByte(7))]);
+    using client = testClient();
+
+    const stream = await client.blob(scene.reference, scene.blob.descriptor, options);
+
+    const bytes = await readAll(stream);
+    assertEquals(bytes.length, 300_000 - (options.offset ?? 0));
+    assertNotEquals(bytes, scene.blob.bytes.slice(options.offset));
+  },
+);
+
+Deno.test("RemoteLayer.compressed() of a registry is verified unless it is raw", async () => {
+  await using scene = makeScene([
+    on("blob", (request, next) => {
+      const isConfig = request.url.endsWith(scene.image.config.descriptor.digest);
+      return isConfig ? next() : wrongByte(7)(request, next);
+    }),
+  ]);
+  using client = testClient();
+  const { layers: [layer] } = await client.image(scene.reference, { platform: "linux/amd64" });
+
+  assert(layer !== undefined);
+  await assertRejects(async () => readAll(await layer.compressed()), DigestMismatchError);
+  const { length } = await readAll(await layer.compressed({ raw: true }));
+  assertEquals(length, layer.descriptor.size);
+});
+
+Deno.test("RepositoryContent.fetch() verifies a blob unless the read is raw", async () => {
+  await using scene = makeScene([on("blob", wrongByte(7))]);
+  using client = testClient();
+  const content = new RepositoryContent(client, scene.reference);
+  const { descriptor } = scene.blob;
+
+  await assertRejects(async () => readAll(await content.fetch(descriptor)), DigestMismatchError);
+  assertEquals((await readAll(await content.fetch(descriptor, { raw: true }))).length, 300_000);
+});
 
 Deno.test.each([
   { what: "a page", fault: respond(200, { "content-type": "text/html" }, "<html>") },

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { formatReference } from "../../../registry/mod.ts";
-import { digestOf, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { DigestMismatchError, digestOf, OCI_MANIFEST } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   type ArchiveFault,
   ContentStore,
+  ImageArchive,
   loadArchive,
   readImage,
   validateImage,
@@ -421,6 +422,24 @@ async function isThere(path: string): Promise<boolean> {
     return false;
   }
 }
+
+Deno.test("ImageArchive.fetch() fails if a blob has other bytes, unless the read is raw", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("a.tar");
+  await Deno.writeFile(path, withLayer(file(LAYER_PATH, WRONG)));
+  using archive = await ImageArchive.open(path, { spoolDirectory: dir.path });
+  assert(LAYER !== undefined);
+  const { descriptor, diffId } = LAYER;
+
+  const read = async (raw?: boolean) => {
+    return await new Response(await archive.fetch(descriptor, { raw })).bytes();
+  };
+  const compressed = await archive.layer(descriptor, diffId).compressed();
+
+  await assertRejects(() => read(), DigestMismatchError);
+  await assertRejects(() => new Response(compressed).bytes(), DigestMismatchError);
+  assertEquals((await read(true)).length, descriptor.size);
+});
 
 Deno.test("loadArchive() says that there is no file, or a directory", async () => {
   await using dir = await makeTempDir();

@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Manifest, OCI_EMPTY, OCI_MANIFEST, parseManifest } from "../../../spec/mod.ts";
+import {
+  DigestMismatchError,
+  type Manifest,
+  OCI_EMPTY,
+  OCI_MANIFEST,
+  parseManifest,
+} from "../../../spec/mod.ts";
 import {
   ArtifactContent,
   ArtifactFileError,
@@ -74,6 +80,22 @@ Deno.test("ArtifactContent.pack() makes the manifest of the specification's guid
   assert(nothing.kind === "manifest");
   assertEquals(nothing.value.layers.map(({ mediaType }) => mediaType), [OCI_EMPTY]);
   assertEquals(nothing.value.artifactType, "application/vnd.unknown.artifact.v1");
+});
+
+Deno.test("ArtifactContent.fetch() fails if a file has changed, unless the read is raw", async () => {
+  await using dir = await makeTempDir();
+  await Deno.writeTextFile(dir.join("a"), "before");
+  const content = await ArtifactContent.pack([{ path: dir.join("a") }]);
+  const { value } = parseManifest(await bytesOf(content), OCI_MANIFEST);
+  const [layer] = (value as Manifest).layers;
+  assert(layer !== undefined);
+
+  await Deno.writeTextFile(dir.join("a"), "behind");
+
+  const read = async (raw?: boolean) =>
+    await new Response(await content.fetch(layer, { raw })).text();
+  await assertRejects(() => read(), DigestMismatchError);
+  assertEquals(await read(true), "behind");
 });
 
 Deno.test("ArtifactContent.pack() refuses directories, and two files of one name", async () => {

@@ -55,6 +55,20 @@ Deno.test("ingest() resumes a failed transfer", async () => {
   assertEquals(broken.bytes + source.bytes, BYTES.length);
 });
 
+Deno.test("ingest() asks for raw bytes, which it verifies itself", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const source = countingSource(BYTES);
+  const reads: (boolean | undefined)[] = [];
+
+  await store.ingest(DESCRIPTOR, (options) => {
+    reads.push(options.raw);
+    return source.open(options);
+  });
+
+  assertEquals(reads, [true]);
+});
+
 Deno.test("ingest() reuses memory only if no follower retains the chunks", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);

@@ -13,6 +13,7 @@ import {
   type Image,
   type Layer,
   readImage,
+  StoredLayer,
   validateImage,
 } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -67,6 +68,32 @@ Deno.test("Layer.compressed() gives the bytes as served, from any offset", async
 
   assertEquals(await read(0), bytes);
   assertEquals(await read(1000), bytes.slice(1000));
+});
+
+Deno.test.each([{}, { raw: true }])(
+  "Layer.compressed() fails if the blob is damaged, with %o, and the store notices",
+  async (options) => {
+    const built = buildImage({ layers: TARS });
+    await using stored = await store([built]);
+    const [layer] = (await stored.read(built)).layers as [Layer];
+    await rotBlob(stored.contents, layer.digest, 50_000);
+
+    const bytes = await layer.compressed(options);
+
+    await assertRejects(() => new Response(bytes).bytes(), DigestMismatchError);
+    await assertRejects(() => stored.contents.verify(layer.descriptor), DigestMismatchError);
+  },
+);
+
+Deno.test.each([-1, 1])("Layer.compressed() fails if the size is wrong by %d", async (error) => {
+  const built = buildImage({ layers: TARS });
+  await using stored = await store([built]);
+  const [{ descriptor, diffId }] = (await stored.read(built)).layers as [Layer];
+  const wrong = { ...descriptor, size: descriptor.size + error };
+
+  const bytes = await new StoredLayer(stored.contents, wrong, diffId).compressed();
+
+  await assertRejects(() => new Response(bytes).bytes(), DigestMismatchError);
 });
 
 Deno.test("readImage() keeps the bytes as served, of index, manifest and config", async () => {

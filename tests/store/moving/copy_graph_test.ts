@@ -7,7 +7,14 @@ import {
   OCI_LAYER,
   parseManifest,
 } from "../../../spec/mod.ts";
-import { copyGraph, copyNamed, type CopyProgress, MemoryContent } from "../../../store/mod.ts";
+import {
+  ContentStore,
+  copyGraph,
+  copyNamed,
+  type CopyProgress,
+  LayoutContent,
+  MemoryContent,
+} from "../../../store/mod.ts";
 import {
   buildArtifact,
   buildImage,
@@ -16,6 +23,7 @@ import {
   nestedIndex,
 } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
 
@@ -121,6 +129,36 @@ Deno.test("copyNamed() names the document last", async () => {
 
   assertEquals((await target.resolve("v1"))?.digest, INDEX.descriptor.digest);
 });
+
+Deno.test.each(["store", "registry", "memory"])(
+  "copyGraph() asks for raw bytes, which it or the target verifies: to a %s",
+  async (kind) => {
+    await using dir = await makeTempDir();
+    await using registry = writableRegistry();
+    using client = testClient();
+    const source = await memoryOf(INDEX);
+    const target = kind === "store"
+      ? new LayoutContent(await ContentStore.open(dir.path))
+      : kind === "registry"
+      ? new RepositoryContent(client, parseReference(`${registry.host}/a/b`))
+      : new MemoryContent();
+    const reads: (boolean | undefined)[] = [];
+
+    await copyGraph(
+      {
+        fetch: (descriptor, options) => {
+          reads.push(options?.raw);
+          return source.fetch(descriptor, options);
+        },
+      },
+      target,
+      INDEX.descriptor,
+    );
+
+    assert(reads.length > 0);
+    assertEquals(reads.filter((raw) => raw !== true), []);
+  },
+);
 
 Deno.test("copyNamed() names nothing when a blob cannot be copied", async () => {
   const source = await memoryOf(INDEX);
