@@ -65,7 +65,8 @@ function noticeCleanup(run: Run): Disposable {
   return {
     [Symbol.dispose]: () => {
       signal.removeEventListener("abort", abort);
-      clearTimeout(timer);
+      // Deno loads the timers of Node at the first call, which takes longer than most commands.
+      if (timer !== undefined) clearTimeout(timer);
     },
   };
 }
