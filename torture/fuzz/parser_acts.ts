@@ -1,0 +1,162 @@
+/**
+ * Damaged input for the parsers, within this process.
+ *
+ * @module
+ */
+import { DecompressStream, extractLayer, UntarStream } from "../../layer/mod.ts";
+import { formatReference, parseImageLocation, parseReference } from "../../registry/mod.ts";
+import {
+  formatPlatform,
+  parseDigest,
+  parseImageConfig,
+  parseManifest,
+  parsePlatform,
+} from "../../spec/mod.ts";
+import { ATTACKS } from "../../tests/layer/_corpus/attacks.ts";
+import {
+  concat,
+  dir,
+  file,
+  gzip,
+  hardlink,
+  symlink,
+  tar,
+  whiteout,
+  zstd,
+} from "../../tests/_support/tar.ts";
+import { type Act, Broken } from "../act.ts";
+import { isClear } from "../faults/fault_acts.ts";
+import { IMAGES } from "../images.ts";
+import type { Random } from "../random.ts";
+import { namesIn, type Scene } from "../scene.ts";
+import { mutateBytes, mutateJson, randomChunks } from "./mutate.ts";
+
+/** Inputs for each time that an act is played. */
+const INPUTS = 40;
+const MAX_BYTES = 64 * 1024 * 1024;
+/** Time in which a small input must have been read. */
+const BOUND_MS = 15_000;
+
+const SOME_TAR = tar(
+  dir("a"),
+  file("a/long".padEnd(160, "x"), "a long name"),
+  file("a/file", "content".repeat(300), { mode: 0o4755 }),
+  hardlink("a/hard", "a/file"),
+  symlink("a/soft", "../a/file"),
+  whiteout("a/gone"),
+  file("b", "b"),
+);
+
+/** Acts that damage what parsers read. */
+export const PARSER_ACTS: readonly Act[] = [
+  { name: "fuzz tar", weight: 2, play: (scene) => repeat(scene, fuzzTar) },
+  { name: "fuzz gzip and zstd", weight: 2, play: (scene) => repeat(scene, fuzzCompression) },
+  { name: "fuzz documents", weight: 2, play: (scene) => repeat(scene, fuzzDocument) },
+  { name: "fuzz references", play: (scene) => repeat(scene, fuzzText) },
+];
+
+type Trial = (scene: Scene, index: number) => Promise<void> | void;
+
+async function repeat(scene: Scene, trial: Trial): Promise<void> {
+  for (let i = 0; i < INPUTS; i++) {
+    scene.signal.throwIfAborted();
+    const started = performance.now();
+    try {
+      await trial(scene, i);
+      scene.count("read");
+    } catch (error) {
+      if (error instanceof Broken) throw error;
+      if (!isClear(error)) throw new Broken(`input ${i}: an error without sense`, { cause: error });
+      scene.count("refused");
+    }
+    const ms = Math.round(performance.now() - started);
+    if (ms > BOUND_MS) throw new Broken(`input ${i} took ${ms} ms`);
+  }
+}
+
+async function fuzzTar(scene: Scene, index: number): Promise<void> {
+  const { random } = scene;
+  const bytes = mutateBytes(chooseTar(scene), random);
+  const place = scene.path(`place-${index}`);
+  await Deno.mkdir(place);
+  await Deno.writeTextFile(`${place}/outside`, "outside");
+  // Whether it is read or refused, nothing outside may change.
+  const [result] = await Promise.allSettled([readTar(bytes, `${place}/root`, random)]);
+  const names = (await namesIn(place)).filter((name) => name !== "root").join();
+  const outside = await Deno.readTextFile(`${place}/outside`).catch(() => "gone");
+  if (names !== "outside" || outside !== "outside") {
+    throw new Broken(`input ${index} changed what is outside: ${names} ${outside}`);
+  }
+  if (result.status === "rejected") throw result.reason;
+}
+
+async function readTar(
+  bytes: Uint8Array<ArrayBuffer>,
+  root: string,
+  random: Random,
+): Promise<void> {
+  const chunks = randomChunks(bytes, random);
+  if (random.chance(0.5)) await extractLayer(chunks, root, { ownership: "squash" });
+  else {
+    const entries = chunks.pipeThrough(new UntarStream());
+    for await (const { readable } of entries) await readable?.cancel();
+  }
+}
+
+function chooseTar(scene: Scene): Uint8Array<ArrayBuffer> {
+  if (scene.random.chance(0.5)) return SOME_TAR;
+  const { layers } = scene.random.pick(ATTACKS);
+  const [layer = SOME_TAR] = typeof layers === "function" ? layers(scene.path("outside")) : layers;
+  return new Uint8Array(layer);
+}
+
+async function fuzzCompression({ random }: Scene): Promise<void> {
+  const compress = random.pick([gzip, zstd]);
+  const members = Array.from({ length: random.between(1, 3) }, () => compress(SOME_TAR));
+  const bytes = mutateBytes(concat(...members), random);
+  const stream = randomChunks(bytes, random)
+    .pipeThrough(new DecompressStream({ maxBytes: MAX_BYTES }));
+  let size = 0;
+  for await (const chunk of stream) size += chunk.length;
+  if (size > MAX_BYTES) throw new Broken(`${size} bytes came out`);
+}
+
+function fuzzDocument({ random }: Scene): void {
+  const built = random.pick(IMAGES);
+  const documents = [...built.blobs.values()].filter(({ descriptor }) => {
+    return descriptor.mediaType.endsWith("json");
+  });
+  const { bytes } = random.pick(documents);
+  const text = new TextDecoder().decode(bytes);
+  const mutated = random.chance(0.3)
+    ? mutateBytes(bytes, random)
+    : new TextEncoder().encode(JSON.stringify(mutateJson(JSON.parse(text), random)) ?? "");
+  if (text.includes('"rootfs"')) parseImageConfig(mutated);
+  else parseManifest(mutated);
+}
+
+const PIECES: readonly string[] = [
+  ...["a", "A", "app", "localhost", "127.0.0.1", "[::1]", "[", "]", ":", "::", "@", "/", "//", "."],
+  ...["..", "-", "_", "__", "5000", "65536", "sha256:", "sha512:", "0".repeat(64), "é", "\n", "\0"],
+  ...["docker://", "oci:", "oci-archive:", "docker-archive:", "linux/arm/v7", "*", "%2f", " ", "?"],
+];
+
+function fuzzText({ random }: Scene): void {
+  const text = randomText(random);
+  for (const parse of [parseReference, parseImageLocation, parsePlatform, parseDigest]) {
+    try {
+      const value: unknown = parse(text);
+      if (parse === parseReference) {
+        const full = formatReference(parseReference(text));
+        if (formatReference(parseReference(full)) !== full) throw new Broken(JSON.stringify(text));
+      }
+      if (parse === parsePlatform) formatPlatform(value as ReturnType<typeof parsePlatform>);
+    } catch (error) {
+      if (!(error instanceof SyntaxError) && !isClear(error)) throw error;
+    }
+  }
+}
+
+function randomText(random: Random): string {
+  return Array.from({ length: random.between(1, 8) }, () => random.pick(PIECES)).join("");
+}

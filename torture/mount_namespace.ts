@@ -1,0 +1,36 @@
+import { ROOT } from "../tests/_support/process.ts";
+
+/** Set in a process that has a mount namespace of its own. */
+const MARK = "OCI_TORTURE_NAMESPACE";
+
+// crun refuses a machine that has both versions of control groups.
+const SCRIPT = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
+  'umount /sys/fs/cgroup/unified 2>/dev/null; fi; exec "$@"';
+
+/** Why no file systems can be mounted by this process, if it cannot. */
+export function mountReason(): string | undefined {
+  if (Deno.build.os !== "linux") return "needs Linux";
+  return Deno.uid() === 0 ? undefined : "needs root";
+}
+
+/**
+ * Starts the program again in a mount namespace of its own if it is root, so that no mount survives
+ * it, however it ends.
+ *
+ * @returns The exit code of that program; `undefined` if this process is to go on itself.
+ */
+export async function reachMountNamespace(): Promise<number | undefined> {
+  if (mountReason() !== undefined || Deno.env.has(MARK)) return undefined;
+  const child = new Deno.Command("unshare", {
+    args: ["-m", "sh", "-c", SCRIPT, "sh", Deno.execPath(), "run", "-A", "--quiet"]
+      .concat([`--config=${ROOT}/deno.json`, `${ROOT}/torture/main.ts`], Deno.args),
+    env: { [MARK]: "1" },
+  }).spawn();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    // A terminal sends Ctrl-C to the child as well.
+    Deno.addSignalListener(name, () => {
+      if (name === "SIGTERM") child.kill(name);
+    });
+  }
+  return (await child.status).code;
+}

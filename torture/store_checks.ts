@@ -1,0 +1,135 @@
+/**
+ * What must hold for a store, whatever was done to it.
+ *
+ * @module
+ */
+import { unpack } from "../cache/mod.ts";
+import { isDigest } from "../spec/mod.ts";
+import { ContentStore, fsck, prune, readImage } from "../store/mod.ts";
+import { hostPlatform, serveRegistry } from "../registry/mod.ts";
+import { describeTree, readTree } from "../tests/_support/tree.ts";
+import { makeTempDir } from "../tests/_support/temp.ts";
+import { Broken } from "./act.ts";
+import { imageContent, IMAGES, repository } from "./images.ts";
+import { namesIn } from "./scene.ts";
+
+const trees = new Map<number, Promise<string>>();
+
+/** Checks that a directory has the files of an image. */
+export async function checkTree(directory: string, number: number): Promise<void> {
+  const expected = trees.get(number) ?? expectedTree(number);
+  trees.set(number, expected);
+  const actual = treeText(directory);
+  if (actual !== await expected) {
+    throw new Broken(
+      `the files of image ${number} are wrong: ${difference(actual, await expected)}`,
+    );
+  }
+}
+
+/** Unpacks an image where nothing disturbs. */
+async function expectedTree(number: number): Promise<string> {
+  await using directory = await makeTempDir({ large: true });
+  await using server = await serveRegistry(imageContent());
+  await unpack(`${server.host}/${repository(number)}:1`, directory.join("out"), {
+    store: directory.join("store"),
+  });
+  return treeText(directory.join("out"));
+}
+
+function treeText(directory: string): string {
+  const tree = describeTree(readTree(directory));
+  return Object.entries(tree).map(([path, entry]) => `${path}: ${entry}`).join("\n");
+}
+
+function difference(actual: string, expected: string): string {
+  const [is, should] = [actual, expected].map((text) => new Set(text.split("\n")));
+  const wrong = is?.difference(should ?? new Set()) ?? new Set();
+  const missing = should?.difference(is ?? new Set()) ?? new Set();
+  return `${[...wrong].slice(0, 5).join("; ")} instead of ${[...missing].slice(0, 5).join("; ")}` +
+    ` (${wrong.size} wrong, ${missing.size} missing)`;
+}
+
+/** Checks that a name leads to an image of the campaign, all of it with the right bytes. */
+export async function checkImage(path: string, name: string, number: number): Promise<void> {
+  const store = await ContentStore.open(path);
+  const resolved = await store.resolve(name);
+  const expected = IMAGES[number]?.descriptor.digest;
+  if (resolved?.digest !== expected) {
+    throw new Broken(`"${name}" leads to ${resolved?.digest}, not ${expected}`);
+  }
+  if (expected === undefined) return;
+  const image = await readImage(store, expected, hostPlatform());
+  if (image === undefined) throw new Broken(`"${name}" is incomplete`);
+  for (const { descriptor } of image.layers) {
+    store.distrust(descriptor.digest);
+    await store.verify(descriptor);
+  }
+}
+
+/** Checks that nothing in a store is damaged. */
+export async function checkHealth(path: string): Promise<void> {
+  const { findings } = await fsck(await ContentStore.open(path));
+  if (findings.length > 0) throw new Broken(`fsck found ${JSON.stringify(findings)}`);
+}
+
+/** What stays in a pruned store that no command works on, beside blobs and their marks. */
+const LASTING: readonly RegExp[] = [
+  /^(oci-layout|index\.json)$/,
+  /^locks\/(index|prune|layers|uploads)\.lock$/,
+  /^locks\/chain-[a-z2-7]{8}(-[a-z0-9]+)?\.lock$/,
+  /^\.overlay-trial\.lock$/,
+  /^(chains|tarballs)\//,
+];
+
+/** Checks a store that no command works on: undamaged, and after pruning without leftovers. */
+export async function checkStore(path: string): Promise<void> {
+  await checkHealth(path);
+  const store = await ContentStore.open(path);
+  const warnings: string[] = [];
+  await prune(store, { olderThanMs: 0, onWarning: (message) => warnings.push(message) });
+  if (warnings.length > 0) throw new Broken(`prune warned: ${warnings.join("; ")}`);
+  await checkHealth(path);
+  const left = await leftIn(path);
+  if (left.length > 0) throw new Broken(`left in the store: ${left.join(", ")}`);
+}
+
+/** Files of a store that belong to no name and no running command. */
+export async function leftIn(path: string): Promise<readonly string[]> {
+  const left: string[] = [];
+  for (const folder of await namesIn(path)) {
+    const names = (await Deno.lstat(`${path}/${folder}`)).isDirectory
+      ? await filesIn(`${path}/${folder}`, 2)
+      : [""];
+    for (const name of names) {
+      const file = name === "" ? folder : `${folder}/${name}`;
+      if (!isLasting(file) && !await isBlob(path, file)) left.push(file);
+    }
+  }
+  return left;
+}
+
+function isLasting(file: string): boolean {
+  return LASTING.some((pattern) => pattern.test(file));
+}
+
+/** Whether a file is a blob, or the mark of a blob that is there. */
+async function isBlob(store: string, file: string): Promise<boolean> {
+  const [, folder, algorithm, , hex] = /^(blobs|verified)\/(\w+)([/-])(\w+)$/.exec(file) ?? [];
+  if (!isDigest(`${algorithm}:${hex}`)) return false;
+  if (folder === "blobs") return true;
+  return (await namesIn(`${store}/blobs/${algorithm}`)).includes(hex ?? "");
+}
+
+/** Paths of what is in a directory and at most `depth` levels below, without directories there. */
+async function filesIn(directory: string, depth: number): Promise<readonly string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    if (!isDirectory || depth === 0) files.push(name);
+    else {
+      const below = await filesIn(`${directory}/${name}`, depth - 1);
+      files.push(...below.map((path) => `${name}/${path}`));
+    }
+  }
+  return files;
+}
