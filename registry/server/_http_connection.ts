@@ -66,11 +66,21 @@ export class HttpConnection {
   }
 }
 
-/** The body of a request, as a stream that reads on demand. */
+/**
+ * The body of a request, as a stream that reads on demand. If the connection breaks, the stream
+ * yields all bytes that have arrived before it fails: an upload continues after them.
+ */
 export class HttpRequestBody {
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #incoming: IncomingMessage;
+  readonly #connection: HttpConnection;
+  readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
+  #bufferedBytes = 0;
   #isComplete = false;
+  #isBroken = false;
+  #isCancelled = false;
+  /** Continues a read that waits for the client. */
+  #wake: () => void = () => {};
 
   /**
    * Creates the body of a request.
@@ -81,43 +91,33 @@ export class HttpRequestBody {
    */
   constructor(incoming: IncomingMessage, connection: HttpConnection, onFirstRead: () => void) {
     this.#incoming = incoming;
-    let isOver = false;
+    this.#connection = connection;
     let isRead = false;
+    incoming.pause();
+    incoming.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+      this.#add(chunk);
+      if (this.#bufferedBytes > BUFFER_BYTES) incoming.pause();
+    });
+    incoming.once("end", () => {
+      this.#isComplete = true;
+      this.#changed();
+    });
+    const fail = () => this.#break();
+    incoming.once("error", fail);
+    incoming.once("close", fail);
     this.stream = new ReadableStream({
-      start: (controller) => {
-        incoming.pause();
-        incoming.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
-          connection.stop();
-          if (isOver) return;
-          controller.enqueue(chunk);
-          if ((controller.desiredSize ?? 0) <= -BUFFER_BYTES) incoming.pause();
-        });
-        incoming.once("end", () => {
-          connection.stop();
-          this.#isComplete = true;
-          if (!isOver) controller.close();
-          isOver = true;
-        });
-        const fail = () => {
-          connection.stop();
-          if (!isOver) controller.error(new Error("The client closed the connection"));
-          isOver = true;
-        };
-        incoming.once("error", fail);
-        incoming.once("close", fail);
-      },
-      pull: () => {
+      pull: async (controller) => {
         if (!isRead) onFirstRead();
         isRead = true;
-        connection.awaitBody();
-        incoming.resume();
+        await this.#pull(controller);
       },
       cancel: () => {
-        isOver = true;
-        connection.stop();
+        this.#isCancelled = true;
+        this.#chunks.length = 0;
         incoming.pause();
+        this.#changed();
       },
-    }, { highWaterMark: 0, size: ({ length }) => length });
+    }, { highWaterMark: 0 });
   }
 
   /** Whether the whole body has arrived. */
@@ -144,5 +144,49 @@ export class HttpRequestBody {
     incoming.resume();
     await promise;
     clearTimeout(timer);
+  }
+
+  async #pull(
+    controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>,
+  ): Promise<void> {
+    const incoming = this.#incoming;
+    if (this.#chunks.length === 0 && !this.#isComplete && !this.#isBroken) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      this.#connection.awaitBody();
+      incoming.resume();
+      await promise;
+    }
+    if (this.#isCancelled) return;
+    const chunk = this.#chunks.shift();
+    if (chunk === undefined) {
+      if (this.#isComplete) controller.close();
+      else controller.error(new Error("The client closed the connection"));
+      return;
+    }
+    controller.enqueue(chunk);
+    this.#bufferedBytes -= chunk.length;
+    if (this.#bufferedBytes <= BUFFER_BYTES) incoming.resume();
+  }
+
+  #add(chunk: Uint8Array<ArrayBuffer>): void {
+    if (!this.#isCancelled) {
+      this.#chunks.push(chunk);
+      this.#bufferedBytes += chunk.length;
+    }
+    this.#changed();
+  }
+
+  #break(): void {
+    if (this.#isComplete || this.#isBroken) return;
+    // A paused request may hold bytes that it has not passed on.
+    for (let chunk; (chunk = this.#incoming.read()) !== null;) this.#add(chunk);
+    this.#isBroken = true;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#connection.stop();
+    this.#wake();
   }
 }

@@ -73,7 +73,8 @@ export async function putUpload(
 }
 
 /** Answers `GET` of an upload: its progress. */
-export function getUpload(session: UploadSession): Response {
+export async function getUpload(session: UploadSession): Promise<Response> {
+  await session.settled();
   return progress(204, session);
 }
 
@@ -137,7 +138,7 @@ async function append(
       return failure(400, "SIZE_INVALID", `the body has more than ${expected} bytes`);
     }
     try {
-      await upload.write(chunk);
+      await session.write(chunk);
     } catch (error) {
       // Discarding the bytes frees the disk again.
       await discard(sessions, session);

@@ -6,6 +6,12 @@ export class UploadTakenError extends Error {
   override readonly name = "UploadTakenError";
 }
 
+/** Time without new bytes after which a writing request waits for its client, in milliseconds. */
+const QUIET_MS = 50;
+/** Maximum time that a progress request waits for a writing one, in milliseconds. */
+const MAX_SETTLE_MS = 5_000;
+const SETTLE_PAUSE_MS = 10;
+
 /** An upload across its requests. */
 export class UploadSession {
   readonly id: string = crypto.randomUUID();
@@ -16,6 +22,8 @@ export class UploadSession {
   #tail: Promise<unknown> = Promise.resolve();
   #current: AbortController | undefined;
   #isOver = false;
+  #isWriting = false;
+  #lastWrite = 0;
 
   constructor(repository: string, upload: BlobUpload) {
     this.repository = repository;
@@ -47,6 +55,29 @@ export class UploadSession {
     } finally {
       this.lastUsed = performance.now();
       if (this.#current === own) this.#current = undefined;
+    }
+  }
+
+  /** Appends bytes. */
+  async write(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.upload.write(chunk);
+    } finally {
+      this.#isWriting = false;
+      this.#lastWrite = performance.now();
+    }
+  }
+
+  /**
+   * Waits until a writing request has stored what has arrived of it. A client that asks for the
+   * progress after its connection broke would otherwise send these bytes again.
+   */
+  async settled(): Promise<void> {
+    const end = performance.now() + MAX_SETTLE_MS;
+    for (let now; this.isBusy && (now = performance.now()) < end;) {
+      if (!this.#isWriting && now - this.#lastWrite > QUIET_MS) return;
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_PAUSE_MS));
     }
   }
 

@@ -1,5 +1,9 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { type RegistryServer, serveRegistry } from "../../../registry/mod.ts";
+import {
+  MemoryRegistryContent,
+  type RegistryServer,
+  serveRegistry,
+} from "../../../registry/mod.ts";
 import { noise } from "../../_support/tar.ts";
 
 /** Sends bytes, and reads until the server closes the connection. */
@@ -229,4 +233,52 @@ function cancellable() {
         }),
     },
   };
+}
+
+Deno.test("serveRegistry() keeps what has arrived of an upload that breaks off", async () => {
+  const bytes = noise(3 * 1024 * 1024);
+  const { promise: begun, resolve } = Promise.withResolvers<void>();
+  await using server = await serveRegistry(new SlowContent(resolve));
+  const path = await beginUpload(server);
+  {
+    using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
+    const head = `PATCH ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${2 * bytes.length}\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(head));
+    await writeAll(connection, bytes);
+    await begun;
+  }
+
+  const status = await fetch(`${server.url}${path}`);
+
+  assertEquals(status.headers.get("range"), `0-${bytes.length - 1}`);
+});
+
+/** Content that stores more slowly than bytes arrive. */
+class SlowContent extends MemoryRegistryContent {
+  readonly #onWrite: () => void;
+
+  constructor(onWrite: () => void) {
+    super();
+    this.#onWrite = onWrite;
+  }
+
+  override async beginUpload(...args: Parameters<MemoryRegistryContent["beginUpload"]>) {
+    const upload = await super.beginUpload(...args);
+    return {
+      get size() {
+        return upload.size;
+      },
+      write: async (chunk: Uint8Array<ArrayBuffer>) => {
+        this.#onWrite();
+        await new Promise((resolve) => setTimeout(resolve));
+        await upload.write(chunk);
+      },
+      commit: upload.commit.bind(upload),
+      cancel: upload.cancel.bind(upload),
+    };
+  }
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }

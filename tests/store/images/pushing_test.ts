@@ -1,8 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { type Digest, DigestMismatchError, digestOf } from "../../../spec/mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { parseReference, RemoteClient } from "../../../registry/mod.ts";
+import { type Digest, DigestMismatchError, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { ContentStore, prune, serveStore, StoreRegistryContent } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { cuttingProxy } from "../../_support/cutting_proxy.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const IMAGE = buildImage({ layers: [noise(1000, 1)], platform: "linux/amd64" });
@@ -10,6 +12,7 @@ const ARM64 = buildImage({ layers: [noise(1000, 2)], platform: "linux/arm64" });
 const INDEX = buildIndex([IMAGE, ARM64]);
 const LAYER = IMAGE.layers[0] ?? IMAGE;
 const BYTES = noise(5000, 9);
+const MIB = 1024 * 1024;
 const DIGEST = digestOf(BYTES);
 
 Deno.test("StoreRegistryContent names what is pushed after localhost", async () => {
@@ -20,6 +23,24 @@ Deno.test("StoreRegistryContent names what is pushed after localhost", async () 
   assertEquals(await names(pushed.store), ["localhost/team/app:v1", "localhost/team/app:latest"]);
   assertEquals(await pushed.content.repositories(), ["team/app"]);
   assertEquals(await pushed.content.tags("team/app"), ["latest", "v1"]);
+});
+
+Deno.test("serveStore() gets an upload that is cut every MiB, with few bytes twice", async () => {
+  await using directory = await makeTempDir({ large: true });
+  const blob = blobOf(OCI_LAYER, noise(16 * MIB));
+  const { bytes } = blob;
+  await using server = await serveStore(await ContentStore.open(directory.path));
+  await using proxy = cuttingProxy(server.host, MIB);
+  using client = new RemoteClient({ credentials: "none" });
+
+  await client.pushBlob(
+    parseReference(`${proxy.host}/a/b`),
+    blob.descriptor,
+    ({ offset = 0 } = {}) => Promise.resolve(new Blob([bytes.subarray(offset)]).stream()),
+  );
+
+  assert(proxy.cuts >= 15, `${proxy.cuts} cuts`);
+  assert(proxy.bytes <= 1.05 * bytes.length, `${proxy.bytes} bytes were sent`);
 });
 
 Deno.test("StoreRegistryContent leaves the images of other registries alone", async () => {
