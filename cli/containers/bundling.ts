@@ -1,10 +1,15 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import { checkUser } from "../../store/bundles/check_user.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
 import type { Image } from "../../store/images/image.ts";
+import { OverlayLayerResolver } from "../../store/overlay/layer_resolver.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
 import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
+import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
 import type { UncompressedBundler } from "../../store/uncompressed/uncompressed_bundler.ts";
+import { defaultOwnership } from "../../store/unpacking/default_ownership.ts";
 import type { ContainerOptions } from "./container_options.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import { openPuller } from "../access/puller.ts";
@@ -28,7 +33,9 @@ export interface Bundling {
  * @param isTemporary Whether the bundle ends with this process.
  */
 export async function prepareBundling(session: Session, isTemporary: boolean): Promise<Bundling> {
-  const { bundler: kind, jobs } = session.options<ContainerOptions & RegistryOptions>();
+  const { bundler: kind, containerUser, jobs } = session.options<
+    ContainerOptions & RegistryOptions
+  >();
   const { signal, warn: onWarning } = session;
   const source = readSource(session.operands[0] ?? "");
   using puller = await openPuller(session);
@@ -47,10 +54,29 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
     if (!event.cached) progress.report(event);
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
-  const image = mounter === undefined
-    ? await found.pull(report)
-    : await found.prepare(report, { mounter });
-  return { reference, image, bundler };
+  // Numbers need no lookup, so the layers can be extracted as they arrive.
+  if (mounter === undefined || /[^0-9:]/.test(containerUser ?? "")) {
+    const image = await found.pull(report);
+    await checkContainerUser(session, store, image, mounter);
+    if (mounter === undefined) return { reference, image, bundler };
+  }
+  return { reference, image: await found.prepare(report, { mounter }), bundler };
+}
+
+/** Rejects an unknown user before the image is extracted; afterwards, the bundler does. */
+async function checkContainerUser(
+  session: Session,
+  store: ContentStore,
+  image: Image,
+  mounter: OverlayMounter | undefined,
+): Promise<void> {
+  const { containerUser } = session.options<ContainerOptions>();
+  if (containerUser === undefined) return;
+  if (mounter !== undefined) {
+    const ownership = await defaultOwnership(store.path);
+    if (new OverlayLayerResolver(store, { mounter, ownership }).isExtracted(image)) return;
+  }
+  await checkUser(store, image, containerUser, session.signal);
 }
 
 /** Removes the bundles of killed processes, and warns about bundles that remain. */

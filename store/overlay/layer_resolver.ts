@@ -107,16 +107,29 @@ export class OverlayLayerResolver {
     return await Promise.all(resolving);
   }
 
+  /** Returns whether all layers of an image are extracted. */
+  isExtracted({ layers }: Pick<RemoteImage, "layers">): boolean {
+    const chainIds = chainIdsOf(layers.map(({ diffId }) => diffId));
+    return layers.every((layer, i) => {
+      const { alone, chained } = this.#keys(layer, chainIds[i] ?? layer.diffId);
+      return (this.#chains.find(alone) ?? this.#chains.find(chained)) !== undefined;
+    });
+  }
+
+  /** Returns the keys of a layer's directory: by itself, and over its parents. */
+  #keys({ diffId }: RemoteLayer, chainId: Digest): { alone: string; chained: string } {
+    const { ownership, mounter: { namespace } } = this.#options;
+    const kind = formatLayerKind(namespace, ownership);
+    return { alone: `layer ${diffId} ${kind}`, chained: `chain ${chainId} ${kind}` };
+  }
+
   async #resolve(
     layer: RemoteLayer,
     chainId: Digest,
     parents: readonly Promise<ExtractedLayer>[],
     signal: AbortSignal,
   ): Promise<ExtractedLayer> {
-    const { ownership, mounter: { namespace } } = this.#options;
-    const kind = formatLayerKind(namespace, ownership);
-    const alone = `layer ${layer.diffId} ${kind}`;
-    const chained = `chain ${chainId} ${kind}`;
+    const { alone, chained } = this.#keys(layer, chainId);
     // Use the ChainID, so that tasks with the same layer over different parents do not wait for
     // each other.
     return await extractions.run(`${this.#chains.path} ${chained}`, {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { existsSync } from "@std/fs";
 import { parseMount } from "../../../../cli/containers/_mount_option.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
@@ -6,7 +7,7 @@ import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { type ProcessResult, runOci } from "../../../_support/process.ts";
 import { linuxTest, testUnless } from "../../../_support/skip.ts";
-import { file, tar } from "../../../_support/tar.ts";
+import { dir, file, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
 
 /** Registers a test with a user other than root in the container. */
@@ -167,6 +168,56 @@ async function assertRefused(args: readonly string[], code: number, says: string
   assertEquals(mountsIn(place), []);
   assertEquals(await Deno.stat(path).catch((error) => error.name), "NotFound");
 }
+
+for (const bundler of ["auto", "uncompressed"]) {
+  for (
+    const { user, says } of [
+      { user: "nobody", says: 'user "nobody"' },
+      { user: "app:wheel", says: 'group "wheel"' },
+    ]
+  ) {
+    Deno.test(`oci bundle --user ${user} fails before it extracts, --bundler ${bundler}`, async () => {
+      await using place = await makePlace();
+      const path = place.directory.join("box");
+
+      const { code, stdout, stderr } = await place.oci(
+        ...["bundle", "-q", "--bundler", bundler, "--user", user, place.image, path],
+      );
+
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, says);
+      const made = [
+        path,
+        ...["chains", "tarballs"].map((name) => place.directory.join("store", name)),
+      ];
+      assertEquals(made.filter((path) => existsSync(path)), []);
+    });
+  }
+}
+
+Deno.test("oci bundle --user accepts a name whose file is behind a link of a lower layer", async () => {
+  await using place = await makePlace();
+  const layout = place.directory.join("linked");
+  // The upper layer alone shows no "etc" but a directory without a description.
+  await writeLayout(layout, {
+    app: buildImage({
+      layers: [
+        tar(dir("real"), symlink("etc", "real"), file("bin/app", "", { mode: 0o755 })),
+        tar(file("etc/passwd", "app:x:7:8::/:/bin/sh\n")),
+      ],
+      config: { Entrypoint: ["/bin/app"] },
+    }),
+  });
+  const path = place.directory.join("box");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", "--user=app", `oci:${layout}:app`, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  assertEquals(config.process.user.uid, 7);
+});
 
 Deno.test("oci bundle says that an image names no command", async () => {
   await using place = await makePlace();

@@ -1,0 +1,42 @@
+import { resolveUser, UnknownUserError } from "../../spec/user.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { Image } from "../images/image.ts";
+import { ImageFiles } from "../images/image_files.ts";
+
+/**
+ * Checks that an image has the user and the group of a container, so that a wrong name fails before
+ * the image is extracted. Reads the image in the store only if there is a name to look up.
+ *
+ * @param store Store of the image.
+ * @param image The image.
+ * @param user `USER[:GROUP]`, by name or number.
+ * @param signal Aborts the reading.
+ * @throws {UnknownUserError} If the image does not have one of the names.
+ */
+export async function checkUser(
+  store: ContentStore,
+  image: Image,
+  user: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (/^[0-9:]*$/.test(user)) return;
+  const files = new ImageFiles(store, image, { signal });
+  const check = async () => {
+    const passwd = await readIfAny(files, "etc/passwd");
+    resolveUser(user, passwd, await readIfAny(files, "etc/group"), { image: image.digest });
+  };
+  try {
+    await check();
+  } catch (error) {
+    if (!(error instanceof UnknownUserError)) throw error;
+    // The upper layers alone may show the wrong file.
+    await files.tree();
+    await check();
+  }
+}
+
+/** Reads a text file; anything else counts as an empty file, as in a bundle. */
+async function readIfAny(files: ImageFiles, path: string): Promise<string> {
+  const found = await files.find(path);
+  return found?.status.type === "file" ? await files.readText(path) ?? "" : "";
+}
