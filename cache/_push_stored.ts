@@ -6,6 +6,7 @@ import type { Descriptor } from "../spec/descriptor.ts";
 import { isIndexMediaType } from "../spec/media_types.ts";
 import { formatPlatform, type Platform } from "../spec/platform.ts";
 import { ContentStore } from "../store/content/content_store.ts";
+import { findReference } from "../store/content/find_reference.ts";
 import { StoreError } from "../store/errors.ts";
 import { chooseManifest } from "../store/moving/choose_platforms.ts";
 import type { CopySource } from "../store/moving/endpoint.ts";
@@ -65,13 +66,9 @@ async function findStored(
   reference: Reference | string,
 ): Promise<StoredDocument> {
   const text = typeof reference === "string" ? reference : formatReference(reference);
-  const references = await store.references();
-  const exact = references.find(({ name }) => name === text);
-  if (exact !== undefined) return exact;
-  const parsed = typeof reference === "string" ? parseReference(reference) : reference;
-  const full = formatReference(parsed);
-  const found = references.find(({ name }) => name === full);
+  const found = findReference(await store.references(), text);
   if (found !== undefined) return found;
+  const full = typeof reference === "string" ? formatReference(parseReference(reference)) : text;
   throw new StoreError(
     `Cannot push "${full}": the store does not have it; pull it first`,
     store.path,

@@ -3,6 +3,7 @@ import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
+import { findReference } from "../store/content/find_reference.ts";
 
 /** Remembers the digest that a reference last resolved to. */
 export interface HashCache {
@@ -58,9 +59,10 @@ export class LayoutHashCache implements HashCache {
     this.#store = store;
   }
 
-  /** Returns the digest of a reference in `index.json`. */
+  /** Returns the digest of a reference in `index.json`, which other tools may have shortened. */
   async hash(reference: Reference): Promise<Digest | undefined> {
-    return (await this.#store.resolve(formatReference(reference)))?.digest;
+    const references = await this.#store.references();
+    return findReference(references, formatReference(reference))?.descriptor.digest;
   }
 
   /**

@@ -1,4 +1,3 @@
-import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { ContentOptions, NamedSource } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -7,6 +6,7 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/
 import { verifiedRead } from "../../spec/verified_read.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
+import { fullName } from "../content/find_reference.ts";
 import { ArchiveError } from "../errors.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
@@ -219,7 +219,7 @@ export class ImageArchive implements NamedSource, Disposable {
     const exact = this.images.filter(({ names }) => names.includes(name));
     if (exact.length > 0) return exact;
     const full = fullName(name);
-    return this.images.filter(({ names }) => names.includes(full));
+    return this.images.filter(({ names }) => names.some((name) => fullName(name) === full));
   }
 }
 
@@ -310,14 +310,5 @@ async function hasLayers(
   } catch (error) {
     if (error instanceof ArchiveError && error.code === "incomplete") return false;
     throw error;
-  }
-}
-
-/** A name as docker completes it; the text itself if it is none. */
-function fullName(text: string): string {
-  try {
-    return formatReference(parseReference(text));
-  } catch {
-    return text;
   }
 }

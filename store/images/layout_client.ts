@@ -14,6 +14,7 @@ import { readDocuments } from "./_image_documents.ts";
 import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
+import { fullName } from "../content/find_reference.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
@@ -228,13 +229,12 @@ function choicesOf(entries: readonly Descriptor[]): readonly string[] {
   });
 }
 
-/** Returns the entries of a name, or else those of its normalized Docker name. */
+/** Returns the entries of a name, or else those with the same full reference. */
 function findNamed(entries: readonly Descriptor[], name: string): readonly Descriptor[] {
   const exact = entries.filter((entry) => namesOf(entry).includes(name));
   if (exact.length > 0) return exact;
-  const reference = tryReference(name);
-  const full = reference && formatReference(reference);
-  return entries.filter((entry) => full !== undefined && namesOf(entry).includes(full));
+  const full = fullName(name);
+  return entries.filter((entry) => namesOf(entry).some((other) => fullName(other) === full));
 }
 
 /** Returns the names of an entry, the fullest first. */

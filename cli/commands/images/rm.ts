@@ -1,5 +1,5 @@
-import { formatReference } from "../../../registry/reference.ts";
 import { OciError } from "../../../spec/errors.ts";
+import { findReference } from "../../../store/content/find_reference.ts";
 import type { StoredReference } from "../../../store/content/layout_index.ts";
 import type { Command } from "../../frame/command.ts";
 import { printable } from "../../terminal/format.ts";
@@ -43,11 +43,10 @@ export async function run(session: Session): Promise<void> {
 
 /** Returns the reference as stored; other tools may have written any text. */
 function find(stored: readonly StoredReference[], text: string): StoredReference {
-  const found = stored.find(({ name }) => name === text);
+  const found = findReference(stored, text);
   if (found !== undefined) return found;
-  const full = formatReference(readReference(text));
-  const other = stored.find(({ name }) => name === full);
-  if (other !== undefined) return other;
+  // Throws if the text is not a name at all.
+  readReference(text);
   throw new OciError(
     `Cannot remove "${text}": not found in the store; list its images with "oci images"`,
   );

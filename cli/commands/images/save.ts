@@ -86,7 +86,7 @@ async function findImages(
   using puller = await openPuller(session);
   for (const text of session.operands) {
     session.workOn(text);
-    // Another tool may have stored an image under a short name.
+    // The arbitrary text that another tool wrote need not be a reference.
     const stored = await store.resolve(text);
     if (stored !== undefined) {
       images.push({ name: text, descriptor: stored });

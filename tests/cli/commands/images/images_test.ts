@@ -1,6 +1,8 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import { ContentStore } from "../../../../store/mod.ts";
+import { writeLayout } from "../../../_support/peers.ts";
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -85,6 +87,51 @@ Deno.test("oci images lists what has no name, last", async () => {
     [`${host}/multi:1`, `${host}/single:2`, null],
   );
   assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B\n$/);
+});
+
+Deno.test("oci finds images that other tools stored under short names", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.join("store"));
+  for (const { descriptor, bytes } of AMD64.blobs.values()) await store.putBytes(descriptor, bytes);
+  // As skopeo writes "oci:DIR:app:1" and "oci:DIR:v1".
+  for (const name of ["app:1", "v1"]) await store.tag(name, AMD64.descriptor);
+  const env = { OCI_STORE: store.path };
+  const oci = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await runOci([...args, "--policy=never", "-q"], { env });
+    assertEquals(code, 0, stderr);
+    return stdout;
+  };
+
+  for (const name of ["app:1", "docker.io/library/app:1", "v1"]) {
+    const { digest } = JSON.parse(await oci("inspect", "--json", "--platform=linux/amd64", name));
+    assertEquals(digest, AMD64.descriptor.digest);
+    assertEquals(await oci("ls", "--platform=linux/amd64", name), "a\n");
+    assertEquals(await oci("cat", "--platform=linux/amd64", name, "a"), "amd64");
+    await oci("save", "--platform=linux/amd64", name, "-o", dir.join(`${crypto.randomUUID()}.tar`));
+    assertStringIncludes(
+      await oci("pull", "--platform=linux/amd64", name),
+      `@${AMD64.descriptor.digest}`,
+    );
+  }
+  const removed = await runOci(["rm", "docker.io/library/app:1", "v1"], { env });
+  assertEquals(removed.stdout, "app:1\nv1\n");
+});
+
+Deno.test("oci finds an image by the name that containerd gave it", async () => {
+  await using dir = await makeTempDir();
+  await writeLayout(dir.join("store"), { "1": AMD64 });
+  const index = JSON.parse(await Deno.readTextFile(dir.join("store", "index.json")));
+  index.manifests[0].annotations["io.containerd.image.name"] = "docker.io/library/app:1";
+  await Deno.writeTextFile(dir.join("store", "index.json"), JSON.stringify(index));
+  const env = { OCI_STORE: dir.join("store") };
+
+  for (const name of ["app:1", `oci:${env.OCI_STORE}:1`]) {
+    const { code, stdout, stderr } = await runOci(
+      ["cat", "--policy=never", "--platform=linux/amd64", name, "a"],
+      { env },
+    );
+    assertEquals({ code, stdout, stderr }, { code: 0, stdout: "amd64", stderr: "" });
+  }
 });
 
 Deno.test("oci images of an empty store is a heading, or an empty array", async () => {
