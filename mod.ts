@@ -124,12 +124,12 @@ export type { Descriptor } from "./spec/descriptor.ts";
 export {
   type Digest,
   type DigestAlgorithm,
-  digestAlgorithm,
   digestHex,
   digestOf,
   isDigest,
   parseDigest,
 } from "./spec/digest.ts";
+export { digestAlgorithm, UnsupportedDigestError } from "./spec/digest_algorithm.ts";
 export {
   DiffIdMismatchError,
   type DigestMismatch,

@@ -1,5 +1,6 @@
 import { type JsonReader, present } from "./_json.ts";
-import { type Digest, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
+import { type Digest, digestOf, isDigest, isForeignDigest } from "./digest.ts";
+import { digestAlgorithm } from "./digest_algorithm.ts";
 import type { Platform } from "./platform.ts";
 
 /**
@@ -28,11 +29,9 @@ export interface Descriptor {
 
 /** Reads a descriptor of a manifest, an index or a layout. */
 export function readDescriptor(json: JsonReader): Descriptor {
-  const digest = json.at("digest");
-  const value = digest.string();
   return {
     mediaType: json.at("mediaType").string(),
-    digest: isDigest(value) ? value : digest.fail("a sha256 or sha512 digest"),
+    digest: readDigest(json.at("digest")),
     size: json.at("size").count(),
     ...present({
       urls: json.maybe("urls")?.strings(),
@@ -42,6 +41,15 @@ export function readDescriptor(json: JsonReader): Descriptor {
       data: json.maybe("data")?.string(),
     }),
   };
+}
+
+/**
+ * Reads a digest. One of an algorithm that is not supported is accepted: it makes its own content
+ * unusable, and not the document.
+ */
+export function readDigest(json: JsonReader): Digest {
+  const value = json.string();
+  return isDigest(value) || isForeignDigest(value) ? value : json.fail("a sha256 or sha512 digest");
 }
 
 /** Reads a platform. Empty strings and objects, which some tools write, count as absent. */
@@ -93,6 +101,6 @@ export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | 
     // Not base64: the specification allows readers to ignore the field.
     return undefined;
   }
-  if (bytes.length !== size) return undefined;
+  if (bytes.length !== size || !isDigest(digest)) return undefined;
   return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
 }

@@ -1,14 +1,20 @@
 import type { Hash } from "node:crypto";
 
-/** A hash algorithm registered by the image specification. */
+/** A hash algorithm that can be verified; the image specification registers both. */
 export type DigestAlgorithm = "sha256" | "sha512";
 
 /**
- * A digest: an algorithm, a colon and a lowercase hexadecimal hash.
+ * A digest: an algorithm, a colon and a hash, in lowercase hexadecimal for `sha256` and `sha512`.
+ *
+ * Documents may contain digests of other algorithms, which name content that cannot be verified.
+ * {@linkcode isDigest} recognizes those that can be.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests | descriptor.md, digests}.
  */
-export type Digest = `${DigestAlgorithm}:${string}`;
+export type Digest = `${string}:${string}`;
+
+/** Grammar of all digests, whose parts are also valid file names. */
+const DIGEST_REGEXP = /^([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+$/;
 
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 
@@ -31,6 +37,12 @@ export function isDigest(value: unknown): value is Digest {
   if (typeof value !== "string") return false;
   const match = /^(sha256|sha512):([0-9a-f]+)$/.exec(value);
   return match !== null && match[2]?.length === HEX_LENGTH[match[1] as DigestAlgorithm];
+}
+
+/** Whether a text is a valid digest of an algorithm that cannot be verified. */
+export function isForeignDigest(text: string): text is Digest {
+  const algorithm = DIGEST_REGEXP.exec(text)?.[1];
+  return algorithm !== undefined && !Object.hasOwn(HEX_LENGTH, algorithm);
 }
 
 /**
@@ -56,16 +68,6 @@ export function parseDigest(text: string): Digest {
     `Cannot parse digest "${text}": it must be "sha256:" and 64, or "sha512:" and 128, ` +
       "lower-case hexadecimal digits",
   );
-}
-
-/**
- * Returns the algorithm of a digest.
- *
- * @param digest A digest.
- * @returns The part before the colon.
- */
-export function digestAlgorithm(digest: Digest): DigestAlgorithm {
-  return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { JsonReader, present } from "./_json.ts";
-import { readPlatform } from "./descriptor.ts";
-import { type Digest, isDigest } from "./digest.ts";
+import { readDigest, readPlatform } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
 import type { Platform } from "./platform.ts";
 
 /** Default execution parameters of an image. */
@@ -86,10 +86,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   return {
     platform: readPlatform(json) ?? { os: "", architecture: "" },
     config: readContainerConfig(json.maybe("config")),
-    diffIds: (rootfs.maybe("diff_ids")?.array() ?? []).map((item) => {
-      const value = item.string();
-      return isDigest(value) ? value : item.fail("a sha256 or sha512 digest");
-    }),
+    diffIds: (rootfs.maybe("diff_ids")?.array() ?? []).map(readDigest),
     history: (json.maybe("history")?.array() ?? []).map(readHistoryEntry),
     ...present({
       created: json.maybe("created")?.string(),

@@ -23,7 +23,16 @@ export { type CapabilityChanges, DEFAULT_CAPABILITIES, withCapabilities } from "
 export type * from "./content.ts";
 export * from "./cpu_variant.ts";
 export { type Descriptor, embeddedData } from "./descriptor.ts";
-export * from "./digest.ts";
+export {
+  type Digest,
+  type DigestAlgorithm,
+  Digester,
+  digestHex,
+  digestOf,
+  isDigest,
+  parseDigest,
+} from "./digest.ts";
+export { digestAlgorithm, UnsupportedDigestError } from "./digest_algorithm.ts";
 export { DEFAULT_PATH, withEnv } from "./environment.ts";
 export * from "./errors.ts";
 export * from "./filesystem_options.ts";

@@ -1,4 +1,5 @@
 import type { Descriptor } from "./descriptor.ts";
+import { isDigest } from "./digest.ts";
 import { PlatformError } from "./errors.ts";
 import type { Index } from "./manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
@@ -120,18 +121,26 @@ export function choosePlatform(
   subject = "the image",
 ): Descriptor {
   const runnable = index.manifests.filter(isRunnable);
-  const [only] = runnable;
-  if (runnable.length === 1 && only !== undefined && only.platform === undefined) return only;
+  // What cannot be verified is chosen only where nothing else fits, so that the error says so.
+  const verifiable = runnable.filter(({ digest }) => isDigest(digest));
   const choices = "os" in wanted ? [wanted] as const : wanted;
+  const chosen = chooseFrom(verifiable, choices) ?? chooseFrom(runnable, choices);
+  if (chosen !== undefined) return chosen;
+  const platforms = runnable.flatMap((entry) => entry.platform ?? []);
+  throw new PlatformError(subject, choices[0], platforms);
+}
+
+function chooseFrom(
+  entries: readonly Descriptor[],
+  choices: readonly Platform[],
+): Descriptor | undefined {
   for (const choice of choices) {
-    const best = chooseFor(runnable, choice);
+    const best = chooseFor(entries, choice);
     if (best !== undefined) return best;
   }
   // An entry without a platform may fit; the reader of its config warns if it does not.
-  const [unknown, ...more] = runnable.filter(({ platform }) => platform === undefined);
-  if (unknown !== undefined && more.length === 0) return unknown;
-  const platforms = runnable.flatMap((entry) => entry.platform ?? []);
-  throw new PlatformError(subject, choices[0], platforms);
+  const [unknown, ...more] = entries.filter(({ platform }) => platform === undefined);
+  return more.length === 0 ? unknown : undefined;
 }
 
 function chooseFor(entries: readonly Descriptor[], wanted: Platform): Descriptor | undefined {

@@ -1,4 +1,5 @@
-import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "./digest.ts";
+import { type Digest, type DigestAlgorithm, Digester } from "./digest.ts";
+import { digestAlgorithm } from "./digest_algorithm.ts";
 import { DigestMismatchError } from "./errors.ts";
 
 /** Expected digest and, if known, size of bytes, such as a descriptor. */

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, Digester } from "../../spec/digest.ts";
+import { type Digest, Digester } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
 import { checkLayerType } from "../../spec/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";

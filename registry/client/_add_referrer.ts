@@ -1,15 +1,15 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { digestAlgorithm, digestHex, digestOf } from "../../spec/digest.ts";
+import { digestOf } from "../../spec/digest.ts";
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { PushManifestOptions } from "../remote_client_options.ts";
+import { referrersTag } from "./_referrers.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /**
- * Adds a manifest to the index under the tag `ALGORITHM-HEX` of its subject, which replaces the
- * referrers API in registries without it (distribution-spec, "referrers tag
- * schema").
+ * Adds a manifest to the index under the referrers tag of its subject, in registries without the
+ * referrers API.
  */
 export async function addReferrer(
   client: RemoteClient,
@@ -19,7 +19,7 @@ export async function addReferrer(
   options: PushManifestOptions,
 ): Promise<void> {
   const { digest } = subject;
-  const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}`.slice(0, 128);
+  const tag = referrersTag(digest);
   const reference = { ...repository, tag };
   const index = await readIndex(client, reference, options);
   if (index.manifests.some((known) => known.digest === entry.digest)) return;

@@ -1,4 +1,5 @@
 import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
@@ -112,6 +113,7 @@ async function readConfig(
     const subject = formatReference(reference);
     throw new ArtifactError(subject, descriptor.mediaType, manifest.artifactType);
   }
+  assertVerifiable(descriptor.digest);
   const bytes = embeddedData(descriptor) ??
     await sources.first((registry) => {
       return registry.call({

@@ -1,5 +1,6 @@
 import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
 import { digestOf, isDigest } from "../../spec/digest.ts";
+import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import type { ImageDocument } from "../../spec/image.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/manifest.ts";
 import {
@@ -72,6 +73,7 @@ export async function readNestedManifest(
 ): Promise<ImageDocument<ManifestDocument>> {
   const { registry: host, repository: name } = repository;
   const { digest } = entry;
+  assertVerifiable(digest);
   let bytes = embeddedData(entry);
   if (bytes === undefined) {
     const reference = { registry: host, repository: name, digest };

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/manifest.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
@@ -83,8 +83,7 @@ async function readPage(
   });
 }
 
-/**
- * Reads the fallback tag `ALGORITHM-HEX`. Its content must be an index of
+/** Reads the fallback tag. Its content must be an index of
  * manifests with the right subject: GitLab returns the subject itself (oras-go#1396).
  */
 async function readFallback(
@@ -93,7 +92,7 @@ async function readFallback(
   context: ManifestContext,
 ): Promise<readonly Descriptor[]> {
   const { registry: host, repository, digest } = reference;
-  const tag = `${digestAlgorithm(digest)}-${digestHex(digest)}`.slice(0, 128);
+  const tag = referrersTag(digest);
   const document = await orNothing(
     readManifest(registry, { registry: host, repository, tag }, context),
   );
@@ -109,6 +108,16 @@ async function readFallback(
     return [artifactType === undefined ? entry : { ...entry, artifactType }];
   }));
   return checked.flat();
+}
+
+/**
+ * Returns the tag `ALGORITHM-HASH` that stands for the referrers of a digest in registries without the
+ * referrers API (distribution-spec, "referrers tag schema").
+ */
+export function referrersTag(digest: Digest): string {
+  const colon = digest.indexOf(":");
+  const parts = [digest.slice(0, colon).slice(0, 32), digest.slice(colon + 1).slice(0, 64)];
+  return parts.join("-").replaceAll(/[^A-Za-z0-9._-]/g, "-");
 }
 
 /** A missing tag means no referrers. */

@@ -1,4 +1,6 @@
 import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { isDigest } from "../../spec/digest.ts";
+import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
 import {
   type ManifestDocument,
@@ -119,6 +121,7 @@ export class RegistryReader implements Disposable {
         ),
       );
     }
+    if (!isDigest(digest)) return Promise.reject(new UnsupportedDigestError(digest));
     const embedded = embeddedData(descriptor);
     if (embedded !== undefined) {
       return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { digestAlgorithm, digestOf, isDigest } from "../../spec/digest.ts";
+import { digestOf, isDigest } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { type ManifestDocument, parseManifest } from "../../spec/manifest.ts";
 import { layerMediaType } from "../../spec/media_types.ts";

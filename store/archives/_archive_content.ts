@@ -1,5 +1,6 @@
 import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";

@@ -7,7 +7,8 @@ import type {
   PushContentOptions,
 } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { OciError } from "../../spec/errors.ts";
 import { type Manifest, parseManifest } from "../../spec/manifest.ts";
 import {

@@ -1,7 +1,8 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
-import { PlatformError } from "../../spec/errors.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
+import { type OciError, PlatformError } from "../../spec/errors.ts";
 import {
   type Index,
   type ManifestDocument,
@@ -207,6 +208,7 @@ async function chooseComplete(store: ContentStore, index: Index): Promise<Descri
   }
 }
 
-function missing(store: ContentStore, digest: Digest): StoreError {
+function missing(store: ContentStore, digest: Digest): OciError {
+  if (!isDigest(digest)) return new UnsupportedDigestError(digest);
   return new StoreError(`Cannot save from "${store.path}": it does not have ${digest}`, store.path);
 }

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
@@ -104,6 +105,7 @@ export class ContentStore {
 
   /**
    * Returns whether the store has a blob, of the right size if given, without reading its bytes.
+   * A blob whose digest cannot be verified counts as absent.
    *
    * @param blob Digest or descriptor of the blob.
    * @returns Whether the file exists.
@@ -111,7 +113,7 @@ export class ContentStore {
   has(blob: Digest | Expectation): Promise<boolean> {
     return Promise.try(() => {
       const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
-      const info = lstatIfAny(this.blobPath(digest));
+      const info = isDigest(digest) ? lstatIfAny(this.blobPath(digest)) : undefined;
       return info !== undefined && info.isFile && (size === undefined || info.size === size);
     });
   }
@@ -157,7 +159,7 @@ export class ContentStore {
    *
    * @param blob A descriptor, or anything with a digest and perhaps a size.
    * @param options Maximum number of bytes to read.
-   * @returns The bytes, or `undefined` if there is no such blob.
+   * @returns The bytes, or `undefined` if there is no such blob, or its digest cannot be verified.
    * @throws {DigestMismatchError} If the bytes do not match the digest.
    * @throws {LimitError} If it is larger than `maxBytes`.
    */
@@ -166,6 +168,7 @@ export class ContentStore {
     options: ReadBlobOptions = {},
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { maxBytes = MAX_CONFIG_BYTES } = options;
+    if (!isDigest(blob.digest)) return undefined;
     const path = this.blobPath(blob.digest);
     const info = lstatIfAny(path);
     if (info === undefined || !info.isFile) return undefined;

@@ -1,4 +1,5 @@
-import { type Digest, type DigestAlgorithm, digestAlgorithm, Digester } from "../../spec/digest.ts";
+import { type Digest, type DigestAlgorithm, Digester } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { FILE_MODE } from "../host/durable.ts";

@@ -1,5 +1,5 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
+import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile } from "../host/durable.ts";
@@ -206,7 +206,8 @@ function entryName(entry: RawEntry): string | undefined {
 /** Reads an entry. An entry that is not a descriptor is ignored but preserved. */
 function readEntry(entry: RawEntry): Descriptor | undefined {
   const { mediaType, digest, size, annotations, platform } = entry;
-  if (typeof mediaType !== "string" || !isDigest(digest)) return undefined;
+  if (typeof mediaType !== "string" || typeof digest !== "string") return undefined;
+  if (!isDigest(digest) && !isForeignDigest(digest)) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   const texts = isObject(annotations)
     ? Object.entries(annotations).filter((pair): pair is [string, string] =>
@@ -215,7 +216,7 @@ function readEntry(entry: RawEntry): Descriptor | undefined {
     : [];
   return {
     mediaType,
-    digest: digest satisfies Digest,
+    digest,
     size,
     ...(texts.length === 0 ? {} : { annotations: Object.fromEntries(texts) }),
     ...(isPlatform(platform) ? { platform } : {}),

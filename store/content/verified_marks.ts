@@ -1,4 +1,5 @@
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { replaceSmallFile } from "../host/durable.ts";
 import { readSmallText } from "../host/read_small_file.ts";

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { type Digest, digestAlgorithm, digestOf } from "../../spec/digest.ts";
+import { type Digest, digestOf } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import type { ImageDocument } from "../../spec/image.ts";
 import type { ManifestDocument } from "../../spec/manifest.ts";
 import type { Replacement } from "./copy_options.ts";

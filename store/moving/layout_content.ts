@@ -7,6 +7,7 @@ import type {
 } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
@@ -55,6 +56,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset, reuseMemory, signal } = options;
+    assertVerifiable(descriptor.digest);
     // A symlink or a pipe in its place is not a blob.
     if (await this.#store.has(descriptor)) {
       return await this.#store.openBlob(descriptor, { offset, reuseMemory, signal });

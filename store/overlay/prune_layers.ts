@@ -1,5 +1,6 @@
 import { resolve } from "../../spec/paths.ts";
-import { type Digest, digestAlgorithm, digestHex, isDigest } from "../../spec/digest.ts";
+import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";

@@ -1,5 +1,6 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
-import { type Digest, digestAlgorithm, digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";

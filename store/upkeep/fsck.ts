@@ -280,7 +280,7 @@ class StoreChecker {
     };
     const lost: Descriptor[] = [];
     for (const descriptor of descriptors.values()) {
-      if (isThere(descriptor)) continue;
+      if (!isDigest(descriptor.digest) || isThere(descriptor)) continue;
       // A platform that was never pulled is not damage.
       const isChild = descriptor.digest !== root.digest && !corrupt.has(descriptor.digest) &&
         (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType));

@@ -134,9 +134,11 @@ async function pruneContent(
     const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
     return Date.now() - mtime >= age;
   };
+  // A blob whose digest cannot be verified is none of the store's.
+  const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
   const references = await store.references();
   const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
-    return isOld(store.blobPath(descriptor.digest));
+    return isOldBlob(descriptor);
   });
   const unwanted = new Set(surplus.map(({ name }) => name));
   const named = references.filter(({ name }) => !unwanted.has(name));
@@ -146,7 +148,7 @@ async function pruneContent(
     store,
     [
       ...named.map(({ descriptor }) => descriptor),
-      ...entries.filter(({ digest }) => held.has(digest) || !isOld(store.blobPath(digest))),
+      ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
       ...heldDocuments(held),
     ],
     entries,
@@ -186,7 +188,8 @@ function surplusNames(
 ): readonly StoredReference[] {
   if (keepLast === undefined) return [];
   const times = new Map(references.map((reference) => {
-    const info = lstatIfAny(store.blobPath(reference.descriptor.digest));
+    const { digest } = reference.descriptor;
+    const info = isDigest(digest) ? lstatIfAny(store.blobPath(digest)) : undefined;
     return [reference, info?.mtime?.getTime() ?? 0];
   }));
   const groups = Map.groupBy(references, ({ name }) => repositoryOf(name));

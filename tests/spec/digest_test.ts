@@ -7,6 +7,7 @@ import {
   digestOf,
   isDigest,
   parseDigest,
+  UnsupportedDigestError,
 } from "../../spec/mod.ts";
 import { bytes } from "./_json.ts";
 
@@ -40,6 +41,12 @@ const NO_DIGESTS: { text: string; why: string }[] = [
 Deno.test.each(NO_DIGESTS)("parseDigest() refuses $why", ({ text }) => {
   assertEquals(isDigest(text), false);
   assertThrows(() => parseDigest(text), SyntaxError, "Cannot parse digest");
+});
+
+Deno.test("digestAlgorithm() rejects algorithms that cannot be verified", () => {
+  const error = assertThrows(() => digestAlgorithm("sha256+b64:00"), UnsupportedDigestError);
+
+  assertEquals(error.digest, "sha256+b64:00");
 });
 
 Deno.test("isDigest() rejects what is not text", () => {

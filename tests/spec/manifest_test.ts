@@ -136,7 +136,11 @@ Deno.test.each([
   },
   { value: { ...MANIFEST, layers: [{ ...LAYER, size: "5" }] }, message: 'it is "5"' },
   { value: { ...MANIFEST, layers: [{ ...LAYER, size: 0.5 }] }, message: "it is 0.5" },
-  { value: { ...MANIFEST, layers: [{ ...LAYER, digest: "md5:0" }] }, message: 'it is "md5:0"' },
+  {
+    value: { ...MANIFEST, layers: [{ ...LAYER, digest: "sha256:0" }] },
+    message: 'it is "sha256:0"',
+  },
+  { value: { ...MANIFEST, layers: [{ ...LAYER, digest: "md5:../a" }] }, message: '"md5:../a"' },
   { value: { ...MANIFEST, subject: { ...ENTRY, size: null } }, message: "manifest.subject.size" },
   {
     value: { ...MANIFEST, annotations: { "a\n\u001b[2J": 1 } },

@@ -115,6 +115,14 @@ Deno.test("choosePlatform() chooses 386 for amd64 only if requested", () => {
   assertStrictEquals(choosePlatform(both, wanted), both.manifests[1]);
 });
 
+Deno.test("choosePlatform() prefers entries whose digests can be verified", () => {
+  const foreign = { ...entry("linux/arm/v7"), digest: "blake3:00" } as const;
+  const index = indexOf(foreign, entry("linux/arm/v6"));
+
+  assertStrictEquals(choosePlatform(index, parsePlatform("linux/arm/v7")), index.manifests[1]);
+  assertStrictEquals(choosePlatform(indexOf(foreign), parsePlatform("linux/arm/v7")), foreign);
+});
+
 const WINDOWS = [
   "windows/amd64:10.0.17763.9000",
   "windows/amd64:10.0.20348.1",

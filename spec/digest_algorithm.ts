@@ -1,0 +1,48 @@
+import { type Digest, type DigestAlgorithm, isDigest } from "./digest.ts";
+import { OciError } from "./errors.ts";
+
+/**
+ * Thrown when content is needed whose digest cannot be verified, because its algorithm is neither
+ * `sha256` nor `sha512`. The document that names the content can be used without it.
+ */
+export class UnsupportedDigestError extends OciError {
+  /** Digest of the content. */
+  readonly digest: Digest;
+
+  /** Creates the error for a digest. */
+  constructor(digest: Digest) {
+    const algorithm = digest.slice(0, digest.indexOf(":"));
+    const shown = digest.length > 100 ? `${digest.slice(0, 100)}…` : digest;
+    super(
+      `Cannot verify ${shown}: the digest algorithm "${algorithm}" is not supported; ` +
+        "use content with a sha256 or sha512 digest",
+    );
+    this.digest = digest;
+  }
+}
+
+/** Throws an {@linkcode UnsupportedDigestError} unless content with a digest can be verified. */
+export function assertVerifiable(digest: Digest): void {
+  if (!isDigest(digest)) throw new UnsupportedDigestError(digest);
+}
+
+/**
+ * Returns the algorithm of a digest, by which its content is stored and verified.
+ *
+ * @param digest A digest.
+ * @returns The part before the colon.
+ * @throws {UnsupportedDigestError} If the algorithm is not supported.
+ *
+ * @example Tell the algorithm
+ * ```ts
+ * import { digestAlgorithm, digestOf, UnsupportedDigestError } from "@x/oci/spec";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(digestAlgorithm(digestOf(new Uint8Array(), "sha512")), "sha512");
+ * assertThrows(() => digestAlgorithm("blake3:00"), UnsupportedDigestError);
+ * ```
+ */
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  assertVerifiable(digest);
+  return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
+}
