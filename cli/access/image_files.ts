@@ -1,5 +1,5 @@
 import { formatReference } from "../../registry/reference.ts";
-import { ImageFiles } from "../../store/images/image_files.ts";
+import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { Finder } from "./finder.ts";
 import { readSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -26,9 +26,39 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
   }
 }
 
-/** Returns the error for a path that does not exist in an image. */
-export function missing(path: string): Error {
+/** Maximum number of symlinks to follow, as in the kernel. */
+const MAX_LINKS = 40;
+
+/** Returns the error for a path that leads to nothing in an image, and says which symlink dangles. */
+export async function missing(files: ImageFiles, path: string): Promise<Error> {
+  const cause = await whyMissing(files, path);
   return new Deno.errors.NotFound(
-    `Cannot find "${path}" in the image: it does not exist; list the files with "oci ls"`,
+    `Cannot find "${path}" in the image: ${cause}; list the files with "oci ls"`,
   );
+}
+
+async function whyMissing(files: ImageFiles, path: string): Promise<string> {
+  let link = await lastOf(files, path);
+  if (link?.status.type !== "symlink" || await files.find(link.path) !== undefined) {
+    return "it does not exist";
+  }
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const { path: name, target } = link;
+    const parent = target.startsWith("/") ? "" : name.slice(0, name.lastIndexOf("/") + 1);
+    link = await lastOf(files, parent + target);
+    if (link?.status.type !== "symlink" || await files.find(link.path) !== undefined) {
+      return `"${name}" is a symlink to "${target}", which does not exist`;
+    }
+  }
+  return "it leads through too many symlinks";
+}
+
+/** Returns the last entry on the way to a path that the image has. */
+async function lastOf(files: ImageFiles, path: string): Promise<ImageFile | undefined> {
+  const parts = path.split("/");
+  for (let length = parts.length; length > 0; length--) {
+    const found = await files.find(parts.slice(0, length).join("/"), false);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

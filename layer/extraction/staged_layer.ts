@@ -16,6 +16,8 @@ export interface LayerWhiteout {
   readonly directory: string;
   /** Hidden name; absent if the directory is opaque. */
   readonly name?: string | undefined;
+  /** Whether an earlier entry of the layer describes the directory, which is then no symlink. */
+  readonly isDescribed: boolean;
 }
 
 /**
@@ -38,6 +40,7 @@ export interface StagedLayer {
 /** Maximum numbers to record. A layer with more is extracted over the layers below it. */
 const MAX_WHITEOUTS = 100_000;
 const MAX_LINKS = 100_000;
+const MAX_DIRECTORIES = 100_000;
 
 /**
  * Extracts a layer by itself, independently of the layers below it. {@linkcode mergeLayer} merges it
@@ -94,6 +97,8 @@ class LayerNotes {
   needsLower = false;
   /** Paths that may be symbolic links, including hard links to them. */
   readonly #links = new Set<string>();
+  /** The first directories that have an entry. */
+  readonly #directories = new Set<string>();
   readonly #handler: ExtractHandler | undefined;
 
   constructor(handler: ExtractHandler | undefined) {
@@ -110,7 +115,9 @@ class LayerNotes {
       const { directory } = mark;
       // Through a symlink, it applies to another directory.
       if (isWithin(directory, this.#links)) this.needsLower = true;
-      const whiteout = mark.kind === "opaque" ? { directory } : { directory, name: mark.name };
+      const isDescribed = this.#directories.has(directory);
+      const name = mark.kind === "opaque" ? undefined : mark.name;
+      const whiteout = { directory, name, isDescribed };
       if (this.whiteouts.length < MAX_WHITEOUTS) this.whiteouts.push(whiteout);
       else this.needsLower = true;
       return undefined;
@@ -120,6 +127,7 @@ class LayerNotes {
       else this.needsLower = true;
     }
     if (handled.type === "directory") {
+      if (this.#directories.size < MAX_DIRECTORIES) this.#directories.add(path);
       // Through a symlink, it describes another directory.
       if (isWithin(path, this.#links)) this.needsLower = true;
     }

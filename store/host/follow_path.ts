@@ -26,7 +26,7 @@ export interface FollowPathOptions {
  * @param options How to treat a last symbolic link and missing paths.
  */
 export function followPath(
-  tree: FileTree,
+  tree: Pick<FileTree, "status" | "readLink">,
   path: string,
   options: FollowPathOptions = {},
 ): FollowedPath {

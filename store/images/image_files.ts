@@ -1,13 +1,14 @@
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import { MemoryTree } from "../../layer/trees/memory_tree.ts";
-import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import { type ContentPlace, MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { followPath } from "../host/follow_path.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
-import { type LayerListing, lookUp } from "./_layer_lookup.ts";
+import { type LayerListing, StagedListing } from "./_layer_listing.ts";
+import { LayerStack } from "./_layer_stack.ts";
 import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Layer, StoredLayer } from "./image.ts";
@@ -54,6 +55,7 @@ export class ImageFiles {
   readonly #layers: readonly RemoteLayer[];
   readonly #options: ImageFilesOptions;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
+  #stack: LayerStack;
   #whole: Promise<MemoryTree> | undefined;
 
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
@@ -61,15 +63,13 @@ export class ImageFiles {
     this.#store = store;
     this.#layers = image.layers;
     this.#options = options;
+    this.#stack = this.#newStack();
   }
 
   /**
-   * Finds a file. Searches the layers from the top one down, until one has the file or hides it.
-   * Follows symlinks in the path within the image.
-   *
-   * The result may be wrong if the layer does not describe a parent directory of the file that is a
-   * symlink in a lower layer. {@linkcode ImageFiles.list} and {@linkcode ImageFiles.tree} handle
-   * this case.
+   * Finds a file. Searches the layers from the top one down, until one has the file or hides it,
+   * and reads on below a layer that does not describe the directories that it uses, as they may be
+   * symlinks in a lower one. Follows symlinks in the path within the image.
    *
    * @param path Path of the file.
    * @param followLast Whether to follow a symlink at the end of the path.
@@ -78,7 +78,7 @@ export class ImageFiles {
    */
   async find(path: string, followLast = true): Promise<ImageFile | undefined> {
     const found = await this.#locate(path, followLast);
-    return found && describe(found.tree, found.path);
+    return found && describe(found.entries, found.path);
   }
 
   /**
@@ -92,14 +92,14 @@ export class ImageFiles {
   async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const found = await this.#locate(path, true);
     if (found === undefined) return undefined;
-    const type = found.tree.status(found.path)?.type;
+    const type = found.entries.status(found.path)?.type;
     if (type === "directory") {
       throw new Deno.errors.IsADirectory(`Cannot read "${path}" of the image: it is a directory`);
     }
     if (type !== "file") {
       throw new Deno.errors.NotSupported(`Cannot read "${path}" of the image: it is a ${type}`);
     }
-    const { layer, offset } = found.tree.placeOf(found.path);
+    const { layer, offset } = found.place;
     return ReadableStream.from(this.#content(await this.layer(layer), offset));
   }
 
@@ -150,20 +150,24 @@ export class ImageFiles {
     return new StoredLayer(this.#store, layer.descriptor, layer.diffId);
   }
 
-  async #locate(
-    path: string,
-    followLast: boolean,
-  ): Promise<{ readonly tree: MemoryTree; readonly path: string } | undefined> {
+  async #locate(path: string, followLast: boolean): Promise<LocatedFile | undefined> {
     if (this.#whole === undefined) {
-      const count = this.#layers.length;
-      const found = await lookUp(path, followLast, count, (index) => this.#listing(index));
-      if (typeof found === "object") return found;
-      if (found === "hidden") return undefined;
-      // A layer cannot be listed without the layers below it.
+      const found = await this.#stack.find(path, followLast);
+      if (found === undefined) return undefined;
+      if (found !== "unknown") {
+        const { layer, listing, path } = found;
+        return { entries: listing, path, place: { layer, offset: listing.offsetOf(path) } };
+      }
     }
     const tree = await this.tree();
     const { real } = followPath(tree, path, { followLast });
-    return real === undefined ? undefined : { tree, path: real };
+    return real === undefined
+      ? undefined
+      : { entries: tree, path: real, place: tree.placeOf(real) };
+  }
+
+  #newStack(): LayerStack {
+    return new LayerStack(this.#layers.length, (index) => this.#listing(index));
   }
 
   #listing(index: number): Promise<LayerListing | undefined> {
@@ -174,13 +178,19 @@ export class ImageFiles {
 
   async #readListing(index: number): Promise<LayerListing | undefined> {
     const tree = new MemoryTree();
-    const staged = await this.#extract(index, tree, stageLayer) as StagedLayer | undefined;
-    return staged && { tree, staged };
+    if (index === 0) {
+      // There is nothing below the base.
+      await this.#extract(index, tree, extractLayer);
+      return new StagedListing(tree, NOTHING_BELOW);
+    }
+    const staged = await this.#extract(index, tree, stageLayer);
+    return staged && new StagedListing(tree, staged);
   }
 
   async #flatten(): Promise<MemoryTree> {
     // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
+    this.#stack = this.#newStack();
     const tree = new MemoryTree();
     for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
     return tree;
@@ -271,6 +281,16 @@ class EntryContent implements TarSink {
   }
 }
 
+/** A file of an image, and where its content is. */
+interface LocatedFile {
+  readonly entries: Pick<LayerListing, "status" | "readLink" | "xattrsOf">;
+  readonly path: string;
+  readonly place: ContentPlace;
+}
+
+/** What the base of an image does to the layers below it. */
+const NOTHING_BELOW = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
+
 /** Returns the entries below a directory. */
 function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
   const open = [{ directory, names: tree.names(directory) }];
@@ -288,9 +308,9 @@ function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, 
   }
 }
 
-function describe(tree: MemoryTree, path: string): ImageFile {
-  const status = tree.status(path);
+function describe(entries: LocatedFile["entries"], path: string): ImageFile {
+  const status = entries.status(path);
   if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
-  const target = status.type === "symlink" ? tree.readLink(path) : "";
-  return { path, status, target, xattrs: tree.xattrsOf(path) };
+  const target = status.type === "symlink" ? entries.readLink(path) : "";
+  return { path, status, target, xattrs: entries.xattrsOf(path) };
 }

@@ -11,8 +11,8 @@ export function define(command: Command): Command {
     .argument("<path>", "path of the file in the image")
     .description(
       "Prints a file of an image without unpacking the image. Searches the layers from the top " +
-        "down and fetches none below the first one that contains or deletes the file. Follows " +
-        "links inside the image.",
+        "down and fetches none below the first one that contains or deletes the file, unless " +
+        "the file may be behind a link of a lower one. Follows links inside the image.",
     );
   return addRegistryOptions(described).notes(`
 Examples:
@@ -26,6 +26,6 @@ export async function run(session: Session): Promise<void> {
   if (path === "") throw new UsageError("the path is empty; specify a path");
   using image = await openImageFiles(session);
   const content = await image.files.read(path);
-  if (content === undefined) throw missing(path);
+  if (content === undefined) throw await missing(image.files, path);
   for await (const chunk of content) await session.output.bytes(chunk);
 }

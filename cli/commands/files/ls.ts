@@ -97,9 +97,10 @@ async function listFiles(files: ImageFiles, path: string): Promise<Files> {
   if (/^[./]*$/.test(path)) return files.list();
   // For anything but a directory, the upper layers may be enough.
   const found = await files.find(path, false);
-  if (found === undefined) throw missing(path);
-  const isLeaf = found.status.type !== "directory" && found.status.type !== "symlink";
-  return isLeaf ? [found] : files.list(path);
+  if (found === undefined) throw await missing(files, path);
+  // A link that leads to nothing is listed itself.
+  const followed = found.status.type === "symlink" ? await files.find(path) ?? found : found;
+  return followed.status.type === "directory" ? files.list(followed.path) : [followed];
 }
 
 /** Returns the JSON form of a file. */

@@ -32,6 +32,8 @@ const IMAGE = buildImage({
       hardlink("usr/bin/same", "usr/bin/tool"),
       symlink("bin", "/usr/bin"),
       symlink("loop", "loop"),
+      symlink("gone", "usr/away"),
+      symlink("far", "../gone"),
     ),
     tar(dir("etc"), whiteout("etc/b"), dir("data"), opaque("data"), file("data/new", "new")),
     tar(dir("etc"), file("etc/a", "upper a"), symlink("etc/link", "../bin/same")),
@@ -82,7 +84,11 @@ Deno.test.each([
   { path: "etc/b", says: "it does not exist" },
   { path: "data/old", says: "it does not exist" },
   { path: "nowhere", says: "it does not exist" },
-  { path: "loop", says: "it does not exist" },
+  { path: "loop", says: "it leads through too many symlinks" },
+  { path: "gone", says: '"gone" is a symlink to "usr/away", which does not exist' },
+  { path: "/far", says: '"gone" is a symlink to "usr/away", which does not exist' },
+  { path: "far/below", says: '"gone" is a symlink to "usr/away", which does not exist' },
+  { path: "bin/none", says: "it does not exist" },
   { path: "etc/a/x", says: "it does not exist" },
   { path: "etc", says: "it is a directory" },
 ])("oci cat says that $path is no file", async ({ path, says }) => {
@@ -114,11 +120,25 @@ Deno.test("oci ls lists the flattened tree", async () => {
   const one = await box.oci("ls", "--long", box.reference, "usr/bin/tool");
 
   assertEquals(all.stdout.trim().split("\n"), [
-    ...["bin", "data", "data/new", "etc", "etc/a", "etc/link", "loop"],
+    ...["bin", "data", "data/new", "etc", "etc/a", "etc/link", "far", "gone", "loop"],
     ...["usr", "usr/bin", "usr/bin/same", "usr/bin/tool"],
   ]);
   assertEquals(some.stdout, "data\ndata/new\n");
   assertEquals(one.stdout, "-rwsr-xr-x  2  7:0  4  2020-01-01 00:00  usr/bin/tool\n");
+});
+
+Deno.test.each([
+  { path: "gone", line: "gone" },
+  { path: "far", line: "far" },
+  { path: "loop", line: "loop" },
+  { path: "etc/link", line: "usr/bin/same" },
+  { path: "bin", line: "usr/bin\nusr/bin/same\nusr/bin/tool" },
+])("oci ls shows what the link $path leads to, or itself", async ({ path, line }) => {
+  await using box = await setUp();
+
+  const { code, stdout, stderr } = await box.oci("ls", box.reference, path);
+
+  assertEquals([code, stdout, stderr], [0, `${line}\n`, ""]);
 });
 
 Deno.test("oci ls fetches anew what is damaged in the store", async () => {
@@ -178,7 +198,7 @@ Deno.test("oci export writes the same archive to standard output and to a file",
   const listing = await run("tar", ["-tf", archive]);
   assertEquals([listing.code, listing.stderr], [0, ""]);
   assertEquals(listing.stdout.trim().split("\n"), [
-    ...["usr/", "usr/bin/", "usr/bin/same", "usr/bin/tool", "bin", "loop"],
+    ...["usr/", "usr/bin/", "usr/bin/same", "usr/bin/tool", "bin", "loop", "gone", "far"],
     ...["data/", "data/new", "etc/", "etc/a", "etc/link"],
   ]);
 });
