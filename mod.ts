@@ -195,8 +195,15 @@ export type {
 } from "./store/moving/copy_options.ts";
 export type { UnpackImageOptions, UnpackReport } from "./store/unpacking/unpack_image_options.ts";
 
+/** The module of the command line. Its own type would be downloaded as well. */
+interface CommandLine {
+  main(args: readonly string[]): Promise<number>;
+}
+
 if (import.meta.main) {
-  const { main } = await import("./cli/main.ts");
+  // With a literal specifier, importing this module would download the command line.
+  const commandLine = new URL("./cli/main.ts", import.meta.url);
+  const { main }: CommandLine = await import(commandLine.href);
   Deno.exitCode = await main(Deno.args);
   // To end by itself takes Deno 10 ms longer, and after an interruption (128 and more) something
   // may wait that never comes, such as the reader of a pipe. Other failures let it end by itself.

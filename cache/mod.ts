@@ -26,7 +26,6 @@ export * from "./errors.ts";
 export * from "./hash_cache.ts";
 export type * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
-export * from "./permissions.ts";
 export * from "./prepare.ts";
 export * from "./pull.ts";
 export * from "./pull_artifact.ts";

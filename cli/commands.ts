@@ -1,130 +1,130 @@
-import type { CommandTable } from "./frame/program.ts";
+import type { CommandModule, CommandTable } from "./frame/program.ts";
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: CommandTable = new Map([
   ["pull", {
     summary: "pull images into the store, verified",
-    load: () => import("./commands/registry/pull.ts"),
+    load: () => load(new URL("./commands/registry/pull.ts", import.meta.url)),
   }],
   ["push", {
     summary: "push images from the store to a registry",
-    load: () => import("./commands/registry/push.ts"),
+    load: () => load(new URL("./commands/registry/push.ts", import.meta.url)),
   }],
   ["copy", {
     summary: "copy images between registries, layouts and archives",
-    load: () => import("./commands/registry/copy.ts"),
+    load: () => load(new URL("./commands/registry/copy.ts", import.meta.url)),
   }],
   ["images", {
     summary: "list the images in the store",
-    load: () => import("./commands/images/images.ts"),
+    load: () => load(new URL("./commands/images/images.ts", import.meta.url)),
   }],
   ["inspect", {
     summary: "show an image's manifest, config, layers and platforms",
-    load: () => import("./commands/images/inspect.ts"),
+    load: () => load(new URL("./commands/images/inspect.ts", import.meta.url)),
   }],
   ["digest", {
     summary: "print the digest of a reference in its registry",
-    load: () => import("./commands/registry/digest.ts"),
+    load: () => load(new URL("./commands/registry/digest.ts", import.meta.url)),
   }],
   ["tags", {
     summary: "list the tags of a repository",
-    load: () => import("./commands/registry/tags.ts"),
+    load: () => load(new URL("./commands/registry/tags.ts", import.meta.url)),
   }],
   ["tag", {
     summary: "add a tag to an image in a registry",
-    load: () => import("./commands/registry/tag.ts"),
+    load: () => load(new URL("./commands/registry/tag.ts", import.meta.url)),
   }],
   ["delete", {
     summary: "delete a tag or a manifest in a registry",
-    load: () => import("./commands/registry/delete.ts"),
+    load: () => load(new URL("./commands/registry/delete.ts", import.meta.url)),
   }],
   ["catalog", {
     summary: "list the repositories of a registry",
-    load: () => import("./commands/registry/catalog.ts"),
+    load: () => load(new URL("./commands/registry/catalog.ts", import.meta.url)),
   }],
   ["unpack", {
     summary: "unpack an image into a directory",
-    load: () => import("./commands/files/unpack.ts"),
+    load: () => load(new URL("./commands/files/unpack.ts", import.meta.url)),
   }],
   ["ls", {
     summary: "list the files of an image",
-    load: () => import("./commands/files/ls.ts"),
+    load: () => load(new URL("./commands/files/ls.ts", import.meta.url)),
   }],
   ["cat", {
     summary: "print a file of an image",
-    load: () => import("./commands/files/cat.ts"),
+    load: () => load(new URL("./commands/files/cat.ts", import.meta.url)),
   }],
   ["export", {
     summary: "write the file system of an image as a tar archive",
-    load: () => import("./commands/files/export.ts"),
+    load: () => load(new URL("./commands/files/export.ts", import.meta.url)),
   }],
   ["bundle", {
     summary: "create an OCI runtime bundle",
-    load: () => import("./commands/containers/bundle.ts"),
+    load: () => load(new URL("./commands/containers/bundle.ts", import.meta.url)),
   }],
   ["unbundle", {
     summary: "unmount and remove a bundle",
-    load: () => import("./commands/containers/unbundle.ts"),
+    load: () => load(new URL("./commands/containers/unbundle.ts", import.meta.url)),
   }],
   ["run", {
     summary: "run a command in a container",
-    load: () => import("./commands/containers/run.ts"),
+    load: () => load(new URL("./commands/containers/run.ts", import.meta.url)),
   }],
   ["save", {
     summary: "save images to an archive",
-    load: () => import("./commands/images/save.ts"),
+    load: () => load(new URL("./commands/images/save.ts", import.meta.url)),
   }],
   ["load", {
     summary: "load images from an archive into the store",
-    load: () => import("./commands/images/load.ts"),
+    load: () => load(new URL("./commands/images/load.ts", import.meta.url)),
   }],
   ["rm", {
     summary: "remove references from the store",
-    load: () => import("./commands/images/rm.ts"),
+    load: () => load(new URL("./commands/images/rm.ts", import.meta.url)),
   }],
   ["prune", {
     summary: "remove unused data from the store",
-    load: () => import("./commands/images/prune.ts"),
+    load: () => load(new URL("./commands/images/prune.ts", import.meta.url)),
   }],
   ["fsck", {
     summary: "verify and repair the store",
-    load: () => import("./commands/images/fsck.ts"),
+    load: () => load(new URL("./commands/images/fsck.ts", import.meta.url)),
   }],
   ["serve", {
     summary: "serve the store as a registry",
-    load: () => import("./commands/registry/serve.ts"),
+    load: () => load(new URL("./commands/registry/serve.ts", import.meta.url)),
   }],
   ["artifact", {
     summary: "push and pull files as an OCI artifact",
-    load: () => import("./commands/registry/artifact.ts"),
+    load: () => load(new URL("./commands/registry/artifact.ts", import.meta.url)),
   }],
   ["login", {
     summary: "store the credential for a registry",
-    load: () => import("./commands/registry/login.ts"),
+    load: () => load(new URL("./commands/registry/login.ts", import.meta.url)),
   }],
   ["logout", {
     summary: "erase the credential for a registry",
-    load: () => import("./commands/registry/logout.ts"),
+    load: () => load(new URL("./commands/registry/logout.ts", import.meta.url)),
   }],
   ["doctor", {
     summary: "check this machine for problems",
-    load: () => import("./commands/host/doctor.ts"),
+    load: () => load(new URL("./commands/host/doctor.ts", import.meta.url)),
   }],
   ["permissions", {
     summary: "print the minimum Deno permissions for a command",
-    load: () => import("./commands/host/permissions.ts"),
+    load: () => load(new URL("./commands/host/permissions.ts", import.meta.url)),
   }],
   ["demo", {
     summary: "show a pull from a built-in registry, step by step",
-    load: () => import("./commands/host/demo.ts"),
+    load: () => load(new URL("./commands/host/demo.ts", import.meta.url)),
   }],
   ["completions", {
     summary: "print a shell completion script",
-    load: () => import("./commands/host/completions.ts"),
+    load: () => load(new URL("./commands/host/completions.ts", import.meta.url)),
   }],
   ["version", {
     summary: "print the versions of oci and Deno",
-    load: () => import("./commands/host/version.ts"),
+    load: () => load(new URL("./commands/host/version.ts", import.meta.url)),
   }],
 ]);
 
@@ -147,3 +147,11 @@ export const COMMAND_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["manifest", "inspect"],
   ["rmi", "rm"],
 ]);
+
+/**
+ * Loads the module of a command. Its specifier is computed: Deno reads and checks at each start
+ * whatever a literal one leads to, for all commands.
+ */
+async function load(module: URL): Promise<CommandModule> {
+  return await import(module.href);
+}

@@ -201,14 +201,17 @@ Deno.test("what is published imports relative paths and modules of node alone", 
   assertEquals(wrong, []);
 });
 
-Deno.test("deno compile includes every worker", async () => {
+Deno.test("deno compile includes every worker and every module with a computed specifier", async () => {
   const { compile: { include } } = await readConfig();
-  const workers = modules.flatMap((module) =>
+  const computed = modules.flatMap((module) =>
     [...withoutComments(module.source).matchAll(/\bnew URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g)]
       .map(([, specifier = ""]) => resolve(module, specifier))
   );
+  const includes = (place: string, path: string) => path === place || path.startsWith(`${place}/`);
 
-  assertEquals(include.toSorted(), [...new Set(workers)].sort());
+  assert(computed.includes("cli/main.ts"));
+  assertEquals(computed.filter((path) => !include.some((place) => includes(place, path))), []);
+  assertEquals(include.filter((place) => !computed.some((path) => includes(place, path))), []);
 });
 
 Deno.test("bcryptjs has one version in deno.json and in the module that loads it", async () => {

@@ -122,13 +122,43 @@ Deno.test("deno publish accepts the package, with no slow types", async () => {
   assertStringIncludes(stderr, "Dry run complete");
 });
 
-Deno.test("deno run -A jsr:@x/oci --version runs the published package", async () => {
-  await using registry = await published();
+/** The modules of the package that have been downloaded, by path within the package. */
+function downloaded({ requests }: JsrRegistry): readonly string[] {
+  const base = `/${name}/${project.version}/`;
+  return requests.filter(({ path }) => path.startsWith(base))
+    .map(({ path }) => path.slice(base.length));
+}
 
-  const { code, stdout, stderr } = await deno(registry, ["run", "-A", `jsr:${name}`, "--version"]);
+Deno.test.each([
+  { command: ["run", "--no-prompt"], what: "importing pull() downloads" },
+  { command: ["cache"], what: "caching an importer of pull() downloads" },
+  { command: ["check"], what: "checking an importer of pull() downloads" },
+])("$what no module of the command line", async ({ command }) => {
+  await using registry = await published();
+  const script = registry.user.join("project", "main.ts");
+  await Deno.writeTextFile(
+    script,
+    `import { pull } from "jsr:${name}";\nconsole.log(pull.name);\n`,
+  );
+
+  const { code, stderr } = await deno(registry, [...command, script]);
+
+  assertEquals(code, 0, stderr);
+  const paths = downloaded(registry);
+  assert(paths.includes("cache/pull.ts"));
+  assertEquals(paths.filter((path) => path.startsWith("cli/")), []);
+});
+
+Deno.test("the published command line runs without permissions and downloads one command", async () => {
+  await using registry = await published();
+  const args = ["run", "--no-prompt", `jsr:${name}`, "--version"];
+
+  const { code, stdout, stderr } = await deno(registry, args);
 
   assertEquals(code, 0, stderr);
   assertStringIncludes(stdout, project.version);
+  const commands = downloaded(registry).filter((path) => path.startsWith("cli/commands/"));
+  assertEquals(commands, ["cli/commands/host/version.ts"]);
 });
 
 Deno.test("deno run -A jsr:@x/oci pull runs the published package", async () => {

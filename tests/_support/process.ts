@@ -90,7 +90,7 @@ async function feed(stdin: WritableStream<Uint8Array>, input: string | Uint8Arra
 /** Options for {@linkcode runOci}. */
 export interface RunOciOptions extends RunOptions {
   /**
-   * Permissions, as flags of `deno run`.
+   * Permissions, as flags of `deno run`; reading the modules of the checkout is added.
    *
    * @default {["-A"]}
    */
@@ -111,8 +111,8 @@ export async function runOci(
   await using home = await makeTempDir();
   return await run(
     Deno.execPath(),
-    ["run", "--no-prompt", "--quiet", `--config=${join(ROOT, "deno.json")}`, ...permissions, module]
-      .concat(args),
+    ["run", "--no-prompt", "--quiet", `--config=${join(ROOT, "deno.json")}`]
+      .concat(withModules(permissions), module, args),
     {
       cwd: home.path,
       ...rest,
@@ -125,6 +125,14 @@ export async function runOci(
       },
     },
   );
+}
+
+/** Adds what every command needs in a checkout: Deno reads its modules when they are imported. */
+export function withModules(permissions: readonly string[]): readonly string[] {
+  const granted = ["-A", "--allow-all", "-R", "--allow-read"];
+  return permissions.some((flag) => granted.includes(flag))
+    ? permissions
+    : [...permissions, `--allow-read=${ROOT}`];
 }
 
 let denoDir: Promise<string> | undefined;

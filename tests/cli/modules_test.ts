@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { toFileUrl } from "@std/path";
 import { ROOT, run } from "../_support/process.ts";
+import { makeTempDir } from "../_support/temp.ts";
 
 /** A module, as far as `deno info --json` says what it imports. */
 interface ModuleInfo {
@@ -17,7 +18,16 @@ const modules = await importedModules();
 
 /** What each module imports at once, types aside. */
 async function importedModules(): Promise<ReadonlyMap<string, readonly string[]>> {
-  const { stdout } = await run(Deno.execPath(), ["info", "--json", `${PROJECT}mod.ts`], {
+  await using dir = await makeTempDir();
+  // The specifiers of the command line and its commands are computed, so `mod.ts` does not lead to
+  // them.
+  const table = await Deno.readTextFile(new URL("commands.ts", CLI));
+  const commands = [...table.matchAll(/new URL\("\.\/(.+)", import\.meta\.url\)/g)]
+    .map(([, path]) => `${CLI}${path}`);
+  const roots = [`${PROJECT}mod.ts`, `${CLI}main.ts`, ...commands];
+  const all = dir.join("all.ts");
+  await Deno.writeTextFile(all, roots.map((root) => `import "${root}";\n`).join(""));
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", all], {
     cwd: ROOT,
     inheritEnv: true,
   });

@@ -2,7 +2,7 @@ import {
   type PermissionCommand,
   permissionFlags,
   type PermissionOptions,
-} from "../../../cache/permissions.ts";
+} from "../../permissions/permission_flags.ts";
 import { formatAddress, type ServeAccess, servesReadOnly } from "../../access/address.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseCommandLine } from "../../frame/command_line.ts";
@@ -13,6 +13,7 @@ import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
+import { dirname } from "../../../spec/paths.ts";
 
 /** Describes `oci permissions`. */
 export function define(command: Command, commands: CommandTable): Command {
@@ -130,7 +131,14 @@ function touched(
     ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
     bundler,
     runtime,
+    modules: moduleDirectory(),
   };
+}
+
+/** Returns the directory of the checkout that runs, or `undefined` outside of a checkout. */
+function moduleDirectory(): string | undefined {
+  const { dirname: room } = import.meta;
+  return room === undefined ? undefined : dirname(dirname(dirname(room)));
 }
 
 function findCommand(name: string, commands: CommandTable): CommandEntry {

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
-import { type ProcessResult, runOci } from "../../../_support/process.ts";
+import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -129,6 +130,16 @@ Deno.test.each([
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
 
+Deno.test("oci permissions lets a checkout read its modules, and nothing else", async () => {
+  const { stdout } = await runOci(["permissions", "version"]);
+
+  const flags = stdout.trimEnd().split(" ");
+  assertEquals(flags, [`--allow-read=${ROOT}`]);
+  const args = ["run", "--no-prompt", ...flags, join(ROOT, "mod.ts"), "version"];
+  const { code, stderr } = await run(Deno.execPath(), args, { inheritEnv: true });
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+});
+
 Deno.test("oci permissions knows every command", async () => {
   for (const name of COMMANDS.keys()) {
     const flags = await flagsFor([name], { OCI_STORE: "/store" });
@@ -163,7 +174,9 @@ Deno.test.each([
 ])("oci permissions grants no writing to $args", async ({ args }) => {
   const { stdout } = await runOci(["permissions", "--store", "/s", ...args]);
 
-  assertMatch(stdout, /^--allow-net=[0-9.]+:5000 --allow-read=\/s\n$/);
+  const [net = "", ...rest] = stdout.trimEnd().split(" ");
+  assertMatch(net, /^--allow-net=[0-9.]+:5000$/);
+  assertEquals(rest, [`--allow-read=/s,${ROOT}`]);
 });
 
 Deno.test.each([
@@ -202,7 +215,7 @@ Deno.test.each([
   const { stdout } = await runOci(["permissions", ...args], { env: { OCI_STORE: "/s" } });
 
   const { command, flags } = JSON.parse(stdout);
-  assertEquals([command, flags[0]], ["images", "--allow-read=/s"]);
+  assertEquals([command, flags[0]], ["images", `--allow-read=/s,${ROOT}`]);
 });
 
 linuxTest("oci permissions knows a guarded place by a relative path too", async () => {

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
-import { denoEnvironment, ROOT, runOci } from "../../../_support/process.ts";
+import { denoEnvironment, ROOT, runOci, withModules } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -24,7 +24,7 @@ async function serve(
   permissions: readonly string[] = ["-A"],
 ): Promise<Served> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", ...permissions, join(ROOT, "mod.ts")]
+    args: ["run", "--no-prompt", "--quiet", ...withModules(permissions), join(ROOT, "mod.ts")]
       .concat("serve", "--listen", "127.0.0.1:0", options),
     clearEnv: true,
     env: { OCI_STORE: store, ...await denoEnvironment() },

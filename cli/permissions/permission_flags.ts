@@ -1,15 +1,15 @@
-import { dirname } from "../spec/paths.ts";
-import { CredentialFiles } from "../registry/auth/credential_files.ts";
-import type { ImagePullPolicy } from "../registry/image_client.ts";
-import { parseImageLocation } from "../registry/image_location.ts";
-import { findLoginFiles } from "../registry/auth/login_directories.ts";
-import { mirrorAddresses } from "../registry/client/mirror_addresses.ts";
-import type { Reference } from "../registry/reference.ts";
+import { dirname } from "../../spec/paths.ts";
+import { CredentialFiles } from "../../registry/auth/credential_files.ts";
+import type { ImagePullPolicy } from "../../registry/image_client.ts";
+import { parseImageLocation } from "../../registry/image_location.ts";
+import { findLoginFiles } from "../../registry/auth/login_directories.ts";
+import { mirrorAddresses } from "../../registry/client/mirror_addresses.ts";
+import type { Reference } from "../../registry/reference.ts";
 import { credentialHelpers } from "./_credential_helpers.ts";
 import { Grants } from "./_grants.ts";
 import { type DirectoryUse, grantDemo, grantDirectories, grantMachine } from "./_machine_grants.ts";
 import { registryHosts } from "./_registry_hosts.ts";
-import { storeDirectory, storeVariables } from "./directory.ts";
+import { storeDirectory, storeVariables } from "../../cache/directory.ts";
 
 /** A command of the command line, for {@linkcode permissionFlags}. */
 export type PermissionCommand =
@@ -125,6 +125,12 @@ export interface PermissionOptions {
    * @default {false}
    */
   readonly get?: boolean | undefined;
+  /**
+   * Directory of the modules of the command line, which loading a command reads.
+   *
+   * @default None, as for modules that come from a registry.
+   */
+  readonly modules?: string | undefined;
 }
 
 /** Resources that a command uses in addition to those in its arguments. */
@@ -197,21 +203,6 @@ const CREDENTIAL_VARIABLES: readonly string[] = [
  * @returns The flags, not quoted for a shell.
  * @throws {RangeError} If the command is unknown.
  * @throws {SyntaxError} If a reference is invalid.
- *
- * @example What a pull needs
- * ```ts
- * import { permissionFlags } from "@x/oci/cache";
- * import { assertEquals } from "@std/assert";
- *
- * const flags = await permissionFlags("pull", "ghcr.io/owner/app", {
- *   store: "/var/lib/oci",
- *   credentialPaths: ["/root/.docker/config.json"],
- * });
- *
- * assertEquals(flags[0], "--allow-net=ghcr.io,pkg-containers.githubusercontent.com");
- * assertEquals(flags[1], "--allow-read=/var/lib/oci,/root/.docker/config.json");
- * assertEquals(flags[2], "--allow-write=/var/lib/oci");
- * ```
  */
 export async function permissionFlags(
   command: PermissionCommand,
@@ -251,6 +242,7 @@ export async function permissionFlags(
   if (command === "doctor") grantMachine(grants);
   // Its output for other commands depends on these variables.
   if (command === "permissions") grants.add("env", ...storeVariables(), "PATH", "TMPDIR");
+  if (options.modules !== undefined) grants.add("read", options.modules);
   return grants.flags();
 }
 

@@ -1,10 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type PermissionCommand, permissionFlags } from "../../cache/mod.ts";
-import { serveRegistry } from "../../registry/mod.ts";
-import { noise } from "../_support/bytes.ts";
-import { buildImage, MemoryContent } from "../_support/image.ts";
-import { runOci } from "../_support/process.ts";
-import { makeTempDir } from "../_support/temp.ts";
+import {
+  type PermissionCommand,
+  permissionFlags,
+} from "../../../cli/permissions/permission_flags.ts";
+import { serveRegistry } from "../../../registry/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { ROOT, runOci } from "../../_support/process.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 
 const OPTIONS = { store: "/srv/oci", credentialPaths: [] };
 
@@ -185,7 +188,8 @@ Deno.test("each command runs with its own flags and no others", async () => {
     home.join(".config/containers/auth.json"),
   ];
   const run = async (command: PermissionCommand, ...args: readonly string[]) => {
-    const flags = await permissionFlags(command, args[0], { store, credentialPaths });
+    const options = { store, credentialPaths, modules: ROOT };
+    const flags = await permissionFlags(command, args[0], options);
     const { code, stderr } = await runOci([command, ...args, "--store", store, "--quiet"], {
       permissions: flags,
       env: { HOME: home.path, DENO_NO_UPDATE_CHECK: "1" },

@@ -1,4 +1,4 @@
-import { resolve } from "../spec/paths.ts";
+import { resolve } from "../../spec/paths.ts";
 
 /** Kinds of permissions, in the order in which the flags are printed. */
 const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;

@@ -1,5 +1,5 @@
-import { dirname } from "../spec/paths.ts";
-import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../store/host/find_runtime.ts";
+import { dirname } from "../../spec/paths.ts";
+import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import type { Grants } from "./_grants.ts";
 
 /** What a command does with directories that hold the files of an image. */
