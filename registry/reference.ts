@@ -17,7 +17,8 @@ export interface Reference extends Repository {
 }
 
 const DOCKER_HUB = "docker.io";
-const MAX_NAME_LENGTH = 255;
+/** As in Docker and containerd: the host does not count. */
+const MAX_PATH_LENGTH = 255;
 const HOST_REGEXP =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::([0-9]+))?$/;
 const PATH_REGEXP =
@@ -33,7 +34,7 @@ const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
  * Supports the short forms of Docker Hub: `alpine` is
  * `docker.io/library/alpine:latest`. A first part with a dot, a colon or an upper-case letter,
  * and `localhost`, is a host. Without a tag and digest, the tag is `latest`; with both, the digest
- * takes precedence. Host and path have at most 255 characters together, and a tag has at most 128.
+ * takes precedence. A path has at most 255 characters, and a tag at most 128.
  *
  * @param text Text to parse.
  * @returns The complete reference.
@@ -118,9 +119,9 @@ function nameProblem({ registry, repository }: Repository): string | undefined {
     return `the repository "${repository}" must be lower-case letters and digits, with ".", "_", ` +
       '"__" or "-" between them and "/" between its parts';
   }
-  const { length } = `${registry}/${repository}`;
-  if (length > MAX_NAME_LENGTH) {
-    return `host and repository must have at most ${MAX_NAME_LENGTH} characters: they have ${length}`;
+  const { length } = repository;
+  if (length > MAX_PATH_LENGTH) {
+    return `the repository must have at most ${MAX_PATH_LENGTH} characters: it has ${length}`;
   }
   return undefined;
 }

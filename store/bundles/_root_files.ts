@@ -3,8 +3,8 @@ import { LimitError } from "../../spec/errors.ts";
 import { followPath } from "../host/follow_path.ts";
 import { BundleError } from "../errors.ts";
 
-/** Maximum size of a text file; real ones have at most some hundred kilobytes. */
-const MAX_TEXT_BYTES = 4_194_304;
+/** Maximum size of `passwd` or `group`: 10 MiB, as in containerd and CRI-O. */
+const MAX_TEXT_BYTES = 10_485_760;
 
 /** Reads a text of a root file system; empty if there is no such file. */
 export function readRootText(tree: FileTree, path: string): string {
@@ -12,9 +12,7 @@ export function readRootText(tree: FileTree, path: string): string {
   const status = real === undefined ? undefined : tree.status(real);
   // A device or a pipe would be read without an end.
   if (real === undefined || status?.type !== "file") return "";
-  if (status.size > MAX_TEXT_BYTES) {
-    throw new LimitError("bytes", MAX_TEXT_BYTES, status.size, `the image's "${path}"`);
-  }
+  checkTextSize(path, status.size);
   using file = tree.openFile(real);
   const bytes = new Uint8Array(status.size);
   let length = 0;
@@ -24,6 +22,16 @@ export function readRootText(tree: FileTree, path: string): string {
     length += count;
   }
   return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/**
+ * Checks the size of a text of an image.
+ *
+ * @throws {LimitError} If it is too large.
+ */
+export function checkTextSize(path: string, size: number): void {
+  if (size <= MAX_TEXT_BYTES) return;
+  throw new LimitError("bytes", MAX_TEXT_BYTES, size, `the image's "${path}"`);
 }
 
 /** Makes a directory of a root file system, and those that it is in, unless it is there. */

@@ -1,6 +1,7 @@
 import { resolveUser, UnknownUserError } from "../../spec/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
+import { checkTextSize } from "./_root_files.ts";
 import { ImageFiles } from "../images/image_files.ts";
 
 /**
@@ -11,6 +12,7 @@ import { ImageFiles } from "../images/image_files.ts";
  * @param image The image.
  * @param user `USER[:GROUP]`, by name or number.
  * @param signal Aborts the reading.
+ * @throws {LimitError} If `/etc/passwd` or `/etc/group` is too large.
  * @throws {UnknownUserError} If the image does not have one of the names.
  */
 export async function checkUser(
@@ -38,5 +40,7 @@ export async function checkUser(
 /** Reads a text file; anything else counts as an empty file, as in a bundle. */
 async function readIfAny(files: ImageFiles, path: string): Promise<string> {
   const found = await files.find(path);
-  return found?.status.type === "file" ? await files.readText(path) ?? "" : "";
+  if (found?.status.type !== "file") return "";
+  checkTextSize(`/${path}`, found.status.size);
+  return await files.readText(path) ?? "";
 }

@@ -5,7 +5,7 @@ import type { Layer } from "./image.ts";
 import { ImageFiles, type ImageFilesOptions } from "./image_files.ts";
 
 /** Options for {@linkcode exportImage}. */
-export interface ExportImageOptions extends ImageFilesOptions {}
+export interface ExportImageOptions extends Omit<ImageFilesOptions, "checkOwners"> {}
 
 /**
  * Writes the flattened file system of an image, as a container would see it, as a tar archive in
@@ -39,7 +39,7 @@ export function exportImage(
   image: RemoteImage,
   options: ExportImageOptions = {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const files = new ImageFiles(store, image, options);
+  const files = new ImageFiles(store, image, { ...options, checkOwners: true });
   return ReadableStream.from(writeImage(files, image.layers.length, options.signal));
 }
 

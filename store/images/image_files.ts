@@ -1,5 +1,7 @@
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
+import { OwnershipError } from "../../layer/errors.ts";
 import { type ContentPlace, MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { stageLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
@@ -15,6 +17,12 @@ import { type Layer, StoredLayer } from "./image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
 export interface ImageFilesOptions extends LayerListener {
+  /**
+   * Whether to reject owners that no file can have, as extraction does.
+   *
+   * @default {false}
+   */
+  readonly checkOwners?: boolean | undefined;
   /** Aborts the work. Downloaded layers stay. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
@@ -205,13 +213,14 @@ export class ImageFiles {
       options: Parameters<typeof stageLayer>[2],
     ) => Promise<T>,
   ): Promise<T> {
-    const { signal, onWarning } = this.#options;
+    const { signal, onWarning, checkOwners = false } = this.#options;
     const layer = await this.layer(index);
     return await extract(await layer.compressed({ signal }), tree, {
       descriptor: layer.descriptor,
       diffId: layer.diffId,
       ownership: "strict",
       handler: (header) => {
+        if (checkOwners) assertOwner(header, layer.digest);
         tree.place = { layer: index, offset: header.offset };
         return header;
       },
@@ -306,6 +315,16 @@ function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, 
       open.push({ directory: file.path, names: tree.names(file.path) });
     }
   }
+}
+
+function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {
+  if (areIds(uid, gid)) return;
+  throw new OwnershipError(
+    { layer, path, offset },
+    { uid, gid },
+    `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; ` +
+      "report it to the author of the image",
+  );
 }
 
 function describe(entries: LocatedFile["entries"], path: string): ImageFile {

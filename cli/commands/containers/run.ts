@@ -4,6 +4,7 @@ import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
 import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
+import { checkTerminalSafety } from "../../containers/terminal_safety.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
 import { abortable } from "../../terminal/abortable.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
@@ -54,6 +55,7 @@ export async function run(session: Session): Promise<number> {
   const { image, bundler } = await prepareBundling(session, true);
   const id = `run-${crypto.randomUUID()}`;
   await using bundle = await bundler.bundle(image, id, ...options);
+  if (Deno.stderr.isTerminal()) await checkTerminalSafety(bundle.path);
   // The container writes to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {

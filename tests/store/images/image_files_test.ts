@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { applyLayers, type FileStatus, UntarStream } from "../../../layer/mod.ts";
+import { applyLayers, type FileStatus, OwnershipError, UntarStream } from "../../../layer/mod.ts";
 import type { RemoteImage } from "../../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
@@ -116,6 +116,21 @@ for (const { name, layers } of STACKS) {
     },
   });
 }
+
+Deno.test.each([{ uid: 4_294_967_295 }, { gid: 4_294_967_295 }, { uid: 8_589_934_592 }])(
+  "exportImage() rejects the owner $uid:$gid, which unpackImage() rejects",
+  async (owner) => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([tar(dir("d"), file("d/f", "x", owner))]);
+
+    const stream = exportImage(box.store, imageOf(layers));
+
+    const error = await assertRejects(() => new Response(stream).bytes(), OwnershipError);
+    assertEquals([error.path, error.layer], ["d/f", layers[0]?.descriptor.digest]);
+    const files = new ImageFiles(box.store, imageOf(layers));
+    assertEquals((await files.find("d/f"))?.status.size, 1);
+  },
+);
 
 // Layers that do not describe the directories that they have or hide something in.
 Deno.test.each([

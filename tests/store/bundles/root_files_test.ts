@@ -1,0 +1,18 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { openFileTree } from "../../../layer/mod.ts";
+import { LimitError } from "../../../spec/mod.ts";
+import { readRootText } from "../../../store/bundles/_root_files.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+Deno.test("readRootText() reads up to 10 MiB", async () => {
+  await using dir = await makeTempDir();
+  await Deno.mkdir(dir.join("etc"));
+  const line = "last:x:7:7::/:\n";
+  const size = 10 * 1024 * 1024;
+  await Deno.writeTextFile(dir.join("etc/passwd"), line.padStart(size, "#\n"));
+  await Deno.writeTextFile(dir.join("etc/group"), line.padStart(size + 1, "#\n"));
+  using tree = openFileTree(dir.path);
+
+  assertEquals(readRootText(tree, "/etc/passwd").length, size);
+  assertThrows(() => readRootText(tree, "/etc/group"), LimitError, "10485760 bytes");
+});
