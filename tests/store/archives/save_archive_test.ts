@@ -25,7 +25,7 @@ async function storeOf(dir: TempDir, ...built: readonly Built[]): Promise<Conten
 }
 
 async function namesIn(path: string): Promise<readonly string[]> {
-  return await Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort();
 }
 
 Deno.test.each<{ format: "oci-archive" | "docker-archive" }>([

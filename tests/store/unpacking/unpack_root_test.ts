@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { ContentStore, UnpackError, unpackImage } from "../../../store/mod.ts";
+import { removeTree } from "../../../store/host/remove_tree.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
 import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
@@ -52,7 +53,7 @@ Deno.test("unpackImage() removes leftovers of a killed process from the director
 
 Deno.test("unpackImage() removes what was killed as soon as it had begun", async () => {
   await using box = await makeUnpackBox();
-  await Deno.remove(await leaveWork(box), { recursive: true });
+  await removeTree(await leaveWork(box));
   await Deno.mkdir(`${box.root}/${WORK}`);
 
   await unpackImage(box.store, ONE_FILE, box.root);
@@ -80,7 +81,7 @@ Deno.test.each<{ what: string; make: (box: UnpackBox) => Promise<string> }>([
   {
     what: "has another id than the recorded one",
     make: async (box) => {
-      await Deno.remove(await leaveWork(box), { recursive: true });
+      await removeTree(await leaveWork(box));
       return await makeWork(box.root);
     },
   },
