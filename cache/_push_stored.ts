@@ -1,12 +1,11 @@
 import { hostPlatform } from "../registry/host_platform.ts";
 import type { ImageLocation } from "../registry/image_location.ts";
-import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
+import type { Reference } from "../registry/reference.ts";
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { isIndexMediaType } from "../spec/media_types.ts";
 import { formatPlatform, type Platform } from "../spec/platform.ts";
 import { ContentStore } from "../store/content/content_store.ts";
-import { findReference } from "../store/content/find_reference.ts";
 import { StoreError } from "../store/errors.ts";
 import { chooseManifest } from "../store/moving/choose_platforms.ts";
 import type { CopySource } from "../store/moving/endpoint.ts";
@@ -15,6 +14,7 @@ import { openCopyTarget } from "../store/moving/open_endpoints.ts";
 import { isStored, storedMounts } from "../store/moving/stored_graph.ts";
 import { copyBetween, locationOf } from "./_copy_locations.ts";
 import { storeDirectory } from "./directory.ts";
+import { findStored, type StoredDocument } from "./_find_stored.ts";
 import type { PushedImage, PushOptions } from "./push_options.ts";
 
 /** Pushes the stored document of a name. */
@@ -25,7 +25,7 @@ export async function pushStored(
 ): Promise<PushedImage> {
   const { client, auth, onWarning, onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
-  const found = await findStored(store, reference);
+  const found = await findStored(store, reference, "push");
   const to = locationOf(target);
   const source: CopySource = {
     label: found.name,
@@ -53,26 +53,6 @@ export async function pushStored(
   const platforms = part === undefined ? options.platforms : undefined;
   const copied = await copyBetween(chosen, goal, { ...options, platforms });
   return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
-}
-
-interface StoredDocument {
-  readonly name: string;
-  readonly descriptor: Descriptor;
-}
-
-/** Finds the stored document of a name, which other tools may have written in any form. */
-async function findStored(
-  store: ContentStore,
-  reference: Reference | string,
-): Promise<StoredDocument> {
-  const text = typeof reference === "string" ? reference : formatReference(reference);
-  const found = findReference(await store.references(), text);
-  if (found !== undefined) return found;
-  const full = typeof reference === "string" ? formatReference(parseReference(reference)) : text;
-  throw new StoreError(
-    `Cannot push "${full}": the store does not have it; pull it first`,
-    store.path,
-  );
 }
 
 /** Chooses the part of an incomplete index that can be pushed. */

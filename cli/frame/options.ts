@@ -201,7 +201,8 @@ export function addAccessOptions(command: Command): Command {
     .option(...RETRIES);
 }
 
-function addProgressOptions(command: Command): Command {
+/** Adds the options of the progress display. */
+export function addProgressOptions(command: Command): Command {
   return command
     .option("--progress <how>", "progress display on stderr (default: auto)", {
       choices: ["auto", "plain", "json", "none"],

@@ -192,6 +192,11 @@ export class ImageArchive implements NamedSource, Disposable {
     return Promise.resolve(this.#content.sizeOf(digest) !== undefined);
   }
 
+  /** Returns whether the archive has a blob of that size, or its descriptor has the bytes. */
+  includes(descriptor: Descriptor): boolean {
+    return this.#content.has(descriptor);
+  }
+
   /** Reads a small blob whole, and verifies it; `undefined` if the archive does not have it. */
   async readBlob(
     blob: Expectation,

@@ -15,6 +15,7 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
+import { isStored } from "./stored_graph.ts";
 
 /**
  * The content of a store, or of another OCI image layout; names are those of its `index.json`.
@@ -65,10 +66,12 @@ export class LayoutContent implements NamedSource, NamedTarget {
     throw new StoreError(`Cannot read ${descriptor.digest}: "${path}" does not have it`, path);
   }
 
-  /** Returns whether it is there and intact. */
+  /** Returns whether it is there and intact; a manifest, whether all that it names is there too. */
   async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
     try {
-      return await this.#store.verify(descriptor, signal);
+      if (!await this.#store.verify(descriptor, signal)) return false;
+      // A layout may have lost blobs since.
+      return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
     } catch (error) {
       // Pushing replaces what is corrupt.
       if (error instanceof DigestMismatchError) return false;

@@ -1,21 +1,25 @@
+import { load, type LoadedImage } from "../../../cache/load.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import { loadArchive } from "../../../store/archives/load_archive.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
-import { openStore } from "../../access/store.ts";
+import { showProgress } from "../../access/show_progress.ts";
+import { storePath } from "../../access/store.ts";
+import { addProgressOptions } from "../../frame/options.ts";
+
+const WORDS = { transferred: "loaded", present: "already in the store" };
 
 /** Describes `oci load`. */
 export function define(command: Command): Command {
-  return command
+  const described = command
     .argument("<file>", 'archive to load; "-" is stdin')
     .description(
       "Loads the images of an archive into the store. It may be an OCI archive or an archive of " +
         "docker, plain or compressed with gzip or zstd. All of it is verified before anything is " +
         "stored.",
-    )
-    .notes(`
+    );
+  return addProgressOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. A full name in the archive stays. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file; an image without a name gets none.
 
@@ -33,7 +37,7 @@ export async function run(session: Session): Promise<void> {
       "cannot read an archive from a terminal; redirect stdin or specify a file",
     );
   }
-  const loaded = await loadArchive(await openStore(session), file, { signal: session.signal });
+  const loaded = await loadFile(session, file);
   const results = loaded.map(({ reference, descriptor }) => ({
     reference: reference === undefined ? null : formatReference(reference),
     digest: descriptor.digest,
@@ -43,4 +47,14 @@ export async function run(session: Session): Promise<void> {
     results,
     results.map(({ reference, digest }) => printable(`${reference ?? ""}@${digest}`)),
   );
+}
+
+async function loadFile(session: Session, file: string): Promise<readonly LoadedImage[]> {
+  using progress = showProgress(session, WORDS);
+  return await load(file, {
+    store: storePath(session),
+    onWait: session.note,
+    onProgress: progress.report,
+    signal: session.signal,
+  });
 }

@@ -1,13 +1,9 @@
+import { saveImages } from "../../../cache/save_images.ts";
 import { ArtifactError } from "../../../registry/errors.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/descriptor.ts";
-import { parsePlatform } from "../../../spec/platform.ts";
-import {
-  type ImageToSave,
-  saveArchive,
-  type SavedImage,
-} from "../../../store/archives/save_archive.ts";
+import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
@@ -17,11 +13,14 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
+import type { ProgressView } from "../../terminal/progress.ts";
 
 interface SaveOptions extends RegistryOptions {
   readonly format?: "oci-archive" | "docker-archive" | "oci-dir" | undefined;
   readonly output?: string | undefined;
 }
+
+const WORDS = { transferred: "saved", present: "already saved" };
 
 /** Describes `oci save`. */
 export function define(command: Command): Command {
@@ -55,17 +54,25 @@ export async function run(session: Session): Promise<void> {
     throw new UsageError('an archive is not for a terminal; redirect it, or give "--output FILE"');
   }
   const store = await openStore(session);
+  let progress: ProgressView | undefined;
   const images = async () => {
     const found = await findImages(session, store);
     session.workOn(session.operands.join(" "));
+    progress = showProgress(session, WORDS);
     return found;
   };
-  const saved = await saveArchive(store, images, output, {
-    format,
-    platform: platform === undefined ? undefined : parsePlatform(platform),
-    output: isStdout ? { write: (bytes) => session.output.bytes(bytes) } : undefined,
-    signal: session.signal,
-  });
+  let saved: readonly SavedImage[];
+  try {
+    saved = await saveImages(store, images, output, {
+      format,
+      platform,
+      output: isStdout ? { write: (bytes) => session.output.bytes(bytes) } : undefined,
+      onProgress: (event) => progress?.report(event),
+      signal: session.signal,
+    });
+  } finally {
+    progress?.[Symbol.dispose]();
+  }
   for (const image of saved) sayPart(session, image);
   if (isStdout || !session.options().json) return;
   await session.output.json(

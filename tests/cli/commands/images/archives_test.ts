@@ -34,7 +34,7 @@ Deno.test("oci load and save print what they did", async () => {
   const { oci, dir } = scene;
 
   const load = await oci(["load", "docker.tar.gz"]);
-  const json = await oci(["load", "--json", "oci.tar"]);
+  const json = await oci(["load", "-q", "--json", "oci.tar"]);
   const save = await oci(["save", "-q", "h.io/a:1", "b:1", "-o", "out.tar"]);
   const stdout = await oci(["save", "-q", "h.io/a:1", "b:1", "-o", "-"]);
   const stdin = await oci(["load", "-"], { stdin: stdout.stdoutBytes });
@@ -156,8 +156,8 @@ Deno.test("oci permissions serves save, load and archives", async () => {
 
   for (
     const args of [
-      ["load", "oci.tar"],
-      ["load", "docker.tar.gz"],
+      ["load", "-q", "oci.tar"],
+      ["load", "-q", "docker.tar.gz"],
       ["save", "-q", "h.io/a:1", "--policy=never", "-o", "out.tar"],
       ["save", "-q", "h.io/a:1", "--policy=never", "-o", "-"],
       ["save", "-q", "h.io/a:1", "--policy=never", "--format=oci-dir", "-o", "layout"],

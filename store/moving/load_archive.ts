@@ -1,18 +1,23 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
-import type { Digest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { referenceOfNames } from "../images/layout_client.ts";
 import {
   type ArchivedDocument,
   ImageArchive,
   type OpenImageArchiveOptions,
-} from "./image_archive.ts";
+} from "../archives/image_archive.ts";
+import { copyGraph } from "./copy_graph.ts";
+import type { CopyGraphOptions } from "./copy_options.ts";
+import { LayoutContent } from "./layout_content.ts";
 
 /** Options for {@linkcode loadArchive}. */
-export interface LoadArchiveOptions extends Omit<OpenImageArchiveOptions, "spoolDirectory"> {
-  /** Called with the bytes that have been read of the archive, and how many there are to read. */
-  readonly onBytes?: ((bytes: number, total: number) => void) | undefined;
+export interface LoadArchiveOptions
+  extends
+    Omit<OpenImageArchiveOptions, "spoolDirectory">,
+    Omit<CopyGraphOptions, "foreignLayers" | "withReferrers"> {
+  /** Called with the number of bytes that were verified before anything is stored. */
+  readonly onVerify?: ((bytes: number, total: number) => void) | undefined;
 }
 
 /** An image that was loaded. */
@@ -53,9 +58,10 @@ export async function loadArchive(
   path: string,
   options: LoadArchiveOptions = {},
 ): Promise<readonly LoadedImage[]> {
-  const { signal, onBytes } = options;
+  const { format, input, onVerify, successors, ...copying } = options;
+  const { signal } = options;
   using archive = await ImageArchive.open(path, {
-    ...options,
+    ...{ format, input, signal },
     spoolDirectory: `${store.path}/ingest`,
   });
   const roots: ArchivedDocument[] = [];
@@ -64,21 +70,28 @@ export async function loadArchive(
   }
   const blobs = [...new Map(roots.flatMap(blobsOf).map((blob) => [blob.digest, blob])).values()];
   const missing = await missingBlobs(store, blobs);
-  // Each is read twice: to verify it, and to store it.
-  const total = 2 * missing.reduce((sum, { size }) => sum + size, 0);
-  let bytes = 0;
-  const count = (size: number) => onBytes?.(bytes += size, total);
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  let verified = 0;
   for (const blob of missing) {
     await archive.verify(blob, { signal });
-    count(blob.size);
+    onVerify?.(verified += blob.size, total);
   }
-  for (const blob of missing) {
-    await store.ingest(blob, (reading) => archive.fetch(blob, reading), { signal });
-    count(blob.size);
+  // What has no name yet must not be pruned.
+  using _hold = await store.hold(signal);
+  const target = new LayoutContent(store);
+  const stored: Descriptor[] = [];
+  for (const { descriptor } of roots) {
+    stored.push(
+      await copyGraph(archive, target, descriptor, {
+        ...copying,
+        foreignLayers: "copy",
+        successors: async (node, all) => {
+          return (await successors?.(node, all) ?? all).filter((child) => archive.includes(child));
+        },
+      }),
+    );
   }
-  const stored = new Set<Digest>();
-  for (const root of roots) await storeDocument(store, root, stored, signal);
-  return await nameImages(store, archive, signal);
+  return await nameImages(store, archive, stored, signal);
 }
 
 /** The blobs that documents name: configs and layers. */
@@ -103,26 +116,15 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
   }
 }
 
-/** Stores documents from the inside out. */
-async function storeDocument(
-  store: ContentStore,
-  { descriptor, bytes, documents }: ArchivedDocument,
-  stored: Set<Digest>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (stored.has(descriptor.digest)) return;
-  for (const child of documents) await storeDocument(store, child, stored, signal);
-  await store.putBytes(descriptor, bytes, signal);
-  stored.add(descriptor.digest);
-}
-
 async function nameImages(
   store: ContentStore,
   archive: ImageArchive,
+  stored: readonly Descriptor[],
   signal: AbortSignal | undefined,
 ): Promise<readonly LoadedImage[]> {
   const loaded: LoadedImage[] = [];
-  for (const { descriptor, names } of archive.images) {
+  for (const [i, { names, descriptor: listed }] of archive.images.entries()) {
+    const descriptor = { ...listed, ...stored[i] };
     const reference = referenceOfNames(archive.path, names);
     if (reference === undefined) await store.keep(descriptor, signal);
     else await store.tag(formatReference(reference), descriptor, signal);

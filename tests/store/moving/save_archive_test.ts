@@ -11,7 +11,7 @@ import {
 import { noise } from "../../_support/bytes.ts";
 import { buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
-import { IMAGE } from "./_archives.ts";
+import { IMAGE } from "../archives/_archives.ts";
 
 const ARM = buildImage({ layers: [noise(1000)], platform: "linux/arm64" });
 const INDEX = buildIndex([IMAGE, ARM]);

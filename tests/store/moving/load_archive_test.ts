@@ -39,7 +39,7 @@ import {
   indexEntry,
   mixedArchive,
   ociArchive,
-} from "./_archives.ts";
+} from "../archives/_archives.ts";
 
 const PLATFORM = { os: "linux", architecture: "amd64" };
 const DOCKER = buildImage({

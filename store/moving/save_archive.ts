@@ -1,5 +1,5 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
 import { type OciError, PlatformError } from "../../spec/errors.ts";
@@ -14,9 +14,12 @@ import type { Platform } from "../../spec/platform.ts";
 import { choosePlatform, isRunnable } from "../../spec/platform_choice.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
+import { ImageArchiveWriter } from "../archives/archive_writer.ts";
+import type { ArchiveFormat } from "../archives/image_archive.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
-import { ImageArchiveWriter } from "./archive_writer.ts";
-import type { ArchiveFormat } from "./image_archive.ts";
+import { copyGraph, copyNamed } from "./copy_graph.ts";
+import type { CopyGraphOptions } from "./copy_options.ts";
+import { LayoutContent } from "./layout_content.ts";
 
 /** An image in a store that is saved. */
 export interface ImageToSave {
@@ -36,7 +39,8 @@ export interface SavedImage extends ImageToSave {
 export type SaveFormat = ArchiveFormat | "oci-dir";
 
 /** Options for {@linkcode saveArchive}. */
-export interface SaveArchiveOptions {
+export interface SaveArchiveOptions
+  extends Omit<CopyGraphOptions, "foreignLayers" | "jobs" | "withReferrers"> {
   /**
    * The format.
    *
@@ -51,10 +55,6 @@ export interface SaveArchiveOptions {
   readonly platform?: Platform | undefined;
   /** Writes there in place of the file, such as to stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
-  /** Called with the bytes of blobs and documents that have been written so far. */
-  readonly onBytes?: ((bytes: number) => void) | undefined;
-  /** Stops the work. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -78,7 +78,7 @@ export async function saveArchive(
   path: string,
   options: SaveArchiveOptions = {},
 ): Promise<readonly SavedImage[]> {
-  const { format = "oci-archive", platform, output, signal, onBytes } = options;
+  const { format = "oci-archive", platform, output, successors, ...hooks } = options;
   await using writer = format === "oci-dir"
     ? await LayoutWriter.create(path)
     : await ImageArchiveWriter.create(path, format, { output });
@@ -91,57 +91,29 @@ export async function saveArchive(
       : await choose(store, descriptor, platform, name ?? descriptor.digest);
     saved.push({ name, descriptor: root, isPart: root.digest !== descriptor.digest });
   }
-  const copy = new StoreCopy(store, writer, onBytes, signal);
-  for (const { name, descriptor } of saved) {
-    await copy.copy(descriptor);
-    if (name === undefined) await writer.keep(descriptor);
-    else await writer.tag(name, descriptor);
+  const source = new LayoutContent(store);
+  const copyOptions: CopyGraphOptions = {
+    ...hooks,
+    // An archive is written in one sequence, and the same images give the same bytes.
+    jobs: 1,
+    foreignLayers: "copy",
+    successors: async (node, all) => {
+      const wanted = await successors?.(node, all) ?? all;
+      const isThere = await Promise.all(wanted.map((child) => isCopied(store, child)));
+      return wanted.filter((_, i) => isThere[i]);
+    },
+  };
+  const written: SavedImage[] = [];
+  for (const { name, descriptor, isPart } of saved) {
+    const copied = name === undefined
+      ? await copyGraph(source, writer, descriptor, copyOptions)
+      : await copyNamed(source, writer, descriptor, name, copyOptions);
+    if (name === undefined) await writer.keep(copied);
+    const { mediaType, digest, size } = copied;
+    written.push({ name, descriptor: { ...descriptor, mediaType, digest, size }, isPart });
   }
   await writer.commit();
-  return saved;
-}
-
-/** Takes documents and blobs, and lists documents with and without names. */
-type ImageWriter = Pick<ImageArchiveWriter, "push">;
-
-/** Copies documents and what they name, inner ones first. */
-class StoreCopy {
-  readonly #store: ContentStore;
-  readonly #writer: ImageWriter;
-  readonly #onBytes: ((bytes: number) => void) | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #copied = new Set<Digest>();
-  #bytes = 0;
-
-  constructor(
-    store: ContentStore,
-    writer: ImageWriter,
-    onBytes: ((bytes: number) => void) | undefined,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#store = store;
-    this.#writer = writer;
-    this.#onBytes = onBytes;
-    this.#signal = signal;
-  }
-
-  async copy(descriptor: Descriptor): Promise<void> {
-    if (this.#copied.has(descriptor.digest)) return;
-    this.#copied.add(descriptor.digest);
-    if (isDocument(descriptor)) {
-      for (const child of childrenOf(await readDocument(this.#store, descriptor))) {
-        if (await isForeign(this.#store, child)) continue;
-        await this.copy(child);
-      }
-    }
-    const { digest } = descriptor;
-    if (!await this.#store.has(descriptor)) throw missing(this.#store, digest);
-    await this.#writer.push(descriptor, (options) => this.#store.openBlob(digest, options), {
-      signal: this.#signal,
-      onBytes: (bytes) => this.#onBytes?.(this.#bytes + bytes),
-    });
-    this.#bytes += descriptor.size;
-  }
+  return written;
 }
 
 function isDocument({ mediaType }: Descriptor): boolean {
@@ -150,6 +122,13 @@ function isDocument({ mediaType }: Descriptor): boolean {
 
 function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
   return kind === "index" ? value.manifests : [value.config, ...value.layers];
+}
+
+/** Returns whether a blob is copied. A layer of Windows may lie elsewhere; others must exist. */
+async function isCopied(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
+  if (await isForeign(store, descriptor)) return false;
+  if (await store.has(descriptor) || embeddedData(descriptor) !== undefined) return true;
+  throw missing(store, descriptor.digest);
 }
 
 /** Layers of Windows may lie elsewhere. */
