@@ -70,7 +70,7 @@ export async function copyBetween(
   const graphOptions: CopyGraphOptions = {
     ...options,
     successors: first !== undefined && isSparse
-      ? keepPlatforms(root, wanted, label)
+      ? keepPlatforms(source.content, root, wanted, { label, signal })
       : options.successors,
     onProgress: (progress) => meter.add(progress),
   };

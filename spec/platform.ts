@@ -1,3 +1,5 @@
+import { present } from "./_json.ts";
+
 /**
  * Platform of an image, as in the OCI image index.
  *
@@ -17,7 +19,7 @@ export interface Platform {
 }
 
 const PLATFORM_REGEXP =
-  /^([A-Za-z0-9_-]+)\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
+  /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)((?:\+[A-Za-z0-9_.-]+)*)\))?\/([A-Za-z0-9_-]+)(?:\/([A-Za-z0-9_.-]+))?(?::([A-Za-z0-9_.-]+))?$/;
 
 /** Aliases of architectures, with their variants. */
 const ARCHITECTURES = new Map<string, readonly [string, string?]>([
@@ -34,11 +36,12 @@ const ARCHITECTURES = new Map<string, readonly [string, string?]>([
 const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"], ["amd64", "v1"]]);
 
 /**
- * Parses a platform of the form `OS/ARCH[/VARIANT][:OSVERSION]`.
+ * Parses a platform of the form `OS[(OSVERSION[+OSFEATURE…])]/ARCH[/VARIANT]`, as containerd writes it.
+ * The version may also follow at the end, after a colon.
  *
  * Aliases of architectures, such as `x86_64`, `aarch64` and `armhf`, are replaced.
  *
- * @param text A platform such as `linux/arm64` or `windows/amd64:10.0.20348`.
+ * @param text A platform such as `linux/arm64` or `windows(10.0.20348)/amd64`.
  * @returns The platform.
  * @throws {SyntaxError} If `text` is not of that form.
  *
@@ -52,11 +55,12 @@ const IMPLIED_VARIANTS = new Map<string, string>([["arm64", "v8"], ["arm", "v7"]
  * ```
  */
 export function parsePlatform(text: string): Platform {
-  const [, os, arch, variantText, osVersion] = PLATFORM_REGEXP.exec(text) ?? [];
-  if (os === undefined || arch === undefined) {
+  const [, os, version = "", features = "", arch, variantText, last = ""] =
+    PLATFORM_REGEXP.exec(text) ?? [];
+  if (os === undefined || arch === undefined || (version !== "" && last !== "")) {
     throw new SyntaxError(
-      `Cannot parse platform "${text}": it must be "OS/ARCH[/VARIANT][:OSVERSION]", ` +
-        'such as "linux/arm64"',
+      `Cannot parse platform "${text}": it must be "OS/ARCH[/VARIANT]" or ` +
+        '"OS(OSVERSION)/ARCH", such as "linux/arm64" or "windows(10.0.20348)/amd64"',
     );
   }
   const lower = arch.toLowerCase();
@@ -66,7 +70,10 @@ export function parsePlatform(text: string): Platform {
     os: os.toLowerCase(),
     architecture,
     ...(variant === undefined ? {} : { variant }),
-    ...(osVersion === undefined ? {} : { "os.version": osVersion }),
+    ...present({
+      "os.version": version || last || undefined,
+      "os.features": features === "" ? undefined : features.slice(1).split("+"),
+    }),
   };
 }
 
@@ -74,12 +81,14 @@ export function parsePlatform(text: string): Platform {
  * Formats a platform for {@linkcode parsePlatform}.
  *
  * @param platform The platform.
- * @returns Text such as `linux/arm64/v8`.
+ * @returns Text such as `linux/arm64/v8` or `windows(10.0.20348+win32k)/amd64`.
  */
 export function formatPlatform(platform: Platform): string {
-  const { os, architecture, variant, "os.version": osVersion } = platform;
-  const name = [os, architecture, variant].filter((part) => part).join("/");
-  return osVersion ? `${name}:${osVersion}` : name;
+  const { os, architecture, variant, "os.version": version = "", "os.features": features } =
+    platform;
+  const details = [version, ...features ?? []].join("+");
+  const system = details === "" ? os : `${os}(${details})`;
+  return [system, architecture, variant].filter((part) => part).join("/");
 }
 
 /**

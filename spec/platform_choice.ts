@@ -57,14 +57,26 @@ function variantFit(offered: Platform, wanted: Platform): number {
   return have === 0 || have > want ? -1 : 1 + Math.round(have * 100);
 }
 
-/** Rates a version. Windows only runs images of the same build; later revisions fit better. */
+/** Rates a version. Only Windows has rules for compatible ones; later revisions fit better. */
 function osVersionFit(offered: Platform, wanted: Platform): number {
   const [have, want] = [offered["os.version"], wanted["os.version"]];
-  if (offered.os !== "windows" || have === undefined) return 0;
+  if (have === undefined) return 0;
+  if (offered.os !== "windows") return want === undefined || have === want ? 1 : -1;
   const parts = have.split(".");
-  const build = want?.split(".").slice(0, 3) ?? [];
-  if (build.some((part, i) => parts[i] !== part)) return -1;
+  const [major, minor, build] = want?.split(".") ?? [];
+  if ([major, minor].some((part, i) => part !== undefined && parts[i] !== part)) return -1;
+  if (build !== undefined && !runsBuild(versionPart(build), versionPart(parts[2]))) return -1;
   return versionPart(parts[2]) * 1e5 + versionPart(parts[3]);
+}
+
+/** Builds of Windows Server 2022 and 2025: each later Windows runs images from the last one on. */
+const STABLE_BUILDS = [20348, 26100] as const;
+
+/** Whether a build of Windows runs images of another build, as in containerd. */
+function runsBuild(host: number, image: number): boolean {
+  if (host < STABLE_BUILDS[0]) return image === host;
+  const oldest = STABLE_BUILDS.findLast((build) => build < host) ?? STABLE_BUILDS[0];
+  return image >= oldest && image <= host;
 }
 
 function versionPart(text: string | undefined): number {
@@ -89,7 +101,8 @@ export function isRunnable(entry: Descriptor): boolean {
  * Chooses the entry of an index that fits a platform best; of equal ones, the first.
  *
  * An entry that requires features of the operating system (`os.features`) is chosen only where
- * those are wanted. The one entry without a platform is chosen where nothing else fits.
+ * those are wanted. The only entry without a platform is chosen where nothing else fits;
+ * `choosePlatformByConfig()` looks at the configs of such entries.
  *
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and then
@@ -130,7 +143,8 @@ export function choosePlatform(
   throw new PlatformError(subject, choices[0], platforms);
 }
 
-function chooseFrom(
+/** Chooses the entry that fits best, or the only one without a platform. */
+export function chooseFrom(
   entries: readonly Descriptor[],
   choices: readonly Platform[],
 ): Descriptor | undefined {

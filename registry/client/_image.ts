@@ -6,11 +6,12 @@ import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
 import type { Index, Manifest } from "../../spec/manifest.ts";
 import { isConfigMediaType } from "../../spec/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
-import { choosePlatform, platformFit } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import { platformFit } from "../../spec/platform_choice.ts";
 import { readDocument } from "../transport/bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
-import { ArtifactError } from "../errors.ts";
+import { ArtifactError, NotFoundError } from "../errors.ts";
 import { formatReference, type Reference } from "../reference.ts";
 
 /** Maximum depth of nested indexes. */
@@ -94,12 +95,36 @@ async function readChain(
       throw new LimitError("nested indexes", MAX_NESTING, indexes.length + 1, `"${subject}"`);
     }
     indexes.push({ ...document, value: document.value.value });
-    const entry = choosePlatform(document.value.value, context.platform, `"${subject}"`);
+    const entry = await choosePlatformByConfig(document.value.value, context.platform, {
+      subject: `"${subject}"`,
+      read: (descriptor) => readIfAny(sources, reference, descriptor, context),
+    });
     document = await sources.first((registry) => {
       return readNestedManifest(registry, reference, entry, context);
     }, context);
   }
   return { indexes, manifest: { ...document, value: document.value.value } };
+}
+
+/** Reads a document or a config; `undefined` if the registry does not have it. */
+async function readIfAny(
+  sources: Sources,
+  reference: Reference,
+  descriptor: Descriptor,
+  context: ImageContext,
+): Promise<Uint8Array | undefined> {
+  try {
+    if (isConfigMediaType(descriptor.mediaType)) {
+      return await readConfigBytes(sources, reference, descriptor, context);
+    }
+    const document = await sources.first((registry) => {
+      return readNestedManifest(registry, reference, descriptor, context);
+    }, context);
+    return document.bytes;
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined;
+    throw error;
+  }
 }
 
 async function readConfig(
@@ -113,8 +138,18 @@ async function readConfig(
     const subject = formatReference(reference);
     throw new ArtifactError(subject, descriptor.mediaType, manifest.artifactType);
   }
+  const bytes = await readConfigBytes(sources, reference, descriptor, context);
+  return { descriptor, bytes, value: parseImageConfig(bytes) };
+}
+
+async function readConfigBytes(
+  sources: Sources,
+  reference: Reference,
+  descriptor: Descriptor,
+  context: ImageContext,
+): Promise<Uint8Array<ArrayBuffer>> {
   assertVerifiable(descriptor.digest);
-  const bytes = embeddedData(descriptor) ??
+  return embeddedData(descriptor) ??
     await sources.first((registry) => {
       return registry.call({
         ...context,
@@ -130,5 +165,4 @@ async function readConfig(
         });
       });
     }, context);
-  return { descriptor, bytes, value: parseImageConfig(bytes) };
 }

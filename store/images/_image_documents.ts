@@ -13,7 +13,7 @@ import {
 } from "../../spec/manifest.ts";
 import { isConfigMediaType } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatform } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { ImageConfig } from "../../spec/image_config.ts";
@@ -131,6 +131,9 @@ async function readChain(
       throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${name}"`);
     }
     indexes.push({ descriptor, bytes, value });
-    expected = choosePlatform(value, platform, `"${name}"`);
+    expected = await choosePlatformByConfig(value, platform, {
+      subject: `"${name}"`,
+      read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
+    });
   }
 }

@@ -6,10 +6,15 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
-import { MAX_LAYERS, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
+import {
+  MAX_CONFIG_BYTES,
+  MAX_LAYERS,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/manifest.ts";
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import { parsePlatform } from "../../spec/platform.ts";
-import { choosePlatform } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
 import { readDocuments } from "./_image_documents.ts";
 import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";
@@ -115,8 +120,8 @@ export class LayoutClient implements ImageClient {
    * @param options The platform.
    * @returns The descriptor.
    */
-  resolve(_reference: Reference, options: ImageClientOptions = {}): Promise<Descriptor> {
-    return Promise.resolve(this.#choose(options));
+  async resolve(_reference: Reference, options: ImageClientOptions = {}): Promise<Descriptor> {
+    return await this.#choose(options);
   }
 
   /**
@@ -130,7 +135,7 @@ export class LayoutClient implements ImageClient {
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const fail = (digest: Digest): never => this.#failMissing(reference, digest);
-    const { digest } = this.#choose(options);
+    const { digest } = await this.#choose(options);
     const image = await readDocuments(
       this.#layout,
       digest,
@@ -162,7 +167,7 @@ export class LayoutClient implements ImageClient {
     reference: Reference,
     options: ImageClientOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const { digest, size } = this.#choose(options);
+    const { digest, size } = await this.#choose(options);
     const limit = { maxBytes: MAX_MANIFEST_BYTES };
     const bytes = await this.#layout.readBlob({ digest, size }, limit);
     return bytes ?? this.#failMissing(reference, digest);
@@ -178,11 +183,14 @@ export class LayoutClient implements ImageClient {
   }
 
   /** Some tools write the platforms of an image as entries of one name, without an index. */
-  #choose(options: ImageClientOptions): Descriptor {
+  async #choose(options: ImageClientOptions): Promise<Descriptor> {
     const [first, ...more] = this.#entries;
     if (first !== undefined && more.length === 0) return first;
     const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: this.#entries } as const;
-    return choosePlatform(index, platformOf(options), formatReference(this.reference));
+    return await choosePlatformByConfig(index, platformOf(options), {
+      subject: formatReference(this.reference),
+      read: (descriptor) => this.#layout.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
+    });
   }
 }
 

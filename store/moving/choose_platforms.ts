@@ -12,8 +12,11 @@ import {
 } from "../../spec/manifest.ts";
 import { isConfigMediaType, isIndexMediaType } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatform, platformFit } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import { platformFit } from "../../spec/platform_choice.ts";
 import { readBytes } from "../../spec/read_bytes.ts";
+import { NotFoundError } from "../../registry/errors.ts";
+import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 
 /** The depth of indexes in indexes at which it is no use to look on. */
@@ -42,11 +45,35 @@ export async function chooseManifest(
   for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_DEPTH; depth++) {
     const { kind, value } = await read(source, chosen, options.signal);
     if (kind !== "index") break;
-    chosen = choosePlatform(value, platform, `"${options.label}"`);
+    chosen = await chooseEntry(source, value, platform, options);
   }
   if (chosen === root) await checkPlatform(source, root, platform, options);
   const { mediaType, digest, size, platform: actual } = chosen;
   return { mediaType, digest, size, ...(actual === undefined ? {} : { platform: actual }) };
+}
+
+async function chooseEntry(
+  source: ContentSource,
+  index: Index,
+  platform: Platform,
+  { label, signal }: PlatformChoiceOptions,
+): Promise<Descriptor> {
+  return await choosePlatformByConfig(index, platform, {
+    subject: `"${label}"`,
+    read: async (descriptor) => {
+      try {
+        return await readBytes(
+          descriptor,
+          (options) => source.fetch(descriptor, options),
+          { maxBytes: MAX_CONFIG_BYTES, signal },
+        );
+      } catch (error) {
+        // A platform that was never pulled, or that was deleted.
+        if (error instanceof NotFoundError || error instanceof StoreError) return undefined;
+        throw error;
+      }
+    },
+  });
 }
 
 /** Leaves an image as it is that says what it runs on, if that is what is wanted. */
@@ -71,23 +98,26 @@ async function checkPlatform(
  * Makes the hook that leaves the manifests for some platforms in an index, with what is about them,
  * as attestations of BuildKit are.
  *
+ * @param source Where the index is.
  * @param root The index.
  * @param platforms The platforms.
- * @param label What is chosen from, for the error.
+ * @param options Name of the image in errors, and an abort signal.
  */
 export function keepPlatforms(
+  source: ContentSource,
   root: Descriptor,
   platforms: readonly Platform[],
-  label: string,
+  options: PlatformChoiceOptions,
 ): NonNullable<CopyGraphOptions["successors"]> {
-  return ({ document }, successors) => {
+  return async ({ document }, successors) => {
     if (document?.value.kind !== "index" || document.descriptor.digest !== root.digest) {
       return successors;
     }
     const index = document.value.value;
-    const chosen = new Set<Digest>(
-      platforms.map((platform) => choosePlatform(index, platform, `"${label}"`).digest),
-    );
+    const chosen = new Set<Digest>();
+    for (const platform of platforms) {
+      chosen.add((await chooseEntry(source, index, platform, options)).digest);
+    }
     return successors.filter((entry) => chosen.has(entry.digest) || isAbout(entry, chosen));
   };
 }

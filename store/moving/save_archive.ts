@@ -6,12 +6,14 @@ import { type OciError, PlatformError } from "../../spec/errors.ts";
 import {
   type Index,
   type ManifestDocument,
+  MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatform, isRunnable } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import { isRunnable } from "../../spec/platform_choice.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";
@@ -168,7 +170,7 @@ async function choose(
     if (kind !== "index") break;
     chosen = platform === undefined
       ? await chooseComplete(store, value)
-      : choosePlatform(value, platform, `"${name}"`);
+      : await chooseEntry(store, value, platform, `"${name}"`);
   }
   return chosen;
 }
@@ -178,13 +180,25 @@ async function chooseComplete(store: ContentStore, index: Index): Promise<Descri
   const there = await Promise.all(runnable.map((entry) => isComplete(store, entry)));
   const manifests = runnable.filter((_, i) => there[i]);
   const [first] = manifests;
-  if (first === undefined) return choosePlatform(index, hostPlatform(), "the image");
+  if (first === undefined) return await chooseEntry(store, index, hostPlatform(), "the image");
   try {
-    return choosePlatform({ ...index, manifests }, hostPlatform(), "the image");
+    return await chooseEntry(store, { ...index, manifests }, hostPlatform(), "the image");
   } catch (error) {
     if (error instanceof PlatformError) return first;
     throw error;
   }
+}
+
+function chooseEntry(
+  store: ContentStore,
+  index: Index,
+  platform: Platform,
+  subject: string,
+): Promise<Descriptor> {
+  const read = (descriptor: Descriptor) => {
+    return store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
+  };
+  return choosePlatformByConfig(index, platform, { subject, read });
 }
 
 function missing(store: ContentStore, digest: Digest): OciError {

@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   choosePlatform,
@@ -124,18 +124,20 @@ Deno.test("choosePlatform() prefers entries whose digests can be verified", () =
 });
 
 const WINDOWS = [
-  "windows/amd64:10.0.17763.9000",
-  "windows/amd64:10.0.20348.1",
-  "windows/amd64:10.0.20348.2700",
-  "windows/amd64:10.0.20348.899",
+  "windows(10.0.17763.9000)/amd64",
+  "windows(10.0.20348.1)/amd64",
+  "windows(10.0.20348.2700)/amd64",
+  "windows(10.0.20348.899)/amd64",
   "windows/amd64",
 ];
 Deno.test.each([
-  { wanted: "windows/amd64:10.0.20348.5", chosen: "windows/amd64:10.0.20348.2700" },
-  { wanted: "windows/amd64:10.0.20348", chosen: "windows/amd64:10.0.20348.2700" },
-  { wanted: "windows/amd64:10.0.17763.1", chosen: "windows/amd64:10.0.17763.9000" },
-  { wanted: "windows/amd64:10.0.26100.1", chosen: "windows/amd64" },
-  { wanted: "windows/amd64", chosen: "windows/amd64:10.0.20348.2700" },
+  { wanted: "windows(10.0.20348.5)/amd64", chosen: "windows(10.0.20348.2700)/amd64" },
+  { wanted: "windows(10.0.20348)/amd64", chosen: "windows(10.0.20348.2700)/amd64" },
+  { wanted: "windows(10.0.17763.1)/amd64", chosen: "windows(10.0.17763.9000)/amd64" },
+  { wanted: "windows(10.0.26100.1)/amd64", chosen: "windows(10.0.20348.2700)/amd64" },
+  { wanted: "windows(10.0.14393)/amd64", chosen: "windows/amd64" },
+  { wanted: "windows(10.0.26200.1)/amd64", chosen: "windows/amd64" },
+  { wanted: "windows/amd64", chosen: "windows(10.0.20348.2700)/amd64" },
 ])(
   "choosePlatform() chooses the latest revision of the build for $wanted",
   ({ wanted, chosen }) => {
@@ -144,7 +146,33 @@ Deno.test.each([
 );
 
 Deno.test("choosePlatform() rejects another build of Windows", () => {
-  assertEquals(choose("windows/amd64:10.0.26100.1", WINDOWS.slice(0, 4)), undefined);
+  assertEquals(choose("windows/amd64:10.0.18363", WINDOWS.slice(0, 4)), undefined);
+  assertEquals(choose("windows/amd64:10.0.20349", WINDOWS.slice(0, 1)), undefined);
+  assertEquals(choose("windows/amd64:6.3", WINDOWS.slice(0, 4)), undefined);
+  assertEquals(choose("windows/amd64:10.0", WINDOWS), WINDOWS[2]);
+});
+
+Deno.test("choosePlatform() chooses required features of the system only if they are wanted", () => {
+  const core = entry("windows(10.0.17763.1+win32k)/amd64");
+  const nano = entry("windows(10.0.17763.1)/amd64");
+  const both = indexOf(core, nano);
+
+  assertStrictEquals(choosePlatform(both, parsePlatform("windows/amd64")), nano);
+  assertStrictEquals(choosePlatform(both, parsePlatform("windows(+win32k)/amd64")), core);
+  const error = assertThrows(
+    () => choosePlatform(indexOf(core), parsePlatform("windows/amd64")),
+    PlatformError,
+  );
+  assertStringIncludes(error.message, "it has windows(10.0.17763.1+win32k)/amd64");
+});
+
+Deno.test("choosePlatform() compares versions of other systems only if one is wanted", () => {
+  const [old, recent] = [entry("freebsd(13.2)/amd64"), entry("freebsd(14.1)/amd64")];
+  const index = indexOf(old, recent);
+
+  assertStrictEquals(choosePlatform(index, parsePlatform("freebsd/amd64")), old);
+  assertStrictEquals(choosePlatform(index, parsePlatform("freebsd(14.1)/amd64")), recent);
+  assertThrows(() => choosePlatform(index, parsePlatform("freebsd(15.0)/amd64")), PlatformError);
 });
 
 Deno.test("choosePlatform() chooses the first of equal entries", () => {

@@ -18,11 +18,19 @@ Deno.test.each([
   assertEquals(parsePlatform(text), platform);
 });
 
-Deno.test("parsePlatform() reads the version of Windows", () => {
-  assertEquals(parsePlatform("windows/amd64:10.0.20348.1"), {
+Deno.test("parsePlatform() reads the version and features of Windows", () => {
+  const platform = { os: "windows", architecture: "amd64", "os.version": "10.0.20348.1" };
+
+  assertEquals(parsePlatform("windows/amd64:10.0.20348.1"), platform);
+  assertEquals(parsePlatform("Windows(10.0.20348.1)/x86_64"), platform);
+  assertEquals(parsePlatform("windows(10.0.20348.1+win32k+x)/amd64"), {
+    ...platform,
+    "os.features": ["win32k", "x"],
+  });
+  assertEquals(parsePlatform("windows(+win32k)/amd64"), {
     os: "windows",
     architecture: "amd64",
-    "os.version": "10.0.20348.1",
+    "os.features": ["win32k"],
   });
 });
 
@@ -36,6 +44,10 @@ Deno.test.each([
   "linux/amd64/v1/x",
   "linux/amd64:",
   "linux/amd64:1:2",
+  "windows(1/amd64",
+  "windows(1)amd64",
+  "windows(1+)/amd64",
+  "windows(1)/amd64:1",
   "linux/am d64",
   "linux/amd64\n",
   "linux/../x",
@@ -47,10 +59,11 @@ Deno.test.each([
 Deno.test("formatPlatform() writes what parsePlatform() reads", () => {
   const word = fc.stringMatching(/^[a-z0-9_-]{1,8}$/);
   const version = fc.stringMatching(/^[a-z0-9_.-]{1,8}$/);
-  const text = fc.tuple(word, word, fc.option(version), fc.option(version))
-    .map(([os, arch, variant, osVersion]) =>
-      `${os}/${arch}${variant === null ? "" : `/${variant}`}` +
-      (osVersion === null ? "" : `:${osVersion}`)
+  const features = fc.array(version, { maxLength: 2 });
+  const text = fc.tuple(word, word, fc.option(version), fc.option(version), features)
+    .map(([os, arch, variant, osVersion, features]) =>
+      `${os}(${[osVersion ?? "", ...features].join("+")})/${arch}` +
+      (variant === null ? "" : `/${variant}`)
     );
   fc.assert(fc.property(text, (text) => {
     const platform = parsePlatform(text);
