@@ -1,15 +1,17 @@
-import type { Reference } from "../registry/reference.ts";
+import { formatReference, type Reference } from "../registry/reference.ts";
 import { type ImageLocation, parseImageLocation } from "../registry/image_location.ts";
 import { hostPlatform } from "../registry/host_platform.ts";
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import { DigestMismatchError } from "../spec/errors.ts";
 import { parsePlatform } from "../spec/platform.ts";
 import { isIndexMediaType } from "../spec/media_types.ts";
+import { ContentStore } from "../store/content/content_store.ts";
 import { chooseManifest, keepPlatforms } from "../store/moving/choose_platforms.ts";
 import { copyGraph, copyNamed } from "../store/moving/copy_graph.ts";
 import type { CopyGraphOptions } from "../store/moving/copy_options.ts";
 import { DryTarget } from "../store/moving/dry_target.ts";
 import type { CopySource, CopyTarget } from "../store/moving/endpoint.ts";
+import { LayoutContent } from "../store/moving/layout_content.ts";
 import { openCopySource, openCopyTarget } from "../store/moving/open_endpoints.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import { storeDirectory } from "./directory.ts";
@@ -34,7 +36,46 @@ export async function copyLocations(
   await using opened = await openCopySource(from, { ...common, auth: sourceAuth });
   const mountFrom = mountable(from, to);
   await using goal = await openCopyTarget(to, { ...common, auth: targetAuth, mountFrom });
-  return await copyBetween(opened, goal, options);
+  if (!options.keep || options.dryRun || from.transport !== "docker") {
+    return await copyBetween(opened, goal, options);
+  }
+  const store = await ContentStore.open(options.store ?? storeDirectory());
+  // What has no name yet must not be pruned.
+  using _hold = await store.hold(signal);
+  const kept = await keepSource(opened, store, from.reference, options);
+  return await copyBetween(kept, goal, options);
+}
+
+/** Copies the source into the store, under its name, and returns it as the source. */
+async function keepSource(
+  source: CopySource,
+  store: ContentStore,
+  reference: Reference,
+  options: CopyOptions,
+): Promise<CopySource> {
+  const { platforms = [], jobs, withReferrers, foreignLayers, successors } = options;
+  const { onProgress, onWarning, signal } = options;
+  const name = formatReference(reference);
+  const content = new LayoutContent(store);
+  const target: CopyTarget = {
+    label: name,
+    content,
+    name,
+    digest: reference.digest,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const { descriptor } = await copyBetween(source, target, {
+    ...{ jobs, withReferrers, foreignLayers, successors, onProgress, onWarning, signal },
+    platforms,
+    // The name in the store stands for the document in the registry.
+    sparse: platforms.length > 0,
+  });
+  return {
+    label: name,
+    content,
+    root: () => Promise.resolve(descriptor),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** Copies from an open source to an open target. */

@@ -31,7 +31,14 @@ export interface CopyOptions extends Omit<CopyGraphOptions, "onProgress"> {
   /** Credentials for the target registry. */
   readonly targetAuth?: ImagePullAuth | undefined;
   /**
-   * Directory of the store, which holds temporary copies of compressed archives.
+   * Whether to pull an image of a registry into the store and copy it from there, rather than to
+   * stream it. Content in the store is not downloaded again.
+   *
+   * @default {false}
+   */
+  readonly keep?: boolean | undefined;
+  /**
+   * Directory of the store, for `keep` and for temporary copies of compressed archives.
    *
    * @default The result of `storeDirectory()`.
    */

@@ -2,7 +2,7 @@ import type { ImagePullAuth } from "../registry/image_client.ts";
 import type { CopiedImage, CopyOptions } from "./copy_options.ts";
 
 /** Options for {@linkcode push}. */
-export interface PushOptions extends Omit<CopyOptions, "sourceAuth" | "targetAuth"> {
+export interface PushOptions extends Omit<CopyOptions, "keep" | "sourceAuth" | "targetAuth"> {
   /**
    * Directory of the store.
    *

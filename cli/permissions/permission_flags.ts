@@ -223,6 +223,7 @@ export async function permissionFlags(
   grants.add("env", ...variables);
   const isServed = command === "serve" && options.readOnly === true;
   if (store !== undefined) grantStore(grants, isServed ? "read" : store, options);
+  if (command === "copy" && options.store !== undefined) grantStore(grants, "write", options);
   const registries = registriesOf(grants, [references].flat(), options);
   const isAsked = pullPolicy !== "Never" && registries?.length !== 0;
   if (credentials && isAsked) await grantCredentials(grants, registry && registries, options);

@@ -56,6 +56,45 @@ Deno.test("copy() copies an index between registries, each blob once", async () 
   assertEquals(progress.at(-1)?.bytes, progress.at(-1)?.total);
 });
 
+Deno.test("copy() keeps an image in the store, and downloads nothing twice", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const options = { client: scene.client, store: directory.path, keep: true, withReferrers: true };
+
+  const { descriptor } = await copy(scene.from, scene.to, options);
+  scene.source.forget();
+  await copy(scene.from, `${scene.target.host}/e/f:v3`, options);
+
+  assertEquals(descriptor, INDEX.descriptor);
+  assertEquals(scene.source.seen().filter((line) => line.includes("/blobs/")), []);
+  const store = await ContentStore.open(directory.path);
+  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
+  for (const { descriptor } of [...INDEX.blobs.values(), SIGNATURE]) {
+    assert(await store.verify(descriptor));
+  }
+  for (const name of ["c/d", "e/f"]) {
+    const found = await scene.target.content.resolve(name, SIGNATURE.descriptor.digest);
+    assertEquals(found?.digest, SIGNATURE.descriptor.digest);
+  }
+});
+
+Deno.test("copy() keeps the index of a platform in the store", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+
+  const { descriptor } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    store: directory.path,
+    keep: true,
+    platforms: ["linux/arm64"],
+  });
+
+  assertEquals(descriptor.digest, ARM64.descriptor.digest);
+  const store = await ContentStore.open(directory.path);
+  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
+  assertEquals(await store.has(AMD64.descriptor.digest), false);
+});
+
 Deno.test("copy() takes one request per manifest and none per blob where all is there", async () => {
   await using scene = await makeScene();
   await copy(scene.from, scene.to, { client: scene.client });

@@ -25,7 +25,8 @@ export function define(command: Command): Command {
     .description(
       "Copies an image between registries, layouts and archives without changing its bytes. " +
         "Streams blobs between registries, mounts them within one registry, and skips blobs that " +
-        "the destination has. Copies all platforms of an image.",
+        "the destination has. Copies all platforms of an image. With --store, keeps an image of a " +
+        "registry in the store on the way.",
     );
   return addTransferOptions(described).notes(`
 Prints DEST@DIGEST. --user and the like are for the registry of DEST, or for that of SRC if DEST is
@@ -36,6 +37,7 @@ Examples:
   oci copy --platform linux/arm64 alpine:3.20 oci:./layout:alpine
   oci copy --sparse --platform linux/amd64 alpine:3.20 localhost:5000/alpine:3.20
   oci copy --with-referrers ghcr.io/owner/app:1 registry.example/app:1
+  oci copy --store ./images ghcr.io/owner/app:1 registry.example/app:1
   oci copy --all-tags ghcr.io/owner/app localhost:5000/app
   oci copy --dry-run oci:./layout:v1 localhost:5000/app:v1`);
 }
@@ -48,9 +50,10 @@ export async function run(session: Session): Promise<void> {
   const { allTags, json } = session.options<TransferOptions>();
   const auth = authOf(from, to, await readAuth(session));
   using client = await openClient(session);
+  const keep = session.options().store !== undefined;
   // Only an archive may need temporary space.
-  const store = from.transport.endsWith("-archive") ? storePath(session) : undefined;
-  const options = { ...transferOptions(session, client), ...auth, store };
+  const store = keep || from.transport.endsWith("-archive") ? storePath(session) : undefined;
+  const options = { ...transferOptions(session, client), ...auth, store, keep };
   const results: TransferResult[] = [];
   if (!allTags) {
     const { result } = await runTransfer(session, source, to, (onProgress) => {

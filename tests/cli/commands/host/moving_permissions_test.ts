@@ -22,6 +22,7 @@ Deno.test("oci permissions serves the commands that move images", async () => {
   for (
     const args of [
       ["copy", app, `${target.host}/app:1`],
+      ["copy", "--store", dir.join("kept"), app, `${target.host}/kept:1`],
       ["copy", "--with-referrers", app, `oci:${layout}:v1`],
       ["copy", `oci:${layout}:v1`, `oci-archive:${archive}:v1`],
       ["copy", `oci-archive:${archive}:v1`, `${target.host}/back:1`],
@@ -45,7 +46,7 @@ Deno.test("oci permissions serves the commands that move images", async () => {
 
   const tags = await target.content.tags("pushed");
   assertEquals([await target.content.repositories(), tags], [
-    ["all", "app", "back", "pushed"],
+    ["all", "app", "back", "kept", "pushed"],
     ["1"],
   ]);
 });
