@@ -128,26 +128,6 @@ export const COMMANDS: CommandTable = new Map([
   }],
 ]);
 
-/** What commands are called by docker, podman, skopeo, crane, umoci and tar. */
-export const COMMAND_SYNONYMS: ReadonlyMap<string, string> = new Map([
-  ["cp", "copy"],
-  ["mirror", "copy"],
-  ["sync", "copy"],
-  ["download", "pull"],
-  ["fetch", "pull"],
-  ["upload", "push"],
-  ["extract", "unpack"],
-  ["untar", "unpack"],
-  ["gc", "prune"],
-  ["verify", "fsck"],
-  ["mount", "bundle"],
-  ["umount", "unbundle"],
-  ["unmount", "unbundle"],
-  ["list-tags", "tags"],
-  ["manifest", "inspect"],
-  ["rmi", "rm"],
-]);
-
 /**
  * Loads the module of a command. Its specifier is computed: Deno reads and checks at each start
  * whatever a literal one leads to, for all commands.

@@ -1,7 +1,7 @@
 import { RuntimeError } from "../store/errors.ts";
 import type { Command } from "./frame/command.ts";
-import { HelpRequest, parseCommandLine } from "./frame/command_line.ts";
-import { COMMAND_SYNONYMS, COMMANDS } from "./commands.ts";
+import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
+import { COMMANDS } from "./commands.ts";
 import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
@@ -88,10 +88,24 @@ async function dispatch(run: Run): Promise<number> {
   if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
   run.doing = name;
   const module = await entry.load();
-  const commandLine = parseCommandLine(declareCommand(name, module, COMMANDS), rest);
+  const commandLine = await parse(declareCommand(name, module, COMMANDS), rest);
   using session = new Session({ name, commandLine, output, notices, signal });
   run.session = session;
   return await module.run(session, COMMANDS) ?? 0;
+}
+
+async function parse(command: Command, words: readonly string[]): Promise<CommandLine> {
+  try {
+    return parseCommandLine(command, words);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    // The flag may be one of another tool. As for commands, a literal specifier would cost time at
+    // each start.
+    const { href } = new URL("./frame/foreign_options.ts", import.meta.url);
+    const { addForeignHints }: typeof import("./frame/foreign_options.ts") = await import(href);
+    addForeignHints(command);
+    return parseCommandLine(command, words);
+  }
 }
 
 /** Expands `help pull` to `pull --help`, and `--version` without a command to `version`. */
@@ -108,7 +122,11 @@ async function withoutCommand(
   rest: readonly string[],
 ): Promise<number> {
   // "help help" has become "help --help", which shows the help of the program.
-  if (name !== undefined && name !== "help") refuseCommand(name, COMMANDS, COMMAND_SYNONYMS);
+  if (name !== undefined && name !== "help") {
+    const { href } = new URL("./command_synonyms.ts", import.meta.url);
+    const { COMMAND_SYNONYMS }: typeof import("./command_synonyms.ts") = await import(href);
+    refuseCommand(name, COMMANDS, COMMAND_SYNONYMS);
+  }
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError('the command is missing; see "oci --help"');

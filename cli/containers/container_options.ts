@@ -1,7 +1,7 @@
 import { withEnv } from "../../spec/environment.ts";
 import { withMounts, withReadOnlyRoot } from "../../spec/filesystem_options.ts";
 import { withHostname, withHostNetwork } from "../../spec/namespace_options.ts";
-import { withCwd } from "../../spec/process_options.ts";
+import { withCwd, withEntrypoint } from "../../spec/process_options.ts";
 import { withCPULimit, withMemoryLimit } from "../../spec/resource_options.ts";
 import { withRootless } from "../../spec/rootless_option.ts";
 import type { Mount } from "../../spec/runtime_spec.ts";
@@ -28,7 +28,12 @@ export interface ContainerOptions {
   readonly rootless?: true | undefined;
   readonly hostname?: string | undefined;
   readonly mount?: readonly Mount[] | undefined;
+  readonly entrypoint?: string | undefined;
+  readonly tty?: true | undefined;
 }
+
+const EDIT = 'use "oci bundle", and edit its config.json';
+const NO_BRIDGE = 'there is no daemon that maps ports; use "--network host"';
 
 /** Adds the container options. */
 export function addContainerOptions(command: Command): Command {
@@ -39,13 +44,16 @@ export function addContainerOptions(command: Command): Command {
     })
     .option("--cpu <quantity>", "CPU limit, such as 500m or 1.5", {
       parse: checkedBy(withCPULimit),
+      aliases: ["--cpus"],
     })
-    .option("--memory <quantity>", "memory limit, such as 512Mi", {
+    .option("-m, --memory <quantity>", "memory limit, such as 512Mi", {
       parse: checkedBy(checkMemory),
     })
     .option("--network <how>", "network: the host's, or none for an isolated one", {
       choices: ["host", "none"],
       default: "none",
+      parse: checkNetwork,
+      aliases: ["--net"],
     })
     .option("--read-only", "mount the root file system read-only", { conflict: "--read-write" })
     .option(
@@ -53,31 +61,53 @@ export function addContainerOptions(command: Command): Command {
       "allow changes to the root file system, visible in this container only (default)",
     )
     .option(
-      "--user <user[:group]>",
+      "-u, --user <user[:group]>",
       "user and group to run as, by name or number (default: the image's)",
       { key: "containerUser", parse: checkedBy(checkUser) },
     )
     .option(
-      "--env <name=value>",
+      "-e, --env <name=value>",
       "set an environment variable; NAME alone inherits its value (repeatable)",
       { repeatable: true, parse: parseVariable },
     )
-    .option("--cwd <dir>", "working directory in the container", { parse: checkedBy(withCwd) })
-    .option("--hostname <name>", "hostname in the container", {
+    .option("-w, --cwd <dir>", "working directory in the container", {
+      parse: checkedBy(withCwd),
+      aliases: ["--workdir"],
+    })
+    .option("--entrypoint <program>", "program to run instead of the image's entry point", {
+      mayBeEmpty: true,
+    })
+    .option("-h, --hostname <name>", "hostname in the container", {
       parse: checkedBy(withHostname),
     })
     .option(
-      "--mount <mount>",
+      "-v, --mount <mount>",
       "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
-      { repeatable: true, parse: parseMount },
+      { repeatable: true, parse: parseMount, aliases: ["--volume"] },
     )
-    .option("--rootless", "run in a user namespace (default: on unless root)");
+    .option("-i, --interactive", "keep stdin open, which is always the case")
+    .option("-t, --tty", "allocate a terminal")
+    .option("--rootless", "run in a user namespace (default: on unless root)")
+    .hint(["-d", "--detach"], 'there is no daemon; use "&" of the shell, or a service manager')
+    .hint(["--restart"], "there is no daemon; use a service manager, such as systemd")
+    .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip"], NO_BRIDGE)
+    .hint(["--link", "--dns", "--add-host", "--network-alias"], NO_BRIDGE)
+    .hint(["--tmpfs"], 'use "--mount type=tmpfs,target=DIR"')
+    .hint(["--volumes-from"], 'use "--mount SOURCE:TARGET"')
+    .hint(["--env-file"], 'use "--env NAME=VALUE" for each variable')
+    .hint(["--userns"], 'use "--rootless"')
+    .hint(["--privileged", "--cap-add", "--cap-drop", "--device", "--security-opt"], EDIT)
+    .hint(["--ulimit", "--sysctl", "--shm-size", "--pid", "--ipc", "--uts", "--gpus"], EDIT)
+    .hint(
+      ["--cpuset-cpus", "--cpu-shares", "--memory-swap", "--pids-limit", "-l", "--label"],
+      EDIT,
+    );
 }
 
 /** Converts the options to changes of a configuration. */
 export async function containerSpecOptions(session: Session): Promise<SpecOption[]> {
   const options = session.options<ContainerOptions>();
-  const { cpu, memory, network, readOnly, containerUser, cwd, hostname } = options;
+  const { cpu, memory, network, readOnly, containerUser, cwd, hostname, entrypoint } = options;
   const { env = [], mount = [] } = options;
   const isRootless = options.rootless ?? isRootlessNeeded();
   return [
@@ -90,6 +120,7 @@ export async function containerSpecOptions(session: Session): Promise<SpecOption
       return value === undefined ? [] : [[name, value]];
     }))),
     ...cwd === undefined ? [] : [withCwd(cwd)],
+    ...entrypoint === undefined ? [] : [withEntrypoint(entrypoint === "" ? [] : [entrypoint])],
     ...hostname === undefined ? [] : [withHostname(hostname)],
     withMounts(await checkSources(mount)),
     ...isRootless ? [withRootless(await readRootlessMaps())] : [],
@@ -121,6 +152,12 @@ async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+/** Rejects the networks of docker, which a daemon makes. */
+function checkNetwork(text: string): string {
+  if (!/^(bridge|default|slirp4netns|pasta|private|container:.*)$/.test(text)) return text;
+  throw new SyntaxError("there is no daemon that connects containers; use host, or none");
 }
 
 /** Returns a parser that keeps the text and rejects values that the library would reject. */

@@ -2,6 +2,8 @@
 export interface ValueSettings {
   /** Allowed texts. */
   readonly choices?: readonly string[];
+  /** Likely texts, for completion; `choices` by default. */
+  readonly examples?: readonly string[];
   /** Parses the text. Throws a `SyntaxError` that describes the expected form. */
   readonly parse?: (text: string) => unknown;
 }
@@ -10,6 +12,8 @@ export interface ValueSettings {
 export interface ArgumentSettings extends ValueSettings {
   /** Whether it accepts words that look like options, for the command line of another command. */
   readonly isVerbatim?: boolean;
+  /** Whether its first word ends the options, for the command line of a program in a container. */
+  readonly endsOptions?: boolean;
 }
 
 /** A positional argument of a command. */
@@ -35,6 +39,8 @@ export interface OptionSettings extends ValueSettings {
   readonly key?: string;
   /** Conflicting option, such as `--read-write`. */
   readonly conflict?: string;
+  /** Other flags that mean the same, such as those of docker. Help does not list them. */
+  readonly aliases?: readonly string[];
 }
 
 /** An option, as {@linkcode Command.option} declares it. */
@@ -58,8 +64,11 @@ export interface HelpTexts {
   usage?: string;
   /** Description of the command, in sentences. */
   description: string;
-  /** Preformatted text below the options. */
+  /** Text below the options: paragraphs, and indented lines such as examples. */
   notes: string;
+  /** Lists before the arguments, such as that of the commands. */
+  lists:
+    (readonly [heading: string, rows: readonly (readonly [term: string, meaning: string])[]])[];
 }
 
 const FLAGS = /^(?:(-[a-z]), )?(--([a-z]+(?:-[a-z]+)*))( <.+>)?$/;
@@ -73,7 +82,9 @@ export class Command {
   /** Options, in the order in which help lists them. */
   readonly options: Option[] = [];
   /** Other texts of the help. */
-  readonly texts: HelpTexts = { description: "", notes: "" };
+  readonly texts: HelpTexts = { description: "", notes: "", lists: [] };
+  /** Advice for flags that the command does not have, but other tools do. */
+  readonly hints: Map<string, string> = new Map();
   #group = "Options:";
 
   constructor(name: string) {
@@ -106,6 +117,21 @@ export class Command {
     return this;
   }
 
+  /** Adds advice for flags of other tools. Earlier advice for a flag takes precedence. */
+  hint(flags: readonly string[], advice: string): this {
+    for (const flag of flags) {
+      if (!this.hints.has(flag)) this.hints.set(flag, advice);
+    }
+    return this;
+  }
+
+  /** Returns the option with a flag. */
+  find(flag: string): Option | undefined {
+    return this.options.find(({ short, long, aliases = [] }) => {
+      return flag === short || flag === long || aliases.includes(flag);
+    });
+  }
+
   /** Starts a group of options with a heading. */
   group(heading: string): this {
     this.#group = heading;
@@ -121,6 +147,12 @@ export class Command {
   /** Sets the usage after the name of the command. */
   usage(text: string): this {
     this.texts.usage = text;
+    return this;
+  }
+
+  /** Adds a list before the arguments. */
+  list(heading: string, rows: readonly (readonly [term: string, meaning: string])[]): this {
+    this.texts.lists.push([heading, rows]);
     return this;
   }
 

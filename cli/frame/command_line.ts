@@ -22,13 +22,19 @@ export class HelpRequest extends Error {
   }
 }
 
+/** An unknown flag, and the number of operands before it. */
+interface UnknownFlag {
+  readonly flag: string;
+  readonly operands: number;
+}
+
 /** One use of an option. */
 interface Use {
   readonly option: Option;
   readonly value: unknown;
 }
 
-/** A positional argument. */
+/** A word that is an operand despite its dash. */
 const NEGATIVE_NUMBER = /^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/;
 
 /** Options for {@linkcode parseCommandLine}. */
@@ -58,35 +64,35 @@ export function parseCommandLine(
   const words = [...args];
   const uses: Use[] = [];
   const operands: string[] = [];
-  const unknown: string[] = [];
+  const unknown: UnknownFlag[] = [];
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
-    const option = findOption(command, word);
+    const option = command.find(word);
     const inFull = spellOut(command, word);
     if (command.arguments[operands.length]?.isVerbatim) operands.push(word, ...words.splice(0));
     else if (word === "--") operands.push(...words.splice(0));
     else if (option !== undefined) uses.push({ option, value: takeValue(command, option, words) });
     else if (inFull !== undefined) words.unshift(...inFull);
-    else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) unknown.push(word);
-    else operands.push(word);
+    else if (/^-./s.test(word) && !NEGATIVE_NUMBER.test(word)) {
+      unknown.push({ flag: word, operands: operands.length });
+    } else {
+      const { endsOptions } = command.arguments[operands.length] ?? {};
+      operands.push(word, ...endsOptions ? words.splice(0) : []);
+    }
   }
   const values = optionValues(command, uses);
   if (values.help) throw new HelpRequest(command);
   refuseConflict(command, uses);
-  refuseUnknown(command, unknown, operands);
+  refuseUnknown(command, unknown);
   if (!isPartial) refuseMissing(command, operands);
   checkOperands(command, operands);
   return { options: values, operands };
-}
-
-function findOption(command: Command, flag: string): Option | undefined {
-  return command.options.find(({ short, long }) => flag === short || flag === long);
 }
 
 /** Splits a word in two: `--name=value` and `-nvalue` in flag and value, `-qv` in two flags. */
 function spellOut(command: Command, word: string): readonly string[] | undefined {
   const [, flag = "", rest = ""] = /^(--[^=]+)=(.*)$/s.exec(word) ?? /^(-[^-])(.+)$/s.exec(word) ??
     [];
-  const option = findOption(command, flag);
+  const option = command.find(flag);
   if (option?.takesValue) return [flag, rest];
   // "-hostname" is a mistyped option, not a request for help.
   const isGroup = flag === option?.short && option.key !== "help";
@@ -110,15 +116,15 @@ function readValue(
   text: string,
   wrong: string,
 ): unknown {
-  if (choices?.includes(text) === false) {
-    throw misuse(command, `${wrong}: allowed choices are ${choices.join(", ")}`);
-  }
+  let value: unknown;
   try {
-    return parse(text);
+    value = parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw misuse(command, `${wrong}: ${error.message}`);
   }
+  if (choices?.includes(text) !== false) return value;
+  throw misuse(command, `${wrong}: allowed choices are ${choices.join(", ")}`);
 }
 
 function optionValues(command: Command, uses: readonly Use[]): Record<string, unknown> {
@@ -139,18 +145,19 @@ function refuseConflict(command: Command, uses: readonly Use[]): void {
   }
 }
 
-function refuseUnknown(
-  command: Command,
-  [flag]: readonly string[],
-  operands: readonly string[],
-): void {
-  if (flag === undefined) return;
-  // At least two words: the command to run, and an option of it.
-  if (command.texts.usage?.includes(" [-- ") && operands.length > 1) {
-    throw misuse(command, `unknown option "${flag}"`, 'put the command to run after "--"');
+function refuseUnknown(command: Command, [unknown]: readonly UnknownFlag[]): void {
+  if (unknown === undefined) return;
+  const { flag, operands } = unknown;
+  const wrong = `unknown option "${flag}"`;
+  // Also "--flag=value", and the first of several short options.
+  const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
+  const hint = command.hints.get(name);
+  if (command.arguments[operands]?.endsOptions) {
+    throw misuse(command, wrong, 'put an option of the command to run after "--"');
   }
+  if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
-  throw misuse(command, `unknown option "${flag}"`, suggest(flag, known));
+  throw misuse(command, wrong, suggest(name, known));
 }
 
 function refuseMissing(command: Command, operands: readonly string[]): void {

@@ -1,11 +1,12 @@
 import type { Argument, Command, Option } from "./command.ts";
+import { wrapLine } from "../terminal/wrap.ts";
 import { terminalSize } from "../terminal/terminal.ts";
 
 /** A term and its description. */
 type Row = readonly [term: string, meaning: string];
 
-/** Minimum number of columns for wrapping text. */
-const MIN_COLUMNS = 40;
+/** Minimum width of meanings beside their terms; below, they go under them. */
+const MIN_MEANING = 32;
 const MAX_COLUMNS = 100;
 
 /**
@@ -15,9 +16,10 @@ const MAX_COLUMNS = 100;
  * @param columns Maximum width.
  */
 export function formatHelp(command: Command, columns: number = helpColumns()): string {
-  const { usage = usageOf(command), description, notes } = command.texts;
+  const { usage = usageOf(command), description, notes, lists } = command.texts;
   const groups = Map.groupBy(command.options, ({ group }) => group);
   const sections: readonly (readonly [heading: string, rows: readonly Row[]])[] = [
+    ...lists,
     ["Arguments:", command.arguments.map((argument) => [argument.name, meaningOf(argument)])],
     ...[...groups].map(([heading, options]) => {
       return [heading, options.map((option): Row => [option.flags, meaningOf(option)])] as const;
@@ -26,12 +28,12 @@ export function formatHelp(command: Command, columns: number = helpColumns()): s
   const terms = sections.flatMap(([, rows]) => rows).map(([term]) => term);
   const width = Math.max(...terms.map(({ length }) => length));
   const parts = [
-    `Usage: ${command.name} ${usage}`,
-    wrap(description, columns),
+    wrapLine(`Usage: ${command.name} ${usage}`, columns, "  ").join("\n"),
+    wrapText(description, columns),
     ...sections.filter(([, rows]) => rows.length > 0).map(([heading, rows]) => {
       return [heading, ...rows.map((row) => formatRow(row, width, columns))].join("\n");
     }),
-    notes,
+    wrapText(notes, columns),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -57,27 +59,34 @@ function meaningOf({ description, choices, ...option }: Argument | Option): stri
 }
 
 function formatRow([term, meaning]: Row, width: number, columns: number): string {
-  const indent = " ".repeat(width + 4);
-  const wrapped = wrap(meaning, columns - indent.length);
-  return `  ${term.padEnd(width)}  ${wrapped.replaceAll("\n", `\n${indent}`)}`;
-}
-
-/** Breaks lines at spaces, and keeps the alignment within lines. */
-function wrap(text: string, columns: number): string {
-  if (columns < MIN_COLUMNS) return text;
-  return text.split("\n").flatMap((line) => wrapLine(line, columns)).join("\n");
-}
-
-function wrapLine(text: string, columns: number): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const [word] of text.matchAll(/\s*\S+/g)) {
-    if (line === "" || line.length + word.length <= columns) {
-      line += word;
-    } else {
-      lines.push(line);
-      line = word.trimStart();
-    }
+  const indent = width + 4;
+  if (columns - indent < MIN_MEANING) {
+    const lines = wrapLine(meaning, columns - 6);
+    return [`  ${term}`, ...lines.map((line) => `      ${line}`)].join("\n");
   }
-  return [...lines, line];
+  const lines = wrapLine(meaning, columns - indent);
+  return `  ${term.padEnd(width)}  ${lines.join(`\n${" ".repeat(indent)}`)}`;
+}
+
+/** Wraps paragraphs, and indented lines one by one. */
+function wrapText(text: string, columns: number): string {
+  const paragraphs = text.split(/\n(?=\n| )|(?<=\n|^ .*)\n/m);
+  return paragraphs.flatMap((paragraph) => {
+    const lines = paragraph.split("\n");
+    if (lines.every(({ length }) => length <= columns)) return lines;
+    return paragraph.startsWith(" ")
+      ? wrapExample(paragraph, columns)
+      : wrapLine(lines.join(" "), columns);
+  }).join("\n");
+}
+
+/** Wraps a command line, and the explanation behind it. */
+function wrapExample(text: string, columns: number): readonly string[] {
+  const [, command = text, meaning] = /^( *\S.*?) {2,}(\S.*)$/.exec(text) ?? [];
+  const lines = wrapLine(command, columns - 2, "      ");
+  const isLast = (i: number) => i === lines.length - 1;
+  return [
+    ...lines.map((line, i) => isLast(i) ? line : `${line} \\`),
+    ...meaning === undefined ? [] : wrapLine(`      ${meaning}`, columns, "      "),
+  ];
 }

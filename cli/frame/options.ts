@@ -1,7 +1,9 @@
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import type { Command } from "./command.ts";
-import { UsageError } from "./errors.ts";
+
+/** Platforms to complete. */
+const PLATFORMS = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/riscv64"];
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -33,61 +35,103 @@ export interface RegistryOptions {
   readonly progressInterval?: number | undefined;
 }
 
-/** Adds the options that every command takes. */
+/** Adds the options that every command takes, without short forms that the command uses itself. */
 export function addCommonOptions(command: Command): Command {
+  const flags = (short: string, long: string) => {
+    return command.find(short) === undefined ? `${short}, ${long}` : long;
+  };
   return command.group("Options of every command:")
     .option(
       "--store <dir>",
       "store directory (default: $OCI_STORE, else the user's data directory)",
     )
     .option("--json", "print one JSON document")
-    .option("-q, --quiet", "hide progress")
-    .option("-v, --verbose", "show causes of errors and rate limits")
-    .option("--debug", "log each request, without secrets");
+    .option(flags("-q", "--quiet"), "hide progress")
+    .option(flags("-v", "--verbose"), "show causes of errors and rate limits")
+    .option("--debug", "log each request, without secrets")
+    .option(flags("-h", "--help"), "show this help");
 }
 
-/**
- * Adds the options of the commands that reach a registry.
- *
- * @param loginFlag Flag for the login user where `--user` has another meaning.
- */
-export function addRegistryOptions(command: Command, loginFlag = "--user"): Command {
-  command.group("Options for registries:")
-    .option(
-      "--platform <os/arch>",
-      "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
-      { parse: checkPlatform },
-    )
-    .option(
-      "--policy <when>",
-      "pull policy: always, if-not-present, never or newer (default: if-not-present)",
-      { parse: parsePolicy },
-    )
-    .option(
-      `${loginFlag} <name[:password]>`,
-      "user to log in as; prompts for a missing password",
-      { key: "user" },
-    )
-    .option(...PASSWORD_STDIN)
-    .option(...IDENTITY_TOKEN)
-    .option(...REGISTRY_TOKEN)
-    .option(...AUTHFILE)
-    .option(...CA)
-    .option(...CLIENT_CERT)
-    .option(...CLIENT_KEY)
-    .option(...PLAIN_HTTP)
-    .option(...MIRROR)
-    .option("--jobs <n>", "layers to download in parallel (default: 6)", {
-      parse: (text) => parseCount(text, 1),
-    })
-    .option("--connections <n>", "connections for one large layer (default: 10)", {
-      parse: (text) => parseCount(text, 1),
-    })
-    .option(...RETRIES);
-  return addProgressOptions(command);
+/** Options of some of the commands that reach a registry. */
+type RegistryFeature = "platform" | "policy" | "mirror" | "jobs" | "connections" | "progress";
+
+/** Options of a command that pulls images. */
+const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progress"] as const;
+
+/** Settings of {@linkcode addRegistryOptions}. */
+export interface RegistryOptionSettings {
+  /**
+   * Options beside those for connections and credentials.
+   *
+   * @default Those of a command that pulls images.
+   */
+  readonly features?: readonly RegistryFeature[] | undefined;
+  /**
+   * Flag of the user to log in as, where `--user` has another meaning.
+   *
+   * @default {"--user"}
+   */
+  readonly loginFlag?: string | undefined;
+}
+
+/** Adds the options of a command that reaches a registry: those that mean something for it. */
+export function addRegistryOptions(
+  command: Command,
+  { features = PULLING, loginFlag = "--user" }: RegistryOptionSettings = {},
+): Command {
+  const has = new Set(features);
+  const add = (isWanted: boolean, options: readonly OptionArguments[]) => {
+    if (isWanted) options.forEach((option) => command.option(...option));
+  };
+  command.group("Options for registries:");
+  add(has.has("platform"), [PLATFORM]);
+  add(has.has("policy"), [POLICY]);
+  command.option(
+    `${loginFlag} <name[:password]>`,
+    "user to log in as; prompts for a missing password",
+    { key: "user" },
+  );
+  add(true, [PASSWORD_STDIN, IDENTITY_TOKEN, REGISTRY_TOKEN, AUTHFILE, ...CONNECTING]);
+  add(has.has("mirror"), [MIRROR]);
+  add(has.has("jobs"), [JOBS]);
+  add(has.has("connections"), [CONNECTIONS]);
+  add(true, [RETRIES]);
+  add(has.has("progress"), [PROGRESS, PROGRESS_INTERVAL]);
+  return command;
 }
 
 type OptionArguments = Parameters<Command["option"]>;
+
+const PLATFORM: OptionArguments = [
+  "--platform <os/arch>",
+  "platform, such as linux/arm64 or linux/arm/v7 (default: this machine's)",
+  { parse: checkPlatform, examples: PLATFORMS },
+];
+const POLICY: OptionArguments = [
+  "--policy <when>",
+  "pull policy: always, if-not-present, never or newer (default: if-not-present)",
+  { parse: parsePolicy, examples: ["always", "if-not-present", "never", "newer"] },
+];
+const JOBS: OptionArguments = [
+  "--jobs <n>",
+  "layers to transfer in parallel (default: 6)",
+  { parse: (text: string) => parseCount(text, 1) },
+];
+const CONNECTIONS: OptionArguments = [
+  "--connections <n>",
+  "connections for one large layer (default: 10)",
+  { parse: (text: string) => parseCount(text, 1) },
+];
+const PROGRESS: OptionArguments = [
+  "--progress <how>",
+  "progress display on stderr (default: auto)",
+  { choices: ["auto", "plain", "json", "none"] },
+];
+const PROGRESS_INTERVAL: OptionArguments = [
+  "--progress-interval <seconds>",
+  "seconds between summaries without a terminal (default: 10)",
+  { parse: parseSeconds },
+];
 
 const PASSWORD_STDIN: OptionArguments = ["--password-stdin", "read the password from stdin"];
 const IDENTITY_TOKEN: OptionArguments = [
@@ -130,6 +174,8 @@ const RETRIES: OptionArguments = [
   { parse: (text: string) => parseCount(text, 0) },
 ];
 
+const CONNECTING = [CA, CLIENT_CERT, CLIENT_KEY, PLAIN_HTTP];
+
 /** Adds the login options. */
 export function addLoginOptions(command: Command): Command {
   command.option(
@@ -146,12 +192,9 @@ export function addAuthfileOption(command: Command): Command {
 
 /** Adds the connection options. */
 export function addConnectionOptions(command: Command): Command {
-  return command.group("Options for registries:")
-    .option(...CA)
-    .option(...CLIENT_CERT)
-    .option(...CLIENT_KEY)
-    .option(...PLAIN_HTTP)
-    .option(...RETRIES);
+  command.group("Options for registries:");
+  for (const option of [...CONNECTING, RETRIES]) command.option(...option);
+  return command;
 }
 
 /** Options of the commands that move images. */
@@ -171,47 +214,19 @@ export function addTransferOptions(command: Command): Command {
       key: "platforms",
       repeatable: true,
       parse: checkPlatform,
+      examples: PLATFORMS,
     })
     .option("--sparse", "keep the index, with the manifests of the given platforms only")
     .option("--all-platforms", "copy every platform (default)")
     .option("--with-referrers", "copy signatures, SBOMs and attestations as well")
     .option("--all-tags", "copy every tag of a repository")
     .option("--dry-run", "show what would be copied");
-  return addProgressOptions(
-    addAccessOptions(command)
-      .option(...MIRROR)
-      .option("--jobs <n>", "blobs to transfer in parallel (default: 6)", {
-        parse: (text) => parseCount(text, 1),
-      }),
-  );
-}
-
-/** Adds the connection and login options. */
-export function addAccessOptions(command: Command): Command {
-  return command.group("Options for registries:")
-    .option("--user <name[:password]>", "user to log in as; prompts for a missing password")
-    .option(...PASSWORD_STDIN)
-    .option(...IDENTITY_TOKEN)
-    .option(...REGISTRY_TOKEN)
-    .option(...AUTHFILE)
-    .option(...CA)
-    .option(...CLIENT_CERT)
-    .option(...CLIENT_KEY)
-    .option(...PLAIN_HTTP)
-    .option(...RETRIES);
+  return addRegistryOptions(command, { features: ["mirror", "jobs", "progress"] });
 }
 
 /** Adds the options of the progress display. */
 export function addProgressOptions(command: Command): Command {
-  return command
-    .option("--progress <how>", "progress display on stderr (default: auto)", {
-      choices: ["auto", "plain", "json", "none"],
-    })
-    .option(
-      "--progress-interval <seconds>",
-      "seconds between summaries without a terminal (default: 10)",
-      { parse: parseSeconds },
-    );
+  return command.option(...PROGRESS).option(...PROGRESS_INTERVAL);
 }
 
 /** Returns the addresses of mirrors by registry. */
@@ -221,14 +236,6 @@ export function mirrorsOf(
   const groups = Map.groupBy(mirror, ([host]) => host);
   return Object.fromEntries(
     [...groups].map(([host, pairs]) => [host, pairs.map(([, url]) => url)]),
-  );
-}
-
-/** Rejects the policy `never` for commands that need a registry. */
-export function refuseNever({ policy }: RegistryOptions): void {
-  if (policy !== "Never") return;
-  throw new UsageError(
-    '"--policy never" cannot be used: the answer comes from the registry; leave it out',
   );
 }
 

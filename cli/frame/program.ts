@@ -1,9 +1,8 @@
-import { Command, type Option } from "./command.ts";
+import { Command } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Session } from "./session.ts";
 import { suggest } from "./suggestion.ts";
-import { formatTable } from "../terminal/format.ts";
 
 /** Commands by name, in the order of the help. */
 export type CommandTable = ReadonlyMap<string, CommandEntry>;
@@ -34,22 +33,19 @@ export function declareCommand(
   module: CommandModule,
   commands: CommandTable,
 ): Command {
-  const command = module.define(new Command(`oci ${name}`), commands);
-  return addCommonOptions(command).option(...HELP);
+  return addCommonOptions(module.define(new Command(`oci ${name}`), commands));
 }
 
 /** Declares the program without a command. Its help lists the commands. */
 export function declareProgram(commands: CommandTable): Command {
-  const lines = formatTable([...commands].map(([name, { summary }]) => [`  ${name}`, summary]));
   const program = new Command("oci").usage("<command> [options]")
-    .description(`${DESCRIPTION}\n\nCommands:\n${lines.join("\n")}`)
+    .description(DESCRIPTION)
+    .list("Commands:", [...commands].map(([name, { summary }]) => [name, summary]))
     .notes(NOTES);
   return addCommonOptions(program)
-    .option("--version", "print the versions of oci and Deno")
-    .option(...HELP);
+    .option("--version", "print the versions of oci and Deno");
 }
 
-const HELP = ["-h, --help", "show this help"] as const;
 const DESCRIPTION = "Pulls, verifies and stores OCI container images without a daemon.";
 
 const NOTES = `
@@ -67,9 +63,9 @@ Results go to standard output, everything else to standard error.
 Exit codes: 0 done, 1 failed, 2 misused, 130 interrupted (Ctrl-C), 143 terminated.`;
 
 /**
- * Rejects an unknown command, and suggests the one that other tools call that, or a similar one.
+ * Rejects an unknown command, with the advice for a command of another tool, or a similar name.
  *
- * @param synonyms What other tools call the commands.
+ * @param synonyms Advice for the commands of other tools.
  * @throws {UsageError} Always.
  */
 export function refuseCommand(
@@ -77,10 +73,8 @@ export function refuseCommand(
   commands: CommandTable,
   synonyms: ReadonlyMap<string, string>,
 ): never {
-  const meant = synonyms.get(name);
-  const advice = meant === undefined
-    ? suggest(name, [...commands.keys(), "help"]) ?? 'see "oci --help"'
-    : `did you mean ${meant}?`;
+  const advice = synonyms.get(name) ?? suggest(name, [...commands.keys(), "help"]) ??
+    'see "oci --help"';
   throw new UsageError(`unknown command "${name}"; ${advice}`);
 }
 
@@ -97,22 +91,33 @@ export async function splitArguments(
   args: readonly string[],
   commands: CommandTable,
 ): Promise<SplitArguments> {
+  // A command may give another meaning to a short option of the program.
+  const program = declareProgram(commands);
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
     if (arg === "--") break;
-    if (!arg.startsWith("-")) return { name: arg, rest: args.toSpliced(i, 1) };
+    if (!arg.startsWith("-")) {
+      const before = args.slice(0, i).flatMap((word) => inFull(word, program));
+      return { name: arg, rest: [...before, ...args.slice(i + 1)] };
+    }
     if (await takesValue(arg, commands)) i++;
   }
   return { name: undefined, rest: args };
 }
 
+/** Writes short options of the program in full. */
+function inFull(word: string, program: Command): readonly string[] {
+  if (!/^-[a-z]+$/.test(word)) return [word];
+  const options = [...word.slice(1)].map((letter) => program.find(`-${letter}`)?.long);
+  return options.every((long) => long !== undefined) ? options : [word];
+}
+
 /** Whether an option takes a value: one of the program, or of a command that is not known yet. */
 async function takesValue(flag: string, commands: CommandTable): Promise<boolean> {
-  const isMeant = ({ long, short }: Option) => flag === long || flag === short;
-  const own = declareProgram(commands).options.find(isMeant);
+  const own = declareProgram(commands).find(flag);
   if (own !== undefined || !/^--?[a-z-]+$/.test(flag)) return own?.takesValue ?? false;
   for (const [name, { load }] of commands) {
-    const option = declareCommand(name, await load(), commands).options.find(isMeant);
+    const option = declareCommand(name, await load(), commands).find(flag);
     if (option !== undefined) return option.takesValue;
   }
   return false;

@@ -1,11 +1,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseCommandLine } from "../../cli/frame/command_line.ts";
-import { COMMAND_SYNONYMS, COMMANDS } from "../../cli/commands.ts";
+import { COMMAND_SYNONYMS } from "../../cli/command_synonyms.ts";
+import { COMMANDS } from "../../cli/commands.ts";
+import { formatHelp } from "../../cli/frame/help.ts";
+import { addForeignHints } from "../../cli/frame/foreign_options.ts";
 import { declareCommand, splitArguments } from "../../cli/frame/program.ts";
 
 Deno.test.each([
   { args: ["pull", "a"], name: "pull", rest: ["a"] },
   { args: ["--json", "pull", "a"], name: "pull", rest: ["--json", "a"] },
+  { args: ["-v", "run", "a"], name: "run", rest: ["--verbose", "a"] },
+  { args: ["-qv", "run", "-v", "a"], name: "run", rest: ["--quiet", "--verbose", "-v", "a"] },
   { args: ["--store", "d", "pull", "a"], name: "pull", rest: ["--store", "d", "a"] },
   { args: ["--store=d", "pull", "a"], name: "pull", rest: ["--store=d", "a"] },
   { args: ["-o", "f", "export", "a"], name: "export", rest: ["-o", "f", "a"] },
@@ -64,9 +69,86 @@ for (const [name, { summary, load }] of COMMANDS) {
   });
 }
 
-Deno.test("COMMAND_SYNONYMS names commands that there are, for words that are none", () => {
-  for (const [word, meant] of COMMAND_SYNONYMS) {
-    assert(COMMANDS.has(meant), meant);
+Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", () => {
+  for (const [word, advice] of COMMAND_SYNONYMS) {
     assert(!COMMANDS.has(word), word);
+    const [, meant = ""] = /"oci ([a-z]+)[^"]*"/.exec(advice) ?? [];
+    assert(COMMANDS.has(meant), advice);
   }
 });
+
+Deno.test("addForeignHints() names options of the command, for flags that are none", async () => {
+  let count = 0;
+  for (const [name, { load }] of COMMANDS) {
+    const command = declareCommand(name, await load(), COMMANDS);
+    addForeignHints(command);
+    for (const [flag, advice] of command.hints) {
+      assertEquals(command.find(flag), undefined, `${name} ${flag}`);
+      const [, own] = /^use "(--[a-z-]+)/.exec(advice) ?? [];
+      assert(own === undefined || command.find(own) !== undefined, `${name}: ${advice}`);
+      count++;
+    }
+  }
+  assert(count > 300);
+});
+
+const LOGIN = ["password-stdin", "identity-token", "registry-token", "authfile"];
+const ACCESS = ["user", ...LOGIN, "ca", "client-cert", "client-key", "plain-http", "retries"];
+const READING = ["platform", "policy", ...ACCESS, "mirror"];
+const PULLING = [...READING, "jobs", "connections", "progress", "progress-interval"];
+
+Deno.test.each([
+  { name: "pull", options: PULLING },
+  { name: "unpack", options: PULLING },
+  { name: "export", options: PULLING },
+  { name: "save", options: PULLING },
+  { name: "inspect", options: READING },
+  { name: "ls", options: [...READING, "connections"] },
+  { name: "cat", options: [...READING, "connections"] },
+  { name: "digest", options: ["platform", ...ACCESS, "mirror"] },
+  { name: "tags", options: ACCESS },
+  { name: "tag", options: ACCESS },
+  { name: "delete", options: ACCESS },
+  { name: "catalog", options: ACCESS },
+  { name: "artifact", options: PULLING.filter((name) => name !== "platform") },
+])("COMMANDS has a $name with the registry options that mean something", async (each) => {
+  const entry = COMMANDS.get(each.name);
+  assert(entry !== undefined);
+
+  const { options } = declareCommand(each.name, await entry.load(), COMMANDS);
+
+  const own = options.filter(({ group }) => group === "Options for registries:");
+  assertEquals(own.map(({ long }) => long.slice(2)).sort(), each.options.toSorted());
+});
+
+Deno.test.each(["run", "bundle"])(
+  "COMMANDS has a %s with the short options of docker",
+  async (name) => {
+    const entry = COMMANDS.get(name);
+    assert(entry !== undefined);
+
+    const command = declareCommand(name, await entry.load(), COMMANDS);
+
+    const meant = Object.entries({
+      ...{ "-e": "--env", "-w": "--cwd", "--workdir": "--cwd", "-u": "--user", "-v": "--mount" },
+      ...{ "--volume": "--mount", "-m": "--memory", "--cpus": "--cpu", "--net": "--network" },
+      ...{ "-i": "--interactive", "-t": "--tty", "-h": "--hostname", "-q": "--quiet" },
+    });
+    assertEquals(meant.map(([flag]) => [flag, command.find(flag)?.long]), meant);
+    for (const flag of ["-d", "-p", "--privileged", "--env-file"]) assert(command.hints.has(flag));
+  },
+);
+
+for (const columns of [40, 80]) {
+  Deno.test(`COMMANDS has help texts that fit ${columns} columns`, async () => {
+    for (const [name, { load }] of COMMANDS) {
+      const help = formatHelp(declareCommand(name, await load(), COMMANDS), columns);
+
+      // A longer word cannot be broken.
+      const wide = help.split("\n").filter((line) => {
+        return line.length > columns && line.trim().replace(/ \\$/, "").includes(" ");
+      });
+      assertEquals(wide, []);
+    }
+  });
+}

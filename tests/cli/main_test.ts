@@ -82,7 +82,7 @@ Deno.test.each([
 Deno.test.each([
   {
     args: ["untar", "a"],
-    line: 'oci: read the command line: unknown command "untar"; did you mean unpack?',
+    line: 'oci: read the command line: unknown command "untar"; use "oci unpack"',
   },
   {
     args: ["pul", "a"],
@@ -196,14 +196,34 @@ Deno.test.each([
     line: 'oci: pull c: the user name is missing; add "--user NAME"',
   },
   {
-    args: ["digest", "--policy", "never", "a"],
-    line: 'oci: digest docker.io/library/a:latest: "--policy never" cannot be used: the answer ' +
-      "comes from the registry; leave it out",
+    args: ["tags", "--policy=never", "a"],
+    line: 'oci: tags: unknown option "--policy=never"; see "oci tags --help"',
   },
   {
-    args: ["tags", "--policy=NEVER", "a"],
+    args: ["ps"],
     line:
-      'oci: tags a: "--policy never" cannot be used: the answer comes from the registry; leave it out',
+      'oci: read the command line: unknown command "ps"; there is no daemon; a container lives ' +
+      'as long as its "oci run"',
+  },
+  {
+    args: ["copy", "--src-creds=a:b", "x", "y"],
+    line: 'oci: copy: unknown option "--src-creds=a:b"; use "--user NAME[:PASSWORD]"',
+  },
+  {
+    args: ["run", "-itp", "80:80", "a"],
+    line: 'oci: run: unknown option "-p"; there is no daemon that maps ports; use "--network host"',
+  },
+  {
+    args: ["run", "--network=bridge", "a"],
+    line:
+      'oci: run: option "--network <how>" argument "bridge" is invalid: there is no daemon that ' +
+      'connects containers; use host, or none; see "oci run --help"',
+  },
+  {
+    args: ["run", "--name", "a/b", "c"],
+    line:
+      'oci: run: option "--name <name>" argument "a/b" is invalid: it must have 1 to 128 letters, ' +
+      'digits, "_", "." and "-", and begin with a letter or a digit; see "oci run --help"',
   },
   { args: ["cat", "a", ""], line: "oci: cat a: the path is empty; specify a path" },
   { args: ["ls", "a", ""], line: "oci: ls a: the path is empty; specify a path or leave it out" },
@@ -212,10 +232,10 @@ Deno.test.each([
     line: "oci: unbundle: the directory name is empty; specify a directory",
   },
   {
-    args: ["run", "a", "ls", "-l"],
-    line: 'oci: run: unknown option "-l"; put the command to run after "--"',
+    args: ["run", "a", "-x", "ls"],
+    line: 'oci: run: unknown option "-x"; put an option of the command to run after "--"',
   },
-  { args: ["run", "-it", "a"], line: 'oci: run: unknown option "-it"; see "oci run --help"' },
+  { args: ["run", "-iz", "a"], line: 'oci: run: unknown option "-z"; see "oci run --help"' },
   {
     args: ["pull", "./layout"],
     line: 'oci: pull ./layout: cannot parse reference "./layout": the host "." must be a name or ' +

@@ -1,8 +1,12 @@
 import { formatReference } from "../../../registry/reference.ts";
-import { withCommand } from "../../../spec/process_options.ts";
+import { withCommand, withTerminal } from "../../../spec/process_options.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
-import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
+import {
+  addContainerOptions,
+  type ContainerOptions,
+  containerSpecOptions,
+} from "../../containers/container_options.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
@@ -25,8 +29,10 @@ export function define(command: Command): Command {
     .option("--arg <word>", "command argument, replacing the image's command (repeatable)", {
       repeatable: true,
       mayBeEmpty: true,
-    });
-  return addRegistryOptions(container, "--registry-user").notes(`
+    })
+    .hint(["--name"], "leave it out; the directory names the bundle")
+    .hint(["--rm"], 'leave it out; "oci unbundle" removes the bundle');
+  return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 
 Examples:
@@ -44,6 +50,7 @@ export async function run(session: Session): Promise<void> {
   const options = await containerSpecOptions(session);
   const { reference, image, bundler } = await prepareBundling(session, false);
   if (arg.length > 0) options.push(withCommand(arg));
+  if (session.options<ContainerOptions>().tty) options.push(withTerminal());
   const { path, kind } = await bundler.bundleIn(directory, image, ...options);
   const document = {
     path,

@@ -1,59 +1,73 @@
 import { withCommand, withTerminal } from "../../../spec/process_options.ts";
 import type { SpecOption } from "../../../spec/spec_option.ts";
+import { checkBundleId } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
-import { addContainerOptions, containerSpecOptions } from "../../containers/container_options.ts";
+import {
+  addContainerOptions,
+  type ContainerOptions,
+  containerSpecOptions,
+} from "../../containers/container_options.ts";
 import { checkTerminalSafety } from "../../containers/terminal_safety.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
 import { abortable } from "../../terminal/abortable.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
-interface RunOptions {
+interface RunOptions extends ContainerOptions {
+  readonly name?: string | undefined;
   readonly runtime?: string | undefined;
   readonly timeout?: number | undefined;
-  readonly tty?: true | undefined;
 }
 
 /** Describes `oci run`. */
 export function define(command: Command): Command {
   const described = command
     .argument("<ref>", "image to run")
-    .argument("[arg...]", 'command to run instead of the image\'s, after "--"')
-    .usage("[options] <ref> [-- arg...]")
+    .argument("[arg...]", "command to run instead of the image's, and its arguments", {
+      endsOptions: true,
+    })
+    .usage("[options] <ref> [arg...]")
     .description(
       "Runs a command in a container and removes the container when the command ends. Pulls the " +
         "image according to --policy. Forwards stdin, stdout, stderr and signals, and exits with " +
         "the exit code of the container.",
     );
   const container = addContainerOptions(described)
-    .option("--runtime <name>", "crun, runc, youki or a path (default: the first one installed)")
+    .option("--runtime <name>", "crun, runc, youki or a path (default: the first one installed)", {
+      examples: ["crun", "runc", "youki"],
+    })
     .option("--timeout <seconds>", "kill the container after this time", { parse: parseSeconds })
-    .option("-t, --tty", "allocate a terminal if stdin is one");
-  return addRegistryOptions(container, "--registry-user").notes(`
+    .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
+    .option("--rm", "remove the container at the end, which is always the case");
+  return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
+The first word after the image that is no option begins the command. A command that begins with a
+dash needs "--" before it. The options have the short forms of docker and podman; --volume, --workdir,
+--cpus and --net are understood as well.
+
 Exits with the container's exit code, or 128 and the number of the signal that ended it; 127 if the
 command is not found, 126 if it cannot be executed. A program that heeds no Ctrl-C is killed by the
 third within two seconds. Neither root nor a daemon is needed: for an ordinary user the container is
 in a user namespace.
 
 Examples:
-  oci run alpine:3.20 -- cat /etc/os-release
-  oci run -t alpine:3.20 -- sh
+  oci run alpine:3.20 cat /etc/os-release
+  oci run -it alpine:3.20 sh
   oci run --cpu 1 --memory 256Mi --timeout 60 ghcr.io/owner/app:1
-  tar -c . | oci run --network host alpine:3.20 -- tar -t
-  oci run --runtime runc --mount "$PWD:/src:ro" --cwd /src alpine:3.20 -- ls`);
+  tar -c . | oci run --network host alpine:3.20 tar -t
+  oci run --runtime runc -v "$PWD:/src:ro" -w /src alpine:3.20 ls -l`);
 }
 
 /** Runs `oci run`. */
 export async function run(session: Session): Promise<number> {
   const [, ...command] = session.operands;
-  const { runtime, timeout, tty } = session.options<RunOptions>();
+  const { runtime, timeout, tty, name } = session.options<RunOptions>();
   const options = await containerSpecOptions(session);
   if (command.length > 0) options.push(withCommand(command));
   if (tty) options.push(...terminal(session));
   const { image, bundler } = await prepareBundling(session, true);
-  const id = `run-${crypto.randomUUID()}`;
+  const id = name ?? `run-${crypto.randomUUID()}`;
   await using bundle = await bundler.bundle(image, id, ...options);
   if (Deno.stderr.isTerminal()) await checkTerminalSafety(bundle.path);
   // The container writes to the same stderr.
@@ -65,10 +79,23 @@ export async function run(session: Session): Promise<number> {
     onWarning: session.warn,
     onStart: () => leaveSignals(session.signal),
     runtime,
-    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
+    timeoutMs: timeout === undefined ? undefined : timeout * 1000,
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
+}
+
+/** Parses the name of a container, which is its ID. */
+function parseName(text: string): string {
+  try {
+    checkBundleId(text);
+    return text;
+  } catch (cause) {
+    throw new SyntaxError(
+      'it must have 1 to 128 letters, digits, "_", "." and "-", and begin with a letter or a digit',
+      { cause },
+    );
+  }
 }
 
 /** Returns a terminal with the size of the current one. */

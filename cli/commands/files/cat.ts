@@ -14,7 +14,9 @@ export function define(command: Command): Command {
         "down and fetches none below the first one that contains or deletes the file, unless " +
         "the file may be behind a link of a lower one. Follows links inside the image.",
     );
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, {
+    features: ["platform", "policy", "mirror", "connections"],
+  }).notes(`
 Examples:
   oci cat alpine:3.20 etc/os-release
   oci cat --platform linux/arm64 debian:12 /usr/bin/true | file -`);

@@ -22,7 +22,9 @@ export function define(command: Command): Command {
         "unpacking the image.",
     )
     .option("-l, --long", "show type, permissions, links, owner, size, time and link target");
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, {
+    features: ["platform", "policy", "mirror", "connections"],
+  }).notes(`
 Prints a path a line, each directory before what is in it.
 
 Examples:

@@ -60,6 +60,8 @@ export function define(command: Command): Command {
       "extended attributes: on reports those that fail, strict fails, off sets none (default: on)",
       { choices: ["on", "off", "strict"] },
     );
+  described.hint(["--image"], 'write "oci:DIR:NAME" as the reference')
+    .hint(["--rootless"], 'use "--ownership squash"');
   return addRegistryOptions(described).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why.

@@ -32,7 +32,7 @@ export function define(command: Command): Command {
       "print the original bytes of the manifest, or of the index of several platforms",
     )
     .option("--config", "print the original bytes of the config");
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] }).notes(`
 Examples:
   oci inspect alpine:3.20
   oci inspect --platform linux/arm64 --json alpine:3.20 | jq .config.config.Env

@@ -18,7 +18,8 @@ export function define(command: Command): Command {
       "Loads the images of an archive into the store. It may be an OCI archive or an archive of " +
         "docker, plain or compressed with gzip or zstd. All of it is verified before anything is " +
         "stored.",
-    );
+    )
+    .hint(["-i", "--input"], 'give the file as an argument, or "-" for stdin');
   return addProgressOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. A full name in the archive stays. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file; an image without a name gets none.

@@ -16,6 +16,7 @@ export function define(command: Command): Command {
         "pruned.",
     )
     .option("--prune", "also remove content that no other name refers to")
+    .hint(["-f", "--force"], "leave it out; names are removed without asking")
     .notes(`
 Examples:
   oci rm alpine:3.20

@@ -43,7 +43,9 @@ export function define(command: Command): Command {
         "into a directory. oras and other clients read the same form. No name leads out of the " +
         "directory.",
     );
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, {
+    features: ["policy", "mirror", "jobs", "connections", "progress"],
+  }).notes(`
 push prints the digest of the artifact, pull a file per line.
 
 Examples:

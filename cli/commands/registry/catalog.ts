@@ -3,7 +3,7 @@ import { openClient } from "../../access/client.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addAccessOptions } from "../../frame/options.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
 
@@ -15,7 +15,7 @@ export function define(command: Command): Command {
       "Lists all repositories of a registry, in the registry's order. Most public registries " +
         "do not allow this.",
     );
-  return addAccessOptions(described).notes(`
+  return addRegistryOptions(described, { features: [] }).notes(`
 Examples:
   oci catalog localhost:5000
   oci catalog --json registry.example | jq length`);

@@ -5,7 +5,7 @@ import { openClient } from "../../access/client.ts";
 import { isReference, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addAccessOptions } from "../../frame/options.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
 interface DeleteOptions {
@@ -22,7 +22,7 @@ export function define(command: Command): Command {
         "if the registry cannot delete tags. NAME@DIGEST deletes the manifest and all of its tags. " +
         "The registry frees the blobs during garbage collection.",
     );
-  return addAccessOptions(described).notes(`
+  return addRegistryOptions(described, { features: [] }).notes(`
 Asks first on a terminal. Elsewhere, --yes is needed. The store on this machine stays as it is; for
 that, use "oci rm".
 

@@ -1,7 +1,7 @@
 import { formatReference } from "../../../registry/reference.ts";
 import { openClient } from "../../access/client.ts";
 import type { Command } from "../../frame/command.ts";
-import { addRegistryOptions, refuseNever } from "../../frame/options.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { readReference } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
@@ -15,7 +15,7 @@ export function define(command: Command): Command {
         "nothing and does not count toward rate limits. For a multi-platform image, prints the " +
         "digest of the index, or with --platform the digest of that platform's manifest.",
     );
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, { features: ["platform", "mirror"] }).notes(`
 Examples:
   oci digest alpine:3.20
   oci digest --json ghcr.io/owner/app:1 | jq -r .digest`);
@@ -27,7 +27,6 @@ export async function run(session: Session): Promise<void> {
   const reference = readReference(text);
   const name = formatReference(reference);
   session.workOn(name);
-  refuseNever(session.options());
   const options = await imageOptions(session);
   using client = await openClient(session);
   const { digest, mediaType, size } = options.platform === undefined

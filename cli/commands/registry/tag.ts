@@ -4,7 +4,7 @@ import { openClient } from "../../access/client.ts";
 import { isReference, readReference } from "../../access/references.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { addAccessOptions } from "../../frame/options.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci tag`. */
@@ -16,7 +16,7 @@ export function define(command: Command): Command {
       "Adds a tag to an image in its repository. Reads and writes only the manifest, " +
         "no layers.",
     );
-  return addAccessOptions(described).notes(`
+  return addRegistryOptions(described, { features: [] }).notes(`
 Prints the digest.
 
 Examples:

@@ -4,7 +4,7 @@ import { openClient } from "../../access/client.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
-import { addRegistryOptions, refuseNever } from "../../frame/options.ts";
+import { addRegistryOptions } from "../../frame/options.ts";
 import { isReference, readReference } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -13,7 +13,7 @@ export function define(command: Command): Command {
   const described = command
     .argument("<repo>", "repository, without a tag")
     .description("Lists all tags of a repository, in the registry's order.");
-  return addRegistryOptions(described).notes(`
+  return addRegistryOptions(described, { features: [] }).notes(`
 Examples:
   oci tags alpine
   oci tags --json localhost:5000/app | jq length`);
@@ -23,7 +23,6 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const repository = readRepository(text);
-  refuseNever(session.options());
   const auth = await readAuth(session);
   using client = await openClient(session);
   const { json } = session.options();

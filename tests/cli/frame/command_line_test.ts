@@ -244,6 +244,47 @@ Deno.test("parseCommandLine() takes any value in each way to write it", () => {
   }));
 });
 
+/** A command that runs a program, with options that docker calls otherwise. */
+function runCommand(): Command {
+  return new Command("oci run").argument("<ref>", "").argument("[arg...]", "", {
+    endsOptions: true,
+  })
+    .option("-v, --mount <mount>", "", { repeatable: true, aliases: ["--volume"] })
+    .option("-i, --interactive", "").option("-t, --tty", "")
+    .option("-h, --hostname <name>", "").option("--help", "")
+    .hint(["-d", "--detach"], "there is no daemon").hint(["-d"], "never");
+}
+
+Deno.test.each([
+  { words: ["a", "ls", "-t", "--", "--help"], operands: ["a", "ls", "-t", "--", "--help"] },
+  { words: ["a", "--", "-x", "--help"], operands: ["a", "-x", "--help"] },
+  { words: ["-it", "a", "sh"], operands: ["a", "sh"], interactive: true, tty: true },
+  {
+    words: ["a", "-it", "sh", "-c", "x"],
+    operands: ["a", "sh", "-c", "x"],
+    interactive: true,
+    tty: true,
+  },
+  { words: ["-v", "x:/y", "--volume=z:/w", "a"], operands: ["a"], mount: ["x:/y", "z:/w"] },
+  { words: ["-h", "box", "a"], operands: ["a"], hostname: "box" },
+])(
+  "parseCommandLine() ends the options at the command to run: $words",
+  ({ words, operands, ...options }) => {
+    assertEquals(parseCommandLine(runCommand(), words), { operands, options });
+  },
+);
+
+Deno.test.each([
+  { words: ["-d", "a"], says: 'unknown option "-d"; there is no daemon' },
+  { words: ["-itd", "a"], says: 'unknown option "-d"; there is no daemon' },
+  { words: ["-dit", "a"], says: 'unknown option "-dit"; there is no daemon' },
+  { words: ["--detach=true", "a"], says: 'unknown option "--detach=true"; there is no daemon' },
+  { words: ["a", "--silent"], says: 'put an option of the command to run after "--"' },
+  { words: ["--moutn=x", "a"], says: "did you mean --mount?" },
+])("parseCommandLine() advises on the options of other tools: $words", ({ words, says }) => {
+  assertThrows(() => parseCommandLine(runCommand(), words), UsageError, says);
+});
+
 Deno.test('parseCommandLine() keeps all that follows "--"', () => {
   fc.assert(fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1 }), (operands) => {
     assertEquals(parseCommandLine(copy(), ["-q", "--", ...operands]), {

@@ -49,41 +49,60 @@ Deno.test("formatHelp() leaves out what a command does not have", () => {
   assertEquals(formatHelp(command, 60), "Usage: oci <command>\n\nOptions:\n  --json  a document");
 });
 
-Deno.test("formatHelp() does not wrap meanings where they would have less than 40 columns", () => {
-  const wide = formatHelp(copy(), 15 + 40).split("\n");
-  const narrow = formatHelp(copy(), 15 + 39).split("\n");
+Deno.test("formatHelp() puts meanings under their terms where they would have less than 32 columns", () => {
+  const wide = formatHelp(copy(), 15 + 32).split("\n");
+  const narrow = formatHelp(copy(), 15 + 31).split("\n");
 
-  assertEquals(wide.filter((line) => line.includes("already")), [
-    `${" ".repeat(15)}already (choices: "fast", "safe",`,
+  assertEquals(wide.filter((line) => line.includes("--how")), [
+    "  --how <way>  how careful to be with what is",
   ]);
-  assertEquals(narrow.filter((line) => line.includes("already")), [
-    "  --how <way>  how careful to be with what is there already " +
-    '(choices: "fast", "safe", default: "safe")',
+  const at = narrow.indexOf("  --how <way>");
+  assertEquals(narrow.slice(at, at + 4), [
+    "  --how <way>",
+    "      how careful to be with what is there",
+    '      already (choices: "fast", "safe",',
+    '      default: "safe")',
   ]);
 });
 
-Deno.test("formatHelp() does not wrap at all on less than 40 columns", () => {
-  assertEquals(formatHelp(copy(), 39), formatHelp(copy(), 1));
-});
+Deno.test("formatHelp() wraps notes, and keeps examples command lines", () => {
+  const command = new Command("oci pull").description("Pulls.").usage("[options] <a> <b> <c> <d>")
+    .list("Commands:", [["pull", "pull images into the store"]]).notes(`
+Prints the digest of the image, which
+is short.
 
-Deno.test("formatHelp() keeps the lines and columns of a description where they fit", () => {
-  const command = new Command("oci").usage("").option("--json", "")
-    .description(
-      `Commands:\n  pull    from a registry${" into a store".repeat(3)}\n\n  tags    all`,
-    );
+Examples:
+  oci pull alpine:3.20
+  oci pull --platform linux/arm64 example.com/owner/app:1
+  oci pull --help      read about the options of one command`);
 
-  assertEquals(formatHelp(command, 50).split("\n").slice(2, 7), [
-    "Commands:",
-    "  pull    from a registry into a store into a",
-    "store into a store",
-    "",
-    "  tags    all",
-  ]);
+  assertEquals(
+    formatHelp(command, 36),
+    `Usage: oci pull [options] <a> <b>
+  <c> <d>
+
+Pulls.
+
+Commands:
+  pull
+      pull images into the store
+
+Prints the digest of the image,
+which is short.
+
+Examples:
+  oci pull alpine:3.20
+  oci pull --platform linux/arm64 \\
+      example.com/owner/app:1
+  oci pull --help
+      read about the options of one
+      command`,
+  );
 });
 
 Deno.test("formatHelp() writes lines that fit, unless a word does not", () => {
   const words = fc.array(fc.stringMatching(/^[a-z]{1,20}$/), { minLength: 1 });
-  fc.assert(fc.property(words, fc.integer({ min: 52, max: 120 }), (words, columns) => {
+  fc.assert(fc.property(words, fc.integer({ min: 40, max: 120 }), (words, columns) => {
     const text = words.join(" ");
     const command = new Command("oci").description(text).option("--json", text);
 

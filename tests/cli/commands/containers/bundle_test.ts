@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { existsSync } from "@std/fs";
 import { parseMount } from "../../../../cli/containers/_mount_option.ts";
 import { readMounts } from "../../../../layer/linux/mount_table.ts";
+import type { Mount } from "../../../../spec/mod.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
@@ -116,6 +117,45 @@ idsTest("oci bundle writes what its options say", async () => {
       options: ["nosuid", "nodev", "size=1m", "mode=1777"],
     },
   ]);
+});
+
+idsTest("oci bundle understands the options of docker", async () => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+  const source = place.directory.join("layout");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", "-it", "-e", "B=x", "-eC=y", "-w", "/srv"],
+    ...["-u", "app", "-v", `${source}:/data:ro`, "--volume", `${source}:/more`, "--cpus", "2"],
+    ...["-m", "64Mi", "-h", "box", "--net=none", "--entrypoint", "/bin/app", "--arg", "x"],
+    ...[place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const config = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  const { process, linux, mounts, hostname } = config;
+  assertEquals([process.args, process.cwd], [["/bin/app", "x"], "/srv"]);
+  assertEquals([process.user.uid, process.terminal, hostname], [7, true, "box"]);
+  assert(process.env.includes("B=x") && process.env.includes("C=y"));
+  assertEquals(mounts.slice(-2).map(({ destination }: Mount) => destination), ["/data", "/more"]);
+  assertEquals(linux.resources.memory.limit, 67_108_864);
+  assertEquals(linux.resources.cpu.quota, 200_000);
+});
+
+Deno.test.each([
+  { args: ["--entrypoint", "/bin/other"], expected: ["/bin/other"] },
+  { args: ["--entrypoint", "", "--arg", "/bin/x"], expected: ["/bin/x"] },
+])("oci bundle $args replaces the entry point", async ({ args, expected }) => {
+  await using place = await makePlace();
+  const path = place.directory.join("box");
+
+  const { code, stderr } = await place.oci(
+    ...["bundle", "-q", "--bundler=uncompressed", ...args, place.image, path],
+  );
+
+  assertEquals(code, 0, stderr);
+  const { process } = JSON.parse(await Deno.readTextFile(`${path}/config.json`));
+  assertEquals(process.args, expected);
 });
 
 linuxTest("oci bundle --rootless makes a container in a user namespace", async () => {
