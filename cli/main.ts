@@ -58,7 +58,7 @@ function noticeCleanup(run: Run): Disposable {
     notices[Symbol.dispose]();
     timer = setTimeout(() => {
       const state = "interrupted, cleaning up; interrupt again to exit at once";
-      notices.line(printable(`oci: ${run.session?.doing ?? run.doing}: ${state}`));
+      notices.message(printable(`oci: ${run.session?.doing ?? run.doing}: ${state}`));
     }, CLEANUP_NOTICE_MS);
   };
   signal.addEventListener("abort", abort, { once: true });
@@ -142,10 +142,10 @@ async function fail(run: Run, error: unknown): Promise<number> {
   if (error instanceof HelpRequest) return await help(run, error.command);
   // An error after the interruption is a consequence of it.
   const thrown = signal.aborted ? signal.reason : error;
-  notices.line(errorLine(thrown, session?.doing ?? run.doing));
+  notices.message(errorLine(thrown, session?.doing ?? run.doing));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
-    for (const line of causeLines(thrown)) notices.line(line);
+    for (const line of causeLines(thrown)) notices.message(line);
   }
   // If stdout cannot be written, the line on stderr is enough.
   if (json) await outputOfError(run).json(errorDocument(thrown)).catch(() => {});

@@ -1,5 +1,7 @@
 import type { Session } from "../frame/session.ts";
 import { terminalKind } from "../terminal/terminal.ts";
+import { ownCommand } from "./own_command.ts";
+import { fitToTerminal } from "../terminal/wrap.ts";
 
 const BOLD = "\x1b[1m";
 const PLAIN = "\x1b[0m";
@@ -22,7 +24,7 @@ export class DemoScript {
     const heading = `${++this.#count}. ${title}`;
     const block = [
       this.#bold ? `${BOLD}${heading}${PLAIN}` : heading,
-      ...lines.map((line) => line === "" ? "" : `   ${line}`),
+      ...fitToTerminal(lines.map((line) => line === "" ? "" : `   ${line}`)),
       "",
     ];
     await this.#session.output.text(block.join("\n"));
@@ -32,6 +34,8 @@ export class DemoScript {
   async end(document: unknown): Promise<void> {
     if (this.#session.options().json) return await this.#session.output.json(document);
     await this.#session.output.text(`Done. The registry and the store have been removed.
-Try it on a real one: oci pull alpine:3.20`);
+Try it on a real one:
+
+  ${ownCommand()} pull alpine:3.20`);
   }
 }

@@ -3,6 +3,7 @@ import type { Notices } from "../terminal/notices.ts";
 import type { CommonOptions } from "./options.ts";
 import type { Output } from "../terminal/output.ts";
 import { printable } from "../terminal/format.ts";
+import { fitToTerminal } from "../terminal/wrap.ts";
 
 /** Options for {@linkcode Session}. */
 export interface SessionParts {
@@ -76,17 +77,17 @@ export class Session implements Disposable {
   readonly warn = (message: string): void => {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    this.notices.line(printable(`oci: warning: ${message}`));
+    this.notices.message(printable(`oci: warning: ${message}`));
   };
 
   /** Shows a note on stderr, unless `--quiet` is set. */
   readonly note = (message: string): void => {
-    if (!this.options().quiet) this.notices.line(printable(`oci: ${message}`));
+    if (!this.options().quiet) this.notices.message(printable(`oci: ${message}`));
   };
 
   /** Prints a result: a document with `--json`, otherwise lines. */
   async print(document: unknown, lines: readonly string[]): Promise<void> {
     if (this.options().json) await this.output.json(document);
-    else if (lines.length > 0) await this.output.text(lines.join("\n"));
+    else if (lines.length > 0) await this.output.text(fitToTerminal(lines).join("\n"));
   }
 }

@@ -35,35 +35,58 @@ export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_W
   return printable(`${reference}: ${shortDigest(digest)} ${how}, ${formatBytes(total)}${note}`);
 }
 
-/** Returns the summary line: progress, rate and remaining time. */
-export function totalLine(totals: Totals): string {
+/** Returns the summary line: progress, rate and remaining time, as far as they fit. */
+export function totalLine(totals: Totals, width: number = Infinity): string {
   const { bytes, total, done, rate, leftMs } = totals;
   if (total === 0) return "resolving";
   const parts = [
-    `${formatBytes(bytes)} of ${formatBytes(total)} (${percent(bytes, total)})`,
+    `${formatBytes(bytes)} of ${formatBytes(total)}`,
     done === 1 ? "1 layer done" : `${done} layers done`,
   ];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
-  return parts.join(", ");
+  parts[0] += ` (${percent(bytes, total)})`;
+  return fitting(parts, ", ", width);
 }
 
-/** Returns the line for an active blob, at most `width` wide, with a bar if there is room. */
-export function activeLine(event: ImageProgress, width: number): string {
-  const { digest = "", phase, bytes, total, retries } = event;
-  const name = `${shortDigest(digest)} ${VERBS[phase]}`.padEnd(31);
-  const retried = retries > 0 ? ` retry ${retries}` : "";
-  const numbers = `${percent(bytes, total).padStart(5)} ${formatBytes(bytes).padStart(7)} of ` +
-    `${formatBytes(total)}${retried}`;
-  const room = Math.min(30, width - name.length - numbers.length - 4);
-  if (room < 8) return clip(`${shortDigest(digest)} ${percent(bytes, total)}`, width);
-  const filled = total > 0 ? Math.min(room, Math.floor(bytes / total * room)) : 0;
-  return `${name} [${"=".repeat(filled)}${" ".repeat(room - filled)}] ${numbers}`;
+/** Returns a line per active blob, each at most `width` wide, with equal bars if there is room. */
+export function activeLines(events: readonly ImageProgress[], width: number): readonly string[] {
+  const rows = events.map((event) => {
+    const { digest = "", phase, bytes, total, retries } = event;
+    const done = percent(bytes, total).padStart(5);
+    return {
+      name: shortDigest(digest),
+      verb: VERBS[phase],
+      share: total > 0 ? Math.min(1, bytes / total) : 0,
+      done,
+      numbers: `${done} ${formatBytes(bytes).padStart(7)} of ${formatBytes(total).padEnd(7)}`,
+      retried: retries > 0 ? ` retry ${retries}` : "",
+    };
+  });
+  const widest = (cell: (row: typeof rows[number]) => string) => {
+    return Math.max(0, ...rows.map((row) => cell(row).length));
+  };
+  const fixed = NAME_COLUMNS + 4 + widest(({ numbers }) => numbers) +
+    widest(({ retried }) => retried);
+  const bar = Math.min(MAX_BAR, width - fixed);
+  return rows.map(({ name, verb, share, done, numbers, retried }) => {
+    if (bar < MIN_BAR) return fitting([name, done.trim(), verb], " ", width);
+    const filled = "=".repeat(Math.floor(share * bar)).padEnd(bar);
+    return `${`${name} ${verb}`.padEnd(NAME_COLUMNS)} [${filled}] ${numbers}${retried}`.trimEnd();
+  });
 }
 
-/** Truncates a line so that it does not wrap. */
-export function clip(line: string, width: number): string {
-  return line.length <= width ? line : line.slice(0, Math.max(0, width));
+/** Width of a short digest and a phase. */
+const NAME_COLUMNS = 31;
+const MIN_BAR = 8;
+const MAX_BAR = 30;
+
+/** Joins as many parts as fit. */
+function fitting(parts: readonly string[], separator: string, width: number): string {
+  const fits = parts.findLastIndex((_, i) => {
+    return parts.slice(0, i + 1).join(separator).length <= width;
+  });
+  return parts.slice(0, fits + 1).join(separator);
 }
 
 /** Formats an estimate in whole seconds. */

@@ -1,3 +1,6 @@
+import { terminalSize } from "./terminal.ts";
+import { wrapLine } from "./wrap.ts";
+
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
@@ -18,6 +21,11 @@ function standardError(): NoticeSink {
   return stderr.isTerminal() ? { writeSync: (bytes) => stderr.writeSync(bytes) } : stderr;
 }
 
+/** Returns the width of the terminal that shows stderr, if one does. */
+function terminalColumns(): number | undefined {
+  return Deno.stderr.isTerminal() ? terminalSize().columns : undefined;
+}
+
 /**
  * Writer for standard error: permanent lines, and below them a block of status lines
  * that is redrawn in place.
@@ -26,15 +34,24 @@ function standardError(): NoticeSink {
  */
 export class Notices implements Disposable {
   readonly #sink: NoticeSink;
+  readonly #columns: () => number | undefined;
   #status: readonly string[] = [];
   #hidden = false;
   #queued: Uint8Array[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
 
-  /** Writes to stderr, unless another sink is given. */
-  constructor(sink: NoticeSink = standardError()) {
+  /**
+   * Writes to stderr, unless another sink is given.
+   *
+   * @param columns Returns the width of the terminal, or `undefined` if it is none.
+   */
+  constructor(
+    sink: NoticeSink = standardError(),
+    columns: () => number | undefined = terminalColumns,
+  ) {
     this.#sink = sink;
+    this.#columns = columns;
   }
 
   /** Waits until everything is written; returns `undefined` if nothing is queued. */
@@ -45,6 +62,13 @@ export class Notices implements Disposable {
   /** Writes a permanent line above the status block. */
   line(text: string): void {
     this.#write(`${this.#eraseSequence()}${text}\n${this.#status.join("\n")}`);
+  }
+
+  /** Writes a sentence as a permanent line, which is wrapped between words on a terminal. */
+  message(text: string): void {
+    const columns = this.#columns();
+    const lines = columns === undefined ? [text] : wrapLine(text, columns, "  ");
+    this.line(lines.join("\n"));
   }
 
   /** Writes permanent text without a line end, such as a prompt. */

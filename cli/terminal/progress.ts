@@ -1,8 +1,7 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import type { Notices } from "./notices.ts";
 import {
-  activeLine,
-  clip,
+  activeLines,
   finishedLine,
   type ProgressWords,
   PULL_WORDS,
@@ -99,11 +98,11 @@ function plainView(
   const tally = new ProgressTally();
   const ticker = new Ticker(intervalMs, () => {
     const totals = tally.totals();
-    if (!totals.complete) notices.line(totalLine(totals));
+    if (!totals.complete) notices.message(totalLine(totals));
   });
   return {
     report: (event) => {
-      if (tally.add(event)) notices.line(finishedLine(event, words));
+      if (tally.add(event)) notices.message(finishedLine(event, words));
       if (event.phase !== "done") ticker.start();
     },
     [Symbol.dispose]: () => {
@@ -140,7 +139,7 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
 /** Returns the final line; none if nothing was received, because an error follows. */
 function sumUp(tally: ProgressTally, notices: Notices): void {
   const totals = tally.totals();
-  if (totals.bytes > 0) notices.line(totalLine(totals));
+  if (totals.bytes > 0) notices.message(totalLine(totals));
 }
 
 /** Returns a line per active blob and one for the total, as many as fit the terminal. */
@@ -150,8 +149,7 @@ function statusLines(tally: ProgressTally, columns: number, rows: number): reado
   const width = columns - 3;
   const active = tally.active();
   const room = Math.max(0, rows - 3);
-  const lines = active.slice(0, room).map((event) => activeLine(event, width));
+  const lines = [...activeLines(active.slice(0, room), width)];
   if (active.length > room) lines.push(`and ${active.length - room} more`);
-  lines.push(totalLine(tally.totals()));
-  return lines.map((line) => clip(line, width));
+  return [...lines, totalLine(tally.totals(), width)].filter(({ length }) => length <= width);
 }

@@ -1,3 +1,5 @@
+import { terminalSize } from "./terminal.ts";
+
 /** Minimum width for wrapping text; on less, a terminal shows next to nothing anyway. */
 const MIN_COLUMNS = 20;
 
@@ -25,20 +27,28 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
 }
 
 /**
- * Arranges the cells of a row in as many lines as they need. No cell is broken.
+ * Fits a line into a width: first between cells, which two or more spaces separate, then between
+ * words. Further lines are indented.
  *
- * @param cells The cells; empty ones are left out.
+ * @param text The line.
  * @param columns Maximum width.
- * @returns The lines, the further ones indented.
+ * @returns The lines.
  */
-export function wrapCells(cells: readonly string[], columns: number): readonly string[] {
+export function fitLine(text: string, columns: number): readonly string[] {
+  if (text.length <= columns || columns < MIN_COLUMNS) return [text];
+  const indent = /^ */.exec(text)?.[0] ?? "";
   const lines: string[] = [];
-  for (const cell of cells.map((cell) => cell.trim()).filter((cell) => cell !== "")) {
-    const line = lines.at(-1);
-    const longer = `${line}  ${cell}`;
-    if (line === undefined) lines.push(cell);
-    else if (longer.length <= columns) lines[lines.length - 1] = longer;
-    else lines.push(`  ${cell}`);
+  for (const cell of text.trim().split(/ {2,}/)) {
+    const longer = `${lines.at(-1)}  ${cell}`;
+    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${lines.length > 0 ? "  " : ""}${cell}`);
   }
-  return lines;
+  return lines.flatMap((line) => wrapLine(line, columns, `${indent}  `));
+}
+
+/** Fits lines into the terminal, if stdout is one. */
+export function fitToTerminal(lines: readonly string[]): readonly string[] {
+  if (!Deno.stdout.isTerminal()) return lines;
+  const { columns } = terminalSize();
+  return lines.flatMap((line) => fitLine(line, columns));
 }

@@ -5,6 +5,7 @@ import { formatFileMode } from "../../terminal/file_mode.ts";
 import { formatTable, printable, widened } from "../../terminal/format.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
+import { fitToTerminal } from "../../terminal/wrap.ts";
 import { escaped } from "../../terminal/output.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -84,7 +85,7 @@ async function printTable(session: Session, list: () => Promise<Files>): Promise
   let widths: readonly number[] = [];
   for await (const file of await list()) widths = widened(widths, row(file));
   for await (const rows of inBatches(await list(), row)) {
-    await print(session, `${formatTable(rows, [1, 3], widths).join("\n")}\n`);
+    await print(session, `${fitToTerminal(formatTable(rows, [1, 3], widths)).join("\n")}\n`);
   }
 }
 

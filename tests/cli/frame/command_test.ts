@@ -76,5 +76,6 @@ Deno.test("Command keeps its texts, notes without the line ends around them", ()
     description: "Pulls.",
     usage: "<ref>",
     notes: "Examples:\n  oci pull",
+    lists: [],
   });
 });

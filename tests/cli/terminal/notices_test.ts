@@ -97,3 +97,19 @@ Deno.test("Notices ignores a standard error that nobody reads", () => {
 
   assertEquals(calls, 1);
 });
+
+Deno.test("Notices.message() wraps between words on a terminal only", () => {
+  const lines = (columns: number | undefined) => {
+    let text = "";
+    const writeSync = (bytes: Uint8Array) => {
+      text += new TextDecoder().decode(bytes);
+      return bytes.length;
+    };
+    using notices = new Notices({ writeSync }, () => columns);
+    notices.message("oci: warning: something is odd about this");
+    return text;
+  };
+
+  assertEquals(lines(undefined), "oci: warning: something is odd about this\n");
+  assertEquals(lines(30), "oci: warning: something is odd\n  about this\n");
+});

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Notices } from "../../../cli/terminal/notices.ts";
 import { openProgress, progressStyle } from "../../../cli/terminal/progress.ts";
-import { activeLine, finishedLine, totalLine } from "../../../cli/terminal/_progress_lines.ts";
+import { activeLines, finishedLine, totalLine } from "../../../cli/terminal/_progress_lines.ts";
 import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
 
@@ -124,16 +124,47 @@ Deno.test("totalLine() says how far, how fast and how long", () => {
   assertEquals(line, "34 MB of 100 MB (34 %), 2 layers done, 12 MB/s, 6 s left");
 });
 
-Deno.test("activeLine() fits terminals of every width", () => {
+Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => {
+  const totals = {
+    ...{ bytes: 34_000_000, total: 100_000_000, done: 2 },
+    ...{ complete: false, rate: 12_000_000, leftMs: 5500 },
+  };
+  const whole = totalLine(totals);
+
+  for (let width = 0; width <= whole.length; width++) {
+    const line = totalLine(totals, width);
+    assert(line.length <= width && whole.startsWith(line), line);
+    assert(["", ",", undefined].includes(whole.slice(line.length)[0]) || line === "", line);
+  }
+  assertEquals(totalLine(totals, 37), "34 MB of 100 MB (34 %), 2 layers done");
+});
+
+/** Layers whose numbers have different widths. */
+const ACTIVE = [
+  event({ bytes: 999, total: 123_456_789, retries: 3 }),
+  event({ digest: OTHER, phase: "extract", bytes: 123_000_000, total: 123_456_789 }),
+  event({ bytes: 500 }),
+];
+
+Deno.test("activeLines() fits terminals of every width, and cuts no phrase", () => {
   for (let width = 0; width <= 200; width++) {
-    const line = activeLine(event({ bytes: 999, total: 123_456_789, retries: 3 }), width);
-    assert(line.length <= width, `${line.length} > ${width}: ${line}`);
+    for (const line of activeLines(ACTIVE, width)) {
+      assert(line.length <= width, `${line.length} > ${width}: ${line}`);
+      assertMatch(
+        line,
+        /^(|sha256:[0-9a-f]{12}(| \d+ %( fetching| extracting)?| .*B( +retry 3)?))$/,
+      );
+    }
   }
 });
 
-Deno.test("activeLine() draws a bar where there is room", () => {
-  const line = activeLine(event({ bytes: 500 }), 80);
-
+Deno.test("activeLines() draws bars of equal length where there is room", () => {
+  for (let width = 70; width <= 120; width++) {
+    const lines = activeLines(ACTIVE, width);
+    const bars = lines.map((line) => /\[[= ]*\]/.exec(line)?.[0].length);
+    assertEquals(new Set(bars).size, 1, lines.join("\n"));
+  }
+  const [line = ""] = activeLines([event({ bytes: 500 })], 80);
   assertMatch(line, /^sha256:0123456789ab fetching +\[=+ +\] +50 % +500 B of 1\.0 kB$/);
 });
 

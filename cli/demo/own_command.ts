@@ -1,0 +1,45 @@
+/** How this program was started. */
+export interface OwnStart {
+  /** URL of the main module. */
+  readonly mainModule: string;
+  /** Whether it is a compiled program. */
+  readonly isStandalone: boolean;
+  /** Path of the running program; `undefined` if it may not be read. */
+  readonly execPath: string | undefined;
+  /** The working directory; `undefined` if it may not be read. */
+  readonly directory: string | undefined;
+  /** Version of Deno. */
+  readonly version: string;
+}
+
+/** Returns the words that start this program again, as the reader of its output can type them. */
+export function ownCommand(start: OwnStart = thisStart()): string {
+  const { mainModule, isStandalone, execPath, version } = start;
+  if (isStandalone) return execPath?.split(/[/\\]/).at(-1) ?? "oci";
+  // npx does not leave a "deno" on the PATH.
+  const deno = /[/\\]_npx[/\\]/.test(execPath ?? "") ? `npx -y deno@${version}` : "deno";
+  return `${deno} run -A ${moduleName(start, mainModule)}`;
+}
+
+function thisStart(): OwnStart {
+  const isReadable = Deno.permissions.querySync({ name: "read" }).state === "granted";
+  return {
+    mainModule: Deno.mainModule,
+    isStandalone: Deno.build.standalone,
+    execPath: isReadable ? Deno.execPath() : undefined,
+    directory: isReadable ? Deno.cwd() : undefined,
+    version: Deno.version.deno,
+  };
+}
+
+/** Returns the shortest name of the main module: of its package, or its path from here. */
+function moduleName({ directory }: OwnStart, mainModule: string): string {
+  const [, name] = /^https?:\/\/[^/]+\/(@[^/]+\/[^/]+)\/[^/]+\/mod\.ts$/.exec(mainModule) ?? [];
+  if (name !== undefined) return `jsr:${name}`;
+  if (!mainModule.startsWith("file:")) return mainModule;
+  const path = decodeURIComponent(new URL(mainModule).pathname);
+  const local = directory !== undefined && path.startsWith(`${directory}/`)
+    ? path.slice(directory.length + 1)
+    : path;
+  return /[^\w./@:+-]/.test(local) ? `'${local.replaceAll("'", "'\\''")}'` : local;
+}

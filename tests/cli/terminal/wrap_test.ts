@@ -1,0 +1,50 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { fitLine, wrapLine } from "../../../cli/terminal/wrap.ts";
+
+Deno.test.each([
+  { text: "a line that fits", columns: 20, lines: ["a line that fits"] },
+  {
+    text: "oci: pull alpine:3: it cannot be reached",
+    columns: 24,
+    lines: ["oci: pull alpine:3: it", "  cannot be reached"],
+  },
+  { text: `x ${"y".repeat(30)} z`, columns: 20, lines: ["x", `  ${"y".repeat(30)}`, "  z"] },
+  { text: "too narrow to wrap anything", columns: 10, lines: ["too narrow to wrap anything"] },
+])("wrapLine() breaks $text at spaces", ({ text, columns, lines }) => {
+  assertEquals(wrapLine(text, columns, "  "), lines);
+});
+
+Deno.test.each([
+  {
+    text: "docker.io/library/alpine:3  sha256:0123456789ab  linux/amd64  1 of 1  3.4 MB",
+    columns: 40,
+    lines: [
+      "docker.io/library/alpine:3",
+      "  sha256:0123456789ab  linux/amd64",
+      "  1 of 1  3.4 MB",
+    ],
+  },
+  {
+    text: "   Digest      sha256:0123456789abcdef",
+    columns: 30,
+    lines: ["   Digest", "     sha256:0123456789abcdef"],
+  },
+  {
+    text: "Store     ok       it is at a place with enough room",
+    columns: 30,
+    lines: ["Store  ok", "  it is at a place with enough", "  room"],
+  },
+])("fitLine() breaks $text between cells first", ({ text, columns, lines }) => {
+  assertEquals(fitLine(text, columns), lines);
+});
+
+Deno.test("fitLine() keeps all words, on lines that fit unless a word does not", () => {
+  const row = fc.array(fc.stringMatching(/^[a-z]{1,12}( [a-z]{1,12}){0,3}$/), { minLength: 1 });
+  fc.assert(fc.property(row, fc.integer({ min: 20, max: 100 }), (cells, columns) => {
+    const lines = fitLine(cells.join("  "), columns);
+
+    assertEquals(lines.join(" ").split(/ +/).filter(Boolean), cells.join(" ").split(" "));
+    assert(lines.every((line) => line.length <= columns || !line.trim().includes(" ")));
+  }));
+});
