@@ -29,6 +29,7 @@ import { parseUpstream } from "../../access/upstream.ts";
 import { openStore } from "../../access/store.ts";
 
 interface ServeOptions extends ServeAccess {
+  readonly allowSparseIndexes?: true | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
 }
@@ -57,6 +58,10 @@ export function define(command: Command): Command {
       "serve this registry's images and cache them in the store; rejects pushes",
       { parse: parseUpstream },
     )
+    .option(
+      "--allow-sparse-indexes",
+      'accept indexes of which manifests are missing, as "oci push --sparse" sends them',
+    )
     .option("--tls-cert <file>", "certificate chain in PEM; enables HTTPS")
     .option("--tls-key <file>", "private key of the certificate in PEM")
     .option("--htpasswd <file>", "require a login as one of the users in this file (bcrypt hashes)")
@@ -81,6 +86,7 @@ export async function run(session: Session): Promise<void> {
     ...await abortable(readTls(options), session.signal),
     ...await abortable(readPasswords(options), session.signal),
     readOnly,
+    allowSparseIndexes: options.allowSparseIndexes,
     signal: session.signal,
     onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),
     onRequest: ({ method, path, status }) => {

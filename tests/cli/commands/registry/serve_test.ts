@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { serveRegistry } from "../../../../registry/mod.ts";
-import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { denoEnvironment, ROOT, runOci, withModules } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -74,6 +74,30 @@ posixTest("oci serve serves the store to another pull, until it is interrupted",
   assertEquals(ended.code, 130);
   assertMatch(ended.stderr, /^oci: debug: GET \/v2\/app\/manifests\/1 200$/m);
   assert(name !== host, "the registry is another one");
+});
+
+posixTest("oci serve --allow-sparse-indexes takes what copy --sparse sends", async () => {
+  await using dir = await makeTempDir();
+  const amd64 = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const arm64 = buildImage({ layers: [tar(file("a", "y"))], platform: "linux/arm64" });
+  const index = buildIndex([amd64, arm64]);
+  await using origin = await serveRegistry(new MemoryContent().add("app", "1", index));
+  const copy = async (options: readonly string[]) => {
+    const served = await serve(dir.path, options);
+    const target = `${served.line.replace("listening on http://", "")}/app:1`;
+    const { code, stdout, stderr } = await runOci(
+      ["copy", "-q", "--sparse", "--platform=linux/arm64", `${origin.host}/app:1`, target],
+    );
+    await served.stop("SIGTERM");
+    return { code, isWhole: stdout === `${target}@${index.descriptor.digest}\n`, stderr };
+  };
+
+  const strict = await copy([]);
+  const sparse = await copy(["--allow-sparse-indexes"]);
+
+  assertEquals([strict.code, strict.isWhole], [1, false]);
+  assertMatch(strict.stderr, /MANIFEST_BLOB_UNKNOWN/);
+  assertEquals(sparse, { code: 0, isWhole: true, stderr: "" });
 });
 
 posixTest("oci serve ends with 143 on SIGTERM", async () => {
