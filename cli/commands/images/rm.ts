@@ -6,11 +6,15 @@ import { printable } from "../../terminal/format.ts";
 import { readReference } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 import { openStore } from "../../access/store.ts";
+import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
+
+/** A digest or its start, as in `@sha256:0123456789ab`. */
+const DIGEST = /^@?(sha(?:256|512):[0-9a-f]{6,128})$/;
 
 /** Describes `oci rm`. */
 export function define(command: Command): Command {
   return command
-    .argument("<ref...>", "names to remove, in full or short")
+    .argument("<ref...>", "names to remove, in full or short, or digests of images without a name")
     .description(
       "Removes names from the store, all or none of them. The content stays on disk until it is " +
         "pruned.",
@@ -20,35 +24,66 @@ export function define(command: Command): Command {
     .notes(`
 Examples:
   oci rm alpine:3.20
+  oci rm sha256:0123456789ab
   oci rm --prune ghcr.io/owner/app:1 ghcr.io/owner/app:2`);
 }
 
 /** Runs `oci rm`. */
 export async function run(session: Session): Promise<void> {
   const store = await openStore(session);
-  const stored = await store.references();
+  const entries = await storedEntries(store);
   const found = session.operands.map((text) => {
     session.workOn(text);
-    return find(stored, text);
+    return find(entries, text);
   });
-  const removed = await store.untag(found.map(({ name }) => name), session.signal);
-  const document = found.filter(({ name }) => removed.includes(name))
+  const { signal } = session;
+  const names = await store.untag(found.flatMap(({ name }) => name ?? []), signal);
+  const unnamed = found.flatMap(({ name, descriptor: { digest } }) => name === null ? digest : []);
+  if (unnamed.length > 0) {
+    const { dropUnnamed } = await import("../../../store/upkeep/drop_unnamed.ts");
+    await dropUnnamed(store, unnamed, signal);
+  }
+  const document = found.filter(({ name }) => name === null || names.includes(name))
     .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));
   if (session.options<{ prune?: true }>().prune) {
     const { freedLine, pruneStore } = await import("./prune.ts");
     const pruning = await pruneStore(session);
     session.note(freedLine(pruning.removed, pruning.bytes));
   }
-  await session.print(document, document.map(({ reference }) => printable(reference)));
+  await session.print(
+    document,
+    document.map(({ reference, digest }) => {
+      return printable(reference ?? `@${digest}`);
+    }),
+  );
 }
 
-/** Returns the reference as stored; other tools may have written any text. */
-function find(stored: readonly StoredReference[], text: string): StoredReference {
-  const found = findReference(stored, text);
+/** Returns the entry of a name, or of the digest of an entry without one. */
+function find(entries: readonly StoredEntry[], text: string): StoredEntry {
+  const named = entries.filter((entry): entry is StoredReference => entry.name !== null);
+  const found = findReference(named, text) ?? findUnnamed(entries, text);
   if (found !== undefined) return found;
   // Throws if the text is not a name at all.
-  readReference(text);
+  if (!DIGEST.test(text)) readReference(text);
   throw new OciError(
     `Cannot remove "${text}": not found in the store; list its images with "oci images"`,
   );
+}
+
+/** Finds the entry without a name for the start of a digest, as `oci images` prints it. */
+function findUnnamed(entries: readonly StoredEntry[], text: string): StoredEntry | undefined {
+  const [, start] = DIGEST.exec(text) ?? [];
+  if (start === undefined) return undefined;
+  const found = entries.filter(({ descriptor: { digest } }) => digest.startsWith(start));
+  const [first, second] = found.filter(({ name }) => name === null);
+  if (second !== undefined) {
+    throw new OciError(
+      `Cannot remove "${text}": several digests start like this; write more of it`,
+    );
+  }
+  const [{ name = null } = {}] = found;
+  if (first === undefined && name !== null) {
+    throw new OciError(`Cannot remove "${text}": it has a name; remove the name "${name}"`);
+  }
+  return first;
 }

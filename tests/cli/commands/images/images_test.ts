@@ -89,6 +89,30 @@ Deno.test("oci images lists what has no name, last", async () => {
   assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B\n$/);
 });
 
+Deno.test("oci rm removes an image without a name by what oci images prints", async () => {
+  await using dir = await makeTempDir();
+  await filledStore(dir.join("store"));
+  await Deno.writeFile(dir.join("a.tar"), ociArchive(AMD64));
+  const env = { OCI_STORE: dir.join("store") };
+  await runOci(["load", "-q", dir.join("a.tar")], { env });
+  const short = AMD64.descriptor.digest.slice(0, 19);
+
+  const named = await runOci(["rm", ARM64.descriptor.digest], { env });
+  const { code, stdout, stderr } = await runOci(["rm", short], { env });
+  const again = await runOci(["rm", `@${AMD64.descriptor.digest}`], { env });
+
+  assertEquals(named.code, 1);
+  assertStringIncludes(named.stderr, "it has a name; remove the name");
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: `@${AMD64.descriptor.digest}\n`,
+    stderr: "",
+  });
+  assertStringIncludes(again.stderr, "not found in the store");
+  const { stdout: left } = await runOci(["images", "--json"], { env });
+  assertEquals(left.includes("null"), false);
+});
+
 Deno.test("oci finds images that other tools stored under short names", async () => {
   await using dir = await makeTempDir();
   const store = await ContentStore.open(dir.join("store"));
