@@ -9,7 +9,7 @@ import { findReference } from "../store/content/find_reference.ts";
 import { LayoutClient } from "../store/images/layout_client.ts";
 import type { CopySource } from "../store/moving/endpoint.ts";
 import { LayoutContent } from "../store/moving/layout_content.ts";
-import { openCopySource } from "../store/moving/open_endpoints.ts";
+import { openCopySource, sourceOfArchive } from "../store/moving/open_endpoints.ts";
 import { isStored } from "../store/moving/stored_graph.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { copyBetween, locationOf } from "./_copy_locations.ts";
@@ -17,10 +17,15 @@ import { storeDirectory } from "./directory.ts";
 import { NotCachedError } from "./errors.ts";
 import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
 
-/** Brings a document and everything it references into the store, following the policy. */
+/**
+ * Brings a document and everything it references into the store, following the policy.
+ *
+ * @param opened Open archive, for a location of an archive that can be read only once.
+ */
 export async function bringArtifact(
   place: Reference | ImageLocation | string,
   options: PullArtifactOptions,
+  opened?: ImageArchive,
 ): Promise<PulledArtifact> {
   const { client, auth, caCerts, onWarning, onWait, signal } = options;
   const location = locationOf(place);
@@ -34,11 +39,14 @@ export async function bringArtifact(
   }
   if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
   using own = client === undefined ? new RemoteClient() : undefined;
-  await using source = await openCopySource(location, {
-    client: client ?? own as RemoteClient,
-    ...{ auth, caCerts, onWarning, signal },
-    spoolDirectory: () => `${store.path}/ingest`,
-  });
+  const isArchive = location.transport === "oci-archive" || location.transport === "docker-archive";
+  await using source = isArchive && opened !== undefined
+    ? sourceOfArchive(opened, location)
+    : await openCopySource(location, {
+      client: client ?? own as RemoteClient,
+      ...{ auth, caCerts, onWarning, signal },
+      spoolDirectory: () => `${store.path}/ingest`,
+    });
   const reference = named ?? await nameOf(location, source);
   const name = formatReference(reference);
   const target = {

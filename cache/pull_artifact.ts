@@ -33,6 +33,6 @@ export async function pullArtifact(
   reference: Reference | ImageLocation | string,
   options: PullArtifactOptions = {},
 ): Promise<PulledArtifact> {
-  const { bringArtifact } = await import("./_bring_artifact.ts");
+  const { bringArtifact } = await import("./bring_artifact.ts");
   return await bringArtifact(reference, options);
 }

@@ -148,7 +148,8 @@ async function fail(run: Run, error: unknown): Promise<number> {
     for (const line of causeLines(thrown)) notices.message(line);
   }
   // If stdout cannot be written, the line on stderr is enough.
-  if (json) await outputOfError(run).json(errorDocument(thrown)).catch(() => {});
+  const document = { ...errorDocument(thrown), partial: session?.partial };
+  if (json) await outputOfError(run).json(document).catch(() => {});
   if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }

@@ -9,15 +9,26 @@ export interface ReadAuthOptions {
   readonly registry?: string;
 }
 
+const READ = new WeakMap<Session, Promise<ImagePullAuth | undefined>>();
+
 /**
  * Reads the credential from the command line, if any. The password may come from stdin or
- * a prompt.
+ * a prompt, and so is read once per command.
  *
  * @throws {UsageError} If the options contradict each other.
  */
-export async function readAuth(
+export function readAuth(
   session: Session,
-  { registry }: ReadAuthOptions = {},
+  options: ReadAuthOptions = {},
+): Promise<ImagePullAuth | undefined> {
+  let auth = READ.get(session);
+  if (auth === undefined) READ.set(session, auth = read(session, options));
+  return auth;
+}
+
+async function read(
+  session: Session,
+  { registry }: ReadAuthOptions,
 ): Promise<ImagePullAuth | undefined> {
   const options = session.options<RegistryOptions>();
   const { passwordStdin, identityToken, registryToken } = options;

@@ -7,7 +7,7 @@ import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
-import { openLocalImage } from "./local_images.ts";
+import { openArchive, openLocalImage } from "./local_images.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -56,8 +56,12 @@ export async function openPuller(session: Session): Promise<Puller> {
   ): FoundSource => ({
     reference,
     artifact: async (onProgress) => {
-      const { pullArtifact } = await import("../../cache/pull_artifact.ts");
-      return await pullArtifact(source, { ...common, client, onProgress });
+      const { bringArtifact } = await import("../../cache/bring_artifact.ts");
+      // Stdin can be read only once.
+      const archive = source.transport === "oci-archive" || source.transport === "docker-archive"
+        ? await openArchive(session, source)
+        : undefined;
+      return await bringArtifact(source, { ...common, client, onProgress }, archive);
     },
     pull: (onProgress, platform = options.platform) => {
       return pull(reference, { ...options, platform, onProgress });

@@ -35,6 +35,7 @@ export class Session implements Disposable {
   readonly #warned = new Set<string>();
   readonly #owned = new DisposableStack();
   #subject = "";
+  #partial: readonly unknown[] | undefined;
 
   constructor(parts: SessionParts) {
     this.#options = parts.commandLine.options;
@@ -64,6 +65,16 @@ export class Session implements Disposable {
   /** Sets the subject of the command for error messages. */
   workOn(subject: string): void {
     this.#subject = subject;
+  }
+
+  /** Records what a list has so far, which `--json` prints with an error. */
+  foundSoFar(items: readonly unknown[]): void {
+    this.#partial = items;
+  }
+
+  /** What a list had before an error. */
+  get partial(): readonly unknown[] | undefined {
+    return this.#partial;
   }
 
   /** Current action for error messages, such as `pull alpine:3`. */

@@ -13,6 +13,7 @@ import {
 import type { ContentOptions } from "../../spec/content.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
+import type { ImageArchive } from "../archives/image_archive.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import type { CopySource, CopyTarget } from "./endpoint.ts";
@@ -138,10 +139,18 @@ async function archiveSource(
     signal,
   });
   return {
+    ...sourceOfArchive(archive, location),
+    [Symbol.asyncDispose]: () => Promise.resolve(archive[Symbol.dispose]()),
+  };
+}
+
+/** Makes a source of an open archive, which the caller disposes of. */
+export function sourceOfArchive(archive: ImageArchive, location: ArchiveLocation): CopySource {
+  return {
     label: labelOf(location),
     content: archive,
     root: () => Promise.try(() => archive.find(location.name).descriptor),
-    [Symbol.asyncDispose]: () => Promise.resolve(archive[Symbol.dispose]()),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 

@@ -34,6 +34,7 @@ export async function run(session: Session): Promise<void> {
   const { json } = session.options();
   const { signal } = session;
   const repositories: string[] = [];
+  session.foundSoFar(repositories);
   for await (const repository of client.repositories(registry, { auth, signal })) {
     if (json) repositories.push(repository);
     else await session.output.text(printable(repository));

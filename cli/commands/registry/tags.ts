@@ -27,6 +27,7 @@ export async function run(session: Session): Promise<void> {
   using client = await openClient(session);
   const { json } = session.options();
   const tags: string[] = [];
+  session.foundSoFar(tags);
   for await (
     const tag of client.tags(repository, { signal: session.signal, auth })
   ) {

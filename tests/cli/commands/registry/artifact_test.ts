@@ -122,6 +122,11 @@ Deno.test("oci pulls, lists and saves an artifact as it does an image", async ()
   assertEquals(JSON.parse(images.stdout)[0].digest, digest);
   assertEquals([save.code, save.stderr], [0, ""]);
   assertEquals(load.stdout, `${ref}@${digest}\n`);
+  const stdin = await Deno.readFile(scene.dir.join("chart.tar"));
+  const piped = await oci(["pull", "-q", "--store", "fourth", "oci-archive:-"], { stdin });
+  const files = await oci(["artifact", "pull", "-q", "oci-archive:-", "out"], { stdin });
+  assertEquals([piped.code, piped.stdout], [0, `${ref}@${digest}\n`], piped.stderr);
+  assert(files.stderr.includes("no layer has a file name"), files.stderr);
   assertEquals(again.stdout, `${ref}@${digest}\n`, again.stderr);
 });
 

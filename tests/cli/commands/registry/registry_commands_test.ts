@@ -129,6 +129,38 @@ Deno.test.each(["inspect", "ls"])(
   },
 );
 
+Deno.test("oci pull --all-platforms reads a password from stdin once", async () => {
+  await using dir = await makeTempDir();
+  await using server = await serveRegistry(content(), {
+    authenticate: basicAuthentication((name, password) => name === "me" && password === "s3cret"),
+  });
+
+  const { code, stderr } = await runOci(
+    ["pull", "-q", "--all-platforms", "--user=me", "--password-stdin"]
+      .concat("--store", dir.path, `${server.host}/app:1`),
+    { stdin: "s3cret\n" },
+  );
+
+  assertEquals([code, stderr], [0, ""]);
+});
+
+Deno.test("oci tags --json prints what it has when a page breaks off", async () => {
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+    if (url.includes("last=")) return new Response(null, { status: 403 });
+    if (!url.includes("tags")) return new Response();
+    const link = '</v2/app/tags/list?last=b>; rel="next"';
+    return Response.json({ name: "app", tags: ["a", "b"] }, { headers: { link } });
+  });
+
+  const { code, stdout, stderr } = await runOci(
+    ["tags", "--json", `127.0.0.1:${server.addr.port}/app`],
+  );
+
+  const { error, partial } = JSON.parse(stdout);
+  assertEquals([code, error.status, partial], [1, 403, ["a", "b"]]);
+  assertMatch(stderr, /^oci: tags .*403.*\n$/);
+});
+
 Deno.test("oci inspect --json has the documents and says where they are from", async () => {
   await using dir = await makeTempDir();
   const env = { OCI_STORE: dir.path };
