@@ -1,7 +1,9 @@
-import type { ImageProgress } from "../registry/image_client.ts";
+import type { ImageClientOptions, ImageProgress } from "../registry/image_client.ts";
 import { formatReference } from "../registry/reference.ts";
 import type { RemoteImage } from "../spec/image.ts";
 import type { Image } from "../store/images/image.ts";
+import type { ContentStore } from "../store/content/content_store.ts";
+import type { Hold } from "../store/content/hold.ts";
 import type { LayerListener } from "../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
@@ -23,7 +25,7 @@ export async function keepWhile<T>(
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;
-  const found = await source.puller.find(reference, {
+  const findOptions: ImageClientOptions = {
     ...options,
     // Most of what storing the image reports has been counted by then, except for layers that `use`
     // did not need, such as layers that are already extracted.
@@ -33,14 +35,21 @@ export async function keepWhile<T>(
         else meter.relay(event);
       },
     }),
-  });
+  };
+  let found = await source.puller.find(reference, findOptions);
+  // Layers are stored before anything references them.
+  using hold = await source.store.hold(options.signal);
+  // Until then, another process may have removed the name of the image and pruned its content.
+  while (
+    hold !== undefined && found.isCached && !await holdImage(source.store, hold, found.image)
+  ) {
+    found = await source.puller.find(reference, findOptions);
+  }
   if (!found.isCached) {
     const { layers, config, manifest, indexes } = found.image;
     const documents = [config, manifest, ...indexes];
     meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
   }
-  // Layers are stored before anything references them.
-  using _hold = await source.store.hold(options.signal);
   const result = await use(found.image, {
     onProgress: (layer, progress) => meter?.update(layer, progress),
     onLayer: (layer, { status, ...progress }) => {
@@ -50,4 +59,12 @@ export async function keepWhile<T>(
   const image = await found.keep();
   meter?.end();
   return { image, result };
+}
+
+/** Protects a stored image against pruning. Returns whether all of it is still there. */
+async function holdImage(store: ContentStore, hold: Hold, image: RemoteImage): Promise<boolean> {
+  const blobs = [...image.indexes, image.manifest, image.config, ...image.layers];
+  for (const { descriptor } of blobs) await hold.add(descriptor.digest);
+  const there = await Promise.all(blobs.map(({ descriptor }) => store.has(descriptor)));
+  return !there.includes(false);
 }
