@@ -250,6 +250,8 @@ export async function permissionFlags(
 function grantStore(grants: Grants, access: "read" | "write", options: PermissionOptions): void {
   const { store = storeDirectory() } = options;
   grants.add("read", store);
+  // The store must belong to this user.
+  grants.add("sys", "uid");
   if (access === "write") grants.add("write", store);
   if (options.store === undefined) grants.add("env", ...storeVariables());
 }
@@ -268,6 +270,8 @@ function registriesOf(
     if (location.transport === "docker") return [location.reference.registry];
     // Compressed archives and those from stdin are copied into the store first.
     if (location.transport !== "oci") grantStore(grants, "write", options);
+    // Whether another user can replace files of a layout while they are opened.
+    else grants.add("sys", "uid");
     if (location.path !== "-" || location.transport === "oci") grants.add("read", location.path);
     return [];
   });

@@ -9,6 +9,7 @@ import { buildImage, MemoryContent } from "../../_support/image.ts";
 import { ROOT, runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
+const STORE_FLAGS = ["--allow-read=/srv/oci", "--allow-write=/srv/oci", "--allow-sys=uid"];
 const OPTIONS = { store: "/srv/oci", credentialPaths: [] };
 
 Deno.test.each([
@@ -37,6 +38,7 @@ Deno.test.each([
     `--allow-net=${hosts.join(",")}`,
     "--allow-read=/srv/oci",
     "--allow-write=/srv/oci",
+    "--allow-sys=uid",
   ]);
 });
 
@@ -44,13 +46,10 @@ Deno.test.each(
   [
     { command: "version", flags: [] },
     { command: "completions", flags: [] },
-    { command: "images", flags: ["--allow-read=/srv/oci"] },
-    { command: "rm", flags: ["--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
-    {
-      command: "serve",
-      flags: ["--allow-net=127.0.0.1:5000", "--allow-read=/srv/oci", "--allow-write=/srv/oci"],
-    },
-    { command: "pull", flags: ["--allow-net", "--allow-read=/srv/oci", "--allow-write=/srv/oci"] },
+    { command: "images", flags: ["--allow-read=/srv/oci", "--allow-sys=uid"] },
+    { command: "rm", flags: STORE_FLAGS },
+    { command: "serve", flags: ["--allow-net=127.0.0.1:5000", ...STORE_FLAGS] },
+    { command: "pull", flags: ["--allow-net", ...STORE_FLAGS] },
   ] as const,
 )("permissionFlags() of $command", async ({ command, flags }) => {
   assertEquals(await permissionFlags(command, undefined, OPTIONS), [...flags]);
@@ -86,6 +85,7 @@ Deno.test("permissionFlags() grants no network access with the policy Never", as
   assertEquals(await permissionFlags("export", "example.com/a", options), [
     "--allow-read=/srv/oci,out",
     "--allow-write=/srv/oci,out",
+    "--allow-sys=uid",
   ]);
 });
 
@@ -96,6 +96,7 @@ Deno.test("permissionFlags() serves several references at once", async () => {
     "--allow-net=example.com,quay.io,*.quay.io",
     "--allow-read=/srv/oci,/srv/layout",
     "--allow-write=/srv/oci",
+    "--allow-sys=uid",
   ]);
 });
 
@@ -124,6 +125,7 @@ Deno.test("permissionFlags() lets a layout be read, and no network be reached", 
   assertEquals(await permissionFlags("pull", "oci:/srv/layout:v1", OPTIONS), [
     "--allow-read=/srv/oci,/srv/layout",
     "--allow-write=/srv/oci",
+    "--allow-sys=uid",
   ]);
 });
 
@@ -162,7 +164,7 @@ Deno.test("permissionFlags() names the variables that it was not told about", as
 
 Deno.test.each([
   // A flag cannot hold a comma.
-  { store: "/srv/a,b", flags: ["--allow-read"] },
+  { store: "/srv/a,b", flags: ["--allow-read", "--allow-sys=uid"] },
   // Deno guards these whatever is listed.
   { store: "/dev/shm/oci", flags: ["--allow-all"] },
 ])("permissionFlags() falls back to more for $store", async ({ store, flags }) => {

@@ -176,7 +176,7 @@ Deno.test.each([
 
   const [net = "", ...rest] = stdout.trimEnd().split(" ");
   assertMatch(net, /^--allow-net=[0-9.]+:5000$/);
-  assertEquals(rest, [`--allow-read=/s,${ROOT}`]);
+  assertEquals(rest, [`--allow-read=/s,${ROOT}`, "--allow-sys=uid"]);
 });
 
 Deno.test.each([
@@ -231,6 +231,7 @@ Deno.test("oci permissions grants no network to what asks nobody", async () => {
     "--allow-read",
     "--allow-write",
     "--allow-env",
+    "--allow-sys",
   ]);
 });
 
