@@ -48,7 +48,7 @@ export async function syncDirectory(path: string): Promise<void> {
   // Windows opens no directories; NTFS journals names by itself.
   if (Deno.build.os === "windows") return;
   try {
-    using directory = await Deno.open(path);
+    using directory = await Deno.open(`${path}/.`);
     await directory.sync();
   } catch (error) {
     if (!isUnsupported(error)) throw error;

@@ -14,7 +14,7 @@ export async function lockDirectory(
   if (Deno.build.os === "windows") return "unknown";
   using stack = new DisposableStack();
   try {
-    const directory = stack.use(await Deno.open(path));
+    const directory = stack.use(await Deno.open(`${path}/.`));
     if (!await directory.tryLock(true)) return "taken";
     const [held, named] = [await directory.stat(), lstatIfAny(path)];
     if (held.ino !== named?.ino || held.dev !== named.dev) return "gone";

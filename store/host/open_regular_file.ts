@@ -1,4 +1,5 @@
 import { type FileFault, StoreFileError } from "../errors.ts";
+import { isReplaceable, openNonblocking, type ReadableFile } from "./_nonblocking_file.ts";
 import { lstatIfAny } from "./durable.ts";
 import { isTrustedOwner } from "./owners.ts";
 import { isWritableByOthers } from "./writable_by_others.ts";
@@ -23,7 +24,7 @@ export interface OpenRegularFileOptions {
 /** A regular file that is open for reading. */
 export interface RegularFile extends Disposable {
   /** The open file. */
-  readonly file: Deno.FsFile;
+  readonly file: ReadableFile;
   /** Its status, asked for after it was opened. */
   readonly info: Deno.FileInfo;
 }
@@ -48,15 +49,43 @@ export function openRegularFile(
   path: string,
   options: OpenRegularFileOptions = {},
 ): RegularFile | undefined {
+  return openChecked(path, options, options.foreign ? openForeign : openOwn);
+}
+
+/**
+ * Opens a file of the store as {@linkcode openRegularFile} does, for all operations.
+ *
+ * @param path Path of the file.
+ * @returns The file, or `undefined` if there is none.
+ * @throws {StoreFileError} As {@linkcode openRegularFile} does.
+ */
+export function openOwnFile(
+  path: string,
+): RegularFile & { readonly file: Deno.FsFile } | undefined {
+  return openChecked(path, {}, openOwn);
+}
+
+/** An open file and its status. */
+interface Opened<T> {
+  readonly file: T;
+  readonly info: Deno.FileInfo;
+}
+
+function openChecked<T extends ReadableFile>(
+  path: string,
+  options: OpenRegularFileOptions,
+  open: (path: string, named: Deno.FileInfo) => Opened<T>,
+): RegularFile & Opened<T> | undefined {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     // Opening would follow a symlink, and wait for a writer of a FIFO. Deno has no O_NOFOLLOW.
     const named = lstatIfAny(path);
     if (named === undefined) return undefined;
     refuse(path, named, options);
+    const opened = ifAny(() => open(path, named));
+    if (opened === null) continue;
     using stack = new DisposableStack();
-    const file = stack.use(openIfAny(path));
-    if (file === null) continue;
-    const info = file.statSync();
+    const { file, info } = opened;
+    stack.defer(() => file.close());
     // Another process has just replaced it, as is done with index.json.
     if (info.ino !== named.ino || info.dev !== named.dev) continue;
     refuse(path, info, options);
@@ -64,6 +93,21 @@ export function openRegularFile(
     return { file, info, [Symbol.dispose]: () => file.close() };
   }
   throw new StoreFileError("changing", path, "read", "try again later");
+}
+
+/** Opens a file that nobody else can put a FIFO in the place of. */
+function openOwn(path: string): Opened<Deno.FsFile> {
+  using stack = new DisposableStack();
+  const file = stack.use(Deno.openSync(path));
+  const info = file.statSync();
+  stack.move();
+  return { file, info };
+}
+
+function openForeign(path: string, named: Deno.FileInfo): Opened<ReadableFile> {
+  if (!isReplaceable(path, named)) return openOwn(path);
+  const { file, status } = openNonblocking(path);
+  return { file, info: { ...named, ...status } };
 }
 
 /** Throws if a file is not one that may be read. */
@@ -88,11 +132,14 @@ export function fileFault(
   return (info.nlink ?? 1) > 1 ? "hard-link" : undefined;
 }
 
-function openIfAny(path: string): Deno.FsFile | null {
+/** Returns `null` if there is no such file. */
+function ifAny<T>(open: () => T): T | null {
   try {
-    return Deno.openSync(path);
+    return open();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    const isGone = error instanceof Deno.errors.NotFound ||
+      (error as { readonly code?: unknown }).code === "ENOENT";
+    if (isGone) return null;
     throw error;
   }
 }

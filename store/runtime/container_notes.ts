@@ -1,6 +1,6 @@
-import { openRegularFile } from "../host/open_regular_file.ts";
+import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { lockFile } from "../host/file_lock.ts";
+import { lockFile, tryFlock } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 
 /** Note about a container that a process runs. */
@@ -38,9 +38,10 @@ export async function lockContainer(state: string): Promise<Deno.FsFile> {
  * holds it for an instant.
  */
 export async function isContainerOwned(state: string): Promise<boolean> {
-  using opened = openRegularFile(`${state}/${LOCK}`);
+  const path = `${state}/${LOCK}`;
+  using opened = openOwnFile(path);
   // Without it, the process was killed before it locked anything, or has just removed all.
-  return opened !== undefined && !await opened.file.tryLock(false);
+  return opened !== undefined && !await tryFlock(opened.file, path, true);
 }
 
 /** Records the runtime of a container. Synchronous, to keep the window for a kill short. */

@@ -1,0 +1,21 @@
+/**
+ * `deno run -A _open_swapped.ts PATH FIFO`: opens a file in whose place a FIFO is put as soon as it
+ * was looked at, and prints the fault.
+ */
+import { StoreFileError } from "../../../store/errors.ts";
+import { openRegularFile } from "../../../store/host/open_regular_file.ts";
+
+const [path = "", fifo = ""] = Deno.args;
+const { lstatSync } = Deno;
+Deno.lstatSync = (looked) => {
+  const info = lstatSync(looked);
+  Deno.lstatSync = lstatSync;
+  Deno.renameSync(fifo, path);
+  return info;
+};
+try {
+  using _file = openRegularFile(path, { foreign: true });
+} catch (error) {
+  if (!(error instanceof StoreFileError)) throw error;
+  console.log(error.fault);
+}
