@@ -71,14 +71,15 @@ export interface RemoteClientOptions {
    * Maximum number of concurrent transfers with one host. The limit drops for a while when the host
    * reports too many requests.
    *
-   * @default {10}
+   * @default {14}
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Maximum number of connections for one blob. A large layer is downloaded in ranges if
-   * the registry supports them and takes 25 ms or more to respond.
+   * Maximum number of connections for large layers together. They are downloaded in ranges if the
+   * registry supports them, and takes 25 ms or more to respond or sends less than 30 MB/s over one
+   * connection.
    *
-   * @default {10}
+   * @default {12}
    */
   readonly connections?: number | undefined;
   /**

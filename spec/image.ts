@@ -92,6 +92,14 @@ export interface RemoteLayer {
    */
   readonly connections?: number | undefined;
   /**
+   * Shortest time from a request to the source to its response so far, in milliseconds. From a
+   * source that is far away, several parts are read from the start; from a near one, if reading one
+   * turns out to be slow.
+   *
+   * @default {0}
+   */
+  readonly latencyMs?: number | undefined;
+  /**
    * Opens the bytes as served, usually compressed. The chunks belong to the reader, which may
    * transfer their memory.
    *

@@ -10,7 +10,7 @@ import type { Session } from "../frame/session.ts";
 /** Creates a client from the options. The caller disposes of it. */
 export async function openClient(session: Session): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
-  const { plainHttp, retries, jobs = 6, connections = 10, platform, authfile, debug, verbose } =
+  const { plainHttp, retries, jobs = 6, connections = 12, platform, authfile, debug, verbose } =
     options;
   // The file may be a named pipe without a writer.
   const [clientCertificate, authorities] = await abortable(
@@ -28,7 +28,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     credentials: authfile === undefined ? undefined : new CredentialFiles({ paths: [authfile] }),
     plainHttp,
     retries,
-    maxConnections: Math.max(jobs, connections),
+    maxConnections: Math.max(jobs, connections + 2),
     connections,
     platform,
     clientCertificate,

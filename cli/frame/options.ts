@@ -119,7 +119,7 @@ const JOBS: OptionArguments = [
 ];
 const CONNECTIONS: OptionArguments = [
   "--connections <n>",
-  "connections for one large layer (default: 10)",
+  "connections for large layers (default: 12)",
   { parse: (text: string) => parseCount(text, 1) },
 ];
 const PROGRESS: OptionArguments = [

@@ -22,7 +22,9 @@ export interface ImageContext extends ManifestContext {
   readonly platform: Platform;
   readonly maxConfigBytes: number;
   /** Maximum number of parts of a layer to read at once. */
-  readonly connections: (host: string) => number;
+  readonly connections: number;
+  /** Returns the latency of a host in milliseconds. */
+  readonly latencyMs: (host: string) => number;
   /** Opens a layer. */
   readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
 }
@@ -63,12 +65,13 @@ export async function readImage(
         repository: reference.repository,
         path: `blobs/${descriptor.digest}`,
       });
-      const connections = context.connections(host);
+      const { connections } = context;
       return [{
         descriptor,
         diffId,
         source,
         connections,
+        latencyMs: context.latencyMs(host),
         compressed: context.compressed(descriptor),
       }];
     }),

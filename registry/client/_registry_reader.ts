@@ -34,9 +34,6 @@ import type {
   RemoteOptions,
 } from "../remote_client_options.ts";
 
-/** A host whose fastest response took longer is far away. */
-const FAR_LATENCY_MS = 25;
-
 /**
  * Implementation of {@linkcode RemoteClient}, loaded on first use: callers that find everything in
  * the cache need no network code.
@@ -57,7 +54,8 @@ export class RegistryReader implements Disposable {
       ...context,
       platform: typeof platform === "string" ? parsePlatform(platform) : platform,
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
-      connections: (host) => this.#connectionsTo(host),
+      connections: this.#options.connections ?? 12,
+      latencyMs: (host) => this.#connections.http.latencyMs(host),
       compressed: (descriptor) => {
         const memories = new Map<Registry, BlobMemory>();
         return (readOptions = {}) => {
@@ -187,12 +185,6 @@ export class RegistryReader implements Disposable {
 
   [Symbol.dispose](): void {
     this.#connections[Symbol.dispose]();
-  }
-
-  /** One connection to a near host is as fast as this machine. */
-  #connectionsTo(host: string): number {
-    const { connections = 10 } = this.#options;
-    return this.#connections.http.latencyMs(host) >= FAR_LATENCY_MS ? connections : 1;
   }
 
   #sources({ registry }: Repository, options: RemoteOptions): Sources {

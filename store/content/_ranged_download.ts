@@ -1,19 +1,22 @@
-import type { BlobReadOptions } from "../../spec/image.ts";
+import type { BlobAnswer, BlobReadOptions } from "../../spec/image.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { mergeRanges, missingRanges, PartRanges } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
+import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
+import { RateClock } from "./_rate_clock.ts";
+import { Segment } from "./_segment.ts";
 
 /** Minimum size of a blob to download over several connections. */
 export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
-/** Length of the first range, which shows whether the server supports ranges and how fast it is. */
+/** Length of the first range, which shows whether a far server supports ranges. */
 const PROBE_BYTES = 4 * 1024 * 1024;
-const MIN_RANGE_BYTES = 3 * 1024 * 1024;
-const MAX_RANGE_BYTES = 12 * 1024 * 1024;
+const MIN_RANGE_BYTES = 2 * 1024 * 1024;
+const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** A server that is this far away is worth several connections from the start. */
 const FAR_LATENCY_MS = 25;
-/** Bytes per millisecond above which one connection to a near server is enough. */
-const FAST_RATE = 30_000;
 const CHUNK_BYTES = 256 * 1024;
+/** Bytes that are read back before other tasks get their turn. */
+const TURN_BYTES = 2 * 1024 * 1024;
 
 /** Opens a range of a blob. */
 export type OpenRange = (
@@ -24,8 +27,12 @@ export type OpenRange = (
 export interface RangedDownloadOptions {
   /** Path of the part. */
   readonly part: string;
+  /** Name of the server, whose connections all downloads share. */
+  readonly host: string;
   /** Maximum number of connections. */
   readonly connections: number;
+  /** Time from a request to the server to its response, in milliseconds; 0 if unknown. */
+  readonly latencyMs: number;
   readonly open: OpenRange;
   readonly signal: AbortSignal | undefined;
   /** Called with the bytes in order, once the writer has hashed them. */
@@ -37,202 +44,312 @@ export interface RangedDownloadOptions {
 }
 
 /**
- * Downloads the missing bytes of a part over several connections if the server supports ranges and
- * one connection is slower than this machine.
+ * Downloads the missing bytes of a part, over several connections if the server supports ranges and
+ * is far away, or one connection turns out to be slow.
  *
- * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
- * passed on in order, as they are read back from the part. Ranges get smaller towards the end of
- * the blob, so that the last bytes in order do not wait for a long range.
+ * The first request goes to a far server with a short range, which shows whether it supports
+ * ranges, and to a near one without. Ranges are written into the part as they arrive, and recorded
+ * beside it. The bytes are hashed and passed on in order, as they are read back from the part.
+ * Ranges get smaller towards the end of all downloads, and a free connection takes over the rest of
+ * a slow range, so that none is idle while bytes are missing.
  *
  * @returns Whether the part is complete. If not, the caller downloads the rest over one connection:
- * the server does not support ranges, sends invalid responses, or is fast enough.
+ * the server does not support ranges or sends invalid responses.
  */
 export async function downloadRanges(
   writer: BlobWriter,
   options: RangedDownloadOptions,
 ): Promise<boolean> {
-  return await new RangedDownload(writer, options).run();
+  using pool = RangePool.join(options.host, options.connections);
+  return await new RangedDownload(writer, pool, options).run();
 }
 
 /** Thrown when the server sent something other than the requested range. */
 class RangeRefused extends Error {}
 
-interface Segment {
-  readonly start: number;
-  readonly end: number;
-  received: number;
-}
-
-class RangedDownload {
+class RangedDownload implements RangeJob {
   readonly #writer: BlobWriter;
   readonly #options: RangedDownloadOptions;
+  readonly #pool: RangePool;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
+  /** Ranges that have been requested, or that an earlier run has fetched. */
   readonly #segments: Segment[] = [];
+  readonly #running = new Set<Promise<void>>();
   #missing: { start: number; end: number }[] = [];
   #record: PartRanges | undefined;
-  #workers: Promise<void>[] = [];
+  #membership: Disposable | undefined;
+  /** Whether a near server is being asked for a range, or has refused one. */
+  #hasAsked = false;
+  #latencyMs: number;
   #changed = Promise.withResolvers<void>();
 
-  constructor(writer: BlobWriter, options: RangedDownloadOptions) {
+  constructor(writer: BlobWriter, pool: RangePool, options: RangedDownloadOptions) {
     this.#writer = writer;
+    this.#pool = pool;
     this.#options = options;
+    this.#latencyMs = options.latencyMs;
     const { signal } = this.#failure;
     this.#signal = options.signal === undefined
       ? signal
       : AbortSignal.any([options.signal, signal]);
   }
 
+  get unassigned(): number {
+    return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  get stealable(): number {
+    return this.#slowest()?.stealable(this.#latencyMs) ?? 0;
+  }
+
   async run(): Promise<boolean> {
     const { size, total, laterRanges } = this.#writer;
+    if (this.#pool.isUseful === false) return false;
+    for (const { start, end } of laterRanges) {
+      const segment = new Segment(start, end);
+      segment.received = end - start;
+      this.#segments.push(segment);
+    }
     const present = mergeRanges([{ start: 0, end: size }, ...laterRanges]);
-    this.#segments.push(...laterRanges.map(({ start, end }) => {
-      return { start, end, received: end - start };
-    }));
     this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
     try {
-      if (laterRanges.length === 0 && !await this.#probe()) return false;
-      this.#startWorkers();
-      await this.#pump();
-      await Promise.all(this.#workers);
-      return true;
+      if (laterRanges.length > 0 || this.#pool.isUseful) this.#useRanges();
+      else await this.#readHead();
+      if (this.#membership !== undefined) await this.#pump();
+      return this.#writer.complete;
     } catch (error) {
-      this.#failure.abort(error);
-      await Promise.allSettled(this.#workers);
+      this.#fail(error);
       this.#options.signal?.throwIfAborted();
       const { reason } = this.#failure.signal;
       if (!(reason instanceof RangeRefused)) throw reason;
       return false;
     } finally {
+      this.#membership?.[Symbol.dispose]();
+      this.#missing = [];
+      for (const segment of this.#segments) segment.stop();
+      await Promise.all(this.#running);
       this.#record?.[Symbol.dispose]();
     }
   }
 
+  async fetchNext(connection: PooledConnection): Promise<void> {
+    const segment = this.#nextSegment();
+    if (segment === undefined) return;
+    await this.#start(() => this.#fetch(segment, connection));
+  }
+
+  /** Runs a task whose failure ends the download; the pump reports it. */
+  async #start(work: () => Promise<void>): Promise<void> {
+    const task = work().catch((error) => this.#fail(error));
+    this.#running.add(task);
+    await task;
+    this.#running.delete(task);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure.abort(error);
+    this.#missing = [];
+    this.#changed.resolve();
+  }
+
   /**
-   * Reads the first range in order and starts the other connections as soon as they are likely to
-   * help. Returns whether it started them.
+   * Reads the first bytes in order, and has other connections fetch the rest as soon as that is
+   * likely to help.
    */
-  async #probe(): Promise<boolean> {
-    const { offset, length } = this.#takeProbe();
-    const started = performance.now();
-    let isPartial = true;
-    const { take, keepsMemory } = this.#options;
-    const stream = await this.#options.open({
+  async #readHead(): Promise<void> {
+    using connection = this.#pool.connect();
+    const isFar = this.#latencyMs >= FAR_LATENCY_MS;
+    const { size: offset, total } = this.#writer;
+    const { keepsMemory, take } = this.#options;
+    const length = isFar ? Math.min(PROBE_BYTES, total - offset) : undefined;
+    const head = this.#takeNext(length ?? total - offset);
+    if (head === undefined) return;
+    let clock = new RateClock();
+    const answered = ({ isPartial, latencyMs }: BlobAnswer) => {
+      this.#latencyMs = latencyMs;
+      this.#pool.isUseful = isPartial;
+      if (isPartial) this.#useRanges();
+      else head.extend(this.#writer.total);
+    };
+    const how = {
       offset,
       length,
       reuseMemory: !keepsMemory,
-      signal: this.#signal,
-      onAnswer: (answer) => {
-        isPartial = answer.isPartial;
-        if (isPartial && answer.latencyMs >= FAR_LATENCY_MS) this.#startWorkers();
-      },
-    });
-    await pour(stream, (chunk) => {
+      onAnswer: answered,
+      // A connection that breaks is not slow.
+      onRetry: () => void (clock = new RateClock()),
+    };
+    await this.#read(head, how, async (chunk) => {
+      clock.stop(chunk.length);
       this.#writer.write(chunk);
-      this.#recordProbe();
+      this.#recordHead();
+      this.#releaseEarly(head, connection);
       this.#report();
-      return take(chunk);
-    }, this.#signal);
-    const rate = length / (performance.now() - started);
-    if (isPartial && rate < FAST_RATE) this.#startWorkers();
-    // A server without ranges has sent the whole blob over this connection.
-    return this.#workers.length > 0;
+      await take(chunk);
+      if (!isFar && clock.isSlow) this.#askForRanges(head);
+      clock.start();
+    });
+    await Promise.all(this.#running);
+  }
+
+  /** Requests a range of a near server whose connection is slow, while the head goes on. */
+  #askForRanges(head: Segment): void {
+    const { total } = this.#writer;
+    const { isUseful, capacity } = this.#pool;
+    if (this.#hasAsked || isUseful === false || head.left < MIN_RANGED_BYTES) return;
+    const share = Math.max(MIN_RANGE_BYTES, Math.ceil(head.left / capacity));
+    const start = head.position + share;
+    if (isUseful) return this.#shorten(head, start, start);
+    this.#hasAsked = true;
+    const scout = new Segment(start, Math.min(total, start + MIN_RANGE_BYTES));
+    const answered = (isPartial: boolean) => {
+      this.#pool.isUseful = isPartial;
+      // The head may have passed the range by now.
+      this.#hasAsked = !isPartial;
+      if (!isPartial || head.position >= start) return scout.stop();
+      this.#segments.push(scout);
+      this.#shorten(head, start, scout.end);
+    };
+    void this.#start(async () => {
+      using connection = this.#pool.connect();
+      try {
+        await this.#fetch(scout, connection, answered);
+      } catch (error) {
+        // Until the range is used, its failure does not matter.
+        if (this.#segments.includes(scout)) throw error;
+      }
+    });
+  }
+
+  /** Ends the head at `end`, and lets other connections fetch the bytes from `start` on. */
+  #shorten(head: Segment, end: number, start: number): void {
+    head.split(head.end - end);
+    this.#missing = [{ start, end: this.#writer.total }];
+    this.#useRanges();
   }
 
   /** Records the bytes written in order as the first line of the record. */
-  #recordProbe(): void {
+  #recordHead(): void {
     if (this.#record === undefined) return;
     this.#writer.flush();
     this.#record.update(0, this.#writer.size);
   }
 
-  #takeProbe(): { readonly offset: number; readonly length: number } {
-    const [first] = this.#missing;
-    const offset = this.#writer.size;
-    const end = Math.min(first?.end ?? offset, offset + PROBE_BYTES);
-    if (first !== undefined) first.start = end;
-    return { offset, length: end - offset };
+  /** Lets all connections to the server fetch ranges. */
+  #useRanges(): void {
+    if (this.#membership !== undefined) return;
+    this.#createRecord();
+    this.#membership = this.#pool.add(this);
   }
 
-  #startWorkers(): void {
-    if (this.#workers.length > 0) return;
+  #createRecord(): PartRanges {
+    if (this.#record !== undefined) return this.#record;
     this.#writer.flush();
     const present = [
       { start: 0, end: this.#writer.size },
-      ...this.#segments.map(({ start, received }) => ({ start, end: start + received })),
+      ...this.#segments.map(({ start, position }) => ({ start, end: position })),
     ];
     // The contiguous bytes at the start come first, even if there are none.
     const [head = { start: 0, end: 0 }, ...rest] = mergeRanges(present);
     const ranges = head.start === 0 ? [head, ...rest] : [{ start: 0, end: 0 }, head, ...rest];
-    this.#record = PartRanges.create(this.#options.part, ranges);
-    for (let i = 0; i < this.#options.connections; i++) {
-      const worker = this.#work();
-      // One failure stops all workers; the pump reports it.
-      worker.catch((error) => {
-        this.#failure.abort(error);
-        this.#changed.resolve();
-      });
-      this.#workers.push(worker);
-    }
-  }
-
-  /** Fetches one range after another until none is missing. */
-  async #work(): Promise<void> {
-    using file = await Deno.open(this.#options.part, { write: true });
-    for (;;) {
-      this.#signal.throwIfAborted();
-      const segment = this.#nextSegment();
-      if (segment === undefined) return;
-      await this.#fetch(segment, file);
-    }
+    return this.#record = PartRanges.create(this.#options.part, ranges);
   }
 
   #nextSegment(): Segment | undefined {
+    if (this.unassigned === 0) {
+      const slowest = this.#slowest();
+      const stolen = slowest?.split(slowest.stealable(this.#latencyMs));
+      if (stolen !== undefined) this.#segments.push(stolen);
+      return stolen;
+    }
+    const share = Math.ceil(
+      Math.max(this.unassigned, this.#pool.unassigned) / this.#pool.capacity,
+    );
+    return this.#takeNext(Math.min(MAX_RANGE_BYTES, Math.max(MIN_RANGE_BYTES, share)));
+  }
+
+  /** Takes bytes from the start of the first gap. */
+  #takeNext(length: number): Segment | undefined {
     const [first] = this.#missing;
     if (first === undefined) return undefined;
-    const left = this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
-    const share = Math.ceil(left / this.#options.connections);
-    const length = Math.min(MAX_RANGE_BYTES, Math.max(MIN_RANGE_BYTES, share));
     const { start } = first;
     // Include a remainder that is too short for a range.
     const end = first.end - start < length + MIN_RANGE_BYTES / 2 ? first.end : start + length;
     first.start = end;
     if (first.start >= first.end) this.#missing.shift();
-    const segment = { start, end, received: 0 };
-    if (end > start) this.#segments.push(segment);
-    return end > start ? segment : this.#nextSegment();
+    const segment = new Segment(start, end);
+    this.#segments.push(segment);
+    return segment;
   }
 
-  async #fetch(segment: Segment, file: Deno.FsFile): Promise<void> {
-    const { start, end } = segment;
-    const line = this.#record?.add(start) ?? 0;
+  /** Returns the segment from which another connection can take over most. */
+  #slowest(): Segment | undefined {
+    let slowest: Segment | undefined;
+    let most = 0;
+    for (const segment of this.#segments) {
+      const bytes = segment.stealable(this.#latencyMs);
+      if (bytes > most) [slowest, most] = [segment, bytes];
+    }
+    return slowest;
+  }
+
+  async #fetch(
+    segment: Segment,
+    connection: PooledConnection,
+    onAnswer = (isPartial: boolean) => {
+      if (isPartial) return;
+      this.#pool.isUseful = false;
+      this.#fail(new RangeRefused());
+    },
+  ): Promise<void> {
+    const { start, left: length } = segment;
+    const record = this.#createRecord();
+    const line = record.add(start);
+    using file = await Deno.open(this.#options.part, { write: true });
     await file.seek(start, Deno.SeekMode.Start);
-    const stream = await this.#options.open({
-      offset: start,
-      length: end - start,
-      reuseMemory: true,
-      signal: this.#signal,
-      onAnswer: ({ isPartial }) => {
-        if (isPartial) return;
-        this.#failure.abort(new RangeRefused());
-        this.#changed.resolve();
-      },
-    });
-    await pour(stream, (chunk) => {
-      this.#signal.throwIfAborted();
+    const how = { offset: start, length, reuseMemory: true };
+    const answered = ({ isPartial }: BlobAnswer) => onAnswer(isPartial);
+    await this.#read(segment, { ...how, onAnswer: answered }, (chunk) => {
       writeAll(file, chunk);
-      segment.received += chunk.length;
-      this.#record?.update(line, segment.received);
+      record.update(line, segment.received);
+      this.#releaseEarly(segment, connection);
       this.#report();
       this.#changed.resolve();
-    }, this.#signal);
-    if (segment.received < end - start) throw new RangeRefused();
+    });
+    if (segment.left > 0 && !segment.signal.aborted) throw new RangeRefused();
+  }
+
+  /** Reads the bytes of a segment, until it ends or another connection has taken over the rest. */
+  async #read(
+    segment: Segment,
+    options: BlobReadOptions,
+    take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>,
+  ): Promise<void> {
+    const signal = AbortSignal.any([this.#signal, segment.signal]);
+    try {
+      const stream = await this.#options.open({ ...options, signal });
+      await pour(stream, (chunk) => {
+        const own = segment.cut(chunk);
+        segment.count(own.length);
+        return own.length > 0 ? take(own) : undefined;
+      }, signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!segment.signal.aborted) throw error;
+    }
+  }
+
+  /** Lets the next request start one round trip before this range ends. */
+  #releaseEarly(segment: Segment, connection: PooledConnection): void {
+    if (segment.left <= (segment.rate ?? 0) * this.#latencyMs) connection[Symbol.dispose]();
   }
 
   /** Hashes the bytes in order and passes them on. */
   async #pump(): Promise<void> {
     const { take, keepsMemory } = this.#options;
     let memory: Uint8Array<ArrayBuffer> | undefined;
+    let turn = 0;
     while (!this.#writer.complete) {
       this.#signal.throwIfAborted();
       const available = this.#availableEnd() - this.#writer.size;
@@ -247,6 +364,10 @@ class RangedDownload {
       const chunk = this.#writer.readNext(memory.subarray(0, Math.min(CHUNK_BYTES, available)));
       const pending = take(chunk);
       if (pending !== undefined) await pending;
+      turn += chunk.length;
+      if (turn < TURN_BYTES) continue;
+      turn = 0;
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
@@ -254,19 +375,17 @@ class RangedDownload {
   #availableEnd(): number {
     let end = this.#writer.size;
     for (;;) {
-      const next = this.#segments.find(({ start, received }) => {
-        return start <= end && start + received > end;
-      });
+      const next = this.#segments.find(({ start, position }) => start <= end && position > end);
       if (next === undefined) return end;
-      end = next.start + next.received;
+      end = next.position;
     }
   }
 
   #report(): void {
     const { size } = this.#writer;
     let bytes = size;
-    for (const { start, received } of this.#segments) {
-      bytes += Math.max(0, start + received - Math.max(start, size));
+    for (const { start, position } of this.#segments) {
+      bytes += Math.max(0, position - Math.max(start, size));
     }
     this.#options.onBytes(bytes);
   }

@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobReadOptions } from "../../spec/image.ts";
+import type { BlobReadOptions, BlobRetry } from "../../spec/image.ts";
 import { openBlobStream } from "./blob_stream.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { PartWatch } from "./_part_watch.ts";
@@ -62,6 +62,12 @@ export interface IngestOptions {
    * @default {1}
    */
   readonly connections?: number | undefined;
+  /**
+   * Time that the source takes to respond, in milliseconds: see {@linkcode RemoteLayer.latencyMs}.
+   *
+   * @default {0}
+   */
+  readonly latencyMs?: number | undefined;
   /** Follower that receives the bytes unless the blob is `"cached"`. */
   readonly follower?: BlobFollower | undefined;
 }
@@ -219,14 +225,22 @@ class Filling {
   /** Fetches a large blob over several connections if the server supports it and it helps. */
   async #fetchRanges(): Promise<void> {
     const writer = this.#writer;
-    const { signal, follower, connections = 1 } = this.#options;
+    const { signal, follower, connections = 1, latencyMs = 0, source = "" } = this.#options;
     if (connections < 2 || this.#hasBegunAgain || writer.total - writer.size < MIN_RANGED_BYTES) {
       return;
     }
     await downloadRanges(writer, {
       part: this.#part,
+      host: URL.parse(source)?.host ?? "",
       connections,
-      open: (options) => this.#open({ ...options, onRetry: this.#onRetry }),
+      latencyMs,
+      open: (options) => {
+        const onRetry = (retry: BlobRetry) => {
+          this.#onRetry();
+          options.onRetry?.(retry);
+        };
+        return this.#open({ ...options, raw: true, onRetry });
+      },
       signal,
       // A follower retains its chunks.
       keepsMemory: follower !== undefined,

@@ -26,10 +26,15 @@ interface RangedSourceOptions {
   readonly bytes?: Uint8Array<ArrayBuffer>;
   /** Fails every stream after so many bytes in all. */
   readonly failAfter?: number;
+  /** Whether a request, by its number, is never answered with a byte. */
+  readonly stalls?: (request: number) => boolean;
+  /** Called with each chunk that is sent. */
+  readonly onChunk?: () => void | Promise<void>;
 }
 
 function rangedSource(options: RangedSourceOptions = {}): RangedSource {
   const { sendsWhole = () => false, bytes = BYTES, failAfter = Infinity } = options;
+  const { stalls = () => false, onChunk } = options;
   let open = 0;
   const source: RangedSource = {
     requests: [],
@@ -37,6 +42,7 @@ function rangedSource(options: RangedSourceOptions = {}): RangedSource {
     peak: 0,
     open: ({ offset = 0, length, onAnswer }) => {
       const isWhole = sendsWhole(source.requests.length);
+      const isStalled = stalls(source.requests.length);
       source.requests.push({ offset, length });
       if (length !== undefined) onAnswer?.({ isPartial: !isWhole, latencyMs: 100 });
       const end = isWhole || length === undefined ? bytes.length : offset + length;
@@ -45,6 +51,7 @@ function rangedSource(options: RangedSourceOptions = {}): RangedSource {
       return Promise.resolve(
         new ReadableStream<Uint8Array<ArrayBuffer>>({
           async pull(controller) {
+            if (isStalled) return await new Promise<void>(() => {});
             if (source.sent >= failAfter) return controller.error(new TypeError("connection cut"));
             const { done, value } = await reader.read();
             if (done) {
@@ -52,6 +59,7 @@ function rangedSource(options: RangedSourceOptions = {}): RangedSource {
               return controller.close();
             }
             source.sent += value.length;
+            await onChunk?.();
             controller.enqueue(value);
           },
           cancel: () => void open--,
@@ -60,6 +68,17 @@ function rangedSource(options: RangedSourceOptions = {}): RangedSource {
     },
   };
   return source;
+}
+
+/** A clock that stands still between the calls of `pass`. */
+function stoppedClock(): Disposable & { pass(ms: number): void } {
+  const { now } = performance;
+  let time = now.call(performance);
+  performance.now = () => time;
+  return {
+    pass: (ms) => void (time += ms),
+    [Symbol.dispose]: () => void (performance.now = now),
+  };
 }
 
 async function openStore() {
@@ -76,11 +95,13 @@ async function openStore() {
 
 Deno.test("ingest() downloads a large blob over several connections", async () => {
   await using scene = await openStore();
+  using _clock = stoppedClock();
   const source = rangedSource();
   const progress: number[] = [];
 
   await scene.store.ingest(DESCRIPTOR, source.open, {
     connections: 4,
+    latencyMs: 100,
     onProgress: ({ bytes }) => progress.push(bytes),
   });
 
@@ -101,7 +122,11 @@ Deno.test("ingest() passes the ranges of a blob on in order", async () => {
     restart: () => Promise.resolve(),
   };
 
-  await scene.store.ingest(DESCRIPTOR, rangedSource().open, { connections: 4, follower });
+  await scene.store.ingest(DESCRIPTOR, rangedSource().open, {
+    connections: 4,
+    latencyMs: 100,
+    follower,
+  });
 
   assertEquals(await new Blob(chunks).bytes(), BYTES);
 });
@@ -110,7 +135,7 @@ Deno.test("ingest() sends one request to a server without ranges", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: () => true });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4 });
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals([source.requests.length, source.sent], [1, BYTES.length]);
@@ -121,7 +146,7 @@ Deno.test("ingest() uses one connection for a small blob", async () => {
   const { descriptor, bytes } = randomBlob(MIB);
   const source = rangedSource({ bytes });
 
-  await scene.store.ingest(descriptor, source.open, { connections: 4 });
+  await scene.store.ingest(descriptor, source.open, { connections: 4, latencyMs: 100 });
 
   assertEquals(source.requests, [{ offset: 0, length: undefined }]);
 });
@@ -130,7 +155,7 @@ Deno.test("ingest() uses one connection once a server answers a range with the w
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: (request) => request >= 2 });
 
-  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4 });
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(source.requests.at(-1)?.length, undefined);
@@ -141,13 +166,16 @@ Deno.test("ingest() fetches only the missing ranges of an interrupted download",
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
   await assertRejects(
-    () => scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4 }),
+    () => scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4, latencyMs: 100 }),
     TypeError,
     "connection cut",
   );
 
   const source = rangedSource();
-  const { resumed } = await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4 });
+  const { resumed } = await scene.store.ingest(DESCRIPTOR, source.open, {
+    connections: 4,
+    latencyMs: 100,
+  });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(resumed + source.sent, BYTES.length);
@@ -157,7 +185,9 @@ Deno.test("ingest() fetches only the missing ranges of an interrupted download",
 Deno.test("ingest() resumes a ranged download over one connection", async () => {
   await using scene = await openStore();
   const broken = rangedSource({ failAfter: 15 * MIB });
-  await assertRejects(() => scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4 }));
+  await assertRejects(() =>
+    scene.store.ingest(DESCRIPTOR, broken.open, { connections: 4, latencyMs: 100 })
+  );
 
   await scene.store.ingest(DESCRIPTOR, rangedSource().open);
 
@@ -176,7 +206,7 @@ Deno.test("ingest() fetches a blob again whose ranges are wrong", async () => {
   await scene.store.ingest(DESCRIPTOR, (options) => {
     again.push(options.again);
     return options.again ? honest.open(options) : lying.open(options);
-  }, { connections: 4 });
+  }, { connections: 4, latencyMs: 100 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(honest.requests, [{ offset: 0, length: undefined }]);
@@ -194,7 +224,7 @@ Deno.test("ingest() does not write through a link at the record of ranges", asyn
   await Deno.symlink(own, `${scene.part}.ranges`);
   await Deno.symlink(own, `${scene.part}.ranges.tmp`);
 
-  await scene.store.ingest(DESCRIPTOR, rangedSource().open, { connections: 4 });
+  await scene.store.ingest(DESCRIPTOR, rangedSource().open, { connections: 4, latencyMs: 100 });
 
   assertEquals(await scene.content(), BYTES);
   assertEquals(await Deno.readTextFile(own), "mine");
@@ -208,6 +238,7 @@ Deno.test("ingest() stops every connection with its signal", async () => {
 
   const ingested = scene.store.ingest(DESCRIPTOR, source.open, {
     connections: 4,
+    latencyMs: 100,
     signal: controller.signal,
     onProgress: ({ bytes }) => {
       if (bytes > 10 * MIB) controller.abort(reason);
@@ -216,4 +247,96 @@ Deno.test("ingest() stops every connection with its signal", async () => {
 
   assertEquals(await ingested.catch((error) => error), reason);
   assertLess(source.sent, 14 * MIB);
+});
+
+Deno.test("ingest() adds connections to a near server once the first is slow", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  // 64 KiB in 10 ms.
+  const source = rangedSource({
+    onChunk: () => {
+      clock.pass(10);
+      return new Promise((resolve) => setTimeout(resolve, 0));
+    },
+  });
+
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+
+  assertEquals(await scene.content(), BYTES);
+  assertEquals(source.requests[0], { offset: 0, length: undefined });
+  assert(source.peak > 2 && source.peak <= 5, `${source.peak} streams at once`);
+  assertLess(source.sent, BYTES.length + 5 * 64 * 1024);
+});
+
+Deno.test("ingest() keeps the only connection to a near server that is fast", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  // 64 KiB in 1 ms.
+  const source = rangedSource({ onChunk: () => clock.pass(1) });
+
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+
+  assertEquals(source.requests, [{ offset: 0, length: undefined }]);
+});
+
+Deno.test("ingest() goes on with a slow near server that does not support ranges", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const source = rangedSource({ sendsWhole: () => true, onChunk: () => clock.pass(10) });
+
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
+
+  assertEquals(await scene.content(), BYTES);
+  assertEquals(source.requests.length, 2);
+  assertLess(source.sent, BYTES.length + 128 * 1024);
+});
+
+Deno.test("ingest() goes on with a slow near server that fails to send a range", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const source = rangedSource({ onChunk: () => clock.pass(10) });
+
+  await scene.store.ingest(DESCRIPTOR, (options) => {
+    return options.length === undefined
+      ? source.open(options)
+      : Promise.reject(new TypeError("too many requests"));
+  }, { connections: 4, latencyMs: 1 });
+
+  assertEquals(await scene.content(), BYTES);
+  assertEquals(source.sent, BYTES.length);
+});
+
+Deno.test("ingest() takes over a range whose connection stalls", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const source = rangedSource({
+    stalls: (request) => request === 2,
+    onChunk: () => clock.pass(20),
+  });
+
+  await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
+
+  assertEquals(await scene.content(), BYTES);
+});
+
+Deno.test("ingest() shares the connections to a host among its blobs", async () => {
+  await using scene = await openStore();
+  const blobs = [1, 2, 3].map((seed) => randomBlob(12 * MIB, seed));
+  let open = 0;
+  let peak = 0;
+
+  await Promise.all(blobs.map(({ descriptor, bytes }) => {
+    const source = rangedSource({ bytes });
+    return scene.store.ingest(descriptor, async (options) => {
+      const stream = await source.open(options);
+      peak = Math.max(peak, ++open);
+      const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        flush: () => void open--,
+      });
+      return stream.pipeThrough(counted);
+    }, { connections: 4, latencyMs: 100, source: "https://registry.example/blob" });
+  }));
+
+  // A range may start while the one before it ends.
+  assertLess(peak, 8);
 });

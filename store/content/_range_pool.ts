@@ -1,0 +1,114 @@
+/** A download that fetches ranges over the connections of a {@linkcode RangePool}. */
+export interface RangeJob {
+  /** Number of bytes that no connection fetches yet. */
+  readonly unassigned: number;
+  /** Number of bytes that another connection would fetch sooner than the one that does. */
+  readonly stealable: number;
+  /** Fetches one range. Never rejects: the job reports a failure itself. */
+  fetchNext(connection: PooledConnection): Promise<void>;
+}
+
+/** One of the connections of a {@linkcode RangePool}. Disposing of it lets the next range start. */
+export type PooledConnection = Disposable;
+
+/** Time after which free connections look again for ranges that have become slow. */
+const LOOK_AGAIN_MS = 1000;
+
+/**
+ * Shares the connections to one host among the downloads of all layers, so that no connection is
+ * idle while bytes are missing. The download with the most bytes left is served first.
+ */
+export class RangePool implements Disposable {
+  static readonly #pools = new Map<string, RangePool>();
+
+  /**
+   * Whether the host supports ranges and gains from them; `undefined` until a download has found
+   * out.
+   */
+  isUseful: boolean | undefined;
+  readonly #host: string;
+  readonly #jobs = new Set<RangeJob>();
+  #capacity = 0;
+  #active = 0;
+  #users = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(host: string) {
+    this.#host = host;
+  }
+
+  /**
+   * Joins the pool of a host. Every user disposes of the pool once.
+   *
+   * @param host Name of the host; any text that its downloads share.
+   * @param connections Maximum number of connections; the largest of all users counts.
+   */
+  static join(host: string, connections: number): RangePool {
+    const pool = RangePool.#pools.get(host) ?? new RangePool(host);
+    RangePool.#pools.set(host, pool);
+    pool.#users++;
+    pool.#capacity = Math.max(pool.#capacity, connections);
+    return pool;
+  }
+
+  /** Number of bytes that no connection fetches yet, in all downloads. */
+  get unassigned(): number {
+    return this.#jobs.values().reduce((sum, job) => sum + job.unassigned, 0);
+  }
+
+  /** Number of connections. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Counts a connection that a download opened before it joined with its ranges. */
+  connect(): PooledConnection {
+    this.#active++;
+    let isActive = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isActive) return;
+        isActive = false;
+        this.#active--;
+        this.dispatch();
+      },
+    };
+  }
+
+  /** Adds a download. Disposing of the result removes it. */
+  add(job: RangeJob): Disposable {
+    this.#jobs.add(job);
+    this.dispatch();
+    return {
+      [Symbol.dispose]: () => {
+        this.#jobs.delete(job);
+        if (this.#jobs.size === 0) clearTimeout(this.#timer);
+      },
+    };
+  }
+
+  /** Lets free connections fetch ranges. */
+  dispatch(): void {
+    clearTimeout(this.#timer);
+    while (this.#active < this.#capacity) {
+      const job = this.#best("unassigned") ?? this.#best("stealable");
+      if (job === undefined) {
+        if (this.#jobs.size === 0) return;
+        this.#timer = setTimeout(() => this.dispatch(), LOOK_AGAIN_MS);
+        return;
+      }
+      const connection = this.connect();
+      job.fetchNext(connection).finally(() => connection[Symbol.dispose]());
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (--this.#users === 0) RangePool.#pools.delete(this.#host);
+  }
+
+  #best(what: "unassigned" | "stealable"): RangeJob | undefined {
+    let best: RangeJob | undefined;
+    for (const job of this.#jobs) if (job[what] > (best?.[what] ?? 0)) best = job;
+    return best;
+  }
+}

@@ -1,0 +1,102 @@
+/** Time without a byte after which a range counts as stalled. */
+const STALLED_MS = 3000;
+/** Minimum number of bytes to take over from another connection. */
+const MIN_STOLEN_BYTES = 512 * 1024;
+/**
+ * Time that another connection must save. The rest of a range is not worth less: the server may
+ * already have sent it.
+ */
+const MIN_SAVING_MS = 500;
+/** Time after which the rate of a connection is known. */
+const MEASURED_MS = 50;
+
+/** A range that one connection fetches. */
+export class Segment {
+  readonly start: number;
+  /** Number of bytes received. */
+  received = 0;
+  readonly #requestedEnd: number;
+  readonly #stop = new AbortController();
+  /** Whether the segment was taken over from a stalled connection. */
+  readonly #isRescue: boolean;
+  #end: number;
+  #lastMs = performance.now();
+  #firstMs: number | undefined;
+
+  constructor(start: number, end: number, isRescue = false) {
+    this.start = start;
+    this.#end = end;
+    this.#requestedEnd = end;
+    this.#isRescue = isRescue;
+  }
+
+  /** End of the range; becomes smaller when another connection takes over the rest. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Position of the next byte. */
+  get position(): number {
+    return this.start + this.received;
+  }
+
+  /** Number of missing bytes. */
+  get left(): number {
+    return this.#end - this.position;
+  }
+
+  /** Ends the reading once another connection has taken over the rest. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Bytes per millisecond since the first byte, once that is known. */
+  get rate(): number | undefined {
+    const elapsedMs = performance.now() - (this.#firstMs ?? Infinity);
+    return elapsedMs < MEASURED_MS ? undefined : this.received / elapsedMs;
+  }
+
+  /** Returns the part of a chunk that belongs to the segment. */
+  cut(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    return chunk.length > this.left ? chunk.subarray(0, this.left) : chunk;
+  }
+
+  /** Counts received bytes. */
+  count(bytes: number): void {
+    this.#lastMs = performance.now();
+    this.#firstMs ??= this.#lastMs;
+    this.received += bytes;
+    // The server sends more, which nobody needs.
+    if (this.left === 0 && this.#end < this.#requestedEnd) this.#stop.abort();
+  }
+
+  /** Number of bytes that a new connection would fetch sooner. */
+  stealable(latencyMs: number): number {
+    const { left, rate } = this;
+    if (left < MIN_STOLEN_BYTES) return 0;
+    if (performance.now() - this.#lastMs > STALLED_MS) return this.#isRescue ? 0 : left;
+    if (rate === undefined) return 0;
+    // Both connections end at the same time; the new one starts a round trip later.
+    const stolen = Math.floor((left - rate * latencyMs) / 2);
+    return stolen / rate < MIN_SAVING_MS ? 0 : stolen;
+  }
+
+  /** Splits off the last bytes, as many as `bytes`. */
+  split(bytes: number): Segment {
+    const end = this.#end;
+    this.#end -= bytes;
+    const isRescue = this.left === 0;
+    if (isRescue) this.#stop.abort();
+    return new Segment(this.#end, end, isRescue);
+  }
+
+  /** Makes the segment longer, as a server without ranges does. */
+  extend(end: number): void {
+    this.#end = end;
+  }
+
+  /** Ends the reading. */
+  stop(): void {
+    this.#stop.abort();
+  }
+}

@@ -1,0 +1,62 @@
+import { assertEquals } from "@std/assert";
+import { type RangeJob, RangePool } from "../../../store/content/_range_pool.ts";
+
+/** A download whose ranges are ten bytes long, and end when the test says so. */
+class Job implements RangeJob {
+  unassigned: number;
+  stealable: number;
+  readonly ends: (() => void)[] = [];
+
+  constructor(unassigned: number, stealable = 0) {
+    this.unassigned = unassigned;
+    this.stealable = stealable;
+  }
+
+  fetchNext(): Promise<void> {
+    if (this.unassigned > 0) this.unassigned -= 10;
+    else this.stealable = 0;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ends.push(resolve);
+    return promise;
+  }
+}
+
+Deno.test("RangePool serves the download with the most bytes left first", () => {
+  using pool = RangePool.join("a.example", 3);
+  const [small, large] = [new Job(20), new Job(100)];
+  using _held = pool.connect();
+
+  using _small = pool.add(small);
+  using _large = pool.add(large);
+
+  assertEquals([small.ends.length, large.ends.length], [2, 0]);
+});
+
+Deno.test("RangePool gives a free connection to the download with the most bytes left", async () => {
+  using pool = RangePool.join("a.example", 1);
+  const [small, large] = [new Job(20), new Job(100)];
+  using _small = pool.add(small);
+  using _large = pool.add(large);
+
+  small.ends[0]?.();
+  await Promise.resolve().then(() => {}).then(() => {});
+
+  assertEquals([small.ends.length, large.ends.length], [1, 1]);
+});
+
+Deno.test("RangePool takes over ranges only when no bytes are unassigned", () => {
+  using pool = RangePool.join("a.example", 3);
+  using _slow = pool.add(new Job(0, 1000));
+  const job = new Job(10);
+  using _job = pool.add(job);
+
+  assertEquals([job.ends.length, job.unassigned], [1, 0]);
+});
+
+Deno.test("RangePool.join() shares the connections of a host, and no others", () => {
+  using a = RangePool.join("a.example", 3);
+  using again = RangePool.join("a.example", 5);
+  using b = RangePool.join("b.example", 3);
+
+  assertEquals([a === again, a === b, a.capacity], [true, false, 5]);
+});
