@@ -77,6 +77,7 @@ export class OwnershipError extends ExtractError {
 export function describePlace({ layer, path, offset }: ExtractPlace): string {
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
   if (path === "" && offset === 0) return name;
+  if (path === "") return `byte ${offset} of ${name}`;
   const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
   return `${JSON.stringify(shown)} at byte ${offset} of ${name}`;
 }

@@ -1,3 +1,4 @@
+import type { Descriptor } from "../../spec/descriptor.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { DecompressError } from "../compression/decompress_error.ts";
 import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
@@ -5,7 +6,7 @@ import { describePlace, ExtractError, type ExtractPlace } from "../errors.ts";
 import { TarError } from "../tar/tar_error.ts";
 import type { TarHeader, TarSink } from "../tar/tar_header.ts";
 import type { TarLimits } from "../tar/tar_limits.ts";
-import { TarParser } from "../tar/tar_parser.ts";
+import { MAX_EMPTY_BYTES, TarParser } from "../tar/tar_parser.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import type { ExtractReport } from "./extract_report.ts";
 import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
@@ -53,7 +54,9 @@ export async function extractStream(
       const mismatch = isDamaged ? await decoder.verifyRest(rest) : undefined;
       throw mismatch ?? sink.locate(error);
     }
-    return { report: extractor.finish(), archiveBytes: decoder.bytesOut };
+    const report = extractor.finish();
+    if (report.entries === 0) refuseEmpty(descriptor, layer);
+    return { report, archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
       // The stream has failed itself, and its error is thrown below.
@@ -62,6 +65,19 @@ export async function extractStream(
   } finally {
     reader.releaseLock();
   }
+}
+
+/**
+ * Refuses a layer without entries that is larger than an uncompressed one would be: its content is
+ * somewhere else in the blob, for example in a frame that decompressors skip.
+ */
+function refuseEmpty(descriptor: Descriptor | undefined, layer: string | undefined): void {
+  if (descriptor === undefined || descriptor.size <= MAX_EMPTY_BYTES) return;
+  throw new ExtractError(
+    { layer, path: "", offset: 0 },
+    `its archive is empty, although it has ${descriptor.size} bytes; report it to the author of ` +
+      "the image",
+  );
 }
 
 /** Remembers the current entry, for errors of the parser and the decompressor. */

@@ -9,6 +9,12 @@ import { type AllTarLimits, type TarLimits, withDefaults } from "./tar_limits.ts
 
 export type { TarLimits } from "./tar_limits.ts";
 
+/**
+ * Maximum size of an archive without entries. Go's `archive/tar` writes 1024 zeros and GNU tar a record
+ * of 10 240.
+ */
+export const MAX_EMPTY_BYTES = 10_240;
+
 /** The kind of the next bytes. */
 type State =
   | "header"
@@ -35,7 +41,8 @@ type State =
  * Solaris' `X` is read as `x`. Hard links have no body, whatever their size.
  *
  * The archive ends at two zero blocks, or at the end of the input after a complete entry, with or
- * without padding. Anything after the zero blocks is ignored.
+ * without padding. Anything after the zero blocks is ignored, unless there is no entry before them:
+ * other formats, such as file system images, also begin with zeros.
  *
  * @example List an archive
  * ```ts
@@ -89,7 +96,7 @@ export class TarParser {
     return this.#base;
   }
 
-  /** Whether the two zero blocks at the end were read. Further bytes are ignored. */
+  /** Whether the two zero blocks at the end were read. */
   get ended(): boolean {
     return this.#state === "ended";
   }
@@ -188,6 +195,17 @@ export class TarParser {
         at += this.#readAside(chunk, at);
       } else at += this.#readPartOfBlock(chunk, at);
     }
+    if (this.#entries === 0 && at < chunk.length) this.#refuseOther(chunk, at);
+  }
+
+  /** Refuses what follows the end of an archive without entries, unless it is padding. */
+  #refuseOther(chunk: Uint8Array, at: number): void {
+    const last = chunk.length;
+    while (at < last && chunk[at] === 0) at++;
+    if (at === last && this.#base + at <= MAX_EMPTY_BYTES) return;
+    throw new TarError("it is not a tar archive: it begins like an empty one, but more follows", {
+      offset: this.#base + at,
+    });
   }
 
   #readPartOfBlock(chunk: Uint8Array, at: number): number {

@@ -38,6 +38,7 @@ for (const { what, archive } of ENDS) {
 Deno.test("TarParser reads empty input as an archive without entries", () => {
   assertEquals(readTar(new Uint8Array()), []);
   assertEquals(readTar(new Uint8Array(1024)), []);
+  assertEquals(readTar(new Uint8Array(10_240)), []);
 });
 
 const BAD = [
@@ -59,6 +60,18 @@ const BAD = [
     archive: tar(file("a"), new Uint8Array(512), file("b")),
     state: "zero block",
     offset: 1024,
+  },
+  {
+    what: "a file system image, which begins with 1024 zeros",
+    archive: new Uint8Array(4096).fill(0xe2, 1024),
+    state: "it is not a tar archive",
+    offset: 1024,
+  },
+  {
+    what: "more zeros than a record",
+    archive: new Uint8Array(10_752),
+    state: "it is not a tar archive",
+    offset: 10_752,
   },
   {
     what: "a negative size",
