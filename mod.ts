@@ -210,11 +210,30 @@ interface CommandLine {
   main(args: readonly string[]): Promise<number>;
 }
 
-if (import.meta.main) {
-  // With a literal specifier, importing this module would download the command line.
+/**
+ * Loads the command line. With a literal specifier, importing this module would download it.
+ *
+ * Returns `undefined` if Deno may not read the checkout.
+ */
+async function loadCommandLine(): Promise<CommandLine | undefined> {
   const commandLine = new URL("./cli/main.ts", import.meta.url);
-  const { main }: CommandLine = await import(commandLine.href);
-  Deno.exitCode = await main(Deno.args);
+  try {
+    return await import(commandLine.href);
+  } catch (error) {
+    if (commandLine.protocol !== "file:") throw error;
+    const { state } = await Deno.permissions.query({ name: "read", path: commandLine });
+    if (state === "granted") throw error;
+    const { dirname } = import.meta;
+    console.error(
+      `oci: cannot load the command line: reading "${dirname}" is not permitted. ` +
+        `Run again with --allow-read=${dirname}`,
+    );
+  }
+}
+
+if (import.meta.main) {
+  const commandLine = await loadCommandLine();
+  Deno.exitCode = commandLine === undefined ? 1 : await commandLine.main(Deno.args);
   // To end by itself takes Deno 10 ms longer, and after an interruption (128 and more) something
   // may wait that never comes, such as the reader of a pipe. Other failures let it end by itself.
   if (Deno.exitCode === 0 || Deno.exitCode >= 128) Deno.exit();

@@ -67,3 +67,18 @@ Deno.test("the first start of a checkout downloads nothing", async () => {
   assertEquals(code, 0, stderr);
   assertEquals(stderr.includes("Download"), false, stderr);
 });
+
+Deno.test("the command line names the permission without which it cannot start", async () => {
+  const start = (...flags: string[]) =>
+    run(Deno.execPath(), ["run", "--quiet", "--no-prompt", ...flags, "mod.ts", "version"], {
+      cwd: ROOT,
+      env: { NO_COLOR: "1" },
+    });
+
+  const denied = await start();
+  const granted = await start(`--allow-read=${ROOT}`);
+
+  assertEquals([denied.code, denied.stdout], [1, ""]);
+  assertStringIncludes(denied.stderr, `is not permitted. Run again with --allow-read=${ROOT}`);
+  assertEquals([granted.code, granted.stderr], [0, ""]);
+});
