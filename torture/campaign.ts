@@ -49,6 +49,8 @@ export class Campaign {
   /** Counts by the names of the acts. */
   readonly tallies: Map<string, Tally> = new Map();
   readonly failures: Failure[] = [];
+  /** Acts that are played now, by their rounds. */
+  readonly playing: Map<number, string> = new Map();
   readonly #acts: readonly Act[];
   readonly #options: CampaignOptions;
   #next: number;
@@ -76,6 +78,7 @@ export class Campaign {
     const act = this.#choose(round);
     const tally = this.#tallyOf(act.name);
     const started = performance.now();
+    this.playing.set(round, act.name);
     try {
       await this.#play(act, round, tally);
     } catch (error) {
@@ -86,6 +89,7 @@ export class Campaign {
       this.failures.push(failure);
       onFailure(failure);
     } finally {
+      this.playing.delete(round);
       if (!signal.aborted) {
         tally.played++;
         tally.totalMs += performance.now() - started;

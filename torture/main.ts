@@ -9,6 +9,7 @@ import { ACTS } from "./acts.ts";
 import type { Act } from "./act.ts";
 import { Campaign, type CampaignOptions, type Failure } from "./campaign.ts";
 import { reachMountNamespace } from "./mount_namespace.ts";
+import { Watchdog } from "./watchdog.ts";
 import { failureText, summaryText } from "./summary.ts";
 
 const HELP = `Usage: deno task torture [options]
@@ -75,6 +76,9 @@ async function play(acts: readonly Act[], skipped: readonly Act[]): Promise<numb
   show(`torture: seed ${seed}, ${values.minutes} minutes, ${options.jobs} acts at once`);
   const campaign = new Campaign(acts, options);
   const started = performance.now();
+  using _watchdog = new Watchdog(() => {
+    return [...campaign.playing].map(([round, act]) => `round ${round}, "${act}"`).join("; ");
+  });
   await campaign.run();
   const interrupted = stop.signal.aborted ? "interrupted, " : "";
   show(summaryText(campaign, skipped));
