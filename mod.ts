@@ -34,23 +34,19 @@ export type {
   PushArtifactOptions,
 } from "./cache/artifact_options.ts";
 export type { LoadOptions, SaveOptions } from "./cache/archive_options.ts";
+export { pullArtifact, pushArtifact } from "./cache/artifacts.ts";
 export { CachingPuller, type FoundImage, type ResolvingClient } from "./cache/caching_puller.ts";
-export { copy } from "./cache/copy.ts";
 export type { CopiedImage, CopyOptions } from "./cache/copy_options.ts";
 export { storeDirectory, StoreDirectoryError } from "./cache/directory.ts";
 export { NotCachedError } from "./cache/errors.ts";
 export { type HashCache, LayoutHashCache } from "./cache/hash_cache.ts";
 export type { ImageCache, WriteImageOptions } from "./cache/image_cache.ts";
 export { LayoutImageCache, type LayoutImageCacheOptions } from "./cache/layout_image_cache.ts";
-export { load } from "./cache/load.ts";
+export { copy, load, push, save } from "./cache/moving.ts";
 export { prepare, type PrepareOptions } from "./cache/prepare.ts";
 export { pull, type PulledImage } from "./cache/pull.ts";
-export { pullArtifact } from "./cache/pull_artifact.ts";
 export type { PullOptions } from "./cache/pull_options.ts";
-export { push } from "./cache/push.ts";
-export { pushArtifact } from "./cache/push_artifact.ts";
 export type { PushedImage, PushOptions } from "./cache/push_options.ts";
-export { save } from "./cache/save.ts";
 export { unpack, type UnpackedImage, type UnpackOptions } from "./cache/unpack.ts";
 export type { DecompressOptions } from "./layer/compression/decompressor.ts";
 export {

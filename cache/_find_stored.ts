@@ -1,7 +1,7 @@
 import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
-import { findReference } from "../store/content/find_reference.ts";
+import { findReference } from "../store/content/layout_index.ts";
 import { StoreError } from "../store/errors.ts";
 
 /** A document in a store. */

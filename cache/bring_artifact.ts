@@ -5,7 +5,7 @@ import { OciError } from "../spec/errors.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import { ImageArchive } from "../store/archives/image_archive.ts";
 import { ContentStore } from "../store/content/content_store.ts";
-import { findReference } from "../store/content/find_reference.ts";
+import { findReference } from "../store/content/layout_index.ts";
 import { LayoutClient } from "../store/images/layout_client.ts";
 import type { CopySource } from "../store/moving/endpoint.ts";
 import { LayoutContent } from "../store/moving/layout_content.ts";

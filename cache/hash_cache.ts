@@ -3,7 +3,7 @@ import type { Digest } from "../spec/digest.ts";
 import { OciError } from "../spec/errors.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../spec/manifest.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
-import { findReference } from "../store/content/find_reference.ts";
+import { findReference } from "../store/content/layout_index.ts";
 
 /** Remembers the digest that a reference last resolved to. */
 export interface HashCache {

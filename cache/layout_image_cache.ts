@@ -1,14 +1,11 @@
 import { hostPlatform } from "../registry/host_platform.ts";
 import type { Digest } from "../spec/digest.ts";
-import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
+import type { RemoteImage } from "../spec/image.ts";
 import type { Platform } from "../spec/platform.ts";
-import { bringLayer } from "../store/content/bring_layer.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
-import { type Image, storedImage } from "../store/images/image.ts";
+import type { Image } from "../store/images/image.ts";
 import { readImage } from "../store/images/read_image.ts";
-import { Semaphore } from "../store/host/semaphore.ts";
-import { TaskGroup } from "../store/host/task_group.ts";
-import { ProgressMeter } from "./_progress_meter.ts";
+import type { ImageWriter } from "./_image_writer.ts";
 import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
 
 /** Options for {@linkcode LayoutImageCache}. */
@@ -50,8 +47,9 @@ export interface LayoutImageCacheOptions {
  */
 export class LayoutImageCache implements ImageCache {
   readonly #store: ContentStore;
-  readonly #jobs: Semaphore;
+  readonly #jobs: number;
   readonly #maxLayers: number | undefined;
+  #writer: Promise<ImageWriter> | undefined;
 
   /**
    * Creates the cache of a store.
@@ -66,7 +64,7 @@ export class LayoutImageCache implements ImageCache {
       );
     }
     this.#store = store;
-    this.#jobs = new Semaphore(jobs);
+    this.#jobs = jobs;
     this.#maxLayers = maxLayers;
   }
 
@@ -92,45 +90,12 @@ export class LayoutImageCache implements ImageCache {
    * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
    */
   async writeImage(image: RemoteImage, options: WriteImageOptions = {}): Promise<Image> {
-    const { name = image.digest, signal, onProgress } = options;
-    const { manifest, config, indexes } = image;
-    const layers = [...new Map(image.layers.map((layer) => [layer.descriptor.digest, layer]))
-      .values()].sort((a, b) => b.descriptor.size - a.descriptor.size);
-    const documents = [config, manifest, ...indexes.toReversed()];
-    const meter = new ProgressMeter(name, { layers, documents }, onProgress);
-    await this.#writeLayers(layers, meter, signal);
-    for (const { descriptor, bytes } of documents) {
-      signal?.throwIfAborted();
-      const { status, ...progress } = await this.#store.putBytes(descriptor, bytes, signal);
-      meter.finish(descriptor, { ...progress, cached: status === "cached" });
-    }
-    meter.end();
-    return storedImage(this.#store, image);
+    this.#writer ??= this.#loadWriter();
+    return await (await this.#writer).write(image, options);
   }
 
-  async #writeLayers(
-    layers: readonly RemoteLayer[],
-    meter: ProgressMeter,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const tasks = new TaskGroup(signal);
-    // Partial downloads of the other layers stay and can be resumed.
-    for (const layer of layers) tasks.run(() => this.#writeLayer(layer, meter, tasks.signal));
-    await tasks.join();
-  }
-
-  async #writeLayer(
-    layer: RemoteLayer,
-    meter: ProgressMeter,
-    signal: AbortSignal,
-  ): Promise<void> {
-    using _permit = await this.#jobs.acquire(signal);
-    await bringLayer(this.#store, layer, {
-      signal,
-      onProgress: (descriptor, progress) => meter.update(descriptor, progress),
-      onLayer: (descriptor, { status, ...progress }) => {
-        meter.finish(descriptor, { ...progress, cached: status === "cached" });
-      },
-    });
+  async #loadWriter(): Promise<ImageWriter> {
+    const { ImageWriter } = await import("./_image_writer.ts");
+    return new ImageWriter(this.#store, this.#jobs);
   }
 }

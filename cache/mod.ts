@@ -19,18 +19,14 @@
  *
  * @module
  */
+export * from "./artifacts.ts";
 export * from "./caching_puller.ts";
-export * from "./copy.ts";
 export * from "./directory.ts";
 export * from "./errors.ts";
 export * from "./hash_cache.ts";
 export type * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
-export * from "./load.ts";
+export * from "./moving.ts";
 export * from "./prepare.ts";
 export * from "./pull.ts";
-export * from "./pull_artifact.ts";
-export * from "./push.ts";
-export * from "./push_artifact.ts";
-export * from "./save.ts";
 export * from "./unpack.ts";

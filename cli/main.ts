@@ -6,9 +6,8 @@ import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
-import { abortable } from "./terminal/abortable.ts";
+import { abortable, Output, OutputClosedError } from "./terminal/output.ts";
 import { printable } from "./terminal/format.ts";
-import { Output, OutputClosedError } from "./terminal/output.ts";
 import { declareCommand, declareProgram, refuseCommand, splitArguments } from "./frame/program.ts";
 import { Session } from "./frame/session.ts";
 

@@ -1,5 +1,4 @@
-import { cpuVariant } from "../spec/cpu_variant.ts";
-import type { Platform } from "../spec/platform.ts";
+import { cpuVariant, type Platform } from "../spec/platform.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",

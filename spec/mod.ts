@@ -21,7 +21,6 @@
 export * from "./accounts.ts";
 export { type CapabilityChanges, DEFAULT_CAPABILITIES, withCapabilities } from "./capabilities.ts";
 export type * from "./content.ts";
-export * from "./cpu_variant.ts";
 export { type Descriptor, embeddedData } from "./descriptor.ts";
 export {
   type Digest,
@@ -45,7 +44,13 @@ export * from "./manifest.ts";
 export * from "./media_types.ts";
 export * from "./namespace_options.ts";
 export * from "./new_spec.ts";
-export { formatPlatform, parsePlatform, type Platform, variantLevel } from "./platform.ts";
+export {
+  cpuVariant,
+  formatPlatform,
+  parsePlatform,
+  type Platform,
+  variantLevel,
+} from "./platform.ts";
 export * from "./platform_by_config.ts";
 export { choosePlatform, isRunnable, platformFit } from "./platform_choice.ts";
 export * from "./process_options.ts";

@@ -65,7 +65,7 @@ export {
   type OverlaySupport,
   overlaySupported,
 } from "./overlay/supported.ts";
-export * from "./images/read_image.ts";
+export { readImage, type ReadImageOptions } from "./images/read_image.ts";
 export * from "./upkeep/fsck.ts";
 export * from "./upkeep/prune.ts";
 export * from "./images/proxy_registry_content.ts";

@@ -1,7 +1,7 @@
-import { CredentialFiles } from "../../registry/auth/credential_files.ts";
+import type { CredentialStore } from "../../registry/credentials.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
-import { abortable } from "../terminal/abortable.ts";
+import { abortable } from "../terminal/output.ts";
 import { UsageError } from "../frame/errors.ts";
 import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
@@ -25,7 +25,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     caCerts,
     mirrors: mirrorsOf(options),
     onWarning: session.warn,
-    credentials: authfile === undefined ? undefined : new CredentialFiles({ paths: [authfile] }),
+    credentials: authfile === undefined ? undefined : await credentialsIn(authfile),
     plainHttp,
     retries,
     maxConnections: Math.max(jobs, connections + 2),
@@ -34,6 +34,11 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     clientCertificate,
     ...(debug || verbose ? { onRequest: requestLog(session) } : {}),
   });
+}
+
+async function credentialsIn(path: string): Promise<CredentialStore> {
+  const { CredentialFiles } = await import("../../registry/auth/credential_files.ts");
+  return new CredentialFiles({ paths: [path] });
 }
 
 async function readAuthority(path: string): Promise<readonly string[]> {

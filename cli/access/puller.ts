@@ -1,4 +1,4 @@
-import type { PulledArtifact } from "../../cache/pull_artifact.ts";
+import type { PulledArtifact } from "../../cache/artifacts.ts";
 import { prepare, type PrepareOptions } from "../../cache/prepare.ts";
 import { pull } from "../../cache/pull.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
@@ -7,7 +7,6 @@ import type { Reference } from "../../registry/reference.ts";
 import type { Image } from "../../store/images/image.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
-import { openArchive, openLocalImage } from "./local_images.ts";
 import type { RegistryOptions } from "../frame/options.ts";
 import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -57,6 +56,7 @@ export async function openPuller(session: Session): Promise<Puller> {
     reference,
     artifact: async (onProgress) => {
       const { bringArtifact } = await import("../../cache/bring_artifact.ts");
+      const { openArchive } = await import("./local_images.ts");
       // Stdin can be read only once.
       const archive = source.transport === "oci-archive" || source.transport === "docker-archive"
         ? await openArchive(session, source)
@@ -83,6 +83,7 @@ export async function openPuller(session: Session): Promise<Puller> {
       if (source.transport === "docker") {
         return found(source, source.reference, { ...common, client });
       }
+      const { openLocalImage } = await import("./local_images.ts");
       const layout = await openLocalImage(session, source);
       // Reading a layout again is cheap.
       const { pullPolicy = "Always" } = common;

@@ -15,7 +15,7 @@ import {
   REF_NAME,
   type StoredReference,
 } from "../../store/content/layout_index.ts";
-import { imageSize } from "../terminal/image_size.ts";
+import { imageSize } from "../terminal/format.ts";
 
 /** A single-platform image in the store, possibly incomplete. */
 export interface StoredPlatform {

@@ -1,8 +1,7 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Manifest } from "../../spec/manifest.ts";
 import { TITLE } from "../../store/artifacts/artifact_content.ts";
-import { formatBytes, formatTable, printable } from "./format.ts";
-import { imageSize } from "./image_size.ts";
+import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 
 /** The name of the file that a layer of an artifact is, if it has one. */
 export function fileName({ annotations = {} }: Descriptor): string | undefined {

@@ -1,3 +1,5 @@
+import type { Manifest } from "../../spec/manifest.ts";
+
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
 /** Formats a number of bytes in powers of 1000: `999 B`, `1.2 kB`, `34 MB`. */
@@ -62,4 +64,9 @@ export function formatTable(
 /** Widens columns for another row. */
 export function widened(widths: readonly number[], row: readonly string[]): readonly number[] {
   return row.map((cell, i) => Math.max(widths[i] ?? 0, cell.length));
+}
+
+/** Returns the compressed size of an image in bytes: its config and layers. */
+export function imageSize(manifest: Manifest): number {
+  return manifest.layers.reduce((size, layer) => size + layer.size, manifest.config.size);
 }

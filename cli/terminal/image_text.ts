@@ -2,8 +2,7 @@ import type { RemoteImage } from "../../spec/image.ts";
 import type { ContainerConfig } from "../../spec/image_config.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/platform_choice.ts";
-import { formatBytes, formatTable, printable } from "./format.ts";
-import { imageSize } from "./image_size.ts";
+import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 
 /** Formats an image as text: facts, run configuration, layers. */
 export function imageText(reference: string, image: RemoteImage): readonly string[] {

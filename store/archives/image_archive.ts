@@ -6,7 +6,7 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/
 import { verifiedRead } from "../../spec/verified_read.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
-import { fullName } from "../content/find_reference.ts";
+import { fullName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";

@@ -4,7 +4,6 @@ import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
-import { openBlobStream } from "./blob_stream.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";
 import { lstatIfAny, syncDirectory } from "../host/durable.ts";
@@ -201,6 +200,7 @@ export class ContentStore {
     const isPart = (options.offset ?? 0) > 0 || options.length !== undefined;
     const verifier = isPart ? undefined : new Verifier(expected, `"${path}"`);
     const onMismatch = () => this.distrust(expected.digest);
+    const { openBlobStream } = await import("./blob_stream.ts");
     return await openBlobStream(path, { ...options, verifier, onMismatch });
   }
 

@@ -1,6 +1,5 @@
 import { dirname } from "../../spec/paths.ts";
-import { isTrustedOwner } from "./owners.ts";
-import { isWritableByOthers } from "./writable_by_others.ts";
+import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** A file that is open for reading: a part of `Deno.FsFile`. */
 export interface ReadableFile extends Pick<Deno.FsFile, "read" | "readSync" | "close"> {

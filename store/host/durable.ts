@@ -1,5 +1,3 @@
-import { removeIfAny } from "./remove_tree.ts";
-
 /** Mode of the files of a store: whatever the umask, nobody else may write to them. */
 export const FILE_MODE = 0o644;
 
@@ -74,5 +72,14 @@ export function lstatIfAny(path: string): Deno.FileInfo | undefined {
       return undefined;
     }
     throw error;
+  }
+}
+
+/** Removes a file; nothing if it is not there. */
+export async function removeIfAny(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

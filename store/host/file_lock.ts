@@ -1,6 +1,5 @@
-import { FILE_MODE, lstatIfAny } from "./durable.ts";
+import { FILE_MODE, lstatIfAny, removeIfAny } from "./durable.ts";
 import { fileFault } from "./open_regular_file.ts";
-import { removeIfAny } from "./remove_tree.ts";
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { LockUnsupportedError, StoreFileError } from "../errors.ts";
 

@@ -1,8 +1,7 @@
 import { type FileFault, StoreFileError } from "../errors.ts";
 import { isReplaceable, openNonblocking, type ReadableFile } from "./_nonblocking_file.ts";
 import { lstatIfAny } from "./durable.ts";
-import { isTrustedOwner } from "./owners.ts";
-import { isWritableByOthers } from "./writable_by_others.ts";
+import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Options for {@linkcode openRegularFile}. */
 export interface OpenRegularFileOptions {

@@ -1,7 +1,6 @@
 import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "./durable.ts";
-import { isTrustedOwner } from "./owners.ts";
-import { isWritableByOthers } from "./writable_by_others.ts";
+import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Mode of the directories of a store: whatever the umask, nobody else may write to them. */
 const MODE = 0o755;

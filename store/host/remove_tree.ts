@@ -22,12 +22,3 @@ async function removeContent(path: string): Promise<void> {
   using tree = openFileTree(path);
   emptyTree(tree);
 }
-
-/** Removes a file; nothing if it is not there. */
-export async function removeIfAny(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}

@@ -1,8 +1,7 @@
 import { LockUnsupportedError } from "../errors.ts";
-import { lstatIfAny } from "./durable.ts";
+import { lstatIfAny, removeIfAny } from "./durable.ts";
 import { tryFlock } from "./file_lock.ts";
 import { namesIn } from "./names_in.ts";
-import { removeIfAny } from "./remove_tree.ts";
 
 /** Location and kind of a {@linkcode TemporaryFile}. */
 export interface TemporaryFileOptions {

@@ -3,7 +3,6 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../../spec/image.ts";
-import { openBlobStream } from "../content/blob_stream.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Options for {@linkcode Layer.uncompressed}. */
@@ -95,6 +94,7 @@ export class StoredLayer implements Layer {
     const { signal, ...limits } = options;
     const { descriptor, diffId, digest } = this;
     const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
+    const { openBlobStream } = await import("../content/blob_stream.ts");
     const path = this.#store.blobPath(digest);
     const stream = await openBlobStream(path, { signal });
     const source = `"${path}"`;

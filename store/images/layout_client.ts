@@ -15,12 +15,11 @@ import {
 import { OCI_INDEX } from "../../spec/media_types.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
-import { readDocuments } from "./_image_documents.ts";
+import { readDocuments } from "./read_image.ts";
 import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
-import { fullName } from "../content/find_reference.ts";
-import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
+import { CONTAINERD_NAME, fullName, REF_NAME } from "../content/layout_index.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
 export interface ImageCollection {

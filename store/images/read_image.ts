@@ -1,9 +1,23 @@
+import { ArtifactError } from "../../registry/errors.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { MAX_LAYERS } from "../../spec/manifest.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
+import type { ImageDocument } from "../../spec/image.ts";
+import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
+import {
+  type Index,
+  type Manifest,
+  MAX_CONFIG_BYTES,
+  MAX_LAYERS,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/manifest.ts";
+import { isConfigMediaType } from "../../spec/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { readImageDocuments } from "./_image_documents.ts";
+import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import type { Image } from "./image.ts";
+import { type Image, StoredLayer } from "./image.ts";
 
 /** Options for {@linkcode readImage}. */
 export interface ReadImageOptions {
@@ -64,4 +78,123 @@ export async function readImage(
     image.layers.map(({ descriptor }) => store.verify(descriptor, signal)),
   );
   return there.includes(false) ? undefined : image;
+}
+
+/** Maximum nesting depth of indexes. */
+const MAX_INDEX_DEPTH = 8;
+
+/** Settings for reading the documents of an image. */
+export interface DocumentContext {
+  readonly platform: Platform;
+  readonly maxLayers: number;
+  /** Name of the image in errors. */
+  readonly name: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the digest of a missing document; may throw. */
+  readonly onAbsent?: ((digest: Digest) => void) | undefined;
+}
+
+interface Chain {
+  readonly indexes: readonly ImageDocument<Index>[];
+  readonly manifest: ImageDocument<Manifest>;
+}
+
+/** Reads the documents of images. */
+export interface DocumentReader {
+  /** Reads and verifies a small blob; `undefined` if it is missing. */
+  readBlob(
+    blob: Expectation,
+    options: { readonly maxBytes: number },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
+/** Reads and verifies the documents of an image in a store; `undefined` if one is missing. */
+async function readImageDocuments(
+  store: ContentStore,
+  digest: Digest,
+  context: DocumentContext,
+): Promise<Image | undefined> {
+  return await readDocuments(store, digest, context, (layer, diffId) => {
+    return new StoredLayer(store, layer, diffId);
+  });
+}
+
+/** The documents of an image, and the layers that `layer` created. */
+interface ReadImage<Layer> {
+  readonly digest: Digest;
+  readonly indexes: readonly ImageDocument<Index>[];
+  readonly manifest: ImageDocument<Manifest>;
+  readonly config: ImageDocument<ImageConfig>;
+  readonly platform: Platform;
+  readonly layers: readonly Layer[];
+}
+
+/**
+ * Reads and verifies the documents of an image; `undefined` if one is missing.
+ *
+ * @param layer Called to create a layer from its descriptor and its DiffID.
+ */
+export async function readDocuments<Layer>(
+  store: DocumentReader,
+  digest: Digest,
+  context: DocumentContext,
+  layer: (descriptor: Descriptor, diffId: Digest) => Layer,
+): Promise<ReadImage<Layer> | undefined> {
+  const { name } = context;
+  const chain = await readChain(store, digest, context);
+  if (chain === undefined) return undefined;
+  const { config: descriptor, layers, artifactType } = chain.manifest.value;
+  if (!isConfigMediaType(descriptor.mediaType)) {
+    throw new ArtifactError(name, descriptor.mediaType, artifactType);
+  }
+  const bytes = await store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
+  if (bytes === undefined) return void context.onAbsent?.(descriptor.digest);
+  const value = parseImageConfig(bytes);
+  const { diffIds, platform } = value;
+  if (layers.length !== diffIds.length) {
+    throw new OciError(
+      `Cannot read "${name}" as an image: its manifest has ${layers.length} layers, but its ` +
+        `config names ${diffIds.length}`,
+    );
+  }
+  return {
+    digest,
+    ...chain,
+    config: { descriptor, bytes, value },
+    platform,
+    layers: diffIds.flatMap((diffId, i) => {
+      const descriptor = layers[i];
+      return descriptor === undefined ? [] : [layer(descriptor, diffId)];
+    }),
+  };
+}
+
+async function readChain(
+  store: DocumentReader,
+  digest: Digest,
+  context: DocumentContext,
+): Promise<Chain | undefined> {
+  const { platform, maxLayers, name, signal } = context;
+  const indexes: ImageDocument<Index>[] = [];
+  let expected: Expectation & { readonly mediaType?: string } = { digest };
+  for (;;) {
+    signal?.throwIfAborted();
+    const bytes = await store.readBlob(expected, { maxBytes: MAX_MANIFEST_BYTES });
+    if (bytes === undefined) return void context.onAbsent?.(expected.digest);
+    const { kind, value } = parseManifest(bytes, expected.mediaType, maxLayers);
+    const descriptor: Descriptor = {
+      mediaType: value.mediaType,
+      digest: expected.digest,
+      size: bytes.length,
+    };
+    if (kind === "manifest") return { indexes, manifest: { descriptor, bytes, value } };
+    if (indexes.length === MAX_INDEX_DEPTH) {
+      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${name}"`);
+    }
+    indexes.push({ descriptor, bytes, value });
+    expected = await choosePlatformByConfig(value, platform, {
+      subject: `"${name}"`,
+      read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
+    });
+  }
 }

@@ -1,9 +1,8 @@
 import { digestHex, digestOf } from "../../spec/digest.ts";
-import { lstatIfAny, replaceSmallFile } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
-import { removeIfAny } from "../host/remove_tree.ts";
 import { discardTree } from "../host/unmount.ts";
 import { StoreError, StoreFileError } from "../errors.ts";
 

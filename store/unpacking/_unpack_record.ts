@@ -3,7 +3,7 @@ import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
-import { removeIfAny } from "../host/remove_tree.ts";
+import { removeIfAny } from "../host/durable.ts";
 
 /** More than the longest path. */
 const MAX_BYTES = 65_536;

@@ -85,7 +85,6 @@ Deno.test("main.ts loads what every command needs, and help when it is asked for
     "frame/session.ts",
     "frame/suggestion.ts",
     "main.ts",
-    "terminal/abortable.ts",
     "terminal/format.ts",
     "terminal/notices.ts",
     "terminal/output.ts",

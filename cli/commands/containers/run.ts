@@ -11,7 +11,7 @@ import {
 } from "../../containers/container_options.ts";
 import { checkTerminalSafety } from "../../containers/terminal_safety.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
-import { abortable } from "../../terminal/abortable.ts";
+import { abortable } from "../../terminal/output.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 

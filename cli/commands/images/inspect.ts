@@ -8,7 +8,7 @@ import { isRunnable } from "../../../spec/platform_choice.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { Finder, type FoundImage } from "../../access/finder.ts";
-import { imageSize } from "../../terminal/image_size.ts";
+import { imageSize } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { readSource } from "../../access/references.ts";

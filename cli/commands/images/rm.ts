@@ -1,6 +1,5 @@
 import { OciError } from "../../../spec/errors.ts";
-import { findReference } from "../../../store/content/find_reference.ts";
-import type { StoredReference } from "../../../store/content/layout_index.ts";
+import { findReference, type StoredReference } from "../../../store/content/layout_index.ts";
 import type { Command } from "../../frame/command.ts";
 import { printable } from "../../terminal/format.ts";
 import { readReference } from "../../access/references.ts";

@@ -1,5 +1,4 @@
-import { pullArtifact } from "../../../cache/pull_artifact.ts";
-import { pushArtifact } from "../../../cache/push_artifact.ts";
+import { pullArtifact, pushArtifact } from "../../../cache/artifacts.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { OciError } from "../../../spec/errors.ts";
 import type { Manifest } from "../../../spec/manifest.ts";

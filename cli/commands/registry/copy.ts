@@ -1,4 +1,4 @@
-import { copy } from "../../../cache/copy.ts";
+import { copy } from "../../../cache/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";

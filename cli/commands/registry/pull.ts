@@ -6,7 +6,7 @@ import { formatPlatform } from "../../../spec/platform.ts";
 import type { Image } from "../../../store/images/image.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { imageSize } from "../../terminal/image_size.ts";
+import { imageSize } from "../../terminal/format.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { type ImageSource, readSource } from "../../access/references.ts";

@@ -21,7 +21,7 @@ import {
   servesStrangers,
 } from "../../access/address.ts";
 import type { Command } from "../../frame/command.ts";
-import { abortable } from "../../terminal/abortable.ts";
+import { abortable } from "../../terminal/output.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";

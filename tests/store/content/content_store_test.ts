@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { digestHex, DigestMismatchError, LimitError } from "../../../spec/mod.ts";
-import { removeIfAny } from "../../../store/host/remove_tree.ts";
+import { removeIfAny } from "../../../store/host/durable.ts";
 import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { run } from "../../_support/process.ts";
 import { rotBlob } from "../../_support/rot.ts";

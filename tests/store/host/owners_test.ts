@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hasOtherMembers, isWritableByOthers } from "../../../store/host/writable_by_others.ts";
+import { hasOtherMembers, isWritableByOthers } from "../../../store/host/owners.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
