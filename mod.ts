@@ -43,11 +43,16 @@ export { type HashCache, LayoutHashCache } from "./cache/hash_cache.ts";
 export type { ImageCache, WriteImageOptions } from "./cache/image_cache.ts";
 export { LayoutImageCache, type LayoutImageCacheOptions } from "./cache/layout_image_cache.ts";
 export { copy, load, push, save } from "./cache/moving.ts";
-export { prepare, type PrepareOptions } from "./cache/prepare.ts";
 export { pull, type PulledImage } from "./cache/pull.ts";
 export type { PullOptions } from "./cache/pull_options.ts";
 export type { PushedImage, PushOptions } from "./cache/push_options.ts";
-export { unpack, type UnpackedImage, type UnpackOptions } from "./cache/unpack.ts";
+export {
+  prepare,
+  type PrepareOptions,
+  unpack,
+  type UnpackedImage,
+  type UnpackOptions,
+} from "./cache/unpack.ts";
 export type { DecompressOptions } from "./layer/compression/decompressor.ts";
 export {
   ExtractError,

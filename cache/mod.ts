@@ -27,6 +27,5 @@ export * from "./hash_cache.ts";
 export type * from "./image_cache.ts";
 export * from "./layout_image_cache.ts";
 export * from "./moving.ts";
-export * from "./prepare.ts";
 export * from "./pull.ts";
 export * from "./unpack.ts";

@@ -1,5 +1,6 @@
 import type { Reference } from "../registry/reference.ts";
 import type { Image } from "../store/images/image.ts";
+import type { PrepareLayersOptions } from "../store/overlay/prepare_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "../store/unpacking/unpack_image_options.ts";
 import { openImageSource } from "./_image_source.ts";
 import type { PullOptions } from "./pull_options.ts";
@@ -56,4 +57,55 @@ export async function unpack(
     return unpackImage(source.store, found, directory, { ...options, ...listener });
   });
   return { image, report };
+}
+
+/** Options for {@linkcode prepare}. */
+export interface PrepareOptions
+  extends PullOptions, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
+
+/**
+ * Pulls an image into the store like {@linkcode pull} and extracts its layers for the overlay
+ * bundler in the same pass. See {@linkcode prepareLayers}.
+ *
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param options Store, platform, credentials, owners of files, and callbacks.
+ * @returns The complete image in the store.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {BundleError} If this process cannot mount overlays.
+ * @throws {ExtractError} If a layer cannot be extracted.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ *
+ * @example Prepare an image of a layout
+ * ```ts
+ * import { prepare } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * // There is no layout, so there is nothing to prepare.
+ * await assertRejects(() => prepare("oci:./no-layout", { store: directory }));
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function prepare(
+  reference: Reference | string,
+  options: PrepareOptions = {},
+): Promise<Image> {
+  const { mounter, ownership, ...pulling } = options;
+  const { jobs, signal, onWarning } = options;
+  const { keepWhile } = await import("./_keep_while.ts");
+  const { prepareLayers } = await import("../store/overlay/prepare_layers.ts");
+  using source = await openImageSource(reference, pulling);
+  const { image } = await keepWhile(source, async (found, listener) => {
+    return await prepareLayers(source.store, found, {
+      ...listener,
+      mounter,
+      ownership,
+      jobs,
+      signal,
+      onWarning,
+    });
+  });
+  return image;
 }

@@ -1,5 +1,5 @@
 import type { PulledArtifact } from "../../cache/artifacts.ts";
-import { prepare, type PrepareOptions } from "../../cache/prepare.ts";
+import { prepare, type PrepareOptions } from "../../cache/unpack.ts";
 import { pull } from "../../cache/pull.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";

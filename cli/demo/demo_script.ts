@@ -1,7 +1,6 @@
 import type { Session } from "../frame/session.ts";
-import { terminalKind } from "../terminal/terminal.ts";
+import { fitToTerminal, terminalKind } from "../terminal/terminal.ts";
 import { ownCommand } from "./own_command.ts";
-import { fitToTerminal } from "../terminal/wrap.ts";
 
 const BOLD = "\x1b[1m";
 const PLAIN = "\x1b[0m";

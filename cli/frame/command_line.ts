@@ -1,6 +1,5 @@
-import type { Command, Option, ValueSettings } from "./command.ts";
+import { type Command, type Option, suggest, type ValueSettings } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { suggest } from "./suggestion.ts";
 
 /** A parsed command line. */
 export interface CommandLine {

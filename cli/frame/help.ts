@@ -1,6 +1,5 @@
 import type { Argument, Command, Option } from "./command.ts";
-import { wrapLine } from "../terminal/wrap.ts";
-import { terminalSize } from "../terminal/terminal.ts";
+import { terminalSize, wrapLine } from "../terminal/terminal.ts";
 
 /** A term and its description. */
 type Row = readonly [term: string, meaning: string];

@@ -1,8 +1,7 @@
-import { Command } from "./command.ts";
+import { Command, suggest } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { addCommonOptions } from "./options.ts";
 import type { Session } from "./session.ts";
-import { suggest } from "./suggestion.ts";
 
 /** Commands by name, in the order of the help. */
 export type CommandTable = ReadonlyMap<string, CommandEntry>;

@@ -3,7 +3,7 @@ import type { Notices } from "../terminal/notices.ts";
 import type { CommonOptions } from "./options.ts";
 import type { Output } from "../terminal/output.ts";
 import { printable } from "../terminal/format.ts";
-import { fitToTerminal } from "../terminal/wrap.ts";
+import { fitToTerminal } from "../terminal/terminal.ts";
 
 /** Options for {@linkcode Session}. */
 export interface SessionParts {

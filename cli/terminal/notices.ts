@@ -1,5 +1,4 @@
-import { terminalSize } from "./terminal.ts";
-import { wrapLine } from "./wrap.ts";
+import { terminalSize, wrapLine } from "./terminal.ts";
 
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";

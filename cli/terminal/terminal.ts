@@ -23,3 +23,56 @@ export function terminalKind(): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable: "TERM" });
   return state === "granted" ? Deno.env.get("TERM") : undefined;
 }
+
+/** Minimum width for wrapping text; on less, a terminal shows next to nothing anyway. */
+const MIN_COLUMNS = 20;
+
+/**
+ * Breaks a line at spaces, and keeps the alignment within it. A longer word gets a line of its own.
+ *
+ * @param text The line.
+ * @param columns Maximum width.
+ * @param indent What further lines begin with.
+ * @returns The lines.
+ */
+export function wrapLine(text: string, columns: number, indent = ""): readonly string[] {
+  if (text.length <= columns || columns < MIN_COLUMNS) return [text];
+  const lines: string[] = [];
+  let line = "";
+  for (const [word] of text.matchAll(/\s*\S+/g)) {
+    if (line.trim() === "" || line.length + word.length <= columns) {
+      line += word;
+    } else {
+      lines.push(line);
+      line = indent + word.trimStart();
+    }
+  }
+  return [...lines, line];
+}
+
+/**
+ * Fits a line into a width: first between cells, which two or more spaces separate, then between
+ * words. Further lines are indented.
+ *
+ * @param text The line.
+ * @param columns Maximum width.
+ * @returns The lines.
+ */
+export function fitLine(text: string, columns: number): readonly string[] {
+  if (text.length <= columns || columns < MIN_COLUMNS) return [text];
+  const indent = /^ */.exec(text)?.[0] ?? "";
+  const lines: string[] = [];
+  for (const cell of text.trim().split(/ {2,}/)) {
+    const longer = `${lines.at(-1)}  ${cell}`;
+    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${lines.length > 0 ? "  " : ""}${cell}`);
+  }
+  return lines.flatMap((line) => wrapLine(line, columns, `${indent}  `));
+}
+
+/** Fits lines into the terminal, if stdout is one. */
+export function fitToTerminal(lines: readonly string[]): readonly string[] {
+  if (!Deno.stdout.isTerminal()) return lines;
+  const { columns } = terminalSize();
+  return lines.flatMap((line) => fitLine(line, columns));
+}

@@ -83,11 +83,12 @@ Deno.test("main.ts loads what every command needs, and help when it is asked for
     "frame/options.ts",
     "frame/program.ts",
     "frame/session.ts",
-    "frame/suggestion.ts",
+    "frame/command.ts",
     "main.ts",
     "terminal/format.ts",
     "terminal/notices.ts",
     "terminal/output.ts",
+    "terminal/terminal.ts",
   ]);
 });
 

@@ -5,7 +5,7 @@ import { formatFileMode } from "../../terminal/file_mode.ts";
 import { formatTable, printable, widened } from "../../terminal/format.ts";
 import { missing, openImageFiles } from "../../access/image_files.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
-import { fitToTerminal } from "../../terminal/wrap.ts";
+import { fitToTerminal } from "../../terminal/terminal.ts";
 import { escaped } from "../../terminal/output.ts";
 import type { Session } from "../../frame/session.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { suggest } from "../../../cli/frame/suggestion.ts";
+import { suggest } from "../../../cli/frame/command.ts";
 
 const NAMES = ["pull", "images", "inspect", "tags", "ls", "cat", "run", "rm", "x"];
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { fitLine, wrapLine } from "../../../cli/terminal/wrap.ts";
+import { fitLine, wrapLine } from "../../../cli/terminal/terminal.ts";
 
 Deno.test.each([
   { text: "a line that fits", columns: 20, lines: ["a line that fits"] },
