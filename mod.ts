@@ -225,10 +225,9 @@ async function loadCommandLine(): Promise<CommandLine | undefined> {
     const { state } = await Deno.permissions.query({ name: "read", path: commandLine });
     if (state === "granted") throw error;
     const { dirname } = import.meta;
-    console.error(
-      `oci: cannot load the command line: reading "${dirname}" is not permitted. ` +
-        `Run again with --allow-read=${dirname}`,
-    );
+    const line = `oci: cannot load the command line: reading "${dirname}" is not permitted. ` +
+      `Run again with --allow-read=${dirname}\n`;
+    Deno.stderr.writeSync(new TextEncoder().encode(line));
   }
 }
 
