@@ -1,4 +1,4 @@
-import type { Option } from "./command.ts";
+import type { Argument, Option } from "./command.ts";
 
 /** A command, reduced to the facts that completion needs. */
 export interface CommandOutline {
@@ -6,66 +6,187 @@ export interface CommandOutline {
   /** One-line summary. */
   readonly summary: string;
   readonly options: readonly Option[];
+  readonly arguments: readonly Argument[];
 }
 
 /** Script generators by shell. */
 export const SCRIPTS: ReadonlyMap<string, (commands: readonly CommandOutline[]) => string> =
   new Map([["bash", bashScript], ["zsh", zshScript], ["fish", fishScript]]);
 
+/** What to complete: known words, names of images in the store, commands, files, or nothing. */
+type Kind = readonly string[] | "names" | "commands" | "files" | "directories" | "text";
+
+function argumentKind({ name, choices }: Argument): Kind {
+  if (choices !== undefined) return choices;
+  if (/^(ref|src)$/.test(name)) return "names";
+  if (name === "command") return "commands";
+  if (/^(repo|registry|newtag)$/.test(name)) return "text";
+  return name === "dir" ? "directories" : "files";
+}
+
+function optionKind({ flags, choices, examples }: Option): Kind {
+  if (choices !== undefined) return choices;
+  if (examples !== undefined) return examples;
+  const [, value] = / <(.+)>$/.exec(flags) ?? [];
+  if (value === "dir") return "directories";
+  if (value === "ref") return "names";
+  return value === "file" ? "files" : "text";
+}
+
+const HELP = "show the help of a command";
+
+/** Lists the names in the store, in full and as docker shortens them; `$1` is the program. */
+const NAMES = `"$1" images 2>/dev/null | awk '
+    NR > 1 && $1 != "-" { print $1; if (sub(/^docker\\.io\\/(library\\/)?/, "", $1)) print $1 }'`;
+
 function bashScript(commands: readonly CommandOutline[]): string {
-  const flags = commands.map(({ name, options }) => {
-    return `          ${name}) words="${options.map(({ long }) => long).join(" ")}" ;;`;
+  const cases = commands.map(({ name, options, arguments: expected }) => {
+    const valued = options.filter(({ takesValue }) => takesValue);
+    const flags = valued.flatMap(({ short, long, aliases = [] }) => [short ?? [], long, aliases]);
+    const kinds = expected.map((argument) => {
+      const kind = argumentKind(argument);
+      return typeof kind === "string" ? kind : kind.join(",");
+    });
+    return `    ${name})
+      options="${options.map(({ long }) => long).join(" ")}"
+      valued=" ${flags.flat(2).join(" ")} "
+      kinds=(${kinds.join(" ")}) ;;`;
   });
-  const choices = new Map(commands.flatMap(({ options }) => {
-    return options.map(({ long, choices = [] }) => [long, choices.join(" ")] as const);
-  }));
-  const values = [...choices].filter(([, words]) => words !== "")
-    .map(([flag, words]) => `    ${flag}) words="${words}" ;;`);
+  const values = new Map<string, string>();
+  for (const option of commands.flatMap(({ options }) => options)) {
+    const kind = optionKind(option);
+    if (option.takesValue && kind !== "text") {
+      values.set(option.long, typeof kind === "string" ? kind : kind.join(","));
+    }
+  }
+  const byValue = Map.groupBy(values, ([, kind]) => kind);
+  const kinds = [...byValue].map(([kind, flags]) => {
+    return `      ${flags.map(([flag]) => flag).join(" | ")}) kind=${kind} ;;`;
+  });
   return `# Completes oci in bash.
+_oci_names() {
+  ${NAMES}
+}
+
 _oci() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words=""
+  local line="\${COMP_LINE:0:COMP_POINT}" options="" valued=" " kind="" words="" i
   local commands="${commands.map(({ name }) => name).join(" ")}"
-  case "\${COMP_WORDS[COMP_CWORD - 1]}" in
-${values.join("\n")}
-    completions) words="${[...SCRIPTS.keys()].join(" ")}" ;;
-    help | permissions) words="$commands" ;;
-    *)
-      if [ "$COMP_CWORD" -eq 1 ]; then
-        words="help $commands"
-      elif [[ "$current" == -* ]]; then
-        case "\${COMP_WORDS[1]}" in
-${flags.join("\n")}
-        esac
-      fi
-      ;;
+  local -a typed=() kinds=()
+  read -ra typed <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && typed+=("")
+  local last=$((\${#typed[@]} - 1))
+  local current="\${typed[last]}" previous="\${typed[last - 1]}" command="\${typed[1]}"
+  case "$command" in
+${cases.join("\n")}
+  esac
+  if [[ "$current" == --*=* ]]; then
+    previous="\${current%%=*}"
+    current="\${current#*=}"
+  fi
+  if (( last == 1 )); then
+    words="help $commands"
+  elif [[ "$command" == help ]]; then
+    words="$commands"
+  elif [[ "$valued" == *" $previous "* ]]; then
+    case "$previous" in
+${kinds.join("\n")}
+      *) kind=text ;;
+    esac
+  elif [[ "$current" == -* ]]; then
+    words="$options"
+  elif (( \${#kinds[@]} > 0 )); then
+    local position=0
+    for ((i = 2; i < last; i++)); do
+      if [[ "\${typed[i]}" != -* ]]; then ((position++))
+      elif [[ "$valued" == *" \${typed[i]} "* ]]; then ((i++)); fi
+    done
+    ((position < \${#kinds[@]})) || position=$((\${#kinds[@]} - 1))
+    kind="\${kinds[position]}"
+  fi
+  case "$kind" in
+    names)
+      local store="" option
+      for ((i = 2; i < last; i++)); do
+        option="\${typed[i]}"
+        if [[ "$option" == --store=* ]]; then store="\${option#*=}"
+        elif [[ "$option" == --store ]]; then store="\${typed[i + 1]}"; fi
+      done
+      words="$([[ -z "$store" ]] || export OCI_STORE="$store"; _oci_names "\${typed[0]}")" ;;
+    commands) words="$commands" ;;
+    directories) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    files | text | "") ;;
+    *) words="\${kind//,/ }" ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
+  # Bash replaces only what follows the last colon.
+  if [[ "$current" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
+    local before="\${current%"\${current##*:}"}"
+    for i in "\${!COMPREPLY[@]}"; do COMPREPLY[i]="\${COMPREPLY[i]#"$before"}"; done
+  fi
 }
 complete -o default -F _oci oci`;
 }
 
 function zshScript(commands: readonly CommandOutline[]): string {
-  const cases = commands.map(({ name, options }) => {
-    const specs = options.map(({ long, description, takesValue, choices = [] }) => {
-      const values = choices.length > 0 ? `(${choices.join(" ")})` : "_files";
-      // Square brackets and colons delimit the parts of a specification.
-      const text = description.replaceAll(/[[\]:]/g, "\\$&");
-      return quote(`${long}[${text}]${takesValue ? `:value:${values}` : ""}`);
+  const action = (kind: Kind) => {
+    if (typeof kind !== "string") return `(${kind.join(" ")})`;
+    const actions = {
+      names: "_oci_names",
+      commands: "_oci_commands",
+      files: "_files",
+      directories: "_files -/",
+      text: " ",
+    };
+    return actions[kind];
+  };
+  // Square brackets and colons delimit the parts of a specification.
+  const escape = (text: string) => text.replaceAll(/[[\]:]/g, "\\$&");
+  const cases = commands.map(({ name, options, arguments: expected }) => {
+    const flags = options.flatMap((option) => {
+      const { short, long, description, takesValue, repeatable } = option;
+      const value = takesValue ? `:value:${action(optionKind(option))}` : "";
+      const text = `[${escape(description)}]${value}`;
+      const star = repeatable ? "*" : "";
+      return [
+        ...short === undefined ? [] : [quote(`${star}${short}${takesValue ? "+" : ""}${text}`)],
+        quote(`${star}${long}${takesValue ? "=" : ""}${text}`),
+      ];
     });
-    return `    ${name}) _arguments ${specs.join(" ")} "*:argument:_files" ;;`;
+    const operands = expected.map((argument, i) => {
+      const place = argument.isVariadic ? "*" : String(i + 1);
+      return quote(`${place}:${argument.name}:${action(argumentKind(argument))}`);
+    });
+    return `    ${name}) _arguments -s ${[...flags, ...operands].join(" ")} ;;`;
   });
-  const list = commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`);
+  const known = [{ name: "help", summary: HELP }, ...commands];
+  const list = known.map(({ name, summary }) => `    ${quote(`${name}:${escape(summary)}`)}`);
   return `#compdef oci
 # Completes oci in zsh.
-_oci() {
+_oci_list() {
+  ${NAMES}
+}
+
+_oci_names() {
+  local -x OCI_STORE="\${opt_args[--store]:-$OCI_STORE}"
+  [[ -n "$OCI_STORE" ]] || unset OCI_STORE
+  local -a names=(\${(f)"$(_oci_list "$program")"})
+  compadd -a names
+  _files
+}
+
+_oci_commands() {
   local -a commands=(
 ${list.join("\n")}
   )
-  if (( CURRENT == 2 )); then
-    _describe command commands
+  _describe command commands
+}
+
+_oci() {
+  local program="$words[1]" command="$words[2]"
+  if (( CURRENT == 2 )) || [[ "$command" == help ]]; then
+    _oci_commands
     return
   fi
-  local command="$words[2]"
   shift words
   (( CURRENT-- ))
   case "$command" in
@@ -80,17 +201,45 @@ fi`;
 }
 
 function fishScript(commands: readonly CommandOutline[]): string {
-  const lines = ["# Completes oci in fish."];
-  for (const { name, summary, options } of commands) {
+  const action = (kind: Kind) => {
+    if (typeof kind !== "string") return ` -x -a ${quote(kind.join(" "))}`;
+    const actions = {
+      names: " -r -a '(__oci_names)'",
+      commands: ` -x -a ${quote(commands.map(({ name }) => name).join(" "))}`,
+      files: " -r",
+      directories: " -x -a '(__fish_complete_directories)'",
+      text: " -x",
+    };
+    return actions[kind];
+  };
+  const lines = [
+    "# Completes oci in fish.",
+    "function __oci_list",
+    `  ${NAMES.replace('"$1"', "$argv[1]")}`,
+    "end",
+    "function __oci_names",
+    "  set -l typed (commandline -opc)",
+    "  set -l at (contains -i -- --store $typed)",
+    '  and set -lx OCI_STORE $typed[(math "$at + 1")]',
+    "  __oci_list $typed[1]",
+    "end",
+    `complete -c oci -n __fish_use_subcommand -f -a help -d ${quote(HELP)}`,
+    `complete -c oci -n '__fish_seen_subcommand_from help'${action("commands")}`,
+  ];
+  for (const { name, summary, options, arguments: expected } of commands) {
+    const seen = `complete -c oci -n ${quote(`__fish_seen_subcommand_from ${name}`)}`;
     lines.push(`complete -c oci -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`);
-    for (const { long, description, takesValue, choices = [] } of options) {
-      const value = choices.length > 0
-        ? ` -x -a ${quote(choices.join(" "))}`
-        : takesValue
-        ? " -r"
-        : "";
-      const seen = quote(`__fish_seen_subcommand_from ${name}`);
-      lines.push(`complete -c oci -n ${seen} -l ${long.slice(2)}${value} -d ${quote(description)}`);
+    for (const argument of expected.slice(0, 1)) {
+      const kind = argumentKind(argument);
+      if (kind !== "files") {
+        lines.push(`${seen}${action(kind).replace(" -x", " -f").replace(" -r", "")}`);
+      }
+    }
+    for (const option of options) {
+      const { short, long, description, takesValue } = option;
+      const value = takesValue ? action(optionKind(option)) : "";
+      const letter = short === undefined ? "" : ` -s ${short.slice(1)}`;
+      lines.push(`${seen}${letter} -l ${long.slice(2)}${value} -d ${quote(description)}`);
     }
   }
   return lines.join("\n");

@@ -5,7 +5,9 @@ import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci completions`. */
 export function define(command: Command): Command {
-  return command.description("Prints a script that completes commands and options.")
+  return command.description(
+    "Prints a script that completes commands, options and their values, and names in the store.",
+  )
     .argument("<shell>", "shell to complete in", { choices: [...SCRIPTS.keys()] })
     .notes(`
 Examples:
@@ -18,8 +20,8 @@ Examples:
 export async function run(session: Session, commands: CommandTable): Promise<void> {
   const outlines: CommandOutline[] = [];
   for (const [name, entry] of commands) {
-    const { options } = declareCommand(name, await entry.load(), commands);
-    outlines.push({ name, summary: entry.summary, options });
+    const { options, arguments: operands } = declareCommand(name, await entry.load(), commands);
+    outlines.push({ name, summary: entry.summary, options, arguments: operands });
   }
   const script = SCRIPTS.get(session.operands[0] ?? "")?.(outlines) ?? "";
   await session.print({ script }, [script]);
