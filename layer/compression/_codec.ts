@@ -1,10 +1,18 @@
+import type { SeekPointRecorder } from "./seek_points.ts";
+
 /** Decodes one compression format, member by member. */
 export interface Codec<IsSync extends boolean = boolean> extends Disposable {
   /**
    * Decodes bytes. Yields views of the output, each valid until the next one, and returns the number
    * of input bytes that follow the end of the member.
+   *
+   * @param bytes The bytes.
+   * @param offset Offset of the bytes in the blob, for seek points.
    */
-  decode(bytes: Uint8Array): IsSync extends true ? Generator<Uint8Array, number, void>
+  decode(
+    bytes: Uint8Array,
+    offset: number,
+  ): IsSync extends true ? Generator<Uint8Array, number, void>
     : AsyncGenerator<Uint8Array, number, void>;
   /** Throws if a member is incomplete. */
   end(): IsSync extends true ? void : Promise<void>;
@@ -33,6 +41,8 @@ export interface CodecOptions {
   readonly fail: Fail;
   /** Base-2 logarithm of the largest zstd window. */
   readonly windowLog: number;
+  /** Recorder for positions at which gzip data can be decoded from; not every codec finds them. */
+  readonly seekPoints?: SeekPointRecorder | undefined;
   /** Allocates memory to decode into. With it, outputs may be transferred. */
   readonly memory?: (() => Uint8Array<ArrayBuffer>) | undefined;
 }

@@ -6,6 +6,7 @@ import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
 import { detectCompression, DETECTION_SIZE } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
+import type { SeekPointRecorder } from "./seek_points.ts";
 import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
 
 /** Smallest output whose ratio is checked: small layers of zeros are harmless and common. */
@@ -22,9 +23,18 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "04224d18": "lz4",
 };
 
+/** Options for {@linkcode LayerDecompressor}. */
+export interface LayerDecompressorOptions extends DecompressorOptions {
+  /**
+   * Recorder for positions at which gzip data can be decompressed from later. The data of other
+   * formats has none, and neither has that of runtimes without a synchronous codec.
+   */
+  readonly seekPoints?: SeekPointRecorder | undefined;
+}
+
 /** Implements `openDecompressor()` with a synchronous or an asynchronous codec. */
 export class LayerDecompressor implements Decompressor {
-  readonly #options: DecompressorOptions;
+  readonly #options: LayerDecompressorOptions;
   readonly #isSync: boolean;
   readonly #maxBytes: number;
   readonly #maxRatio: number;
@@ -41,7 +51,7 @@ export class LayerDecompressor implements Decompressor {
   #bytesOut = 0;
 
   /** Creates a decompressor; `isSync` selects the codec. */
-  constructor(options: DecompressorOptions, isSync: boolean) {
+  constructor(options: LayerDecompressorOptions, isSync: boolean) {
     const { maxBytes = 21_474_836_480, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
@@ -131,7 +141,8 @@ export class LayerDecompressor implements Decompressor {
   #openCodec(format: CodecFormat): void {
     const fail = this.#fail.bind(this);
     const windowLog = Math.min(Math.max(Math.ceil(Math.log2(this.#maxWindow)), 10), MAX_WINDOW_LOG);
-    const options = { format, fail, windowLog, memory: this.#options.memory };
+    const { memory, seekPoints } = this.#options;
+    const options = { format, fail, windowLog, memory, seekPoints };
     this.#framing = format === "gzip"
       ? new GzipFraming(fail)
       : new ZstdFraming(fail, this.#maxWindow, !this.#isSync);
@@ -149,7 +160,8 @@ export class LayerDecompressor implements Decompressor {
     const pieces = this.#framing.split(chunk);
     let piece = pieces.next();
     while (!piece.done) {
-      const outputs = this.#syncCodec.decode(piece.value);
+      const at = this.#bytesIn - chunk.length + piece.value.byteOffset - chunk.byteOffset;
+      const outputs = this.#syncCodec.decode(piece.value, at);
       let output = outputs.next();
       for (; !output.done; output = outputs.next()) yield this.#count(output.value);
       piece = pieces.next(output.value);
@@ -161,7 +173,7 @@ export class LayerDecompressor implements Decompressor {
     const pieces = this.#framing.split(chunk);
     let piece = pieces.next();
     while (!piece.done) {
-      const outputs = this.#asyncCodec.decode(piece.value);
+      const outputs = this.#asyncCodec.decode(piece.value, 0);
       let output = await outputs.next();
       for (; !output.done; output = await outputs.next()) yield this.#count(output.value);
       piece = pieces.next(output.value);

@@ -1,4 +1,5 @@
 import type { Codec, CodecFormat, CodecOptions, Fail } from "./_codec.ts";
+import type { SeekPointRecorder } from "./seek_points.ts";
 
 /** Fits the processor's cache; smaller buffers cost more calls. */
 const OUTPUT_SIZE = 131_072;
@@ -6,6 +7,8 @@ const OUTPUT_SIZE = 131_072;
 /** Values for `flush`, from zlib.h. */
 const Z_NO_FLUSH = 0;
 const Z_FINISH = 4;
+/** Stops at the end of a deflate block. */
+const Z_BLOCK = 5;
 
 /** The undocumented handle of a stream of `node:zlib`, in Node.js and in Deno. */
 interface ZlibHandle {
@@ -39,10 +42,12 @@ export class SyncCodec implements Codec<true> {
   readonly #format: CodecFormat;
   readonly #fail: Fail;
   readonly #memory: () => Uint8Array<ArrayBuffer>;
+  readonly #seekPoints: SeekPointRecorder | undefined;
+  #bytesOut = 0;
   #output: Uint8Array<ArrayBuffer>;
   #problem: string | undefined;
 
-  constructor({ format, fail, windowLog, memory = newMemory }: CodecOptions) {
+  constructor({ format, fail, windowLog, seekPoints, memory = newMemory }: CodecOptions) {
     this.#memory = memory;
     this.#output = memory();
     // Loaded on first use, because it is slow to load.
@@ -53,22 +58,37 @@ export class SyncCodec implements Codec<true> {
     this.#stream = stream as unknown as ZlibStream;
     this.#format = format;
     this.#fail = fail;
+    this.#seekPoints = format === "gzip" ? seekPoints : undefined;
     // gzip's handle reports damage with a callback, zstd's throws, and streams emit an event.
     this.#stream._handle.onerror = (message) => this.#problem ??= message;
     stream.on("error", (error: Error) => this.#problem ??= error.message);
   }
 
-  *decode(bytes: Uint8Array): Generator<Uint8Array, number, void> {
+  *decode(bytes: Uint8Array, offset: number): Generator<Uint8Array, number, void> {
     const { _writeState: state } = this.#stream;
     let left = bytes.length;
     let unused = 0;
     // If the buffer is full, there may be more output.
     while (unused === 0) {
-      const output = this.#write(Z_NO_FLUSH, bytes, bytes.length - left);
-      if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
-      unused = state[0] as number;
-      left = state[1] as number;
-      if (unused < output.length) yield output.subarray(0, output.length - unused);
+      let filled = 0;
+      let output: Uint8Array = this.#output;
+      for (let isAtBlock = true; isAtBlock;) {
+        const isDue = this.#seekPoints?.isDue(this.#bytesOut + filled) ?? false;
+        output = this.#write(isDue ? Z_BLOCK : Z_NO_FLUSH, bytes, bytes.length - left, filled);
+        if (this.#problem !== undefined) throw this.#fail(`it is damaged (${this.#problem})`);
+        unused = state[0] as number;
+        const isUsed = (state[1] as number) < left || unused < output.length - filled;
+        left = state[1] as number;
+        filled = output.length - unused;
+        // With room and input left, it has stopped at the end of a block, or of the member.
+        isAtBlock = isDue && isUsed && unused > 0 && left > 0;
+        if (!isAtBlock) break;
+        const at = bytes.length - left;
+        const made = output.subarray(0, filled);
+        this.#seekPoints?.offer(bytes, at, offset + at, made, this.#bytesOut + filled);
+      }
+      this.#bytesOut += filled;
+      if (filled > 0) yield output.subarray(0, filled);
     }
     return left;
   }
@@ -76,7 +96,7 @@ export class SyncCodec implements Codec<true> {
   end(): void {
     // zstd's decoder does not detect truncation; its framing does.
     if (this.#format === "zstd") return;
-    this.#write(Z_FINISH, new Uint8Array(), 0);
+    this.#write(Z_FINISH, new Uint8Array(), 0, 0);
     if (this.#problem !== undefined) throw this.#fail("it is truncated");
   }
 
@@ -85,12 +105,13 @@ export class SyncCodec implements Codec<true> {
   }
 
   /** Decodes from `at` until the input is used up or the returned buffer is full. */
-  #write(flush: number, bytes: Uint8Array, at: number): Uint8Array {
+  #write(flush: number, bytes: Uint8Array, at: number, filled: number): Uint8Array {
     const { _handle: handle } = this.#stream;
     if (this.#output.buffer.detached) this.#output = this.#memory();
     const output = this.#output;
     try {
-      handle.writeSync(flush, bytes, at, bytes.length - at, output, 0, output.length);
+      const room = output.length - filled;
+      handle.writeSync(flush, bytes, at, bytes.length - at, output, filled, room);
     } catch (error) {
       this.#problem ??= error instanceof Error ? error.message : String(error);
     }
@@ -122,7 +143,7 @@ function works(format: CodecFormat, sample: string): boolean {
     using codec = new SyncCodec({ format, fail, windowLog: 27 });
     // Two members, the first in pieces, and a trailing byte.
     for (const bytes of [member.subarray(0, 5), member.subarray(5), [...member, 0]]) {
-      const outputs = codec.decode(new Uint8Array(bytes));
+      const outputs = codec.decode(new Uint8Array(bytes), 0);
       let output = outputs.next();
       for (; !output.done; output = outputs.next()) text += String.fromCharCode(...output.value);
       left += output.value;

@@ -5,11 +5,12 @@ import { DiffIdMismatchError } from "../../spec/errors.ts";
 import { checkLayerType } from "../../spec/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { DecompressError } from "./decompress_error.ts";
-import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
-import { openDecompressor } from "./open_decompressor.ts";
+import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";
+import { hasSyncCodec } from "./_sync_codec.ts";
+import type { Decompressor, DecompressSink } from "./decompressor.ts";
 
 /** Options for {@linkcode LayerDecoder}. */
-export interface LayerDecoderOptions extends DecompressorOptions {
+export interface LayerDecoderOptions extends LayerDecompressorOptions {
   /** Name of the layer in errors. */
   readonly layer?: string | undefined;
   /** Origin of the bytes in errors; by default, the layer. */
@@ -33,10 +34,10 @@ export class LayerDecoder implements Disposable {
     if (descriptor !== undefined) checkLayerType(descriptor);
     this.#options = options;
     this.#verifier = descriptor && new Verifier(descriptor, source);
-    this.#decompressor = openDecompressor({
+    this.#decompressor = new LayerDecompressor({
       ...options,
       mediaType: options.mediaType ?? descriptor?.mediaType,
-    });
+    }, hasSyncCodec());
     this.#digester = diffId && new Digester(digestAlgorithm(diffId));
   }
 

@@ -1,0 +1,187 @@
+/** Number of bytes before a point that the bytes after it may repeat. */
+export const WINDOW_BYTES = 32_768;
+/** Smallest distance of two points in the decompressed bytes: 1/128 of them is kept as windows. */
+const SPAN_BYTES = 4_194_304;
+/** Maximum number of points: 8 MiB of windows. A larger layer has points further apart. */
+const MAX_POINTS = 256;
+
+/** The trailer of a gzip member, and a byte that the alignment may add. */
+const TRAILER_BYTES = 9;
+
+/** A position in gzip data at which decompression can start. */
+export interface SeekPoint {
+  /** Offset of the decompressed bytes. */
+  readonly offset: number;
+  /** Offset of the compressed bytes: the first one that has not been used at all. */
+  readonly blobOffset: number;
+  /** Number of unused bits, 0 to 7, in the byte before `blobOffset`. */
+  readonly bits: number;
+  /** The decompressed bytes before the point. */
+  readonly window: Uint8Array;
+}
+
+/**
+ * Collects points at which decompression can start while gzip data is decompressed: boundaries of
+ * deflate blocks, with the 32 KiB before them.
+ */
+export class SeekPointRecorder {
+  #points: SeekPoint[] = [];
+  #span = SPAN_BYTES;
+  #next = SPAN_BYTES;
+
+  /** The points, in order. */
+  get points(): readonly SeekPoint[] {
+    return this.#points;
+  }
+
+  /** Whether the next block boundary should be offered. */
+  isDue(bytesOut: number): boolean {
+    return bytesOut >= this.#next;
+  }
+
+  /**
+   * Takes a block boundary as a point if its alignment is certain and its window is at hand.
+   *
+   * @param input Compressed bytes.
+   * @param at Index in `input` of the first byte that has not been used at all.
+   * @param blobOffset Offset of that byte in the blob.
+   * @param output Decompressed bytes up to the boundary.
+   * @param bytesOut Offset of the boundary in the decompressed bytes.
+   */
+  offer(
+    input: Uint8Array,
+    at: number,
+    blobOffset: number,
+    output: Uint8Array,
+    bytesOut: number,
+  ): void {
+    if (!this.isDue(bytesOut) || output.length < WINDOW_BYTES) return;
+    const bits = alignmentOf(input, at);
+    if (bits === undefined) return;
+    const window = output.slice(output.length - WINDOW_BYTES);
+    this.#points.push({ offset: bytesOut, blobOffset, bits, window });
+    if (this.#points.length > MAX_POINTS) {
+      this.#points = this.#points.filter((_, index) => index % 2 === 0);
+      this.#span *= 2;
+    }
+    this.#next = bytesOut + this.#span;
+  }
+
+  /** Discards all points, because the data begins anew. */
+  clear(): void {
+    this.#points = [];
+    this.#span = this.#next = SPAN_BYTES;
+  }
+}
+
+/**
+ * Finds out how many bits of the last used byte belong to the next deflate block, which zlib does
+ * not tell: the number with which a block with dynamic Huffman codes begins (RFC 1951, section
+ * 3.2.7).
+ *
+ * @returns The number; `undefined` if there is none, or several.
+ */
+function alignmentOf(input: Uint8Array, at: number): number | undefined {
+  // The longest header up to the codes takes 74 bits.
+  if (at < 1 || at + 10 > input.length) return undefined;
+  let found: number | undefined;
+  for (let bits = 0; bits < 8; bits++) {
+    if (!beginsDynamicBlock(input, at * 8 - bits)) continue;
+    if (found !== undefined) return undefined;
+    found = bits;
+  }
+  return found;
+}
+
+/** Whether the header of a block with dynamic codes begins at a bit, with complete codes. */
+function beginsDynamicBlock(input: Uint8Array, start: number): boolean {
+  let at = start;
+  const read = (count: number) => {
+    let value = 0;
+    for (let bit = 0; bit < count; bit++, at++) {
+      value |= ((input[at >> 3] as number) >> (at & 7) & 1) << bit;
+    }
+    return value;
+  };
+  read(1);
+  if (read(2) !== 2) return false;
+  if (read(5) > 29 || read(5) > 29) return false;
+  let used = 0;
+  for (let count = read(4) + 4; count > 0; count--) {
+    const length = read(3);
+    if (length > 0) used += 128 >> length;
+  }
+  return used === 128;
+}
+
+/**
+ * Decompresses from a point.
+ *
+ * @param point The point.
+ * @param stream The compressed bytes, from {@linkcode seekStart} up to the end of the blob.
+ * @returns The decompressed bytes after the point, up to the end of the gzip member. To read on
+ * fails, as does reading to the end of a member before the last one.
+ */
+export async function* inflateFrom(
+  point: SeekPoint,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  // The API of the Web has no dictionaries. A stored block with the window stands for one.
+  const shifted = ReadableStream.from(split(shift(point, stream)));
+  let skipped = 0;
+  for await (const chunk of shifted.pipeThrough(new DecompressionStream("deflate-raw"))) {
+    const from = Math.min(WINDOW_BYTES - skipped, chunk.length);
+    skipped += from;
+    if (from < chunk.length) yield chunk.subarray(from);
+  }
+}
+
+/** Returns the offset in the blob of the first byte that {@linkcode inflateFrom} needs. */
+export function seekStart({ blobOffset, bits }: SeekPoint): number {
+  return bits === 0 ? blobOffset : blobOffset - 1;
+}
+
+/** Yields a stored block with the window, and then the compressed bytes, aligned to bytes. */
+async function* shift(
+  { bits, window }: SeekPoint,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const size = window.length;
+  yield new Uint8Array([0, size & 0xff, size >> 8, ~size & 0xff, ~size >> 8 & 0xff]);
+  yield window.slice();
+  if (bits === 0) return yield* stream;
+  let last: number | undefined;
+  for await (const chunk of stream) {
+    if (chunk.length === 0) continue;
+    const first = last === undefined ? 1 : 0;
+    const shifted = new Uint8Array(chunk.length - first);
+    let previous = last ?? chunk[0] as number;
+    for (let index = first; index < chunk.length; index++) {
+      const byte = chunk[index] as number;
+      shifted[index - first] = previous >> (8 - bits) | byte << bits;
+      previous = byte;
+    }
+    last = previous;
+    yield shifted;
+  }
+  if (last !== undefined) yield new Uint8Array([last >> (8 - bits)]);
+}
+
+/**
+ * Passes on the last bytes one by one. Where a chunk has bytes after the end of the data, the
+ * decompressor fails without the data before them.
+ */
+async function* split(
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  let tail = new Uint8Array();
+  for await (const chunk of chunks) {
+    const bytes = new Uint8Array(tail.length + chunk.length);
+    bytes.set(tail);
+    bytes.set(chunk, tail.length);
+    const end = Math.max(0, bytes.length - TRAILER_BYTES);
+    if (end > 0) yield bytes.subarray(0, end);
+    tail = bytes.slice(end);
+  }
+  for (let at = 0; at < tail.length; at++) yield tail.subarray(at, at + 1);
+}
