@@ -2,7 +2,7 @@ import { ExtractError } from "../errors.ts";
 import { cleanPath, parentPath } from "../trees/clean_path.ts";
 import { extractLayer, type ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
-import type { ExtractHandler } from "./extractor.ts";
+import type { ExtractHandler, LayerExtractorOptions } from "./extractor.ts";
 import type { FileTree } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 import { parseWhiteout } from "./whiteout.ts";
@@ -60,10 +60,23 @@ export async function stageLayer(
   directory: string | FileTree,
   options: StageLayerOptions = {},
 ): Promise<StagedLayer | undefined> {
+  return await stageBy((staging) => extractLayer(stream, directory, staging), options);
+}
+
+/**
+ * Stages a layer as {@linkcode stageLayer} does, from any source of its entries.
+ *
+ * @param extract Extracts the entries into an empty directory with the options that it is given.
+ * @param options Extraction options.
+ */
+export async function stageBy<Options extends LayerExtractorOptions>(
+  extract: (options: Options & LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>,
+  options: Options,
+): Promise<StagedLayer | undefined> {
   const notes = new LayerNotes(options.handler);
   const opaque: string[] = [];
   try {
-    const report = await extractLayer(stream, directory, {
+    const report = await extract({
       ...options,
       handler: (header) => notes.take(header),
       whiteouts: {

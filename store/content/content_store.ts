@@ -59,6 +59,8 @@ import { LayoutIndex, type StoredReference } from "./layout_index.ts";
 export class ContentStore {
   /** The directory. */
   readonly path: string;
+  /** Whether it is only read, such as another user's layout. */
+  readonly foreign: boolean;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
   readonly #lockPath: string;
@@ -72,6 +74,7 @@ export class ContentStore {
 
   private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
     this.path = path;
+    this.foreign = foreign;
     this.onWait = onWait;
     this.#lockPath = `${path}/locks/index.lock`;
     this.#index = new LayoutIndex(path, this.#lockPath, { onWait, foreign });

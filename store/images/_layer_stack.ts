@@ -1,18 +1,24 @@
 import { parentPath } from "../../layer/trees/clean_path.ts";
-import type { FileStatus } from "../../layer/trees/file_tree.ts";
+import { hides, type LayerListing, type ListedEntry } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
-import type { LayerListing } from "./_layer_listing.ts";
 
 /** An entry of an image, in the layer that it comes from. */
 export interface FoundEntry {
   /** Number of the layer, counted from the base. */
   readonly layer: number;
-  readonly listing: LayerListing;
   /** Path of the entry, without symlinks. */
   readonly path: string;
+  readonly entry: ListedEntry;
+  /** Number of its names in the image, where other layers may hide some. */
+  readonly nlink?: number | undefined;
 }
 
 type Kind = "directory" | "absent" | "other";
+
+/** An entry with the directories of layers that it is made of, the top one first. */
+interface WalkedEntry extends FoundEntry {
+  readonly parts: readonly FoundEntry[];
+}
 
 /** Thrown where a layer must be listed before a lookup can go on. */
 class UnlistedLayer {
@@ -63,10 +69,47 @@ export class LayerStack {
    * of all layers over each other.
    */
   async find(path: string, followLast: boolean): Promise<FoundEntry | undefined | "unknown"> {
+    return await this.#look(() => {
+      const { real } = followPath(
+        {
+          status: (path) => this.#at(this.#top, path)?.entry.status(),
+          readLink: (path) => this.#at(this.#top, path)?.entry.target ?? "",
+        },
+        path,
+        { followLast },
+      );
+      const found = real === undefined ? undefined : this.#at(this.#top, real);
+      return found && { ...found, nlink: this.#countNames(found) };
+    });
+  }
+
+  /**
+   * Walks through everything below a directory, each directory before its entries, with names in
+   * the order of their code units. Lists all layers first.
+   *
+   * @param path Path of a directory that {@linkcode LayerStack.find} has found.
+   * @returns The entries; `"unknown"` if that takes an extraction of all layers over each other.
+   */
+  async walk(path: string): Promise<Iterable<FoundEntry> | "unknown"> {
+    const parts = await this.#look(() => {
+      const parts: FoundEntry[] = [];
+      for (let layer = this.#top; layer >= 0; layer--) {
+        const listing = this.#plainListing(layer);
+        const entry = listing.at(path);
+        if (entry !== undefined && entry.type !== "directory") break;
+        if (entry !== undefined) parts.push({ layer, path, entry });
+        if (listing.isOpaque(path) || hides(listing, path)) break;
+      }
+      return parts;
+    });
+    return parts === "unknown" ? parts : this.#walk(parts);
+  }
+
+  /** Looks something up again after each layer that it turned out to need has been listed. */
+  async #look<T>(lookUp: () => T): Promise<T | "unknown"> {
     for (;;) {
       try {
-        const { real } = followPath(this.#view, path, { followLast });
-        return real === undefined ? undefined : this.#at(this.#top, real);
+        return lookUp();
       } catch (thrown) {
         if (thrown instanceof EntangledLayer) return "unknown";
         if (!(thrown instanceof UnlistedLayer)) throw thrown;
@@ -75,31 +118,20 @@ export class LayerStack {
     }
   }
 
-  get #view(): Parameters<typeof followPath>[0] {
-    return {
-      status: (path) => this.#statusAt(this.#top, path),
-      readLink: (path) => this.#at(this.#top, path)?.listing.readLink(path) ?? "",
-    };
-  }
-
-  #statusAt(top: number, path: string): FileStatus | undefined {
-    return this.#at(top, path)?.listing.status(path);
-  }
-
   /** Returns what the layers up to `top` have at a path whose parents are no links. */
   #at(top: number, path: string): FoundEntry | undefined {
     for (let layer = top; layer >= 0; layer--) {
       const listing = this.#plainListing(layer);
-      const status = listing.status(path);
-      if (status !== undefined) {
-        const found = { layer, listing, path };
-        if (status.type !== "directory" || !listing.isUndescribed(path)) return found;
-        if (listing.hides(path)) return found;
+      const entry = listing.at(path);
+      // The root of a layer without an entry for it.
+      if (path === "" && entry?.isUndescribed && layer > 0) continue;
+      if (entry !== undefined) {
+        const found = { layer, path, entry };
+        if (!entry.isUndescribed || hides(listing, path)) return found;
         const lower = this.#at(layer - 1, path);
-        const isDirectory = lower?.listing.status(path)?.type === "directory";
-        return isDirectory ? lower : found;
+        return lower?.entry.type === "directory" ? lower : found;
       }
-      if (listing.hides(path)) return undefined;
+      if (hides(listing, path)) return undefined;
     }
     return undefined;
   }
@@ -110,39 +142,90 @@ export class LayerStack {
     const listing = this.#listings.get(layer);
     if (listing === undefined) throw new EntangledLayer();
     if (!this.#plain.has(layer)) {
-      const kinds = new Map<string, Kind>([["", "directory"]]);
-      const isPlain = (path: string) =>
-        this.#kindBelow(layer, path, kinds) !== "other" &&
-        isInDirectories(listing, path);
-      if (!listing.dependencies.every(isPlain)) throw new EntangledLayer();
+      const isEntangled = layer > 0 && !this.#leadsThroughDirectories(layer, listing);
+      if (isEntangled) throw new EntangledLayer();
       this.#plain.add(layer);
     }
     return listing;
   }
 
-  /** Returns whether a path leads through directories alone in the layers below another. */
-  #kindBelow(
-    layer: number,
-    path: string,
-    known: Map<string, Kind>,
-  ): Kind {
-    let kind = known.get(path);
-    if (kind !== undefined) return kind;
-    kind = this.#kindBelow(layer, parentPath(path), known);
-    if (kind === "directory") {
-      const type = this.#statusAt(layer - 1, path)?.type;
-      kind = type === undefined ? "absent" : type === "directory" ? type : "other";
-    }
-    known.set(path, kind);
-    return kind;
+  /** Whether what a layer uses are directories, in itself and in the layers below it, or absent. */
+  #leadsThroughDirectories(layer: number, listing: LayerListing): boolean {
+    const kinds = new Map<string, Kind>([["", "directory"]]);
+    const kindOf = (path: string): Kind => {
+      let kind = kinds.get(path);
+      if (kind !== undefined) return kind;
+      kind = kindOf(parentPath(path));
+      if ((listing.at(path)?.type ?? "directory") !== "directory") kind = "other";
+      if (kind === "directory") {
+        const type = this.#at(layer - 1, path)?.entry.type;
+        kind = type === undefined ? "absent" : type === "directory" ? type : "other";
+      }
+      kinds.set(path, kind);
+      return kind;
+    };
+    return listing.dependencies.every((path) => kindOf(path) !== "other");
   }
-}
 
-/** Whether a layer has nothing but directories at a path and its parents, or nothing. */
-function isInDirectories(listing: LayerListing, path: string): boolean {
-  for (let at = path; at !== ""; at = parentPath(at)) {
-    const type = listing.status(at)?.type;
-    if (type !== undefined && type !== "directory") return false;
+  *#walk(parts: readonly FoundEntry[]): Generator<FoundEntry, void, void> {
+    const open = [this.#entriesOf(parts).values()];
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      const { done, value } = last.next();
+      if (done) {
+        open.pop();
+        continue;
+      }
+      yield { ...value, nlink: this.#countNames(value) };
+      if (value.parts.length > 0) open.push(this.#entriesOf(value.parts).values());
+    }
   }
-  return true;
+
+  /** Counts the names of a file that no other layer hides. */
+  #countNames({ layer, entry }: FoundEntry): number {
+    if (entry.nlink === 1 || this.#top === 0) return entry.nlink;
+    const { ino } = entry.status();
+    return entry.names().filter((path) => {
+      const found = this.#at(this.#top, path);
+      return found?.layer === layer && found.entry.status().ino === ino;
+    }).length;
+  }
+
+  /** Returns the entries of a directory of the image, sorted by name. */
+  #entriesOf(parts: readonly FoundEntry[]): readonly WalkedEntry[] {
+    const found = new Map<string, { first: FoundEntry; parts: FoundEntry[]; isOpen: boolean }>();
+    const removed = new Set<string>();
+    for (const { layer, path: directory, entry: part } of parts) {
+      const marks = this.#marksAbove(layer);
+      for (const [name, entry] of part.children()) {
+        const path = directory === "" ? name : `${directory}/${name}`;
+        const inner = { layer, path, entry };
+        const at = found.get(name);
+        if (removed.has(name) || at?.isOpen === false) continue;
+        const isRemoved = marks.some((listing) => listing.removes(path));
+        // A directory of a lower layer adds its entries, unless something between hides them.
+        const isOpen = entry.type === "directory" && !isRemoved &&
+          !marks.some((listing) => listing.isOpaque(path));
+        if (at !== undefined) {
+          at.isOpen = isOpen;
+          if (isOpen) at.parts.push(inner);
+        } else if (isRemoved) removed.add(name);
+        else found.set(name, { first: inner, parts: isOpen ? [inner] : [], isOpen });
+      }
+    }
+    return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, { first, parts }]) => {
+      // Without an entry, it has the metadata of a lower layer.
+      const shown = first.entry.isUndescribed ? this.#at(this.#top, first.path) ?? first : first;
+      return { ...shown, parts };
+    });
+  }
+
+  /** Returns the listings above a layer that may remove something. */
+  #marksAbove(layer: number): readonly LayerListing[] {
+    const listings: LayerListing[] = [];
+    for (let above = layer + 1; above <= this.#top; above++) {
+      const listing = this.#listings.get(above);
+      if (listing?.hasMarks) listings.push(listing);
+    }
+    return listings;
+  }
 }

@@ -1,18 +1,17 @@
-import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
-import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
-import { OwnershipError } from "../../layer/errors.ts";
-import { type ContentPlace, MemoryTree } from "../../layer/trees/memory_tree.ts";
-import { stageLayer } from "../../layer/extraction/staged_layer.ts";
-import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { TarParser } from "../../layer/tar/tar_parser.ts";
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
-import { followPath } from "../host/follow_path.ts";
-import type { LayerListener } from "../content/layer_listener.ts";
-import { type LayerListing, StagedListing } from "./_layer_listing.ts";
-import { LayerStack } from "./_layer_stack.ts";
-import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import type { LayerListener } from "../content/layer_listener.ts";
+import { LayerEntries } from "../entries/layer_entries.ts";
+import type { LayerIndex } from "../entries/layer_index.ts";
+import type { LayerListing } from "../entries/layer_listing.ts";
+import { followPath } from "../host/follow_path.ts";
+import { openArchive } from "./_archive_reader.ts";
+import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
+import type { EntrySource } from "./_list_layer.ts";
+import { StagedEntry } from "./_staged_listing.ts";
 import { type Layer, StoredLayer } from "./image.ts";
 
 /** Options for {@linkcode ImageFiles}. */
@@ -44,8 +43,9 @@ export interface ImageFile {
 /**
  * The files of an image as a container would see them, read without unpacking the image.
  *
- * Layers are downloaded into the store as needed, verified, and read from there. Nothing else is
- * written.
+ * Layers are downloaded into the store as needed, verified, and read from there. The store keeps an
+ * index of the entries of each layer that has been read, so that it is not read again for another
+ * list or lookup.
  *
  * @example Read a file of an image
  * ```ts no-assert
@@ -62,6 +62,7 @@ export class ImageFiles {
   readonly #store: ContentStore;
   readonly #layers: readonly RemoteLayer[];
   readonly #options: ImageFilesOptions;
+  readonly #entries: LayerEntries;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
   #stack: LayerStack;
   #whole: Promise<MemoryTree> | undefined;
@@ -69,6 +70,7 @@ export class ImageFiles {
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
   constructor(store: ContentStore, image: RemoteImage, options: ImageFilesOptions = {}) {
     this.#store = store;
+    this.#entries = new LayerEntries(store);
     this.#layers = image.layers;
     this.#options = options;
     this.#stack = this.#newStack();
@@ -86,7 +88,7 @@ export class ImageFiles {
    */
   async find(path: string, followLast = true): Promise<ImageFile | undefined> {
     const found = await this.#locate(path, followLast);
-    return found && describe(found.entries, found.path);
+    return found && describe(found);
   }
 
   /**
@@ -100,15 +102,25 @@ export class ImageFiles {
   async read(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     const found = await this.#locate(path, true);
     if (found === undefined) return undefined;
-    const type = found.entries.status(found.path)?.type;
+    const { type, size } = found.entry.status();
     if (type === "directory") {
       throw new Deno.errors.IsADirectory(`Cannot read "${path}" of the image: it is a directory`);
     }
     if (type !== "file") {
       throw new Deno.errors.NotSupported(`Cannot read "${path}" of the image: it is a ${type}`);
     }
-    const { layer, offset } = found.place;
-    return ReadableStream.from(this.#content(await this.layer(layer), offset));
+    const layer = await this.layer(found.layer);
+    const { readEntry } = await import("./_entry_content.ts");
+    const { signal } = this.#options;
+    return ReadableStream.from(readEntry(
+      {
+        seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, { signal }),
+        whole: () => layer.uncompressed({ signal }),
+        signal,
+      },
+      found.entry.offset,
+      size,
+    ));
   }
 
   /**
@@ -132,12 +144,11 @@ export class ImageFiles {
    * @returns The files; none if the image has nothing at the path.
    */
   async *list(path = ""): AsyncGenerator<ImageFile, void, void> {
-    const tree = await this.tree();
-    const { real } = followPath(tree, path, { followLast: true });
-    if (real === undefined) return;
-    const file = describe(tree, real);
-    if (real !== "") yield file;
-    if (file.status.type === "directory") yield* walk(tree, real);
+    const found = await this.#locate(path, true);
+    if (found === undefined) return;
+    if (found.path !== "") yield describe(found);
+    if (found.entry.type !== "directory") return;
+    for (const entry of await this.#walk(found.path)) yield describe(entry);
   }
 
   /** Returns the names and metadata of all files of the image. Reads all layers. */
@@ -154,24 +165,48 @@ export class ImageFiles {
   async layer(index: number): Promise<Layer> {
     const layer = this.#layers[index];
     if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
-    await bringLayer(this.#store, layer, this.#options);
+    if (!await this.#isStored(layer)) {
+      const { bringLayer } = await import("../content/bring_layer.ts");
+      await bringLayer(this.#store, layer, this.#options);
+    }
     return new StoredLayer(this.#store, layer.descriptor, layer.diffId);
   }
 
-  async #locate(path: string, followLast: boolean): Promise<LocatedFile | undefined> {
+  /** Whether the store has a layer, without the modules that a download takes. */
+  async #isStored({ descriptor }: RemoteLayer): Promise<boolean> {
+    const { signal, onLayer } = this.#options;
+    try {
+      if (!await this.#store.verify(descriptor, signal)) return false;
+    } catch (error) {
+      // It is downloaded again.
+      if (error instanceof DigestMismatchError) return false;
+      throw error;
+    }
+    const { size } = descriptor;
+    onLayer?.(descriptor, { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 });
+    return true;
+  }
+
+  async #locate(path: string, followLast: boolean): Promise<FoundEntry | undefined> {
     if (this.#whole === undefined) {
       const found = await this.#stack.find(path, followLast);
-      if (found === undefined) return undefined;
-      if (found !== "unknown") {
-        const { layer, listing, path } = found;
-        return { entries: listing, path, place: { layer, offset: listing.offsetOf(path) } };
-      }
+      if (found !== "unknown") return found;
     }
     const tree = await this.tree();
     const { real } = followPath(tree, path, { followLast });
-    return real === undefined
-      ? undefined
-      : { entries: tree, path: real, place: tree.placeOf(real) };
+    const status = real === undefined ? undefined : tree.status(real);
+    if (real === undefined || status === undefined) return undefined;
+    const entry = new StagedEntry(tree, NOTHING, real, status);
+    return { layer: tree.placeOf(real).layer, path: real, entry };
+  }
+
+  /** Returns everything below a directory. */
+  async #walk(path: string): Promise<Iterable<FoundEntry>> {
+    if (this.#whole === undefined) {
+      const entries = await this.#stack.walk(path);
+      if (entries !== "unknown") return entries;
+    }
+    return walkTree(await this.tree(), path);
   }
 
   #newStack(): LayerStack {
@@ -185,151 +220,60 @@ export class ImageFiles {
   }
 
   async #readListing(index: number): Promise<LayerListing | undefined> {
-    const tree = new MemoryTree();
-    if (index === 0) {
-      // There is nothing below the base.
-      await this.#extract(index, tree, extractLayer);
-      return new StagedListing(tree, NOTHING_BELOW);
-    }
-    const staged = await this.#extract(index, tree, stageLayer);
-    return staged && new StagedListing(tree, staged);
+    const layer = await this.layer(index);
+    const known = await this.#entries.read(layer);
+    if (known?.isSimple) return known;
+    const { listLayer } = await import("./_list_layer.ts");
+    return await listLayer(layer, index, this.#sourceOf(known));
   }
 
   async #flatten(): Promise<MemoryTree> {
     // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
     this.#stack = this.#newStack();
-    const tree = new MemoryTree();
-    for (const index of this.#layers.keys()) await this.#extract(index, tree, extractLayer);
+    const { addLayer, newTree } = await import("./_list_layer.ts");
+    const tree = newTree();
+    for (const index of this.#layers.keys()) {
+      const layer = await this.layer(index);
+      await addLayer(tree, layer, index, this.#sourceOf(await this.#entries.read(layer)));
+    }
     return tree;
   }
 
-  async #extract<T>(
-    index: number,
-    tree: MemoryTree,
-    extract: (
-      stream: ReadableStream<Uint8Array>,
-      tree: MemoryTree,
-      options: Parameters<typeof stageLayer>[2],
-    ) => Promise<T>,
-  ): Promise<T> {
-    const { signal, onWarning, checkOwners = false } = this.#options;
-    const layer = await this.layer(index);
-    return await extract(await layer.compressed({ signal }), tree, {
-      descriptor: layer.descriptor,
-      diffId: layer.diffId,
-      ownership: "strict",
-      handler: (header) => {
-        if (checkOwners) assertOwner(header, layer.digest);
-        tree.place = { layer: index, offset: header.offset };
-        return header;
-      },
-      signal,
-      onWarning,
-    });
-  }
-
-  /** Reads the content of the entry whose header is at an offset in the archive. */
-  async *#content(
-    layer: Layer,
-    offset: number,
-  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-    const { signal } = this.#options;
-    const content = new EntryContent(offset);
-    const parser = new TarParser(content);
-    for await (const chunk of await layer.uncompressed({ signal })) {
-      parser.push(chunk);
-      yield* content.take();
-      if (content.isComplete) return;
-    }
+  #sourceOf(index: LayerIndex | undefined): EntrySource {
+    return { ...this.#options, index, entries: this.#entries };
   }
 }
 
-const HOLE_BYTES = 65_536;
+const NOTHING: ReadonlySet<string> = new Set();
 
-/** Extracts the content of one entry from an archive. */
-class EntryContent implements TarSink {
-  /** Whether the entry has been read completely. */
-  isComplete = false;
-  readonly #offset: number;
-  #header: TarHeader | undefined;
-  /** Offset up to which the content has been read. */
-  #end = 0;
-  /** Chunks of bytes, and sizes of holes. */
-  #pieces: (Uint8Array | number)[] = [];
-
-  constructor(offset: number) {
-    this.#offset = offset;
-  }
-
-  entry(header: TarHeader): void {
-    if (header.offset === this.#offset) this.#header = header;
-  }
-
-  data(chunk: Uint8Array, position: number): void {
-    if (this.#header === undefined || this.isComplete) return;
-    this.#pieces.push(position - this.#end, chunk);
-    this.#end = position + chunk.length;
-  }
-
-  end(): void {
-    if (this.#header === undefined || this.isComplete) return;
-    this.#pieces.push(this.#header.size - this.#end);
-    this.isComplete = true;
-  }
-
-  /** Returns the content read since the last call. */
-  *take(): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (const piece of this.#pieces) {
-      if (typeof piece !== "number") yield piece as Uint8Array<ArrayBuffer>;
-      else {for (let left = piece; left > 0; left -= HOLE_BYTES) {
-          yield new Uint8Array(Math.min(HOLE_BYTES, left));
-        }}
-    }
-    this.#pieces = [];
-  }
-}
-
-/** A file of an image, and where its content is. */
-interface LocatedFile {
-  readonly entries: Pick<LayerListing, "status" | "readLink" | "xattrsOf">;
-  readonly path: string;
-  readonly place: ContentPlace;
-}
-
-/** What the base of an image does to the layers below it. */
-const NOTHING_BELOW = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
-
-/** Returns the entries below a directory. */
-function* walk(tree: MemoryTree, directory: string): Generator<ImageFile, void, void> {
-  const open = [{ directory, names: tree.names(directory) }];
+/** Returns the entries below a directory of a tree. */
+function* walkTree(tree: MemoryTree, directory: string): Generator<FoundEntry, void, void> {
+  const entriesOf = (path: string) => {
+    const status = tree.status(path);
+    return status === undefined ? [] : new StagedEntry(tree, NOTHING, path, status).children();
+  };
+  const open = [{ directory, entries: entriesOf(directory)[Symbol.iterator]() }];
   for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
-    const { done, value: name } = top.names.next();
+    const { done, value } = top.entries.next();
     if (done) {
       open.pop();
       continue;
     }
-    const file = describe(tree, top.directory === "" ? name : `${top.directory}/${name}`);
-    yield file;
-    if (file.status.type === "directory") {
-      open.push({ directory: file.path, names: tree.names(file.path) });
+    const [name, entry] = value;
+    const path = top.directory === "" ? name : `${top.directory}/${name}`;
+    yield { layer: 0, path, entry };
+    if (entry.type === "directory") {
+      open.push({ directory: path, entries: entriesOf(path)[Symbol.iterator]() });
     }
   }
 }
 
-function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {
-  if (areIds(uid, gid)) return;
-  throw new OwnershipError(
-    { layer, path, offset },
-    { uid, gid },
-    `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; ` +
-      "report it to the author of the image",
-  );
-}
+/** Numbers of the files of different layers differ. */
+const LAYER_INODES = 2 ** 32;
 
-function describe(entries: LocatedFile["entries"], path: string): ImageFile {
-  const status = entries.status(path);
-  if (status === undefined) throw new Deno.errors.NotFound(`"${path}" is gone`);
-  const target = status.type === "symlink" ? entries.readLink(path) : "";
-  return { path, status, target, xattrs: entries.xattrsOf(path) };
+function describe({ layer, path, entry, nlink = entry.nlink }: FoundEntry): ImageFile {
+  const status = entry.status();
+  const ino = layer * LAYER_INODES + status.ino;
+  return { path, status: { ...status, ino, nlink }, target: entry.target, xattrs: entry.xattrs() };
 }

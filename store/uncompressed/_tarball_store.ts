@@ -1,5 +1,5 @@
 import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
-import { type Digest, digestHex } from "../../spec/digest.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/media_types.ts";
@@ -8,7 +8,8 @@ import { openBlobStream } from "../content/blob_stream.ts";
 import { lstatIfAny, removeIfAny } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
-import { VerifiedMarks } from "../content/verified_marks.ts";
+import { tarballMarks, tarballPath } from "../content/tarballs.ts";
+import type { VerifiedMarks } from "../content/verified_marks.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "../images/image.ts";
 
@@ -29,12 +30,12 @@ export class TarballStore {
     this.#store = store.path;
     this.#path = `${store.path}/tarballs`;
     this.#onWait = store.onWait;
-    this.#marks = new VerifiedMarks(`${this.#path}/verified`);
+    this.#marks = tarballMarks(store.path);
   }
 
   /** Where the uncompressed bytes of a layer are, or would be. */
   tarballPath(diffId: Digest): string {
-    return `${this.#path}/${digestAlgorithm(diffId)}/${digestHex(diffId)}`;
+    return tarballPath(this.#store, diffId);
   }
 
   /**

@@ -8,7 +8,8 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
 import { LayoutIndex } from "../content/layout_index.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
+import { lstatIfAny, removeIfAny } from "../host/durable.ts";
 import { namesIn } from "../host/names_in.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
@@ -25,7 +26,7 @@ export type FindingKind =
   | "missing"
   /** A file among the blobs is not a blob. */
   | "stray"
-  /** An extracted or decompressed layer is incomplete. */
+  /** An extracted layer, or an index of the entries of a layer, is incomplete or damaged. */
   | "layer";
 
 /** Damage that {@linkcode fsck} found. */
@@ -134,6 +135,7 @@ class StoreChecker {
       this.#note({ kind: "corrupt", subject: digest }, [], this.#options.repair === true);
     }
     await this.#checkLayers();
+    await this.#checkEntries();
     return result();
   }
 
@@ -351,6 +353,17 @@ class StoreChecker {
       const path = `${directory}/${name}`;
       if (repair) await removeTree(path);
       this.#note({ kind: "layer", subject: path }, [], repair === true);
+    }
+  }
+
+  /** Removes indexes that are damaged or have no layer; they are made again when they are needed. */
+  async #checkEntries(): Promise<void> {
+    const { repair = false, signal } = this.#options;
+    for (const file of await listEntryFiles(this.#store)) {
+      signal?.throwIfAborted();
+      if (await isEntryFileIntact(this.#store, file)) continue;
+      if (repair) await removeIfAny(file.path);
+      this.#note({ kind: "layer", subject: file.path }, [], repair);
     }
   }
 

@@ -5,7 +5,8 @@ import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
 import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { listEntryFiles } from "../entries/stray_entries.ts";
+import { lstatIfAny, removeIfAny } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { StoreError } from "../errors.ts";
@@ -176,8 +177,24 @@ async function pruneContent(
       store.distrust(digest);
     }
   }
+  await pruneEntries(store, options, removed);
   await pruneDownloads(store, options, isOld, removed);
   return reachable.images;
+}
+
+/** Removes the indexes of layers that are not in the store any more. */
+async function pruneEntries(
+  store: ContentStore,
+  { dryRun = false, signal }: PruneOptions,
+  removed: PrunedItem[],
+): Promise<void> {
+  const blobs = new Set(removed.map(({ name }) => name));
+  for (const { path, digest, bytes } of await listEntryFiles(store)) {
+    signal?.throwIfAborted();
+    if (digest !== undefined && !blobs.has(digest) && await store.has(digest)) continue;
+    removed.push({ kind: "layer", name: path, bytes });
+    if (!dryRun) await removeIfAny(path);
+  }
 }
 
 /** Names beyond the most recent ones of their repository. */

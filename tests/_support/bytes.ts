@@ -31,3 +31,16 @@ export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
   }
   return new Uint8Array(words.buffer, 0, size);
 }
+
+/** Bytes that compress as programs do: pieces of 4 KiB of noise, in any order. */
+export function mixture(size: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const words = noise(4096, seed);
+  const picks = noise(Math.ceil(size / 24) * 2, seed + 1);
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += 24) {
+    const i = at / 12;
+    const from = ((picks[i] ?? 0) * 16 + (picks[i + 1] ?? 0)) % 4000;
+    bytes.set(words.subarray(from, from + Math.min(24, size - at)), at);
+  }
+  return bytes;
+}

@@ -5,23 +5,11 @@ import {
   SeekPointRecorder,
   seekStart,
 } from "../../../layer/compression/seek_points.ts";
-import { concat, gzip, noise, zstd } from "../../_support/tar.ts";
+import { concat, gzip, mixture, zstd } from "../../_support/tar.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
 
 const syncTest = testUnless(hasSyncCodec() ? undefined : "needs the handles of node:zlib");
-
-/** Bytes that compress as programs do: words, and some noise. */
-function mixed(size: number): Uint8Array<ArrayBuffer> {
-  const words = noise(4096);
-  const picks = noise(Math.ceil(size / 24) * 2);
-  const bytes = new Uint8Array(size);
-  for (let at = 0, i = 0; at < size; at += 24, i += 2) {
-    const from = ((picks[i] ?? 0) * 16 + (picks[i + 1] ?? 0)) % 4000;
-    bytes.set(words.subarray(from, from + Math.min(24, size - at)), at);
-  }
-  return bytes;
-}
 
 async function decode(blob: Uint8Array, chunkSize: number) {
   const seekPoints = new SeekPointRecorder();
@@ -37,7 +25,7 @@ async function decode(blob: Uint8Array, chunkSize: number) {
 syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
   "inflateFrom() continues at each point that was recorded, in chunks of $chunkSize",
   async ({ chunkSize }) => {
-    const content = mixed(14_000_000);
+    const content = mixture(14_000_000);
     const blob = gzip(content);
 
     const { bytes, points } = await decode(blob, chunkSize);
@@ -59,7 +47,7 @@ syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
 );
 
 syncTest("SeekPointRecorder does not change what is decompressed", async () => {
-  const content = mixed(5_000_000);
+  const content = mixture(5_000_000);
   const padded = concat(gzip(content, content.subarray(0, 9), content), new Uint8Array(700));
 
   const { bytes } = await decode(padded, 10_000);
@@ -68,7 +56,7 @@ syncTest("SeekPointRecorder does not change what is decompressed", async () => {
 });
 
 syncTest("SeekPointRecorder has no points for zstd, nor for what is not compressed", async () => {
-  const content = concat(new Uint8Array(1024), mixed(6_000_000));
+  const content = concat(new Uint8Array(1024), mixture(6_000_000));
 
   const points = await Promise.all([zstd(content), content].map(async (blob) => {
     return (await decode(blob, 300_000)).points;

@@ -1,0 +1,27 @@
+import type { TarHeader } from "../tar/tar_header.ts";
+import type { FileTree } from "../trees/file_tree.ts";
+import type { ExtractReport } from "./extract_report.ts";
+import { LayerExtractor, type LayerExtractorOptions } from "./extractor.ts";
+
+/**
+ * Extracts the entries of a layer without the content of its files, which have holes in its place:
+ * for a tree in memory.
+ *
+ * @param headers The entries, in the order of the archive.
+ * @param tree The tree.
+ * @param options Extraction options.
+ * @returns What was done and what was skipped.
+ * @throws {ExtractError} If an entry cannot be extracted.
+ */
+export function extractEntries(
+  headers: Iterable<TarHeader>,
+  tree: FileTree,
+  options: LayerExtractorOptions = {},
+): ExtractReport {
+  using extractor = new LayerExtractor(tree, options);
+  for (const header of headers) {
+    extractor.entry(header);
+    extractor.end();
+  }
+  return extractor.finish();
+}

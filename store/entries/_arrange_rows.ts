@@ -1,0 +1,163 @@
+import type { WhiteoutMark } from "../../layer/extraction/whiteout.ts";
+import type { TarEntryType } from "../../layer/tar/tar_header.ts";
+import { cleanPath, parentPath } from "../../layer/trees/clean_path.ts";
+import { DEPENDENCY, sortKey, SUPERSEDED, UNDESCRIBED } from "./_index_format.ts";
+
+/** What the order of the rows depends on. */
+export interface RecordedEntry {
+  /** Number of its record. */
+  readonly number: number;
+  readonly path: string;
+  readonly type: TarEntryType;
+  /** What its name means as a whiteout. */
+  readonly kind: WhiteoutMark["kind"];
+  readonly link: string;
+  readonly offset: number;
+}
+
+/** A row of an index. */
+export interface Row {
+  readonly path: string;
+  /** `undefined` for a directory without an entry. */
+  readonly entry: RecordedEntry | undefined;
+  flags: number;
+  /** Number of the row after all rows below it. */
+  end: number;
+  nlink: number;
+  /** The row that a hard link is a name of. */
+  root: Row | undefined;
+  /** Offset of the first entry for the path. */
+  first: number;
+  /** Offset of the first entry below it. */
+  inner: number;
+}
+
+/** The rows of an index in the order of a walk, and whiteouts. */
+export interface ArrangedRows {
+  readonly rows: readonly Row[];
+  readonly marks: readonly { readonly entry: RecordedEntry; readonly flags: number }[];
+  /**
+   * Whether each row is what an extraction of the layer by itself would have at its path. It is not
+   * if entries replace each other, lead through links or need lower layers.
+   */
+  readonly isSimple: boolean;
+}
+
+/** Sorts the entries of a layer, and adds the directories that have none. */
+export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows {
+  const arranger = new RowArranger();
+  const keys = entries.map(({ path }) => sortKey(path));
+  const compare = (a: RecordedEntry, b: RecordedEntry) => {
+    const [one = "", other = ""] = [keys[a.number], keys[b.number]];
+    return one < other ? -1 : one > other ? 1 : a.number - b.number;
+  };
+  for (const entry of entries.filter(({ kind }) => kind === "none").sort(compare)) {
+    arranger.add(entry);
+  }
+  return arranger.finish(entries.filter(({ kind }) => kind !== "none"));
+}
+
+class RowArranger {
+  readonly #rows: Row[] = [];
+  /** The last row and the rows of its parents, the root first. */
+  readonly #open: Row[] = [];
+  readonly #links: Row[] = [];
+  #isSimple = true;
+
+  add(entry: RecordedEntry): void {
+    const { path, offset } = entry;
+    let first = offset;
+    for (let last = this.#open.at(-1); last !== undefined; last = this.#open.at(-1)) {
+      if (last.path === path) {
+        const isAgain = isDirectory(last) && entry.type === "directory";
+        if (isAgain) last.flags |= SUPERSEDED;
+        else this.#isSimple = false;
+        first = Math.min(first, last.first);
+      } else if (isBelow(path, last.path)) {
+        break;
+      }
+      this.#close();
+    }
+    if (path !== "") this.#openParents(parentPath(path));
+    const row = newRow(path, entry, 0);
+    row.first = first;
+    this.#push(row);
+    if (entry.type === "hardlink") this.#links.push(row);
+  }
+
+  finish(others: readonly RecordedEntry[]): ArrangedRows {
+    while (this.#open.length > 0) this.#close();
+    this.#resolveLinks();
+    const described = new Map(
+      this.#rows.flatMap((row) => {
+        return row.entry !== undefined && isDirectory(row) ? [[row.path, row.first]] : [];
+      }),
+    );
+    const marks = others.map((entry) => {
+      if (entry.kind === "malformed") this.#isSimple = false;
+      const directory = parentPath(entry.path);
+      const isDescribed = directory === "" || (described.get(directory) ?? Infinity) < entry.offset;
+      return { entry, flags: isDescribed ? 0 : DEPENDENCY };
+    });
+    return { rows: this.#rows, marks, isSimple: this.#isSimple };
+  }
+
+  #openParents(directory: string): void {
+    const last = this.#open.at(-1);
+    if (last !== undefined && !isDirectory(last)) this.#isSimple = false;
+    const from = last?.path ?? "";
+    if (directory === from) return;
+    let path = from;
+    for (const name of directory.slice(from === "" ? 0 : from.length + 1).split("/")) {
+      path += path === "" ? name : `/${name}`;
+      this.#push(newRow(path, undefined, UNDESCRIBED | DEPENDENCY));
+    }
+  }
+
+  #push(row: Row): void {
+    this.#rows.push(row);
+    this.#open.push(row);
+  }
+
+  #close(): void {
+    const row = this.#open.pop();
+    if (row === undefined) return;
+    row.end = this.#rows.length;
+    if (row.inner < row.first && row.entry !== undefined && row.path !== "") {
+      row.flags |= DEPENDENCY;
+    }
+    const parent = this.#open.at(-1);
+    if (parent !== undefined) parent.inner = Math.min(parent.inner, row.inner, row.first);
+  }
+
+  #resolveLinks(): void {
+    if (this.#links.length === 0) return;
+    const byPath = new Map(this.#rows.map((row) => [row.path, row]));
+    this.#links.sort((a, b) => a.first - b.first);
+    for (const link of this.#links) {
+      const target = byPath.get(cleanPath(link.entry?.link ?? "").path);
+      const root = target?.root ?? target;
+      const isThere = root !== undefined && !isDirectory(root) && root.first < link.first &&
+        root.entry?.type !== "hardlink";
+      if (!isThere) {
+        this.#isSimple = false;
+        continue;
+      }
+      link.root = root;
+      root.nlink++;
+    }
+  }
+}
+
+function newRow(path: string, entry: RecordedEntry | undefined, flags: number): Row {
+  const unset = { root: undefined, first: Infinity, inner: Infinity };
+  return { path, entry, flags, end: 0, nlink: 1, ...unset };
+}
+
+function isDirectory({ entry }: Row): boolean {
+  return entry === undefined || entry.type === "directory";
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return directory === "" || path.startsWith(`${directory}/`);
+}

@@ -1,0 +1,75 @@
+import type { TarEntryType } from "../../layer/tar/tar_header.ts";
+
+/** First bytes of an index of entries; the number is the version of the format. */
+export const MAGIC = "oci entries 1\n\n\n";
+/** Maximum size of an index: about 250 000 entries. */
+export const MAX_INDEX_BYTES = 33_554_432;
+
+/** Parts of an index: the magic, a SHA-256 digest of everything after it, counts, a DiffID. */
+export const SUM_AT = 16;
+export const SUM_LENGTH = 71;
+export const COUNTS_AT = 88;
+/** Number of rows, of marks, and of bytes of text; whether lookups need no extraction. */
+export const ROWS = 88;
+export const MARKS = 92;
+export const TEXT_LENGTH = 96;
+export const IS_SIMPLE = 100;
+export const ARCHIVE_BYTES = 104;
+export const DIFF_ID_LENGTH = 112;
+export const DIFF_ID_AT = 116;
+export const HEAD_BYTES = 256;
+
+/** Size of a record, and offsets of its fields: five of 64 bits, then shorter ones. */
+export const RECORD_BYTES = 76;
+export const OFFSET = 0;
+export const SIZE = 8;
+export const MTIME = 16;
+export const UID = 24;
+export const GID = 32;
+export const MTIME_NS = 40;
+export const MODE = 44;
+export const TYPE = 46;
+export const FLAGS = 47;
+/** Position and lengths of the path, the target of a link, and rare attributes as JSON. */
+export const TEXT = 48;
+export const PATH_LENGTH = 52;
+export const LINK_LENGTH = 56;
+export const EXTRA_LENGTH = 60;
+/** Number of the row after all rows below a directory. */
+export const END = 64;
+export const NLINK = 68;
+/** Number, plus one, of the row that a hard link is a name of. */
+export const ROOT = 72;
+
+/** A directory without an entry. */
+export const UNDESCRIBED = 1;
+/** A directory that is used before it is described, or a mark in such a directory. */
+export const DEPENDENCY = 2;
+/** A directory that a later entry describes again. */
+export const SUPERSEDED = 4;
+
+export const TYPES: readonly TarEntryType[] = [
+  "file",
+  "hardlink",
+  "symlink",
+  "character-device",
+  "block-device",
+  "directory",
+  "fifo",
+];
+
+/** Rare attributes of an entry. */
+export interface ExtraAttributes {
+  /** Names and values, in base64. */
+  readonly xattrs?: readonly (readonly [string, string])[];
+  readonly devmajor?: number;
+  readonly devminor?: number;
+}
+
+/**
+ * Returns a text whose order among others is that of a walk: a directory, then what is in it, with
+ * names in the order of their code units.
+ */
+export function sortKey(path: string): string {
+  return path.replaceAll("/", "\0");
+}

@@ -1,0 +1,287 @@
+import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
+import { decodeName } from "../../layer/file_name.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
+import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import { verifyBytes } from "../../spec/verifier.ts";
+import * as format from "./_index_format.ts";
+import type { LayerListing, ListedEntry } from "./layer_listing.ts";
+
+const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
+const ROOT_STATUS: FileStatus = {
+  ...{ type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, nlink: 1, mtime: 0, mtimeNs: 0 },
+  ...{ dev: 1, ino: 0, devmajor: 0, devminor: 0 },
+};
+
+/** The entries of a layer, from an index that `EntryRecorder` made. */
+export class LayerIndex implements LayerListing {
+  readonly hasMarks: boolean;
+  readonly dependencies: readonly string[];
+  /**
+   * Whether the index lists what an extraction of the layer by itself would make. Otherwise, only
+   * {@linkcode LayerIndex.headers} tells what is in the layer.
+   */
+  readonly isSimple: boolean;
+  /** Digest of the archive that the entries were read from. */
+  readonly diffId: Digest;
+  /** Size of that archive. */
+  readonly archiveBytes: number;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #rows: number;
+  readonly #records: number;
+  readonly #textAt: number;
+  readonly #removed = new Set<string>();
+  readonly #opaque = new Set<string>();
+
+  private constructor(bytes: Uint8Array, diffId: Digest) {
+    this.#bytes = bytes;
+    this.diffId = diffId;
+    const view = this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#rows = view.getUint32(format.ROWS, true);
+    this.#records = this.#rows + view.getUint32(format.MARKS, true);
+    this.#textAt = format.HEAD_BYTES + this.#records * format.RECORD_BYTES;
+    this.isSimple = view.getUint32(format.IS_SIMPLE, true) === 1;
+    this.archiveBytes = view.getFloat64(format.ARCHIVE_BYTES, true);
+    const dependencies = new Set<string>();
+    for (let number = this.#rows; number < this.#records; number++) {
+      const mark = parseWhiteout(this.pathOf(number));
+      if (mark.kind !== "whiteout" && mark.kind !== "opaque") continue;
+      const { directory } = mark;
+      if (mark.kind === "opaque") this.#opaque.add(directory);
+      else this.#removed.add(directory === "" ? mark.name : `${directory}/${mark.name}`);
+      if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(directory);
+    }
+    for (let number = 0; number < this.#rows; number++) {
+      if (this.flagsOf(number) & format.DEPENDENCY) dependencies.add(this.pathOf(number));
+    }
+    this.hasMarks = this.#removed.size + this.#opaque.size > 0;
+    this.dependencies = [...dependencies];
+  }
+
+  /**
+   * Reads an index.
+   *
+   * @param bytes The bytes.
+   * @returns The index; `undefined` if it is damaged or of another version.
+   */
+  static async read(bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
+    if (bytes.length < format.HEAD_BYTES) return undefined;
+    const text = (at: number, length: number) => {
+      return new TextDecoder().decode(bytes.subarray(at, at + length));
+    };
+    if (text(0, format.MAGIC.length) !== format.MAGIC) return undefined;
+    const digest = text(format.SUM_AT, format.SUM_LENGTH);
+    if (!isDigest(digest)) return undefined;
+    try {
+      await verifyBytes(bytes.subarray(format.COUNTS_AT), { digest }, "an index of entries");
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return undefined;
+      throw error;
+    }
+    const length = new DataView(bytes.buffer).getUint32(format.DIFF_ID_LENGTH, true);
+    const diffId = text(format.DIFF_ID_AT, length);
+    return isDigest(diffId) ? new LayerIndex(bytes, diffId) : undefined;
+  }
+
+  at(path: string): ListedEntry | undefined {
+    const key = format.sortKey(path);
+    let [low, high] = [0, this.#rows];
+    // The last of several entries for a path counts.
+    while (low < high) {
+      const middle = low + high >> 1;
+      if (format.sortKey(this.pathOf(middle)) <= key) low = middle + 1;
+      else high = middle;
+    }
+    const isThere = low > 0 && this.pathOf(low - 1) === path;
+    if (isThere) return new IndexedEntry(this, low - 1);
+    return path === "" ? new IndexedEntry(this, undefined) : undefined;
+  }
+
+  removes(path: string): boolean {
+    return this.#removed.has(path);
+  }
+
+  isOpaque(directory: string): boolean {
+    return this.#opaque.has(directory);
+  }
+
+  /** Yields the headers of all entries in the order of the archive, with clean paths. */
+  *headers(): Generator<TarHeader, void, void> {
+    const numbers: number[] = [];
+    for (let number = 0; number < this.#records; number++) {
+      const isMade = this.flagsOf(number) & format.UNDESCRIBED;
+      if (!isMade) numbers.push(number);
+    }
+    const offsetOf = (number: number) => this.numberAt(number, format.OFFSET);
+    for (const number of numbers.sort((a, b) => offsetOf(a) - offsetOf(b))) {
+      const { devmajor = 0, devminor = 0, xattrs = [] } = this.extraOf(number);
+      yield {
+        offset: offsetOf(number),
+        type: this.typeOf(number),
+        path: this.pathOf(number),
+        linkname: this.linkOf(number),
+        mode: this.modeOf(number),
+        uid: this.numberAt(number, format.UID),
+        gid: this.numberAt(number, format.GID),
+        uname: "",
+        gname: "",
+        size: this.numberAt(number, format.SIZE),
+        mtime: this.numberAt(number, format.MTIME),
+        mtimeNs: this.wordAt(number, format.MTIME_NS),
+        devmajor,
+        devminor,
+        xattrs: new Map(xattrs.map(([name, value]) => [name, Uint8Array.fromBase64(value)])),
+      };
+    }
+  }
+
+  /** Number of rows, which are in the order of a walk. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  flagsOf(number: number): number {
+    return this.#view.getUint8(this.#place(number) + format.FLAGS);
+  }
+
+  typeOf(number: number): TarHeader["type"] {
+    const type = this.#view.getUint8(this.#place(number) + format.TYPE);
+    return format.TYPES[type] ?? "file";
+  }
+
+  modeOf(number: number): number {
+    return this.#view.getUint16(this.#place(number) + format.MODE, true);
+  }
+
+  wordAt(number: number, field: number): number {
+    return this.#view.getUint32(this.#place(number) + field, true);
+  }
+
+  numberAt(number: number, field: number): number {
+    return this.#view.getFloat64(this.#place(number) + field, true);
+  }
+
+  pathOf(number: number): string {
+    return this.#text(number, 0, this.wordAt(number, format.PATH_LENGTH));
+  }
+
+  linkOf(number: number): string {
+    const from = this.wordAt(number, format.PATH_LENGTH);
+    return this.#text(number, from, this.wordAt(number, format.LINK_LENGTH));
+  }
+
+  extraOf(number: number): format.ExtraAttributes {
+    const length = this.wordAt(number, format.EXTRA_LENGTH);
+    if (length === 0) return {};
+    const from = this.wordAt(number, format.PATH_LENGTH) + this.wordAt(number, format.LINK_LENGTH);
+    // The digest of the index has been verified.
+    return JSON.parse(this.#text(number, from, length)) as format.ExtraAttributes;
+  }
+
+  #place(number: number): number {
+    return format.HEAD_BYTES + number * format.RECORD_BYTES;
+  }
+
+  #text(number: number, from: number, length: number): string {
+    const at = this.#textAt + this.wordAt(number, format.TEXT) + from;
+    return decodeName(this.#bytes.subarray(at, at + length));
+  }
+}
+
+/** A row of an index; `undefined` stands for a root without an entry. */
+class IndexedEntry implements ListedEntry {
+  readonly #index: LayerIndex;
+  readonly #number: number | undefined;
+  /** The row with the metadata, which differs for a hard link. */
+  readonly #file: number;
+
+  constructor(index: LayerIndex, number: number | undefined) {
+    this.#index = index;
+    this.#number = number;
+    const root = number === undefined ? 0 : index.wordAt(number, format.ROOT);
+    this.#file = root === 0 ? number ?? 0 : root - 1;
+  }
+
+  get type(): FileType {
+    // A hard link has the type of its file.
+    const type = this.#number === undefined ? "directory" : this.#index.typeOf(this.#file);
+    return type === "hardlink" ? "file" : type;
+  }
+
+  get isUndescribed(): boolean {
+    return this.#number === undefined ||
+      (this.#index.flagsOf(this.#number) & format.UNDESCRIBED) !== 0;
+  }
+
+  get target(): string {
+    return this.type === "symlink" ? this.#index.linkOf(this.#file) : "";
+  }
+
+  get nlink(): number {
+    return this.#number === undefined ? 1 : this.#index.wordAt(this.#file, format.NLINK);
+  }
+
+  get offset(): number {
+    return this.#index.numberAt(this.#file, format.OFFSET);
+  }
+
+  status(): FileStatus {
+    if (this.#number === undefined) return ROOT_STATUS;
+    const { type } = this;
+    const index = this.#index;
+    const file = this.#file;
+    const isDevice = type === "character-device" || type === "block-device";
+    const { devmajor = 0, devminor = 0 } = isDevice ? index.extraOf(file) : {};
+    const sizes: Partial<Record<FileType, number>> = {
+      file: index.numberAt(file, format.SIZE),
+      symlink: type === "symlink" ? this.target.length : 0,
+    };
+    return {
+      type,
+      mode: type === "symlink" ? 0o777 : index.modeOf(file),
+      uid: index.numberAt(file, format.UID),
+      gid: index.numberAt(file, format.GID),
+      size: sizes[type] ?? 0,
+      nlink: this.nlink,
+      mtime: index.numberAt(file, format.MTIME),
+      mtimeNs: index.wordAt(file, format.MTIME_NS),
+      dev: 1,
+      ino: file + 1,
+      devmajor,
+      devminor,
+    };
+  }
+
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    const { xattrs = [] } = this.#number === undefined ? {} : this.#index.extraOf(this.#file);
+    // As an extraction leaves them out.
+    const kept = xattrs.filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name));
+    if (kept.length === 0) return NO_XATTRS;
+    return new Map(kept.map(([name, value]) => [name, Uint8Array.fromBase64(value)]));
+  }
+
+  names(): readonly string[] {
+    const names = [this.#index.pathOf(this.#file)];
+    for (let number = 0; number < this.#index.rows && names.length < this.nlink; number++) {
+      const isName = this.#index.wordAt(number, format.ROOT) === this.#file + 1;
+      if (isName) names.push(this.#index.pathOf(number));
+    }
+    return names;
+  }
+
+  *children(): Generator<readonly [string, ListedEntry], void, void> {
+    const index = this.#index;
+    const isRoot = this.#number === undefined ||
+      index.wordAt(this.#number, format.PATH_LENGTH) === 0;
+    const end = isRoot ? index.rows : index.wordAt(this.#file, format.END);
+    for (let number = (this.#number ?? -1) + 1; number < end;) {
+      const path = index.pathOf(number);
+      const isLast = (index.flagsOf(number) & format.SUPERSEDED) === 0;
+      if (isLast) yield [path.slice(path.lastIndexOf("/") + 1), new IndexedEntry(index, number)];
+      number = Math.max(number + 1, index.wordAt(number, format.END));
+    }
+  }
+}

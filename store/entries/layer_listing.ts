@@ -1,0 +1,51 @@
+import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
+
+/** The entries of a single layer, and what they do to the layers below. Paths are clean. */
+export interface LayerListing {
+  /** Returns the entry at a path; the root always exists. */
+  at(path: string): ListedEntry | undefined;
+  /** Whether the layer removes what the layers below have at a path and below it. */
+  removes(path: string): boolean;
+  /** Whether the layer removes what the layers below have in a directory. */
+  isOpaque(directory: string): boolean;
+  /** Whether the layer may remove something. */
+  readonly hasMarks: boolean;
+  /**
+   * Directories that the layer uses without describing them first. Where one of them is a link in
+   * the layers below, entries of the layer are at other paths.
+   */
+  readonly dependencies: readonly string[];
+}
+
+/** An entry of a {@linkcode LayerListing}. */
+export interface ListedEntry {
+  readonly type: FileType;
+  /** Whether it is a directory without an entry, which keeps the metadata of a lower one. */
+  readonly isUndescribed: boolean;
+  /** Target of a symlink; empty for other types. */
+  readonly target: string;
+  /** Position of the content of a file: the offset of its header in the archive of the layer. */
+  readonly offset: number;
+  /** Number of names that the file has in the layer. */
+  readonly nlink: number;
+  /** Returns the metadata. */
+  status(): FileStatus;
+  /** Returns the extended attributes by name. */
+  xattrs(): ReadonlyMap<string, Uint8Array>;
+  /** Returns the paths of all names of the file in the layer. */
+  names(): readonly string[];
+  /** Returns the entries of a directory with their names, in any order. */
+  children(): Iterable<readonly [name: string, entry: ListedEntry]>;
+}
+
+/** Whether a layer hides what the layers below have at a path. */
+export function hides(listing: LayerListing, path: string): boolean {
+  for (let at = path;;) {
+    if (listing.removes(at)) return true;
+    if (at === "") return false;
+    at = at.slice(0, Math.max(at.lastIndexOf("/"), 0));
+    if (listing.isOpaque(at)) return true;
+    const type = listing.at(at)?.type;
+    if (type !== undefined && type !== "directory") return true;
+  }
+}

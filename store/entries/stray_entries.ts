@@ -1,0 +1,59 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { StoreFileError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { namesIn } from "../host/names_in.ts";
+import { readSmallFile } from "../host/read_small_file.ts";
+import { MAGIC as ENTRIES_MAGIC } from "./_index_format.ts";
+import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
+import { LayerIndex } from "./layer_index.ts";
+
+/** A file of the indexes of a store. */
+export interface EntryFile {
+  readonly path: string;
+  /** Digest of the blob that it belongs to; `undefined` for leftovers of killed processes. */
+  readonly digest: Digest | undefined;
+  readonly bytes: number;
+}
+
+/** A file that is being written is renamed within this time. */
+const WRITING_MS = 3_600_000;
+const VERSION = /^oci (?:entries|points) [0-9]+\n+$/;
+const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC]);
+const NAME = /^(sha256|sha512)-([0-9a-f]+)(\.seek)?$/;
+
+/** Lists the files of the indexes of a store, except those that are being written. */
+export async function listEntryFiles(store: ContentStore): Promise<readonly EntryFile[]> {
+  const files: EntryFile[] = [];
+  for (const name of (await namesIn(`${store.path}/entries`)).toSorted()) {
+    const path = `${store.path}/entries/${name}`;
+    const info = lstatIfAny(path);
+    if (info === undefined || info.isDirectory) continue;
+    const [, algorithm, hex] = NAME.exec(name) ?? [];
+    const digest = `${algorithm}:${hex}` as const;
+    const isWritten = Date.now() - (info.mtime?.getTime() ?? 0) < WRITING_MS;
+    if (name.endsWith(".tmp") && isWritten) continue;
+    files.push({ path, digest: isDigest(digest) ? digest : undefined, bytes: info.size });
+  }
+  return files;
+}
+
+/** Whether a file of the indexes is of use: its blob is there, and it is not damaged. */
+export async function isEntryFileIntact(
+  store: ContentStore,
+  { path, digest, bytes: maxBytes }: EntryFile,
+): Promise<boolean> {
+  if (digest === undefined || !await store.has(digest)) return false;
+  try {
+    const bytes = readSmallFile(path, { maxBytes });
+    if (bytes === undefined) return true;
+    const version = new TextDecoder().decode(bytes.subarray(0, 16));
+    // A file of another version is replaced when its layer is read.
+    if (VERSION.test(version) && !VERSIONS.has(version)) return true;
+    if (path.endsWith(".seek")) return await checkSeekFile(path);
+    return await LayerIndex.read(bytes) !== undefined;
+  } catch (error) {
+    if (error instanceof StoreFileError) return false;
+    throw error;
+  }
+}

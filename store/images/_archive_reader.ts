@@ -1,0 +1,56 @@
+import { inflateFrom, seekStart } from "../../layer/compression/seek_points.ts";
+import { openBlobStream } from "../content/blob_stream.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { verifiedTarball } from "../content/tarballs.ts";
+import type { LayerEntries } from "../entries/layer_entries.ts";
+import type { Layer } from "./image.ts";
+
+/** Chunks of an archive from an offset on. */
+export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+/** Options for {@linkcode openArchive}. */
+export interface OpenArchiveOptions {
+  /** Aborts the stream. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens the archive of a layer at an offset without decompressing what is before it: where the
+ * store has a decompressed copy, or at the last seek point. The blob must have been verified.
+ *
+ * An extracted layer would do as well, but its files can have changed since they were verified.
+ *
+ * @param store The store.
+ * @param entries Its indexes.
+ * @param layer The layer.
+ * @param offset Offset of the first byte in the archive.
+ * @param options An abort signal.
+ * @returns The bytes, which may end early with an error; `undefined` if the whole layer has to be
+ * read.
+ */
+export async function openArchive(
+  store: ContentStore,
+  entries: LayerEntries,
+  layer: Layer,
+  offset: number,
+  { signal }: OpenArchiveOptions,
+): Promise<ArchiveBytes | undefined> {
+  const { digest, diffId } = layer;
+  const copy = digest === diffId ? store.blobPath(digest) : verifiedTarball(store, diffId);
+  if (copy !== undefined) return await openBlobStream(copy, { offset, signal });
+  const point = await entries.seekPoint(digest, offset);
+  if (point === undefined) return undefined;
+  const path = store.blobPath(digest);
+  const stream = await openBlobStream(path, { offset: seekStart(point), signal });
+  return skipBytes(inflateFrom(point, stream), offset - point.offset);
+}
+
+/** Leaves out the first bytes. */
+export async function* skipBytes(chunks: ArchiveBytes, count: number): ArchiveBytes {
+  let left = count;
+  for await (const chunk of chunks) {
+    const skipped = Math.min(left, chunk.length);
+    left -= skipped;
+    if (skipped < chunk.length) yield chunk.subarray(skipped);
+  }
+}

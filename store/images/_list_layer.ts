@@ -1,0 +1,113 @@
+import { OwnershipError } from "../../layer/errors.ts";
+import { extractEntries } from "../../layer/extraction/extract_entries.ts";
+import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
+import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import type { LayerExtractorOptions } from "../../layer/extraction/extractor.ts";
+import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import { areIds, MAX_ID } from "../../layer/trees/owner_ids.ts";
+import type { LayerEntries } from "../entries/layer_entries.ts";
+import type { LayerIndex } from "../entries/layer_index.ts";
+import type { LayerListing } from "../entries/layer_listing.ts";
+import { LayerRecords } from "../entries/layer_records.ts";
+import { StagedListing } from "./_staged_listing.ts";
+import type { Layer } from "./image.ts";
+
+/** Where the entries of a layer come from. */
+export interface EntrySource {
+  /** The index of the layer; without it, the layer is read, and an index is made. */
+  readonly index: LayerIndex | undefined;
+  readonly entries: LayerEntries;
+  /** Whether to reject owners that no file can have. */
+  readonly checkOwners?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Creates an empty tree. */
+export function newTree(): MemoryTree {
+  return new MemoryTree();
+}
+
+/** Lists a layer by itself; `undefined` if that takes the layers below it. */
+export async function listLayer(
+  layer: Layer,
+  index: number,
+  source: EntrySource,
+): Promise<LayerListing | undefined> {
+  const tree = new MemoryTree();
+  if (index === 0) {
+    // There is nothing below the base.
+    const report = await addLayer(tree, layer, index, source);
+    const nothing = { whiteouts: [], implied: [], undescribed: [], opaque: [] };
+    return new StagedListing(tree, { report, ...nothing });
+  }
+  const staged = await extractInto<StagedLayer | undefined>(tree, layer, index, source, stageBy);
+  return staged && new StagedListing(tree, staged);
+}
+
+/** Extracts a layer into a tree in memory, over the layers that are there. */
+export async function addLayer(
+  tree: MemoryTree,
+  layer: Layer,
+  index: number,
+  source: EntrySource,
+): Promise<ExtractReport> {
+  return await extractInto(tree, layer, index, source, (extract, options) => extract(options));
+}
+
+type Extraction = (options: LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>;
+
+async function extractInto<Result>(
+  tree: MemoryTree,
+  layer: Layer,
+  index: number,
+  { index: known, entries, checkOwners = false, signal, onWarning }: EntrySource,
+  run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
+): Promise<Result> {
+  const handler = (header: TarHeader) => {
+    if (checkOwners) assertOwner(header, layer.digest);
+    tree.place = { layer: index, offset: header.offset };
+    return header;
+  };
+  const options = { ownership: "strict", handler, layer: layer.digest } as const;
+  if (known !== undefined) {
+    return await run((options) => extractEntries(known.headers(), tree, options), options);
+  }
+  const path = await entries.missing(layer.digest, false);
+  const records = path === undefined ? undefined : new LayerRecords(path, true);
+  return await run(async (options) => {
+    let archiveBytes = 0;
+    const stream = await layer.compressed({ signal });
+    const { seekPoints } = records ?? {};
+    const reading: ExtractLayerOptions & { readonly seekPoints: typeof seekPoints } = {
+      ...options,
+      descriptor: layer.descriptor,
+      diffId: layer.diffId,
+      signal,
+      onWarning,
+      seekPoints,
+    };
+    const report = await extractLayer(stream, tree, {
+      ...reading,
+      handler: (header) => {
+        records?.add(header);
+        archiveBytes = header.offset;
+        return options.handler === undefined ? header : options.handler(header);
+      },
+    });
+    records?.save(layer.diffId, archiveBytes);
+    return report;
+  }, options);
+}
+
+function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {
+  if (areIds(uid, gid)) return;
+  throw new OwnershipError(
+    { layer, path, offset },
+    { uid, gid },
+    `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; ` +
+      "report it to the author of the image",
+  );
+}

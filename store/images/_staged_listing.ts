@@ -1,0 +1,115 @@
+import type { StagedLayer } from "../../layer/extraction/staged_layer.ts";
+import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
+
+/** A layer that was extracted into a tree of its own. */
+export class StagedListing implements LayerListing {
+  readonly dependencies: readonly string[];
+  readonly hasMarks: boolean;
+  readonly #tree: MemoryTree;
+  readonly #undescribed: ReadonlySet<string>;
+  readonly #removed: ReadonlySet<string>;
+  readonly #opaque: ReadonlySet<string>;
+
+  /** Creates the listing from the result of `stageLayer()`. */
+  constructor(
+    tree: MemoryTree,
+    { report, whiteouts, implied, undescribed, opaque }: StagedLayer,
+  ) {
+    this.#tree = tree;
+    this.#undescribed = new Set(report.describesRoot ? undescribed : ["", ...undescribed]);
+    // A directory that replaced another entry of the layer hides a lower one.
+    this.#removed = new Set([
+      ...opaque,
+      ...whiteouts.flatMap(({ directory, name }) => {
+        return name === undefined ? [] : [directory === "" ? name : `${directory}/${name}`];
+      }),
+    ]);
+    this.#opaque = new Set(whiteouts.flatMap(({ directory, name }) => {
+      return name === undefined ? [directory] : [];
+    }));
+    this.hasMarks = this.#removed.size + this.#opaque.size > 0;
+    const used = whiteouts.filter(({ isDescribed }) => !isDescribed);
+    this.dependencies = [...new Set([...implied, ...used.map(({ directory }) => directory)])]
+      .filter((path) => path !== "");
+  }
+
+  at(path: string): ListedEntry | undefined {
+    const status = this.#tree.status(path);
+    return status && new StagedEntry(this.#tree, this.#undescribed, path, status);
+  }
+
+  removes(path: string): boolean {
+    return this.#removed.has(path);
+  }
+
+  isOpaque(directory: string): boolean {
+    return this.#opaque.has(directory);
+  }
+}
+
+/** An entry of a tree in memory. */
+export class StagedEntry implements ListedEntry {
+  readonly #tree: MemoryTree;
+  readonly #undescribed: ReadonlySet<string>;
+  readonly #path: string;
+  readonly #status: FileStatus;
+
+  constructor(
+    tree: MemoryTree,
+    undescribed: ReadonlySet<string>,
+    path: string,
+    status: FileStatus,
+  ) {
+    this.#tree = tree;
+    this.#undescribed = undescribed;
+    this.#path = path;
+    this.#status = status;
+  }
+
+  get type(): FileType {
+    return this.#status.type;
+  }
+
+  get isUndescribed(): boolean {
+    return this.#undescribed.has(this.#path);
+  }
+
+  get target(): string {
+    return this.type === "symlink" ? this.#tree.readLink(this.#path) : "";
+  }
+
+  get nlink(): number {
+    return this.#status.nlink;
+  }
+
+  get offset(): number {
+    return this.#tree.placeOf(this.#path).offset;
+  }
+
+  status(): FileStatus {
+    return this.#status;
+  }
+
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    return this.#tree.xattrsOf(this.#path);
+  }
+
+  names(): readonly string[] {
+    const names: string[] = [];
+    for (const { path } of this.#tree.contents()) {
+      if (this.#tree.status(path)?.ino === this.#status.ino) names.push(path);
+    }
+    return names;
+  }
+
+  *children(): Generator<readonly [string, ListedEntry], void, void> {
+    for (const name of this.#tree.names(this.#path)) {
+      const path = this.#path === "" ? name : `${this.#path}/${name}`;
+      const status = this.#tree.status(path);
+      if (status === undefined) continue;
+      yield [name, new StagedEntry(this.#tree, this.#undescribed, path, status)];
+    }
+  }
+}

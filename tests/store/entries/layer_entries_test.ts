@@ -1,0 +1,275 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
+import { DigestMismatchError } from "../../../spec/mod.ts";
+import { ContentStore, fsck, type ImageFile, ImageFiles, prune } from "../../../store/mod.ts";
+import { posixTest } from "../../_support/skip.ts";
+import {
+  concat,
+  device,
+  dir,
+  file,
+  gzip,
+  hardlink,
+  mixture,
+  opaque,
+  sparse,
+  symlink,
+  tar,
+  whiteout,
+} from "../../_support/tar.ts";
+import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
+import { LINKED_STACKS } from "../images/_linked_stacks.ts";
+import {
+  type FakeLayer,
+  fakeLayers,
+  imageOf,
+  makeUnpackBox,
+  type UnpackBox,
+} from "../unpacking/_unpack_box.ts";
+
+/** Counts how often a store opens a layer from its start. */
+function countReads(store: ContentStore): { readonly reads: number } {
+  const counter = { reads: 0 };
+  const open = store.openBlob.bind(store);
+  store.openBlob = (...args) => {
+    counter.reads++;
+    return open(...args);
+  };
+  return counter;
+}
+
+function describe({ path, status, target, xattrs }: ImageFile): unknown {
+  return { path, status: { ...status, ino: 0, dev: 0 }, target, xattrs };
+}
+
+async function listed(store: ContentStore, layers: readonly FakeLayer[]): Promise<unknown> {
+  return await Array.fromAsync(new ImageFiles(store, imageOf(layers)).list(), describe);
+}
+
+async function readAll(store: ContentStore, layers: readonly FakeLayer[]) {
+  const files = new ImageFiles(store, imageOf(layers));
+  const contents: Record<string, Uint8Array> = {};
+  for await (const { path, status } of new ImageFiles(store, imageOf(layers)).list()) {
+    if (status.type !== "file") continue;
+    contents[path] = await new Response(await files.read(path)).bytes();
+  }
+  return contents;
+}
+
+const STACKS = [
+  ...NAMED_STACKS,
+  ...LINKED_STACKS,
+  ...Array.from({ length: 12 }, (_, seed) => randomStack(seed)),
+  {
+    name: "everything that an entry can be",
+    layers: [
+      tar(
+        dir("", { mode: 0o711, uid: 9 }),
+        dir("a", { mode: 0o2750, xattrs: { "user.a": "1", "security.selinux": "x" } }),
+        file("a/f", "content", { mode: 0o4755, uid: 3_000_000_000, mtime: "1600000000.5" }),
+        hardlink("a/g", "a/f"),
+        hardlink("h", "./a/../a/f"),
+        symlink("l", "a/f"),
+        device("null", "character", 1, 3),
+        file(new Uint8Array([0x66, 0xff]), "a name that is no text"),
+        file("ünï/ cødé", "x", { xattrs: { "user.b": new Uint8Array([0, 255]) } }),
+        sparse("holes", 100_000, [{ offset: 50_000, data: "abc" }], "pax-1.0"),
+        dir("a", { mode: 0o700 }),
+        file("a-b", "sorts after what is in a"),
+      ),
+      tar(dir("a"), whiteout("a/g"), opaque("ünï")),
+    ],
+  },
+];
+
+Deno.test.each(STACKS)("ImageFiles lists the same from indexes: $name", async ({ layers }) => {
+  await using box = await makeUnpackBox();
+  const image = fakeLayers(layers);
+
+  const first = await listed(box.store, image);
+  const counter = countReads(box.store);
+  const second = await listed(box.store, image);
+
+  assertEquals(second, first);
+  assertEquals(counter.reads, 0);
+});
+
+/** A layer with several seek points, and files of all sizes between them. */
+function largeLayer(): Uint8Array<ArrayBuffer> {
+  const parts = Array.from({ length: 9 }, (_, i) => [
+    file(`small-${i}`, mixture(700, i + 50)),
+    file(`large-${i}`, mixture(1_700_000, i + 1)),
+    file(`empty-${i}`, ""),
+  ]);
+  return tar(...parts.flat(), sparse("holes", 80_000, [{ offset: 9000, data: "abc" }], "gnu"));
+}
+
+const LARGE = largeLayer();
+
+Deno.test.each([
+  { name: "gzip", blob: gzip(LARGE) },
+  { name: "two members", blob: gzip(LARGE.subarray(0, 9_000_000), LARGE.subarray(9_000_000)) },
+  { name: "padded gzip", blob: concat(gzip(LARGE), new Uint8Array(1000)) },
+  { name: "no compression", blob: LARGE },
+])("ImageFiles reads the same through an index: $name", async ({ blob }) => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([{ tar: LARGE, blob }]);
+  const expected = await readAll(box.store, layers);
+
+  const actual = await readAll(box.store, layers);
+
+  assertEquals(Object.keys(actual).length, 28);
+  for (const [path, bytes] of Object.entries(expected)) {
+    assertEquals(actual[path]?.length, bytes.length, path);
+    assert(bytes.every((byte, i) => actual[path]?.[i] === byte), path);
+  }
+});
+
+if (hasSyncCodec()) {
+  Deno.test("ImageFiles writes an index and seek points, and nothing else", async () => {
+    await using box = await makeUnpackBox();
+    const layers = fakeLayers([{ tar: LARGE, blob: gzip(LARGE) }]);
+
+    await listed(box.store, layers);
+
+    const hex = layers[0]?.descriptor.digest.slice("sha256:".length);
+    assertEquals(await entryNames(box), [`sha256-${hex}`, `sha256-${hex}.seek`]);
+  });
+}
+
+async function entryNames(box: UnpackBox): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(box.temp.join("store/entries"))) names.push(name);
+  return names.toSorted();
+}
+
+/** Makes an image whose index is there, and the path of the index. */
+async function indexed(box: UnpackBox) {
+  const layers = fakeLayers([tar(dir("a"), file("a/f", "content"), file("b", "other"))]);
+  await listed(box.store, layers);
+  const [name = ""] = await entryNames(box);
+  return { layers, path: box.temp.join("store/entries", name) };
+}
+
+Deno.test.each([
+  { name: "is cut", change: (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 9) },
+  { name: "is empty", change: () => new Uint8Array() },
+  {
+    name: "has a flipped bit",
+    change: (bytes: Uint8Array) => bytes.map((byte, i) => i === 300 ? byte ^ 1 : byte),
+  },
+  {
+    name: "is of another version",
+    change: (bytes: Uint8Array) => bytes.map((byte, i) => i === 12 ? byte + 1 : byte),
+  },
+])("ImageFiles makes an index again that $name", async ({ change }) => {
+  await using box = await makeUnpackBox();
+  const { layers, path } = await indexed(box);
+  const intact = await Deno.readFile(path);
+  const expected = await listed(box.store, layers);
+  await Deno.writeFile(path, change(intact));
+
+  const actual = await listed(box.store, layers);
+
+  assertEquals(actual, expected);
+  assertEquals(await Deno.readFile(path), intact);
+});
+
+posixTest("ImageFiles trusts no index that another file stands for", async () => {
+  await using box = await makeUnpackBox();
+  const { layers, path } = await indexed(box);
+  const other = fakeLayers([tar(file("planted", "x"))]);
+  const elsewhere = box.temp.join("elsewhere");
+  await Deno.rename(path, elsewhere);
+  await Deno.symlink(elsewhere, path);
+  const counter = countReads(box.store);
+
+  await listed(box.store, layers);
+  await listed(box.store, other);
+
+  assertEquals(counter.reads, 2);
+  assert((await Deno.lstat(path)).isFile);
+});
+
+Deno.test("ImageFiles uses no index of a store that it only reads", async () => {
+  await using box = await makeUnpackBox();
+  const { layers, path } = await indexed(box);
+  const bytes = await Deno.readFile(path);
+  await Deno.remove(path);
+  const foreign = await ContentStore.open(box.store.path, { foreign: true });
+
+  await listed(foreign, layers);
+  const isMade = (await entryNames(box)).length > 0;
+  await Deno.writeFile(path, bytes);
+  const counter = countReads(foreign);
+  await listed(foreign, layers);
+
+  assertEquals(isMade, false);
+  assert(counter.reads > 0);
+});
+
+Deno.test("ImageFiles refuses a DiffID that the index was not made of", async () => {
+  await using box = await makeUnpackBox();
+  const { layers } = await indexed(box);
+  const lying = layers.map((layer) => ({ ...layer, diffId: `sha256:${"0".repeat(64)}` as const }));
+
+  await assertRejects(() => listed(box.store, lying), Error, "sha256:0000");
+});
+
+Deno.test("ImageFiles never reads a blob that has changed through its index", async () => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([{ tar: LARGE, blob: gzip(LARGE) }]);
+  await listed(box.store, layers);
+  const [layer] = layers;
+  assert(layer);
+  const path = box.store.blobPath(layer.descriptor.digest);
+  const bytes = await Deno.readFile(path);
+  const at = Math.floor(bytes.length / 2);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await Deno.writeFile(path, bytes);
+  const broken = layers.map((layer) => ({
+    ...layer,
+    compressed: () => Promise.resolve(new Blob([bytes]).stream()),
+  }));
+
+  const files = new ImageFiles(box.store, imageOf(broken));
+  await assertRejects(() => files.readText("small-5"), DigestMismatchError);
+  const again = new ImageFiles(box.store, imageOf(layers));
+  const content = await new Response(await again.read("small-5")).bytes();
+
+  assertEquals(content, mixture(700, 55));
+});
+
+Deno.test("prune() removes the index of a layer with the layer", async () => {
+  await using box = await makeUnpackBox();
+  await indexed(box);
+  await Deno.writeTextFile(box.temp.join("store/entries/stray"), "x");
+
+  const dry = await prune(box.store, { dryRun: true });
+  const pruned = await prune(box.store);
+
+  assertEquals(pruned.removed, dry.removed);
+  assertEquals(pruned.removed.map(({ kind }) => kind), ["blob", "layer", "layer"]);
+  assertEquals(await entryNames(box), []);
+});
+
+Deno.test("fsck() finds and removes damaged indexes, and those of no layer", async () => {
+  await using box = await makeUnpackBox();
+  const { path } = await indexed(box);
+  const bytes = await Deno.readFile(path);
+  const later = bytes.map((byte, i) => i === 12 ? byte + 1 : byte);
+  const healthy = await fsck(box.store);
+  await Deno.writeFile(path, later);
+  const ofLater = await fsck(box.store);
+  await Deno.writeFile(path, bytes.subarray(0, 400));
+  const missing = `${path.slice(0, -2)}00`;
+  await Deno.writeFile(missing, bytes);
+
+  const found = await fsck(box.store);
+  const repaired = await fsck(box.store, { repair: true });
+
+  assertEquals([healthy.findings, ofLater.findings], [[], []]);
+  assertEquals(found.findings.map(({ kind }) => kind), ["layer", "layer"]);
+  assertEquals(repaired.findings.map(({ repaired }) => repaired), [true, true]);
+  assertEquals((await fsck(box.store)).findings, []);
+});
