@@ -7,7 +7,7 @@ import { parsePlatform } from "../spec/platform.ts";
 import { isIndexMediaType } from "../spec/media_types.ts";
 import { ContentStore } from "../store/content/content_store.ts";
 import { chooseManifest, keepPlatforms } from "../store/moving/choose_platforms.ts";
-import { copyGraph, copyNamed } from "../store/moving/copy_graph.ts";
+import { copyLookedUp } from "../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../store/moving/copy_options.ts";
 import { DryTarget } from "../store/moving/dry_target.ts";
 import type { CopySource, CopyTarget } from "../store/moving/endpoint.ts";
@@ -92,6 +92,11 @@ export async function copyBetween(
   if (wanted.length > 1 && !sparse) {
     throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
   }
+  // Both sides are asked at the same time.
+  const current = target.name === undefined
+    ? undefined
+    : target.content.resolve(target.name, { signal });
+  current?.catch(() => {});
   const found = await source.root({ signal });
   const isSparse = sparse && isIndexMediaType(found.mediaType);
   const isOne = target.isForOnePlatform && isIndexMediaType(found.mediaType);
@@ -116,9 +121,8 @@ export async function copyBetween(
     onProgress: (progress) => meter.add(progress),
   };
   const content = dryRun ? new DryTarget(target.content) : target.content;
-  const stored = target.name === undefined
-    ? await copyGraph(source.content, content, root, graphOptions)
-    : await copyNamed(source.content, content, root, target.name, graphOptions);
+  const goal = { content, name: target.name };
+  const stored = await copyLookedUp(source.content, goal, root, current, graphOptions);
   if (!dryRun) {
     if (target.name === undefined) await target.keep?.(stored, { signal });
     await target.commit?.();

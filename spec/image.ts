@@ -37,6 +37,14 @@ export interface BlobReadOptions {
    */
   readonly reuseMemory?: boolean | undefined;
   /**
+   * Whether to free the memory of a chunk when the next one is read: for a reader that passes chunks on
+   * to the system, which keeps bytes that it has not sent. Without it, memory grows until the next
+   * garbage collection.
+   *
+   * @default {false}
+   */
+  readonly freeMemory?: boolean | undefined;
+  /**
    * Whether previously received bytes did not match the digest. If so, mirrors are not used.
    *
    * @default {false}

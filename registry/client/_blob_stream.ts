@@ -46,6 +46,8 @@ export interface BlobStreamOptions {
   readonly length?: number | undefined;
   /** Whether a chunk's buffer may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
+  /** Whether a chunk's buffer is freed once the reader requests the next chunk. */
+  readonly freeMemory?: boolean | undefined;
   /** Whether to skip the verification of the whole blob. */
   readonly raw?: boolean | undefined;
   /** Action for error messages, after "Cannot". */
@@ -93,7 +95,7 @@ class BlobReader {
   #end: number;
   #attemptOffset = 0;
   #url: URL | undefined;
-  /** Last chunk, if its buffer may be reused. */
+  /** Last chunk, if its buffer may be reused or freed. */
   #last: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(
@@ -148,6 +150,7 @@ class BlobReader {
   #memory(): Uint8Array<ArrayBuffer> {
     const buffer = this.#last?.buffer;
     this.#last = undefined;
+    if (this.#options.freeMemory && buffer?.detached === false) buffer.transfer(0);
     const isFree = buffer !== undefined && !buffer.detached && buffer.byteLength === CHUNK_BYTES;
     return isFree ? new Uint8Array(buffer) : new Uint8Array(CHUNK_BYTES);
   }
@@ -155,7 +158,7 @@ class BlobReader {
   #count(chunk: Uint8Array<ArrayBuffer>, url: URL): Uint8Array<ArrayBuffer> | undefined {
     const { digest, size } = this.#descriptor;
     this.#url = url;
-    if (this.#options.reuseMemory) this.#last = chunk;
+    if (this.#options.reuseMemory || this.#options.freeMemory) this.#last = chunk;
     this.#offset += chunk.length;
     if (this.#offset <= this.#end) return chunk;
     if (this.#end < size) {

@@ -19,9 +19,15 @@ import type { Registry } from "./_registry.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import type { Reference } from "../reference.ts";
 
-const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_MANIFEST_LIST, DOCKER_MANIFEST].join(", ");
+/** Accepted types of manifests and indexes. */
+export const MANIFEST_ACCEPT: string = [
+  OCI_INDEX,
+  OCI_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  DOCKER_MANIFEST,
+].join(", ");
 /** Statuses of a rejected `HEAD`, after which `GET` may work: all registries support it. */
-const NO_HEAD = Array.from({ length: 200 }, (_, i) => 400 + i);
+export const NO_HEAD: readonly number[] = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 /** Context for reading manifests. */
 export interface ManifestContext {
@@ -49,7 +55,7 @@ export async function readManifest(
     method: "GET",
     repository: reference.repository,
     path: manifestPath(reference),
-    headers: { accept: ACCEPT },
+    headers: { accept: MANIFEST_ACCEPT },
     content: entry === undefined ? namedContent(reference) : childContent(entry),
   }, async (answer) => {
     const header = answer.headers.get("docker-content-digest");
@@ -97,7 +103,7 @@ export async function resolveManifest(
     method: "HEAD",
     repository: reference.repository,
     path: manifestPath(reference),
-    headers: { accept: ACCEPT },
+    headers: { accept: MANIFEST_ACCEPT },
     accept: NO_HEAD,
   }, (answer) => Promise.resolve(describeHead(answer, reference)));
   return descriptor ?? (await readManifest(registry, reference, context)).descriptor;
@@ -119,7 +125,8 @@ function manifestPath({ tag, digest }: Reference): string {
   return `manifests/${digest ?? tag ?? "latest"}`;
 }
 
-function describeHead(answer: Answer, reference: Reference): Descriptor | undefined {
+/** Returns what the response to a `HEAD` says of a manifest, if that is all of it. */
+export function describeHead(answer: Answer, reference: Reference): Descriptor | undefined {
   const digest = answer.headers.get("docker-content-digest");
   const length = answer.headers.get("content-length") ?? "";
   const mediaType = mediaTypeOf(answer);

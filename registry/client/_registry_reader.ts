@@ -110,7 +110,8 @@ export class RegistryReader implements Disposable {
     options: BlobOptions,
     memories: Map<Registry, BlobMemory>,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset = 0, length, reuseMemory, raw, signal, onRetry, onAnswer } = options;
+    const { offset = 0, length, reuseMemory, freeMemory, raw } = options;
+    const { signal, onRetry, onAnswer } = options;
     const { digest, size } = descriptor;
     if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
       return Promise.reject(
@@ -135,7 +136,8 @@ export class RegistryReader implements Disposable {
     );
     return Promise.resolve(
       openBlobStream(descriptor, sources, {
-        ...{ offset, length, reuseMemory, raw, task, signal, onRetry, onAnswer, onWarning },
+        ...{ offset, length, reuseMemory, freeMemory, raw, task },
+        ...{ signal, onRetry, onAnswer, onWarning },
       }),
     );
   }

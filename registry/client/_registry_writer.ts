@@ -6,6 +6,7 @@ import { RegistryError } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
+import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { listPages } from "./_list_pages.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { uploadBlob, type UploadContext } from "./_upload.ts";
@@ -56,6 +57,25 @@ export class RegistryWriter {
   ): Promise<boolean> {
     const path = `manifests/${digest}`;
     return await this.#head(repository, path, `look for ${digest} in`, options, mediaType);
+  }
+
+  /** Resolves a tag by `HEAD`; `null` if that does not tell whether and what it is. */
+  async findTag(
+    repository: Repository,
+    tag: string,
+    options: RemoteOptions,
+  ): Promise<Descriptor | undefined | null> {
+    const task = `look for the tag "${tag}" in "${nameOf(repository)}"`;
+    return await this.#registry(repository, options).call<Descriptor | undefined | null>({
+      ...this.#request(repository, task, options),
+      method: "HEAD",
+      path: `manifests/${tag}`,
+      headers: { accept: MANIFEST_ACCEPT },
+      accept: NO_HEAD,
+    }, (answer) => {
+      const found = describeHead(answer, { ...repository, tag });
+      return Promise.resolve(answer.status === 404 ? undefined : found ?? null);
+    });
   }
 
   async pushBlob(

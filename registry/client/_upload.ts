@@ -76,6 +76,8 @@ class BlobUpload {
   #restarts = 0;
   /** Offset at the start of the attempt. */
   #attemptOffset = 0;
+  /** Bytes of a small blob, read while the upload begins. */
+  #small: Promise<Uint8Array<ArrayBuffer>> | undefined;
 
   constructor(
     descriptor: Descriptor,
@@ -109,6 +111,11 @@ class BlobUpload {
 
   async #begin(): Promise<UploadSession> {
     this.#isResumed = false;
+    const { size } = this.#descriptor;
+    if (size > 0 && size <= SMALL_BYTES && this.#small === undefined) {
+      this.#small = this.#body(0).chunk(size);
+      this.#small.catch(() => {});
+    }
     return await this.#request(
       { method: "POST", path: "blobs/uploads/", accept: [202] },
       undefined,
@@ -178,10 +185,17 @@ class BlobUpload {
       path: "blobs/uploads/",
       url: finishUrl(session, digest),
       headers: { "content-type": "application/octet-stream" },
-      body: () => rest === 0 ? new Uint8Array() : this.#body(session.offset).chunk(rest),
+      body: () => this.#rest(session.offset, rest),
       accept: FINISHED,
     }, this.#retry.attempt);
     this.#context.onBytes?.(size);
+  }
+
+  /** Returns the bytes for the final request. They are read once, unless they are wrong. */
+  async #rest(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const small = offset === 0 ? this.#small : undefined;
+    this.#small = undefined;
+    return length === 0 ? new Uint8Array() : await (small ?? this.#body(offset).chunk(length));
   }
 
   async #request(

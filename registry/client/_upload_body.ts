@@ -1,6 +1,7 @@
 import type { OpenContent } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { BlobReadOptions } from "../../spec/image.ts";
 
 /** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {
@@ -32,7 +33,8 @@ export class UploadBody {
   async stream(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { size } = this.#descriptor;
     const { onBytes } = this.#options;
-    const reader = (await this.#read(false)).getReader();
+    // The system keeps the bytes that it has not sent.
+    const reader = (await this.#read({ freeMemory: true })).getReader();
     let { offset } = this.#options;
     return new ReadableStream({
       pull: (controller) =>
@@ -55,7 +57,7 @@ export class UploadBody {
 
   async #fill(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { offset, onBytes } = this.#options;
-    const reader = (await this.#read(true)).getReader();
+    const reader = (await this.#read({ reuseMemory: true })).getReader();
     const bytes = new Uint8Array(length);
     let filled = 0;
     try {
@@ -78,13 +80,15 @@ export class UploadBody {
     }
   }
 
-  async #read(reuseMemory: boolean): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  async #read(
+    memory: Pick<BlobReadOptions, "freeMemory" | "reuseMemory">,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset, again, signal, onRetry } = this.#options;
     return await this.#noted(() =>
       this.#open({
         offset,
         again,
-        reuseMemory,
+        ...memory,
         // The registry verifies the digest.
         raw: true,
         signal,

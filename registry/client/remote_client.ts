@@ -5,6 +5,7 @@ import type { ManifestDocument } from "../../spec/manifest.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";
+import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
@@ -193,6 +194,30 @@ export class RemoteClient implements ImageClient, Disposable {
    */
   async *repositories(registry: string, options: RemoteOptions = {}): AsyncGenerator<string> {
     yield* (await this.#openWriter()).repositories(registry, options);
+  }
+
+  /**
+   * Resolves a tag before a push: by `HEAD`, in the registry itself rather than a mirror, and with the
+   * permission to push.
+   *
+   * @param repository The repository.
+   * @param tag The tag.
+   * @param options Credentials and the like.
+   * @returns The descriptor, or `undefined` if the repository does not have the tag.
+   */
+  async findTag(
+    repository: Repository,
+    tag: string,
+    options: RemoteOptions = {},
+  ): Promise<Descriptor | undefined> {
+    const found = await (await this.#openWriter()).findTag(repository, tag, options);
+    if (found !== null) return found;
+    try {
+      return await this.resolve({ ...repository, tag }, options);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
   }
 
   /**

@@ -27,6 +27,13 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
    * instead of uploading it.
    */
   readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
+  /**
+   * Whether the content is a target: its tags are then looked up in the registry itself, with the
+   * permission to push.
+   *
+   * @default {false}
+   */
+  readonly isTarget?: boolean | undefined;
 }
 
 /**
@@ -82,6 +89,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 
   /** Resolves a tag. */
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
+    if (this.#options.isTarget) {
+      return await this.#client.findTag(this.#repository, name, this.#remoteOptions(options));
+    }
     try {
       const reference = { ...this.#repository, tag: name };
       return await this.#client.resolve(reference, this.#remoteOptions(options));

@@ -87,7 +87,8 @@ async function write(outgoing: ClientRequest, body: NodeRequest["body"]): Promis
   if (body instanceof ReadableStream) {
     for await (const chunk of body) {
       if (outgoing.destroyed) return;
-      if (!outgoing.write(chunk)) await drained(outgoing);
+      // Node keeps chunks that it has not sent, and their source may free their memory.
+      if (!outgoing.write(chunk.slice())) await drained(outgoing);
     }
     outgoing.end();
     return;

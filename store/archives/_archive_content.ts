@@ -54,6 +54,7 @@ export class ArchiveContent {
     options: {
       readonly offset?: number | undefined;
       readonly reuseMemory?: boolean | undefined;
+      readonly freeMemory?: boolean | undefined;
       readonly signal?: AbortSignal | undefined;
     } = {},
   ): ReadableStream<Uint8Array<ArrayBuffer>> {

@@ -57,19 +57,21 @@ export class ArchiveFile implements Disposable {
     { offset, size }: ByteRange,
     options: {
       readonly reuseMemory?: boolean | undefined;
+      readonly freeMemory?: boolean | undefined;
       readonly signal?: AbortSignal | undefined;
     } = {},
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const { reuseMemory = false, signal } = options;
+    const { reuseMemory = false, freeMemory = false, signal } = options;
     let at = 0;
     let memory: ArrayBuffer | undefined;
     return new ReadableStream({
       pull: async (controller) => {
         signal?.throwIfAborted();
         if (at === size) return controller.close();
+        if (freeMemory && memory?.detached === false) memory.transfer(0);
         if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
         const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, size - at));
-        if (!reuseMemory) memory = undefined;
+        if (!reuseMemory && !freeMemory) memory = undefined;
         const count = await this.readAt(buffer, offset + at);
         if (count === null) throw this.#cut();
         at += count;

@@ -13,6 +13,8 @@ export interface BlobStreamOptions {
   readonly length?: number | undefined;
   /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
+  /** Whether to free the memory of a chunk when the next one is read. */
+  readonly freeMemory?: boolean | undefined;
   /** Verifier that sees each chunk before it is passed on, and the end before the last chunk is. */
   readonly verifier?: Verifier | undefined;
   /** Called when the verifier rejects the bytes. */
@@ -26,7 +28,8 @@ export async function openBlobStream(
   path: string,
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const { offset = 0, length = Infinity, reuseMemory, verifier, onMismatch, signal } = options;
+  const { offset = 0, length = Infinity, verifier, onMismatch, signal } = options;
+  const { reuseMemory, freeMemory } = options;
   signal?.throwIfAborted();
   // A symlink could lead out of the store or the layout. The owner of the file does not matter,
   // since its digest is verified.
@@ -52,9 +55,10 @@ export async function openBlobStream(
     async pull(controller) {
       try {
         signal?.throwIfAborted();
+        if (freeMemory && memory?.detached === false) memory.transfer(0);
         if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
         const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, left));
-        if (!reuseMemory) memory = undefined;
+        if (!reuseMemory && !freeMemory) memory = undefined;
         const count = left === 0 ? null : await file.read(buffer);
         if (count !== null) {
           const chunk = buffer.subarray(0, count);

@@ -42,6 +42,13 @@ export interface OpenBlobOptions {
    * @default {false}
    */
   readonly reuseMemory?: boolean | undefined;
+  /**
+   * Whether to free the memory of a chunk when the next one is read, for a reader that passes chunks
+   * on to the system.
+   *
+   * @default {false}
+   */
+  readonly freeMemory?: boolean | undefined;
   /** Aborts the stream. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -18,6 +18,8 @@ const MAX_DEPTH = 8;
 interface RootName {
   readonly name: string;
   readonly target: NamedTarget;
+  /** What the name stands for, if that has been looked up already. */
+  readonly current?: Promise<Descriptor | undefined> | undefined;
 }
 
 /** One copy of one graph. */
@@ -52,12 +54,13 @@ export class GraphCopy {
   async copy(root: Descriptor, named?: RootName): Promise<Descriptor> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    const current = await named?.target.resolve(named.name, { signal });
+    const current = await (named?.current ?? named?.target.resolve(named.name, { signal }));
     // Referrers come before the name, so the root is stored without it first.
     const early = this.#options.withReferrers ? undefined : named;
     let isNamed = false;
     const stored = await this.#node(root, 0, {
       isThere: current?.digest === root.digest ? true : undefined,
+      isLikelyNew: named !== undefined && current === undefined,
       push: async (descriptor, open, progress) => {
         if (early?.target.pushAs === undefined) {
           return await this.#target.push(descriptor, open, progress);
@@ -100,11 +103,15 @@ export class GraphCopy {
     }
     // A hook may replace it, or something that it leads to, so that it has to be looked at.
     const isFixed = this.#options.before === undefined;
+    // While the target is asked, a document that it probably lacks is read.
+    const reading = root?.isLikelyNew ? this.#read(descriptor) : undefined;
+    reading?.catch(() => {});
     const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
     if (isThere && isManifestMediaType(descriptor.mediaType)) {
+      await reading;
       return await this.#skip(descriptor, depth);
     }
-    const document = await this.#read(descriptor);
+    const document = await (reading ?? this.#read(descriptor));
     const copied = new Map<Digest, Descriptor>();
     const successors = await this.#successors(document);
     const each = document.value.kind === "index" ? this.#jobs : Infinity;
@@ -221,6 +228,8 @@ export class GraphCopy {
 interface RootHandling {
   /** Whether it is there; `undefined` if that is not known. */
   readonly isThere: boolean | undefined;
+  /** Whether the target probably lacks it, as it does not have the name. */
+  readonly isLikelyNew: boolean;
   readonly push: ContentTarget["push"];
 }
 

@@ -56,11 +56,13 @@ export class LayoutContent implements NamedSource, NamedTarget {
     descriptor: Descriptor,
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const { offset, reuseMemory, signal } = options;
+    const { offset, reuseMemory, freeMemory, signal } = options;
     assertVerifiable(descriptor.digest);
     // A symlink or a pipe in its place is not a blob.
     if (await this.#store.has(descriptor)) {
-      return await this.#store.openBlob(descriptor, { offset, reuseMemory, signal });
+      return await this.#store.openBlob(descriptor, {
+        ...{ offset, reuseMemory, freeMemory, signal },
+      });
     }
     const { path } = this.#store;
     throw new StoreError(`Cannot read ${descriptor.digest}: "${path}" does not have it`, path);

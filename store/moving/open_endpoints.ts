@@ -77,7 +77,7 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
   const { tag, digest } = reference;
   return {
     label: formatReference(digest === undefined ? reference : { ...reference, digest }),
-    content: new RepositoryContent(options.client, reference, options),
+    content: new RepositoryContent(options.client, reference, { ...options, isTarget: true }),
     // Without a tag, what was pushed is known by its digest.
     name: tag,
     digest,

@@ -52,6 +52,23 @@ Deno.test.each([-1, 0.5, 300_001, NaN])("RemoteClient.blob() refuses offset %d",
   );
 });
 
+Deno.test("RemoteClient.blob() frees the memory of each chunk when the next is read", async () => {
+  await using scene = makeScene();
+  using client = testClient();
+  const chunks: Uint8Array[] = [];
+  const [used, copies]: [number[], Uint8Array<ArrayBuffer>[]] = [[], []];
+
+  const stream = await client.blob(scene.reference, scene.blob.descriptor, { freeMemory: true });
+  for await (const chunk of stream) {
+    copies.push(chunk.slice());
+    chunks.push(chunk);
+    used.push(chunks.reduce((sum, { buffer }) => sum + buffer.byteLength, 0));
+  }
+
+  assertEquals(await new Blob(copies).bytes(), scene.blob.bytes);
+  assert(used.length > 2 && new Set(used).size === 1, `${used}`);
+});
+
 Deno.test("RemoteClient.blob() asks for nothing before it is read, nor after it is cancelled", async () => {
   await using scene = makeScene();
   using client = testClient();
