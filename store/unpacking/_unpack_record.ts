@@ -5,8 +5,12 @@ import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
 import { removeIfAny } from "../host/durable.ts";
 
+/** Prefix of the names of records among the locks. */
+export const RECORD_PREFIX = "unpack-";
 /** More than the longest path. */
 const MAX_BYTES = 65_536;
+/** Time in which a process that prunes has looked at a record. */
+const GLANCE_MS = 50;
 
 /**
  * What a store knows of a directory that is unpacked into: `locks/unpack-<hash of its path>` has the
@@ -30,8 +34,8 @@ export class UnpackRecord implements AsyncDisposable {
     this.#path = path;
     this.#target = target;
     this.#file = file;
-    const [recorded, id] = readSmallText(path, { maxBytes: MAX_BYTES })?.split("\0") ?? [];
-    this.leftId = recorded === target ? id : undefined;
+    const recorded = readUnpackRecord(path);
+    this.leftId = recorded?.target === target ? recorded.id : undefined;
     this.#isNeedless = this.leftId === undefined;
   }
 
@@ -45,11 +49,15 @@ export class UnpackRecord implements AsyncDisposable {
    */
   static async lock(store: string, target: string): Promise<UnpackRecord | "taken" | undefined> {
     const hash = digestHex(digestOf(new TextEncoder().encode(target))).slice(0, 32);
-    const path = `${store}/locks/unpack-${hash}`;
+    const path = `${store}/locks/${RECORD_PREFIX}${hash}`;
     try {
       await ensureStoreRoot(store);
       await ensureStoreFolder(`${store}/locks`);
-      const file = await tryLockFile(path);
+      let file = await tryLockFile(path);
+      if (file === undefined) {
+        await new Promise((resolve) => setTimeout(resolve, GLANCE_MS));
+        file = await tryLockFile(path);
+      }
       return file === undefined ? "taken" : new UnpackRecord(path, target, file);
     } catch (error) {
       // Root's store can be read by everybody. What a killed process leaves then stays.
@@ -79,4 +87,12 @@ export class UnpackRecord implements AsyncDisposable {
     using _file = this.#file;
     if (this.#isNeedless) await removeIfAny(this.#path);
   }
+}
+
+/** Reads a record; `undefined` if there is none, or if it says nothing. */
+export function readUnpackRecord(
+  path: string,
+): { readonly target: string; readonly id: string } | undefined {
+  const [target, id] = readSmallText(path, { maxBytes: MAX_BYTES })?.split("\0") ?? [];
+  return target === undefined || id === undefined ? undefined : { target, id };
 }

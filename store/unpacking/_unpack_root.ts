@@ -9,10 +9,7 @@ import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { UnpackError } from "../errors.ts";
 import { UnpackRecord } from "./_unpack_record.ts";
-import { WorkDirectory } from "./_work_directory.ts";
-
-/** Name of the work directory: to make it is to take the directory, as one process can. */
-const WORK = ".oci-unpack";
+import { WORK, WorkDirectory } from "./_work_directory.ts";
 
 const NOT_EMPTY = "it is not empty; choose another directory, or allow what is there to be " +
   "replaced with force";

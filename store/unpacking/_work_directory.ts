@@ -3,6 +3,9 @@ import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { UnpackRecord } from "./_unpack_record.ts";
 
+/** Name of the work directory: to make it is to take the directory, as one process can. */
+export const WORK = ".oci-unpack";
+
 /** A directory in the one that is unpacked into, for what has no name there yet. */
 export class WorkDirectory implements AsyncDisposable {
   readonly #id: string;

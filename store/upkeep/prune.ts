@@ -11,6 +11,7 @@ import { tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { StoreError } from "../errors.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
+import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
 
 /** Options for {@linkcode prune}. */
@@ -115,6 +116,7 @@ export async function prune(store: ContentStore, options: PruneOptions = {}): Pr
     onWarning?.(`Cannot remove the bundle "${path}": ${why}`);
   }
   const images = await pruneContent(store, options, removed);
+  if (!dryRun) await pruneUnpackRecords(store.path);
   const layers = await pruneLayers(store, images, { dryRun, olderThanMs, signal });
   removed.push(...layers.items.map(({ path: name, bytes }) => {
     return { kind: "layer" as const, name, bytes };

@@ -231,3 +231,32 @@ Deno.test("prune() creates nothing where there is no store", async () => {
 
   assertEquals(await exists(directory.join("store")), false);
 });
+
+Deno.test("prune() removes records of directories that are no longer unpacked into", async () => {
+  await using scene = await makeStore();
+  await scene.put(NEW, "example.com/a:new");
+  const locks = `${scene.store.path}/locks`;
+  const record = async (name: string, work?: string) => {
+    const target = scene.directory.join(name);
+    await Deno.mkdir(target);
+    if (work !== undefined) await Deno.mkdir(`${target}/${work}`);
+    await Deno.writeTextFile(`${locks}/unpack-${name}`, `${target}\0id`, { mode: 0o644 });
+  };
+  await record("done");
+  await record("killed", ".oci-unpack");
+  await record("moving", ".oci-unpack-id");
+  await record("running");
+  using running = await Deno.open(`${locks}/unpack-running`, { write: true });
+  await running.lock(true);
+  await record("gone");
+  await Deno.remove(scene.directory.join("gone"));
+
+  await prune(scene.store);
+
+  const left = (await Array.fromAsync(Deno.readDir(locks), ({ name }) => name)).sort();
+  assertEquals(left.filter((name) => name.startsWith("unpack-")), [
+    "unpack-killed",
+    "unpack-moving",
+    "unpack-running",
+  ]);
+});

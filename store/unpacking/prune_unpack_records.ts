@@ -1,0 +1,39 @@
+import { OciError } from "../../spec/errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { tryLockFile } from "../host/file_lock.ts";
+import { namesIn } from "../host/names_in.ts";
+import { removeIfAny } from "../host/remove_tree.ts";
+import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
+import { WORK } from "./_work_directory.ts";
+
+/**
+ * Removes records of directories that killed processes were unpacking into, where nothing is left of
+ * them: the directory was removed, or unpacked into again by the process of another store.
+ *
+ * @param store The directory of the store.
+ */
+export async function pruneUnpackRecords(store: string): Promise<void> {
+  for (const name of await namesIn(`${store}/locks`)) {
+    const path = `${store}/locks/${name}`;
+    if (!name.startsWith(RECORD_PREFIX) || hasLeftover(path)) continue;
+    using lock = await tryLockFile(path);
+    // Another process unpacks, or has begun to just now.
+    if (lock === undefined || hasLeftover(path)) continue;
+    await removeIfAny(path);
+  }
+}
+
+/** Whether the work directory is there that a record names, or that cannot be told. */
+function hasLeftover(path: string): boolean {
+  try {
+    const record = readUnpackRecord(path);
+    if (record === undefined) return false;
+    const { target, id } = record;
+    return [WORK, `${WORK}-${id}`].some((name) => lstatIfAny(`${target}/${name}`) !== undefined);
+  } catch (error) {
+    // The file is not a record of this user, or the directory is out of reach.
+    if (error instanceof OciError || error instanceof Deno.errors.PermissionDenied) return true;
+    if (error instanceof Deno.errors.NotCapable) return true;
+    throw error;
+  }
+}
