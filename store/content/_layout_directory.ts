@@ -25,6 +25,7 @@ const OWN_NAMES = new Set([
   "ingest",
   "locks",
   "oci-layout.tmp",
+  "quarantine",
   "tarballs",
   "verified",
 ]);
@@ -43,6 +44,8 @@ const STORE_FOLDERS: readonly string[] = [
   "chains",
   "containers",
   "entries",
+  "locks/holds",
+  "quarantine",
   "tarballs",
   "tarballs/sha256",
   "tarballs/sha512",

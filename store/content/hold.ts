@@ -1,6 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
@@ -99,7 +100,7 @@ export class Holds {
   ): Promise<Holds | undefined> {
     try {
       await prepare?.();
-      await Deno.mkdir(directoryOf(store), { recursive: true });
+      await ensureStoreFolder(directoryOf(store));
       return new Holds(store, options);
     } catch (error) {
       // A process that cannot write has stored nothing that it could lose.

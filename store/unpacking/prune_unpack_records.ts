@@ -2,7 +2,7 @@ import { OciError } from "../../spec/errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
-import { removeIfAny } from "../host/remove_tree.ts";
+import { removeIfAny } from "../host/durable.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { WORK } from "./_work_directory.ts";
 

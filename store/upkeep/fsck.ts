@@ -11,6 +11,7 @@ import { LayoutIndex } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
 import { lstatIfAny, removeIfAny } from "../host/durable.ts";
 import { namesIn } from "../host/names_in.ts";
+import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
 
@@ -371,7 +372,7 @@ class StoreChecker {
     const { signal } = this.#options;
     using _lock = await lockPruning(this.#store.path, "hold", { signal });
     const directory = `${this.#store.path}/quarantine`;
-    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    await ensureStoreFolder(directory, 0o700);
     await Deno.rename(path, `${directory}/${name}-${Date.now()}`);
   }
 }

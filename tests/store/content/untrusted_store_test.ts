@@ -36,6 +36,8 @@ const FOLDERS = [
   "tarballs",
   "tarballs/sha256",
   "tarballs/verified",
+  "locks/holds",
+  "quarantine",
 ];
 
 /** A store with one image, and an empty directory beside it. */
