@@ -79,7 +79,7 @@ const LASTING: readonly RegExp[] = [
   /^locks\/(index|prune|layers|uploads)\.lock$/,
   /^locks\/chain-[a-z2-7]{8}(-[a-z0-9]+)?\.lock$/,
   /^\.overlay-trial\.lock$/,
-  /^(chains|tarballs)\//,
+  /^(chains|entries|tarballs)\//,
 ];
 
 /** Checks a store that no command works on: undamaged, and after pruning without leftovers. */
