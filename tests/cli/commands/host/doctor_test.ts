@@ -207,7 +207,7 @@ peerTest({
   await using dir = await makeTempDir();
   const typescript = dir.join("typescript");
   const command = `${Deno.execPath()} run --quiet --config=${ROOT}/deno.json --allow-env ` +
-    `--allow-read=/usr,/bin,/sbin ${ROOT}/mod.ts doctor`;
+    `--allow-read=/usr,/bin,/sbin,${ROOT} ${ROOT}/mod.ts doctor`;
 
   await runPeer("script", ["-qec", command, typescript], {
     inheritEnv: true,
