@@ -1,6 +1,7 @@
 import type { RemoteImage, RemoteLayer } from "../spec/image.ts";
 import { bringLayer } from "../store/content/bring_layer.ts";
 import type { ContentStore } from "../store/content/content_store.ts";
+import { boundByFiles } from "../store/host/file_limit.ts";
 import { Semaphore } from "../store/host/semaphore.ts";
 import { TaskGroup } from "../store/host/task_group.ts";
 import { type Image, storedImage } from "../store/images/image.ts";
@@ -15,7 +16,7 @@ export class ImageWriter {
   /** Creates a writer that downloads up to `jobs` layers at once, over all images. */
   constructor(store: ContentStore, jobs: number) {
     this.#store = store;
-    this.#jobs = new Semaphore(jobs);
+    this.#jobs = new Semaphore(boundByFiles(jobs));
   }
 
   /** Downloads the missing and corrupt parts of an image. */

@@ -2,7 +2,7 @@ import { RuntimeError } from "../store/errors.ts";
 import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { causeLines, errorDocument, errorLine, UsageError } from "./frame/errors.ts";
+import { causeLines, errorDocument, errorLine, firstError, UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
@@ -140,7 +140,7 @@ async function fail(run: Run, error: unknown): Promise<number> {
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
   // An error after the interruption is a consequence of it.
-  const thrown = signal.aborted ? signal.reason : error;
+  const thrown = signal.aborted ? signal.reason : firstError(error);
   notices.message(errorLine(thrown, session?.doing ?? run.doing));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {

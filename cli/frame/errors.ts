@@ -21,6 +21,11 @@ export class UsageError extends Error {
   }
 }
 
+/** Returns the error that came first, where cleaning up after it has failed as well. */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
 /**
  * Formats an error as one line: `oci: <action>: <cause>; <remedy>`.
  *
@@ -169,7 +174,9 @@ const LIMITED = "it may be an attack; if it is not, a program of yours can raise
 
 /** Remedies for system errors without a Deno error class, by code. */
 const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
-  ENOSPC: "free some space",
+  EMFILE: 'raise the limit of open files with "ulimit -n 1024"',
+  ENFILE: "close other programs; the system allows no more open files",
+  ENOSPC: 'free some space; if enough is free, free inodes, which "df -i" shows',
   EDQUOT: "free some space",
   EROFS: "choose a writable place; for the store, use --store",
 };

@@ -1,6 +1,6 @@
-import { openUpDirectory } from "./directory_metadata.ts";
 import { parentPath } from "./clean_path.ts";
-import type { FileStatus, FileTree } from "./file_tree.ts";
+import type { FileTree } from "./file_tree.ts";
+import { OpenedDirectories } from "./opened_directories.ts";
 
 type Kind = "directory" | "absent" | "other";
 
@@ -9,14 +9,13 @@ type Kind = "directory" | "absent" | "other";
  * to directories until this is disposed of.
  */
 export class LinkFreePaths implements Disposable {
-  readonly #tree: FileTree;
+  readonly #directories: OpenedDirectories;
   readonly #root: string;
   readonly #known = new Map<string, Kind>([["", "directory"]]);
-  readonly #opened: { readonly path: string; readonly mode: number }[] = [];
 
   /** Checks paths below `root`, which is `""` for the whole tree. */
   constructor(tree: FileTree, root: string) {
-    this.#tree = tree;
+    this.#directories = new OpenedDirectories(tree);
     this.#root = root;
   }
 
@@ -29,21 +28,11 @@ export class LinkFreePaths implements Disposable {
     if (known !== undefined) return known;
     let kind = this.#kind(parentPath(path));
     if (kind === "directory") {
-      const type = this.#look(path)?.type;
+      const type = this.#directories.status(this.#at(path))?.type;
       kind = type === undefined ? "absent" : type === "directory" ? "directory" : "other";
     }
     this.#known.set(path, kind);
     return kind;
-  }
-
-  #look(path: string): FileStatus | undefined {
-    try {
-      return this.#tree.status(this.#at(path));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-      this.#openUp(this.#at(parentPath(path)));
-      return this.#tree.status(this.#at(path));
-    }
   }
 
   #at(path: string): string {
@@ -51,17 +40,7 @@ export class LinkFreePaths implements Disposable {
     return `${this.#root}/${path}`;
   }
 
-  #openUp(path: string): void {
-    const status = this.#tree.status(path);
-    if (status === undefined) return;
-    openUpDirectory(this.#tree, path, status);
-    this.#opened.push({ path, mode: status.mode });
-  }
-
   [Symbol.dispose](): void {
-    for (const { path, mode } of this.#opened.reverse()) {
-      using directory = this.#tree.open(path);
-      directory.setMode(mode);
-    }
+    this.#directories[Symbol.dispose]();
   }
 }

@@ -1,4 +1,5 @@
-import type { FileTree } from "../../layer/trees/file_tree.ts";
+import type { FileTree, TreeReader } from "../../layer/trees/file_tree.ts";
+import { OpenedDirectories } from "../../layer/trees/opened_directories.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { followPath } from "../host/follow_path.ts";
 import { BundleError } from "../errors.ts";
@@ -8,12 +9,14 @@ const MAX_TEXT_BYTES = 10_485_760;
 
 /** Reads a text of a root file system; empty if there is no such file. */
 export function readRootText(tree: FileTree, path: string): string {
-  const { real } = followPath(tree, path, { followLast: true });
-  const status = real === undefined ? undefined : tree.status(real);
+  // An image may have a directory without access, which only stops a reader who is not root.
+  using directories = new OpenedDirectories(tree);
+  const { real } = followPath(directories, path, { followLast: true });
+  const status = real === undefined ? undefined : directories.status(real);
   // A device or a pipe would be read without an end.
   if (real === undefined || status?.type !== "file") return "";
   checkTextSize(path, status.size);
-  using file = tree.openFile(real);
+  using file = openText(tree, real);
   const bytes = new Uint8Array(status.size);
   let length = 0;
   while (length < bytes.length) {
@@ -22,6 +25,23 @@ export function readRootText(tree: FileTree, path: string): string {
     length += count;
   }
   return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/** Opens a file, whose owner may lack the permission to read it. */
+function openText(tree: FileTree, path: string): TreeReader {
+  try {
+    return tree.openFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    const { mode = 0 } = tree.status(path) ?? {};
+    using entry = tree.open(path);
+    entry.setMode(mode | 0o400);
+    try {
+      return tree.openFile(path);
+    } finally {
+      entry.setMode(mode);
+    }
+  }
 }
 
 /**

@@ -8,7 +8,7 @@ export interface FileOutput extends AsyncDisposable {
   /** Writes all of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
   /** Goes back to an earlier position; absent where written bytes cannot be taken back. */
-  rewind?(position: number): Promise<void>;
+  readonly rewind?: ((position: number) => Promise<void>) | undefined;
   /** Makes the written bytes the file, whole and durable. Without it nothing is left behind. */
   commit(): Promise<void>;
 }
@@ -41,13 +41,35 @@ export async function openFileOutput(
     if (found?.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
     return found?.isFile === false || isOpenAlready(path)
       ? await openAsIs(path, signal)
-      : await openBeside(target, prefix, found?.mode ?? undefined);
+      : namingFailures(path, await openBeside(target, prefix, found?.mode ?? undefined));
   } catch (error) {
     signal?.throwIfAborted();
-    if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
-    // Deno adds the path of the temporary file, which is internal.
-    throw new OciError(`Cannot write "${path}": ${describeFailure(error)}`, { cause: error });
+    throw named(path, error);
   }
+}
+
+/** Adds the path to the failures of an output, such as a full disk. */
+function namingFailures(path: string, output: FileOutput): FileOutput {
+  const attempt = async <T>(task: () => Promise<T>): Promise<T> => {
+    try {
+      return await task();
+    } catch (error) {
+      throw named(path, error);
+    }
+  };
+  const { rewind } = output;
+  return {
+    write: (bytes) => attempt(() => output.write(bytes)),
+    rewind: rewind && ((position) => attempt(() => rewind(position))),
+    commit: () => attempt(() => output.commit()),
+    [Symbol.asyncDispose]: () => output[Symbol.asyncDispose](),
+  };
+}
+
+function named(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
+  // Deno adds the path of the temporary file, which is internal.
+  return new OciError(`Cannot write "${path}": ${describeFailure(error)}`, { cause: error });
 }
 
 function describeFailure(error: Error): string {

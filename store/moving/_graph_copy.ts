@@ -6,6 +6,7 @@ import type { ImageDocument } from "../../spec/image.ts";
 import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { isIndexMediaType, isManifestMediaType, layerMediaType } from "../../spec/media_types.ts";
 import { readBytes } from "../../spec/read_bytes.ts";
+import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { runEach } from "./_run_each.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
@@ -44,8 +45,8 @@ export class GraphCopy {
     this.#source = source;
     this.#target = target;
     this.#options = options;
-    this.#jobs = jobs;
-    this.#permits = new Semaphore(jobs);
+    this.#jobs = boundByFiles(jobs);
+    this.#permits = new Semaphore(this.#jobs);
     const failure = this.#failure.signal;
     this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }

@@ -12,6 +12,7 @@ import { removeTree } from "../host/remove_tree.ts";
 import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { TaskGroup } from "../host/task_group.ts";
@@ -81,7 +82,7 @@ export class OverlayLayerResolver {
     const { jobs = navigator.hardwareConcurrency } = options;
     this.#chains = new ChainStore(resolve(store.path), store.onWait);
     this.#options = options;
-    this.#limit = new Semaphore(Math.max(1, jobs));
+    this.#limit = new Semaphore(boundByFiles(jobs));
   }
 
   /**

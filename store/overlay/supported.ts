@@ -1,4 +1,5 @@
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
@@ -144,7 +145,8 @@ async function tryMounter(
   const trial = `${await Deno.realPath(root)}/.overlay-trial`;
   try {
     await discard(trial);
-    return await runTrial(trial, mounter);
+    const reason = await runTrial(trial, mounter);
+    return reason && (refusalOfFileSystem(root, trial) ?? reason);
   } finally {
     await discard(trial);
     await removeIfAny(lockPath);
@@ -153,6 +155,19 @@ async function tryMounter(
 
 function refusalOf(root: string, error: unknown): string {
   return `"${root}" cannot be written (${(error as Error).message.replace(/, run again.*/s, "")})`;
+}
+
+/** Explains why the file system of the store refuses layers, as containers and live systems have it. */
+function refusalOfFileSystem(root: string, trial: string): string | undefined {
+  const mount = readMounts().findLast(({ target }) => isWithin(trial, target));
+  if (mount === undefined || !/^(?:overlay|fuse\.fuse-overlayfs|aufs)$/.test(mount.type)) {
+    return undefined;
+  }
+  return `"${root}" is itself on an overlay file system, which cannot hold the layers of another one`;
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
 }
 
 async function discard(trial: string): Promise<void> {

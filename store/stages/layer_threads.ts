@@ -3,6 +3,7 @@ import type { RemoteImage } from "../../spec/image.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
 import type { ExtractionJob } from "./_thread_messages.ts";
+import { spareFiles } from "../host/file_limit.ts";
 import { RELAY_WINDOW_BYTES } from "./_port_sink.ts";
 import { RelaySink } from "./_relay_sink.ts";
 import { StreamSink } from "./_stream_sink.ts";
@@ -32,6 +33,14 @@ interface Splitting {
   readonly relay: "here" | "thread";
 }
 
+/** Files that a thread opens: six for the worker, and those of a layer that it extracts. */
+const FILES_PER_THREAD = 12;
+
+/** Returns the number of threads that the limit of open files leaves room for. */
+function maxThreads(): number {
+  return Math.max(0, Math.floor((spareFiles() - FILES_PER_THREAD) / FILES_PER_THREAD));
+}
+
 /** Threads that extract layers. Where threads cannot be started, this thread does. */
 export class LayerThreads implements Disposable {
   readonly #threads: readonly LayerThread[];
@@ -44,7 +53,7 @@ export class LayerThreads implements Disposable {
    * @param jobs Maximum number of layers to extract at once.
    */
   static for({ layers }: Pick<RemoteImage, "layers">, jobs: number = Infinity): LayerThreads {
-    const { hardwareConcurrency: count } = navigator;
+    const count = Math.min(navigator.hardwareConcurrency, maxThreads());
     const sizes = layers.map(({ descriptor }) => descriptor.size);
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     if (bytes < MIN_THREADED_BYTES || !mayStartThreads()) return new LayerThreads(0);

@@ -3,6 +3,7 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { TaskGroup } from "../host/task_group.ts";
 import { feedLayer } from "../stages/feed_layer.ts";
@@ -35,7 +36,7 @@ export class ImageUnpacking {
     this.#store = store;
     this.#layers = image.layers;
     this.#options = options;
-    this.#limit = new Semaphore(jobs);
+    this.#limit = new Semaphore(boundByFiles(jobs));
     this.#tasks = new TaskGroup(signal);
     this.#positions = image.layers.map(() => 0);
   }

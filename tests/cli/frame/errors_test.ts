@@ -127,7 +127,13 @@ Deno.test.each([
       cause: Object.assign(new Error("No space left on device"), { code: "ENOSPC" }),
     }),
     line: 'oci: pull a:5000/b: cannot extract "etc/hosts" at byte 512 of the layer: ' +
-      "No space left on device; free some space",
+      'No space left on device; free some space; if enough is free, free inodes, which "df -i" shows',
+  },
+  {
+    name: "what to do about too many open files",
+    error: Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" }),
+    line: "oci: pull a:5000/b: Too many open files (os error 24); " +
+      'raise the limit of open files with "ulimit -n 1024"',
   },
   {
     name: "one line of a message with several",

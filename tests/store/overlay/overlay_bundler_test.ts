@@ -452,6 +452,17 @@ Deno.test("overlaySupported() says no without FFI, and why", async () => {
   assertEquals(JSON.parse(stdout), { supported: false, reason: "it needs --allow-ffi" });
 });
 
+overlayTest("overlaySupported() says no for a store on an overlay, and why", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  await using bundle = await new OverlayBundler(test.store).bundle(image, "outer");
+
+  const support = await overlaySupported(`${bundle.path}/rootfs/store`);
+
+  assert(!support.supported);
+  assertStringIncludes(support.reason, "is itself on an overlay file system");
+});
+
 Deno.test("overlaySupported() leaves nothing behind", async () => {
   await using test = await makeStore();
 

@@ -1,0 +1,30 @@
+/**
+ * Reads a text in a directory without access, as an ordinary user, and prints it with the modes that are
+ * left: DIRECTORY.
+ *
+ * @module
+ */
+import { openFileTree } from "../../../layer/trees/open_tree.ts";
+import { readRootText } from "../../../store/bundles/_root_files.ts";
+import { becomeUser } from "../../_support/become_user.ts";
+
+const [root = ""] = Deno.args;
+if (Deno.uid() === 0) becomeUser(12345);
+Deno.mkdirSync(`${root}/private/etc`, { recursive: true });
+Deno.writeTextFileSync(`${root}/private/etc/passwd`, "text");
+Deno.symlinkSync("private/etc", `${root}/etc`);
+for (const name of ["private/etc/passwd", "private/etc", "private"]) {
+  Deno.chmodSync(`${root}/${name}`, 0);
+}
+
+let text: string;
+{
+  using tree = openFileTree(root);
+  text = readRootText(tree, "/etc/passwd");
+}
+const modes = ["private", "private/etc", "private/etc/passwd"].map((name) => {
+  const { mode } = Deno.lstatSync(`${root}/${name}`);
+  Deno.chmodSync(`${root}/${name}`, 0o700);
+  return (mode ?? 0) & 0o777;
+});
+Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify({ text, modes })));
