@@ -4,9 +4,11 @@ import { parseImageConfig } from "../../spec/image_config.ts";
 import {
   type Index,
   type Manifest,
+  MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/manifest.ts";
+import { isConfigMediaType } from "../../spec/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import { isRunnable } from "../../spec/platform_choice.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
@@ -36,10 +38,38 @@ export interface StoredImage {
   /** Digest of the index of a multi-platform image, else of the manifest. */
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Size of the complete platforms in bytes. */
+  /** Size of the configs and layers of the complete platforms in bytes, each counted once. */
   readonly size: number;
+  /** Part of it that other documents in the store also name. */
+  readonly sharedSize: number;
+  /** Part of it that removing this document, with all its names, would free. */
+  readonly uniqueSize: number;
   /** All platforms of the image, present or not. */
   readonly platforms: readonly StoredPlatform[];
+}
+
+/** A stored image and the sizes of the configs and layers of its complete platforms. */
+export interface StoredContent {
+  readonly image: Omit<StoredImage, "sharedSize" | "uniqueSize">;
+  readonly blobs: ReadonlyMap<Digest, number>;
+}
+
+/** Computes which parts of the sizes are shared. Several names of one document share everything. */
+export function withShares(contents: readonly StoredContent[]): readonly StoredImage[] {
+  const users = new Map<Digest, Set<Digest>>();
+  for (const { image, blobs } of contents) {
+    for (const digest of blobs.keys()) {
+      const documents = users.get(digest) ?? new Set();
+      users.set(digest, documents.add(image.digest));
+    }
+  }
+  return contents.map(({ image, blobs }) => {
+    const { reference, digest, mediaType, size, platforms } = image;
+    let sharedSize = 0;
+    for (const [blob, bytes] of blobs) if ((users.get(blob)?.size ?? 0) > 1) sharedSize += bytes;
+    const uniqueSize = size - sharedSize;
+    return { reference, digest, mediaType, size, sharedSize, uniqueSize, platforms };
+  });
 }
 
 /** Maximum depth of nested indexes. */
@@ -63,51 +93,57 @@ export async function storedEntries(store: ContentStore): Promise<readonly Store
 export async function describeStored(
   store: ContentStore,
   { name, descriptor }: StoredEntry,
-): Promise<StoredImage> {
-  const platforms = await describe(store, descriptor, 0);
-  const complete = platforms.filter((platform) => platform.complete);
-  return {
-    reference: name,
-    digest: descriptor.digest,
-    mediaType: descriptor.mediaType,
-    size: complete.reduce((size, platform) => size + platform.size, 0),
-    platforms,
-  };
+): Promise<StoredContent> {
+  const blobs = new Map<Digest, number>();
+  const platforms = await describe(store, descriptor, { depth: 0, blobs });
+  const { digest, mediaType } = descriptor;
+  const size = blobs.values().reduce((sum, bytes) => sum + bytes, 0);
+  return { image: { reference: name, digest, mediaType, size, platforms }, blobs };
+}
+
+/** Position in nested indexes, and the blobs of complete platforms so far. */
+interface Walk {
+  readonly depth: number;
+  readonly blobs: Map<Digest, number>;
 }
 
 async function describe(
   store: ContentStore,
   descriptor: Descriptor,
-  depth: number,
+  walk: Walk,
 ): Promise<readonly StoredPlatform[]> {
   const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes === undefined) return [missing(descriptor)];
   const { kind, value } = parseManifest(bytes, descriptor.mediaType);
-  if (kind === "manifest") return [await describeManifest(store, descriptor, value)];
-  return depth < MAX_DEPTH ? await describeIndex(store, value, depth) : [];
+  if (kind === "manifest") return [await describeManifest(store, descriptor, value, walk)];
+  return walk.depth < MAX_DEPTH ? await describeIndex(store, value, walk) : [];
 }
 
 async function describeIndex(
   store: ContentStore,
   index: Index,
-  depth: number,
+  { depth, blobs }: Walk,
 ): Promise<readonly StoredPlatform[]> {
   const entries = index.manifests.filter(isRunnable);
-  return (await Promise.all(entries.map((entry) => describe(store, entry, depth + 1)))).flat();
+  const inner = { depth: depth + 1, blobs };
+  return (await Promise.all(entries.map((entry) => describe(store, entry, inner)))).flat();
 }
 
 async function describeManifest(
   store: ContentStore,
   descriptor: Descriptor,
   manifest: Manifest,
+  { blobs }: Walk,
 ): Promise<StoredPlatform> {
   const parts = [manifest.config, ...manifest.layers];
   const there = await Promise.all(parts.map((part) => store.has(part)));
+  const complete = !there.includes(false);
+  if (complete) { for (const { digest, size } of parts) blobs.set(digest, size); }
   return {
     platform: await platformName(store, descriptor, manifest),
     digest: descriptor.digest,
     size: imageSize(manifest),
-    complete: !there.includes(false),
+    complete,
   };
 }
 
@@ -118,12 +154,14 @@ async function platformName(
   { config }: Manifest,
 ): Promise<string> {
   if (platform !== undefined) return formatPlatform(platform);
+  // Configs of artifacts can have any content and size.
+  if (!isConfigMediaType(config.mediaType) || config.size > MAX_CONFIG_BYTES) return "";
   const bytes = await store.readBlob(config);
   if (bytes === undefined) return "";
   try {
     return formatPlatform(parseImageConfig(bytes).platform);
   } catch (error) {
-    // An artifact has another kind of config, and no platform.
+    // An artifact may claim to have the config of an image.
     if (error instanceof SyntaxError) return "";
     throw error;
   }

@@ -6,19 +6,22 @@ import type { Session } from "../../frame/session.ts";
 import { openStore } from "../../access/store.ts";
 import {
   describeStored,
+  type StoredContent,
   storedEntries,
   type StoredEntry,
   type StoredImage,
+  withShares,
 } from "../../access/stored_images.ts";
 
-const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"] as const;
+const HEADING = ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"] as const;
 
 /** Describes `oci images`. */
 export function define(command: Command): Command {
   return command
     .description(
       "Lists the images in the store: the digest of each reference, and how many of its " +
-        "platforms are complete. Images without a name come last.",
+        "platforms are complete. SIZE counts the complete platforms, and UNIQUE the part of it that " +
+        "no other image in the store shares. Images without a name come last.",
     )
     .notes(`
 Examples:
@@ -29,14 +32,15 @@ Examples:
 /** Runs `oci images`. */
 export async function run(session: Session): Promise<void> {
   const store = await openStore(session);
-  const images: StoredImage[] = [];
+  const contents: StoredContent[] = [];
   for (const entry of await storedEntries(store)) {
     session.signal.throwIfAborted();
     session.workOn(entry.name ?? entry.descriptor.digest);
-    images.push(await describeOne(session, store, entry));
+    contents.push(await describeOne(session, store, entry));
   }
   session.workOn("");
-  await session.print(images, formatTable([HEADING, ...images.map(row)], [4]));
+  const images = withShares(contents);
+  await session.print(images, formatTable([HEADING, ...images.map(row)], [4, 5]));
 }
 
 /** Lists a reference even if its documents are damaged, with a warning. */
@@ -44,18 +48,19 @@ async function describeOne(
   session: Session,
   store: ContentStore,
   entry: StoredEntry,
-): Promise<StoredImage> {
+): Promise<StoredContent> {
   try {
     return await describeStored(store, entry);
   } catch (error) {
     if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
     const { name, descriptor: { digest, mediaType } } = entry;
     session.warn(`${name ?? digest} is damaged: ${error.message}; pull it again`);
-    return { reference: name, digest, mediaType, size: 0, platforms: [] };
+    const image = { reference: name, digest, mediaType, size: 0, platforms: [] };
+    return { image, blobs: new Map() };
   }
 }
 
-function row({ reference, digest, platforms, size }: StoredImage): readonly string[] {
+function row({ reference, digest, platforms, size, uniqueSize }: StoredImage): readonly string[] {
   const complete = platforms.filter((platform) => platform.complete);
   return [
     printable(reference ?? "-"),
@@ -63,5 +68,6 @@ function row({ reference, digest, platforms, size }: StoredImage): readonly stri
     printable(complete.map(({ platform }) => platform || "-").join(",")) || "-",
     `${complete.length} of ${platforms.length}`,
     formatBytes(size),
+    formatBytes(uniqueSize),
   ];
 }

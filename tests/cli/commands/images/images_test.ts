@@ -1,6 +1,14 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { serveRegistry } from "../../../../registry/mod.ts";
-import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import {
+  blobOf,
+  buildImage,
+  buildIndex,
+  jsonBlob,
+  MemoryContent,
+  withBlobs,
+} from "../../../_support/image.ts";
+import { OCI_MANIFEST } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { writeLayout } from "../../../_support/peers.ts";
 import { runOci } from "../../../_support/process.ts";
@@ -32,7 +40,7 @@ Deno.test("oci images prints a table", async () => {
 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   const [heading, ...rows] = stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/));
-  assertEquals(heading, ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE"]);
+  assertEquals(heading, ["REFERENCE", "DIGEST", "PLATFORMS", "PULLED", "SIZE", "UNIQUE"]);
   assertEquals(rows.map((row) => row.slice(0, 4)), [
     [`${host}/multi:1`, INDEX.descriptor.digest.slice(0, 19), "linux/arm64", "1 of 2"],
     [`${host}/single:2`, ARM64.descriptor.digest.slice(0, 19), "linux/arm64", "1 of 1"],
@@ -54,6 +62,8 @@ Deno.test("oci images --json prints an array, with what is not there too", async
       digest,
       mediaType,
       size,
+      sharedSize: size,
+      uniqueSize: 0,
       platforms: [
         { platform: "linux/amd64", digest: AMD64.descriptor.digest, size: 0, complete: false },
         { platform: "linux/arm64", digest: ARM64.descriptor.digest, size, complete: true },
@@ -64,11 +74,58 @@ Deno.test("oci images --json prints an array, with what is not there too", async
       digest: ARM64.descriptor.digest,
       mediaType: ARM64.descriptor.mediaType,
       size,
+      sharedSize: size,
+      uniqueSize: 0,
       platforms: [
         { platform: "linux/arm64", digest: ARM64.descriptor.digest, size, complete: true },
       ],
     },
   ]);
+});
+
+Deno.test("oci images counts shared layers, and lists artifacts with large configs", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.path);
+  const base = tar(file("base", "b".repeat(50_000)));
+  const [one, two] = ["1", "2"].map((text) => {
+    const layers = [base, base, tar(file("top", text.repeat(9000)))];
+    return buildImage({ layers, compression: "none", platform: "linux/amd64" });
+  });
+  if (one === undefined || two === undefined) throw new Error("no images");
+  const config = blobOf("application/vnd.example.config", new Uint8Array(9 * 1024 * 1024));
+  const manifest = jsonBlob(OCI_MANIFEST, {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: config.descriptor,
+    layers: [],
+  });
+  for (const built of [one, two, withBlobs(manifest, [config])]) {
+    for (const { descriptor, bytes } of built.blobs.values()) {
+      await store.putBytes(descriptor, new Uint8Array(bytes));
+    }
+  }
+  const names = [["a", one], ["again", one], ["b", two], ["c", manifest]] as const;
+  for (const [name, { descriptor }] of names) await store.tag(`h.io/${name}:1`, descriptor);
+
+  const { code, stdout, stderr } = await runOci(["images", "--json", "--store", dir.path]);
+
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const shared = one.layers[0]?.descriptor.size ?? 0;
+  const unique = one.config.descriptor.size + (one.layers[2]?.descriptor.size ?? 0);
+  const sizes = (sharedSize: number, uniqueSize: number) => {
+    return { size: sharedSize + uniqueSize, sharedSize, uniqueSize };
+  };
+  assertEquals(
+    JSON.parse(stdout).map(({ size, sharedSize, uniqueSize }: ReturnType<typeof sizes>) => {
+      return { size, sharedSize, uniqueSize };
+    }),
+    [
+      sizes(shared, unique),
+      sizes(shared, unique),
+      sizes(shared, two.config.descriptor.size + (two.layers[2]?.descriptor.size ?? 0)),
+      sizes(0, config.descriptor.size),
+    ],
+  );
 });
 
 Deno.test("oci images lists what has no name, last", async () => {
@@ -86,7 +143,7 @@ Deno.test("oci images lists what has no name, last", async () => {
     JSON.parse(json.stdout).map(({ reference }: { reference: string | null }) => reference),
     [`${host}/multi:1`, `${host}/single:2`, null],
   );
-  assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B\n$/);
+  assertMatch(table.stdout, /\n- +sha256:\w{12} +linux\/amd64 +1 of 1 +\d+ B +\d+ B\n$/);
 });
 
 Deno.test("oci rm removes an image without a name by what oci images prints", async () => {
@@ -161,7 +218,10 @@ Deno.test("oci finds an image by the name that containerd gave it", async () => 
 Deno.test("oci images of an empty store is a heading, or an empty array", async () => {
   const [table, json] = [await runOci(["images"]), await runOci(["images", "--json"])];
 
-  assertEquals([table.code, table.stdout], [0, "REFERENCE  DIGEST  PLATFORMS  PULLED  SIZE\n"]);
+  assertEquals([table.code, table.stdout], [
+    0,
+    "REFERENCE  DIGEST  PLATFORMS  PULLED  SIZE  UNIQUE\n",
+  ]);
   assertEquals([json.code, JSON.parse(json.stdout)], [0, []]);
 });
 
