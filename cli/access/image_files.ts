@@ -18,7 +18,18 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
     const { image, reference } = await finder.image(source);
     session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
     const { signal, warn: onWarning } = session;
-    const files = new ImageFiles(await openStore(session), image, { signal, onWarning });
+    const { verbose } = session.options();
+    const files = new ImageFiles(await openStore(session), image, {
+      signal,
+      onWarning,
+      onPartialLayer: ({ digest }) => {
+        if (!verbose) return;
+        session.note(
+          `reading parts of the layer ${digest}, verified by its table of contents rather than ` +
+            "by its DiffID",
+        );
+      },
+    });
     return { files, [Symbol.dispose]: () => finder[Symbol.dispose]() };
   } catch (error) {
     finder[Symbol.dispose]();

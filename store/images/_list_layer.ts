@@ -16,8 +16,8 @@ import type { Layer } from "./image.ts";
 
 /** Where the entries of a layer come from. */
 export interface EntrySource {
-  /** The index of the layer; without it, the layer is read, and an index is made. */
-  readonly index: LayerIndex | undefined;
+  /** The entries of the layer; without them, the layer is read, and an index is made. */
+  readonly index: Pick<LayerIndex, "headers"> | undefined;
   readonly entries: LayerEntries;
   /** Whether to reject owners that no file can have. */
   readonly checkOwners?: boolean | undefined;

@@ -1,13 +1,14 @@
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
+import type { Descriptor } from "../../spec/descriptor.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
-import type { LayerIndex } from "../entries/layer_index.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
+import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { openArchive } from "./_archive_reader.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
@@ -22,6 +23,16 @@ export interface ImageFilesOptions extends LayerListener {
    * @default {false}
    */
   readonly checkOwners?: boolean | undefined;
+  /**
+   * Whether to fetch only parts of remote layers that have a table of contents with a digest in the
+   * manifest (eStargz, zstd:chunked). Parts are verified by the digests in the table rather than by
+   * the DiffID, and are not stored.
+   *
+   * @default {true}
+   */
+  readonly partial?: boolean | undefined;
+  /** Called with each layer of which only parts are fetched; see `partial`. */
+  readonly onPartialLayer?: ((layer: Descriptor) => void) | undefined;
   /** Aborts the work. Downloaded layers stay. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each non-fatal problem. */
@@ -45,7 +56,8 @@ export interface ImageFile {
  *
  * Layers are downloaded into the store as needed, verified, and read from there. The store keeps an
  * index of the entries of each layer that has been read, so that it is not read again for another
- * list or lookup.
+ * list or lookup. From a remote layer with a table of contents, only the table and the requested
+ * files are fetched, unless `partial` is `false`.
  *
  * @example Read a file of an image
  * ```ts no-assert
@@ -64,7 +76,12 @@ export class ImageFiles {
   readonly #options: ImageFilesOptions;
   readonly #entries: LayerEntries;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
+  /** Layers of which only parts are fetched; `undefined` for the others. */
+  readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   #stack: LayerStack;
+  /** All files. Places in lazy layers are numbers of entries. */
+  #view: Promise<MemoryTree> | undefined;
+  /** All files. Places are offsets in the archives of layers. */
   #whole: Promise<MemoryTree> | undefined;
 
   /** Creates the view of an image. Layers that are not in the store are downloaded. */
@@ -109,6 +126,10 @@ export class ImageFiles {
     if (type !== "file") {
       throw new Deno.errors.NotSupported(`Cannot read "${path}" of the image: it is a ${type}`);
     }
+    const lazy = found.isLazy ? await this.#lazyLayer(found.layer) : undefined;
+    if (lazy !== undefined) {
+      return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
+    }
     const layer = await this.layer(found.layer);
     const { readEntry } = await import("./_entry_content.ts");
     const { signal } = this.#options;
@@ -138,7 +159,7 @@ export class ImageFiles {
 
   /**
    * Lists a directory recursively, each directory before its entries, with names in the order of
-   * their code units. Reads all layers.
+   * their code units. Reads all layers, or their tables of contents.
    *
    * @param path Path of the directory; symlinks in it are followed. A file is listed alone.
    * @returns The files; none if the image has nothing at the path.
@@ -151,9 +172,12 @@ export class ImageFiles {
     for (const entry of await this.#walk(found.path)) yield describe(entry);
   }
 
-  /** Returns the names and metadata of all files of the image. Reads all layers. */
+  /**
+   * Returns the names and metadata of all files of the image. Reads all layers, also those with a
+   * table of contents, as the places of contents are those in the archives of the layers.
+   */
   async tree(): Promise<MemoryTree> {
-    return await (this.#whole ??= this.#flatten());
+    return await (this.#whole ??= this.#flatten(false));
   }
 
   /**
@@ -163,13 +187,23 @@ export class ImageFiles {
    * @returns The layer.
    */
   async layer(index: number): Promise<Layer> {
-    const layer = this.#layers[index];
-    if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
+    const layer = this.#remoteLayer(index);
     if (!await this.#isStored(layer)) {
       const { bringLayer } = await import("../content/bring_layer.ts");
       await bringLayer(this.#store, layer, this.#options);
     }
-    return new StoredLayer(this.#store, layer.descriptor, layer.diffId);
+    return this.#storedLayer(index);
+  }
+
+  #remoteLayer(index: number): RemoteLayer {
+    const layer = this.#layers[index];
+    if (layer === undefined) throw new RangeError(`Cannot find layer ${index}: there is none`);
+    return layer;
+  }
+
+  #storedLayer(index: number): Layer {
+    const { descriptor, diffId } = this.#remoteLayer(index);
+    return new StoredLayer(this.#store, descriptor, diffId);
   }
 
   /** Whether the store has a layer, without the modules that a download takes. */
@@ -187,26 +221,31 @@ export class ImageFiles {
     return true;
   }
 
-  async #locate(path: string, followLast: boolean): Promise<FoundEntry | undefined> {
-    if (this.#whole === undefined) {
+  async #locate(path: string, followLast: boolean): Promise<LocatedEntry | undefined> {
+    if ((this.#whole ?? this.#view) === undefined) {
       const found = await this.#stack.find(path, followLast);
-      if (found !== "unknown") return found;
+      if (found !== "unknown") return found && { ...found, isLazy: true };
     }
-    const tree = await this.tree();
+    const isLazy = this.#whole === undefined;
+    const tree = await this.#files();
     const { real } = followPath(tree, path, { followLast });
     const status = real === undefined ? undefined : tree.status(real);
     if (real === undefined || status === undefined) return undefined;
     const entry = new StagedEntry(tree, NOTHING, real, status);
-    return { layer: tree.placeOf(real).layer, path: real, entry };
+    return { layer: tree.placeOf(real).layer, path: real, entry, isLazy };
   }
 
   /** Returns everything below a directory. */
   async #walk(path: string): Promise<Iterable<FoundEntry>> {
-    if (this.#whole === undefined) {
+    if ((this.#whole ?? this.#view) === undefined) {
       const entries = await this.#stack.walk(path);
       if (entries !== "unknown") return entries;
     }
-    return walkTree(await this.tree(), path);
+    return walkTree(await this.#files(), path);
+  }
+
+  async #files(): Promise<MemoryTree> {
+    return await (this.#whole ?? (this.#view ??= this.#flatten(true)));
   }
 
   #newStack(): LayerStack {
@@ -220,29 +259,55 @@ export class ImageFiles {
   }
 
   async #readListing(index: number): Promise<LayerListing | undefined> {
-    const layer = await this.layer(index);
-    const known = await this.#entries.read(layer);
+    const lazy = await this.#lazyLayer(index);
+    const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
+    const known = lazy === undefined ? await this.#entries.read(layer) : undefined;
     if (known?.isSimple) return known;
     const { listLayer } = await import("./_list_layer.ts");
-    return await listLayer(layer, index, this.#sourceOf(known));
+    return await listLayer(layer, index, this.#sourceOf(lazy ?? known));
   }
 
-  async #flatten(): Promise<MemoryTree> {
+  async #flatten(isLazy: boolean): Promise<MemoryTree> {
     // The tree replaces the listings; keeping both would take too much memory.
     this.#listings.clear();
     this.#stack = this.#newStack();
     const { addLayer, newTree } = await import("./_list_layer.ts");
     const tree = newTree();
     for (const index of this.#layers.keys()) {
-      const layer = await this.layer(index);
-      await addLayer(tree, layer, index, this.#sourceOf(await this.#entries.read(layer)));
+      const lazy = isLazy ? await this.#lazyLayer(index) : undefined;
+      const layer = lazy === undefined ? await this.layer(index) : this.#storedLayer(index);
+      const source = this.#sourceOf(lazy ?? await this.#entries.read(layer));
+      await addLayer(tree, layer, index, source);
     }
     return tree;
   }
 
-  #sourceOf(index: LayerIndex | undefined): EntrySource {
+  /** Returns a layer of which only parts are fetched. */
+  #lazyLayer(index: number): Promise<LazyLayer | undefined> {
+    let lazy = this.#lazyLayers.get(index);
+    if (lazy === undefined) this.#lazyLayers.set(index, lazy = this.#openLazyLayer(index));
+    return lazy;
+  }
+
+  async #openLazyLayer(index: number): Promise<LazyLayer | undefined> {
+    const { partial = true, onPartialLayer } = this.#options;
+    const layer = this.#layers[index];
+    if (!partial || layer?.descriptor.annotations === undefined) return undefined;
+    if (await this.#store.has(layer.descriptor)) return undefined;
+    const { LazyLayer } = await import("../lazy/lazy_layer.ts");
+    const lazy = await LazyLayer.open(layer, this.#options);
+    if (lazy !== undefined) onPartialLayer?.(layer.descriptor);
+    return lazy;
+  }
+
+  #sourceOf(index: EntrySource["index"]): EntrySource {
     return { ...this.#options, index, entries: this.#entries };
   }
+}
+
+/** An entry, and whether its place is in a lazy layer if its layer is lazy. */
+interface LocatedEntry extends FoundEntry {
+  readonly isLazy: boolean;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

@@ -12,7 +12,8 @@ export function define(command: Command): Command {
     .description(
       "Prints a file of an image without unpacking the image. Searches the layers from the top " +
         "down and fetches none below the first one that contains or deletes the file, unless " +
-        "the file may be behind a link of a lower one. Follows links inside the image.",
+        "the file may be behind a link of a lower one. Follows links inside the image. From eStargz " +
+        "and zstd:chunked layers, it fetches only the table of contents and the file.",
     );
   return addRegistryOptions(described, {
     features: ["platform", "policy", "mirror", "connections"],

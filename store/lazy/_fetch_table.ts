@@ -1,0 +1,178 @@
+import { openDecompressor } from "../../layer/compression/open_decompressor.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { TarParser } from "../../layer/tar/tar_parser.ts";
+import { isDigest } from "../../spec/digest.ts";
+import type { RemoteLayer } from "../../spec/image.ts";
+import { verifyBytes } from "../../spec/verifier.ts";
+import { parseTable } from "./_parse_table.ts";
+import { readRange } from "./_read_range.ts";
+import { type TableEntry, TableError } from "./_table_entry.ts";
+
+/** Digest of the table of an eStargz layer. */
+const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
+/** Digest of the compressed table of a zstd:chunked layer. */
+const CHUNKED_DIGEST = "io.github.containers.zstd-chunked.manifest-checksum";
+/** Offset, compressed size, size and type of that table, with colons between them. */
+const CHUNKED_POSITION = "io.github.containers.zstd-chunked.manifest-position";
+
+const STARGZ_FOOTER_BYTES = 51;
+const STARGZ_TABLE_NAME = "stargz.index.json";
+/** Maximum size of a table. A larger one takes more memory than reading the layer. */
+const MAX_TABLE_BYTES = 24 * 1024 * 1024;
+/** Number of bytes to fetch with the footer, which hold the table of a small layer. */
+const TAIL_BYTES = 64 * 1024;
+
+/** Whether the manifest says that a layer has a table of contents. */
+export function hasTable({ descriptor: { annotations = {} } }: RemoteLayer): boolean {
+  return annotations[STARGZ_DIGEST] !== undefined || annotations[CHUNKED_DIGEST] !== undefined;
+}
+
+/**
+ * Fetches the table of contents of a layer, and verifies it against the digest in the manifest.
+ *
+ * @throws {TableError} If the table cannot be used.
+ * @throws {DigestMismatchError} If its digest is wrong.
+ */
+export async function fetchTable(
+  layer: RemoteLayer,
+  signal: AbortSignal | undefined,
+): Promise<readonly TableEntry[]> {
+  const { annotations = {} } = layer.descriptor;
+  const stargz = annotations[STARGZ_DIGEST];
+  return stargz === undefined
+    ? await fetchChunkedTable(layer, annotations, signal)
+    : await fetchStargzTable(layer, stargz, signal);
+}
+
+async function fetchStargzTable(
+  layer: RemoteLayer,
+  digest: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly TableEntry[]> {
+  const { size } = layer.descriptor;
+  if (!isDigest(digest) || size < STARGZ_FOOTER_BYTES) throw new TableError("it has no footer");
+  const tailAt = Math.max(0, size - TAIL_BYTES);
+  const tail = await readRange(layer, tailAt, size, signal);
+  const end = size - STARGZ_FOOTER_BYTES;
+  const start = parseFooter(tail.subarray(tail.length - STARGZ_FOOTER_BYTES));
+  if (start >= end || end - start > MAX_TABLE_BYTES) throw new TableError("its footer is wrong");
+  const rest = tail.subarray(Math.max(0, start - tailAt), tail.length - STARGZ_FOOTER_BYTES);
+  const parts = [
+    ...(start < tailAt ? [await readRange(layer, start, Math.min(tailAt, end), signal)] : []),
+    rest,
+  ];
+  const json = new FileFinder(STARGZ_TABLE_NAME);
+  const parser = new TarParser(json);
+  await decompress(parts, (bytes) => parser.push(bytes));
+  return await parse(json.content, digest, start);
+}
+
+/** Returns the offset of the table, which a subfield of the header of an empty gzip member has. */
+function parseFooter(footer: Uint8Array): number {
+  const text = String.fromCharCode(...footer.subarray(0, 38));
+  const match = /^\x1f\x8b\x08\x04[^]{6}\x1a\0SG\x16\0([0-9a-f]{16})STARGZ$/.exec(text);
+  const offset = match === null ? NaN : parseInt(match[1] ?? "", 16);
+  if (!Number.isSafeInteger(offset)) throw new TableError("it has no footer");
+  return offset;
+}
+
+async function fetchChunkedTable(
+  layer: RemoteLayer,
+  annotations: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<readonly TableEntry[]> {
+  const { [CHUNKED_DIGEST]: digest, [CHUNKED_POSITION]: position = "" } = annotations;
+  const [start = NaN, compressedSize = NaN, size = NaN, type = NaN] = position.split(":").map(
+    Number,
+  );
+  const isValid = [start, compressedSize, size].every((value) => {
+    return Number.isSafeInteger(value) && value > 0;
+  });
+  const end = start + compressedSize;
+  if (!isValid || type !== 1 || !isDigest(digest) || end > layer.descriptor.size) {
+    throw new TableError("the annotations of the layer are invalid");
+  }
+  if (Math.max(size, compressedSize) > MAX_TABLE_BYTES) throw new TableError("it is too large");
+  const compressed = await readRange(layer, start, end, signal);
+  await verifyBytes(compressed, { digest }, layer.source);
+  const table = new Collector(size);
+  await decompress([compressed], (bytes) => table.push(bytes));
+  return await parse(table.bytes, undefined, start);
+}
+
+async function parse(
+  bytes: Uint8Array<ArrayBuffer>,
+  digest: `${string}:${string}` | undefined,
+  dataEnd: number,
+): Promise<readonly TableEntry[]> {
+  if (digest !== undefined) await verifyBytes(bytes, { digest }, "the table of contents");
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new TableError("it is not valid JSON");
+  }
+  return parseTable(json, dataEnd);
+}
+
+async function decompress(
+  parts: readonly Uint8Array[],
+  emit: (bytes: Uint8Array) => void,
+): Promise<void> {
+  using decompressor = openDecompressor({ maxBytes: 2 * MAX_TABLE_BYTES });
+  for (const part of parts) await decompressor.push(part, emit);
+  await decompressor.finish();
+}
+
+/** Collects bytes up to a limit. */
+class Collector {
+  readonly #memory: Uint8Array<ArrayBuffer>;
+  #size = 0;
+
+  constructor(size: number) {
+    this.#memory = new Uint8Array(size);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#memory.subarray(0, this.#size);
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#size + chunk.length > this.#memory.length) {
+      throw new TableError("it is larger than it should be");
+    }
+    this.#memory.set(chunk, this.#size);
+    this.#size += chunk.length;
+  }
+}
+
+/** Keeps the content of one file of an archive. */
+class FileFinder {
+  readonly #name: string;
+  #collector: Collector | undefined;
+  #isOpen = false;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  get content(): Uint8Array<ArrayBuffer> {
+    if (this.#collector === undefined) throw new TableError("it is missing");
+    return this.#collector.bytes;
+  }
+
+  entry({ type, path, size }: TarHeader): void {
+    this.#isOpen = type === "file" && path === this.#name && this.#collector === undefined;
+    if (!this.#isOpen) return;
+    if (size > MAX_TABLE_BYTES) throw new TableError("it is too large");
+    this.#collector = new Collector(size);
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#isOpen) this.#collector?.push(chunk);
+  }
+
+  end(): void {
+    this.#isOpen = false;
+  }
+}

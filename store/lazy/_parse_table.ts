@@ -1,0 +1,207 @@
+import type { TarEntryType } from "../../layer/tar/tar_header.ts";
+import { isDigest } from "../../spec/digest.ts";
+import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
+
+/** Maximum number of entries, including those of chunks. */
+const MAX_ENTRIES = 1_000_000;
+/** Maximum size of a chunk, which is held in memory until it is verified. */
+const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
+/** Maximum number of decompressed bytes to skip before a file. */
+const MAX_SKIPPED_BYTES = 64 * 1024 * 1024;
+const MAX_NAME_LENGTH = 4096;
+
+const TYPES: Readonly<Record<string, TarEntryType>> = {
+  reg: "file",
+  dir: "directory",
+  symlink: "symlink",
+  hardlink: "hardlink",
+  char: "character-device",
+  block: "block-device",
+  fifo: "fifo",
+};
+
+/** A file whose chunks are being collected. */
+interface OpenFile {
+  readonly fields: Fields;
+  readonly chunks: Fields[];
+}
+
+/**
+ * Parses the entries of a table of contents: those of eStargz, and of zstd:chunked, which extends
+ * them.
+ *
+ * @param json The parsed document.
+ * @param dataEnd Offset in the blob at which the contents of files end.
+ * @returns The entries of the layer, in their order.
+ * @throws {TableError} If the table is invalid or too large, or a file is not verifiable.
+ */
+export function parseTable(json: unknown, dataEnd: number): readonly TableEntry[] {
+  const { version, entries } = isObject(json) ? json : {};
+  if (version !== 1 || !Array.isArray(entries)) throw new TableError("it is not of version 1");
+  if (entries.length > MAX_ENTRIES) throw new TableError("it has too many entries");
+  const files: OpenFile[] = [];
+  for (const entry of entries) {
+    if (!isObject(entry)) throw new TableError("an entry is not an object");
+    const fields = new Fields(entry);
+    if (fields.text("type") !== "chunk") {
+      files.push({ fields, chunks: [fields] });
+      continue;
+    }
+    const file = files.at(-1);
+    if (file === undefined || file.fields.text("name") !== fields.text("name")) {
+      throw new TableError(`the chunk of "${fields.text("name")}" does not follow its file`);
+    }
+    file.chunks.push(fields);
+  }
+  const starts = startsOf(files, dataEnd);
+  return files.map((file, number) => toEntry(file, number, starts, dataEnd));
+}
+
+/** Returns the offsets at which contents start, in order. */
+function startsOf(files: readonly OpenFile[], dataEnd: number): Float64Array {
+  const starts = files.flatMap(({ chunks }) => chunks.map((chunk) => chunk.integer("offset")));
+  return Float64Array.from(new Set([...starts, dataEnd])).sort();
+}
+
+function toEntry(
+  file: OpenFile,
+  number: number,
+  starts: Float64Array,
+  dataEnd: number,
+): TableEntry {
+  const { fields } = file;
+  const type = TYPES[fields.text("type")];
+  if (type === undefined) throw new TableError(`the type "${fields.text("type")}" is unknown`);
+  const size = type === "file" ? fields.integer("size") : 0;
+  const [mtime, mtimeNs] = fields.time("modtime");
+  const header = {
+    offset: number,
+    type,
+    path: fields.name("name"),
+    linkname: fields.name("linkName"),
+    mode: fields.integer("mode") & 0o7777,
+    uid: fields.integer("uid"),
+    gid: fields.integer("gid"),
+    uname: "",
+    gname: "",
+    size,
+    mtime,
+    mtimeNs,
+    devmajor: fields.integer("devMajor"),
+    devminor: fields.integer("devMinor"),
+    xattrs: fields.xattrs(),
+  };
+  if (size === 0) return { header };
+  const start = fields.integer("offset");
+  const skip = fields.integer("innerOffset");
+  const last = file.chunks.at(-1) ?? fields;
+  const end = endAfter(starts, last.integer("offset"), fields.integer("endOffset"), dataEnd);
+  if (start >= end || skip > MAX_SKIPPED_BYTES) {
+    throw new TableError(`the offsets of "${header.path}" are wrong`);
+  }
+  return { header, content: { start, end, skip, chunks: chunksOf(file, size) } };
+}
+
+/** Returns the first known offset after another. */
+function endAfter(
+  starts: Float64Array,
+  offset: number,
+  declared: number,
+  dataEnd: number,
+): number {
+  if (offset >= dataEnd || declared > dataEnd) return 0;
+  if (declared > 0) return declared;
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? 0) > offset) high = middle;
+    else low = middle + 1;
+  }
+  return starts[low] ?? 0;
+}
+
+/** Returns the chunks of a file, which cover it without gaps and overlaps. */
+function chunksOf({ fields, chunks }: OpenFile, size: number): readonly ContentChunk[] {
+  let position = 0;
+  const contents = chunks.map((chunk, index) => {
+    const isLast = index === chunks.length - 1;
+    const chunkSize = chunk.integer("chunkSize") || (isLast ? size - position : 0);
+    if (chunk.integer("chunkOffset") !== position || chunkSize <= 0) {
+      throw new TableError(`the chunks of "${fields.text("name")}" overlap or leave gaps`);
+    }
+    if (chunkSize > MAX_CHUNK_BYTES) {
+      throw new TableError(`a chunk of "${fields.text("name")}" is too large`);
+    }
+    position += chunkSize;
+    if (chunk.text("chunkType") === "zeros") return { size: chunkSize };
+    // A file in one piece may have the digest of the file alone.
+    const digest = chunk.text("chunkDigest") ||
+      (chunks.length === 1 ? fields.text("digest") : "");
+    if (!isDigest(digest)) throw new TableError(`"${fields.text("name")}" has no digest`);
+    return { size: chunkSize, digest };
+  });
+  if (position !== size) {
+    throw new TableError(`the chunks of "${fields.text("name")}" do not cover it`);
+  }
+  return contents;
+}
+
+/** The members of an entry, checked when they are read. Absent ones are empty or zero. */
+class Fields {
+  readonly #json: Readonly<Record<string, unknown>>;
+
+  constructor(json: Readonly<Record<string, unknown>>) {
+    this.#json = json;
+  }
+
+  text(key: string): string {
+    const value = this.#json[key] ?? "";
+    if (typeof value !== "string") throw new TableError(`"${key}" is not a text`);
+    return value;
+  }
+
+  name(key: string): string {
+    const name = this.text(key);
+    // JSON cannot represent other bytes, so such a name has been replaced by another one.
+    if (name.length > MAX_NAME_LENGTH || /[\0\ufffd]/.test(name) || !name.isWellFormed()) {
+      throw new TableError(`it cannot represent the name of an entry`);
+    }
+    return name;
+  }
+
+  integer(key: string): number {
+    const value = this.#json[key] ?? 0;
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+      throw new TableError(`"${key}" is not a valid number`);
+    }
+    return value;
+  }
+
+  /** Returns seconds and nanoseconds since 1970. */
+  time(key: string): readonly [seconds: number, nanoseconds: number] {
+    const text = this.text(key);
+    if (text === "") return [0, 0];
+    const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+    const ms = match === null ? NaN : Date.parse(`${match[1]}${match[3]}`);
+    if (Number.isNaN(ms)) throw new TableError(`"${key}" is not a time`);
+    return [ms / 1000, Number((match?.[2] ?? "").padEnd(9, "0"))];
+  }
+
+  xattrs(): ReadonlyMap<string, Uint8Array> {
+    const value = this.#json.xattrs ?? {};
+    if (!isObject(value)) throw new TableError('"xattrs" is not an object');
+    return new Map(
+      Object.entries(value).map(([name, text]) => {
+        try {
+          return [name, Uint8Array.fromBase64(String(text))];
+        } catch {
+          throw new TableError(`the extended attribute "${name}" is not in base64`);
+        }
+      }),
+    );
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

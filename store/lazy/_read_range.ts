@@ -1,0 +1,54 @@
+import type { RemoteLayer } from "../../spec/image.ts";
+import { TableError } from "./_table_entry.ts";
+
+/**
+ * Opens a part of a layer, and nothing else: ends with an error if the server sends more.
+ *
+ * @param layer The layer.
+ * @param start Offset of the first byte.
+ * @param end Offset after the last byte.
+ * @param signal Aborts the stream.
+ */
+export async function* openRange(
+  layer: RemoteLayer,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const refused = new AbortController();
+  const stream = await layer.compressed({
+    offset: start,
+    length: end - start,
+    raw: true,
+    reuseMemory: true,
+    signal: signal === undefined ? refused.signal : AbortSignal.any([signal, refused.signal]),
+    onAnswer: ({ isPartial }) => {
+      if (!isPartial) refused.abort(new TableError("the server does not support ranges"));
+    },
+  });
+  let left = end - start;
+  for await (const chunk of stream) {
+    refused.signal.throwIfAborted();
+    const wanted = chunk.length > left ? chunk.subarray(0, left) : chunk;
+    left -= wanted.length;
+    yield wanted;
+    if (left === 0) return;
+  }
+}
+
+/** Reads a part of a layer into memory. */
+export async function readRange(
+  layer: RemoteLayer,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(end - start);
+  let size = 0;
+  for await (const chunk of openRange(layer, start, end, signal)) {
+    bytes.set(chunk, size);
+    size += chunk.length;
+  }
+  if (size < bytes.length) throw new TableError("the layer is shorter than it should be");
+  return bytes;
+}

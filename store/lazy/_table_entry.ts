@@ -1,0 +1,35 @@
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import type { Digest } from "../../spec/digest.ts";
+
+/** A piece of the content of a file, which has a digest of its own. */
+export interface ContentChunk {
+  /** Number of bytes. */
+  readonly size: number;
+  /** Digest of the bytes; absent if all of them are zeros. */
+  readonly digest?: Digest | undefined;
+}
+
+/** Where the content of a file is in the blob of its layer. */
+export interface ContentRange {
+  /** Offset in the blob at which decompression starts. */
+  readonly start: number;
+  /** Offset in the blob after the content. */
+  readonly end: number;
+  /** Number of decompressed bytes before the content. */
+  readonly skip: number;
+  /** The whole content, in order. */
+  readonly chunks: readonly ContentChunk[];
+}
+
+/** An entry of the table of contents of a layer. */
+export interface TableEntry {
+  /** Metadata; the offset is the number of the entry. */
+  readonly header: TarHeader;
+  /** Absent for an empty file and for all that is not a file. */
+  readonly content?: ContentRange | undefined;
+}
+
+/** Thrown when a table of contents cannot be used; the whole layer can. */
+export class TableError extends Error {
+  override name = "TableError";
+}

@@ -1,0 +1,173 @@
+import { DecompressError } from "../../layer/compression/decompress_error.ts";
+import { openDecompressor } from "../../layer/compression/open_decompressor.ts";
+import { TarError } from "../../layer/tar/tar_error.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
+import { digestOf } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
+import type { RemoteLayer } from "../../spec/image.ts";
+import { fetchTable, hasTable } from "./_fetch_table.ts";
+import { openRange } from "./_read_range.ts";
+import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
+
+/** Options for {@linkcode LazyLayer.open}. */
+export interface LazyLayerOptions {
+  /** Aborts the work. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the reason if the table of contents of a layer cannot be used. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * A layer in a registry whose manifest has the digest of a table of contents: eStargz or
+ * zstd:chunked. The table and the contents of single files are fetched, but never the whole layer.
+ *
+ * The table is verified against the digest in the manifest, and each chunk of a file against its
+ * digest in the table. The DiffID, which covers the whole archive, is not compared.
+ */
+export class LazyLayer {
+  readonly #layer: RemoteLayer;
+  readonly #entries: readonly TableEntry[];
+
+  private constructor(layer: RemoteLayer, entries: readonly TableEntry[]) {
+    this.#layer = layer;
+    this.#entries = entries;
+  }
+
+  /**
+   * Fetches the table of contents of a layer.
+   *
+   * @param layer The layer.
+   * @param options A callback and an abort signal.
+   * @returns The layer; `undefined` if it has no table, or the table is invalid.
+   */
+  static async open(
+    layer: RemoteLayer,
+    options: LazyLayerOptions = {},
+  ): Promise<LazyLayer | undefined> {
+    const { signal, onWarning } = options;
+    // Layers that need no request have no connections.
+    if (layer.connections === undefined || !hasTable(layer)) return undefined;
+    try {
+      return new LazyLayer(layer, await fetchTable(layer, signal));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isUnusable(error)) throw error;
+      onWarning?.(
+        `Reading the whole layer ${layer.descriptor.digest}, as its table of contents cannot be ` +
+          `used: ${error.message}`,
+      );
+      return undefined;
+    }
+  }
+
+  /** Returns the entries of the layer. Their offsets are their numbers in the table. */
+  *headers(): Generator<TarHeader, void, void> {
+    for (const { header } of this.#entries) yield header;
+  }
+
+  /**
+   * Fetches the content of a file and verifies it, chunk by chunk.
+   *
+   * @param number Number of its entry.
+   * @param signal Aborts the stream.
+   * @throws {DigestMismatchError} If the content is not what the table says.
+   */
+  async *content(
+    number: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    const range = this.#entries[number]?.content;
+    if (range === undefined) return;
+    const { start, end, skip, chunks } = range;
+    using decompressor = openDecompressor({ maxBytes: 0 });
+    const source = this.#layer.source;
+    let skipped = 0;
+    const remaining = chunks[Symbol.iterator]();
+    let chunk = openChunk(remaining.next().value, source);
+    try {
+      for await (const bytes of openRange(this.#layer, start, end, signal)) {
+        for await (const output of decompressor.outputs(bytes)) {
+          const ignored = Math.min(skip - skipped, output.length);
+          skipped += ignored;
+          for (let at = ignored; at < output.length && chunk !== undefined;) {
+            at += chunk.push(output.subarray(at));
+            if (!chunk.isFull) continue;
+            yield chunk.verified();
+            chunk = openChunk(remaining.next().value, source);
+          }
+          if (chunk === undefined) return;
+        }
+      }
+    } catch (error) {
+      if (error instanceof TableError) {
+        const { digest } = this.#layer.descriptor;
+        throw new OciError(
+          `Cannot read a file of the layer ${digest}: ${error.message}. Pull the image first`,
+          { cause: error },
+        );
+      }
+      throw error instanceof DecompressError ? chunk?.mismatch() ?? error : error;
+    }
+    if (chunk !== undefined) throw chunk.mismatch();
+  }
+}
+
+/** Whether the whole layer may be read instead. */
+function isUnusable(error: unknown): error is Error {
+  return error instanceof TableError || error instanceof DigestMismatchError ||
+    error instanceof DecompressError || error instanceof TarError || error instanceof LimitError;
+}
+
+function openChunk(
+  chunk: ContentChunk | undefined,
+  source: string | undefined,
+): ChunkBuffer | undefined {
+  return chunk && new ChunkBuffer(chunk, source);
+}
+
+/** Collects the bytes of a chunk, so that nobody sees them before they are verified. */
+class ChunkBuffer {
+  readonly #chunk: ContentChunk;
+  readonly #source: string | undefined;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #size = 0;
+
+  constructor(chunk: ContentChunk, source: string | undefined) {
+    this.#chunk = chunk;
+    this.#source = source;
+    this.#bytes = new Uint8Array(chunk.size);
+  }
+
+  get isFull(): boolean {
+    return this.#size === this.#bytes.length;
+  }
+
+  /** Takes as many bytes as belong to the chunk, and returns their number. */
+  push(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, this.#bytes.length - this.#size);
+    this.#bytes.set(taken, this.#size);
+    this.#size += taken.length;
+    return taken.length;
+  }
+
+  verified(): Uint8Array<ArrayBuffer> {
+    const { digest } = this.#chunk;
+    const isRight = digest === undefined
+      ? this.#bytes.every((byte) => byte === 0)
+      : digestOf(this.#bytes, digestAlgorithm(digest)) === digest;
+    if (!isRight) throw this.mismatch();
+    return this.#bytes;
+  }
+
+  mismatch(): DigestMismatchError {
+    const { digest = digestOf(new Uint8Array(this.#bytes.length)), size } = this.#chunk;
+    return new DigestMismatchError({
+      expected: digest,
+      actual: this.isFull ? digestOf(this.#bytes, digestAlgorithm(digest)) : undefined,
+      expectedSize: size,
+      size: this.#size,
+      source: this.#source,
+    });
+  }
+}

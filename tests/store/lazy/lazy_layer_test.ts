@@ -1,0 +1,255 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
+import { DigestMismatchError } from "../../../spec/mod.ts";
+import { ContentStore, ImageFiles, type ImageFilesOptions } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import {
+  type ChunkedEntry,
+  type ChunkedLayerOptions,
+  stargzLayer,
+  type TableFields,
+  zstdChunkedLayer,
+} from "../../_support/chunked_layer.ts";
+import { type FaultRule, faultyRegistry, ignoreRange, on } from "../../_support/faulty_registry.ts";
+import { buildImage, type LayerInput, MemoryContent } from "../../_support/image.ts";
+import { file, hardlink, tar, whiteout } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { testClient } from "../../registry/_client.ts";
+
+const KIB = 1024;
+const LARGE = noise(300 * KIB, 7);
+const CONFIG = new TextEncoder().encode("answer = 42\n");
+
+const ENTRIES: readonly ChunkedEntry[] = [
+  { dir: "etc" },
+  { file: "etc/config", content: CONFIG, mode: 0o640 },
+  { file: "etc/empty", content: new Uint8Array() },
+  { dir: "usr" },
+  { file: "usr/large", content: LARGE },
+  { symlink: "link", target: "etc/config" },
+  { hardlink: "usr/same", target: "usr/large", bytes: hardlink("usr/same", "usr/large") },
+  { file: "usr/filler", content: noise(800 * KIB, 9) },
+];
+
+const FORMATS = [
+  { format: "eStargz", write: stargzLayer },
+  { format: "zstd:chunked", write: zstdChunkedLayer },
+];
+
+interface Scene extends AsyncDisposable {
+  readonly files: ImageFiles;
+  /** The same files, from whole layers. */
+  readonly whole: ImageFiles;
+  readonly partial: string[];
+  readonly warnings: string[];
+  /** Number of requests for blobs since the image was found. */
+  requests(): number;
+  /** Bytes of blobs sent since then. */
+  bytes(): number;
+  isStored(): Promise<boolean>;
+}
+
+async function makeScene(
+  layers: readonly (LayerInput | Uint8Array)[],
+  rules: readonly FaultRule[] = [],
+): Promise<Scene> {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(await makeTempDir());
+  const image = buildImage({ layers });
+  const registry = stack.use(
+    faultyRegistry(new MemoryContent().add("a/b", "1", image), rules),
+  );
+  const client: RemoteClient = stack.use(testClient());
+  const reference = parseReference(`${registry.host}/a/b:1`);
+  const remote = await client.image(reference, { platform: "linux/amd64" });
+  const store = await ContentStore.open(directory.join("store"));
+  const other = await ContentStore.open(directory.join("other"));
+  const before = { requests: registry.requests.length, bytes: registry.bytesSent("blob") };
+  const partial: string[] = [];
+  const warnings: string[] = [];
+  const options: ImageFilesOptions = {
+    onPartialLayer: ({ digest }) => partial.push(digest),
+    onWarning: (message) => warnings.push(message),
+  };
+  return {
+    files: new ImageFiles(store, remote, options),
+    whole: new ImageFiles(other, remote, { partial: false }),
+    partial,
+    warnings,
+    requests: () => registry.requests.length - before.requests,
+    bytes: () => registry.bytesSent("blob") - before.bytes,
+    isStored: () => store.has(remote.layers.at(-1)?.descriptor ?? image.descriptor),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** What a file says, or what it fails with. */
+async function bytesOf(files: ImageFiles, path: string): Promise<Uint8Array> {
+  return await new Response(await files.read(path)).bytes();
+}
+
+Deno.test.each(FORMATS)("ImageFiles reads a file of a remote $format layer by its table", async ({
+  write,
+}) => {
+  await using scene = await makeScene([write(ENTRIES)]);
+
+  assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+
+  assertLess(scene.requests(), 4);
+  assertLess(scene.bytes(), 100 * KIB);
+  assertEquals([scene.partial.length, scene.warnings], [1, []]);
+  assertEquals(await scene.isStored(), false);
+});
+
+Deno.test.each(FORMATS)("ImageFiles reads files of several chunks of a $format layer", async ({
+  write,
+}) => {
+  await using scene = await makeScene([write(ENTRIES, { chunkSize: 64 * KIB })]);
+
+  assertEquals(await bytesOf(scene.files, "usr/large"), LARGE);
+  assertEquals(await bytesOf(scene.files, "usr/same"), LARGE);
+  assertEquals(await bytesOf(scene.files, "link"), CONFIG);
+  assertEquals(await bytesOf(scene.files, "etc/empty"), new Uint8Array());
+});
+
+Deno.test.each(FORMATS)("ImageFiles lists a $format layer as it does the whole layer", async ({
+  write,
+}) => {
+  await using scene = await makeScene([write(ENTRIES)]);
+
+  const listed = await Array.fromAsync(scene.files.list());
+  const whole = await Array.fromAsync(scene.whole.list());
+
+  const shape = (files: typeof listed) =>
+    files.filter(({ path }) => path !== "stargz.index.json").map(({ path, target, status }) => {
+      const { type, mode, uid, gid, size, nlink } = status;
+      return { path, target, type, mode, uid, gid, size, nlink };
+    });
+  assertEquals(shape(listed), shape(whole));
+  assertEquals(await scene.isStored(), false);
+});
+
+Deno.test("ImageFiles combines layers with and without a table", async () => {
+  const top = stargzLayer([
+    { file: ".wh.gone", content: new Uint8Array() },
+    { file: "etc/config", content: LARGE },
+  ]);
+  await using scene = await makeScene([tar(file("gone", "x"), file("kept", "y")), top]);
+
+  assertEquals(await scene.files.find("gone"), undefined);
+  assertEquals(await scene.files.readText("kept"), "y");
+  assertEquals(await bytesOf(scene.files, "etc/config"), LARGE);
+});
+
+Deno.test("ImageFiles reads whole layers if it should not fetch parts", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+
+  assertEquals(await bytesOf(scene.whole, "etc/config"), CONFIG);
+
+  assert(scene.bytes() > 1000 * KIB, `${scene.bytes()} bytes`);
+});
+
+Deno.test("ImageFiles.tree() has the places of contents in the layers themselves", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+  await scene.files.find("etc/config");
+
+  const tree = await scene.files.tree();
+
+  assertEquals(tree.placeOf("usr/large"), (await scene.whole.tree()).placeOf("usr/large"));
+  assertEquals(await bytesOf(scene.files, "usr/large"), LARGE);
+});
+
+Deno.test("ImageFiles reads the whole layer from a server without ranges", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)], [on("blob", ignoreRange())]);
+
+  assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+
+  assertEquals(scene.partial, []);
+  assertEquals(await scene.isStored(), true);
+});
+
+/** Changes the entry of one file. */
+function changing(name: string, change: (entry: TableFields) => TableFields): ChunkedLayerOptions {
+  return {
+    change: (entries) => entries.map((entry) => entry.name === name ? change(entry) : entry),
+  };
+}
+
+const LARGE_DIGEST = { tableDigest: `sha256:${"0".repeat(64)}` as const };
+
+Deno.test.each([
+  { what: "has another digest", options: LARGE_DIGEST },
+  {
+    what: "lacks the digest of a file",
+    options: changing("etc/config", ({ digest: _, chunkDigest: __, ...rest }) => rest),
+  },
+  {
+    what: "has an offset beyond the contents",
+    options: changing("etc/config", (entry) => ({ ...entry, offset: 1e9 })),
+  },
+  {
+    what: "has a negative offset",
+    options: changing("etc/config", (entry) => ({ ...entry, offset: -1 })),
+  },
+  {
+    what: "has a gap between chunks",
+    options: changing("usr/large", (entry) => ({ ...entry, chunkOffset: 1 })),
+  },
+  {
+    what: "has chunks that do not cover a file",
+    options: changing("usr/large", (entry) => ({ ...entry, chunkSize: 10 })),
+  },
+  {
+    what: "has a chunk that would fill the memory",
+    options: changing("usr/large", (entry) => ({ ...entry, size: 2 ** 40 })),
+  },
+  {
+    what: "has an unknown type",
+    options: changing("etc/config", (entry) => ({ ...entry, type: "door" })),
+  },
+  {
+    what: "replaced a byte of a name",
+    options: changing("etc/config", (entry) => ({ ...entry, name: "etc/c\ufffd" })),
+  },
+  {
+    what: "has a chunk without a file",
+    options: { change: () => [{ name: "x", type: "chunk", offset: 0 }] },
+  },
+  { what: "has no entries", options: { change: () => ({ length: 1 }) as TableFields[] } },
+])("ImageFiles reads the whole layer if its table $what", async ({ options }) => {
+  await using scene = await makeScene([stargzLayer(ENTRIES, options)]);
+
+  assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+
+  assertEquals(scene.partial, []);
+  assertEquals(scene.warnings.length, 1);
+});
+
+Deno.test.each([
+  {
+    what: "other bytes than their digest says",
+    change: (entry: TableFields) => ({ ...entry, chunkDigest: `sha256:${"0".repeat(64)}` }),
+  },
+  {
+    what: "the offset of another file",
+    change: (entry: TableFields) => ({ ...entry, offset: 0 }),
+  },
+  {
+    what: "an offset within compressed bytes",
+    change: (entry: TableFields) => ({ ...entry, offset: Number(entry.offset) + 7 }),
+  },
+])("ImageFiles.read() refuses a file with $what", async ({ change }) => {
+  await using scene = await makeScene([stargzLayer(ENTRIES, changing("etc/config", change))]);
+
+  await assertRejects(() => bytesOf(scene.files, "etc/config"), DigestMismatchError);
+});
+
+Deno.test("ImageFiles keeps climbing names of a table inside the image", async () => {
+  const layer = stargzLayer(
+    ENTRIES,
+    changing("etc/config", (entry) => ({ ...entry, name: "../../etc/config" })),
+  );
+  await using scene = await makeScene([layer]);
+
+  assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+});
