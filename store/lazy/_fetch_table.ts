@@ -67,11 +67,20 @@ async function fetchStargzTable(
   return await parse(json.content, digest, start);
 }
 
+/** Start of the header of the footer: gzip with an extra field. */
+const FOOTER_HEAD = [0x1f, 0x8b, 8, 4];
+/** Position and bytes of the length of that field, and the name and length of its subfield. */
+const FOOTER_FIELD_AT = 10;
+const FOOTER_FIELD = [26, 0, 0x53, 0x47, 22, 0];
+
 /** Returns the offset of the table, which a subfield of the header of an empty gzip member has. */
 function parseFooter(footer: Uint8Array): number {
-  const text = String.fromCharCode(...footer.subarray(0, 38));
-  const match = /^\x1f\x8b\x08\x04[^]{6}\x1a\0SG\x16\0([0-9a-f]{16})STARGZ$/.exec(text);
-  const offset = match === null ? NaN : parseInt(match[1] ?? "", 16);
+  const textAt = FOOTER_FIELD_AT + FOOTER_FIELD.length;
+  const text = String.fromCharCode(...footer.subarray(textAt, textAt + 22));
+  const isFooter = FOOTER_HEAD.every((byte, index) => footer[index] === byte) &&
+    FOOTER_FIELD.every((byte, index) => footer[FOOTER_FIELD_AT + index] === byte) &&
+    /^[0-9a-f]{16}STARGZ$/.test(text);
+  const offset = isFooter ? parseInt(text, 16) : NaN;
   if (!Number.isSafeInteger(offset)) throw new TableError("it has no footer");
   return offset;
 }
