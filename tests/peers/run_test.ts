@@ -21,34 +21,36 @@ interface RunStep {
   readonly stderr?: string;
   /** Whether it needs more than one user id. */
   readonly needsIds?: true;
+  /** Whether it depends on the runtime only, not on the bundler. */
+  readonly ofRuntime?: true;
 }
 
 const STEPS: readonly RunStep[] = [
-  { name: "a file", args: ["cat", "/etc/os-release"], stdout: 'ID=oci-test\nPRETTY_NAME="Test"\n' },
-  { name: "exit code 7", args: ["sh", "-c", "exit 7"], code: 7 },
-  { name: "standard input", args: ["cat"], stdin: "from outside", stdout: "from outside" },
-  { name: "standard error", args: ["sh", "-c", "echo no >&2"], stderr: "no\n" },
-  { name: "root", args: ["id", "-u"], stdout: "0\n" },
-  { name: "a user", image: "app", args: ["id", "-u"], stdout: "1000\n", needsIds: true },
-  { name: "a user's group", image: "app", args: ["id", "-G"], stdout: "1000\n", needsIds: true },
+  {
+    name: "what its options say, and passes on input, output and exit code",
+    options: [
+      ...["--env", "GREETING=hello there", "--cwd", "/new/place", "--hostname", "box"],
+      ...["--mount", "type=tmpfs,target=/mnt,tmpfs-size=64k"],
+    ],
+    args: [
+      ...["sh", "-c"],
+      'cat /etc/os-release; cat; echo; echo "$GREETING"; pwd; cat /proc/sys/kernel/hostname; ' +
+      "stat -fc %T /mnt; id -u; echo no >&2; exit 7",
+    ],
+    stdin: "from outside",
+    code: 7,
+    stdout:
+      'ID=oci-test\nPRETTY_NAME="Test"\nfrom outside\nhello there\n/new/place\nbox\ntmpfs\n0\n',
+    stderr: "no\n",
+  },
+  {
+    name: "a user, and its group",
+    image: "app",
+    args: ["sh", "-c", "id -u; id -G"],
+    stdout: "1000\n1000\n",
+    needsIds: true,
+  },
   { name: "groups", image: "groups", args: ["id", "-G"], stdout: "1000 29 44\n", needsIds: true },
-  {
-    name: "a variable",
-    options: ["--env", "GREETING=hello there"],
-    args: ["sh", "-c", 'echo "$GREETING"'],
-    stdout: "hello there\n",
-  },
-  {
-    name: "a directory",
-    options: ["--cwd", "/new/place"],
-    args: ["stat", "-c", "%n", "/new/place"],
-  },
-  {
-    name: "a host name",
-    options: ["--hostname", "box"],
-    args: ["cat", "/proc/sys/kernel/hostname"],
-    stdout: "box\n",
-  },
   {
     name: "a root that cannot be written",
     options: ["--read-only"],
@@ -57,15 +59,10 @@ const STEPS: readonly RunStep[] = [
     stderr: "Read-only file system",
   },
   {
-    name: "a mount",
-    options: ["--mount", "type=tmpfs,target=/mnt,tmpfs-size=64k"],
-    args: ["stat", "-fc", "%T", "/mnt"],
-    stdout: "tmpfs\n",
-  },
-  {
     name: "its own end by a signal",
     args: ["sh", "-c", "sh -c 'kill -TERM $$'; exit $?"],
     code: 143,
+    ofRuntime: true,
   },
   {
     name: "a time that is up",
@@ -74,11 +71,29 @@ const STEPS: readonly RunStep[] = [
     code: 137,
     stderr: "killed",
   },
-  { name: "no such program", args: ["nothing-here"], code: 127, stderr: "check the command" },
-  { name: "no such path", args: ["/nothing/here"], code: 127, stderr: "check the command" },
-  { name: "no program", args: ["/etc/os-release"], code: 126, stderr: "check the command" },
-  { name: "a directory", args: ["/etc"], code: 126, stderr: "check the command" },
-  { name: "a time of months", options: ["--timeout", "9999999"], args: ["cat"] },
+  {
+    name: "no such program",
+    args: ["nothing-here"],
+    code: 127,
+    stderr: "check the command",
+    ofRuntime: true,
+  },
+  {
+    name: "no such path",
+    args: ["/nothing/here"],
+    code: 127,
+    stderr: "check the command",
+    ofRuntime: true,
+  },
+  {
+    name: "no program",
+    args: ["/etc/os-release"],
+    code: 126,
+    stderr: "check the command",
+    ofRuntime: true,
+  },
+  { name: "a directory", args: ["/etc"], code: 126, stderr: "check the command", ofRuntime: true },
+  { name: "a time of months", options: ["--timeout", "9999999"], args: ["cat"], ofRuntime: true },
   {
     name: "a mount that cannot be",
     options: ["--mount", "/proc:/etc/os-release"],
@@ -124,7 +139,10 @@ for (const runtime of ["runc", "crun"]) {
         reason: isRoot ? undefined : NO_NAMESPACES,
       }, async (t) => {
         await using place = await makeRunPlace(owner);
-        const steps = STEPS.filter(({ needsIds }) => isRoot || !needsIds);
+        const steps = STEPS.filter(({ needsIds, ofRuntime }) => {
+          if (isRoot && bundler === "uncompressed" && ofRuntime) return false;
+          return isRoot || !needsIds;
+        });
         for (const step of steps) {
           const options = ["--runtime", runtime, "--bundler", bundler];
           await t.step(step.name, () => runStep(place, step, options, false));
@@ -137,7 +155,7 @@ for (const runtime of ["runc", "crun"]) {
       reason: NO_NAMESPACES,
     }, async (t) => {
       await using place = await makeRunPlace(owner);
-      for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 5)) {
+      for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 2)) {
         const options = ["--runtime", runtime, "--bundler", "overlay"];
         await t.step(step.name, () => runStep(place, step, options, true));
       }

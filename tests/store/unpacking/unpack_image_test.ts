@@ -58,7 +58,7 @@ async function stacked(layers: readonly Uint8Array[]): Promise<Record<string, st
   return describeTree(readTree(temp.join("root")));
 }
 
-const RANDOM_STACKS = Array.from({ length: 20 }, (_, seed) => randomStack(seed));
+const RANDOM_STACKS = Array.from({ length: 8 }, (_, seed) => randomStack(seed));
 /** More than fits the memory between two threads. */
 const LARGE = tar(dir("d"), file("d/noise", noise(6_000_000)), file("last", "x"));
 

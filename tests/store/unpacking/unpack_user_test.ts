@@ -7,7 +7,7 @@ import { describeTree, readTree } from "../../_support/tree.ts";
 
 const SCRIPT = fromFileUrl(new URL("./_unpack_as_user.ts", import.meta.url));
 const USER = 65_534;
-const COUNT = 40;
+const COUNT = 10;
 const SEED = 1;
 
 /** A tree, whoever owns it. */
