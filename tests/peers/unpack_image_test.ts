@@ -1,4 +1,5 @@
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
 import {
@@ -33,11 +34,11 @@ function differences(wanted: string, actual: string, options: ReadTreeOptions): 
 async function assertAsUmoci(
   layout: string,
   tag: string,
+  bundle: string,
   { backend, permissions }: typeof BACKENDS[number],
 ): Promise<void> {
   // Below /dev, where memory is, Deno wants every permission.
   await using temp = await makeTempDir();
-  await runPeer("umoci", ["unpack", "--image", `${layout}:${tag}`, temp.join("bundle")]);
 
   const { code, stdout, stderr } = await runOci(
     ["unpack", "--json", "--platform=linux/amd64", `oci:${layout}:${tag}`, temp.join("root")],
@@ -47,7 +48,7 @@ async function assertAsUmoci(
   assertEquals(code, 0, stderr);
   assertEquals(JSON.parse(stdout).skipped, []);
   const options = { wholeMilliseconds: backend === "pure" };
-  assertEquals(differences(temp.join("bundle/rootfs"), temp.join("root"), options), []);
+  assertEquals(differences(join(bundle, "rootfs"), temp.join("root"), options), []);
 }
 
 /** Many small files, which a second layer changes here and there. */
@@ -61,50 +62,53 @@ function smallFiles(count: number): readonly Uint8Array[] {
   return [tar(dir("."), ...directories, ...files), tar(...changes)];
 }
 
-for (const backend of BACKENDS) {
-  peerTest({
-    name: `oci unpack leaves what umoci leaves of a Debian image, ${backend.backend} backend`,
-    needs: ["umoci", ...DEBIAN_IMAGE_NEEDS],
-    root: true,
-  }, async () => {
-    const { layout } = await debianImage();
-
-    await assertAsUmoci(layout, "single", backend);
-  });
-
-  peerTest({
-    name: `oci unpack leaves what umoci leaves of many small files, ${backend.backend} backend`,
-    needs: ["umoci"],
-    root: true,
-  }, async () => {
-    await using temp = await makeTempDir();
-    await writeLayout(temp.join("layout"), { small: buildImage({ layers: smallFiles(8000) }) });
-
-    await assertAsUmoci(temp.join("layout"), "small", backend);
-  });
-}
-
 peerTest({
-  name: "oci export gives tar an archive that unpacks to what umoci leaves of a Debian image",
+  name: "oci unpack and export leave what umoci leaves of a Debian image",
   needs: ["umoci", "tar", ...DEBIAN_IMAGE_NEEDS],
   root: true,
-}, async () => {
+}, async (t) => {
   const { layout } = await debianImage();
   await using temp = await makeTempDir({ large: true });
-  await runPeer("umoci", ["unpack", "--image", `${layout}:single`, temp.join("bundle")]);
-  await Deno.mkdir(temp.join("root"));
+  const bundle = temp.join("bundle");
+  await runPeer("umoci", ["unpack", "--image", `${layout}:single`, bundle]);
 
-  const { code, stderr } = await runOci(
-    ["export", "--platform=linux/amd64", `oci:${layout}:single`, "-o", temp.join("rootfs.tar")],
-    { env: { OCI_STORE: temp.join("store") } },
-  );
-  await runPeer("tar", [
-    ...["-x", "--same-owner", "-p", "--xattrs", "--xattrs-include=*"],
-    ...["-f", temp.join("rootfs.tar"), "-C", temp.join("root")],
-  ]);
+  for (const backend of BACKENDS) {
+    await t.step(`${backend.backend} backend`, () => {
+      return assertAsUmoci(layout, "single", bundle, backend);
+    });
+  }
+  await t.step("export", async () => {
+    await Deno.mkdir(temp.join("root"));
 
-  assertEquals(code, 0, stderr);
-  assertEquals(differences(temp.join("bundle/rootfs"), temp.join("root"), {}), []);
+    const { code, stderr } = await runOci(
+      ["export", "--platform=linux/amd64", `oci:${layout}:single`, "-o", temp.join("rootfs.tar")],
+      { env: { OCI_STORE: temp.join("store") } },
+    );
+    await runPeer("tar", [
+      ...["-x", "--same-owner", "-p", "--xattrs", "--xattrs-include=*"],
+      ...["-f", temp.join("rootfs.tar"), "-C", temp.join("root")],
+    ]);
+
+    assertEquals(code, 0, stderr);
+    assertEquals(differences(join(bundle, "rootfs"), temp.join("root"), {}), []);
+  });
+});
+
+peerTest({
+  name: "oci unpack leaves what umoci leaves of many small files",
+  needs: ["umoci"],
+  root: true,
+}, async (t) => {
+  await using temp = await makeTempDir();
+  const [layout, bundle] = [temp.join("layout"), temp.join("bundle")];
+  await writeLayout(layout, { small: buildImage({ layers: smallFiles(8000) }) });
+  await runPeer("umoci", ["unpack", "--image", `${layout}:small`, bundle]);
+
+  for (const backend of BACKENDS) {
+    await t.step(`${backend.backend} backend`, () => {
+      return assertAsUmoci(layout, "small", bundle, backend);
+    });
+  }
 });
 
 /** What an ordinary user meets: modes that shut them out, owners and devices of others. */

@@ -123,7 +123,7 @@ for (const backend of BACKENDS) {
 
         assertEquals(sorted(readModel(root)), sorted(model));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 }

@@ -71,6 +71,6 @@ Deno.test("applyLayers() never leaves the root, and both backends do the same", 
     fc.asyncProperty(layers, async (layers) => {
       assertEquals(await outcome("pure", layers), await outcome("native", layers));
     }),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
