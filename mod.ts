@@ -138,8 +138,11 @@ export {
   DiffIdMismatchError,
   type DigestMismatch,
   DigestMismatchError,
+  type ErrorCode,
+  type ErrorFacts,
   LimitError,
   OciError,
+  type OciErrorOptions,
   PlatformError,
 } from "./spec/errors.ts";
 export type {

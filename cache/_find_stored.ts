@@ -24,8 +24,10 @@ export async function findStored(
   const found = findReference(await store.references(), text);
   if (found !== undefined) return found;
   const full = typeof reference === "string" ? formatReference(parseReference(reference)) : text;
-  throw new StoreError(
-    `Cannot ${action} "${full}": the store does not have it; pull it first`,
-    store.path,
-  );
+  throw new StoreError("the store does not have it", store.path, {
+    code: "not-in-store",
+    action: `${action} "${full}"`,
+    subject: full,
+    advice: "Pull it first",
+  });
 }

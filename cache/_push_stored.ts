@@ -65,11 +65,12 @@ async function choosePart(
   if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;
   if (await isStored(store, descriptor)) return undefined;
   if (allPlatforms) {
-    throw new StoreError(
-      `Cannot push all platforms of "${name}": the store does not have all of them; ` +
-        "pull them first",
-      store.path,
-    );
+    throw new StoreError("the store does not have all of them", store.path, {
+      code: "partly-in-store",
+      action: `push all platforms of "${name}"`,
+      subject: name,
+      advice: "Pull them first",
+    });
   }
   const platform = hostPlatform();
   const chosen = await chooseManifest(source.content, descriptor, platform, {

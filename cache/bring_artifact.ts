@@ -91,7 +91,12 @@ async function describe(
 ): Promise<PulledArtifact> {
   const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes === undefined) {
-    throw new OciError(`Cannot read ${digest} from "${store.path}": it has been removed meanwhile`);
+    throw new OciError("it has been removed meanwhile", {
+      code: "missing-content",
+      action: `read ${digest} from "${store.path}"`,
+      subject: digest,
+      advice: "Try again",
+    });
   }
   const document = { descriptor: { mediaType, digest, size }, bytes, value: parseManifest(bytes) };
   return { reference, document, isCached };

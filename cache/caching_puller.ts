@@ -1,3 +1,4 @@
+import { describeError } from "../spec/error_facts.ts";
 import { NetworkError, RegistryError } from "../registry/errors.ts";
 import { hostPlatform } from "../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions, ImagePullPolicy } from "../registry/image_client.ts";
@@ -147,7 +148,9 @@ export class CachingPuller implements ImageClient {
     const cached = await this.#cached(reference, options);
     if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
     if (cached.state === "corrupt") {
-      options.onWarning?.(`${cached.error.message}; the registry is asked for it`);
+      options.onWarning?.(
+        `Pulling "${formatReference(reference)}" again, because ${describeError(cached.error)}`,
+      );
     }
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
     if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
@@ -158,7 +161,7 @@ export class CachingPuller implements ImageClient {
     } catch (error) {
       signal?.throwIfAborted();
       if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
-      options.onWarning?.(`${error.message}; the image in the store is used`);
+      options.onWarning?.(`Using the image in the store, because ${describeError(error)}`);
       return this.#answer(reference, cached, options);
     }
   }
@@ -244,7 +247,7 @@ export class CachingPuller implements ImageClient {
     } catch (error) {
       signal?.throwIfAborted();
       // A read-only cache still has the image.
-      const reason = error instanceof Error ? error.message : error;
+      const reason = describeError(error);
       onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
     }
   }

@@ -5,13 +5,15 @@ export class StoreDirectoryError extends OciError {
   /** Names of the variables that can define it. */
   readonly variables: readonly string[];
 
-  /** Creates the error; `state` describes the problem with the variables. */
-  constructor(variables: readonly string[], state: string, options?: ErrorOptions) {
-    super(
-      `Cannot find the directory of the store: ${state}; name it with --store, the option ` +
-        `"store" or the variable OCI_STORE`,
-      options,
-    );
+  /** Creates the error; `problem` describes the problem with the variables. */
+  constructor(variables: readonly string[], problem: string, options?: ErrorOptions) {
+    super(problem, {
+      ...options,
+      code: "store-place",
+      action: "find the directory of the store",
+      advice: 'Set OCI_STORE, or choose a directory with "store"',
+      option: "store",
+    });
     this.variables = variables;
   }
 }
@@ -77,7 +79,7 @@ function variable(name: string): string | undefined {
     const names = storeVariables();
     throw new StoreDirectoryError(
       names,
-      `${name} may not be read; run again with --allow-env=${names.join(",")}`,
+      `${name} may not be read, which requires --allow-env=${names.join(",")}`,
       { cause },
     );
   }

@@ -17,10 +17,13 @@ export class NotCachedError extends OciError {
     const state = digest === undefined
       ? "it is not in the store"
       : `parts of ${digest} are missing from the store`;
-    super(
-      `Cannot use "${name}" without a registry, as the pull policy is Never: ${state}; ` +
-        "pull it with the policy IfNotPresent",
-    );
+    super(state, {
+      code: "not-cached",
+      action: `use "${name}" with the pull policy Never`,
+      subject: name,
+      advice: "Pull it with the policy IfNotPresent",
+      option: "pullPolicy",
+    });
     this.reference = name;
     this.digest = digest;
   }

@@ -74,9 +74,12 @@ export class LayoutHashCache implements HashCache {
     const name = formatReference(reference);
     const bytes = await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
     if (bytes === undefined) {
-      throw new OciError(
-        `Cannot record "${name}" as ${digest}: the store has no such manifest; store it before`,
-      );
+      throw new OciError("the store has no such manifest", {
+        code: "missing-content",
+        action: `record "${name}" as ${digest}`,
+        subject: digest,
+        advice: "Store it first",
+      });
     }
     const { mediaType } = parseManifest(bytes).value;
     await this.#store.tag(name, { mediaType, digest, size: bytes.length }, signal);

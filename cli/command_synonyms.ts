@@ -28,7 +28,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
 /** Advice for commands that do not exist here. */
 const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] = [
   [
-    'there is no daemon; a container lives as long as its "oci run"',
+    'There is no daemon; a container lives as long as its "oci run"',
     ["ps", "stop", "kill", "start", "restart", "exec", "logs", "top", "wait", "container"],
   ],
   [
@@ -36,7 +36,7 @@ const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] =
     ["build", "commit", "append", "mutate", "rebase", "repack", "init", "insert"],
   ],
   [
-    'there is no daemon; see "oci run --help"',
+    'There is no daemon; see "oci run --help"',
     ["network", "volume", "compose", "pod", "service"],
   ],
 ];
@@ -44,7 +44,7 @@ const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] =
 /** Advice by the name of another tool's command. */
 export const COMMAND_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ...Object.entries(SYNONYMS).flatMap(([command, names]) => {
-    return names.map((name): [string, string] => [name, `use "oci ${command}"`]);
+    return names.map((name): [string, string] => [name, `Use "oci ${command}"`]);
   }),
   ...OTHERS.flatMap(([advice, names]) => names.map((name): [string, string] => [name, advice])),
 ]);

@@ -1,8 +1,7 @@
-import { RuntimeError } from "../store/errors.ts";
 import type { Command } from "./frame/command.ts";
 import { type CommandLine, HelpRequest, parseCommandLine } from "./frame/command_line.ts";
 import { COMMANDS } from "./commands.ts";
-import { causeLines, errorDocument, errorLine, firstError, UsageError } from "./frame/errors.ts";
+import { UsageError } from "./frame/errors.ts";
 import { InterruptedError, Interruption } from "./frame/interruption.ts";
 import { Notices } from "./terminal/notices.ts";
 import type { CommonOptions } from "./frame/options.ts";
@@ -23,7 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
   using notices = new Notices();
   const { signal } = interruption;
   const output = new Output({ signal, before: () => notices.flush() });
-  const run: Run = { args, output, notices, signal, doing: "read the command line" };
+  const run: Run = { args, output, notices, signal, name: "", doing: "read the command line" };
   using _notice = noticeCleanup(run);
   const exitCode = await runToEnd(run);
   // A reader of stderr that does not read must not keep a command that was interrupted.
@@ -77,6 +76,8 @@ interface Run {
   readonly notices: Notices;
   readonly signal: AbortSignal;
   session?: Session;
+  /** Name of the command; empty before it is known. */
+  name: string;
   doing: string;
 }
 
@@ -85,6 +86,7 @@ async function dispatch(run: Run): Promise<number> {
   const { name, rest } = await splitArguments(await inFull(run.args), COMMANDS);
   const entry = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || entry === undefined) return await withoutCommand(run, name, rest);
+  run.name = name;
   run.doing = name;
   const module = await entry.load();
   const commandLine = await parse(declareCommand(name, module, COMMANDS), rest);
@@ -128,7 +130,7 @@ async function withoutCommand(
   }
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
-  if (json) throw new UsageError('the command is missing; see "oci --help"');
+  if (json) throw new UsageError("the command is missing", 'See "oci --help"');
   // The help is an error message here, not a result.
   notices.line(await helpText(program));
   return 2;
@@ -140,17 +142,19 @@ async function fail(run: Run, error: unknown): Promise<number> {
   if (error instanceof OutputClosedError) return 0;
   if (error instanceof HelpRequest) return await help(run, error.command);
   // An error after the interruption is a consequence of it.
+  const failure = await import("./frame/failure.ts");
+  const { causeLines, errorDocument, errorLine, exitCodeOf, firstError } = failure;
   const thrown = signal.aborted ? signal.reason : firstError(error);
-  notices.message(errorLine(thrown, session?.doing ?? run.doing));
+  const failed = { doing: session?.doing ?? run.doing, name: session?.name ?? run.name };
+  notices.message(errorLine(thrown, failed));
   const { verbose, json } = session?.options() ?? unparsedOptions(args);
   if (verbose) {
     for (const line of causeLines(thrown)) notices.message(line);
   }
   // If stdout cannot be written, the line on stderr is enough.
-  const document = { ...errorDocument(thrown), partial: session?.partial };
+  const document = { ...errorDocument(thrown, failed), partial: session?.partial };
   if (json) await outputOfError(run).json(document).catch(() => {});
-  if (thrown instanceof InterruptedError || thrown instanceof RuntimeError) return thrown.exitCode;
-  return error instanceof UsageError ? 2 : 1;
+  return exitCodeOf(thrown);
 }
 
 function outputOfError({ output, signal }: Run): Output {
@@ -169,7 +173,7 @@ async function help(run: Run, command: Command): Promise<number> {
     await run.output.text(await helpText(command));
     return 0;
   } catch (error) {
-    return await fail({ ...run, doing: "help" }, error);
+    return await fail({ ...run, name: "help", doing: "help" }, error);
   }
 }
 

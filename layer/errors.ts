@@ -1,4 +1,4 @@
-import { OciError } from "../spec/errors.ts";
+import { OciError, type OciErrorOptions } from "../spec/errors.ts";
 
 /** Position of an error in a layer. */
 export interface ExtractPlace {
@@ -35,9 +35,14 @@ export class ExtractError extends OciError implements ExtractPlace {
   /** Offset of the entry's header in the uncompressed archive, in bytes. */
   readonly offset: number;
 
-  /** Creates the error. `state` is the cause and the remedy. */
-  constructor(place: ExtractPlace, state: string, options?: ErrorOptions) {
-    super(`Cannot extract ${describePlace(place)}: ${state}`, options);
+  /** Creates the error. `problem` is the cause in words. */
+  constructor(place: ExtractPlace, problem: string, options: OciErrorOptions = {}) {
+    super(problem, {
+      code: "extract",
+      ...options,
+      action: `extract ${describePlace(place)}`,
+      subject: place.path || place.layer,
+    });
     this.layer = place.layer;
     this.path = place.path;
     this.offset = place.offset;
@@ -51,7 +56,22 @@ export class ExtractError extends OciError implements ExtractPlace {
  * Absolute names and names with `..` are not errors, nor are such targets of links. They are resolved
  * as if the root were `/`, as in a container.
  */
-export class PathEscapeError extends ExtractError {}
+export class PathEscapeError extends ExtractError {
+  /** Creates the error. `problem` is the cause in words. */
+  constructor(place: ExtractPlace, problem: string, options: OciErrorOptions = {}) {
+    super(place, problem, { ...options, code: "path-escape" });
+  }
+}
+
+/** Options for {@linkcode OwnershipError}. */
+export interface OwnershipErrorOptions extends OciErrorOptions {
+  /**
+   * Ownership modes that do not set this owner, and so accept the entry.
+   *
+   * @default {["squash", "record"]}
+   */
+  readonly modes?: readonly ("squash" | "record")[] | undefined;
+}
 
 /** Thrown when the owner of an entry cannot be set and the ownership mode requires it. */
 export class OwnershipError extends ExtractError {
@@ -59,15 +79,19 @@ export class OwnershipError extends ExtractError {
   readonly uid: number;
   /** Group ID of the entry. */
   readonly gid: number;
+  /** Ownership modes that do not set this owner, and so accept the entry. */
+  readonly modes: readonly ("squash" | "record")[];
 
-  /** Creates the error for an owner. `state` is the cause and the remedy. */
+  /** Creates the error for an owner. `problem` is the cause in words. */
   constructor(
     place: ExtractPlace,
     owner: { readonly uid: number; readonly gid: number },
-    state: string,
-    options?: ErrorOptions,
+    problem: string,
+    options: OwnershipErrorOptions = {},
   ) {
-    super(place, state, options);
+    const { modes = ["squash", "record"], ...rest } = options;
+    super(place, problem, { ...rest, code: "ownership" });
+    this.modes = modes;
     this.uid = owner.uid;
     this.gid = owner.gid;
   }

@@ -1,15 +1,41 @@
-import { OciError } from "../spec/errors.ts";
+import { type ErrorCode, OciError, type OciErrorOptions } from "../spec/errors.ts";
+
+/** What a request is for, for errors. */
+export interface RequestTask {
+  /** What is being done, after "Cannot", such as `pull "docker.io/library/alpine:3"`. */
+  readonly action: string;
+  /** What it is done to: a reference, a repository, a registry, or the digest of a blob. */
+  readonly subject: string;
+}
+
+/** What was being done, and what to do, for the errors of a registry. */
+export interface RequestFacts {
+  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  readonly action?: string | undefined;
+  /** Reference, host or other name that the action concerns. */
+  readonly subject?: string | undefined;
+  /** What to do, as a sentence without a full stop, in terms of the library. */
+  readonly advice?: string | undefined;
+}
 
 /** Fields of a {@linkcode RegistryError}. */
-export interface RegistryErrorFields {
+export interface RegistryErrorFields extends RequestFacts {
+  /**
+   * What went wrong, for programs.
+   *
+   * @default The code of the class.
+   */
+  readonly code?: ErrorCode | undefined;
   /** HTTP status, or 0 if the response could not be read. */
   readonly status: number;
   /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */
-  readonly code?: string | undefined;
+  readonly registryCode?: string | undefined;
   /** Message of the registry, shortened. */
   readonly detail?: string | undefined;
   /** Requested URL, without secrets. */
   readonly url: string;
+  /** Name of the registry, such as `docker.io`. */
+  readonly registry?: string | undefined;
   /** Request ID of the registry, for its operators. */
   readonly requestId?: string | undefined;
   /** Whether the same request may succeed later. */
@@ -20,16 +46,26 @@ export interface RegistryErrorFields {
   readonly retryAfterMs?: number | undefined;
 }
 
+function factsOf(
+  fields: RegistryErrorFields | NetworkErrorFields,
+  code: ErrorCode,
+): OciErrorOptions {
+  const { action, subject, advice } = fields;
+  return { code: "code" in fields ? fields.code ?? code : code, action, subject, advice };
+}
+
 /** Thrown when a registry, a token server or a CDN returns an unexpected response. */
 export class RegistryError extends OciError implements RegistryErrorFields {
   /** HTTP status. */
   readonly status: number;
   /** Error code of the registry, such as `MANIFEST_UNKNOWN`. */
-  readonly code: string | undefined;
+  readonly registryCode: string | undefined;
   /** Message of the registry, shortened. */
   readonly detail: string | undefined;
   /** Requested URL, without secrets. */
   readonly url: string;
+  /** Name of the registry, such as `docker.io`. */
+  readonly registry: string | undefined;
   /** Request ID of the registry, for its operators. */
   readonly requestId: string | undefined;
   /** Whether the same request may succeed later. */
@@ -39,14 +75,16 @@ export class RegistryError extends OciError implements RegistryErrorFields {
   /** Pause that the registry requests, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  /** Creates the error; `message` and `fields` must not contain secrets. */
-  constructor(message: string, fields: RegistryErrorFields, options?: ErrorOptions) {
-    super(message, options);
-    const { status, code, detail, url, requestId, retryable = false, attempts = 1 } = fields;
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
+    super(problem, { ...options, ...factsOf(fields, "response") });
+    const { status, registryCode, detail, url, registry, requestId } = fields;
+    const { retryable = false, attempts = 1 } = fields;
     this.status = status;
-    this.code = code;
+    this.registryCode = registryCode;
     this.detail = detail;
     this.url = url;
+    this.registry = registry;
     this.requestId = requestId;
     this.retryable = retryable;
     this.attempts = attempts;
@@ -55,19 +93,34 @@ export class RegistryError extends OciError implements RegistryErrorFields {
 }
 
 /** Thrown when a registry or token server denies access: the login is missing, wrong or not enough. */
-export class AuthError extends RegistryError {}
+export class AuthError extends RegistryError {
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
+    super(problem, { ...fields, code: fields.code ?? "unauthorized" }, options);
+  }
+}
 
 /** Thrown when a registry or token server rejects a credential during a login. */
-export class LoginError extends AuthError {}
+export class LoginError extends AuthError {
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: RegistryErrorFields, options?: ErrorOptions) {
+    super(problem, { ...fields, code: "login-rejected" }, options);
+  }
+}
 
 /** Thrown when a credential file cannot be changed without data loss. */
 export class CredentialFileError extends OciError {
   /** Path of the file. */
   readonly path: string;
 
-  /** Creates the error; `state` describes the problem of the file. */
-  constructor(path: string, state: string) {
-    super(`Cannot change the credential file "${path}": ${state}`);
+  /** Creates the error; `problem` is the problem of the file. */
+  constructor(path: string, problem: string) {
+    super(problem, {
+      code: "credential-file",
+      action: `change the credential file "${path}"`,
+      subject: path,
+      advice: "Fix the file, or choose another one",
+    });
     this.path = path;
   }
 }
@@ -89,9 +142,9 @@ export class NotFoundError extends RegistryError implements NotFoundErrorFields 
   /** Missing content, if known. */
   readonly missing: MissingKind | undefined;
 
-  /** Creates the error; `message` and `fields` must not contain secrets. */
-  constructor(message: string, fields: NotFoundErrorFields, options?: ErrorOptions) {
-    super(message, fields, options);
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: NotFoundErrorFields, options?: ErrorOptions) {
+    super(problem, { ...fields, code: "not-found" }, options);
     this.missing = fields.missing;
   }
 }
@@ -111,16 +164,16 @@ export class RateLimitError extends RegistryError implements RateLimitErrorField
   /** The `ratelimit-remaining` header. */
   readonly remaining: string | undefined;
 
-  /** Creates the error; `message` and `fields` must not contain secrets. */
-  constructor(message: string, fields: RateLimitErrorFields, options?: ErrorOptions) {
-    super(message, fields, options);
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: RateLimitErrorFields, options?: ErrorOptions) {
+    super(problem, { ...fields, code: "rate-limit" }, options);
     this.limit = fields.limit;
     this.remaining = fields.remaining;
   }
 }
 
 /** Fields of a {@linkcode NetworkError}. */
-export interface NetworkErrorFields {
+export interface NetworkErrorFields extends RequestFacts {
   /** Requested URL, without secrets. */
   readonly url: string;
   /** Kind of failure. */
@@ -181,9 +234,9 @@ export class NetworkError extends OciError implements NetworkErrorFields {
   /** Whether the same request may succeed later. */
   readonly retryable: boolean;
 
-  /** Creates the error; `message` and `fields` must not contain secrets. */
-  constructor(message: string, fields: NetworkErrorFields, options?: ErrorOptions) {
-    super(message, options);
+  /** Creates the error; `problem` and `fields` must not contain secrets. */
+  constructor(problem: string, fields: NetworkErrorFields, options?: ErrorOptions) {
+    super(problem, { ...options, ...factsOf(fields, "network") });
     const { url, reason, certificate, attempts = 1 } = fields;
     const { retryable = reason !== "certificate" && reason !== "request" } = fields;
     this.url = url;
@@ -205,10 +258,12 @@ export class ArtifactError extends OciError {
 
   /** Creates the error; `subject` names the artifact. */
   constructor(subject: string, mediaType: string, artifactType?: string) {
-    super(
-      `Cannot read "${subject}" as an image: it is an artifact of type ` +
-        `"${artifactType ?? mediaType}"; its manifest and blobs can be read one by one`,
-    );
+    super(`it is an artifact of type "${artifactType ?? mediaType}"`, {
+      code: "artifact",
+      action: `read "${subject}" as an image`,
+      subject,
+      advice: "Read its manifest and its blobs one by one",
+    });
     this.reference = subject;
     this.mediaType = mediaType;
     this.artifactType = artifactType;

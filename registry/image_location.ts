@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
+import { explainedError } from "../spec/error_facts.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
 /** Location of an image, discriminated by `transport`. */
@@ -91,19 +92,28 @@ export function parseImageLocation(text: string): ImageLocation {
     case "docker-archive":
       return parseFileLocation(text, transport);
     default:
-      throw new SyntaxError(
-        `Cannot parse image location "${text}": "${transport}:" is not supported; write a ` +
-          `reference, ${Object.values(FORMS).join(", ")}, or "docker://${text}" if it is the ` +
-          "name of an image",
+      throw locationError(
+        text,
+        `"${transport}:" is not supported`,
+        `Write a reference, ${Object.values(FORMS).join(", ")}, or "docker://${text}" if it is ` +
+          "the name of an image",
       );
   }
 }
 
+function locationError(text: string, problem: string, advice: string): SyntaxError {
+  return explainedError(SyntaxError, {
+    code: "invalid-reference",
+    action: `parse image location "${text}"`,
+    subject: text,
+    problem,
+    advice,
+  });
+}
+
 function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLocation {
-  const fail = (state: string): never => {
-    throw new SyntaxError(
-      `Cannot parse image location "${text}": ${state}; write ${FORMS[transport]}`,
-    );
+  const fail = (problem: string): never => {
+    throw locationError(text, problem, `Write ${FORMS[transport]}`);
   };
   let rest = text.slice(transport.length + 1);
   if (rest.startsWith("//")) fail("the location must be a path, not a URL");

@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
+import { explainedError } from "../spec/error_facts.ts";
 
 /** A repository in a registry. A {@linkcode Reference} is also one. */
 export interface Repository {
@@ -58,14 +59,16 @@ const LOGIN_REGEXP = /^((?:[a-z]+:\/\/)?[^/@:]+):[^/@]*@(?=[^/]*\/)/;
  * ```
  */
 export function parseReference(text: string): Reference {
-  const fail = (state: string): never => {
-    const shown = text.replace(LOGIN_REGEXP, "$1:***@");
-    throw new SyntaxError(`Cannot parse reference "${shown}": ${state}`);
+  const fail = (problem: string, advice?: string): never => {
+    const subject = text.replace(LOGIN_REGEXP, "$1:***@");
+    const action = `parse reference "${subject}"`;
+    const code = "invalid-reference";
+    throw explainedError(SyntaxError, { code, action, subject, problem, advice });
   };
   let rest = text.startsWith("docker://") ? text.slice("docker://".length) : text;
-  if (LOGIN_REGEXP.test(rest)) fail("it must not contain a user and password; leave them out");
-  if (rest === "") fail('it is empty; write a name such as "alpine:3.20"');
-  if (/^[a-z]+:\/\//.test(rest)) fail('it must not be a URL; write it without "https://"');
+  if (LOGIN_REGEXP.test(rest)) fail("it must not contain a user and password", "Leave them out");
+  if (rest === "") fail("it is empty", 'Write a name such as "alpine:3.20"');
+  if (/^[a-z]+:\/\//.test(rest)) fail("it must not be a URL", 'Write it without "https://"');
   if (IMAGE_ID_REGEXP.test(rest)) {
     fail("64 hexadecimal digits are an image ID, not a name");
   }

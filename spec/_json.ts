@@ -1,3 +1,10 @@
+import { explainedError } from "./error_facts.ts";
+/** Returns the error for an invalid value of a document, named by its path. */
+function documentError(path: string, problem: string, options?: ErrorOptions): SyntaxError {
+  const facts = { code: "invalid-document", action: `read ${path}`, subject: path } as const;
+  return explainedError(SyntaxError, { ...facts, problem }, options);
+}
+
 /** Reads values from parsed JSON. Errors name the path of the value, such as `manifest.layers[2].size`. */
 export class JsonReader {
   readonly #value: unknown;
@@ -13,7 +20,7 @@ export class JsonReader {
       const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
       return new JsonReader(JSON.parse(text), path);
     } catch (cause) {
-      throw new SyntaxError(`Cannot read ${path} as it must be JSON in UTF-8`, { cause });
+      throw documentError(path, "it must be JSON in UTF-8", { cause });
     }
   }
 
@@ -24,7 +31,7 @@ export class JsonReader {
       : typeof value === "object" && value !== null
       ? (Array.isArray(value) ? "an array" : "an object")
       : String(value);
-    throw new SyntaxError(`Cannot read ${this.path} as it must be ${rule}: it is ${shown}`);
+    throw documentError(this.path, `it must be ${rule}, but it is ${shown}`);
   }
 
   get present(): boolean {

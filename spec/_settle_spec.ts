@@ -13,9 +13,13 @@ export function settleSpec(draft: SpecDraft): ContainerSpec {
   );
   // An empty string is not a command, and the errors of runtimes are misleading.
   if (!spec.process.args?.[0]) {
-    throw new OciError(
-      `Cannot make a configuration for ${pending.image}: it names no command; give one`,
-    );
+    throw new OciError("it names no command", {
+      code: "no-command",
+      action: `make a configuration for ${pending.image}`,
+      subject: pending.image,
+      advice: "Name the command to run",
+      option: "args",
+    });
   }
   return fitUserNamespace(spec, pending.image);
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { IdMapping } from "./runtime_linux.ts";
 import type { Mount } from "./runtime_spec.ts";
 import type { ContainerSpec } from "./spec_option.ts";
@@ -32,10 +33,14 @@ function checkMapped(kind: string, id: number, map: readonly IdMapping[], image:
   const ranges = map.map(({ containerID, size }) =>
     size === 1 ? `${containerID}` : `${containerID}-${containerID + size - 1}`
   );
-  throw new RangeError(
-    `Cannot run ${image} as ${kind} ${id} as the user namespace has ${kind} ids ` +
-      `${ranges.join(", ")} only; map the id, or run as another ${kind}`,
-  );
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `run ${image} as ${kind} ${id}`,
+    subject: String(id),
+    problem: `the user namespace has only these ${kind} IDs: ${ranges.join(", ")}`,
+    advice: `Map the ID, or run as another ${kind}`,
+    option: "user",
+  });
 }
 
 /** Removes supplementary groups if a single group is mapped: the kernel denies setgroups(2). */

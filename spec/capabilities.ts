@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /** Default capabilities of a container: those that Docker grants. */
@@ -116,9 +117,13 @@ function expand(names: readonly string[]): ReadonlySet<string> {
     const upper = name.toUpperCase();
     const full = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
     if (ALL_CAPABILITIES.includes(full)) return [full];
-    throw new RangeError(
-      `Cannot change capability ${JSON.stringify(name)}: there is none of that name in ` +
-        'capabilities(7); names are such as "NET_ADMIN"',
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: `change capability ${JSON.stringify(name)}`,
+      subject: name,
+      problem: "capabilities(7) has none of that name",
+      advice: 'Write a name such as "NET_ADMIN"',
+      option: "capabilities",
+    });
   }));
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { Hash } from "node:crypto";
 
 /** A hash algorithm that can be verified; the image specification registers both. */
@@ -64,10 +65,12 @@ export function isForeignDigest(text: string): text is Digest {
  */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
-  throw new SyntaxError(
-    `Cannot parse digest "${text}": it must be "sha256:" and 64, or "sha512:" and 128, ` +
-      "lower-case hexadecimal digits",
-  );
+  throw explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `parse digest "${text}"`,
+    subject: text,
+    problem: 'it must be "sha256:" and 64, or "sha512:" and 128, lower-case hexadecimal digits',
+  });
 }
 
 /**

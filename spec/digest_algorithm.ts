@@ -13,10 +13,12 @@ export class UnsupportedDigestError extends OciError {
   constructor(digest: Digest) {
     const algorithm = digest.slice(0, digest.indexOf(":"));
     const shown = digest.length > 100 ? `${digest.slice(0, 100)}…` : digest;
-    super(
-      `Cannot verify ${shown}: the digest algorithm "${algorithm}" is not supported; ` +
-        "use content with a sha256 or sha512 digest",
-    );
+    super(`the digest algorithm "${algorithm}" is not supported`, {
+      code: "unsupported-digest",
+      action: `verify ${shown}`,
+      subject: digest,
+      advice: "Use content with a sha256 or sha512 digest",
+    });
     this.digest = digest;
   }
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /** Default value of `PATH`. */
@@ -24,10 +25,15 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 export function withEnv(variables: Readonly<Record<string, string | undefined>>): SpecOption {
   for (const [name, value] of Object.entries(variables)) {
     if (name === "" || /[=\0]/.test(name) || value?.includes("\0")) {
-      throw new TypeError(
-        `Cannot set environment variable ${JSON.stringify(name)}: names must not be empty, and ` +
-          "neither names with an equals sign nor anything with a NUL character can be passed",
-      );
+      throw explainedError(TypeError, {
+        code: "invalid-argument",
+        action: `set environment variable ${JSON.stringify(name)}`,
+        subject: name,
+        problem:
+          "the name must not be empty or contain an equals sign, and neither name nor value " +
+          "may contain a NUL character",
+        option: "env",
+      });
     }
   }
   return (spec) => {

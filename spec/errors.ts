@@ -1,32 +1,81 @@
 import type { Digest } from "./digest.ts";
+import { type ErrorCode, type ErrorFacts, errorMessage } from "./error_facts.ts";
 import type { Platform } from "./platform.ts";
 import { formatPlatform } from "./platform.ts";
 
+export type { ErrorCode, ErrorFacts } from "./error_facts.ts";
+
+/** Options for {@linkcode OciError}. */
+export interface OciErrorOptions extends ErrorOptions {
+  /**
+   * What went wrong, for programs.
+   *
+   * @default {"other"}
+   */
+  readonly code?: ErrorCode | undefined;
+  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  readonly action?: string | undefined;
+  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  readonly subject?: string | undefined;
+  /** What to do, as a sentence without a full stop, in terms of the library. */
+  readonly advice?: string | undefined;
+  /** The option of the library that helps or is at fault, such as `"platform"`. */
+  readonly option?: string | undefined;
+}
+
 /**
- * Base class of the errors of this package.
+ * Base class of the errors of this package. The message reads
+ * `Cannot <action>: <problem>. <Advice>`; each part is also a property, so that a program can
+ * branch on the code and write its own message.
  *
- * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text and `RangeError` for
- * arguments out of range do not extend it.
+ * Errors of the operating system (`Deno.errors.*`), `SyntaxError` for invalid text, `TypeError` and
+ * `RangeError` for invalid arguments do not extend it. Those of this package may have the properties
+ * of {@linkcode ErrorFacts} nevertheless.
  *
- * @example Tell this package's failures from others
+ * @example Branch on the code
  * ```ts
  * import { LimitError, OciError } from "@x/oci/spec";
- * import { assert } from "@std/assert";
+ * import { assertEquals, assertInstanceOf } from "@std/assert";
  *
- * assert(new LimitError("manifest bytes", 4, 5) instanceof OciError);
+ * const error = new LimitError("layers", 4, 5, "an image", "maxLayers");
+ *
+ * assertInstanceOf(error, OciError);
+ * assertEquals([error.code, error.option], ["limit", "maxLayers"]);
+ * assertEquals(error.problem, "there are at least 5");
  * ```
  */
-export class OciError extends Error {
-  /** Creates the error. `message` states the failed action, the cause and the remedy. */
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+export class OciError extends Error implements ErrorFacts {
+  /** What went wrong, for programs. */
+  readonly code: ErrorCode;
+  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  readonly action: string | undefined;
+  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  readonly subject: string | undefined;
+  /** The cause in words, without the action and the advice. */
+  readonly problem: string;
+  /** What to do, as a sentence without a full stop, in terms of the library. */
+  readonly advice: string | undefined;
+  /** The option of the library that helps or is at fault, such as `"platform"`. */
+  readonly option: string | undefined;
+
+  /** Creates the error. `problem` is the cause in words. */
+  constructor(problem: string, options: OciErrorOptions = {}) {
+    const { code = "other", action, subject, advice, option, ...rest } = options;
+    super(errorMessage({ action, problem, advice }), rest);
     this.name = new.target.name;
+    this.code = code;
+    this.action = action;
+    this.subject = subject;
+    this.problem = problem;
+    this.advice = advice;
+    this.option = option;
   }
 
-  /** Returns the name, the message and the fields of the error. */
+  /** Returns the name, the code, the message and the other fields of the error. */
   toJSON(): Record<string, unknown> {
-    const fields = Object.fromEntries(Object.entries(this));
-    return { ...fields, name: this.name, message: this.message };
+    const { name, code, message } = this;
+    const fields = Object.entries(this).filter(([, value]) => value !== undefined);
+    return { name, code, message, ...Object.fromEntries(fields) };
   }
 }
 
@@ -66,7 +115,12 @@ export class DigestMismatchError extends OciError implements DigestMismatch {
     const wrong = expectedSize !== undefined && size !== expectedSize
       ? `${size > expectedSize ? "more than " : `${size} of `}${expectedSize} bytes came`
       : `their digest is ${actual}`;
-    super(`Cannot accept the bytes${from} as ${expected}: ${wrong}`, options);
+    super(wrong, {
+      ...options,
+      code: "digest-mismatch",
+      action: `accept the bytes${from} as ${expected}`,
+      subject: expected,
+    });
     this.expected = expected;
     this.actual = actual;
     this.expectedSize = expectedSize;
@@ -88,9 +142,13 @@ export class DiffIdMismatchError extends OciError {
   /** Creates the error for the layer with the blob digest `layer`. */
   constructor(expected: Digest, actual: Digest, layer: Digest, options?: ErrorOptions) {
     super(
-      `Cannot accept layer ${layer} as the image's config says that it unpacks to ${expected}: ` +
-        `it unpacks to ${actual}`,
-      options,
+      `the config of the image says that it unpacks to ${expected}, but it unpacks to ${actual}`,
+      {
+        ...options,
+        code: "diff-id-mismatch",
+        action: `accept layer ${layer}`,
+        subject: layer,
+      },
     );
     this.expected = expected;
     this.actual = actual;
@@ -110,8 +168,13 @@ export class LimitError extends OciError {
   /** Creates the error; `subject` names what was being read, and `option` what raises the limit. */
   constructor(limit: string, max: number, value: number, subject?: string, option?: string) {
     const of = subject === undefined ? "" : ` of ${subject}`;
-    const raise = option === undefined ? "" : `; raise "${option}" to accept it`;
-    super(`Cannot accept more than ${max} ${limit}${of}: there are at least ${value}${raise}`);
+    super(`there are at least ${value}`, {
+      code: "limit",
+      action: `accept more than ${max} ${limit}${of}`,
+      subject,
+      advice: option === undefined ? undefined : `Raise "${option}" to accept it`,
+      option,
+    });
     this.limit = limit;
     this.max = max;
     this.value = value;
@@ -125,15 +188,20 @@ export class PlatformError extends OciError {
   /** Platforms of the image. */
   readonly available: readonly Platform[];
 
-  /** Creates the error. `subject` is the name of the image. */
-  constructor(subject: string, wanted: Platform, available: readonly Platform[]) {
+  /** Creates the error. `subject` is the name of the image, if it is known. */
+  constructor(subject: string | undefined, wanted: Platform, available: readonly Platform[]) {
     // The text is untrusted, so control characters are escaped.
     const names = [...new Set(available.map(formatPlatform))]
       .map((name) => JSON.stringify(name).slice(1, -1));
     const has = names.length === 0 ? "it has none that can run" : `it has ${names.join(", ")}`;
-    super(
-      `Cannot find ${formatPlatform(wanted)} in ${subject}: ${has}; choose one with "platform"`,
-    );
+    super(has, {
+      code: "platform",
+      action: `find ${formatPlatform(wanted)} in ` +
+        (subject === undefined ? "the image" : `"${subject}"`),
+      subject,
+      advice: 'Choose one with "platform"',
+      option: "platform",
+    });
     this.wanted = wanted;
     this.available = available;
   }

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { Mount } from "./runtime_spec.ts";
 import type { SpecOption } from "./spec_option.ts";
 
@@ -43,9 +44,13 @@ export function withReadOnlyRoot(readonly = true): SpecOption {
 export function withMounts(mounts: readonly Mount[]): SpecOption {
   for (const { destination } of mounts) {
     if (!destination.startsWith("/")) {
-      throw new TypeError(
-        `Cannot mount at ${JSON.stringify(destination)} as it must be an absolute path`,
-      );
+      throw explainedError(TypeError, {
+        code: "invalid-argument",
+        action: `mount at ${JSON.stringify(destination)}`,
+        subject: destination,
+        problem: "it must be an absolute path",
+        option: "mounts",
+      });
     }
   }
   return (spec) => ({ ...spec, mounts: mounts.reduce(replaceMount, spec.mounts) });

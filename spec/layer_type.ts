@@ -11,7 +11,11 @@ export class LayerTypeError extends OciError {
 
   /** Creates the error for a layer. */
   constructor({ digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">) {
-    super(`Cannot read layer ${digest}: its media type "${mediaType}" is ${kindOf(mediaType)}`);
+    super(`its media type "${mediaType}" is ${kindOf(mediaType)}`, {
+      code: "layer-type",
+      action: `read layer ${digest}`,
+      subject: digest,
+    });
     this.layer = digest;
     this.mediaType = mediaType;
   }

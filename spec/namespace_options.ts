@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import { withMounts } from "./filesystem_options.ts";
 import type { SpecOption } from "./spec_option.ts";
 
@@ -51,9 +52,13 @@ export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {
 export function withHostname(hostname: string): SpecOption {
   const length = new TextEncoder().encode(hostname).length;
   if (length < 1 || length > 64 || hostname.includes("\0")) {
-    throw new RangeError(
-      `Cannot name the host ${JSON.stringify(hostname)} as names must have 1 to 64 bytes`,
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: `name the host ${JSON.stringify(hostname)}`,
+      subject: hostname,
+      problem: "names must have 1 to 64 bytes",
+      option: "hostname",
+    });
   }
   return (spec) => ({ ...spec, hostname });
 }

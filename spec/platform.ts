@@ -1,4 +1,5 @@
 import { present } from "./_json.ts";
+import { explainedError } from "./error_facts.ts";
 
 /**
  * Platform of an image, as in the OCI image index.
@@ -58,10 +59,14 @@ export function parsePlatform(text: string): Platform {
   const [, os, version = "", features = "", arch, variantText, last = ""] =
     PLATFORM_REGEXP.exec(text) ?? [];
   if (os === undefined || arch === undefined || (version !== "" && last !== "")) {
-    throw new SyntaxError(
-      `Cannot parse platform "${text}": it must be "OS/ARCH[/VARIANT]" or ` +
-        '"OS(OSVERSION)/ARCH", such as "linux/arm64" or "windows(10.0.20348)/amd64"',
-    );
+    throw explainedError(SyntaxError, {
+      code: "invalid-text",
+      action: `parse platform "${text}"`,
+      subject: text,
+      problem: 'it must be "OS/ARCH[/VARIANT]" or "OS(OSVERSION)/ARCH", such as "linux/arm64" or ' +
+        '"windows(10.0.20348)/amd64"',
+      option: "platform",
+    });
   }
   const lower = arch.toLowerCase();
   const [architecture, impliedVariant] = ARCHITECTURES.get(lower) ?? [lower];

@@ -48,7 +48,7 @@ const MAX_LOOK_DEPTH = 4;
 export async function choosePlatformByConfig(
   index: Index,
   wanted: Platform | readonly [Platform, ...Platform[]],
-  { subject = "the image", read }: ChooseByConfigOptions,
+  { subject, read }: ChooseByConfigOptions,
 ): Promise<Descriptor> {
   const entries = index.manifests.filter(isRunnable);
   const unknown = entries.filter(({ platform, digest }) => {

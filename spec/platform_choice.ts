@@ -131,7 +131,7 @@ export function isRunnable(entry: Descriptor): boolean {
 export function choosePlatform(
   index: Index,
   wanted: Platform | readonly [Platform, ...Platform[]],
-  subject = "the image",
+  subject?: string,
 ): Descriptor {
   const runnable = index.manifests.filter(isRunnable);
   // What cannot be verified is chosen only where nothing else fits, so that the error says so.

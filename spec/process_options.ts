@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { ConsoleSize, Rlimit } from "./runtime_process.ts";
 import type { SpecOption } from "./spec_option.ts";
 
@@ -60,7 +61,13 @@ export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
  */
 export function withCwd(cwd: string): SpecOption {
   if (!cwd.startsWith("/")) {
-    throw new TypeError(`Cannot work in ${JSON.stringify(cwd)} as it must be an absolute path`);
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action: `work in ${JSON.stringify(cwd)}`,
+      subject: cwd,
+      problem: "it must be an absolute path",
+      option: "cwd",
+    });
   }
   return (spec) => ({ ...spec, process: { ...spec.process, cwd } });
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 /**
  * A Kubernetes quantity. Each member is rounded up, away from zero.
  */
@@ -46,10 +47,14 @@ export function parseQuantity(text: string): Quantity {
   const [, sign, whole = "", fraction = "", exponentMark, exponentText = "0", suffix = ""] =
     match ?? [];
   if (match === null || whole + fraction === "") {
-    throw new SyntaxError(
-      `Cannot parse quantity ${JSON.stringify(text.slice(0, MAX_LENGTH))}: it must be a number ` +
-        'with a suffix of Kubernetes or none, such as "500m", "1.5", "2Gi" or "1e3"',
-    );
+    const subject = text.slice(0, MAX_LENGTH);
+    throw explainedError(SyntaxError, {
+      code: "invalid-text",
+      action: `parse quantity ${JSON.stringify(subject)}`,
+      subject,
+      problem: "it must be a number with a suffix of Kubernetes or none, such as " +
+        '"500m", "1.5", "2Gi" or "1e3"',
+    });
   }
   const exponent = exponentMark ? clampExponent(exponentText, whole.length) : decimalPower(suffix);
   const scale = exponent - fraction.length + 9;

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import { parseQuantity } from "./quantity.ts";
 import type { Resources } from "./runtime_resources.ts";
 import type { SpecOption } from "./spec_option.ts";
@@ -119,7 +120,12 @@ function withResources(change: (resources: Resources) => Partial<Resources>): Sp
 function checkLimit(what: string, text: string, amount: bigint, result: bigint): void {
   if (amount > 0n && result <= BigInt(Number.MAX_SAFE_INTEGER)) return;
   const rule = amount > 0n ? "it is more than can be set" : "it must be above zero";
-  throw new RangeError(`Cannot limit the number of ${what} to ${JSON.stringify(text)}: ${rule}`);
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `limit the number of ${what} to ${JSON.stringify(text)}`,
+    subject: text,
+    problem: rule,
+  });
 }
 
 function clamp(value: bigint, min: bigint, max: bigint): bigint {

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import { ALLOWED, ALLOWED_ON, ALLOWED_WITH, REFUSED } from "./_syscalls.ts";
 import type { SeccompArgument, SeccompProfile, SeccompRule } from "./runtime_seccomp.ts";
 import type { SpecOption } from "./spec_option.ts";
@@ -61,10 +62,14 @@ export function defaultSeccompProfile(
 ): SeccompProfile {
   const architectures = ARCHITECTURES.get(architecture);
   if (architectures === undefined) {
-    throw new RangeError(
-      `Cannot filter the system calls of ${JSON.stringify(architecture)}: there are profiles for ` +
-        `${[...ARCHITECTURES.keys()].join(", ")} only; give a profile of your own, or none`,
-    );
+    throw explainedError(RangeError, {
+      code: "invalid-argument",
+      action: `filter the system calls of ${JSON.stringify(architecture)}`,
+      subject: architecture,
+      problem: `there are profiles for ${[...ARCHITECTURES.keys()].join(", ")} only`,
+      advice: "Use a custom profile, or none",
+      option: "seccomp",
+    });
   }
   const held = new Set(capabilities);
   const opened = new Set(

@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./accounts.ts";
 import { OciError } from "./errors.ts";
 
@@ -42,10 +43,13 @@ export class UnknownUserError extends OciError {
   /** Creates the error. `image` is the name of the image. */
   constructor(kind: "user" | "group", account: string, image: string) {
     const file = kind === "user" ? "/etc/passwd" : "/etc/group";
-    super(
-      `Cannot find ${kind} ${JSON.stringify(account)} in ${image}: its ${file} has no such line; ` +
-        "give a name that it has, or a number",
-    );
+    super(`its ${file} has no such line`, {
+      code: "unknown-user",
+      action: `find ${kind} ${JSON.stringify(account)} in ${image}`,
+      subject: account,
+      advice: "Choose a name that it has, or a number",
+      option: "user",
+    });
     this.kind = kind;
     this.account = account;
   }
@@ -92,9 +96,13 @@ export function resolveUser(
   const { image = "the image", additionalGids = false } = options;
   const [userText = "", groupText = "", ...rest] = user.split(":");
   if (rest.length > 0) {
-    throw new SyntaxError(
-      `Cannot parse user ${JSON.stringify(user)} of ${image}: it must be "USER[:GROUP]"`,
-    );
+    throw explainedError(SyntaxError, {
+      code: "invalid-text",
+      action: `parse user ${JSON.stringify(user)} of ${image}`,
+      subject: user,
+      problem: 'it must be "USER[:GROUP]"',
+      option: "user",
+    });
   }
   const groups = parseGroup(group);
   const found = findUser(userText || "0", parsePasswd(passwd), image);
@@ -144,7 +152,11 @@ function numericId(text: string, kind: string, image: string): number | undefine
 
 function checkId(id: number, kind: string, image: string, text = String(id)): number {
   if (id <= MAX_USER_ID) return id;
-  throw new RangeError(
-    `Cannot run ${image} as ${kind} ${text} as ids must be from 0 to ${MAX_USER_ID}`,
-  );
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `run ${image} as ${kind} ${text}`,
+    subject: text,
+    problem: `IDs must be from 0 to ${MAX_USER_ID}`,
+    option: "user",
+  });
 }

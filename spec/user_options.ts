@@ -1,3 +1,4 @@
+import { explainedError } from "./error_facts.ts";
 import type { SpecOption } from "./spec_option.ts";
 
 /**
@@ -87,7 +88,11 @@ export function withUserAndGroup(
 
 function checkPart(kind: string, text: string): void {
   if (text !== "" && !text.includes(":")) return;
-  throw new SyntaxError(
-    `Cannot parse ${kind} ${JSON.stringify(text)}: it must be a name or a number`,
-  );
+  throw explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `parse ${kind} ${JSON.stringify(text)}`,
+    subject: text,
+    problem: "it must be a name or a number",
+    option: "user",
+  });
 }

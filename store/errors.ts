@@ -1,14 +1,14 @@
 import type { Digest } from "../spec/digest.ts";
-import { OciError } from "../spec/errors.ts";
+import { OciError, type OciErrorOptions } from "../spec/errors.ts";
 
 /** Thrown when a directory is not a store or has invalid content. */
 export class StoreError extends OciError {
   /** The directory or file. */
   readonly path: string;
 
-  /** Creates the error; `message` names the path, what is wrong and what to do. */
-  constructor(message: string, path: string, options?: ErrorOptions) {
-    super(message, options);
+  /** Creates the error for a path; `problem` is the cause in words. */
+  constructor(problem: string, path: string, options: OciErrorOptions = {}) {
+    super(problem, { subject: path, ...options });
     this.path = path;
   }
 }
@@ -39,26 +39,37 @@ export class UntrustedStoreError extends StoreError {
   /** Creates the error for the directory of a store, or a directory in it. */
   constructor(fault: DirectoryFault, path: string, options: UntrustedStoreErrorOptions = {}) {
     const { owner, mode, ...rest } = options;
-    super(`Cannot use the store directory "${path}": ${describe(fault, options)}`, path, rest);
+    const [problem, advice] = describe(fault, options);
+    super(problem, path, {
+      ...rest,
+      code: "untrusted-store",
+      action: `use the store directory "${path}"`,
+      advice,
+    });
     this.fault = fault;
     this.owner = owner ?? undefined;
     this.mode = mode === null || mode === undefined ? undefined : mode & 0o7777;
   }
 }
 
-function describe(fault: DirectoryFault, options: UntrustedStoreErrorOptions): string {
+function describe(
+  fault: DirectoryFault,
+  { owner, mode }: UntrustedStoreErrorOptions,
+): readonly [problem: string, advice: string] {
   switch (fault) {
     case "symlink":
-      return "it is a symlink; remove it";
+      return ["it is a symlink", "Remove it"];
     case "dangling":
-      return "it is a symlink to nothing; create the directory that it names, or choose another one";
+      return ["it is a symlink to nothing", "Create its target, or choose another directory"];
     case "not-directory":
-      return "it is not a directory; remove it, or choose another path";
+      return ["it is not a directory", "Remove it, or choose another path"];
     case "owner":
-      return `it belongs to user ${options.owner}; choose a directory of your own`;
+      return [`it belongs to user ${owner}`, "Choose a directory that belongs to you"];
     case "writable":
-      return `other users can write to it (mode ${((options.mode ?? 0) & 0o7777).toString(8)}); ` +
-        'run "chmod -R go-w" on the store, or choose another directory';
+      return [
+        `other users can write to it (mode ${((mode ?? 0) & 0o7777).toString(8)})`,
+        'Run "chmod -R go-w" on the store, or choose another directory',
+      ];
   }
 }
 
@@ -99,17 +110,17 @@ export class StoreFileError extends StoreError {
   /** User ID of the file's owner, if that is what is wrong. */
   readonly owner: number | undefined;
 
-  /** Creates the error for a file that could not be read or written. */
+  /** Creates the error for a file that could not be read or written; `advice` is a sentence. */
   constructor(
     fault: FileFault,
     path: string,
     verb: "read" | "write",
-    remedy: string,
+    advice: string,
     options: StoreFileErrorOptions = {},
   ) {
     const { owner, ...rest } = options;
-    const cause = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
-    super(`Cannot ${verb} "${path}": ${cause}; ${remedy}`, path, rest);
+    const problem = owner === undefined ? FAULTS[fault] : `it belongs to user ${owner}`;
+    super(problem, path, { ...rest, code: "store-file", action: `${verb} "${path}"`, advice });
     this.fault = fault;
     this.owner = owner;
   }
@@ -126,12 +137,12 @@ export class LockUnsupportedError extends StoreError {
   /** Creates the error for a file that could not be locked. */
   constructor(path: string, fileSystem: string | undefined, options?: ErrorOptions) {
     const type = fileSystem === undefined ? "" : ` (${fileSystem})`;
-    super(
-      `Cannot lock "${path}": its file system${type} does not support locks; ` +
-        "use a store on a local disk",
-      path,
-      options,
-    );
+    super(`its file system${type} does not support locks`, path, {
+      ...options,
+      code: "no-locks",
+      action: `lock "${path}"`,
+      advice: "Choose a store on a local disk",
+    });
     this.fileSystem = fileSystem;
   }
 }
@@ -150,11 +161,13 @@ export class DiskFullError extends OciError {
 
   /** Creates the error for a blob of which `size` bytes are kept in `path`. */
   constructor(digest: Digest, path: string, size: number, options?: ErrorOptions) {
-    super(
-      `Cannot store ${digest} in "${path}": the disk is full after ${size} bytes; ` +
-        "free some space and try again, what has come is kept",
-      options,
-    );
+    super(`the disk is full after ${size} bytes`, {
+      ...options,
+      code: "disk-full",
+      action: `store ${digest} in "${path}"`,
+      subject: path,
+      advice: "Free some space and try again; the downloaded part is kept",
+    });
     this.digest = digest;
     this.path = path;
     this.size = size;
@@ -162,7 +175,7 @@ export class DiskFullError extends OciError {
 }
 
 /** Options for {@linkcode UnpackError}. */
-export interface UnpackErrorOptions extends ErrorOptions {
+export interface UnpackErrorOptions extends OciErrorOptions {
   /** Whether another process is unpacking into the directory. */
   readonly isBusy?: boolean | undefined;
 }
@@ -174,10 +187,10 @@ export class UnpackError extends OciError {
   /** Whether another process is unpacking into the directory, in which case a retry may succeed. */
   readonly isBusy: boolean;
 
-  /** Creates the error; `message` names the path, what is wrong and what to do. */
-  constructor(message: string, path: string, options: UnpackErrorOptions = {}) {
+  /** Creates the error for a path; `problem` is the cause in words. */
+  constructor(problem: string, path: string, options: UnpackErrorOptions = {}) {
     const { isBusy = false, ...rest } = options;
-    super(message, rest);
+    super(problem, { subject: path, ...rest });
     this.path = path;
     this.isBusy = isBusy;
   }
@@ -188,15 +201,15 @@ export class BundleError extends OciError {
   /** Directory of the bundle. */
   readonly path: string;
 
-  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
-  constructor(message: string, path: string, options?: ErrorOptions) {
-    super(message, options);
+  /** Creates the error for the directory of a bundle; `problem` is the cause in words. */
+  constructor(problem: string, path: string, options: OciErrorOptions = {}) {
+    super(problem, { subject: path, ...options });
     this.path = path;
   }
 }
 
 /** Options for {@linkcode RuntimeError}. */
-export interface RuntimeErrorOptions extends ErrorOptions {
+export interface RuntimeErrorOptions extends OciErrorOptions {
   /**
    * Exit code that shells use for the failure.
    *
@@ -214,17 +227,18 @@ export class RuntimeError extends OciError {
   /** 127 if the command was not found, 126 if it cannot be executed, as in shells; else 1. */
   readonly exitCode: number;
 
-  /** Creates the error; `message` says what was being done, what is wrong and what to do. */
+  /** Creates the error; `problem` is the cause in words. */
   constructor(
-    message: string,
+    problem: string,
     runtime: string,
     details: readonly string[] = [],
     options: RuntimeErrorOptions = {},
   ) {
-    super(message, options);
+    const { exitCode = 1, ...rest } = options;
+    super(problem, { subject: runtime, ...rest });
     this.runtime = runtime;
     this.details = details;
-    this.exitCode = options.exitCode ?? 1;
+    this.exitCode = exitCode;
   }
 }
 
@@ -241,18 +255,33 @@ export type ArchiveFault =
   | "absent"
   | "ambiguous";
 
+const ARCHIVE_ADVICE: Readonly<Record<ArchiveFault, string>> = {
+  format: 'Choose a file that "docker save", "podman save" or skopeo wrote',
+  damaged: "Save or copy it again",
+  hostile: "Do not extract it with other tools, and report it to its author",
+  incomplete: "Save or copy it again",
+  absent: "Check the path and the name after it",
+  ambiguous: "Choose one by its name",
+};
+
 /** Thrown when an archive of images cannot be read. None of its content was stored. */
 export class ArchiveError extends OciError {
   /** The archive, as the caller named it. */
   readonly path: string;
   /** Fault of the archive. */
-  readonly code: ArchiveFault;
+  readonly fault: ArchiveFault;
 
-  /** Creates the error; `state` says what is wrong with the archive. */
-  constructor(path: string, code: ArchiveFault, state: string, options?: ErrorOptions) {
-    super(`Cannot read the archive "${path}": ${state}`, options);
+  /** Creates the error; `problem` says what is wrong with the archive. */
+  constructor(path: string, fault: ArchiveFault, problem: string, options?: ErrorOptions) {
+    super(problem, {
+      ...options,
+      code: "archive",
+      action: `read the archive "${path}"`,
+      subject: path,
+      advice: ARCHIVE_ADVICE[fault],
+    });
     this.path = path;
-    this.code = code;
+    this.fault = fault;
   }
 }
 
@@ -261,9 +290,14 @@ export class ArtifactFileError extends OciError {
   /** Name of the file in the artifact. */
   readonly title: string;
 
-  /** Creates the error; `state` says what is wrong. */
-  constructor(title: string, state: string, options?: ErrorOptions) {
-    super(`Cannot take the file ${JSON.stringify(title)} of an artifact: ${state}`, options);
+  /** Creates the error; `problem` says what is wrong with the name or the file. */
+  constructor(title: string, problem: string, options: OciErrorOptions = {}) {
+    super(problem, {
+      ...options,
+      code: "artifact-file",
+      action: `take the file ${JSON.stringify(title)} of an artifact`,
+      subject: title,
+    });
     this.title = title;
   }
 }

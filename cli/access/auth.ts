@@ -36,12 +36,12 @@ async function read(
   const ways = [user, identityToken, registryToken].filter((way) => way !== undefined);
   if (ways.length > 1) {
     throw new UsageError(
-      'only one way to log in is allowed; choose "--user", "--identity-token" or ' +
-        '"--registry-token"',
+      "only one way to log in is allowed",
+      'Choose "--user", "--identity-token" or "--registry-token"',
     );
   }
   if (passwordStdin && user === undefined) {
-    throw new UsageError('the user name is missing; add "--user NAME"');
+    throw new UsageError("the user name is missing", 'Add "--user NAME"');
   }
   if (identityToken !== undefined) return { identityToken };
   if (registryToken !== undefined) return { registryToken };
@@ -53,11 +53,12 @@ async function read(
   const colon = user.indexOf(":");
   const username = colon < 0 ? user : user.slice(0, colon);
   if (username === "") {
-    throw new UsageError('the user name is empty; specify "--user NAME[:PASSWORD]"');
+    throw new UsageError("the user name is empty", 'Specify "--user NAME[:PASSWORD]"');
   }
   if (colon >= 0 && passwordStdin) {
     throw new UsageError(
-      'there are two passwords; leave out the one in "--user" or "--password-stdin"',
+      "there are two passwords",
+      'Leave out the one in "--user" or "--password-stdin"',
     );
   }
   if (colon >= 0) return { username, password: user.slice(colon + 1) };

@@ -1,4 +1,5 @@
 import type { CredentialStore } from "../../registry/credentials.ts";
+import { problemOf } from "../../spec/error_facts.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { RemoteClientOptions } from "../../registry/remote_client_options.ts";
 import { abortable } from "../terminal/output.ts";
@@ -47,7 +48,8 @@ async function readAuthority(path: string): Promise<readonly string[]> {
     return await readCertificates(path);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new UsageError(`${error.message}; specify a PEM file with "--ca"`, { cause: error });
+    const problem = `cannot use --ca "${path}": ${problemOf(error)}`;
+    throw new UsageError(problem, "Specify a PEM file", { subject: path, cause: error });
   }
 }
 
@@ -56,7 +58,8 @@ async function readClientCertificate(
 ): Promise<RemoteClientOptions["clientCertificate"]> {
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     throw new UsageError(
-      '"--client-cert" and "--client-key" must be used together; add the missing one',
+      '"--client-cert" and "--client-key" must be used together',
+      "Add the missing one",
     );
   }
   if (clientCert === undefined || clientKey === undefined) return undefined;

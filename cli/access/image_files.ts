@@ -1,3 +1,4 @@
+import { CommandError } from "../frame/errors.ts";
 import { formatReference } from "../../registry/reference.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { Finder } from "./finder.ts";
@@ -43,8 +44,10 @@ const MAX_LINKS = 40;
 /** Returns the error for a path that leads to nothing in an image, and says which symlink dangles. */
 export async function missing(files: ImageFiles, path: string): Promise<Error> {
   const cause = await whyMissing(files, path);
-  return new Deno.errors.NotFound(
-    `Cannot find "${path}" in the image: ${cause}; list the files with "oci ls"`,
+  return new CommandError(
+    `cannot find "${path}" in the image: ${cause}`,
+    'List the files with "oci ls"',
+    { subject: path },
   );
 }
 

@@ -32,6 +32,7 @@ export function readLoginPlace(text: string): LoginPlace {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new UsageError(
-    `"${text}" is not a registry; specify a host, such as ghcr.io or localhost:5000`,
+    `"${text}" is not a registry`,
+    "Specify a host, such as ghcr.io or localhost:5000",
   );
 }

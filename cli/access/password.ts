@@ -27,9 +27,7 @@ export async function readPassword(
   const untilAborted = input.pipeThrough(new TransformStream(), { signal });
   const password = (await new Response(untilAborted).text()).replace(/\r?\n$/, "");
   if (password !== "") return password;
-  throw new UsageError(
-    'stdin is empty; redirect the password, as in "--password-stdin < FILE"',
-  );
+  throw new UsageError("stdin is empty", 'Redirect the password, as in "--password-stdin < FILE"');
 }
 
 /** Options of {@linkcode promptPassword}. */
@@ -54,8 +52,8 @@ export async function promptPassword(
   const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
     throw new UsageError(
-      'cannot prompt for a password without a terminal; add "--password-stdin", or specify ' +
-        '"--user NAME:PASSWORD"',
+      "cannot prompt for a password without a terminal",
+      'Add "--password-stdin", or specify "--user NAME:PASSWORD"',
     );
   }
   const restore = () => {
@@ -91,7 +89,10 @@ export async function promptUser(
 ): Promise<string> {
   const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
-    throw new UsageError('cannot prompt for a user name without a terminal; specify "--user NAME"');
+    throw new UsageError(
+      "cannot prompt for a user name without a terminal",
+      'Specify "--user NAME"',
+    );
   }
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });
@@ -102,7 +103,10 @@ export async function promptUser(
   } finally {
     signal.removeEventListener("abort", stop);
   }
-  throw new UsageError("a user name must not be empty or contain a colon");
+  throw new UsageError(
+    "the user name is empty or contains a colon",
+    'Specify "--user NAME"',
+  );
 }
 
 /**
@@ -117,7 +121,7 @@ export async function confirm(
 ): Promise<boolean> {
   const { signal, source = Deno.stdin } = options;
   if (!source.isTerminal()) {
-    throw new UsageError('cannot ask for confirmation without a terminal; add "--yes"');
+    throw new UsageError("cannot ask for confirmation without a terminal", 'Add "--yes"');
   }
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });

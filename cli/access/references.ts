@@ -1,8 +1,9 @@
+import { isExplained } from "../../spec/error_facts.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { UsageError } from "../frame/errors.ts";
 
-const ADVICE = 'write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
+const ADVICE = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
 /** Source of an image. */
 export type ImageSource = ImageLocation;
@@ -15,15 +16,20 @@ export type ImageSource = ImageLocation;
 export function readSource(text: string): ImageSource {
   const parsed = parse(text);
   if (!(parsed instanceof SyntaxError)) return parsed;
-  const { message } = parsed;
+  const problem = describeProblem(parsed);
+  const options = { subject: text, cause: parsed };
   const lower = text.toLowerCase();
   if (lower !== text && !(parse(lower) instanceof SyntaxError)) {
-    throw new UsageError(`${message}; did you mean "${lower}"?`, { cause: parsed });
+    throw new UsageError(problem, `Did you mean "${lower}"?`, options);
   }
-  // Some of these messages already contain a remedy.
-  const advised = message.replace(JSON.stringify(text), "").includes("; ");
-  const advice = /^[./]/.test(text) ? adviceForPath(text) : ADVICE;
-  throw new UsageError(advised ? message : `${message}; ${advice}`, { cause: parsed });
+  const own = isExplained(parsed) ? parsed.advice : undefined;
+  const remedy = own ?? (/^[./]/.test(text) ? adviceForPath(text) : ADVICE);
+  throw new UsageError(problem, remedy, options);
+}
+
+/** What is wrong with a reference. The library says that it cannot parse it. */
+function describeProblem(error: SyntaxError): string {
+  return isExplained(error) ? `cannot ${error.action}: ${error.problem}` : String(error);
 }
 
 /**
@@ -35,8 +41,9 @@ export function readReference(text: string): Reference {
   const source = readSource(text);
   if (source.transport === "docker") return source.reference;
   throw new UsageError(
-    `cannot use "${text}" here: it is not in a registry; ` +
-      `if it is the name of an image, write "docker://${text}"`,
+    `cannot use "${text}" here: it is not in a registry`,
+    `If it is the name of an image, write "docker://${text}"`,
+    { subject: text },
   );
 }
 
@@ -48,8 +55,8 @@ export function isReference(text: string): boolean {
 
 function adviceForPath(text: string): string {
   return /\.(tar|tgz|tar\.\w+)$/i.test(text)
-    ? `write "oci-archive:${text}" or "docker-archive:${text}" for an archive`
-    : `write "oci:${text}" for a layout on disk`;
+    ? `Write "oci-archive:${text}" or "docker-archive:${text}" for an archive`
+    : `Write "oci:${text}" for a layout on disk`;
 }
 
 function parse(text: string): ImageSource | SyntaxError {

@@ -29,13 +29,16 @@ export interface TransferResult {
 export function checkTransferOptions(session: Session): void {
   const { platforms = [], allPlatforms, sparse } = session.options<TransferOptions>();
   if (allPlatforms && platforms.length > 0) {
-    throw new UsageError('"--platform" and "--all-platforms" cannot be combined');
+    throw new UsageError(
+      '"--platform" and "--all-platforms" cannot be combined',
+      "Leave out one of them",
+    );
   }
   if (sparse && platforms.length === 0) {
-    throw new UsageError('"--sparse" requires "--platform"; specify each platform to keep');
+    throw new UsageError('"--sparse" requires "--platform"', "Specify each platform to keep");
   }
   if (platforms.length > 1 && !sparse) {
-    throw new UsageError('an image of several platforms needs its index; add "--sparse"');
+    throw new UsageError("an image of several platforms needs its index", 'Add "--sparse"');
   }
 }
 
@@ -69,7 +72,8 @@ export async function runTransfer<T extends CopiedImage>(
   const isStdout = isPipe(to);
   if (isStdout && Deno.stdout.isTerminal()) {
     throw new UsageError(
-      "cannot write an archive to a terminal; redirect stdout or specify a file",
+      "cannot write an archive to a terminal",
+      "Redirect stdout or specify a file",
     );
   }
   let done: T;
@@ -103,7 +107,8 @@ function pinned(target: string, digest: string): string {
 export function repositoryOf(text: string, location: ImageLocation): Reference {
   if (location.transport === "docker" && isReference(`${text}:latest`)) return location.reference;
   throw new UsageError(
-    `"--all-tags" needs a repository, and "${text}" is not one; leave out the tag`,
+    `"--all-tags" needs a repository, and "${text}" is not one`,
+    "Leave out the tag",
   );
 }
 

@@ -1,3 +1,4 @@
+import { problemOf } from "../../spec/error_facts.ts";
 import { withEnv } from "../../spec/environment.ts";
 import { withMounts, withReadOnlyRoot } from "../../spec/filesystem_options.ts";
 import { withHostname, withHostNetwork } from "../../spec/namespace_options.ts";
@@ -32,8 +33,8 @@ export interface ContainerOptions {
   readonly tty?: true | undefined;
 }
 
-const EDIT = 'use "oci bundle", and edit its config.json';
-const NO_BRIDGE = 'there is no daemon that maps ports; use "--network host"';
+const EDIT = 'Use "oci bundle", and edit its config.json';
+const NO_BRIDGE = 'There is no daemon that maps ports; use "--network host"';
 
 /** Adds the container options. */
 export function addContainerOptions(command: Command): Command {
@@ -88,14 +89,14 @@ export function addContainerOptions(command: Command): Command {
     .option("-i, --interactive", "keep stdin open, which is always the case")
     .option("-t, --tty", "allocate a terminal")
     .option("--rootless", "run in a user namespace (default: on unless root)")
-    .hint(["-d", "--detach"], 'there is no daemon; use "&" of the shell, or a service manager')
-    .hint(["--restart"], "there is no daemon; use a service manager, such as systemd")
+    .hint(["-d", "--detach"], 'There is no daemon; use "&" of the shell, or a service manager')
+    .hint(["--restart"], "There is no daemon; use a service manager, such as systemd")
     .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip"], NO_BRIDGE)
     .hint(["--link", "--dns", "--add-host", "--network-alias"], NO_BRIDGE)
-    .hint(["--tmpfs"], 'use "--mount type=tmpfs,target=DIR"')
-    .hint(["--volumes-from"], 'use "--mount SOURCE:TARGET"')
-    .hint(["--env-file"], 'use "--env NAME=VALUE" for each variable')
-    .hint(["--userns"], 'use "--rootless"')
+    .hint(["--tmpfs"], 'Use "--mount type=tmpfs,target=DIR"')
+    .hint(["--volumes-from"], 'Use "--mount SOURCE:TARGET"')
+    .hint(["--env-file"], 'Use "--env NAME=VALUE" for each variable')
+    .hint(["--userns"], 'Use "--rootless"')
     .hint(["--privileged", "--cap-add", "--cap-drop", "--device", "--security-opt"], EDIT)
     .hint(["--ulimit", "--sysctl", "--shm-size", "--pid", "--ipc", "--uts", "--gpus"], EDIT)
     .hint(
@@ -138,7 +139,8 @@ async function checkSources(mounts: readonly Mount[]): Promise<readonly Mount[]>
   for (const { type, source = "" } of mounts) {
     if (type !== "bind" || await exists(source)) continue;
     throw new UsageError(
-      `cannot mount "${source}": it does not exist; create it or choose another source`,
+      `cannot mount "${source}": it does not exist`,
+      "Create it or choose another source",
     );
   }
   return mounts;
@@ -157,7 +159,7 @@ async function exists(path: string): Promise<boolean> {
 /** Rejects the networks of docker, which a daemon makes. */
 function checkNetwork(text: string): string {
   if (!/^(bridge|default|slirp4netns|pasta|private|container:.*)$/.test(text)) return text;
-  throw new SyntaxError("there is no daemon that connects containers; use host, or none");
+  throw new SyntaxError("there is no daemon that connects containers: use host or none");
 }
 
 /** Returns a parser that keeps the text and rejects values that the library would reject. */
@@ -167,8 +169,7 @@ function checkedBy(check: (text: string) => unknown): (text: string) => string {
       check(text);
       return text;
     } catch (error) {
-      const { message } = error as Error;
-      throw new SyntaxError(message.replace(/^Cannot /, "cannot "), { cause: error });
+      throw new SyntaxError(problemOf(error), { cause: error });
     }
   };
 }
@@ -183,7 +184,7 @@ function checkMemory(text: string): void {
   withMemoryLimit(text);
   if (!/[num]$/.test(text)) return;
   throw new SyntaxError(
-    `${text} is less than one byte, because "m" means thousandths; write Mi or M`,
+    '"m" means thousandths, so it is less than one byte: use Mi or M for a size in megabytes',
   );
 }
 

@@ -1,4 +1,4 @@
-import { BundleError } from "../../store/errors.ts";
+import { CommandError } from "../frame/errors.ts";
 import { printable } from "../terminal/format.ts";
 
 /** The parts of a process that runtimes repeat in their errors. */
@@ -13,7 +13,7 @@ interface NamedProcess {
  * that cannot start the command prints them as they are, and they would control the terminal.
  *
  * @param path Directory of the bundle.
- * @throws {BundleError} If one of them contains control characters.
+ * @throws {CommandError} If one of them contains control characters.
  */
 export async function checkTerminalSafety(path: string): Promise<void> {
   const { process = {} }: { readonly process?: NamedProcess } = JSON.parse(
@@ -23,8 +23,9 @@ export async function checkTerminalSafety(path: string): Promise<void> {
   const variables = env.filter((variable) => variable.startsWith("PATH="));
   const unsafe = [command, cwd, ...variables].find((text) => printable(text) !== text);
   if (unsafe === undefined) return;
-  throw new BundleError(
-    `Cannot run "${unsafe}" on a terminal: it contains control characters; redirect stderr`,
-    path,
+  throw new CommandError(
+    `cannot run "${unsafe}" on a terminal: it contains control characters`,
+    "Redirect stderr",
+    { subject: path },
   );
 }

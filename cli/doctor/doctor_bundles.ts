@@ -1,3 +1,4 @@
+import { describeError, isExplained } from "../../spec/error_facts.ts";
 import { listBundles, type StoredBundle } from "../../store/bundles/list_bundles.ts";
 import { StoreError } from "../../store/errors.ts";
 import type { Diagnosis, Finding } from "../terminal/findings.ts";
@@ -7,9 +8,15 @@ const ABOUT = "Store";
 /** Checks the state of the store's bundles. */
 export async function examineBundles(store: string): Promise<Diagnosis> {
   const findings: Finding[] = [];
-  const onError = ({ message }: Error) => {
-    const [says = message, advice = "remove it"] = message.replace(/^C/, "c").split(/; (?=[^;]*$)/);
-    findings.push({ about: ABOUT, state: "problem", says, advice });
+  const onError = (error: Error) => {
+    const { advice = "Remove it" } = isExplained(error) ? error : {};
+    findings.push({
+      about: ABOUT,
+      state: "problem",
+      says: describeError(error),
+      // The advice of a finding continues its sentence.
+      advice: advice.charAt(0).toLowerCase() + advice.slice(1),
+    });
   };
   let bundles: readonly StoredBundle[] = [];
   try {

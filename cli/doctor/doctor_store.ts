@@ -1,7 +1,9 @@
 import { resolve } from "../../spec/paths.ts";
 import { statfs } from "node:fs/promises";
+import { problemOf } from "../../spec/error_facts.ts";
+import { describeSystemError } from "../../store/host/system_error.ts";
 import { storeVariables } from "../../cache/directory.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { nativeRefusal } from "../../layer/trees/open_tree.ts";
 import { findProgram } from "../../store/host/find_runtime.ts";
 import { fuseOverlaySupported, overlaySupported } from "../../store/overlay/supported.ts";
 import { examineBundles } from "./doctor_bundles.ts";
@@ -50,7 +52,7 @@ function findStore(session: Session): string | Finding {
   try {
     return resolve(storePath(session));
   } catch (error) {
-    const says = (error as Error).message.replace(/; .*/s, "").replace(/^C/, "c");
+    const says = `cannot find the directory of the store: ${problemOf(error)}`;
     return {
       about: ABOUT,
       state: "problem",
@@ -105,7 +107,7 @@ function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { readonly code?: unknown };
   const isRefusal = typeof code === "string" || error instanceof Deno.errors.NotCapable;
-  return isRefusal ? error.message.replace(/[:,] (mkdir|run again|making) .*/s, "") : undefined;
+  return isRefusal ? describeSystemError(error) : undefined;
 }
 
 /**
@@ -184,16 +186,6 @@ async function tryMounts(path: string): Promise<Diagnosis> {
 const NATIVE_LACK =
   "without it, overlays are not mounted, and device nodes and extended attributes are " +
   "not unpacked";
-
-function nativeRefusal(path: string): string | undefined {
-  try {
-    openFileTree(path, { backend: "native" })[Symbol.dispose]();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotSupported)) throw error;
-    return error.message.slice(error.message.lastIndexOf("backend: ") + 9);
-  }
-}
 
 /** Tests fuse-overlayfs, if permissions allow. */
 async function tryFuse(path: string): Promise<{

@@ -173,7 +173,7 @@ const MIN_SIMILARITY = 0.4;
  *
  * @param word Name or long flag.
  * @param known Existing names or flags.
- * @returns A question, such as `did you mean --platform?`; `undefined` if nothing is similar.
+ * @returns A question, such as `Did you mean --platform?`; `undefined` if nothing is similar.
  */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const prefix = word.startsWith("--") ? "--" : "";
@@ -188,7 +188,7 @@ export function suggest(word: string, known: readonly string[]): string | undefi
   const least = Math.min(...similar.map(([, count]) => count));
   const nearest = similar.filter(([, count]) => count === least).map(([name]) => prefix + name);
   if (nearest.length === 0) return undefined;
-  return `did you mean ${nearest.sort().join(", ")}?`;
+  return `Did you mean ${nearest.sort().join(", ")}?`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { problemOf } from "../../spec/error_facts.ts";
 import { type Command, type Option, suggest, type ValueSettings } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
@@ -120,7 +121,7 @@ function readValue(
     value = parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw misuse(command, `${wrong}: ${error.message}`);
+    throw misuse(command, `${wrong}: ${problemOf(error)}`);
   }
   if (choices?.includes(text) !== false) return value;
   throw misuse(command, `${wrong}: allowed choices are ${choices.join(", ")}`);
@@ -152,7 +153,7 @@ function refuseUnknown(command: Command, [unknown]: readonly UnknownFlag[]): voi
   const name = flag.startsWith("--") ? flag.replace(/=.*/s, "") : flag.slice(0, 2);
   const hint = command.hints.get(name);
   if (command.arguments[operands]?.endsOptions) {
-    throw misuse(command, wrong, 'put an option of the command to run after "--"');
+    throw misuse(command, wrong, 'Put an option of the command to run after "--"');
   }
   if (hint !== undefined) throw misuse(command, wrong, hint);
   const known = flag.startsWith("--") ? command.options.map(({ long }) => long) : [];
@@ -183,7 +184,7 @@ function checkOperands(command: Command, operands: readonly string[]): void {
 function misuse(
   { name }: Command,
   wrong: string,
-  advice: string = `see "${name} --help"`,
+  remedy: string = `See "${name} --help"`,
 ): UsageError {
-  return new UsageError(`${wrong}; ${advice}`);
+  return new UsageError(wrong, remedy);
 }

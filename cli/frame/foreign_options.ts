@@ -5,7 +5,7 @@ interface ForeignOption {
   readonly flags: readonly string[];
   /** Long form of the option. */
   readonly own: string;
-  /** How to use it, after `use`. */
+  /** How to use it, after `Use`. */
   readonly use: string;
 }
 
@@ -72,6 +72,6 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
 export function addForeignHints(command: Command): void {
   for (const { flags, own, use } of FOREIGN_OPTIONS) {
     if (command.find(own) === undefined) continue;
-    command.hint(flags.filter((flag) => command.find(flag) === undefined), `use ${use}`);
+    command.hint(flags.filter((flag) => command.find(flag) === undefined), `Use ${use}`);
   }
 }

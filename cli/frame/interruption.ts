@@ -1,10 +1,16 @@
 /** Thrown when a signal ends the program. */
 export class InterruptedError extends Error {
+  /** The cause in words. */
+  readonly problem: string;
+  /** What to do, as a sentence without a full stop. */
+  readonly remedy = "Run the same command again to resume";
   /** Exit code by the convention of shells: 128 plus the number of the signal. */
   readonly exitCode: number;
 
   constructor(signal: Deno.Signal, exitCode: number) {
-    super(`interrupted by ${signal}; run the same command again to resume`);
+    const problem = `interrupted by ${signal}`;
+    super(`${problem}. Run the same command again to resume`);
+    this.problem = problem;
     this.name = "InterruptedError";
     this.exitCode = exitCode;
   }

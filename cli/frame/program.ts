@@ -73,8 +73,8 @@ export function refuseCommand(
   synonyms: ReadonlyMap<string, string>,
 ): never {
   const advice = synonyms.get(name) ?? suggest(name, [...commands.keys(), "help"]) ??
-    'see "oci --help"';
-  throw new UsageError(`unknown command "${name}"; ${advice}`);
+    'See "oci --help"';
+  throw new UsageError(`unknown command "${name}"`, advice);
 }
 
 /** A command line, taken apart at the name of the command. */

@@ -66,10 +66,9 @@ export class Output {
     } catch (error) {
       this.#signal?.throwIfAborted();
       if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
-      const why = error instanceof Error ? error.message : String(error);
-      throw new OciError(`Cannot write to ${this.#name}: ${why}; redirect it to another place`, {
-        cause: error,
-      });
+      if (!(error instanceof Error)) throw error;
+      const { outputError } = await import("../../store/host/system_error.ts");
+      throw outputError(this.#name, error, "stream");
     }
   }
 
@@ -90,8 +89,9 @@ function stringify(value: unknown): string {
   } catch (cause) {
     // A deeply nested document of an image overflows the stack.
     if (!(cause instanceof RangeError)) throw cause;
-    const advice = "print the original documents with --raw or --config";
-    throw new OciError(`Cannot write the result as JSON: it is nested too deeply; ${advice}`, {
+    throw new OciError("it is nested too deeply", {
+      action: "write the result as JSON",
+      advice: "Print the original documents with --raw or --config",
       cause,
     });
   }

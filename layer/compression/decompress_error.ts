@@ -23,15 +23,19 @@ export class DecompressError extends OciError {
   /** Offset of the damaged chunk, in compressed bytes. */
   readonly offset: number;
 
-  /** Creates the error. `state` is the cause. */
+  /** Creates the error. `problem` is the cause in words. */
   constructor(
     compression: Compression | undefined,
     offset: number,
-    state: string,
+    problem: string,
     options?: ErrorOptions,
   ) {
     const subject = compression === undefined || compression === "none" ? "layer" : compression;
-    super(`Cannot decompress ${subject} after byte ${offset}: ${state}`, options);
+    super(problem, {
+      ...options,
+      code: "compression",
+      action: `decompress ${subject} after byte ${offset}`,
+    });
     this.compression = compression;
     this.offset = offset;
   }

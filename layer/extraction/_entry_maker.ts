@@ -163,8 +163,8 @@ export class EntryMaker {
   #makeNode(header: TarHeader, type: FileType, location: EntryLocation): void {
     const { devmajor, devminor } = header;
     if (type !== "fifo" && !isDeviceNumber(devmajor, devminor)) {
-      const state = `invalid device number ${devmajor}:${devminor}`;
-      throw new ExtractError(this.#place, `${state}; the maximum is 4095:1048575`);
+      const problem = `its device number ${devmajor}:${devminor} exceeds 4095:1048575`;
+      throw new ExtractError(this.#place, problem);
     }
     let reason = "the overlay file system would interpret it as a whiteout";
     const isWhiteout = type === "character-device" && devmajor === 0 && devminor === 0;

@@ -1,4 +1,5 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
+import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { DecompressError } from "../compression/decompress_error.ts";
 import { LayerDecoder, type LayerDecoderOptions } from "../compression/layer_decoder.ts";
@@ -75,8 +76,8 @@ function refuseEmpty(descriptor: Descriptor | undefined, layer: string | undefin
   if (descriptor === undefined || descriptor.size <= MAX_EMPTY_BYTES) return;
   throw new ExtractError(
     { layer, path: "", offset: 0 },
-    `its archive is empty, although it has ${descriptor.size} bytes; report it to the author of ` +
-      "the image",
+    `its archive is empty, although it has ${descriptor.size} bytes`,
+    { advice: "Report it to the author of the image" },
   );
 }
 
@@ -107,12 +108,18 @@ class LocatingSink implements TarSink {
   locate(error: unknown): unknown {
     if (error instanceof TarError) {
       const { entry: path = "", offset } = error;
-      return new ExtractError({ ...this.#place, path, offset }, error.message, { cause: error });
+      const problem = describeError(error);
+      return new ExtractError({ ...this.#place, path, offset }, problem, { cause: error });
     }
     if (error instanceof DecompressError) {
-      return new ExtractError(this.#place, error.message, { cause: error });
+      return new ExtractError(this.#place, describeError(error), { cause: error });
     }
-    if (error instanceof LimitError) error.message += ` (met in ${describePlace(this.#place)})`;
+    if (error instanceof LimitError) {
+      const { limit, max, value, subject, option } = error;
+      const place = describePlace(this.#place);
+      const within = subject === undefined ? place : `${subject}, met in ${place}`;
+      return new LimitError(limit, max, value, within, option);
+    }
     return error;
   }
 }

@@ -71,7 +71,7 @@ export function setOwner(
   if (ownership === "squash") return;
   if (ownership === "record") {
     if (!areIds(owner.uid, owner.gid)) {
-      throw new OwnershipError(place, owner, advice(owner.uid, owner.gid));
+      throw ownershipError(place, owner);
     }
     return;
   }
@@ -84,8 +84,8 @@ export function setOwner(
     throw new OwnershipError(
       place,
       owner,
-      `its owner is ${owner.uid}:${owner.gid}, and no range contains ${kind} ${id}; ` +
-        `add one to "${option}"`,
+      `its owner is ${owner.uid}:${owner.gid}, and no range contains ${kind} ${id}`,
+      { advice: `Add one to "${option}"`, option },
     );
   }
   try {
@@ -93,21 +93,26 @@ export function setOwner(
   } catch (cause) {
     const code = errorCode(cause);
     if (code !== "EPERM" && code !== "EINVAL") throw cause;
-    throw new OwnershipError(place, owner, advice(uid, gid), { cause });
+    throw ownershipError(place, { uid, gid }, cause);
   }
 }
 
-function advice(uid: number, gid: number): string {
+function ownershipError(place: ExtractPlace, owner: Owner, cause?: unknown): OwnershipError {
+  const { uid, gid } = owner;
+  const option = "ownership";
   if (!areIds(uid, gid)) {
-    return `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; choose the ownership "squash"`;
+    const problem = `its owner ${uid}:${gid} is invalid, because the largest ID is ${MAX_ID}`;
+    const advice = 'Choose the ownership "squash"';
+    return new OwnershipError(place, owner, problem, { advice, option, modes: ["squash"], cause });
   }
   const size = Math.max(65_536, uid + 1, gid + 1);
   const self = processUid();
   // Root without this permission is root in a user namespace, whose user outside is unknown.
   const user = self === undefined || self === 0 ? "USER" : self;
-  return `this process may not set its owner ${uid}:${gid}; add "${user}:100000:${size}" to ` +
-    "/etc/subuid and /etc/subgid and run in a user namespace with these IDs, or choose the " +
-    'ownership "squash" or "record"';
+  const advice = `Choose the ownership "squash" or "record"; or add "${user}:100000:${size}" to ` +
+    "/etc/subuid and /etc/subgid, and run in a user namespace with these IDs";
+  const problem = `this process may not set its owner ${uid}:${gid}`;
+  return new OwnershipError(place, owner, problem, { advice, option, cause });
 }
 
 function mapId(id: number, ranges: readonly IdRange[]): number | undefined {

@@ -1,3 +1,5 @@
+import { isExplained } from "../../spec/error_facts.ts";
+
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
 /** Error codes of Linux by number: name, description, and the class that Deno's API throws. */
@@ -34,16 +36,25 @@ const ERRORS: Readonly<Record<number, readonly [string, string, ErrorClass]>> = 
   122: ["EDQUOT", "Disk quota exceeded", Error],
 };
 
+/** The failed system call of an error. */
+export interface FailedCall {
+  /** Name of the system call, such as `openat2`. */
+  readonly call: string;
+  /** Path that it was for, or what took its place. */
+  readonly target: string;
+}
+
 /** Creates the error that Deno's API would throw for a failed system call. */
-export function nativeError(errno: number, call: string, path: string): Error {
+export function nativeError(errno: number, call: string, path: string): Error & FailedCall {
   const [code, text, ErrorClass] = ERRORS[errno] ??
     [`E${errno}`, "Unknown error", Error] as const;
   const error = new ErrorClass(`${text} (os error ${errno}): ${call} "${path}"`);
-  return Object.assign(error, { code });
+  return Object.assign(error, { code, call, target: path });
 }
 
 /** Returns the code of an operating system error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  // The errors of this package have codes too.
+  if (!(error instanceof Error) || !("code" in error) || isExplained(error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }

@@ -1,5 +1,5 @@
 import { LimitError } from "../../spec/errors.ts";
-import { errorCode } from "./native_error.ts";
+import { errorCode, type FailedCall } from "./native_error.ts";
 import { type MountParameter, NativeMount } from "./native_mount.ts";
 
 /** Maximum number of lower directories: the kernel's `OVL_MAX_STACK`. */
@@ -92,9 +92,10 @@ export function mountOverlay(
 
 /** Whether the kernel or a seccomp filter lacks `fsopen` or the parameter `lowerdir+`. */
 function isOldKernel(error: unknown): boolean {
-  const { message } = error as Error;
-  return errorCode(error) === "ENOSYS" || /: fsopen "overlay"$/.test(message) ||
-    (errorCode(error) === "EINVAL" && message.includes(': fsconfig "lowerdir+='));
+  const { call, target } = error as Partial<FailedCall>;
+  const code = errorCode(error);
+  return code === "ENOSYS" || (call === "fsopen" && target === "overlay") ||
+    (code === "EINVAL" && call === "fsconfig" && target?.startsWith("lowerdir+=") === true);
 }
 
 function mountByContext(

@@ -30,11 +30,16 @@ export class TarError extends OciError {
   /** Name of the entry, or `undefined` if it is not known. */
   readonly entry: string | undefined;
 
-  /** Creates the error. `state` is the cause. */
-  constructor(state: string, place: TarErrorPlace, options?: ErrorOptions) {
+  /** Creates the error. `problem` is the cause in words. */
+  constructor(problem: string, place: TarErrorPlace, options?: ErrorOptions) {
     const { offset, entry } = place;
     const subject = entry === undefined ? "archive" : `entry ${JSON.stringify(entry)}`;
-    super(`Cannot read tar ${subject} at byte ${offset}: ${state}`, options);
+    super(problem, {
+      ...options,
+      code: "tar",
+      action: `read tar ${subject} at byte ${offset}`,
+      subject: entry,
+    });
     this.offset = offset;
     this.entry = entry;
   }

@@ -40,6 +40,14 @@ export function openFileTree(root: string, options: OpenFileTreeOptions = {}): F
   return new PureTree(path);
 }
 
+/** Returns why the native backend is not available for a directory; `undefined` if it is. */
+export function nativeRefusal(root: string): string | undefined {
+  const native = openNative(Deno.realPathSync(root));
+  if (typeof native === "string") return native;
+  native[Symbol.dispose]();
+  return undefined;
+}
+
 /** Opens the native tree, or returns the reason why it is not available. */
 function openNative(path: string): FileTree | string {
   const libc = openLibc();

@@ -74,9 +74,9 @@ export async function storeWithHelper(
   options: HelperChangeOptions,
 ): Promise<void> {
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: secret });
-  const task = `store the credential for "${server}"`;
-  const output = await change(name, "store", input, task, options);
-  if (!output.success) throw failure(name, task, output);
+  const action = `store the credential for "${server}"`;
+  const output = await change(name, "store", input, action, options);
+  if (!output.success) throw failure(name, action, output);
 }
 
 /**
@@ -89,9 +89,9 @@ export async function eraseWithHelper(
   server: string,
   options: HelperChangeOptions,
 ): Promise<void> {
-  const task = `erase the credential for "${server}"`;
-  const output = await change(name, "erase", server, task, options);
-  if (!output.success && !isNotFound(output)) throw failure(name, task, output);
+  const action = `erase the credential for "${server}"`;
+  const output = await change(name, "erase", server, action, options);
+  if (!output.success && !isNotFound(output)) throw failure(name, action, output);
 }
 
 /**
@@ -103,32 +103,30 @@ export async function listWithHelper(
   name: string,
   options: HelperChangeOptions,
 ): Promise<readonly string[]> {
-  const task = `list the credentials of "docker-credential-${name}"`;
-  const output = await change(name, "list", "", task, options);
-  if (!output.success) throw failure(name, task, output);
+  const action = `list the credentials of "docker-credential-${name}"`;
+  const output = await change(name, "list", "", action, options);
+  if (!output.success) throw failure(name, action, output);
   try {
     const servers: unknown = JSON.parse(output.text || "{}");
     if (typeof servers === "object" && servers !== null) return Object.keys(servers);
   } catch {
     // The text is untrusted, so the error does not quote it.
   }
-  throw new OciError(`Cannot ${task}: its output is not JSON`);
+  throw helperError(name, action, "its output is not JSON");
 }
 
 async function change(
   name: string,
-  action: HelperAction,
+  verb: HelperAction,
   input: string,
-  task: string,
+  action: string,
   { timeoutMs, signal }: HelperChangeOptions,
 ): Promise<HelperOutput> {
   const program = `docker-credential-${name}`;
-  const fail = (state: string, cause?: unknown) => {
-    return new OciError(`Cannot ${task}: ${state}`, cause === undefined ? undefined : { cause });
-  };
+  const fail = (problem: string, cause?: unknown) => helperError(name, action, problem, cause);
   if (!NAME_REGEXP.test(name)) throw fail(`"${name}" is not the name of a credential helper`);
   try {
-    return await run(program, action, input, { timeoutMs, signal });
+    return await run(program, verb, input, { timeoutMs, signal });
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof Deno.errors.NotFound) throw fail(`"${program}" is not installed`, error);
@@ -139,11 +137,16 @@ async function change(
   }
 }
 
-function failure(name: string, task: string, { text }: HelperOutput): OciError {
+function helperError(name: string, action: string, problem: string, cause?: unknown): OciError {
+  const subject = `docker-credential-${name}`;
+  return new OciError(problem, { code: "credential-helper", action, subject, cause });
+}
+
+function failure(name: string, action: string, { text }: HelperOutput): OciError {
   // deno-lint-ignore no-control-regex
   const plain = text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").trim().slice(0, 300);
   const says = plain === "" ? "" : `: "${plain}"`;
-  return new OciError(`Cannot ${task}: "docker-credential-${name}" failed${says}`);
+  return helperError(name, action, `"docker-credential-${name}" failed${says}`);
 }
 
 /** Returns whether a helper reports a missing credential, by the message on its stdout. */

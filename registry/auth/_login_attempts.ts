@@ -24,6 +24,6 @@ export class LoginAttempts {
       ...tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`],
       ...this.credential === undefined ? ["found no credential for it"] : [],
       ...this.skipped,
-    ].join("; ");
+    ].join(", ");
   }
 }

@@ -7,7 +7,7 @@ import { redactUrl } from "../transport/redact.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import { registryError, type RegistryErrorContext } from "../transport/registry_error.ts";
 import { authorization, loginOf } from "../credentials.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 
 const MAX_TOKEN_BYTES = 64 * 1024;
@@ -120,7 +120,7 @@ function common({ tls, context, signal }: TokenRequest) {
 
 function parseToken(
   bytes: Uint8Array,
-  { now, task, url }: { now: number; task: string; url: string },
+  { now, task, url }: { now: number; task: RequestTask; url: string },
 ): Token {
   let body: unknown;
   try {
@@ -136,8 +136,8 @@ function parseToken(
   const value = [token, accessToken].find((text) => typeof text === "string" && text !== "");
   if (typeof value !== "string" || /[^\x21-\x7e]/.test(value)) {
     throw new RegistryError(
-      `Cannot ${task}: the response of the token server at ${url} contains no token`,
-      { status: 200, url },
+      `the response of the token server at ${url} contains no token`,
+      { ...task, status: 200, url },
     );
   }
   const seconds = typeof expiresIn === "number" && expiresIn > 0 ? expiresIn : DEFAULT_LIFETIME_S;

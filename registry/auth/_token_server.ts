@@ -1,6 +1,6 @@
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { AuthError } from "../errors.ts";
+import { AuthError, type RequestTask } from "../errors.ts";
 
 /** Registry that names a token server, and the action. */
 export interface TokenServerOptions {
@@ -11,7 +11,7 @@ export interface TokenServerOptions {
   /** Whether the token server may have a private address. */
   readonly allowPrivate: boolean;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
 }
 
 /**
@@ -24,8 +24,8 @@ export function tokenServer(realm: string | undefined, options: TokenServerOptio
   const { registry, isPlain, allowPrivate, task } = options;
   const fail = (state: string): never => {
     throw new AuthError(
-      `Cannot ${task}: ${registry} names an unsafe token server: ${state}`,
-      { status: 401, url: realm === undefined ? "" : redactUrl(realm) },
+      `${registry} names an unsafe token server: ${state}`,
+      { ...task, status: 401, registry, url: realm === undefined ? "" : redactUrl(realm) },
     );
   };
   const url = URL.parse(realm ?? "");

@@ -1,3 +1,4 @@
+import type { RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { type Challenge, parseChallenges } from "./_challenge.ts";
 import type { Clock } from "../remote_client_options.ts";
@@ -46,7 +47,7 @@ export interface AuthorizedRequest {
   /** Name of the repository in the registry. */
   readonly repository: string;
   readonly scope: string;
-  readonly task: string;
+  readonly task: RequestTask;
   readonly attempt: number;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -279,8 +280,8 @@ export class Authorizer {
     attempts.isRejected = true;
     const how = status === undefined ? "by its token server" : `(${status})`;
     request.onWarning?.(
-      `The credential for ${this.#options.registry} from ${credential.source} was rejected ${how}; ` +
-        "continuing without it",
+      `The credential for ${this.#options.registry} from ${credential.source} was rejected ${how}. ` +
+        "Continuing without it",
     );
   }
 }

@@ -180,8 +180,12 @@ function defaultPath(): string {
   const path = loginPath(readGrantedEnvironment);
   if (path !== undefined) return path;
   throw new OciError(
-    "Cannot find the credential file: neither HOME, DOCKER_CONFIG nor REGISTRY_AUTH_FILE is set " +
-      "or readable",
+    "neither REGISTRY_AUTH_FILE, DOCKER_CONFIG nor HOME is set and readable",
+    {
+      code: "credential-place",
+      action: "find the credential file",
+      advice: "Set one of them, or choose a file",
+    },
   );
 }
 

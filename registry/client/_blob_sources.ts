@@ -1,3 +1,4 @@
+import type { RequestTask } from "../errors.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { BlobMemory, BlobSource } from "./_blob_stream.ts";
@@ -13,7 +14,7 @@ const ACCEPTED = [206, 416];
 /** Context for the sources of a blob. */
 export interface BlobContext {
   readonly repository: string;
-  readonly task: string;
+  readonly task: RequestTask;
   /** State shared by reads of the same blob, by registry or mirror. */
   readonly memories: Map<Registry, BlobMemory>;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -80,7 +81,7 @@ export function foreignBlob(
 async function checked(
   answer: Answer,
   url: URL,
-  task: string,
+  task: RequestTask,
   attempt: number,
   { clock }: RetryPolicy,
 ): Promise<Answer> {

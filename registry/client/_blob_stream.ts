@@ -7,7 +7,7 @@ import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "../transport/network_failure.ts";
 import { redactUrl } from "../transport/redact.ts";
 import { Retry, type RetryPolicy } from "../transport/retry.ts";
-import { NetworkError } from "../errors.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 
 /**
  * Maximum size of a chunk. Larger chunks save calls; this size still fits into a processor's cache,
@@ -51,7 +51,7 @@ export interface BlobStreamOptions {
   /** Whether to skip the verification of the whole blob. */
   readonly raw?: boolean | undefined;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onRetry?: ((attempt: BlobRetry) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -9,14 +9,14 @@ import {
 } from "../transport/content_coding.ts";
 import { isPage, pageError } from "../transport/page.ts";
 import { redactUrl } from "../transport/redact.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** Options for {@linkcode BlobTransfer.from}. */
 export interface TransferOptions {
   /** Offset of the first requested byte. */
   readonly offset: number;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
 }
 
 /** A response with a blob, or the rest of it from `offset` on. */
@@ -63,8 +63,8 @@ export class BlobTransfer implements Disposable {
       if (start <= offset) return new BlobTransfer(answer, answer, offset - start, true);
       const state = range === null ? "no range" : `the range "${range}"`;
       return new RegistryError(
-        `Cannot ${task}: ${url.host} answered ${status} with ${state} of ${size} bytes`,
-        { status, url: redactUrl(url) },
+        `${url.host} answered ${status} with ${state} of ${size} bytes`,
+        { ...task, status, url: redactUrl(url) },
       );
     }
     // If the length is the size of the blob, the coding describes the blob, as in some object stores.

@@ -1,5 +1,5 @@
 import { Authorizer } from "../auth/authorizer.ts";
-import { LoginError, RegistryError } from "../errors.ts";
+import { LoginError, RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
@@ -46,7 +46,7 @@ async function check(
 ): Promise<boolean> {
   const { http, clock } = connections;
   const { endpoint, tls } = connections.home(registry, caCerts);
-  const task = `log in to "${registry}"`;
+  const task = { action: `log in to "${registry}"`, subject: registry };
   let isChallenged = false;
   let isKnown = false;
   const send = async (base: URL) => {
@@ -84,23 +84,24 @@ async function check(
 async function failure(
   answer: Answer,
   registry: string,
-  task: string,
+  task: RequestTask,
   attempt: number,
   now: number,
 ): Promise<RegistryError> {
   const error = await registryError(answer, { task, registry, attempt, authentication: "", now });
-  const { status, code, detail } = error;
-  const answered = `${status}${code === undefined ? "" : ` ${code}`}` +
+  const { status, registryCode, detail } = error;
+  const answered = `${status}${registryCode === undefined ? "" : ` ${registryCode}`}` +
     (detail === undefined ? "" : `, "${detail}"`);
   if (status === 401 || status === 403) {
-    return new LoginError(
-      `Cannot ${task}: the registry rejected the credential (${answered})`,
-      error,
-    );
+    return new LoginError(`the registry rejected the credential (${answered})`, {
+      ...error,
+      advice: "Check the user name and the password or token",
+    });
   }
   if (error.retryable) return error;
-  return new RegistryError(
-    `Cannot ${task}: the host is not a registry (${answered} for /v2/)`,
-    error,
-  );
+  return new RegistryError(`the host is not a registry (${answered} for /v2/)`, {
+    ...error,
+    code: "response",
+    advice: "Check the name of the host",
+  });
 }

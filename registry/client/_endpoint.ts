@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { isLoopback, isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 
@@ -42,17 +43,22 @@ export function registryEndpoint(registry: string, options: EndpointOptions): En
 export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint {
   const url = URL.parse(address);
   if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw new TypeError(
-      `Cannot use "${address}" as a mirror: it must be a URL such as "https://mirror.example"`,
-    );
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action: `use "${address}" as a mirror`,
+      subject: address,
+      problem: 'it must be a URL such as "https://mirror.example"',
+    });
   }
   if (url.username !== "" || url.password !== "") {
-    throw new TypeError(
-      `Cannot use "${
-        redactUrl(url)
-      }" as a mirror: it must not contain a password; log in to it with ` +
-        `"docker login ${url.host}"`,
-    );
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action: `use "${redactUrl(url)}" as a mirror`,
+      subject: url.host,
+      problem: "it must not contain a password",
+      advice: `Log in to ${url.host} in place of that`,
+      option: "mirrors",
+    });
   }
   const path = url.pathname.split("/").filter((part) => part !== "");
   if (path[0] === "v2") path.shift();

@@ -42,8 +42,8 @@ export async function readImage(
   const { diffIds, platform } = config.value;
   if (layers.length !== diffIds.length) {
     throw new OciError(
-      `Cannot read "${subject}" as an image: its manifest has ${layers.length} layers, but its ` +
-        `config names ${diffIds.length}`,
+      `its manifest has ${layers.length} layers, but its config names ${diffIds.length}`,
+      { code: "invalid-document", action: `read "${subject}" as an image`, subject },
     );
   }
   if (platformFit(platform, context.platform) < 0) {
@@ -99,7 +99,7 @@ async function readChain(
     }
     indexes.push({ ...document, value: document.value.value });
     const entry = await choosePlatformByConfig(document.value.value, context.platform, {
-      subject: `"${subject}"`,
+      subject,
       read: (descriptor) => readIfAny(sources, reference, descriptor, context),
     });
     document = await sources.first((registry) => {

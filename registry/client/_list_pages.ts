@@ -3,7 +3,7 @@ import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/link.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Registry } from "./_registry.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 
 const PAGE_SIZE = 1000;
 const MAX_PAGES = 10_000;
@@ -22,7 +22,7 @@ export interface ListContext {
   /** Scope of the token (default: pull from the repository). */
   readonly scope?: string | undefined;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -43,9 +43,8 @@ export async function* listPages(registry: Registry, context: ListContext): Asyn
   for (let next: string | undefined = firstPath(context); next !== undefined;) {
     if (seen.has(next)) {
       throw new RegistryError(
-        `Cannot ${context.task}: ${registry.endpoint.registry} names a page of the list as its ` +
-          "own successor",
-        { status: 200, url: next },
+        `${registry.endpoint.registry} names a page of the list as its own successor`,
+        { ...context.task, status: 200, url: next },
       );
     }
     seen.add(next);
@@ -82,7 +81,8 @@ async function readPage(
       return { items, next: () => nextPage(answer, { path, task }) };
     }
     const url = redactUrl(answer.url);
-    throw new RegistryError(`Cannot ${task}: the response from ${url} is not a valid list`, {
+    throw new RegistryError(`the response from ${url} is not a valid list`, {
+      ...task,
       status: answer.status,
       url,
     });

@@ -1,3 +1,4 @@
+import type { RequestTask } from "../errors.ts";
 import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
 import { digestOf, isDigest } from "../../spec/digest.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
@@ -32,7 +33,7 @@ export const NO_HEAD: readonly number[] = Array.from({ length: 200 }, (_, i) => 
 /** Context for reading manifests. */
 export interface ManifestContext {
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly maxBytes: number;
   readonly maxLayers: number;
   readonly signal?: AbortSignal | undefined;

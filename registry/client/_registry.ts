@@ -12,7 +12,7 @@ import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts"
 import { pullScope } from "../auth/scope.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Credential } from "../credentials.ts";
-import type { RegistryError } from "../errors.ts";
+import type { RegistryError, RequestTask } from "../errors.ts";
 
 /** A request to a registry. */
 export interface RegistryRequest {
@@ -39,7 +39,7 @@ export interface RegistryRequest {
   /** Cache of the redirect target for the next request of the same content. */
   readonly memory?: { location?: URL | undefined } | undefined;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called when {@linkcode Registry.call} makes another attempt. */

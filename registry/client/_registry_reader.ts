@@ -126,7 +126,7 @@ export class RegistryReader implements Disposable {
       return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
     }
     const name = `${repository.registry}/${repository.repository}`;
-    const task = `pull the blob ${digest} of "${name}"`;
+    const task = { action: `pull the blob ${digest} of "${name}"`, subject: digest };
     const onWarning = this.#warner(options);
     const sources = this.#blobSources(
       repository,
@@ -152,7 +152,7 @@ export class RegistryReader implements Disposable {
       repository: repository.repository,
       path: "tags/list",
       member: "tags",
-      task: `list the tags of "${name}"`,
+      task: { action: `list the tags of "${name}"`, subject: name },
       signal,
       onWarning,
     });
@@ -165,7 +165,8 @@ export class RegistryReader implements Disposable {
     const digest = reference.digest ?? (await this.resolve(reference, options)).digest;
     const context = this.#context(reference, options);
     const subject = { ...reference, digest };
-    const task = `list the referrers of "${formatReference(subject)}"`;
+    const name = formatReference(subject);
+    const task = { action: `list the referrers of "${name}"`, subject: name };
     const registry = this.#sources(reference, options).upstream;
     return await readReferrers(registry, subject, options.artifactType, { ...context, task });
   }
@@ -195,8 +196,9 @@ export class RegistryReader implements Disposable {
 
   #context(reference: Reference, options: RemoteOptions): ManifestContext {
     const { maxManifestBytes = MAX_MANIFEST_BYTES, maxLayers = MAX_LAYERS } = this.#options;
+    const subject = formatReference(reference);
     return {
-      task: `pull "${formatReference(reference)}"`,
+      task: { action: `pull "${subject}"`, subject },
       maxBytes: maxManifestBytes,
       maxLayers,
       signal: options.signal,

@@ -2,7 +2,7 @@ import type { OpenContent } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Connections } from "./_connections.ts";
@@ -47,7 +47,7 @@ export class RegistryWriter {
     { digest }: Pick<Descriptor, "digest">,
     options: RemoteOptions,
   ): Promise<boolean> {
-    return await this.#head(repository, `blobs/${digest}`, `look for ${digest} in`, options);
+    return await this.#head(repository, `blobs/${digest}`, digest, options);
   }
 
   async hasManifest(
@@ -56,7 +56,7 @@ export class RegistryWriter {
     options: RemoteOptions,
   ): Promise<boolean> {
     const path = `manifests/${digest}`;
-    return await this.#head(repository, path, `look for ${digest} in`, options, mediaType);
+    return await this.#head(repository, path, digest, options, mediaType);
   }
 
   /** Resolves a tag by `HEAD`; `null` if that does not tell whether and what it is. */
@@ -65,7 +65,8 @@ export class RegistryWriter {
     tag: string,
     options: RemoteOptions,
   ): Promise<Descriptor | undefined | null> {
-    const task = `look for the tag "${tag}" in "${nameOf(repository)}"`;
+    const subject = `${nameOf(repository)}:${tag}`;
+    const task = { action: `look for the tag "${subject}"`, subject };
     return await this.#registry(repository, options).call<Descriptor | undefined | null>({
       ...this.#request(repository, task, options),
       method: "HEAD",
@@ -88,7 +89,10 @@ export class RegistryWriter {
     const { digest } = descriptor;
     const registry = this.#registry(repository, options);
     const context: UploadContext = {
-      ...this.#request(repository, `push ${digest} to "${nameOf(repository)}"`, options),
+      ...this.#request(repository, {
+        action: `push ${digest} to "${nameOf(repository)}"`,
+        subject: digest,
+      }, options),
       registry,
       onBytes,
       onRetry,
@@ -108,7 +112,8 @@ export class RegistryWriter {
   ): Promise<PushedManifest> {
     const registry = this.#registry(reference, options);
     const { digest, mediaType } = descriptor;
-    const task = `push "${formatReference(reference)}"`;
+    const subject = formatReference(reference);
+    const task = { action: `push "${subject}"`, subject };
     return await registry.call({
       ...this.#request(reference, task, options),
       method: "PUT",
@@ -121,8 +126,8 @@ export class RegistryWriter {
       const got = answer.headers.get("docker-content-digest") ?? digest;
       if (got !== digest) {
         throw new RegistryError(
-          `Cannot ${task}: ${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
-          { status: answer.status, url: redactUrl(answer.url) },
+          `${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
+          { ...task, status: answer.status, url: redactUrl(answer.url) },
         );
       }
       return Promise.resolve({ isListedAsReferrer: answer.headers.has("oci-subject") });
@@ -137,7 +142,7 @@ export class RegistryWriter {
     const isTag = !tagOrDigest.includes(":");
     const name = `${nameOf(repository)}${isTag ? ":" : "@"}${tagOrDigest}`;
     const registry = this.#registry(repository, options);
-    const task = `delete "${name}"`;
+    const task = { action: `delete "${name}"`, subject: name };
     try {
       await registry.call({
         ...this.#request(repository, task, options),
@@ -151,14 +156,15 @@ export class RegistryWriter {
         throw error;
       }
       // The manifest may have other tags, so do not delete it instead of the tag.
-      const { status, code } = error;
+      const { status, registryCode } = error;
+      const answered = `${status}${registryCode === undefined ? "" : ` ${registryCode}`}`;
       throw new RegistryError(
-        `Cannot ${task}: ${registry.endpoint.registry} cannot delete tags; it answered ` +
-          `${status}${
-            code === undefined ? "" : ` (${code})`
-          }; delete the manifest by its digest, ` +
-          "which deletes all of its tags",
-        error,
+        `${registry.endpoint.registry} cannot delete tags (${answered})`,
+        {
+          ...error,
+          code: "tag-deletion",
+          advice: "Delete the manifest by its digest, which deletes all of its tags",
+        },
         { cause: error },
       );
     }
@@ -167,7 +173,11 @@ export class RegistryWriter {
   async *repositories(registry: string, options: RemoteOptions): AsyncGenerator<string> {
     const place = { registry, repository: "" };
     yield* listPages(this.#registry(place, options), {
-      ...this.#request(place, `list the repositories of "${registry}"`, options),
+      ...this.#request(
+        place,
+        { action: `list the repositories of "${registry}"`, subject: registry },
+        options,
+      ),
       scope: CATALOG_SCOPE,
       path: "_catalog",
       member: "repositories",
@@ -177,12 +187,15 @@ export class RegistryWriter {
   async #head(
     repository: Repository,
     path: string,
-    doing: string,
+    digest: Digest,
     options: RemoteOptions,
     accept?: string,
   ): Promise<boolean> {
     return await this.#registry(repository, options).call({
-      ...this.#request(repository, `${doing} "${nameOf(repository)}"`, options),
+      ...this.#request(repository, {
+        action: `look for ${digest} in "${nameOf(repository)}"`,
+        subject: digest,
+      }, options),
       method: "HEAD",
       path,
       headers: accept === undefined ? {} : { accept },
@@ -221,7 +234,7 @@ export class RegistryWriter {
 
   #request(
     repository: Repository,
-    task: string,
+    task: RequestTask,
     options: RemoteOptions,
   ): Pick<RegistryRequest, "repository" | "signal" | "onWarning" | "task"> & { scope: string } {
     const registry = this.#registry(repository, options);

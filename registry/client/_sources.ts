@@ -1,3 +1,4 @@
+import { problemOf } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { Registry } from "./_registry.ts";
@@ -43,8 +44,7 @@ export class Sources {
     // Missing content does not make a mirror faulty.
     if (registry === this.upstream || error instanceof NotFoundError) return;
     this.#downUntil.set(registry, this.#clock.now() + DOWN_MS);
-    const why = error instanceof Error ? error.message : String(error);
-    onWarning?.(`Skipping the mirror ${registry.endpoint.registry}: ${why}`);
+    onWarning?.(`Skipping the mirror ${registry.endpoint.registry}: ${problemOf(error)}`);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { OpenContent } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
-import { AuthError, NetworkError, RegistryError } from "../errors.ts";
+import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
@@ -33,7 +33,7 @@ export interface UploadContext {
   readonly repository: string;
   readonly scope: string;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly signal?: AbortSignal | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called with the number of sent bytes. */
@@ -325,7 +325,7 @@ class BlobUpload {
   async #restart(error: RegistryError, wasFinishing: boolean): Promise<boolean> {
     if (!LOST.has(error.status)) throw error;
     if (wasFinishing && error.status === 404 && await this.#context.exists()) return true;
-    const isDigestWrong = error.code === "DIGEST_INVALID";
+    const isDigestWrong = error.registryCode === "DIGEST_INVALID";
     // After wrong bytes, read from another source, once.
     if (isDigestWrong && this.#again && !this.#isResumed) throw error;
     if (!isDigestWrong && error.status === 400) throw error;

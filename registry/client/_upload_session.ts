@@ -1,3 +1,4 @@
+import type { RequestTask } from "../errors.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { Answer } from "../transport/answer.ts";
 import { redirectTarget } from "../transport/redirect.ts";
@@ -16,7 +17,7 @@ export interface UploadSession {
 export function readSession(
   answer: Answer,
   previous: UploadSession | undefined,
-  options: { readonly task: string; readonly allowPrivate: boolean },
+  options: { readonly task: RequestTask; readonly allowPrivate: boolean },
 ): UploadSession {
   const hasLocation = answer.headers.has("location");
   const url = hasLocation || previous === undefined ? uploadUrl(answer, options) : previous.url;
@@ -35,7 +36,7 @@ export function readSession(
  */
 function uploadUrl(
   answer: Answer,
-  { task, allowPrivate }: { readonly task: string; readonly allowPrivate: boolean },
+  { task, allowPrivate }: { readonly task: RequestTask; readonly allowPrivate: boolean },
 ): URL {
   const url = URL.parse(answer.headers.get("location") ?? "", answer.url);
   const isOwnHost = url !== null && url.host === answer.url.host;

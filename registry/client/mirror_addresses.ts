@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { normalizeCredentialKey } from "../auth/credential_key.ts";
 
 /**
@@ -13,9 +14,12 @@ export function mirrorAddresses(
   return Object.entries(mirrors).flatMap(([name, addresses]) => {
     const host = normalizeCredentialKey(name);
     if (host.includes("/")) {
-      throw new TypeError(
-        `Cannot use a mirror for "${name}": it must be a registry, such as "${host.split("/")[0]}"`,
-      );
+      throw explainedError(TypeError, {
+        code: "invalid-argument",
+        action: `use a mirror for "${name}"`,
+        subject: name,
+        problem: `it must be a registry, such as "${host.split("/")[0]}"`,
+      });
     }
     return host === wanted ? addresses : [];
   });

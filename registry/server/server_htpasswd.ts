@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { bcryptMatches, isBcryptHash } from "./_bcrypt.ts";
 import type { PasswordCheck } from "./server_basic_auth.ts";
 
@@ -35,17 +36,15 @@ export function parseHtpasswd(text: string): PasswordCheck {
     const wrong = colon < 1
       ? 'it must be "NAME:HASH"'
       : !isBcryptHash(hash)
-      ? `the hash of "${name}" must be bcrypt; make it with "htpasswd -B"`
+      ? `the hash of "${name}" must be bcrypt`
       : hashes.has(name)
       ? `"${name}" occurs twice`
       : undefined;
-    if (wrong !== undefined) {
-      throw new SyntaxError(`Cannot read line ${i + 1} of the htpasswd file: ${wrong}`);
-    }
+    if (wrong !== undefined) throw htpasswdError(`line ${i + 1} of the htpasswd file`, wrong);
     hashes.set(name, hash);
   }
   // An empty file, most likely written by mistake, would lock everybody out.
-  if (hashes.size === 0) throw new SyntaxError("Cannot read the htpasswd file: it names no user");
+  if (hashes.size === 0) throw htpasswdError("the htpasswd file", "it names no user");
   // Clients send the password with every request, and bcrypt is slow by design.
   const { createHmac, randomBytes } = globalThis.process.getBuiltinModule("node:crypto");
   const secret = randomBytes(32);
@@ -60,4 +59,13 @@ export function parseHtpasswd(text: string): PasswordCheck {
     if (right) known.set(name, seen);
     return right;
   };
+}
+
+function htpasswdError(place: string, problem: string): SyntaxError {
+  return explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `read ${place}`,
+    problem,
+    advice: 'Create the file with "htpasswd -B"',
+  });
 }

@@ -6,7 +6,7 @@ import {
   parseIp,
   parseNetwork,
 } from "./private_address.ts";
-import { NetworkError } from "../errors.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 
 /** A proxy from an environment variable. */
 export interface Proxy {
@@ -43,7 +43,7 @@ function readGranted(variable: string): string | undefined {
  */
 export function findProxy(
   url: URL,
-  task: string,
+  task: RequestTask,
   read: VariableReader = readGranted,
 ): Proxy | undefined {
   if (isLoopback(url)) return undefined;
@@ -55,9 +55,13 @@ export function findProxy(
   if (proxy !== undefined) return proxy;
   // The value may contain a password.
   throw new NetworkError(
-    `Cannot ${task}: the value of ${found.variable} is not the address of a proxy; write it as ` +
-      '"http://HOST:PORT"',
-    { url: url.origin, reason: "request" },
+    `the value of ${found.variable} is not the address of a proxy`,
+    {
+      ...task,
+      url: url.origin,
+      reason: "request",
+      advice: `Write ${found.variable} as "http://HOST:PORT"`,
+    },
   );
 }
 

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 const CERTIFICATE_REGEXP = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const CERTIFICATE_FILE_REGEXP = /\.(?:crt|pem|cer)$/i;
 
@@ -29,9 +30,13 @@ export async function readCertificates(path: string): Promise<string[]> {
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   const certificates = texts.flatMap(splitCertificates);
   if (certificates.length > 0) return certificates;
-  throw new SyntaxError(
-    `Cannot read certificates from "${path}": it contains no "-----BEGIN CERTIFICATE-----"`,
-  );
+  throw explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: `read certificates from "${path}"`,
+    subject: path,
+    problem: 'it contains no "-----BEGIN CERTIFICATE-----"',
+    advice: "Choose a PEM file",
+  });
 }
 
 /** Returns the certificates in a text. */

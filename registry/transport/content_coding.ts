@@ -90,8 +90,14 @@ function codingError(
 ): RegistryError {
   const url = redactUrl(answer.url);
   return new RegistryError(
-    `Cannot read ${url}: its content coding "${codings.join(", ")}" ${state}`,
-    { status: answer.status, url, retryable: cause !== undefined },
+    `its content coding "${codings.join(", ")}" ${state}`,
+    {
+      action: `read ${url}`,
+      subject: url,
+      status: answer.status,
+      url,
+      retryable: cause !== undefined,
+    },
     { cause },
   );
 }

@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import { Answer, type BodyReader, bodyReader } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import { clientKey, createHttpClient, type Route, type Tls } from "./http_client.ts";
@@ -13,7 +14,7 @@ import { findProxy } from "./_proxy.ts";
 import { type UploadStream, watchUpload } from "./upload_stream.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
-import { NetworkError } from "../errors.ts";
+import { NetworkError, type RequestTask } from "../errors.ts";
 import type { RequestLog } from "../remote_client_options.ts";
 
 /** Options for {@linkcode Http}. */
@@ -38,7 +39,7 @@ export interface HttpRequest {
   readonly body?: RequestBody | undefined;
   readonly tls: Tls;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly attempt: number;
   /**
    * Name of the server in errors, such as `the token server auth.example`.
@@ -208,26 +209,29 @@ export class Http implements Disposable {
   }
 }
 
-function linkLocalError(url: URL, task: string): NetworkError {
+function linkLocalError(url: URL, task: RequestTask): NetworkError {
   const host = parseIp(url.hostname) === undefined
     ? `${url.host} resolves to a link-local address`
     : `${url.host} is a link-local address`;
   return new NetworkError(
-    `Cannot ${task}: ${host}, and clouds serve credentials at such addresses`,
-    { url: url.origin, reason: "request" },
+    `${host}, and clouds serve credentials at such addresses`,
+    { ...task, url: url.origin, reason: "request" },
   );
 }
 
 /** Creates the headers of a request; errors do not show invalid values. */
-function headersOf(values: Readonly<Record<string, string>>, task: string): Headers {
+function headersOf(values: Readonly<Record<string, string>>, task: RequestTask): Headers {
   let headers: Headers;
   try {
     headers = new Headers(values);
   } catch {
-    throw new TypeError(
-      `Cannot ${task}: a header of the request, such as the credential, contains characters that ` +
-        "HTTP does not allow; check it for line ends and non-ASCII characters",
-    );
+    throw explainedError(TypeError, {
+      ...task,
+      code: "invalid-argument",
+      problem: "a header of the request, such as the credential, contains characters that HTTP " +
+        "does not allow",
+      advice: "Check it for line ends and non-ASCII characters",
+    });
   }
   // The digest covers the stored bytes, so no content coding may change them.
   headers.set("accept-encoding", "identity");

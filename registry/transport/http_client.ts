@@ -1,3 +1,4 @@
+import { explainedError, problemOf } from "../../spec/error_facts.ts";
 import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
 import { isLoopback } from "./private_address.ts";
 import type { ClientCertificate } from "../remote_client_options.ts";
@@ -34,7 +35,12 @@ export function createHttpClient(
 ): Deno.HttpClient {
   const certificates = [...caCerts, ...(clientCertificate ? [clientCertificate.cert] : [])];
   if (certificates.some((text) => !text.includes(CERTIFICATE_MARK))) {
-    throw new TypeError(`Cannot use a certificate without "${CERTIFICATE_MARK}"`);
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action: "use the certificates",
+      problem: `one of them does not contain "${CERTIFICATE_MARK}"`,
+      advice: "Use certificates in PEM format",
+    });
   }
   const options = {
     caCerts: [...caCerts],
@@ -60,7 +66,8 @@ export function createHttpClient(
       Deno.createHttpClient(isLoopback(url) ? { ...options, proxy: socketOf(url) } : options);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause;
-    throw new TypeError(`Cannot use the certificates: ${(cause as Error).message}`, { cause });
+    const facts = { code: "invalid-argument", action: "use the certificates" } as const;
+    throw explainedError(TypeError, { ...facts, problem: problemOf(cause) }, { cause });
   }
 }
 

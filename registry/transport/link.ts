@@ -1,13 +1,13 @@
 import type { Answer } from "./answer.ts";
 import { redactUrl } from "./redact.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** A paginated list. */
 export interface ListPage {
   /** Path and query after `/v2/REPOSITORY/`. */
   readonly path: string;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
 }
 
 /**
@@ -32,9 +32,9 @@ export function nextPage(
   if (next !== null && isPathOf(list, next.pathname)) return list + next.search;
   const url = redactUrl(answer.url);
   throw new RegistryError(
-    `Cannot ${task}: ${answer.url.host} names a next page outside of the list, ` +
+    `${answer.url.host} names a next page outside of the list, ` +
       `${JSON.stringify(header.slice(0, 300))}`,
-    { status: answer.status, url },
+    { ...task, status: answer.status, url },
   );
 }
 

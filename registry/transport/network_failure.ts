@@ -1,12 +1,17 @@
 import type { Proxy } from "./_proxy.ts";
 import { redactText, redactUrl } from "./redact.ts";
-import { type CertificateFault, NetworkError, type NetworkFailure } from "../errors.ts";
+import {
+  type CertificateFault,
+  NetworkError,
+  type NetworkFailure,
+  type RequestTask,
+} from "../errors.ts";
 
 /** A failed request. */
 export interface FailedRequest {
   readonly url: URL;
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   readonly attempt: number;
   /**
    * Name of the server, such as `the token server auth.example`.
@@ -56,9 +61,11 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
     : undefined;
   const cause = new Error(text);
   return new NetworkError(
-    `Cannot ${task}: ${explain(request, { reason, certificate, text })}`,
+    explain(request, { reason, certificate, text }),
     {
+      ...task,
       ...{ url: redactUrl(url), reason, certificate, attempts: attempt },
+      advice: adviceFor(reason, text, proxy),
       retryable: /proxy authentication|through a proxy/i.test(text) ? false : undefined,
     },
     { cause },
@@ -75,16 +82,21 @@ export function stallError(request: FailedRequest, timeoutMs: number): NetworkEr
   const { url, task, attempt } = request;
   const state = `${serverOf(request)} sent no data for ${timeoutMs / 1000} s`;
   return new NetworkError(
-    `Cannot ${task}: ${state}${after(attempt)}`,
-    { url: redactUrl(url), reason: "stalled", attempts: attempt },
+    `${state}${after(attempt)}`,
+    { ...task, url: redactUrl(url), reason: "stalled", attempts: attempt },
   );
 }
 
 /** Returns the error for a transfer that ended early. */
-export function cutError(url: URL, task: string, attempts: number, state: string): NetworkError {
+export function cutError(
+  url: URL,
+  task: RequestTask,
+  attempts: number,
+  state: string,
+): NetworkError {
   return new NetworkError(
-    `Cannot ${task}: ${state}${after(attempts)}`,
-    { url: redactUrl(url), reason: "cut", attempts },
+    `${state}${after(attempts)}`,
+    { ...task, url: redactUrl(url), reason: "cut", attempts },
   );
 }
 
@@ -96,15 +108,15 @@ interface Failure {
 
 /** Describes the failure and the number of attempts. */
 function explain(request: FailedRequest, { reason, certificate, text }: Failure): string {
-  const { url, attempt, proxy } = request;
+  const { url, attempt } = request;
   const [server, tried] = [serverOf(request), after(attempt)];
   switch (reason) {
     case "name":
-      return `cannot resolve the name of ${server}${tried}; check the name and your network`;
+      return `cannot resolve the name of ${server}${tried}`;
     case "refused":
-      return `connection refused by ${server}${tried}; check the host and the port`;
+      return `connection refused by ${server}${tried}`;
     case "proxy":
-      return `${explainProxy(request, text)}${tried}; ${proxyAdvice(text, proxy)}`;
+      return `${explainProxy(request, text)}${tried}`;
     case "protocol":
       return `${server} does not speak ${url.protocol === "https:" ? "TLS" : "plain HTTP"}${tried}`;
     case "certificate":
@@ -128,11 +140,18 @@ function explainProxy(request: FailedRequest, text: string): string {
     `(${lastPart(text)})`;
 }
 
-function proxyAdvice(text: string, proxy: Proxy | undefined): string {
+function adviceFor(
+  reason: NetworkFailure,
+  text: string,
+  proxy: Proxy | undefined,
+): string | undefined {
+  if (reason === "name") return "Check the name and your network";
+  if (reason === "refused") return "Check the host and the port";
+  if (reason !== "proxy") return undefined;
   const variable = proxy?.variable ?? "HTTPS_PROXY";
   return /proxy authentication/i.test(text)
-    ? `write it in ${variable}, as in "http://USER:PASSWORD@HOST:PORT"`
-    : `check ${variable}, or add the host to NO_PROXY`;
+    ? `Write the login in ${variable}, as in "http://USER:PASSWORD@HOST:PORT"`
+    : `Check ${variable}, or add the host to NO_PROXY`;
 }
 
 function explainCertificate(

@@ -1,6 +1,6 @@
 import type { Answer } from "./answer.ts";
 import { redactUrl } from "./redact.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** Returns the media type of a response without parameters. */
 export function mediaTypeOf({ headers }: Answer): string {
@@ -14,9 +14,9 @@ export function isPage(answer: Answer, size: number | undefined): boolean {
 }
 
 /** Returns the error for a web page instead of the expected content; retryable. */
-export function pageError({ status, url }: Answer, task: string): RegistryError {
+export function pageError({ status, url }: Answer, task: RequestTask): RegistryError {
   return new RegistryError(
-    `Cannot ${task}: ${url.host} answered with a web page or an empty body`,
-    { status, url: redactUrl(url), retryable: true },
+    `${url.host} answered with a web page or an empty body`,
+    { ...task, status, url: redactUrl(url), retryable: true },
   );
 }

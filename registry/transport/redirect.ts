@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { isPrivateAddress } from "./private_address.ts";
 import { redactUrl } from "./redact.ts";
-import { RegistryError } from "../errors.ts";
+import { RegistryError, type RequestTask } from "../errors.ts";
 
 const MAX_REDIRECTS = 10;
 const STATUSES = new Set([301, 302, 303, 307, 308]);
@@ -9,7 +9,7 @@ const STATUSES = new Set([301, 302, 303, 307, 308]);
 /** Options for {@linkcode followRedirects}. */
 export interface RedirectOptions {
   /** Action for error messages, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   /** Whether a redirect may lead into a private network. */
   readonly allowPrivate: boolean;
 }
@@ -33,8 +33,8 @@ export async function followRedirects(
     const target = redirectTarget(answer, task, allowPrivate);
     if (hops >= MAX_REDIRECTS) {
       throw new RegistryError(
-        `Cannot ${task}: there are more than ${MAX_REDIRECTS} redirects`,
-        { status: answer.status, url: redactUrl(answer.url) },
+        `there are more than ${MAX_REDIRECTS} redirects`,
+        { ...task, status: answer.status, url: redactUrl(answer.url) },
       );
     }
     answer = await send(target);
@@ -48,13 +48,13 @@ export async function followRedirects(
  * @throws {RegistryError} If it leads from HTTPS to plain HTTP or into a private network, or if it is
  * missing.
  */
-export function redirectTarget(answer: Answer, task: string, allowPrivate: boolean): URL {
+export function redirectTarget(answer: Answer, task: RequestTask, allowPrivate: boolean): URL {
   const location = answer.headers.get("location");
   const fail = (state: string): never => {
     const url = redactUrl(answer.url);
     throw new RegistryError(
-      `Cannot ${task}: ${answer.url.host} redirects ${state}`,
-      { status: answer.status, url },
+      `${answer.url.host} redirects ${state}`,
+      { ...task, status: answer.status, url },
     );
   };
   const url = URL.parse(location ?? "", answer.url);

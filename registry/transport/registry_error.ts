@@ -9,6 +9,7 @@ import {
   NotFoundError,
   RateLimitError,
   RegistryError,
+  type RequestTask,
 } from "../errors.ts";
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -29,6 +30,9 @@ const REQUEST_ID_HEADERS = [
   "cf-ray",
 ];
 
+const LOGIN_ADVICE = "Log in, or give a credential";
+const MISSING_ADVICE = "Check the name and the tag; if the repository is private, log in";
+
 /** Content that may be missing in a registry. */
 export interface MissingContent {
   readonly kind: MissingKind;
@@ -39,7 +43,7 @@ export interface MissingContent {
 /** Context of a response for {@linkcode registryError}. */
 export interface RegistryErrorContext {
   /** Action for the message, after "Cannot". */
-  readonly task: string;
+  readonly task: RequestTask;
   /** Name of the registry for the user. */
   readonly registry: string;
   readonly attempt: number;
@@ -59,51 +63,60 @@ export async function registryError(
 ): Promise<RegistryError> {
   const { status, headers } = answer;
   const { task, attempt, now, registry, authentication } = context;
-  const { code, detail } = parseErrorBody(await readBody(answer));
+  const { code: registryCode, detail } = parseErrorBody(await readBody(answer));
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"), now);
-  const isRateLimit = status === 429 || code === "TOOMANYREQUESTS";
+  const isRateLimit = status === 429 || registryCode === "TOOMANYREQUESTS";
   const isRefusal = status >= 400 && status < 500;
   const isTokenServer = authentication === undefined;
   // The signed target of a redirect expires; the registry then returns a new one.
   const isExpired = answer.redirected && isRefusal;
   const fields = {
+    ...task,
     status,
-    code,
+    registryCode,
     detail,
     url: redactUrl(answer.url),
+    registry,
     requestId: REQUEST_ID_HEADERS.map((name) => headers.get(name)).find((id) => id) ?? undefined,
     retryable: isTransientStatus(status) || isRateLimit || isExpired,
     attempts: attempt,
     retryAfterMs,
   };
-  const answered = `${status}${code === undefined ? "" : ` (${code})`}` +
-    (attempt > 1 ? ` after ${attempt} attempts` : "");
+  // The attempts to log in are part of the answer: they tell which credential was rejected.
+  const named = registryCode === undefined ? "" : ` ${registryCode}`;
+  const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
   const says = detail === undefined ? "" : `, "${detail}"`;
+  const answered = `${registry} answered ${status}${named}${tried}`;
   if (isRateLimit) {
     const limit = headers.get("ratelimit-limit") ?? undefined;
     const remaining = headers.get("ratelimit-remaining") ?? undefined;
     const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
     return new RateLimitError(
-      `Cannot ${task}: ${registry} answered ${answered}${quota}; ` +
-        `${comeBack(retryAfterMs, now)}, or log in for a higher limit`,
-      { ...fields, limit, remaining },
+      `${answered}${quota}`,
+      {
+        ...fields,
+        limit,
+        remaining,
+        advice: `${comeBack(retryAfterMs, now)}, or log in for a higher limit`,
+      },
     );
   }
   if (isTokenServer && isRefusal) {
-    return new AuthError(`Cannot ${task}: ${registry} answered ${answered}${says}`, fields);
+    return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
   }
   if (context.isWrite && isRefusal && !answer.redirected) {
     const isLogin = status === 401 || status === 403;
-    const message = `Cannot ${task}: ${registry} answered ${answered}${says}` +
-      (isLogin ? `; ${authentication}; log in as a user with access` : "");
-    const Kind = isLogin ? AuthError : status === 404 ? NotFoundError : RegistryError;
-    return new Kind(message, fields);
+    if (isLogin) {
+      const advice = "Log in as a user with access";
+      return new AuthError(`${answered}${says} (${authentication})`, { ...fields, advice });
+    }
+    const Kind = status === 404 ? NotFoundError : RegistryError;
+    return new Kind(`${answered}${says}`, fields);
   }
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
-      `Cannot ${task}: it does not exist or needs a login; ${registry} answered ` +
-        `${answered}${says}; ${authentication}; log in with "docker login ${registry}", or give credentials`,
-      fields,
+      `it does not exist or needs a login: ${answered}${says} (${authentication})`,
+      { ...fields, advice: LOGIN_ADVICE },
     );
   }
   if (status === 404 && !answer.redirected) {
@@ -113,20 +126,24 @@ export async function registryError(
     const state = isPart
       ? `${registry} does not have ${name}, so the image is incomplete`
       : `${registry} does not have ${name}, or hides it from unauthenticated clients`;
-    const how = isPart ? "" : `; ${authentication}`;
+    const how = isPart ? "" : `, ${authentication}`;
     return new NotFoundError(
-      `Cannot ${task}: ${state}; it answered ${answered}${says}${how}`,
-      { ...fields, missing: kind },
+      `${state} (${status}${named}${tried}${says}${how})`,
+      {
+        ...fields,
+        missing: kind,
+        advice: isPart ? "Ask the owner of the image to push it again" : MISSING_ADVICE,
+      },
     );
   }
   const who = answer.redirected ? answer.url.host : registry;
-  return new RegistryError(`Cannot ${task}: ${who} answered ${answered}${says}`, fields);
+  return new RegistryError(`${who} answered ${status}${named}${tried}${says}`, fields);
 }
 
 function comeBack(retryAfterMs: number | undefined, now: number): string {
-  if (retryAfterMs === undefined) return "try again later";
+  if (retryAfterMs === undefined) return "Try again later";
   const seconds = Math.ceil(retryAfterMs / 1000);
-  return `try again in ${seconds} s, at ${new Date(now + retryAfterMs).toISOString()}`;
+  return `Try again in ${seconds} s, at ${new Date(now + retryAfterMs).toISOString()}`;
 }
 
 async function readBody(answer: Answer): Promise<string> {

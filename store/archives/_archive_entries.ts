@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import { TarError } from "../../layer/tar/tar_error.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
@@ -61,7 +62,9 @@ export async function readArchiveEntries(
     parser.finish();
   } catch (error) {
     if (!(error instanceof TarError) && !(error instanceof LimitError)) throw error;
-    const why = error.message.replace(/^Cannot read tar /, "").replace(/; [^;]*$/, "");
+    const why = error instanceof TarError
+      ? `${error.problem} (byte ${error.offset})`
+      : describeError(error);
     throw new ArchiveError(file.name, "damaged", why, { cause: error });
   }
   return names;

@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
@@ -184,7 +185,7 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
     return { descriptor: { mediaType: DOCKER_CONFIG, digest, size: bytes.length }, value };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw damaged(archive, `its config ${quote(image.config)} is invalid: ${error.message}`);
+    throw damaged(archive, `its config ${quote(image.config)} is invalid: ${describeError(error)}`);
   }
 }
 

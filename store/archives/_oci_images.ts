@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
@@ -24,9 +25,14 @@ export function readOciImages(archive: string, bytes: Uint8Array): readonly Arch
     document = parseManifest(bytes, OCI_INDEX);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ArchiveError(archive, "damaged", `its index.json is invalid: ${error.message}`, {
-      cause: error,
-    });
+    throw new ArchiveError(
+      archive,
+      "damaged",
+      `its index.json is invalid: ${describeError(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (document.kind !== "index") return [];
   return document.value.manifests.map((descriptor) => {
@@ -112,9 +118,14 @@ function parseDocument(
     return parseManifest(bytes, mediaType);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ArchiveError(content.name, "damaged", `${digest} is invalid: ${error.message}`, {
-      cause: error,
-    });
+    throw new ArchiveError(
+      content.name,
+      "damaged",
+      `${digest} is invalid: ${describeError(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -132,12 +132,9 @@ async function* decompressed(
     yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
-    throw new ArchiveError(name, "damaged", state(error), { cause: error });
+    const problem = `it cannot be decompressed: ${error.problem}`;
+    throw new ArchiveError(name, "damaged", problem, { cause: error });
   }
-}
-
-function state({ message }: Error): string {
-  return `it cannot be decompressed: ${message.replace(/^Cannot [^:]*: /, "")}`;
 }
 
 /** Fails where the first bytes are nothing that is read here. */

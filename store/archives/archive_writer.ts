@@ -216,7 +216,13 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
         const why = manifest === undefined
           ? "it is for several platforms"
           : "it is not a container image";
-        throw new OciError(`Cannot write ${digest} into a docker archive: ${why}`);
+        throw new OciError(why, {
+          code: "archive-format",
+          action: `write ${digest} into a docker archive`,
+          subject: digest,
+          advice: "Write an OCI archive",
+          option: "format",
+        });
       }
       return {
         Config: blobName(manifest.config.digest),

@@ -134,10 +134,10 @@ export class ImageArchive implements NamedSource, Disposable {
    * @throws {ArchiveError} If the archive does not have it, or has several.
    */
   find(name: string | undefined): ArchivedImage {
-    const fail = (code: "absent" | "ambiguous", state: string): never => {
+    const fail = (fault: "absent" | "ambiguous", problem: string): never => {
       const names = this.images.flatMap(({ names }) => names.slice(0, 1));
       const has = names.length === 0 ? "" : `, only ${names.join(", ")}`;
-      throw new ArchiveError(this.path, code, `${state}${has}`);
+      throw new ArchiveError(this.path, fault, `${problem}${has}`);
     };
     const [first, ...more] = name === undefined ? this.images : this.#named(name);
     if (first === undefined) {
@@ -313,7 +313,7 @@ async function hasLayers(
     for (const { descriptor } of images) await readArchivedDocument(content, descriptor, signal);
     return images.length > 0;
   } catch (error) {
-    if (error instanceof ArchiveError && error.code === "incomplete") return false;
+    if (error instanceof ArchiveError && error.fault === "incomplete") return false;
     throw error;
   }
 }

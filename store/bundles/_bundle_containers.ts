@@ -48,11 +48,7 @@ export async function endContainers(stateDirectory: string, path: string): Promi
   const notes = await listContainerNotes(stateDirectory);
   for (const note of notes) {
     if ((await findContainerState(note)).kind === "owned") {
-      throw new BundleError(
-        `Cannot remove "${path}": another process runs its container "${note.id}"; ` +
-          "end that before",
-        path,
-      );
+      throw runningError(path, `another process runs its container "${note.id}"`);
     }
   }
   for (const note of notes) {
@@ -70,8 +66,13 @@ export async function removeDeadContainers(stateDirectory: string): Promise<void
 }
 
 function mayRun(path: string, { id }: ContainerNote, reason: string): BundleError {
-  return new BundleError(
-    `Cannot remove "${path}": its container "${id}" may still run, as ${reason}; end it before`,
-    path,
-  );
+  return runningError(path, `its container "${id}" may still run: ${reason}`);
+}
+
+function runningError(path: string, problem: string): BundleError {
+  return new BundleError(problem, path, {
+    code: "bundle-running",
+    action: `remove "${path}"`,
+    advice: "End the container first",
+  });
 }

@@ -317,48 +317,51 @@ async function removeIfEmpty(path: string): Promise<void> {
 }
 
 function notEmpty(path: string): BundleError {
-  return new BundleError(
-    `Cannot make a bundle in "${path}": it is not empty; choose an empty or new directory`,
-    path,
-  );
+  return new BundleError("it is not empty", path, {
+    code: "not-empty",
+    action: `make a bundle in "${path}"`,
+    advice: "Choose an empty or new directory",
+  });
 }
 
 function taken(path: string): BundleError {
-  return new BundleError(
-    `Cannot make a bundle in "${path}": there is one already; ` +
-      "choose another name, or remove it before",
-    path,
-  );
+  return new BundleError("there is one already", path, {
+    code: "bundle-exists",
+    action: `make a bundle in "${path}"`,
+    advice: "Choose another name, or remove the bundle first",
+  });
 }
 
 function inUse(path: string): BundleError {
-  return new BundleError(
-    `Cannot use "${path}": another process makes, runs or removes its bundle just now; ` +
-      "try again later",
-    path,
-  );
+  return new BundleError("another process is making, running or removing its bundle", path, {
+    code: "busy",
+    action: `use "${path}"`,
+    advice: "Try again later",
+  });
 }
 
 function notDirectory(path: string, cause?: unknown): BundleError {
-  return new BundleError(
-    `Cannot make a bundle in "${path}": it is not a directory; choose an empty or new one`,
-    path,
-    { cause },
-  );
+  return new BundleError("it is not a directory", path, {
+    code: "not-a-directory",
+    action: `make a bundle in "${path}"`,
+    advice: "Choose an empty or new directory",
+    cause,
+  });
 }
 
 function notBundle(path: string): BundleError {
-  return new BundleError(
-    `Cannot remove "${path}": the store has no record of such a bundle; ` +
-      "check the path, or name the store that the bundle was made with",
-    path,
-  );
+  return new BundleError("the store has no record of such a bundle", path, {
+    code: "bundle-unknown",
+    action: `remove "${path}"`,
+    advice: "Check the path, or choose the store that the bundle was made with",
+    option: "store",
+  });
 }
 
 function movedFrom(path: string, old: string): BundleError {
-  return new BundleError(
-    `Cannot remove "${path}": it is a bundle that was moved or copied from "${old}"; ` +
-      "move it back, or remove it by hand",
-    path,
-  );
+  return new BundleError(`it is a bundle that was moved or copied from "${old}"`, path, {
+    code: "bundle-moved",
+    action: `remove "${path}"`,
+    advice: "Move it back, or remove it by hand",
+  });
 }

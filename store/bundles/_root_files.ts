@@ -64,9 +64,11 @@ export function ensureRootDirectory(tree: FileTree, path: string): void {
   };
   const { real } = followPath(tree, path, { followLast: true, missing });
   if (real !== undefined && tree.status(real)?.type === "directory") return;
-  throw new BundleError(
-    `Cannot run in "${path}" as the image has something else there than a directory; ` +
-      "choose another working directory",
-    tree.root,
-  );
+  throw new BundleError("it is not a directory in the image", tree.root, {
+    code: "working-directory",
+    action: `run in "${path}"`,
+    subject: path,
+    advice: "Choose another working directory",
+    option: "cwd",
+  });
 }

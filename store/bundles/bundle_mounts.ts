@@ -1,3 +1,4 @@
+import { describeSystemError } from "../host/system_error.ts";
 import type { MountEntry } from "../../layer/linux/mount_table.ts";
 import { BundleError } from "../errors.ts";
 import { mountsBelow, unmountAll } from "../host/unmount.ts";
@@ -73,18 +74,18 @@ function isSame(mount: MountEntry, own: BundleMount, path: string): boolean {
 }
 
 function stillMounted(path: string, target: string): BundleError {
-  return new BundleError(
-    `Cannot remove "${path}": "${target}" is still mounted; unmount it before`,
-    path,
-  );
+  return new BundleError(`"${target}" is still mounted`, path, {
+    code: "mounted",
+    action: `remove "${path}"`,
+    advice: "Unmount it first",
+  });
 }
 
 function unmountError(path: string, cause: unknown): BundleError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new BundleError(
-    `Cannot unmount what is in "${path}": ${message.replace(/, run again.*/s, "")}; ` +
-      "do it as who made the bundle, and with --allow-ffi",
-    path,
-    { cause },
-  );
+  return new BundleError(describeSystemError(cause), path, {
+    code: "unmount",
+    action: `unmount the root of "${path}"`,
+    advice: "Do it as the user who made the bundle, and with --allow-ffi",
+    cause,
+  });
 }

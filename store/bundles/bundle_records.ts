@@ -20,7 +20,7 @@ import {
 /** The longest record: 500 layers of 8 characters, and a path of 4096 bytes that are escaped. */
 const MAX_RECORD_BYTES = 65_536;
 
-const REMEDY = "remove it, and the bundle by hand";
+const ADVICE = "Remove it, and the bundle by hand";
 
 /**
  * The records of a store's bundles, which make a directory a bundle: no entry of an image can
@@ -86,11 +86,11 @@ export class BundleRecords {
   read(id: string): BundleRecord | undefined {
     if (!isBundleId(id)) return undefined;
     const path = `${this.#path}/${id}.json`;
-    const value = readJsonFile(path, { maxBytes: MAX_RECORD_BYTES, remedy: REMEDY });
+    const value = readJsonFile(path, { maxBytes: MAX_RECORD_BYTES, advice: ADVICE });
     if (value === undefined) return undefined;
     const record = parseBundleRecord(value);
     if (record?.id === id) return record;
-    throw new StoreFileError("shape", path, "read", REMEDY);
+    throw new StoreFileError("shape", path, "read", ADVICE);
   }
 
   /** Makes a record, and locks it until the file is closed. */

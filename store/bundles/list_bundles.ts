@@ -1,3 +1,4 @@
+import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
@@ -100,6 +101,6 @@ async function conditionOf(
     const isRefusal = error instanceof Deno.errors.PermissionDenied ||
       error instanceof Deno.errors.NotCapable;
     if (!isRefusal) throw error;
-    return { condition: "unknown", reason: error.message.replace(/, run again.*/s, "") };
+    return { condition: "unknown", reason: describeSystemError(error) };
   }
 }

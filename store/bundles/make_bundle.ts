@@ -1,3 +1,4 @@
+import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
 import { writeBundleConfig } from "./bundle_config.ts";
@@ -65,7 +66,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
     try {
       await claimed.remove();
     } catch (left) {
-      onWarning?.(`"${path}" could not be removed: ${(left as Error).message}`);
+      onWarning?.(`"${path}" could not be removed: ${describeSystemError(left)}`);
     }
     throw error;
   }

@@ -1,3 +1,4 @@
+import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
 import { findBundleState, removeDeadContainers } from "./_bundle_containers.ts";
@@ -74,7 +75,7 @@ export async function removeDeadBundles(
       else if (result !== undefined) left.push({ path, ...result });
     } catch (error) {
       if (!isExpected(error)) throw error;
-      left.push({ path, reason: error.message });
+      left.push({ path, reason: describeSystemError(error) });
     }
   }
   if (!dryRun) await records.removeStrayLocks();

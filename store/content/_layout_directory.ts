@@ -67,17 +67,17 @@ export async function openLayout(path: string, foreign: boolean): Promise<void> 
     for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
   }
   const layout = readJsonFile(`${path}/oci-layout`, {
-    ...{ maxBytes: MAX_LAYOUT_BYTES, foreign, remedy: "restore it, or choose another directory" },
+    ...{ maxBytes: MAX_LAYOUT_BYTES, foreign, advice: "Restore it, or choose another directory" },
   });
   if (layout === undefined) return await assertVacant(path, foreign);
   const { imageLayoutVersion: version } = layout;
   if (version === LAYOUT_VERSION) return;
-  throw new StoreError(
-    `Cannot use "${path}" as a store: its oci-layout file ${
-      typeof version === "string" ? `has version "${version}"` : "does not name its version"
-    }, not ${LAYOUT_VERSION}; choose another directory`,
-    path,
-  );
+  const found = typeof version === "string" ? `has version "${version}"` : "names no version";
+  throw new StoreError(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, path, {
+    code: "not-a-store",
+    action: `use "${path}" as a store`,
+    advice: "Choose another directory",
+  });
 }
 
 async function assertVacant(path: string, foreign: boolean): Promise<void> {
@@ -86,11 +86,11 @@ async function assertVacant(path: string, foreign: boolean): Promise<void> {
       // Another process has just made the layout.
       if (name === "oci-layout") return await openLayout(path, foreign);
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
-      throw new StoreError(
-        `Cannot use "${path}" as a store: it is no OCI image layout and holds "${name}"; ` +
-          "choose an empty or new directory",
-        path,
-      );
+      throw new StoreError(`it is not an OCI image layout and contains "${name}"`, path, {
+        code: "not-a-store",
+        action: `use "${path}" as a store`,
+        advice: "Choose an empty or new directory",
+      });
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;

@@ -398,7 +398,10 @@ export class ContentStore {
   async #prepare(signal: AbortSignal | undefined): Promise<void> {
     if (this.#isPrepared) return;
     if (this.#marks === undefined) {
-      throw new StoreError(`Cannot write to "${this.path}": it was opened to be read`, this.path);
+      throw new StoreError("it was opened for reading", this.path, {
+        code: "store-read-only",
+        action: `write to "${this.path}"`,
+      });
     }
     await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });
     await this.#index.create(signal);

@@ -40,7 +40,7 @@ export interface LayoutIndexOptions {
 }
 
 /** What to do about a file that is not an index. */
-const REMEDY = "restore it, or move the directory away to begin anew";
+const ADVICE = "Restore it, or move the directory away to begin anew";
 
 /**
  * The `index.json` of an OCI image layout, which maps references to digests.
@@ -186,14 +186,15 @@ export class LayoutIndex {
   #read(): RawIndex {
     const path = `${this.#layout}/index.json`;
     const { foreign } = this.#options;
-    const value = readJsonFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, remedy: REMEDY });
+    const value = readJsonFile(path, { maxBytes: MAX_INDEX_BYTES, foreign, advice: ADVICE });
     // Go writes an empty list as null.
     const manifests = value?.manifests ?? [];
     if (Array.isArray(manifests) && manifests.every(isObject)) return { ...value, manifests };
-    throw new StoreError(
-      `Cannot read "${path}": it is not the index of an OCI image layout; ${REMEDY}`,
-      path,
-    );
+    throw new StoreError("it is not the index of an OCI image layout", path, {
+      code: "store-file",
+      action: `read "${path}"`,
+      advice: ADVICE,
+    });
   }
 }
 

@@ -85,7 +85,7 @@ export async function tryLockFile(
     if (shared && !await tryFlock(file, path)) return undefined;
     await removeIfAny(path);
   }
-  throw new StoreFileError("changing", path, "write", "try again later");
+  throw new StoreFileError("changing", path, "write", "Try again later");
 }
 
 /**
@@ -131,7 +131,7 @@ async function fileSystemOf(path: string): Promise<string | undefined> {
 async function openOrCreate(path: string): Promise<Deno.FsFile | null> {
   const info = lstatIfAny(path);
   const fault = info && fileFault(info, { foreign: true });
-  if (fault !== undefined) throw new StoreFileError(fault, path, "write", "remove it");
+  if (fault !== undefined) throw new StoreFileError(fault, path, "write", "Remove it");
   const options = { read: true, write: true };
   try {
     // To create only what is not there makes nothing at the end of a symlink, unlike O_CREAT alone.

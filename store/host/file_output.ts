@@ -1,6 +1,6 @@
 import { dirname, resolve } from "../../spec/paths.ts";
-import { OciError } from "../../spec/errors.ts";
 import { syncDirectory } from "./durable.ts";
+import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";
 
 /** A destination for bytes in order. */
@@ -67,17 +67,8 @@ function namingFailures(path: string, output: FileOutput): FileOutput {
 }
 
 function named(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
-  // Deno adds the path of the temporary file, which is internal.
-  return new OciError(`Cannot write "${path}": ${describeFailure(error)}`, { cause: error });
-}
-
-function describeFailure(error: Error): string {
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory; specify a file in it";
-  if (error instanceof Deno.errors.NotFound) return "its directory does not exist; create it first";
-  const why = error.message.replace(/ \(os error.*/s, "");
-  const isDenied = error instanceof Deno.errors.PermissionDenied;
-  return isDenied ? `${why}; check the owner and the mode of its directory` : why;
+  const isForeign = !(error instanceof Error) || error instanceof Deno.errors.NotCapable;
+  return isForeign ? error : outputError(path, error);
 }
 
 /** Returns whether a path names an inherited file descriptor, such as `/dev/stdout`. */

@@ -27,17 +27,29 @@ export async function findRuntime(name?: string): Promise<string> {
 export async function findRuntimes(name?: string): Promise<readonly [string, ...string[]]> {
   if (name?.includes("/")) {
     if (await isProgram(name)) return [await Deno.realPath(name)];
-    throw new RuntimeError(`Cannot run "${name}": there is no such program; check the path`, name);
+    throw new RuntimeError("there is no such program", name, [], {
+      code: "runtime-missing",
+      action: `run "${name}"`,
+      advice: "Check the path",
+      option: "runtime",
+    });
   }
   const names = name === undefined ? RUNTIMES : [name];
   const [first, ...others] = (await Promise.all(names.map(findProgram))).filter(isFound);
   if (first !== undefined) return [first, ...others];
+  const all = RUNTIMES.join(", ");
   throw new RuntimeError(
-    name === undefined
-      ? `Cannot run a container: none of ${RUNTIMES.join(", ")} is installed; install one of them`
-      : `Cannot run a container: ${name} is not installed; install it, or choose another of ` +
-        RUNTIMES.join(", "),
+    name === undefined ? `none of ${all} is installed` : `${name} is not installed`,
     name ?? "",
+    [],
+    {
+      code: "runtime-missing",
+      action: "run a container",
+      advice: name === undefined
+        ? "Install one of them"
+        : `Install it, or choose another of ${all}`,
+      option: "runtime",
+    },
   );
 }
 

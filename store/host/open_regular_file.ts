@@ -13,11 +13,11 @@ export interface OpenRegularFileOptions {
    */
   readonly foreign?: boolean | undefined;
   /**
-   * What to do about a file that is refused, as the end of a sentence.
+   * What to do about a file that is refused, as a sentence.
    *
-   * @default {"remove it and try again"}
+   * @default {"Remove it and try again"}
    */
-  readonly remedy?: string | undefined;
+  readonly advice?: string | undefined;
 }
 
 /** A regular file that is open for reading. */
@@ -28,7 +28,7 @@ export interface RegularFile extends Disposable {
   readonly info: Deno.FileInfo;
 }
 
-const REMEDY = "remove it and try again";
+const ADVICE = "Remove it and try again";
 
 /** A file that is replaced between two system calls this often is not replaced by a store. */
 const MAX_ATTEMPTS = 100;
@@ -39,7 +39,7 @@ const MAX_ATTEMPTS = 100;
  * for the other end of a pipe.
  *
  * @param path Path of the file.
- * @param options Permitted owner, and the remedy for errors.
+ * @param options Permitted owner, and the advice of errors.
  * @returns The file, or `undefined` if there is none.
  * @throws {StoreFileError} If it is not a regular file; or if it belongs to another user, others can
  * write to it, or it has several names, and it is not `foreign`.
@@ -91,7 +91,7 @@ function openChecked<T extends ReadableFile>(
     stack.move();
     return { file, info, [Symbol.dispose]: () => file.close() };
   }
-  throw new StoreFileError("changing", path, "read", "try again later");
+  throw new StoreFileError("changing", path, "read", "Try again later");
 }
 
 /** Opens a file that nobody else can put a FIFO in the place of. */
@@ -114,7 +114,7 @@ function refuse(path: string, info: Deno.FileInfo, options: OpenRegularFileOptio
   const fault = fileFault(info, options);
   if (fault === undefined) return;
   const owner = fault === "owner" ? info.uid ?? undefined : undefined;
-  throw new StoreFileError(fault, path, "read", options.remedy ?? REMEDY, { owner });
+  throw new StoreFileError(fault, path, "read", options.advice ?? ADVICE, { owner });
 }
 
 /** What is wrong with a file; `undefined` if it may be read. */

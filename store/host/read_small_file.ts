@@ -64,15 +64,15 @@ export function readJsonFile(
 ): Readonly<Record<string, unknown>> | undefined {
   const text = readSmallText(path, options);
   if (text === undefined) return undefined;
-  const { remedy = "restore it, or remove it and try again" } = options;
+  const { advice = "Restore it, or remove it and try again" } = options;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new StoreFileError("syntax", path, "read", remedy, { cause });
+    throw new StoreFileError("syntax", path, "read", advice, { cause });
   }
   if (isObject(value)) return value;
-  throw new StoreFileError("shape", path, "read", remedy);
+  throw new StoreFileError("shape", path, "read", advice);
 }
 
 /** Whether a JSON value is an object, rather than `null`, a list, a text or a number. */

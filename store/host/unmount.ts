@@ -50,10 +50,11 @@ export async function discardTree(path: string, mountPoints: readonly string[]):
   const mounts = readMounts().filter(isInside);
   const other = mounts.find((mount) => !isOwn(mount));
   if (other !== undefined) {
-    throw new StoreError(
-      `Cannot remove "${path}": "${other.target}" is a mount point; unmount it and try again`,
-      path,
-    );
+    throw new StoreError(`"${other.target}" is a mount point`, path, {
+      code: "mounted",
+      action: `remove "${path}"`,
+      advice: "Unmount it and try again",
+    });
   }
   await unmountAll(mounts);
   await removeTree(path);

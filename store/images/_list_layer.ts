@@ -107,7 +107,7 @@ function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void
   throw new OwnershipError(
     { layer, path, offset },
     { uid, gid },
-    `its owner ${uid}:${gid} is invalid, as the largest ID is ${MAX_ID}; ` +
-      "report it to the author of the image",
+    `its owner ${uid}:${gid} is invalid, because the largest ID is ${MAX_ID}`,
+    { advice: "Report it to the author of the image", modes: [] },
   );
 }

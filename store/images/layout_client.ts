@@ -174,11 +174,11 @@ export class LayoutClient implements ImageClient {
 
   #failMissing(reference: Reference, digest: Digest): never {
     const { path } = this.#layout;
-    throw new StoreError(
-      `Cannot read "${formatReference(reference)}" from "${path}": it does not have ` +
-        `${digest} as a file; copy the image into it again`,
-      path,
-    );
+    throw new StoreError(`it does not have ${digest} as a file`, path, {
+      code: "missing-content",
+      action: `read "${formatReference(reference)}" from "${path}"`,
+      advice: "Copy the image into it again",
+    });
   }
 
   /** Some tools write the platforms of an image as entries of one name, without an index. */
@@ -202,7 +202,11 @@ async function findEntries(
   { path, name, digest }: LayoutSource,
 ): Promise<readonly Descriptor[]> {
   const fail = (what: string): never => {
-    throw new StoreError(`Cannot find an image in "${path}": ${what}`, path);
+    throw new StoreError(what, path, {
+      code: "no-image",
+      action: `find an image in "${path}"`,
+      advice: "Check the path and the name",
+    });
   };
   if (digest !== undefined) {
     const bytes = await layout.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
@@ -215,7 +219,7 @@ async function findEntries(
   const [first] = found;
   if (first === undefined) {
     const wanted = name === undefined ? "it is empty, or no layout" : `it does not have "${name}"`;
-    return fail(names.length === 0 ? wanted : `${wanted}; it has ${names.join(", ")}`);
+    return fail(names.length === 0 ? wanted : `${wanted}, only ${names.join(", ")}`);
   }
   const distinct = [...new Map(found.map((entry) => [entry.digest, entry])).values()];
   if (distinct.length === 1) return distinct;
@@ -223,7 +227,7 @@ async function findEntries(
   const isOneImage = distinct.every((entry) => {
     return namesOf(entry)[0] === namesOf(first)[0] && entry.platform !== undefined;
   });
-  if (!isOneImage) fail(`it has several; name one of ${choicesOf(distinct).join(", ")}`);
+  if (!isOneImage) fail(`it has several: ${choicesOf(distinct).join(", ")}`);
   return distinct;
 }
 

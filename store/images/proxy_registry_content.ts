@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
@@ -186,7 +187,7 @@ export class ProxyRegistryContent implements RegistryContent {
       if (!isOut) throw error;
       const found = await local();
       if (found === undefined || Array.isArray(found) && found.length === 0) throw error;
-      this.#options.onWarning?.(error.message);
+      this.#options.onWarning?.(describeError(error));
       return found;
     }
   }

@@ -153,8 +153,8 @@ export async function readDocuments<Layer>(
   const { diffIds, platform } = value;
   if (layers.length !== diffIds.length) {
     throw new OciError(
-      `Cannot read "${name}" as an image: its manifest has ${layers.length} layers, but its ` +
-        `config names ${diffIds.length}`,
+      `its manifest has ${layers.length} layers, but its config names ${diffIds.length}`,
+      { code: "invalid-document", action: `read "${name}" as an image`, subject: name },
     );
   }
   return {
@@ -193,7 +193,7 @@ async function readChain(
     }
     indexes.push({ descriptor, bytes, value });
     expected = await choosePlatformByConfig(value, platform, {
-      subject: `"${name}"`,
+      subject: name,
       read: (descriptor) => store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES }),
     });
   }

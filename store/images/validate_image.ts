@@ -1,3 +1,4 @@
+import { explainedError } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DiffIdMismatchError, LimitError } from "../../spec/errors.ts";
 import { MAX_LAYERS } from "../../spec/manifest.ts";
@@ -84,7 +85,12 @@ export async function validateImage(
  */
 function verifyChain({ digest, indexes, manifest, config, layers }: Image): void {
   const fail = (what: string): never => {
-    throw new SyntaxError(`Cannot accept ${digest} as an image: ${what}`);
+    throw explainedError(SyntaxError, {
+      code: "invalid-document",
+      action: `accept ${digest} as an image`,
+      subject: digest,
+      problem: what,
+    });
   };
   const pointers = [
     [digest],

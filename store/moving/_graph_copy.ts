@@ -195,9 +195,12 @@ export class GraphCopy {
     const isForeign = layerMediaType(mediaType)?.nondistributable && urls.length > 0;
     if (!isForeign || foreignLayers === "copy") return true;
     if (foreignLayers === "skip") return false;
-    throw new OciError(
-      `Cannot copy the layer ${digest}: it is of a type that must not be distributed`,
-    );
+    throw new OciError("its media type says that it must not be distributed", {
+      code: "not-distributable",
+      action: `copy the layer ${digest}`,
+      subject: digest,
+      option: "foreignLayers",
+    });
   }
 
   async #read(descriptor: Descriptor): Promise<ImageDocument<ManifestDocument>> {

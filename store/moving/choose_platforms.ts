@@ -59,7 +59,7 @@ async function chooseEntry(
   { label, signal }: PlatformChoiceOptions,
 ): Promise<Descriptor> {
   return await choosePlatformByConfig(index, platform, {
-    subject: `"${label}"`,
+    subject: label,
     read: async (descriptor) => {
       try {
         return await readBytes(
@@ -91,7 +91,7 @@ async function checkPlatform(
     { maxBytes: MAX_CONFIG_BYTES, signal },
   );
   const actual = parseImageConfig(bytes).platform;
-  if (platformFit(actual, platform) < 0) throw new PlatformError(`"${label}"`, platform, [actual]);
+  if (platformFit(actual, platform) < 0) throw new PlatformError(label, platform, [actual]);
 }
 
 /**

@@ -65,7 +65,11 @@ export class LayoutContent implements NamedSource, NamedTarget {
       });
     }
     const { path } = this.#store;
-    throw new StoreError(`Cannot read ${descriptor.digest}: "${path}" does not have it`, path);
+    throw new StoreError(`"${path}" does not have it`, path, {
+      code: "missing-content",
+      action: `read ${descriptor.digest}`,
+      advice: "Pull or copy the image again",
+    });
   }
 
   /** Returns whether it is there and intact; a manifest, whether all that it names is there too. */

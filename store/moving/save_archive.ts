@@ -170,7 +170,7 @@ async function choose(
     if (kind !== "index") break;
     chosen = platform === undefined
       ? await chooseComplete(store, value)
-      : await chooseEntry(store, value, platform, `"${name}"`);
+      : await chooseEntry(store, value, platform, name);
   }
   return chosen;
 }
@@ -180,9 +180,9 @@ async function chooseComplete(store: ContentStore, index: Index): Promise<Descri
   const there = await Promise.all(runnable.map((entry) => isComplete(store, entry)));
   const manifests = runnable.filter((_, i) => there[i]);
   const [first] = manifests;
-  if (first === undefined) return await chooseEntry(store, index, hostPlatform(), "the image");
+  if (first === undefined) return await chooseEntry(store, index, hostPlatform());
   try {
-    return await chooseEntry(store, { ...index, manifests }, hostPlatform(), "the image");
+    return await chooseEntry(store, { ...index, manifests }, hostPlatform());
   } catch (error) {
     if (error instanceof PlatformError) return first;
     throw error;
@@ -193,7 +193,7 @@ function chooseEntry(
   store: ContentStore,
   index: Index,
   platform: Platform,
-  subject: string,
+  subject?: string,
 ): Promise<Descriptor> {
   const read = (descriptor: Descriptor) => {
     return store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
@@ -203,5 +203,10 @@ function chooseEntry(
 
 function missing(store: ContentStore, digest: Digest): OciError {
   if (!isDigest(digest)) return new UnsupportedDigestError(digest);
-  return new StoreError(`Cannot save from "${store.path}": it does not have ${digest}`, store.path);
+  return new StoreError(`it does not have ${digest}`, store.path, {
+    code: "missing-content",
+    action: `save from "${store.path}"`,
+    subject: digest,
+    advice: "Pull the image again",
+  });
 }

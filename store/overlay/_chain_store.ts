@@ -145,11 +145,11 @@ export class ChainStore {
         throw error;
       }
     }
-    throw new StoreError(
-      `Cannot extract a layer in "${this.path}": all its names are taken by other layers; ` +
-        "remove the directory",
-      this.path,
-    );
+    throw new StoreError("all its names are taken by other layers", this.path, {
+      code: "store-file",
+      action: `extract a layer in "${this.path}"`,
+      advice: "Remove the directory",
+    });
   }
 
   async #publish(draft: string, name: string, record: ChainRecord): Promise<Chain> {
@@ -189,7 +189,7 @@ function isThere(path: string): boolean {
   // Do not check owner and mode: they come from the root directory of the image.
   if (info.isDirectory) return true;
   const fault = info.isSymlink ? "symlink" : "special";
-  throw new StoreFileError(fault, path, "read", "remove it and try again");
+  throw new StoreFileError(fault, path, "read", "Remove it and try again");
 }
 
 /** Removes a draft and the mounts and directories beside it. */

@@ -44,10 +44,13 @@ export class FuseError extends OciError {
   readonly said: string;
 
   constructor(target: string, said: string) {
-    super(
-      `Cannot mount an overlay at "${target}": fuse-overlayfs says: ${said}; ` +
-        "use the uncompressed bundler",
-    );
+    super(`fuse-overlayfs says: ${said}`, {
+      code: "overlay",
+      action: `mount an overlay at "${target}"`,
+      subject: target,
+      advice: "Use the uncompressed bundler",
+      option: "bundler",
+    });
     this.said = said;
   }
 }

@@ -143,10 +143,12 @@ export class OverlayBundler implements Bundler {
     this.#mounter ??= this.#options.mounter ?? this.#tryKernel();
     const mounter = await this.#mounter;
     if (typeof mounter !== "string") return mounter;
-    throw new BundleError(
-      `Cannot mount an overlay for "${path}": ${mounter}; use the uncompressed bundler`,
-      path,
-    );
+    throw new BundleError(mounter, path, {
+      code: "overlay",
+      action: `mount an overlay for "${path}"`,
+      advice: "Use the uncompressed bundler",
+      option: "bundler",
+    });
   }
 
   async #tryKernel(): Promise<OverlayMounter | string> {

@@ -71,11 +71,12 @@ export async function prepareLayers(
   const mounter = options.mounter ??
     await findKernelMounter(store.path, { onWait: store.onWait, signal: options.signal });
   if (typeof mounter === "string") {
-    throw new BundleError(
-      `Cannot prepare layers for overlays: ${mounter}; do without, ` +
-        "the uncompressed bundler needs none",
-      store.path,
-    );
+    throw new BundleError(mounter, store.path, {
+      code: "overlay",
+      action: "prepare layers for overlays",
+      advice: "Use the uncompressed bundler, which needs no prepared layers",
+      option: "bundler",
+    });
   }
   using threads = LayerThreads.for(options.extract === undefined ? image : { layers: [] }, jobs);
   const resolver = new OverlayLayerResolver(store, {

@@ -1,6 +1,7 @@
+import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
 import { lstatIfAny, removeIfAny } from "../host/durable.ts";
@@ -116,13 +117,10 @@ export async function findFuseMounter(
 async function refuseNative(root: string): Promise<string | undefined> {
   try {
     await ensureStoreRoot(root);
-    openFileTree(root, { backend: "native" })[Symbol.dispose]();
-    return undefined;
+    return nativeRefusal(root);
   } catch (error) {
     if (isRefusedWrite(error)) return refusalOf(root, error);
-    if (!(error instanceof Deno.errors.NotSupported)) throw error;
-    // The reason is at the end of the message.
-    return error.message.slice(error.message.lastIndexOf(": ") + 2);
+    throw error;
   }
 }
 
@@ -154,7 +152,7 @@ async function tryMounter(
 }
 
 function refusalOf(root: string, error: unknown): string {
-  return `"${root}" cannot be written (${(error as Error).message.replace(/, run again.*/s, "")})`;
+  return `"${root}" cannot be written (${describeSystemError(error)})`;
 }
 
 /** Explains why the file system of the store refuses layers, as containers and live systems have it. */

@@ -40,25 +40,27 @@ export function isRefusedMachine(log: readonly string[]): boolean {
 
 /** What to do about such a machine. */
 export const HYBRID_ADVICE: string =
-  "this runtime does not take a machine with both versions of control groups: choose runc, or " +
-  'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+  "This runtime does not support a machine with both versions of control groups. Choose runc, or " +
+  'run "umount /sys/fs/cgroup/unified" and the container inside of "unshare -m"';
 
 /** A trouble that runtimes have words for. */
 interface KnownTrouble {
   readonly said: RegExp;
   readonly advice: string;
+  /** The option that helps. */
+  readonly option?: string;
   /** The exit code that shells have for it. */
   readonly exitCode?: number;
 }
 
-const CHECK_COMMAND = "check the command, and that the image is for this machine";
+const CHECK_COMMAND = "Check the command, and that the image is for this machine";
 
 const TROUBLES: readonly KnownTrouble[] = [
-  { said: HYBRID, advice: HYBRID_ADVICE },
+  { said: HYBRID, advice: HYBRID_ADVICE, option: "runtime" },
   {
     said: /newuidmap|newgidmap|uid_map|gid_map/,
     advice:
-      "check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
+      "Check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
   },
   {
     said: /executable file .*not found|exec: ".*": stat .*: no such file/i,
@@ -71,16 +73,17 @@ const TROUBLES: readonly KnownTrouble[] = [
     exitCode: 126,
   },
   { said: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
-  { said: /memory limit/i, advice: "allow the container more memory" },
+  { said: /memory limit/i, advice: "Allow the container more memory", option: "memory" },
   {
     said: /cgroup/i,
-    advice: "check that this user may make control groups, or leave out the limits",
+    advice: "Check that this user may create control groups, or leave out the limits",
   },
   {
     said: /read-only file system/i,
-    advice: "make what is written to a mount, or the root writable",
+    advice: "Mount a directory at the path that is written, or make the root writable",
+    option: "readOnly",
   },
-  { said: /^mount `|mounting "/i, advice: "check what is mounted there, and with which options" },
+  { said: /^mount `|mounting "/i, advice: "Check the mounts and their options" },
 ];
 
 /** The error for a container that a runtime did not start. */
@@ -89,13 +92,14 @@ export function explainFailure(
   log: readonly string[],
 ): RuntimeError {
   const said = log.at(-1) ?? "";
-  const { advice = 'look at the configuration, such as "oci bundle" writes it', exitCode } =
+  const { advice = "Check the configuration of the bundle", option, exitCode } =
     TROUBLES.find((trouble) => trouble.said.test(said)) ?? {};
   const name = runtime.slice(runtime.lastIndexOf("/") + 1);
-  return new RuntimeError(
-    `Cannot start the container: ${name} says: ${said}; ${advice}`,
-    runtime,
-    log,
-    exitCode === undefined ? {} : { exitCode },
-  );
+  return new RuntimeError(`${name} says: ${said}`, runtime, log, {
+    code: "container-start",
+    action: "start the container",
+    advice,
+    option,
+    exitCode,
+  });
 }

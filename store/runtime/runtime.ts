@@ -1,3 +1,4 @@
+import { describeSystemError } from "../host/system_error.ts";
 import { findRuntimes } from "../host/find_runtime.ts";
 import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
@@ -263,11 +264,12 @@ class Container implements AsyncDisposable {
     } catch (error) {
       lock.close();
       await Deno.remove(state, { recursive: true });
-      const why = (error as Error).message.replace(/, run again.*/s, "");
-      const advice = error instanceof Deno.errors.NotCapable
-        ? `grant --allow-run=${runtime}`
-        : "check that it is a program for this machine";
-      throw new RuntimeError(`Cannot run ${runtime}: ${why}; ${advice}`, runtime, [], {
+      throw new RuntimeError(describeSystemError(error), runtime, [], {
+        code: "runtime-failed",
+        action: `run ${runtime}`,
+        advice: error instanceof Deno.errors.NotCapable
+          ? `Grant --allow-run=${runtime}`
+          : "Check that it is a program for this machine",
         cause: error,
       });
     }

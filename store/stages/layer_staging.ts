@@ -1,6 +1,7 @@
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
+import { errorCode } from "../../layer/linux/native_error.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
@@ -166,6 +167,5 @@ function extractOptions(
  */
 function mayBeDamage(error: unknown): boolean {
   if (!(error instanceof OciError)) return false;
-  const isOfSystem = typeof (error.cause as { code?: unknown } | undefined)?.code === "string";
-  return !isOfSystem;
+  return errorCode(error.cause) === undefined;
 }

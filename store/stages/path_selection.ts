@@ -69,7 +69,11 @@ export function retainPaths(tree: MemoryTree, paths: readonly string[]): void {
   for (const path of paths) {
     const { real, passed } = followPath(tree, path);
     if (real === undefined) {
-      throw new UnpackError(`Cannot unpack "${path}": the image does not contain it`, path);
+      throw new UnpackError("the image does not contain it", path, {
+        code: "missing-path",
+        action: `unpack "${path}"`,
+        advice: "Check the path",
+      });
     }
     whole.add(real);
     for (const place of [real, ...passed]) {

@@ -1,3 +1,4 @@
+import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
@@ -11,12 +12,30 @@ import { UnpackError } from "../errors.ts";
 import { UnpackRecord } from "./_unpack_record.ts";
 import { WORK, WorkDirectory } from "./_work_directory.ts";
 
-const NOT_EMPTY = "it is not empty; choose another directory, or allow what is there to be " +
-  "replaced with force";
-const TAKEN =
-  "another process is unpacking into it; wait until it ends, or choose another directory";
-const UNKNOWN = `it has "${WORK}", which is not known to be a leftover; remove that if no other ` +
-  "process is unpacking, or choose another directory";
+const NOT_EMPTY: Refusal = {
+  code: "not-empty",
+  problem: "it is not empty",
+  advice: 'Choose another directory, or replace its content with "force"',
+  option: "force",
+};
+const TAKEN: Refusal = {
+  code: "busy",
+  problem: "another process is unpacking into it",
+  advice: "Wait until that ends, or choose another directory",
+};
+const UNKNOWN: Refusal = {
+  code: "leftover",
+  problem: `it contains "${WORK}", which may belong to a running process`,
+  advice: "Remove that if no other process is unpacking, or choose another directory",
+};
+const NOT_DIRECTORY: Refusal = {
+  code: "not-a-directory",
+  problem: "it is not a directory",
+  advice: "Choose another path",
+};
+
+/** Why a directory cannot be unpacked into. */
+type Refusal = Pick<ErrorFacts, "code" | "problem" | "advice" | "option">;
 
 /** A directory that is removed this often while it is opened is not removed by unpacking. */
 const MAX_ATTEMPTS = 10;
@@ -79,12 +98,17 @@ export class UnpackRoot implements AsyncDisposable {
     { store, force }: UnpackRootOptions,
   ): Promise<UnpackRoot> {
     const path = await Deno.realPath(directory);
-    const refuse = (why: string) => {
-      const isBusy = why === TAKEN;
-      return new UnpackError(`Cannot unpack into "${directory}": ${why}`, path, { isBusy });
+    const refuse = ({ problem, ...facts }: Refusal) => {
+      const action = `unpack into "${directory}"`;
+      return new UnpackError(problem, path, {
+        ...facts,
+        action,
+        subject: directory,
+        isBusy: facts.code === "busy",
+      });
     };
     if (!(await Deno.stat(path)).isDirectory) {
-      throw refuse("it is not a directory; choose another name");
+      throw refuse(NOT_DIRECTORY);
     }
     if (!force && await hasOthers(path)) throw refuse(NOT_EMPTY);
     await using stack = new AsyncDisposableStack();
@@ -161,11 +185,11 @@ export class UnpackRoot implements AsyncDisposable {
   #refuseOthers(names: readonly string[]): void {
     const other = names.find((name) => name !== WORK);
     if (other === undefined) return;
-    throw new UnpackError(
-      `Cannot unpack into "${this.path}": another program has put "${other}" into it; ` +
-        "choose another directory",
-      this.path,
-    );
+    throw new UnpackError(`another program has put "${other}" into it`, this.path, {
+      code: "foreign-file",
+      action: `unpack into "${this.path}"`,
+      advice: "Choose another directory",
+    });
   }
 
   /** Begins anew with the stages. */

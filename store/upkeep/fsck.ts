@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import type { ContentSource } from "../../spec/content.ts";
 import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -331,7 +332,7 @@ class StoreChecker {
         return undefined;
       } catch (error) {
         signal?.throwIfAborted();
-        reason = error instanceof Error ? error.message : String(error);
+        reason = describeError(error);
       }
     }
     return reason;

@@ -235,12 +235,12 @@ function heldDocuments(held: ReadonlySet<Digest>): readonly Descriptor[] {
 }
 
 function refuseDamaged(digest: Digest, cause: unknown): never {
-  throw new StoreError(
-    `Cannot prune: the document ${digest} is damaged, and so what it names is unknown. Repair ` +
-      "the store first",
-    digest,
-    { cause },
-  );
+  throw new StoreError("it is damaged, so the content that it refers to is unknown", digest, {
+    code: "store-damaged",
+    action: `prune the content that document ${digest} does not refer to`,
+    advice: "Repair the store first",
+    cause,
+  });
 }
 
 /** Removes incomplete downloads that nobody has written to for a while. */

@@ -1,3 +1,4 @@
+import { describeError } from "../../spec/error_facts.ts";
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   CachingPuller,
@@ -197,7 +198,7 @@ Deno.test("image() with Newer uses the cache, with a warning, if the registry do
   });
 
   assertEquals(digest, IMAGE.descriptor.digest);
-  assertEquals(warned, [`${OFFLINE.message}; the image in the store is used`]);
+  assertEquals(warned, [`Using the image in the store, because ${describeError(OFFLINE)}`]);
 });
 
 const MISSING = new NotFoundError("Cannot find it", { status: 404, url: "https://example.com/" });

@@ -82,173 +82,174 @@ Deno.test.each([
 Deno.test.each([
   {
     args: ["untar", "a"],
-    line: 'oci: read the command line: unknown command "untar"; use "oci unpack"',
+    line: 'oci: read the command line: unknown command "untar". Use "oci unpack"',
   },
   {
     args: ["pul", "a"],
-    line: 'oci: read the command line: unknown command "pul"; did you mean pull?',
+    line: 'oci: read the command line: unknown command "pul". Did you mean pull?',
   },
   {
     args: ["help", "nothing-like-it"],
-    line: 'oci: read the command line: unknown command "nothing-like-it"; see "oci --help"',
+    line: 'oci: read the command line: unknown command "nothing-like-it". See "oci --help"',
   },
   {
     args: ["hepl", "pull"],
-    line: 'oci: read the command line: unknown command "hepl"; did you mean help?',
+    line: 'oci: read the command line: unknown command "hepl". Did you mean help?',
   },
   {
     args: ["--versoin"],
-    line: 'oci: read the command line: unknown option "--versoin"; did you mean --version?',
+    line: 'oci: read the command line: unknown option "--versoin". Did you mean --version?',
   },
   {
     args: ["--", "pull"],
-    line: "oci: read the command line: too many arguments: expected 0 arguments but got 1; " +
-      'see "oci --help"',
+    line: "oci: read the command line: too many arguments: expected 0 arguments but got 1. " +
+      'See "oci --help"',
   },
   {
     args: ["--store"],
-    line: 'oci: read the command line: option "--store <dir>" argument missing; see "oci --help"',
+    line: 'oci: read the command line: option "--store <dir>" argument missing. See "oci --help"',
   },
   {
     args: ["--nope"],
-    line: 'oci: read the command line: unknown option "--nope"; see "oci --help"',
+    line: 'oci: read the command line: unknown option "--nope". See "oci --help"',
   },
   {
     args: ["pull", "--plattform", "linux/arm64", "a"],
-    line: 'oci: pull: unknown option "--plattform"; did you mean --platform?',
+    line: 'oci: pull: unknown option "--plattform". Did you mean --platform?',
   },
   {
     args: ["pull"],
-    line: 'oci: pull: missing required argument "ref"; see "oci pull --help"',
+    line: 'oci: pull: missing required argument "ref". See "oci pull --help"',
   },
   {
     args: ["version", "a"],
-    line: "oci: version: too many arguments: expected 0 arguments but got 1; " +
-      'see "oci version --help"',
+    line: "oci: version: too many arguments: expected 0 arguments but got 1. " +
+      'See "oci version --help"',
   },
   {
     args: ["pull", "--jobs", "0", "a"],
     line: 'oci: pull: option "--jobs <n>" argument "0" is invalid: ' +
-      'it must be a whole number from 1 to 1000; see "oci pull --help"',
+      'it must be a whole number from 1 to 1000. See "oci pull --help"',
   },
   {
     args: ["pull", "--platform", "linux", "a"],
     line: 'oci: pull: option "--platform <os/arch>" argument "linux" is invalid: ' +
-      'it must be "OS/ARCH[/VARIANT][:OSVERSION]", such as "linux/arm64"; see "oci pull --help"',
+      'it must be "OS/ARCH[/VARIANT]" or "OS(OSVERSION)/ARCH", such as "linux/arm64" or ' +
+      '"windows(10.0.20348)/amd64". See "oci pull --help"',
   },
   {
     args: ["pull", "--policy", "sometimes", "a"],
     line: 'oci: pull: option "--policy <when>" argument "sometimes" is invalid: ' +
-      'it must be always, if-not-present, never or newer; see "oci pull --help"',
+      'it must be always, if-not-present, never or newer. See "oci pull --help"',
   },
   {
     args: ["pull", "--progress", "dots", "a"],
     line: 'oci: pull: option "--progress <how>" argument "dots" is invalid: ' +
-      'allowed choices are auto, plain, json, none; see "oci pull --help"',
+      'allowed choices are auto, plain, json, none. See "oci pull --help"',
   },
   {
     args: ["pull", "--mirror", "docker.io", "a"],
     line: 'oci: pull: option "--mirror <host=url>" argument "docker.io" is invalid: ' +
-      'it must be HOST=URL, such as docker.io=https://mirror.example; see "oci pull --help"',
+      'it must be HOST=URL, such as docker.io=https://mirror.example. See "oci pull --help"',
   },
   {
     args: ["pull", "--retries"],
-    line: 'oci: pull: option "--retries <n>" argument missing; see "oci pull --help"',
+    line: 'oci: pull: option "--retries <n>" argument missing. See "oci pull --help"',
   },
   {
     args: ["permissions", "pul"],
     line: 'oci: permissions: command-argument value "pul" is invalid for argument "command": ' +
-      `it must be one of ${[...COMMANDS.keys()].join(", ")}; see "oci permissions --help"`,
+      `it must be one of ${[...COMMANDS.keys()].join(", ")}. See "oci permissions --help"`,
   },
   {
     args: ["bundle", "--cpu", "much", "a", "b"],
     line: 'oci: bundle: option "--cpu <quantity>" argument "much" is invalid: ' +
-      'cannot parse quantity "much": it must be a number with a suffix of Kubernetes or none, ' +
-      'such as "500m", "1.5", "2Gi" or "1e3"; see "oci bundle --help"',
+      "it must be a number with a suffix of Kubernetes or none, " +
+      'such as "500m", "1.5", "2Gi" or "1e3". See "oci bundle --help"',
   },
   {
     args: ["run", "--read-only", "--read-write", "a"],
-    line: 'oci: run: option "--read-only" cannot be used with option "--read-write"; ' +
-      'see "oci run --help"',
+    line: 'oci: run: option "--read-only" cannot be used with option "--read-write". ' +
+      'See "oci run --help"',
   },
   {
     args: ["pull", "Alpine"],
-    line: 'oci: pull Alpine: cannot parse reference "Alpine": the repository must be lower case; ' +
-      'did you mean "alpine"?',
+    line: 'oci: pull Alpine: cannot parse reference "Alpine": the repository must be lower case. ' +
+      'Did you mean "alpine"?',
   },
   {
     args: ["digest", "oci:dir"],
-    line: 'oci: digest oci:dir: cannot use "oci:dir" here: it is not in a registry; ' +
-      'if it is the name of an image, write "docker://oci:dir"',
+    line: 'oci: digest oci:dir: cannot use "oci:dir" here: it is not in a registry. ' +
+      'If it is the name of an image, write "docker://oci:dir"',
   },
   {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],
     line: 'oci: pull a: "--platform" and "--all-platforms" ' +
-      "cannot be combined; leave out one of them",
+      "cannot be combined. Leave out one of them",
   },
   {
     args: ["pull", "--user", "a", "--registry-token", "b", "c"],
-    line: "oci: pull c: only one way to log in is allowed; " +
-      'choose "--user", "--identity-token" or "--registry-token"',
+    line: "oci: pull c: only one way to log in is allowed. " +
+      'Choose "--user", "--identity-token" or "--registry-token"',
   },
   {
     args: ["pull", "--password-stdin", "c"],
-    line: 'oci: pull c: the user name is missing; add "--user NAME"',
+    line: 'oci: pull c: the user name is missing. Add "--user NAME"',
   },
   {
     args: ["tags", "--policy=never", "a"],
-    line: 'oci: tags: unknown option "--policy=never"; see "oci tags --help"',
+    line: 'oci: tags: unknown option "--policy=never". See "oci tags --help"',
   },
   {
     args: ["ps"],
     line:
-      'oci: read the command line: unknown command "ps"; there is no daemon; a container lives ' +
+      'oci: read the command line: unknown command "ps". There is no daemon; a container lives ' +
       'as long as its "oci run"',
   },
   {
     args: ["copy", "--src-creds=a:b", "x", "y"],
-    line: 'oci: copy: unknown option "--src-creds=a:b"; use "--user NAME[:PASSWORD]"',
+    line: 'oci: copy: unknown option "--src-creds=a:b". Use "--user NAME[:PASSWORD]"',
   },
   {
     args: ["run", "-itp", "80:80", "a"],
-    line: 'oci: run: unknown option "-p"; there is no daemon that maps ports; use "--network host"',
+    line: 'oci: run: unknown option "-p". There is no daemon that maps ports; use "--network host"',
   },
   {
     args: ["run", "--network=bridge", "a"],
     line:
       'oci: run: option "--network <how>" argument "bridge" is invalid: there is no daemon that ' +
-      'connects containers; use host, or none; see "oci run --help"',
+      'connects containers: use host or none. See "oci run --help"',
   },
   {
     args: ["run", "--name", "a/b", "c"],
     line:
       'oci: run: option "--name <name>" argument "a/b" is invalid: it must have 1 to 128 letters, ' +
-      'digits, "_", "." and "-", and begin with a letter or a digit; see "oci run --help"',
+      'digits, "_", "." and "-", and begin with a letter or a digit. See "oci run --help"',
   },
-  { args: ["cat", "a", ""], line: "oci: cat a: the path is empty; specify a path" },
-  { args: ["ls", "a", ""], line: "oci: ls a: the path is empty; specify a path or leave it out" },
+  { args: ["cat", "a", ""], line: "oci: cat a: the path is empty. Specify a path" },
+  { args: ["ls", "a", ""], line: "oci: ls a: the path is empty. Specify a path or leave it out" },
   {
     args: ["unbundle", ""],
-    line: "oci: unbundle: the directory name is empty; specify a directory",
+    line: "oci: unbundle: the directory name is empty. Specify a directory",
   },
   {
     args: ["run", "a", "-x", "ls"],
-    line: 'oci: run: unknown option "-x"; put an option of the command to run after "--"',
+    line: 'oci: run: unknown option "-x". Put an option of the command to run after "--"',
   },
-  { args: ["run", "-iz", "a"], line: 'oci: run: unknown option "-z"; see "oci run --help"' },
+  { args: ["run", "-iz", "a"], line: 'oci: run: unknown option "-z". See "oci run --help"' },
   {
     args: ["pull", "./layout"],
     line: 'oci: pull ./layout: cannot parse reference "./layout": the host "." must be a name or ' +
-      'an address, with an optional port; write "oci:./layout" for a layout on disk',
+      'an address, with an optional port. Write "oci:./layout" for a layout on disk',
   },
   {
     args: ["serve", "--tls-cert", "c"],
-    line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together; add the missing one',
+    line: 'oci: serve: "--tls-cert" and "--tls-key" must be used together. Add the missing one',
   },
   {
     args: ["serve", "--listen", "5000"],
     line: 'oci: serve: option "--listen <host:port>" argument "5000" is invalid: ' +
-      'it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000; see "oci serve --help"',
+      'it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000. See "oci serve --help"',
   },
 ])("main() calls $args misuse and says what to do", async ({ args, line }) => {
   const { code, stdout, stderr } = await runOci(args);
@@ -279,7 +280,7 @@ Deno.test("main() prints JSON for a command line that has nothing but --json", a
   const { code, stdout, stderr } = await runOci(["--json"]);
 
   assertEquals({ code, name: JSON.parse(stdout).error.name }, { code: 2, name: "UsageError" });
-  assertEquals(stderr, 'oci: read the command line: the command is missing; see "oci --help"\n');
+  assertEquals(stderr, 'oci: read the command line: the command is missing. See "oci --help"\n');
 });
 
 Deno.test.each([

@@ -10,5 +10,5 @@ export function emptyAnswer(url: URL, status: number, headers: HeadersInit = {})
     onGiveUp: () => {},
   });
   const parts = { status, headers: new Headers(headers), body: undefined, close: () => {} };
-  return new Answer(parts, { url, task: "pull", attempt: 1 }, watchdog);
+  return new Answer(parts, { url, task: { action: "pull", subject: "a" }, attempt: 1 }, watchdog);
 }

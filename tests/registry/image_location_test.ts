@@ -29,12 +29,12 @@ Deno.test.each<{ text: string; location: ImageLocation }>([
 });
 
 Deno.test.each([
-  { text: "oci:", says: 'write "oci:DIR"' },
-  { text: "oci::v1", says: 'write "oci:DIR"' },
-  { text: "oci:out:", says: 'write "oci:DIR"' },
+  { text: "oci:", says: 'Write "oci:DIR"' },
+  { text: "oci::v1", says: 'Write "oci:DIR"' },
+  { text: "oci:out:", says: 'Write "oci:DIR"' },
   { text: "oci://out", says: "not a URL" },
   { text: "oci:out@sha256:12", says: "not a digest" },
-  { text: "oci-archive:", says: 'write "oci-archive:FILE"' },
+  { text: "oci-archive:", says: 'Write "oci-archive:FILE"' },
   { text: "docker-daemon:alpine", says: '"docker-daemon:" is not supported' },
   { text: "containers-storage:alpine", says: "docker://containers-storage:alpine" },
   { text: "Alpine", says: "must be lower case" },

@@ -7,6 +7,7 @@ import {
   parsePlatform,
   PlatformError,
 } from "../../spec/mod.ts";
+import { describeError, explainedError, problemOf } from "../../spec/error_facts.ts";
 import { digest } from "./_json.ts";
 
 const [A, B, C] = [digest("a"), digest("b"), digest("c")];
@@ -16,27 +17,55 @@ Deno.test.each([
     name: "DigestMismatchError",
     error: new DigestMismatchError({ expected: A, actual: B, size: 1 }),
     message: `Cannot accept the bytes as ${A}: their digest is ${B}`,
-    fields: { expected: A, actual: B, size: 1 },
+    fields: {
+      code: "digest-mismatch",
+      action: `accept the bytes as ${A}`,
+      subject: A,
+      problem: `their digest is ${B}`,
+      ...{ expected: A, actual: B, size: 1 },
+    },
   },
   {
     name: "DiffIdMismatchError",
     error: new DiffIdMismatchError(A, B, C),
-    message: `Cannot accept layer ${C} as the image's config says that it unpacks to ${A}: ` +
-      `it unpacks to ${B}`,
-    fields: { expected: A, actual: B, layer: C },
+    message: `Cannot accept layer ${C}: the config of the image says that it unpacks to ${A}, ` +
+      `but it unpacks to ${B}`,
+    fields: {
+      code: "diff-id-mismatch",
+      action: `accept layer ${C}`,
+      subject: C,
+      problem: `the config of the image says that it unpacks to ${A}, but it unpacks to ${B}`,
+      ...{ expected: A, actual: B, layer: C },
+    },
   },
   {
     name: "LimitError",
     error: new LimitError("layers", 256, 257, "an image", "maxLayers"),
-    message: "Cannot accept more than 256 layers of an image: there are at least 257; " +
-      'raise "maxLayers" to accept it',
-    fields: { limit: "layers", max: 256, value: 257 },
+    message: "Cannot accept more than 256 layers of an image: there are at least 257. " +
+      'Raise "maxLayers" to accept it',
+    fields: {
+      code: "limit",
+      action: "accept more than 256 layers of an image",
+      subject: "an image",
+      problem: "there are at least 257",
+      advice: 'Raise "maxLayers" to accept it',
+      option: "maxLayers",
+      ...{ limit: "layers", max: 256, value: 257 },
+    },
   },
   {
     name: "PlatformError",
     error: new PlatformError("a:1", parsePlatform("linux/arm"), []),
-    message: 'Cannot find linux/arm in a:1: it has none that can run; choose one with "platform"',
-    fields: { wanted: { os: "linux", architecture: "arm" }, available: [] },
+    message: 'Cannot find linux/arm in "a:1": it has none that can run. Choose one with "platform"',
+    fields: {
+      code: "platform",
+      action: 'find linux/arm in "a:1"',
+      subject: "a:1",
+      problem: "it has none that can run",
+      advice: 'Choose one with "platform"',
+      option: "platform",
+      ...{ wanted: { os: "linux", architecture: "arm" }, available: [] },
+    },
   },
 ])("$name has a message and fields", ({ name, error, message, fields }) => {
   assertInstanceOf(error, OciError);
@@ -55,7 +84,12 @@ Deno.test("OciError keeps its cause, and JSON does not show it", () => {
   const error = new OciError("Cannot", { cause });
 
   assertEquals(error.cause, cause);
-  assertEquals(error.toJSON(), { name: "OciError", message: "Cannot" });
+  assertEquals(error.toJSON(), {
+    name: "OciError",
+    code: "other",
+    message: "Cannot",
+    problem: "Cannot",
+  });
 });
 
 Deno.test("PlatformError shows no control characters of an image", () => {
@@ -63,5 +97,38 @@ Deno.test("PlatformError shows no control characters of an image", () => {
 
   const { message } = new PlatformError("a:1", parsePlatform("linux/arm"), available);
 
-  assertEquals(message.includes(String.raw`it has \u001b[2J/a\nb;`), true);
+  assertEquals(message.includes(String.raw`it has \u001b[2J/a\nb.`), true);
+});
+
+Deno.test("OciError makes its message of the action, the problem and the advice", () => {
+  const problem = "it is gone";
+  const facts = { action: 'pull "a"', advice: "Look elsewhere" };
+
+  assertEquals(new OciError(problem).message, "it is gone");
+  assertEquals(
+    new OciError(problem, { action: facts.action }).message,
+    'Cannot pull "a": it is gone',
+  );
+  assertEquals(new OciError(problem, facts).message, 'Cannot pull "a": it is gone. Look elsewhere');
+});
+
+Deno.test("explainedError() gives an error of a built-in class its facts", () => {
+  const error = explainedError(SyntaxError, {
+    code: "invalid-text",
+    action: 'parse "x"',
+    subject: "x",
+    problem: "it is empty",
+  }, { cause: 1 });
+
+  assertInstanceOf(error, SyntaxError);
+  assertEquals(error.message, 'Cannot parse "x": it is empty');
+  assertEquals([error.code, error.subject, error.cause], ["invalid-text", "x", 1]);
+});
+
+Deno.test("describeError() leaves out the advice, and problemOf() the action", () => {
+  const error = new OciError("it is gone", { action: 'pull "a"', advice: "Look elsewhere" });
+  const plain = new TypeError("x");
+
+  assertEquals([error, plain, "y"].map(describeError), ['cannot pull "a": it is gone', "x", "y"]);
+  assertEquals([error, plain, "y"].map(problemOf), ["it is gone", "x", "y"]);
 });

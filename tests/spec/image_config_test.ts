@@ -112,23 +112,23 @@ Deno.test("parseImageConfig() reads an image without layers and platform", () =>
 });
 
 Deno.test.each([
-  { value: {}, message: "config.rootfs as it must be an object: it is undefined" },
-  { value: { rootfs: null }, message: "config.rootfs as it must be an object: it is null" },
-  { value: { rootfs: { "diff_ids": "a" } }, message: "config.rootfs.diff_ids as" },
-  { value: { rootfs: { "diff_ids": ["a"] } }, message: "config.rootfs.diff_ids[0] as" },
-  { value: { ...CONFIG, config: [] }, message: "config.config as it must be an object" },
-  { value: { ...CONFIG, config: { Env: "A=1" } }, message: "config.config.Env as" },
-  { value: { ...CONFIG, config: { Env: ["A=1", 2] } }, message: "config.config.Env[1] as" },
-  { value: { ...CONFIG, config: { Cmd: 5 } }, message: "config.config.Cmd as it must be an array" },
-  { value: { ...CONFIG, config: { User: 1000 } }, message: "config.config.User as" },
-  { value: { ...CONFIG, config: { Volumes: ["/a"] } }, message: "config.config.Volumes as" },
-  { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a as" },
-  { value: { ...CONFIG, history: [null] }, message: "config.history[0] as it must be an object" },
+  { value: {}, message: "config.rootfs: it must be an object, but it is undefined" },
+  { value: { rootfs: null }, message: "config.rootfs: it must be an object, but it is null" },
+  { value: { rootfs: { "diff_ids": "a" } }, message: "config.rootfs.diff_ids: " },
+  { value: { rootfs: { "diff_ids": ["a"] } }, message: "config.rootfs.diff_ids[0]: " },
+  { value: { ...CONFIG, config: [] }, message: "config.config: it must be an object" },
+  { value: { ...CONFIG, config: { Env: "A=1" } }, message: "config.config.Env: " },
+  { value: { ...CONFIG, config: { Env: ["A=1", 2] } }, message: "config.config.Env[1]: " },
+  { value: { ...CONFIG, config: { Cmd: 5 } }, message: "config.config.Cmd: it must be an array" },
+  { value: { ...CONFIG, config: { User: 1000 } }, message: "config.config.User: " },
+  { value: { ...CONFIG, config: { Volumes: ["/a"] } }, message: "config.config.Volumes: " },
+  { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
+  { value: { ...CONFIG, history: [null] }, message: "config.history[0]: it must be an object" },
   {
     value: { ...CONFIG, history: [{ "empty_layer": 1 }] },
     message: "config.history[0].empty_layer",
   },
-  { value: { ...CONFIG, os: 1 }, message: "config.os as it must be a string: it is 1" },
+  { value: { ...CONFIG, os: 1 }, message: "config.os: it must be a string, but it is 1" },
 ])("parseImageConfig() names the place: $message", ({ value, message }) => {
   assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, message);
 });

@@ -111,28 +111,28 @@ Deno.test.each([
   assertThrows(
     () => parse(row.value, "served" in row ? row.served : undefined),
     SyntaxError,
-    `Cannot read ${row.at} as`,
+    `Cannot read ${row.at}: `,
   );
 });
 
 Deno.test.each([
-  { value: [], message: "Cannot read manifest as it must be an object: it is an array" },
-  { value: null, message: "Cannot read manifest as it must be an object: it is null" },
-  { value: {}, message: "Cannot read manifest.schemaVersion as it must be 2: it is undefined" },
+  { value: [], message: "Cannot read manifest: it must be an object, but it is an array" },
+  { value: null, message: "Cannot read manifest: it must be an object, but it is null" },
+  { value: {}, message: "Cannot read manifest.schemaVersion: it must be 2, but it is undefined" },
   { value: { schemaVersion: 1 }, message: "schema 1 of Docker images is no longer supported" },
   { value: { ...MANIFEST, schemaVersion: "2" }, message: 'it is "2"' },
-  { value: { ...MANIFEST, mediaType: "a/b" }, message: 'manifest or an index: it is "a/b"' },
-  { value: { ...MANIFEST, mediaType: 1 }, message: "manifest.mediaType as it must be a string" },
-  { value: { ...MANIFEST, layers: {} }, message: "manifest.layers as it must be an array" },
-  { value: { ...MANIFEST, config: null }, message: "manifest.config as it must be an object" },
-  { value: { ...MANIFEST, layers: [LAYER, null] }, message: "manifest.layers[1] as" },
+  { value: { ...MANIFEST, mediaType: "a/b" }, message: 'manifest or an index, but it is "a/b"' },
+  { value: { ...MANIFEST, mediaType: 1 }, message: "manifest.mediaType: it must be a string" },
+  { value: { ...MANIFEST, layers: {} }, message: "manifest.layers: it must be an array" },
+  { value: { ...MANIFEST, config: null }, message: "manifest.config: it must be an object" },
+  { value: { ...MANIFEST, layers: [LAYER, null] }, message: "manifest.layers[1]: " },
   {
     value: { ...MANIFEST, layers: [LAYER, { ...LAYER, size: LAYER.size + 1 }] },
     message: "as it is where this digest stood before",
   },
   {
     value: { ...MANIFEST, layers: [{ ...LAYER, size: -1 }] },
-    message: "manifest.layers[0].size as it must be a whole number >= 0: it is -1",
+    message: "manifest.layers[0].size: it must be a whole number >= 0, but it is -1",
   },
   { value: { ...MANIFEST, layers: [{ ...LAYER, size: "5" }] }, message: 'it is "5"' },
   { value: { ...MANIFEST, layers: [{ ...LAYER, size: 0.5 }] }, message: "it is 0.5" },
@@ -144,7 +144,7 @@ Deno.test.each([
   { value: { ...MANIFEST, subject: { ...ENTRY, size: null } }, message: "manifest.subject.size" },
   {
     value: { ...MANIFEST, annotations: { "a\n\u001b[2J": 1 } },
-    message: String.raw`manifest.annotations["a\n\u001b[2J"] as it must be a string: it is 1`,
+    message: String.raw`manifest.annotations["a\n\u001b[2J"]: it must be a string, but it is 1`,
   },
   { value: { ...INDEX, manifests: [{ ...ENTRY, platform: "linux" }] }, message: ".platform" },
   {

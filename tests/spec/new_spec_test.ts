@@ -83,7 +83,7 @@ Deno.test.each([
   assertThrows(
     () => newSpec(withImageConfig(image, "", "", { image: "a/b:1" })),
     OciError,
-    "Cannot make a configuration for a/b:1: it names no command; give one",
+    "Cannot make a configuration for a/b:1: it names no command. Name the command to run",
   );
   assertEquals(newSpec(withImageConfig(image), withArgs(["a"])).process.args, ["a"]);
 });

@@ -198,7 +198,7 @@ Deno.test.each([
     const error = assertThrows(
       () => choosePlatform(indexOf(entry), parsePlatform(wanted), "a/b:1"),
       PlatformError,
-      `Cannot find ${wanted} in a/b:1: it has none that can run`,
+      `Cannot find ${wanted} in "a/b:1": it has none that can run`,
     );
     assertEquals(error.available, []);
   }
@@ -222,7 +222,7 @@ Deno.test("choosePlatform() lists the available platforms once each", () => {
   assertThrows(
     () => choosePlatform(index, parsePlatform("linux/riscv64")),
     PlatformError,
-    'in the image: it has linux/amd64, linux/arm/v7; choose one with "platform"',
+    'in the image: it has linux/amd64, linux/arm/v7. Choose one with "platform"',
   );
 });
 

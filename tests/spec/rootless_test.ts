@@ -91,7 +91,7 @@ Deno.test("withRootless() rejects an unmapped user", () => {
   assertThrows(
     () => newSpec(rootless, image),
     RangeError,
-    "Cannot run a/b:1 as user 1000 as the user namespace has user ids 0 only; map the id",
+    "Cannot run a/b:1 as user 1000: the user namespace has only these user IDs: 0. Map the ID",
   );
   assertThrows(() => newSpec(rootless, image, withUser("0:7")), RangeError, "group 7");
   assertEquals(newSpec(rootless, image, withUser("0")).process.user, { uid: 0, gid: 0 });

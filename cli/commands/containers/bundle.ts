@@ -30,8 +30,8 @@ export function define(command: Command): Command {
       repeatable: true,
       mayBeEmpty: true,
     })
-    .hint(["--name"], "leave it out; the directory names the bundle")
-    .hint(["--rm"], 'leave it out; "oci unbundle" removes the bundle');
+    .hint(["--name"], "Leave it out; the directory names the bundle")
+    .hint(["--rm"], 'Leave it out; "oci unbundle" removes the bundle');
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
 Prints the path of the bundle. Mounts end with a reboot: unbundle it and bundle again then.
 
@@ -46,7 +46,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [, directory = ""] = session.operands;
   const { arg = [] } = session.options<BundleOptions>();
-  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
+  if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const options = await containerSpecOptions(session);
   const { reference, image, bundler } = await prepareBundling(session, false);
   if (arg.length > 0) options.push(withCommand(arg));

@@ -1,6 +1,6 @@
 import { removeBundle } from "../../../store/bundles/remove_bundle.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import { storePath } from "../../access/store.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -25,10 +25,12 @@ Examples:
 /** Runs `oci unbundle`. */
 export async function run(session: Session): Promise<void> {
   const [directory = ""] = session.operands;
-  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
+  if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const removed = await removeBundle(storePath(session), directory, { onWarning: session.warn });
   if (!removed) {
-    throw new Deno.errors.NotFound(`"${directory}" does not exist; check the path`);
+    throw new CommandError(`"${directory}" does not exist`, "Check the path", {
+      subject: directory,
+    });
   }
   await session.print({ removed: directory }, []);
 }

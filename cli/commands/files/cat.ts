@@ -26,7 +26,7 @@ Examples:
 /** Runs `oci cat`. */
 export async function run(session: Session): Promise<void> {
   const [, path = ""] = session.operands;
-  if (path === "") throw new UsageError("the path is empty; specify a path");
+  if (path === "") throw new UsageError("the path is empty", "Specify a path");
   using image = await openImageFiles(session);
   const content = await image.files.read(path);
   if (content === undefined) throw await missing(image.files, path);

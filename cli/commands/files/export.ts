@@ -41,7 +41,8 @@ export async function run(session: Session): Promise<void> {
   if (output === undefined) {
     if (Deno.stdout.isTerminal()) {
       throw new UsageError(
-        'an archive is not for a terminal; redirect it, or give "--output FILE"',
+        "an archive is not for a terminal",
+        'Redirect it, or give "--output FILE"',
       );
     }
     return await writeArchive(session, source, session.output);

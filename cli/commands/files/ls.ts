@@ -37,7 +37,7 @@ Examples:
 /** Runs `oci ls`. */
 export async function run(session: Session): Promise<void> {
   const [, path = "/"] = session.operands;
-  if (path === "") throw new UsageError("the path is empty; specify a path or leave it out");
+  if (path === "") throw new UsageError("the path is empty", "Specify a path or leave it out");
   const { json, long } = session.options<LsOptions>();
   using image = await openImageFiles(session);
   const list = () => listFiles(image.files, path);

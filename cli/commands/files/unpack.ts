@@ -60,8 +60,8 @@ export function define(command: Command): Command {
       "extended attributes: on reports those that fail, strict fails, off sets none (default: on)",
       { choices: ["on", "off", "strict"] },
     );
-  described.hint(["--image"], 'write "oci:DIR:NAME" as the reference')
-    .hint(["--rootless"], 'use "--ownership squash"');
+  described.hint(["--image"], 'Write "oci:DIR:NAME" as the reference')
+    .hint(["--rootless"], 'Use "--ownership squash"');
   return addRegistryOptions(described).notes(`
 Prints the digest of the image. With --json, also prints the number of entries and bytes in its
 layers, and which entries differ from the image and why.
@@ -78,7 +78,7 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const [text = "", directory = ""] = session.operands;
   const source = readSource(text);
-  if (directory === "") throw new UsageError("the directory name is empty; specify a directory");
+  if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const { json, jobs } = session.options<UnpackCommandOptions>();
   using client = await openClient(session);
   using progress = showProgress(session);
@@ -103,7 +103,7 @@ export async function run(session: Session): Promise<void> {
       `${skippedCount} of ${entries} entries (${
         formatBytes(bytes)
       } in total) differ from the image; ` +
-        `"${printable(first.path)}": ${first.reason}; list all with --json`,
+        `"${printable(first.path)}": ${first.reason}. List all with --json`,
     );
   }
   await session.output.text(digest);
@@ -127,7 +127,7 @@ function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
   const { ownership, uidMap, gidMap } = options;
   if (uidMap === undefined && gidMap === undefined) return ownership;
   if (ownership !== undefined) {
-    throw new UsageError('a map says whose the files are; give it, or "--ownership"');
+    throw new UsageError("a map says whose the files are", 'Give it, or "--ownership"');
   }
   return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
 }

@@ -1,3 +1,4 @@
+import { describeError } from "../../../spec/error_facts.ts";
 import { DigestMismatchError } from "../../../spec/errors.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import type { Command } from "../../frame/command.ts";
@@ -54,7 +55,7 @@ async function describeOne(
   } catch (error) {
     if (!(error instanceof DigestMismatchError || error instanceof SyntaxError)) throw error;
     const { name, descriptor: { digest, mediaType } } = entry;
-    session.warn(`${name ?? digest} is damaged: ${error.message}; pull it again`);
+    session.warn(`${name ?? digest} is damaged: ${describeError(error)}. Pull it again`);
     const image = { reference: name, digest, mediaType, size: 0, platforms: [] };
     return { image, blobs: new Map() };
   }

@@ -47,7 +47,7 @@ export async function run(session: Session): Promise<void> {
   const source = readSource(text);
   const { raw, config, json } = session.options<InspectOptions>();
   if ([raw, config, json].filter(Boolean).length > 1) {
-    throw new UsageError('"--raw", "--config" and "--json" cannot be combined; choose one');
+    throw new UsageError('"--raw", "--config" and "--json" cannot be combined', "Choose one");
   }
   using finder = await Finder.open(session);
   if (raw) return await session.output.bytes(await finder.manifestBytes(source));

@@ -19,7 +19,7 @@ export function define(command: Command): Command {
         "docker, plain or compressed with gzip or zstd. All of it is verified before anything is " +
         "stored.",
     )
-    .hint(["-i", "--input"], 'give the file as an argument, or "-" for stdin');
+    .hint(["-i", "--input"], 'Give the file as an argument, or "-" for stdin');
   return addProgressOptions(described).notes(`
 Prints REFERENCE@DIGEST for each image. A full name in the archive stays. A name that is only a tag
 becomes localhost/FILE:TAG, after the name of the file; an image without a name gets none.
@@ -35,7 +35,8 @@ export async function run(session: Session): Promise<void> {
   const [file = ""] = session.operands;
   if (file === "-" && Deno.stdin.isTerminal()) {
     throw new UsageError(
-      "cannot read an archive from a terminal; redirect stdin or specify a file",
+      "cannot read an archive from a terminal",
+      "Redirect stdin or specify a file",
     );
   }
   const loaded = await loadFile(session, file);

@@ -1,5 +1,5 @@
-import { OciError } from "../../../spec/errors.ts";
 import { findReference, type StoredReference } from "../../../store/content/layout_index.ts";
+import { CommandError } from "../../frame/errors.ts";
 import type { Command } from "../../frame/command.ts";
 import { printable } from "../../terminal/format.ts";
 import { readReference } from "../../access/references.ts";
@@ -19,7 +19,7 @@ export function define(command: Command): Command {
         "pruned.",
     )
     .option("--prune", "also remove content that no other name refers to")
-    .hint(["-f", "--force"], "leave it out; names are removed without asking")
+    .hint(["-f", "--force"], "Leave it out; names are removed without asking")
     .notes(`
 Examples:
   oci rm alpine:3.20
@@ -64,8 +64,10 @@ function find(entries: readonly StoredEntry[], text: string): StoredEntry {
   if (found !== undefined) return found;
   // Throws if the text is not a name at all.
   if (!DIGEST.test(text)) readReference(text);
-  throw new OciError(
-    `Cannot remove "${text}": not found in the store; list its images with "oci images"`,
+  throw new CommandError(
+    `cannot remove "${text}": not found in the store`,
+    'List its images with "oci images"',
+    { subject: text },
   );
 }
 
@@ -76,13 +78,19 @@ function findUnnamed(entries: readonly StoredEntry[], text: string): StoredEntry
   const found = entries.filter(({ descriptor: { digest } }) => digest.startsWith(start));
   const [first, second] = found.filter(({ name }) => name === null);
   if (second !== undefined) {
-    throw new OciError(
-      `Cannot remove "${text}": several digests start like this; write more of it`,
+    throw new CommandError(
+      `cannot remove "${text}": several digests start like this`,
+      "Write more of it",
+      { subject: text },
     );
   }
   const [{ name = null } = {}] = found;
   if (first === undefined && name !== null) {
-    throw new OciError(`Cannot remove "${text}": it has a name; remove the name "${name}"`);
+    throw new CommandError(
+      `cannot remove "${text}": it has a name`,
+      `Remove the name "${name}"`,
+      { subject: text },
+    );
   }
   return first;
 }

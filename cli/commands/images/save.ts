@@ -47,11 +47,17 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const { format = "oci-archive", output, platform } = session.options<SaveOptions>();
   if (output === undefined) {
-    throw new UsageError('the output file is missing; specify "--output FILE", or "-" for stdout');
+    throw new UsageError(
+      "the output file is missing",
+      'Specify "--output FILE", or "-" for stdout',
+    );
   }
   const isStdout = output === "-" && format !== "oci-dir";
   if (isStdout && Deno.stdout.isTerminal()) {
-    throw new UsageError('an archive is not for a terminal; redirect it, or give "--output FILE"');
+    throw new UsageError(
+      "an archive is not for a terminal",
+      'Redirect it, or give "--output FILE"',
+    );
   }
   const store = await openStore(session);
   let progress: ProgressView | undefined;

@@ -1,6 +1,5 @@
 import { pullArtifact, pushArtifact } from "../../../cache/artifacts.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import { OciError } from "../../../spec/errors.ts";
 import type { Manifest } from "../../../spec/manifest.ts";
 import { isConfigMediaType } from "../../../spec/media_types.ts";
 import { TITLE } from "../../../store/artifacts/artifact_content.ts";
@@ -13,7 +12,7 @@ import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 import { printable } from "../../terminal/format.ts";
@@ -64,7 +63,7 @@ export async function run(session: Session): Promise<void> {
   }
   const [directory = "", ...more] = paths;
   if (more.length > 0 || directory === "") {
-    throw new UsageError("pull needs exactly one target directory; specify one");
+    throw new UsageError("pull needs exactly one target directory", "Specify one");
   }
   await pull(session, reference, directory);
 }
@@ -108,8 +107,10 @@ async function pull(session: Session, text: string, directory: string): Promise<
   const name = formatReference(reference);
   const { kind, value } = document.value;
   if (kind === "index") {
-    throw new OciError(
-      `Cannot pull files from "${name}": it is an index; specify a manifest by its digest`,
+    throw new CommandError(
+      `cannot pull files from "${name}": it is an index`,
+      "Specify a manifest by its digest",
+      { subject: name },
     );
   }
   checkArtifact(name, value);
@@ -127,12 +128,16 @@ async function pull(session: Session, text: string, directory: string): Promise<
 function checkArtifact(name: string, { config, layers }: Manifest): void {
   if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return;
   if (isConfigMediaType(config.mediaType)) {
-    throw new OciError(
-      `Cannot pull files from "${name}": it is a container image; unpack it with "oci unpack"`,
+    throw new CommandError(
+      `cannot pull files from "${name}": it is a container image`,
+      'Unpack it with "oci unpack"',
+      { subject: name },
     );
   }
-  throw new OciError(
-    `Cannot pull files from "${name}": no layer has a file name; copy it with "oci copy" to "oci:DIR"`,
+  throw new CommandError(
+    `cannot pull files from "${name}": no layer has a file name`,
+    'Copy it with "oci copy" to "oci:DIR"',
+    { subject: name },
   );
 }
 

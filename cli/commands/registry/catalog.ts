@@ -26,7 +26,7 @@ export async function run(session: Session): Promise<void> {
   const [text = ""] = session.operands;
   const { registry, namespace } = readLoginPlace(text);
   if (namespace !== "") {
-    throw new UsageError(`"${text}" contains a repository; write "${registry}"`);
+    throw new UsageError(`"${text}" contains a repository`, `Write "${registry}"`);
   }
   session.workOn(registry);
   const auth = await readAuth(session);

@@ -37,7 +37,7 @@ export async function run(session: Session): Promise<void> {
   const reference = readReference(text);
   // Do not delete "latest" by default.
   if (isReference(`${text}:latest`)) {
-    throw new UsageError(`"${text}" names no tag; write "${text}:TAG" or "${text}@DIGEST"`);
+    throw new UsageError(`"${text}" names no tag`, `Write "${text}:TAG" or "${text}@DIGEST"`);
   }
   const { digest, tag } = reference;
   const name = formatReference(reference);

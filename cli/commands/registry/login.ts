@@ -1,12 +1,11 @@
 import { CredentialFiles } from "../../../registry/auth/credential_files.ts";
 import { saveCredential } from "../../../registry/auth/stored_credentials.ts";
 import { loginOf } from "../../../registry/credentials.ts";
-import { OciError } from "../../../spec/errors.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { type LoginPlace, readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import {
   addConnectionOptions,
   addLoginOptions,
@@ -45,7 +44,7 @@ export async function run(session: Session): Promise<void> {
   session.workOn(place.key);
   if (get) return await printLogin(session, place);
   const auth = await readAuth(session, { registry: place.key });
-  if (auth === undefined) throw new UsageError('the user name is missing; specify "--user NAME"');
+  if (auth === undefined) throw new UsageError("the user name is missing", 'Specify "--user NAME"');
   const { signal } = session;
   using client = await openClient(session);
   const isChecked = await client.checkCredential(place.registry, auth, { signal });
@@ -75,8 +74,10 @@ async function printLogin(session: Session, { key, registry, namespace }: LoginP
     { signal: session.signal, onWarning: session.warn, onSkipped: session.warn },
   );
   if (found === undefined) {
-    throw new OciError(
-      `Cannot find a credential for "${key}": not logged in; log in with "oci login ${key}"`,
+    throw new CommandError(
+      `cannot find a credential for "${key}": not logged in`,
+      `Log in with "oci login ${key}"`,
+      { subject: key },
     );
   }
   const username = loginOf(found.auth)?.username ?? "<token>";

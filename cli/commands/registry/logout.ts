@@ -1,8 +1,7 @@
 import { eraseCredential, eraseCredentials } from "../../../registry/auth/stored_credentials.ts";
-import { OciError } from "../../../spec/errors.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
 import type { Command } from "../../frame/command.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addAuthfileOption } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
 
@@ -33,7 +32,7 @@ export async function run(session: Session): Promise<void> {
   const { all, authfile } = session.options<LogoutOptions>();
   const [text] = session.operands;
   if ((text === undefined) === (all === undefined)) {
-    throw new UsageError('give the name of a registry, or "--all"');
+    throw new UsageError("the registry is missing", 'Specify a registry, or "--all"');
   }
   const options = {
     paths: authfile === undefined ? undefined : [authfile],
@@ -45,7 +44,7 @@ export async function run(session: Session): Promise<void> {
     ? await eraseCredentials(options)
     : await eraseCredential(key, options);
   if (key !== undefined && erased.length === 0) {
-    throw new OciError(`Cannot log out of "${key}": not logged in; see "oci doctor"`);
+    throw new CommandError("not logged in", 'See "oci doctor"', { subject: key });
   }
   for (const place of erased) session.note(`erased from ${place}`);
   if (session.options().json) await session.output.json({ registry: key ?? null, erased });

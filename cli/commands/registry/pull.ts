@@ -48,7 +48,8 @@ export async function run(session: Session): Promise<void> {
   const { json, allPlatforms, platform } = session.options<PullOptions>();
   if (allPlatforms && platform !== undefined) {
     throw new UsageError(
-      '"--platform" and "--all-platforms" cannot be combined; leave out one of them',
+      '"--platform" and "--all-platforms" cannot be combined',
+      "Leave out one of them",
     );
   }
   const sources = session.operands.map(readSource);

@@ -75,7 +75,7 @@ export async function run(session: Session): Promise<void> {
     const [repository, goal] = [readRepository(name), repositoryOf(target, to)];
     const tags = await storedTags(session, repository);
     if (tags.length === 0) {
-      throw new UsageError(`the store has no tag of "${name}"; see "oci images"`);
+      throw new UsageError(`the store has no tag of "${name}"`, 'See "oci images"');
     }
     for (const tag of tags) {
       await pushOne(
@@ -88,7 +88,7 @@ export async function run(session: Session): Promise<void> {
 }
 
 function noTarget(name: string): never {
-  throw new UsageError(`"${name}" names no registry; specify DEST`);
+  throw new UsageError(`"${name}" names no registry`, "Specify DEST");
 }
 
 function readRepository(text: string): Repository {

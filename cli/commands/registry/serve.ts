@@ -7,7 +7,8 @@ import {
 } from "../../../registry/server/server.ts";
 import { basicAuthentication } from "../../../registry/server/server_basic_auth.ts";
 import { parseHtpasswd } from "../../../registry/server/server_htpasswd.ts";
-import { OciError } from "../../../spec/errors.ts";
+import { describeError } from "../../../spec/error_facts.ts";
+import { describeSystemError } from "../../../store/host/system_error.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { ProxyRegistryContent } from "../../../store/images/proxy_registry_content.ts";
 import { holdWhileServing } from "../../../store/images/serving_hold.ts";
@@ -22,7 +23,7 @@ import {
 } from "../../access/address.ts";
 import type { Command } from "../../frame/command.ts";
 import { abortable } from "../../terminal/output.ts";
-import { UsageError } from "../../frame/errors.ts";
+import { CommandError, UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
 import { parseUpstream } from "../../access/upstream.ts";
@@ -88,7 +89,7 @@ export async function run(session: Session): Promise<void> {
     readOnly,
     allowSparseIndexes: options.allowSparseIndexes,
     signal: session.signal,
-    onError: (error) => session.warn(error instanceof Error ? error.message : String(error)),
+    onError: (error) => session.warn(describeError(error)),
     onRequest: ({ method, path, status }) => {
       if (!options.debug) return;
       session.notices.line(printable(`oci: debug: ${method} ${path} ${status}`));
@@ -136,14 +137,19 @@ async function listenAt(
   } catch (cause) {
     if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
     if (cause instanceof Deno.errors.InvalidData) {
-      const advice = 'specify PEM files with "--tls-cert" and "--tls-key"';
-      throw new UsageError(`cannot serve over TLS: ${cause.message}; ${advice}`, { cause });
+      throw new UsageError(
+        `cannot serve over TLS: ${describeSystemError(cause)}`,
+        'Specify PEM files with "--tls-cert" and "--tls-key"',
+        { cause },
+      );
     }
     const isPrivileged = cause instanceof Deno.errors.PermissionDenied;
-    const why = isPrivileged ? "only root may use ports below 1024" : cause.message;
-    throw new OciError(
-      `Cannot listen on ${formatAddress(address)}: ${why}; choose another address with --listen`,
-      { cause },
+    const why = isPrivileged ? "only root may use ports below 1024" : describeSystemError(cause);
+    const subject = formatAddress(address);
+    throw new CommandError(
+      `cannot listen on ${subject}: ${why}`,
+      "Choose another address with --listen",
+      { subject, cause },
     );
   }
 }
@@ -152,7 +158,10 @@ async function readTls(
   { tlsCert, tlsKey }: ServeOptions,
 ): Promise<{ readonly cert?: string; readonly key?: string }> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError('"--tls-cert" and "--tls-key" must be used together; add the missing one');
+    throw new UsageError(
+      '"--tls-cert" and "--tls-key" must be used together',
+      "Add the missing one",
+    );
   }
   if (tlsCert === undefined || tlsKey === undefined) return {};
   return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };
@@ -167,7 +176,10 @@ async function readPasswords(
     return { authenticate: basicAuthentication(parseHtpasswd(text)) };
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    const advice = /; /.test(cause.message) ? "" : '; create the file with "htpasswd -B"';
-    throw new UsageError(`${cause.message}${advice}`, { cause });
+    throw new UsageError(
+      describeError(cause),
+      'Create the file with "htpasswd -B"',
+      { subject: htpasswd, cause },
+    );
   }
 }

@@ -32,7 +32,8 @@ export async function run(session: Session): Promise<void> {
   const target: Reference = { registry, repository, tag };
   if (!isReference(formatReference(target))) {
     throw new UsageError(
-      `"${tag}" is not a tag; a tag is up to 128 letters, digits, "_", "." and "-"`,
+      `"${tag}" is not a tag`,
+      'A tag is up to 128 letters, digits, "_", "." and "-"',
     );
   }
   const auth = await readAuth(session);

@@ -43,8 +43,8 @@ function readRepository(text: string): Reference {
   // Appending a tag fails if the text already has one.
   if (!isReference(`${text}:latest`)) {
     throw new UsageError(
-      `cannot list the tags of "${text}": a repository has no tag and no digest; ` +
-        `write "${registry}/${path}"`,
+      `cannot list the tags of "${text}": a repository has no tag and no digest`,
+      `Write "${registry}/${path}"`,
     );
   }
   return repository;

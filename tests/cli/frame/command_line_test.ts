@@ -87,57 +87,57 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { args: [], line: 'missing required argument "from"; see "oci copy --help"' },
-  { args: ["-q"], line: 'missing required argument "from"; see "oci copy --help"' },
+  { args: [], line: 'missing required argument "from". See "oci copy --help"' },
+  { args: ["-q"], line: 'missing required argument "from". See "oci copy --help"' },
   { args: ["a", "-o"], line: 'option "-o, --output <file>" argument missing' },
   { args: ["a", "-qo"], line: 'option "-o, --output <file>" argument missing' },
   { args: ["a", "--output"], line: 'option "-o, --output <file>" argument missing' },
-  { args: ["a", "--nope"], line: 'unknown option "--nope"; see "oci copy --help"' },
-  { args: ["a", "-x"], line: 'unknown option "-x"; see "oci copy --help"' },
-  { args: ["a", "-qx"], line: 'unknown option "-x"; see "oci copy --help"' },
-  { args: ["a", "-xq"], line: 'unknown option "-xq"; see "oci copy --help"' },
-  { args: ["a", "-quiet"], line: 'unknown option "-uiet"; see "oci copy --help"' },
-  { args: ["a", "-5x"], line: 'unknown option "-5x"; see "oci copy --help"' },
-  { args: ["a", "---"], line: 'unknown option "---"; see "oci copy --help"' },
-  { args: ["a", "--=f"], line: 'unknown option "--=f"; see "oci copy --help"' },
-  { args: ["a", "-q=1"], line: 'unknown option "-=1"; see "oci copy --help"' },
-  { args: ["a", "--quiet=1"], line: 'unknown option "--quiet=1"; did you mean --quiet?' },
-  { args: ["a", "--outptu", "f"], line: 'unknown option "--outptu"; did you mean --output?' },
-  { args: ["a", "--hepl"], line: 'unknown option "--hepl"; did you mean --help?' },
-  { args: ["a", "--help=x"], line: 'unknown option "--help=x"; did you mean --help?' },
+  { args: ["a", "--nope"], line: 'unknown option "--nope". See "oci copy --help"' },
+  { args: ["a", "-x"], line: 'unknown option "-x". See "oci copy --help"' },
+  { args: ["a", "-qx"], line: 'unknown option "-x". See "oci copy --help"' },
+  { args: ["a", "-xq"], line: 'unknown option "-xq". See "oci copy --help"' },
+  { args: ["a", "-quiet"], line: 'unknown option "-uiet". See "oci copy --help"' },
+  { args: ["a", "-5x"], line: 'unknown option "-5x". See "oci copy --help"' },
+  { args: ["a", "---"], line: 'unknown option "---". See "oci copy --help"' },
+  { args: ["a", "--=f"], line: 'unknown option "--=f". See "oci copy --help"' },
+  { args: ["a", "-q=1"], line: 'unknown option "-=1". See "oci copy --help"' },
+  { args: ["a", "--quiet=1"], line: 'unknown option "--quiet=1". Did you mean --quiet?' },
+  { args: ["a", "--outptu", "f"], line: 'unknown option "--outptu". Did you mean --output?' },
+  { args: ["a", "--hepl"], line: 'unknown option "--hepl". Did you mean --help?' },
+  { args: ["a", "--help=x"], line: 'unknown option "--help=x". Did you mean --help?' },
   {
     args: ["a", "--read-wnly"],
-    line: 'unknown option "--read-wnly"; did you mean --read-only?',
+    line: 'unknown option "--read-wnly". Did you mean --read-only?',
   },
-  { args: ["a", "--constructor"], line: 'unknown option "--constructor"; see' },
+  { args: ["a", "--constructor"], line: 'unknown option "--constructor". See' },
   // The first of them, and none of them before a mistake in an option that there is.
-  { args: ["a", "--nope", "--neither"], line: 'unknown option "--nope"; see' },
-  { args: ["--nope"], line: 'unknown option "--nope"; see' },
+  { args: ["a", "--nope", "--neither"], line: 'unknown option "--nope". See' },
+  { args: ["--nope"], line: 'unknown option "--nope". See' },
   {
     args: ["a", "--jobs", "x"],
-    line: 'option "--jobs <n>" argument "x" is invalid: it must be a whole number; ' +
-      'see "oci copy --help"',
+    line: 'option "--jobs <n>" argument "x" is invalid: it must be a whole number. ' +
+      'See "oci copy --help"',
   },
   { args: ["--nope", "--jobs=-1"], line: 'option "--jobs <n>" argument "-1" is invalid: it must' },
   { args: ["a", "--size=1", "--size="], line: 'option "--size <n>" argument "" is invalid: it' },
   {
     args: ["a", "--how", "slow"],
-    line: 'option "--how <way>" argument "slow" is invalid: allowed choices are fast, safe; ' +
-      'see "oci copy --help"',
+    line: 'option "--how <way>" argument "slow" is invalid: allowed choices are fast, safe. ' +
+      'See "oci copy --help"',
   },
-  { args: ["a", "--output", ""], line: 'argument "" is invalid: it must not be empty; see' },
-  { args: ["a", "--output="], line: 'argument "" is invalid: it must not be empty; see' },
+  { args: ["a", "--output", ""], line: 'argument "" is invalid: it must not be empty. See' },
+  { args: ["a", "--output="], line: 'argument "" is invalid: it must not be empty. See' },
   { args: ["a", "--how=Fast"], line: 'option "--how <way>" argument "Fast" is invalid: allowed' },
   // A value stands there as it was typed.
   { args: ["a", "--jobs=it's. No"], line: 'argument "it\'s. No" is invalid: it must' },
   { args: ["a", "--jobs=a\nb"], line: 'argument "a\nb" is invalid: it must' },
   {
     args: ["a", "--read-only", "--read-write"],
-    line: 'option "--read-only" cannot be used with option "--read-write"; see "oci copy --help"',
+    line: 'option "--read-only" cannot be used with option "--read-write". See "oci copy --help"',
   },
   {
     args: ["--read-write", "--nope", "--read-only"],
-    line: 'option "--read-only" cannot be used with option "--read-write"; see',
+    line: 'option "--read-only" cannot be used with option "--read-write". See',
   },
 ])("parseCommandLine() refuses $args", ({ args, line }) => {
   assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
@@ -147,43 +147,43 @@ Deno.test.each([
   {
     command: new Command("oci a"),
     args: ["x"],
-    line: 'too many arguments: expected 0 arguments but got 1; see "oci a --help"',
+    line: 'too many arguments: expected 0 arguments but got 1. See "oci a --help"',
   },
   {
     command: new Command("oci a").argument("<one>", ""),
     args: ["x", "y", "z"],
-    line: "too many arguments: expected 1 argument but got 3;",
+    line: "too many arguments: expected 1 argument but got 3.",
   },
   {
     command: new Command("oci a").argument("<one>", "").argument("[two]", ""),
     args: ["x", "--", "y", "-z"],
-    line: "too many arguments: expected 2 arguments but got 3;",
+    line: "too many arguments: expected 2 arguments but got 3.",
   },
   {
     command: new Command("oci a").argument("<one>", "").argument("<two>", ""),
     args: ["x"],
-    line: 'missing required argument "two";',
+    line: 'missing required argument "two".',
   },
   {
     command: new Command("oci a").argument("<some...>", ""),
     args: [],
-    line: 'missing required argument "some";',
+    line: 'missing required argument "some".',
   },
   {
     command: new Command("oci a").argument("<shell>", "", { choices: ["bash", "zsh"] }),
     args: ["tcsh"],
     line: 'command-argument value "tcsh" is invalid for argument "shell": ' +
-      'allowed choices are bash, zsh; see "oci a --help"',
+      'allowed choices are bash, zsh. See "oci a --help"',
   },
   {
     command: new Command("oci a").argument("<count>", "", { parse: parseCount }),
     args: ["x"],
-    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number;',
+    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number.',
   },
   {
     command: new Command("oci a").argument("[count...]", "", { parse: parseCount }),
     args: ["1", "2", "x"],
-    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number;',
+    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number.',
   },
 ])("parseCommandLine() refuses $args: $line", ({ command, args, line }) => {
   assertThrows(() => parseCommandLine(command, args), UsageError, line);
@@ -252,7 +252,7 @@ function runCommand(): Command {
     .option("-v, --mount <mount>", "", { repeatable: true, aliases: ["--volume"] })
     .option("-i, --interactive", "").option("-t, --tty", "")
     .option("-h, --hostname <name>", "").option("--help", "")
-    .hint(["-d", "--detach"], "there is no daemon").hint(["-d"], "never");
+    .hint(["-d", "--detach"], "There is no daemon").hint(["-d"], "never");
 }
 
 Deno.test.each([
@@ -275,12 +275,12 @@ Deno.test.each([
 );
 
 Deno.test.each([
-  { words: ["-d", "a"], says: 'unknown option "-d"; there is no daemon' },
-  { words: ["-itd", "a"], says: 'unknown option "-d"; there is no daemon' },
-  { words: ["-dit", "a"], says: 'unknown option "-dit"; there is no daemon' },
-  { words: ["--detach=true", "a"], says: 'unknown option "--detach=true"; there is no daemon' },
-  { words: ["a", "--silent"], says: 'put an option of the command to run after "--"' },
-  { words: ["--moutn=x", "a"], says: "did you mean --mount?" },
+  { words: ["-d", "a"], says: 'unknown option "-d". There is no daemon' },
+  { words: ["-itd", "a"], says: 'unknown option "-d". There is no daemon' },
+  { words: ["-dit", "a"], says: 'unknown option "-dit". There is no daemon' },
+  { words: ["--detach=true", "a"], says: 'unknown option "--detach=true". There is no daemon' },
+  { words: ["a", "--silent"], says: 'Put an option of the command to run after "--"' },
+  { words: ["--moutn=x", "a"], says: "Did you mean --mount?" },
 ])("parseCommandLine() advises on the options of other tools: $words", ({ words, says }) => {
   assertThrows(() => parseCommandLine(runCommand(), words), UsageError, says);
 });

@@ -4,15 +4,15 @@ import { suggest } from "../../../cli/frame/command.ts";
 const NAMES = ["pull", "images", "inspect", "tags", "ls", "cat", "run", "rm", "x"];
 
 Deno.test.each([
-  { word: "pul", why: "a letter less", advice: "did you mean pull?" },
-  { word: "pulll", why: "a letter more", advice: "did you mean pull?" },
-  { word: "bull", why: "another letter", advice: "did you mean pull?" },
-  { word: "imaegs", why: "two neighbors that changed places", advice: "did you mean images?" },
-  { word: "ispetc", why: "several edits", advice: "did you mean inspect?" },
-  { word: "Pull", why: "another case", advice: "did you mean pull?" },
-  { word: "ps", why: "half of a short word", advice: "did you mean ls?" },
-  { word: "rn", why: "several that are as near, in order", advice: "did you mean rm, run?" },
-  { word: "tat", why: "the nearest alone", advice: "did you mean cat?" },
+  { word: "pul", why: "a letter less", advice: "Did you mean pull?" },
+  { word: "pulll", why: "a letter more", advice: "Did you mean pull?" },
+  { word: "bull", why: "another letter", advice: "Did you mean pull?" },
+  { word: "imaegs", why: "two neighbors that changed places", advice: "Did you mean images?" },
+  { word: "ispetc", why: "several edits", advice: "Did you mean inspect?" },
+  { word: "Pull", why: "another case", advice: "Did you mean pull?" },
+  { word: "ps", why: "half of a short word", advice: "Did you mean ls?" },
+  { word: "rn", why: "several that are as near, in order", advice: "Did you mean rm, run?" },
+  { word: "tat", why: "the nearest alone", advice: "Did you mean cat?" },
   { word: "y", why: "nothing like it, as one letter is no guess", advice: undefined },
   { word: "serve", why: "nothing like it", advice: undefined },
   { word: "inspectinspect", why: "too many edits", advice: undefined },
@@ -25,11 +25,11 @@ Deno.test("suggest() finds nothing where there is nothing", () => {
 });
 
 Deno.test.each([
-  { word: "--plattform", advice: "did you mean --platform?" },
-  { word: "--jsno", advice: "did you mean --json?" },
-  { word: "--json=1", advice: "did you mean --json?" },
+  { word: "--plattform", advice: "Did you mean --platform?" },
+  { word: "--jsno", advice: "Did you mean --json?" },
+  { word: "--json=1", advice: "Did you mean --json?" },
   // The dashes are nothing that two flags have in common.
-  { word: "--c", advice: "did you mean --ca?" },
+  { word: "--c", advice: "Did you mean --ca?" },
   { word: "--x", advice: undefined },
   { word: "---", advice: undefined },
 ])("suggest() compares flags without their dashes: $word", ({ word, advice }) => {

@@ -88,8 +88,8 @@ posixTest(
 );
 
 posixTest.each([
-  { name: "a/b/file", message: "its directory does not exist; create it first" },
-  { name: "", message: "it is a directory; specify a file in it" },
+  { name: "a/b/file", message: "its directory does not exist. Create the directory first" },
+  { name: "", message: "it is a directory. Choose a file in it" },
 ])("openOutputFile($name) says what is wrong", async ({ name, message }) => {
   await using temp = await makeTempDir();
   const path = temp.join(name);

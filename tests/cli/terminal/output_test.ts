@@ -48,9 +48,9 @@ Deno.test("Output tells a reader that has gone from a disk that is full", async 
 
   await assertRejects(() => failing(new Deno.errors.BrokenPipe()).text("x"), OutputClosedError);
   await assertRejects(
-    () => failing(new Error("No space left on device")).text("x"),
+    () => failing(Object.assign(new Error("x"), { code: "ENOSPC" })).text("x"),
     OciError,
-    "Cannot write to standard output: No space left on device; redirect it to another place",
+    "Cannot write to standard output: the disk is full. Redirect it to another place",
   );
 });
 
@@ -61,6 +61,6 @@ Deno.test("Output.json() says that a document is nested too deeply", async () =>
   await assertRejects(
     () => new Output({ sink: collector() }).json(value),
     OciError,
-    "it is nested too deeply; print the original documents with --raw or --config",
+    "it is nested too deeply. Print the original documents with --raw or --config",
   );
 });

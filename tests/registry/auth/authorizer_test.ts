@@ -31,7 +31,12 @@ Deno.test.each([
     find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
   });
   const request = {
-    ...{ repository: "a", scope: "repository:a:pull", task: "pull", attempt: 1 },
+    ...{
+      repository: "a",
+      scope: "repository:a:pull",
+      task: { action: "pull", subject: "a" },
+      attempt: 1,
+    },
     onWarning: (message: string) => warnings.push(message),
   };
 
@@ -63,7 +68,12 @@ Deno.test.each<{ realm: string; says: string }>([
     allowPrivate: false,
     find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
   });
-  const request = { repository: "a", scope: "repository:a:pull", task: "pull", attempt: 1 };
+  const request = {
+    repository: "a",
+    scope: "repository:a:pull",
+    task: { action: "pull", subject: "a" },
+    attempt: 1,
+  };
 
   await assertRejects(
     () => authorizer.authorize(request, () => Promise.resolve(emptyAnswer(url, 401, headers))),

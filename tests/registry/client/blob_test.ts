@@ -436,7 +436,7 @@ Deno.test("RemoteClient.blob() tells that a blob is not there", async () => {
 
   const error = await assertRejects(() => readAll(stream), NotFoundError, digest);
 
-  assertEquals(error.code, "BLOB_UNKNOWN");
+  assertEquals(error.registryCode, "BLOB_UNKNOWN");
 });
 
 Deno.test("RemoteClient.blob() uses what the descriptor holds", async () => {

@@ -36,7 +36,7 @@ Deno.test.each([
   assertEquals(
     error.message,
     `Cannot log in to "${registry.host}": the registry rejected the credential ` +
-      '(401 UNAUTHORIZED, "log in")',
+      '(401 UNAUTHORIZED, "log in"). Check the user name and the password or token',
   );
 });
 

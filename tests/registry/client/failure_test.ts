@@ -20,7 +20,7 @@ Deno.test("RemoteClient gives the code of a storage service that refuses", async
     await readAll(await client.blob(scene.reference, scene.blob.descriptor));
   }, RegistryError);
 
-  assertEquals([error.code, error.detail], ["AccessDenied", "expired"]);
+  assertEquals([error.registryCode, error.detail], ["AccessDenied", "expired"]);
 });
 
 /** An address at which nobody listens. */

@@ -4,7 +4,7 @@ import { parseRetryAfter } from "../../../registry/transport/retry.ts";
 import { mergeScopes } from "../../../registry/auth/scope.ts";
 import { RegistryError } from "../../../registry/errors.ts";
 
-const PAGE = { path: "tags/list?n=2", task: "list" };
+const PAGE = { path: "tags/list?n=2", task: { action: "list", subject: "a" } };
 
 function answerWith(link: string | null) {
   const headers = new Headers(link === null ? {} : { link });

@@ -449,7 +449,7 @@ Deno.test("RemoteClient tells that an image is not there", async () => {
   ]);
 
   for (const error of errors) {
-    assertEquals([error.status, error.code], [404, "MANIFEST_UNKNOWN"]);
+    assertEquals([error.status, error.registryCode], [404, "MANIFEST_UNKNOWN"]);
     assert(error.message.includes(`Cannot pull "${scene.registry.host}/a/b:gone"`), error.message);
   }
 });

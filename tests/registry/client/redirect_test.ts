@@ -67,6 +67,7 @@ Deno.test.each([{ headers: {} }, { headers: { location: "https://[" } }])(
   },
 );
 
+const TASK = { action: "pull", subject: "a" };
 const PUBLIC = "https://registry.example/v2/";
 
 Deno.test.each<{ from: string; location: string; says: string }>([
@@ -83,7 +84,7 @@ Deno.test.each<{ from: string; location: string; says: string }>([
 
   const error = await assertRejects(
     // deno-lint-ignore require-await
-    async () => redirectTarget(answer, "pull", false),
+    async () => redirectTarget(answer, TASK, false),
     RegistryError,
     says,
   );
@@ -104,5 +105,5 @@ Deno.test.each<{ from: string; location: string; allowPrivate: boolean; target: 
 ])("redirectTarget() lets $location pass", ({ from, location, allowPrivate, target }) => {
   const answer = { url: new URL(from), status: 307, headers: new Headers({ location }) } as Answer;
 
-  assertEquals(redirectTarget(answer, "pull", allowPrivate).href, target);
+  assertEquals(redirectTarget(answer, TASK, allowPrivate).href, target);
 });

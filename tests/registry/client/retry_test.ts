@@ -196,7 +196,7 @@ Deno.test("RemoteClient takes the code TOOMANYREQUESTS for a rate limit, whateve
 
   const error = await assertRejects(() => client.document(scene.reference), RateLimitError);
 
-  assertEquals([error.code, error.attempts], ["TOOMANYREQUESTS", 2]);
+  assertEquals([error.registryCode, error.attempts], ["TOOMANYREQUESTS", 2]);
 });
 
 Deno.test("RemoteClient pauses for a whole host when that has too many requests", async () => {
@@ -221,7 +221,7 @@ Deno.test("RemoteClient says what the registry says, shortened and on one line",
 
   const error = await assertRejects(() => client.document(scene.reference), RegistryError);
 
-  assertEquals([error.status, error.code, error.requestId], [418, "UNSUPPORTED", "id-1"]);
+  assertEquals([error.status, error.registryCode, error.requestId], [418, "UNSUPPORTED", "id-1"]);
   assert(error.detail?.startsWith("line one [31m xxx") && error.detail.length <= 301);
   assertEquals(error.message.includes("\n"), false);
 });
@@ -273,7 +273,7 @@ Deno.test.each(["gzip", "aws-chunked"])(
 
     const error = await assertRejects(() => client.document(scene.reference), RegistryError);
 
-    assertEquals([error.code, error.detail], ["DENIED", "not today"]);
+    assertEquals([error.registryCode, error.detail], ["DENIED", "not today"]);
   },
 );
 

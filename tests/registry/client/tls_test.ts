@@ -112,7 +112,11 @@ Deno.test.each(["CertificateRequired", "HandshakeFailure"])(
     const url = new URL("https://registry.example/v2/");
     const text = `client error (Connect): received fatal alert: ${alert}`;
 
-    const error = networkError(new Error(text), { url, task: "pull", attempt: 1 });
+    const error = networkError(new Error(text), {
+      url,
+      task: { action: "pull", subject: "a" },
+      attempt: 1,
+    });
 
     assertEquals([error.reason, error.retryable], ["certificate", false]);
     assertEquals(error.certificate, "client");

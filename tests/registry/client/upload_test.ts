@@ -281,8 +281,8 @@ for (const { status, code, message } of REFUSALS) {
 
     const error = await assertRejects(() => pushTo(registry, SMALL), RegistryError);
 
-    assertEquals([error.status, error.code], [status, code]);
-    assertMatch(error.message, new RegExp(`${status} \\(${code}\\).*${message}`));
+    assertEquals([error.status, error.registryCode], [status, code]);
+    assertMatch(error.message, new RegExp(`${status} ${code}.*${message}`));
     assertEquals(error instanceof AuthError, status !== 413);
   });
 }

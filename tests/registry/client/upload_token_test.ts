@@ -103,6 +103,6 @@ Deno.test("pushBlob() fails where a token is refused in the middle of an upload"
 
   const error = await assertRejects(() => push(scene, LARGE), AuthError);
 
-  assertEquals([error.status, error.code], [401, "UNAUTHORIZED"]);
+  assertEquals([error.status, error.registryCode], [401, "UNAUTHORIZED"]);
   assert(scene.scopes.length < 10, "tokens are asked for again and again");
 });

@@ -60,7 +60,10 @@ Deno.test.each([{ text: "" }, { text: "\n\n" }, { text: "# nobody yet\n" }])(
 Deno.test.each([
   { line: "ann", says: 'line 1 of the htpasswd file: it must be "NAME:HASH"' },
   { line: ":$2y$05$x", says: 'it must be "NAME:HASH"' },
-  { line: "ann:secret", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
+  {
+    line: "ann:secret",
+    says: 'the hash of "ann" must be bcrypt. Create the file with "htpasswd -B"',
+  },
   { line: `ann:${first?.hash}\nann:${second?.hash}`, says: 'line 2 of the htpasswd file: "ann"' },
 ])("parseHtpasswd() refuses $line", ({ line, says }) => {
   const error = assertThrows(() => parseHtpasswd(line), SyntaxError, says);

@@ -2,10 +2,11 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { findProxy } from "../../../registry/transport/_proxy.ts";
 import { NetworkError } from "../../../registry/errors.ts";
 
+const TASK = { action: "pull", subject: "a" };
 const PROXY = "http://proxy.test:3128";
 
 function find(url: string, variables: Readonly<Record<string, string>>): string | undefined {
-  return findProxy(new URL(url), "pull", (name) => variables[name])?.variable;
+  return findProxy(new URL(url), TASK, (name) => variables[name])?.variable;
 }
 
 Deno.test.each<{ url: string; variables: Readonly<Record<string, string>>; found?: string }>([
@@ -92,7 +93,7 @@ Deno.test.each<{ value: string; url: string; login?: { username: string; passwor
   },
   { value: "http://me@proxy.test:3128", url: PROXY, login: { username: "me", password: "" } },
 ])("findProxy() parses $value", ({ value, url, login }) => {
-  const found = findProxy(new URL("https://r.test/"), "pull", (name) => {
+  const found = findProxy(new URL("https://r.test/"), TASK, (name) => {
     return name === "HTTPS_PROXY" ? value : undefined;
   });
 

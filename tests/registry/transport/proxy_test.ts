@@ -6,7 +6,11 @@ import { makeTempDir } from "../../_support/temp.ts";
 import { runOci } from "../../_support/process.ts";
 import { makeScene } from "../_client.ts";
 
-const REQUEST = { url: new URL("https://registry.example/v2/"), task: "pull", attempt: 1 };
+const REQUEST = {
+  url: new URL("https://registry.example/v2/"),
+  task: { action: "pull", subject: "a" },
+  attempt: 1,
+};
 
 Deno.test("RemoteClient says that it may be the proxy that does not answer", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -69,7 +73,7 @@ Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
 
   assertEquals(code, 1);
   const proxy = `the proxy http://${scene.registry.host} of HTTP_PROXY`;
-  assertStringIncludes(stderr, `${proxy} requires a login (407); write it in HTTP_PROXY`);
+  assertStringIncludes(stderr, `${proxy} requires a login (407). Write the login in HTTP_PROXY`);
   assertEquals(scene.registry.requests.length, 1);
 });
 

@@ -56,7 +56,7 @@ mountTest("removeBundle() refuses a bundle with a mount of the user, and says wh
 
   const error = await assertRejects(() => removeBundle(test.path, path), BundleError);
 
-  assertStringIncludes(error.message, `"${mine}" is still mounted; unmount it before`);
+  assertStringIncludes(error.message, `"${mine}" is still mounted. Unmount it first`);
   assertEquals(await Deno.readTextFile(`${mine}/file`), "mine");
   assertEquals((await listBundles(test.path)).map(({ condition }) => condition), ["kept"]);
   assertEquals(test.mounts(), [`${path}/rootfs`, mine]);

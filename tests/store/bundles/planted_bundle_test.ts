@@ -132,7 +132,7 @@ Deno.test("removeBundle() refuses a bundle that was moved, and says from where",
 
   const error = await assertRejects(() => removeBundle(test.path, moved), BundleError);
 
-  assertStringIncludes(error.message, `moved or copied from "${path}"; move it back`);
+  assertStringIncludes(error.message, `moved or copied from "${path}". Move it back`);
   await Deno.rename(moved, path);
   await bundle.cleanup();
   assertEquals(await test.list("bundles"), []);

@@ -163,7 +163,7 @@ for (const name of [`ingest/sha256-${NAME}.part`, "locks/index.lock"]) {
 
       // A file is taken back; what is no file is left to its owner.
       if ((await Deno.lstat(`${test.path}/${name}`)).isFile) await change();
-      else await assertRejects(change, StoreFileError, "remove it");
+      else await assertRejects(change, StoreFileError, "Remove it");
 
       await assertUntouched(test.aside);
       if (!await store.has(descriptor)) return;
@@ -264,7 +264,11 @@ posixTest("ContentStore reads a foreign layout whatever its owner and modes", as
 
   assertEquals((await layout.resolve(TAG))?.digest, descriptor.digest);
   assertEquals(await layout.readBlob(descriptor), bytes);
-  await assertRejects(() => layout.tag("example.com/b:1", descriptor), StoreError, "to be read");
+  await assertRejects(
+    () => layout.tag("example.com/b:1", descriptor),
+    StoreError,
+    "opened for reading",
+  );
 });
 
 posixTest("ContentStore does not believe the marks of a foreign layout", async () => {

@@ -84,7 +84,7 @@ Deno.test("ContentStore names a file system without locks", async () => {
     const error = await assertRejects(() => put(store), LockUnsupportedError);
 
     assertStringIncludes(error.message, `Cannot lock "${directory.path}`);
-    assertStringIncludes(error.message, "use a store on a local disk");
+    assertStringIncludes(error.message, "Choose a store on a local disk");
     const isKnown = Deno.build.os === "linux";
     assertEquals(isKnown, error.message.includes(`(${error.fileSystem})`));
   } finally {

@@ -94,17 +94,17 @@ Deno.test.each([
   { text: "", fault: "syntax" },
   { text: "{", fault: "syntax" },
   { text: "\0\0\0\0", fault: "syntax" },
-])("readJsonFile() refuses $text with the path and a remedy", async ({ text, fault }) => {
+])("readJsonFile() refuses $text with the path and an advice", async ({ text, fault }) => {
   await using directory = await makeTempDir();
   const path = directory.join("file");
   await Deno.writeTextFile(path, text);
 
   const error = assertThrows(
-    () => readJsonFile(path, { ...OPTIONS, remedy: "call home" }),
+    () => readJsonFile(path, { ...OPTIONS, advice: "Call home" }),
     StoreFileError,
   );
 
   assertEquals([error.fault, error.path], [fault, path]);
   assertStringIncludes(error.message, `"${path}": it is `);
-  assertStringIncludes(error.message, "; call home");
+  assertStringIncludes(error.message, ". Call home");
 });

@@ -78,13 +78,13 @@ Deno.test.each([
     what: "there are several",
     entries: [entry(AMD64, "a"), entry(ARM64, "b")],
     source: {},
-    message: "name one of a, b",
+    message: "it has several: a, b",
   },
   {
     what: "the name is another",
     entries: [entry(AMD64, "a")],
     source: { name: "c" },
-    message: 'it does not have "c"; it has a',
+    message: 'it does not have "c", only a',
   },
   {
     what: "the digest is another",

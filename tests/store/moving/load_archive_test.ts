@@ -389,7 +389,7 @@ Deno.test.each<{ what: string; archive: Uint8Array<ArrayBuffer>; code: ArchiveFa
       () => loadArchive(store, path, { input: input?.() }),
       ArchiveError,
     );
-    assertEquals([error.path, error.code], [path, code], error.message);
+    assertEquals([error.path, error.fault], [path, code], error.message);
     assertEquals(error.message.split("\n").length, 1);
   }
 

@@ -94,7 +94,7 @@ overlayTest("OverlayBundler refuses an id that is in use", async () => {
 
   const error = await assertRejects(() => bundler.bundle(image, "web"), BundleError);
 
-  assertMatch(error.message, /there is one already; choose another name/);
+  assertMatch(error.message, /there is one already\. Choose another name/);
   assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/mine`), "mine");
 });
 

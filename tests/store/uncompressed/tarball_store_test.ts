@@ -64,7 +64,7 @@ plantedTest(
       assertEquals(await test.open(), TAR);
       const { nlink, uid } = await Deno.lstat(test.tarball);
       assertEquals([nlink, uid], [1, Deno.uid()]);
-    } else await assertRejects(() => test.open(), StoreFileError, "remove it");
+    } else await assertRejects(() => test.open(), StoreFileError, "Remove it");
 
     await assertUntouched(test.aside);
   },

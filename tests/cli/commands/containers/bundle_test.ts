@@ -267,7 +267,7 @@ Deno.test("oci bundle says that an image names no command", async () => {
   );
 
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "it names no command; give one");
+  assertStringIncludes(stderr, "it names no command. Specify the command with --arg");
 });
 
 Deno.test("oci bundle touches no directory that holds something", async () => {
@@ -280,10 +280,10 @@ Deno.test("oci bundle touches no directory that holds something", async () => {
   const unbundled = await place.oci("unbundle", path);
 
   assertEquals([bundled.code, unbundled.code], [1, 1]);
-  assertStringIncludes(bundled.stderr, "it is not empty; choose an empty or new directory");
+  assertStringIncludes(bundled.stderr, "it is not empty. Choose an empty or new directory");
   assertStringIncludes(
     unbundled.stderr,
-    "the store has no record of such a bundle; check the path, or name its store with --store",
+    "the store has no record of such a bundle. Check the path, or specify its store with --store",
   );
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
 });
@@ -294,7 +294,7 @@ Deno.test("oci bundle wants a directory that has a name", async () => {
   const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
 
   assertEquals(code, 2);
-  assertStringIncludes(stderr, "the directory name is empty; specify a directory");
+  assertStringIncludes(stderr, "the directory name is empty. Specify a directory");
 });
 
 Deno.test("oci unbundle says that there is none", async () => {
@@ -303,7 +303,7 @@ Deno.test("oci unbundle says that there is none", async () => {
   const { code, stderr } = await place.oci("unbundle", place.directory.join("none"));
 
   assertEquals(code, 1);
-  assertMatch(stderr, /".*none" does not exist; check the path\n$/);
+  assertMatch(stderr, /".*none" does not exist\. Check the path\n$/);
 });
 
 Deno.test("oci run says that a runtime is not installed, and leaves nothing", async () => {
@@ -312,7 +312,7 @@ Deno.test("oci run says that a runtime is not installed, and leaves nothing", as
   const { code, stderr } = await place.oci("run", "--quiet", "--runtime", "norunc", place.image);
 
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "norunc is not installed; install it, or choose another of crun");
+  assertStringIncludes(stderr, "norunc is not installed. Install it, or choose another of crun");
   assertEquals(
     await Array.fromAsync(Deno.readDir(place.directory.join("store", "containers"))),
     [],
@@ -333,8 +333,8 @@ Deno.test("oci run says that a runtime is no program, or may not be run", async 
   const denied = await runOci(args, { env, permissions: granted });
 
   assertEquals([odd.code, denied.code], [1, 1]);
-  assertMatch(odd.stderr, /cannot run .*crun: .*; check that it is a program for this machine\n$/);
-  assertMatch(denied.stderr, /Requires run access to [^,]*; grant --allow-run=.*crun\n$/);
+  assertMatch(odd.stderr, /cannot run .*crun: .*\. Check that it is a program for this machine\n$/);
+  assertMatch(denied.stderr, /Requires run access to [^,]*\. Grant --allow-run=.*crun\n$/);
 });
 
 Deno.test.each([

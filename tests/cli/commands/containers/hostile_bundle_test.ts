@@ -93,7 +93,7 @@ async function attack(path: string | undefined): Promise<void> {
   const codes = [unpacked, unbundled, bundled, inner, diagnosed].map(({ code }) => code);
   assertEquals(codes, [0, 1, 1, 1, 0], unpacked.stderr);
   assertStringIncludes(unbundled.stderr, "the store has no record of such a bundle");
-  assertStringIncludes(bundled.stderr, "it is not empty; choose an empty or new directory");
+  assertStringIncludes(bundled.stderr, "it is not empty. Choose an empty or new directory");
   assertEquals(JSON.parse(diagnosed.stdout).store.bundles, []);
   assertEquals(describeRoot(box), before);
   const calls = await Deno.readTextFile(ran).catch(() => "");

@@ -242,7 +242,7 @@ Deno.test("oci permissions grants no network to what asks nobody", async () => {
 
 Deno.test.each([
   { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*see "oci serve --help"' },
-  { args: ["pull", "--nope", "a"], says: 'unknown option "--nope"; see "oci pull --help"' },
+  { args: ["pull", "--nope", "a"], says: 'unknown option "--nope". See "oci pull --help"' },
   { args: ["pull", "Alpine"], says: 'did you mean "alpine"\\?' },
   { args: [], says: 'missing required argument "command"' },
 ])("oci permissions calls $args misuse", async ({ args, says }) => {
@@ -262,5 +262,8 @@ Deno.test("oci pull names the flag that is missing", async () => {
   });
 
   assertEquals(code, 1);
-  assertMatch(stderr, /oci: pull .*net access.*; grant it with --allow-net/);
+  assertMatch(
+    stderr,
+    /oci: pull .*net access.*\. Print the permissions that it needs with "oci permissions pull/,
+  );
 });

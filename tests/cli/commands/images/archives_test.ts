@@ -94,24 +94,27 @@ Deno.test("oci reads an archive from stdin, once for all that it needs of it", a
 Deno.test.each([
   {
     args: ["load", "none.tar"],
-    says: 'cannot read the archive "none.tar": there is no such file; check the path',
+    says: 'cannot read the archive "none.tar": there is no such file. Check the path',
   },
   { args: ["load", "."], says: "it is a directory" },
-  { args: ["load", "text"], says: "it is not a tar archive, nor gzip or zstd of one; give a file" },
+  {
+    args: ["load", "text"],
+    says: "it is not a tar archive, nor gzip or zstd of one. Choose a file",
+  },
   { args: ["pull", "oci-archive:docker.tar.gz"], says: "it has no index.json" },
   {
     args: ["ls", "docker-archive:docker.tar.gz"],
-    says: "several; name one of docker.io/library/b",
+    says: "it has several: docker.io/library/b",
   },
-  { args: ["ls", "oci-archive:oci.tar:v9"], says: 'it does not have "v9"; it has h.io/a:1' },
+  { args: ["ls", "oci-archive:oci.tar:v9"], says: 'it does not have "v9", only h.io/a:1' },
   { args: ["save", "h.io/none:1", "--policy=never", "-o", "x.tar"], says: "is not in the store" },
   {
     args: ["save", "127.0.0.1:1/never-asked:1", "-o", "none/x.tar"],
-    says: 'cannot write "none/x.tar": its directory does not exist; create it first',
+    says: 'cannot write "none/x.tar": its directory does not exist. Create the directory first',
   },
   {
     args: ["save", "127.0.0.1:1/never-asked:1", "-o", "."],
-    says: 'cannot write ".": it is a directory; specify a file in it',
+    says: 'cannot write ".": it is a directory. Choose a file in it',
   },
 ])("oci answers $args with one line", async ({ args, says }) => {
   await using scene = await makeScene();
@@ -129,7 +132,7 @@ Deno.test("oci save wants to know where to", async () => {
   const { code, stderr } = await runOci(["save", "a"]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /the output file is missing; specify "--output FILE", or "-" for stdout/);
+  assertMatch(stderr, /the output file is missing\. Specify "--output FILE", or "-" for stdout/);
 });
 
 Deno.test("oci save pulls what is not there, and says what it leaves out", async () => {

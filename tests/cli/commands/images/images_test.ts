@@ -159,7 +159,7 @@ Deno.test("oci rm removes an image without a name by what oci images prints", as
   const again = await runOci(["rm", `@${AMD64.descriptor.digest}`], { env });
 
   assertEquals(named.code, 1);
-  assertStringIncludes(named.stderr, "it has a name; remove the name");
+  assertStringIncludes(named.stderr, "it has a name. Remove the name");
   assertEquals({ code, stdout, stderr }, {
     code: 0,
     stdout: `@${AMD64.descriptor.digest}\n`,
@@ -295,7 +295,7 @@ Deno.test("oci rm removes nothing if one of the references is not there", async 
   assertEquals(
     stderr,
     `oci: rm ${host}/absent:1: cannot remove "${host}/absent:1": ` +
-      'not found in the store; list its images with "oci images"\n',
+      'not found in the store. List its images with "oci images"\n',
   );
   assertEquals(JSON.parse(listed.stdout).length, 2);
 });

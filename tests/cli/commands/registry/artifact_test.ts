@@ -131,14 +131,14 @@ Deno.test("oci pulls, lists and saves an artifact as it does an image", async ()
 });
 
 Deno.test.each([
-  { args: ["ls", "H/chart:1"], says: 'an artifact of type "application/x-chart"; get its files' },
+  { args: ["ls", "H/chart:1"], says: 'an artifact of type "application/x-chart". Get its files' },
   { args: ["unpack", "H/chart:1", "out"], says: 'with "oci artifact pull"' },
   { args: ["run", "--bundler", "uncompressed", "H/chart:1"], says: 'with "oci artifact pull"' },
   { args: ["export", "H/chart:1", "-o", "x.tar"], says: 'with "oci artifact pull"' },
   { args: ["artifact", "pull", "H/chart:1", "out"], says: "no layer has a file name" },
-  { args: ["artifact", "pull", "H/app:1", "out"], says: 'container image; unpack it with "oci u' },
-  { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory; pack it into an archive" },
-  { args: ["artifact", "push", "H/x:1", "none"], says: "check that the path exists" },
+  { args: ["artifact", "pull", "H/app:1", "out"], says: 'container image. Unpack it with "oci u' },
+  { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory. Pack it into an archive" },
+  { args: ["artifact", "push", "H/x:1", "none"], says: "Check that the path exists" },
 ])("oci answers $args with one line", async ({ args, says }) => {
   await using scene = await makeScene();
 

@@ -50,7 +50,7 @@ Deno.test("oci login stores a credential that pull uses, and logout erases it", 
   const after = await oci(["pull", "-q", "--policy", "always", ...pull.slice(2)]);
 
   assertEquals(before.code, 1);
-  assertMatch(before.stderr, /; log in with "oci login", or give --user\n$/);
+  assertMatch(before.stderr, /\. Log in with "oci login 127\.0\.0\.1:\d+"\n$/);
   assertEquals([login.code, login.stdout], [0, ""]);
   assertEquals(login.stderr, `oci: stored the credential in ${config}\n`);
   assertEquals([get.code, get.stdout], [0, "ann\n"]);
@@ -58,7 +58,7 @@ Deno.test("oci login stores a credential that pull uses, and logout erases it", 
   assertEquals([logout.code, logout.stdout], [0, ""]);
   assertEquals(logout.stderr, `oci: erased from ${config}\n`);
   assertEquals([again.code, again.stdout], [1, ""]);
-  assertEquals(again.stderr, `oci: logout ${host}: not logged in; see "oci doctor"\n`);
+  assertEquals(again.stderr, `oci: logout ${host}: not logged in. See "oci doctor"\n`);
   assertEquals(after.code, 1);
 });
 
@@ -69,7 +69,7 @@ Deno.test("oci login stores nothing that the registry refuses", async () => {
   const { code, stdout, stderr } = await oci(["login", "--user", "ann:wrong", host]);
 
   assertEquals([code, stdout], [1, ""]);
-  assertMatch(stderr, /^oci: login \S+: the registry rejected the credential \(401 .*; check /);
+  assertMatch(stderr, /^oci: login \S+: the registry rejected the credential \(401 .*\. Check /);
   assertEquals(stderr.trimEnd().split("\n").length, 1);
   assert(!stderr.includes("wrong"));
   assertEquals(await Array.fromAsync(Deno.readDir(home.path), ({ name }) => name), []);
@@ -130,8 +130,8 @@ Deno.test("oci login leaves a file alone that it cannot read", async () => {
   assertEquals(code, 1);
   assertEquals(
     stderr,
-    `oci: login ${host}: cannot change the credential file "${config}": it is not JSON; ` +
-      "fix the file, or specify another one with --authfile\n",
+    `oci: login ${host}: cannot change the credential file "${config}": it is not JSON. ` +
+      "Fix the file, or choose another one with --authfile\n",
   );
   assertEquals(await Deno.readTextFile(config), "{ half");
 });
@@ -142,15 +142,18 @@ Deno.test.each([
   { args: ["login", "ghcr.io/a:1"], says: "is not a registry" },
   {
     args: ["login", "localhost:1"],
-    says: 'cannot prompt for a user name without a terminal; specify "--user',
+    says: 'cannot prompt for a user name without a terminal. Specify "--user',
   },
   {
     args: ["login", "--user", "a", "localhost:1"],
     says: "cannot prompt for a password without a terminal",
   },
   { args: ["login", "--platform", "a", "localhost:1"], says: "unknown option" },
-  { args: ["logout"], says: 'give the name of a registry, or "--all"' },
-  { args: ["logout", "--all", "ghcr.io"], says: 'give the name of a registry, or "--all"' },
+  { args: ["logout"], says: 'the registry is missing. Specify a registry, or "--all"' },
+  {
+    args: ["logout", "--all", "ghcr.io"],
+    says: 'the registry is missing. Specify a registry, or "--all"',
+  },
 ])("oci calls $args misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await runOci(args);
 

@@ -102,7 +102,7 @@ Deno.test("oci copy --platform copies one, and with --sparse the index and those
   assertEquals(await scene.digest("a", "1"), OTHER.descriptor.digest);
   assertEquals(await scene.digest("b", "1"), INDEX.descriptor.digest);
   assertEquals(await scene.digest("b", HERE.descriptor.digest), undefined);
-  assertMatch(several.stderr, /needs its index; add "--sparse"/);
+  assertMatch(several.stderr, /needs its index\. Add "--sparse"/);
 });
 
 Deno.test("oci copy --with-referrers brings signatures", async () => {
@@ -127,7 +127,7 @@ Deno.test("oci copy --all-tags copies a repository", async () => {
     `${target}:2@${HERE.descriptor.digest}`,
   ]);
   assertEquals(tagged.code, 2);
-  assertMatch(tagged.stderr, /leave out the tag/);
+  assertMatch(tagged.stderr, /Leave out the tag/);
 });
 
 Deno.test("oci copy --dry-run stores nothing", async () => {
@@ -198,7 +198,7 @@ Deno.test("oci push pushes the platform that is there, and says so", async () =>
   assertEquals({ code, stdout }, { code: 0, stdout: `${target}@${HERE.descriptor.digest}\n` });
   assertMatch(stderr, new RegExp(`only ${HOST.split("/", 2).join("/")}.*pull --all-platforms`));
   assertEquals(whole.code, 1);
-  assertMatch(whole.stderr, /the store does not have all of them; pull them first/);
+  assertMatch(whole.stderr, /the store does not have all of them\. Pull the others first/);
 });
 
 Deno.test("oci pull --all-platforms brings all that oci push needs for the index", async () => {
@@ -242,7 +242,10 @@ Deno.test("oci push of what is not in the store fails, and says what to do", asy
   const { code, stderr } = await scene.oci("push", `${scene.app}:1`);
 
   assertEquals(code, 1);
-  assertMatch(stderr, /^oci: push .*app:1: the store does not have it; pull it first\n$/);
+  assertMatch(
+    stderr,
+    /^oci: push .*app:1: the store does not have it\. Pull it first with "oci pull"\n$/,
+  );
 });
 
 Deno.test("oci push says what a registry says that refuses it", async () => {
@@ -263,7 +266,7 @@ Deno.test("oci push says what a registry says that refuses it", async () => {
   assertEquals(code, 1);
   assertMatch(
     stderr,
-    /^oci: push .*answered 409 \(TAG_IMMUTABLE\), "the tag 1 is immutable"; .*\n$/,
+    /^oci: push .*answered 409 TAG_IMMUTABLE, "the tag 1 is immutable"\. .*\n$/,
   );
 });
 
@@ -312,7 +315,7 @@ Deno.test("oci delete deletes nothing where the registry cannot delete tags", as
   const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
 
   assertEquals(code, 1);
-  assertMatch(stderr, /cannot delete tags; it answered 405 \(UNSUPPORTED\); delete the manifest/);
+  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED\)\. Delete the manifest/);
   assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
 });
 
@@ -323,7 +326,7 @@ Deno.test("oci delete needs --yes without a terminal, and a tag or a digest", as
   const untagged = await scene.oci("delete", "--yes", scene.app);
 
   assertEquals([unsure.code, untagged.code], [2, 2]);
-  assertMatch(unsure.stderr, /cannot ask for confirmation without a terminal; add "--yes"/);
+  assertMatch(unsure.stderr, /cannot ask for confirmation without a terminal\. Add "--yes"/);
   assertMatch(untagged.stderr, /names no tag/);
   assertEquals(scene.registry.seen(), []);
 });

@@ -98,7 +98,7 @@ Deno.test("oci pull --policy never fails where the image is absent, and says wha
   );
 
   assertEquals(code, 1);
-  assertMatch(stderr, /^oci: pull localhost:1\/absent:1: .*it is not in the store; pull it .*\n$/);
+  assertMatch(stderr, /^oci: pull localhost:1\/absent:1: .*it is not in the store\. Pull it .*\n$/);
   assertEquals(JSON.parse(stdout).error.name, "NotCachedError");
 });
 

@@ -56,7 +56,10 @@ Deno.test("oci digest of what is not there fails, and says what to do", async ()
   assertEquals(code, 1);
   const { error } = JSON.parse(stdout);
   assertEquals([error.name, error.status], ["NotFoundError", 404]);
-  assertMatch(stderr, /^oci: digest 127.*:9: .*404.*; check the name, or log in with --user\n$/);
+  assertMatch(
+    stderr,
+    /^oci: digest 127.*:9: .*404.*\. Check the name and the tag; if the repository is private, log in with "oci login 127.*"\n$/,
+  );
 });
 
 Deno.test("oci tags lists every page", async () => {
@@ -79,7 +82,7 @@ Deno.test.each([
   const { code, stderr } = await runOci(["tags", `localhost:5000/${text}`]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /a repository has no tag and no digest; write "localhost:5000\/app"\n$/);
+  assertMatch(stderr, /a repository has no tag and no digest\. Write "localhost:5000\/app"\n$/);
 });
 
 Deno.test("oci inspect --raw prints the index as served, and with a platform the manifest", async () => {
@@ -212,7 +215,7 @@ Deno.test("oci inspect wants one form", async () => {
   const { code, stderr } = await runOci(["inspect", "--raw", "--json", "alpine"]);
 
   assertEquals(code, 2);
-  assertMatch(stderr, /"--raw", "--config" and "--json" cannot be combined; choose one\n$/);
+  assertMatch(stderr, /"--raw", "--config" and "--json" cannot be combined\. Choose one\n$/);
 });
 
 Deno.test.each([
@@ -242,7 +245,7 @@ Deno.test("oci digest fails with a wrong password, and does not show it", async 
   );
 
   assertEquals([code, JSON.parse(stdout).error.name], [1, "AuthError"]);
-  assertMatch(stderr, /^oci: digest .*401.*; log in with "oci login", or give --user/m);
+  assertMatch(stderr, /^oci: digest .*401.*\. Log in with "oci login 127.*"/m);
   for (const secret of ["wr0ng", btoa("me:wr0ng")]) {
     assert(!(stdout + stderr).includes(secret), "no secret is shown");
   }

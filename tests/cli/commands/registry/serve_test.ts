@@ -155,17 +155,17 @@ Deno.test("oci serve says which address is taken", async () => {
   const { code, stdout, stderr } = await runOci(["serve", "--listen", other.host]);
 
   assertEquals({ code, stdout }, { code: 1, stdout: "" });
-  assertMatch(stderr, /^oci: serve: .*; choose another address with --listen\n$/);
+  assertMatch(stderr, /^oci: serve: .*\. Choose another address with --listen\n$/);
 });
 
 Deno.test.each([
   {
     address: "nowhere.invalid:0",
-    says: "cannot listen on nowhere\\.invalid:0: .*; choose another address",
+    says: "cannot listen on nowhere\\.invalid:0: .*\\. Choose another address",
   },
   {
     address: "[2001:db8::1]:0",
-    says: "cannot listen on \\[2001:db8::1\\]:0: .*; choose another address",
+    says: "cannot listen on \\[2001:db8::1\\]:0: .*\\. Choose another address",
   },
 ])("oci serve says what is wrong with $address", async ({ address, says }) => {
   const { code, stdout, stderr } = await runOci(["serve", "--listen", address]);
@@ -185,15 +185,15 @@ Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
     assertEquals(code, 2);
     assertEquals(
       stderr,
-      "oci: serve: cannot read the htpasswd file: it names no user; " +
-        'create the file with "htpasswd -B"\n',
+      "oci: serve: cannot read the htpasswd file: it names no user. " +
+        'Create the file with "htpasswd -B"\n',
     );
   },
 );
 
 Deno.test.each([
-  { text: "ann", says: 'it must be "NAME:HASH"; create the file with "htpasswd -B"' },
-  { text: "ann:x", says: 'the hash of "ann" must be bcrypt; make it with "htpasswd -B"' },
+  { text: "ann", says: 'it must be "NAME:HASH". Create the file with "htpasswd -B"' },
+  { text: "ann:x", says: 'the hash of "ann" must be bcrypt. Create the file with "htpasswd -B"' },
 ])("oci serve says how to make the file of passwords that $text is none of", async (row) => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("passwords"), row.text);

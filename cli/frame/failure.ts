@@ -1,0 +1,170 @@
+import { NetworkError, RegistryError } from "../../registry/errors.ts";
+import { isDigest } from "../../spec/digest.ts";
+import { isExplained } from "../../spec/error_facts.ts";
+import { OciError } from "../../spec/errors.ts";
+import { RuntimeError } from "../../store/errors.ts";
+import { describeSystemError } from "../../store/host/system_error.ts";
+import { printable } from "../terminal/format.ts";
+import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
+import { InterruptedError } from "./interruption.ts";
+import { type LibraryError, remedyFor } from "./remedies.ts";
+
+/** The command that failed. */
+export interface FailedCommand {
+  /** Action of the command, such as `pull alpine:3`. */
+  readonly doing: string;
+  /** Name of the command, such as `pull`; empty before it is known. */
+  readonly name: string;
+}
+
+/** An error in terms of the command line. */
+interface Explanation {
+  readonly code: CommandErrorCode;
+  /** What went wrong, without the action of the command. */
+  readonly state: string;
+  readonly remedy: string;
+}
+
+/** Returns the error that came first, where cleaning up after it has failed as well. */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
+/** Formats an error as one line: `oci: <action>: <cause>. <Remedy>`. */
+export function errorLine(error: unknown, command: FailedCommand): string {
+  const { state, remedy } = explain(error, command);
+  return printable(`oci: ${command.doing}: ${state}. ${remedy}`);
+}
+
+/**
+ * Returns the JSON form of an error: its name, code, message and fields, and the remedy in terms of
+ * the command line.
+ */
+export function errorDocument(error: unknown, command: FailedCommand): Record<string, unknown> {
+  const { code, remedy } = explain(error, command);
+  const fields = error instanceof OciError
+    ? error.toJSON()
+    : error instanceof Error
+    ? ownFields(error, code)
+    : { name: "Error", code, message: String(error) };
+  return { error: { ...fields, remedy } };
+}
+
+function ownFields(error: Error, code: CommandErrorCode): Record<string, unknown> {
+  const { name, message } = error;
+  if (error instanceof CommandError || isExplained(error)) {
+    return { name, code, message, ...Object.fromEntries(Object.entries(error)) };
+  }
+  // The code of the operating system, such as ENOENT.
+  const errno = code === "system" ? errnoOf(error) : undefined;
+  return { name, code, message, ...errno === undefined ? {} : { errno } };
+}
+
+/** Returns the exit code for an error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof InterruptedError || error instanceof RuntimeError) return error.exitCode;
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** Formats the causes of an error, one per line, the nearest first. */
+export function causeLines(error: unknown): readonly string[] {
+  const lines: string[] = [];
+  const seen = new Set<unknown>([error]);
+  let cause = causesOf(error);
+  while (cause.length > 0) {
+    const next: unknown[] = [];
+    for (const one of cause) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      const text = one instanceof Error ? `${one.name}: ${one.message}` : String(one);
+      lines.push(printable(`  caused by: ${text}`));
+      next.push(...causesOf(one));
+    }
+    cause = next;
+  }
+  return lines;
+}
+
+function causesOf(error: unknown): readonly unknown[] {
+  if (!(error instanceof Error)) return [];
+  const several = error instanceof AggregateError ? error.errors : [];
+  return error.cause === undefined ? several : [...several, error.cause];
+}
+
+const UNKNOWN = "Show the cause with --verbose";
+const UNEXPECTED = "Report it if this should work";
+
+/** Remedies for errors of the operating system, by code. */
+const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: "Check its owner and mode",
+  EDQUOT: "Free some space",
+  EMFILE: 'Raise the limit of open files with "ulimit -n 1024"',
+  ENFILE: "Close other programs; the system allows no more open files",
+  EISDIR: "Specify a file, not a directory",
+  ENOENT: "Check that the path exists",
+  ENOSPC: 'Free some space; if enough is free, free inodes, which "df -i" shows',
+  ENOTDIR: "Check the path: one of its ancestors is a file",
+  EPERM: "Check its owner and mode",
+  EROFS: "Choose a writable place; for the store, use --store",
+};
+
+/** Returns the cause of an error, and the remedy in terms of the command line. */
+function explain(error: unknown, command: FailedCommand): Explanation {
+  if (!(error instanceof Error)) {
+    return { code: "unexpected", state: String(error), remedy: UNEXPECTED };
+  }
+  if (error instanceof CommandError) {
+    return { code: error.code, state: error.problem, remedy: error.remedy };
+  }
+  if (error instanceof InterruptedError) {
+    return { code: "interrupted", state: error.problem, remedy: error.remedy };
+  }
+  if (isExplained(error)) {
+    const { code } = error;
+    const remedy = remedyFor(error, command.name) ?? generalRemedy(error);
+    return { code, state: stateOf(error, command), remedy };
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    // Deno's errors do not tell which permission is missing, other than in words.
+    const remedy = `Print the permissions that it needs with "oci permissions ${command.doing}"`;
+    return { code: "permission", state: describeSystemError(error), remedy };
+  }
+  const code = errnoOf(error) === undefined ? "unexpected" : "system";
+  return { code, state: error.message || error.name, remedy: generalRemedy(error) };
+}
+
+/**
+ * What is wrong, with the library's action only if it is another one than the command's. Requests are
+ * made for the command as a whole, or for a blob.
+ */
+function stateOf(error: LibraryError, { doing }: FailedCommand): string {
+  const { action, subject, problem } = error;
+  if (action === undefined || error.code === "not-in-store") return problem;
+  const isRequest = error instanceof RegistryError || error instanceof NetworkError;
+  if (!isRequest || subject === undefined || isDigest(subject)) {
+    return `cannot ${action}: ${problem}`;
+  }
+  return doing.includes(subject) ? problem : `"${subject}": ${problem}`;
+}
+
+/** Returns the remedy for an error about which nothing else is known. */
+function generalRemedy(error: Error): string {
+  const errno = errnoOf(error) ?? errnoOf(error.cause);
+  const bySystem = errno === undefined ? undefined : SYSTEM_REMEDIES[errno];
+  return bySystem ?? (causesOf(error).length > 0 ? UNKNOWN : UNEXPECTED);
+}
+
+/** Deno's classes for errors of the operating system, which the library throws without codes. */
+const SYSTEM_ERRORS = [
+  [Deno.errors.NotFound, "ENOENT"],
+  [Deno.errors.IsADirectory, "EISDIR"],
+  [Deno.errors.NotADirectory, "ENOTDIR"],
+  [Deno.errors.PermissionDenied, "EACCES"],
+] as const;
+
+/** Returns the code of an error of the operating system, such as `ENOENT`. */
+function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || isExplained(error)) return undefined;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return SYSTEM_ERRORS.find(([ErrorClass]) => error instanceof ErrorClass)?.[1];
+}

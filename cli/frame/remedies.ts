@@ -1,0 +1,223 @@
+import { NotCachedError } from "../../cache/errors.ts";
+import { StoreDirectoryError } from "../../cache/directory.ts";
+import { OwnershipError } from "../../layer/errors.ts";
+import {
+  type CertificateFault,
+  NetworkError,
+  NotFoundError,
+  RateLimitError,
+  RegistryError,
+} from "../../registry/errors.ts";
+import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import {
+  ArchiveError,
+  type ArchiveFault,
+  type DirectoryFault,
+  UntrustedStoreError,
+} from "../../store/errors.ts";
+
+/** An error of the library, with its code and fields. */
+export type LibraryError = Error & ErrorFacts;
+
+/**
+ * What to do about an error in terms of commands and options, as a sentence without a full stop.
+ *
+ * @param error The error.
+ * @param command Name of the command, such as `pull`; empty without one.
+ */
+type Remedy = (error: LibraryError, command: string) => string | undefined;
+
+/** The remedy of the library, which names none of its options. */
+const own: Remedy = ({ advice }) => advice;
+/** No remedy but the general one. */
+const none: Remedy = () => undefined;
+
+const toAuthor: Remedy = ({ cause }) => {
+  return cause === undefined ? "Report it to the author of the image" : undefined;
+};
+const say = (remedy: string): Remedy => () => remedy;
+
+/** The remedies by code. The library names no option of the command line; this table does. */
+const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
+  "digest-mismatch": (error) => {
+    const isFile = error instanceof DigestMismatchError && error.source !== undefined &&
+      error.url === undefined;
+    return isFile
+      ? "Fetch it again with --policy if-not-present"
+      : "Nothing was stored; try again or use another mirror";
+  },
+  "unsupported-digest": own,
+  "diff-id-mismatch": say("Report it to the author of the image"),
+  "invalid-document": say("Report it to the author of the image"),
+  "artifact": say(
+    'Get its files with "oci artifact pull", or its manifest with "oci inspect --raw"',
+  ),
+  "layer-type": say('Copy the image with "oci copy"; only tar archives can be unpacked'),
+  "not-distributable": none,
+  "limit": say("It may be an attack; if it is not, raise the limit in a program of your own"),
+  "platform": say("Choose one with --platform"),
+  "unknown-user": say("Choose another user with --user, by name or number"),
+  "no-command": (_, command) => {
+    return command === "run"
+      ? "Write the command after the image"
+      : "Specify the command with --arg";
+  },
+  "tar": toAuthor,
+  "compression": toAuthor,
+  "extract": toAuthor,
+  "path-escape": toAuthor,
+  "ownership": ownershipRemedy,
+  "missing-path": say('List the files of the image with "oci ls"'),
+  "invalid-reference": (error) => error.advice ?? NAME_REMEDY,
+  "invalid-text": own,
+  "invalid-argument": ({ option, subject, advice }, command) => {
+    if (option === "mirrors") return `Log in with "oci login ${subject}"`;
+    if (option === "seccomp") return "Choose an image for this machine with --platform";
+    const isContainer = command === "run" || command === "bundle";
+    return option === "user" && isContainer ? "Choose another user with --user" : advice;
+  },
+  "response": (error) => {
+    const isRetryable = error instanceof RegistryError && error.retryable;
+    return isRetryable ? "Try again later" : error.advice ?? "Show each request with --debug";
+  },
+  "unauthorized": (error) => `Log in with "oci login${registryOf(error)}"`,
+  "login-rejected": say("Check the user name and the password or token"),
+  "not-found": (error) => {
+    const missing = error instanceof NotFoundError ? error.missing : undefined;
+    const isPart = missing === "child" || missing === "config" || missing === "blob";
+    return isPart
+      ? "Ask the owner of the image to push it again"
+      : "Check the name and the tag; if the repository is private, log in with " +
+        `"oci login${registryOf(error)}"`;
+  },
+  "rate-limit": (error) => {
+    const ms = error instanceof RateLimitError ? error.retryAfterMs : undefined;
+    const when = ms === undefined ? "later" : `in ${Math.ceil(ms / 1000)} s`;
+    return `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
+  },
+  "tag-deletion": say('Delete the manifest and all of its tags with "oci delete NAME@DIGEST"'),
+  "network": networkRemedy,
+  "credential-file": say("Fix the file, or choose another one with --authfile"),
+  "credential-place": say("Set one of them, or choose a file with --authfile"),
+  "credential-helper": say("Fix the helper, or choose another credential file with --authfile"),
+  "not-cached": (error) => {
+    const isPartial = error instanceof NotCachedError && error.digest !== undefined;
+    return isPartial
+      ? "Pull the rest with --policy if-not-present"
+      : "Pull it with --policy if-not-present";
+  },
+  "not-in-store": say('Pull it first with "oci pull"'),
+  "partly-in-store": say('Pull the others first with "oci pull --all-platforms"'),
+  "missing-content": own,
+  "no-image": say("Check the path and the name after it"),
+  "store-place": (error) => {
+    const isRefused = error.cause instanceof Deno.errors.NotCapable;
+    return isRefused && error instanceof StoreDirectoryError
+      ? `Specify it with --store, or grant --allow-env=${error.variables.join(",")}`
+      : "Specify it with --store or $OCI_STORE";
+  },
+  "not-a-store": say("Choose an empty or new directory with --store"),
+  "untrusted-store": (error) => {
+    return error instanceof UntrustedStoreError ? DIRECTORY_REMEDIES[error.fault] : undefined;
+  },
+  "store-file": own,
+  "store-damaged": say('Repair the store with "oci fsck --repair"'),
+  "store-read-only": none,
+  "no-locks": say("Choose a store on a local disk with --store"),
+  "disk-full": own,
+  "archive": (error) => {
+    return error instanceof ArchiveError ? ARCHIVE_REMEDIES[error.fault] : undefined;
+  },
+  "archive-format": say("Save it with --format oci-archive"),
+  "output": own,
+  "artifact-file": own,
+  "not-empty": (error, command) => {
+    return command === "unpack"
+      ? "Choose another directory, or replace its content with --force"
+      : error.advice;
+  },
+  "not-a-directory": own,
+  "busy": own,
+  "leftover": own,
+  "foreign-file": own,
+  "bundle-exists": own,
+  "bundle-unknown": say("Check the path, or specify its store with --store"),
+  "bundle-moved": own,
+  "bundle-running": own,
+  "mounted": own,
+  "unmount": own,
+  "overlay": (_, command) => {
+    return command === "pull" ? "Leave out --unpack" : "Choose --bundler uncompressed";
+  },
+  "working-directory": say("Choose another one with --cwd"),
+  "runtime-missing": own,
+  "runtime-failed": own,
+  "container-start": ({ option, advice }) => {
+    if (option === "memory") return "Allow more memory with --memory";
+    if (option === "readOnly") return "Mount a directory there with --mount, or use --read-write";
+    return option === "runtime" ? `${advice}. Choose a runtime with --runtime` : advice;
+  },
+  "other": own,
+};
+
+const NAME_REMEDY = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
+
+const DIRECTORY_REMEDIES: Readonly<Record<DirectoryFault, string>> = {
+  "symlink": "Remove it, or choose another directory with --store",
+  "dangling": "Create its target, or choose another directory with --store",
+  "not-directory": "Remove it, or choose another path with --store",
+  "owner": "Choose a directory that belongs to you with --store",
+  "writable": 'Run "chmod -R go-w" on it, or choose another directory with --store',
+};
+
+const ARCHIVE_REMEDIES: Readonly<Record<ArchiveFault, string>> = {
+  format: 'Choose a file that "docker save", "podman save", skopeo or "oci save" wrote',
+  damaged: "Save or copy it again",
+  hostile: "Do not extract it with other tools, and report it to its author",
+  incomplete: "Save or copy it again",
+  absent: "Check the path and the name after it",
+  ambiguous: 'Choose one by its name, as in "oci-archive:FILE:NAME"',
+};
+
+/** Remedies for problems of a certificate. */
+const CERTIFICATE_REMEDIES: Readonly<Record<CertificateFault, string>> = {
+  "untrusted": "Trust its CA with --ca, or the CAs of the system with DENO_TLS_CA_STORE=system",
+  "own-authority": "Trust it with --ca",
+  "expired": "Ask its operator to renew it",
+  "not-yet-valid": "Check the clock of this machine",
+  "wrong-name": "Use a name that the certificate contains",
+  "client": "If it requires a client certificate, specify one with --client-cert and --client-key",
+};
+
+function networkRemedy(error: LibraryError): string | undefined {
+  if (!(error instanceof NetworkError)) return error.advice;
+  const { reason, certificate, url, advice } = error;
+  if (certificate !== undefined) return CERTIFICATE_REMEDIES[certificate];
+  if (reason === "stalled" || reason === "cut") return "Try again to resume";
+  if (reason !== "protocol") return advice;
+  return URL.parse(url)?.protocol === "https:"
+    ? "If it is meant to be plain HTTP, use --plain-http"
+    : "Leave out --plain-http";
+}
+
+function ownershipRemedy(error: LibraryError, command: string): string | undefined {
+  if (error.option === "uids") return "Add one with --uid-map";
+  if (error.option === "gids") return "Add one with --gid-map";
+  const modes = error instanceof OwnershipError ? error.modes : [];
+  if (command !== "unpack" || modes.length === 0) return error.advice;
+  return modes.includes("record")
+    ? "Choose --ownership squash or record, or run as root"
+    : "Choose --ownership squash";
+}
+
+/** The registry that denied access, as the argument of `oci login`. */
+function registryOf(error: LibraryError): string {
+  const registry = error instanceof RegistryError ? error.registry : undefined;
+  return registry === undefined ? "" : ` ${registry}`;
+}
+
+/** Returns what to do about an error of the library, if its code and fields tell. */
+export function remedyFor(error: LibraryError, command: string): string | undefined {
+  return REMEDIES[error.code](error, command);
+}

@@ -1,0 +1,209 @@
+/**
+ * What went wrong, for programs. Codes stay the same when messages are reworded.
+ *
+ * Content that cannot be accepted:
+ *
+ * - `"digest-mismatch"`: bytes do not match a digest or a size
+ * - `"unsupported-digest"`: the algorithm of a digest is not supported
+ * - `"diff-id-mismatch"`: a layer does not match the DiffID in the config of its image
+ * - `"invalid-document"`: a manifest, an index, a config or an image as a whole is invalid
+ * - `"artifact"`: a container image is required, and the content is an artifact
+ * - `"layer-type"`: the media type of a layer is not that of a tar archive
+ * - `"not-distributable"`: a layer must not be copied
+ * - `"limit"`: the input exceeds a limit
+ * - `"platform"`: the image has no variant for the platform
+ * - `"unknown-user"`: the image has no such user or group
+ * - `"no-command"`: the image names no command to run
+ *
+ * Layers:
+ *
+ * - `"tar"`: a tar archive is damaged, truncated or unsupported
+ * - `"compression"`: compressed bytes are damaged, truncated or unsupported
+ * - `"extract"`: an entry cannot be extracted
+ * - `"path-escape"`: an entry refers to something outside the root
+ * - `"ownership"`: the owner of an entry cannot be set
+ * - `"missing-path"`: the image does not contain a requested path
+ *
+ * Text and arguments:
+ *
+ * - `"invalid-reference"`: text is not a reference or the location of an image
+ * - `"invalid-text"`: other text, such as a digest or a platform, has the wrong form
+ * - `"invalid-argument"`: an argument does not fit the image, the host or other arguments
+ *
+ * Registries:
+ *
+ * - `"response"`: a registry, a token server or a CDN returned an unexpected response
+ * - `"unauthorized"`: access is denied: the login is missing, wrong or not enough
+ * - `"login-rejected"`: the credential of a login is rejected
+ * - `"not-found"`: a repository, tag, manifest or blob does not exist or is hidden
+ * - `"rate-limit"`: there were too many requests
+ * - `"tag-deletion"`: the registry cannot delete tags
+ * - `"network"`: there is no response, or the connection breaks
+ * - `"credential-file"`: a credential file cannot be changed without data loss
+ * - `"credential-place"`: no variable tells where the credential file is
+ * - `"credential-helper"`: a credential helper failed
+ *
+ * Stores and archives:
+ *
+ * - `"not-cached"`: the image is not in the cache, and the pull policy forbids fetching it
+ * - `"not-in-store"`: the store does not have the image
+ * - `"partly-in-store"`: the store has only some platforms of the image
+ * - `"missing-content"`: a layout or a store lacks content of an image
+ * - `"no-image"`: a layout has no image, or several, where one was to be chosen
+ * - `"store-place"`: no variable tells where the store is
+ * - `"not-a-store"`: a directory is not a store
+ * - `"untrusted-store"`: another user can write to the directory of a store
+ * - `"store-file"`: a file of a store is damaged or cannot be trusted
+ * - `"store-damaged"`: a document in the store is damaged
+ * - `"store-read-only"`: a store that was opened for reading is to be written
+ * - `"no-locks"`: the file system of a store does not support locks
+ * - `"disk-full"`: the disk or the quota of the user is full
+ * - `"archive"`: an archive of images cannot be read
+ * - `"archive-format"`: content cannot be written in the format of the archive
+ * - `"output"`: a file or a stream cannot be written
+ * - `"artifact-file"`: a file of an artifact cannot be packed or written under its name
+ *
+ * Directories, bundles and containers:
+ *
+ * - `"not-empty"`: the directory is not empty
+ * - `"not-a-directory"`: the path is not a directory
+ * - `"busy"`: another process uses the directory
+ * - `"leftover"`: the directory has an entry that may be a leftover of a killed process
+ * - `"foreign-file"`: another program wrote into the directory meanwhile
+ * - `"bundle-exists"`: there is a bundle already
+ * - `"bundle-unknown"`: the store has no record of the bundle
+ * - `"bundle-moved"`: the bundle was moved or copied
+ * - `"bundle-running"`: a container of the bundle runs or may run
+ * - `"mounted"`: something is mounted in a directory that is to be removed
+ * - `"unmount"`: a mount of a bundle cannot be undone
+ * - `"overlay"`: overlays cannot be mounted
+ * - `"working-directory"`: the working directory of the container is not a directory
+ * - `"runtime-missing"`: no runtime for containers is installed
+ * - `"runtime-failed"`: a runtime cannot be executed
+ * - `"container-start"`: a runtime cannot start a container
+ *
+ * `"other"` is everything else.
+ */
+export type ErrorCode =
+  | "digest-mismatch"
+  | "unsupported-digest"
+  | "diff-id-mismatch"
+  | "invalid-document"
+  | "artifact"
+  | "layer-type"
+  | "not-distributable"
+  | "limit"
+  | "platform"
+  | "unknown-user"
+  | "no-command"
+  | "tar"
+  | "compression"
+  | "extract"
+  | "path-escape"
+  | "ownership"
+  | "missing-path"
+  | "invalid-reference"
+  | "invalid-text"
+  | "invalid-argument"
+  | "response"
+  | "unauthorized"
+  | "login-rejected"
+  | "not-found"
+  | "rate-limit"
+  | "tag-deletion"
+  | "network"
+  | "credential-file"
+  | "credential-place"
+  | "credential-helper"
+  | "not-cached"
+  | "not-in-store"
+  | "partly-in-store"
+  | "missing-content"
+  | "no-image"
+  | "store-place"
+  | "not-a-store"
+  | "untrusted-store"
+  | "store-file"
+  | "store-damaged"
+  | "store-read-only"
+  | "no-locks"
+  | "disk-full"
+  | "archive"
+  | "archive-format"
+  | "output"
+  | "artifact-file"
+  | "not-empty"
+  | "not-a-directory"
+  | "busy"
+  | "leftover"
+  | "foreign-file"
+  | "bundle-exists"
+  | "bundle-unknown"
+  | "bundle-moved"
+  | "bundle-running"
+  | "mounted"
+  | "unmount"
+  | "overlay"
+  | "working-directory"
+  | "runtime-missing"
+  | "runtime-failed"
+  | "container-start"
+  | "other";
+
+/** The facts of an error, from which its message is made. */
+export interface ErrorFacts {
+  /** What went wrong, for programs. */
+  readonly code: ErrorCode;
+  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  readonly action?: string | undefined;
+  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  readonly subject?: string | undefined;
+  /** The cause in words, without the action and the advice. */
+  readonly problem: string;
+  /** What to do, as a sentence without a full stop, in terms of the library. */
+  readonly advice?: string | undefined;
+  /** The option of the library that helps or is at fault, such as `"platform"`. */
+  readonly option?: string | undefined;
+}
+
+/** Makes the message of an error: `Cannot <action>: <problem>. <Advice>`. */
+export function errorMessage({ action, problem, advice }: Omit<ErrorFacts, "code">): string {
+  return (action === undefined ? "" : `Cannot ${action}: `) + problem +
+    (advice === undefined ? "" : `. ${advice}`);
+}
+
+/**
+ * Creates an error of a built-in class, such as `SyntaxError`, that carries facts.
+ *
+ * @param ErrorClass Class of the error.
+ * @param facts Facts, from which the message is made.
+ * @param options The cause, if there is one.
+ */
+export function explainedError<T extends Error>(
+  ErrorClass: new (message: string, options?: ErrorOptions) => T,
+  facts: ErrorFacts,
+  options?: ErrorOptions,
+): T & ErrorFacts {
+  return Object.assign(new ErrorClass(errorMessage(facts), options), facts);
+}
+
+/** Whether an error carries facts. */
+export function isExplained(error: unknown): error is Error & ErrorFacts {
+  const { code, problem } = (error ?? {}) as Partial<ErrorFacts>;
+  return error instanceof Error && typeof code === "string" && typeof problem === "string";
+}
+
+/**
+ * Describes an error for the end of another sentence: what was being done and what went wrong, without
+ * the advice.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!isExplained(error)) return error.message || error.name;
+  return error.action === undefined ? error.problem : `cannot ${error.action}: ${error.problem}`;
+}
+
+/** Returns only the cause that an error states, without what was being done. */
+export function problemOf(error: unknown): string {
+  return isExplained(error) ? error.problem : describeError(error);
+}

@@ -1,0 +1,67 @@
+import { describeError } from "../../spec/error_facts.ts";
+import { OciError } from "../../spec/errors.ts";
+
+/** Causes in words, by the code of the operating system. */
+const CAUSES: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EBUSY: "it is in use",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "it already exists",
+  EIO: "the device reports an input or output error",
+  EISDIR: "it is a directory",
+  ELOOP: "there are too many levels of symlinks",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "it does not exist",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a file is in the place of a directory in its path",
+  EPERM: "the operation is not permitted",
+  EROFS: "the file system is read-only",
+};
+
+/**
+ * Describes an error of the operating system inside of another message. Deno's own text repeats the
+ * path and the system call.
+ */
+export function describeSystemError(error: unknown): string {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  if (error instanceof Deno.errors.NotCapable) return withoutFlag(error.message);
+  return (typeof code === "string" ? CAUSES[code] : undefined) ?? describeError(error);
+}
+
+/**
+ * Removes the advice from Deno's text about a missing permission. Such errors have no fields, and a
+ * program may be granted its permissions in other ways than by the flag.
+ */
+function withoutFlag(text: string): string {
+  const end = text.indexOf(", run again with ");
+  return end < 0 ? text : text.slice(0, end);
+}
+
+/** Returns the error for a file or a stream that cannot be written, by its name for the user. */
+export function outputError(name: string, cause: Error, where?: "stream"): OciError {
+  const { code } = cause as { readonly code?: unknown };
+  const isAbsent = cause instanceof Deno.errors.NotFound;
+  const isDirectory = cause instanceof Deno.errors.IsADirectory;
+  const isDenied = cause instanceof Deno.errors.PermissionDenied;
+  const advice = where === "stream"
+    ? "Redirect it to another place"
+    : isDirectory
+    ? "Choose a file in it"
+    : isAbsent
+    ? "Create the directory first"
+    : isDenied
+    ? "Check the owner and the mode of its directory"
+    : code === "ENOSPC" || code === "EDQUOT"
+    ? 'Free some space; if enough is free, free inodes, which "df -i" shows'
+    : "Choose another place";
+  const problem = isAbsent
+    ? "its directory does not exist"
+    : isDirectory
+    ? "it is a directory"
+    : describeSystemError(cause);
+  const action = where === "stream" ? `write to ${name}` : `write "${name}"`;
+  return new OciError(problem, { code: "output", action, subject: name, advice, cause });
+}
