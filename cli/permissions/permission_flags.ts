@@ -1,4 +1,5 @@
 import { dirname } from "../../spec/paths.ts";
+import { RUN_CONTAINERS } from "../../registry/auth/run_containers.ts";
 import { CredentialFiles } from "../../registry/auth/credential_files.ts";
 import type { ImagePullPolicy } from "../../registry/image_client.ts";
 import { parseImageLocation } from "../../registry/image_location.ts";
@@ -299,6 +300,7 @@ async function grantCredentials(
 ): Promise<void> {
   const { credentialPaths = new CredentialFiles().paths } = options;
   grants.add("read", ...credentialPaths);
+  if (credentialPaths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
   if (options.credentialPaths === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries.flatMap((registry) => [registry, ...mirrorHosts(registry, options)]);
   for (const host of hosts) grants.add("run", ...await credentialHelpers(credentialPaths, host));
@@ -319,6 +321,7 @@ async function grantLogin(
   const { paths, directories } = await findLoginFiles(command, authfile);
   grants.add("read", ...directories);
   grants.add("write", ...directories);
+  if (paths.some((path) => path.startsWith(RUN_CONTAINERS))) grants.add("sys", "uid");
   if (authfile === undefined) grants.add("env", ...CREDENTIAL_VARIABLES);
   const hosts = registries ?? [undefined];
   for (const host of hosts) grants.add("run", ...await credentialHelpers(paths, host));

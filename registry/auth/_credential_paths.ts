@@ -1,3 +1,5 @@
+import { RUN_CONTAINERS } from "./run_containers.ts";
+
 /** Reads an environment variable; returns `undefined` without the permission. */
 export type EnvironmentReader = (name: string) => string | undefined;
 
@@ -29,10 +31,28 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
   const paths = [
     env("REGISTRY_AUTH_FILE"),
     dockerPath(env),
-    runtime && `${runtime}/containers/auth.json`,
+    runtime ? `${runtime}/containers/auth.json` : runtimePath(),
     config && `${config}/containers/auth.json`,
   ];
   return [...new Set(paths.filter((path) => path !== undefined && path !== ""))] as string[];
+}
+
+/**
+ * Returns the existing file where podman keeps logins without `XDG_RUNTIME_DIR`, as far as
+ * permissions allow: a prompt in the middle of a lookup helps nobody.
+ */
+function runtimePath(): string | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  if (state !== "granted") return undefined;
+  const path = `${RUN_CONTAINERS}${Deno.uid()}/auth.json`;
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
+  try {
+    return Deno.statSync(path).isFile ? path : undefined;
+  } catch {
+    // There is none, or another user's.
+    return undefined;
+  }
 }
 
 function dockerPath(env: EnvironmentReader): string | undefined {

@@ -38,7 +38,8 @@ export interface CredentialFilesOptions {
  * The stored credentials of docker and podman, including their helpers.
  *
  * The files are `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`,
- * `$XDG_RUNTIME_DIR/containers/auth.json` and `$XDG_CONFIG_HOME/containers/auth.json` or
+ * `$XDG_RUNTIME_DIR/containers/auth.json` (without the variable, on Linux and
+ * with `--allow-sys=uid`, `/run/containers/UID/auth.json`) and `$XDG_CONFIG_HOME/containers/auth.json` or
  * `~/.config/containers/auth.json`, in this order. A key in a file is a host, or a host and the
  * start of a repository; the longest match wins. In a file, the helper in
  * `credHelpers` comes first, then `auths`, then the helper in `credsStore`.

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { fromFileUrl, join, toFileUrl } from "@std/path";
 import { CredentialFiles, loginOf, summarizeCredentials } from "../../../registry/mod.ts";
 import { credentialPaths } from "../../../registry/auth/_credential_paths.ts";
 import { runCredentialHelper } from "../../../registry/auth/_credential_helper.ts";
-import { run } from "../../_support/process.ts";
-import { posixTest } from "../../_support/skip.ts";
+import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { posixTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const U = { auth: btoa("u:p") };
@@ -216,7 +216,31 @@ Deno.test("credentialPaths() lists the files of docker and podman in their order
     "/run/1/containers/auth.json",
     "/config/containers/auth.json",
   ]);
-  assertEquals(credentialPaths(() => undefined), []);
+  const others = credentialPaths(() => undefined);
+  assertEquals(others.filter((path) => path !== `/run/containers/${Deno.uid()}/auth.json`), []);
+});
+
+rootTest("CredentialFiles reads podman's file of the user without XDG_RUNTIME_DIR", async () => {
+  const module = toFileUrl(join(ROOT, "registry/auth/credential_files.ts")).href;
+  const auths = JSON.stringify({ auths: { "h.io": { auth: btoa("u:p") } } });
+  const script = `import { CredentialFiles } from ${JSON.stringify(module)};
+    const found = await new CredentialFiles().find({ registry: "h.io", repository: "a" });
+    console.log(JSON.stringify(found ?? null));`;
+  const shell = "mount -t tmpfs none /run && mkdir -p /run/containers/0 && " +
+    'printf %s "$AUTHS" > /run/containers/0/auth.json && exec "$DENO" eval --no-check "$SCRIPT"';
+
+  const { code, stdout, stderr } = await run("unshare", ["--mount", "sh", "-c", shell], {
+    env: {
+      ...await denoEnvironment(),
+      ...{ HOME: "/nonexistent", AUTHS: auths, SCRIPT: script, DENO: Deno.execPath() },
+    },
+  });
+
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(JSON.parse(stdout), {
+    auth: { username: "u", password: "p" },
+    source: "/run/containers/0/auth.json",
+  });
 });
 
 /** Runs a program that asks for a credential, with a `PATH` and permissions of its own. */

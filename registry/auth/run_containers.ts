@@ -1,0 +1,2 @@
+/** Start of the path where podman keeps logins without `XDG_RUNTIME_DIR`. */
+export const RUN_CONTAINERS = "/run/containers/";
