@@ -115,6 +115,7 @@ export type {
   BlobOptions,
   ClientCertificate,
   Clock,
+  FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,
   ReferrersOptions,

@@ -4,9 +4,11 @@ import { hostPlatform } from "../registry/host_platform.ts";
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import { DigestMismatchError } from "../spec/errors.ts";
 import { parsePlatform } from "../spec/platform.ts";
-import { isIndexMediaType } from "../spec/media_types.ts";
+import { isIndexMediaType, isManifestMediaType } from "../spec/media_types.ts";
 import { ContentStore } from "../store/content/content_store.ts";
 import { chooseManifest, keepPlatforms } from "../store/moving/choose_platforms.ts";
+import type { Descriptor } from "../spec/descriptor.ts";
+import { copySignatures } from "../store/moving/copy_signatures.ts";
 import { copyLookedUp } from "../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../store/moving/copy_options.ts";
 import { DryTarget } from "../store/moving/dry_target.ts";
@@ -56,12 +58,14 @@ async function keepSource(
   const { platforms = [], jobs, withReferrers, foreignLayers, successors } = options;
   const { onProgress, onWarning, signal } = options;
   const name = formatReference(reference);
+  const { registry, repository } = reference;
   const content = new LayoutContent(store);
   const target: CopyTarget = {
     label: name,
     content,
     name,
     digest: reference.digest,
+    nameOfTag: (tag) => formatReference({ registry, repository, tag }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const { descriptor } = await copyBetween(source, target, {
@@ -74,6 +78,7 @@ async function keepSource(
     label: name,
     content,
     root: () => Promise.resolve(descriptor),
+    nameOfTag: target.nameOfTag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -121,8 +126,33 @@ export async function copyBetween(
     onProgress: (progress) => meter.add(progress),
   };
   const content = dryRun ? new DryTarget(target.content) : target.content;
-  const goal = { content, name: target.name };
-  const stored = await copyLookedUp(source.content, goal, root, current, graphOptions);
+  const { name, nameOfTag } = target;
+  const goal = { content, name, nameOfTag };
+  const documents: Descriptor[] = [];
+  const { jobs, foreignLayers, withReferrers } = options;
+  const stored = await copyLookedUp(source.content, goal, root, {
+    ...graphOptions,
+    current,
+    after: async (node, stored) => {
+      const isSame = stored.digest === node.descriptor.digest;
+      if (node.document !== undefined && isSame) documents.push(stored);
+      await options.after?.(node, stored);
+    },
+    skipped: async (descriptor) => {
+      if (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType)) {
+        documents.push(descriptor);
+      }
+      await options.skipped?.(descriptor);
+    },
+    beforeName: withReferrers
+      ? () => {
+        return copySignatures(source, goal, documents, {
+          ...{ jobs, foreignLayers, signal },
+          onProgress: graphOptions.onProgress,
+        });
+      }
+      : undefined,
+  });
   if (!dryRun) {
     if (target.name === undefined) await target.keep?.(stored, { signal });
     await target.commit?.();

@@ -1,6 +1,6 @@
 import { hostPlatform } from "../registry/host_platform.ts";
 import type { ImageLocation } from "../registry/image_location.ts";
-import type { Reference } from "../registry/reference.ts";
+import { formatReference, parseReference, type Reference } from "../registry/reference.ts";
 import { RemoteClient } from "../registry/client/remote_client.ts";
 import type { Descriptor } from "../spec/descriptor.ts";
 import { isIndexMediaType } from "../spec/media_types.ts";
@@ -31,6 +31,7 @@ export async function pushStored(
     label: found.name,
     content: new LayoutContent(store),
     root: () => Promise.resolve(found.descriptor),
+    nameOfTag: (tag) => nameOfTag(found.name, tag),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const part = await choosePart(store, source, found, options);
@@ -53,6 +54,16 @@ export async function pushStored(
   const platforms = part === undefined ? options.platforms : undefined;
   const copied = await copyBetween(chosen, goal, { ...options, platforms });
   return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
+}
+
+/** Returns the name of another tag; `undefined` for a name that another tool wrote. */
+function nameOfTag(name: string, tag: string): string | undefined {
+  try {
+    const { registry, repository } = parseReference(name);
+    return formatReference({ registry, repository, tag });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Chooses the part of an incomplete index that can be pushed. */

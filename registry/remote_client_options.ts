@@ -174,6 +174,16 @@ export interface Clock {
 /** Options for {@linkcode RemoteClient.blob}. */
 export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
 
+/** Options for {@linkcode RemoteClient.findTag}. */
+export interface FindTagOptions extends RemoteOptions {
+  /**
+   * Whether a push follows, so that one token permits both.
+   *
+   * @default {false}
+   */
+  readonly isPushTarget?: boolean | undefined;
+}
+
 /** Options for {@linkcode RemoteClient.pushBlob}. */
 export interface PushBlobOptions extends RemoteOptions {
   /** Called with the number of sent bytes, which decreases when an upload restarts. */

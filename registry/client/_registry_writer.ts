@@ -12,6 +12,7 @@ import type { Registry, RegistryRequest } from "./_registry.ts";
 import { uploadBlob, type UploadContext } from "./_upload.ts";
 import { readSession, type UploadSession } from "./_upload_session.ts";
 import type {
+  FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,
   RemoteOptions,
@@ -63,12 +64,14 @@ export class RegistryWriter {
   async findTag(
     repository: Repository,
     tag: string,
-    options: RemoteOptions,
+    options: FindTagOptions,
   ): Promise<Descriptor | undefined | null> {
     const subject = `${nameOf(repository)}:${tag}`;
     const task = { action: `look for the tag "${subject}"`, subject };
+    const { scope, ...request } = this.#request(repository, task, options);
     return await this.#registry(repository, options).call<Descriptor | undefined | null>({
-      ...this.#request(repository, task, options),
+      ...request,
+      scope: options.isPushTarget ? scope : undefined,
       method: "HEAD",
       path: `manifests/${tag}`,
       headers: { accept: MANIFEST_ACCEPT },

@@ -9,6 +9,7 @@ import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
+  FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,
   ReferrersOptions,
@@ -197,8 +198,7 @@ export class RemoteClient implements ImageClient, Disposable {
   }
 
   /**
-   * Resolves a tag before a push: by `HEAD`, in the registry itself rather than a mirror, and with the
-   * permission to push.
+   * Resolves a tag that may not exist, by `HEAD`, in the registry itself rather than a mirror.
    *
    * @param repository The repository.
    * @param tag The tag.
@@ -208,7 +208,7 @@ export class RemoteClient implements ImageClient, Disposable {
   async findTag(
     repository: Repository,
     tag: string,
-    options: RemoteOptions = {},
+    options: FindTagOptions = {},
   ): Promise<Descriptor | undefined> {
     const found = await (await this.#openWriter()).findTag(repository, tag, options);
     if (found !== null) return found;

@@ -10,7 +10,6 @@ import type { BlobReadOptions } from "../../spec/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
 import { readBytes } from "../../spec/read_bytes.ts";
-import { NotFoundError } from "../errors.ts";
 import { referrerDescriptor } from "../referrer_descriptor.ts";
 import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
@@ -28,8 +27,7 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
    */
   readonly mountFrom?: ((descriptor: Descriptor) => string | undefined) | undefined;
   /**
-   * Whether the content is a target: its tags are then looked up in the registry itself, with the
-   * permission to push.
+   * Whether the content is a target of pushes, so that one token permits these and lookups of tags.
    *
    * @default {false}
    */
@@ -89,16 +87,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
 
   /** Resolves a tag. */
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
-    if (this.#options.isTarget) {
-      return await this.#client.findTag(this.#repository, name, this.#remoteOptions(options));
-    }
-    try {
-      const reference = { ...this.#repository, tag: name };
-      return await this.#client.resolve(reference, this.#remoteOptions(options));
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
+    const { isTarget: isPushTarget } = this.#options;
+    const remote = { ...this.#remoteOptions(options), isPushTarget };
+    return await this.#client.findTag(this.#repository, name, remote);
   }
 
   /** Lists the tags. */

@@ -52,7 +52,11 @@ export class GraphCopy {
   }
 
   /** Copies a document and all that it leads to, and names it at last. */
-  async copy(root: Descriptor, named?: RootName): Promise<Descriptor> {
+  async copy(
+    root: Descriptor,
+    named?: RootName,
+    beforeName?: () => Promise<void>,
+  ): Promise<Descriptor> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     const current = await (named?.current ?? named?.target.resolve(named.name, { signal }));
@@ -70,6 +74,7 @@ export class GraphCopy {
         isNamed = true;
       },
     });
+    await beforeName?.();
     isNamed ||= current?.digest === stored.digest;
     if (named !== undefined && !isNamed) await named.target.tag(named.name, stored, { signal });
     return stored;

@@ -16,6 +16,8 @@ export interface CopySource extends AsyncDisposable {
    * @throws {OciError} If it is not there; the message says where it was looked for.
    */
   root(options?: ContentOptions): Promise<Descriptor>;
+  /** Returns the name there of another tag of the same repository, if there are such names. */
+  readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
 }
 
 /** The place that an image, or another document, is copied to. */
@@ -34,6 +36,8 @@ export interface CopyTarget extends AsyncDisposable {
    * @default {false}
    */
   readonly isForOnePlatform?: boolean | undefined;
+  /** Returns the name there of another tag of the same repository, if there are such names. */
+  readonly nameOfTag?: ((tag: string) => string | undefined) | undefined;
   /** Lists a document that gets no name, where the target has a list of those. */
   keep?(descriptor: Descriptor, options?: ContentOptions): void | Promise<void>;
   /**

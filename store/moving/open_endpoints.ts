@@ -69,6 +69,7 @@ function registrySource(reference: Reference, options: EndpointOptions): CopySou
     label: formatReference(reference),
     content: new RepositoryContent(client, reference, options),
     root: ({ signal } = {}) => client.resolve(reference, { auth, caCerts, onWarning, signal }),
+    nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -81,6 +82,7 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
     // Without a tag, what was pushed is known by its digest.
     name: tag,
     digest,
+    nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -92,6 +94,7 @@ async function layoutSource(location: LayoutLocation): Promise<CopySource> {
     label: labelOf(location),
     content: new LayoutContent(store),
     root: async () => await layout.resolve(layout.reference),
+    nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -110,6 +113,7 @@ async function layoutTarget(
     content: new LayoutContent(store),
     name,
     digest,
+    nameOfTag: (tag) => tag,
     keep: (descriptor, { signal } = {}) => store.keep(descriptor, signal),
     commit: async () => {
       // A layout that is made for others has nothing in it that is only of use to a store.
@@ -150,6 +154,7 @@ export function sourceOfArchive(archive: ImageArchive, location: ArchiveLocation
     label: labelOf(location),
     content: archive,
     root: () => Promise.try(() => archive.find(location.name).descriptor),
+    nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -171,6 +176,8 @@ async function archiveTarget(
     content: writer,
     name: full,
     isForOnePlatform: isDocker,
+    // Docker knows images only.
+    nameOfTag: (tag) => isDocker ? undefined : tag,
     keep: (descriptor) => writer.keep(descriptor),
     commit: () => writer.commit(),
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),

@@ -209,6 +209,33 @@ Deno.test("copy() brings referrers along", async () => {
   assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
 });
 
+Deno.test("copy() brings along what cosign has attached by tags", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const tagOf = (digest: string, suffix: string) => `${digest.replace(":", "-")}.${suffix}`;
+  const signature = buildArtifact({ artifactType: "application/x.cosign", content: "sig" });
+  const sbom = buildArtifact({ artifactType: "application/x.cosign", content: "sbom" });
+  const tags = [
+    tagOf(INDEX.descriptor.digest, "sig"),
+    tagOf(ARM64.descriptor.digest, "sbom"),
+  ] as const;
+  await pushBuilt(scene.source, `a/b:${tags[0]}`, signature);
+  await pushBuilt(scene.source, `a/b:${tags[1]}`, sbom);
+  const { client, from, to } = scene;
+  const layout = `oci:${directory.join("layout")}`;
+
+  await copy(from, `${layout}:v1`, { client, withReferrers: true });
+  await copy(`${layout}:v1`, to, { client, withReferrers: true });
+  await copy(from, `${scene.target.host}/e/f:v2`, { client });
+
+  assertEquals(await scene.target.content.tags("c/d"), [...tags, "v2"].toSorted());
+  assertEquals((await scene.has(tags[0]))?.digest, signature.descriptor.digest);
+  assertEquals((await scene.has(tags[1]))?.digest, sbom.descriptor.digest);
+  const written = scene.target.seen().filter((line) => line.startsWith("PUT c/d/manifests/"));
+  assertEquals(written.at(-1), "PUT c/d/manifests/v2");
+  assertEquals(await scene.target.content.tags("e/f"), ["v2"]);
+});
+
 Deno.test("copy() stores nothing in a dry run, and says what it would", async () => {
   await using scene = await makeScene();
 
