@@ -1,4 +1,4 @@
-import type { TarEntryType } from "../../layer/tar/tar_header.ts";
+import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
 
 /** First bytes of an index of entries; the number is the version of the format. */
 export const MAGIC = "oci entries 1\n\n\n";
@@ -72,4 +72,27 @@ export interface ExtraAttributes {
  */
 export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");
+}
+
+/** Returns the rare attributes of an entry as JSON; `undefined` if it has none. */
+export function encodeExtra({ xattrs, devmajor, devminor }: TarHeader): string | undefined {
+  if (xattrs.size === 0 && devmajor === 0 && devminor === 0) return undefined;
+  const extra: ExtraAttributes = {
+    xattrs: [...xattrs].map(([name, value]) => [name, value.toBase64()]),
+    devmajor,
+    devminor,
+  };
+  return JSON.stringify(extra);
+}
+
+/** Restores the rare attributes of an entry from JSON whose digest has been verified. */
+export function decodeExtra(text: string): Pick<TarHeader, "xattrs" | "devmajor" | "devminor"> {
+  const { xattrs = [], devmajor = 0, devminor = 0 } = text === ""
+    ? {}
+    : JSON.parse(text) as ExtraAttributes;
+  return {
+    xattrs: new Map(xattrs.map(([name, value]) => [name, Uint8Array.fromBase64(value)])),
+    devmajor,
+    devminor,
+  };
 }

@@ -1,98 +1,157 @@
-import { parseWhiteout } from "../../layer/extraction/whiteout.ts";
-import { encodeName } from "../../layer/file_name.ts";
+import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { cleanPath } from "../../layer/trees/clean_path.ts";
-import type { Digest } from "../../spec/digest.ts";
-import { arrangeRows, type RecordedEntry } from "./_arrange_rows.ts";
-import * as format from "./_index_format.ts";
-import { sealIndex } from "./_seal_index.ts";
+import { type Digest, digestOf, isDigest } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import { verifyBytes } from "../../spec/verifier.ts";
+import { decodeExtra, encodeExtra, MAX_INDEX_BYTES, TYPES } from "./_index_format.ts";
 
-const FIRST_ROOM = 65_536;
+/** First bytes of recorded entries; the number is the version of the format. */
+export const RECORDS_MAGIC = "oci records 1\n\n\n";
+const SUM_AT = 16;
+const SUM_LENGTH = 71;
+/** After the digest: the number of entries, sizes of the texts, and the archive. */
+const BODY_AT = 88;
+const COUNT = 88;
+const TEXT_LENGTH = 92;
+const ARCHIVE_BYTES = 96;
+const DIFF_ID_LENGTH = 104;
+const DIFF_ID_AT = 108;
+const NUMBERS_AT = 256;
+/** Numbers of an entry: offset, size, time, nanoseconds, owner, group, type and mode. */
+const COLUMNS = 7;
+const MODES = 65_536;
+
+/** The entries of a layer as they were recorded. */
+export interface RecordedLayer {
+  readonly headers: Iterable<TarHeader>;
+  readonly diffId: Digest;
+  readonly archiveBytes: number;
+}
 
 /**
- * Collects the entries of a layer while it is read, and makes an index of them, from which the
- * layer can be listed and extracted into memory without reading it again.
+ * Records the entries of a layer while it is extracted, which must not take longer for it. The first
+ * reader makes an index of them.
  */
 export class EntryRecorder {
-  #entries: RecordedEntry[] = [];
-  #records = new DataView(new ArrayBuffer(FIRST_ROOM));
-  #text = new Uint8Array(FIRST_ROOM);
-  #textLength = 0;
-  #isFull = false;
+  #numbers = new Float64Array(COLUMNS * 1024);
+  #count = 0;
+  /** Paths, targets of links, and rare attributes. */
+  readonly #texts: string[] = [];
+  #bytes = 0;
 
   /** Records an entry. Call it for all entries of a layer, in their order. */
   add(header: TarHeader): void {
-    if (this.#isFull) return;
-    const { path } = cleanPath(header.path);
-    const number = this.#entries.length;
-    const at = number * format.RECORD_BYTES;
-    if (at + this.#textLength > format.MAX_INDEX_BYTES) {
-      this.clear();
-      this.#isFull = true;
-      return;
+    const { type, path, linkname, mode } = header;
+    const isLink = type === "symlink" || type === "hardlink";
+    this.#bytes += COLUMNS * 8 + path.length + (isLink ? linkname.length : 0);
+    if (this.#bytes > MAX_INDEX_BYTES) return this.#drop();
+    const at = this.#count++ * COLUMNS;
+    if (at + COLUMNS > this.#numbers.length) {
+      const numbers = new Float64Array(this.#numbers.length * 2);
+      numbers.set(this.#numbers);
+      this.#numbers = numbers;
     }
-    if (at + format.RECORD_BYTES > this.#records.byteLength) {
-      this.#records = new DataView(this.#records.buffer.transfer(this.#records.byteLength * 2));
-    }
-    const { type, linkname, offset } = header;
-    const link = type === "symlink" || type === "hardlink" ? linkname : "";
-    const { kind } = parseWhiteout(path);
-    this.#entries.push({ number, path, type, kind, link, offset });
-    const view = this.#records;
-    view.setFloat64(at + format.OFFSET, offset, true);
-    view.setFloat64(at + format.SIZE, header.size, true);
-    view.setFloat64(at + format.MTIME, header.mtime, true);
-    view.setFloat64(at + format.UID, header.uid, true);
-    view.setFloat64(at + format.GID, header.gid, true);
-    view.setUint32(at + format.MTIME_NS, header.mtimeNs, true);
-    view.setUint16(at + format.MODE, header.mode, true);
-    view.setUint8(at + format.TYPE, format.TYPES.indexOf(type));
-    view.setUint32(at + format.TEXT, this.#textLength, true);
-    view.setUint32(at + format.PATH_LENGTH, this.#write(encodeName(path)), true);
-    view.setUint32(at + format.LINK_LENGTH, this.#write(encodeName(link)), true);
-    view.setUint32(at + format.EXTRA_LENGTH, this.#write(extraOf(header)), true);
-  }
-
-  /** Forgets all entries, because the layer begins anew. */
-  clear(): void {
-    this.#entries = [];
-    this.#textLength = 0;
-    this.#isFull = false;
+    const numbers = this.#numbers;
+    numbers[at] = header.offset;
+    numbers[at + 1] = header.size;
+    numbers[at + 2] = header.mtime;
+    numbers[at + 3] = header.mtimeNs;
+    numbers[at + 4] = header.uid;
+    numbers[at + 5] = header.gid;
+    numbers[at + 6] = TYPES.indexOf(type) * MODES + mode;
+    this.#texts.push(path, isLink ? linkname : "", encodeExtra(header) ?? "");
   }
 
   /**
-   * Makes the index, after the layer has been read to its end and verified.
+   * Returns the recorded entries, after the layer has been read to its end and verified.
    *
    * @param diffId Digest of the archive.
-   * @param archiveBytes Size of the archive.
-   * @returns The bytes of the index; `undefined` if it would be too large.
+   * @param archiveBytes Size of the archive up to its last entry.
+   * @returns The bytes; `undefined` if there are too many entries.
    */
   finish(diffId: Digest, archiveBytes: number): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#isFull) return undefined;
-    const arranged = arrangeRows(this.#entries);
-    const text = this.#text.subarray(0, this.#textLength);
-    const bytes = sealIndex(this.#records, text, arranged, { diffId, archiveBytes });
-    return bytes.length > format.MAX_INDEX_BYTES ? undefined : bytes;
+    if (this.#bytes > MAX_INDEX_BYTES) return undefined;
+    // No text has a NUL: the layer could not have been extracted.
+    const text = encodeName(this.#texts.join("\0"));
+    const numbers = this.#numbers.subarray(0, this.#count * COLUMNS);
+    const bytes = new Uint8Array(NUMBERS_AT + numbers.byteLength + text.length);
+    const view = new DataView(bytes.buffer);
+    new Float64Array(bytes.buffer, NUMBERS_AT, numbers.length).set(numbers);
+    bytes.set(text, NUMBERS_AT + numbers.byteLength);
+    view.setUint32(COUNT, this.#count, true);
+    view.setUint32(TEXT_LENGTH, text.length, true);
+    view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
+    view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
+    const encoder = new TextEncoder();
+    encoder.encodeInto(diffId, bytes.subarray(DIFF_ID_AT, NUMBERS_AT));
+    encoder.encodeInto(RECORDS_MAGIC, bytes);
+    encoder.encodeInto(digestOf(bytes.subarray(BODY_AT)), bytes.subarray(SUM_AT));
+    return bytes;
   }
 
-  #write(bytes: Uint8Array | undefined): number {
-    if (bytes === undefined || bytes.length === 0) return 0;
-    if (this.#textLength + bytes.length > this.#text.length) {
-      const room = Math.max(this.#text.length * 2, this.#textLength + bytes.length);
-      this.#text = new Uint8Array(this.#text.buffer.transfer(room));
-    }
-    this.#text.set(bytes, this.#textLength);
-    this.#textLength += bytes.length;
-    return bytes.length;
+  #drop(): void {
+    this.#count = this.#texts.length = 0;
+    this.#numbers = new Float64Array();
   }
 }
 
-function extraOf({ xattrs, devmajor, devminor }: TarHeader): Uint8Array | undefined {
-  if (xattrs.size === 0 && devmajor === 0 && devminor === 0) return undefined;
-  const extra: format.ExtraAttributes = {
-    xattrs: [...xattrs].map(([name, value]) => [name, value.toBase64()]),
-    devmajor,
-    devminor,
+/**
+ * Reads recorded entries.
+ *
+ * @returns The entries; `undefined` if the bytes are damaged or something else.
+ */
+export async function readRecords(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<RecordedLayer | undefined> {
+  const text = (at: number, length: number) => {
+    return new TextDecoder().decode(bytes.subarray(at, at + length));
   };
-  return new TextEncoder().encode(JSON.stringify(extra));
+  if (bytes.length < NUMBERS_AT || text(0, RECORDS_MAGIC.length) !== RECORDS_MAGIC) {
+    return undefined;
+  }
+  const digest = text(SUM_AT, SUM_LENGTH);
+  if (!isDigest(digest)) return undefined;
+  try {
+    await verifyBytes(bytes.subarray(BODY_AT), { digest });
+  } catch (error) {
+    if (error instanceof DigestMismatchError) return undefined;
+    throw error;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const diffId = text(DIFF_ID_AT, view.getUint32(DIFF_ID_LENGTH, true));
+  if (!isDigest(diffId)) return undefined;
+  const count = view.getUint32(COUNT, true);
+  const numbers = new Float64Array(bytes.slice(NUMBERS_AT).buffer, 0, count * COLUMNS);
+  const textAt = NUMBERS_AT + numbers.byteLength;
+  const texts = decodeName(bytes.subarray(textAt, textAt + view.getUint32(TEXT_LENGTH, true)));
+  return {
+    headers: headersOf(numbers, texts.split("\0")),
+    diffId,
+    archiveBytes: view.getFloat64(ARCHIVE_BYTES, true),
+  };
+}
+
+function* headersOf(
+  numbers: Float64Array,
+  texts: readonly string[],
+): Generator<TarHeader, void, void> {
+  for (let entry = 0; entry * COLUMNS < numbers.length; entry++) {
+    const number = (column: number) => numbers[entry * COLUMNS + column] ?? 0;
+    const [path = "", linkname = "", extra = ""] = texts.slice(entry * 3, entry * 3 + 3);
+    yield {
+      offset: number(0),
+      type: TYPES[Math.floor(number(6) / MODES)] ?? "file",
+      path,
+      linkname,
+      mode: number(6) % MODES,
+      uid: number(4),
+      gid: number(5),
+      uname: "",
+      gname: "",
+      size: number(1),
+      mtime: number(2),
+      mtimeNs: number(3),
+      ...decodeExtra(extra),
+    };
+  }
 }

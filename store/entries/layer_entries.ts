@@ -5,11 +5,13 @@ import { LimitError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { ensureStoreFolder } from "../host/private_directory.ts";
+import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
+import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { MAX_INDEX_BYTES } from "./_index_format.ts";
 import { LayerIndex } from "./layer_index.ts";
+import type { RecordPlan } from "./layer_records.ts";
 
 /** A layer of a store, as far as its index depends on it. */
 export interface IndexedLayer {
@@ -25,11 +27,13 @@ export interface IndexedLayer {
  * right. A layout that is only read has none.
  */
 export class LayerEntries {
-  readonly #directory: string | undefined;
+  readonly #store: string;
+  readonly #foreign: boolean;
 
   /** Creates the view of a store. */
   constructor(store: ContentStore) {
-    this.#directory = store.foreign ? undefined : `${store.path}/entries`;
+    this.#store = store.path;
+    this.#foreign = store.foreign;
   }
 
   /**
@@ -44,7 +48,7 @@ export class LayerEntries {
       return path && readSmallFile(path, { maxBytes: MAX_INDEX_BYTES });
     });
     if (bytes === undefined || bytes === "") return undefined;
-    const index = await LayerIndex.read(bytes);
+    const index = await LayerIndex.read(bytes) ?? await this.#arrange(digest, bytes);
     return index?.diffId === diffId ? index : undefined;
   }
 
@@ -62,29 +66,39 @@ export class LayerEntries {
   }
 
   /**
-   * Returns where the index of a layer is to be written.
+   * Plans the records of a layer that is going to be read.
    *
-   * @param digest Digest of the blob.
+   * @param layer The layer.
    * @param isKnown Whether an index that is there need not be made again.
-   * @returns The path; `undefined` if nothing is to be written.
+   * @returns The plan; `undefined` if nothing is to be written.
    */
-  async missing(digest: Digest, isKnown = true): Promise<string | undefined> {
-    const path = this.#path(digest);
-    if (path === undefined || this.#directory === undefined) return undefined;
+  async plan(layer: IndexedLayer, isKnown = true): Promise<RecordPlan | undefined> {
+    const path = this.#path(layer.digest);
+    if (path === undefined) return undefined;
     if (isKnown && lstatIfAny(path) !== undefined) return undefined;
     try {
-      await ensureStoreFolder(this.#directory);
-      return path;
+      await ensureStoreRoot(this.#store);
+      await ensureStoreFolder(`${this.#store}/entries`);
+      return { path, diffId: layer.diffId };
     } catch (error) {
       if (error instanceof UntrustedStoreError || isRefusedWrite(error)) return undefined;
-      if (error instanceof Deno.errors.NotFound) return undefined;
       throw error;
     }
   }
 
+  /** Makes an index of the entries that an extraction has recorded, in their place. */
+  async #arrange(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
+    const path = this.#path(digest);
+    const { makeIndex } = await import("./_make_index.ts");
+    const index = await makeIndex(bytes);
+    if (index === undefined || path === undefined) return undefined;
+    replaceEntryFile(path, index);
+    return await LayerIndex.read(index);
+  }
+
   #path(digest: Digest): string | undefined {
-    if (this.#directory === undefined) return undefined;
-    return `${this.#directory}/${digestAlgorithm(digest)}-${digestHex(digest)}`;
+    if (this.#foreign) return undefined;
+    return `${this.#store}/entries/${digestAlgorithm(digest)}-${digestHex(digest)}`;
   }
 }
 

@@ -15,7 +15,7 @@ const ROOT_STATUS: FileStatus = {
   ...{ dev: 1, ino: 0, devmajor: 0, devminor: 0 },
 };
 
-/** The entries of a layer, from an index that `EntryRecorder` made. */
+/** The entries of a layer, from an index that `IndexBuilder` made. */
 export class LayerIndex implements LayerListing {
   readonly hasMarks: boolean;
   readonly dependencies: readonly string[];
@@ -117,7 +117,6 @@ export class LayerIndex implements LayerListing {
     }
     const offsetOf = (number: number) => this.numberAt(number, format.OFFSET);
     for (const number of numbers.sort((a, b) => offsetOf(a) - offsetOf(b))) {
-      const { devmajor = 0, devminor = 0, xattrs = [] } = this.extraOf(number);
       yield {
         offset: offsetOf(number),
         type: this.typeOf(number),
@@ -131,9 +130,7 @@ export class LayerIndex implements LayerListing {
         size: this.numberAt(number, format.SIZE),
         mtime: this.numberAt(number, format.MTIME),
         mtimeNs: this.wordAt(number, format.MTIME_NS),
-        devmajor,
-        devminor,
-        xattrs: new Map(xattrs.map(([name, value]) => [name, Uint8Array.fromBase64(value)])),
+        ...this.extraOf(number),
       };
     }
   }
@@ -173,12 +170,10 @@ export class LayerIndex implements LayerListing {
     return this.#text(number, from, this.wordAt(number, format.LINK_LENGTH));
   }
 
-  extraOf(number: number): format.ExtraAttributes {
+  extraOf(number: number): ReturnType<typeof format.decodeExtra> {
     const length = this.wordAt(number, format.EXTRA_LENGTH);
-    if (length === 0) return {};
     const from = this.wordAt(number, format.PATH_LENGTH) + this.wordAt(number, format.LINK_LENGTH);
-    // The digest of the index has been verified.
-    return JSON.parse(this.#text(number, from, length)) as format.ExtraAttributes;
+    return format.decodeExtra(length === 0 ? "" : this.#text(number, from, length));
   }
 
   #place(number: number): number {
@@ -234,7 +229,7 @@ class IndexedEntry implements ListedEntry {
     const index = this.#index;
     const file = this.#file;
     const isDevice = type === "character-device" || type === "block-device";
-    const { devmajor = 0, devminor = 0 } = isDevice ? index.extraOf(file) : {};
+    const { devmajor, devminor } = isDevice ? index.extraOf(file) : { devmajor: 0, devminor: 0 };
     const sizes: Partial<Record<FileType, number>> = {
       file: index.numberAt(file, format.SIZE),
       symlink: type === "symlink" ? this.target.length : 0,
@@ -256,11 +251,11 @@ class IndexedEntry implements ListedEntry {
   }
 
   xattrs(): ReadonlyMap<string, Uint8Array> {
-    const { xattrs = [] } = this.#number === undefined ? {} : this.#index.extraOf(this.#file);
+    if (this.#number === undefined) return NO_XATTRS;
+    const { xattrs } = this.#index.extraOf(this.#file);
+    if (xattrs.size === 0) return NO_XATTRS;
     // As an extraction leaves them out.
-    const kept = xattrs.filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name));
-    if (kept.length === 0) return NO_XATTRS;
-    return new Map(kept.map(([name, value]) => [name, Uint8Array.fromBase64(value)]));
+    return new Map([...xattrs].filter(([name]) => name !== SELINUX_XATTR && !isOverlayXattr(name)));
   }
 
   names(): readonly string[] {

@@ -1,9 +1,17 @@
 import { type SeekPoint, SeekPointRecorder } from "../../layer/compression/seek_points.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { FILE_MODE } from "../host/durable.ts";
 import { encodeSeekPoints } from "./_seek_file.ts";
+import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { EntryRecorder } from "./entry_recorder.ts";
+
+/** Where the records of a layer are to be written; plain data, which can be sent to a thread. */
+export interface RecordPlan {
+  /** Path of the index. */
+  readonly path: string;
+  /** Digest of the layer's archive. */
+  readonly diffId: Digest;
+}
 
 /**
  * Records what later reads of a layer need while it is read for the first time: its entries, and
@@ -15,17 +23,17 @@ import { EntryRecorder } from "./entry_recorder.ts";
 export class LayerRecords {
   /** Recorder for the decompressor; `undefined` if another thread decompresses. */
   readonly seekPoints: SeekPointRecorder | undefined;
-  readonly #path: string;
+  readonly #plan: RecordPlan;
   readonly #entries = new EntryRecorder();
 
   /**
    * Creates the records of a layer.
    *
-   * @param path Path of the index, from `LayerEntries.missing()`.
+   * @param plan The plan, from `LayerEntries.plan()`.
    * @param decompresses Whether this thread decompresses the layer.
    */
-  constructor(path: string, decompresses: boolean) {
-    this.#path = path;
+  constructor(plan: RecordPlan, decompresses: boolean) {
+    this.#plan = plan;
     this.seekPoints = decompresses ? new SeekPointRecorder() : undefined;
   }
 
@@ -34,46 +42,25 @@ export class LayerRecords {
     this.#entries.add(header);
   }
 
-  /** Forgets everything, because the layer begins anew. */
-  clear(): void {
-    this.#entries.clear();
-    this.seekPoints?.clear();
-  }
-
   /**
    * Writes the files, after the layer has been read to its end and verified.
    *
-   * @param diffId Digest of the archive.
-   * @param archiveBytes Size of the archive.
+   * @param archiveBytes Size of the archive up to its last entry.
    */
-  save(diffId: Digest, archiveBytes: number): void {
-    if (this.seekPoints !== undefined) saveSeekPoints(this.#path, this.seekPoints.points);
-    const index = this.#entries.finish(diffId, archiveBytes);
-    if (index !== undefined) replaceFile(this.#path, index);
+  save(archiveBytes: number): void {
+    const { path, diffId } = this.#plan;
+    if (this.seekPoints !== undefined) saveSeekPoints(path, this.seekPoints.points);
+    const entries = this.#entries.finish(diffId, archiveBytes);
+    if (entries !== undefined) replaceEntryFile(path, entries);
   }
 }
 
 /** Writes the seek points of a layer, if it has any. */
 export function saveSeekPoints(path: string, points: readonly SeekPoint[]): void {
-  if (points.length > 0) replaceFile(seekPath(path), encodeSeekPoints(points));
+  if (points.length > 0) replaceEntryFile(seekPath(path), encodeSeekPoints(points));
 }
 
 /** Returns the path of the seek points of a layer. */
 export function seekPath(path: string): string {
   return `${path}.seek`;
-}
-
-function replaceFile(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    Deno.writeFileSync(temporary, bytes, { createNew: true, mode: FILE_MODE });
-    Deno.renameSync(temporary, path);
-  } catch {
-    // The store is not writable or the disk is full: the layer is read again each time.
-    try {
-      Deno.removeSync(temporary);
-    } catch {
-      // It was not created.
-    }
-  }
 }

@@ -6,6 +6,7 @@ import { namesIn } from "../host/names_in.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { MAGIC as ENTRIES_MAGIC } from "./_index_format.ts";
 import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";
+import { readRecords, RECORDS_MAGIC } from "./entry_recorder.ts";
 import { LayerIndex } from "./layer_index.ts";
 
 /** A file of the indexes of a store. */
@@ -18,8 +19,8 @@ export interface EntryFile {
 
 /** A file that is being written is renamed within this time. */
 const WRITING_MS = 3_600_000;
-const VERSION = /^oci (?:entries|points) [0-9]+\n+$/;
-const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC]);
+const VERSION = /^oci (?:entries|points|records) [0-9]+\n+$/;
+const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
 const NAME = /^(sha256|sha512)-([0-9a-f]+)(\.seek)?$/;
 
 /** Lists the files of the indexes of a store, except those that are being written. */
@@ -51,7 +52,7 @@ export async function isEntryFileIntact(
     // A file of another version is replaced when its layer is read.
     if (VERSION.test(version) && !VERSIONS.has(version)) return true;
     if (path.endsWith(".seek")) return await checkSeekFile(path);
-    return await LayerIndex.read(bytes) !== undefined;
+    return (await LayerIndex.read(bytes) ?? await readRecords(bytes)) !== undefined;
   } catch (error) {
     if (error instanceof StoreFileError) return false;
     throw error;

@@ -75,9 +75,9 @@ async function extractInto<Result>(
   if (known !== undefined) {
     return await run((options) => extractEntries(known.headers(), tree, options), options);
   }
-  const path = await entries.missing(layer.digest, false);
-  const records = path === undefined ? undefined : new LayerRecords(path, true);
-  return await run(async (options) => {
+  const plan = await entries.plan(layer, false);
+  const records = plan && new LayerRecords(plan, true);
+  const result = await run(async (options) => {
     let archiveBytes = 0;
     const stream = await layer.compressed({ signal });
     const { seekPoints } = records ?? {};
@@ -97,9 +97,12 @@ async function extractInto<Result>(
         return options.handler === undefined ? header : options.handler(header);
       },
     });
-    records?.save(layer.diffId, archiveBytes);
+    records?.save(archiveBytes);
     return report;
   }, options);
+  // The next reader finds an index.
+  if (records !== undefined) await entries.read(layer);
+  return result;
 }
 
 function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {

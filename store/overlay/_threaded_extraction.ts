@@ -1,5 +1,6 @@
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
+import { LayerEntries } from "../entries/layer_entries.ts";
 import { unpackError } from "../stages/error_transfer.ts";
 import { feedLayer } from "../stages/feed_layer.ts";
 import type { LayerThreads } from "../stages/layer_threads.ts";
@@ -11,10 +12,12 @@ export function threadedExtraction(
   threads: LayerThreads,
   { onProgress, onLayer }: LayerListener = {},
 ): LayerExtraction {
+  const entries = new LayerEntries(store);
   return async (layer, root, { signal, onWarning, ...options }) => {
     signal?.throwIfAborted();
     const { descriptor, diffId } = layer;
-    const plan = { root, descriptor, diffId, options };
+    const records = await entries.plan({ digest: descriptor.digest, diffId });
+    const plan = { root, descriptor, diffId, records, options };
     const opening = threads.openOverlay(plan, {
       warn: (message) => onWarning?.(message),
       // Closing the sink fails as well.

@@ -1,5 +1,7 @@
 import type { DecompressOptions } from "../../layer/compression/decompressor.ts";
 import { LayerDecoder } from "../../layer/compression/layer_decoder.ts";
+import { SeekPointRecorder } from "../../layer/compression/seek_points.ts";
+import { saveSeekPoints } from "../entries/layer_records.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { type StreamConsumer, StreamSink } from "./_stream_sink.ts";
 import type { LayerSink, SinkLayer, SinkListener } from "./layer_sink.ts";
@@ -86,11 +88,13 @@ class Relay<Result> implements StreamConsumer<Result> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { descriptor: { mediaType, digest }, diffId, limits } = this.#plan;
+    const { descriptor: { mediaType, digest }, diffId, limits, records } = this.#plan;
+    const seekPoints = records && new SeekPointRecorder();
     using decoder = new LayerDecoder({
       ...limits,
       mediaType,
       diffId,
+      seekPoints,
       layer: digest,
       onWarning: (message) => this.#listener.warn(message),
       memory: () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES)),
@@ -103,5 +107,8 @@ class Relay<Result> implements StreamConsumer<Result> {
       }
     }
     await decoder.finish();
+    if (seekPoints !== undefined && records !== undefined) {
+      saveSeekPoints(records.path, seekPoints.points);
+    }
   }
 }

@@ -1,11 +1,14 @@
 import type { Descriptor } from "../../spec/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
+import type { RecordPlan } from "../entries/layer_records.ts";
 
 /** The layer that a sink receives; plain data. */
 export interface SinkLayer {
   readonly descriptor: Descriptor;
   /** Expected digest of the archive; `undefined` if a relay verifies it. */
   readonly diffId?: Digest | undefined;
+  /** Where to record its entries and seek points; `undefined` if nothing is to be recorded. */
+  readonly records?: RecordPlan | undefined;
   /** Whether a relay has decompressed the bytes. */
   readonly isDecompressed?: boolean | undefined;
 }

@@ -4,7 +4,7 @@ import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import { errorCode } from "../../layer/linux/native_error.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import { type StagedLayer, stageLayer } from "../../layer/extraction/staged_layer.ts";
+import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
@@ -12,6 +12,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { removeEntry } from "../../layer/trees/remove_entry.ts";
 import { OciError } from "../../spec/errors.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
+import { LayerRecords } from "../entries/layer_records.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import type { SinkLayer, SinkListener } from "./layer_sink.ts";
 import { selectPaths } from "./path_selection.ts";
@@ -83,19 +84,30 @@ export class LayerStaging implements StreamConsumer<StagingResult> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<StagingResult> {
-    const { work, index, descriptor, diffId, isDecompressed } = this.#plan;
+    const { work, index, descriptor, diffId, isDecompressed = false } = this.#plan;
     const root = `${work}/${index}`;
+    const records = this.#plan.records && new LayerRecords(this.#plan.records, !isDecompressed);
+    const onHeader = (header: TarHeader) => {
+      this.#position = header.offset;
+      records?.add(header);
+    };
     const options = {
-      ...extractOptions(this.#plan, this.#listener, (position) => this.#position = position),
+      ...extractOptions(this.#plan, this.#listener, onHeader),
       layer: descriptor.digest,
       mediaType: isDecompressed ? undefined : descriptor.mediaType,
+      seekPoints: records?.seekPoints,
       diffId,
       signal,
     };
-    try {
-      if (index > 0) return await stageLayer(stream, root, options);
-      // There is nothing below the base, so its whiteouts can be applied at once.
+    const extract = async (options: ExtractLayerOptions) => {
       const report = await extractLayer(stream, root, options);
+      records?.save(this.#position);
+      return report;
+    };
+    try {
+      if (index > 0) return await stageBy(extract, options);
+      // There is nothing below the base, so its whiteouts can be applied at once.
+      const report = await extract(options);
       return { report, whiteouts: [], implied: [], undescribed: [], opaque: [] };
     } catch (error) {
       if (!signal.aborted && !mayBeDamage(error)) this.#listener.fail(error);
@@ -151,11 +163,11 @@ export async function mergeStage(
 function extractOptions(
   { options: { paths, ...options } }: StagePlan,
   { warn }: Pick<SinkListener, "warn">,
-  onPosition: (position: number) => void = () => {},
+  onHeader: (header: TarHeader) => void = () => {},
 ): ExtractLayerOptions {
   const select = paths === undefined ? undefined : selectPaths(paths);
   const handler = (header: TarHeader) => {
-    onPosition(header.offset);
+    onHeader(header);
     return select === undefined ? header : select(header);
   };
   return { ...options, handler, onWarning: (message) => warn(message) };

@@ -103,7 +103,7 @@ export class LayerThreads implements Disposable {
     job: ExtractionJob,
     listener: SinkListener,
   ): Promise<LayerSink<Result> | undefined> {
-    const { descriptor, diffId } = job.plan;
+    const { descriptor, diffId, records } = job.plan;
     const { from, relay } = this.#splitting;
     const [first, second] = this.#leastLoaded();
     if (first === undefined) return undefined;
@@ -117,7 +117,7 @@ export class LayerThreads implements Disposable {
     const limits = job.kind === "stage" ? job.plan.options : {};
     if (other === undefined) {
       // This thread hashes the blob as well, so the other one verifies the DiffID.
-      return new RelaySink({ descriptor, limits }, listener, (onReturn: ReleaseChunk) => {
+      return new RelaySink({ descriptor, limits, records }, listener, (onReturn: ReleaseChunk) => {
         const windowBytes = RELAY_WINDOW_BYTES;
         return first.open(decompressed(job, diffId), listener, { windowBytes, onReturn });
       });
@@ -125,7 +125,7 @@ export class LayerThreads implements Disposable {
     const { port1: inner, port2 } = new MessageChannel();
     first.serve(decompressed(job, undefined), port2);
     const sink = other.open<Result>(
-      { kind: "relay", plan: { descriptor, diffId, limits }, inner },
+      { kind: "relay", plan: { descriptor, diffId, limits, records }, inner },
       listener,
     );
     first.watch(sink);

@@ -3,10 +3,12 @@ import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { overlayWhiteouts, type WhiteoutHandler } from "../../layer/extraction/whiteout_handler.ts";
+import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
 import type { RemoteLayer } from "../../spec/image.ts";
+import { LayerRecords } from "../entries/layer_records.ts";
 import { packError, type TransferredError } from "./error_transfer.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";
 import type { SinkLayer, SinkListener } from "./layer_sink.ts";
@@ -87,17 +89,27 @@ export class OverlayExtraction implements StreamConsumer<OverlayResult> {
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal,
   ): Promise<OverlayResult> {
-    const { root, descriptor, diffId, isDecompressed, options } = this.#plan;
+    const { root, descriptor, diffId, isDecompressed = false, options } = this.#plan;
+    const records = this.#plan.records && new LayerRecords(this.#plan.records, !isDecompressed);
+    let position = 0;
     try {
-      const report = await extractLayer(stream, root, {
+      const extractOptions = {
         ownership: options.ownership,
         whiteouts: whiteoutsFor(options.namespace),
         layer: descriptor.digest,
         mediaType: isDecompressed ? undefined : descriptor.mediaType,
         diffId,
         signal,
-        onWarning: (message) => this.#listener.warn(message),
-      });
+        seekPoints: records?.seekPoints,
+        handler: (header: TarHeader) => {
+          position = header.offset;
+          records?.add(header);
+          return header;
+        },
+        onWarning: (message: string) => this.#listener.warn(message),
+      };
+      const report = await extractLayer(stream, root, extractOptions);
+      records?.save(position);
       return { kind: "extracted", report };
     } catch (error) {
       // The blob is intact, so it is kept: the layer may need those below it.

@@ -3,6 +3,7 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
 import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { LayerEntries } from "../entries/layer_entries.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { TaskGroup } from "../host/task_group.ts";
@@ -58,10 +59,12 @@ export class ImageUnpacking {
       warn: (message) => this.#options.onWarning?.(message),
       fail: (error) => this.#tasks.fail(error),
     };
+    const entries = new LayerEntries(this.#store);
     return await this.#each(
       async (layer, index) => {
         const { descriptor, diffId } = layer;
-        const plan = { work, index, descriptor, diffId, options };
+        const records = await entries.plan({ digest: descriptor.digest, diffId });
+        const plan = { work, index, descriptor, diffId, records, options };
         const staged = await feedLayer(this.#store, layer, threads.openStage(plan, listener), {
           ...this.#callbacks,
           onPosition: (position) => this.#advance(index, position),

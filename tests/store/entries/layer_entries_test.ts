@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
-import { ContentStore, fsck, type ImageFile, ImageFiles, prune } from "../../../store/mod.ts";
+import {
+  ContentStore,
+  fsck,
+  type ImageFile,
+  ImageFiles,
+  prune,
+  unpackImage,
+} from "../../../store/mod.ts";
 import { posixTest } from "../../_support/skip.ts";
 import {
   concat,
@@ -11,6 +18,7 @@ import {
   gzip,
   hardlink,
   mixture,
+  noise,
   opaque,
   sparse,
   symlink,
@@ -142,6 +150,48 @@ async function entryNames(box: UnpackBox): Promise<readonly string[]> {
   for await (const { name } of Deno.readDir(box.temp.join("store/entries"))) names.push(name);
   return names.toSorted();
 }
+
+const SMALL = tar(dir("a"), file("a/f", "content"), symlink("a/l", "f"));
+/** Large enough for threads, and for seek points. */
+const THREADED = tar(
+  ...Array.from({ length: 5 }, (_, i) => file(`noise-${i}`, noise(1_200_000, i + 1))),
+  file("f", mixture(9_000_000)),
+  file("last", "last"),
+);
+
+Deno.test.each([
+  { name: "a small image", layers: [SMALL, tar(whiteout("a/f"), file("a/g", "new"))] },
+  { name: "an image that threads extract", layers: [THREADED, SMALL] },
+])("unpackImage() leaves the indexes of $name", async ({ layers: archives }) => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers(archives.map((tar) => ({ tar, compression: "gzip" as const })));
+  const other = await makeUnpackBox();
+  await using _other = other;
+  const expected = await listed(other.store, layers);
+
+  await unpackImage(box.store, imageOf(layers), box.root, { ownership: "squash" });
+  const counter = countReads(box.store);
+  const actual = await listed(box.store, layers);
+
+  assertEquals(actual, expected);
+  assertEquals(counter.reads, 0);
+  assertEquals(await entryNames(box), await entryNames(other));
+  // The places of seek points depend on the sizes of buffers.
+  for (const name of (await entryNames(other)).filter((name) => !name.endsWith(".seek"))) {
+    const [one, two] = [box, other].map(({ temp }) => temp.join("store/entries", name));
+    assertEquals(await Deno.readFile(one ?? ""), await Deno.readFile(two ?? ""), name);
+  }
+});
+
+Deno.test("unpackImage() leaves no index of a layer whose DiffID is wrong", async () => {
+  await using box = await makeUnpackBox();
+  const wrong = { tar: THREADED, compression: "gzip", diffId: `sha256:${"0".repeat(64)}` } as const;
+  const image = imageOf(fakeLayers([wrong]));
+
+  await assertRejects(() => unpackImage(box.store, image, box.root, { ownership: "squash" }));
+
+  assertEquals((await entryNames(box)).filter((name) => !name.endsWith(".seek")), []);
+});
 
 /** Makes an image whose index is there, and the path of the index. */
 async function indexed(box: UnpackBox) {
