@@ -54,7 +54,7 @@ Deno.test("deno task test ends a run in which a test hangs", async () => {
     path,
     `Deno.test("hangs", () => new Promise(() => setInterval(() => {}, 1000)));`,
   );
-  const args = ["run", "-A", "--no-check", join(ROOT, "tests", "run.ts"), "--no-check", path];
+  const args = ["run", "-A", "--no-check", join(ROOT, "tests", "run.ts"), path];
   const env = { ...await denoEnvironment(), OCI_TEST_SILENCE_MS: "3000", NO_COLOR: "1" };
 
   const { code, stderr } = await run(Deno.execPath(), args, { env, cwd: ROOT });

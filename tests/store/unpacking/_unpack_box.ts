@@ -28,7 +28,7 @@ export function fakeLayers(
   options: FakeLayerOptions = {},
 ): readonly FakeLayer[] {
   const { bytes = (layer) => layer.bytes, through = (stream) => stream, chunkSize } = options;
-  return buildImage({ layers: inputs }).layers.map((built) => {
+  return inputs.map(builtLayer).map((built) => {
     const offsets: number[] = [];
     return {
       built,
@@ -41,6 +41,17 @@ export function fakeLayers(
       },
     };
   });
+}
+
+/** Layers by their archives: many tests use the same large one, which takes long to compress. */
+const BUILT = new WeakMap<Uint8Array, BuiltLayer>();
+
+function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
+  const known = input instanceof Uint8Array ? BUILT.get(input) : undefined;
+  if (known !== undefined) return known;
+  const [built] = buildImage({ layers: [input] }).layers as [BuiltLayer];
+  if (input instanceof Uint8Array) BUILT.set(input, built);
+  return built;
 }
 
 /** An image of layers alone: nothing else of it is looked at. */
