@@ -39,7 +39,7 @@ function mutateOnce(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<
   const part = bytes.slice(at, at + length);
   switch (random.below(6)) {
     case 0:
-      return bytes.with(Math.min(at, bytes.length - 1), random.below(256));
+      return bytes.map((byte, i) => i === at ? random.below(256) : byte);
     case 1:
       return bytes.slice(0, at);
     case 2:
