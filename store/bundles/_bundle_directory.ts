@@ -3,6 +3,7 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
+import { isDiskFull } from "../host/system_error.ts";
 import { endContainers, findBundleState } from "./_bundle_containers.ts";
 import { makeMark, MARK, readMark, removeMark } from "./_bundle_mark.ts";
 import { emptyDirectory } from "./_empty_directory.ts";
@@ -189,13 +190,24 @@ export class BundleDirectory implements Disposable {
   }
 
   async #empty(onWarning: ((message: string) => void) | undefined): Promise<void> {
-    await this.update({ phase: "removal" });
+    await this.#recordRemoval();
     await unmountBundle(this.#record, onWarning);
     using tree = this.#openTree();
     if (tree === undefined) return;
     // First, as it makes a complete bundle.
     if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
     await emptyDirectory(tree, MARK);
+  }
+
+  /** Records that the bundle is no longer complete, so that the removal can be resumed. */
+  async #recordRemoval(): Promise<void> {
+    try {
+      await this.update({ phase: "removal" });
+    } catch (error) {
+      // Removing the bundle frees space. If it is interrupted, an incomplete bundle is dead anyway,
+      // and a complete one can be removed again.
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   /** Opens the directory; `undefined` if the path leads to another one by now. */

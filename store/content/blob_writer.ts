@@ -2,6 +2,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
+import { isDiskFull } from "../host/system_error.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 
 /** Size below which chunks are buffered before they are written. */
@@ -278,9 +279,4 @@ async function rehash(
     verifier.update(buffer.subarray(0, count));
     left -= count;
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return code === "ENOSPC" || code === "EDQUOT";
 }

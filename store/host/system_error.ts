@@ -40,9 +40,14 @@ function withoutFlag(text: string): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
+/** Whether the disk, its inodes or the quota of the user were used up. */
+export function isDiskFull(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** Returns the error for a file or a stream that cannot be written, by its name for the user. */
 export function outputError(name: string, cause: Error, where?: "stream"): OciError {
-  const { code } = cause as { readonly code?: unknown };
   const isAbsent = cause instanceof Deno.errors.NotFound;
   const isDirectory = cause instanceof Deno.errors.IsADirectory;
   const isDenied = cause instanceof Deno.errors.PermissionDenied;
@@ -54,7 +59,7 @@ export function outputError(name: string, cause: Error, where?: "stream"): OciEr
     ? "Create the directory first"
     : isDenied
     ? "Check the owner and the mode of its directory"
-    : code === "ENOSPC" || code === "EDQUOT"
+    : isDiskFull(cause)
     ? 'Free some space; if enough is free, free inodes, which "df -i" shows'
     : "Choose another place";
   const problem = isAbsent

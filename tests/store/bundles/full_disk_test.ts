@@ -1,0 +1,61 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { ContentStore, UncompressedBundler } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { mountTest } from "../../_support/mounting.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+
+const LAYERS = [tar(file("a", noise(200_000, 1)), file("b", noise(200_000, 2)))];
+
+/** A store on a file system of its own. */
+async function smallStore(sizeBytes: number) {
+  const directory = await makeTempDir();
+  const path = directory.join("disk");
+  await Deno.mkdir(path);
+  mountTmpfs(path, { sizeBytes });
+  return {
+    path,
+    store: await ContentStore.open(`${path}/store`),
+    async [Symbol.asyncDispose]() {
+      unmountTree(path);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Writes to a file until the disk is full. */
+async function fillDisk(path: string): Promise<void> {
+  using filler = await Deno.create(path);
+  await assertRejects(async () => {
+    for (;;) await filler.write(new Uint8Array(4096));
+  });
+}
+
+mountTest("UncompressedBundler leaves nothing of a bundle when the disk is full", async () => {
+  await using disk = await smallStore(1_000_000);
+  const image = await storeBuilt(disk.store, { layers: LAYERS });
+  const warnings: string[] = [];
+  const bundler = new UncompressedBundler(disk.store, { onWarning: (text) => warnings.push(text) });
+
+  await assertRejects(() => bundler.bundleIn(`${disk.path}/box`, image));
+
+  assertEquals(warnings, []);
+  const names = await Array.fromAsync(Deno.readDir(disk.path), ({ name }) => name);
+  assertEquals(names, ["store"]);
+  assertEquals(await Array.fromAsync(Deno.readDir(`${disk.path}/store/bundles`)), []);
+});
+
+mountTest("Bundle.cleanup() removes a bundle when the disk is full", async () => {
+  await using disk = await smallStore(3_000_000);
+  const image = await storeBuilt(disk.store, { layers: LAYERS });
+  const bundle = await new UncompressedBundler(disk.store).bundleIn(`${disk.path}/box`, image);
+  await fillDisk(`${disk.path}/filler`);
+
+  await bundle.cleanup();
+
+  assertEquals(await Array.fromAsync(Deno.readDir(`${disk.path}/store/bundles`)), []);
+  await assertRejects(() => Deno.stat(`${disk.path}/box`), Deno.errors.NotFound);
+});
