@@ -3,7 +3,7 @@ import { copy, NotFoundError, PlatformError } from "../../mod.ts";
 import type { ImageProgress } from "../../registry/mod.ts";
 import { DigestMismatchError, digestOf } from "../../spec/mod.ts";
 import { ContentStore } from "../../store/mod.ts";
-import { buildArtifact, buildImage, buildIndex } from "../_support/image.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex } from "../_support/image.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { writableRegistry } from "../_support/writable_registry.ts";
@@ -234,6 +234,25 @@ Deno.test("copy() brings along what cosign has attached by tags", async () => {
   const written = scene.target.seen().filter((line) => line.startsWith("PUT c/d/manifests/"));
   assertEquals(written.at(-1), "PUT c/d/manifests/v2");
   assertEquals(await scene.target.content.tags("e/f"), ["v2"]);
+});
+
+Deno.test("copy() copies what an index lists with an unknown media type", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const blob = blobOf("application/vnd.unknown+json", new TextEncoder().encode("{}"));
+  const unknown = { ...blob, blobs: new Map([[blob.descriptor.digest, blob]]) };
+  const index = buildIndex([AMD64, { built: unknown }]);
+  await pushBuilt(scene.source, "odd:1", index);
+  const { client, to, source: { host } } = scene;
+  const layout = `oci:${directory.join("layout")}:v1`;
+  const archive = `oci-archive:${directory.join("a.tar")}:v1`;
+
+  await copy(`${host}/odd:1`, layout, { client });
+  await copy(layout, archive, { client });
+  const { descriptor } = await copy(archive, to, { client, store: directory.join("store") });
+
+  assertEquals(descriptor.digest, index.descriptor.digest);
+  assertEquals(await scene.target.content.size("c/d", blob.descriptor.digest), 2);
 });
 
 Deno.test("copy() stores nothing in a dry run, and says what it would", async () => {

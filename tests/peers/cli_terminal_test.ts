@@ -7,6 +7,8 @@ import { peerTest } from "../_support/peers.ts";
 import { denoEnvironment, ROOT } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
+import { writableRegistry } from "../_support/writable_registry.ts";
+import { pushBuilt } from "../cache/_pushed.ts";
 
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
@@ -72,6 +74,11 @@ async function ociAtTerminal(
   );
 }
 
+/** Text without the line breaks of a narrow terminal. */
+function joined(screen: string): string {
+  return screen.replaceAll(/\s+/g, " ");
+}
+
 function largeImage(): BuiltImage {
   const layers = [{
     tar: tar(file("zeros", new Uint8Array(3_000_000))),
@@ -105,7 +112,7 @@ for (const columns of [100, 30]) {
     const { screen } = terminal;
     assertStringIncludes(screen, digest.slice(0, 19));
     assert(screen.lastIndexOf(SHOW_CURSOR) > screen.lastIndexOf(HIDE_CURSOR), "the cursor is back");
-    assertMatch(screen, /oci: pull .*: interrupted by SIGINT; /);
+    assertMatch(joined(screen), /oci: pull .*: interrupted by SIGINT\. /);
     const drawn = screen.slice(screen.indexOf(HIDE_CURSOR), screen.lastIndexOf(SHOW_CURSOR));
     // deno-lint-ignore no-control-regex -- the sequences that are not shown
     for (const line of drawn.replaceAll(/\x1b\[[?0-9]*[A-Za-z]|\^C/g, "").split(/[\r\n]+/)) {
@@ -157,4 +164,57 @@ peerTest({
   assertEquals(code, 0);
   assertStringIncludes(terminal.screen, `${server.host}/app:1@sha256:`);
   assert(!terminal.screen.includes("s3cret"), terminal.screen);
+});
+
+for (
+  const { keys, code, tags, says } of [
+    { keys: "n\r", code: 0, tags: ["1"], says: "nothing was deleted" },
+    { keys: "\r", code: 0, tags: ["1"], says: "nothing was deleted" },
+    { keys: "\x03", code: 130, tags: ["1"], says: "interrupted by SIGINT" },
+    { keys: "y\r", code: 0, tags: [], says: "[y/N]" },
+  ]
+) {
+  peerTest({
+    name: `oci delete asks at a terminal, and takes ${JSON.stringify(keys)} for an answer`,
+    needs: ["script", "stty"],
+  }, async () => {
+    await using registry = writableRegistry();
+    await pushBuilt(registry, "app:1", largeImage());
+
+    const terminal = await ociAtTerminal(["delete", `${registry.host}/app:1`], {}, 40);
+    await terminal.until("[y/N] ");
+    await terminal.type(keys);
+    const ended = await terminal.end();
+
+    assertEquals(ended, code);
+    assertStringIncludes(terminal.screen, `Delete the tag ${registry.host}/app:1?`);
+    assertStringIncludes(joined(terminal.screen), says);
+    assertEquals(await registry.content.tags("app"), tags);
+  });
+}
+
+peerTest({
+  name: "oci copy draws on a terminal of 40 columns and ends with the digest",
+  needs: ["script", "stty"],
+}, async () => {
+  await using registry = writableRegistry();
+  const built = largeImage();
+  await pushBuilt(registry, "app:1", built);
+  await using target = writableRegistry();
+
+  const terminal = await ociAtTerminal(
+    ["copy", `${registry.host}/app:1`, `${target.host}/app:1`],
+    {},
+    40,
+  );
+  const code = await terminal.end();
+
+  assertEquals(code, 0);
+  assertStringIncludes(terminal.screen, `${target.host}/app:1@${built.descriptor.digest}`);
+  const { screen } = terminal;
+  const drawn = screen.slice(screen.indexOf(HIDE_CURSOR), screen.lastIndexOf(SHOW_CURSOR));
+  // deno-lint-ignore no-control-regex -- the sequences that are not shown
+  for (const line of drawn.replaceAll(/\x1b\[[?0-9]*[A-Za-z]/g, "").split(/[\r\n]+/)) {
+    assert(line.length < 40, `too wide: ${JSON.stringify(line)}`);
+  }
 });

@@ -92,6 +92,11 @@ function noTarget(name: string): never {
 }
 
 function readRepository(text: string): Repository {
+  if (!isReference(`${text}:latest`)) {
+    throw new UsageError(
+      `"--all-tags" needs a repository, and "${text}" is not one. Leave out the tag`,
+    );
+  }
   const { registry, repository } = readReference(text);
   return { registry, repository };
 }

@@ -128,6 +128,9 @@ Deno.test("oci copy --all-tags copies a repository", async () => {
   ]);
   assertEquals(tagged.code, 2);
   assertMatch(tagged.stderr, /Leave out the tag/);
+  const pushed = await scene.oci("push", "--all-tags", "h.io/app:1", target);
+  assertEquals(pushed.code, 2);
+  assertMatch(pushed.stderr, /"h.io\/app:1" is not one\. Leave out the tag/);
 });
 
 Deno.test("oci copy --dry-run stores nothing", async () => {
