@@ -95,8 +95,8 @@ export function parseImageLocation(text: string): ImageLocation {
       throw locationError(
         text,
         `"${transport}:" is not supported`,
-        `Write a reference, ${Object.values(FORMS).join(", ")}, or "docker://${text}" if it is ` +
-          "the name of an image",
+        'Write "oci:DIR", "oci-archive:FILE" or "docker-archive:FILE", or ' +
+          `"docker://${text}" if it is the name of an image`,
       );
   }
 }

@@ -58,11 +58,11 @@ function describe(
 ): readonly [problem: string, advice: string] {
   switch (fault) {
     case "symlink":
-      return ["it is a symlink", "Remove it"];
+      return ["it is a symlink", "Choose the directory that it leads to"];
     case "dangling":
       return ["it is a symlink to nothing", "Create its target, or choose another directory"];
     case "not-directory":
-      return ["it is not a directory", "Remove it, or choose another path"];
+      return ["it is not a directory", "Choose another path"];
     case "owner":
       return [`it belongs to user ${owner}`, "Choose a directory that belongs to you"];
     case "writable":

@@ -101,11 +101,14 @@ function spellOut(command: Command, word: string): readonly string[] | undefined
 
 /** Returns the value of an option: the next word, even if it looks like an option. */
 function takeValue(command: Command, option: Option, words: string[]): unknown {
-  const { flags, takesValue, mayBeEmpty = false } = option;
+  const { flags, long, takesValue, mayBeEmpty = false } = option;
   if (!takesValue) return true;
   const text = words.shift();
-  if (text === undefined) throw misuse(command, `option "${flags}" argument missing`);
-  const wrong = `option "${flags}" argument "${text}" is invalid`;
+  if (text === undefined) {
+    const [form = long] = /--.*$/.exec(flags) ?? [];
+    throw misuse(command, `${long} has no value`, `Write "${form}"`);
+  }
+  const wrong = `${long} "${text}" is invalid`;
   if (text === "" && !mayBeEmpty) throw misuse(command, `${wrong}: it must not be empty`);
   return readValue(command, option, text, wrong);
 }
@@ -124,7 +127,13 @@ function readValue(
     throw misuse(command, `${wrong}: ${problemOf(error)}`);
   }
   if (choices?.includes(text) !== false) return value;
-  throw misuse(command, `${wrong}: allowed choices are ${choices.join(", ")}`);
+  throw misuse(command, `${wrong}: it must be ${listOf(choices)}`, suggest(text, choices));
+}
+
+/** Lists choices, such as `auto, plain or json`. */
+function listOf(choices: readonly string[]): string {
+  const last = choices.at(-1) ?? "";
+  return choices.length < 2 ? last : `${choices.slice(0, -1).join(", ")} or ${last}`;
 }
 
 function optionValues(command: Command, uses: readonly Use[]): Record<string, unknown> {
@@ -138,10 +147,10 @@ function optionValues(command: Command, uses: readonly Use[]): Record<string, un
 }
 
 function refuseConflict(command: Command, uses: readonly Use[]): void {
-  for (const { option: { flags, conflict } } of uses) {
+  for (const { option: { long, conflict } } of uses) {
     const other = uses.find(({ option }) => option.long === conflict)?.option;
     if (other === undefined) continue;
-    throw misuse(command, `option "${flags}" cannot be used with option "${other.flags}"`);
+    throw misuse(command, `${long} and ${other.long} cannot be combined`, "Leave out one of them");
   }
 }
 
@@ -164,7 +173,7 @@ function refuseMissing(command: Command, operands: readonly string[]): void {
   const missing = command.arguments.find(({ isRequired }, i) => {
     return isRequired && operands[i] === undefined;
   });
-  if (missing !== undefined) throw misuse(command, `missing required argument "${missing.name}"`);
+  if (missing !== undefined) throw misuse(command, `<${missing.name}> is missing`, formOf(command));
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {
@@ -172,13 +181,19 @@ function checkOperands(command: Command, operands: readonly string[]): void {
   const last = expected.at(-1);
   if (operands.length > expected.length && !last?.isVariadic) {
     const count = `${expected.length} argument${expected.length === 1 ? "" : "s"}`;
-    throw misuse(command, `too many arguments: expected ${count} but got ${operands.length}`);
+    const wrong = `too many arguments: expected ${count} but got ${operands.length}`;
+    throw misuse(command, wrong, expected.length === 0 ? undefined : formOf(command));
   }
   for (const [i, text] of operands.entries()) {
     const { name = "", ...settings } = expected[i] ?? last ?? {};
-    const wrong = `command-argument value "${text}" is invalid for argument "${name}"`;
+    const wrong = `"${text}" is not a valid <${name}>`;
     readValue(command, settings, text, wrong);
   }
+}
+
+/** Says how to write a command with its arguments. */
+function formOf({ name, arguments: expected }: Command): string {
+  return `Write "${[name, ...expected.map(({ form }) => form)].join(" ")}"`;
 }
 
 function misuse(

@@ -133,13 +133,16 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   return { code, state: error.message || error.name, remedy: generalRemedy(error) };
 }
 
+/** Codes that say what the store does not have, whatever it was for. */
+const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-in-store"]);
+
 /**
  * What is wrong, with the library's action only if it is another one than the command's. Requests are
  * made for the command as a whole, or for a blob.
  */
 function stateOf(error: LibraryError, { doing }: FailedCommand): string {
   const { action, subject, problem } = error;
-  if (action === undefined || error.code === "not-in-store") return problem;
+  if (action === undefined || STORE_CODES.has(error.code)) return problem;
   const isRequest = error instanceof RegistryError || error instanceof NetworkError;
   if (!isRequest || subject === undefined || isDigest(subject)) {
     return `cannot ${action}: ${problem}`;

@@ -164,9 +164,9 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
 const NAME_REMEDY = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
 const DIRECTORY_REMEDIES: Readonly<Record<DirectoryFault, string>> = {
-  "symlink": "Remove it, or choose another directory with --store",
+  "symlink": "Choose the directory that it leads to with --store",
   "dangling": "Create its target, or choose another directory with --store",
-  "not-directory": "Remove it, or choose another path with --store",
+  "not-directory": "Choose another path with --store",
   "owner": "Choose a directory that belongs to you with --store",
   "writable": 'Run "chmod -R go-w" on it, or choose another directory with --store',
 };

@@ -87,11 +87,11 @@ Deno.test.each([
 });
 
 Deno.test.each([
-  { args: [], line: 'missing required argument "from". See "oci copy --help"' },
-  { args: ["-q"], line: 'missing required argument "from". See "oci copy --help"' },
-  { args: ["a", "-o"], line: 'option "-o, --output <file>" argument missing' },
-  { args: ["a", "-qo"], line: 'option "-o, --output <file>" argument missing' },
-  { args: ["a", "--output"], line: 'option "-o, --output <file>" argument missing' },
+  { args: [], line: '<from> is missing. Write "oci copy ' },
+  { args: ["-q"], line: '<from> is missing. Write "oci copy ' },
+  { args: ["a", "-o"], line: "--output has no value" },
+  { args: ["a", "-qo"], line: "--output has no value" },
+  { args: ["a", "--output"], line: "--output has no value" },
   { args: ["a", "--nope"], line: 'unknown option "--nope". See "oci copy --help"' },
   { args: ["a", "-x"], line: 'unknown option "-x". See "oci copy --help"' },
   { args: ["a", "-qx"], line: 'unknown option "-x". See "oci copy --help"' },
@@ -115,29 +115,29 @@ Deno.test.each([
   { args: ["--nope"], line: 'unknown option "--nope". See' },
   {
     args: ["a", "--jobs", "x"],
-    line: 'option "--jobs <n>" argument "x" is invalid: it must be a whole number. ' +
+    line: '--jobs "x" is invalid: it must be a whole number. ' +
       'See "oci copy --help"',
   },
-  { args: ["--nope", "--jobs=-1"], line: 'option "--jobs <n>" argument "-1" is invalid: it must' },
-  { args: ["a", "--size=1", "--size="], line: 'option "--size <n>" argument "" is invalid: it' },
+  { args: ["--nope", "--jobs=-1"], line: '--jobs "-1" is invalid: it must' },
+  { args: ["a", "--size=1", "--size="], line: '--size "" is invalid: it' },
   {
     args: ["a", "--how", "slow"],
-    line: 'option "--how <way>" argument "slow" is invalid: allowed choices are fast, safe. ' +
+    line: '--how "slow" is invalid: it must be fast or safe. ' +
       'See "oci copy --help"',
   },
-  { args: ["a", "--output", ""], line: 'argument "" is invalid: it must not be empty. See' },
-  { args: ["a", "--output="], line: 'argument "" is invalid: it must not be empty. See' },
-  { args: ["a", "--how=Fast"], line: 'option "--how <way>" argument "Fast" is invalid: allowed' },
+  { args: ["a", "--output", ""], line: '"" is invalid: it must not be empty. See' },
+  { args: ["a", "--output="], line: '"" is invalid: it must not be empty. See' },
+  { args: ["a", "--how=Fast"], line: '--how "Fast" is invalid: it must' },
   // A value stands there as it was typed.
-  { args: ["a", "--jobs=it's. No"], line: 'argument "it\'s. No" is invalid: it must' },
-  { args: ["a", "--jobs=a\nb"], line: 'argument "a\nb" is invalid: it must' },
+  { args: ["a", "--jobs=it's. No"], line: '"it\'s. No" is invalid: it must' },
+  { args: ["a", "--jobs=a\nb"], line: '"a\nb" is invalid: it must' },
   {
     args: ["a", "--read-only", "--read-write"],
-    line: 'option "--read-only" cannot be used with option "--read-write". See "oci copy --help"',
+    line: "--read-only and --read-write cannot be combined. Leave out one of them",
   },
   {
     args: ["--read-write", "--nope", "--read-only"],
-    line: 'option "--read-only" cannot be used with option "--read-write". See',
+    line: "--read-only and --read-write cannot be combined. Leave",
   },
 ])("parseCommandLine() refuses $args", ({ args, line }) => {
   assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
@@ -162,28 +162,28 @@ Deno.test.each([
   {
     command: new Command("oci a").argument("<one>", "").argument("<two>", ""),
     args: ["x"],
-    line: 'missing required argument "two".',
+    line: "<two> is missing.",
   },
   {
     command: new Command("oci a").argument("<some...>", ""),
     args: [],
-    line: 'missing required argument "some".',
+    line: "<some> is missing.",
   },
   {
     command: new Command("oci a").argument("<shell>", "", { choices: ["bash", "zsh"] }),
     args: ["tcsh"],
-    line: 'command-argument value "tcsh" is invalid for argument "shell": ' +
-      'allowed choices are bash, zsh. See "oci a --help"',
+    line: '"tcsh" is not a valid <shell>: ' +
+      "it must be bash or zsh. Did you mean bash, zsh?",
   },
   {
     command: new Command("oci a").argument("<count>", "", { parse: parseCount }),
     args: ["x"],
-    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number.',
+    line: '"x" is not a valid <count>: it must be a whole number.',
   },
   {
     command: new Command("oci a").argument("[count...]", "", { parse: parseCount }),
     args: ["1", "2", "x"],
-    line: 'command-argument value "x" is invalid for argument "count": it must be a whole number.',
+    line: '"x" is not a valid <count>: it must be a whole number.',
   },
 ])("parseCommandLine() refuses $args: $line", ({ command, args, line }) => {
   assertThrows(() => parseCommandLine(command, args), UsageError, line);
@@ -212,8 +212,8 @@ Deno.test.each([
   { args: ["-hostname", "x"], line: 'unknown option "-hostname"' },
   { args: ["a", "-hq"], line: 'unknown option "-hq"' },
   { args: ["--nope", "--", "--help"], line: 'unknown option "--nope"' },
-  { args: ["--help", "--jobs", "x"], line: 'option "--jobs <n>" argument "x" is invalid' },
-  { args: ["--help", "--output"], line: 'option "-o, --output <file>" argument missing' },
+  { args: ["--help", "--jobs", "x"], line: '--jobs "x" is invalid' },
+  { args: ["--help", "--output"], line: "--output has no value" },
 ])("parseCommandLine() shows no help for $args", ({ args, line }) => {
   assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
 });

@@ -287,13 +287,12 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new NotCachedError(parseReference("a.io/b:1")),
-    line: 'cannot use "a.io/b:1" with the pull policy Never: it is not in the store. ' +
-      "Pull it with --policy if-not-present",
+    line: "it is not in the store. Pull it with --policy if-not-present",
   },
   {
     error: new NotCachedError(parseReference("a.io/b:1"), DIGEST),
-    line: 'cannot use "a.io/b:1" with the pull policy Never: parts of ' +
-      `${DIGEST} are missing from the store. Pull the rest with --policy if-not-present`,
+    line: `parts of ${DIGEST} are missing from the store. ` +
+      "Pull the rest with --policy if-not-present",
   },
   { error: facts("not-in-store"), line: 'it is so. Pull it first with "oci pull"' },
   {

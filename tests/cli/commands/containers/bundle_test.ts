@@ -191,7 +191,7 @@ Deno.test.each([
   { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
   { args: ["--mount", "/not/here:/a"], code: 2, says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], code: 2, says: "cannot be used with" },
-  { args: ["--bundler", "magic"], code: 2, says: "allowed choices are" },
+  { args: ["--bundler", "magic"], code: 2, says: "it must be auto, overlay or uncompressed" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
   await assertRefused(args, code, says);
 });

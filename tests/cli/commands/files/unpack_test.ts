@@ -178,7 +178,7 @@ Deno.test.each([
   { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
   { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
   { args: ["--uid-map", "0:0:1", "--ownership", "squash"], says: "a map says whose" },
-  { args: ["--ownership", "mine"], says: "allowed choices are strict, squash, record" },
+  { args: ["--ownership", "mine"], says: "it must be strict, squash or record" },
 ])("oci unpack $args is misuse", async ({ args, says }) => {
   const { code, stderr } = await runOci(["unpack", ...args, "alpine", "root"]);
 

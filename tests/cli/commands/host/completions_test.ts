@@ -171,5 +171,5 @@ Deno.test("oci completions knows three shells", async () => {
   const { code, stderr } = await runOci(["completions", "tcsh"]);
 
   assertEquals(code, 2);
-  assertStringIncludes(stderr, "allowed choices are bash, zsh, fish");
+  assertStringIncludes(stderr, "it must be bash, zsh or fish");
 });

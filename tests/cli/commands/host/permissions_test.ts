@@ -244,7 +244,7 @@ Deno.test.each([
   { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*see "oci serve --help"' },
   { args: ["pull", "--nope", "a"], says: 'unknown option "--nope". See "oci pull --help"' },
   { args: ["pull", "Alpine"], says: 'did you mean "alpine"\\?' },
-  { args: [], says: 'missing required argument "command"' },
+  { args: [], says: "<command> is missing" },
 ])("oci permissions calls $args misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await runOci(["permissions", ...args]);
 

@@ -137,7 +137,7 @@ Deno.test("oci login leaves a file alone that it cannot read", async () => {
 });
 
 Deno.test.each([
-  { args: ["login"], says: 'missing required argument "registry"' },
+  { args: ["login"], says: "<registry> is missing" },
   { args: ["login", "ghcr"], says: '"ghcr" is not a registry' },
   { args: ["login", "ghcr.io/a:1"], says: "is not a registry" },
   {
