@@ -18,7 +18,11 @@ mountTest(
         await output.write(new Uint8Array(100_000));
       };
 
-      const error = await assertRejects(write, OciError, `Cannot write "${path}": the disk is full`);
+      const error = await assertRejects(
+        write,
+        OciError,
+        `Cannot write "${path}": the disk is full`,
+      );
 
       assertEquals((error.cause as { code?: unknown }).code, "ENOSPC");
       assertEquals(await Array.fromAsync(Deno.readDir(dir.path)), []);
