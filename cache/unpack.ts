@@ -50,10 +50,10 @@ export async function unpack(
   directory: string,
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
-  const { keepWhile } = await import("./_keep_while.ts");
+  const { pullForUse } = await import("./_pull_for_use.ts");
   const { unpackImage } = await import("../store/unpacking/unpack_image.ts");
   using source = await openImageSource(reference, options);
-  const { image, result: report } = await keepWhile(source, (found, listener) => {
+  const { image, result: report } = await pullForUse(source, (found, listener) => {
     return unpackImage(source.store, found, directory, { ...options, ...listener });
   });
   return { image, report };
@@ -94,10 +94,10 @@ export async function prepare(
 ): Promise<Image> {
   const { mounter, ownership, ...pulling } = options;
   const { jobs, signal, onWarning } = options;
-  const { keepWhile } = await import("./_keep_while.ts");
+  const { pullForUse } = await import("./_pull_for_use.ts");
   const { prepareLayers } = await import("../store/overlay/prepare_layers.ts");
   using source = await openImageSource(reference, pulling);
-  const { image } = await keepWhile(source, async (found, listener) => {
+  const { image } = await pullForUse(source, async (found, listener) => {
     return await prepareLayers(source.store, found, {
       ...listener,
       mounter,

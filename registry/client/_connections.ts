@@ -114,8 +114,8 @@ export class Connections implements Disposable {
         const name = { registry: endpoint.registry, repository };
         return await this.#credentials?.find(name, {
           onSkipped,
-          ...(signal === undefined ? {} : { signal }),
-          ...(onWarning === undefined ? {} : { onWarning }),
+          signal,
+          onWarning,
         });
       },
     });

@@ -22,7 +22,6 @@ import type { Registry } from "./_registry.ts";
 import { readReferrers } from "./_referrers.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
-
 import { warnOnce } from "../transport/warn_once.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
@@ -136,8 +135,16 @@ export class RegistryReader implements Disposable {
     );
     return Promise.resolve(
       openBlobStream(descriptor, sources, {
-        ...{ offset, length, reuseMemory, freeMemory, raw, task },
-        ...{ signal, onRetry, onAnswer, onWarning },
+        offset,
+        length,
+        reuseMemory,
+        freeMemory,
+        raw,
+        task,
+        signal,
+        onRetry,
+        onAnswer,
+        onWarning,
       }),
     );
   }
@@ -240,9 +247,5 @@ export class RegistryReader implements Disposable {
 
 /** Returns the options of an image that also apply to its layers. */
 function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
-  return {
-    ...(auth === undefined ? {} : { auth }),
-    ...(caCerts === undefined ? {} : { caCerts }),
-    ...(onWarning === undefined ? {} : { onWarning }),
-  };
+  return { auth, caCerts, onWarning };
 }

@@ -12,16 +12,16 @@ import { type BundlePlace, findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
 
-/** What runtimes read. It is written last and removed first, so that a bundle that has it is whole. */
+/** File that runtimes read. Written last and removed first, so a bundle that has it is complete. */
 export const CONFIG = "config.json";
 
-/** A directory that is gone again and again is gone for another reason than another process. */
+/** Maximum number of attempts if the directory disappears: other processes cannot cause more. */
 const MAX_ATTEMPTS = 10;
-/** Others look at a bundle for an instant; who makes or removes one takes longer. */
+/** Inspecting a bundle takes an instant; making or removing one takes longer. */
 const PATIENCE_MS = 1_000;
 const PAUSE_MS = 10;
 
-/** What a record says from the start. */
+/** Initial fields of a record. */
 export type BundleClaim = Pick<BundleRecord, "kind" | "image" | "isTemporary">;
 
 /** A directory that is a bundle, or becomes one, and whose record is locked. */
@@ -43,7 +43,7 @@ export class BundleDirectory implements Disposable {
     this.#place = place;
   }
 
-  /** What the store knows of the bundle. */
+  /** The store's record of the bundle. */
   get record(): BundleRecord {
     return this.#record;
   }
@@ -55,7 +55,7 @@ export class BundleDirectory implements Disposable {
 
   /**
    * Takes an empty or new directory for a bundle, or one of a dead bundle of the store, which is
-   * removed. Of several processes that want a directory one gets it.
+   * removed. If several processes claim a directory, one succeeds.
    */
   static async claim(
     records: BundleRecords,
@@ -94,7 +94,7 @@ export class BundleDirectory implements Disposable {
     try {
       if (isNew) await makePrivate(path);
       using tree = openFileTree(path);
-      // The mark is made by one process alone, which then looks whether there is anything else.
+      // Only one process can make the mark. It then checks whether the directory is empty otherwise.
       if (tree.list("").length > 0 || !makeMark(tree, id)) throw notEmpty(path);
       if (tree.list("").length > 1) {
         removeMark(tree, id);
@@ -150,7 +150,7 @@ export class BundleDirectory implements Disposable {
     return new BundleDirectory(records, lock, record, place);
   }
 
-  /** Where the bundle was found. */
+  /** Location of the bundle. */
   get place(): BundlePlace {
     return this.#place;
   }
@@ -165,7 +165,7 @@ export class BundleDirectory implements Disposable {
     changes: Partial<Pick<BundleRecord, "phase" | "inode" | "layers" | "mounts">>,
   ): Promise<void> {
     const record = { ...this.#record, ...changes };
-    // What stays on the disk must survive a power cut, to be found and removed.
+    // The record of leftovers must survive a power cut, so that they are found and removed.
     const isDurable = record.phase === "complete" && !record.isTemporary;
     await this.#records.write(record, isDurable);
     this.#record = record;
@@ -226,7 +226,7 @@ export class BundleDirectory implements Disposable {
     if (tree !== undefined) removeMark(tree, this.#record.id);
   }
 
-  /** Gives up the lock. */
+  /** Releases the lock. */
   [Symbol.dispose](): void {
     this.#lock.close();
   }
@@ -246,7 +246,7 @@ async function prepareTarget(directory: string): Promise<ClaimTarget> {
   return { path, isNew };
 }
 
-/** The path without symlinks, also of a directory that is not there in one that is. */
+/** Resolves symlinks in a path whose last component need not exist. */
 async function realTarget(directory: string): Promise<string> {
   const path = resolve(directory);
   if (lstatIfAny(path) !== undefined) return await Deno.realPath(path);
@@ -261,14 +261,14 @@ async function realTarget(directory: string): Promise<string> {
 }
 
 /**
- * Makes a directory that nobody else may enter: an image has programs that run as their owner,
- * and users of the host are not to run them (CVE-2021-41103).
+ * Makes a directory that other users cannot enter: an image has set-user-ID programs, which users of
+ * the host must not run (CVE-2021-41103).
  */
 async function makePrivate(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { mode: 0o700 });
   } catch (error) {
-    // Another process has just made it, or has even removed it again, which shows next.
+    // Another process has just made it, and may have removed it again; the next check shows.
     const isOther = lstatIfAny(path)?.isDirectory === false;
     if (isOther || !(error instanceof Deno.errors.AlreadyExists)) throw error;
   }

@@ -2,20 +2,20 @@ import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { isBundleId } from "./bundle_record.ts";
 
 /**
- * Name of the symlink in a bundle's directory whose target is the bundle's id. A symlink is made as
- * a whole or not at all, by one process alone; it is read without opening anything; and nobody can
- * know the id who cannot read the store.
+ * Name of the symlink in a bundle's directory whose target is the bundle's ID. A symlink appears
+ * atomically, for one process alone; reading it opens nothing; and the ID is known only to users who
+ * can read the store.
  */
 export const MARK = ".oci-bundle";
 
-/** Reads the id in a directory's mark; `undefined` if it has none, or something else of its name. */
+/** Reads the ID in a directory's mark; `undefined` if there is none, or another kind of entry. */
 export function readMark(tree: FileTree): string | undefined {
   if (tree.status(MARK)?.type !== "symlink") return undefined;
   const id = tree.readLink(MARK);
   return isBundleId(id) ? id : undefined;
 }
 
-/** Makes the mark; `false` if there is something of its name. */
+/** Makes the mark; returns `false` if its name is taken. */
 export function makeMark(tree: FileTree, id: string): boolean {
   return tree.makeSymlink(MARK, id);
 }

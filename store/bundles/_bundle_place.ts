@@ -6,9 +6,8 @@ import { readMark } from "./_bundle_mark.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 
 /**
- * Where a bundle is: `"here"`, in the directory that its record names; `"gone"`, as the directory
- * was removed or is another one; or `"elsewhere"`, as the file system is not mounted that it is on,
- * or as it was moved.
+ * Location of a bundle: `"here"`, in the directory in its record; `"gone"`, if the directory was
+ * removed or replaced; or `"elsewhere"`, if it was moved or its file system is not mounted.
  */
 export type BundlePlace = "here" | "gone" | "elsewhere";
 

@@ -17,23 +17,23 @@ export interface BundleMount {
 }
 
 /**
- * How far a bundle is: its directory is `"claimed"` and may have the bundle's mark, its files are
- * in the `"making"`, it is `"complete"`, or its `"removal"` has begun. A bundle that is neither
- * complete nor locked by a process is dead.
+ * Phase of a bundle: `"claimed"`, when its directory may have the mark; `"making"`, while its files
+ * are made; `"complete"`; and `"removal"`. A bundle that is neither complete nor locked by a process
+ * is dead.
  */
 export type BundlePhase = "claimed" | "making" | "complete" | "removal";
 
 /** The record of a bundle in a store. */
 export interface BundleRecord {
-  /** Random name of the bundle, which is the mark in its directory too. */
+  /** Random ID of the bundle, which is also the target of the mark in its directory. */
   readonly id: string;
-  /** How far it is. */
+  /** Phase of the bundle. */
   readonly phase: BundlePhase;
   /** Its directory, as an absolute path without symlinks. */
   readonly path: string;
   /** Inode number of the directory that the bundle's directory is in. */
   readonly parentInode: number | null;
-  /** Inode number of the bundle's directory; `null` if that is not known, or not yet. */
+  /** Inode number of the bundle's directory; `null` if it is unknown. */
   readonly inode: number | null;
   /** Whether the bundle's directory was made for it. */
   readonly isDirectoryNew: boolean;
@@ -45,7 +45,7 @@ export interface BundleRecord {
   readonly image: Digest;
   /** Names of the extracted layers that are mounted. */
   readonly layers: readonly string[];
-  /** What this program mounts in the directory, in the order of mounting. */
+  /** Mounts in the directory, in the order of mounting. */
   readonly mounts: readonly BundleMount[];
 }
 
@@ -56,17 +56,17 @@ const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];
 const TARGET = /^[a-z]+$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Whether a text may be the id of a record: it is the name of a file as well. */
+/** Whether a text is a valid ID of a record, which is also a file name. */
 export function isBundleId(text: string): boolean {
   return ID.test(text);
 }
 
-/** Writes a record down. */
+/** Formats a record. */
 export function formatBundleRecord(record: BundleRecord): string {
   return `${JSON.stringify({ version: VERSION, ...record })}\n`;
 }
 
-/** Reads a record; `undefined` if the value is not one of this version. */
+/** Parses a record; `undefined` if the value is not a record of this version. */
 export function parseBundleRecord(
   value: Readonly<Record<string, unknown>>,
 ): BundleRecord | undefined {

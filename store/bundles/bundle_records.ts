@@ -23,12 +23,12 @@ const MAX_RECORD_BYTES = 65_536;
 const ADVICE = "Remove it, and the bundle by hand";
 
 /**
- * The records of a store's bundles, which make a directory a bundle: no entry of an image can
- * make one, since the store is not a place that images are unpacked to.
+ * The records of a store's bundles. Only a record makes a directory a bundle: an entry of an image
+ * cannot, since images are not unpacked into the store.
  *
- * Each bundle has up to three names in `bundles/`: `<id>.json` is its record, the flock of
- * `<id>.lock` is held while the bundle is made or removed, and while the process runs that a
- * temporary bundle is to end with; and `<id>/` has what runtimes know of its containers.
+ * Each bundle has up to three entries in `bundles/`: `<id>.json` is its record; `<id>.lock` is locked
+ * with flock while the bundle is made or removed, and while the process of a temporary bundle runs;
+ * and `<id>/` is the state of its containers.
  */
 export class BundleRecords {
   readonly #store: string;
@@ -60,7 +60,7 @@ export class BundleRecords {
    * Reads all records.
    *
    * @param onError Called with the error of each record that cannot be read.
-   * @throws {StoreFileError} If a record cannot be read and nobody is called.
+   * @throws {StoreFileError} If a record cannot be read and `onError` is absent.
    */
   async list(onError?: (error: StoreFileError) => void): Promise<readonly BundleRecord[]> {
     const names = (await namesIn(this.#path)).filter((name) => name.endsWith(".json"));
@@ -112,14 +112,14 @@ export class BundleRecords {
     if (this.read(id) === undefined) return undefined;
     const lock = await tryLockFile(this.#lockPath(id));
     if (lock === undefined || this.read(id) !== undefined) return lock;
-    // Removed meanwhile, and its lock made again.
+    // The record was removed, and opening the lock created it again.
     await removeIfAny(this.#lockPath(id));
     lock.close();
     return undefined;
   }
 
   /**
-   * Replaces a record, which is locked: a reader finds the old one or the new one.
+   * Replaces a locked record atomically.
    *
    * @param record The record.
    * @param isDurable Whether it must survive a power cut.
@@ -138,16 +138,16 @@ export class BundleRecords {
     if (isDurable) await syncDirectory(this.#path);
   }
 
-  /** Removes a record, which is locked, with all that belongs to it. */
+  /** Removes a locked record and everything that belongs to it. */
   async remove(id: string): Promise<void> {
     await removeTree(this.statePath(id));
     await removeIfAny(this.#temporaryPath(id));
     await removeIfAny(`${this.#path}/${id}.json`);
-    // Last, as it is what others wait for.
+    // Last, because other processes wait for the lock.
     await removeIfAny(this.#lockPath(id));
   }
 
-  /** Removes locks that killed processes left before they wrote a record, or after its removal. */
+  /** Removes lock files without a record, left behind by killed processes. */
   async removeStrayLocks(): Promise<void> {
     const names = new Set(await namesIn(this.#path));
     for (const name of names) {

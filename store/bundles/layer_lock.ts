@@ -2,13 +2,13 @@ import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 
 /**
- * Locks the extracted and uncompressed layers of a store: any number of processes use them at a
- * time, from the lookup until what they are used for is written down; a process that removes some
- * is alone. The lock is a flock, which ends with its owner.
+ * Locks the extracted and uncompressed layers of a store. Any number of processes can use them, from
+ * the lookup until their use is recorded; removal needs an exclusive lock. The lock is a flock, which
+ * ends with its owner.
  *
  * @param store The directory of the store.
- * @param purpose What they are locked for.
- * @param options What ends the wait, and what to call for a long one.
+ * @param purpose Purpose of the lock.
+ * @param options Abort signal, and a callback for long waits.
  */
 export async function lockLayers(
   store: string,

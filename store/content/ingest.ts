@@ -139,11 +139,11 @@ async function download(
     return cached(descriptor);
   }
   if (writer.size > 0) await replay(target.part, writer.size, follower, signal);
-  const filling = new Filling(writer, open, target.part, options, onProgress);
-  await filling.run();
+  const transfer = new BlobDownload(writer, open, target.part, options, onProgress);
+  await transfer.run();
   await follower?.close();
   await target.commit(writer);
-  return { status: "fetched", ...filling.progress };
+  return { status: "fetched", ...transfer.progress };
 }
 
 function cached({ size }: Descriptor): Ingestion {
@@ -163,7 +163,7 @@ async function replay(
 }
 
 /** Downloads the missing bytes of a part, or all bytes if the part is invalid. */
-class Filling {
+class BlobDownload {
   readonly #writer: BlobWriter;
   readonly #open: BlobSource;
   readonly #part: string;

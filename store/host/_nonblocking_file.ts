@@ -13,8 +13,8 @@ const LEVELS = 3;
 const STICKY = 0o1000;
 
 /**
- * Whether another user can put another file in the place of one, between two system calls. That
- * takes write access to one of its directories, up to that of the layout or store.
+ * Whether another user can replace a file between two system calls. That takes write access to one of
+ * its directories, up to that of the layout or store.
  *
  * @param path Path of the file.
  * @param info Its status.

@@ -1,13 +1,13 @@
-/** Mode of the files of a store: whatever the umask, nobody else may write to them. */
+/** Mode of the files of a store: only their owner may write to them, whatever the umask. */
 export const FILE_MODE = 0o644;
 
 /**
- * Replaces a file so that a reader, or the next boot, finds the old bytes or the new ones: a
- * temporary file beside it, fsync, rename, fsync of the directory.
+ * Replaces a file atomically and durably: a temporary file beside it, fsync, rename, fsync of the
+ * directory.
  *
- * The temporary file has one name per target, so that what a killed process leaves is
- * removed by the next: callers hold a lock that keeps other writers out. It is always a new
- * file, as a link of that name could lead anywhere.
+ * The temporary file has one name per target, so that the next writer removes the leftover of a
+ * killed one: callers hold a lock that excludes other writers. It is always a new file, because a
+ * symlink of that name could lead anywhere.
  */
 export async function replaceFile(
   directory: string,
@@ -26,9 +26,9 @@ export async function replaceFile(
 }
 
 /**
- * Puts a small file in the place of another, without the promise of {@linkcode replaceFile} for a
- * power cut: for what is only advice, or is looked at with care. It is always a new file, as a link
- * of that name could lead anywhere.
+ * Replaces a small file atomically but not durably, unlike {@linkcode replaceFile}: for hints, and
+ * content that readers verify. The temporary file is always new, because a symlink of that name could
+ * lead anywhere.
  */
 export async function replaceSmallFile(path: string, text: string): Promise<void> {
   const options = { createNew: true, mode: FILE_MODE };
@@ -41,9 +41,9 @@ export async function replaceSmallFile(path: string, text: string): Promise<void
   }
 }
 
-/** Makes the names in a directory survive a power cut, where the system can. */
+/** Fsyncs the names in a directory, where the system supports that. */
 export async function syncDirectory(path: string): Promise<void> {
-  // Windows opens no directories; NTFS journals names by itself.
+  // Windows cannot open directories; NTFS journals names itself.
   if (Deno.build.os === "windows") return;
   try {
     using directory = await Deno.open(`${path}/.`);
@@ -60,9 +60,8 @@ function isUnsupported(error: unknown): boolean {
 }
 
 /**
- * What there is at a path, not following a link there; `undefined` if there is nothing. It asks in
- * this thread: a pull asks hundreds of times, and each answer from another thread has to be waited
- * for.
+ * Returns the status of a path without following a symlink; `undefined` if it does not exist.
+ * Synchronous: a pull calls it hundreds of times, and each answer from another thread takes time.
  */
 export function lstatIfAny(path: string): Deno.FileInfo | undefined {
   try {
@@ -75,7 +74,7 @@ export function lstatIfAny(path: string): Deno.FileInfo | undefined {
   }
 }
 
-/** Removes a file; nothing if it is not there. */
+/** Removes a file if it exists. */
 export async function removeIfAny(path: string): Promise<void> {
   try {
     await Deno.remove(path);

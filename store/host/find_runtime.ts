@@ -1,9 +1,9 @@
 import { RuntimeError } from "../errors.ts";
 
-/** The runtimes that are looked for, the first that is there being taken. */
+/** Known runtimes, in order of preference. */
 export const RUNTIMES: readonly string[] = ["crun", "runc", "youki"];
 
-/** Where programs of root are that are not on every user's path. */
+/** Directories of system programs, which are not on every user's `PATH`. */
 export const PROGRAM_PLACES: readonly string[] = [
   "/usr/local/sbin",
   "/usr/sbin",
@@ -23,7 +23,7 @@ export async function findRuntime(name?: string): Promise<string> {
   return first;
 }
 
-/** Every runtime that will do, at least one. */
+/** Returns every suitable runtime, at least one. */
 export async function findRuntimes(name?: string): Promise<readonly [string, ...string[]]> {
   if (name?.includes("/")) {
     if (await isProgram(name)) return [await Deno.realPath(name)];
@@ -54,8 +54,7 @@ export async function findRuntimes(name?: string): Promise<readonly [string, ...
 }
 
 /**
- * Finds a program by its name: where `PATH` says, and then where programs of root are that are not
- * on every user's path.
+ * Finds a program by name, on `PATH` and in the directories of system programs.
  *
  * @param name Its name.
  * @returns Its path; `undefined` if it is not installed.
@@ -81,7 +80,7 @@ async function isProgram(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return false;
     }
-    // A place that may not be looked into has nothing that could be run.
+    // Programs in an unreadable directory cannot run either.
     if (error instanceof Deno.errors.PermissionDenied) return false;
     throw error;
   }

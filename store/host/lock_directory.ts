@@ -1,7 +1,7 @@
 import { lstatIfAny } from "./durable.ts";
 
 /**
- * Locks a directory with a flock, which the system drops when the process ends, however it ends.
+ * Locks a directory with a flock, which the system releases when the process ends.
  *
  * @param path The directory, without symlinks.
  * @returns The lock, which ends when it is closed; `"taken"` if another process holds it; `"gone"`
@@ -10,7 +10,7 @@ import { lstatIfAny } from "./durable.ts";
 export async function lockDirectory(
   path: string,
 ): Promise<Deno.FsFile | "taken" | "gone" | "unknown"> {
-  // Windows opens no directories.
+  // Windows cannot open directories.
   if (Deno.build.os === "windows") return "unknown";
   using stack = new DisposableStack();
   try {
@@ -22,7 +22,7 @@ export async function lockDirectory(
     return directory;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "gone";
-    // It is another user's, or on a network file system that locks only files that are written.
+    // Another user's directory, or a network file system that locks only files open for writing.
     return "unknown";
   }
 }

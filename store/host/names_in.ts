@@ -1,4 +1,4 @@
-/** The names in a directory; none if it is not there. */
+/** Lists the names in a directory; none if it does not exist. */
 export async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);

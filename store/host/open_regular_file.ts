@@ -24,13 +24,13 @@ export interface OpenRegularFileOptions {
 export interface RegularFile extends Disposable {
   /** The open file. */
   readonly file: ReadableFile;
-  /** Its status, asked for after it was opened. */
+  /** Its status, read after it was opened. */
   readonly info: Deno.FileInfo;
 }
 
 const ADVICE = "Remove it and try again";
 
-/** A file that is replaced between two system calls this often is not replaced by a store. */
+/** Maximum number of attempts if the file is replaced while it is opened. */
 const MAX_ATTEMPTS = 100;
 
 /**
@@ -94,7 +94,7 @@ function openChecked<T extends ReadableFile>(
   throw new StoreFileError("changing", path, "read", "Try again later");
 }
 
-/** Opens a file that nobody else can put a FIFO in the place of. */
+/** Opens a file that other users cannot replace with a FIFO. */
 function openOwn(path: string): Opened<Deno.FsFile> {
   using stack = new DisposableStack();
   const file = stack.use(Deno.openSync(path));
@@ -117,7 +117,7 @@ function refuse(path: string, info: Deno.FileInfo, options: OpenRegularFileOptio
   throw new StoreFileError(fault, path, "read", options.advice ?? ADVICE, { owner });
 }
 
-/** What is wrong with a file; `undefined` if it may be read. */
+/** Returns the reason for rejecting a file; `undefined` if it may be read. */
 export function fileFault(
   info: Deno.FileInfo,
   { foreign = false }: OpenRegularFileOptions = {},

@@ -1,7 +1,7 @@
-/** Whether `Deno.uid()` may be called. A prompt in the middle of reading a file helps nobody. */
+/** Whether `Deno.uid()` may be called without a permission prompt. */
 let mayAsk = false;
 
-/** The user of this process; `undefined` where that cannot be told or may not be asked. */
+/** User ID of this process; `undefined` on Windows or without the permission. */
 export function processUid(): number | undefined {
   mayAsk ||= Deno.permissions.querySync({ name: "sys", kind: "uid" }).state === "granted";
   return mayAsk ? Deno.uid() ?? undefined : undefined;

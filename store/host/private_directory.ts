@@ -2,12 +2,12 @@ import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "./durable.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
-/** Mode of the directories of a store: whatever the umask, nobody else may write to them. */
+/** Mode of the directories of a store: only their owner may write to them, whatever the umask. */
 const MODE = 0o755;
 
 /**
  * Checks the directory of a store, which may be reached through a symlink. A user who can write to
- * it decides what runs as the user of the store.
+ * it controls the programs that the store's user runs.
  *
  * @param path The directory; it need not exist.
  * @returns Whether it exists.
@@ -63,7 +63,7 @@ async function make(path: string, mode: number): Promise<void> {
   try {
     await Deno.mkdir(path, { mode });
   } catch (error) {
-    // Another process has been faster, or something else has the name, which is looked at next.
+    // Another process created it, or the name is taken; the check below tells them apart.
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }

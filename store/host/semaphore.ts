@@ -1,6 +1,6 @@
 import { WaitingLine } from "../../registry/transport/waiting_line.ts";
 
-/** Lets a number of tasks in at a time, in the order in which they came. */
+/** Limits the number of concurrent tasks; the others wait in order of arrival. */
 export class Semaphore {
   readonly #line = new WaitingLine();
   #free: number;
@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = permits;
   }
 
-  /** Waits for a permit, which is given back by disposing of it. */
+  /** Waits for a permit; disposing of it returns it. */
   async acquire(signal?: AbortSignal): Promise<Disposable> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free--;
@@ -17,7 +17,7 @@ export class Semaphore {
     return { [Symbol.dispose]: () => this.#release() };
   }
 
-  /** Runs a task when there is a permit. */
+  /** Runs a task once a permit is available. */
   async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     using _permit = await this.acquire(signal);
     return await task();

@@ -61,7 +61,7 @@ export async function discardTree(path: string, mountPoints: readonly string[]):
 }
 
 async function fuseUnmount(program: string, target: string, cause: unknown): Promise<void> {
-  // Lazily: what is still in use goes with its last user.
+  // Lazily: a busy mount ends with its last user.
   const { success, stderr } = await new Deno.Command(program, {
     args: ["-u", "-z", "--", target],
     stdin: "null",

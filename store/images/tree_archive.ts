@@ -8,10 +8,10 @@ import { SparseRuns } from "./_sparse_runs.ts";
 import type { Layer, UncompressedOptions } from "./image.ts";
 
 const CHUNK_BYTES = 65_536;
-/** A block of the archive: contents are filled up to whole ones. */
+/** Size of a block; contents are padded to whole blocks. */
 const ZEROS = new Uint8Array(512);
 
-/** Makes large chunks of small ones: whoever writes them pays for each. */
+/** Combines small chunks into large ones, because each write has a cost. */
 async function* gather(
   batches: AsyncIterable<Iterable<Uint8Array<ArrayBuffer>>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
@@ -40,17 +40,17 @@ export interface TreeArchiveOptions extends UncompressedOptions {
   /**
    * Whether the root is described.
    *
-   * @default {false} Only if it is not as a tree begins with: no layer need say what it is like.
+   * @default {false} Only if it differs from an empty tree's: layers need not describe it.
    */
   readonly describesRoot?: boolean | undefined;
 }
 
 /**
- * Writes what a tree has as a tar archive, as {@linkcode exportImage} describes it.
+ * Writes the files of a tree as a tar archive in the form of {@linkcode exportImage}.
  *
  * @param tree The files, with the places of their contents.
  * @param layers The layers that they are in, the base first.
- * @param options How to read those.
+ * @param options Options for reading the layers.
  */
 export function archiveTree(
   tree: MemoryTree,
@@ -88,12 +88,12 @@ async function* writeTree(
   yield [new Uint8Array(1024)];
 }
 
-/** Whether a root is not as a tree begins with: no layer need say what it is like. */
+/** Whether a root differs from that of an empty tree; layers need not describe it. */
 function isDescribed({ mode, uid, gid, mtime, mtimeNs }: FileStatus): boolean {
   return mode !== 0o755 || uid !== 0 || gid !== 0 || mtime !== 0 || mtimeNs !== 0;
 }
 
-/** The names of what is in the layers, to be asked for in the order of their archives. */
+/** Paths of the files by their place in the layers, in the order of the archives. */
 class Contents {
   readonly #contents: ReturnType<MemoryTree["contents"]>;
   #next: ReturnType<ReturnType<MemoryTree["contents"]>["next"]>;
@@ -103,12 +103,12 @@ class Contents {
     this.#next = this.#contents.next();
   }
 
-  /** Whether any is left in a layer. */
+  /** Whether a layer has further files. */
   areIn(layer: number): boolean {
     return !this.#next.done && this.#next.value.layer === layer;
   }
 
-  /** The names of what has its header at an offset in a layer. */
+  /** Returns the paths of the file whose header is at an offset in a layer. */
   take(layer: number, offset: number): readonly string[] {
     const paths: string[] = [];
     while (!this.#next.done) {
@@ -121,13 +121,13 @@ class Contents {
   }
 }
 
-/** Picks out of the archive of a layer what of it is in the image. */
+/** Selects the contents of a layer's archive that are in the image. */
 class ContentPicker implements TarSink {
   readonly #tree: MemoryTree;
   readonly #layer: number;
   readonly #contents: Contents;
   readonly #order: ArchiveOrder;
-  /** The names of the entry that passes, if it is in the image. */
+  /** Paths of the current entry, if it is in the image. */
   #paths: readonly string[] = [];
   /** Its runs, if it is sparse. */
   #runs: SparseRuns | undefined;
@@ -141,7 +141,7 @@ class ContentPicker implements TarSink {
     this.#order = order;
   }
 
-  /** Whether nothing of the entry that passes is still to come. */
+  /** Whether the current entry is complete. */
   get isIdle(): boolean {
     return this.#paths.length === 0;
   }
@@ -175,7 +175,7 @@ class ContentPicker implements TarSink {
     this.#paths = [];
   }
 
-  /** What has come since the last call. */
+  /** Returns the bytes since the last call. */
   take(): readonly Uint8Array<ArrayBuffer>[] {
     const output = this.#output;
     this.#output = [];

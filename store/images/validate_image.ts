@@ -73,7 +73,7 @@ export async function validateImage(
   }
   verifyChain(image);
   for (const layer of layers) {
-    const bytes = await layer.uncompressed(signal && { signal });
+    const bytes = await layer.uncompressed({ signal });
     await bytes.pipeTo(new WritableStream());
     onLayer?.(layer.digest);
   }

@@ -41,17 +41,17 @@ export function fuseMounter(program: string): OverlayMounter {
 /** Thrown when the program fails to mount. */
 export class FuseError extends OciError {
   /** Output of the program, or the reason for the failure. */
-  readonly said: string;
+  readonly output: string;
 
-  constructor(target: string, said: string) {
-    super(`fuse-overlayfs says: ${said}`, {
+  constructor(target: string, output: string) {
+    super(`fuse-overlayfs says: ${output}`, {
       code: "overlay",
       action: `mount an overlay at "${target}"`,
       subject: target,
       advice: "Use the uncompressed bundler",
       option: "bundler",
     });
-    this.said = said;
+    this.output = output;
   }
 }
 

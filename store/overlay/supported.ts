@@ -215,6 +215,6 @@ function describeRefusal(error: unknown): string {
     return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it';
   }
   return error instanceof FuseError
-    ? `fuse-overlayfs says: ${error.said}`
+    ? `fuse-overlayfs says: ${error.output}`
     : (error as Error).message;
 }

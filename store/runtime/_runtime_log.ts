@@ -43,47 +43,48 @@ export const HYBRID_ADVICE: string =
   "This runtime does not support a machine with both versions of control groups. Choose runc, or " +
   'run "umount /sys/fs/cgroup/unified" and the container inside of "unshare -m"';
 
-/** A trouble that runtimes have words for. */
-interface KnownTrouble {
-  readonly said: RegExp;
+/** A failure that can be recognized in the output of a runtime. */
+interface KnownFailure {
+  readonly pattern: RegExp;
   readonly advice: string;
-  /** The option that helps. */
+  /** Option that helps. */
   readonly option?: string;
-  /** The exit code that shells have for it. */
+  /** Exit code of shells for it. */
   readonly exitCode?: number;
 }
 
 const CHECK_COMMAND = "Check the command, and that the image is for this machine";
 
-const TROUBLES: readonly KnownTrouble[] = [
-  { said: HYBRID, advice: HYBRID_ADVICE, option: "runtime" },
+const FAILURES: readonly KnownFailure[] = [
+  { pattern: HYBRID, advice: HYBRID_ADVICE, option: "runtime" },
   {
-    said: /newuidmap|newgidmap|uid_map|gid_map/,
+    pattern: /newuidmap|newgidmap|uid_map|gid_map/,
     advice:
       "Check the user's ranges in /etc/subuid and /etc/subgid, and that newuidmap is installed",
   },
   {
-    said: /executable file .*not found|exec: ".*": stat .*: no such file/i,
+    pattern: /executable file .*not found|exec: ".*": stat .*: no such file/i,
     advice: CHECK_COMMAND,
     exitCode: 127,
   },
   {
-    said: /exec: ".*": .*(permission denied|is a directory)|open executable: |exec format error/i,
+    pattern:
+      /exec: ".*": .*(permission denied|is a directory)|open executable: |exec format error/i,
     advice: CHECK_COMMAND,
     exitCode: 126,
   },
-  { said: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
-  { said: /memory limit/i, advice: "Allow the container more memory", option: "memory" },
+  { pattern: /no such file or directory.*exec|exec: /i, advice: CHECK_COMMAND },
+  { pattern: /memory limit/i, advice: "Allow the container more memory", option: "memory" },
   {
-    said: /cgroup/i,
+    pattern: /cgroup/i,
     advice: "Check that this user may create control groups, or leave out the limits",
   },
   {
-    said: /read-only file system/i,
+    pattern: /read-only file system/i,
     advice: "Mount a directory at the path that is written, or make the root writable",
     option: "readOnly",
   },
-  { said: /^mount `|mounting "/i, advice: "Check the mounts and their options" },
+  { pattern: /^mount `|mounting "/i, advice: "Check the mounts and their options" },
 ];
 
 /** The error for a container that a runtime did not start. */
@@ -91,11 +92,11 @@ export function explainFailure(
   runtime: string,
   log: readonly string[],
 ): RuntimeError {
-  const said = log.at(-1) ?? "";
+  const line = log.at(-1) ?? "";
   const { advice = "Check the configuration of the bundle", option, exitCode } =
-    TROUBLES.find((trouble) => trouble.said.test(said)) ?? {};
+    FAILURES.find((failure) => failure.pattern.test(line)) ?? {};
   const name = runtime.slice(runtime.lastIndexOf("/") + 1);
-  return new RuntimeError(`${name} says: ${said}`, runtime, log, {
+  return new RuntimeError(`${name} says: ${line}`, runtime, log, {
     code: "container-start",
     action: "start the container",
     advice,

@@ -114,7 +114,7 @@ async function decompressTo(
   layer: Layer,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for await (const chunk of await layer.uncompressed(signal && { signal })) {
+  for await (const chunk of await layer.uncompressed({ signal })) {
     signal?.throwIfAborted();
     for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
   }

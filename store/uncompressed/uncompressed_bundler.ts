@@ -99,11 +99,11 @@ export class UncompressedBundler implements Bundler {
     const ownership = this.#options.ownership ?? await defaultOwnership(this.#store.path);
     await Deno.mkdir(root);
     if (Deno.build.os !== "windows") await Deno.chmod(root, 0o755);
-    using tree = openFileTree(root, onWarning && { onWarning });
+    using tree = openFileTree(root, { onWarning });
     const extractor = new StackingExtractor(tree, {
       ownership,
-      ...(signal && { signal }),
-      ...(onWarning && { onWarning }),
+      signal,
+      onWarning,
     });
     const { path, onWait } = this.#store;
     using _lock = await lockLayers(path, "use", { onWait, signal });

@@ -7,26 +7,26 @@ import { removeIfAny } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */
 export const RECORD_PREFIX = "unpack-";
-/** More than the longest path. */
+/** Maximum size of a record; more than the longest path. */
 const MAX_BYTES = 65_536;
-/** Time in which a process that prunes has looked at a record. */
+/** Maximum time for which a pruning process locks a record. */
 const GLANCE_MS = 50;
 
 /**
- * What a store knows of a directory that is unpacked into: `locks/unpack-<hash of its path>` has the
- * path and the random id of the work directory in it. It is locked while a process unpacks, so that
- * one does at a time.
+ * The store's record of a directory that an image is unpacked into: `locks/unpack-<hash of its path>`
+ * has the path and the random ID of the work directory in it. A process that unpacks locks it, so
+ * that there is one at a time.
  *
- * The name of a work directory proves nothing: an image can have an entry of that name, and so can
- * its user. One that holds the id in the record was made by this store's commands.
+ * The name of a work directory proves nothing: an image or the user can have an entry of that name. A
+ * directory with the ID in the record was created with this store.
  */
 export class UnpackRecord implements AsyncDisposable {
-  /** Id of the work directory that a killed process has left; `undefined` if none has. */
+  /** ID of the work directory of a killed process; `undefined` if there is none. */
   readonly leftId: string | undefined;
   readonly #path: string;
   readonly #target: string;
   readonly #file: Deno.FsFile;
-  /** Whether nothing is written down that a later process needs. */
+  /** Whether the record has nothing that a later process needs. */
   #isNeedless: boolean;
   #isClosed = false;
 
@@ -60,13 +60,13 @@ export class UnpackRecord implements AsyncDisposable {
       }
       return file === undefined ? "taken" : new UnpackRecord(path, target, file);
     } catch (error) {
-      // Root's store can be read by everybody. What a killed process leaves then stays.
+      // Another user's store may be read-only. Leftovers of killed processes then stay.
       if (isRefusedWrite(error)) return undefined;
       throw error;
     }
   }
 
-  /** Writes down the id of the work directory, before it is made. */
+  /** Records the ID of the work directory, before it is created. */
   async write(id: string): Promise<void> {
     this.#isNeedless = false;
     const bytes = new TextEncoder().encode(`${this.#target}\0${id}`);
@@ -75,12 +75,12 @@ export class UnpackRecord implements AsyncDisposable {
     for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
   }
 
-  /** Has the record removed when the lock is given up: there is no work directory any more. */
+  /** Marks the record for removal with its lock, after the work directory is gone. */
   forget(): void {
     this.#isNeedless = true;
   }
 
-  /** Gives up the lock. */
+  /** Releases the lock. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -89,7 +89,7 @@ export class UnpackRecord implements AsyncDisposable {
   }
 }
 
-/** Reads a record; `undefined` if there is none, or if it says nothing. */
+/** Reads a record; `undefined` if there is none, or it is empty. */
 export function readUnpackRecord(
   path: string,
 ): { readonly target: string; readonly id: string } | undefined {

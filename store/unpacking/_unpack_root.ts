@@ -34,17 +34,17 @@ const NOT_DIRECTORY: Refusal = {
   advice: "Choose another path",
 };
 
-/** Why a directory cannot be unpacked into. */
+/** Reason why a directory cannot be a target. */
 type Refusal = Pick<ErrorFacts, "code" | "problem" | "advice" | "option">;
 
-/** A directory that is removed this often while it is opened is not removed by unpacking. */
+/** Maximum number of attempts if the directory is removed while it is opened. */
 const MAX_ATTEMPTS = 10;
 
 /** Options for {@linkcode UnpackRoot.open}. */
 export interface UnpackRootOptions {
-  /** Directory of the store, which knows what killed processes have left. */
+  /** Directory of the store, which records leftovers of killed processes. */
   readonly store: string;
-  /** Whether the directory may hold something. */
+  /** Whether the directory may have content. */
   readonly force: boolean;
 }
 
@@ -52,13 +52,13 @@ export interface UnpackRootOptions {
 export class UnpackRoot implements AsyncDisposable {
   /** Its absolute path. */
   readonly path: string;
-  /** Whether there is nothing in it but what this process has put there. */
+  /** Whether it has no content from elsewhere. */
   readonly isEmpty: boolean;
-  /** The directories that were made for it, the innermost first. */
+  /** Directories that were created for it, the innermost first. */
   readonly #made: readonly string[];
   /** The work directory, if there is one. */
   readonly #work: WorkDirectory | undefined;
-  /** Names of what has been moved out of the work directory. */
+  /** Names of entries that have been moved out of the work directory. */
   readonly #moved: string[] = [];
   #isPublished = false;
 
@@ -75,8 +75,8 @@ export class UnpackRoot implements AsyncDisposable {
    * is otherwise empty or `force` is true.
    *
    * @param directory Its path.
-   * @param options The store, and whether the directory may hold something.
-   * @throws {UnpackError} If it holds something, or another process is unpacking into it.
+   * @param options The store, and whether the directory may have content.
+   * @throws {UnpackError} If it has content, or another process is unpacking into it.
    */
   static async open(directory: string, options: UnpackRootOptions): Promise<UnpackRoot> {
     for (let attempt = 1;; attempt++) {
@@ -126,7 +126,7 @@ export class UnpackRoot implements AsyncDisposable {
     }
     const work = stack.use(await WorkDirectory.make(`${path}/${WORK}`, record));
     if (work === null) throw refuse(TAKEN);
-    // Only what is found from here on counts: a process that was faster has made what it made.
+    // Content that another process created before the claim does not count.
     if (await hasOthers(path)) throw refuse(NOT_EMPTY);
     stack.move();
     return new UnpackRoot(path, made, work);
@@ -142,13 +142,13 @@ export class UnpackRoot implements AsyncDisposable {
     return `${this.work}/${BASE_STAGE}`;
   }
 
-  /** Makes that directory, for who does without stages. */
+  /** Creates that directory, for callers without stages. */
   async makeBase(): Promise<string> {
     await Deno.mkdir(this.base, { mode: 0o700 });
     return this.base;
   }
 
-  /** Moves the stage of the base, with all layers in it, to where it is to be. */
+  /** Moves the stage of the base, with all layers in it, to its final place. */
   async publish(describesRoot: boolean, backend: TreeBackend): Promise<void> {
     using tree = openFileTree(this.path, { backend });
     this.#refuseOthers(tree.list(""));
@@ -158,7 +158,7 @@ export class UnpackRoot implements AsyncDisposable {
     if (described !== undefined) {
       openUpDirectory(tree, this.#stage, described);
       const names = tree.list(this.#stage);
-      // The work directory makes way for an entry of its name, and still keeps others away.
+      // Rename the work directory for an entry of its name; it still excludes other processes.
       if (names.includes(WORK)) this.#work?.rename(tree);
       for (const name of names) {
         moveEntry(tree, `${this.#stage}/${name}`, name);
@@ -169,7 +169,7 @@ export class UnpackRoot implements AsyncDisposable {
     }
     this.#isPublished = true;
     const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
-    // Its owner may be denied by the image to change it.
+    // The image's mode may deny its owner changes.
     root.setMode(mode | 0o700);
     await this.#work?.remove();
     root.setMode(mode);
@@ -181,7 +181,7 @@ export class UnpackRoot implements AsyncDisposable {
     return this.base.slice(this.path.length + 1);
   }
 
-  /** Refuses to put the image beside what another program has put into the directory meanwhile. */
+  /** Fails if another program has added entries to the directory meanwhile. */
   #refuseOthers(names: readonly string[]): void {
     const other = names.find((name) => name !== WORK);
     if (other === undefined) return;
@@ -192,12 +192,12 @@ export class UnpackRoot implements AsyncDisposable {
     });
   }
 
-  /** Begins anew with the stages. */
+  /** Restarts with empty stages. */
   async clear(): Promise<void> {
     await this.#work?.clear();
   }
 
-  /** What was made in place is to stay. */
+  /** Keeps the files that were extracted in place. */
   keepContent(): void {
     this.#isPublished = true;
   }
@@ -212,7 +212,7 @@ export class UnpackRoot implements AsyncDisposable {
   }
 }
 
-/** Whether a directory has anything but a work directory. */
+/** Whether a directory has entries other than a work directory. */
 async function hasOthers(path: string): Promise<boolean> {
   for await (const { name, isDirectory } of Deno.readDir(path)) {
     if (name !== WORK || !isDirectory) return true;
@@ -221,12 +221,12 @@ async function hasOthers(path: string): Promise<boolean> {
 }
 
 /**
- * Removes a work directory that a killed process has left.
+ * Removes the work directory of a killed process.
  *
  * @param work Its path.
- * @param id The id that is recorded for it.
- * @returns Whether there is none any more; or another process has it; or it is not known to be a
- * leftover, or cannot be removed.
+ * @param id Its recorded ID.
+ * @returns Whether it is gone, in use by another process, or neither, because it is not a known
+ * leftover or cannot be removed.
  */
 async function removeLeftover(
   work: string,
@@ -241,7 +241,7 @@ async function removeLeftover(
   if (lock !== "unknown") stack.use(lock);
   if (id === undefined) return "unknown";
   try {
-    // Without an id in it, it was only just made.
+    // Without an ID, it was created a moment ago.
     if (lstatIfAny(`${work}/${id}`)?.isDirectory) await removeTree(work);
     else await Deno.remove(work);
     return "none";
@@ -253,7 +253,7 @@ async function removeLeftover(
   }
 }
 
-/** Makes a directory and its parents: those that were not there, the innermost first. */
+/** Creates a directory and its parents. Returns those that were missing, the innermost first. */
 async function makeDirectories(path: string): Promise<readonly string[]> {
   const missing: string[] = [];
   for (let at = path; lstatIfAny(at) === undefined; at = dirname(at)) missing.unshift(at);
@@ -263,12 +263,12 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
       try {
         await Deno.mkdir(directory);
       } catch (error) {
-        // Another process has been faster: it is that one's.
+        // Another process created it, and owns it.
         if (error instanceof Deno.errors.AlreadyExists) continue;
         throw error;
       }
       made.unshift(directory);
-      // Not with the call above, whose mode the umask restricts.
+      // The umask restricts the mode of the call above.
       if (Deno.build.os !== "windows") await Deno.chmod(directory, 0o755);
     }
   } catch (error) {
@@ -278,7 +278,7 @@ async function makeDirectories(path: string): Promise<readonly string[]> {
   return made;
 }
 
-/** Removes directories, the innermost first, until one has something that others have put there. */
+/** Removes directories, the innermost first, up to one that has other content. */
 async function removeEmpty(directories: readonly string[]): Promise<void> {
   for (const directory of directories) {
     try {

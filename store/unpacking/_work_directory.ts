@@ -3,14 +3,14 @@ import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { UnpackRecord } from "./_unpack_record.ts";
 
-/** Name of the work directory: to make it is to take the directory, as one process can. */
+/** Name of the work directory. Only one process can create it, which claims the target. */
 export const WORK = ".oci-unpack";
 
-/** A directory in the one that is unpacked into, for what has no name there yet. */
+/** A directory in the target for entries that do not have their final name yet. */
 export class WorkDirectory implements AsyncDisposable {
   readonly #id: string;
   readonly #record: UnpackRecord | undefined;
-  /** Tells processes with other stores that this one lives. */
+  /** Lock that shows processes with other stores that this process is alive. */
   readonly #lock: Disposable | undefined;
   #path: string;
   #isRemoved = false;
@@ -28,7 +28,7 @@ export class WorkDirectory implements AsyncDisposable {
   }
 
   /**
-   * Makes a work directory with a new id in it, and writes that down.
+   * Creates a work directory with a new ID, and records the ID.
    *
    * @param path Its path.
    * @param record The record; it is disposed of with the directory.
@@ -63,14 +63,14 @@ export class WorkDirectory implements AsyncDisposable {
     return this.#path;
   }
 
-  /** Gives it another name in the directory that it is in, which no image can have. */
+  /** Renames it, within its parent, to a name that no image can have. */
   rename(tree: FileTree): void {
     const name = this.#path.slice(this.#path.lastIndexOf("/") + 1);
     tree.rename(name, `${name}-${this.#id}`);
     this.#path += `-${this.#id}`;
   }
 
-  /** Removes all that is in it, but for its id. */
+  /** Removes its content except for the ID. */
   async clear(): Promise<void> {
     for await (const { name } of Deno.readDir(this.#path)) {
       if (name !== this.#id) await removeTree(`${this.#path}/${name}`);
@@ -85,7 +85,7 @@ export class WorkDirectory implements AsyncDisposable {
     this.#isRemoved = true;
   }
 
-  /** Removes it, and gives up its locks. */
+  /** Removes it, and releases its locks. */
   async [Symbol.asyncDispose](): Promise<void> {
     await using _record = this.#record;
     using _lock = this.#lock;

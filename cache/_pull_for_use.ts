@@ -9,7 +9,7 @@ import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "./_progress_meter.ts";
 
 /** An image in the store and the result of its use. */
-export interface KeptImage<T> {
+export interface UsedImage<T> {
   readonly image: Image;
   readonly result: T;
 }
@@ -18,10 +18,10 @@ export interface KeptImage<T> {
  * Finds an image, passes its layers to `use` while they are stored, and stores the rest of the
  * image. Reports the progress of `use` in the same way as that of a pull.
  */
-export async function keepWhile<T>(
+export async function pullForUse<T>(
   source: ImageSource,
   use: (image: RemoteImage, listener: Required<LayerListener>) => Promise<T>,
-): Promise<KeptImage<T>> {
+): Promise<UsedImage<T>> {
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;
@@ -29,11 +29,9 @@ export async function keepWhile<T>(
     ...options,
     // Most of what storing the image reports has been counted by then, except for layers that `use`
     // did not need, such as layers that are already extracted.
-    ...(onProgress && {
-      onProgress: (event: ImageProgress) => {
-        if (meter === undefined) onProgress(event);
-        else meter.relay(event);
-      },
+    onProgress: onProgress && ((event: ImageProgress) => {
+      if (meter === undefined) onProgress(event);
+      else meter.relay(event);
     }),
   };
   let found = await source.puller.find(reference, findOptions);
