@@ -15,7 +15,7 @@ export interface Act {
   /**
    * Time after which it counts as hanging, in milliseconds.
    *
-   * @default {120_000}
+   * @default {400_000}
    */
   readonly deadlineMs?: number | undefined;
   /** Plays it once. Throws an error if something that must always hold does not. */

@@ -40,7 +40,7 @@ export interface Tally {
 const SELECTION = 1;
 /** Stream of random numbers of the acts. */
 const PLAY = 2;
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 400_000;
 /** Time for an act to end after its processes were killed. */
 const GRACE_MS = 10_000;
 

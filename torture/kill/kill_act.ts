@@ -15,7 +15,7 @@ const CODES: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGINT: 130,
 };
 /** Time in which an interrupted command must have ended, on a machine with much to do. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 /** How long commands take before any has been measured, in milliseconds. */
 const FIRST_GUESS_MS = 700;
 /** How long Deno takes to start, about: to kill it earlier tests Deno rather than the command. */
