@@ -192,7 +192,7 @@ export class PlatformError extends OciError {
   constructor(subject: string | undefined, wanted: Platform, available: readonly Platform[]) {
     // The text is untrusted, so control characters are escaped.
     const names = [...new Set(available.map(formatPlatform))]
-      .map((name) => JSON.stringify(name).slice(1, -1));
+      .map((name) => JSON.stringify(name).slice(1, -1) || "an unknown platform");
     const has = names.length === 0 ? "it has none that can run" : `it has ${names.join(", ")}`;
     super(has, {
       code: "platform",

@@ -121,6 +121,7 @@ function readCommand(json: JsonReader | undefined): readonly string[] | undefine
 }
 
 function readHistoryEntry(json: JsonReader): HistoryEntry {
+  if (!json.present) return {};
   return present({
     created: json.maybe("created")?.string(),
     createdBy: json.maybe("created_by")?.string(),

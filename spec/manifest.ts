@@ -1,5 +1,6 @@
 import { JsonReader, present } from "./_json.ts";
 import { type Descriptor, readDescriptor } from "./descriptor.ts";
+import { explainedError } from "./error_facts.ts";
 import { LimitError } from "./errors.ts";
 import {
   DOCKER_MANIFEST,
@@ -97,7 +98,14 @@ export function parseManifest(
 ): ManifestDocument {
   const json = JsonReader.parse(bytes, "manifest");
   const version = json.at("schemaVersion");
-  if (version.value() === 1) version.fail("2, as schema 1 of Docker images is no longer supported");
+  if (version.value() === 1) {
+    throw explainedError(SyntaxError, {
+      code: "invalid-document",
+      action: "read the manifest",
+      problem: "schema 1 of Docker images is no longer supported",
+      advice: "Push the image again with a current version of Docker or Podman",
+    });
+  }
   if (version.value() !== 2) version.fail("2");
   const served = knownMediaType(mediaType);
   const type = json.maybe("mediaType")?.string() ?? served ?? impliedMediaType(json);

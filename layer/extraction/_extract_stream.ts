@@ -35,7 +35,7 @@ export async function extractStream(
   const { signal, descriptor, layer = descriptor?.digest } = options;
   const named = { ...options, layer };
   using extractor = new LayerExtractor(tree, named);
-  using decoder = new LayerDecoder(named);
+  using decoder = await orCancel(stream, () => new LayerDecoder(named));
   const sink = new LocatingSink(extractor, layer);
   const parser = new TarParser(sink, named);
   const parse = (bytes: Uint8Array) => parser.push(bytes);
@@ -79,6 +79,18 @@ function refuseEmpty(descriptor: Descriptor | undefined, layer: string | undefin
     `its archive is empty, although it has ${descriptor.size} bytes`,
     { advice: "Report it to the author of the image" },
   );
+}
+
+/** Cancels a stream if it turns out that it cannot be decoded. */
+async function orCancel<T>(stream: ReadableStream<Uint8Array>, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await stream.cancel(error).catch(() => {
+      // The stream has failed itself, and its content does not matter.
+    });
+    throw error;
+  }
 }
 
 /** Remembers the current entry, for errors of the parser and the decompressor. */

@@ -3,7 +3,9 @@ import { withRootFS } from "../../spec/filesystem_options.ts";
 import { withImageConfig } from "../../spec/image_options.ts";
 import { newSpec } from "../../spec/new_spec.ts";
 import { withDefaultSeccomp } from "../../spec/seccomp_profile.ts";
+import { formatPlatform } from "../../spec/platform.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
+import { BundleError } from "../errors.ts";
 import { CONFIG } from "./_bundle_directory.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";
 import type { Image } from "../images/image.ts";
@@ -16,6 +18,21 @@ const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
   "x86_64": "amd64",
   aarch64: "arm64",
 };
+
+/**
+ * Checks that an image is for Linux, which the runtimes need. Some tools write no platform, and the
+ * kernel may run programs for another CPU through an emulator.
+ *
+ * @throws {BundleError} If it is for another system, such as Windows.
+ */
+export function assertLinux({ digest, platform }: Image, path: string): void {
+  if (platform.os === "linux" || platform.os === "") return;
+  throw new BundleError(`it is for ${formatPlatform(platform)}, not for Linux`, path, {
+    code: "invalid-argument",
+    action: `make a bundle of ${digest}`,
+    advice: "Choose an image for Linux",
+  });
+}
 
 /** Writes the `config.json` of a bundle whose root file system is there, and makes its cwd. */
 export async function writeBundleConfig(

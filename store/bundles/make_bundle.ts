@@ -1,7 +1,7 @@
 import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/spec_option.ts";
-import { writeBundleConfig } from "./bundle_config.ts";
+import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import type { BundleMount } from "./bundle_record.ts";
 import { BundleRecords } from "./bundle_records.ts";
@@ -51,6 +51,7 @@ export interface UnfinishedBundle {
  */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   const { image, kind, isTemporary = false, onWarning } = plan;
+  assertLinux(image, plan.directory);
   const store = resolve(plan.store);
   await removeDeadBundles(store);
   const records = BundleRecords.open(store);

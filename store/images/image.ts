@@ -96,9 +96,9 @@ export class StoredLayer implements Layer {
     const { LayerDecoder } = await import("../../layer/compression/layer_decoder.ts");
     const { openBlobStream } = await import("../content/blob_stream.ts");
     const path = this.#store.blobPath(digest);
-    const stream = await openBlobStream(path, { signal });
     const source = `"${path}"`;
     const decoder = new LayerDecoder({ ...limits, descriptor, diffId, layer: digest, source });
+    const stream = await openBlobStream(path, { signal });
     return ReadableStream.from(this.#watch(decoder.read(stream)));
   }
 

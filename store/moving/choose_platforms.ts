@@ -91,6 +91,8 @@ async function checkPlatform(
     { maxBytes: MAX_CONFIG_BYTES, signal },
   );
   const actual = parseImageConfig(bytes).platform;
+  // A config without a platform may fit.
+  if (actual.os === "") return;
   if (platformFit(actual, platform) < 0) throw new PlatformError(label, platform, [actual]);
 }
 

@@ -123,7 +123,7 @@ Deno.test.each([
   { value: { ...CONFIG, config: { User: 1000 } }, message: "config.config.User: " },
   { value: { ...CONFIG, config: { Volumes: ["/a"] } }, message: "config.config.Volumes: " },
   { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
-  { value: { ...CONFIG, history: [null] }, message: "config.history[0]: it must be an object" },
+  { value: { ...CONFIG, history: [1] }, message: "config.history[0]: it must be an object" },
   {
     value: { ...CONFIG, history: [{ "empty_layer": 1 }] },
     message: "config.history[0].empty_layer",
