@@ -6,7 +6,7 @@ const MIN_STOLEN_BYTES = 512 * 1024;
  * Time that another connection must save. The rest of a range is not worth less: the server may
  * already have sent it.
  */
-const MIN_SAVING_MS = 500;
+const MIN_SAVING_MS = 1000;
 /** Time after which the rate of a connection is known. */
 const MEASURED_MS = 50;
 
