@@ -12,6 +12,8 @@ export interface FarProxy extends Disposable {
   readonly host: string;
 }
 
+/** Time that a connection may lag behind its rate before it counts as idle. */
+const MAX_LAG_MS = 40;
 /** Bytes that wait in the proxy before it stops reading. */
 const QUEUE_BYTES = 4_000_000;
 
@@ -89,7 +91,9 @@ async function carry(
       }
       const waitMs = Math.max(next.dueMs, freeMs) - performance.now();
       if (waitMs > 1) await sleep(waitMs);
-      freeMs = Math.max(freeMs, performance.now()) + next.chunk.length / bytesPerSecond * 1000;
+      // What a late timer has lost is made up for, so that the rate is right on average.
+      freeMs = Math.max(freeMs, next.dueMs, performance.now() - MAX_LAG_MS) +
+        next.chunk.length / bytesPerSecond * 1000;
       for (let at = 0; at < next.chunk.length;) at += await to.write(next.chunk.subarray(at));
       queued -= next.chunk.length;
     }

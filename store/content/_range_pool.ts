@@ -26,6 +26,8 @@ export class RangePool implements Disposable {
    * out.
    */
   isUseful: boolean | undefined;
+  /** Usual rate of a connection in bytes per millisecond, once it is known. */
+  usualRate: number | undefined;
   readonly #host: string;
   readonly #jobs = new Set<RangeJob>();
   #capacity = 0;
@@ -59,6 +61,11 @@ export class RangePool implements Disposable {
   /** Number of connections. */
   get capacity(): number {
     return this.#capacity;
+  }
+
+  /** Counts the rate of a range that has arrived. */
+  countRate(rate: number): void {
+    this.usualRate = this.usualRate === undefined ? rate : (3 * this.usualRate + rate) / 4;
   }
 
   /** Counts a connection that a download opened before it joined with its ranges. */

@@ -1,6 +1,6 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image.ts";
 import type { BlobWriter } from "./blob_writer.ts";
-import { mergeRanges, missingRanges, PartRanges } from "./_part_ranges.ts";
+import { mergeRanges, missingRanges, PartRanges, writeAll } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import { RateClock } from "./_rate_clock.ts";
@@ -100,7 +100,8 @@ class RangedDownload implements RangeJob {
   }
 
   get stealable(): number {
-    return this.#slowest()?.stealable(this.#latencyMs) ?? 0;
+    const slowest = this.#slowest();
+    return slowest === undefined ? 0 : this.#stealableOf(slowest);
   }
 
   async run(): Promise<boolean> {
@@ -259,7 +260,7 @@ class RangedDownload implements RangeJob {
   #nextSegment(): Segment | undefined {
     if (this.unassigned === 0) {
       const slowest = this.#slowest();
-      const stolen = slowest?.split(slowest.stealable(this.#latencyMs));
+      const stolen = slowest?.split(this.#stealableOf(slowest));
       if (stolen !== undefined) this.#segments.push(stolen);
       return stolen;
     }
@@ -288,10 +289,14 @@ class RangedDownload implements RangeJob {
     let slowest: Segment | undefined;
     let most = 0;
     for (const segment of this.#segments) {
-      const bytes = segment.stealable(this.#latencyMs);
+      const bytes = this.#stealableOf(segment);
       if (bytes > most) [slowest, most] = [segment, bytes];
     }
     return slowest;
+  }
+
+  #stealableOf(segment: Segment): number {
+    return segment.stealable(this.#latencyMs, this.#pool.usualRate);
   }
 
   async #fetch(
@@ -318,6 +323,7 @@ class RangedDownload implements RangeJob {
       this.#changed.resolve();
     });
     if (segment.left > 0 && !segment.signal.aborted) throw new RangeRefused();
+    if (segment.rate !== undefined) this.#pool.countRate(segment.rate);
   }
 
   /** Reads the bytes of a segment, until it ends or another connection has taken over the rest. */
@@ -389,8 +395,4 @@ class RangedDownload implements RangeJob {
     }
     this.#options.onBytes(bytes);
   }
-}
-
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }

@@ -1,12 +1,14 @@
 /** Time without a byte after which a range counts as stalled. */
-const STALLED_MS = 3000;
+const STALLED_MS = 5000;
 /** Minimum number of bytes to take over from another connection. */
 const MIN_STOLEN_BYTES = 512 * 1024;
+/** Time that another connection must save. */
+const MIN_SAVING_MS = 500;
 /**
- * Time that another connection must save. The rest of a range is not worth less: the server may
- * already have sent it.
+ * How many times slower than usual a connection must be. The server may already have sent what
+ * another connection takes over, so taking over from all of them costs too much.
  */
-const MIN_SAVING_MS = 1000;
+const SLOW_FACTOR = 3;
 /** Time after which the rate of a connection is known. */
 const MEASURED_MS = 50;
 
@@ -70,14 +72,21 @@ export class Segment {
     if (this.left === 0 && this.#end < this.#requestedEnd) this.#stop.abort();
   }
 
-  /** Number of bytes that a new connection would fetch sooner. */
-  stealable(latencyMs: number): number {
+  /**
+   * Returns the number of bytes that another connection would fetch sooner.
+   *
+   * @param latencyMs Latency of the server.
+   * @param usualRate Bytes per millisecond of other connections, once that is known.
+   */
+  stealable(latencyMs: number, usualRate: number | undefined): number {
     const { left, rate } = this;
     if (left < MIN_STOLEN_BYTES) return 0;
     if (performance.now() - this.#lastMs > STALLED_MS) return this.#isRescue ? 0 : left;
-    if (rate === undefined) return 0;
+    if (rate === undefined || usualRate === undefined) return 0;
+    if (rate * SLOW_FACTOR > usualRate) return 0;
     // Both connections end at the same time; the new one starts a round trip later.
-    const stolen = Math.floor((left - rate * latencyMs) / 2);
+    const share = usualRate / (rate + usualRate);
+    const stolen = Math.floor((left - rate * latencyMs) * share);
     return stolen / rate < MIN_SAVING_MS ? 0 : stolen;
   }
 

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type RangeJob, RangePool } from "../../../store/content/_range_pool.ts";
+import { Segment } from "../../../store/content/_segment.ts";
 
 /** A download whose ranges are ten bytes long, and end when the test says so. */
 class Job implements RangeJob {
@@ -59,4 +60,25 @@ Deno.test("RangePool.join() shares the connections of a host, and no others", ()
   using b = RangePool.join("b.example", 3);
 
   assertEquals([a === again, a === b, a.capacity], [true, false, 5]);
+});
+
+const MIB = 1024 * 1024;
+
+Deno.test("Segment.stealable() shares the rest with a faster connection by their rates", () => {
+  const segment = new Segment(0, 16 * MIB);
+  Object.defineProperty(segment, "rate", { value: MIB / 1000 });
+  segment.received = MIB;
+
+  assertEquals(segment.stealable(0, 4 * MIB / 1000), 12 * MIB);
+  assertEquals(segment.stealable(0, 2 * MIB / 1000), 0);
+  assertEquals(segment.stealable(0, undefined), 0);
+});
+
+Deno.test("Segment.split() ends the first part where the second starts", () => {
+  const segment = new Segment(0, 16 * MIB);
+
+  const rest = segment.split(6 * MIB);
+
+  assertEquals([segment.end, rest.start, rest.end], [10 * MIB, 10 * MIB, 16 * MIB]);
+  assertEquals(segment.cut(new Uint8Array(11 * MIB)).length, 10 * MIB);
 });
