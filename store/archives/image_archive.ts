@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BlobReadOptions, RemoteLayer } from "../../spec/image.ts";
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { verifiedRead } from "../../spec/verified_read.ts";
+import { verifiedRead } from "../../spec/verify_stream.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { fullName } from "../content/layout_index.ts";

@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, Digester, digestOf } from "../../spec/digest.ts";
 import type { BlobReadOptions } from "../../spec/image.ts";
 import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/media_types.ts";
-import { verifiedRead } from "../../spec/verified_read.ts";
+import { verifiedRead } from "../../spec/verify_stream.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
 
