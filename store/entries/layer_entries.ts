@@ -36,6 +36,12 @@ export class LayerEntries {
     this.#foreign = store.foreign;
   }
 
+  /** Whether a file stands for the index of a layer, which may yet turn out to be of no use. */
+  has(digest: Digest): boolean {
+    const path = this.#path(digest);
+    return path !== undefined && lstatIfAny(path) !== undefined;
+  }
+
   /**
    * Reads the index of a layer whose blob has been verified.
    *

@@ -1,7 +1,7 @@
 import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
-import type { ArchiveBytes } from "./_archive_reader.ts";
-import { skipBytes } from "./_archive_reader.ts";
+import type { ArchiveBytes } from "./archive_reader.ts";
+import { skipBytes } from "./archive_reader.ts";
 
 const HOLE_BYTES = 65_536;
 

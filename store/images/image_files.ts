@@ -9,7 +9,7 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
-import { openArchive } from "./_archive_reader.ts";
+import { openArchive } from "./archive_reader.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
 import { StagedEntry } from "./_staged_listing.ts";

@@ -4,6 +4,7 @@ import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { tarHeader } from "../../layer/tar/tar_writer.ts";
 import { ArchiveOrder, entryOf } from "./_archive_order.ts";
+import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
 import { SparseRuns } from "./_sparse_runs.ts";
 import type { Layer, UncompressedOptions } from "./image.ts";
 
@@ -43,7 +44,15 @@ export interface TreeArchiveOptions extends UncompressedOptions {
    * @default {false} Only if it differs from an empty tree's: layers need not describe it.
    */
   readonly describesRoot?: boolean | undefined;
+  /**
+   * Opens the archive of a layer at an offset without reading what is before it; `undefined` if it
+   * cannot. Without it, layers are read from their start.
+   */
+  readonly seek?: ((layer: Layer, offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
 }
+
+/** Bytes of a layer that are read rather than skipped. */
+const GAP_BYTES = 8_388_608;
 
 /**
  * Writes the files of a tree as a tar archive in the form of {@linkcode exportImage}.
@@ -63,7 +72,7 @@ export function archiveTree(
 async function* writeTree(
   tree: MemoryTree,
   layers: Iterable<Layer> | AsyncIterable<Layer>,
-  { describesRoot = false, ...options }: TreeArchiveOptions,
+  { describesRoot = false, seek, ...options }: TreeArchiveOptions,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const order = new ArchiveOrder(tree);
   const contents = new Contents(tree);
@@ -74,18 +83,59 @@ async function* writeTree(
   let index = 0;
   for await (const layer of layers) {
     const place = index++;
-    if (!contents.areIn(place)) continue;
-    const picker = new ContentPicker(tree, place, contents, order);
-    const parser = new TarParser(picker);
-    for await (const chunk of await layer.uncompressed(options)) {
-      parser.push(chunk);
-      yield picker.take();
-      // What follows has been verified when the tree was made of it.
-      if (picker.isIdle && !contents.areIn(place)) break;
-    }
+    if (contents.nextIn(place) === undefined) continue;
+    yield* pickContents(layer, new ContentPicker(tree, place, contents, order), {
+      next: () => contents.nextIn(place),
+      seek: seek && ((offset) => seek(layer, offset)),
+      whole: () => layer.uncompressed(options),
+    });
   }
   yield order.finish();
   yield [new Uint8Array(1024)];
+}
+
+/** Where the content of a layer comes from. */
+interface LayerContents {
+  /** Returns the offset of the next entry to pick; `undefined` if none is left. */
+  next(): number | undefined;
+  /** Opens the archive at an offset. */
+  readonly seek: ((offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
+  /** Opens the archive from its start. */
+  whole(): Promise<ArchiveBytes>;
+}
+
+async function* pickContents(
+  { digest }: Layer,
+  picker: ContentPicker,
+  { next, seek, whole }: LayerContents,
+): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
+  let isSeekable = seek !== undefined;
+  for (let start = next(); start !== undefined; start = next()) {
+    const sought = isSeekable && start > GAP_BYTES ? await seek?.(start) : undefined;
+    isSeekable &&= sought !== undefined || start <= GAP_BYTES;
+    const base = picker.base = sought === undefined ? 0 : start;
+    const parser = new TarParser(picker);
+    const isFar = () => (next() ?? Infinity) - base - parser.position > GAP_BYTES;
+    const parse = async function* (archive: ArchiveBytes) {
+      for await (const chunk of archive) {
+        parser.push(chunk);
+        yield picker.take();
+        // What follows has been verified when the tree was made of it.
+        if (picker.isIdle && (next() === undefined || isSeekable && isFar())) return;
+      }
+      if (!picker.isIdle || next() !== undefined) {
+        throw new Error(`Cannot read the layer ${digest}: its index and its archive differ`);
+      }
+    };
+    try {
+      yield* parse(sought ?? await whole());
+    } catch (error) {
+      if (sought === undefined) throw error;
+      // Such as a second member of gzip data: the whole layer decides.
+      isSeekable = false;
+      yield* parse(skipBytes(await whole(), base + parser.position));
+    }
+  }
 }
 
 /** Whether a root differs from that of an empty tree; layers need not describe it. */
@@ -103,9 +153,10 @@ class Contents {
     this.#next = this.#contents.next();
   }
 
-  /** Whether a layer has further files. */
-  areIn(layer: number): boolean {
-    return !this.#next.done && this.#next.value.layer === layer;
+  /** Returns the offset of the next file in a layer; `undefined` if there is none. */
+  nextIn(layer: number): number | undefined {
+    if (this.#next.done || this.#next.value.layer !== layer) return undefined;
+    return this.#next.value.offset;
   }
 
   /** Returns the paths of the file whose header is at an offset in a layer. */
@@ -133,6 +184,8 @@ class ContentPicker implements TarSink {
   #runs: SparseRuns | undefined;
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];
+  /** Where the parser has begun in the archive of the layer. */
+  base = 0;
 
   constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {
     this.#tree = tree;
@@ -147,7 +200,7 @@ class ContentPicker implements TarSink {
   }
 
   entry({ offset, segments }: TarHeader): void {
-    this.#paths = this.#contents.take(this.#layer, offset);
+    this.#paths = this.#contents.take(this.#layer, this.base + offset);
     this.#stored = 0;
     this.#runs = segments && new SparseRuns(segments);
     const [path] = this.#paths;

@@ -76,8 +76,11 @@ export async function unpackImage(
     root.keepContent();
     return report;
   }
-  const { report, describesRoot } = await extractAll(store, image, root, paths, chosen) ??
-    await flatten(await root.makeBase());
+  // With indexes, some paths are found without reading the layers.
+  const isKnown = paths !== undefined &&
+    await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
+  const extracted = isKnown ? undefined : await extractAll(store, image, root, paths, chosen);
+  const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
   await root.publish(describesRoot, chosen.backend);
   return report;
 }

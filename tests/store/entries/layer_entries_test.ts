@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { hasSyncCodec } from "../../../layer/compression/_sync_codec.ts";
-import { DigestMismatchError } from "../../../spec/mod.ts";
+import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import {
   ContentStore,
+  exportImage,
   fsck,
   type ImageFile,
   ImageFiles,
@@ -27,6 +28,7 @@ import {
 } from "../../_support/tar.ts";
 import { NAMED_STACKS, randomStack } from "../_layer_stacks.ts";
 import { LINKED_STACKS } from "../images/_linked_stacks.ts";
+import { describeTree, readTree } from "../../_support/tree.ts";
 import {
   type FakeLayer,
   fakeLayers,
@@ -103,16 +105,17 @@ Deno.test.each(STACKS)("ImageFiles lists the same from indexes: $name", async ({
 });
 
 /** A layer with several seek points, and files of all sizes between them. */
-function largeLayer(): Uint8Array<ArrayBuffer> {
+function largeEntries(): readonly Uint8Array<ArrayBuffer>[] {
   const parts = Array.from({ length: 9 }, (_, i) => [
     file(`small-${i}`, mixture(700, i + 50)),
     file(`large-${i}`, mixture(1_700_000, i + 1)),
     file(`empty-${i}`, ""),
   ]);
-  return tar(...parts.flat(), sparse("holes", 80_000, [{ offset: 9000, data: "abc" }], "gnu"));
+  return [...parts.flat(), sparse("holes", 80_000, [{ offset: 9000, data: "abc" }], "gnu")];
 }
 
-const LARGE = largeLayer();
+const ENTRIES = largeEntries();
+const LARGE = tar(...ENTRIES);
 
 Deno.test.each([
   { name: "gzip", blob: gzip(LARGE) },
@@ -191,6 +194,57 @@ Deno.test("unpackImage() leaves no index of a layer whose DiffID is wrong", asyn
   await assertRejects(() => unpackImage(box.store, image, box.root, { ownership: "squash" }));
 
   assertEquals((await entryNames(box)).filter((name) => !name.endsWith(".seek")), []);
+});
+
+const PATHS = ["small-8", "large-3", "empty-0", "dir", "link"];
+const WITH_PATHS = tar(
+  dir("dir"),
+  file("dir/a", "a"),
+  hardlink("dir/b", "dir/a"),
+  symlink("link", "small-0"),
+  ...ENTRIES,
+);
+
+Deno.test.each([
+  { name: "gzip", blob: gzip(WITH_PATHS) },
+  {
+    name: "two members",
+    blob: gzip(WITH_PATHS.subarray(0, 13_000_000), WITH_PATHS.subarray(13_000_000)),
+  },
+  { name: "no compression", blob: WITH_PATHS },
+])("unpackImage() unpacks the same paths with an index: $name", async ({ blob }) => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([{ tar: WITH_PATHS, blob }, tar(file("small-8", "new"), dir("dir"))]);
+  const unpack = async (name: string) => {
+    const directory = box.temp.join(name);
+    const { entries, bytes, skipped } = await unpackImage(box.store, imageOf(layers), directory, {
+      ownership: "squash",
+      paths: PATHS,
+    });
+    return { entries, bytes, skipped, tree: describeTree(readTree(directory)) };
+  };
+
+  const first = await unpack("first");
+  const counter = countReads(box.store);
+  const second = await unpack("second");
+
+  assertEquals(second, first);
+  assertEquals(["dir/b", "link", "small-8"].filter((path) => !(path in second.tree)), []);
+  assertEquals(counter.reads, 0);
+});
+
+Deno.test("exportImage() writes the same archive with an index", async () => {
+  await using box = await makeUnpackBox();
+  const layers = fakeLayers([{ tar: WITH_PATHS, compression: "gzip" }, tar(whiteout("small-1"))]);
+  const sum = async () => {
+    return digestOf(await new Response(exportImage(box.store, imageOf(layers))).bytes());
+  };
+
+  const first = await sum();
+  const counter = countReads(box.store);
+
+  assertEquals(await sum(), first);
+  assertEquals(counter.reads, 0);
 });
 
 /** Makes an image whose index is there, and the path of the index. */
