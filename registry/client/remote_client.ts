@@ -257,6 +257,9 @@ export class RemoteClient implements ImageClient, Disposable {
    * Resumes an interrupted upload at the offset that the registry reports; restarts an upload that the
    * registry has lost. The registry verifies the digest.
    *
+   * Some registries, such as `registry:2`, discard an upload whose connection breaks during a request,
+   * whatever its size. It then restarts at the first byte.
+   *
    * @param repository Target repository.
    * @param descriptor Its digest and size.
    * @param open Opens its bytes at an offset.

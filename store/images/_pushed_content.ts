@@ -7,14 +7,12 @@ import type { Digest } from "../../spec/digest.ts";
 const MAX_REMEMBERED = 65_536;
 
 /**
- * Pushes and deletions that the references of the store do not reflect: blobs whose manifest has
- * not been pushed yet, manifests that have lost their tag, and content that is hidden although it
- * is still referenced.
+ * Pushes that the references of the store do not reflect: blobs whose manifest has not been pushed
+ * yet, and manifests that have lost their tag.
  */
 export class PushedContent {
   /** Pushed content by repository and digest. */
   readonly #added = new Map<string, { readonly repository: string; readonly blob: Descriptor }>();
-  readonly #hidden = new Set<string>();
 
   /** Returns every repository with pushed content. */
   repositories(): readonly string[] {
@@ -40,25 +38,15 @@ export class PushedContent {
   /** Remembers pushed content. */
   add(repository: string, blob: Descriptor): void {
     const key = keyOf(repository, blob.digest);
-    this.#hidden.delete(key);
     this.#added.delete(key);
     this.#added.set(key, { repository, blob });
     const [oldest] = this.#added.keys();
     if (this.#added.size > MAX_REMEMBERED && oldest !== undefined) this.#added.delete(oldest);
   }
 
-  /** Forgets deleted content and hides it even if it is still referenced. */
-  hide(repository: string, digest: Digest): void {
-    const key = keyOf(repository, digest);
-    this.#added.delete(key);
-    this.#hidden.add(key);
-    const [oldest] = this.#hidden;
-    if (this.#hidden.size > MAX_REMEMBERED && oldest !== undefined) this.#hidden.delete(oldest);
-  }
-
-  /** Returns whether content was deleted from a repository and not pushed again. */
-  isHidden(repository: string, digest: Digest): boolean {
-    return this.#hidden.has(keyOf(repository, digest));
+  /** Forgets deleted content. */
+  delete(repository: string, digest: Digest): void {
+    this.#added.delete(keyOf(repository, digest));
   }
 }
 

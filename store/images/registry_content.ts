@@ -10,6 +10,7 @@ import type { Descriptor } from "../../spec/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
+import { HiddenContent } from "./_hidden_content.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
 /** A served repository. */
@@ -52,7 +53,7 @@ const MAX_DEPTH = 8;
  *
  * A deletion removes references: of a tag, every one that the repository serves as that tag; of a
  * manifest, every one that stands for it. The bytes stay until the store is pruned. A blob or
- * manifest that something else in the repository still refers to is hidden while this object lives.
+ * manifest that something else in the repository still refers to is hidden until it is pushed again.
  *
  * @example Serve a store
  * ```ts
@@ -73,11 +74,13 @@ export class StoreRegistryContent implements WritableRegistryContent {
   readonly #store: ContentStore;
   readonly #documents: DocumentReader;
   readonly #pushed = new PushedContent();
+  readonly #hidden: HiddenContent;
 
   /** Creates the content of a store. */
   constructor(store: ContentStore) {
     this.#store = store;
     this.#documents = new DocumentReader(store);
+    this.#hidden = new HiddenContent(store);
   }
 
   /** Lists the repositories under their full names, in order. */
@@ -152,7 +155,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       commit: async (digest) => {
         const { size } = upload;
         await upload.commit(digest);
-        this.#pushed.add(repository, { mediaType: BLOB, digest, size });
+        await this.#addPushed(repository, { mediaType: BLOB, digest, size });
       },
       cancel: () => upload[Symbol.asyncDispose](),
     };
@@ -163,7 +166,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const source = from === undefined ? await this.#everything() : await this.#repository(from);
     const descriptor = (await this.#reachable(source)).get(digest);
     if (descriptor === undefined || !await this.#store.has(descriptor)) return false;
-    this.#pushed.add(repository, plain(descriptor));
+    await this.#addPushed(repository, plain(descriptor));
     return true;
   }
 
@@ -180,7 +183,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       ? [`${base}@${descriptor.digest}`]
       : tags.map((tag) => `${base}:${tag}`);
     for (const name of names) await this.#store.tag(name, descriptor);
-    this.#pushed.add(repository, descriptor);
+    await this.#addPushed(repository, descriptor);
     const document = await this.#documents.read(descriptor);
     if (document?.kind !== "index") return;
     // The index references them now.
@@ -203,7 +206,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
     await this.#untag(
       named.filter(({ descriptor }) => descriptor.digest === digest).map(({ name }) => name),
     );
-    this.#pushed.hide(repository, digest);
+    await this.#hide(repository, digest);
     return true;
   }
 
@@ -213,8 +216,18 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const descriptor = reachable.get(digest);
     if (descriptor === undefined || isDocument(descriptor)) return false;
     const isThere = await this.#store.has(descriptor);
-    this.#pushed.hide(repository, digest);
+    await this.#hide(repository, digest);
     return isThere;
+  }
+
+  async #addPushed(repository: string, descriptor: Descriptor): Promise<void> {
+    this.#pushed.add(repository, descriptor);
+    await this.#hidden.delete(repository, descriptor.digest);
+  }
+
+  async #hide(repository: string, digest: Digest): Promise<void> {
+    this.#pushed.delete(repository, digest);
+    await this.#hidden.add(repository, digest);
   }
 
   async #untag(names: readonly string[]): Promise<boolean> {
@@ -272,7 +285,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
       for (const child of visible(childrenOf(document))) await walk(child, depth + 1);
     };
     const visible = (descriptors: readonly Descriptor[]) =>
-      descriptors.filter(({ digest }) => !this.#pushed.isHidden(name, digest));
+      descriptors.filter(({ digest }) => !this.#hidden.has(name, digest));
     for (const root of roots) await walk(root, 0);
     if (found.size === 0) return found;
     // Layouts hold signatures and similar artifacts as unnamed entries, which may refer to each

@@ -177,6 +177,28 @@ Deno.test("StoreRegistryContent deletes a manifest with its tags, whatever lists
   assertEquals(await names(store), ["localhost/a:all", "localhost/b:1"]);
 });
 
+Deno.test("StoreRegistryContent hides deleted content after a restart, until it is pushed", async () => {
+  await using pushed = await setUp();
+  const { digest } = IMAGE.descriptor;
+  const restarted = async () => {
+    return new StoreRegistryContent(await ContentStore.open(pushed.store.path));
+  };
+  await push(pushed.content, "a", ["1"], INDEX);
+
+  await pushed.content.deleteManifest("a", digest);
+  await (await restarted()).deleteBlob("a", LAYER.descriptor.digest);
+  const later = await restarted();
+
+  assertEquals(await later.resolve("a", digest), undefined);
+  assertEquals(await later.size("a", LAYER.descriptor.digest), undefined);
+  assertEquals(
+    (await later.resolve("a", ARM64.descriptor.digest))?.digest,
+    ARM64.descriptor.digest,
+  );
+  await push(later, "a", [], IMAGE);
+  assertEquals((await (await restarted()).resolve("a", digest))?.digest, digest);
+});
+
 Deno.test("StoreRegistryContent shows again what is pushed again", async () => {
   await using pushed = await setUp();
   const { content } = pushed;

@@ -1,0 +1,71 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { lstatIfAny, replaceFile } from "../host/durable.ts";
+import { lockFile } from "../host/file_lock.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+
+/** Name of the file in the store. */
+const FILE = "hidden.json";
+const MAX_FILE_BYTES = 32 * 1024 * 1024;
+/** Maximum number of entries. The oldest are dropped. */
+const MAX_ENTRIES = 65_536;
+
+/**
+ * Content that was deleted from a served repository although something else there still refers to
+ * it. The store remembers it, so that it stays hidden after a restart.
+ */
+export class HiddenContent {
+  readonly #store: ContentStore;
+  #keys: ReadonlySet<string> | undefined;
+
+  /** Creates the content of a store, which is read on demand. */
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /** Returns whether content was deleted from a repository and not pushed again. */
+  has(repository: string, digest: Digest): boolean {
+    this.#keys ??= this.#read();
+    return this.#keys.has(keyOf(repository, digest));
+  }
+
+  /** Hides deleted content. */
+  async add(repository: string, digest: Digest): Promise<void> {
+    await this.#change((keys) => keys.add(keyOf(repository, digest)));
+  }
+
+  /** Shows content that is pushed again. */
+  async delete(repository: string, digest: Digest): Promise<void> {
+    if (!this.has(repository, digest)) return;
+    await this.#change((keys) => keys.delete(keyOf(repository, digest)));
+  }
+
+  #read(): Set<string> {
+    const path = `${this.#store.path}/${FILE}`;
+    const advice = "Remove it; deleted content that an index lists is then served again";
+    const { hidden } = readJsonFile(path, { maxBytes: MAX_FILE_BYTES, advice }) ?? {};
+    return new Set(Array.isArray(hidden) ? hidden.filter((key) => typeof key === "string") : []);
+  }
+
+  async #change(change: (keys: Set<string>) => void): Promise<void> {
+    const { path, onWait } = this.#store;
+    await Deno.mkdir(`${path}/locks`, { recursive: true });
+    using _lock = await lockFile(`${path}/locks/hidden.lock`, { onWait });
+    // Another process may have changed it.
+    const keys = this.#read();
+    change(keys);
+    for (const key of keys) {
+      const digest = key.slice(key.indexOf("@") + 1);
+      // Pruned content need not be hidden.
+      const isThere = isDigest(digest) && lstatIfAny(this.#store.blobPath(digest)) !== undefined;
+      if (!isThere || keys.size > MAX_ENTRIES) keys.delete(key);
+    }
+    this.#keys = keys;
+    const bytes = new TextEncoder().encode(JSON.stringify({ hidden: [...keys] }));
+    await replaceFile(path, FILE, bytes);
+  }
+}
+
+function keyOf(repository: string, digest: Digest): string {
+  return `${repository}@${digest}`;
+}
