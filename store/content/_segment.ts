@@ -3,14 +3,16 @@ const STALLED_MS = 5000;
 /** Minimum number of bytes to take over from another connection. */
 const MIN_STOLEN_BYTES = 512 * 1024;
 /** Time that another connection must save. */
-const MIN_SAVING_MS = 500;
+const MIN_SAVING_MS = 2000;
 /**
  * How many times slower than usual a connection must be. The server may already have sent what
  * another connection takes over, so taking over from all of them costs too much.
  */
-const SLOW_FACTOR = 3;
+const SLOW_FACTOR = 4;
 /** Time after which the rate of a connection is known. */
 const MEASURED_MS = 50;
+/** Time after which a connection that has been slow will stay so. */
+const SETTLED_MS = 1500;
 
 /** A range that one connection fetches. */
 export class Segment {
@@ -54,8 +56,13 @@ export class Segment {
 
   /** Bytes per millisecond since the first byte, once that is known. */
   get rate(): number | undefined {
-    const elapsedMs = performance.now() - (this.#firstMs ?? Infinity);
+    const { elapsedMs } = this;
     return elapsedMs < MEASURED_MS ? undefined : this.received / elapsedMs;
+  }
+
+  /** Time since the first byte, in milliseconds; negative before it. */
+  get elapsedMs(): number {
+    return performance.now() - (this.#firstMs ?? Infinity);
   }
 
   /** Returns the part of a chunk that belongs to the segment. */
@@ -79,10 +86,10 @@ export class Segment {
    * @param usualRate Bytes per millisecond of other connections, once that is known.
    */
   stealable(latencyMs: number, usualRate: number | undefined): number {
-    const { left, rate } = this;
+    const { left, rate, elapsedMs } = this;
     if (left < MIN_STOLEN_BYTES) return 0;
     if (performance.now() - this.#lastMs > STALLED_MS) return this.#isRescue ? 0 : left;
-    if (rate === undefined || usualRate === undefined) return 0;
+    if (rate === undefined || usualRate === undefined || elapsedMs < SETTLED_MS) return 0;
     if (rate * SLOW_FACTOR > usualRate) return 0;
     // Both connections end at the same time; the new one starts a round trip later.
     const share = usualRate / (rate + usualRate);

@@ -66,7 +66,10 @@ const MIB = 1024 * 1024;
 
 Deno.test("Segment.stealable() shares the rest with a faster connection by their rates", () => {
   const segment = new Segment(0, 16 * MIB);
-  Object.defineProperty(segment, "rate", { value: MIB / 1000 });
+  Object.defineProperties(segment, {
+    rate: { value: MIB / 1000 },
+    elapsedMs: { value: 2000 },
+  });
   segment.received = MIB;
 
   assertEquals(segment.stealable(0, 4 * MIB / 1000), 12 * MIB);
