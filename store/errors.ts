@@ -161,12 +161,12 @@ export class DiskFullError extends OciError {
 
   /** Creates the error for a blob of which `size` bytes are kept in `path`. */
   constructor(digest: Digest, path: string, size: number, options?: ErrorOptions) {
-    super(`the disk is full after ${size} bytes`, {
+    super(size === 0 ? "the disk is full" : `the disk is full after ${size} bytes`, {
       ...options,
       code: "disk-full",
       action: `store ${digest} in "${path}"`,
       subject: path,
-      advice: "Free some space and try again; the downloaded part is kept",
+      advice: `Free some space and try again${size === 0 ? "" : "; the downloaded part is kept"}`,
     });
     this.digest = digest;
     this.path = path;

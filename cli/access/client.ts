@@ -44,8 +44,9 @@ async function credentialsIn(path: string): Promise<CredentialStore> {
 
 async function readAuthority(path: string): Promise<readonly string[]> {
   const { readCertificates } = await import("../../registry/transport/certificates.ts");
+  const { naming } = await import("./option_file.ts");
   try {
-    return await readCertificates(path);
+    return await naming("--ca", path, () => readCertificates(path));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const problem = `cannot use --ca "${path}": ${problemOf(error)}`;
@@ -63,10 +64,11 @@ async function readClientCertificate(
     );
   }
   if (clientCert === undefined || clientKey === undefined) return undefined;
-  const [cert, key] = await Promise.all(
-    [clientCert, clientKey].map((path) => Deno.readTextFile(path)),
-  );
-  return { cert: cert ?? "", key: key ?? "" };
+  const { readOptionFile } = await import("./option_file.ts");
+  return {
+    cert: await readOptionFile("--client-cert", clientCert),
+    key: await readOptionFile("--client-key", clientKey),
+  };
 }
 
 function requestLog(session: Session): NonNullable<RemoteClientOptions["onRequest"]> {

@@ -192,6 +192,18 @@ Deno.test.each([
       'Choose "--user", "--identity-token" or "--registry-token"',
   },
   {
+    args: ["pull", "--client-cert", "none.pem", "--client-key", "none.pem", "c"],
+    line: 'oci: pull c: cannot read --client-cert "none.pem": it does not exist. Check the path',
+  },
+  {
+    args: ["pull", "--ca", "none.pem", "c"],
+    line: 'oci: pull c: cannot read --ca "none.pem": it does not exist. Check the path',
+  },
+  {
+    args: ["serve", "--tls-cert", "none.pem", "--tls-key", "none.pem"],
+    line: 'oci: serve: cannot read --tls-cert "none.pem": it does not exist. Check the path',
+  },
+  {
     args: ["pull", "--password-stdin", "c"],
     line: 'oci: pull c: the user name is missing. Add "--user NAME"',
   },

@@ -21,6 +21,7 @@ import {
   servesReadOnly,
   servesStrangers,
 } from "../../access/address.ts";
+import { readOptionFile } from "../../access/option_file.ts";
 import type { Command } from "../../frame/command.ts";
 import { abortable } from "../../terminal/output.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
@@ -164,14 +165,17 @@ async function readTls(
     );
   }
   if (tlsCert === undefined || tlsKey === undefined) return {};
-  return { cert: await Deno.readTextFile(tlsCert), key: await Deno.readTextFile(tlsKey) };
+  return {
+    cert: await readOptionFile("--tls-cert", tlsCert),
+    key: await readOptionFile("--tls-key", tlsKey),
+  };
 }
 
 async function readPasswords(
   { htpasswd }: ServeOptions,
 ): Promise<Pick<ServeRegistryOptions, "authenticate">> {
   if (htpasswd === undefined) return {};
-  const text = await Deno.readTextFile(htpasswd);
+  const text = await readOptionFile("--htpasswd", htpasswd);
   try {
     return { authenticate: basicAuthentication(parseHtpasswd(text)) };
   } catch (cause) {

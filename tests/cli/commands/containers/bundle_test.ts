@@ -174,23 +174,23 @@ linuxTest("oci bundle --rootless makes a container in a user namespace", async (
 
 idsTest.each([
   { args: ["--user", "nobody-here"], says: 'cannot find user "nobody-here"' },
-  { args: ["--user", "2147483648"], says: "ids must be from 0 to 2147483647" },
+  { args: ["--user", "2147483648"], says: "IDs must be from 0 to 2147483647" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, says }) => {
   await assertRefused(args, 1, says);
 });
 
 Deno.test.each([
-  { args: ["--cpu", "many"], code: 2, says: 'cannot parse quantity "many"' },
-  { args: ["--memory", "1Xi"], code: 2, says: 'cannot parse quantity "1Xi"' },
+  { args: ["--cpu", "many"], code: 2, says: '--cpu "many" is invalid: it must be a number' },
+  { args: ["--memory", "1Xi"], code: 2, says: '--memory "1Xi" is invalid: it must be a number' },
   { args: ["--user", ""], code: 2, says: "it must not be empty" },
   { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
-  { args: ["--memory", "512m"], code: 2, says: "512m is less than one byte" },
+  { args: ["--memory", "512m"], code: 2, says: "so it is less than one byte" },
   { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
   { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
   { args: ["--env", "=x"], code: 2, says: "it must be NAME=VALUE" },
   { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
   { args: ["--mount", "/not/here:/a"], code: 2, says: 'cannot mount "/not/here"' },
-  { args: ["--read-only", "--read-write"], code: 2, says: "cannot be used with" },
+  { args: ["--read-only", "--read-write"], code: 2, says: "cannot be combined" },
   { args: ["--bundler", "magic"], code: 2, says: "it must be auto, overlay or uncompressed" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
   await assertRefused(args, code, says);
