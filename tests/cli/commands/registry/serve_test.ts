@@ -214,7 +214,7 @@ Deno.test("oci serve says what certificates it takes", async () => {
   assertEquals(code, 2);
   assertMatch(
     stderr,
-    /^oci: serve: cannot serve over TLS: .*; specify PEM files with "--tls-cert"/,
+    /^oci: serve: cannot serve over TLS: .*\. Specify PEM files with "--tls-cert"/,
   );
 });
 
