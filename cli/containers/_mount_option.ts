@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { resolve } from "../../spec/paths.ts";
 import { parseQuantity } from "../../spec/quantity.ts";
 import type { Mount } from "../../spec/runtime_spec.ts";
 

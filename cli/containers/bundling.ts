@@ -1,6 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import { checkUser } from "../../store/bundles/check_user.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import type { Image } from "../../store/images/image.ts";
@@ -76,6 +75,7 @@ async function checkContainerUser(
     const ownership = await defaultOwnership(store.path);
     if (new OverlayLayerResolver(store, { mounter, ownership }).isExtracted(image)) return;
   }
+  const { checkUser } = await import("../../store/bundles/check_user.ts");
   await checkUser(store, image, containerUser, session.signal);
 }
 

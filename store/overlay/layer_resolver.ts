@@ -1,6 +1,5 @@
 import { checkLayerType } from "../../spec/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
-import { inheritMetadata } from "../../layer/extraction/inherit_metadata.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -20,11 +19,7 @@ import { chainIdsOf } from "./_chain_id.ts";
 import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
-import {
-  extractOverlayLayer,
-  type LayerExtraction,
-  type OverlayNamespace,
-} from "../stages/overlay_extraction.ts";
+import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
@@ -216,6 +211,7 @@ export class OverlayLayerResolver {
   /** Copies the metadata of directories that a layer does not describe from its parents. */
   async #adopt(path: string, lowers: readonly string[], { report }: Extraction): Promise<boolean> {
     const { mounter } = this.#options;
+    const { inheritMetadata } = await import("../../layer/extraction/inherit_metadata.ts");
     const [scratch, view] = [`${path}.work`, `${path}.view`];
     const writable = { upper: `${scratch}/upper`, work: `${scratch}/work` };
     for (const directory of [scratch, writable.upper, writable.work, view]) {
@@ -262,7 +258,7 @@ export class OverlayLayerResolver {
     signal: AbortSignal,
     namespace?: OverlayNamespace,
   ): Promise<Extraction> {
-    const { ownership, onWarning, extract = extractOverlayLayer } = this.#options;
+    const { ownership, onWarning, extract = await loadExtraction() } = this.#options;
     const report = await extract(layer, root, { ownership, signal, namespace, onWarning });
     return { report, layer };
   }
@@ -277,6 +273,12 @@ export class OverlayLayerResolver {
     warnOfSkipped(report, `layer ${layer.descriptor.digest}`, this.#options.onWarning);
     return chain;
   }
+}
+
+/** Loads what extracts layers in this thread, which bundles of extracted layers do not need. */
+async function loadExtraction(): Promise<LayerExtraction> {
+  const { extractOverlayLayer } = await import("../stages/overlay_extraction.ts");
+  return extractOverlayLayer;
 }
 
 /** Version of the format of extracted layers. */

@@ -1,6 +1,6 @@
 import { OverlayBundler, type OverlayBundlerOptions } from "./overlay_bundler.ts";
 import { findFuseMounter, findKernelMounter } from "./supported.ts";
-import { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
+import type { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Options for {@linkcode openBundler}. */
@@ -42,7 +42,7 @@ export async function openBundler(
 ): Promise<OverlayBundler | UncompressedBundler> {
   const { kind = "auto", ...rest } = options;
   const { upper: _, jobs: __, ...common } = rest;
-  if (kind === "uncompressed") return new UncompressedBundler(store, common);
+  if (kind === "uncompressed") return await openUncompressed(store, common);
   const waiting = { onWait: store.onWait, signal: options.signal };
   const kernel = await findKernelMounter(store.path, waiting);
   if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
@@ -54,5 +54,14 @@ export async function openBundler(
   if (kind === "overlay") return new OverlayBundler(store, rest);
   const reasons = [...new Set([kernel, fuse])].join("; ");
   options.onWarning?.(`there is no overlay, so the layers are extracted: ${reasons}`);
-  return new UncompressedBundler(store, common);
+  return await openUncompressed(store, common);
+}
+
+/** Opens a bundler whose modules most programs do not need. */
+async function openUncompressed(
+  store: ContentStore,
+  options: Omit<OpenBundlerOptions, "kind" | "upper" | "jobs">,
+): Promise<UncompressedBundler> {
+  const { UncompressedBundler } = await import("../uncompressed/uncompressed_bundler.ts");
+  return new UncompressedBundler(store, options);
 }

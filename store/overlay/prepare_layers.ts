@@ -3,11 +3,9 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { RemoteImage } from "../../spec/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { LayerThreads } from "../stages/layer_threads.ts";
 import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
-import { threadedExtraction } from "./_threaded_extraction.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
 import type { ExtractedLayer } from "./extracted_layer.ts";
 import { OverlayLayerResolver } from "./layer_resolver.ts";
@@ -78,17 +76,24 @@ export async function prepareLayers(
       option: "bundler",
     });
   }
-  using threads = LayerThreads.for(options.extract === undefined ? image : { layers: [] }, jobs);
-  const resolver = new OverlayLayerResolver(store, {
+  const settings = {
     ...options,
-    extract: options.extract ?? threadedExtraction(store, threads, { onProgress, onLayer }),
     jobs,
     mounter,
     ownership: ownership ?? await defaultOwnership(store.path),
-  });
+  };
   using _lock = await lockLayers(store.path, "use", {
     onWait: store.onWait,
     signal: options.signal,
   });
-  return await resolver.resolve(image);
+  const resolver = new OverlayLayerResolver(store, settings);
+  // Threads take longer to start than everything else here.
+  if (options.extract !== undefined || resolver.isExtracted(image)) {
+    return await resolver.resolve(image);
+  }
+  const { LayerThreads } = await import("../stages/layer_threads.ts");
+  const { threadedExtraction } = await import("./_threaded_extraction.ts");
+  using threads = LayerThreads.for(image, jobs);
+  const extract = threadedExtraction(store, threads, { onProgress, onLayer });
+  return await new OverlayLayerResolver(store, { ...settings, extract }).resolve(image);
 }

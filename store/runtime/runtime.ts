@@ -217,6 +217,17 @@ async function makeStateDir(directory: string | undefined): Promise<string> {
   return await Deno.makeTempDir({ dir: directory, prefix: STATE_PREFIX });
 }
 
+/** Whether a directory exists and has no entries. */
+async function isEmptyDirectory(path: string): Promise<boolean> {
+  try {
+    for await (const _ of Deno.readDir(path)) return false;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** A container that a runtime runs in the foreground, with a place for what it writes down. */
 class Container implements AsyncDisposable {
   readonly process: Deno.ChildProcess;
@@ -325,8 +336,11 @@ class Container implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#killed;
-    // A runtime that was killed has left its container; one that ended has left nothing.
-    await this.#call("delete", "--force", this.#id);
+    // A runtime that was killed has left its container. One that ended by itself has emptied the
+    // directory that it was given, and calling it again would take longer than all of the above.
+    if (this.#killed !== undefined || !await isEmptyDirectory(runtimeRoot(this.#state))) {
+      await this.#call("delete", "--force", this.#id);
+    }
     await Deno.remove(this.#state, { recursive: true });
     this.#lock.close();
   }

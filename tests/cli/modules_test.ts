@@ -108,7 +108,7 @@ Deno.test("pull.ts loads neither prompts nor what looks at images without pullin
   assertEquals(loadedWith("commands/registry/pull.ts").filter((name) => rare.includes(name)), []);
 });
 
-Deno.test("modules of node are imported for demo, doctor, bundle and run alone", () => {
+Deno.test("modules of node are imported for demo and doctor alone", () => {
   const importers = [...modules].filter(([specifier, imports]) => {
     return specifier.startsWith(CLI) && imports.some((name) => name.startsWith("node:"));
   });
@@ -123,14 +123,17 @@ Deno.test("modules of node are imported for demo, doctor, bundle and run alone",
   );
 
   assertEquals(names.sort(), [
-    "containers/_mount_option.ts",
     "demo/demo_image.ts",
     "doctor/doctor_store.ts",
   ]);
-  assertEquals(
-    loading.sort(),
-    ["containers/bundle.ts", "containers/run.ts", "host/demo.ts", "host/doctor.ts"].map((name) =>
-      `commands/${name}`
-    ),
+  assertEquals(loading.sort(), ["commands/host/demo.ts", "commands/host/doctor.ts"]);
+});
+
+Deno.test("run loads nothing to extract layers with, which a cached image has done", () => {
+  const loaded = closureOf([`${CLI}commands/containers/run.ts`]);
+  const needless = [...loaded].filter((specifier) =>
+    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries)\//.test(specifier)
   );
+
+  assertEquals(needless, []);
 });
