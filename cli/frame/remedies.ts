@@ -9,7 +9,7 @@ import {
   RegistryError,
 } from "../../registry/errors.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
+import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import {
   ArchiveError,
   type ArchiveFault,
@@ -34,7 +34,10 @@ const own: Remedy = ({ advice }) => advice;
 const none: Remedy = () => undefined;
 
 const toAuthor: Remedy = ({ cause }) => {
-  return cause === undefined ? "Report it to the author of the image" : undefined;
+  // Another cause is an error of the system.
+  return cause === undefined || cause instanceof OciError
+    ? "Report it to the author of the image"
+    : undefined;
 };
 const say = (remedy: string): Remedy => () => remedy;
 

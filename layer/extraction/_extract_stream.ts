@@ -120,8 +120,9 @@ class LocatingSink implements TarSink {
   locate(error: unknown): unknown {
     if (error instanceof TarError) {
       const { entry: path = "", offset } = error;
-      const problem = describeError(error);
-      return new ExtractError({ ...this.#place, path, offset }, problem, { cause: error });
+      // The place says where in the archive it is.
+      const place = { ...this.#place, path, offset };
+      return new ExtractError(place, error.problem, { cause: error });
     }
     if (error instanceof DecompressError) {
       return new ExtractError(this.#place, describeError(error), { cause: error });

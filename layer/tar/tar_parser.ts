@@ -203,9 +203,12 @@ export class TarParser {
     const last = chunk.length;
     while (at < last && chunk[at] === 0) at++;
     if (at === last && this.#base + at <= MAX_EMPTY_BYTES) return;
-    throw new TarError("it is not a tar archive: it begins like an empty one, but more follows", {
-      offset: this.#base + at,
-    });
+    throw new TarError(
+      "it begins like an empty tar archive, but more follows, so it is something else",
+      {
+        offset: this.#base + at,
+      },
+    );
   }
 
   #readPartOfBlock(chunk: Uint8Array, at: number): number {

@@ -155,6 +155,12 @@ const ROWS: readonly Row[] = [
       'Free some space; if enough is free, free inodes, which "df -i" shows',
   },
   {
+    error: new ExtractError({ path: "", offset: 1024 }, "it is not a tar archive", {
+      cause: new TarError("it is not a tar archive", { offset: 1024 }),
+    }),
+    line: `cannot extract byte 1024 of the layer: it is not a tar archive. ${REPORT}`,
+  },
+  {
     error: new PathEscapeError(PLACE, "it climbs"),
     line: `cannot extract "etc/hosts" at byte 512 of the layer: it climbs. ${REPORT}`,
   },

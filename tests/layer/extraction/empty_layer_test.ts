@@ -50,7 +50,7 @@ const OTHER = [
     state: "its archive is empty, although it has 100",
   },
 ];
-for (const { what, bytes, suffix = "", state = "it is not a tar archive" } of OTHER) {
+for (const { what, bytes, suffix = "", state = "begins like an empty tar archive" } of OTHER) {
   Deno.test(`extractLayer() rejects an empty archive that is not a layer: ${what}`, async () => {
     const error = await assertRejects(
       () => extract(bytes, OCI_LAYER + suffix),
