@@ -159,10 +159,14 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   "container-start": ({ option, advice }) => {
     if (option === "memory") return "Allow more memory with --memory";
     if (option === "readOnly") return "Mount a directory there with --mount, or use --read-write";
-    return option === "runtime" ? `${advice}. Choose a runtime with --runtime` : advice;
+    return option === "runtime" ? HYBRID_REMEDY : advice;
   },
   "other": own,
 };
+
+/** For machines with both versions of control groups, which crun does not support. */
+const HYBRID_REMEDY =
+  'Choose --runtime runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
 const NAME_REMEDY = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 

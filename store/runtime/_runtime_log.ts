@@ -38,10 +38,13 @@ export function isRefusedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
 
-/** What to do about such a machine. */
-export const HYBRID_ADVICE: string =
-  "This runtime does not support a machine with both versions of control groups. Choose runc, or " +
-  'run "umount /sys/fs/cgroup/unified" and the container inside of "unshare -m"';
+const HYBRID_ADVICE =
+  'Choose runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
+
+/** What to do about such a machine, as the rest of a sentence. */
+export const HYBRID_OBSTACLE: string =
+  "this runtime does not support a machine with both versions of control groups: choose runc, or " +
+  'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
 /** A failure that can be recognized in the output of a runtime. */
 interface KnownFailure {

@@ -1,4 +1,4 @@
-import { HYBRID_ADVICE } from "./_runtime_log.ts";
+import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
 import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
 import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
 
@@ -64,8 +64,8 @@ function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): s
   const { kind, controllers } = hierarchy ?? {};
   if (name !== "crun" || kind !== "hybrid" || controllers?.length === 0) return undefined;
   return controllers === undefined
-    ? `unless the second controls nothing, ${HYBRID_ADVICE}`
-    : HYBRID_ADVICE;
+    ? `unless the second controls nothing, ${HYBRID_OBSTACLE}`
+    : HYBRID_OBSTACLE;
 }
 
 async function readVersion(path: string): Promise<string | undefined> {

@@ -250,7 +250,7 @@ Deno.test("oci images lists what is damaged, and says so", async () => {
   );
   assertMatch(
     stderr,
-    new RegExp(`^oci: warning: ${host}/multi:1 is damaged: .*; pull it again\n$`),
+    new RegExp(`^oci: warning: ${host}/multi:1 is damaged: .*\\. Pull it again\n$`),
   );
 });
 
