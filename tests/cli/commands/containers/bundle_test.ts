@@ -69,7 +69,7 @@ Deno.test("oci bundle makes a bundle, and oci unbundle removes it", async () => 
   assertEquals(await Array.fromAsync(Deno.readDir(place.directory.join("store", "bundles"))), []);
 });
 
-Deno.test("oci bundle --json says what it made", async () => {
+Deno.test("oci bundle --json describes the bundle", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
 
@@ -83,7 +83,7 @@ Deno.test("oci bundle --json says what it made", async () => {
   assertEquals(document, { path, reference: "localhost/layout:app", bundler: "uncompressed" });
 });
 
-idsTest("oci bundle writes what its options say", async () => {
+idsTest("oci bundle applies its options to config.json", async () => {
   await using place = await makePlace();
   const path = place.directory.join("box");
   const source = place.directory.join("layout");
@@ -192,9 +192,12 @@ Deno.test.each([
   { args: ["--mount", "/not/here:/a"], code: 2, says: 'cannot mount "/not/here"' },
   { args: ["--read-only", "--read-write"], code: 2, says: "cannot be combined" },
   { args: ["--bundler", "magic"], code: 2, says: "it must be auto, overlay or uncompressed" },
-])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, code, says }) => {
-  await assertRefused(args, code, says);
-});
+])(
+  "oci bundle $args fails with the cause, and leaves nothing behind",
+  async ({ args, code, says }) => {
+    await assertRefused(args, code, says);
+  },
+);
 
 async function assertRefused(args: readonly string[], code: number, says: string): Promise<void> {
   await using place = await makePlace();
@@ -259,7 +262,7 @@ Deno.test("oci bundle --user accepts a name whose file is behind a link of a low
   assertEquals(config.process.user.uid, 7);
 });
 
-Deno.test("oci bundle says that an image names no command", async () => {
+Deno.test("oci bundle fails if the image names no command", async () => {
   await using place = await makePlace();
 
   const { code, stderr } = await place.oci(
@@ -270,7 +273,7 @@ Deno.test("oci bundle says that an image names no command", async () => {
   assertStringIncludes(stderr, "it names no command. Specify the command with --arg");
 });
 
-Deno.test("oci bundle touches no directory that holds something", async () => {
+Deno.test("oci bundle leaves a directory with content unchanged", async () => {
   await using place = await makePlace();
   const path = place.directory.join("mine");
   await Deno.mkdir(path);
@@ -288,7 +291,7 @@ Deno.test("oci bundle touches no directory that holds something", async () => {
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
 });
 
-Deno.test("oci bundle wants a directory that has a name", async () => {
+Deno.test("oci bundle rejects an empty directory name", async () => {
   await using place = await makePlace();
 
   const { code, stderr } = await place.oci("bundle", "--quiet", place.image, "");
@@ -297,7 +300,7 @@ Deno.test("oci bundle wants a directory that has a name", async () => {
   assertStringIncludes(stderr, "the directory name is empty. Specify a directory");
 });
 
-Deno.test("oci unbundle says that there is none", async () => {
+Deno.test("oci unbundle fails if the directory does not exist", async () => {
   await using place = await makePlace();
 
   const { code, stderr } = await place.oci("unbundle", place.directory.join("none"));
@@ -306,7 +309,7 @@ Deno.test("oci unbundle says that there is none", async () => {
   assertMatch(stderr, /".*none" does not exist\. Check the path\n$/);
 });
 
-Deno.test("oci run says that a runtime is not installed, and leaves nothing", async () => {
+Deno.test("oci run fails if the runtime is not installed, and leaves nothing behind", async () => {
   await using place = await makePlace();
 
   const { code, stderr } = await place.oci("run", "--quiet", "--runtime", "norunc", place.image);
@@ -321,7 +324,7 @@ Deno.test("oci run says that a runtime is not installed, and leaves nothing", as
   assertEquals(mountsIn(place), []);
 });
 
-Deno.test("oci run says that a runtime is no program, or may not be run", async () => {
+Deno.test("oci run fails if the runtime cannot be executed, or lacks the permission", async () => {
   await using place = await makePlace();
   const { path } = place.directory;
   await Deno.writeTextFile(`${path}/crun`, "#!/no/such/program\n", { mode: 0o755 });

@@ -128,7 +128,7 @@ Deno.test("oci images counts shared layers, and lists artifacts with large confi
   );
 });
 
-Deno.test("oci images lists what has no name, last", async () => {
+Deno.test("oci images lists unnamed images last", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.join("store"));
   await Deno.writeFile(dir.join("a.tar"), ociArchive(AMD64));
@@ -225,17 +225,17 @@ Deno.test("oci images of an empty store is a heading, or an empty array", async 
   assertEquals([json.code, JSON.parse(json.stdout)], [0, []]);
 });
 
-Deno.test("oci images cannot read a directory that is something else", async () => {
+Deno.test("oci images rejects a directory that is not a store", async () => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("notes"), "not a store");
 
   const { code, stdout, stderr } = await runOci(["images", "--store", dir.path]);
 
   assertEquals({ code, stdout }, { code: 1, stdout: "" });
-  assertMatch(stderr, /^oci: images: .+: .+; .+\n$/);
+  assertMatch(stderr, /^oci: images: .+: .+\. Choose .+\n$/);
 });
 
-Deno.test("oci images lists what is damaged, and says so", async () => {
+Deno.test("oci images lists damaged images with a warning", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);
   const hex = INDEX.descriptor.digest.slice("sha256:".length);
