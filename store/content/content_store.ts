@@ -353,15 +353,7 @@ export class ContentStore {
    * @param signal Aborts the wait for another process.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#prepare(signal);
-    await this.#syncBlobs();
-    using _lock = await this.#lockPruning(signal);
-    await this.#index.tag(name, descriptor, signal);
-  }
-
-  async #lockPruning(signal: AbortSignal | undefined): Promise<Disposable> {
-    const { lockPruning } = await import("./hold.ts");
-    return await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
+    await this.#record(() => this.#index.tag(name, descriptor, signal), signal);
   }
 
   /**
@@ -371,15 +363,16 @@ export class ContentStore {
    * @param signal Aborts the wait for another process.
    */
   async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#prepare(signal);
-    await this.#syncBlobs();
-    using _lock = await this.#lockPruning(signal);
-    await this.#index.add(descriptor, signal);
+    await this.#record(() => this.#index.add(descriptor, signal), signal);
   }
 
-  /** Fsyncs the blob directories, so that no reference reaches the disk before its blobs. */
-  async #syncBlobs(): Promise<void> {
+  /** Changes `index.json`. The names of the blobs reach the disk first; nothing prunes meanwhile. */
+  async #record(change: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    await this.#prepare(signal);
     for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.path}/blobs/${name}`);
+    const { lockPruning } = await import("./hold.ts");
+    using _lock = await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
+    await change();
   }
 
   /**
