@@ -3,7 +3,7 @@ import { isDigest } from "../../spec/digest.ts";
 import { isExplained } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { RuntimeError } from "../../store/errors.ts";
-import { describeSystemError } from "../../store/host/system_error.ts";
+import { missingPermission } from "../../store/host/system_error.ts";
 import { printable } from "../terminal/format.ts";
 import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
 import { InterruptedError } from "./interruption.ts";
@@ -125,9 +125,12 @@ function explain(error: unknown, command: FailedCommand): Explanation {
     return { code, state: stateOf(error, command), remedy };
   }
   if (error instanceof Deno.errors.NotCapable) {
-    // Deno's errors do not tell which permission is missing, other than in words.
-    const remedy = `Print the permissions that it needs with "oci permissions ${command.doing}"`;
-    return { code: "permission", state: describeSystemError(error), remedy };
+    const { problem, flag } = missingPermission(error);
+    const all = `"oci permissions ${command.doing}"`;
+    const remedy = flag === undefined
+      ? `Print the permissions that it needs with ${all}`
+      : `Grant ${flag}, or all that it needs: ${all} prints it`;
+    return { code: "permission", state: problem, remedy };
   }
   const code = errnoOf(error) === undefined ? "unexpected" : "system";
   return { code, state: error.message || error.name, remedy: generalRemedy(error) };

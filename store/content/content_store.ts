@@ -335,11 +335,7 @@ export class ContentStore {
     return await this.#index.references();
   }
 
-  /**
-   * Lists the entries of `index.json`, including entries without a name, such as signatures.
-   *
-   * @returns The descriptors, in order; none if there is no store yet.
-   */
+  /** Lists the entries of `index.json` in order, including unnamed ones such as signatures. */
   async descriptors(): Promise<readonly Descriptor[]> {
     return await this.#index.descriptors();
   }

@@ -27,17 +27,29 @@ const CAUSES: Readonly<Record<string, string>> = {
  */
 export function describeSystemError(error: unknown): string {
   const { code } = (error ?? {}) as { readonly code?: unknown };
-  if (error instanceof Deno.errors.NotCapable) return withoutFlag(error.message);
+  if (error instanceof Deno.errors.NotCapable) return missingPermission(error).problem;
   return (typeof code === "string" ? CAUSES[code] : undefined) ?? describeError(error);
 }
 
+/** A permission of Deno that is missing. */
+export interface MissingPermission {
+  /** What is not permitted, in words. */
+  readonly problem: string;
+  /** Flag that grants it, with the value if that is the whole of it, such as a host. */
+  readonly flag: string | undefined;
+}
+
 /**
- * Removes the advice from Deno's text about a missing permission. Such errors have no fields, and a
- * program may be granted its permissions in other ways than by the flag.
+ * Tells which permission of Deno is missing. Its errors have no fields, so this reads their text.
  */
-function withoutFlag(text: string): string {
-  const end = text.indexOf(", run again with ");
-  return end < 0 ? text : text.slice(0, end);
+export function missingPermission({ message }: Deno.errors.NotCapable): MissingPermission {
+  const [, problem = message, kind] =
+    /^(.*?), run again with the --allow-([a-z-]+) flag/s.exec(message) ?? [];
+  if (kind === undefined) return { problem, flag: undefined };
+  const [, value] = /access to "([^"]+)"$/.exec(problem) ?? [];
+  // A path is one of many in a directory, so the flag has no value.
+  const isWhole = value === undefined || ["all", "ffi", "read", "write"].includes(kind);
+  return { problem, flag: isWhole ? `--allow-${kind}` : `--allow-${kind}=${value}` };
 }
 
 /** Whether the disk, its inodes or the quota of the user were used up. */

@@ -513,7 +513,7 @@ Deno.test.each([
       'Requires net access to "a.io", run again with the --allow-net flag',
     ),
     line: 'Requires net access to "a.io". ' +
-      'Print the permissions that it needs with "oci permissions pull a.io/b:1"',
+      'Grant --allow-net=a.io, or all that it needs: "oci permissions pull a.io/b:1" prints it',
     code: "permission",
     exitCode: 1,
   },
