@@ -94,6 +94,12 @@ function causesOf(error: unknown): readonly unknown[] {
 const UNKNOWN = "Show the cause with --verbose";
 const UNEXPECTED = "Report it if this should work";
 
+/** Commands that continue where an interrupted one stopped. */
+const RESUMED: ReadonlySet<string> = new Set([
+  ...["artifact", "bundle", "cat", "copy", "export", "load", "ls", "pull", "push", "run", "save"],
+  "unpack",
+]);
+
 /** Remedies for errors of the operating system, by code. */
 const SYSTEM_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "Check its owner and mode",
@@ -117,7 +123,8 @@ function explain(error: unknown, command: FailedCommand): Explanation {
     return { code: error.code, state: error.problem, remedy: error.remedy };
   }
   if (error instanceof InterruptedError) {
-    return { code: "interrupted", state: error.problem, remedy: error.remedy };
+    const remedy = RESUMED.has(command.name) ? error.remedy : "Run the same command again";
+    return { code: "interrupted", state: error.problem, remedy };
   }
   if (isExplained(error)) {
     const { code } = error;

@@ -3,7 +3,7 @@ import { LoginError, RegistryError, type RequestTask } from "../errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import type { Answer } from "../transport/answer.ts";
 import { firstAnswer } from "../transport/first_answer.ts";
-import { registryError } from "../transport/registry_error.ts";
+import { describeAnswer, registryError } from "../transport/registry_error.ts";
 import { Retry } from "../transport/retry.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Connections } from "./_connections.ts";
@@ -89,10 +89,8 @@ async function failure(
   now: number,
 ): Promise<RegistryError> {
   const error = await registryError(answer, { task, registry, attempt, authentication: "", now });
-  const { status, registryCode, detail } = error;
-  const answered = `${status}${registryCode === undefined ? "" : ` ${registryCode}`}` +
-    (detail === undefined ? "" : `, "${detail}"`);
-  if (status === 401 || status === 403) {
+  const answered = describeAnswer(error);
+  if (error.status === 401 || error.status === 403) {
     return new LoginError(`the registry rejected the credential (${answered})`, {
       ...error,
       advice: "Check the user name and the password or token",

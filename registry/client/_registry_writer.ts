@@ -5,6 +5,7 @@ import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import { redactUrl } from "../transport/redact.ts";
+import { describeAnswer } from "../transport/registry_error.ts";
 import type { Connections } from "./_connections.ts";
 import { describeHead, MANIFEST_ACCEPT, NO_HEAD } from "./_manifests.ts";
 import { listPages } from "./_list_pages.ts";
@@ -159,10 +160,8 @@ export class RegistryWriter {
         throw error;
       }
       // The manifest may have other tags, so do not delete it instead of the tag.
-      const { status, registryCode } = error;
-      const answered = `${status}${registryCode === undefined ? "" : ` ${registryCode}`}`;
       throw new RegistryError(
-        `${registry.endpoint.registry} cannot delete tags (${answered})`,
+        `${registry.endpoint.registry} cannot delete tags (${describeAnswer(error)})`,
         {
           ...error,
           code: "tag-deletion",

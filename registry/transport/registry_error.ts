@@ -56,6 +56,12 @@ export interface RegistryErrorContext {
   readonly now: number;
 }
 
+/** Describes what a registry answered: its status, code and words. */
+export function describeAnswer({ status, registryCode, detail }: RegistryError): string {
+  const named = registryCode === undefined ? "" : ` ${registryCode}`;
+  return `${status}${named}${detail === undefined ? "" : `, "${detail}"`}`;
+}
+
 /** Creates the error for an unexpected response from its status and body. */
 export async function registryError(
   answer: Answer,

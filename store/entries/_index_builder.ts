@@ -24,7 +24,7 @@ export class IndexBuilder {
     const { path } = cleanPath(header.path);
     const number = this.#entries.length;
     const at = number * format.RECORD_BYTES;
-    if (at + this.#textLength > format.MAX_INDEX_BYTES) {
+    if (number === format.MAX_ENTRIES || at + this.#textLength > format.MAX_INDEX_BYTES) {
       this.#entries = [];
       this.#isFull = true;
       return;

@@ -2,8 +2,10 @@ import type { TarEntryType, TarHeader } from "../../layer/tar/tar_header.ts";
 
 /** First bytes of an index of entries; the number is the version of the format. */
 export const MAGIC = "oci entries 1\n\n\n";
-/** Maximum size of an index: about 250 000 entries. */
+/** Maximum size of an index. */
 export const MAX_INDEX_BYTES = 33_554_432;
+/** Maximum number of entries in an index. Sorting more takes too much memory. */
+export const MAX_ENTRIES = 75_000;
 
 /** Parts of an index: the magic, a SHA-256 digest of everything after it, counts, a DiffID. */
 export const SUM_AT = 16;

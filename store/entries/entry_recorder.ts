@@ -3,7 +3,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { type Digest, digestOf, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
-import { decodeExtra, encodeExtra, MAX_INDEX_BYTES, TYPES } from "./_index_format.ts";
+import { decodeExtra, encodeExtra, MAX_ENTRIES, MAX_INDEX_BYTES, TYPES } from "./_index_format.ts";
 
 /** First bytes of recorded entries; the number is the version of the format. */
 export const RECORDS_MAGIC = "oci records 1\n\n\n";
@@ -44,6 +44,7 @@ export class EntryRecorder {
     const { type, path, linkname, mode } = header;
     const isLink = type === "symlink" || type === "hardlink";
     this.#bytes += COLUMNS * 8 + path.length + (isLink ? linkname.length : 0);
+    if (this.#count === MAX_ENTRIES) this.#bytes = Infinity;
     if (this.#bytes > MAX_INDEX_BYTES) return this.#drop();
     const at = this.#count++ * COLUMNS;
     if (at + COLUMNS > this.#numbers.length) {

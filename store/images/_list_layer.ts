@@ -77,7 +77,7 @@ async function extractInto<Result>(
   }
   const plan = await entries.plan(layer, false);
   const records = plan && new LayerRecords(plan, true);
-  const result = await run(async (options) => {
+  return await run(async (options) => {
     let archiveBytes = 0;
     const stream = await layer.compressed({ signal });
     const { seekPoints } = records ?? {};
@@ -100,9 +100,6 @@ async function extractInto<Result>(
     records?.save(archiveBytes);
     return report;
   }, options);
-  // The next reader finds an index.
-  if (records !== undefined) await entries.read(layer);
-  return result;
 }
 
 function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {

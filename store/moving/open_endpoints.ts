@@ -11,13 +11,12 @@ import {
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
 import type { ContentOptions } from "../../spec/content.ts";
-import { removeTree } from "../host/remove_tree.ts";
-import { lstatIfAny } from "../host/durable.ts";
 import type { ImageArchive } from "../archives/image_archive.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import type { CopySource, CopyTarget } from "./endpoint.ts";
 import { LayoutContent } from "./layout_content.ts";
+import { LayoutWriter } from "./_layout_writer.ts";
 
 /** What opening the ends of a copy needs. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
@@ -104,24 +103,16 @@ async function layoutTarget(
   { signal }: EndpointOptions,
 ): Promise<CopyTarget> {
   const { path, name, digest } = location;
-  const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
-  const store = await ContentStore.open(path);
-  // It may be a store, and what has no name yet must not be pruned.
-  const hold = await store.hold(signal);
+  const writer = await LayoutWriter.create(path, signal);
   return {
     label: labelOf(location),
-    content: new LayoutContent(store),
+    content: writer,
     name,
     digest,
     nameOfTag: (tag) => tag,
-    keep: (descriptor, { signal } = {}) => store.keep(descriptor, signal),
-    commit: async () => {
-      // A layout that is made for others has nothing in it that is only of use to a store.
-      for (const rest of isNew ? ["ingest", "locks", "verified"] : []) {
-        await removeTree(`${path}/${rest}`);
-      }
-    },
-    [Symbol.asyncDispose]: () => Promise.resolve(hold?.[Symbol.dispose]()),
+    keep: (descriptor, { signal } = {}) => writer.keep(descriptor, signal),
+    commit: () => writer.commit(),
+    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
 }
 

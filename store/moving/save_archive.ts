@@ -82,7 +82,7 @@ export async function saveArchive(
 ): Promise<readonly SavedImage[]> {
   const { format = "oci-archive", platform, output, successors, ...hooks } = options;
   await using writer = format === "oci-dir"
-    ? await LayoutWriter.create(path)
+    ? await LayoutWriter.create(path, options.signal)
     : await ImageArchiveWriter.create(path, format, { output });
   const saved: SavedImage[] = [];
   for (const { name, descriptor } of typeof images === "function" ? await images() : images) {

@@ -55,7 +55,7 @@ async function assertInterrupted({ child, stderr }: Running): Promise<void> {
   const said = await stderr;
   assertEquals(code, 143, said);
   assertLess(performance.now() - started, PATIENCE_MS);
-  assertMatch(said, /^oci: .*: interrupted by SIGTERM; /m);
+  assertMatch(said, /^oci: .*: interrupted by SIGTERM\. /m);
 }
 
 /** Half of an answer, and a promise for when that is sent. */

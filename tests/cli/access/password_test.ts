@@ -180,7 +180,7 @@ Deno.test("promptUser() reads a line, and refuses what is no user name", async (
 
   assertEquals(await ask(" ann\n"), "ann");
   assertEquals(said, ["User name for h.io: "]);
-  await assertRejects(() => ask("\n"), UsageError, "must not be empty");
-  await assertRejects(() => ask("a:b\n"), UsageError, "contain a colon");
+  await assertRejects(() => ask("\n"), UsageError, "is empty or contains a colon");
+  await assertRejects(() => ask("a:b\n"), UsageError, "is empty or contains a colon");
   await assertRejects(() => ask("ann\n", false), UsageError, "without a terminal");
 });

@@ -1,6 +1,6 @@
 import { assertRejects } from "@std/assert";
 import { checkTerminalSafety } from "../../../cli/containers/terminal_safety.ts";
-import { BundleError } from "../../../store/mod.ts";
+import { CommandError } from "../../../cli/frame/errors.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const TITLE = "\x1b]0;owned\x07";
@@ -14,7 +14,7 @@ Deno.test.each([
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("config.json"), JSON.stringify({ process }));
 
-  await assertRejects(() => checkTerminalSafety(dir.path), BundleError, "control characters");
+  await assertRejects(() => checkTerminalSafety(dir.path), CommandError, "control characters");
 });
 
 Deno.test("checkTerminalSafety() accepts what runtimes do not repeat", async () => {

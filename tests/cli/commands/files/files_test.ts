@@ -151,7 +151,7 @@ Deno.test("oci ls fetches anew what is damaged in the store", async () => {
   const listed = await box.oci("ls", box.reference, "usr/bin/tool");
 
   assertEquals([never.code, never.stdout], [1, ""]);
-  assertStringIncludes(never.stderr, "fetch it again with --policy if-not-present");
+  assertStringIncludes(never.stderr, "Fetch it again with --policy if-not-present");
   assertEquals([listed.code, listed.stdout], [0, "usr/bin/tool\n"]);
   assertStringIncludes(listed.stderr, "oci: warning: Cannot accept the bytes");
 });

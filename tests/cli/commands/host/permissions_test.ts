@@ -241,9 +241,9 @@ Deno.test("oci permissions grants no network to what asks nobody", async () => {
 });
 
 Deno.test.each([
-  { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*see "oci serve --help"' },
+  { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*See "oci serve --help"' },
   { args: ["pull", "--nope", "a"], says: 'unknown option "--nope". See "oci pull --help"' },
-  { args: ["pull", "Alpine"], says: 'did you mean "alpine"\\?' },
+  { args: ["pull", "Alpine"], says: 'Did you mean "alpine"\\?' },
   { args: [], says: "<command> is missing" },
 ])("oci permissions calls $args misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await runOci(["permissions", ...args]);
@@ -264,6 +264,6 @@ Deno.test("oci pull names the flag that is missing", async () => {
   assertEquals(code, 1);
   assertMatch(
     stderr,
-    /oci: pull .*net access.*\. Print the permissions that it needs with "oci permissions pull/,
+    /oci: pull .*net access.*\. Grant --allow-net=[^,]+, or all that it needs: "oci permissions pull/,
   );
 });

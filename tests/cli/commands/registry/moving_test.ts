@@ -311,14 +311,14 @@ Deno.test("oci delete deletes nothing where the registry cannot delete tags", as
   await using scene = await makeScene({
     interfere: (request, next) =>
       request.method === "DELETE" && !request.url.includes("sha256:")
-        ? Response.json({ errors: [{ code: "UNSUPPORTED" }] }, { status: 405 })
+        ? Response.json({ errors: [{ code: "UNSUPPORTED", message: "no" }] }, { status: 405 })
         : next(),
   });
 
   const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
 
   assertEquals(code, 1);
-  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED\)\. Delete the manifest/);
+  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED, "no"\)\. Delete the manifest/);
   assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
 });
 

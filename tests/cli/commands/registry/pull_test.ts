@@ -295,7 +295,7 @@ for (
       const again = await runOci(args);
 
       assertEquals(stopped.code, exitCode);
-      assertMatch(stopped.stderr, new RegExp(`oci: pull .*: interrupted by ${signal}; .*\n$`));
+      assertMatch(stopped.stderr, new RegExp(`oci: pull .*: interrupted by ${signal}\\. .*\n$`));
       assertEquals(JSON.parse(stopped.stdout).error.name, "InterruptedError");
       assert(partial > 0, "what had come is kept");
       assertEquals([again.code, JSON.parse(again.stdout)[0].digest], [0, built.descriptor.digest]);
