@@ -4,7 +4,7 @@ import { isExplained } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { RuntimeError } from "../../store/errors.ts";
 import { missingPermission } from "../../store/host/system_error.ts";
-import { printable } from "../terminal/format.ts";
+import { hidePasswords, printable } from "../terminal/format.ts";
 import { CommandError, type CommandErrorCode, UsageError } from "./errors.ts";
 import { InterruptedError } from "./interruption.ts";
 import { type LibraryError, remedyFor } from "./remedies.ts";
@@ -33,7 +33,7 @@ export function firstError(error: unknown): unknown {
 /** Formats an error as one line: `oci: <action>: <cause>. <Remedy>`. */
 export function errorLine(error: unknown, command: FailedCommand): string {
   const { state, remedy } = explain(error, command);
-  return printable(`oci: ${command.doing}: ${state}. ${remedy}`);
+  return printable(hidePasswords(`oci: ${command.doing}: ${state}. ${remedy}`));
 }
 
 /**
@@ -47,7 +47,9 @@ export function errorDocument(error: unknown, command: FailedCommand): Record<st
     : error instanceof Error
     ? ownFields(error, code)
     : { name: "Error", code, message: String(error) };
-  return { error: { ...fields, remedy } };
+  // What a user typed may have a password in it.
+  const json = JSON.stringify({ error: { ...fields, remedy } });
+  return JSON.parse(json, (_, value) => typeof value === "string" ? hidePasswords(value) : value);
 }
 
 function ownFields(error: Error, code: CommandErrorCode): Record<string, unknown> {
@@ -77,7 +79,7 @@ export function causeLines(error: unknown): readonly string[] {
       if (seen.has(one)) continue;
       seen.add(one);
       const text = one instanceof Error ? `${one.name}: ${one.message}` : String(one);
-      lines.push(printable(`  caused by: ${text}`));
+      lines.push(printable(hidePasswords(`  caused by: ${text}`)));
       next.push(...causesOf(one));
     }
     cause = next;

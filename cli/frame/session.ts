@@ -2,7 +2,7 @@ import type { CommandLine } from "./command_line.ts";
 import type { Notices } from "../terminal/notices.ts";
 import type { CommonOptions } from "./options.ts";
 import type { Output } from "../terminal/output.ts";
-import { printable } from "../terminal/format.ts";
+import { hidePasswords, printable } from "../terminal/format.ts";
 import { fitToTerminal } from "../terminal/terminal.ts";
 
 /** Options for {@linkcode Session}. */
@@ -79,9 +79,7 @@ export class Session implements Disposable {
 
   /** Current action for error messages, such as `pull alpine:3`. */
   get doing(): string {
-    // The text may be a URL with a password.
-    const subject = this.#subject.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
-    return `${this.name} ${subject}`.trim();
+    return `${this.name} ${hidePasswords(this.#subject)}`.trim();
   }
 
   /** Shows a warning, once. */

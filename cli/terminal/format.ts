@@ -70,3 +70,8 @@ export function widened(widths: readonly number[], row: readonly string[]): read
 export function imageSize(manifest: Manifest): number {
   return manifest.layers.reduce((size, layer) => size + layer.size, manifest.config.size);
 }
+
+/** Replaces passwords in references and URLs, such as `user:password@host/name`, by `***`. */
+export function hidePasswords(text: string): string {
+  return text.replaceAll(/:[^\s/@:]*@(?=[^\s/@]*\/)/g, ":***@");
+}

@@ -147,8 +147,9 @@ async function hashFile(
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
   const { isFile, isDirectory } = await Deno.stat(path);
   if (!isFile) {
-    const kind = isDirectory ? "a directory; pack it into an archive" : "not a regular file";
-    throw new ArtifactFileError(path, `it is ${kind}`);
+    throw isDirectory
+      ? new ArtifactFileError(path, "it is a directory", { advice: "Pack it into an archive" })
+      : new ArtifactFileError(path, "it is not a regular file");
   }
   const digester = new Digester();
   let size = 0;

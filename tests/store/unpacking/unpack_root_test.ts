@@ -92,7 +92,7 @@ Deno.test.each<{ what: string; make: (box: UnpackBox) => Promise<string> }>([
   const error = await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
   await unpackImage(box.store, ONE_FILE, box.root, { force: true });
 
-  assertStringIncludes(error.message, `it has "${WORK}"`);
+  assertStringIncludes(error.message, `it contains "${WORK}"`);
   assertEquals(error.isBusy, false);
   assertEquals(await Deno.readTextFile(`${work}/0/closed/f`), "x");
   assertEquals(await Deno.readTextFile(`${box.root}/a`), "x");
@@ -207,11 +207,8 @@ Deno.test("unpackImage() keeps others away also after it has begun anew", async 
     ...layer,
     get descriptor() {
       if (layer.offsets.length > 0) {
-        refused ??= assertRejects(
-          () => unpackImage(box.store, other, box.root),
-          UnpackError,
-          "another process is unpacking into it",
-        );
+        // It waits for the other one a moment, which may have ended then.
+        refused ??= assertRejects(() => unpackImage(box.store, other, box.root), UnpackError);
       }
       return layer.descriptor;
     },

@@ -196,7 +196,7 @@ Deno.test("oci pull names the platforms that there are", async () => {
   );
 
   assertEquals(code, 1);
-  assertMatch(stderr, /^oci: pull .*: cannot find linux\/s390x .*linux\/amd64; .*--platform\n$/);
+  assertMatch(stderr, /^oci: pull .*: cannot find linux\/s390x .*linux\/amd64\. .*--platform\n$/);
 });
 
 Deno.test("oci pull refuses a wrong byte and leaves nothing to see", async () => {
@@ -221,7 +221,7 @@ Deno.test("oci pull says what caused an error with --verbose", async () => {
 
   assertEquals(code, 1);
   const [line = "", ...causes] = stderr.trimEnd().split("\n");
-  assertMatch(line, /^oci: pull 127\.0\.0\.1:1\/app:1: .*; .*$/);
+  assertMatch(line, /^oci: pull 127\.0\.0\.1:1\/app:1: .*\. .*$/);
   assert(causes.length > 0 && causes.every((cause) => cause.startsWith("  caused by: ")), stderr);
 });
 
