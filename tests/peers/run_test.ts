@@ -237,7 +237,10 @@ for (const runtime of ["runc", "crun"]) {
     const { code, stderr } = await place.oci(["unbundle", path]);
 
     assertEquals([during, after], ["used", ["running"]]);
-    assertStringIncludes(refused.stderr, "another process is making, running or removing its bundle");
+    assertStringIncludes(
+      refused.stderr,
+      "another process is making, running or removing its bundle",
+    );
     assertEquals([next.code, next.stdout], [0, "0\n"]);
     assertStringIncludes(next.stderr, `is still running; end it with "oci unbundle ${path}"`);
     assertEquals([code, stderr], [0, ""]);
