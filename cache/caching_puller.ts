@@ -149,7 +149,7 @@ export class CachingPuller implements ImageClient {
     if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
     if (cached.state === "corrupt") {
       options.onWarning?.(
-        `Pulling "${formatReference(reference)}" again, because ${describeError(cached.error)}`,
+        `Pulling "${formatReference(reference)}" again: ${describeError(cached.error)}`,
       );
     }
     if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
@@ -161,7 +161,7 @@ export class CachingPuller implements ImageClient {
     } catch (error) {
       signal?.throwIfAborted();
       if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
-      options.onWarning?.(`Using the image in the store, because ${describeError(error)}`);
+      options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
       return this.#answer(reference, cached, options);
     }
   }

@@ -198,7 +198,7 @@ Deno.test("image() with Newer uses the cache, with a warning, if the registry do
   });
 
   assertEquals(digest, IMAGE.descriptor.digest);
-  assertEquals(warned, [`Using the image in the store, because ${describeError(OFFLINE)}`]);
+  assertEquals(warned, [`Using the image in the store: ${describeError(OFFLINE)}`]);
 });
 
 const MISSING = new NotFoundError("Cannot find it", { status: 404, url: "https://example.com/" });
