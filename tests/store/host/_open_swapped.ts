@@ -17,5 +17,5 @@ try {
   using _file = openRegularFile(path, { foreign: true });
 } catch (error) {
   if (!(error instanceof StoreFileError)) throw error;
-  console.log(error.fault);
+  Deno.stdout.writeSync(new TextEncoder().encode(`${error.fault}\n`));
 }

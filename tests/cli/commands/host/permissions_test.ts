@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
