@@ -170,6 +170,8 @@ Deno.test.each([
   const layers = fakeLayers(archives.map((tar) => ({ tar, compression: "gzip" as const })));
   const other = await makeUnpackBox();
   await using _other = other;
+  // The second reader arranges what the first one has recorded.
+  await listed(other.store, layers);
   const expected = await listed(other.store, layers);
 
   await unpackImage(box.store, imageOf(layers), box.root, { ownership: "squash" });
