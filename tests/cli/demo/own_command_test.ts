@@ -2,10 +2,10 @@ import { assertEquals } from "@std/assert";
 import { ownCommand } from "../../../cli/demo/own_command.ts";
 
 const START = {
-  mainModule: "file:///work/oci/mod.ts",
+  mainModule: "file:///srv/oci/mod.ts",
   isStandalone: false,
   execPath: "/usr/bin/deno",
-  directory: "/work/oci",
+  directory: "/srv/oci",
   version: "2.9.6",
 };
 
@@ -14,12 +14,12 @@ Deno.test.each([
   {
     why: "from elsewhere",
     start: { directory: "/home" },
-    command: "deno run -A /work/oci/mod.ts",
+    command: "deno run -A /srv/oci/mod.ts",
   },
   {
     why: "from a directory with a space",
-    start: { mainModule: "file:///work/my%20oci/mod.ts", directory: undefined },
-    command: "deno run -A '/work/my oci/mod.ts'",
+    start: { mainModule: "file:///srv/my%20oci/mod.ts", directory: undefined },
+    command: "deno run -A '/srv/my oci/mod.ts'",
   },
   {
     why: "from a package registry",
@@ -39,7 +39,7 @@ Deno.test.each([
   {
     why: "without permission to read",
     start: { execPath: undefined, directory: undefined },
-    command: "deno run -A /work/oci/mod.ts",
+    command: "deno run -A /srv/oci/mod.ts",
   },
 ])("ownCommand() names a command that works $why", ({ start, command }) => {
   assertEquals(ownCommand({ ...START, ...start }), command);
