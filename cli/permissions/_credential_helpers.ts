@@ -1,3 +1,5 @@
+import { isObject } from "../../store/host/read_small_file.ts";
+
 /**
  * Reads the programs of the helpers that credential files name. Ignores files that are missing,
  * invalid or unreadable.
@@ -30,10 +32,6 @@ async function readObject(path: string): Promise<Readonly<Record<string, unknown
     // The pull reports the error; here it only matters that the file names no helper.
     return {};
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Returns the host in a key of a credential file. Docker Hub has several keys. */

@@ -1,5 +1,6 @@
 import type { TarEntryType } from "../../layer/tar/tar_header.ts";
 import { isDigest } from "../../spec/digest.ts";
+import { isObject } from "../host/read_small_file.ts";
 import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
 
 /** Maximum number of entries, including those of chunks. */
@@ -200,8 +201,4 @@ class Fields {
       }),
     );
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
