@@ -1,6 +1,6 @@
 import { ROOT } from "../tests/_support/process.ts";
 
-/** Set in a process that has a mount namespace of its own. */
+/** Set in a process that has its own mount namespace. */
 const MARK = "OCI_TORTURE_NAMESPACE";
 
 // crun refuses a machine that has both versions of control groups.
@@ -14,10 +14,10 @@ export function mountReason(): string | undefined {
 }
 
 /**
- * Starts the program again in a mount namespace of its own if it is root, so that no mount survives
- * it, however it ends.
+ * Restarts the program in its own mount namespace if it is root, so that no mount survives it,
+ * however it ends.
  *
- * @returns The exit code of that program; `undefined` if this process is to go on itself.
+ * @returns The exit code of that program; `undefined` if this process continues.
  */
 export async function reachMountNamespace(): Promise<number | undefined> {
   if (mountReason() !== undefined || Deno.env.has(MARK)) return undefined;

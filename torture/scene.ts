@@ -40,7 +40,7 @@ const MAX_RSS_KIB = 1024 * 1024;
 /** Names of errors that show a mistake in the program rather than in its input. */
 const MISTAKES = ["TypeError", "ReferenceError", "AssertionError", "BadResource", "InternalError"];
 
-/** Where an act is played: a directory, processes, and random numbers of its own. */
+/** What an act runs in: its own directory, processes and random numbers. */
 export class Scene implements AsyncDisposable {
   /** Random numbers of this round. */
   readonly random: Random;

@@ -9,7 +9,7 @@ export class RaceTrack implements Disposable {
     signal.addEventListener("abort", () => this[Symbol.dispose](), { once: true });
   }
 
-  /** Has each task done by a racer of its own, all at once. */
+  /** Runs each task in its own racer, all at once. */
   async run(store: string, tasks: readonly Task[]): Promise<readonly Outcome[]> {
     while (this.#racers.length < tasks.length) {
       this.#racers.push(new Worker(new URL("./racer.ts", import.meta.url), { type: "module" }));

@@ -105,7 +105,7 @@ Deno.test("oci doctor says that the store cannot be made", async () => {
   assertStringIncludes(finding?.advice ?? "", "choose another store with --store");
 });
 
-Deno.test("oci doctor tells whom credentials are for, and never a secret", async () => {
+Deno.test("oci doctor names the registries of credentials, and never a secret", async () => {
   await using dir = await makeTempDir();
   const [found, broken] = [dir.join("auth.json"), dir.join("docker")];
   await Deno.mkdir(broken);
