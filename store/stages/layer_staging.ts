@@ -29,11 +29,8 @@ export interface StageOptions extends TarLimits {
   readonly paths?: readonly string[] | undefined;
 }
 
-const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
-  "ownership",
-  "xattrs",
-  "backend",
-  "maxBytes",
+/** Limits that the reading of an archive observes, and the reading of its index does not. */
+export const ARCHIVE_LIMITS: readonly (keyof StageOptions)[] = [
   "maxRatio",
   "maxWindow",
   "maxEntries",
@@ -43,6 +40,14 @@ const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
   "maxXattrBytes",
   "maxXattrsBytes",
   "maxSegments",
+];
+
+const STAGE_OPTIONS: readonly (keyof StageOptions)[] = [
+  "ownership",
+  "xattrs",
+  "backend",
+  "maxBytes",
+  ...ARCHIVE_LIMITS,
 ];
 
 /** Picks the options of a stage, without its paths, out of a larger object. */

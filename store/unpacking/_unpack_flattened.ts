@@ -13,7 +13,7 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../images/archive_reader.ts";
 import { type Layer, StoredLayer } from "../images/image.ts";
 import { archiveTree } from "../images/tree_archive.ts";
-import { pickStageOptions } from "../stages/layer_staging.ts";
+import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
 import { retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
@@ -99,19 +99,6 @@ export async function unpackFlattened(
   });
   return { report: { entries, bytes, skipped, skippedCount }, describesRoot };
 }
-
-/** Limits that the reading of an archive observes, and the reading of its index does not. */
-const ARCHIVE_LIMITS = [
-  "maxRatio",
-  "maxWindow",
-  "maxEntries",
-  "maxPathBytes",
-  "maxNameBytes",
-  "maxExtendedHeaderBytes",
-  "maxXattrBytes",
-  "maxXattrsBytes",
-  "maxSegments",
-] as const;
 
 /** Whether an entry is at one of some paths, or below it. */
 function isSelected(name: string, paths: readonly string[]): boolean {
