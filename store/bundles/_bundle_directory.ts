@@ -8,7 +8,7 @@ import { endContainers, findBundleState } from "./_bundle_containers.ts";
 import { makeMark, MARK, readMark, removeMark } from "./_bundle_mark.ts";
 import { emptyDirectory } from "./_empty_directory.ts";
 import { refuseForeignMounts, unmountBundle } from "./bundle_mounts.ts";
-import { type BundlePlace, findPlace } from "./_bundle_place.ts";
+import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
 
@@ -213,9 +213,9 @@ export class BundleDirectory implements Disposable {
   /** Opens the directory; `undefined` if the path leads to another one by now. */
   #openTree(): FileTree | undefined {
     const { path, inode } = this.#record;
-    if (lstatIfAny(path)?.isDirectory !== true) return undefined;
     using stack = new DisposableStack();
-    const tree = stack.use(openFileTree(path));
+    const tree = stack.use(openDirectoryIfAny(path));
+    if (tree === undefined) return undefined;
     if (inode !== null && tree.status("")?.ino !== inode) return undefined;
     stack.move();
     return tree;
@@ -278,8 +278,8 @@ async function makePrivate(path: string): Promise<void> {
 async function makeWay(records: BundleRecords, path: string): Promise<void> {
   let id: string | undefined;
   {
-    using tree = openFileTree(path);
-    if (tree.list("").length === 0) return;
+    using tree = openDirectoryIfAny(path);
+    if (tree === undefined || tree.list("").length === 0) return;
     id = readMark(tree);
   }
   const known = id === undefined ? undefined : records.read(id);
@@ -297,12 +297,10 @@ async function findRecord(
   records: BundleRecords,
   path: string,
 ): Promise<BundleRecord | undefined> {
-  if (lstatIfAny(path)?.isDirectory) {
-    using tree: FileTree = openFileTree(path);
-    const id = readMark(tree);
-    const marked = id === undefined ? undefined : records.read(id);
-    if (marked !== undefined) return marked;
-  }
+  using tree = openDirectoryIfAny(path);
+  const id = tree && readMark(tree);
+  const marked = id === undefined ? undefined : records.read(id);
+  if (marked !== undefined) return marked;
   const candidates = (await records.list()).filter((record) => record.path === path);
   return candidates.find((record) => findPlace(record) === "here") ?? candidates[0];
 }

@@ -1,4 +1,5 @@
 import { dirname } from "../../spec/paths.ts";
+import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { hasMarkedMount } from "./bundle_mounts.ts";
@@ -26,12 +27,29 @@ export function findPlace(record: BundleRecord): BundlePlace {
 
 function isHere(record: BundleRecord): boolean {
   const { id, path, inode } = record;
-  const info = lstatIfAny(path);
-  if (!info?.isDirectory) return false;
-  using tree = openFileTree(path);
+  using tree = openDirectoryIfAny(path);
+  if (tree === undefined) return false;
   // The information of the opened file, even if the path has changed since.
   const opened = tree.status("");
   // A directory that is only claimed has a mark, but the record does not know its inode yet.
   if (inode !== null && opened?.ino !== inode) return false;
   return readMark(tree) === id || (inode !== null && hasMarkedMount(record));
+}
+
+/**
+ * Opens a directory as a tree; `undefined` if there is none, even if another process removes it
+ * while it is opened.
+ *
+ * @param path Path of the directory; a symlink is not followed.
+ */
+export function openDirectoryIfAny(path: string): FileTree | undefined {
+  if (lstatIfAny(path)?.isDirectory !== true) return undefined;
+  try {
+    return openFileTree(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
 }

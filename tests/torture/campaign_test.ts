@@ -47,7 +47,10 @@ Deno.test("Campaign reports a failure with the round that repeats it", async () 
     return random.chance(0.5) ? Promise.reject(new Error("lost")) : Promise.resolve();
   });
 
-  const { failures } = await playAll([broken]);
+  const failures: Failure[] = [];
+  for (let round = 1; round <= 20; round++) {
+    failures.push(...(await playAll([broken], round)).failures);
+  }
   const [failure] = failures;
   const again = await playAll([broken], failure?.round);
 
