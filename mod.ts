@@ -32,27 +32,34 @@ export type {
   PullArtifactOptions,
   PulledArtifact,
   PushArtifactOptions,
-} from "./cache/artifact_options.ts";
-export type { LoadOptions, SaveOptions } from "./cache/archive_options.ts";
-export { pullArtifact, pushArtifact } from "./cache/artifacts.ts";
-export { CachingPuller, type FoundImage, type ResolvingClient } from "./cache/caching_puller.ts";
-export type { CopiedImage, CopyOptions } from "./cache/copy_options.ts";
+} from "./cache/moving/artifact_options.ts";
+export type { LoadOptions, SaveOptions } from "./cache/moving/archive_options.ts";
+export { pullArtifact, pushArtifact } from "./cache/moving/artifacts.ts";
+export {
+  CachingPuller,
+  type FoundImage,
+  type ResolvingClient,
+} from "./cache/pulling/caching_puller.ts";
+export type { CopiedImage, CopyOptions } from "./cache/moving/copy_options.ts";
 export { storeDirectory, StoreDirectoryError } from "./cache/directory.ts";
 export { NotCachedError } from "./cache/errors.ts";
-export { type HashCache, LayoutHashCache } from "./cache/hash_cache.ts";
-export type { ImageCache, WriteImageOptions } from "./cache/image_cache.ts";
-export { LayoutImageCache, type LayoutImageCacheOptions } from "./cache/layout_image_cache.ts";
-export { copy, load, push, save } from "./cache/moving.ts";
-export { pull, type PulledImage } from "./cache/pull.ts";
+export { type HashCache, LayoutHashCache } from "./cache/pulling/hash_cache.ts";
+export type { ImageCache, WriteImageOptions } from "./cache/pulling/image_cache.ts";
+export {
+  LayoutImageCache,
+  type LayoutImageCacheOptions,
+} from "./cache/pulling/layout_image_cache.ts";
+export { copy, load, push, save } from "./cache/moving/moving.ts";
+export { pull, type PulledImage } from "./cache/pulling/pull.ts";
 export type { PullOptions } from "./cache/pull_options.ts";
-export type { PushedImage, PushOptions } from "./cache/push_options.ts";
+export type { PushedImage, PushOptions } from "./cache/moving/push_options.ts";
 export {
   prepare,
   type PrepareOptions,
   unpack,
   type UnpackedImage,
   type UnpackOptions,
-} from "./cache/unpack.ts";
+} from "./cache/pulling/unpack.ts";
 export type { DecompressOptions } from "./layer/compression/decompressor.ts";
 export {
   ExtractError,
@@ -124,8 +131,8 @@ export type {
   RequestLog,
 } from "./registry/remote_client_options.ts";
 export { readCertificates } from "./registry/transport/certificates.ts";
-export type { ContentOptions, OpenContent } from "./spec/content.ts";
-export type { Descriptor } from "./spec/descriptor.ts";
+export type { ContentOptions, OpenContent } from "./spec/image/content.ts";
+export type { Descriptor } from "./spec/image/descriptor.ts";
 export {
   type Digest,
   type DigestAlgorithm,
@@ -153,9 +160,9 @@ export type {
   ImageDocument,
   RemoteImage,
   RemoteLayer,
-} from "./spec/image.ts";
-export type { ContainerConfig, HistoryEntry, ImageConfig } from "./spec/image_config.ts";
-export type { Index, Manifest, ManifestDocument } from "./spec/manifest.ts";
+} from "./spec/image/image.ts";
+export type { ContainerConfig, HistoryEntry, ImageConfig } from "./spec/image/image_config.ts";
+export type { Index, Manifest, ManifestDocument } from "./spec/image/manifest.ts";
 export { formatPlatform, parsePlatform, type Platform } from "./spec/platform.ts";
 export type { Expectation } from "./spec/verifier.ts";
 export type { ArtifactFile, PackArtifactOptions } from "./store/artifacts/artifact_content.ts";

@@ -19,13 +19,13 @@
  *
  * @module
  */
-export * from "./artifacts.ts";
-export * from "./caching_puller.ts";
+export * from "./moving/artifacts.ts";
+export * from "./pulling/caching_puller.ts";
 export * from "./directory.ts";
 export * from "./errors.ts";
-export * from "./hash_cache.ts";
-export type * from "./image_cache.ts";
-export * from "./layout_image_cache.ts";
-export * from "./moving.ts";
-export * from "./pull.ts";
-export * from "./unpack.ts";
+export * from "./pulling/hash_cache.ts";
+export type * from "./pulling/image_cache.ts";
+export * from "./pulling/layout_image_cache.ts";
+export * from "./moving/moving.ts";
+export * from "./pulling/pull.ts";
+export * from "./pulling/unpack.ts";

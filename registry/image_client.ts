@@ -1,5 +1,5 @@
 import type { Digest } from "../spec/digest.ts";
-import type { RemoteImage } from "../spec/image.ts";
+import type { RemoteImage } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { Reference } from "./reference.ts";
 

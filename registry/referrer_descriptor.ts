@@ -1,5 +1,5 @@
-import type { Descriptor } from "../spec/descriptor.ts";
-import type { ManifestDocument } from "../spec/manifest.ts";
+import type { Descriptor } from "../spec/image/descriptor.ts";
+import type { ManifestDocument } from "../spec/image/manifest.ts";
 
 /**
  * Returns the descriptor of a manifest or index in a list of referrers. It repeats the document's

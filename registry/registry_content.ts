@@ -1,4 +1,4 @@
-import type { Descriptor } from "../spec/descriptor.ts";
+import type { Descriptor } from "../spec/image/descriptor.ts";
 import type { Digest, DigestAlgorithm } from "../spec/digest.ts";
 
 /** Range of a blob. */

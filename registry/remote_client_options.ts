@@ -1,4 +1,4 @@
-import type { BlobReadOptions } from "../spec/image.ts";
+import type { BlobReadOptions } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { CredentialStore } from "./credentials.ts";
 import type { ImagePullAuth } from "./image_client.ts";

@@ -18,10 +18,14 @@
  *
  * @module
  */
-export * from "./accounts.ts";
-export { type CapabilityChanges, DEFAULT_CAPABILITIES, withCapabilities } from "./capabilities.ts";
-export type * from "./content.ts";
-export { type Descriptor, embeddedData } from "./descriptor.ts";
+export * from "./options/accounts.ts";
+export {
+  type CapabilityChanges,
+  DEFAULT_CAPABILITIES,
+  withCapabilities,
+} from "./options/capabilities.ts";
+export type * from "./image/content.ts";
+export { type Descriptor, embeddedData } from "./image/descriptor.ts";
 export {
   type Digest,
   type DigestAlgorithm,
@@ -32,18 +36,18 @@ export {
   parseDigest,
 } from "./digest.ts";
 export { digestAlgorithm, UnsupportedDigestError } from "./digest_algorithm.ts";
-export { DEFAULT_PATH, withEnv } from "./environment.ts";
+export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
 export * from "./errors.ts";
-export * from "./filesystem_options.ts";
-export type * from "./image.ts";
-export * from "./image_annotations.ts";
-export * from "./image_config.ts";
-export * from "./image_options.ts";
-export * from "./layer_type.ts";
-export * from "./manifest.ts";
-export * from "./media_types.ts";
-export * from "./namespace_options.ts";
-export * from "./new_spec.ts";
+export * from "./options/filesystem_options.ts";
+export type * from "./image/image.ts";
+export * from "./options/image_annotations.ts";
+export * from "./image/image_config.ts";
+export * from "./options/image_options.ts";
+export * from "./image/layer_type.ts";
+export * from "./image/manifest.ts";
+export * from "./image/media_types.ts";
+export * from "./options/namespace_options.ts";
+export * from "./options/new_spec.ts";
 export {
   cpuVariant,
   formatPlatform,
@@ -51,22 +55,22 @@ export {
   type Platform,
   variantLevel,
 } from "./platform.ts";
-export * from "./platform_by_config.ts";
-export { choosePlatform, isRunnable, platformFit } from "./platform_choice.ts";
-export * from "./process_options.ts";
-export * from "./quantity.ts";
-export * from "./read_bytes.ts";
-export * from "./resource_options.ts";
-export * from "./rootless_option.ts";
-export type * from "./runtime_linux.ts";
-export type * from "./runtime_process.ts";
-export type * from "./runtime_resources.ts";
-export type * from "./runtime_seccomp.ts";
-export * from "./runtime_spec.ts";
-export * from "./seccomp_profile.ts";
-export type * from "./spec_option.ts";
-export * from "./sub_ids.ts";
-export * from "./user.ts";
-export * from "./user_options.ts";
+export * from "./image/platform_by_config.ts";
+export { choosePlatform, isRunnable, platformFit } from "./image/platform_choice.ts";
+export * from "./options/process_options.ts";
+export * from "./options/quantity.ts";
+export * from "./image/read_bytes.ts";
+export * from "./options/resource_options.ts";
+export * from "./options/rootless_option.ts";
+export type * from "./runtime/runtime_linux.ts";
+export type * from "./runtime/runtime_process.ts";
+export type * from "./runtime/runtime_resources.ts";
+export type * from "./runtime/runtime_seccomp.ts";
+export * from "./runtime/runtime_spec.ts";
+export * from "./options/seccomp_profile.ts";
+export type * from "./runtime/spec_option.ts";
+export * from "./runtime/sub_ids.ts";
+export * from "./options/user.ts";
+export * from "./options/user_options.ts";
 export * from "./verifier.ts";
-export * from "./verify_stream.ts";
+export * from "./image/verify_stream.ts";

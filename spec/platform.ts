@@ -1,4 +1,4 @@
-import { present } from "./_json.ts";
+import { present } from "./json.ts";
 import { explainedError } from "./error_facts.ts";
 
 /**

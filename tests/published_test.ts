@@ -145,7 +145,7 @@ Deno.test.each([
 
   assertEquals(code, 0, stderr);
   const paths = downloaded(registry);
-  assert(paths.includes("cache/pull.ts"));
+  assert(paths.includes("cache/pulling/pull.ts"));
   assertEquals(paths.filter((path) => path.startsWith("cli/")), []);
 });
 

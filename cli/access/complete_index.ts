@@ -1,6 +1,6 @@
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { copyGraph } from "../../store/moving/copy_graph.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource } from "../../store/moving/open_endpoints.ts";

@@ -1,6 +1,6 @@
-import type { PulledArtifact } from "../../cache/artifacts.ts";
-import { prepare, type PrepareOptions } from "../../cache/unpack.ts";
-import { pull } from "../../cache/pull.ts";
+import type { PulledArtifact } from "../../cache/moving/artifacts.ts";
+import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
+import { pull } from "../../cache/pulling/pull.ts";
 import type { PullOptions } from "../../cache/pull_options.ts";
 import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
 import type { Reference } from "../../registry/reference.ts";
@@ -55,7 +55,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   ): FoundSource => ({
     reference,
     artifact: async (onProgress) => {
-      const { bringArtifact } = await import("../../cache/bring_artifact.ts");
+      const { bringArtifact } = await import("../../cache/moving/bring_artifact.ts");
       const { openArchive } = await import("./local_images.ts");
       // Stdin can be read only once.
       const archive = source.transport === "oci-archive" || source.transport === "docker-archive"

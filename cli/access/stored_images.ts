@@ -1,16 +1,16 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { parseImageConfig } from "../../spec/image_config.ts";
+import { parseImageConfig } from "../../spec/image/image_config.ts";
 import {
   type Index,
   type Manifest,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   parseManifest,
-} from "../../spec/manifest.ts";
-import { isConfigMediaType } from "../../spec/media_types.ts";
+} from "../../spec/image/manifest.ts";
+import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import { isRunnable } from "../../spec/platform_choice.ts";
+import { isRunnable } from "../../spec/image/platform_choice.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import {
   CONTAINERD_NAME,

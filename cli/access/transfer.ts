@@ -1,4 +1,4 @@
-import type { CopiedImage, CopyOptions } from "../../cache/copy_options.ts";
+import type { CopiedImage, CopyOptions } from "../../cache/moving/copy_options.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";

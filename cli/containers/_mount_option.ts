@@ -1,6 +1,6 @@
 import { resolve } from "../../spec/paths.ts";
-import { parseQuantity } from "../../spec/quantity.ts";
-import type { Mount } from "../../spec/runtime_spec.ts";
+import { parseQuantity } from "../../spec/options/quantity.ts";
+import type { Mount } from "../../spec/runtime/runtime_spec.ts";
 
 /**
  * Parses a mount in the forms of `docker run`: `SOURCE:TARGET[:ro]`, or pairs such as

@@ -1,5 +1,5 @@
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { DemoImage } from "./demo_image.ts";
 

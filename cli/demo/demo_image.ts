@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestOf } from "../../spec/digest.ts";
-import { OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../../spec/media_types.ts";
+import { OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types.ts";
 import { type DemoArchitecture, demoProgram } from "./_demo_elf.ts";
 import { type DemoEntry, demoTar } from "./_demo_tar.ts";
 

@@ -1,5 +1,5 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
-import type { Manifest } from "../../spec/manifest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Manifest } from "../../spec/image/manifest.ts";
 import { TITLE } from "../../store/artifacts/artifact_content.ts";
 import { formatBytes, formatTable, imageSize, printable } from "./format.ts";
 

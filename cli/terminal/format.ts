@@ -1,4 +1,4 @@
-import type { Manifest } from "../../spec/manifest.ts";
+import type { Manifest } from "../../spec/image/manifest.ts";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 

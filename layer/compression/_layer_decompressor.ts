@@ -1,5 +1,5 @@
 import { LimitError } from "../../spec/errors.ts";
-import { type Compression, layerMediaType } from "../../spec/media_types.ts";
+import { type Compression, layerMediaType } from "../../spec/image/media_types.ts";
 import type { Codec, CodecFormat, Fail, Framing } from "./_codec.ts";
 import { StreamCodec } from "./_stream_codec.ts";
 import { SyncCodec } from "./_sync_codec.ts";

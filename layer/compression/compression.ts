@@ -1,4 +1,4 @@
-import type { Compression } from "../../spec/media_types.ts";
+import type { Compression } from "../../spec/image/media_types.ts";
 import { BLOCK, checkBlock, dialectOf } from "../tar/tar_fields.ts";
 
 /** Number of bytes that {@linkcode detectCompression} needs: one block of a tar archive. */

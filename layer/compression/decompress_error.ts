@@ -1,5 +1,5 @@
 import { OciError } from "../../spec/errors.ts";
-import type { Compression } from "../../spec/media_types.ts";
+import type { Compression } from "../../spec/image/media_types.ts";
 
 /**
  * Thrown when compressed bytes are damaged, truncated, followed by other data, or in a format that

@@ -1,4 +1,4 @@
-import type { Compression } from "../../spec/media_types.ts";
+import type { Compression } from "../../spec/image/media_types.ts";
 
 /** Options for {@linkcode openDecompressor} and for `DecompressStream`. */
 export interface DecompressOptions {

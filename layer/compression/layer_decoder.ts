@@ -1,8 +1,8 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DiffIdMismatchError } from "../../spec/errors.ts";
-import { checkLayerType } from "../../spec/layer_type.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { DecompressError } from "./decompress_error.ts";
 import { LayerDecompressor, type LayerDecompressorOptions } from "./_layer_decompressor.ts";

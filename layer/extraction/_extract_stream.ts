@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { DecompressError } from "../compression/decompress_error.ts";

@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { extractStream } from "./_extract_stream.ts";
 import { openExtractionRoot } from "./_extraction_root.ts";

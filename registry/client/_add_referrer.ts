@@ -1,6 +1,6 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestOf } from "../../spec/digest.ts";
-import { OCI_INDEX } from "../../spec/media_types.ts";
+import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { NotFoundError } from "../errors.ts";
 import type { Repository } from "../reference.ts";
 import type { PushManifestOptions } from "../remote_client_options.ts";

@@ -1,5 +1,5 @@
 import type { RequestTask } from "../errors.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Answer } from "../transport/answer.ts";
 import type { BlobMemory, BlobSource } from "./_blob_stream.ts";
 import type { Http } from "../transport/http.ts";

@@ -1,7 +1,7 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobAnswer, BlobRetry } from "../../spec/image.ts";
-import { verifiedRead } from "../../spec/verify_stream.ts";
+import type { BlobAnswer, BlobRetry } from "../../spec/image/image.ts";
+import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import type { Answer } from "../transport/answer.ts";
 import { BlobTransfer } from "./_blob_transfer.ts";
 import { cutError } from "../transport/network_failure.ts";

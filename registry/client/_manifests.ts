@@ -1,9 +1,9 @@
 import type { RequestTask } from "../errors.ts";
-import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { digestOf, isDigest } from "../../spec/digest.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
-import type { ImageDocument } from "../../spec/image.ts";
-import { type ManifestDocument, parseManifest } from "../../spec/manifest.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import { type ManifestDocument, parseManifest } from "../../spec/image/manifest.ts";
 import {
   DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
@@ -11,7 +11,7 @@ import {
   isManifestMediaType,
   OCI_INDEX,
   OCI_MANIFEST,
-} from "../../spec/media_types.ts";
+} from "../../spec/image/media_types.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";

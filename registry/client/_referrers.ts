@@ -1,7 +1,7 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/manifest.ts";
+import { type Index, MAX_INDEX_ENTRIES, parseManifest } from "../../spec/image/manifest.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/link.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";

@@ -1,13 +1,13 @@
-import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
-import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import {
   type ManifestDocument,
   MAX_CONFIG_BYTES,
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
-} from "../../spec/manifest.ts";
+} from "../../spec/image/manifest.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";

@@ -1,5 +1,5 @@
-import type { OpenContent } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { CATALOG_SCOPE, deleteScope, pushScope } from "../auth/scope.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";

@@ -1,5 +1,5 @@
-import type { OpenContent } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { Retry } from "../transport/retry.ts";

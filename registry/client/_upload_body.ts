@@ -1,7 +1,7 @@
-import type { OpenContent } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobReadOptions } from "../../spec/image.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
 
 /** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {

@@ -1,7 +1,7 @@
-import type { OpenContent } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
-import type { ImageDocument, RemoteImage } from "../../spec/image.ts";
-import type { ManifestDocument } from "../../spec/manifest.ts";
+import type { OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import type { RegistryReader } from "./_registry_reader.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { ImageClient, ImageClientOptions, ImagePullAuth } from "../image_client.ts";

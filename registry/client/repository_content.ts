@@ -4,12 +4,12 @@ import type {
   NamedTarget,
   OpenContent,
   PushContentOptions,
-} from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
-import type { BlobReadOptions } from "../../spec/image.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
-import { readBytes } from "../../spec/read_bytes.ts";
+} from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
 import { referrerDescriptor } from "../referrer_descriptor.ts";
 import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";

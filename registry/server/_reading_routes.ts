@@ -1,7 +1,7 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { MAX_MANIFEST_BYTES } from "../../spec/manifest.ts";
-import { OCI_INDEX } from "../../spec/media_types.ts";
+import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
+import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { RegistryContent } from "../registry_content.ts";
 import { lexical, nextLink, type Page, paginate } from "./_server_pages.ts";
 import { parseRange } from "./_server_range.ts";

@@ -1,4 +1,4 @@
-import { MAX_MANIFEST_BYTES } from "../../spec/manifest.ts";
+import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import type { RegistryContent, WritableRegistryContent } from "../registry_content.ts";
 import { noHost, refusal } from "./_refusal.ts";
 import { routeRequest } from "./_router.ts";

@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { RegistryError } from "../errors.ts";

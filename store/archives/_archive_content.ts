@@ -1,4 +1,4 @@
-import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";

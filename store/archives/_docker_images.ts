@@ -1,11 +1,11 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
-import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
-import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/manifest.ts";
-import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/media_types.ts";
+import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
+import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveContent } from "./_archive_content.ts";

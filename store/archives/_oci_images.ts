@@ -1,8 +1,12 @@
 import { describeError } from "../../spec/error_facts.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType, OCI_INDEX } from "../../spec/media_types.ts";
+import {
+  type ManifestDocument,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType, OCI_INDEX } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveContent } from "./_archive_content.ts";

@@ -5,18 +5,18 @@ import type {
   NamedTarget,
   OpenContent,
   PushContentOptions,
-} from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+} from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { OciError } from "../../spec/errors.ts";
-import { type Manifest, parseManifest } from "../../spec/manifest.ts";
+import { type Manifest, parseManifest } from "../../spec/image/manifest.ts";
 import {
   isConfigMediaType,
   isIndexMediaType,
   isManifestMediaType,
   OCI_INDEX,
-} from "../../spec/media_types.ts";
+} from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
 import { type FileOutput, openFileOutput, writeAll } from "../host/file_output.ts";

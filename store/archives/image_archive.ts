@@ -1,9 +1,9 @@
-import type { ContentOptions, NamedSource } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentOptions, NamedSource } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { BlobReadOptions, RemoteLayer } from "../../spec/image.ts";
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { verifiedRead } from "../../spec/verify_stream.ts";
+import type { BlobReadOptions, RemoteLayer } from "../../spec/image/image.ts";
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { type Expectation, Verifier } from "../../spec/verifier.ts";
 import type { ReadBlobOptions } from "../content/content_store_options.ts";
 import { fullName } from "../content/layout_index.ts";

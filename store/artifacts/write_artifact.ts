@@ -1,6 +1,6 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
-import type { Manifest } from "../../spec/manifest.ts";
-import { layerMediaType } from "../../spec/media_types.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Manifest } from "../../spec/image/manifest.ts";
+import { layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";

@@ -1,10 +1,10 @@
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { withRootFS } from "../../spec/filesystem_options.ts";
-import { withImageConfig } from "../../spec/image_options.ts";
-import { newSpec } from "../../spec/new_spec.ts";
-import { withDefaultSeccomp } from "../../spec/seccomp_profile.ts";
+import { withRootFS } from "../../spec/options/filesystem_options.ts";
+import { withImageConfig } from "../../spec/options/image_options.ts";
+import { newSpec } from "../../spec/options/new_spec.ts";
+import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
 import { formatPlatform } from "../../spec/platform.ts";
-import type { SpecOption } from "../../spec/spec_option.ts";
+import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
 import { CONFIG } from "./_bundle_directory.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";

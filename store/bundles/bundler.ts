@@ -1,4 +1,4 @@
-import type { SpecOption } from "../../spec/spec_option.ts";
+import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
 

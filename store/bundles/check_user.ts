@@ -1,4 +1,4 @@
-import { resolveUser, UnknownUserError } from "../../spec/user.ts";
+import { resolveUser, UnknownUserError } from "../../spec/options/user.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { checkTextSize } from "./_root_files.ts";

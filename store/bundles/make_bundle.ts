@@ -1,6 +1,6 @@
 import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
-import type { SpecOption } from "../../spec/spec_option.ts";
+import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { assertLinux, writeBundleConfig } from "./bundle_config.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import type { BundleMount } from "./bundle_record.ts";

@@ -1,5 +1,5 @@
-import { formatSpec } from "../../spec/new_spec.ts";
-import type { RuntimeSpec } from "../../spec/runtime_spec.ts";
+import { formatSpec } from "../../spec/options/new_spec.ts";
+import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 
 /**
  * Writes a runtime configuration to a file. Replaces an existing file atomically, so that a runtime

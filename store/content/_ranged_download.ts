@@ -1,4 +1,4 @@
-import type { BlobAnswer, BlobReadOptions } from "../../spec/image.ts";
+import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { mergeRanges, missingRanges, PartRanges, writeAll } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";

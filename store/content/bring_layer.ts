@@ -1,4 +1,4 @@
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { BlobFollower, Ingestion } from "./ingest.ts";
 import type { LayerListener } from "./layer_listener.ts";

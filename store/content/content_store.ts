@@ -1,8 +1,8 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import { MAX_CONFIG_BYTES } from "../../spec/manifest.ts";
+import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
 import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";

@@ -1,6 +1,6 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobReadOptions, BlobRetry } from "../../spec/image.ts";
+import type { BlobReadOptions, BlobRetry } from "../../spec/image/image.ts";
 import { openBlobStream } from "./blob_stream.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { PartWatch } from "./_part_watch.ts";

@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Ingestion, IngestProgress } from "./ingest.ts";
 
 /** Progress callbacks for fetching layers. */

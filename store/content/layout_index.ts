@@ -1,7 +1,7 @@
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import { OCI_INDEX } from "../../spec/media_types.ts";
+import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";

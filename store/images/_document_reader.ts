@@ -1,8 +1,12 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import {
+  type ManifestDocument,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Maximum total size of the documents that are cached. */

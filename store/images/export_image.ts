@@ -1,4 +1,4 @@
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { archiveTree } from "./tree_archive.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "./image.ts";

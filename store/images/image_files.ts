@@ -1,8 +1,8 @@
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";

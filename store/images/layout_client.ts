@@ -2,19 +2,19 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions } from "../../registry/image_client.ts";
 import type { LayoutLocation } from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import {
   MAX_CONFIG_BYTES,
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
   parseManifest,
-} from "../../spec/manifest.ts";
-import { OCI_INDEX } from "../../spec/media_types.ts";
+} from "../../spec/image/manifest.ts";
+import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import { parsePlatform } from "../../spec/platform.ts";
-import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { readDocuments } from "./read_image.ts";
 import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";

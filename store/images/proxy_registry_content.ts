@@ -3,7 +3,7 @@ import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BlobRelay } from "./_blob_relay.ts";

@@ -1,9 +1,9 @@
 import { ArtifactError } from "../../registry/errors.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
-import type { ImageDocument } from "../../spec/image.ts";
-import { type ImageConfig, parseImageConfig } from "../../spec/image_config.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
 import {
   type Index,
   type Manifest,
@@ -11,10 +11,10 @@ import {
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
   parseManifest,
-} from "../../spec/manifest.ts";
-import { isConfigMediaType } from "../../spec/media_types.ts";
+} from "../../spec/image/manifest.ts";
+import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
+import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { type Image, StoredLayer } from "./image.ts";

@@ -6,7 +6,7 @@ import type {
   ContentRange,
   WritableRegistryContent,
 } from "../../registry/registry_content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";

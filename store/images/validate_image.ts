@@ -1,7 +1,7 @@
 import { explainedError } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DiffIdMismatchError, LimitError } from "../../spec/errors.ts";
-import { MAX_LAYERS } from "../../spec/manifest.ts";
+import { MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import type { Image } from "./image.ts";
 

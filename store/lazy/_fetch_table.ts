@@ -2,7 +2,7 @@ import { openDecompressor } from "../../layer/compression/open_decompressor.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { isDigest } from "../../spec/digest.ts";
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";

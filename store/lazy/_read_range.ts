@@ -1,4 +1,4 @@
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { TableError } from "./_table_entry.ts";
 
 /**

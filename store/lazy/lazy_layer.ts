@@ -5,7 +5,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { digestOf } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { fetchTable, hasTable } from "./_fetch_table.ts";
 import { openRange } from "./_read_range.ts";
 import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";

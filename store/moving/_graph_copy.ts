@@ -1,11 +1,24 @@
-import type { ContentSource, ContentTarget, NamedTarget, OpenContent } from "../../spec/content.ts";
-import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import type {
+  ContentSource,
+  ContentTarget,
+  NamedTarget,
+  OpenContent,
+} from "../../spec/image/content.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
-import type { ImageDocument } from "../../spec/image.ts";
-import { type ManifestDocument, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType, layerMediaType } from "../../spec/media_types.ts";
-import { readBytes } from "../../spec/read_bytes.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import {
+  type ManifestDocument,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+} from "../../spec/image/manifest.ts";
+import {
+  isIndexMediaType,
+  isManifestMediaType,
+  layerMediaType,
+} from "../../spec/image/media_types.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { runEach } from "./_run_each.ts";

@@ -2,7 +2,7 @@ import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** Folders that are only of use to a store. */

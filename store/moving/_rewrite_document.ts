@@ -1,8 +1,8 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, digestOf } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
-import type { ImageDocument } from "../../spec/image.ts";
-import type { ManifestDocument } from "../../spec/manifest.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import type { Replacement } from "./copy_options.ts";
 
 /** A descriptor as it stands in a document, with members that are not known here. */

@@ -1,20 +1,20 @@
-import type { ContentSource } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentSource } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { PlatformError } from "../../spec/errors.ts";
-import { parseImageConfig } from "../../spec/image_config.ts";
+import { parseImageConfig } from "../../spec/image/image_config.ts";
 import {
   type Index,
   type ManifestDocument,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   parseManifest,
-} from "../../spec/manifest.ts";
-import { isConfigMediaType, isIndexMediaType } from "../../spec/media_types.ts";
+} from "../../spec/image/manifest.ts";
+import { isConfigMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
-import { platformFit } from "../../spec/platform_choice.ts";
-import { readBytes } from "../../spec/read_bytes.ts";
+import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import { platformFit } from "../../spec/image/platform_choice.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
 import { NotFoundError } from "../../registry/errors.ts";
 import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";

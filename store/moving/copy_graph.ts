@@ -1,5 +1,5 @@
-import type { ContentSource, ContentTarget, NamedTarget } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentSource, ContentTarget, NamedTarget } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { GraphCopy } from "./_graph_copy.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 

@@ -1,8 +1,8 @@
-import type { ContentOptions, OpenContent } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentOptions, OpenContent } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import type { ImageDocument } from "../../spec/image.ts";
-import type { ManifestDocument } from "../../spec/manifest.ts";
+import type { ImageDocument } from "../../spec/image/image.ts";
+import type { ManifestDocument } from "../../spec/image/manifest.ts";
 
 /** A document or a blob that is copied. */
 export interface CopyNode {

@@ -1,5 +1,5 @@
-import type { NamedTarget } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { NamedTarget } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { copyNamed } from "./copy_graph.ts";

@@ -1,5 +1,5 @@
-import type { ContentOptions, NamedTarget } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 
 /** A target that looks for content at another one, and stores nothing. */
 export class DryTarget implements NamedTarget {

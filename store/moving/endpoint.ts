@@ -1,5 +1,5 @@
-import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 
 /** One image, or other document, at the place that it is copied from. */

@@ -4,14 +4,14 @@ import type {
   NamedTarget,
   OpenContent,
   PushContentOptions,
-} from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+} from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobReadOptions } from "../../spec/image.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";

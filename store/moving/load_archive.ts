@@ -1,5 +1,5 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { referenceOfNames } from "../images/layout_client.ts";
 import {

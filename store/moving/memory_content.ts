@@ -5,13 +5,13 @@ import type {
   NamedTarget,
   OpenContent,
   PushContentOptions,
-} from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+} from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
-import type { BlobReadOptions } from "../../spec/image.ts";
-import { parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
-import { readBytes } from "../../spec/read_bytes.ts";
+import type { BlobReadOptions } from "../../spec/image/image.ts";
+import { parseManifest } from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { readBytes } from "../../spec/image/read_bytes.ts";
 
 /**
  * Content in memory, for tests and for images that a program makes.

@@ -10,7 +10,7 @@ import {
   RepositoryContent,
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
-import type { ContentOptions } from "../../spec/content.ts";
+import type { ContentOptions } from "../../spec/image/content.ts";
 import type { ImageArchive } from "../archives/image_archive.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { LayoutClient } from "../images/layout_client.ts";

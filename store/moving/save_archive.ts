@@ -1,5 +1,5 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
-import { type Descriptor, embeddedData } from "../../spec/descriptor.ts";
+import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
 import { type OciError, PlatformError } from "../../spec/errors.ts";
@@ -9,11 +9,11 @@ import {
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   parseManifest,
-} from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+} from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { choosePlatformByConfig } from "../../spec/platform_by_config.ts";
-import { isRunnable } from "../../spec/platform_choice.ts";
+import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
+import { isRunnable } from "../../spec/image/platform_choice.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
 import { ImageArchiveWriter } from "../archives/archive_writer.ts";

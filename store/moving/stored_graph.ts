@@ -1,7 +1,11 @@
 import { parseReference, type Repository } from "../../registry/reference.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType, layerMediaType } from "../../spec/media_types.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import {
+  isIndexMediaType,
+  isManifestMediaType,
+  layerMediaType,
+} from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** The depth of indexes in indexes at which it is no use to look on. */

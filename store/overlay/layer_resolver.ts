@@ -1,4 +1,4 @@
-import { checkLayerType } from "../../spec/layer_type.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { resolve } from "../../spec/paths.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
@@ -6,7 +6,7 @@ import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/sync_file_system.ts";
 import type { Digest } from "../../spec/digest.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { discardTree } from "../host/unmount.ts";

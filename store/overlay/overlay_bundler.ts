@@ -5,7 +5,7 @@ import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { unmountTree } from "../../layer/linux/unmount.ts";
 import { LimitError } from "../../spec/errors.ts";
-import type { SpecOption } from "../../spec/spec_option.ts";
+import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import { mountSource } from "../bundles/bundle_mounts.ts";
 import type { BundleMount } from "../bundles/bundle_record.ts";

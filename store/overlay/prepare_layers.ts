@@ -1,6 +1,6 @@
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { BundleError } from "../errors.ts";

@@ -2,7 +2,7 @@ import { resolve } from "../../spec/paths.ts";
 import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { namesIn } from "../host/names_in.ts";

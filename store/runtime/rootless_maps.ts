@@ -1,8 +1,8 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange } from "../../layer/extraction/ownership.ts";
-import { parsePasswd } from "../../spec/accounts.ts";
-import type { RootlessOptions } from "../../spec/rootless_option.ts";
-import type { IdMapping } from "../../spec/runtime_linux.ts";
+import { parsePasswd } from "../../spec/options/accounts.ts";
+import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
+import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import { findProgram } from "../host/find_runtime.ts";
 
 /** How many ids there are on the host. */

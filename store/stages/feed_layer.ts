@@ -1,4 +1,4 @@
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";

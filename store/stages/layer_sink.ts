@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RecordPlan } from "../entries/layer_records.ts";
 

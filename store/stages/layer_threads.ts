@@ -1,5 +1,5 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { LayerThread, mayStartThreads } from "./_layer_thread.ts";
 import type { ExtractionJob } from "./_thread_messages.ts";

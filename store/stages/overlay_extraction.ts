@@ -7,7 +7,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { parentPath } from "../../layer/trees/clean_path.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { emptyTree } from "../../layer/trees/remove_entry.ts";
-import type { RemoteLayer } from "../../spec/image.ts";
+import type { RemoteLayer } from "../../spec/image/image.ts";
 import { LayerRecords } from "../entries/layer_records.ts";
 import { packError, type TransferredError } from "./error_transfer.ts";
 import type { StreamConsumer } from "./_stream_sink.ts";

@@ -2,7 +2,7 @@ import type { LayerSource } from "../../layer/extraction/stacking_extractor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import { OCI_LAYER } from "../../spec/media_types.ts";
+import { OCI_LAYER } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { lstatIfAny, removeIfAny } from "../host/durable.ts";

@@ -1,9 +1,9 @@
-import { checkLayerType } from "../../spec/layer_type.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
-import type { SpecOption } from "../../spec/spec_option.ts";
+import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";

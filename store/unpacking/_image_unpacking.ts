@@ -1,6 +1,6 @@
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import { bringLayer } from "../content/bring_layer.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";

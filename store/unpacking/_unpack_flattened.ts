@@ -7,7 +7,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { LimitError } from "../../spec/errors.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { LayerEntries } from "../entries/layer_entries.ts";
 import { openArchive } from "../images/archive_reader.ts";

@@ -1,11 +1,11 @@
-import { checkLayerType } from "../../spec/layer_type.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import type { RemoteImage } from "../../spec/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { pickStageOptions } from "../stages/layer_staging.ts";
 import { LayerThreads } from "../stages/layer_threads.ts";

@@ -1,10 +1,10 @@
 import { describeError } from "../../spec/error_facts.ts";
-import type { ContentSource } from "../../spec/content.ts";
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { ContentSource } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
-import { parseManifest } from "../../spec/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/media_types.ts";
+import { parseManifest } from "../../spec/image/manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";

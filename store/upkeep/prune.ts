@@ -1,4 +1,4 @@
-import type { Descriptor } from "../../spec/descriptor.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";

@@ -8,7 +8,7 @@ import { denoEnvironment, ROOT } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { writableRegistry } from "../_support/writable_registry.ts";
-import { pushBuilt } from "../cache/_pushed.ts";
+import { pushBuilt } from "../cache/moving/_pushed.ts";
 
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";

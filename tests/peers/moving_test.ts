@@ -13,7 +13,7 @@ import { type DockerRegistry, dockerRegistry, peerTest, runPeer } from "../_supp
 import { runOci } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
-import { pushBuilt } from "../cache/_pushed.ts";
+import { pushBuilt } from "../cache/moving/_pushed.ts";
 import { testClient } from "../registry/_client.ts";
 
 const BASE = tar(file("etc/base", "shared by all"));

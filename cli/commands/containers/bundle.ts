@@ -1,5 +1,5 @@
 import { formatReference } from "../../../registry/reference.ts";
-import { withCommand, withTerminal } from "../../../spec/process_options.ts";
+import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
 import {

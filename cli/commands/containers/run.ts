@@ -1,5 +1,5 @@
-import { withCommand, withTerminal } from "../../../spec/process_options.ts";
-import type { SpecOption } from "../../../spec/spec_option.ts";
+import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
+import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { checkBundleId } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";

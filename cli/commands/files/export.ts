@@ -1,5 +1,5 @@
 import { formatReference } from "../../../registry/reference.ts";
-import type { RemoteImage } from "../../../spec/image.ts";
+import type { RemoteImage } from "../../../spec/image/image.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

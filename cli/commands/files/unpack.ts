@@ -1,4 +1,4 @@
-import { unpack, type UnpackOptions } from "../../../cache/unpack.ts";
+import { unpack, type UnpackOptions } from "../../../cache/pulling/unpack.ts";
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
 import { openClient } from "../../access/client.ts";
 import type { Command } from "../../frame/command.ts";

@@ -1,6 +1,6 @@
-import { CachingPuller } from "../../../cache/caching_puller.ts";
-import { LayoutHashCache } from "../../../cache/hash_cache.ts";
-import { LayoutImageCache } from "../../../cache/layout_image_cache.ts";
+import { CachingPuller } from "../../../cache/pulling/caching_puller.ts";
+import { LayoutHashCache } from "../../../cache/pulling/hash_cache.ts";
+import { LayoutImageCache } from "../../../cache/pulling/layout_image_cache.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference, parseReference } from "../../../registry/reference.ts";
 import { RemoteClient } from "../../../registry/client/remote_client.ts";

@@ -1,5 +1,5 @@
 import { parseReference } from "../../../registry/reference.ts";
-import type { ContentSource } from "../../../spec/content.ts";
+import type { ContentSource } from "../../../spec/image/content.ts";
 import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";

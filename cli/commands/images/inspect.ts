@@ -1,10 +1,10 @@
 import { ArtifactError } from "../../../registry/errors.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { digestOf } from "../../../spec/digest.ts";
-import type { RemoteImage } from "../../../spec/image.ts";
-import { parseManifest } from "../../../spec/manifest.ts";
+import type { RemoteImage } from "../../../spec/image/image.ts";
+import { parseManifest } from "../../../spec/image/manifest.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
-import { isRunnable } from "../../../spec/platform_choice.ts";
+import { isRunnable } from "../../../spec/image/platform_choice.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { Finder, type FoundImage } from "../../access/finder.ts";

@@ -1,4 +1,4 @@
-import { load, type LoadedImage } from "../../../cache/moving.ts";
+import { load, type LoadedImage } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";

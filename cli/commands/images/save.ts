@@ -1,8 +1,8 @@
-import { saveImages } from "../../../cache/save_images.ts";
+import { saveImages } from "../../../cache/moving/save_images.ts";
 import { ArtifactError } from "../../../registry/errors.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import type { Descriptor } from "../../../spec/descriptor.ts";
+import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";

@@ -1,7 +1,7 @@
-import { pullArtifact, pushArtifact } from "../../../cache/artifacts.ts";
+import { pullArtifact, pushArtifact } from "../../../cache/moving/artifacts.ts";
 import { formatReference } from "../../../registry/reference.ts";
-import type { Manifest } from "../../../spec/manifest.ts";
-import { isConfigMediaType } from "../../../spec/media_types.ts";
+import type { Manifest } from "../../../spec/image/manifest.ts";
+import { isConfigMediaType } from "../../../spec/image/media_types.ts";
 import { TITLE } from "../../../store/artifacts/artifact_content.ts";
 import { writeArtifact } from "../../../store/artifacts/write_artifact.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";

@@ -1,4 +1,4 @@
-import { copy } from "../../../cache/moving.ts";
+import { copy } from "../../../cache/moving/moving.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";

@@ -1,4 +1,4 @@
-import { push } from "../../../cache/moving.ts";
+import { push } from "../../../cache/moving/moving.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";

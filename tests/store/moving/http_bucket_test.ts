@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { copyNamed, MemoryContent } from "../../../store/mod.ts";
 import { buildImage, buildIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
-import { memoryOf } from "../../cache/_pushed.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { HttpBucket, serveBucket } from "./_http_bucket.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "1"))] });

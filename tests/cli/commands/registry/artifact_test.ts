@@ -4,7 +4,7 @@ import { runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
-import { pushBuilt } from "../../../cache/_pushed.ts";
+import { pushBuilt } from "../../../cache/moving/_pushed.ts";
 
 const IMAGE = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
 const CHART = buildArtifact({ artifactType: "application/x-chart", content: "chart" });

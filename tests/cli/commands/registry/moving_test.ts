@@ -10,7 +10,7 @@ import {
   writableRegistry,
   type WritableRegistryOptions,
 } from "../../../_support/writable_registry.ts";
-import { pushBuilt } from "../../../cache/_pushed.ts";
+import { pushBuilt } from "../../../cache/moving/_pushed.ts";
 
 const HOST = formatPlatform(hostPlatform());
 const BASE = tar(file("base", "shared by both"));

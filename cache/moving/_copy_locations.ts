@@ -1,0 +1,176 @@
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
+import { hostPlatform } from "../../registry/host_platform.ts";
+import { RemoteClient } from "../../registry/client/remote_client.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
+import { parsePlatform } from "../../spec/platform.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { chooseManifest, keepPlatforms } from "../../store/moving/choose_platforms.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { copySignatures } from "../../store/moving/copy_signatures.ts";
+import { copyLookedUp } from "../../store/moving/copy_looked_up.ts";
+import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
+import { DryTarget } from "../../store/moving/dry_target.ts";
+import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
+import { LayoutContent } from "../../store/moving/layout_content.ts";
+import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
+import { CopyMeter } from "./_copy_meter.ts";
+import { storeDirectory } from "../directory.ts";
+import type { CopiedImage, CopyOptions } from "./copy_options.ts";
+
+/** Copies from one location to another. */
+export async function copyLocations(
+  source: Reference | ImageLocation | string,
+  target: Reference | ImageLocation | string,
+  options: CopyOptions,
+): Promise<CopiedImage> {
+  const [from, to] = [locationOf(source), locationOf(target)];
+  const { client, sourceAuth, targetAuth, onWarning, signal } = options;
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const common = {
+    client: client ?? own as RemoteClient,
+    onWarning,
+    signal,
+    output: options.output,
+    spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
+  };
+  await using opened = await openCopySource(from, { ...common, auth: sourceAuth });
+  const mountFrom = mountable(from, to);
+  await using goal = await openCopyTarget(to, { ...common, auth: targetAuth, mountFrom });
+  if (!options.keep || options.dryRun || from.transport !== "docker") {
+    return await copyBetween(opened, goal, options);
+  }
+  const store = await ContentStore.open(options.store ?? storeDirectory());
+  // What has no name yet must not be pruned.
+  using _hold = await store.hold(signal);
+  const kept = await keepSource(opened, store, from.reference, options);
+  return await copyBetween(kept, goal, options);
+}
+
+/** Copies the source into the store, under its name, and returns it as the source. */
+async function keepSource(
+  source: CopySource,
+  store: ContentStore,
+  reference: Reference,
+  options: CopyOptions,
+): Promise<CopySource> {
+  const { platforms = [], jobs, withReferrers, foreignLayers, successors } = options;
+  const { onProgress, onWarning, signal } = options;
+  const name = formatReference(reference);
+  const { registry, repository } = reference;
+  const content = new LayoutContent(store);
+  const target: CopyTarget = {
+    label: name,
+    content,
+    name,
+    digest: reference.digest,
+    nameOfTag: (tag) => formatReference({ registry, repository, tag }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const { descriptor } = await copyBetween(source, target, {
+    ...{ jobs, withReferrers, foreignLayers, successors, onProgress, onWarning, signal },
+    platforms,
+    // The name in the store stands for the document in the registry.
+    sparse: platforms.length > 0,
+  });
+  return {
+    label: name,
+    content,
+    root: () => Promise.resolve(descriptor),
+    nameOfTag: target.nameOfTag,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Copies from an open source to an open target. */
+export async function copyBetween(
+  source: CopySource,
+  target: CopyTarget,
+  options: CopyOptions,
+): Promise<CopiedImage> {
+  const { platforms = [], sparse = false, dryRun = false, signal } = options;
+  const { label } = source;
+  const wanted = platforms.map((platform) => {
+    return typeof platform === "string" ? parsePlatform(platform) : platform;
+  });
+  if (wanted.length > 1 && !sparse) {
+    throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
+  }
+  // Both sides are asked at the same time.
+  const current = target.name === undefined
+    ? undefined
+    : target.content.resolve(target.name, { signal });
+  current?.catch(() => {});
+  const found = await source.root({ signal });
+  const isSparse = sparse && isIndexMediaType(found.mediaType);
+  const isOne = target.isForOnePlatform && isIndexMediaType(found.mediaType);
+  const [first = isOne ? hostPlatform() : undefined] = wanted;
+  const root = first === undefined || isSparse
+    ? found
+    : await chooseManifest(source.content, found, first, { label, signal });
+  if (target.digest !== undefined && target.digest !== root.digest) {
+    throw new DigestMismatchError({
+      expected: target.digest,
+      actual: root.digest,
+      size: root.size,
+      source: `"${label}"`,
+    });
+  }
+  const meter = new CopyMeter(target.label, options.onProgress);
+  const graphOptions: CopyGraphOptions = {
+    ...options,
+    successors: first !== undefined && isSparse
+      ? keepPlatforms(source.content, root, wanted, { label, signal })
+      : options.successors,
+    onProgress: (progress) => meter.add(progress),
+  };
+  const content = dryRun ? new DryTarget(target.content) : target.content;
+  const { name, nameOfTag } = target;
+  const goal = { content, name, nameOfTag };
+  const documents: Descriptor[] = [];
+  const { jobs, foreignLayers, withReferrers } = options;
+  const stored = await copyLookedUp(source.content, goal, root, {
+    ...graphOptions,
+    current,
+    after: async (node, stored) => {
+      const isSame = stored.digest === node.descriptor.digest;
+      if (node.document !== undefined && isSame) documents.push(stored);
+      await options.after?.(node, stored);
+    },
+    skipped: async (descriptor) => {
+      if (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType)) {
+        documents.push(descriptor);
+      }
+      await options.skipped?.(descriptor);
+    },
+    beforeName: withReferrers
+      ? () => {
+        return copySignatures(source, goal, documents, {
+          ...{ jobs, foreignLayers, signal },
+          onProgress: graphOptions.onProgress,
+        });
+      }
+      : undefined,
+  });
+  if (!dryRun) {
+    if (target.name === undefined) await target.keep?.(stored, { signal });
+    await target.commit?.();
+  }
+  meter.end();
+  const { mediaType, digest, size } = stored;
+  return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
+}
+
+/** Returns the location for any form in which callers name one. */
+export function locationOf(place: Reference | ImageLocation | string): ImageLocation {
+  if (typeof place === "string") return parseImageLocation(place);
+  return "transport" in place ? place : { transport: "docker", reference: place };
+}
+
+/** Within one registry, blobs are mounted from the repository that they are copied from. */
+function mountable(from: ImageLocation, to: ImageLocation): (() => string) | undefined {
+  if (from.transport !== "docker" || to.transport !== "docker") return undefined;
+  const { registry, repository } = from.reference;
+  return to.reference.registry === registry ? () => repository : undefined;
+}

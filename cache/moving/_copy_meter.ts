@@ -1,0 +1,64 @@
+import type { ImageProgress } from "../../registry/image_client.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import type { CopyProgress } from "../../store/moving/copy_options.ts";
+import { ProgressMeter } from "../progress_meter.ts";
+
+/** Totals of a copy. */
+export interface CopySum {
+  readonly bytes: number;
+  readonly copied: number;
+  readonly skipped: number;
+}
+
+/** Adds up the progress of a copy and reports it in the same way as that of a pull. */
+export class CopyMeter {
+  readonly #meter: ProgressMeter;
+  readonly #retries = new Map<string, number>();
+  #bytes = 0;
+  #copied = 0;
+  #skipped = 0;
+
+  constructor(name: string, report: ((progress: ImageProgress) => void) | undefined) {
+    this.#meter = new ProgressMeter(name, { layers: [], documents: [] }, report);
+  }
+
+  /** Totals of the copy so far. */
+  get sum(): CopySum {
+    return { bytes: this.#bytes, copied: this.#copied, skipped: this.#skipped };
+  }
+
+  /** Records what happened to a document or a blob. */
+  add({ descriptor, state, bytes }: CopyProgress): void {
+    const { mediaType, digest, size } = descriptor;
+    const retries = (this.#retries.get(digest) ?? 0) + (state === "retry" ? 1 : 0);
+    if (state === "retry") this.#retries.set(digest, retries);
+    switch (state) {
+      case "found":
+        this.#meter.expect(
+          descriptor,
+          !isManifestMediaType(mediaType) && !isIndexMediaType(mediaType),
+        );
+        return;
+      case "sending":
+      case "retry":
+        this.#meter.update(descriptor, { bytes, resumed: 0, retries });
+        return;
+      case "copied":
+        this.#bytes += size;
+        this.#copied++;
+        break;
+      case "mounted":
+        this.#copied++;
+        break;
+      case "skipped":
+        this.#skipped++;
+    }
+    const cached = state !== "copied";
+    this.#meter.finish(descriptor, { bytes: size, resumed: 0, retries, cached });
+  }
+
+  /** Reports that the copy is complete. */
+  end(): void {
+    this.#meter.end();
+  }
+}

@@ -1,0 +1,33 @@
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
+import { findReference } from "../../store/content/layout_index.ts";
+import { StoreError } from "../../store/errors.ts";
+
+/** A document in a store. */
+export interface StoredDocument {
+  readonly name: string;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Finds the stored document of a name, which other tools may have written in any form.
+ *
+ * @param action Verb for the error.
+ */
+export async function findStored(
+  store: ContentStore,
+  reference: Reference | string,
+  action: string,
+): Promise<StoredDocument> {
+  const text = typeof reference === "string" ? reference : formatReference(reference);
+  const found = findReference(await store.references(), text);
+  if (found !== undefined) return found;
+  const full = typeof reference === "string" ? formatReference(parseReference(reference)) : text;
+  throw new StoreError("the store does not have it", store.path, {
+    code: "not-in-store",
+    action: `${action} "${full}"`,
+    subject: full,
+    advice: "Pull it first",
+  });
+}

@@ -1,0 +1,47 @@
+import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
+import { ArtifactContent, type ArtifactFile } from "../../store/artifacts/artifact_content.ts";
+import {
+  type EndpointOptions,
+  openCopySource,
+  openCopyTarget,
+} from "../../store/moving/open_endpoints.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
+import type { CopiedImage } from "./copy_options.ts";
+import { storeDirectory } from "../directory.ts";
+import type { PushArtifactOptions } from "./artifact_options.ts";
+
+/** Packs files and copies the artifact to its target. */
+export async function packAndPush(
+  target: Reference | ImageLocation | string,
+  files: readonly ArtifactFile[],
+  options: PushArtifactOptions,
+): Promise<CopiedImage> {
+  const { client, auth, onWarning, signal } = options;
+  const { dryRun, jobs, onProgress } = options;
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const endpoint: EndpointOptions = {
+    client: client ?? own as RemoteClient,
+    ...{ auth, onWarning, signal },
+    spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
+  };
+  const to = locationOf(target);
+  const subject = options.subject === undefined
+    ? undefined
+    : await resolveSubject(locationOf(options.subject), endpoint);
+  const artifact = await ArtifactContent.pack(files, { ...options, subject });
+  const source = {
+    label: "the artifact",
+    content: Object.assign(artifact, { resolve: () => Promise.resolve(undefined) }),
+    root: () => Promise.resolve(artifact.root),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  await using goal = await openCopyTarget(to, endpoint);
+  return await copyBetween(source, goal, { dryRun, jobs, onProgress, onWarning, signal });
+}
+
+async function resolveSubject(location: ImageLocation, options: EndpointOptions) {
+  await using source = await openCopySource(location, options);
+  return await source.root({ signal: options.signal });
+}

@@ -1,0 +1,92 @@
+import { hostPlatform } from "../../registry/host_platform.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isIndexMediaType } from "../../spec/image/media_types.ts";
+import { formatPlatform, type Platform } from "../../spec/platform.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { StoreError } from "../../store/errors.ts";
+import { chooseManifest } from "../../store/moving/choose_platforms.ts";
+import type { CopySource } from "../../store/moving/endpoint.ts";
+import { LayoutContent } from "../../store/moving/layout_content.ts";
+import { openCopyTarget } from "../../store/moving/open_endpoints.ts";
+import { isStored, storedMounts } from "../../store/moving/stored_graph.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { storeDirectory } from "../directory.ts";
+import { findStored, type StoredDocument } from "./_find_stored.ts";
+import type { PushedImage, PushOptions } from "./push_options.ts";
+
+/** Pushes the stored document of a name. */
+export async function pushStored(
+  reference: Reference | string,
+  target: Reference | ImageLocation | string,
+  options: PushOptions,
+): Promise<PushedImage> {
+  const { client, auth, onWarning, onWait, signal } = options;
+  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
+  const found = await findStored(store, reference, "push");
+  const to = locationOf(target);
+  const source: CopySource = {
+    label: found.name,
+    content: new LayoutContent(store),
+    root: () => Promise.resolve(found.descriptor),
+    nameOfTag: (tag) => nameOfTag(found.name, tag),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const part = await choosePart(store, source, found, options);
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const mounts = to.transport === "docker"
+    ? await storedMounts(store, to.reference)
+    : new Map<string, string>();
+  await using goal = await openCopyTarget(to, {
+    client: client ?? own as RemoteClient,
+    auth,
+    onWarning,
+    signal,
+    mountFrom: ({ digest }) => mounts.get(digest),
+    spoolDirectory: () => `${store.path}/ingest`,
+    output: options.output,
+  });
+  const chosen = part === undefined
+    ? source
+    : { ...source, root: () => Promise.resolve(part.descriptor) };
+  const platforms = part === undefined ? options.platforms : undefined;
+  const copied = await copyBetween(chosen, goal, { ...options, platforms });
+  return { ...copied, partialPlatform: part && formatPlatform(part.platform) };
+}
+
+/** Returns the name of another tag; `undefined` for a name that another tool wrote. */
+function nameOfTag(name: string, tag: string): string | undefined {
+  try {
+    const { registry, repository } = parseReference(name);
+    return formatReference({ registry, repository, tag });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Chooses the part of an incomplete index that can be pushed. */
+async function choosePart(
+  store: ContentStore,
+  source: CopySource,
+  { descriptor, name }: StoredDocument,
+  { platforms = [], allPlatforms = false, signal }: PushOptions,
+): Promise<{ readonly descriptor: Descriptor; readonly platform: Platform } | undefined> {
+  if (platforms.length > 0 || !isIndexMediaType(descriptor.mediaType)) return undefined;
+  if (await isStored(store, descriptor)) return undefined;
+  if (allPlatforms) {
+    throw new StoreError("the store does not have all of them", store.path, {
+      code: "partly-in-store",
+      action: `push all platforms of "${name}"`,
+      subject: name,
+      advice: "Pull them first",
+    });
+  }
+  const platform = hostPlatform();
+  const chosen = await chooseManifest(source.content, descriptor, platform, {
+    label: name,
+    signal,
+  });
+  return { descriptor: chosen, platform: chosen.platform ?? platform };
+}

@@ -1,0 +1,77 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
+import type { ArtifactFile } from "../../store/artifacts/artifact_content.ts";
+import type {
+  PullArtifactOptions,
+  PulledArtifact,
+  PushArtifactOptions,
+} from "./artifact_options.ts";
+import type { CopiedImage } from "./copy_options.ts";
+
+export type { PullArtifactOptions, PulledArtifact, PushArtifactOptions };
+
+/**
+ * Pushes files as an OCI artifact, in the form of the image specification's guidelines, which oras
+ * and others read.
+ *
+ * @param target Target location, such as `ghcr.io/owner/sbom:1` or `oci:./layout:sbom`.
+ * @param files Files to pack.
+ * @param options Type, annotations, subject, credentials and callbacks.
+ * @returns The pushed artifact.
+ * @throws {SyntaxError} If a location is invalid.
+ * @throws {ArtifactFileError} If a file cannot be packed.
+ * @throws {RegistryError} If a registry refuses a request.
+ *
+ * @example Attach an SBOM to an image
+ * ```ts no-assert
+ * import { pushArtifact } from "@x/oci";
+ *
+ * async function attach(image: string): Promise<string> {
+ *   const { descriptor } = await pushArtifact(`${image}-sbom`, [
+ *     { path: "sbom.json", mediaType: "application/spdx+json" },
+ *   ], { artifactType: "application/spdx+json", subject: image });
+ *   return descriptor.digest;
+ * }
+ * ```
+ */
+export async function pushArtifact(
+  target: Reference | ImageLocation | string,
+  files: readonly ArtifactFile[],
+  options: PushArtifactOptions = {},
+): Promise<CopiedImage> {
+  const { packAndPush } = await import("./_push_artifact.ts");
+  return await packAndPush(target, files, options);
+}
+
+/**
+ * Pulls anything with a manifest into the store unless it is already there: a Helm chart, a model,
+ * an SBOM, or an image with all of its platforms.
+ *
+ * @param reference Reference, such as `ghcr.io/owner/chart:1` or `oci:./layout:v1`.
+ * @param options Store, policy, credentials and callbacks.
+ * @returns The pulled artifact.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {NotCachedError} If the policy is `Never` and the artifact is not in the store.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {RegistryError} If the registry refuses the request.
+ *
+ * @example Read the files of an artifact
+ * ```ts no-assert
+ * import { pullArtifact, storeDirectory } from "@x/oci";
+ * import { ContentStore, writeArtifact } from "@x/oci/store";
+ *
+ * async function download(reference: string, directory: string): Promise<void> {
+ *   const { document } = await pullArtifact(reference);
+ *   if (document.value.kind !== "manifest") return;
+ *   const store = await ContentStore.open(storeDirectory());
+ *   await writeArtifact(store, document.value.value, directory);
+ * }
+ * ```
+ */
+export async function pullArtifact(
+  reference: Reference | ImageLocation | string,
+  options: PullArtifactOptions = {},
+): Promise<PulledArtifact> {
+  const { bringArtifact } = await import("./bring_artifact.ts");
+  return await bringArtifact(reference, options);
+}

@@ -1,0 +1,103 @@
+import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ImageLocation } from "../../registry/image_location.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import { OciError } from "../../spec/errors.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { ImageArchive } from "../../store/archives/image_archive.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { findReference } from "../../store/content/layout_index.ts";
+import { LayoutClient } from "../../store/images/layout_client.ts";
+import type { CopySource } from "../../store/moving/endpoint.ts";
+import { LayoutContent } from "../../store/moving/layout_content.ts";
+import { openCopySource, sourceOfArchive } from "../../store/moving/open_endpoints.ts";
+import { isStored } from "../../store/moving/stored_graph.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { copyBetween, locationOf } from "./_copy_locations.ts";
+import { storeDirectory } from "../directory.ts";
+import { NotCachedError } from "../errors.ts";
+import type { PullArtifactOptions, PulledArtifact } from "./artifact_options.ts";
+
+/**
+ * Brings a document and everything it references into the store, following the policy.
+ *
+ * @param opened Open archive, for a location of an archive that can be read only once.
+ */
+export async function bringArtifact(
+  place: Reference | ImageLocation | string,
+  options: PullArtifactOptions,
+  opened?: ImageArchive,
+): Promise<PulledArtifact> {
+  const { client, auth, caCerts, onWarning, onWait, signal } = options;
+  const location = locationOf(place);
+  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
+  const { pullPolicy = location.transport === "docker" ? "IfNotPresent" : "Always" } = options;
+  const named = location.transport === "docker" ? location.reference : undefined;
+  const known = named && await findStored(store, named);
+  if (named !== undefined && known !== undefined) {
+    const isWanted = pullPolicy === "IfNotPresent" || pullPolicy === "Never" || named.digest;
+    if (isWanted) return await describe(store, named, known, true);
+  }
+  if (pullPolicy === "Never" && named !== undefined) throw new NotCachedError(named, undefined);
+  using own = client === undefined ? new RemoteClient() : undefined;
+  const isArchive = location.transport === "oci-archive" || location.transport === "docker-archive";
+  await using source = isArchive && opened !== undefined
+    ? sourceOfArchive(opened, location)
+    : await openCopySource(location, {
+      client: client ?? own as RemoteClient,
+      ...{ auth, caCerts, onWarning, signal },
+      spoolDirectory: () => `${store.path}/ingest`,
+    });
+  const reference = named ?? await nameOf(location, source);
+  const name = formatReference(reference);
+  const target = {
+    label: name,
+    content: new LayoutContent(store),
+    name,
+    digest: reference.digest,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const { jobs, onProgress } = options;
+  const copied = await copyBetween(source, target, { jobs, onProgress, onWarning, signal });
+  return await describe(store, reference, copied.descriptor, copied.copied === 0);
+}
+
+/** Returns the stored document of a reference if it is complete. */
+async function findStored(
+  store: ContentStore,
+  reference: Reference,
+): Promise<Descriptor | undefined> {
+  const found = findReference(await store.references(), formatReference(reference))?.descriptor;
+  if (found === undefined || (reference.digest && found.digest !== reference.digest)) {
+    return undefined;
+  }
+  return await isStored(store, found) ? found : undefined;
+}
+
+/** Returns the name in the store for a document of a layout or an archive. */
+async function nameOf(location: ImageLocation, { content }: CopySource): Promise<Reference> {
+  if (location.transport === "docker") return location.reference;
+  if (location.transport === "oci") return (await LayoutClient.open(location)).reference;
+  if (content instanceof ImageArchive) {
+    return (await LayoutClient.find(content, location)).reference;
+  }
+  throw new TypeError("Cannot name what comes from an archive that is not open");
+}
+
+async function describe(
+  store: ContentStore,
+  reference: Reference,
+  { mediaType, digest, size }: Descriptor,
+  isCached: boolean,
+): Promise<PulledArtifact> {
+  const bytes = await store.readBlob({ digest, size }, { maxBytes: MAX_MANIFEST_BYTES });
+  if (bytes === undefined) {
+    throw new OciError("it has been removed meanwhile", {
+      code: "missing-content",
+      action: `read ${digest} from "${store.path}"`,
+      subject: digest,
+      advice: "Try again",
+    });
+  }
+  const document = { descriptor: { mediaType, digest, size }, bytes, value: parseManifest(bytes) };
+  return { reference, document, isCached };
+}

@@ -1,0 +1,146 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
+import type { Reference } from "../../registry/reference.ts";
+import type { LoadedImage } from "../../store/moving/load_archive.ts";
+import type { SavedImage } from "../../store/moving/save_archive.ts";
+import type { LoadOptions, SaveOptions } from "./archive_options.ts";
+import type { CopiedImage, CopyOptions } from "./copy_options.ts";
+import type { PushedImage, PushOptions } from "./push_options.ts";
+
+export type {
+  CopiedImage,
+  CopyOptions,
+  LoadedImage,
+  LoadOptions,
+  PushedImage,
+  PushOptions,
+  SavedImage,
+  SaveOptions,
+};
+
+/**
+ * Copies an image, or anything else with a manifest, between registries, OCI layouts
+ * (`oci:DIR[:NAME]`) and archives. The bytes are preserved.
+ *
+ * Between registries, blobs are streamed and never touch the disk; within one registry they are
+ * mounted. Content that the target already has is skipped. The tag is written last.
+ *
+ * @param source Source location, such as `alpine:3.20` or `oci:./layout:v1`.
+ * @param target Target location.
+ * @param options Platforms, hooks, credentials and callbacks.
+ * @returns What was copied.
+ * @throws {SyntaxError} If a location is invalid.
+ * @throws {NotFoundError} If the source does not exist.
+ * @throws {PlatformError} If the source has no image for a platform.
+ * @throws {RegistryError} If a registry refuses a request.
+ *
+ * @example Mirror an image
+ * ```ts no-assert
+ * import { copy } from "@x/oci";
+ *
+ * async function mirror(name: string): Promise<string> {
+ *   const { descriptor } = await copy(name, `localhost:5000/${name}`, { withReferrers: true });
+ *   return descriptor.digest;
+ * }
+ * ```
+ */
+export async function copy(
+  source: Reference | ImageLocation | string,
+  target: Reference | ImageLocation | string,
+  options: CopyOptions = {},
+): Promise<CopiedImage> {
+  const { copyLocations } = await import("./_copy_locations.ts");
+  return await copyLocations(source, target, options);
+}
+
+/**
+ * Pushes an image from the store to a registry, layout or archive. A complete index is pushed with
+ * all of its manifests. If an index is incomplete, the manifest for one platform is pushed.
+ *
+ * @param reference Name of the image in the store.
+ * @param target Target location.
+ * @param options Store, platforms, credentials and callbacks.
+ * @returns The pushed image.
+ * @throws {NotCachedError} If the store does not have the image.
+ * @throws {RegistryError} If the registry refuses a request.
+ *
+ * @example Pull an image and push it under another name
+ * ```ts no-assert
+ * import { pull, push } from "@x/oci";
+ *
+ * async function promote(name: string, target: string): Promise<string> {
+ *   await pull(name);
+ *   return (await push(name, target)).descriptor.digest;
+ * }
+ * ```
+ */
+export async function push(
+  reference: Reference | string,
+  target: Reference | ImageLocation | string = reference,
+  options: PushOptions = {},
+): Promise<PushedImage> {
+  const { pushStored } = await import("./_push_stored.ts");
+  return await pushStored(reference, target, options);
+}
+
+/**
+ * Loads every image of an archive into the store: an OCI archive or an archive of docker, plain or
+ * compressed with gzip or zstd. All of it is verified before anything is stored.
+ *
+ * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
+ * the file. An image without a name is stored without one.
+ *
+ * @param path Archive; `-` is stdin.
+ * @param options Store, format, hooks and callbacks.
+ * @returns The images, in the order of the archive.
+ * @throws {ArchiveError} If the archive is damaged or hostile, or holds no images.
+ *
+ * @example Load what docker saved
+ * ```ts no-assert
+ * import { formatReference, load } from "@x/oci";
+ *
+ * async function names(path: string): Promise<readonly string[]> {
+ *   const loaded = await load(path);
+ *   return loaded.map(({ reference, descriptor: { digest } }) => {
+ *     return reference === undefined ? `@${digest}` : formatReference(reference);
+ *   });
+ * }
+ * ```
+ */
+export async function load(
+  path: string,
+  options: LoadOptions = {},
+): Promise<readonly LoadedImage[]> {
+  const { loadImages } = await import("./_load_images.ts");
+  return await loadImages(path, options);
+}
+
+/**
+ * Saves images of the store to an archive, or with the format `oci-dir` to an OCI layout in a
+ * directory. The bytes are preserved. The file appears when it is complete.
+ *
+ * @param references Names of the images in the store.
+ * @param path Archive or directory; `-` is stdout.
+ * @param options Format, platform, hooks and callbacks.
+ * @returns The saved images, in the same order.
+ * @throws {SyntaxError} If a reference is invalid.
+ * @throws {StoreError} If the store does not have all of an image.
+ * @throws {PlatformError} If an image has nothing for the platform.
+ *
+ * @example Save an image for `docker load`
+ * ```ts no-assert
+ * import { pull, save } from "@x/oci";
+ *
+ * async function download(name: string, path: string): Promise<void> {
+ *   await pull(name);
+ *   await save(name, path, { format: "docker-archive" });
+ * }
+ * ```
+ */
+export async function save(
+  references: Reference | string | readonly (Reference | string)[],
+  path: string,
+  options: SaveOptions = {},
+): Promise<readonly SavedImage[]> {
+  const { saveStored } = await import("./save_images.ts");
+  return await saveStored([references].flat(), path, options);
+}

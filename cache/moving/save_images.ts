@@ -1,0 +1,43 @@
+import type { Reference } from "../../registry/reference.ts";
+import { parsePlatform } from "../../spec/platform.ts";
+import { ContentStore } from "../../store/content/content_store.ts";
+import { type ImageToSave, saveArchive, type SavedImage } from "../../store/moving/save_archive.ts";
+import { CopyMeter } from "./_copy_meter.ts";
+import { findStored } from "./_find_stored.ts";
+import type { SaveOptions } from "./archive_options.ts";
+import { storeDirectory } from "../directory.ts";
+
+/** Saves images by their names in the store. */
+export async function saveStored(
+  references: readonly (Reference | string)[],
+  path: string,
+  options: SaveOptions,
+): Promise<readonly SavedImage[]> {
+  const { onWait } = options;
+  const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
+  const images: ImageToSave[] = [];
+  for (const reference of references) images.push(await findStored(store, reference, "save"));
+  return await saveImages(store, images, path, options);
+}
+
+/**
+ * Saves images of an open store with progress.
+ *
+ * @param images The images, or a function that brings them into the store once the file can be
+ * written.
+ */
+export async function saveImages(
+  store: ContentStore,
+  images: readonly ImageToSave[] | (() => Promise<readonly ImageToSave[]>),
+  path: string,
+  { platform, onProgress, ...options }: Omit<SaveOptions, "store" | "onWait">,
+): Promise<readonly SavedImage[]> {
+  let meter: CopyMeter | undefined;
+  const saved = await saveArchive(store, images, path, {
+    ...options,
+    platform: typeof platform === "string" ? parsePlatform(platform) : platform,
+    onProgress: (progress) => (meter ??= new CopyMeter(path, onProgress)).add(progress),
+  });
+  meter?.end();
+  return saved;
+}

@@ -1,0 +1,138 @@
+import type { ImageProgress } from "../registry/image_client.ts";
+import type { Descriptor } from "../spec/image/descriptor.ts";
+import type { Digest } from "../spec/digest.ts";
+
+/** Minimum interval between two reports of the same layer. */
+const REPORT_EVERY_MS = 100;
+
+/** Progress of one blob. */
+export interface BlobProgress {
+  readonly bytes: number;
+  readonly resumed: number;
+  readonly retries: number;
+  readonly cached?: boolean | undefined;
+}
+
+interface Blob {
+  readonly total: number;
+  readonly isLayer: boolean;
+  progress: BlobProgress;
+  reportedAt: number;
+  isFinished: boolean;
+}
+
+/** Content of an image that is being fetched. */
+export interface MeteredContent {
+  readonly layers: readonly { readonly descriptor: Descriptor }[];
+  readonly documents: readonly { readonly descriptor: Descriptor }[];
+}
+
+/** Adds up the progress of an image's blobs, and reports each layer and the sum. */
+export class ProgressMeter {
+  readonly #name: string;
+  readonly #report: ((progress: ImageProgress) => void) | undefined;
+  readonly #blobs: Map<Digest, Blob>;
+
+  constructor(
+    name: string,
+    content: MeteredContent,
+    report: ((progress: ImageProgress) => void) | undefined,
+  ) {
+    this.#name = name;
+    this.#report = report;
+    const blobs = new Map<Digest, Blob>();
+    for (const { descriptor } of content.layers) {
+      blobs.set(descriptor.digest, blobOf(descriptor, true));
+    }
+    for (const { descriptor } of content.documents) {
+      if (!blobs.has(descriptor.digest)) blobs.set(descriptor.digest, blobOf(descriptor, false));
+    }
+    this.#blobs = blobs;
+    this.#reportSum("fetch");
+  }
+
+  /** Adds a blob that is going to be fetched. */
+  expect(descriptor: Descriptor, isLayer: boolean): void {
+    const { digest } = descriptor;
+    if (!this.#blobs.has(digest)) this.#blobs.set(digest, blobOf(descriptor, isLayer));
+  }
+
+  /** Records received bytes and reports them at intervals. */
+  update({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
+    const blob = this.#blobs.get(digest);
+    if (blob === undefined || blob.isFinished || this.#report === undefined) return;
+    const retried = progress.retries !== blob.progress.retries;
+    blob.progress = progress;
+    const now = Date.now();
+    if (now - blob.reportedAt < REPORT_EVERY_MS && !retried) return;
+    blob.reportedAt = now;
+    this.#reportLayer(digest, blob, "fetch");
+    this.#reportSum("fetch");
+  }
+
+  /** Records that a blob is in the store. Later calls for the same blob do nothing. */
+  finish({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
+    const blob = this.#blobs.get(digest);
+    if (blob === undefined || blob.isFinished) return;
+    blob.progress = progress;
+    blob.isFinished = true;
+    this.#reportLayer(digest, blob, "done");
+    this.#reportSum("fetch");
+  }
+
+  /** Takes over an event of another meter for the same layers. */
+  relay({ kind, digest, phase, ...progress }: ImageProgress): void {
+    if (kind !== "layer" || digest === undefined) return;
+    if (phase === "done") this.finish({ digest }, progress);
+    else this.update({ digest }, progress);
+  }
+
+  /** Reports that the image is in the store. */
+  end(): void {
+    for (const blob of this.#blobs.values()) {
+      if (blob.isFinished || blob.isLayer) continue;
+      blob.progress = { bytes: blob.total, resumed: 0, retries: 0 };
+      blob.isFinished = true;
+    }
+    this.#reportSum("done");
+  }
+
+  #reportLayer(digest: Digest, blob: Blob, phase: ImageProgress["phase"]): void {
+    const { total, isLayer, progress: { bytes, resumed, retries, cached = false } } = blob;
+    if (!isLayer) return;
+    this.#report?.({
+      kind: "layer",
+      time: Date.now(),
+      reference: this.#name,
+      digest,
+      phase,
+      bytes,
+      total,
+      resumed,
+      retries,
+      cached,
+    });
+  }
+
+  #reportSum(phase: ImageProgress["phase"]): void {
+    if (this.#report === undefined) return;
+    const blobs = [...this.#blobs.values()];
+    const sum = (of: (blob: Blob) => number) => blobs.reduce((total, blob) => total + of(blob), 0);
+    this.#report({
+      kind: "total",
+      time: Date.now(),
+      reference: this.#name,
+      phase,
+      bytes: sum(({ progress }) => progress.bytes),
+      total: sum(({ total }) => total),
+      resumed: sum(({ progress }) => progress.resumed),
+      retries: sum(({ progress }) => progress.retries),
+      cached: blobs.every(({ progress }) => progress.cached === true),
+    });
+  }
+}
+
+function blobOf({ size }: Descriptor, isLayer: boolean): Blob {
+  const progress = { bytes: 0, resumed: 0, retries: 0 };
+  return { total: size, isLayer, progress, reportedAt: 0, isFinished: false };
+}

@@ -1,0 +1,312 @@
+import { describeError } from "../../spec/error_facts.ts";
+import { NetworkError, RegistryError } from "../../registry/errors.ts";
+import { hostPlatform } from "../../registry/host_platform.ts";
+import type {
+  ImageClient,
+  ImageClientOptions,
+  ImagePullPolicy,
+} from "../../registry/image_client.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
+import { formatPlatform, parsePlatform, type Platform } from "../../spec/platform.ts";
+import { platformFit } from "../../spec/image/platform_choice.ts";
+import type { Image } from "../../store/images/image.ts";
+import { NotCachedError } from "../errors.ts";
+import type { HashCache } from "./hash_cache.ts";
+import type { ImageCache } from "./image_cache.ts";
+
+/** A client that can resolve a reference without fetching the image. */
+export interface ResolvingClient extends ImageClient {
+  /**
+   * Resolves a reference to a descriptor.
+   *
+   * @param reference Reference of the image.
+   * @param options Credentials and other options.
+   */
+  resolve(reference: Reference, options?: ImageClientOptions): Promise<Descriptor>;
+}
+
+/** An image that was found but is not necessarily in the cache yet. */
+export interface FoundImage {
+  /** The image. If it is not in the cache, its documents are verified but its layers are not. */
+  readonly image: RemoteImage;
+  /** Whether the cache has the complete image. */
+  readonly isCached: boolean;
+  /**
+   * Downloads the missing parts into the cache and records the digest of the reference.
+   *
+   * @returns The complete image in the cache.
+   */
+  keep(): Promise<Image>;
+}
+
+/** State of a reference in the caches. */
+type Cached =
+  | Complete
+  | { readonly state: "corrupt"; readonly error: DigestMismatchError }
+  | { readonly state: "absent"; readonly digest: Digest | undefined };
+
+interface Complete {
+  readonly state: "complete";
+  readonly digest: Digest;
+  readonly image: Image;
+  /** Whether the digest is recorded for this reference. */
+  readonly isRecorded: boolean;
+}
+
+const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never", "Newer"];
+
+/**
+ * Finds images in a cache and downloads missing ones into it.
+ *
+ * Pull policies:
+ *
+ * | policy | the cache has the image | it does not |
+ * | --- | --- | --- |
+ * | `IfNotPresent` | it is the answer | it is fetched |
+ * | `Always` | the registry is asked for the digest, and fetched if that has changed | it is fetched |
+ * | `Newer` | as `Always`, but if the registry cannot be reached, it is the answer, with a warning | it is fetched |
+ * | `Never` | it is the answer | {@linkcode NotCachedError} |
+ *
+ * A reference with a digest cannot change: once the image is complete, no policy contacts the
+ * registry again. `Newer` is podman's term and means a different digest rather than a later date.
+ *
+ * An incomplete image counts as missing; only its missing parts are fetched. Corrupt parts are
+ * fetched again with a warning; `Never` fails with a {@linkcode DigestMismatchError}. Other errors
+ * are passed to the caller.
+ *
+ * @example Never ask a registry
+ * ```ts
+ * import { CachingPuller, LayoutHashCache, LayoutImageCache, NotCachedError } from "@x/oci/cache";
+ * import { parseReference } from "@x/oci/registry";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const nowhere = { image: () => Promise.reject(new Error("no registry")) };
+ * const puller = new CachingPuller(
+ *   new LayoutHashCache(store),
+ *   new LayoutImageCache(store),
+ *   nowhere,
+ * );
+ *
+ * await assertRejects(
+ *   () => puller.image(parseReference("alpine"), { pullPolicy: "Never" }),
+ *   NotCachedError,
+ * );
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class CachingPuller implements ImageClient {
+  readonly #hashes: HashCache;
+  readonly #images: ImageCache;
+  readonly #client: ImageClient | ResolvingClient;
+
+  /** Creates a puller from two caches and a client for images that they lack. */
+  constructor(hashes: HashCache, images: ImageCache, client: ImageClient | ResolvingClient) {
+    this.#hashes = hashes;
+    this.#images = images;
+    this.#client = client;
+  }
+
+  /**
+   * Finds an image following the policy.
+   *
+   * @param reference Reference of the image.
+   * @param options Policy, platform, credentials and callbacks.
+   * @returns The complete image in the cache.
+   * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
+   * @throws {DigestMismatchError} If content from the registry does not match its digest, or the
+   * policy is `Never` and the image is corrupt.
+   * @throws {RangeError} If the policy is invalid.
+   */
+  async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
+    return await (await this.find(reference, options)).keep();
+  }
+
+  /**
+   * Finds an image following the policy, without fetching its layers. Callers can fetch only some
+   * layers or process them during the download.
+   *
+   * @param reference Reference of the image.
+   * @param options Policy, platform, credentials and callbacks.
+   * @returns The image, with a method that completes it in the cache.
+   * @throws {NotCachedError} If the policy is `Never` and the image is not complete.
+   * @throws {DigestMismatchError} If content from the registry does not match its digest, or the
+   * policy is `Never` and the image is corrupt.
+   * @throws {RangeError} If the policy is invalid.
+   */
+  async find(reference: Reference, options: ImageClientOptions = {}): Promise<FoundImage> {
+    const { pullPolicy = "IfNotPresent", signal } = options;
+    if (!POLICIES.includes(pullPolicy)) {
+      throw new RangeError(
+        `Cannot pull as 'pullPolicy' must be one of ${POLICIES.join(", ")}: ` +
+          `current value is ${pullPolicy}`,
+      );
+    }
+    signal?.throwIfAborted();
+    const cached = await this.#cached(reference, options);
+    if (pullPolicy === "Never") return this.#answerWithoutRegistry(reference, cached, options);
+    if (cached.state === "corrupt") {
+      options.onWarning?.(
+        `Pulling "${formatReference(reference)}" again: ${describeError(cached.error)}`,
+      );
+    }
+    if (cached.state !== "complete") return await this.#fetch(reference, cached, options);
+    if (pullPolicy === "IfNotPresent" || reference.digest !== undefined) {
+      return this.#answer(reference, cached, options);
+    }
+    try {
+      return await this.#refresh(reference, cached, options);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (pullPolicy !== "Newer" || !isUnreachable(error)) throw error;
+      options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
+      return this.#answer(reference, cached, options);
+    }
+  }
+
+  async #cached(reference: Reference, options: ImageClientOptions): Promise<Cached> {
+    const recorded = await this.#hashes.hash(reference);
+    const digest = reference.digest ?? recorded;
+    if (digest === undefined) return { state: "absent", digest };
+    try {
+      const image = await this.#images.image(digest, platformOf(options));
+      if (image === undefined) return { state: "absent", digest: recorded };
+      return { state: "complete", digest, image, isRecorded: recorded !== undefined };
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return { state: "corrupt", error };
+      // The tag may point to a different index by now.
+      const mayChange = reference.digest === undefined && options.pullPolicy !== "Never";
+      if (error instanceof PlatformError && mayChange) return { state: "absent", digest: recorded };
+      throw error;
+    }
+  }
+
+  async #refresh(
+    reference: Reference,
+    cached: Complete,
+    options: ImageClientOptions,
+  ): Promise<FoundImage> {
+    if ("resolve" in this.#client) {
+      const { digest } = await this.#client.resolve(reference, options);
+      if (digest === cached.digest) return this.#answer(reference, cached, options);
+    }
+    return await this.#fetch(reference, cached, options);
+  }
+
+  async #fetch(
+    reference: Reference,
+    cached: Cached,
+    options: ImageClientOptions,
+  ): Promise<FoundImage> {
+    const name = formatReference(reference);
+    reportResolve(name, options);
+    const remote = await this.#client.image(reference, options);
+    if (cached.state === "complete" && cached.digest === remote.digest) {
+      return this.#answer(reference, cached, options);
+    }
+    const keep = () => this.#keep(reference, remote, options);
+    return { image: remote, isCached: false, keep };
+  }
+
+  #answerWithoutRegistry(
+    reference: Reference,
+    cached: Cached,
+    options: ImageClientOptions,
+  ): FoundImage {
+    switch (cached.state) {
+      case "complete":
+        return this.#answer(reference, cached, options);
+      case "corrupt":
+        throw cached.error;
+      case "absent":
+        throw new NotCachedError(reference, cached.digest);
+    }
+  }
+
+  #answer(reference: Reference, cached: Complete, options: ImageClientOptions): FoundImage {
+    const { image, digest, isRecorded } = cached;
+    reportCached(reference, image, options);
+    const keep = async () => {
+      if (!isRecorded) await this.#record(reference, digest, options);
+      return image;
+    };
+    return { image, isCached: true, keep };
+  }
+
+  /** Records the reference for content that was stored under another name. */
+  async #record(
+    reference: Reference,
+    digest: Digest,
+    { pullPolicy, signal, onWarning }: ImageClientOptions,
+  ): Promise<void> {
+    if (pullPolicy === "Never") return;
+    try {
+      await this.#hashes.writeHash(reference, digest, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      // A read-only cache still has the image.
+      const reason = describeError(error);
+      onWarning?.(`Cannot record "${formatReference(reference)}" in the cache: ${reason}`);
+    }
+  }
+
+  async #keep(
+    reference: Reference,
+    remote: RemoteImage,
+    { signal, onProgress }: ImageClientOptions,
+  ): Promise<Image> {
+    using _hold = await this.#images.hold?.(signal);
+    const image = await this.#images.writeImage(remote, {
+      name: formatReference(reference),
+      signal,
+      onProgress,
+    });
+    await this.#hashes.writeHash(reference, remote.digest, signal);
+    return image;
+  }
+}
+
+function platformOf({ platform }: ImageClientOptions): Platform | undefined {
+  return typeof platform === "string" ? parsePlatform(platform) : platform;
+}
+
+/** Reports every blob as cached, and the warnings that a registry client would report. */
+function reportCached(reference: Reference, image: Image, options: ImageClientOptions): void {
+  const { onProgress, onWarning } = options;
+  const ref = formatReference(reference);
+  const wanted = platformOf(options) ?? hostPlatform();
+  if (platformFit(image.platform, wanted) < 0) {
+    const has = formatPlatform(image.platform) || "an unknown platform";
+    onWarning?.(`"${ref}" is for ${has}, not for ${formatPlatform(wanted)}`);
+  }
+  if (onProgress === undefined) return;
+  const blobs = new Map(image.layers.map(({ digest, size }) => [digest, size]));
+  const done = (bytes: number) => ({
+    time: Date.now(),
+    reference: ref,
+    phase: "done" as const,
+    bytes,
+    total: bytes,
+    resumed: 0,
+    retries: 0,
+    cached: true,
+  });
+  for (const [digest, size] of blobs) onProgress({ kind: "layer", digest, ...done(size) });
+  onProgress({ kind: "total", ...done(blobs.values().reduce((sum, size) => sum + size, 0)) });
+}
+
+function reportResolve(reference: string, { onProgress }: ImageClientOptions): void {
+  const nothing = { bytes: 0, total: 0, resumed: 0, retries: 0, cached: false };
+  onProgress?.({ kind: "total", time: Date.now(), reference, phase: "resolve", ...nothing });
+}
+
+/** Returns whether the registry did not respond or did not give a usable response. */
+function isUnreachable(error: unknown): error is Error {
+  return error instanceof NetworkError || (error instanceof RegistryError && error.retryable);
+}

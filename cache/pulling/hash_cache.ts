@@ -1,0 +1,87 @@
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { OciError } from "../../spec/errors.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
+import { findReference } from "../../store/content/layout_index.ts";
+
+/** Remembers the digest that a reference last resolved to. */
+export interface HashCache {
+  /**
+   * Returns the digest recorded for a reference.
+   *
+   * @param reference Reference of the image.
+   * @returns The digest of its index or manifest, or `undefined` if none is recorded.
+   */
+  hash(reference: Reference): Promise<Digest | undefined>;
+  /**
+   * Records the digest of a reference. The image must already be in the image cache, so that every
+   * recorded image is complete.
+   *
+   * @param reference Reference of the image.
+   * @param digest The digest of its index or manifest.
+   * @param signal Aborts the wait for another process.
+   */
+  writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void>;
+}
+
+/**
+ * Keeps references in the `index.json` of a store.
+ *
+ * @example Record a reference
+ * ```ts
+ * import { LayoutHashCache } from "@x/oci/cache";
+ * import { parseReference } from "@x/oci/registry";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const digest = digestOf(bytes);
+ * await store.putBytes({ mediaType: OCI_INDEX, digest, size: bytes.length }, bytes);
+ *
+ * const hashes = new LayoutHashCache(store);
+ * await hashes.writeHash(parseReference("example.com/a:1"), digest);
+ *
+ * assertEquals(await hashes.hash(parseReference("example.com/a:1")), digest);
+ * assertEquals(await hashes.hash(parseReference("example.com/a:2")), undefined);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class LayoutHashCache implements HashCache {
+  readonly #store: ContentStore;
+
+  /** Creates the cache of a store. */
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /** Returns the digest of a reference in `index.json`, which other tools may have shortened. */
+  async hash(reference: Reference): Promise<Digest | undefined> {
+    const references = await this.#store.references();
+    return findReference(references, formatReference(reference))?.descriptor.digest;
+  }
+
+  /**
+   * Records a reference in `index.json`.
+   *
+   * @throws {OciError} If the store does not have the manifest or index.
+   */
+  async writeHash(reference: Reference, digest: Digest, signal?: AbortSignal): Promise<void> {
+    const name = formatReference(reference);
+    const bytes = await this.#store.readBlob({ digest }, { maxBytes: MAX_MANIFEST_BYTES });
+    if (bytes === undefined) {
+      throw new OciError("the store has no such manifest", {
+        code: "missing-content",
+        action: `record "${name}" as ${digest}`,
+        subject: digest,
+        advice: "Store it first",
+      });
+    }
+    const { mediaType } = parseManifest(bytes).value;
+    await this.#store.tag(name, { mediaType, digest, size: bytes.length }, signal);
+  }
+}

@@ -1,0 +1,101 @@
+import { hostPlatform } from "../../registry/host_platform.ts";
+import type { Digest } from "../../spec/digest.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
+import type { Platform } from "../../spec/platform.ts";
+import type { ContentStore } from "../../store/content/content_store.ts";
+import type { Image } from "../../store/images/image.ts";
+import { readImage } from "../../store/images/read_image.ts";
+import type { ImageWriter } from "./_image_writer.ts";
+import type { ImageCache, WriteImageOptions } from "./image_cache.ts";
+
+/** Options for {@linkcode LayoutImageCache}. */
+export interface LayoutImageCacheOptions {
+  /**
+   * Maximum number of blobs to download at once, over all images of the cache.
+   *
+   * @default {6}
+   */
+  readonly jobs?: number | undefined;
+  /**
+   * Maximum number of layers of an image.
+   *
+   * @default {256}
+   */
+  readonly maxLayers?: number | undefined;
+}
+
+/**
+ * Keeps images in a store.
+ *
+ * Layers are downloaded in parallel, the largest first, and repeated layers once. The config, the
+ * manifest and the indexes follow, so that a document is written after the content that it
+ * references. The caller finally records the reference with {@linkcode HashCache.writeHash}.
+ *
+ * @example An image that is not there
+ * ```ts
+ * import { LayoutImageCache } from "@x/oci/cache";
+ * import { digestOf } from "@x/oci/spec";
+ * import { ContentStore } from "@x/oci/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const images = new LayoutImageCache(await ContentStore.open(directory));
+ *
+ * assertEquals(await images.image(digestOf(new Uint8Array())), undefined);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export class LayoutImageCache implements ImageCache {
+  readonly #store: ContentStore;
+  readonly #jobs: number;
+  readonly #maxLayers: number | undefined;
+  #writer: Promise<ImageWriter> | undefined;
+
+  /**
+   * Creates the cache of a store.
+   *
+   * @throws {RangeError} If `jobs` is not a whole number above 0.
+   */
+  constructor(store: ContentStore, options: LayoutImageCacheOptions = {}) {
+    const { jobs = 6, maxLayers } = options;
+    if (!Number.isSafeInteger(jobs) || jobs < 1) {
+      throw new RangeError(
+        `Cannot download layers as 'jobs' must be an integer >= 1: current value is ${jobs}`,
+      );
+    }
+    this.#store = store;
+    this.#jobs = jobs;
+    this.#maxLayers = maxLayers;
+  }
+
+  /** Finds a complete image. Reads a few small files but no layers. */
+  async image(digest: Digest, platform: Platform = hostPlatform()): Promise<Image | undefined> {
+    const maxLayers = this.#maxLayers;
+    return await readImage(
+      this.#store,
+      digest,
+      platform,
+      { maxLayers },
+    );
+  }
+
+  /** Protects written images against pruning until their reference is recorded. */
+  async hold(signal?: AbortSignal): Promise<Disposable | undefined> {
+    return await this.#store.hold(signal);
+  }
+
+  /**
+   * Downloads the missing and corrupt parts of an image into the store.
+   *
+   * @throws {DigestMismatchError} If the bytes of a layer do not match its descriptor.
+   */
+  async writeImage(image: RemoteImage, options: WriteImageOptions = {}): Promise<Image> {
+    this.#writer ??= this.#loadWriter();
+    return await (await this.#writer).write(image, options);
+  }
+
+  async #loadWriter(): Promise<ImageWriter> {
+    const { ImageWriter } = await import("./_image_writer.ts");
+    return new ImageWriter(this.#store, this.#jobs);
+  }
+}

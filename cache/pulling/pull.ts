@@ -1,0 +1,75 @@
+import { hostPlatform } from "../../registry/host_platform.ts";
+import type { Reference } from "../../registry/reference.ts";
+import { parsePlatform, type Platform } from "../../spec/platform.ts";
+import { platformFit } from "../../spec/image/platform_choice.ts";
+import type { Image } from "../../store/images/image.ts";
+import type { ImageFiles, ImageFilesOptions } from "../../store/images/image_files.ts";
+import { openImageSource } from "./_image_source.ts";
+import type { PullOptions } from "../pull_options.ts";
+
+export type { PullOptions };
+
+/** An image that {@linkcode pull} brought into the store, or found there. */
+export interface PulledImage extends Image {
+  /** Reference of the image, with registry and tag or digest. */
+  readonly reference: Reference;
+  /**
+   * Whether the image is for the requested platform. An image without an index is accepted for any
+   * platform.
+   */
+  readonly platformMatches: boolean;
+  /**
+   * Opens the files of the image, which are read from the store without unpacking them.
+   *
+   * @param options Callbacks and an abort signal.
+   */
+  files(options?: ImageFilesOptions): Promise<ImageFiles>;
+}
+
+/**
+ * Pulls an image into the store unless it is there already, and returns it.
+ *
+ * {@linkcode CachingPuller} does the same with custom caches and clients. An image in another OCI
+ * image layout, `oci:DIR[:NAME]` or `oci:DIR@DIGEST`, is copied from there; the default policy is
+ * then `Always`.
+ *
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param options Store, platform, credentials and callbacks.
+ * @returns The complete image.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ * @throws {RegistryError} If the registry refuses the request.
+ *
+ * @example Read a file of an image
+ * ```ts no-assert
+ * import { pull } from "@x/oci";
+ *
+ * async function release(reference: string): Promise<string | undefined> {
+ *   const image = await pull(reference, { platform: "linux/amd64" });
+ *   const files = await image.files();
+ *   return await files.readText("etc/os-release");
+ * }
+ * ```
+ */
+export async function pull(
+  reference: Reference | string,
+  options: PullOptions = {},
+): Promise<PulledImage> {
+  using source = await openImageSource(reference, options);
+  const { store } = source;
+  const image = await source.puller.image(source.reference, source.options);
+  return {
+    ...image,
+    reference: source.reference,
+    platformMatches: platformFit(image.platform, wantedPlatform(options)) >= 0,
+    files: async (filesOptions) => {
+      const { ImageFiles } = await import("../../store/images/image_files.ts");
+      return new ImageFiles(store, image, filesOptions);
+    },
+  };
+}
+
+function wantedPlatform({ platform = hostPlatform() }: PullOptions): Platform {
+  return typeof platform === "string" ? parsePlatform(platform) : platform;
+}

@@ -1,0 +1,114 @@
+import type { Reference } from "../../registry/reference.ts";
+import type { Image } from "../../store/images/image.ts";
+import type { PrepareLayersOptions } from "../../store/overlay/prepare_layers.ts";
+import type {
+  UnpackImageOptions,
+  UnpackReport,
+} from "../../store/unpacking/unpack_image_options.ts";
+import { openImageSource } from "./_image_source.ts";
+import type { PullOptions } from "../pull_options.ts";
+
+/** Options for {@linkcode unpack}. */
+export interface UnpackOptions
+  extends PullOptions, Omit<UnpackImageOptions, "onProgress" | "onLayer"> {}
+
+/** An unpacked image. */
+export interface UnpackedImage {
+  /** The complete image in the store. */
+  readonly image: Image;
+  /** What was done and what was skipped. */
+  readonly report: UnpackReport;
+}
+
+/**
+ * Unpacks an image into a directory. Missing parts are pulled following the policy in the same
+ * pass. See {@linkcode unpackImage} for images that are already in the store.
+ *
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param directory An empty or missing directory.
+ * @param options Store, platform, credentials, paths to unpack and extraction options.
+ * @returns The image and a report.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {UnpackError} If the directory is not empty.
+ * @throws {ExtractError} If an entry of a layer cannot be extracted.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ *
+ * @example Unpack an image of a layout
+ * ```ts
+ * import { unpack } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * // There is no layout, so there is nothing to unpack.
+ * await assertRejects(() => {
+ *   return unpack("oci:./no-layout", `${directory}/rootfs`, { store: `${directory}/store` });
+ * });
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function unpack(
+  reference: Reference | string,
+  directory: string,
+  options: UnpackOptions = {},
+): Promise<UnpackedImage> {
+  const { pullForUse } = await import("./_pull_for_use.ts");
+  const { unpackImage } = await import("../../store/unpacking/unpack_image.ts");
+  using source = await openImageSource(reference, options);
+  const { image, result: report } = await pullForUse(source, (found, listener) => {
+    return unpackImage(source.store, found, directory, { ...options, ...listener });
+  });
+  return { image, report };
+}
+
+/** Options for {@linkcode prepare}. */
+export interface PrepareOptions
+  extends PullOptions, Pick<PrepareLayersOptions, "mounter" | "ownership"> {}
+
+/**
+ * Pulls an image into the store like {@linkcode pull} and extracts its layers for the overlay
+ * bundler in the same pass. See {@linkcode prepareLayers}.
+ *
+ * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
+ * `oci:./layout:v1`.
+ * @param options Store, platform, credentials, owners of files, and callbacks.
+ * @returns The complete image in the store.
+ * @throws {SyntaxError} If `reference` is invalid.
+ * @throws {BundleError} If this process cannot mount overlays.
+ * @throws {ExtractError} If a layer cannot be extracted.
+ * @throws {DigestMismatchError} If content does not match its digest.
+ *
+ * @example Prepare an image of a layout
+ * ```ts
+ * import { prepare } from "@x/oci";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ *
+ * // There is no layout, so there is nothing to prepare.
+ * await assertRejects(() => prepare("oci:./no-layout", { store: directory }));
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function prepare(
+  reference: Reference | string,
+  options: PrepareOptions = {},
+): Promise<Image> {
+  const { mounter, ownership, ...pulling } = options;
+  const { jobs, signal, onWarning } = options;
+  const { pullForUse } = await import("./_pull_for_use.ts");
+  const { prepareLayers } = await import("../../store/overlay/prepare_layers.ts");
+  using source = await openImageSource(reference, pulling);
+  const { image } = await pullForUse(source, async (found, listener) => {
+    return await prepareLayers(source.store, found, {
+      ...listener,
+      mounter,
+      ownership,
+      jobs,
+      signal,
+      onWarning,
+    });
+  });
+  return image;
+}

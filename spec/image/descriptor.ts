@@ -1,0 +1,106 @@
+import { type JsonReader, present } from "../json.ts";
+import { type Digest, digestOf, isDigest, isForeignDigest } from "../digest.ts";
+import { digestAlgorithm } from "../digest_algorithm.ts";
+import type { Platform } from "../platform.ts";
+
+/**
+ * Describes content by its media type, size and digest.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md | descriptor.md}.
+ */
+export interface Descriptor {
+  /** Media type of the content. */
+  readonly mediaType: string;
+  /** Digest of the content. */
+  readonly digest: Digest;
+  /** Size of the content in bytes. */
+  readonly size: number;
+  /** URLs that may serve the content. */
+  readonly urls?: readonly string[];
+  /** Annotations. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Platform of the content; only in an index. */
+  readonly platform?: Platform;
+  /** Type of an artifact. */
+  readonly artifactType?: string;
+  /** Embedded content in base64. */
+  readonly data?: string;
+}
+
+/** Reads a descriptor of a manifest, an index or a layout. */
+export function readDescriptor(json: JsonReader): Descriptor {
+  return {
+    mediaType: json.at("mediaType").string(),
+    digest: readDigest(json.at("digest")),
+    size: json.at("size").count(),
+    ...present({
+      urls: json.maybe("urls")?.strings(),
+      annotations: json.maybe("annotations")?.stringMap(),
+      platform: readPlatform(json.maybe("platform")),
+      artifactType: json.maybe("artifactType")?.string(),
+      data: json.maybe("data")?.string(),
+    }),
+  };
+}
+
+/**
+ * Reads a digest. One of an algorithm that is not supported is accepted: it makes its own content
+ * unusable, and not the document.
+ */
+export function readDigest(json: JsonReader): Digest {
+  const value = json.string();
+  return isDigest(value) || isForeignDigest(value) ? value : json.fail("a sha256 or sha512 digest");
+}
+
+/** Reads a platform. Empty strings and objects, which some tools write, count as absent. */
+export function readPlatform(json: JsonReader | undefined): Platform | undefined {
+  if (json === undefined) return undefined;
+  const os = json.maybe("os")?.string() ?? "";
+  const architecture = json.maybe("architecture")?.string() ?? "";
+  if (os === "" && architecture === "") return undefined;
+  return {
+    os,
+    architecture,
+    ...present({
+      variant: json.maybe("variant")?.string() || undefined,
+      "os.version": json.maybe("os.version")?.string() || undefined,
+      "os.features": json.maybe("os.features")?.strings(),
+    }),
+  };
+}
+
+/**
+ * Decodes the embedded content of a descriptor.
+ *
+ * @param descriptor The descriptor.
+ * @returns The bytes, or `undefined` if there are none or they do not match the digest and size: then
+ * the content must be fetched.
+ *
+ * @example Content that needs no request
+ * ```ts
+ * import { embeddedData, OCI_EMPTY } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const descriptor = {
+ *   mediaType: OCI_EMPTY,
+ *   digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+ *   size: 2,
+ *   data: "e30=",
+ * } as const;
+ *
+ * assertEquals(new TextDecoder().decode(embeddedData(descriptor)), "{}");
+ * ```
+ */
+export function embeddedData(descriptor: Descriptor): Uint8Array<ArrayBuffer> | undefined {
+  const { data, size, digest } = descriptor;
+  if (data === undefined) return undefined;
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(data);
+  } catch {
+    // Not base64: the specification allows readers to ignore the field.
+    return undefined;
+  }
+  if (bytes.length !== size || !isDigest(digest)) return undefined;
+  return digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined;
+}

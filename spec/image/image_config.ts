@@ -1,0 +1,132 @@
+import { JsonReader, present } from "../json.ts";
+import { readDigest, readPlatform } from "./descriptor.ts";
+import type { Digest } from "../digest.ts";
+import type { Platform } from "../platform.ts";
+
+/** Default execution parameters of an image. */
+export interface ContainerConfig {
+  /** User and optional group, as names or IDs: `USER[:GROUP]`. */
+  readonly User?: string;
+  /** Exposed ports, such as `80/tcp`. */
+  readonly ExposedPorts?: readonly string[];
+  /** Environment variables, as `NAME=VALUE`. */
+  readonly Env?: readonly string[];
+  /** Entry point, which precedes `Cmd`. */
+  readonly Entrypoint?: readonly string[];
+  /** Arguments of the entry point, or the command. */
+  readonly Cmd?: readonly string[];
+  /** Paths of volumes. */
+  readonly Volumes?: readonly string[];
+  /** Working directory, absolute. */
+  readonly WorkingDir?: string;
+  /** Annotations. */
+  readonly Labels?: Readonly<Record<string, string>>;
+  /** Signal that stops the program, such as `SIGTERM`. */
+  readonly StopSignal?: string;
+}
+
+/** One step of an image's history. */
+export interface HistoryEntry {
+  /** Time of creation, in RFC 3339. */
+  readonly created?: string;
+  /** Command that created the layer. */
+  readonly createdBy?: string;
+  /** Author. */
+  readonly author?: string;
+  /** Comment. */
+  readonly comment?: string;
+  /** Whether the step created no layer. */
+  readonly emptyLayer?: boolean;
+}
+
+/**
+ * The configuration of an image.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md | config.md}.
+ */
+export interface ImageConfig {
+  /** Platform of the image. */
+  readonly platform: Platform;
+  /** Time of creation, in RFC 3339. */
+  readonly created?: string;
+  /** Author. */
+  readonly author?: string;
+  /** Default execution parameters. */
+  readonly config: ContainerConfig;
+  /** DiffIDs of the layers, the base first. */
+  readonly diffIds: readonly Digest[];
+  /** History, the oldest step first. */
+  readonly history: readonly HistoryEntry[];
+}
+
+/**
+ * Parses the configuration of an image. `null` counts as absent, as in other tools.
+ *
+ * @param bytes The config blob.
+ * @returns The configuration.
+ * @throws {SyntaxError} If it is not a valid config; the message names the path of the value.
+ *
+ * @example Read a config
+ * ```ts
+ * import { parseImageConfig } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = parseImageConfig(new TextEncoder().encode(`{
+ *   "os": "linux", "architecture": "amd64",
+ *   "config": { "Cmd": ["/hello"] },
+ *   "rootfs": { "type": "layers", "diff_ids": [] }
+ * }`));
+ *
+ * assertEquals(config.config.Cmd, ["/hello"]);
+ * ```
+ */
+export function parseImageConfig(bytes: Uint8Array): ImageConfig {
+  const json = JsonReader.parse(bytes, "config");
+  const rootfs = json.at("rootfs");
+  return {
+    platform: readPlatform(json) ?? { os: "", architecture: "" },
+    config: readContainerConfig(json.maybe("config")),
+    diffIds: (rootfs.maybe("diff_ids")?.array() ?? []).map(readDigest),
+    history: (json.maybe("history")?.array() ?? []).map(readHistoryEntry),
+    ...present({
+      created: json.maybe("created")?.string(),
+      author: json.maybe("author")?.string(),
+    }),
+  };
+}
+
+function readContainerConfig(json: JsonReader | undefined): ContainerConfig {
+  if (json === undefined) return {};
+  const keys = (name: string) => {
+    const object = json.maybe(name)?.object();
+    return object && Object.keys(object);
+  };
+  return present({
+    User: json.maybe("User")?.string(),
+    ExposedPorts: keys("ExposedPorts"),
+    Env: json.maybe("Env")?.strings(),
+    Entrypoint: readCommand(json.maybe("Entrypoint")),
+    Cmd: readCommand(json.maybe("Cmd")),
+    Volumes: keys("Volumes"),
+    WorkingDir: json.maybe("WorkingDir")?.string(),
+    Labels: json.maybe("Labels")?.stringMap(),
+    StopSignal: json.maybe("StopSignal")?.string(),
+  });
+}
+
+/** Reads a command. A single string is a list of one, as in Docker. */
+function readCommand(json: JsonReader | undefined): readonly string[] | undefined {
+  const value = json?.value();
+  return typeof value === "string" ? [value] : json?.strings();
+}
+
+function readHistoryEntry(json: JsonReader): HistoryEntry {
+  if (!json.present) return {};
+  return present({
+    created: json.maybe("created")?.string(),
+    createdBy: json.maybe("created_by")?.string(),
+    author: json.maybe("author")?.string(),
+    comment: json.maybe("comment")?.string(),
+    emptyLayer: json.maybe("empty_layer")?.boolean(),
+  });
+}

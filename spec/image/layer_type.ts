@@ -1,0 +1,55 @@
+import type { Descriptor } from "./descriptor.ts";
+import { OciError } from "../errors.ts";
+import { layerMediaType } from "./media_types.ts";
+
+/** A layer is not a tar archive that can be read, according to its media type. */
+export class LayerTypeError extends OciError {
+  /** Digest of the layer. */
+  readonly layer: string;
+  /** Media type of the layer. */
+  readonly mediaType: string;
+
+  /** Creates the error for a layer. */
+  constructor({ digest, mediaType }: Pick<Descriptor, "digest" | "mediaType">) {
+    super(`its media type "${mediaType}" is ${kindOf(mediaType)}`, {
+      code: "layer-type",
+      action: `read layer ${digest}`,
+      subject: digest,
+    });
+    this.layer = digest;
+    this.mediaType = mediaType;
+  }
+}
+
+/**
+ * Checks that the media type of a layer is that of a tar archive, compressed or not.
+ *
+ * Other content could be taken for an archive: a file system image begins with zeros, as an empty
+ * archive does.
+ *
+ * @param descriptor Descriptor of the layer.
+ * @throws {LayerTypeError} If it is not; the message names the media type.
+ *
+ * @example A file system image is not a tar archive
+ * ```ts
+ * import { checkLayerType, digestOf, LayerTypeError } from "@x/oci/spec";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const digest = digestOf(new Uint8Array(1024));
+ *
+ * assertThrows(
+ *   () => checkLayerType({ mediaType: "application/vnd.erofs.layer.v1", digest, size: 1024 }),
+ *   LayerTypeError,
+ * );
+ * ```
+ */
+export function checkLayerType(descriptor: Descriptor): void {
+  if (layerMediaType(descriptor.mediaType) === undefined) throw new LayerTypeError(descriptor);
+}
+
+function kindOf(mediaType: string): string {
+  if (mediaType.endsWith("+encrypted")) return "an encrypted layer, which cannot be decrypted";
+  const [, system] = /\b(erofs|ext[234]|squashfs|btrfs|xfs)\b/.exec(mediaType) ?? [];
+  if (system !== undefined) return `a file system image (${system}), not a tar archive`;
+  return "not that of a tar archive compressed with gzip or zstd";
+}

@@ -1,0 +1,201 @@
+import { JsonReader, present } from "../json.ts";
+import { type Descriptor, readDescriptor } from "./descriptor.ts";
+import { explainedError } from "../error_facts.ts";
+import { LimitError } from "../errors.ts";
+import {
+  DOCKER_MANIFEST,
+  DOCKER_MANIFEST_LIST,
+  isIndexMediaType,
+  isManifestMediaType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from "./media_types.ts";
+
+/** Default maximum size of a manifest or an index: 4 MiB. */
+export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
+/** Default maximum size of an image config: 8 MiB. */
+export const MAX_CONFIG_BYTES: number = 8 * 1024 * 1024;
+/** Default maximum number of layers. The overlay bundler can mount 500. */
+export const MAX_LAYERS = 256;
+/** Maximum number of entries of an index. */
+export const MAX_INDEX_ENTRIES = 4096;
+
+/**
+ * Manifest of an image for one platform, or of an artifact.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md | manifest.md}.
+ */
+export interface Manifest {
+  /** Always 2. */
+  readonly schemaVersion: 2;
+  /** Media type; taken from the response if the document has none. */
+  readonly mediaType: string;
+  /** Type of an artifact. */
+  readonly artifactType?: string;
+  /** The config. */
+  readonly config: Descriptor;
+  /** The layers, the base first. */
+  readonly layers: readonly Descriptor[];
+  /** Manifest that this one refers to, for example the image of a signature. */
+  readonly subject?: Descriptor;
+  /** Annotations. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A list of manifests, usually of an image for several platforms.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md | image-index.md}.
+ */
+export interface Index {
+  /** Always 2. */
+  readonly schemaVersion: 2;
+  /** Media type; taken from the response if the document has none. */
+  readonly mediaType: string;
+  /** Type of an artifact. */
+  readonly artifactType?: string;
+  /** The manifests, in order of preference. */
+  readonly manifests: readonly Descriptor[];
+  /** Manifest that this index refers to. */
+  readonly subject?: Descriptor;
+  /** Annotations. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A manifest or an index, with the discriminant `kind`. */
+export type ManifestDocument =
+  | { readonly kind: "manifest"; readonly value: Manifest }
+  | { readonly kind: "index"; readonly value: Index };
+
+/**
+ * Parses a manifest or an index.
+ *
+ * Rejects documents whose media type contradicts that of the response, or that have members of both
+ * kinds, because they could be read as two different images (CVE-2021-41190).
+ *
+ * @param bytes The document.
+ * @param mediaType Media type of the response, with or without parameters. If it is absent or generic,
+ * such as `application/json`, the document determines the kind.
+ * @param maxLayers Maximum number of layers.
+ * @returns The document.
+ * @throws {SyntaxError} If it is not a valid manifest or index; the message names the path of the value.
+ * @throws {LimitError} If it has too many layers or entries.
+ *
+ * @example Parse an index
+ * ```ts
+ * import { OCI_INDEX, parseManifest } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ *
+ * assertEquals(parseManifest(new TextEncoder().encode(text)).kind, "index");
+ * ```
+ */
+export function parseManifest(
+  bytes: Uint8Array,
+  mediaType?: string,
+  maxLayers: number = MAX_LAYERS,
+): ManifestDocument {
+  const json = JsonReader.parse(bytes, "manifest");
+  const version = json.at("schemaVersion");
+  if (version.value() === 1) {
+    throw explainedError(SyntaxError, {
+      code: "invalid-document",
+      action: "read the manifest",
+      problem: "schema 1 of Docker images is no longer supported",
+      advice: "Push the image again with a current version of Docker or Podman",
+    });
+  }
+  if (version.value() !== 2) version.fail("2");
+  const served = knownMediaType(mediaType);
+  const type = json.maybe("mediaType")?.string() ?? served ?? impliedMediaType(json);
+  if (served !== undefined && type !== served) {
+    json.at("mediaType").fail(`"${served}", because it was served as that`);
+  }
+  if (isIndexMediaType(type)) {
+    refuseMembers(json, "an index", ["config", "layers", "fsLayers"]);
+    return { kind: "index", value: readIndex(json, type) };
+  }
+  if (isManifestMediaType(type)) {
+    refuseMembers(json, "a manifest", ["manifests", "fsLayers"]);
+    return { kind: "manifest", value: readManifest(json, type, maxLayers) };
+  }
+  return json.at("mediaType").fail("that of a manifest or an index");
+}
+
+/** Returns the kind of a document by the media type of its response. */
+function knownMediaType(contentType: string | undefined): string | undefined {
+  const type = contentType?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return isIndexMediaType(type) || isManifestMediaType(type) ? type : undefined;
+}
+
+function refuseMembers(json: JsonReader, kind: string, members: readonly string[]): void {
+  for (const member of members) {
+    if (json.maybe(member) !== undefined) json.at(member).fail(`absent from ${kind}`);
+  }
+}
+
+/** Reads layers. The same digest must always have the same size. */
+function readLayers(items: readonly JsonReader[]): readonly Descriptor[] {
+  const sizes = new Map<string, number>();
+  return items.map((item) => {
+    const layer = readDescriptor(item);
+    const size = sizes.get(layer.digest) ?? layer.size;
+    if (layer.size !== size) {
+      item.at("size").fail(`${size}, as it is where this digest stood before`);
+    }
+    sizes.set(layer.digest, size);
+    return layer;
+  });
+}
+
+/** Reads the items of a list. Go writes an empty one as null, and other tools omit it. */
+function readList(json: JsonReader): readonly JsonReader[] {
+  return json.present ? json.array() : [];
+}
+
+/** Determines the kind of a document without a media type by its members. */
+function impliedMediaType(json: JsonReader): string {
+  const docker = json.maybe("config")?.maybe("mediaType")?.string().includes(".docker.");
+  if (json.maybe("manifests") !== undefined) {
+    const entry = json.at("manifests").array()[0]?.maybe("mediaType")?.string();
+    return entry === DOCKER_MANIFEST ? DOCKER_MANIFEST_LIST : OCI_INDEX;
+  }
+  return docker ? DOCKER_MANIFEST : OCI_MANIFEST;
+}
+
+function readManifest(json: JsonReader, mediaType: string, maxLayers: number): Manifest {
+  const layers = readList(json.at("layers"));
+  if (layers.length > maxLayers) {
+    throw new LimitError("layers", maxLayers, layers.length, "an image", "maxLayers");
+  }
+  return {
+    schemaVersion: 2,
+    mediaType,
+    config: readDescriptor(json.at("config")),
+    layers: readLayers(layers),
+    ...readCommon(json),
+  };
+}
+
+function readIndex(json: JsonReader, mediaType: string): Index {
+  const manifests = readList(json.at("manifests"));
+  if (manifests.length > MAX_INDEX_ENTRIES) {
+    throw new LimitError("entries", MAX_INDEX_ENTRIES, manifests.length, "an index");
+  }
+  return {
+    schemaVersion: 2,
+    mediaType,
+    manifests: manifests.map(readDescriptor),
+    ...readCommon(json),
+  };
+}
+
+function readCommon(json: JsonReader): Pick<Manifest, "artifactType" | "subject" | "annotations"> {
+  const subject = json.maybe("subject");
+  return present({
+    artifactType: json.maybe("artifactType")?.string(),
+    subject: subject && readDescriptor(subject),
+    annotations: json.maybe("annotations")?.stringMap(),
+  });
+}

@@ -1,0 +1,98 @@
+import type { Descriptor } from "./descriptor.ts";
+import { isDigest } from "../digest.ts";
+import { parseImageConfig } from "./image_config.ts";
+import { type Index, parseManifest } from "./manifest.ts";
+import { isConfigMediaType } from "./media_types.ts";
+import type { Platform } from "../platform.ts";
+import { chooseFrom, choosePlatform, isRunnable } from "./platform_choice.ts";
+
+/** Options for {@linkcode choosePlatformByConfig}. */
+export interface ChooseByConfigOptions {
+  /**
+   * Name of the image in errors.
+   *
+   * @default {"the image"}
+   */
+  readonly subject?: string | undefined;
+  /** Called to read a manifest, an index or a config; returns `undefined` if it is missing. */
+  readonly read: (descriptor: Descriptor) => Promise<Uint8Array | undefined>;
+}
+
+/** Maximum number of entries without a platform whose configs are read. */
+const MAX_LOOKS = 32;
+/** Maximum depth of nested indexes that are read for their platforms. */
+const MAX_LOOK_DEPTH = 4;
+
+/**
+ * Chooses the entry of an index that fits a platform best, like {@linkcode choosePlatform}. If no entry
+ * with a platform fits, the configs of the others, or the indexes, show their platforms. An only entry
+ * is chosen without that.
+ *
+ * @param index The index.
+ * @param wanted Platform to run on; or several in order of preference.
+ * @param options Callback to read documents, and the name of the image.
+ * @returns The entry, as it is in the index.
+ * @throws {PlatformError} If no entry fits; it lists the platforms that were found.
+ *
+ * @example Choose between entries without a platform
+ * ```ts no-assert
+ * import { choosePlatformByConfig, type Descriptor, type Index } from "@x/oci/spec";
+ * import type { ContentStore } from "@x/oci/store";
+ *
+ * function choose(index: Index, store: ContentStore): Promise<Descriptor> {
+ *   const wanted = { os: "linux", architecture: "arm64" };
+ *   return choosePlatformByConfig(index, wanted, { read: (entry) => store.readBlob(entry) });
+ * }
+ * ```
+ */
+export async function choosePlatformByConfig(
+  index: Index,
+  wanted: Platform | readonly [Platform, ...Platform[]],
+  { subject, read }: ChooseByConfigOptions,
+): Promise<Descriptor> {
+  const entries = index.manifests.filter(isRunnable);
+  const unknown = entries.filter(({ platform, digest }) => {
+    return platform === undefined && isDigest(digest);
+  });
+  if (unknown.length === 0 || entries.length === 1) return choosePlatform(index, wanted, subject);
+  const choices = "os" in wanted ? [wanted] as const : wanted;
+  const declared = entries.filter(({ platform }) => platform !== undefined);
+  const fitting = chooseFrom(declared.filter(({ digest }) => isDigest(digest)), choices);
+  if (fitting !== undefined) return fitting;
+  const found: Candidate[] = [];
+  for (const entry of unknown.slice(0, MAX_LOOKS)) {
+    const platforms = await platformsIn(entry, read, 0);
+    found.push(...platforms.map((platform) => ({ ...entry, platform, entry })));
+  }
+  const chosen = chooseFrom(found, choices);
+  const silent = found.filter(({ platform }) => platform.os === "");
+  const [only = chosen] = silent.length === 1 ? silent : [];
+  const best = found.find((candidate) => candidate === (chosen ?? only));
+  if (best !== undefined) return best.entry;
+  const known = found.filter((candidate) => !silent.includes(candidate));
+  return choosePlatform({ ...index, manifests: [...declared, ...known] }, wanted, subject);
+}
+
+/** An entry with the platform that its config names, which is empty if the config names none. */
+type Candidate = Descriptor & { readonly platform: Platform; readonly entry: Descriptor };
+
+/** Returns the platforms of an entry according to its config, or to the entries of its index. */
+async function platformsIn(
+  entry: Descriptor,
+  read: ChooseByConfigOptions["read"],
+  depth: number,
+): Promise<readonly Platform[]> {
+  const bytes = await read(entry);
+  if (bytes === undefined) return [];
+  const { kind, value } = parseManifest(bytes, entry.mediaType, Infinity);
+  if (kind === "manifest") {
+    const config = isConfigMediaType(value.config.mediaType) && await read(value.config);
+    return config ? [parseImageConfig(config).platform] : [];
+  }
+  const platforms: Platform[] = [];
+  for (const child of value.manifests.filter(isRunnable).slice(0, MAX_LOOKS)) {
+    if (child.platform !== undefined) platforms.push(child.platform);
+    else if (depth < MAX_LOOK_DEPTH) platforms.push(...await platformsIn(child, read, depth + 1));
+  }
+  return platforms;
+}

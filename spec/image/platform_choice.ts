@@ -1,0 +1,169 @@
+import type { Descriptor } from "./descriptor.ts";
+import { isDigest } from "../digest.ts";
+import { PlatformError } from "../errors.ts";
+import type { Index } from "./manifest.ts";
+import { isIndexMediaType, isManifestMediaType } from "./media_types.ts";
+import { type Platform, variantLevel, variantOf } from "../platform.ts";
+
+/**
+ * Rates how well an image for one platform runs on another one.
+ *
+ * @param offered Platform of the image.
+ * @param wanted Platform to run on.
+ * @returns A number that is larger for a better fit, or -1 if the image does not run.
+ *
+ * @example A CPU runs what was built for its predecessors
+ * ```ts
+ * import { parsePlatform, platformFit } from "@x/oci/spec";
+ * import { assert } from "@std/assert";
+ *
+ * const wanted = parsePlatform("linux/arm/v7");
+ * const v7 = platformFit(parsePlatform("linux/arm/v7"), wanted);
+ * const v6 = platformFit(parsePlatform("linux/arm/v6"), wanted);
+ *
+ * assert(v7 > v6 && v6 > 0);
+ * assert(platformFit(parsePlatform("linux/amd64"), wanted) === -1);
+ * ```
+ */
+export function platformFit(offered: Platform, wanted: Platform): number {
+  if (offered.os !== wanted.os || offered.architecture !== wanted.architecture) return -1;
+  if (!hasFeatures(offered, wanted)) return -1;
+  const variant = variantFit(offered, wanted);
+  const version = osVersionFit(offered, wanted);
+  return variant < 0 || version < 0 ? -1 : variant * MAX_VERSION_FIT + version;
+}
+
+/** Features that an image requires of the operating system must be known to be there. */
+function hasFeatures(offered: Platform, wanted: Platform): boolean {
+  const present = wanted["os.features"] ?? [];
+  return (offered["os.features"] ?? []).every((feature) => present.includes(feature));
+}
+
+/** Weight of the variant: more than the fit of any version. */
+const MAX_VERSION_FIT = 1e10;
+/** Fit of the exact variant: more than that of any other variant. */
+const EXACT_VARIANT_FIT = 1e5;
+
+/**
+ * Rates a variant. A CPU runs its own variant and earlier ones, of which later ones fit better. An image
+ * without a variant fits worst, because it may be built for any of them.
+ */
+function variantFit(offered: Platform, wanted: Platform): number {
+  const offeredVariant = variantOf(offered);
+  if (offeredVariant === variantOf(wanted)) return EXACT_VARIANT_FIT;
+  if (offeredVariant === undefined) return 1;
+  const [have, want] = [variantLevel(offered), variantLevel(wanted)];
+  // Variants without a number (`ppc64le/power9`) match by name only.
+  return have === 0 || have > want ? -1 : 1 + Math.round(have * 100);
+}
+
+/** Rates a version. Only Windows has rules for compatible ones; later revisions fit better. */
+function osVersionFit(offered: Platform, wanted: Platform): number {
+  const [have, want] = [offered["os.version"], wanted["os.version"]];
+  if (have === undefined) return 0;
+  if (offered.os !== "windows") return want === undefined || have === want ? 1 : -1;
+  const parts = have.split(".");
+  const [major, minor, build] = want?.split(".") ?? [];
+  if ([major, minor].some((part, i) => part !== undefined && parts[i] !== part)) return -1;
+  if (build !== undefined && !runsBuild(versionPart(build), versionPart(parts[2]))) return -1;
+  return versionPart(parts[2]) * 1e5 + versionPart(parts[3]);
+}
+
+/** Builds of Windows Server 2022 and 2025: each later Windows runs images from the last one on. */
+const STABLE_BUILDS = [20348, 26100] as const;
+
+/** Whether a build of Windows runs images of another build, as in containerd. */
+function runsBuild(host: number, image: number): boolean {
+  if (host < STABLE_BUILDS[0]) return image === host;
+  const oldest = STABLE_BUILDS.findLast((build) => build < host) ?? STABLE_BUILDS[0];
+  return image >= oldest && image <= host;
+}
+
+function versionPart(text: string | undefined): number {
+  return text !== undefined && /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+}
+
+/**
+ * Whether an entry of an index is an image, rather than an attestation or an unknown kind, which the
+ * specification requires to ignore. BuildKit marks attestations with the platform `unknown/unknown` and
+ * an annotation.
+ *
+ * @param entry A descriptor in an index.
+ * @returns Whether it may be chosen.
+ */
+export function isRunnable(entry: Descriptor): boolean {
+  return (isManifestMediaType(entry.mediaType) || isIndexMediaType(entry.mediaType)) &&
+    entry.platform?.os !== "unknown" &&
+    entry.annotations?.["vnd.docker.reference.type"] !== "attestation-manifest";
+}
+
+/**
+ * Chooses the entry of an index that fits a platform best; of equal ones, the first.
+ *
+ * An entry that requires features of the operating system (`os.features`) is chosen only where
+ * those are wanted. The only entry without a platform is chosen where nothing else fits;
+ * `choosePlatformByConfig()` looks at the configs of such entries.
+ *
+ * @param index The index.
+ * @param wanted Platform to run on; or several in order of preference, such as `linux/amd64` and then
+ * `linux/386`.
+ * @param subject Name of the image in errors.
+ * @returns The entry.
+ * @throws {PlatformError} If no entry fits; it lists the platforms of the index.
+ *
+ * @example Choose between two platforms
+ * ```ts
+ * import { choosePlatform, digestOf, OCI_INDEX, OCI_MANIFEST, parsePlatform } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const entry = (platform: string) => ({
+ *   mediaType: OCI_MANIFEST,
+ *   digest: digestOf(new TextEncoder().encode(platform)),
+ *   size: 1,
+ *   platform: parsePlatform(platform),
+ * });
+ * const manifests = [entry("linux/amd64"), entry("linux/arm64/v8")];
+ * const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests } as const;
+ *
+ * assertEquals(choosePlatform(index, parsePlatform("linux/arm64")), manifests[1]);
+ * ```
+ */
+export function choosePlatform(
+  index: Index,
+  wanted: Platform | readonly [Platform, ...Platform[]],
+  subject?: string,
+): Descriptor {
+  const runnable = index.manifests.filter(isRunnable);
+  // What cannot be verified is chosen only where nothing else fits, so that the error says so.
+  const verifiable = runnable.filter(({ digest }) => isDigest(digest));
+  const choices = "os" in wanted ? [wanted] as const : wanted;
+  const chosen = chooseFrom(verifiable, choices) ?? chooseFrom(runnable, choices);
+  if (chosen !== undefined) return chosen;
+  const platforms = runnable.flatMap((entry) => entry.platform ?? []);
+  throw new PlatformError(subject, choices[0], platforms);
+}
+
+/** Chooses the entry that fits best, or the only one without a platform. */
+export function chooseFrom(
+  entries: readonly Descriptor[],
+  choices: readonly Platform[],
+): Descriptor | undefined {
+  for (const choice of choices) {
+    const best = chooseFor(entries, choice);
+    if (best !== undefined) return best;
+  }
+  // An entry without a platform may fit; the reader of its config warns if it does not.
+  const [unknown, ...more] = entries.filter(({ platform }) => platform === undefined);
+  return more.length === 0 ? unknown : undefined;
+}
+
+function chooseFor(entries: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
+  let best: Descriptor | undefined;
+  let bestFit = -1;
+  for (const entry of entries) {
+    if (entry.platform === undefined) continue;
+    const fit = platformFit(entry.platform, wanted);
+    if (fit > bestFit) [best, bestFit] = [entry, fit];
+  }
+  return best;
+}

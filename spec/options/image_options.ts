@@ -1,0 +1,82 @@
+import { mergeEnv } from "./environment.ts";
+import { imageAnnotations } from "./image_annotations.ts";
+import type { ImageConfig } from "../image/image_config.ts";
+import type { SpecOption } from "../runtime/spec_option.ts";
+
+/** Options for {@linkcode withImageConfig}. */
+export interface ImageConfigOptions {
+  /**
+   * Name of the image in errors.
+   *
+   * @default {"the image"}
+   */
+  readonly image?: string;
+}
+
+/**
+ * Applies the config of an image: command, environment, working directory, user and annotations.
+ *
+ * See {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/conversion.md | conversion.md}.
+ *
+ * @param config The image's config.
+ * @param passwd Text of the image's `/etc/passwd`; empty if there is none.
+ * @param group Text of the image's `/etc/group`; empty if there is none.
+ * @returns The option.
+ *
+ * @example Run as the image's user
+ * ```ts
+ * import { newSpec, withImageConfig } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const image = {
+ *   platform: { os: "linux", architecture: "amd64" },
+ *   config: { Cmd: ["/bin/app"], Env: ["PATH=/bin"], User: "app", WorkingDir: "/srv" },
+ *   diffIds: [],
+ *   history: [],
+ * };
+ * const { process } = newSpec(
+ *   withImageConfig(image, "app:x:1000:1000::/home/app:/bin/sh", "app:x:1000:"),
+ * );
+ *
+ * assertEquals(process.args, ["/bin/app"]);
+ * assertEquals(process.env, ["HOME=/home/app", "PATH=/bin"]);
+ * assertEquals(process.user, { uid: 1000, gid: 1000, additionalGids: [1000] });
+ * ```
+ */
+export function withImageConfig(
+  config: ImageConfig,
+  passwd = "",
+  group = "",
+  options: ImageConfigOptions = {},
+): SpecOption {
+  const { image = "the image" } = options;
+  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = "", User = "" } = config.config;
+  return (spec) => ({
+    ...spec,
+    process: {
+      ...spec.process,
+      args: [...Entrypoint, ...Cmd],
+      env: mergeEnv([...spec.process.env ?? [], ...Env]),
+      cwd: absolutePath(WorkingDir),
+    },
+    annotations: { ...imageAnnotations(config), ...spec.annotations },
+    pending: {
+      ...spec.pending,
+      image,
+      passwd,
+      group,
+      entrypoint: Entrypoint,
+      user: { text: User, additionalGids: false },
+    },
+  });
+}
+
+/** Resolves a path of the image; it cannot leave the root. */
+function absolutePath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}

@@ -1,0 +1,130 @@
+import { explainedError } from "../error_facts.ts";
+import type { ConsoleSize, Rlimit } from "../runtime/runtime_process.ts";
+import type { SpecOption } from "../runtime/spec_option.ts";
+
+/**
+ * Sets the program and its arguments, and ignores those of the image.
+ *
+ * @param args The program and its arguments.
+ * @returns The option.
+ */
+export function withArgs(args: readonly string[]): SpecOption {
+  return (spec) => ({ ...spec, process: { ...spec.process, args } });
+}
+
+/**
+ * Sets the arguments of the image's entry point, or the command if there is no entry point, like the
+ * arguments after the image in `docker run`.
+ *
+ * @param command Replacement for the image's `Cmd`.
+ * @returns The option.
+ *
+ * @example Other arguments
+ * ```ts
+ * import { newSpec, withCommand, withImageConfig } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const image = {
+ *   platform: { os: "linux", architecture: "amd64" },
+ *   config: { Entrypoint: ["/bin/echo"], Cmd: ["hello"] },
+ *   diffIds: [],
+ *   history: [],
+ * };
+ *
+ * assertEquals(newSpec(withImageConfig(image), withCommand(["bye"])).process.args, [
+ *   "/bin/echo",
+ *   "bye",
+ * ]);
+ * ```
+ */
+export function withCommand(command: readonly string[]): SpecOption {
+  return (spec) => withArgs([...spec.pending.entrypoint, ...command])(spec);
+}
+
+/**
+ * Sets the entry point and drops the image's `Cmd`, like `--entrypoint` of Docker. An empty entry point
+ * drops that of the image.
+ *
+ * @param entrypoint The entry point.
+ * @returns The option.
+ */
+export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
+  return (spec) => withArgs(entrypoint)({ ...spec, pending: { ...spec.pending, entrypoint } });
+}
+
+/**
+ * Sets the working directory. Runtimes create it if it is missing.
+ *
+ * @param cwd An absolute path in the container.
+ * @returns The option.
+ * @throws {TypeError} If the path is not absolute.
+ */
+export function withCwd(cwd: string): SpecOption {
+  if (!cwd.startsWith("/")) {
+    throw explainedError(TypeError, {
+      code: "invalid-argument",
+      action: `work in ${JSON.stringify(cwd)}`,
+      subject: cwd,
+      problem: "it must be an absolute path",
+      option: "cwd",
+    });
+  }
+  return (spec) => ({ ...spec, process: { ...spec.process, cwd } });
+}
+
+/**
+ * Attaches a terminal to the program, and sets `TERM` unless it is set.
+ *
+ * @param size The size of the terminal in characters.
+ * @returns The option.
+ */
+export function withTerminal(size?: ConsoleSize): SpecOption {
+  return (spec) => ({
+    ...spec,
+    process: { ...spec.process, terminal: true, ...(size ? { consoleSize: size } : {}) },
+  });
+}
+
+/**
+ * Sets whether set-user-ID programs such as `sudo` grant no privileges.
+ *
+ * @param noNewPrivileges Whether they grant none, which is the default of a new configuration.
+ * @returns The option.
+ */
+export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
+  return (spec) => ({ ...spec, process: { ...spec.process, noNewPrivileges } });
+}
+
+/**
+ * Sets limits of setrlimit(2), and keeps the others.
+ *
+ * @param limits The limits, such as `{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }`.
+ * @returns The option.
+ * @throws {RangeError} If a name is unknown, or a soft limit exceeds the hard limit.
+ *
+ * @example Allow more files
+ * ```ts
+ * import { newSpec, withRlimits } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const limit = { type: "RLIMIT_NOFILE", soft: 4096, hard: 4096 };
+ *
+ * assertEquals(newSpec(withRlimits([limit])).process.rlimits, [limit]);
+ * ```
+ */
+export function withRlimits(limits: readonly Rlimit[]): SpecOption {
+  for (const { type, soft, hard } of limits) {
+    const counts = [soft, hard].every((value) => Number.isSafeInteger(value) && value >= 0);
+    if (!/^RLIMIT_[A-Z]+$/.test(type) || !counts || soft > hard) {
+      throw new RangeError(
+        `Cannot set limit ${JSON.stringify(type)} to ${soft}:${hard}: the name must be such as ` +
+          '"RLIMIT_NOFILE", and the soft limit a whole number >= 0 that is not above the hard one',
+      );
+    }
+  }
+  const types = new Set(limits.map(({ type }) => type));
+  return (spec) => {
+    const others = (spec.process.rlimits ?? []).filter(({ type }) => !types.has(type));
+    return { ...spec, process: { ...spec.process, rlimits: [...others, ...limits] } };
+  };
+}

@@ -1,0 +1,90 @@
+import type { IdMapping } from "../runtime/runtime_linux.ts";
+import type { SpecOption } from "../runtime/spec_option.ts";
+
+/** Options for {@linkcode withRootless}. */
+export interface RootlessOptions {
+  /** User ID mappings. */
+  readonly uidMap: readonly IdMapping[];
+  /** Group ID mappings. */
+  readonly gidMap: readonly IdMapping[];
+  /**
+   * Whether the user may manage control groups, for example by systemd's delegation. If not, they are
+   * not mounted.
+   *
+   * @default {false}
+   */
+  readonly cgroups?: boolean;
+  /**
+   * Whether the program keeps its supplementary groups that are mapped. crun and youki support it; runc
+   * rejects a configuration with such groups unless root runs it.
+   *
+   * @default {false}
+   */
+  readonly additionalGids?: boolean;
+}
+
+/**
+ * Configures a container that an unprivileged user can run, in a user namespace.
+ *
+ * Control groups are not mounted and do not restrict devices. With the host's network, `/sys` is that of
+ * the host, read-only. Terminals do not belong to unmapped groups, and the program has no supplementary
+ * groups.
+ *
+ * @param options ID mappings: the user's own ID, and those of `/etc/subuid` and `/etc/subgid`.
+ * @returns The option.
+ * @throws {RangeError} If the ranges are empty or overlap.
+ *
+ * @example Be root in the container, oneself outside
+ * ```ts
+ * import { newSpec, withRootless } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const map = [{ containerID: 0, hostID: 1000, size: 1 }];
+ * const { linux } = newSpec(withRootless({ uidMap: map, gidMap: map }));
+ *
+ * assertEquals(linux.uidMappings, map);
+ * assertEquals(linux.namespaces?.some(({ type }) => type === "user"), true);
+ * ```
+ */
+export function withRootless(options: RootlessOptions): SpecOption {
+  const { uidMap, gidMap, cgroups = false, additionalGids = false } = options;
+  checkMap("user", uidMap);
+  checkMap("group", gidMap);
+  return (spec) => {
+    const others = (spec.linux.namespaces ?? []).filter(({ type }) => type !== "user");
+    const { devices: _, ...resources } = spec.linux.resources ?? {};
+    return {
+      ...spec,
+      mounts: spec.mounts.filter(({ type }) => cgroups || type !== "cgroup"),
+      linux: {
+        ...spec.linux,
+        namespaces: [{ type: "user" }, ...others],
+        uidMappings: uidMap,
+        gidMappings: gidMap,
+        resources,
+      },
+      pending: { ...spec.pending, dropsGroups: !additionalGids },
+    };
+  };
+}
+
+function checkMap(kind: string, map: readonly IdMapping[]): void {
+  const counts = map.every(({ containerID, hostID, size }) =>
+    size >= 1 && [containerID, hostID, size].every((n) => Number.isInteger(n) && n >= 0) &&
+    Math.max(containerID, hostID) + size <= 2 ** 32
+  );
+  if (map.length === 0 || !counts || overlaps(map, "containerID") || overlaps(map, "hostID")) {
+    throw new RangeError(
+      `Cannot map ${kind} ids ${JSON.stringify(map)} as there must be ranges of whole numbers ` +
+        "in 32 bits that do not overlap",
+    );
+  }
+}
+
+function overlaps(map: readonly IdMapping[], side: "containerID" | "hostID"): boolean {
+  const sorted = map.toSorted((a, b) => a[side] - b[side]);
+  return sorted.some((range, i) => {
+    const next = sorted[i + 1];
+    return next !== undefined && range[side] + range.size > next[side];
+  });
+}

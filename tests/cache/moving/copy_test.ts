@@ -1,0 +1,352 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { copy, NotFoundError, PlatformError } from "../../../mod.ts";
+import type { ImageProgress } from "../../../registry/mod.ts";
+import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { testClient } from "../../registry/_client.ts";
+import { pushBuilt } from "./_pushed.ts";
+
+const BASE = tar(file("base", "shared by both"));
+const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
+const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
+const INDEX = buildIndex([AMD64, ARM64]);
+const SIGNATURE = buildArtifact({ artifactType: "application/x.sig", subject: INDEX.descriptor });
+
+/** Two registries; the first has an index for two platforms, and a signature of it. */
+async function makeScene() {
+  await using stack = new AsyncDisposableStack();
+  const source = stack.use(writableRegistry());
+  const target = stack.use(writableRegistry({ allowSparseIndexes: true }));
+  const client = stack.use(testClient());
+  await pushBuilt(source, "a/b:v1", INDEX);
+  await pushBuilt(source, "a/b:none", SIGNATURE);
+  source.forget();
+  const owned = stack.move();
+  return {
+    source,
+    target,
+    client,
+    from: `${source.host}/a/b:v1`,
+    to: `${target.host}/c/d:v2`,
+    has: (digest: string) => target.content.resolve("c/d", digest),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("copy() copies an index between registries, each blob once", async () => {
+  await using scene = await makeScene();
+  const progress: ImageProgress[] = [];
+
+  const { descriptor, copied, target } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    onProgress: (event) => progress.push(event),
+  });
+
+  assertEquals(target, scene.to);
+  assertEquals(descriptor, INDEX.descriptor);
+  assertEquals(copied, INDEX.blobs.size);
+  assertEquals((await scene.has("v2"))?.digest, INDEX.descriptor.digest);
+  const read = scene.source.seen().filter((line) => line.startsWith("GET"));
+  assertEquals(new Set(read).size, read.length, "something was read twice");
+  assertEquals(progress.at(-1)?.phase, "done");
+  assertEquals(progress.at(-1)?.bytes, progress.at(-1)?.total);
+});
+
+Deno.test("copy() keeps an image in the store, and downloads nothing twice", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const options = { client: scene.client, store: directory.path, keep: true, withReferrers: true };
+
+  const { descriptor } = await copy(scene.from, scene.to, options);
+  scene.source.forget();
+  await copy(scene.from, `${scene.target.host}/e/f:v3`, options);
+
+  assertEquals(descriptor, INDEX.descriptor);
+  assertEquals(scene.source.seen().filter((line) => line.includes("/blobs/")), []);
+  const store = await ContentStore.open(directory.path);
+  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
+  for (const { descriptor } of [...INDEX.blobs.values(), SIGNATURE]) {
+    assert(await store.verify(descriptor));
+  }
+  for (const name of ["c/d", "e/f"]) {
+    const found = await scene.target.content.resolve(name, SIGNATURE.descriptor.digest);
+    assertEquals(found?.digest, SIGNATURE.descriptor.digest);
+  }
+});
+
+Deno.test("copy() keeps the index of a platform in the store", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+
+  const { descriptor } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    store: directory.path,
+    keep: true,
+    platforms: ["linux/arm64"],
+  });
+
+  assertEquals(descriptor.digest, ARM64.descriptor.digest);
+  const store = await ContentStore.open(directory.path);
+  assertEquals((await store.resolve(scene.from))?.digest, INDEX.descriptor.digest);
+  assertEquals(await store.has(AMD64.descriptor.digest), false);
+});
+
+Deno.test("copy() asks both sides at the same time", async () => {
+  const [looked, missing] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { digest } = AMD64.descriptor;
+  await using source = writableRegistry({
+    interfere: async ({ method, url }, next) => {
+      if (method === "HEAD" && url.endsWith("/v1")) await looked.promise;
+      const answer = await next();
+      if (method === "GET" && url.endsWith(`manifests/${digest}`)) missing.resolve();
+      return answer;
+    },
+  });
+  await using target = writableRegistry({
+    interfere: async ({ method, url }, next) => {
+      if (method === "HEAD" && url.endsWith("/v2")) looked.resolve();
+      if (method === "HEAD" && url.endsWith(`manifests/${digest}`)) await missing.promise;
+      return await next();
+    },
+  });
+  using client = testClient();
+  await pushBuilt(source, "a/b:none", AMD64);
+  await source.content.putManifest("a/b", AMD64.descriptor, AMD64.bytes, ["v1"]);
+
+  await copy(`${source.host}/a/b:v1`, `${target.host}/c/d:v2`, { client });
+
+  assertEquals((await target.content.resolve("c/d", "v2"))?.digest, digest);
+  assertEquals(target.seen().filter((line) => line.startsWith("GET")), []);
+});
+
+Deno.test("copy() takes one request per manifest and none per blob where all is there", async () => {
+  await using scene = await makeScene();
+  await copy(scene.from, scene.to, { client: scene.client });
+  scene.source.forget();
+  scene.target.forget();
+
+  const { copied, skipped } = await copy(scene.from, scene.to, { client: scene.client });
+
+  assertEquals([copied, skipped], [0, 3]);
+  assertEquals(scene.target.requests.map(({ method }) => method), ["HEAD", "HEAD", "HEAD"]);
+  assertEquals(scene.target.seen().filter((line) => line.includes("/blobs/")), []);
+  assert(scene.source.requests.length <= 2, scene.source.seen().join());
+});
+
+Deno.test("copy() mounts blobs within one registry, and reads none", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, `${scene.source.host}/e/f:v1`, { client: scene.client });
+
+  const blobs = scene.source.requests.filter(({ path }) => path.includes("/blobs/"));
+  assertEquals(blobs.filter(({ method }) => method === "GET"), []);
+  const uploads = blobs.filter(({ method }) => method !== "HEAD");
+  // Two configs and three layers.
+  assertEquals(uploads.map(({ method, status }) => [method, status]), Array(5).fill(["POST", 201]));
+  assertEquals(uploads.every(({ path }) => path.includes("&from=a%2Fb")), true);
+});
+
+Deno.test("copy() copies the manifest for one platform", async () => {
+  await using scene = await makeScene();
+
+  const { descriptor } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+  });
+
+  assertEquals(descriptor, ARM64.descriptor);
+  assertEquals((await scene.has("v2"))?.digest, ARM64.descriptor.digest);
+  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
+});
+
+Deno.test("copy() keeps a sparse index", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, scene.to, {
+    client: scene.client,
+    platforms: ["linux/arm64"],
+    sparse: true,
+  });
+
+  assertEquals((await scene.has("v2"))?.digest, INDEX.descriptor.digest);
+  assert(await scene.has(ARM64.descriptor.digest));
+  assertEquals(await scene.has(AMD64.descriptor.digest), undefined);
+});
+
+Deno.test("copy() refuses several platforms without the index, and those that there are not", async () => {
+  await using scene = await makeScene();
+  const { client } = scene;
+
+  await assertRejects(
+    () => copy(scene.from, scene.to, { client, platforms: ["linux/arm64", "linux/amd64"] }),
+    RangeError,
+    "sparse",
+  );
+  for (const sparse of [false, true]) {
+    await assertRejects(
+      () => copy(scene.from, scene.to, { client, platforms: ["linux/s390x"], sparse }),
+      PlatformError,
+    );
+  }
+  await pushBuilt(scene.source, "a/b:single", AMD64);
+  await assertRejects(
+    () => copy(`${scene.source.host}/a/b:single`, scene.to, { client, platforms: ["linux/arm64"] }),
+    PlatformError,
+  );
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() brings referrers along", async () => {
+  await using scene = await makeScene();
+
+  await copy(scene.from, scene.to, { client: scene.client, withReferrers: true });
+
+  const referrers = await scene.target.content.referrers("c/d", INDEX.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [SIGNATURE.descriptor.digest]);
+});
+
+Deno.test("copy() brings along what cosign has attached by tags", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const tagOf = (digest: string, suffix: string) => `${digest.replace(":", "-")}.${suffix}`;
+  const signature = buildArtifact({ artifactType: "application/x.cosign", content: "sig" });
+  const sbom = buildArtifact({ artifactType: "application/x.cosign", content: "sbom" });
+  const tags = [
+    tagOf(INDEX.descriptor.digest, "sig"),
+    tagOf(ARM64.descriptor.digest, "sbom"),
+  ] as const;
+  await pushBuilt(scene.source, `a/b:${tags[0]}`, signature);
+  await pushBuilt(scene.source, `a/b:${tags[1]}`, sbom);
+  const { client, from, to } = scene;
+  const layout = `oci:${directory.join("layout")}`;
+
+  await copy(from, `${layout}:v1`, { client, withReferrers: true });
+  await copy(`${layout}:v1`, to, { client, withReferrers: true });
+  await copy(from, `${scene.target.host}/e/f:v2`, { client });
+
+  assertEquals(await scene.target.content.tags("c/d"), [...tags, "v2"].toSorted());
+  assertEquals((await scene.has(tags[0]))?.digest, signature.descriptor.digest);
+  assertEquals((await scene.has(tags[1]))?.digest, sbom.descriptor.digest);
+  const written = scene.target.seen().filter((line) => line.startsWith("PUT c/d/manifests/"));
+  assertEquals(written.at(-1), "PUT c/d/manifests/v2");
+  assertEquals(await scene.target.content.tags("e/f"), ["v2"]);
+});
+
+Deno.test("copy() copies what an index lists with an unknown media type", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const blob = blobOf("application/vnd.unknown+json", new TextEncoder().encode("{}"));
+  const unknown = { ...blob, blobs: new Map([[blob.descriptor.digest, blob]]) };
+  const index = buildIndex([AMD64, { built: unknown }]);
+  await pushBuilt(scene.source, "odd:1", index);
+  const { client, to, source: { host } } = scene;
+  const layout = `oci:${directory.join("layout")}:v1`;
+  const archive = `oci-archive:${directory.join("a.tar")}:v1`;
+
+  await copy(`${host}/odd:1`, layout, { client });
+  await copy(layout, archive, { client });
+  const { descriptor } = await copy(archive, to, { client, store: directory.join("store") });
+
+  assertEquals(descriptor.digest, index.descriptor.digest);
+  assertEquals(await scene.target.content.size("c/d", blob.descriptor.digest), 2);
+});
+
+Deno.test("copy() stores nothing in a dry run, and says what it would", async () => {
+  await using scene = await makeScene();
+
+  const { bytes, copied } = await copy(scene.from, scene.to, {
+    client: scene.client,
+    dryRun: true,
+  });
+
+  const sizes = [...INDEX.blobs.values()].map(({ descriptor }) => descriptor.size);
+  assertEquals([copied, bytes], [sizes.length, sizes.reduce((sum, size) => sum + size, 0)]);
+  const methods = new Set(scene.target.requests.map(({ method }) => method));
+  assertEquals(methods, new Set(["HEAD"]));
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() goes to a layout and back", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const layout = `oci:${directory.join("layout")}:v1`;
+  const { client } = scene;
+
+  await copy(scene.from, layout, { client, withReferrers: true });
+  const { descriptor } = await copy(layout, scene.to, { client, withReferrers: true });
+
+  assertEquals(descriptor.digest, INDEX.descriptor.digest);
+  const referrers = await scene.target.content.referrers("c/d", INDEX.descriptor.digest);
+  assertEquals(referrers.length, 1);
+});
+
+Deno.test("copy() lists an image without a name in the layout", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const path = directory.join("layout");
+
+  await copy(scene.from, `oci:${path}`, { client: scene.client });
+
+  const store = await ContentStore.open(path);
+  assertEquals(await store.references(), []);
+  assertEquals((await store.descriptors()).map(({ digest }) => digest), [INDEX.descriptor.digest]);
+});
+
+Deno.test("copy() refuses a target that names another digest", async () => {
+  await using scene = await makeScene();
+  const other = digestOf(new Uint8Array(1));
+
+  await assertRejects(
+    () => copy(scene.from, `${scene.target.host}/c/d@${other}`, { client: scene.client }),
+    DigestMismatchError,
+  );
+
+  assertEquals(await scene.target.content.repositories(), []);
+});
+
+Deno.test("copy() says that the source is not there", async () => {
+  await using scene = await makeScene();
+
+  await assertRejects(
+    () => copy(`${scene.source.host}/a/b:none`, scene.to, { client: scene.client }),
+    NotFoundError,
+    "a/b:none",
+  );
+});
+
+Deno.test("copy() reads the source of a blob on when that breaks", async () => {
+  const image = buildImage({
+    layers: [tar(file("big", crypto.getRandomValues(new Uint8Array(65_536))))],
+  });
+  const layer = image.layers[0];
+  assert(layer !== undefined);
+  let cuts = 0;
+  await using source = writableRegistry({
+    interfere: async (request, next) => {
+      const answer = await next();
+      const isLayer = request.url.endsWith(layer.descriptor.digest);
+      if (request.method !== "GET" || !isLayer || cuts > 0) return answer;
+      cuts++;
+      await answer.body?.cancel();
+      const part = new ReadableStream({
+        start(controller) {
+          controller.enqueue(layer.bytes.slice(0, 20_000));
+          controller.error(new Error("cut"));
+        },
+      });
+      return new Response(part, { headers: { "content-length": String(layer.bytes.length) } });
+    },
+  });
+  await using target = writableRegistry();
+  using client = testClient();
+  await pushBuilt(source, "a/b:v1", image);
+
+  await copy(`${source.host}/a/b:v1`, `${target.host}/a/b:v1`, { client });
+
+  assertEquals(cuts, 1);
+  assertEquals(await target.content.size("a/b", layer.descriptor.digest), layer.descriptor.size);
+});

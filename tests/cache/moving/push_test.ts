@@ -1,0 +1,123 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { pull, push } from "../../../mod.ts";
+import { ContentStore, copyNamed, LayoutContent, StoreError } from "../../../store/mod.ts";
+import { buildImage, buildIndex } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { testClient } from "../../registry/_client.ts";
+import { hostPlatform } from "../../../registry/mod.ts";
+import { DigestMismatchError, formatPlatform } from "../../../spec/mod.ts";
+import { memoryOf, pushBuilt } from "./_pushed.ts";
+
+const HOST = formatPlatform(hostPlatform());
+const BASE = tar(file("base", "shared by both"));
+const HERE = buildImage({ layers: [BASE, tar(file("bin", "here"))], platform: HOST });
+const OTHER = buildImage({ layers: [BASE, tar(file("bin", "s390x"))], platform: "linux/s390x" });
+const INDEX = buildIndex([HERE, OTHER]);
+
+async function makeScene() {
+  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(writableRegistry());
+  const directory = stack.use(await makeTempDir());
+  const client = stack.use(testClient());
+  const owned = stack.move();
+  return {
+    registry,
+    client,
+    store: directory.path,
+    name: `${registry.host}/a/b:v1`,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+Deno.test("push() pushes an index that is complete", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  const content = new LayoutContent(await ContentStore.open(store));
+  await copyNamed(await memoryOf(INDEX), content, INDEX.descriptor, name);
+
+  const pushed = await push(name, undefined, { store, client });
+
+  assertEquals(pushed.partialPlatform, undefined);
+  assertEquals(pushed.descriptor, INDEX.descriptor);
+  assertEquals((await registry.content.resolve("a/b", "v1"))?.digest, INDEX.descriptor.digest);
+});
+
+Deno.test("push() pushes the platform that is there of an index that is not complete", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  await pushBuilt(registry, "a/b:v1", INDEX);
+  await pull(name, { store, client });
+
+  const pushed = await push(name, `${registry.host}/c/d:v1`, { store, client });
+
+  assertEquals(pushed.partialPlatform, HOST);
+  assertEquals(pushed.descriptor, HERE.descriptor);
+  assertEquals((await registry.content.resolve("c/d", "v1"))?.digest, HERE.descriptor.digest);
+});
+
+Deno.test("push() mounts what images of the registry have in common", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  await pushBuilt(registry, "a/b:v1", HERE);
+  await pull(name, { store, client });
+  const stored = await ContentStore.open(store);
+  await stored.tag(`${registry.host}/c/d:v1`, HERE.descriptor);
+  registry.forget();
+
+  await push(`${registry.host}/c/d:v1`, undefined, { store, client });
+
+  const posts = registry.requests.filter(({ method }) => method === "POST");
+  assertEquals(posts.map(({ status }) => status), [201, 201, 201]);
+});
+
+Deno.test("push() finds a name that another tool has written", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store } = scene;
+  const content = new LayoutContent(await ContentStore.open(store));
+  await copyNamed(await memoryOf(HERE), content, HERE.descriptor, "app:1");
+
+  await push("app:1", `${registry.host}/a/b:v1`, { store, client });
+
+  assertEquals((await registry.content.resolve("a/b", "v1"))?.digest, HERE.descriptor.digest);
+});
+
+Deno.test("push() fails where the store has not got the image, or not all of it", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+
+  await assertRejects(() => push(name, undefined, { store, client }), StoreError, name);
+  await pushBuilt(registry, "a/b:v1", INDEX);
+  await pull(name, { store, client });
+  await assertRejects(
+    () => push(name, `${registry.host}/c/d`, { store, client, platforms: ["linux/s390x"] }),
+    StoreError,
+    OTHER.descriptor.digest,
+  );
+
+  assertEquals(await registry.content.repositories(), ["a/b"]);
+});
+
+Deno.test("push() stores nothing where a blob of the store is damaged", async () => {
+  await using scene = await makeScene();
+  const { registry, client, store, name } = scene;
+  await pushBuilt(registry, "a/b:v1", HERE);
+  await pull(name, { store, client });
+  const layer = HERE.layers[1]?.descriptor.digest ?? "sha256:";
+  const stored = await ContentStore.open(store);
+  const path = stored.blobPath(layer);
+  await Deno.chmod(path, 0o600);
+  const bytes = await Deno.readFile(path);
+  bytes[10] = (bytes[10] ?? 0) ^ 1;
+  await Deno.writeFile(path, bytes);
+
+  await using other = writableRegistry();
+  await assertRejects(
+    () => push(name, `${other.host}/x/y:v1`, { store, client }),
+    DigestMismatchError,
+    layer,
+  );
+
+  assertEquals(await other.content.resolve("x/y", "v1"), undefined);
+});

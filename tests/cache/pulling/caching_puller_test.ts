@@ -1,0 +1,361 @@
+import { describeError } from "../../../spec/error_facts.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  CachingPuller,
+  type HashCache,
+  LayoutHashCache,
+  LayoutImageCache,
+  NotCachedError,
+} from "../../../cache/mod.ts";
+import {
+  formatReference,
+  type ImageProgress,
+  type ImagePullPolicy,
+  NetworkError,
+  NotFoundError,
+  parseReference,
+} from "../../../registry/mod.ts";
+import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { FakeClient } from "./_fake_client.ts";
+
+const IMAGE = image(1);
+const OTHER = image(2);
+const REFERENCE = parseReference("example.com/a:1");
+const PINNED = { ...REFERENCE, digest: IMAGE.descriptor.digest };
+const ALL = ["image", ...layersOf(IMAGE)];
+const OFFLINE = new NetworkError("Cannot reach example.com: nobody listens", {
+  url: "https://example.com/v2/",
+  reason: "refused",
+});
+
+type State = "absent" | "complete" | "stale" | "incomplete" | "corrupt";
+
+/** What each policy does with each state of the cache: the calls that the client gets. */
+const TABLE: readonly {
+  readonly pullPolicy: ImagePullPolicy;
+  readonly state: State;
+  readonly calls: readonly string[] | "not cached" | "mismatch";
+  readonly warnings?: number;
+}[] = [
+  { pullPolicy: "IfNotPresent", state: "absent", calls: ALL },
+  { pullPolicy: "IfNotPresent", state: "complete", calls: [] },
+  { pullPolicy: "IfNotPresent", state: "stale", calls: [] },
+  { pullPolicy: "IfNotPresent", state: "incomplete", calls: ALL.slice(0, 2) },
+  { pullPolicy: "IfNotPresent", state: "corrupt", calls: ALL.slice(0, 2), warnings: 1 },
+  { pullPolicy: "Always", state: "absent", calls: ALL },
+  { pullPolicy: "Always", state: "complete", calls: ["resolve"] },
+  { pullPolicy: "Always", state: "stale", calls: ["resolve", "image", ...layersOf(OTHER)] },
+  { pullPolicy: "Always", state: "incomplete", calls: ALL.slice(0, 2) },
+  { pullPolicy: "Always", state: "corrupt", calls: ALL.slice(0, 2), warnings: 1 },
+  { pullPolicy: "Newer", state: "absent", calls: ALL },
+  { pullPolicy: "Newer", state: "complete", calls: ["resolve"] },
+  { pullPolicy: "Newer", state: "stale", calls: ["resolve", "image", ...layersOf(OTHER)] },
+  { pullPolicy: "Newer", state: "incomplete", calls: ALL.slice(0, 2) },
+  { pullPolicy: "Newer", state: "corrupt", calls: ALL.slice(0, 2), warnings: 1 },
+  { pullPolicy: "Never", state: "absent", calls: "not cached" },
+  { pullPolicy: "Never", state: "complete", calls: [] },
+  { pullPolicy: "Never", state: "stale", calls: [] },
+  { pullPolicy: "Never", state: "incomplete", calls: "not cached" },
+  { pullPolicy: "Never", state: "corrupt", calls: "mismatch" },
+];
+
+Deno.test.each(TABLE)("image() with $pullPolicy when $state", async (row) => {
+  const { pullPolicy, state, calls, warnings = 0 } = row;
+  await using cache = await cacheIn(state);
+  const warned: string[] = [];
+
+  const pulled = cache.puller.image(REFERENCE, {
+    pullPolicy,
+    platform: "linux/amd64",
+    onWarning: (message) => warned.push(message),
+  });
+
+  if (calls === "not cached") {
+    const { reference } = await assertRejects(() => pulled, NotCachedError, "IfNotPresent");
+    assertEquals(reference, "example.com/a:1");
+  } else if (calls === "mismatch") {
+    await assertRejects(() => pulled, DigestMismatchError);
+  } else {
+    assertEquals((await pulled).layers.length, 2);
+  }
+  assertEquals(cache.client.calls.sort(), typeof calls === "string" ? [] : calls.toSorted());
+  assertEquals(warned.length, warnings);
+});
+
+Deno.test.each(["Always", "IfNotPresent", "Newer", "Never"] as const)(
+  "image() with %s asks nobody for a digest that is complete",
+  async (pullPolicy) => {
+    await using cache = await cacheIn("complete");
+
+    const { digest } = await cache.puller.image(PINNED, { pullPolicy, platform: "linux/amd64" });
+
+    assertEquals(digest, IMAGE.descriptor.digest);
+    assertEquals(cache.client.calls, []);
+  },
+);
+
+Deno.test("image() records the name of a digest that came under another", async () => {
+  await using cache = await cacheIn("complete");
+  await cache.puller.image(PINNED, { platform: "linux/amd64" });
+
+  await cache.store.untag([formatReference(REFERENCE)]);
+
+  const names = (await cache.store.references()).map(({ name }) => name);
+  assertEquals(names, [formatReference(PINNED)]);
+});
+
+Deno.test("find() records nothing until the image is kept", async () => {
+  await using cache = await cacheIn("complete");
+  const reference = parseReference(`example.com/b@${IMAGE.descriptor.digest}`);
+
+  const found = await cache.puller.find(reference, { platform: "linux/amd64" });
+
+  const hashes = new LayoutHashCache(cache.store);
+  assertEquals([found.isCached, await hashes.hash(reference)], [true, undefined]);
+  await found.keep();
+  assertEquals(await hashes.hash(reference), IMAGE.descriptor.digest);
+});
+
+Deno.test("image() finds an index by its digest, and chooses from it", async () => {
+  const arm = image(3, "linux/arm64");
+  const index = buildIndex([IMAGE, arm]);
+  await using cache = await cacheIn("absent", index);
+  const reference = { ...REFERENCE, digest: index.descriptor.digest };
+  await cache.puller.image(reference, { platform: "linux/arm64" });
+  cache.client.calls.length = 0;
+
+  const again = await cache.puller.image(reference, {
+    platform: "linux/arm64",
+    pullPolicy: "Never",
+  });
+
+  assertEquals(again.digest, index.descriptor.digest);
+  assertEquals(again.manifest.descriptor.digest, arm.descriptor.digest);
+  assertEquals(again.indexes[0]?.bytes, index.bytes);
+  assertEquals(cache.client.calls, []);
+});
+
+Deno.test("image() fetches another platform of an index that is there", async () => {
+  const arm = image(3, "linux/arm64");
+  await using cache = await cacheIn("absent", buildIndex([IMAGE, arm]));
+  await cache.puller.image(REFERENCE, { platform: "linux/amd64" });
+  cache.client.calls.length = 0;
+
+  await assertRejects(
+    () => cache.puller.image(REFERENCE, { platform: "linux/arm64", pullPolicy: "Never" }),
+    NotCachedError,
+    "parts of",
+  );
+  const { platform } = await cache.puller.image(REFERENCE, { platform: "linux/arm64" });
+
+  assertEquals(platform.architecture, "arm64");
+  assertEquals(cache.client.calls[0], "image");
+  await assertRejects(
+    () => cache.puller.image(REFERENCE, { platform: "linux/s390x" }),
+    PlatformError,
+    "linux/amd64, linux/arm64",
+  );
+});
+
+Deno.test.each(
+  [
+    { pullPolicy: "IfNotPresent", asks: true },
+    { pullPolicy: "Always", asks: true },
+    { pullPolicy: "Newer", asks: true },
+    { pullPolicy: "Never", asks: false },
+  ] as const,
+)(
+  "image() with $pullPolicy when the index that is there lacks the platform",
+  async ({ pullPolicy, asks }) => {
+    const old = buildIndex([IMAGE]);
+    await using cache = await cacheIn("absent", old);
+    await cache.puller.image(REFERENCE, { platform: "linux/amd64" });
+    cache.client.serve(buildIndex([IMAGE, image(3, "linux/arm64")]));
+    const options = { pullPolicy, platform: "linux/arm64" };
+    const pinned = { ...REFERENCE, digest: old.descriptor.digest };
+
+    await assertRejects(() => cache.puller.image(pinned, options), PlatformError, "linux/amd64");
+    const pulled = cache.puller.image(REFERENCE, options);
+
+    if (asks) assertEquals((await pulled).platform.architecture, "arm64");
+    else await assertRejects(() => pulled, PlatformError, "linux/amd64");
+  },
+);
+
+Deno.test("image() with Newer uses the cache, with a warning, if the registry does not respond", async () => {
+  await using cache = await cacheIn("complete");
+  cache.client.failure = OFFLINE;
+  const warned: string[] = [];
+
+  const { digest } = await cache.puller.image(REFERENCE, {
+    pullPolicy: "Newer",
+    platform: "linux/amd64",
+    onWarning: (message) => warned.push(message),
+  });
+
+  assertEquals(digest, IMAGE.descriptor.digest);
+  assertEquals(warned, [`Using the image in the store: ${describeError(OFFLINE)}`]);
+});
+
+const MISSING = new NotFoundError("Cannot find it", { status: 404, url: "https://example.com/" });
+
+Deno.test.each(
+  [
+    { pullPolicy: "Newer", state: "complete", failure: MISSING, why: "the registry's no" },
+    { pullPolicy: "Newer", state: "absent", failure: OFFLINE, why: "that there is nothing" },
+    { pullPolicy: "Always", state: "complete", failure: OFFLINE, why: "that nobody answers" },
+    { pullPolicy: "IfNotPresent", state: "corrupt", failure: OFFLINE, why: "corruption" },
+  ] as const,
+)("image() with $pullPolicy does not swallow $why", async (row) => {
+  await using cache = await cacheIn(row.state);
+  cache.client.failure = row.failure;
+
+  const { pullPolicy } = row;
+  const pulled = cache.puller.image(REFERENCE, { pullPolicy, platform: "linux/amd64" });
+
+  assertEquals(await pulled.catch((error) => error), row.failure);
+});
+
+Deno.test.each(["IfNotPresent", "Never"] as const)(
+  "image() with %s warns of a cached image that is for another platform",
+  async (pullPolicy) => {
+    await using cache = await cacheIn("complete");
+    const warned: string[] = [];
+
+    await cache.puller.image(REFERENCE, {
+      pullPolicy,
+      platform: "linux/arm64",
+      onWarning: (message) => warned.push(message),
+    });
+
+    assertEquals(warned, ['"example.com/a:1" is for linux/amd64, not for linux/arm64']);
+  },
+);
+
+Deno.test("image() records nothing of an image that did not arrive", async () => {
+  const wrong = { ...IMAGE, blobs: new Map(IMAGE.blobs) };
+  const [layer] = IMAGE.layers;
+  if (layer !== undefined) {
+    wrong.blobs.set(layer.descriptor.digest, { ...layer, bytes: new Uint8Array(layer.bytes) });
+    wrong.blobs.get(layer.descriptor.digest)?.bytes.fill(1);
+  }
+  await using cache = await cacheIn("absent", wrong);
+
+  await assertRejects(
+    () => cache.puller.image(REFERENCE, { platform: "linux/amd64" }),
+    DigestMismatchError,
+  );
+
+  assertEquals(await cache.store.references(), []);
+  assertEquals(await cache.store.has(IMAGE.descriptor), false);
+});
+
+Deno.test("image() refuses a policy that there is not", async () => {
+  await using cache = await cacheIn("absent");
+
+  await assertRejects(
+    () => cache.puller.image(REFERENCE, { pullPolicy: "always" as ImagePullPolicy }),
+    RangeError,
+    "current value is always",
+  );
+});
+
+Deno.test("image() reports each layer and the sum, and what was cached", async () => {
+  await using cache = await cacheIn("incomplete");
+  const events: ImageProgress[] = [];
+
+  await cache.puller.image(REFERENCE, {
+    platform: "linux/amd64",
+    onProgress: (event) => events.push(event),
+  });
+
+  const done = events.filter(({ phase, digest }) => phase === "done" && digest !== undefined);
+  const [missing, kept] = IMAGE.layers.map(({ descriptor }) => descriptor.digest);
+  assertEquals(events[0]?.phase, "resolve");
+  assertEquals(done.find(({ digest }) => digest === missing)?.cached, false);
+  assertEquals(done.find(({ digest }) => digest === kept)?.cached, true);
+  assertEquals(done.length, 2);
+  const last = events.at(-1);
+  assertEquals([last?.phase, last?.digest, last?.cached], ["done", undefined, false]);
+  assertEquals(last?.bytes, last?.total);
+});
+
+Deno.test("image() rejects with the reason of its signal", async () => {
+  await using cache = await cacheIn("absent");
+  const reason = new Error("enough");
+
+  const pulled = cache.puller.image(REFERENCE, { signal: AbortSignal.abort(reason) });
+
+  assertEquals(await pulled.catch((error) => error), reason);
+});
+
+Deno.test("image() works with a client that cannot resolve, and with other caches", async () => {
+  await using cache = await cacheIn("complete");
+  const recorded = new Map<string, Digest>([["example.com/a:1", OTHER.descriptor.digest]]);
+  const hashes: HashCache = {
+    hash: (reference) => Promise.resolve(recorded.get(formatReference(reference))),
+    writeHash: (reference, digest) => {
+      recorded.set(formatReference(reference), digest);
+      return Promise.resolve();
+    },
+  };
+  const { client } = cache;
+  const puller = new CachingPuller(hashes, new LayoutImageCache(cache.store), {
+    image: (reference, options) => client.image(reference, options),
+  });
+
+  await puller.image(REFERENCE, { pullPolicy: "Always", platform: "linux/amd64" });
+  await puller.image(REFERENCE, { pullPolicy: "Always", platform: "linux/amd64" });
+
+  assertEquals(client.calls, ["image", "image"]);
+  assertEquals(recorded.get("example.com/a:1"), IMAGE.descriptor.digest);
+});
+
+interface Cache extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly client: FakeClient;
+  readonly puller: CachingPuller;
+}
+
+async function cacheIn(state: State, built: Built = IMAGE): Promise<Cache> {
+  const directory: TempDir = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const client = new FakeClient(built);
+  const puller = new CachingPuller(
+    new LayoutHashCache(store),
+    new LayoutImageCache(store),
+    client,
+  );
+  if (state !== "absent") {
+    await puller.image(REFERENCE, { platform: "linux/amd64" });
+    const [layer] = IMAGE.layers;
+    const path = store.blobPath(layer?.descriptor.digest ?? built.descriptor.digest);
+    if (state === "incomplete") await Deno.remove(path);
+    // As many zeros as there were bytes: only their hash tells.
+    if (state === "corrupt") await Deno.writeFile(path, new Uint8Array(layer?.bytes.length ?? 0));
+    if (state === "stale") client.serve(OTHER);
+    client.calls.length = 0;
+  }
+  return {
+    store,
+    client,
+    puller,
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+function image(seed: number, platform = "linux/amd64"): BuiltImage {
+  return buildImage({
+    platform,
+    compression: "none",
+    layers: [noise(50_000, seed * 10), noise(60_000, seed * 10 + 1)],
+  });
+}
+
+function layersOf({ layers }: BuiltImage): readonly string[] {
+  return layers.map(({ descriptor }) => `layer ${descriptor.digest}`);
+}

@@ -1,0 +1,113 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { prepare } from "../../../cache/mod.ts";
+import { type ImageProgress, RemoteClient } from "../../../registry/mod.ts";
+import { DigestMismatchError } from "../../../spec/mod.ts";
+import { ContentStore, OverlayBundler } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { type FaultRule, faultyRegistry, on, wrongByte } from "../../_support/faulty_registry.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { testUnless } from "../../_support/skip.ts";
+import { dir, file, hardlink, tar, whiteout } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { overlayReason } from "../../store/bundles/_bundling.ts";
+
+const overlayTest = testUnless(await overlayReason());
+const PLATFORM = "linux/amd64";
+const BASE = tar(dir("etc"), file("etc/old", "old"), file("etc/kept", "kept"));
+
+/** Enough for threads: smaller images are extracted in this one. */
+const LARGE = noise(6_000_000, 1);
+
+overlayTest.each([
+  { where: "this thread", extra: [] },
+  { where: "threads", extra: [file("large", LARGE)] },
+])("prepare() extracts layers in $where as they come, each fetched once", async ({ extra }) => {
+  await using scene = await makeScene([
+    BASE,
+    tar(whiteout("etc/old"), file("etc/new", "new"), ...extra),
+    // It asks for its parents, so it is extracted over them, from the store.
+    tar(hardlink("etc/linked", "etc/kept")),
+  ]);
+
+  const image = await prepare(scene.reference, scene.options);
+
+  const blobs = scene.registry.seen("blob");
+  assertEquals(blobs.length, new Set(blobs).size);
+  const store = await ContentStore.open(scene.options.store);
+  const requests = scene.registry.requests.length;
+  await using bundle = await new OverlayBundler(store).bundle(image, "x");
+  const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs/etc`), (e) => e.name);
+  assertEquals(names.sort(), ["kept", "linked", "new"]);
+  assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/linked`), "kept");
+  assertEquals(scene.registry.requests.length, requests);
+});
+
+overlayTest(
+  "prepare() begins a layer anew where what an earlier run left is wrong",
+  async () => {
+    await using scene = await makeScene([tar(dir("etc"), file("etc/large", LARGE))]);
+    const { descriptor } = scene.layers[0] ?? {};
+    await Deno.mkdir(`${scene.options.store}/ingest`, { recursive: true });
+    const wrong = tar(dir("wrong"), file("wrong/file", noise(1_000_000, 2)));
+    await Deno.writeFile(
+      `${scene.options.store}/ingest/${descriptor?.digest.replace(":", "-")}.part`,
+      wrong.subarray(0, 1_000_000),
+    );
+
+    const image = await prepare(scene.reference, scene.options);
+
+    const store = await ContentStore.open(scene.options.store);
+    await using bundle = await new OverlayBundler(store).bundle(image, "x");
+    const names = await Array.fromAsync(Deno.readDir(`${bundle.path}/rootfs`), (e) => e.name);
+    assertEquals(names, ["etc"]);
+    assertEquals(await Deno.readFile(`${bundle.path}/rootfs/etc/large`), LARGE);
+  },
+);
+
+overlayTest("prepare() leaves neither blob nor layer where a byte is wrong", async () => {
+  await using scene = await makeScene([tar(file("large", LARGE))], [
+    on("blob", wrongByte(5_000_000)),
+  ]);
+
+  await assertRejects(() => prepare(scene.reference, scene.options), DigestMismatchError);
+
+  const store = await ContentStore.open(scene.options.store);
+  assertEquals(await store.references(), []);
+  const chains = await Array.fromAsync(Deno.readDir(`${scene.options.store}/chains`));
+  assertEquals(chains.map(({ name }) => name), []);
+});
+
+overlayTest("prepare() reports a layer too that is extracted already", async () => {
+  await using scene = await makeScene([BASE, tar(file("a", "a"))]);
+  const first = await prepare(scene.reference, scene.options);
+  await Deno.remove(`${scene.options.store}/blobs/sha256`, { recursive: true });
+  const events: ImageProgress[] = [];
+
+  await prepare(scene.reference, { ...scene.options, onProgress: (event) => events.push(event) });
+
+  const done = events.filter(({ digest, phase }) => digest !== undefined && phase === "done");
+  assertEquals(
+    done.map(({ digest }) => digest).sort(),
+    first.layers.map(({ digest }) => digest as string | undefined).sort(),
+  );
+  const last = events.at(-1);
+  assertEquals([last?.phase, last?.bytes], ["done", last?.total]);
+});
+
+async function makeScene(layers: readonly Uint8Array<ArrayBuffer>[], faults: FaultRule[] = []) {
+  await using resources = new AsyncDisposableStack();
+  const directory = resources.use(await makeTempDir());
+  const built = buildImage({ layers, config: { Cmd: ["/bin/true"] } });
+  const registry = resources.use(
+    faultyRegistry(new MemoryContent().add("a/b", "1", built), faults),
+  );
+  const client = resources.use(new RemoteClient({ credentials: "none", retries: 0 }));
+  const kept = resources.move();
+  return {
+    registry,
+    layers: built.layers,
+    reference: `${registry.host}/a/b:1`,
+    options: { store: directory.path, platform: PLATFORM, client },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}

@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import { unpack } from "../../../cache/mod.ts";
+import { formatReference, parseReference } from "../../../registry/mod.ts";
+import { ContentStore, prune } from "../../../store/mod.ts";
+import { buildImage } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { FakeClient } from "./_fake_client.ts";
+
+const BUILT = buildImage({ layers: [tar(file("a", "a"))] });
+const REFERENCE = parseReference("a.example/b:1");
+
+Deno.test("unpack() fetches an image again that is pruned after it was found", async () => {
+  await using directory = await makeTempDir();
+  const store = directory.join("store");
+  const client = new FakeClient(BUILT);
+  const options = { store, client, platform: "linux/amd64" };
+  await unpack(REFERENCE, directory.join("first"), options);
+  // Another process removes the image while the registry says that it has not changed.
+  const resolve = client.resolve.bind(client);
+  client.resolve = async () => {
+    const other = await ContentStore.open(store);
+    await other.untag([formatReference(REFERENCE)]);
+    await prune(other);
+    return await resolve(REFERENCE);
+  };
+
+  await unpack(REFERENCE, directory.join("second"), { ...options, pullPolicy: "Always" });
+
+  assertEquals(await Deno.readTextFile(directory.join("second", "a")), "a");
+  assertEquals((await (await ContentStore.open(store)).references()).length, 1);
+});

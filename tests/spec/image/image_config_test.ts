@@ -1,0 +1,134 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseImageConfig } from "../../../spec/mod.ts";
+import { bytes, digest } from "../_json.ts";
+
+const ROOTFS = { type: "layers", "diff_ids": [digest("a")] };
+const CONFIG = { os: "linux", architecture: "arm64", rootfs: ROOTFS };
+
+Deno.test("parseImageConfig() reads everything", () => {
+  const config = parseImageConfig(bytes({
+    ...CONFIG,
+    variant: "v8",
+    created: "2024-01-02T03:04:05Z",
+    author: "a",
+    config: {
+      User: "app:app",
+      ExposedPorts: { "80/tcp": {}, "53/udp": {} },
+      Env: ["A=1", "B="],
+      Entrypoint: ["/e"],
+      Cmd: [],
+      Volumes: { "/data": {} },
+      WorkingDir: "/w",
+      Labels: { "a.b": "c" },
+      StopSignal: "SIGINT",
+    },
+    history: [
+      { created: "2024-01-02T03:04:05Z", "created_by": "sh", author: "a", comment: "c" },
+      { "empty_layer": true },
+    ],
+  }));
+
+  assertEquals(config, {
+    platform: { os: "linux", architecture: "arm64", variant: "v8" },
+    created: "2024-01-02T03:04:05Z",
+    author: "a",
+    config: {
+      User: "app:app",
+      ExposedPorts: ["80/tcp", "53/udp"],
+      Env: ["A=1", "B="],
+      Entrypoint: ["/e"],
+      Cmd: [],
+      Volumes: ["/data"],
+      WorkingDir: "/w",
+      Labels: { "a.b": "c" },
+      StopSignal: "SIGINT",
+    },
+    diffIds: [digest("a")],
+    history: [
+      { created: "2024-01-02T03:04:05Z", createdBy: "sh", author: "a", comment: "c" },
+      { emptyLayer: true },
+    ],
+  });
+});
+
+Deno.test.each([
+  { name: "no config", extra: {} },
+  { name: "a null config", extra: { config: null, history: null, created: null } },
+  { name: "an empty config", extra: { config: {}, history: [] } },
+  {
+    name: "null members",
+    extra: {
+      config: {
+        User: null,
+        ExposedPorts: null,
+        Env: null,
+        Entrypoint: null,
+        Cmd: null,
+        Volumes: null,
+        WorkingDir: null,
+        Labels: null,
+      },
+    },
+  },
+  {
+    name: "members of Docker's own",
+    extra: {
+      id: 1,
+      "container_config": { Cmd: 5 },
+      "docker_version": "1.6",
+      config: { Hostname: 1, AttachStdin: false, ArgsEscaped: true, OnBuild: [], Memory: 1e300 },
+    },
+  },
+])("parseImageConfig() reads $name as absent", ({ extra }) => {
+  assertEquals(parseImageConfig(bytes({ ...CONFIG, ...extra })), {
+    platform: { os: "linux", architecture: "arm64" },
+    config: {},
+    diffIds: [digest("a")],
+    history: [],
+  });
+});
+
+Deno.test("parseImageConfig() reads a null label as empty, like Go", () => {
+  const { config } = parseImageConfig(bytes({ ...CONFIG, config: { Labels: { a: null } } }));
+
+  assertEquals(config.Labels, { a: "" });
+});
+
+Deno.test("parseImageConfig() accepts a command that is a string, like Docker", () => {
+  const { config } = parseImageConfig(
+    bytes({ ...CONFIG, config: { Entrypoint: "/a b", Cmd: "c" } }),
+  );
+
+  assertEquals(config, { Entrypoint: ["/a b"], Cmd: ["c"] });
+});
+
+Deno.test("parseImageConfig() reads an image without layers and platform", () => {
+  assertEquals(parseImageConfig(bytes({ rootfs: { "diff_ids": null } })), {
+    platform: { os: "", architecture: "" },
+    config: {},
+    diffIds: [],
+    history: [],
+  });
+});
+
+Deno.test.each([
+  { value: {}, message: "config.rootfs: it must be an object, but it is undefined" },
+  { value: { rootfs: null }, message: "config.rootfs: it must be an object, but it is null" },
+  { value: { rootfs: { "diff_ids": "a" } }, message: "config.rootfs.diff_ids: " },
+  { value: { rootfs: { "diff_ids": ["a"] } }, message: "config.rootfs.diff_ids[0]: " },
+  { value: { ...CONFIG, config: [] }, message: "config.config: it must be an object" },
+  { value: { ...CONFIG, config: { Env: "A=1" } }, message: "config.config.Env: " },
+  { value: { ...CONFIG, config: { Env: ["A=1", 2] } }, message: "config.config.Env[1]: " },
+  { value: { ...CONFIG, config: { Cmd: 5 } }, message: "config.config.Cmd: it must be an array" },
+  { value: { ...CONFIG, config: { User: 1000 } }, message: "config.config.User: " },
+  { value: { ...CONFIG, config: { Volumes: ["/a"] } }, message: "config.config.Volumes: " },
+  { value: { ...CONFIG, config: { Labels: { a: 1 } } }, message: "config.config.Labels.a: " },
+  { value: { ...CONFIG, history: [1] }, message: "config.history[0]: it must be an object" },
+  {
+    value: { ...CONFIG, history: [{ "empty_layer": 1 }] },
+    message: "config.history[0].empty_layer",
+  },
+  { value: { ...CONFIG, os: 1 }, message: "config.os: it must be a string, but it is 1" },
+])("parseImageConfig() names the place: $message", ({ value, message }) => {
+  assertThrows(() => parseImageConfig(bytes(value)), SyntaxError, message);
+});
