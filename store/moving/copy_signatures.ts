@@ -1,13 +1,19 @@
 import type { NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { digestHex } from "../../spec/digest.ts";
+import { type Digest, digestHex } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { LimitError } from "../../spec/errors.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopySource } from "./endpoint.ts";
+import { runEach } from "./_run_each.ts";
 
 /** Suffixes of the tags under which cosign keeps signatures, attestations and SBOMs. */
 const SUFFIXES = ["sig", "att", "sbom"];
+
+/** How often a signature may itself be signed. */
+const MAX_DEPTH = 8;
 
 /** Target of {@linkcode copySignatures}. */
 export interface SignatureTarget {
@@ -17,22 +23,61 @@ export interface SignatureTarget {
 
 /**
  * Copies what cosign has attached to documents: it has tags of the form `sha256-HEX.sig` in the same
- * repository rather than a `subject`. Copies nothing where one side has no such names.
+ * repository rather than a `subject`. Signatures of signatures, and referrers of these, are copied as
+ * well. Copies nothing where one side has no such names.
  */
 export async function copySignatures(
-  { content: source, nameOfTag: nameAtSource }: CopySource,
-  { content, nameOfTag: nameAtTarget }: SignatureTarget,
+  source: CopySource,
+  target: SignatureTarget,
   documents: readonly Descriptor[],
   options: CopyGraphOptions,
 ): Promise<void> {
-  const { signal } = options;
-  const tags = documents.flatMap(({ digest }) => {
-    return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`);
+  const met = new Set<Digest>();
+  const { jobs = 6, signal } = options;
+  let level = documents;
+  for (let depth = 0; level.length > 0; depth++) {
+    const unmet = new Set(level.map(({ digest }) => digest)).difference(met);
+    for (const digest of unmet) met.add(digest);
+    const tags = [...unmet].flatMap(tagsOf);
+    const next: Descriptor[] = [];
+    const failure = new AbortController();
+    await runEach(tags, 3 * jobs, failure, async (tag) => {
+      signal?.throwIfAborted();
+      const copied = await copySignature(source, target, tag, options);
+      if (copied.length > 0 && depth >= MAX_DEPTH) {
+        throw new LimitError("levels", MAX_DEPTH, depth + 1, "signatures of signatures");
+      }
+      next.push(...copied);
+    });
+    level = next;
+  }
+}
+
+function tagsOf(digest: Digest): readonly string[] {
+  return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`);
+}
+
+/** Copies what a tag stands for, if it exists, and returns the documents of the copy. */
+async function copySignature(
+  { content: source, nameOfTag: nameAtSource }: CopySource,
+  { content: target, nameOfTag: nameAtTarget }: SignatureTarget,
+  tag: string,
+  options: CopyGraphOptions,
+): Promise<readonly Descriptor[]> {
+  const [from, to] = [nameAtSource?.(tag), nameAtTarget?.(tag)];
+  if (from === undefined || to === undefined) return [];
+  const found = await source.resolve(from, { signal: options.signal });
+  if (found === undefined) return [];
+  const documents: Descriptor[] = [];
+  const keep = (descriptor: Descriptor) => {
+    const { mediaType } = descriptor;
+    if (isManifestMediaType(mediaType) || isIndexMediaType(mediaType)) documents.push(descriptor);
+  };
+  await copyNamed(source, target, found, to, {
+    ...options,
+    withReferrers: true,
+    after: (_node, stored) => keep(stored),
+    skipped: keep,
   });
-  await Promise.all(tags.map(async (tag) => {
-    const [from, to] = [nameAtSource?.(tag), nameAtTarget?.(tag)];
-    if (from === undefined || to === undefined) return;
-    const found = await source.resolve(from, { signal });
-    if (found !== undefined) await copyNamed(source, content, found, to, options);
-  }));
+  return documents;
 }

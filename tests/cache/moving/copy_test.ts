@@ -3,7 +3,7 @@ import { copy, NotFoundError, PlatformError } from "../../../mod.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
-import { blobOf, buildArtifact, buildImage, buildIndex } from "../../_support/image.ts";
+import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
@@ -234,6 +234,30 @@ Deno.test("copy() brings along what cosign has attached by tags", async () => {
   const written = scene.target.seen().filter((line) => line.startsWith("PUT c/d/manifests/"));
   assertEquals(written.at(-1), "PUT c/d/manifests/v2");
   assertEquals(await scene.target.content.tags("e/f"), ["v2"]);
+});
+
+Deno.test("copy() brings along signatures of signatures, and what refers to them", async () => {
+  await using scene = await makeScene();
+  const artifactType = "application/x.cosign";
+  const tagOf = (built: Built) => `${built.descriptor.digest.replace(":", "-")}.sig`;
+  const signature = buildArtifact({ artifactType, content: "sig" });
+  const second = buildArtifact({ artifactType, content: "sig of sig" });
+  const third = buildArtifact({ artifactType, content: "sig of referrer" });
+  const note = buildArtifact({ artifactType: "application/x.note", subject: second.descriptor });
+  const { client, source, from, to } = scene;
+  await pushBuilt(source, `a/b:${tagOf(AMD64)}`, signature);
+  await pushBuilt(source, `a/b:${tagOf(signature)}`, second);
+  await pushBuilt(source, "a/b:none", note);
+  await pushBuilt(source, `a/b:${tagOf(note)}`, third);
+
+  await copy(from, to, { client, withReferrers: true });
+  await copy(from, to, { client, withReferrers: true });
+
+  const tags = await scene.target.content.tags("c/d");
+  assertEquals(tags, [tagOf(AMD64), tagOf(signature), tagOf(note), "v2"].toSorted());
+  assertEquals((await scene.has(tagOf(note)))?.digest, third.descriptor.digest);
+  const referrers = await scene.target.content.referrers("c/d", second.descriptor.digest);
+  assertEquals(referrers.map(({ digest }) => digest), [note.descriptor.digest]);
 });
 
 Deno.test("copy() copies what an index lists with an unknown media type", async () => {
