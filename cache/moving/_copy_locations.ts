@@ -69,7 +69,13 @@ async function keepSource(
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const { descriptor } = await copyBetween(source, target, {
-    ...{ jobs, withReferrers, foreignLayers, successors, onProgress, onWarning, signal },
+    jobs,
+    withReferrers,
+    foreignLayers,
+    successors,
+    onProgress,
+    onWarning,
+    signal,
     platforms,
     // The name in the store stands for the document in the registry.
     sparse: platforms.length > 0,
@@ -147,7 +153,9 @@ export async function copyBetween(
     beforeName: withReferrers
       ? () => {
         return copySignatures(source, goal, documents, {
-          ...{ jobs, foreignLayers, signal },
+          jobs,
+          foreignLayers,
+          signal,
           onProgress: graphOptions.onProgress,
         });
       }

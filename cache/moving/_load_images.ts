@@ -15,8 +15,15 @@ export async function loadImages(
     ...options,
     onVerify: (bytes, total) => {
       onProgress?.({
-        ...{ kind: "total", time: Date.now(), reference: path, phase: "verify", bytes, total },
-        ...{ resumed: 0, retries: 0, cached: false },
+        kind: "total",
+        time: Date.now(),
+        reference: path,
+        phase: "verify",
+        bytes,
+        total,
+        resumed: 0,
+        retries: 0,
+        cached: false,
       });
     },
     onProgress: (progress) => (meter ??= new CopyMeter(path, onProgress)).add(progress),

@@ -23,7 +23,9 @@ export async function packAndPush(
   using own = client === undefined ? new RemoteClient() : undefined;
   const endpoint: EndpointOptions = {
     client: client ?? own as RemoteClient,
-    ...{ auth, onWarning, signal },
+    auth,
+    onWarning,
+    signal,
     spoolDirectory: () => `${options.store ?? storeDirectory()}/ingest`,
   };
   const to = locationOf(target);

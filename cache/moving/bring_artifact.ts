@@ -44,7 +44,10 @@ export async function bringArtifact(
     ? sourceOfArchive(opened, location)
     : await openCopySource(location, {
       client: client ?? own as RemoteClient,
-      ...{ auth, caCerts, onWarning, signal },
+      auth,
+      caCerts,
+      onWarning,
+      signal,
       spoolDirectory: () => `${store.path}/ingest`,
     });
   const reference = named ?? await nameOf(location, source);

@@ -50,7 +50,14 @@ export function transferOptions(
   const { platforms, sparse, withReferrers, dryRun, jobs } = session.options<TransferOptions>();
   const { signal, warn: onWarning } = session;
   return {
-    ...{ client, platforms, sparse, withReferrers, dryRun, jobs, signal, onWarning },
+    client,
+    platforms,
+    sparse,
+    withReferrers,
+    dryRun,
+    jobs,
+    signal,
+    onWarning,
     output: { write: (bytes) => session.output.bytes(bytes) },
   };
 }

@@ -44,7 +44,10 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
   const store = await openStore(session);
   await reportLeftBundles(session, store.path);
   const bundler = await openBundler(store, {
-    ...{ kind, isTemporary, signal, onWarning },
+    kind,
+    isTemporary,
+    signal,
+    onWarning,
     jobs,
   });
   using progress = showProgress(session);

@@ -40,7 +40,9 @@ function bundleFinding({ path, condition, container, reason }: StoredBundle): re
       return [];
     case "dead":
       return [{
-        ...{ about, state: "problem", says: `a killed process left the bundle ${path}` },
+        about,
+        state: "problem",
+        says: `a killed process left the bundle ${path}`,
         advice: `the next "oci run" or "oci bundle" removes it, or ${remove}`,
       }];
     case "running":
@@ -52,12 +54,16 @@ function bundleFinding({ path, condition, container, reason }: StoredBundle): re
       }];
     case "missing":
       return [{
-        ...{ about, state: "note", says: `the bundle ${path} is missing` },
+        about,
+        state: "note",
+        says: `the bundle ${path} is missing`,
         advice: "move it back, or mount its file system",
       }];
     case "unknown":
       return [{
-        ...{ about, state: "unknown", says: `the state of the bundle ${path}: ${reason}` },
+        about,
+        state: "unknown",
+        says: `the state of the bundle ${path}: ${reason}`,
         advice: `if nothing runs in it, remove it with ${remove}`,
       }];
   }

@@ -77,7 +77,9 @@ function findingsOf(file: FoundFile): readonly Finding[] {
     { about, state: "ok", says: `${path} has credentials for ${names}` },
     ...helpers.map((helper) => helperFinding(helper, path)),
     ...problems.map(({ registry, why }): Finding => ({
-      ...{ about, state: "problem", advice: `log in to ${registry} again` },
+      about,
+      state: "problem",
+      advice: `log in to ${registry} again`,
       says: `${path} has an entry for ${registry} that cannot be read: ${why}`,
     })),
   ];
@@ -138,7 +140,9 @@ function mirrorFindings(files: readonly string[]): readonly Finding[] {
     return [{ about, state: "ok", says: "only those given with --mirror are used" }];
   }
   return files.map((path) => ({
-    ...{ about, state: "note", says: `${path} exists and is not read` },
+    about,
+    state: "note",
+    says: `${path} exists and is not read`,
     advice: "specify its mirrors with --mirror",
   }));
 }

@@ -40,8 +40,8 @@ const FLAGS: Readonly<Record<TarEntryType, string>> = {
  * const names: string[] = [];
  * const parser = new TarParser({ entry: ({ path }) => names.push(path), data() {}, end() {} });
  * parser.push(tarHeader({
- *   ...{ type: "symlink", path: "bin", linkname: "usr/bin", mode: 0o777, uid: 0, gid: 0 },
- *   ...{ size: 0, mtime: 0, mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map() },
+ *   type: "symlink", path: "bin", linkname: "usr/bin", mode: 0o777, uid: 0, gid: 0,
+ *   size: 0, mtime: 0, mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map(),
  * }));
  * parser.push(new Uint8Array(1024));
  * parser.finish();

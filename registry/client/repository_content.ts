@@ -125,7 +125,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const mountFrom = this.#options.mountFrom?.(descriptor);
     return await this.#client.pushBlob(this.#repository, descriptor, open, {
       ...this.#remoteOptions(options),
-      ...{ onBytes, onRetry, mountFrom },
+      onBytes,
+      onRetry,
+      mountFrom,
     });
   }
 

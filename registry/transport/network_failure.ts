@@ -64,7 +64,10 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
     explain(request, { reason, certificate, text }),
     {
       ...task,
-      ...{ url: redactUrl(url), reason, certificate, attempts: attempt },
+      url: redactUrl(url),
+      reason,
+      certificate,
+      attempts: attempt,
       advice: adviceFor(reason, text, proxy),
       retryable: /proxy authentication|through a proxy/i.test(text) ? false : undefined,
     },

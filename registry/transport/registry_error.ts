@@ -18,7 +18,11 @@ const MAX_DETAIL_LENGTH = 300;
 const MAX_BODY_MS = 2_000;
 const CODE_REGEXP = /^[A-Za-z0-9_.-]{1,64}$/;
 const XML_ENTITIES: Readonly<Record<string, string>> = {
-  ...{ lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" },
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  amp: "&",
 };
 const REQUEST_ID_HEADERS = [
   "x-request-id",

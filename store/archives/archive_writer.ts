@@ -248,8 +248,18 @@ function blobName(digest: Digest): string {
 
 function entryHeader(path: string, size: number): Uint8Array<ArrayBuffer> {
   return tarHeader({
-    ...{ type: "file", path, linkname: "", mode: 0o644, uid: 0, gid: 0, size },
-    ...{ mtime: 0, mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map() },
+    type: "file",
+    path,
+    linkname: "",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size,
+    mtime: 0,
+    mtimeNs: 0,
+    devmajor: 0,
+    devminor: 0,
+    xattrs: new Map(),
   });
 }
 

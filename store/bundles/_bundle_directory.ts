@@ -84,8 +84,15 @@ export class BundleDirectory implements Disposable {
     if (!isNew) await makeWay(records, path);
     const id = crypto.randomUUID();
     const record: BundleRecord = {
-      ...{ id, phase: "claimed", path, isDirectoryNew: isNew, inode: null, ...claim },
-      ...{ parentInode: lstatIfAny(dirname(path))?.ino ?? null, layers: [], mounts: [] },
+      id,
+      phase: "claimed",
+      path,
+      isDirectoryNew: isNew,
+      inode: null,
+      ...claim,
+      parentInode: lstatIfAny(dirname(path))?.ino ?? null,
+      layers: [],
+      mounts: [],
     };
     using stack = new DisposableStack();
     const claimed = stack.use(

@@ -79,7 +79,15 @@ export function parseBundleRecord(
     layers.every(isText) && Array.isArray(mounts) && mounts.every(isMount);
   if (!isValid) return undefined;
   return {
-    ...{ id, path, parentInode, inode, isDirectoryNew, isTemporary, image, layers, mounts },
+    id,
+    path,
+    parentInode,
+    inode,
+    isDirectoryNew,
+    isTemporary,
+    image,
+    layers,
+    mounts,
     phase: phase as BundlePhase,
     kind: kind as BundleKind,
   };

@@ -67,7 +67,9 @@ export async function openLayout(path: string, foreign: boolean): Promise<void> 
     for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
   }
   const layout = readJsonFile(`${path}/oci-layout`, {
-    ...{ maxBytes: MAX_LAYOUT_BYTES, foreign, advice: "Restore it, or choose another directory" },
+    maxBytes: MAX_LAYOUT_BYTES,
+    foreign,
+    advice: "Restore it, or choose another directory",
   });
   if (layout === undefined) return await assertVacant(path, foreign);
   const { imageLayoutVersion: version } = layout;

@@ -11,8 +11,18 @@ import type { LayerListing, ListedEntry } from "./layer_listing.ts";
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 const ROOT_STATUS: FileStatus = {
-  ...{ type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, nlink: 1, mtime: 0, mtimeNs: 0 },
-  ...{ dev: 1, ino: 0, devmajor: 0, devminor: 0 },
+  type: "directory",
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  nlink: 1,
+  mtime: 0,
+  mtimeNs: 0,
+  dev: 1,
+  ino: 0,
+  devmajor: 0,
+  devminor: 0,
 };
 
 /** The entries of a layer, from an index that `IndexBuilder` made. */

@@ -43,8 +43,18 @@ export class ArchiveOrder {
     yield* this.#open(parentPath(path));
     const { mode, uid, gid, mtime, mtimeNs } = status;
     yield tarHeader({
-      ...{ type: "hardlink", path, linkname: target, mode, uid, gid, size: 0, mtime, mtimeNs },
-      ...{ devmajor: 0, devminor: 0, xattrs: new Map() },
+      type: "hardlink",
+      path,
+      linkname: target,
+      mode,
+      uid,
+      gid,
+      size: 0,
+      mtime,
+      mtimeNs,
+      devmajor: 0,
+      devminor: 0,
+      xattrs: new Map(),
     });
   }
 
@@ -99,8 +109,16 @@ function isWithin(path: string, directory: string): boolean {
 export function entryOf(tree: MemoryTree, path: string, status: FileStatus): TarHeaderInput {
   const { type, mode, uid, gid, size, mtime, mtimeNs, devmajor, devminor } = status;
   return {
-    ...{ type: type as TarEntryType, path: path || ".", mode, uid, gid, mtime, mtimeNs },
-    ...{ size: type === "file" ? size : 0, devmajor, devminor },
+    type: type as TarEntryType,
+    path: path || ".",
+    mode,
+    uid,
+    gid,
+    mtime,
+    mtimeNs,
+    size: type === "file" ? size : 0,
+    devmajor,
+    devminor,
     linkname: type === "symlink" ? tree.readLink(path) : "",
     xattrs: tree.xattrsOf(path),
   };

@@ -61,7 +61,10 @@ export class LayoutContent implements NamedSource, NamedTarget {
     // A symlink or a pipe in its place is not a blob.
     if (await this.#store.has(descriptor)) {
       return await this.#store.openBlob(descriptor, {
-        ...{ offset, reuseMemory, freeMemory, signal },
+        offset,
+        reuseMemory,
+        freeMemory,
+        signal,
       });
     }
     const { path } = this.#store;

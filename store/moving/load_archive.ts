@@ -61,7 +61,9 @@ export async function loadArchive(
   const { format, input, onVerify, successors, ...copying } = options;
   const { signal } = options;
   using archive = await ImageArchive.open(path, {
-    ...{ format, input, signal },
+    format,
+    input,
+    signal,
     spoolDirectory: `${store.path}/ingest`,
   });
   const roots: ArchivedDocument[] = [];

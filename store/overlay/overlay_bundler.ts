@@ -133,7 +133,13 @@ export class OverlayBundler implements Bundler {
     const { isTemporary, onWarning } = this.#options;
     const mounter = await this.#findMounter(directory);
     return await makeBundle({
-      ...{ directory, kind: mounter.kind, store, image, options, isTemporary, onWarning },
+      directory,
+      kind: mounter.kind,
+      store,
+      image,
+      options,
+      isTemporary,
+      onWarning,
       fill: (bundle) => this.#fill(bundle, image, mounter),
     });
   }

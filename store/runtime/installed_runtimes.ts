@@ -40,7 +40,8 @@ export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
     const version = await readVersion(path);
     const obstacle = cgroupObstacle(name, hierarchy);
     return [{
-      ...{ name, path },
+      name,
+      path,
       ...version === undefined ? {} : { version },
       ...obstacle === undefined ? {} : { obstacle },
     }];

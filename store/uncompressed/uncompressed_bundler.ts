@@ -89,7 +89,13 @@ export class UncompressedBundler implements Bundler {
     const { path: store } = this.#store;
     const { isTemporary, onWarning } = this.#options;
     return await makeBundle({
-      ...{ directory, kind: "uncompressed", store, image, options, isTemporary, onWarning },
+      directory,
+      kind: "uncompressed",
+      store,
+      image,
+      options,
+      isTemporary,
+      onWarning,
       fill: ({ path }) => this.#fill(`${path}/${ROOTFS}`, image),
     });
   }

@@ -79,13 +79,19 @@ function write(
     } else if ("symlink" in entry) {
       pieces.add(symlink(entry.symlink, entry.target));
       table.push({
-        ...{ name: entry.symlink, type: "symlink", linkName: entry.target, mode: 0o777 },
+        name: entry.symlink,
+        type: "symlink",
+        linkName: entry.target,
+        mode: 0o777,
         ...time,
       });
     } else if ("hardlink" in entry) {
       pieces.add(entry.bytes);
       table.push({
-        ...{ name: entry.hardlink, type: "hardlink", linkName: entry.target, mode: 0o644 },
+        name: entry.hardlink,
+        type: "hardlink",
+        linkName: entry.target,
+        mode: 0o644,
         ...time,
       });
     } else table.push(...writeFile(pieces, entry, chunkSize).map((one) => ({ ...time, ...one })));

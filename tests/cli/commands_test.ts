@@ -130,9 +130,19 @@ Deno.test.each(["run", "bundle"])(
     const command = declareCommand(name, await entry.load(), COMMANDS);
 
     const meant = Object.entries({
-      ...{ "-e": "--env", "-w": "--cwd", "--workdir": "--cwd", "-u": "--user", "-v": "--mount" },
-      ...{ "--volume": "--mount", "-m": "--memory", "--cpus": "--cpu", "--net": "--network" },
-      ...{ "-i": "--interactive", "-t": "--tty", "-h": "--hostname", "-q": "--quiet" },
+      "-e": "--env",
+      "-w": "--cwd",
+      "--workdir": "--cwd",
+      "-u": "--user",
+      "-v": "--mount",
+      "--volume": "--mount",
+      "-m": "--memory",
+      "--cpus": "--cpu",
+      "--net": "--network",
+      "-i": "--interactive",
+      "-t": "--tty",
+      "-h": "--hostname",
+      "-q": "--quiet",
     });
     assertEquals(meant.map(([flag]) => [flag, command.find(flag)?.long]), meant);
     for (const flag of ["-d", "-p", "--privileged", "--env-file"]) assert(command.hints.has(flag));

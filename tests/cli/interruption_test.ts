@@ -40,7 +40,9 @@ async function spawn(args: readonly string[], home: string): Promise<Deno.ChildP
       .concat(args),
     clearEnv: true,
     env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...await denoEnvironment() },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
 }
 

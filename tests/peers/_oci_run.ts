@@ -66,7 +66,12 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
     start: (args) => {
       const [program = "", ...rest] = commandOf(owner, [...command, ...args], false);
       return new Deno.Command(program, {
-        ...{ args: rest, env, cwd: "/", stdin: "null", stdout: "piped", stderr: "piped" },
+        args: rest,
+        env,
+        cwd: "/",
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
       }).spawn();
     },
     containers: directory.join("store", "containers"),

@@ -22,7 +22,9 @@ Deno.test.each([
       action: `accept the bytes as ${A}`,
       subject: A,
       problem: `their digest is ${B}`,
-      ...{ expected: A, actual: B, size: 1 },
+      expected: A,
+      actual: B,
+      size: 1,
     },
   },
   {
@@ -35,7 +37,9 @@ Deno.test.each([
       action: `accept layer ${C}`,
       subject: C,
       problem: `the config of the image says that it unpacks to ${A}, but it unpacks to ${B}`,
-      ...{ expected: A, actual: B, layer: C },
+      expected: A,
+      actual: B,
+      layer: C,
     },
   },
   {
@@ -50,7 +54,9 @@ Deno.test.each([
       problem: "there are at least 257",
       advice: 'Raise "maxLayers" to accept it',
       option: "maxLayers",
-      ...{ limit: "layers", max: 256, value: 257 },
+      limit: "layers",
+      max: 256,
+      value: 257,
     },
   },
   {
@@ -64,7 +70,8 @@ Deno.test.each([
       problem: "it has none that can run",
       advice: 'Choose one with "platform"',
       option: "platform",
-      ...{ wanted: { os: "linux", architecture: "arm" }, available: [] },
+      wanted: { os: "linux", architecture: "arm" },
+      available: [],
     },
   },
 ])("$name has a message and fields", ({ name, error, message, fields }) => {

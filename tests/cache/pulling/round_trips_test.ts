@@ -36,7 +36,9 @@ Deno.test("pull() of an index with token authentication takes six round trips", 
   using client = testClient();
 
   await pull(`${registry.host}/a/b:1`, {
-    ...{ store: directory.path, platform: "linux/amd64", client },
+    store: directory.path,
+    platform: "linux/amd64",
+    client,
   });
 
   const requests = registry.requests.filter(({ path }) => layerOf(path) === undefined);

@@ -76,7 +76,10 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new DigestMismatchError({
-      ...{ expected: DIGEST, actual: DIGEST, size: 6, source: "https://a.io/b" },
+      expected: DIGEST,
+      actual: DIGEST,
+      size: 6,
+      source: "https://a.io/b",
     }),
     line: `cannot accept the bytes from https://a.io/b as ${DIGEST}: their digest is ${DIGEST}. ` +
       "Nothing was stored; try again or use another mirror",
@@ -93,7 +96,9 @@ const ROWS: readonly Row[] = [
   },
   {
     error: explainedError(SyntaxError, {
-      ...{ code: "invalid-document", action: "read manifest", problem: "it must be JSON in UTF-8" },
+      code: "invalid-document",
+      action: "read manifest",
+      problem: "it must be JSON in UTF-8",
     }),
     line: `cannot read manifest: it must be JSON in UTF-8. ${REPORT}`,
   },
@@ -187,14 +192,17 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new UnpackError("the image does not contain it", "x", {
-      ...{ code: "missing-path", action: 'unpack "x"' },
+      code: "missing-path",
+      action: 'unpack "x"',
     }),
     line: 'cannot unpack "x": the image does not contain it. ' +
       'List the files of the image with "oci ls"',
   },
   {
     error: explainedError(SyntaxError, {
-      ...{ code: "invalid-reference", action: 'parse reference ""', problem: "it is empty" },
+      code: "invalid-reference",
+      action: 'parse reference ""',
+      problem: "it is empty",
     }),
     line: 'cannot parse reference "": it is empty. ' +
       'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"',
@@ -210,7 +218,9 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new OciError("it contains a password", {
-      ...{ code: "invalid-argument", option: "mirrors", subject: "m.io" },
+      code: "invalid-argument",
+      option: "mirrors",
+      subject: "m.io",
     }),
     line: 'it contains a password. Log in with "oci login m.io"',
   },
@@ -255,7 +265,10 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new NetworkError("connection refused", {
-      ...{ ...TASK, url: "https://a.io", reason: "refused", advice: "Check the host and the port" },
+      ...TASK,
+      url: "https://a.io",
+      reason: "refused",
+      advice: "Check the host and the port",
     }),
     line: "connection refused. Check the host and the port",
   },
@@ -273,7 +286,10 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new NetworkError("no trust", {
-      ...{ ...TASK, url: "https://a.io", reason: "certificate", certificate: "own-authority" },
+      ...TASK,
+      url: "https://a.io",
+      reason: "certificate",
+      certificate: "own-authority",
     }),
     line: "no trust. Trust it with --ca",
   },
@@ -384,7 +400,8 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new UnpackError("it is not empty", "/d", {
-      ...{ code: "not-empty", action: 'unpack into "d"' },
+      code: "not-empty",
+      action: 'unpack into "d"',
     }),
     command: "unpack",
     line: 'cannot unpack into "d": it is not empty. ' +
@@ -426,13 +443,17 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new RuntimeError("crun says: no", "crun", [], {
-      ...{ code: "container-start", action: "start the container", advice: "Check the command" },
+      code: "container-start",
+      action: "start the container",
+      advice: "Check the command",
     }),
     line: "cannot start the container: crun says: no. Check the command",
   },
   {
     error: new RuntimeError("crun says: no", "crun", [], {
-      ...{ code: "container-start", option: "memory", advice: "Allow more" },
+      code: "container-start",
+      option: "memory",
+      advice: "Allow more",
     }),
     line: "crun says: no. Allow more memory with --memory",
   },
@@ -570,7 +591,9 @@ Deno.test("errorLine() names what a request was for if that is not the operand",
   const fields = { status: 418, url: "", subject: "c.io/d:1", action: 'pull "c.io/d:1"' };
   const whole = new RegistryError("c.io answered 418", fields);
   const part = new RegistryError("c.io answered 418", {
-    ...{ ...fields, action: `pull the blob ${DIGEST} of "c.io/d"`, subject: DIGEST },
+    ...fields,
+    action: `pull the blob ${DIGEST} of "c.io/d"`,
+    subject: DIGEST,
   });
 
   const rest = "c.io answered 418. Show each request with --debug";
@@ -611,7 +634,10 @@ Deno.test("errorDocument() has the code of the system in other errors", () => {
 
   assertEquals(errorDocument(error, PULL), {
     error: {
-      ...{ name, code: "system", message: "x", errno: "ENOENT" },
+      name,
+      code: "system",
+      message: "x",
+      errno: "ENOENT",
       remedy: "Check that the path exists",
     },
   });

@@ -126,8 +126,12 @@ Deno.test("totalLine() says how far, how fast and how long", () => {
 
 Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => {
   const totals = {
-    ...{ bytes: 34_000_000, total: 100_000_000, done: 2 },
-    ...{ complete: false, rate: 12_000_000, leftMs: 5500 },
+    bytes: 34_000_000,
+    total: 100_000_000,
+    done: 2,
+    complete: false,
+    rate: 12_000_000,
+    leftMs: 5500,
   };
   const whole = totalLine(totals);
 

@@ -72,8 +72,18 @@ Deno.test("tarHeader() writes what TarParser reads", () => {
 });
 
 const FILE: TarHeaderInput = {
-  ...{ type: "file", path: "f", linkname: "", mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0 },
-  ...{ mtimeNs: 0, devmajor: 0, devminor: 0, xattrs: new Map() },
+  type: "file",
+  path: "f",
+  linkname: "",
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 0,
+  mtimeNs: 0,
+  devmajor: 0,
+  devminor: 0,
+  xattrs: new Map(),
 };
 
 Deno.test("tarHeader() writes sizes that exceed octal fields", () => {

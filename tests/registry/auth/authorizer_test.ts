@@ -15,7 +15,8 @@ Deno.test.each([
   // A request for a token ends before it is sent, as the address is not to be reached.
   const asked: string[] = [];
   using http = new Http({
-    ...{ userAgent: "test", stallTimeoutMs: 1000 },
+    userAgent: "test",
+    stallTimeoutMs: 1000,
     onRequest: ({ url }) => asked.push(url),
   });
   const warnings: string[] = [];
@@ -31,12 +32,10 @@ Deno.test.each([
     find: () => Promise.resolve({ auth: { username: "u", password: "p" }, source: "test" }),
   });
   const request = {
-    ...{
-      repository: "a",
-      scope: "repository:a:pull",
-      task: { action: "pull", subject: "a" },
-      attempt: 1,
-    },
+    repository: "a",
+    scope: "repository:a:pull",
+    task: { action: "pull", subject: "a" },
+    attempt: 1,
     onWarning: (message: string) => warnings.push(message),
   };
 

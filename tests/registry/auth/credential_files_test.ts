@@ -232,7 +232,10 @@ rootTest("CredentialFiles reads podman's file of the user without XDG_RUNTIME_DI
   const { code, stdout, stderr } = await run("unshare", ["--mount", "sh", "-c", shell], {
     env: {
       ...await denoEnvironment(),
-      ...{ HOME: "/nonexistent", AUTHS: auths, SCRIPT: script, DENO: Deno.execPath() },
+      HOME: "/nonexistent",
+      AUTHS: auths,
+      SCRIPT: script,
+      DENO: Deno.execPath(),
     },
   });
 

@@ -25,7 +25,10 @@ const outcomes: Record<string, string> = {};
 
 async function attempt(name: string, registry: string): Promise<void> {
   using client = new RemoteClient({
-    ...{ credentials: "none", plainHttp: true, retries: 0, allowPrivateAddresses: true },
+    credentials: "none",
+    plainHttp: true,
+    retries: 0,
+    allowPrivateAddresses: true,
   });
   try {
     await client.document(parseReference(`${registry}/a/b:v1`));

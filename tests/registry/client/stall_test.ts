@@ -79,7 +79,10 @@ Deno.test.each(
     return { name, host: stack.use(faultyRegistry(content, rules)).host };
   });
   const given: StalledCalls = {
-    ...{ stallTimeoutMs: 300, retries: 1, isAborted, calls },
+    stallTimeoutMs: 300,
+    retries: 1,
+    isAborted,
+    calls,
     store: dir.join("store"),
     blob: scene.blob.descriptor,
   };

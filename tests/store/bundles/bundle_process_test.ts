@@ -54,7 +54,10 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
   for (const delayMs of [0, 3, 6, 10, 15, 20, 30, 40, 60, 80, 110, 150]) {
     const child = new Deno.Command(Deno.execPath(), {
       args: await childArgs(test, image.digest, "web"),
-      ...{ env, stdin: "null", stdout: "piped", stderr: "null" },
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
     }).spawn();
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "begin\n");

@@ -58,7 +58,9 @@ async function makeScene(
     // As if the registry were far away.
     ingest: () =>
       store.ingest(descriptor, (options) => layer.compressed(options), {
-        ...{ source, connections: 4, latencyMs: 100 },
+        source,
+        connections: 4,
+        latencyMs: 100,
       }),
     stored: async () => {
       const path = store.blobPath(descriptor.digest);

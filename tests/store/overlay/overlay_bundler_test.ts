@@ -289,7 +289,9 @@ overlayTest("OverlayBundler leaves nothing of a mount that fails", async () => {
   await using test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [BASE] });
   const mounter: OverlayMounter = {
-    ...{ kind: "overlay", namespace: "trusted", upper: "tmpfs" },
+    kind: "overlay",
+    namespace: "trusted",
+    upper: "tmpfs",
     mount: () => Promise.reject(new Deno.errors.Busy("no")),
   };
 

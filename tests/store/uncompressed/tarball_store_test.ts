@@ -18,7 +18,9 @@ async function makeTarballs() {
   await Deno.mkdir(aside);
   const tarballs = new TarballStore(test.store);
   return {
-    ...{ aside, path: test.path, tarball: tarballs.tarballPath(layer.diffId) },
+    aside,
+    path: test.path,
+    tarball: tarballs.tarballPath(layer.diffId),
     open: async () => {
       const { compressed } = await tarballs.open(layer);
       return await new Response(await compressed()).bytes();

@@ -17,16 +17,20 @@ function hostileLayer(directory: string, hook: string): Uint8Array {
   const note = JSON.stringify({ runtime: "runc", id: "x" });
   const state = stateOf(directory, hook);
   const record = {
-    ...{
-      ociBundle: 1,
-      version: 1,
-      id: ID,
-      phase: "complete",
-      path: directory,
-      kind: "uncompressed",
-    },
-    ...{ image: `sha256:${"0".repeat(64)}`, store: directory, layers: [], mounts: [] },
-    ...{ parentInode: null, inode: null, isDirectoryNew: true, isTemporary: true },
+    ociBundle: 1,
+    version: 1,
+    id: ID,
+    phase: "complete",
+    path: directory,
+    kind: "uncompressed",
+    image: `sha256:${"0".repeat(64)}`,
+    store: directory,
+    layers: [],
+    mounts: [],
+    parentInode: null,
+    inode: null,
+    isDirectoryNew: true,
+    isTemporary: true,
   };
   const states = ["runtime-x", "run-x", `bundles/${ID}/run-x`].flatMap((path) => [
     file(`${path}/container.json`, note),
@@ -48,14 +52,14 @@ function hostileLayer(directory: string, hook: string): Uint8Array {
 function stateOf(directory: string, hook: string): string {
   const hooks = { poststop: [{ path: hook, args: [hook] }] };
   return JSON.stringify({
-    ...{
-      id: "x",
-      init_process_pid: 999_999,
-      init_process_start: 1,
-      created: "2020-01-01T00:00:00Z",
-    },
+    id: "x",
+    init_process_pid: 999_999,
+    init_process_start: 1,
+    created: "2020-01-01T00:00:00Z",
     config: {
-      ...{ rootfs: `${directory}/rootfs`, Hooks: hooks, version: "1.2.0" },
+      rootfs: `${directory}/rootfs`,
+      Hooks: hooks,
+      version: "1.2.0",
       // Both are set in every state; the embedded resources have no object of their own.
       cgroups: { path: "/oci-none", devices: [] },
     },
@@ -120,7 +124,8 @@ peerTest({
   const runc = programPath("runc") ?? "";
   await new Deno.Command(runc, {
     args: ["--root", directory.join("root"), "delete", "--force", "x"],
-    ...{ stdout: "null", stderr: "null" },
+    stdout: "null",
+    stderr: "null",
   }).output();
   assertEquals((await Deno.stat(ran)).isFile, true);
 

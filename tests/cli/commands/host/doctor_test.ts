@@ -115,7 +115,8 @@ Deno.test("oci doctor names the registries of credentials, and never a secret", 
     found,
     JSON.stringify({
       auths: {
-        ...{ "ghcr.io/me": { auth }, [`https://u:${SECRET}@quay.io/v1/`]: { auth } },
+        "ghcr.io/me": { auth },
+        [`https://u:${SECRET}@quay.io/v1/`]: { auth },
         "odd.io": { auth: SECRET },
       },
       credHelpers: { "gcr.io": "not-here" },
@@ -148,8 +149,11 @@ Deno.test("oci doctor names the registries of credentials, and never a secret", 
       ],
     },
     {
-      ...{ path: `${broken}/config.json`, state: "invalid" },
-      ...{ registries: [], helpers: [], problems: [] },
+      path: `${broken}/config.json`,
+      state: "invalid",
+      registries: [],
+      helpers: [],
+      problems: [],
     },
   ]);
   assertMatch(stdout, /problem .*names docker-credential-not-here for gcr\.io, .*not installed/);
