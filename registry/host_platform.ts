@@ -1,3 +1,4 @@
+import { present } from "../spec/json.ts";
 import { cpuVariant, type Platform } from "../spec/platform.ts";
 
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -30,7 +31,7 @@ export function hostPlatform(): Platform {
   const { arch } = Deno.build;
   const architecture = ARCHITECTURES[arch] ?? arch;
   const variant = hostVariant(architecture);
-  return { os: "linux", architecture, ...(variant === undefined ? {} : { variant }) };
+  return { os: "linux", architecture, ...present({ variant }) };
 }
 
 function hostVariant(architecture: string): string | undefined {

@@ -9,15 +9,15 @@ export type ImagePullPolicy = "Always" | "IfNotPresent" | "Never" | "Newer";
 /** Explicit credentials for a registry. */
 export interface ImagePullAuth {
   /** User name, with `password`. */
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** Password or access token, with `username`. */
-  readonly password?: string;
+  readonly password?: string | undefined;
   /** Base64 of `username:password`, as in docker's configuration. */
-  readonly auth?: string;
+  readonly auth?: string | undefined;
   /** OAuth2 refresh token, exchanged for an access token. */
-  readonly identityToken?: string;
+  readonly identityToken?: string | undefined;
   /** Bearer token, sent to the registry unchanged. */
-  readonly registryToken?: string;
+  readonly registryToken?: string | undefined;
 }
 
 /** Progress of a pull: of one layer, or of the image as a whole. */

@@ -1,5 +1,6 @@
 import { type Digest, isDigest } from "../spec/digest.ts";
 import { explainedError } from "../spec/error_facts.ts";
+import { present } from "../spec/json.ts";
 import { parseReference, type Reference } from "./reference.ts";
 
 /** Location of an image, discriminated by `transport`. */
@@ -126,10 +127,5 @@ function parseFileLocation(text: string, transport: keyof typeof FORMS): ImageLo
   const [, path, name] = PATH_REGEXP.exec(rest) ?? [];
   if (path === undefined || path === "") return fail("the path is missing");
   if (name === "") return fail("the name after the last colon is missing");
-  return {
-    transport,
-    path,
-    ...(name === undefined ? {} : { name }),
-    ...(digest === undefined ? {} : { digest }),
-  };
+  return { transport, path, ...present({ name, digest }) };
 }

@@ -95,8 +95,8 @@ export function parseReference(text: string): Reference {
   }
   const problem = nameProblem(name);
   if (problem !== undefined) fail(problem);
-  if (digest !== undefined) return { ...name, ...(tag === undefined ? {} : { tag }), digest };
-  return { ...name, tag: tag ?? "latest" };
+  if (digest === undefined) return { ...name, tag: tag ?? "latest" };
+  return tag === undefined ? { ...name, digest } : { ...name, tag, digest };
 }
 
 /** Splits host and path like Docker: `a/b` is a path, and `a.b/c` starts with a host. */

@@ -1,4 +1,5 @@
 import type { Descriptor } from "../spec/image/descriptor.ts";
+import { present } from "../spec/json.ts";
 import type { ManifestDocument } from "../spec/image/manifest.ts";
 
 /**
@@ -19,7 +20,6 @@ export function referrerDescriptor(
     mediaType,
     digest,
     size,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(annotations === undefined ? {} : { annotations }),
+    ...present({ artifactType, annotations }),
   };
 }

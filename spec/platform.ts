@@ -74,8 +74,8 @@ export function parsePlatform(text: string): Platform {
   return {
     os: os.toLowerCase(),
     architecture,
-    ...(variant === undefined ? {} : { variant }),
     ...present({
+      variant,
       "os.version": version || last || undefined,
       "os.features": features === "" ? undefined : features.slice(1).split("+"),
     }),

@@ -103,7 +103,7 @@ export class Scene implements AsyncDisposable {
         cwd: this.path("home"),
         env: await this.#environment(),
         timeoutMs: COMMAND_MS,
-        ...stdin === undefined ? {} : { stdin },
+        stdin,
         onStart: (child) => {
           running = child;
           this.#children.add(child);

@@ -33,7 +33,7 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     connections,
     platform,
     clientCertificate,
-    ...(debug || verbose ? { onRequest: requestLog(session) } : {}),
+    onRequest: debug || verbose ? requestLog(session) : undefined,
   });
 }
 

@@ -59,7 +59,7 @@ function ownFields(error: Error, code: CommandErrorCode): Record<string, unknown
   }
   // The code of the operating system, such as ENOENT.
   const errno = code === "system" ? errnoOf(error) : undefined;
-  return { name, code, message, ...errno === undefined ? {} : { errno } };
+  return { name, code, message, errno };
 }
 
 /** Returns the exit code for an error. */

@@ -124,7 +124,7 @@ export function readEntry(
     devmajor: modern ? number("SCHILY.devmajor", 329, 337) : 0,
     devminor: modern ? number("SCHILY.devminor", 337, 345) : 0,
     xattrs: pax === undefined ? NO_XATTRS : paxXattrs(pax, offset, limits),
-    ...(pax === undefined ? {} : { pax }),
+    pax,
   };
   if (!(header.size >= 0)) fail("its sparse size is not a number");
   return { header, stored: type === "file" || flag === "D" ? size : 0, sparse };

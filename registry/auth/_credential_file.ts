@@ -95,10 +95,7 @@ function parseEntry(value: unknown): ImagePullAuth | string | undefined {
   if (auth !== undefined && encoded === undefined && identityToken === undefined) {
     return '"auth" is not a user name and a password in base64';
   }
-  const login = encoded ?? loginOf({
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-  });
+  const login = encoded ?? loginOf({ username, password });
   if (identityToken !== undefined) return { ...login, identityToken };
   return login && { ...login };
 }

@@ -34,10 +34,12 @@ export interface AuthorizerOptions {
    */
   readonly allowAnonymous?: boolean;
   /** Finds the credential for a repository; absent for anonymous access only. */
-  readonly find?: (
-    request: AuthorizedRequest,
-    onSkipped: (message: string) => void,
-  ) => Promise<Credential | undefined>;
+  readonly find?:
+    | ((
+      request: AuthorizedRequest,
+      onSkipped: (message: string) => void,
+    ) => Promise<Credential | undefined>)
+    | undefined;
   /** Sends an unauthenticated request to get a challenge. */
   readonly ping?: ((request: AuthorizedRequest) => Promise<Answer>) | undefined;
 }

@@ -199,7 +199,9 @@ export class Registry {
     const authorized = { attempt, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
       await limiter(url.host).ready(signal);
-      const headers = { ...request.headers, ...(header && { authorization: header }) };
+      const headers = header === undefined
+        ? request.headers
+        : { ...request.headers, authorization: header };
       // Only the registry may see the client certificate.
       const shown = this.#isHome(url) ? tls : { caCerts: tls.caCerts };
       const body = await request.body?.();
@@ -264,7 +266,8 @@ export class Registry {
         url,
         isPlain: url.protocol === "http:",
         allowPrivate: endpoint.isPrivate,
-        ...(isHome ? { find, ping: (request) => this.#ping(url, request) } : {}),
+        find: isHome ? find : undefined,
+        ping: isHome ? (request) => this.#ping(url, request) : undefined,
       });
       this.#authorizers.set(url.origin, authorizer);
     }

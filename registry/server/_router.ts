@@ -69,19 +69,19 @@ function endpointOf(
       return { GET: () => getReferrers(content, route, url) };
     case "manifest": {
       const { name, reference } = route;
-      return {
-        GET: () => getManifest(content, route, request),
-        ...(writing === undefined ? {} : {
-          PUT: () => putManifest(writing, name, reference, request, query),
-          DELETE: () => deleteManifest(writing.content, name, reference),
-        }),
+      const reading = { GET: () => getManifest(content, route, request) };
+      return writing === undefined ? reading : {
+        ...reading,
+        PUT: () => putManifest(writing, name, reference, request, query),
+        DELETE: () => deleteManifest(writing.content, name, reference),
       };
     }
-    case "blob":
-      return {
-        GET: () => getBlob(content, route, request),
-        ...(writing === undefined ? {} : { DELETE: () => deleteBlob(writing, route) }),
-      };
+    case "blob": {
+      const reading = { GET: () => getBlob(content, route, request) };
+      return writing === undefined
+        ? reading
+        : { ...reading, DELETE: () => deleteBlob(writing, route) };
+    }
     case "uploads":
       return writing && { POST: () => postUpload(writing, route.name, request, query) };
     case "upload":

@@ -60,7 +60,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
     method,
     headers: {
       ...Object.fromEntries(headers),
-      ...proxy?.login && { "proxy-authorization": basicLogin(proxy.login) },
+      "proxy-authorization": proxy?.login && basicLogin(proxy.login),
       host: url.host,
     },
     // Connections are not reused, so none needs to be closed.

@@ -1,4 +1,5 @@
 import { explainedError, problemOf } from "../../spec/error_facts.ts";
+import { present } from "../../spec/json.ts";
 import { type Proxy, withoutProxyVariables } from "./_proxy.ts";
 import { isLoopback } from "./private_address.ts";
 import type { ClientCertificate } from "../remote_client_options.ts";
@@ -52,12 +53,8 @@ export function createHttpClient(
   const { proxy, address } = route;
   try {
     if (proxy !== undefined) {
-      const { login: basicAuth } = proxy;
-      const through = {
-        transport: "http",
-        url: proxy.url,
-        ...(basicAuth && { basicAuth }),
-      } as const;
+      const { url: address, login: basicAuth } = proxy;
+      const through = { transport: "http", url: address, ...present({ basicAuth }) } as const;
       return createDirectly({ ...options, proxy: through });
     }
     const direct = address === undefined ? {} : { proxy: socketOf(url, address) };

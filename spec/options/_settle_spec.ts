@@ -32,23 +32,17 @@ function settleUser(spec: SpecDraft): SpecDraft {
   const found = resolveUser(wanted.text, passwd, group, { image, additionalGids });
   const { uid, gid, home } = found;
   const gids = dropsGroups ? [] : found.additionalGids;
+  const user = { ...spec.process.user, uid, gid };
   const process = {
     ...spec.process,
-    user: {
-      ...spec.process.user,
-      uid,
-      gid,
-      ...(gids.length === 0 ? {} : { additionalGids: gids }),
-    },
+    user: gids.length === 0 ? user : { ...user, additionalGids: gids },
   };
   return withDefaultEnv({ ...spec, process }, { HOME: home });
 }
 
 function settleEnv(spec: SpecDraft): SpecDraft {
-  return withDefaultEnv(spec, {
-    PATH: DEFAULT_PATH,
-    ...(spec.process.terminal ? { TERM: "xterm" } : {}),
-  });
+  const defaults = { PATH: DEFAULT_PATH };
+  return withDefaultEnv(spec, spec.process.terminal ? { ...defaults, TERM: "xterm" } : defaults);
 }
 
 function withDefaultEnv(spec: SpecDraft, defaults: Readonly<Record<string, string>>): SpecDraft {

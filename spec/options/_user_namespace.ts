@@ -19,7 +19,9 @@ export function fitUserNamespace(spec: ContainerSpec, image: string): ContainerS
       .map((mount) => isMapped(5, gidMappings) ? mount : withoutGroup(mount)),
     process: {
       ...spec.process,
-      user: { ...user, uid, gid, ...(keptGids.length === 0 ? {} : { additionalGids: keptGids }) },
+      user: keptGids.length === 0
+        ? { ...user, uid, gid }
+        : { ...user, uid, gid, additionalGids: keptGids },
     },
   };
 }

@@ -91,16 +91,14 @@ export function withCapabilities(changes: CapabilityChanges): SpecOption {
     const bounding = [...new Set([...left, ...addsAll ? [] : added, ...kept])].sort();
     const inherited = [...new Set([...capabilities?.ambient ?? [], ...kept])]
       .filter((name) => bounding.includes(name)).sort();
+    const sets = { bounding, effective: bounding, permitted: bounding };
     return {
       ...spec,
       process: {
         ...spec.process,
-        capabilities: {
-          bounding,
-          effective: bounding,
-          permitted: bounding,
-          ...(inherited.length === 0 ? {} : { inheritable: inherited, ambient: inherited }),
-        },
+        capabilities: inherited.length === 0
+          ? sets
+          : { ...sets, inheritable: inherited, ambient: inherited },
       },
     };
   };

@@ -79,10 +79,10 @@ export function withCwd(cwd: string): SpecOption {
  * @returns The option.
  */
 export function withTerminal(size?: ConsoleSize): SpecOption {
-  return (spec) => ({
-    ...spec,
-    process: { ...spec.process, terminal: true, ...(size ? { consoleSize: size } : {}) },
-  });
+  return (spec) => {
+    const process = { ...spec.process, terminal: true };
+    return { ...spec, process: size === undefined ? process : { ...process, consoleSize: size } };
+  };
 }
 
 /**

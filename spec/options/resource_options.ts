@@ -82,13 +82,10 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
   if (total !== undefined) {
     checkLimit("bytes of swap space", `${swap}`, total - value + 1n, total);
   }
-  return withResources((resources) => ({
-    memory: {
-      ...resources.memory,
-      limit: Number(value),
-      ...(total === undefined ? {} : { swap: Number(total) }),
-    },
-  }));
+  return withResources((resources) => {
+    const memory = { ...resources.memory, limit: Number(value) };
+    return { memory: total === undefined ? memory : { ...memory, swap: Number(total) } };
+  });
 }
 
 /**

@@ -124,7 +124,7 @@ export function withSeccomp(profile: SeccompProfile | undefined): SpecOption {
   return (spec) => {
     const { seccomp: _, ...linux } = spec.linux;
     const { seccompArchitecture: __, ...pending } = spec.pending;
-    return { ...spec, linux: { ...linux, ...(profile ? { seccomp: profile } : {}) }, pending };
+    return { ...spec, linux: profile ? { ...linux, seccomp: profile } : linux, pending };
   };
 }
 

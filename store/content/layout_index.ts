@@ -1,6 +1,7 @@
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
+import { present } from "../../spec/json.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile } from "../host/durable.ts";
@@ -220,8 +221,10 @@ function readEntry(entry: RawEntry): Descriptor | undefined {
     mediaType,
     digest,
     size,
-    ...(texts.length === 0 ? {} : { annotations: Object.fromEntries(texts) }),
-    ...(isPlatform(platform) ? { platform } : {}),
+    ...present({
+      annotations: texts.length === 0 ? undefined : Object.fromEntries(texts),
+      platform: isPlatform(platform) ? platform : undefined,
+    }),
   };
 }
 
@@ -238,8 +241,10 @@ function newEntry(name: string | undefined, descriptor: Descriptor): RawEntry {
     mediaType,
     digest,
     size,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(name === undefined ? {} : { annotations: { [REF_NAME]: name } }),
+    ...present({
+      artifactType,
+      annotations: name === undefined ? undefined : { [REF_NAME]: name },
+    }),
   };
 }
 

@@ -25,7 +25,7 @@ export function rewriteDocument(
     const { mediaType, digest, size, annotations = raw.annotations } = stored;
     // What was embedded, or lies elsewhere, are the bytes of before.
     const { data: _data, urls: _urls, ...rest } = raw;
-    return { ...rest, mediaType, digest, size, ...(annotations ? { annotations } : {}) };
+    return { ...rest, mediaType, digest, size, annotations };
   };
   if (document.config !== undefined) document.config = renew(document.config);
   for (const member of ["layers", "manifests"]) {

@@ -3,6 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { PlatformError } from "../../spec/errors.ts";
 import { parseImageConfig } from "../../spec/image/image_config.ts";
+import { present } from "../../spec/json.ts";
 import {
   type Index,
   type ManifestDocument,
@@ -49,7 +50,7 @@ export async function chooseManifest(
   }
   if (chosen === root) await checkPlatform(source, root, platform, options);
   const { mediaType, digest, size, platform: actual } = chosen;
-  return { mediaType, digest, size, ...(actual === undefined ? {} : { platform: actual }) };
+  return { mediaType, digest, size, ...present({ platform: actual }) };
 }
 
 async function chooseEntry(

@@ -1,3 +1,4 @@
+import { present } from "../../spec/json.ts";
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 
@@ -41,7 +42,7 @@ export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
   );
   if (types.get(UNIFIED) !== "cgroup2") return { kind: isOther ? "v1" : "none" };
   const controllers = await readControllers(`${UNIFIED}/cgroup.controllers`);
-  return { kind: "hybrid", ...controllers === undefined ? {} : { controllers } };
+  return { kind: "hybrid", ...present({ controllers }) };
 }
 
 /** The types of what is mounted, by where; a mount hides those that were below its place before. */

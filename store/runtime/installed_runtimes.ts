@@ -1,3 +1,4 @@
+import { present } from "../../spec/json.ts";
 import { HYBRID_OBSTACLE } from "./_runtime_log.ts";
 import { type CgroupHierarchy, readCgroupHierarchy } from "./cgroup_hierarchy.ts";
 import { findProgram, RUNTIMES } from "../host/find_runtime.ts";
@@ -39,12 +40,7 @@ export async function listRuntimes(): Promise<readonly InstalledRuntime[]> {
     if (path === undefined) return [];
     const version = await readVersion(path);
     const obstacle = cgroupObstacle(name, hierarchy);
-    return [{
-      name,
-      path,
-      ...version === undefined ? {} : { version },
-      ...obstacle === undefined ? {} : { obstacle },
-    }];
+    return [{ name, path, ...present({ version, obstacle }) }];
   }));
   return runtimes.flat();
 }

@@ -113,9 +113,9 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
     const token = `token-${++count}`;
     tokens.set(token, { scopes, left: uses });
     const answer = {
-      ...member === "access_token" ? {} : { token },
-      ...member === "token" ? {} : { access_token: token },
-      ...expiresIn === undefined ? {} : { expires_in: expiresIn },
+      token: member === "access_token" ? undefined : token,
+      access_token: member === "token" ? undefined : token,
+      expires_in: expiresIn,
     };
     return plain(200, { "content-type": "application/json" }, JSON.stringify(answer));
   };

@@ -6,6 +6,7 @@ import {
   isIndexMediaType,
   isManifestMediaType,
 } from "../../spec/mod.ts";
+import { present } from "../../spec/json.ts";
 import type { Built, BuiltBlob } from "./image.ts";
 
 const CHUNK = 64 * 1024;
@@ -95,8 +96,7 @@ export class MemoryContent implements RegistryContent {
       const { annotations } = json;
       return [{
         ...descriptor,
-        ...artifactType === undefined ? {} : { artifactType },
-        ...annotations === undefined ? {} : { annotations },
+        ...present({ artifactType, annotations }),
       }];
     });
     return Promise.resolve(referrers);

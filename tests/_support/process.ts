@@ -1,3 +1,4 @@
+import { present } from "../../spec/json.ts";
 import { fromFileUrl, join } from "@std/path";
 import { makeTempDir } from "./temp.ts";
 
@@ -20,18 +21,18 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** @default {false} */
   readonly inheritEnv?: boolean;
-  readonly cwd?: string;
-  readonly stdin?: string | Uint8Array;
+  readonly cwd?: string | undefined;
+  readonly stdin?: string | Uint8Array | undefined;
   /** Ends the program. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * How long the program may take before it is killed and the call fails.
    *
    * @default {240_000}
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Is given the process as soon as it runs, to be killed or watched. */
-  readonly onStart?: (child: Deno.ChildProcess) => void;
+  readonly onStart?: ((child: Deno.ChildProcess) => void) | undefined;
 }
 
 /** Runs a program to its end, with an environment of its own. */
@@ -45,8 +46,7 @@ export async function run(
     args: [...args],
     clearEnv: !inheritEnv,
     env: { PATH: Deno.env.get("PATH") ?? "", ...env },
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(signal === undefined ? {} : { signal }),
+    ...present({ cwd, signal }),
     stdin: stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

@@ -34,7 +34,7 @@ export interface RawServerOptions {
    */
   readonly address?: { readonly hostname: string; readonly port: number } | undefined;
   /** Certificate and key in PEM, for HTTPS. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   /** Is told of each request when it begins; what it gives is told how many bytes are sent. */
   readonly onRequest?: (request: Request) => (response: RawResponse, bytesSent: number) => void;
 }
@@ -186,7 +186,7 @@ class Connection {
     return new Request(new URL(path, this.#url), {
       method,
       headers,
-      ...(hasBody ? { body } : {}),
+      body: hasBody ? body : null,
     });
   }
 

@@ -1,3 +1,4 @@
+import { present } from "../../spec/json.ts";
 import { join } from "@std/path";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
@@ -21,7 +22,7 @@ const SHARED_MEMORY = "/dev/shm";
 /** Makes a directory for one test. */
 export async function makeTempDir(options: TempDirOptions = {}): Promise<TempDir> {
   const { large = false, dir = large ? await sharedMemory() : undefined } = options;
-  const made = await Deno.makeTempDir({ prefix: "oci-test-", ...(dir ? { dir } : {}) });
+  const made = await Deno.makeTempDir({ prefix: "oci-test-", ...present({ dir }) });
   // macOS keeps temporary files behind a symbolic link.
   const path = await Deno.realPath(made);
   return {

@@ -74,7 +74,7 @@ export async function runContainer(
   const [first = "", ...rest] = Deno.uid() === 0 ? [...WITHOUT_HYBRID, ...asOwner] : asOwner;
   return await run(first, rest, {
     env: { HOME: bundle.path },
-    ...(stdin === undefined ? {} : { stdin }),
+    stdin,
   });
 }
 

@@ -119,7 +119,7 @@ async function runStep(
   const { image = "root", args, stdin, code = 0, stdout, stderr } = step;
   const result = await place.oci(
     ["run", "--quiet", ...options, ...step.options ?? [], place[image], "--", ...args],
-    { namespace, ...(stdin === undefined ? {} : { stdin }) },
+    { namespace, stdin },
   );
 
   assertEquals(result.code, code, result.stderr);

@@ -72,7 +72,7 @@ export function makeScene(rules: readonly FaultRule[] = [], options: SceneOption
   });
   const blob = blobOf(OCI_LAYER, noise(blobSize));
   const content = new MemoryContent().add("a/b", "v1", image).addBlob("a/b", blob);
-  const registry = faultyRegistry(content, rules, { ...(tls && { tls }), address });
+  const registry = faultyRegistry(content, rules, { tls, address });
   const reference = parseReference(`${registry.host}/a/b:v1`);
   return {
     registry,

@@ -125,8 +125,7 @@ const references: fc.Arbitrary<Reference> = fc.record({
   repository: (registry === "docker.io" && path.length === 1 ? ["library", ...path] : path).join(
     "/",
   ),
-  ...version === "digest" ? {} : { tag },
-  ...version === "tag" ? {} : { digest: SHA256 },
+  ...{ tag: { tag }, digest: { digest: SHA256 }, both: { tag, digest: SHA256 } }[version],
 }));
 
 Deno.test("parseReference() reads what formatReference() and familiarReference() write", () => {

@@ -118,12 +118,12 @@ function describeFile({ path, status, target, xattrs }: ImageFile): unknown {
     gid,
     size: type === "file" ? size : 0,
     mtime: formatTime(mtime * 1000 + Math.floor(mtimeNs / 1e6)),
-    ...type === "directory" ? {} : { links: nlink },
-    ...type === "symlink" ? { target } : {},
-    ...isDevice ? { device: `${devmajor}:${devminor}` } : {},
-    ...xattrs.size === 0 ? {} : {
-      xattrs: Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toBase64()])),
-    },
+    links: type === "directory" ? undefined : nlink,
+    target: type === "symlink" ? target : undefined,
+    device: isDevice ? `${devmajor}:${devminor}` : undefined,
+    xattrs: xattrs.size === 0
+      ? undefined
+      : Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toBase64()])),
   };
 }
 

@@ -128,7 +128,7 @@ function touched(
     prune: options.prune,
     output,
     isLayout: options.format === "oci-dir",
-    ...(listen === undefined ? {} : { listen: formatAddress(listen) }),
+    listen: listen === undefined ? undefined : formatAddress(listen),
     bundler,
     runtime,
     modules: moduleDirectory(),

@@ -61,13 +61,8 @@ export class TarStream implements TransformStream<TarStreamInput, Uint8Array<Arr
     this.#writable = new WritableStream<TarStreamInput>({
       async write({ type, path, options = {}, ...file }) {
         const { mtime, ...rest } = options;
-        const header = {
-          name: path,
-          type,
-          size: 0,
-          ...rest,
-          ...(mtime === undefined ? {} : { mtime: new Date(mtime * 1000) }),
-        };
+        const named = { name: path, type, size: 0, ...rest };
+        const header = mtime === undefined ? named : { ...named, mtime: new Date(mtime * 1000) };
         if ("readable" in file) {
           await file.readable.pipeTo(packer.controller.add({ ...header, size: file.size }));
         } else {

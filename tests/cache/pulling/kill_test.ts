@@ -36,7 +36,7 @@ Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (p
       directory.path,
       reference,
     ], {
-      ...(onStart && { onStart }),
+      onStart,
     });
   const killed = pull((child) => {
     content.onBytes = (bytes) => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { copy, load, pull, save, unpack } from "../../../mod.ts";
 import { serveRegistry } from "../../../registry/mod.ts";
+import { present } from "../../../spec/json.ts";
 import { OCI_MANIFEST, parseManifest, type Platform } from "../../../spec/mod.ts";
 import { ContentStore, exportImage, UncompressedBundler } from "../../../store/mod.ts";
 import {
@@ -36,7 +37,7 @@ function windows(version: string, features?: readonly string[]): Built {
     os: "windows",
     architecture: "amd64",
     "os.version": version,
-    ...features === undefined ? {} : { "os.features": features },
+    ...present({ "os.features": features }),
   };
   const mediaType = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
   const descriptor = { urls: ["https://mcr.example/layer"] };

@@ -83,7 +83,7 @@ for (const backend of BACKENDS) {
         await using outside = await makeTempDir();
         const archives = layersOf(test, outside.path);
         const { ownership, xattrs } = test.options ?? {};
-        const options = { backend, ...(ownership && { ownership }), ...(xattrs && { xattrs }) };
+        const options = { backend, ownership, xattrs };
 
         const { tree, error } = await merged(archives, options);
 

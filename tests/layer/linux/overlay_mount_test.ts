@@ -59,7 +59,7 @@ mountTest.each(
 
   mountOverlay(lowers, view, {
     writable: { upper: directory.join("upper"), work: directory.join("work") },
-    ...(mount.call && { call: mount.call }),
+    call: mount.call,
   });
 
   assertEquals(await Deno.readTextFile(`${view}/top`), "top");

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type TarHeader, type TarLimits, TarParser } from "../../../layer/mod.ts";
+import { present } from "../../../spec/json.ts";
 
 /** A parsed entry. */
 export interface ReadEntry {
@@ -64,7 +65,7 @@ export function readTarInto(
       if (open === undefined) throw new Error("an end of nothing");
       const { header, content } = open;
       const digest = hash.digest("hex");
-      entries.push({ header, digest, ...(content === undefined ? {} : { content }) });
+      entries.push({ header, digest, ...present({ content }) });
       open = undefined;
     },
   }, limits);

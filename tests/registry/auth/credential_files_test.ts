@@ -253,7 +253,7 @@ async function find(
     helpers?: Record<string, string>;
     flags?: string[];
     host?: string;
-    helperTimeoutMs?: number;
+    helperTimeoutMs?: number | undefined;
   },
 ): Promise<{ auth: unknown; warnings: string[]; skipped: string[] }> {
   const { config, helpers = {}, flags = ["-A"], host = "h.io" } = options;
@@ -341,7 +341,7 @@ Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | unde
   const { auth, warnings } = await find({
     config: { credsStore: "h" },
     helpers,
-    ...(helperTimeoutMs && { helperTimeoutMs }),
+    helperTimeoutMs,
   });
 
   assertEquals(auth, null);

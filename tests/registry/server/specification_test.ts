@@ -501,10 +501,8 @@ Deno.test.each(KINDS)(
       const send = (method: string, path: string, init?: RequestInit) =>
         registry.send(method, path.replace("UPLOAD", upload), init);
 
-      const response = await send(row.method, row.path, {
-        ...(row.headers && { headers: row.headers }),
-        ...(row.body !== undefined && { body: row.body }),
-      });
+      const { headers = {}, body = null } = row;
+      const response = await send(row.method, row.path, { headers, body });
       const text = await response.text();
       const next = row.then && await send(row.then[0], row.then[1]);
       await next?.body?.cancel();

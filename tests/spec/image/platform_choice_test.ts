@@ -15,14 +15,8 @@ import {
 import { digest } from "../_json.ts";
 
 function entry(platform?: string, more: Partial<Descriptor> = {}): Descriptor {
-  const digestOfIt = digest(platform ?? "");
-  return {
-    mediaType: OCI_MANIFEST,
-    digest: digestOfIt,
-    size: 1,
-    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
-    ...more,
-  };
+  const content = { mediaType: OCI_MANIFEST, digest: digest(platform ?? ""), size: 1, ...more };
+  return platform === undefined ? content : { platform: parsePlatform(platform), ...content };
 }
 
 function indexOf(...manifests: Descriptor[]): Index {

@@ -26,10 +26,9 @@ export function blobEntries(built: Built): readonly Uint8Array[] {
 export function indexEntry(
   ...images: readonly (readonly [built: Built, name?: string | undefined])[]
 ): Uint8Array {
-  const manifests = images.map(([{ descriptor }, name]) => ({
-    ...descriptor,
-    ...(name === undefined ? {} : { annotations: { [REF_NAME]: name } }),
-  }));
+  const manifests = images.map(([{ descriptor }, name]) =>
+    name === undefined ? descriptor : { ...descriptor, annotations: { [REF_NAME]: name } }
+  );
   const { bytes } = jsonBlob(OCI_INDEX, { schemaVersion: 2, manifests });
   return file("index.json", bytes);
 }

@@ -14,6 +14,7 @@ import {
   LayoutContent,
   writeArtifact,
 } from "../../../store/mod.ts";
+import { present } from "../../../spec/json.ts";
 import { toUint8Array } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -33,8 +34,10 @@ async function artifactOf(
   const layers = files.map(([title, content, packed]): BuiltBlob => {
     const { bytes, descriptor } = blobOf("text/plain", toUint8Array(content));
     const annotations = {
-      ...title === undefined ? {} : { [TITLE]: title },
-      ...packed && { "io.deis.oras.content.unpack": "true" },
+      ...present({
+        [TITLE]: title,
+        "io.deis.oras.content.unpack": packed && "true",
+      }),
     };
     return { bytes, descriptor: { ...descriptor, annotations } };
   });

@@ -3,6 +3,7 @@ import { pull } from "../../../cache/mod.ts";
 import { formatReference } from "../../../registry/mod.ts";
 import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
 import { ContentStore, LayoutClient, StoreError } from "../../../store/mod.ts";
+import { present } from "../../../spec/json.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -19,10 +20,7 @@ Deno.test.each([
 ])("LayoutClient finds $what", async ({ name, entries }) => {
   await using layout = await layoutOf(entries);
 
-  const client = await LayoutClient.open({
-    path: layout.path,
-    ...(name === undefined ? {} : { name }),
-  });
+  const client = await LayoutClient.open({ path: layout.path, ...present({ name }) });
   const image = await client.image(client.reference, { platform: "linux/arm64" });
 
   assertEquals(image.digest, INDEX.descriptor.digest);
@@ -161,7 +159,7 @@ Deno.test("pull() leaves the layout as it is", async () => {
 });
 
 function entry({ descriptor }: Built, name?: string) {
-  return { ...descriptor, ...(name === undefined ? {} : { annotations: { [REF_NAME]: name } }) };
+  return name === undefined ? descriptor : { ...descriptor, annotations: { [REF_NAME]: name } };
 }
 
 function blobPath(

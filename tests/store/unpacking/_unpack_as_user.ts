@@ -19,7 +19,7 @@ async function unpackAll(place: string): Promise<readonly string[]> {
   for (const layers of stacks) {
     const image = { layers: fakeLayers(layers) } as unknown as RemoteImage;
     for (const paths of [undefined, ["a/b"]]) {
-      const options = { backend: backend as TreeBackend, ...(paths && { paths }) };
+      const options = { backend: backend as TreeBackend, paths };
       try {
         await unpackImage(store, image, `${place}/${errors.length}`, options);
         errors.push("");

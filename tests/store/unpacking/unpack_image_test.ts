@@ -364,7 +364,7 @@ Deno.test.each([
   await makeOwn(box.root);
   const image = imageOf(fakeLayers(OVERLAID));
 
-  const options = { force: true, ...(paths && { paths }) };
+  const options = { force: true, paths };
   const report = await unpackImage(box.store, image, box.root, options);
 
   // As it stands in the layers, whiteouts included.

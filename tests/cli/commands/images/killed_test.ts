@@ -123,7 +123,7 @@ async function oci(
   onStart?: (child: Deno.ChildProcess) => void,
 ) {
   const env = { HOME: cwd, OCI_STORE: `${cwd}/store` };
-  return await runOci(args, { cwd, env, ...(onStart && { onStart }) });
+  return await runOci(args, { cwd, env, onStart });
 }
 
 /** Kills a process when the files below a directory have that share of the image's bytes. */
