@@ -71,7 +71,7 @@ export interface RemoteClientOptions {
    * Maximum number of concurrent transfers with one host. The limit drops for a while when the host
    * reports too many requests.
    *
-   * @default {14}
+   * @default {16}
    */
   readonly maxConnections?: number | undefined;
   /**

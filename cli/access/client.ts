@@ -29,7 +29,8 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     credentials: authfile === undefined ? undefined : await credentialsIn(authfile),
     plainHttp,
     retries,
-    maxConnections: Math.max(jobs, connections + 2),
+    // A range starts before the one before it ends.
+    maxConnections: Math.max(jobs, connections + 4),
     connections,
     platform,
     clientCertificate,

@@ -124,7 +124,7 @@ export class Connections implements Disposable {
   #limiter(host: string): HostLimiter {
     let limiter = this.#limiters.get(host);
     if (limiter === undefined) {
-      limiter = new HostLimiter(this.#options.maxConnections ?? 14, this.clock);
+      limiter = new HostLimiter(this.#options.maxConnections ?? 16, this.clock);
       this.#limiters.set(host, limiter);
     }
     return limiter;

@@ -29,6 +29,9 @@ export class RangePool implements Disposable {
   /** Usual rate of a connection in bytes per millisecond, once it is known. */
   usualRate: number | undefined;
   readonly #host: string;
+  /** All downloads from the host. */
+  readonly #announced = new Set<RangeJob>();
+  /** Downloads that free connections may serve. */
   readonly #jobs = new Set<RangeJob>();
   #capacity = 0;
   #active = 0;
@@ -55,7 +58,7 @@ export class RangePool implements Disposable {
 
   /** Number of bytes that no connection fetches yet, in all downloads. */
   get unassigned(): number {
-    return this.#jobs.values().reduce((sum, job) => sum + job.unassigned, 0);
+    return this.#announced.values().reduce((sum, job) => sum + job.unassigned, 0);
   }
 
   /** Number of connections. */
@@ -82,7 +85,16 @@ export class RangePool implements Disposable {
     };
   }
 
-  /** Adds a download. Disposing of the result removes it. */
+  /**
+   * Announces a download that will be added once it is known that the host supports ranges.
+   * Disposing of the result withdraws it.
+   */
+  announce(job: RangeJob): Disposable {
+    this.#announced.add(job);
+    return { [Symbol.dispose]: () => void this.#announced.delete(job) };
+  }
+
+  /** Adds a download to be served by free connections. Disposing of the result removes it. */
   add(job: RangeJob): Disposable {
     this.#jobs.add(job);
     this.dispatch();

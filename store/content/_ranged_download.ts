@@ -1,7 +1,8 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
 import type { BlobWriter } from "./blob_writer.ts";
-import { mergeRanges, missingRanges, PartRanges, writeAll } from "./_part_ranges.ts";
+import { mergeRanges, PartRanges, writeAll } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
+import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
@@ -10,8 +11,12 @@ import { Segment } from "./_segment.ts";
 export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
 /** Length of the first range, which shows whether a far server supports ranges. */
 const PROBE_BYTES = 4 * 1024 * 1024;
-const MIN_RANGE_BYTES = 2 * 1024 * 1024;
+const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;
+/** Length of ranges that are processed while the next ones arrive. */
+const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
+/** How many times longer than a round trip such a range takes at least. */
+const MIN_ROUND_TRIPS = 4;
 /** A server that is this far away is worth several connections from the start. */
 const FAR_LATENCY_MS = 25;
 const CHUNK_BYTES = 256 * 1024;
@@ -37,8 +42,8 @@ export interface RangedDownloadOptions {
   readonly signal: AbortSignal | undefined;
   /** Called with the bytes in order, once the writer has hashed them. */
   readonly take: (chunk: Uint8Array<ArrayBuffer>) => void | Promise<void>;
-  /** Whether `take` retains the memory of its chunks. */
-  readonly keepsMemory: boolean;
+  /** Whether `take` processes the bytes as they arrive, and retains the memory of its chunks. */
+  readonly isFollowed: boolean;
   /** Called with the total number of bytes received. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -73,10 +78,8 @@ class RangedDownload implements RangeJob {
   readonly #pool: RangePool;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
-  /** Ranges that have been requested, or that an earlier run has fetched. */
-  readonly #segments: Segment[] = [];
+  readonly #map: RangeMap;
   readonly #running = new Set<Promise<void>>();
-  #missing: { start: number; end: number }[] = [];
   #record: PartRanges | undefined;
   #membership: Disposable | undefined;
   /** Whether a near server is being asked for a range, or has refused one. */
@@ -89,6 +92,7 @@ class RangedDownload implements RangeJob {
     this.#pool = pool;
     this.#options = options;
     this.#latencyMs = options.latencyMs;
+    this.#map = new RangeMap(writer.size, writer.laterRanges, writer.total);
     const { signal } = this.#failure;
     this.#signal = options.signal === undefined
       ? signal
@@ -96,26 +100,18 @@ class RangedDownload implements RangeJob {
   }
 
   get unassigned(): number {
-    return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
+    return this.#map.unassigned;
   }
 
   get stealable(): number {
-    const slowest = this.#slowest();
-    return slowest === undefined ? 0 : this.#stealableOf(slowest);
+    return this.#slowest()?.bytes ?? 0;
   }
 
   async run(): Promise<boolean> {
-    const { size, total, laterRanges } = this.#writer;
     if (this.#pool.isUseful === false) return false;
-    for (const { start, end } of laterRanges) {
-      const segment = new Segment(start, end);
-      segment.received = end - start;
-      this.#segments.push(segment);
-    }
-    const present = mergeRanges([{ start: 0, end: size }, ...laterRanges]);
-    this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
+    using _announced = this.#pool.announce(this);
     try {
-      if (laterRanges.length > 0 || this.#pool.isUseful) this.#useRanges();
+      if (this.#writer.laterRanges.length > 0 || this.#pool.isUseful) this.#useRanges();
       else await this.#readHead();
       if (this.#membership !== undefined) await this.#pump();
       return this.#writer.complete;
@@ -127,8 +123,7 @@ class RangedDownload implements RangeJob {
       return false;
     } finally {
       this.#membership?.[Symbol.dispose]();
-      this.#missing = [];
-      for (const segment of this.#segments) segment.stop();
+      this.#map.stop();
       await Promise.all(this.#running);
       this.#record?.[Symbol.dispose]();
     }
@@ -150,7 +145,7 @@ class RangedDownload implements RangeJob {
 
   #fail(error: unknown): void {
     this.#failure.abort(error);
-    this.#missing = [];
+    this.#map.stop();
     this.#changed.resolve();
   }
 
@@ -162,9 +157,9 @@ class RangedDownload implements RangeJob {
     using connection = this.#pool.connect();
     const isFar = this.#latencyMs >= FAR_LATENCY_MS;
     const { size: offset, total } = this.#writer;
-    const { keepsMemory, take } = this.#options;
+    const { isFollowed, take } = this.#options;
     const length = isFar ? Math.min(PROBE_BYTES, total - offset) : undefined;
-    const head = this.#takeNext(length ?? total - offset);
+    const head = this.#map.takeNext(length ?? total - offset);
     if (head === undefined) return;
     let clock = new RateClock();
     const answered = ({ isPartial, latencyMs }: BlobAnswer) => {
@@ -176,7 +171,7 @@ class RangedDownload implements RangeJob {
     const how = {
       offset,
       length,
-      reuseMemory: !keepsMemory,
+      reuseMemory: !isFollowed,
       onAnswer: answered,
       // A connection that breaks is not slow.
       onRetry: () => void (clock = new RateClock()),
@@ -199,17 +194,17 @@ class RangedDownload implements RangeJob {
     const { total } = this.#writer;
     const { isUseful, capacity } = this.#pool;
     if (this.#hasAsked || isUseful === false || head.left < MIN_RANGED_BYTES) return;
-    const share = Math.max(MIN_RANGE_BYTES, Math.ceil(head.left / capacity));
+    const share = Math.max(SCOUT_BYTES, Math.ceil(head.left / capacity));
     const start = head.position + share;
     if (isUseful) return this.#shorten(head, start, start);
     this.#hasAsked = true;
-    const scout = new Segment(start, Math.min(total, start + MIN_RANGE_BYTES));
+    const scout = new Segment(start, Math.min(total, start + SCOUT_BYTES));
     const answered = (isPartial: boolean) => {
       this.#pool.isUseful = isPartial;
       // The head may have passed the range by now.
       this.#hasAsked = !isPartial;
       if (!isPartial || head.position >= start) return scout.stop();
-      this.#segments.push(scout);
+      this.#map.add(scout);
       this.#shorten(head, start, scout.end);
     };
     void this.#start(async () => {
@@ -218,7 +213,7 @@ class RangedDownload implements RangeJob {
         await this.#fetch(scout, connection, answered);
       } catch (error) {
         // Until the range is used, its failure does not matter.
-        if (this.#segments.includes(scout)) throw error;
+        if (this.#map.has(scout)) throw error;
       }
     });
   }
@@ -226,7 +221,7 @@ class RangedDownload implements RangeJob {
   /** Ends the head at `end`, and lets other connections fetch the bytes from `start` on. */
   #shorten(head: Segment, end: number, start: number): void {
     head.split(head.end - end);
-    this.#missing = [{ start, end: this.#writer.total }];
+    this.#map.miss(start, this.#writer.total);
     this.#useRanges();
   }
 
@@ -247,10 +242,7 @@ class RangedDownload implements RangeJob {
   #createRecord(): PartRanges {
     if (this.#record !== undefined) return this.#record;
     this.#writer.flush();
-    const present = [
-      { start: 0, end: this.#writer.size },
-      ...this.#segments.map(({ start, position }) => ({ start, end: position })),
-    ];
+    const present = [{ start: 0, end: this.#writer.size }, ...this.#map.present];
     // The contiguous bytes at the start come first, even if there are none.
     const [head = { start: 0, end: 0 }, ...rest] = mergeRanges(present);
     const ranges = head.start === 0 ? [head, ...rest] : [{ start: 0, end: 0 }, head, ...rest];
@@ -260,43 +252,26 @@ class RangedDownload implements RangeJob {
   #nextSegment(): Segment | undefined {
     if (this.unassigned === 0) {
       const slowest = this.#slowest();
-      const stolen = slowest?.split(this.#stealableOf(slowest));
-      if (stolen !== undefined) this.#segments.push(stolen);
-      return stolen;
+      return slowest && this.#map.add(slowest.segment.split(slowest.bytes));
     }
     const share = Math.ceil(
       Math.max(this.unassigned, this.#pool.unassigned) / this.#pool.capacity,
     );
-    return this.#takeNext(Math.min(MAX_RANGE_BYTES, Math.max(MIN_RANGE_BYTES, share)));
+    return this.#map.takeNext(Math.min(this.#maxRangeBytes, share));
   }
 
-  /** Takes bytes from the start of the first gap. */
-  #takeNext(length: number): Segment | undefined {
-    const [first] = this.#missing;
-    if (first === undefined) return undefined;
-    const { start } = first;
-    // Include a remainder that is too short for a range.
-    const end = first.end - start < length + MIN_RANGE_BYTES / 2 ? first.end : start + length;
-    first.start = end;
-    if (first.start >= first.end) this.#missing.shift();
-    const segment = new Segment(start, end);
-    this.#segments.push(segment);
-    return segment;
+  /** Maximum length of a range: short if the bytes are processed in order as they arrive. */
+  get #maxRangeBytes(): number {
+    if (!this.#options.isFollowed) return MAX_RANGE_BYTES;
+    const roundTripBytes = this.#latencyMs * (this.#pool.usualRate ?? 0);
+    return Math.min(
+      MAX_RANGE_BYTES,
+      Math.max(STEADY_RANGE_BYTES, MIN_ROUND_TRIPS * roundTripBytes),
+    );
   }
 
-  /** Returns the segment from which another connection can take over most. */
-  #slowest(): Segment | undefined {
-    let slowest: Segment | undefined;
-    let most = 0;
-    for (const segment of this.#segments) {
-      const bytes = this.#stealableOf(segment);
-      if (bytes > most) [slowest, most] = [segment, bytes];
-    }
-    return slowest;
-  }
-
-  #stealableOf(segment: Segment): number {
-    return segment.stealable(this.#latencyMs, this.#pool.usualRate);
+  #slowest(): ReturnType<RangeMap["slowest"]> {
+    return this.#map.slowest(this.#latencyMs, this.#pool.usualRate);
   }
 
   async #fetch(
@@ -337,7 +312,7 @@ class RangedDownload implements RangeJob {
       const stream = await this.#options.open({ ...options, signal });
       await pour(stream, (chunk) => {
         const own = segment.cut(chunk);
-        segment.count(own.length);
+        this.#map.count(segment, own.length);
         return own.length > 0 ? take(own) : undefined;
       }, signal);
     } catch (error) {
@@ -353,7 +328,7 @@ class RangedDownload implements RangeJob {
 
   /** Hashes the bytes in order and passes them on. */
   async #pump(): Promise<void> {
-    const { take, keepsMemory } = this.#options;
+    const { take, isFollowed } = this.#options;
     let memory: Uint8Array<ArrayBuffer> | undefined;
     let turn = 0;
     while (!this.#writer.complete) {
@@ -366,7 +341,7 @@ class RangedDownload implements RangeJob {
         await this.#changed.promise;
         continue;
       }
-      if (memory === undefined || keepsMemory) memory = new Uint8Array(CHUNK_BYTES);
+      if (memory === undefined || isFollowed) memory = new Uint8Array(CHUNK_BYTES);
       const chunk = this.#writer.readNext(memory.subarray(0, Math.min(CHUNK_BYTES, available)));
       const pending = take(chunk);
       if (pending !== undefined) await pending;
@@ -379,20 +354,10 @@ class RangedDownload implements RangeJob {
 
   /** Returns the end of the contiguous bytes. */
   #availableEnd(): number {
-    let end = this.#writer.size;
-    for (;;) {
-      const next = this.#segments.find(({ start, position }) => start <= end && position > end);
-      if (next === undefined) return end;
-      end = next.position;
-    }
+    return this.#map.contiguousEnd(this.#writer.size);
   }
 
   #report(): void {
-    const { size } = this.#writer;
-    let bytes = size;
-    for (const { start, position } of this.#segments) {
-      bytes += Math.max(0, position - Math.max(start, size));
-    }
-    this.#options.onBytes(bytes);
+    this.#options.onBytes(this.#map.received);
   }
 }

@@ -242,8 +242,7 @@ class BlobDownload {
         return this.#open({ ...options, raw: true, onRetry });
       },
       signal,
-      // A follower retains its chunks.
-      keepsMemory: follower !== undefined,
+      isFollowed: follower !== undefined,
       take: (chunk) => follower?.write(chunk),
       onBytes: (bytes) => {
         this.#received = bytes;

@@ -54,6 +54,21 @@ Deno.test("RangePool takes over ranges only when no bytes are unassigned", () =>
   assertEquals([job.ends.length, job.unassigned], [1, 0]);
 });
 
+Deno.test("RangePool.unassigned counts downloads that are still to be added", () => {
+  using pool = RangePool.join("a.example", 3);
+  {
+    using _announced = pool.announce(new Job(100));
+    const job = new Job(50);
+    using _other = pool.announce(job);
+    using _first = pool.connect();
+    using _second = pool.connect();
+    using _added = pool.add(job);
+
+    assertEquals(pool.unassigned, 140);
+  }
+  assertEquals(pool.unassigned, 0);
+});
+
 Deno.test("RangePool.join() shares the connections of a host, and no others", () => {
   using a = RangePool.join("a.example", 3);
   using again = RangePool.join("a.example", 5);

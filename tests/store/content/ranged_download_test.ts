@@ -131,6 +131,30 @@ Deno.test("ingest() passes the ranges of a blob on in order", async () => {
   assertEquals(await new Blob(chunks).bytes(), BYTES);
 });
 
+Deno.test("ingest() fetches short ranges if the bytes are processed as they arrive", async () => {
+  const lengths = async (follower?: BlobFollower) => {
+    await using scene = await openStore();
+    using _clock = stoppedClock();
+    const source = rangedSource();
+    await scene.store.ingest(DESCRIPTOR, source.open, {
+      connections: 2,
+      latencyMs: 100,
+      follower,
+    });
+    return source.requests.map(({ length = Infinity }) => length / MIB);
+  };
+  const follower: BlobFollower = {
+    write: () => {},
+    close: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+  };
+
+  const [alone, followed] = [await lengths(), await lengths(follower)];
+
+  assert(Math.max(...alone) > 8, `ranges of ${alone} MiB`);
+  assertLess(Math.max(...followed), 6);
+});
+
 Deno.test("ingest() sends one request to a server without ranges", async () => {
   await using scene = await openStore();
   const source = rangedSource({ sendsWhole: () => true });

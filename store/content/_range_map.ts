@@ -1,0 +1,124 @@
+import { type ByteRange, mergeRanges, missingRanges } from "./_part_ranges.ts";
+import { Segment } from "./_segment.ts";
+
+/** Minimum length of a range. */
+const MIN_RANGE_BYTES = 2 * 1024 * 1024;
+
+/** Which bytes of a blob are present, which are being fetched, and which are missing. */
+export class RangeMap {
+  /** Ranges that have been requested, or that an earlier run has fetched. */
+  readonly #segments = new Set<Segment>();
+  #missing: { start: number; end: number }[];
+  #received: number;
+
+  /**
+   * Creates the map of a blob.
+   *
+   * @param size Number of contiguous bytes at its start.
+   * @param later Ranges beyond these that are present.
+   * @param total Size of the blob.
+   */
+  constructor(size: number, later: readonly ByteRange[], total: number) {
+    this.#received = size;
+    for (const { start, end } of later) {
+      const segment = this.add(new Segment(start, end));
+      segment.received = end - start;
+      this.#received += segment.received;
+    }
+    const present = mergeRanges([{ start: 0, end: size }, ...later]);
+    this.#missing = missingRanges(present, total).map((range) => ({ ...range }));
+  }
+
+  /** Number of bytes received in total. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Number of bytes that no connection fetches. */
+  get unassigned(): number {
+    return this.#missing.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  /** Ranges that are present beyond the contiguous bytes at the start. */
+  get present(): readonly ByteRange[] {
+    return [...this.#segments].map(({ start, position }) => ({ start, end: position }));
+  }
+
+  /** Adds a range that is being fetched. */
+  add(segment: Segment): Segment {
+    this.#segments.add(segment);
+    return segment;
+  }
+
+  /** Whether a range has been added. */
+  has(segment: Segment): boolean {
+    return this.#segments.has(segment);
+  }
+
+  /** Counts bytes that have arrived for a range. */
+  count(segment: Segment, bytes: number): void {
+    segment.count(bytes);
+    this.#received += bytes;
+  }
+
+  /** Takes about as many bytes as `length` from the start of the first gap. */
+  takeNext(length: number): Segment | undefined {
+    const [first] = this.#missing;
+    if (first === undefined) return undefined;
+    const wanted = Math.max(MIN_RANGE_BYTES, Math.ceil(length));
+    const { start } = first;
+    // Include a remainder that is too short for a range.
+    const end = first.end - start < wanted + MIN_RANGE_BYTES / 2 ? first.end : start + wanted;
+    first.start = end;
+    if (first.start >= first.end) this.#missing.shift();
+    return this.add(new Segment(start, end));
+  }
+
+  /** Declares the bytes from `start` up to `end` missing, and no others. */
+  miss(start: number, end: number): void {
+    this.#missing = [{ start, end }];
+  }
+
+  /** Ends the fetching of all ranges. */
+  stop(): void {
+    this.#missing = [];
+    for (const segment of this.#segments) segment.stop();
+  }
+
+  /**
+   * Returns the range from which another connection can take over most, and the number of bytes.
+   *
+   * @param latencyMs Latency of the server.
+   * @param usualRate Bytes per millisecond of other connections, once that is known.
+   */
+  slowest(
+    latencyMs: number,
+    usualRate: number | undefined,
+  ): { readonly segment: Segment; readonly bytes: number } | undefined {
+    let slowest: { readonly segment: Segment; readonly bytes: number } | undefined;
+    for (const segment of this.#segments) {
+      const bytes = segment.stealable(latencyMs, usualRate);
+      if (bytes > (slowest?.bytes ?? 0)) slowest = { segment, bytes };
+    }
+    return slowest;
+  }
+
+  /**
+   * Returns the end of the contiguous bytes, and forgets ranges that have been read.
+   *
+   * @param size Number of bytes that have been read in order.
+   */
+  contiguousEnd(size: number): number {
+    for (const segment of this.#segments) {
+      if (segment.left === 0 && segment.end <= size) this.#segments.delete(segment);
+    }
+    let end = size;
+    for (;;) {
+      const next = this.#segments.values().find(({ start, position }) => {
+        return start <= end && position > end;
+      });
+      if (next === undefined) return end;
+      end = next.position;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { assertEquals } from "@std/assert";
+import { RangeMap } from "../../../store/content/_range_map.ts";
+import type { Segment } from "../../../store/content/_segment.ts";
+
+const MIB = 1024 * 1024;
+
+/** Takes the next range, as its start and end in MiB. */
+function take(map: RangeMap, length: number): readonly number[] | undefined {
+  const segment = map.takeNext(length * MIB);
+  return segment && [segment.start / MIB, segment.end / MIB];
+}
+
+Deno.test("RangeMap.takeNext() fills the gaps that an earlier run has left", () => {
+  const map = new RangeMap(4 * MIB, [{ start: 8 * MIB, end: 16 * MIB }], 32 * MIB);
+
+  assertEquals([map.received, map.unassigned], [12 * MIB, 20 * MIB]);
+  assertEquals(take(map, 8), [4, 8]);
+  assertEquals(take(map, 8), [16, 24]);
+  assertEquals(take(map, 8), [24, 32]);
+  assertEquals(take(map, 8), undefined);
+});
+
+Deno.test("RangeMap.takeNext() leaves no range that is too short for a request", () => {
+  const map = new RangeMap(0, [], 8.5 * MIB);
+
+  assertEquals(take(map, 1), [0, 2]);
+  assertEquals(take(map, 6), [2, 8.5]);
+});
+
+Deno.test("RangeMap.takeNext() rounds a length up to whole bytes", () => {
+  const map = new RangeMap(0, [], 16 * MIB);
+
+  assertEquals(map.takeNext(4 * MIB + 0.25)?.end, 4 * MIB + 1);
+});
+
+Deno.test("RangeMap.contiguousEnd() returns the end of the bytes without a gap", () => {
+  const map = new RangeMap(0, [], 16 * MIB);
+  const [first, second] = [map.takeNext(8 * MIB), map.takeNext(8 * MIB)] as [Segment, Segment];
+
+  map.count(second, 8 * MIB);
+  assertEquals(map.contiguousEnd(0), 0);
+  map.count(first, 3 * MIB);
+  assertEquals(map.contiguousEnd(0), 3 * MIB);
+  map.count(first, 5 * MIB);
+  assertEquals(map.contiguousEnd(3 * MIB), 16 * MIB);
+  assertEquals(map.received, 16 * MIB);
+});
+
+Deno.test("RangeMap.contiguousEnd() forgets ranges that have been read", () => {
+  const map = new RangeMap(0, [], 16 * MIB);
+  const first = map.takeNext(8 * MIB) as Segment;
+  map.count(first, 8 * MIB);
+
+  map.contiguousEnd(8 * MIB);
+
+  assertEquals(map.has(first), false);
+  assertEquals(map.contiguousEnd(8 * MIB), 8 * MIB);
+});
+
+Deno.test("RangeMap.stop() leaves nothing to fetch", () => {
+  const map = new RangeMap(0, [], 16 * MIB);
+  const segment = map.takeNext(8 * MIB) as Segment;
+
+  map.stop();
+
+  assertEquals([segment.signal.aborted, map.unassigned], [true, 0]);
+});
