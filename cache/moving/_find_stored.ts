@@ -1,6 +1,7 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
+import { findHeld, type Held } from "../../store/content/find_held.ts";
 import { findReference } from "../../store/content/layout_index.ts";
 import { StoreError } from "../../store/errors.ts";
 
@@ -11,11 +12,27 @@ export interface StoredDocument {
 }
 
 /**
- * Finds the stored document of a name, which other tools may have written in any form.
+ * Finds the stored document of a name, which other tools may have written in any form. Protects it
+ * and everything that it references against pruning.
  *
  * @param action Verb for the error.
+ * @param signal Aborts the wait for another process.
  */
 export async function findStored(
+  store: ContentStore,
+  reference: Reference | string,
+  action: string,
+  signal: AbortSignal | undefined,
+): Promise<Held<StoredDocument>> {
+  return await findHeld(
+    store,
+    () => findDocument(store, reference, action),
+    ({ descriptor }) => [descriptor],
+    signal,
+  );
+}
+
+async function findDocument(
   store: ContentStore,
   reference: Reference | string,
   action: string,

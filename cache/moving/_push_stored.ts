@@ -25,7 +25,8 @@ export async function pushStored(
 ): Promise<PushedImage> {
   const { client, auth, onWarning, onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
-  const found = await findStored(store, reference, "push");
+  using held = await findStored(store, reference, "push", signal);
+  const { found } = held;
   const to = locationOf(target);
   const source: CopySource = {
     label: found.name,

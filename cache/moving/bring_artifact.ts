@@ -60,6 +60,8 @@ export async function bringArtifact(
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const { jobs, onProgress } = options;
+  // Blobs are stored before anything references them.
+  using _hold = await store.hold(signal);
   const copied = await copyBetween(source, target, { jobs, onProgress, onWarning, signal });
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
 }

@@ -13,10 +13,13 @@ export async function saveStored(
   path: string,
   options: SaveOptions,
 ): Promise<readonly SavedImage[]> {
-  const { onWait } = options;
+  const { onWait, signal } = options;
   const store = await ContentStore.open(options.store ?? storeDirectory(), { onWait });
+  using stack = new DisposableStack();
   const images: ImageToSave[] = [];
-  for (const reference of references) images.push(await findStored(store, reference, "save"));
+  for (const reference of references) {
+    images.push(stack.use(await findStored(store, reference, "save", signal)).found);
+  }
   return await saveImages(store, images, path, options);
 }
 

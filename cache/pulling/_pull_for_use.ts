@@ -2,8 +2,7 @@ import type { ImageClientOptions, ImageProgress } from "../../registry/image_cli
 import { formatReference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Image } from "../../store/images/image.ts";
-import type { ContentStore } from "../../store/content/content_store.ts";
-import type { Hold } from "../../store/content/hold.ts";
+import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import type { LayerListener } from "../../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "../progress_meter.ts";
@@ -34,15 +33,14 @@ export async function pullForUse<T>(
       else meter.relay(event);
     }),
   };
-  let found = await source.puller.find(reference, findOptions);
   // Layers are stored before anything references them.
-  using hold = await source.store.hold(options.signal);
-  // Until then, another process may have removed the name of the image and pruned its content.
-  while (
-    hold !== undefined && found.isCached && !await holdImage(source.store, hold, found.image)
-  ) {
-    found = await source.puller.find(reference, findOptions);
-  }
+  using held = await findHeld(
+    source.store,
+    () => source.puller.find(reference, findOptions),
+    ({ isCached, image }) => isCached ? blobsOfImage(image) : [],
+    options.signal,
+  );
+  const { found } = held;
   if (!found.isCached) {
     const { layers, config, manifest, indexes } = found.image;
     const documents = [config, manifest, ...indexes];
@@ -57,12 +55,4 @@ export async function pullForUse<T>(
   const image = await found.keep();
   meter?.end();
   return { image, result };
-}
-
-/** Protects a stored image against pruning. Returns whether all of it is still there. */
-async function holdImage(store: ContentStore, hold: Hold, image: RemoteImage): Promise<boolean> {
-  const blobs = [...image.indexes, image.manifest, image.config, ...image.layers];
-  for (const { descriptor } of blobs) await hold.add(descriptor.digest);
-  const there = await Promise.all(blobs.map(({ descriptor }) => store.has(descriptor)));
-  return !there.includes(false);
 }

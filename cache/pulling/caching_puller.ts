@@ -233,7 +233,14 @@ export class CachingPuller implements ImageClient {
     const { image, digest, isRecorded } = cached;
     reportCached(reference, image, options);
     const keep = async () => {
-      if (!isRecorded) await this.#record(reference, digest, options);
+      if (isRecorded || options.pullPolicy === "Never") return image;
+      using hold = await this.#images.hold?.(options.signal);
+      await hold?.add(digest);
+      // Until then, another process may have pruned the image, which has no such name.
+      if (await this.#images.image(digest, platformOf(options)) === undefined) {
+        return await (await this.#fetch(reference, { state: "absent", digest }, options)).keep();
+      }
+      await this.#record(reference, digest, options);
       return image;
     };
     return { image, isCached: true, keep };
@@ -243,9 +250,8 @@ export class CachingPuller implements ImageClient {
   async #record(
     reference: Reference,
     digest: Digest,
-    { pullPolicy, signal, onWarning }: ImageClientOptions,
+    { signal, onWarning }: ImageClientOptions,
   ): Promise<void> {
-    if (pullPolicy === "Never") return;
     try {
       await this.#hashes.writeHash(reference, digest, signal);
     } catch (error) {

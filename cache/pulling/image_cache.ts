@@ -2,6 +2,7 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
+import type { Hold } from "../../store/content/hold.ts";
 import type { Image } from "../../store/images/image.ts";
 
 /** Options for {@linkcode ImageCache.writeImage}. */
@@ -40,5 +41,5 @@ export interface ImageCache {
    * @param signal Aborts the wait for another process.
    * @returns The hold, to dispose of once the reference is recorded.
    */
-  hold?(signal?: AbortSignal): Promise<Disposable | undefined>;
+  hold?(signal?: AbortSignal): Promise<Hold | undefined>;
 }

@@ -3,6 +3,7 @@ import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
+import type { Hold } from "../../store/content/hold.ts";
 import type { Image } from "../../store/images/image.ts";
 import { readImage } from "../../store/images/read_image.ts";
 import type { ImageWriter } from "./_image_writer.ts";
@@ -80,7 +81,7 @@ export class LayoutImageCache implements ImageCache {
   }
 
   /** Protects written images against pruning until their reference is recorded. */
-  async hold(signal?: AbortSignal): Promise<Disposable | undefined> {
+  async hold(signal?: AbortSignal): Promise<Hold | undefined> {
     return await this.#store.hold(signal);
   }
 

@@ -1,5 +1,6 @@
 import { CommandError } from "../frame/errors.ts";
 import { formatReference } from "../../registry/reference.ts";
+import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { Finder } from "./finder.ts";
 import { readSource } from "./references.ts";
@@ -16,11 +17,19 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
   const source = readSource(session.operands[0] ?? "");
   const finder = await Finder.open(session);
   try {
-    const { image, reference } = await finder.image(source);
+    const store = await openStore(session);
+    const held = await findHeld(
+      store,
+      () => finder.image(source),
+      ({ image, source }) => source === "store" ? blobsOfImage(image) : [],
+      session.signal,
+    );
+    session.own(held);
+    const { image, reference } = held.found;
     session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
     const { signal, warn: onWarning } = session;
     const { verbose } = session.options();
-    const files = new ImageFiles(await openStore(session), image, {
+    const files = new ImageFiles(store, image, {
       signal,
       onWarning,
       onPartialLayer: ({ digest }) => {

@@ -2,6 +2,7 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
+import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
 import type { Image } from "../../store/images/image.ts";
 import { OverlayLayerResolver } from "../../store/overlay/layer_resolver.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
@@ -17,8 +18,8 @@ import type { Session } from "../frame/session.ts";
 import { showProgress } from "../access/show_progress.ts";
 import { openStore } from "../access/store.ts";
 
-/** An image in the store, and its bundler. */
-export interface Bundling {
+/** An image in the store, and its bundler. The image is not pruned until this is disposed of. */
+export interface Bundling extends Disposable {
   readonly reference: Reference;
   readonly image: Image;
   readonly bundler: OverlayBundler | UncompressedBundler;
@@ -57,12 +58,19 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
   };
   const mounter = bundler instanceof OverlayBundler ? bundler.mounter : undefined;
   // Numbers need no lookup, so the layers can be extracted as they arrive.
-  if (mounter === undefined || /[^0-9:]/.test(containerUser ?? "")) {
-    const image = await found.pull(report);
-    await checkContainerUser(session, store, image, mounter);
-    if (mounter === undefined) return { reference, image, bundler };
+  const isChecked = mounter === undefined || /[^0-9:]/.test(containerUser ?? "");
+  using stack = new DisposableStack();
+  let held: Held<Image> | undefined;
+  if (isChecked) {
+    held = stack.use(await findHeld(store, () => found.pull(report), blobsOfImage, signal));
+    await checkContainerUser(session, store, held.found, mounter);
   }
-  return { reference, image: await found.prepare(report, { mounter }), bundler };
+  if (held === undefined || mounter !== undefined) {
+    const prepare = () => found.prepare(report, { mounter });
+    held = stack.use(await findHeld(store, prepare, blobsOfImage, signal));
+  }
+  const kept = stack.move();
+  return { reference, image: held.found, bundler, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /** Rejects an unknown user before the image is extracted; afterwards, the bundler does. */

@@ -168,7 +168,7 @@ const COMMANDS: Readonly<Record<PermissionCommand, Needs>> = {
   pull: IMAGE_NEEDS,
   // A dead bundle may be in any directory; its mounts and its container are removed too.
   prune: { store: "write", directories: "unbundle" },
-  push: { store: "read", registry: true, credentials: true },
+  push: { store: "write", registry: true, credentials: true },
   rm: { store: "write" },
   run: { ...IMAGE_NEEDS, directories: "run" },
   save: IMAGE_NEEDS,

@@ -131,6 +131,7 @@ export class ContentStore {
    */
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
     const { digest, size } = blob;
+    await this.#holds?.addFound(digest);
     const path = this.blobPath(digest);
     const info = lstatIfAny(path);
     // A symlink or a directory is not a blob; a download replaces a symlink.

@@ -18,9 +18,11 @@ export interface HoldOptions {
 /** Blobs that a running command uses. A held blob is never pruned. */
 export interface Hold extends Disposable {
   /**
-   * Holds one more blob. Once this resolves, the blob is not pruned, even if it is stored later.
+   * Holds more blobs. Once this resolves, they are not pruned, even if they are stored later.
+   *
+   * @returns Whether any of them was not held before.
    */
-  add(digest: Digest): Promise<void>;
+  add(...digests: readonly Digest[]): Promise<boolean>;
 }
 
 function directoryOf(store: string): string {
@@ -62,12 +64,15 @@ class FileHold implements Hold {
     return new FileHold(store, path, await lockFile(path, options), options);
   }
 
-  async add(digest: Digest): Promise<void> {
-    if (this.#held.has(digest)) return;
+  async add(...digests: readonly Digest[]): Promise<boolean> {
+    const added = digests.filter((digest) => !this.#held.has(digest));
+    if (added.length === 0) return false;
     using _lock = await lockPruning(this.#store, "hold", this.#options);
-    if (this.#isOver) return;
-    await this.#file.write(new TextEncoder().encode(`${digest}\n`));
-    this.#held.add(digest);
+    if (this.#isOver) return false;
+    const bytes = new TextEncoder().encode(added.map((digest) => `${digest}\n`).join(""));
+    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+    for (const digest of added) this.#held.add(digest);
+    return true;
   }
 
   [Symbol.dispose](): void {
@@ -114,7 +119,7 @@ export class Holds {
     const hold = await FileHold.create(this.#store, { ...this.#options, signal });
     this.#active.add(hold);
     return {
-      add: (digest) => hold.add(digest),
+      add: (...digests) => hold.add(...digests),
       [Symbol.dispose]: () => {
         this.#active.delete(hold);
         hold[Symbol.dispose]();
@@ -125,6 +130,17 @@ export class Holds {
   /** Adds a blob to every hold. */
   async add(digest: Digest): Promise<void> {
     for (const hold of this.#active) await hold.add(digest);
+  }
+
+  /** Adds a blob that is being looked up to every hold, unless the disk is full. */
+  async addFound(digest: Digest): Promise<void> {
+    try {
+      await this.add(digest);
+    } catch (error) {
+      // Reading needs no space. What is stored or named next fails.
+      const { code } = error as { readonly code?: unknown };
+      if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+    }
   }
 
   /** Holds a blob until the result is disposed of, or for as long as the existing holds. */

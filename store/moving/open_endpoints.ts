@@ -15,6 +15,7 @@ import type { ImageArchive } from "../archives/image_archive.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { LayoutClient } from "../images/layout_client.ts";
 import type { CopySource, CopyTarget } from "./endpoint.ts";
+import { holdInLayout } from "./_hold_layout.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
 
@@ -39,7 +40,7 @@ export async function openCopySource(
     case "docker":
       return registrySource(location.reference, options);
     case "oci":
-      return await layoutSource(location);
+      return await layoutSource(location, options);
     case "oci-archive":
     case "docker-archive":
       return await archiveSource(location, options);
@@ -86,15 +87,22 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
   };
 }
 
-async function layoutSource(location: LayoutLocation): Promise<CopySource> {
-  const layout = await LayoutClient.open(location);
+async function layoutSource(
+  location: LayoutLocation,
+  { signal }: EndpointOptions,
+): Promise<CopySource> {
   const store = await ContentStore.open(location.path, { foreign: true });
+  const find = async () => {
+    const layout = await LayoutClient.open(location);
+    return await layout.resolve(layout.reference);
+  };
+  const root = await holdInLayout(location.path, find, signal);
   return {
     label: labelOf(location),
     content: new LayoutContent(store),
-    root: async () => await layout.resolve(layout.reference),
+    root: () => Promise.resolve(root.found),
     nameOfTag: (tag) => tag,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(root[Symbol.dispose]()),
   };
 }
 

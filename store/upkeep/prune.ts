@@ -150,9 +150,10 @@ async function pruneContent(
   const reachable = await findReachable(
     store,
     [
+      // Read last: a named document must not be damaged, whether it is held or not.
+      ...heldDocuments(held),
       ...named.map(({ descriptor }) => descriptor),
       ...entries.filter((entry) => held.has(entry.digest) || !isOldBlob(entry)),
-      ...heldDocuments(held),
     ],
     entries,
     refuseDamaged,

@@ -48,7 +48,8 @@ export async function run(session: Session): Promise<void> {
   const { arg = [] } = session.options<BundleOptions>();
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const options = await containerSpecOptions(session);
-  const { reference, image, bundler } = await prepareBundling(session, false);
+  using bundling = await prepareBundling(session, false);
+  const { reference, image, bundler } = bundling;
   if (arg.length > 0) options.push(withCommand(arg));
   if (session.options<ContainerOptions>().tty) options.push(withTerminal());
   const { path, kind } = await bundler.bundleIn(directory, image, ...options);

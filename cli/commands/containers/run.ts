@@ -1,6 +1,6 @@
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
-import { checkBundleId } from "../../../store/bundle.ts";
+import { type Bundle, checkBundleId } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
@@ -66,9 +66,8 @@ export async function run(session: Session): Promise<number> {
   const options = await containerSpecOptions(session);
   if (command.length > 0) options.push(withCommand(command));
   if (tty) options.push(...terminal(session));
-  const { image, bundler } = await prepareBundling(session, true);
   const id = name ?? `run-${crypto.randomUUID()}`;
-  await using bundle = await bundler.bundle(image, id, ...options);
+  await using bundle = await makeBundle(session, id, options);
   if (Deno.stderr.isTerminal()) await checkTerminalSafety(bundle.path);
   // The container writes to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
@@ -83,6 +82,15 @@ export async function run(session: Session): Promise<number> {
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
+}
+
+async function makeBundle(
+  session: Session,
+  id: string,
+  options: readonly SpecOption[],
+): Promise<Bundle> {
+  using bundling = await prepareBundling(session, true);
+  return await bundling.bundler.bundle(bundling.image, id, ...options);
 }
 
 /** Parses the name of a container, which is its ID. */

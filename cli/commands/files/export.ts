@@ -1,5 +1,6 @@
 import { formatReference } from "../../../registry/reference.ts";
 import type { RemoteImage } from "../../../spec/image/image.ts";
+import { blobsOfImage, findHeld } from "../../../store/content/find_held.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -57,9 +58,10 @@ async function writeArchive(session: Session, source: ImageSource, output: Outpu
   using puller = await openPuller(session);
   const found = await puller.find(source);
   session.workOn(formatReference(found.reference));
-  const image = await pullShowing(session, found);
   const { signal, warn: onWarning } = session;
-  const archive = exportImage(await openStore(session), image, { signal, onWarning });
+  const store = await openStore(session);
+  using image = await findHeld(store, () => pullShowing(session, found), blobsOfImage, signal);
+  const archive = exportImage(store, image.found, { signal, onWarning });
   for await (const chunk of archive) await output.bytes(chunk);
 }
 

@@ -5,7 +5,8 @@ import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { ImageToSave, SavedImage } from "../../../store/moving/save_archive.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
-import { type FoundSource, openPuller } from "../../access/puller.ts";
+import { findHeld } from "../../../store/content/find_held.ts";
+import { type FoundSource, openPuller, type Puller } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
@@ -99,19 +100,31 @@ async function findImages(
   using puller = await openPuller(session);
   for (const text of session.operands) {
     session.workOn(text);
-    // The arbitrary text that another tool wrote need not be a reference.
-    const stored = await store.resolve(text);
-    if (stored !== undefined) {
-      images.push({ name: text, descriptor: stored });
-      continue;
-    }
-    const found = await puller.find(readSource(text));
-    const name = formatReference(found.reference);
-    session.workOn(name);
-    using progress = showProgress(session);
-    images.push({ name, descriptor: await pullAny(found, progress.report) });
+    const held = await findHeld(
+      store,
+      () => findImage(session, store, puller, text),
+      ({ descriptor }) => [descriptor],
+      session.signal,
+    );
+    images.push(session.own(held).found);
   }
   return images;
+}
+
+async function findImage(
+  session: Session,
+  store: ContentStore,
+  puller: Puller,
+  text: string,
+): Promise<ImageToSave> {
+  // The arbitrary text that another tool wrote need not be a reference.
+  const stored = await store.resolve(text);
+  if (stored !== undefined) return { name: text, descriptor: stored };
+  const found = await puller.find(readSource(text));
+  const name = formatReference(found.reference);
+  session.workOn(name);
+  using progress = showProgress(session);
+  return { name, descriptor: await pullAny(found, progress.report) };
 }
 
 async function pullAny(

@@ -3,6 +3,7 @@ import { formatReference } from "../../../registry/reference.ts";
 import type { Manifest } from "../../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../../spec/image/media_types.ts";
 import { TITLE } from "../../../store/artifacts/artifact_content.ts";
+import { findHeld } from "../../../store/content/find_held.ts";
 import { writeArtifact } from "../../../store/artifacts/write_artifact.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readAuth } from "../../access/auth.ts";
@@ -97,13 +98,20 @@ async function pull(session: Session, text: string, directory: string): Promise<
   const store = await openStore(session);
   using client = await openClient(session);
   using progress = showProgress(session);
-  const { reference, document } = await pullArtifact(source, {
+  const options = {
     ...await imageOptions(session),
     client,
     jobs,
     store: store.path,
     onProgress: progress.report,
-  });
+  };
+  using held = await findHeld(
+    store,
+    () => pullArtifact(source, options),
+    ({ document }) => [document.descriptor],
+    session.signal,
+  );
+  const { reference, document } = held.found;
   const name = formatReference(reference);
   const { kind, value } = document.value;
   if (kind === "index") {

@@ -1,5 +1,5 @@
 import { describeError } from "../../../spec/error_facts.ts";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   CachingPuller,
   type HashCache,
@@ -16,7 +16,7 @@ import {
   parseReference,
 } from "../../../registry/mod.ts";
 import { type Digest, DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, prune } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
@@ -359,3 +359,24 @@ function image(seed: number, platform = "linux/amd64"): BuiltImage {
 function layersOf({ layers }: BuiltImage): readonly string[] {
   return layers.map(({ descriptor }) => `layer ${descriptor.digest}`);
 }
+
+Deno.test("image() fetches again what is pruned before another name of it is recorded", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const client = new FakeClient(IMAGE);
+  const images = new LayoutImageCache(store);
+  const puller = new CachingPuller(new LayoutHashCache(store), images, client);
+  await puller.image(REFERENCE);
+  const hold = images.hold.bind(images);
+  images.hold = async (signal) => {
+    const other = await ContentStore.open(directory.path);
+    await other.untag([formatReference(REFERENCE)]);
+    await prune(other);
+    return await hold(signal);
+  };
+
+  await puller.image(PINNED);
+
+  await prune(store);
+  assert(await images.image(IMAGE.descriptor.digest));
+});

@@ -207,6 +207,19 @@ Deno.test("prune() rejects a damaged document whose references are unknown", asy
   assert(await exists(scene.store.blobPath(OLD.config.descriptor.digest)));
 });
 
+Deno.test("prune() rejects a damaged document with a name that another process uses", async () => {
+  await using scene = await makeStore();
+  await scene.put(OLD, "example.com/a:1");
+  await Deno.writeTextFile(scene.store.blobPath(OLD.descriptor.digest), "{}");
+  const other = await ContentStore.open(scene.store.path);
+  using hold = await other.hold();
+  await hold?.add(OLD.descriptor.digest);
+
+  await assertRejects(() => prune(scene.store), StoreError, OLD.descriptor.digest);
+
+  assert(await exists(scene.store.blobPath(OLD.config.descriptor.digest)));
+});
+
 Deno.test("prune() removes old incomplete downloads with their records", async () => {
   await using scene = await makeStore();
   await scene.put(OLD, "example.com/a:1");

@@ -1,0 +1,79 @@
+import type { RemoteImage } from "../../spec/image/image.ts";
+import type { Expectation } from "../../spec/verifier.ts";
+import { LockUnsupportedError } from "../errors.ts";
+import { isRefusedWrite } from "../host/refused_write.ts";
+import { isDiskFull } from "../host/system_error.ts";
+import type { ContentStore } from "./content_store.ts";
+import type { Hold } from "./hold.ts";
+
+/** Something found in a store, which is not pruned until this is disposed of. */
+export interface Held<T> extends Disposable {
+  readonly found: T;
+}
+
+/**
+ * Finds something and protects its stored content against pruning.
+ *
+ * Another process may prune between the lookup and the start of the protection. If anything is
+ * missing by then, `find` is called again.
+ *
+ * @param store The store.
+ * @param find Looks it up.
+ * @param blobsOf Returns the blobs that the store must have; none for what is not stored yet.
+ * @param signal Aborts the wait for another process.
+ * @returns What was found, and the protection, which also covers blobs that are stored later.
+ */
+export async function findHeld<T>(
+  store: ContentStore,
+  find: () => Promise<T>,
+  blobsOf: (found: T) => readonly Expectation[],
+  signal: AbortSignal | undefined,
+): Promise<Held<T>> {
+  let found = await find();
+  using stack = new DisposableStack();
+  const hold = await unlessUnwritable(() => store.hold(signal));
+  if (hold !== undefined) {
+    stack.use(hold);
+    while (!await protect(store, hold, blobsOf(found))) found = await find();
+  }
+  const held = stack.move();
+  return { found, [Symbol.dispose]: () => held.dispose() };
+}
+
+/** Returns the documents and layers of an image. */
+export function blobsOfImage(
+  { indexes, manifest, config, layers }: Pick<
+    RemoteImage,
+    "indexes" | "manifest" | "config" | "layers"
+  >,
+): readonly Expectation[] {
+  return [...indexes, manifest, config, ...layers].map(({ descriptor }) => descriptor);
+}
+
+/** Holds blobs. Returns `false` if one was pruned before that. */
+async function protect(
+  store: ContentStore,
+  hold: Hold,
+  blobs: readonly Expectation[],
+): Promise<boolean> {
+  let isNew = false;
+  await unlessUnwritable(async () => {
+    isNew = await hold.add(...blobs.map(({ digest }) => digest));
+  });
+  // Blobs that were held during the lookup have not been pruned since.
+  if (!isNew) return true;
+  const there = await Promise.all(blobs.map((blob) => store.has(blob)));
+  return !there.includes(false);
+}
+
+/** Returns `undefined` where nothing can be written or locked: reading must work nevertheless. */
+async function unlessUnwritable<T>(task: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await task();
+  } catch (error) {
+    const isUnwritable = isRefusedWrite(error) || isDiskFull(error) ||
+      error instanceof LockUnsupportedError;
+    if (isUnwritable) return undefined;
+    throw error;
+  }
+}

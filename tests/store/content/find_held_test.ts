@@ -1,0 +1,87 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ContentStore, copyNamed, LayoutContent, prune } from "../../../store/mod.ts";
+import { findHeld } from "../../../store/content/find_held.ts";
+import { buildImage, buildIndex, type Built } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [tar(file("a", "a"))] });
+const OTHER = buildImage({ layers: [tar(file("b", "b"))], platform: "linux/arm64" });
+const BLOBS = [...IMAGE.blobs.values()].map(({ descriptor }) => descriptor);
+
+async function put(store: ContentStore, built: Built): Promise<void> {
+  for (const { descriptor, bytes } of built.blobs.values()) await store.putBytes(descriptor, bytes);
+}
+
+Deno.test("findHeld() finds again what is pruned between lookup and protection", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const other = await ContentStore.open(directory.path);
+  let count = 0;
+  const find = async () => {
+    await put(other, IMAGE);
+    // Another process is faster.
+    if (++count === 1) await prune(other);
+    return count;
+  };
+
+  using held = await findHeld(store, find, () => BLOBS, undefined);
+
+  assertEquals(held.found, 2);
+  await prune(other);
+  assert(await store.has(IMAGE.descriptor));
+});
+
+Deno.test("findHeld() protects until it is disposed of", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  await put(store, IMAGE);
+
+  const held = await findHeld(store, () => Promise.resolve(), () => [IMAGE.descriptor], undefined);
+  // A document protects what it references.
+  assertEquals((await prune(await ContentStore.open(directory.path))).removed, []);
+  held[Symbol.dispose]();
+
+  assertEquals((await prune(store)).removed.length, BLOBS.length);
+});
+
+Deno.test("findHeld() leaves what is missing to the caller", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+
+  using held = await findHeld(store, () => Promise.resolve("found"), () => BLOBS, undefined);
+
+  assertEquals(held.found, "found");
+});
+
+Deno.test("findHeld() rejects without a hold if nothing is found", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+  const find = () => Promise.reject(new Error("not found"));
+
+  await assertRejects(() => findHeld(store, find, () => BLOBS, undefined), Error, "not found");
+
+  await assertRejects(() => Deno.lstat(store.path), Deno.errors.NotFound);
+});
+
+Deno.test("copyNamed() keeps unnamed content at the target that is pruned meanwhile", async () => {
+  await using directory = await makeTempDir();
+  const [source, target, other] = await Promise.all(["from", "to", "to"].map((name) => {
+    return ContentStore.open(directory.join(name));
+  }));
+  assert(source !== undefined && target !== undefined && other !== undefined);
+  const index = buildIndex([IMAGE, OTHER]);
+  await put(source, index);
+  await put(target, IMAGE);
+  using _hold = await target.hold();
+  const contents = [new LayoutContent(source), new LayoutContent(target)] as const;
+
+  await copyNamed(...contents, index.descriptor, "a.example/b:1", {
+    jobs: 1,
+    skipped: async ({ digest }) => {
+      if (digest === IMAGE.descriptor.digest) await prune(other);
+    },
+  });
+
+  for (const { descriptor } of index.blobs.values()) assert(await target.has(descriptor));
+});
