@@ -2,6 +2,7 @@ import { formatReference, type Reference } from "../../registry/reference.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import { parsePlatform } from "../../spec/platform.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
@@ -11,7 +12,6 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { copySignatures } from "../../store/moving/copy_signatures.ts";
 import { copyLookedUp } from "../../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
-import { DryTarget } from "../../store/moving/dry_target.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
 import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
@@ -181,4 +181,25 @@ function mountable(from: ImageLocation, to: ImageLocation): (() => string) | und
   if (from.transport !== "docker" || to.transport !== "docker") return undefined;
   const { registry, repository } = from.reference;
   return to.reference.registry === registry ? () => repository : undefined;
+}
+
+/** A target that looks for content at another one, and stores nothing. */
+class DryTarget implements NamedTarget {
+  readonly #target: NamedTarget;
+
+  constructor(target: NamedTarget) {
+    this.#target = target;
+  }
+
+  async exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean> {
+    return await this.#target.exists(descriptor, options);
+  }
+
+  async push(): Promise<void> {}
+
+  async resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined> {
+    return await this.#target.resolve(name, options);
+  }
+
+  async tag(): Promise<void> {}
 }

@@ -1,12 +1,11 @@
-import { dirname, resolve } from "../../spec/paths.ts";
+import { dirname } from "../../spec/paths.ts";
 import { readCredentialBytes } from "./_credential_file.ts";
+import { followLinks } from "./follow_links.ts";
 import { CredentialFileError } from "../errors.ts";
 
 /** Time after which the lock of another process counts as abandoned. */
 const MAX_LOCK_MS = 5_000;
 const LOCK_PAUSE_MS = 20;
-/** Maximum number of symlinks to follow, as in Linux. */
-const MAX_LINKS = 40;
 
 /**
  * Changes the text of a credential file atomically, with mode 0600, in one process at a time.
@@ -66,27 +65,6 @@ export async function readCredentialText(
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return text;
   throw new CredentialFileError(name, "it is not a JSON object");
-}
-
-/** Resolves symlinks in `path`, even if the last one is dangling. */
-export async function followLinks(path: string): Promise<string> {
-  let target = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
-    try {
-      return await Deno.realPath(target);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    let link: string;
-    try {
-      link = await Deno.readLink(target);
-    } catch {
-      // The file does not exist and will be created here.
-      return target;
-    }
-    target = resolve(dirname(target), link);
-  }
-  throw new CredentialFileError(path, "too many levels of symlinks");
 }
 
 interface DirectoryLock extends AsyncDisposable {

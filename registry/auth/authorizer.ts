@@ -8,7 +8,6 @@ import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { mergeScopes } from "./scope.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import { SingleFlight } from "../transport/shared_task.ts";
-import { LoginAttempts } from "./_login_attempts.ts";
 import { requestToken, type Token } from "./_token.ts";
 import { tokenServer } from "./_token_server.ts";
 import { authorization, type Credential } from "../credentials.ts";
@@ -308,4 +307,32 @@ function chooseChallenge(answer: Answer): Challenge | undefined {
   const bearer = challenges.filter(({ scheme }) => scheme === "bearer");
   return bearer.find(({ parameters }) => URL.canParse(parameters.get("realm") ?? "")) ??
     challenges.find(({ scheme }) => scheme === "basic") ?? bearer[0];
+}
+
+/** Authentication attempts for one scope. */
+class LoginAttempts {
+  /** Places that could not be searched for credentials. */
+  readonly skipped: string[] = [];
+  credential: Credential | undefined;
+  /** Whether a credential has been looked for. */
+  isSearched = false;
+  /** Whether the credential was sent. */
+  isTried = false;
+  /** Whether the server rejected the credential. */
+  isRejected = false;
+  /** Whether an anonymous token was requested. */
+  isAnonymous = false;
+
+  /** Describes the attempts for an error. */
+  toString(): string {
+    const tried = [
+      ...this.isAnonymous ? ["anonymous access"] : [],
+      ...this.isTried ? [`the credential from ${this.credential?.source}`] : [],
+    ];
+    return [
+      ...tried.length === 0 ? [] : [`tried ${tried.join(" and ")}`],
+      ...this.credential === undefined ? ["found no credential for it"] : [],
+      ...this.skipped,
+    ].join(", ");
+  }
 }

@@ -1,6 +1,6 @@
 import { dirname } from "../../spec/paths.ts";
 import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
-import { followLinks } from "./_update_credential_file.ts";
+import { followLinks } from "./follow_links.ts";
 
 /** Files that a login or logout changes, with their directories. */
 export interface LoginFiles {

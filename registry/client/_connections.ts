@@ -1,5 +1,4 @@
 import manifest from "../../deno.json" with { type: "json" };
-import { SYSTEM_CLOCK } from "../transport/clock.ts";
 import { type Endpoint, mirrorEndpoint, registryEndpoint } from "./_endpoint.ts";
 import { HostLimiter } from "../transport/host_limiter.ts";
 import { Http } from "../transport/http.ts";
@@ -16,6 +15,26 @@ import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client
 const MAX_KEPT = 256;
 /** Retry policy of mirrors: one retry instead of eight, without long pauses. */
 const MIRROR_RETRIES = 1;
+
+/** The real time. */
+const SYSTEM_CLOCK: Clock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  sleep: (ms, signal) => {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    function stop() {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    }
+    signal?.addEventListener("abort", stop, { once: true });
+    return promise;
+  },
+};
 
 /** State of a client between calls: connections, tokens, limits per host. */
 export class Connections implements Disposable {

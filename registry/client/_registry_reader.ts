@@ -22,7 +22,6 @@ import type { Registry } from "./_registry.ts";
 import { readReferrers } from "./_referrers.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
-import { warnOnce } from "../transport/warn_once.ts";
 import { hostPlatform } from "../host_platform.ts";
 import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
@@ -248,4 +247,24 @@ export class RegistryReader implements Disposable {
 /** Returns the options of an image that also apply to its layers. */
 function connectionOf({ auth, caCerts, onWarning }: ImageClientOptions): RemoteOptions {
   return { auth, caCerts, onWarning };
+}
+
+type Warner = (message: string) => void;
+
+const WARNERS = new WeakMap<Warner, Warner>();
+
+/** Returns a callback that passes each distinct message to `onWarning` once. */
+function warnOnce(onWarning: Warner | undefined): Warner | undefined {
+  if (onWarning === undefined) return undefined;
+  let warner = WARNERS.get(onWarning);
+  if (warner === undefined) {
+    const told = new Set<string>();
+    warner = (message) => {
+      if (told.has(message)) return;
+      told.add(message);
+      onWarning(message);
+    };
+    WARNERS.set(onWarning, warner);
+  }
+  return warner;
 }

@@ -2,9 +2,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { MAX_MANIFEST_BYTES } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
-import type { RegistryContent } from "../registry_content.ts";
-import { lexical, nextLink, type Page, paginate } from "./_server_pages.ts";
-import { parseRange } from "./_server_range.ts";
+import type { ContentRange, RegistryContent } from "../registry_content.ts";
 import { failure, jsonResponse } from "./_server_response.ts";
 import { isTag } from "./_server_route.ts";
 
@@ -169,4 +167,67 @@ async function hasRepository(content: RegistryContent, name: string): Promise<bo
 
 function nameUnknown(name: string): Response {
   return failure(404, "NAME_UNKNOWN", `there is no repository "${name}"`);
+}
+
+/** Part of a list. */
+interface Page {
+  readonly items: readonly string[];
+  /** Query of the next page, if any. */
+  readonly next: Readonly<Record<string, string>> | undefined;
+}
+
+/** Order of lists: case-insensitive, then capitals first. */
+function lexical(a: string, b: string): number {
+  return compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Returns at most `n` items after `last`; 400 if `n` is not a number. */
+function paginate(items: readonly string[], query: URLSearchParams): Page | Response {
+  const n = query.get("n");
+  const last = query.get("last");
+  if (n !== null && !/^\d{1,15}$/.test(n)) {
+    return failure(400, "PAGINATION_NUMBER_INVALID", `"n" must be a number, not "${n}"`);
+  }
+  const rest = last === null ? items : items.filter((item) => lexical(item, last) > 0);
+  const count = n === null ? rest.length : Number(n);
+  const page = rest.slice(0, count);
+  const end = page.at(-1);
+  const more = end !== undefined && page.length < rest.length;
+  return { items: page, next: more ? { n: String(count), last: end } : undefined };
+}
+
+/** Returns the `Link` header (RFC 8288) of the next page. */
+function nextLink(url: URL, query: Readonly<Record<string, string>>): string {
+  const next = new URLSearchParams(url.search);
+  for (const [name, value] of Object.entries(query)) next.set(name, value);
+  return `<${url.pathname}?${next}>; rel="next"`;
+}
+
+/**
+ * Parses a `Range` header for content of `size` bytes: one range, all of it (`undefined`), or a
+ * range beyond the end.
+ *
+ * A header that is malformed, has another unit or several ranges is ignored, which RFC 9110,
+ * section 14.2, leaves to the server.
+ */
+function parseRange(
+  header: string | null,
+  size: number,
+): ContentRange | "unsatisfiable" | undefined {
+  const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? "");
+  if (match === null) return undefined;
+  const [, first = "", last = ""] = match;
+  if (first === "") {
+    if (last === "") return undefined;
+    const length = Math.min(Number(last), size);
+    return length === 0 ? "unsatisfiable" : { offset: size - length, length };
+  }
+  const offset = Number(first);
+  const end = last === "" ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== "" && Number(last) < offset) return undefined;
+  return offset >= size ? "unsatisfiable" : { offset, length: end - offset + 1 };
 }

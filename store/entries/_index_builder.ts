@@ -6,6 +6,7 @@ import type { Digest } from "../../spec/digest.ts";
 import { arrangeRows, type RecordedEntry } from "./_arrange_rows.ts";
 import * as format from "./_index_format.ts";
 import { sealIndex } from "./_seal_index.ts";
+import { readRecords } from "./entry_recorder.ts";
 
 const FIRST_ROOM = 65_536;
 const ENCODER = new TextEncoder();
@@ -88,4 +89,19 @@ export class IndexBuilder {
     this.#textLength += length;
     return length;
   }
+}
+
+/**
+ * Makes an index of recorded entries.
+ *
+ * @returns The index; `undefined` if the bytes are damaged, or it would be too large.
+ */
+export async function makeIndex(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const recorded = await readRecords(bytes);
+  if (recorded === undefined) return undefined;
+  const builder = new IndexBuilder();
+  for (const header of recorded.headers) builder.add(header);
+  return builder.finish(recorded.diffId, recorded.archiveBytes);
 }

@@ -7,11 +7,10 @@ export const MAX_INDEX_BYTES = 33_554_432;
 /** Maximum number of entries in an index. Sorting more takes too much memory. */
 export const MAX_ENTRIES = 75_000;
 
-/** Parts of an index: the magic, a SHA-256 digest of everything after it, counts, a DiffID. */
-export const SUM_AT = 16;
-export const SUM_LENGTH = 71;
-export const COUNTS_AT = 88;
-/** Number of rows, of marks, and of bytes of text; whether lookups need no extraction. */
+/**
+ * Offsets in the head: numbers of rows, of marks, and of bytes of text; whether lookups need no
+ * extraction; size and DiffID of the archive.
+ */
 export const ROWS = 88;
 export const MARKS = 92;
 export const TEXT_LENGTH = 96;

@@ -1,7 +1,8 @@
 import { encodeName } from "../../layer/file_name.ts";
-import { type Digest, digestOf } from "../../spec/digest.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type { ArrangedRows, RecordedEntry, Row } from "./_arrange_rows.ts";
 import * as format from "./_index_format.ts";
+import { seal } from "./_sealed_file.ts";
 
 /** The archive that an index describes. */
 export interface IndexedArchive {
@@ -50,10 +51,8 @@ export function sealIndex(
   view.setUint32(format.IS_SIMPLE, isSimple ? 1 : 0, true);
   view.setFloat64(format.ARCHIVE_BYTES, archiveBytes, true);
   view.setUint32(format.DIFF_ID_LENGTH, diffId.length, true);
-  const encoder = new TextEncoder();
-  encoder.encodeInto(diffId, bytes.subarray(format.DIFF_ID_AT, format.HEAD_BYTES));
-  encoder.encodeInto(format.MAGIC, bytes);
-  encoder.encodeInto(digestOf(bytes.subarray(format.COUNTS_AT)), bytes.subarray(format.SUM_AT));
+  new TextEncoder().encodeInto(diffId, bytes.subarray(format.DIFF_ID_AT, format.HEAD_BYTES));
+  seal(bytes, format.MAGIC);
   return bytes;
 }
 

@@ -1,36 +1,34 @@
 import { type SeekPoint, WINDOW_BYTES } from "../../layer/compression/seek_points.ts";
-import { digestOf, isDigest } from "../../spec/digest.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
-import { verifyBytes } from "../../spec/verifier.ts";
+import { digestOf } from "../../spec/digest.ts";
 import { openRegularFile, type RegularFile } from "../host/open_regular_file.ts";
+import { hasDigest, isSealed, seal, SEALED_AT, textAt } from "./_sealed_file.ts";
 
 /** First bytes of a file of seek points; the number is the version of the format. */
 export const MAGIC = "oci points 1\n\n\n\n";
-const SUM_AT = 16;
-const SUM_LENGTH = 71;
-const COUNT_AT = 88;
-const HEAD_BYTES = 92;
+/** The number of points, then their rows. */
+const HEAD_BYTES = SEALED_AT + 4;
 /** Offset, offset in the blob, bits, and the digest of the window. */
 const ROW_BYTES = 96;
+const SUM_AT = 17;
+const SUM_LENGTH = 71;
 const MAX_POINTS = 1024;
 
-/** Writes seek points: a digest of the table, the table, and the windows, each with a digest. */
+/** Writes seek points: a sealed table with the digests of the windows, and the windows. */
 export function encodeSeekPoints(points: readonly SeekPoint[]): Uint8Array<ArrayBuffer> {
-  const windowsAt = HEAD_BYTES + points.length * ROW_BYTES;
+  const windowsAt = rowAt(points.length);
   const bytes = new Uint8Array(windowsAt + points.length * WINDOW_BYTES);
   const view = new DataView(bytes.buffer);
   const encoder = new TextEncoder();
-  view.setUint32(COUNT_AT, points.length, true);
+  view.setUint32(SEALED_AT, points.length, true);
   points.forEach(({ offset, blobOffset, bits, window }, index) => {
-    const at = HEAD_BYTES + index * ROW_BYTES;
+    const at = rowAt(index);
     view.setFloat64(at, offset, true);
     view.setFloat64(at + 8, blobOffset, true);
     view.setUint8(at + 16, bits);
-    encoder.encodeInto(digestOf(window), bytes.subarray(at + 17));
+    encoder.encodeInto(digestOf(window), bytes.subarray(at + SUM_AT));
     bytes.set(window, windowsAt + index * WINDOW_BYTES);
   });
-  encoder.encodeInto(MAGIC, bytes);
-  encoder.encodeInto(digestOf(bytes.subarray(COUNT_AT, windowsAt)), bytes.subarray(SUM_AT));
+  seal(bytes, MAGIC, windowsAt);
   return bytes;
 }
 
@@ -71,13 +69,11 @@ interface Table {
 
 async function readTable(file: RegularFile["file"]): Promise<Table | undefined> {
   const head = await readAt(file, 0, HEAD_BYTES);
-  if (head === undefined || text(head, 0, MAGIC.length) !== MAGIC) return undefined;
-  const count = new DataView(head.buffer).getUint32(COUNT_AT, true);
+  if (head === undefined) return undefined;
+  const count = new DataView(head.buffer).getUint32(SEALED_AT, true);
   if (count > MAX_POINTS) return undefined;
-  const bytes = await readAt(file, COUNT_AT, HEAD_BYTES - COUNT_AT + count * ROW_BYTES);
-  if (bytes === undefined || !await isIntact(bytes, text(head, SUM_AT, SUM_LENGTH))) {
-    return undefined;
-  }
+  const bytes = await readAt(file, 0, rowAt(count));
+  if (bytes === undefined || !await isSealed(bytes, MAGIC)) return undefined;
   const view = new DataView(bytes.buffer);
   return { count, bytes, offsetOf: (index) => view.getFloat64(rowAt(index), true) };
 }
@@ -88,26 +84,17 @@ async function readPoint(
   index: number,
 ): Promise<SeekPoint | undefined> {
   const at = rowAt(index);
-  const window = await readAt(
-    file,
-    HEAD_BYTES + count * ROW_BYTES + index * WINDOW_BYTES,
-    WINDOW_BYTES,
-  );
-  if (window === undefined || !await isIntact(window, text(bytes, at + 17, SUM_LENGTH))) {
-    return undefined;
-  }
+  const window = await readAt(file, rowAt(count) + index * WINDOW_BYTES, WINDOW_BYTES);
+  if (window === undefined) return undefined;
+  if (!await hasDigest(window, textAt(bytes, at + SUM_AT, SUM_LENGTH))) return undefined;
   const view = new DataView(bytes.buffer);
   const blobOffset = view.getFloat64(at + 8, true);
   return { offset: offsetOf(index), blobOffset, bits: view.getUint8(at + 16), window };
 }
 
-/** Returns the place of a row in the table, which begins with the count. */
+/** Returns the offset of a row in the file; that after the last row is where the windows begin. */
 function rowAt(index: number): number {
-  return HEAD_BYTES - COUNT_AT + index * ROW_BYTES;
-}
-
-function text(bytes: Uint8Array, at: number, length: number): string {
-  return new TextDecoder().decode(bytes.subarray(at, at + length));
+  return HEAD_BYTES + index * ROW_BYTES;
 }
 
 async function readAt(
@@ -123,18 +110,4 @@ async function readAt(
     filled += count;
   }
   return bytes;
-}
-
-async function isIntact(
-  bytes: Uint8Array<ArrayBuffer>,
-  digest: string,
-): Promise<boolean> {
-  if (!isDigest(digest)) return false;
-  try {
-    await verifyBytes(bytes, { digest });
-    return true;
-  } catch (error) {
-    if (error instanceof DigestMismatchError) return false;
-    throw error;
-  }
 }

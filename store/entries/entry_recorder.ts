@@ -1,16 +1,12 @@
 import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
-import { type Digest, digestOf, isDigest } from "../../spec/digest.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
-import { verifyBytes } from "../../spec/verifier.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import { decodeExtra, encodeExtra, MAX_ENTRIES, MAX_INDEX_BYTES, TYPES } from "./_index_format.ts";
+import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
 /** First bytes of recorded entries; the number is the version of the format. */
 export const RECORDS_MAGIC = "oci records 1\n\n\n";
-const SUM_AT = 16;
-const SUM_LENGTH = 71;
-/** After the digest: the number of entries, sizes of the texts, and the archive. */
-const BODY_AT = 88;
+/** Parts of the sealed bytes: the number of entries, sizes of the texts, and the archive. */
 const COUNT = 88;
 const TEXT_LENGTH = 92;
 const ARCHIVE_BYTES = 96;
@@ -83,10 +79,8 @@ export class EntryRecorder {
     view.setUint32(TEXT_LENGTH, text.length, true);
     view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
     view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
-    const encoder = new TextEncoder();
-    encoder.encodeInto(diffId, bytes.subarray(DIFF_ID_AT, NUMBERS_AT));
-    encoder.encodeInto(RECORDS_MAGIC, bytes);
-    encoder.encodeInto(digestOf(bytes.subarray(BODY_AT)), bytes.subarray(SUM_AT));
+    new TextEncoder().encodeInto(diffId, bytes.subarray(DIFF_ID_AT, NUMBERS_AT));
+    seal(bytes, RECORDS_MAGIC);
     return bytes;
   }
 
@@ -104,27 +98,14 @@ export class EntryRecorder {
 export async function readRecords(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<RecordedLayer | undefined> {
-  const text = (at: number, length: number) => {
-    return new TextDecoder().decode(bytes.subarray(at, at + length));
-  };
-  if (bytes.length < NUMBERS_AT || text(0, RECORDS_MAGIC.length) !== RECORDS_MAGIC) {
-    return undefined;
-  }
-  const digest = text(SUM_AT, SUM_LENGTH);
-  if (!isDigest(digest)) return undefined;
-  try {
-    await verifyBytes(bytes.subarray(BODY_AT), { digest });
-  } catch (error) {
-    if (error instanceof DigestMismatchError) return undefined;
-    throw error;
-  }
+  if (bytes.length < NUMBERS_AT || !await isSealed(bytes, RECORDS_MAGIC)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const diffId = text(DIFF_ID_AT, view.getUint32(DIFF_ID_LENGTH, true));
+  const diffId = textAt(bytes, DIFF_ID_AT, view.getUint32(DIFF_ID_LENGTH, true));
   if (!isDigest(diffId)) return undefined;
   const count = view.getUint32(COUNT, true);
   const numbers = new Float64Array(bytes.slice(NUMBERS_AT).buffer, 0, count * COLUMNS);
-  const textAt = NUMBERS_AT + numbers.byteLength;
-  const texts = decodeName(bytes.subarray(textAt, textAt + view.getUint32(TEXT_LENGTH, true)));
+  const textsAt = NUMBERS_AT + numbers.byteLength;
+  const texts = decodeName(bytes.subarray(textsAt, textsAt + view.getUint32(TEXT_LENGTH, true)));
   return {
     headers: headersOf(numbers, texts.split("\0")),
     diffId,

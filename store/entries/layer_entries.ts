@@ -95,7 +95,7 @@ export class LayerEntries {
   /** Makes an index of the entries that an extraction has recorded, in their place. */
   async #arrange(digest: Digest, bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
     const path = this.#path(digest);
-    const { makeIndex } = await import("./_make_index.ts");
+    const { makeIndex } = await import("./_index_builder.ts");
     const index = await makeIndex(bytes);
     if (index === undefined || path === undefined) return undefined;
     replaceEntryFile(path, index);

@@ -4,9 +4,8 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import { isOverlayXattr, SELINUX_XATTR } from "../../layer/trees/host_xattrs.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { DigestMismatchError } from "../../spec/errors.ts";
-import { verifyBytes } from "../../spec/verifier.ts";
 import * as format from "./_index_format.ts";
+import { isSealed, textAt } from "./_sealed_file.ts";
 import type { LayerListing, ListedEntry } from "./layer_listing.ts";
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
@@ -79,20 +78,9 @@ export class LayerIndex implements LayerListing {
    */
   static async read(bytes: Uint8Array<ArrayBuffer>): Promise<LayerIndex | undefined> {
     if (bytes.length < format.HEAD_BYTES) return undefined;
-    const text = (at: number, length: number) => {
-      return new TextDecoder().decode(bytes.subarray(at, at + length));
-    };
-    if (text(0, format.MAGIC.length) !== format.MAGIC) return undefined;
-    const digest = text(format.SUM_AT, format.SUM_LENGTH);
-    if (!isDigest(digest)) return undefined;
-    try {
-      await verifyBytes(bytes.subarray(format.COUNTS_AT), { digest }, "an index of entries");
-    } catch (error) {
-      if (error instanceof DigestMismatchError) return undefined;
-      throw error;
-    }
+    if (!await isSealed(bytes, format.MAGIC)) return undefined;
     const length = new DataView(bytes.buffer).getUint32(format.DIFF_ID_LENGTH, true);
-    const diffId = text(format.DIFF_ID_AT, length);
+    const diffId = textAt(bytes, format.DIFF_ID_AT, length);
     return isDigest(diffId) ? new LayerIndex(bytes, diffId) : undefined;
   }
 

@@ -1,4 +1,5 @@
-import { dirname, resolve } from "../../spec/paths.ts";
+import { followLinks } from "../../registry/auth/follow_links.ts";
+import { dirname } from "../../spec/paths.ts";
 import { syncDirectory } from "./durable.ts";
 import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";
@@ -20,9 +21,6 @@ export interface FileOutputOptions {
   /** Aborts the wait for the reader of a named pipe. */
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Maximum number of links in a row, as in Linux. */
-const MAX_LINKS = 40;
 
 /**
  * Opens the file that a path names, through links. A regular file is written to a temporary file in
@@ -134,25 +132,6 @@ export async function writeAll(
 ): Promise<number> {
   for (let at = 0; at < bytes.length;) at += await sink.write(bytes.subarray(at));
   return bytes.length;
-}
-
-/** Resolves a path for writing, including links to targets that do not exist yet. */
-async function followLinks(path: string): Promise<string> {
-  let target = path;
-  for (let links = 0; links < MAX_LINKS; links++) {
-    try {
-      return await Deno.realPath(target);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-    try {
-      target = resolve(dirname(target), await Deno.readLink(target));
-    } catch {
-      // Not a link: the file is created here.
-      return target;
-    }
-  }
-  return target;
 }
 
 async function statIfAny(path: string): Promise<Deno.FileInfo | undefined> {

@@ -1,6 +1,7 @@
 import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
+import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
 import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
@@ -11,7 +12,6 @@ import { isRefusedWrite } from "../host/refused_write.ts";
 import { discardTree } from "../host/unmount.ts";
 import { findProgram } from "../host/find_runtime.ts";
 import { FuseError, fuseMounter } from "./_fuse_mounter.ts";
-import { kernelMounter } from "./_kernel_mounter.ts";
 import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
@@ -217,4 +217,27 @@ function describeRefusal(error: unknown): string {
   return error instanceof FuseError
     ? `fuse-overlayfs says: ${error.output}`
     : (error as Error).message;
+}
+
+/** Returns a mounter that uses the overlay file system of the kernel. */
+function kernelMounter(
+  namespace: OverlayNamespace,
+  upper: OverlayMounter["upper"],
+): OverlayMounter {
+  return {
+    kind: "overlay",
+    namespace,
+    upper,
+    mount(lowers, target, { source, ...writable }) {
+      mountOverlay(lowers, target, {
+        writable,
+        source,
+        userXattr: namespace === "user",
+        // A redirect refers to a directory of a lower layer by name, but layers are shared between
+        // stacks.
+        redirectDirectories: false,
+      });
+      return Promise.resolve();
+    },
+  };
 }
