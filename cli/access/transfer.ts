@@ -7,6 +7,7 @@ import { UsageError } from "../frame/errors.ts";
 import type { TransferOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 import { formatBytes } from "../terminal/format.ts";
+import type { ProgressWords } from "../terminal/progress.ts";
 import { isReference } from "./references.ts";
 import { showProgress } from "./show_progress.ts";
 
@@ -62,7 +63,13 @@ export function transferOptions(
   };
 }
 
-const TRANSFER_WORDS = { transferred: "copied", present: "already present, or mounted" };
+/** Progress of what is copied to a registry, layout or archive. */
+export const TRANSFER_WORDS: ProgressWords = {
+  unit: "blob",
+  transferring: "copying",
+  transferred: "copied",
+  present: "already present, or mounted",
+};
 
 /**
  * Runs a transfer with progress, and prints its result unless stdout receives the image.

@@ -2,16 +2,19 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatBytes, formatDuration, printable, shortDigest } from "./format.ts";
 import type { Totals } from "./_progress_tally.ts";
 
-const VERBS: Readonly<Record<ImageProgress["phase"], string>> = {
+const VERBS: Readonly<Record<Exclude<ImageProgress["phase"], "fetch">, string>> = {
   resolve: "resolving",
-  fetch: "fetching",
   verify: "verifying",
   extract: "extracting",
   done: "done",
 };
 
-/** Words for completed blobs. */
+/** Words for blobs and for what happens to them. */
 export interface ProgressWords {
+  /** Word for what is counted. */
+  readonly unit: "layer" | "blob";
+  /** Word for the transfer of a blob. */
+  readonly transferring: string;
   /** Word for a transferred blob. */
   readonly transferred: string;
   /** Word for a blob that needed no transfer. */
@@ -20,6 +23,8 @@ export interface ProgressWords {
 
 /** Words for a pull. */
 export const PULL_WORDS: ProgressWords = {
+  unit: "layer",
+  transferring: "fetching",
   transferred: "fetched",
   present: "already in the store",
 };
@@ -36,12 +41,16 @@ export function finishedLine(event: ImageProgress, words: ProgressWords = PULL_W
 }
 
 /** Returns the summary line: progress, rate and remaining time, as far as they fit. */
-export function totalLine(totals: Totals, width: number = Infinity): string {
+export function totalLine(
+  totals: Totals,
+  width: number = Infinity,
+  { unit }: ProgressWords = PULL_WORDS,
+): string {
   const { bytes, total, done, rate, leftMs } = totals;
   if (total === 0) return "resolving";
   const parts = [
     `${formatBytes(bytes)} of ${formatBytes(total)}`,
-    done === 1 ? "1 layer done" : `${done} layers done`,
+    `${done} ${unit}${done === 1 ? "" : "s"} done`,
   ];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
   if (leftMs !== undefined) parts.push(`${formatLeft(leftMs)} left`);
@@ -50,13 +59,17 @@ export function totalLine(totals: Totals, width: number = Infinity): string {
 }
 
 /** Returns a line per active blob, each at most `width` wide, with equal bars if there is room. */
-export function activeLines(events: readonly ImageProgress[], width: number): readonly string[] {
+export function activeLines(
+  events: readonly ImageProgress[],
+  width: number,
+  { transferring }: ProgressWords = PULL_WORDS,
+): readonly string[] {
   const rows = events.map((event) => {
     const { digest = "", phase, bytes, total, retries } = event;
     const done = percent(bytes, total).padStart(5);
     return {
       name: shortDigest(digest),
-      verb: VERBS[phase],
+      verb: phase === "fetch" ? transferring : VERBS[phase],
       share: total > 0 ? Math.min(1, bytes / total) : 0,
       done,
       numbers: `${done} ${formatBytes(bytes).padStart(7)} of ${formatBytes(total).padEnd(7)}`,

@@ -4,6 +4,8 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 const WINDOW_MS = 5000;
 /** Minimum interval between samples of the rate, in milliseconds. */
 const SAMPLE_MS = 50;
+/** Minimum time between the first and the last sample for an estimate, in milliseconds. */
+const ESTIMATE_MS = 1000;
 
 /** Progress of one blob. */
 interface BlobTally {
@@ -25,7 +27,7 @@ export interface Totals {
   readonly complete: boolean;
   /** Bytes per second over the last few seconds; 0 while unknown. */
   readonly rate: number;
-  /** Remaining milliseconds at that rate, if known. */
+  /** Remaining milliseconds at that rate, once it has been measured for a second. */
   readonly leftMs: number | undefined;
 }
 
@@ -67,8 +69,9 @@ export class ProgressTally {
     }
     for (const blob of this.#blobs.values()) if (blob.done) done++;
     const complete = this.#images.values().every(({ phase }) => phase === "done");
-    const rate = this.#rate();
-    const leftMs = rate > 0 && total > bytes ? (total - bytes) / rate * 1000 : undefined;
+    const { rate, elapsedMs } = this.#rate();
+    const isEstimated = rate > 0 && total > bytes && elapsedMs >= ESTIMATE_MS;
+    const leftMs = isEstimated ? (total - bytes) / rate * 1000 : undefined;
     return { bytes, total, done, complete, rate, leftMs };
   }
 
@@ -83,9 +86,12 @@ export class ProgressTally {
     this.#samples.push({ t, bytes });
   }
 
-  #rate(): number {
+  #rate(): { readonly rate: number; readonly elapsedMs: number } {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
-    if (first === undefined || last === undefined || last.t <= first.t) return 0;
-    return (last.bytes - first.bytes) / (last.t - first.t) * 1000;
+    if (first === undefined || last === undefined || last.t <= first.t) {
+      return { rate: 0, elapsedMs: 0 };
+    }
+    const elapsedMs = last.t - first.t;
+    return { rate: (last.bytes - first.bytes) / elapsedMs * 1000, elapsedMs };
   }
 }

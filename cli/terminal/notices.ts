@@ -91,11 +91,14 @@ export class Notices implements Disposable {
     this.status([]);
   }
 
-  /** Returns the sequence that moves to the start of the block and erases everything below. */
+  /**
+   * Returns the sequence that erases the block line by line, from its end to its start. Erasing
+   * all below the start at once makes tmux keep each frame that begins at the top of the screen.
+   */
   #eraseSequence(): string {
     const height = this.#status.length;
     if (height === 0) return "";
-    return `\r${height > 1 ? `\x1b[${height - 1}A` : ""}\x1b[J`;
+    return `\r\x1b[K${"\x1b[A\x1b[K".repeat(height - 1)}`;
   }
 
   #write(text: string): void {

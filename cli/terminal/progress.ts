@@ -44,7 +44,7 @@ export function progressStyle(
  * @param notices Destination.
  * @param intervalMs Interval between summaries in the plain style.
  * @param size Returns the size of the terminal; called for each redraw.
- * @param words Words for completed blobs.
+ * @param words Words for blobs and for what happens to them.
  */
 export function openProgress(
   style: ProgressStyle,
@@ -54,7 +54,7 @@ export function openProgress(
   words: ProgressWords = PULL_WORDS,
 ): ProgressView {
   if (style === "json") return { report: jsonReport(notices), [Symbol.dispose]() {} };
-  if (style === "terminal") return terminalView(notices, size);
+  if (style === "terminal") return terminalView(notices, size, words);
   if (style === "plain") return plainView(notices, intervalMs, words);
   return { report() {}, [Symbol.dispose]() {} };
 }
@@ -98,7 +98,7 @@ function plainView(
   const tally = new ProgressTally();
   const ticker = new Ticker(intervalMs, () => {
     const totals = tally.totals();
-    if (!totals.complete) notices.message(totalLine(totals));
+    if (!totals.complete) notices.message(totalLine(totals, Infinity, words));
   });
   return {
     report: (event) => {
@@ -107,19 +107,23 @@ function plainView(
     },
     [Symbol.dispose]: () => {
       ticker[Symbol.dispose]();
-      sumUp(tally, notices);
+      sumUp(tally, notices, words);
     },
   };
 }
 
-function terminalView(notices: Notices, size: () => TerminalSize): ProgressView {
+function terminalView(
+  notices: Notices,
+  size: () => TerminalSize,
+  words: ProgressWords,
+): ProgressView {
   const tally = new ProgressTally();
   let changed = false;
   const draw = () => {
     if (!changed) return;
     changed = false;
     const { columns, rows } = size();
-    notices.status(statusLines(tally, columns, rows));
+    notices.status(statusLines(tally, { columns, rows }, words));
   };
   const ticker = new Ticker(REDRAW_MS, draw);
   return {
@@ -131,25 +135,31 @@ function terminalView(notices: Notices, size: () => TerminalSize): ProgressView 
     [Symbol.dispose]: () => {
       ticker[Symbol.dispose]();
       notices.status([]);
-      sumUp(tally, notices);
+      sumUp(tally, notices, words);
     },
   };
 }
 
 /** Returns the final line; none if nothing was received, because an error follows. */
-function sumUp(tally: ProgressTally, notices: Notices): void {
+function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
   const totals = tally.totals();
-  if (totals.bytes > 0) notices.message(totalLine(totals));
+  if (totals.bytes > 0) notices.message(totalLine(totals, Infinity, words));
 }
 
 /** Returns a line per active blob and one for the total, as many as fit the terminal. */
-function statusLines(tally: ProgressTally, columns: number, rows: number): readonly string[] {
+function statusLines(
+  tally: ProgressTally,
+  { columns, rows }: TerminalSize,
+  words: ProgressWords,
+): readonly string[] {
   // A wrapped line would break the redraw. Some terminals wrap lines of exactly their width, and
   // append "^C" when it is typed.
   const width = columns - 3;
   const active = tally.active();
   const room = Math.max(0, rows - 3);
-  const lines = [...activeLines(active.slice(0, room), width)];
+  const lines = [...activeLines(active.slice(0, room), width, words)];
   if (active.length > room) lines.push(`and ${active.length - room} more`);
-  return [...lines, totalLine(tally.totals(), width)].filter(({ length }) => length <= width);
+  return [...lines, totalLine(tally.totals(), width, words)].filter(({ length }) =>
+    length <= width
+  );
 }

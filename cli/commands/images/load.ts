@@ -4,11 +4,17 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
+import type { ProgressWords } from "../../terminal/progress.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { storePath } from "../../access/store.ts";
 import { addProgressOptions } from "../../frame/options.ts";
 
-const WORDS = { transferred: "loaded", present: "already in the store" };
+const WORDS: ProgressWords = {
+  unit: "blob",
+  transferring: "loading",
+  transferred: "loaded",
+  present: "already in the store",
+};
 
 /** Describes `oci load`. */
 export function define(command: Command): Command {

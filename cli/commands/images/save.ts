@@ -14,14 +14,19 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
-import type { ProgressView } from "../../terminal/progress.ts";
+import type { ProgressView, ProgressWords } from "../../terminal/progress.ts";
 
 interface SaveOptions extends RegistryOptions {
   readonly format?: "oci-archive" | "docker-archive" | "oci-dir" | undefined;
   readonly output?: string | undefined;
 }
 
-const WORDS = { transferred: "saved", present: "already saved" };
+const WORDS: ProgressWords = {
+  unit: "blob",
+  transferring: "saving",
+  transferred: "saved",
+  present: "already saved",
+};
 
 /** Describes `oci save`. */
 export function define(command: Command): Command {

@@ -12,6 +12,7 @@ import { imageOptions } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
+import { TRANSFER_WORDS } from "../../access/transfer.ts";
 import type { Command } from "../../frame/command.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -75,7 +76,7 @@ async function push(session: Session, text: string, paths: readonly string[]): P
   const about = subject === undefined ? undefined : readSource(subject);
   const auth = await readAuth(session);
   using client = await openClient(session);
-  using progress = showProgress(session);
+  using progress = showProgress(session, TRANSFER_WORDS);
   const { descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
     artifactType: type,
     annotations: annotation && Object.fromEntries(annotation),

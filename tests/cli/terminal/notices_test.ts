@@ -32,7 +32,7 @@ Deno.test("Notices redraws the status block in place, below lines that stay", ()
 
   assertEquals(
     sink.text,
-    "\x1b[?25la\nb" + "\r\x1b[1A\x1b[Jstays\na\nb" + "\r\x1b[1A\x1b[Jc",
+    "\x1b[?25la\nb" + "\r\x1b[K\x1b[A\x1b[Kstays\na\nb" + "\r\x1b[K\x1b[A\x1b[Kc",
   );
 });
 
@@ -43,7 +43,7 @@ Deno.test("Notices erases the block and shows the cursor again when disposed of"
     notices.status(["a"]);
   }
 
-  assertEquals(sink.text, "\x1b[?25la" + "\r\x1b[J\x1b[?25h");
+  assertEquals(sink.text, "\x1b[?25la" + "\r\x1b[K\x1b[?25h");
 });
 
 Deno.test("Notices writes in order to a pipe, and waits for its reader elsewhere", async () => {

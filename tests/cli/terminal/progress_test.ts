@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Notices } from "../../../cli/terminal/notices.ts";
-import { openProgress, progressStyle } from "../../../cli/terminal/progress.ts";
+import { openProgress, progressStyle, type ProgressWords } from "../../../cli/terminal/progress.ts";
 import { activeLines, finishedLine, totalLine } from "../../../cli/terminal/_progress_lines.ts";
 import { ProgressTally } from "../../../cli/terminal/_progress_tally.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
@@ -96,6 +96,44 @@ Deno.test("ProgressTally knows rate and time left by what comes over the network
   const { rate, leftMs } = tally.totals();
   assertEquals(Math.round(rate), 333);
   assertEquals(Math.round(leftMs ?? 0), 1800);
+});
+
+Deno.test("ProgressTally estimates no time left from less than a second", () => {
+  const tally = new ProgressTally();
+  tally.add(event({ time: 0, bytes: 0, total: 1_000_000_000 }));
+  tally.add(event({ time: 100, bytes: 1, total: 1_000_000_000 }));
+  tally.add(sum({ time: 100, bytes: 1, total: 1_000_000_000 }));
+  const early = tally.totals();
+  tally.add(event({ time: 1000, bytes: 1, total: 1_000_000_000 }));
+
+  assertEquals(early.rate, 10);
+  assertEquals(early.leftMs, undefined);
+  assert(tally.totals().leftMs !== undefined);
+});
+
+Deno.test("openProgress() names blobs and what happens to them by the words of the command", async () => {
+  const words: ProgressWords = {
+    unit: "blob",
+    transferring: "copying",
+    transferred: "copied",
+    present: "present",
+  };
+  const [plain, drawn] = [new Recorder(), new Recorder()];
+  const size = () => ({ columns: 80, rows: 24 });
+  {
+    using notices = new Notices(drawn);
+    using lines = openProgress("plain", new Notices(plain), 10_000, size, words);
+    using block = openProgress("terminal", notices, 10_000, size, words);
+    for (const { report } of [lines, block]) {
+      report(event({ bytes: 500 }));
+      report(event({ digest: OTHER, phase: "done", bytes: 1000 }));
+      report(sum({ bytes: 1000 }));
+    }
+    await drawn.next();
+  }
+
+  assertMatch(plain.text, / copied, 1\.0 kB\n.* 1 blob done\n$/);
+  assertMatch(drawn.text, /sha256:0123456789ab copying .*, 1 blob done/s);
 });
 
 Deno.test("finishedLine() says what came of a blob", () => {
@@ -255,7 +293,7 @@ Deno.test("openProgress() draws active blobs and the total on a terminal, and ti
   const [drawn = "", tidied = ""] = sink.text.split("\r");
   assertEquals(drawn.split("\n").length, 3);
   assert(drawn.startsWith("\x1b[?25l"), "the cursor is hidden");
-  assert(tidied.includes("\x1b[J\x1b[?25h"), "the block is erased and the cursor shown");
+  assertEquals(tidied, `\x1b[K${"\x1b[A\x1b[K".repeat(2)}\x1b[?25h`);
 });
 
 Deno.test("openProgress() keeps to the height of a terminal", async () => {
