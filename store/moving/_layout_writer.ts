@@ -2,31 +2,47 @@ import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { removeTree } from "../host/remove_tree.ts";
+import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** Folders that are only of use to a store. */
 const STORE_FOLDERS = ["ingest", "locks", "verified"];
 
-/** Writes images into an OCI layout in a directory. Each name is recorded when it is given. */
+/**
+ * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
+ * layout is created with the first content, so that a source that fails leaves no empty one.
+ */
 export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;
   readonly #isNew: boolean;
-  readonly #hold: Hold | undefined;
+  readonly #signal: AbortSignal | undefined;
+  #hold: Promise<Hold | undefined> | undefined;
 
-  private constructor(layout: ContentStore, isNew: boolean, hold: Hold | undefined) {
+  private constructor(layout: ContentStore, isNew: boolean, signal: AbortSignal | undefined) {
     super(layout);
     this.#layout = layout;
     this.#isNew = isNew;
-    this.#hold = hold;
+    this.#signal = signal;
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
   static async create(path: string, signal?: AbortSignal): Promise<LayoutWriter> {
     const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
-    const layout = await ContentStore.open(path);
-    // It may be a store, and what has no name yet must not be pruned.
-    return new LayoutWriter(layout, isNew, await layout.hold(signal));
+    const writer = new LayoutWriter(await ContentStore.open(path), isNew, signal);
+    // It may be a store, and content that is found in it must not be pruned.
+    if (!isNew) await writer.#begin();
+    return writer;
+  }
+
+  /** Stores a document or a blob. */
+  override async push(
+    descriptor: Descriptor,
+    open: OpenContent,
+    options?: PushContentOptions,
+  ): Promise<void> {
+    await this.#begin();
+    await super.push(descriptor, open, options);
   }
 
   /** Lists a document without a name. */
@@ -42,7 +58,16 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   }
 
   /** Ends the protection against pruning. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return Promise.resolve(this.#hold?.[Symbol.dispose]());
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      (await this.#hold)?.[Symbol.dispose]();
+    } catch {
+      // It never began, which the first write has reported.
+    }
+  }
+
+  /** Protects what has no name yet against pruning. */
+  async #begin(): Promise<void> {
+    await (this.#hold ??= this.#layout.hold(this.#signal));
   }
 }

@@ -342,6 +342,19 @@ Deno.test("copy() says that the source is not there", async () => {
   );
 });
 
+Deno.test("copy() creates no layout in a dry run, or if the source is not there", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const layout = `oci:${directory.join("layout")}:v1`;
+  const { client, from, source } = scene;
+
+  const { copied } = await copy(from, layout, { client, dryRun: true });
+  await assertRejects(() => copy(`${source.host}/a/b:none`, layout, { client }), NotFoundError);
+
+  assertEquals(copied, INDEX.blobs.size);
+  assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
+});
+
 Deno.test("copy() reads the source of a blob on when that breaks", async () => {
   const image = buildImage({
     layers: [tar(file("big", crypto.getRandomValues(new Uint8Array(65_536))))],
