@@ -23,7 +23,6 @@ export async function main(args: readonly string[]): Promise<number> {
   const { signal } = interruption;
   const output = new Output({ signal, before: () => notices.flush() });
   const run: Run = { args, output, notices, signal, name: "", doing: "read the command line" };
-  using _notice = noticeCleanup(run);
   const exitCode = await runToEnd(run);
   // A reader of stderr that does not read must not keep a command that was interrupted.
   const patience = signal.aborted ? AbortSignal.timeout(LAST_WRITE_MS) : signal;
@@ -34,6 +33,8 @@ export async function main(args: readonly string[]): Promise<number> {
 async function runToEnd(run: Run): Promise<number> {
   const { signal } = run;
   try {
+    // It ends before an error is reported.
+    using _notice = noticeCleanup(run);
     const exitCode = await dispatch(run);
     return signal.reason instanceof InterruptedError ? signal.reason.exitCode : exitCode;
   } catch (error) {
