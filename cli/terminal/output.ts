@@ -66,7 +66,8 @@ export class Output {
     } catch (error) {
       this.#signal?.throwIfAborted();
       if (error instanceof Deno.errors.BrokenPipe) throw new OutputClosedError(this.#name, error);
-      if (!(error instanceof Error)) throw error;
+      // The error of a file names it already.
+      if (!(error instanceof Error) || error instanceof OciError) throw error;
       const { outputError } = await import("../../store/host/system_error.ts");
       throw outputError(this.#name, error, "stream");
     }

@@ -4,7 +4,7 @@ import { layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { writeAll } from "../host/file_output.ts";
+import { nameFailure, writeAll } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE } from "./artifact_content.ts";
 
@@ -51,12 +51,13 @@ export async function writeArtifact(
 ): Promise<readonly WrittenFile[]> {
   const { signal, onWarning } = options;
   const files = planFiles(manifest, onWarning);
-  await Deno.mkdir(directory, { recursive: true });
+  await nameFailure(directory, () => Deno.mkdir(directory, { recursive: true }));
   for (const { title } of files) checkPlace(directory, title);
   for (const { title, descriptor } of files) {
     signal?.throwIfAborted();
-    const parent = makeParents(directory, title);
-    await writeFile(store, descriptor, parent, `${directory}/${title}`, signal);
+    const path = `${directory}/${title}`;
+    const parent = await nameFailure(path, () => makeParents(directory, title));
+    await writeFile(store, descriptor, parent, path, signal);
   }
   return files;
 }
@@ -147,12 +148,13 @@ async function writeFile(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await using temporary = await TemporaryFile.create({
-    directory: parent,
-    prefix: ".oci-artifact-",
+  await using temporary = await nameFailure(path, () => {
+    return TemporaryFile.create({ directory: parent, prefix: ".oci-artifact-" });
   });
   await temporary.removeDead();
   const bytes = await store.openBlob(digest, { reuseMemory: true, signal });
-  for await (const chunk of bytes) await writeAll(temporary.file, chunk);
-  await temporary.rename(path);
+  for await (const chunk of bytes) {
+    await nameFailure(path, () => writeAll(temporary.file, chunk));
+  }
+  await nameFailure(path, () => temporary.rename(path));
 }

@@ -1,4 +1,5 @@
 import { followLinks } from "../../registry/auth/follow_links.ts";
+import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
 import { syncDirectory } from "./durable.ts";
 import { outputError } from "./system_error.ts";
@@ -37,9 +38,10 @@ export async function openFileOutput(
     const target = await followLinks(path);
     const found = await statIfAny(target);
     if (found?.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
-    return found?.isFile === false || isOpenAlready(path)
+    const output = found?.isFile === false || isOpenAlready(path)
       ? await openAsIs(path, signal)
-      : namingFailures(path, await openBeside(target, prefix, found?.mode ?? undefined));
+      : await openBeside(target, prefix, found?.mode ?? undefined);
+    return namingFailures(path, output);
   } catch (error) {
     signal?.throwIfAborted();
     throw named(path, error);
@@ -48,24 +50,28 @@ export async function openFileOutput(
 
 /** Adds the path to the failures of an output, such as a full disk. */
 function namingFailures(path: string, output: FileOutput): FileOutput {
-  const attempt = async <T>(task: () => Promise<T>): Promise<T> => {
-    try {
-      return await task();
-    } catch (error) {
-      throw named(path, error);
-    }
-  };
   const { rewind } = output;
   return {
-    write: (bytes) => attempt(() => output.write(bytes)),
-    rewind: rewind && ((position) => attempt(() => rewind(position))),
-    commit: () => attempt(() => output.commit()),
+    write: (bytes) => nameFailure(path, () => output.write(bytes)),
+    rewind: rewind && ((position) => nameFailure(path, () => rewind(position))),
+    commit: () => nameFailure(path, () => output.commit()),
     [Symbol.asyncDispose]: () => output[Symbol.asyncDispose](),
   };
 }
 
+/** Runs a task that writes to a path, and adds the path to its failure. */
+export async function nameFailure<T>(path: string, task: () => T | Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    throw named(path, error);
+  }
+}
+
 function named(path: string, error: unknown): unknown {
-  const isForeign = !(error instanceof Error) || error instanceof Deno.errors.NotCapable;
+  // A pipe whose reader has ended is no failure for some callers.
+  const isForeign = !(error instanceof Error) || error instanceof OciError ||
+    error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.BrokenPipe;
   return isForeign ? error : outputError(path, error);
 }
 

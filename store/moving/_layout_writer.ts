@@ -4,6 +4,7 @@ import { lstatIfAny } from "../host/durable.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
 /** Folders that are only of use to a store. */
@@ -29,7 +30,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Opens the layout in a directory, which may be empty or absent. */
   static async create(path: string, signal?: AbortSignal): Promise<LayoutWriter> {
     const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
-    const writer = new LayoutWriter(await ContentStore.open(path), isNew, signal);
+    const writer = new LayoutWriter(await openTarget(path), isNew, signal);
     // It may be a store, and content that is found in it must not be pruned.
     if (!isNew) await writer.#begin();
     return writer;
@@ -69,5 +70,17 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   /** Protects what has no name yet against pruning. */
   async #begin(): Promise<void> {
     await (this.#hold ??= this.#layout.hold(this.#signal));
+  }
+}
+
+/** Opens a layout; errors speak of the target of a copy rather than of a store. */
+async function openTarget(path: string): Promise<ContentStore> {
+  try {
+    return await ContentStore.open(path);
+  } catch (cause) {
+    if (!(cause instanceof StoreError)) throw cause;
+    const action = `write an OCI layout to "${path}"`;
+    const { problem, advice } = cause;
+    throw new StoreError(problem, path, { code: "output", action, advice, cause });
   }
 }

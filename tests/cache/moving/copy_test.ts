@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { copy, NotFoundError, PlatformError } from "../../../mod.ts";
 import type { ImageProgress } from "../../../registry/mod.ts";
 import { DigestMismatchError, digestOf } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import { ContentStore, StoreError } from "../../../store/mod.ts";
 import { blobOf, buildArtifact, buildImage, buildIndex, type Built } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -353,6 +353,21 @@ Deno.test("copy() creates no layout in a dry run, or if the source is not there"
 
   assertEquals(copied, INDEX.blobs.size);
   assertEquals(await Array.fromAsync(Deno.readDir(directory.path)), []);
+});
+
+Deno.test("copy() says which directory cannot become a layout", async () => {
+  await using scene = await makeScene();
+  await using directory = await makeTempDir();
+  const path = directory.join("file");
+  await Deno.writeTextFile(path, "");
+
+  const error = await assertRejects(
+    () => copy(scene.from, `oci:${path}:v1`, { client: scene.client }),
+    StoreError,
+    `Cannot write an OCI layout to "${path}": it is not a directory`,
+  );
+
+  assertEquals(error.code, "output");
 });
 
 Deno.test("copy() reads the source of a blob on when that breaks", async () => {

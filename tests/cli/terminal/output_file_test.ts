@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { openOutputFile } from "../../../cli/terminal/output_file.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { run } from "../../_support/process.ts";
-import { posixTest } from "../../_support/skip.ts";
+import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {
@@ -40,6 +40,13 @@ posixTest("openOutputFile() writes every byte to a pipe", async () => {
   const [{ stdoutBytes }] = await Promise.all([run("cat", [pipe]), write(pipe, bytes)]);
 
   assertEquals(stdoutBytes, bytes);
+});
+
+linuxTest("openOutputFile() names a file that takes no more once", async () => {
+  const error = await assertRejects(() => write("/dev/full", new Uint8Array(1)), OciError);
+
+  assertEquals(error.problem, "the disk is full");
+  assertEquals(error.action, 'write "/dev/full"');
 });
 
 posixTest("openOutputFile() stops waiting for the reader of a pipe", async () => {

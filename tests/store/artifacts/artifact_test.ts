@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import {
   DigestMismatchError,
   type Manifest,
   OCI_EMPTY,
   OCI_MANIFEST,
+  OciError,
   parseManifest,
 } from "../../../spec/mod.ts";
 import {
@@ -17,6 +19,8 @@ import {
 import { present } from "../../../spec/json.ts";
 import { toUint8Array } from "../../_support/bytes.ts";
 import { blobOf, type BuiltBlob } from "../../_support/image.ts";
+import { mountTest } from "../../_support/mounting.ts";
+import { run } from "../../_support/process.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 const TITLE = "org.opencontainers.image.title";
@@ -216,3 +220,25 @@ Deno.test({
     assertEquals(outside, ["file"]);
   },
 });
+
+mountTest(
+  "writeArtifact() names the file for which the disk is full, and leaves nothing",
+  async () => {
+    await using dir = await makeTempDir();
+    const { store, manifest } = await artifactOf(dir, ["a/b", "x".repeat(100_000)]);
+    const out = dir.join("out");
+    await Deno.mkdir(out);
+    await run("mount", ["-t", "tmpfs", "-o", "size=64k", "none", out]);
+    try {
+      await assertRejects(
+        () => writeArtifact(store, manifest, out),
+        OciError,
+        `Cannot write "${out}/a/b": the disk is full`,
+      );
+
+      assertEquals(await Array.fromAsync(Deno.readDir(`${out}/a`)), []);
+    } finally {
+      unmountTree(out);
+    }
+  },
+);

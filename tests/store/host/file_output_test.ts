@@ -4,6 +4,7 @@ import { OciError } from "../../../spec/mod.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { run } from "../../_support/process.ts";
+import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 mountTest(
@@ -44,4 +45,14 @@ mountTest("openFileOutput() names the file for which there is no inode", async (
   } finally {
     unmountTree(dir.path);
   }
+});
+
+linuxTest("openFileOutput() names a device that takes no more", async () => {
+  await using output = await openFileOutput("/dev/full", { prefix: ".oci-" });
+
+  await assertRejects(
+    () => output.write(new Uint8Array(1)),
+    OciError,
+    'Cannot write "/dev/full": the disk is full',
+  );
 });
