@@ -121,7 +121,7 @@ export async function registryError(
       return new AuthError(`${answered}${says} (${authentication})`, { ...fields, advice });
     }
     const Kind = status === 404 ? NotFoundError : RegistryError;
-    return new Kind(`${answered}${says}`, fields);
+    return new Kind(`${answered}${says}`, { ...fields, advice: writeAdvice(status, registryCode) });
   }
   if ((status === 401 || status === 403) && !answer.redirected) {
     return new AuthError(
@@ -148,6 +148,15 @@ export async function registryError(
   }
   const who = answer.redirected ? answer.url.host : registry;
   return new RegistryError(`${who} answered ${status}${named}${tried}${says}`, fields);
+}
+
+/** Returns what helps against the refusal of a push or a deletion. */
+function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
+  if (registryCode === "MANIFEST_BLOB_UNKNOWN") {
+    return "Push what the document names first; for an index, all of its manifests";
+  }
+  if (status === 405) return "Ask its operator whether it accepts this";
+  return status === 413 ? "Ask its operator to raise the limit" : undefined;
 }
 
 function comeBack(retryAfterMs: number | undefined, now: number): string {

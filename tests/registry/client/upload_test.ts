@@ -267,6 +267,7 @@ Deno.test("pushBlob() waits as long as Retry-After says", async () => {
 
 const REFUSALS = [
   { status: 413, code: "SIZE_INVALID", message: "layers may have 1 GB" },
+  { status: 405, code: "UNSUPPORTED", message: "pull-through caches are read-only" },
   { status: 403, code: "DENIED", message: "quota exceeded" },
   { status: 401, code: "UNAUTHORIZED", message: "token is for pulling" },
 ] as const;
@@ -283,7 +284,8 @@ for (const { status, code, message } of REFUSALS) {
 
     assertEquals([error.status, error.registryCode], [status, code]);
     assertMatch(error.message, new RegExp(`${status} ${code}.*${message}`));
-    assertEquals(error instanceof AuthError, status !== 413);
+    assertEquals(error instanceof AuthError, status < 404);
+    assert(error.advice !== undefined, "there is no advice");
   });
 }
 
