@@ -1,28 +1,41 @@
+import { decodeName, encodeName } from "../../layer/file_name.ts";
+import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { digestHex, digestOf } from "../../spec/digest.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
-import { readSmallText } from "../host/read_small_file.ts";
+import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
 import { removeIfAny } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */
 export const RECORD_PREFIX = "unpack-";
-/** Maximum size of a record; more than the longest path. */
-const MAX_BYTES = 65_536;
+/** Maximum size of a record, enough for tens of thousands of published entries. */
+const MAX_BYTES = 16 * 1024 * 1024;
 /** Maximum time for which a pruning process locks a record. */
 const GLANCE_MS = 50;
 
+/** What a record says about a directory that a process unpacks into. */
+export interface RecordedUnpack {
+  /** Path of the directory, without symlinks. */
+  readonly target: string;
+  /** ID of the work directory. */
+  readonly id: string;
+  /** Entries that the process moves out of the work directory: identities, by name. */
+  readonly published: ReadonlyMap<string, string>;
+}
+
 /**
  * The store's record of a directory that an image is unpacked into: `locks/unpack-<hash of its path>`
- * has the path and the random ID of the work directory in it. A process that unpacks locks it, so
- * that there is one at a time.
+ * has the path and the random ID of the work directory in it and, before they are moved to their
+ * final places, the entries of the image. A process that unpacks locks it, so that there is one at a
+ * time.
  *
  * The name of a work directory proves nothing: an image or the user can have an entry of that name. A
  * directory with the ID in the record was created with this store.
  */
 export class UnpackRecord implements AsyncDisposable {
-  /** ID of the work directory of a killed process; `undefined` if there is none. */
-  readonly leftId: string | undefined;
+  /** What a killed process recorded; `undefined` if there is nothing. */
+  readonly left: RecordedUnpack | undefined;
   readonly #path: string;
   readonly #target: string;
   readonly #file: Deno.FsFile;
@@ -35,8 +48,8 @@ export class UnpackRecord implements AsyncDisposable {
     this.#target = target;
     this.#file = file;
     const recorded = readUnpackRecord(path);
-    this.leftId = recorded?.target === target ? recorded.id : undefined;
-    this.#isNeedless = this.leftId === undefined;
+    this.left = recorded?.target === target ? recorded : undefined;
+    this.#isNeedless = this.left === undefined;
   }
 
   /**
@@ -48,8 +61,7 @@ export class UnpackRecord implements AsyncDisposable {
    * the store cannot be written to.
    */
   static async lock(store: string, target: string): Promise<UnpackRecord | "taken" | undefined> {
-    const hash = digestHex(digestOf(new TextEncoder().encode(target))).slice(0, 32);
-    const path = `${store}/locks/${RECORD_PREFIX}${hash}`;
+    const path = recordPath(store, target);
     try {
       await ensureStoreRoot(store);
       await ensureStoreFolder(`${store}/locks`);
@@ -69,9 +81,21 @@ export class UnpackRecord implements AsyncDisposable {
   /** Records the ID of the work directory, before it is created. */
   async write(id: string): Promise<void> {
     this.#isNeedless = false;
-    const bytes = new TextEncoder().encode(`${this.#target}\0${id}`);
     await this.#file.truncate();
     await this.#file.seek(0, Deno.SeekMode.Start);
+    await this.#append(`${this.#target}\0${id}`);
+  }
+
+  /** Records the entries that leave the work directory, before the first one does. */
+  async writePublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
+    let text = "";
+    for (const [name, status] of entries) text += `\0${name}\0${identityOf(status)}`;
+    // A kill while more entries than that are moved leaves them.
+    if (text.length < MAX_BYTES / 4) await this.#append(text);
+  }
+
+  async #append(text: string): Promise<void> {
+    const bytes = encodeName(text);
     for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
   }
 
@@ -89,10 +113,26 @@ export class UnpackRecord implements AsyncDisposable {
   }
 }
 
+/** Returns the path of the record of a directory. */
+export function recordPath(store: string, target: string): string {
+  const hash = digestHex(digestOf(new TextEncoder().encode(target))).slice(0, 32);
+  return `${store}/locks/${RECORD_PREFIX}${hash}`;
+}
+
 /** Reads a record; `undefined` if there is none, or it is empty. */
-export function readUnpackRecord(
-  path: string,
-): { readonly target: string; readonly id: string } | undefined {
-  const [target, id] = readSmallText(path, { maxBytes: MAX_BYTES })?.split("\0") ?? [];
-  return target === undefined || id === undefined ? undefined : { target, id };
+export function readUnpackRecord(path: string): RecordedUnpack | undefined {
+  const bytes = readSmallFile(path, { maxBytes: MAX_BYTES });
+  const [target, id, ...fields] = bytes === undefined ? [] : decodeName(bytes).split("\0");
+  if (target === undefined || id === undefined) return undefined;
+  const published = new Map<string, string>();
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    published.set(fields[i] ?? "", fields[i + 1] ?? "");
+  }
+  return { target, id, published };
+}
+
+/** Returns a text that differs for an entry that the user has changed or created anew. */
+export function identityOf({ type, ino, mtime, mtimeNs }: FileStatus): string {
+  // Without system calls, times have milliseconds.
+  return `${type} ${ino} ${mtime} ${Math.floor(mtimeNs / 1e6)}`;
 }

@@ -1,15 +1,22 @@
 import type { ErrorFacts } from "../../spec/error_facts.ts";
 import { dirname, resolve } from "../../spec/paths.ts";
 import { copyDirectoryMetadata, openUpDirectory } from "../../layer/trees/directory_metadata.ts";
-import type { TreeBackend } from "../../layer/trees/file_tree.ts";
+import type { FileStatus, FileTree, TreeBackend } from "../../layer/trees/file_tree.ts";
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";
-import { lockDirectory } from "../host/lock_directory.ts";
+import { isRefusedWrite } from "../host/refused_write.ts";
 import { removeTree } from "../host/remove_tree.ts";
+import { OciError } from "../../spec/errors.ts";
+import { hasOthers, removeLeftover } from "./_leftover.ts";
 import { UnpackError } from "../errors.ts";
-import { UnpackRecord } from "./_unpack_record.ts";
+import {
+  readUnpackRecord,
+  type RecordedUnpack,
+  recordPath,
+  UnpackRecord,
+} from "./_unpack_record.ts";
 import { WORK, WorkDirectory } from "./_work_directory.ts";
 
 const NOT_EMPTY: Refusal = {
@@ -110,16 +117,17 @@ export class UnpackRoot implements AsyncDisposable {
     if (!(await Deno.stat(path)).isDirectory) {
       throw refuse(NOT_DIRECTORY);
     }
-    if (!force && await hasOthers(path)) throw refuse(NOT_EMPTY);
+    const seen = force ? undefined : leftIn(store, path);
+    if (!force && await hasOthers(path, seen)) throw refuse(NOT_EMPTY);
     await using stack = new AsyncDisposableStack();
     const record = await UnpackRecord.lock(store, path);
     if (record === "taken") throw refuse(TAKEN);
     if (record !== undefined) stack.use(record);
-    const left = await removeLeftover(`${path}/${WORK}`, record?.leftId);
+    const left = await removeLeftover(path, record?.left);
     if (left === "taken") throw refuse(TAKEN);
     if (left === "unknown" && !force) throw refuse(UNKNOWN);
     // Replacing files in place needs no work directory.
-    if (left === "unknown" || await hasOthers(path)) {
+    if (left === "unknown" || await hasOthers(path, undefined)) {
       if (!force) throw refuse(NOT_EMPTY);
       if (left === "none") record?.forget();
       return new UnpackRoot(path, made, undefined);
@@ -127,7 +135,7 @@ export class UnpackRoot implements AsyncDisposable {
     const work = stack.use(await WorkDirectory.make(`${path}/${WORK}`, record));
     if (work === null) throw refuse(TAKEN);
     // Content that another process created before the claim does not count.
-    if (await hasOthers(path)) throw refuse(NOT_EMPTY);
+    if (await hasOthers(path, undefined)) throw refuse(NOT_EMPTY);
     stack.move();
     return new UnpackRoot(path, made, work);
   }
@@ -158,6 +166,7 @@ export class UnpackRoot implements AsyncDisposable {
     if (described !== undefined) {
       openUpDirectory(tree, this.#stage, described);
       const names = tree.list(this.#stage);
+      await this.#work?.recordPublished(statuses(tree, this.#stage, names));
       // Rename the work directory for an entry of its name; it still excludes other processes.
       if (names.includes(WORK)) this.#work?.rename(tree);
       for (const name of names) {
@@ -165,11 +174,13 @@ export class UnpackRoot implements AsyncDisposable {
         this.#moved.push(name);
       }
       using model = tree.open(this.#stage);
-      if (describesRoot) copyDirectoryMetadata(model, root, described);
+      // A killed process must not leave a mode that denies the owner changes.
+      const open = { ...described, mode: described.mode | 0o700 };
+      if (describesRoot) copyDirectoryMetadata(model, root, open);
     }
     this.#isPublished = true;
-    const { mode = 0o755, mtime = 0, mtimeNs = 0 } = tree.status("") ?? {};
-    // The image's mode may deny its owner changes.
+    const current = tree.status("");
+    const { mode = 0o755, mtime = 0, mtimeNs = 0 } = (describesRoot ? described : current) ?? {};
     root.setMode(mode | 0o700);
     await this.#work?.remove();
     root.setMode(mode);
@@ -212,44 +223,25 @@ export class UnpackRoot implements AsyncDisposable {
   }
 }
 
-/** Whether a directory has entries other than a work directory. */
-async function hasOthers(path: string): Promise<boolean> {
-  for await (const { name, isDirectory } of Deno.readDir(path)) {
-    if (name !== WORK || !isDirectory) return true;
+/** Reads what a killed process recorded about a directory, without excluding others. */
+function leftIn(store: string, path: string): RecordedUnpack | undefined {
+  try {
+    return readUnpackRecord(recordPath(store, path));
+  } catch (error) {
+    // The record is refused when it is locked.
+    if (error instanceof OciError || isRefusedWrite(error)) return undefined;
+    throw error;
   }
-  return false;
 }
 
-/**
- * Removes the work directory of a killed process.
- *
- * @param work Its path.
- * @param id Its recorded ID.
- * @returns Whether it is gone, in use by another process, or neither, because it is not a known
- * leftover or cannot be removed.
- */
-async function removeLeftover(
-  work: string,
-  id: string | undefined,
-): Promise<"none" | "taken" | "unknown"> {
-  if (lstatIfAny(work) === undefined) return "none";
-  using stack = new DisposableStack();
-  // A process with another store may have it.
-  const lock = await lockDirectory(work);
-  if (lock === "taken") return "taken";
-  if (lock === "gone") return "none";
-  if (lock !== "unknown") stack.use(lock);
-  if (id === undefined) return "unknown";
-  try {
-    // Without an ID, it was created a moment ago.
-    if (lstatIfAny(`${work}/${id}`)?.isDirectory) await removeTree(work);
-    else await Deno.remove(work);
-    return "none";
-  } catch (error) {
-    const isKept = error instanceof Deno.errors.PermissionDenied ||
-      (error as { readonly code?: unknown }).code === "ENOTEMPTY";
-    if (isKept) return "unknown";
-    throw error;
+function* statuses(
+  tree: FileTree,
+  directory: string,
+  names: Iterable<string>,
+): Generator<readonly [name: string, FileStatus]> {
+  for (const name of names) {
+    const status = tree.status(`${directory}/${name}`);
+    if (status !== undefined) yield [name, status];
   }
 }
 

@@ -1,10 +1,15 @@
-import type { FileTree } from "../../layer/trees/file_tree.ts";
+import type { FileStatus, FileTree } from "../../layer/trees/file_tree.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import type { UnpackRecord } from "./_unpack_record.ts";
 
 /** Name of the work directory. Only one process can create it, which claims the target. */
 export const WORK = ".oci-unpack";
+
+/** Returns the name of the work directory with an ID while an entry of the image has its own one. */
+export function renamedWork(id: string): string {
+  return `${WORK}-${id}`;
+}
 
 /** A directory in the target for entries that do not have their final name yet. */
 export class WorkDirectory implements AsyncDisposable {
@@ -65,9 +70,9 @@ export class WorkDirectory implements AsyncDisposable {
 
   /** Renames it, within its parent, to a name that no image can have. */
   rename(tree: FileTree): void {
-    const name = this.#path.slice(this.#path.lastIndexOf("/") + 1);
-    tree.rename(name, `${name}-${this.#id}`);
-    this.#path += `-${this.#id}`;
+    const name = renamedWork(this.#id);
+    tree.rename(WORK, name);
+    this.#path = `${this.#path.slice(0, -WORK.length)}${name}`;
   }
 
   /** Removes its content except for the ID. */
@@ -77,9 +82,16 @@ export class WorkDirectory implements AsyncDisposable {
     }
   }
 
+  /** Records the entries that are moved out of it. */
+  async recordPublished(entries: Iterable<readonly [name: string, FileStatus]>): Promise<void> {
+    await this.#record?.writePublished(entries);
+  }
+
   /** Removes it, and its record. */
   async remove(): Promise<void> {
     if (this.#isRemoved) return;
+    // Without an ID, it must be empty.
+    await this.clear();
     await removeTree(this.#path);
     this.#record?.forget();
     this.#isRemoved = true;

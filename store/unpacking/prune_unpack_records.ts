@@ -4,7 +4,7 @@ import { tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { removeIfAny } from "../host/durable.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
-import { WORK } from "./_work_directory.ts";
+import { renamedWork, WORK } from "./_work_directory.ts";
 
 /**
  * Removes records of directories that killed processes were unpacking into, where nothing is left of
@@ -29,7 +29,7 @@ function hasLeftover(path: string): boolean {
     const record = readUnpackRecord(path);
     if (record === undefined) return false;
     const { target, id } = record;
-    return [WORK, `${WORK}-${id}`].some((name) => lstatIfAny(`${target}/${name}`) !== undefined);
+    return [WORK, renamedWork(id)].some((name) => lstatIfAny(`${target}/${name}`) !== undefined);
   } catch (error) {
     // The file is not a record of this user, or the directory is out of reach.
     if (error instanceof OciError || error instanceof Deno.errors.PermissionDenied) return true;

@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
+import { fromFileUrl, join } from "@std/path";
 import { ContentStore, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
+import { ROOT, run } from "../../_support/process.ts";
+import { posixTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
 
@@ -249,4 +252,62 @@ Deno.test("unpackImage() that fails leaves what another has put beside its direc
   await failing;
 
   assertEquals(await namesIn(`${box.root}/new`), ["b"]);
+});
+
+/** Unpacks in another process, which kills itself at a call if a number is given. */
+async function unpackKilled({ store, root }: UnpackBox, at = 0) {
+  const script = fromFileUrl(new URL("_unpack_killed.ts", import.meta.url));
+  return await run(Deno.execPath(), [
+    ...["run", "-A", "--quiet", `--config=${join(ROOT, "deno.json")}`, script],
+    ...[store.path, root, String(at)],
+  ], { inheritEnv: true });
+}
+
+posixTest("unpackImage() replaces what was killed at any moment of its publication", async () => {
+  await using whole = await makeUnpackBox();
+  const { stdout, stderr } = await unpackKilled(whole);
+  const calls = Number(stdout);
+  assert(calls > 5, stderr);
+  const published = [WORK, "d", "e"];
+  assertEquals((await namesIn(whole.root)).sort(), published);
+  let leftovers = 0;
+  for (let at = 1; at <= calls; at++) {
+    await using box = await makeUnpackBox();
+
+    assertEquals((await unpackKilled(box, at)).signal, "SIGKILL");
+
+    const names = (await namesIn(box.root)).sort();
+    if (names.join() === published.join() && !await exists(`${box.root}/${WORK}/0`)) {
+      // Only times and modes of the directory itself may be missing.
+      await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
+      continue;
+    }
+    leftovers++;
+    await unpackImage(box.store, ONE_FILE, box.root);
+    assertEquals(await namesIn(box.root), ["a"], `killed at call ${at}`);
+    assertEquals(await recordsOf(box), []);
+  }
+  assert(leftovers > 5);
+});
+
+posixTest.each<{ what: string; change: (root: string) => Promise<void> }>([
+  { what: "an added file", change: (root) => Deno.writeTextFile(`${root}/mine`, "1") },
+  {
+    what: "a file in a published directory",
+    change: (root) => Deno.writeTextFile(`${root}/d/mine`, "1"),
+  },
+])("unpackImage() keeps $what beside what was killed", async ({ change }) => {
+  await using box = await makeUnpackBox();
+  // After the entries of the image, the work directory is removed.
+  for (let at = 4; !await exists(`${box.root}/d`); at++) {
+    await removeTree(box.root);
+    await unpackKilled(box, at);
+  }
+  await change(box.root);
+  const before = (await namesIn(box.root)).sort();
+
+  const again = () => unpackImage(box.store, ONE_FILE, box.root);
+  await assertRejects(again, UnpackError, "not empty");
+
+  assertEquals((await namesIn(box.root)).sort(), before);
 });

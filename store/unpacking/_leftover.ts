@@ -1,0 +1,116 @@
+import { moveEntry } from "../../layer/extraction/merge_layer.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { lockDirectory } from "../host/lock_directory.ts";
+import { namesIn } from "../host/names_in.ts";
+import { removeTree } from "../host/remove_tree.ts";
+import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
+import { renamedWork, WORK } from "./_work_directory.ts";
+
+/**
+ * Returns whether a directory has entries other than those of a process that unpacks into it or was
+ * killed meanwhile: its work directory, and what it has published so far.
+ *
+ * @param path The directory.
+ * @param left What the process recorded.
+ */
+export async function hasOthers(path: string, left: RecordedUnpack | undefined): Promise<boolean> {
+  const work = workName(path, left);
+  const published = isDirectory(`${path}/${work}`) ? publishedIn(path, left) : new Set();
+  if (published.size > 0) {
+    using tree = openFileTree(path);
+    // What is mounted there belongs to somebody else.
+    return tree.list("").some((name) => name !== work && !published.has(name)) || hasMounts(path);
+  }
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (name !== work || !isDirectory) return true;
+  }
+  return false;
+}
+
+/**
+ * Removes what a killed process left in a directory.
+ *
+ * @param path The directory.
+ * @param left What the process recorded.
+ * @returns Whether everything is gone, in use by another process, or neither, because it is not a
+ * known leftover or cannot be removed.
+ */
+export async function removeLeftover(
+  path: string,
+  left: RecordedUnpack | undefined,
+): Promise<"none" | "taken" | "unknown"> {
+  const work = `${path}/${workName(path, left)}`;
+  if (lstatIfAny(work) === undefined) return "none";
+  using stack = new DisposableStack();
+  // A process with another store may have it.
+  const lock = await lockDirectory(work);
+  if (lock === "taken") return "taken";
+  if (lock === "gone") return "none";
+  if (lock !== "unknown") stack.use(lock);
+  if (left === undefined) return "unknown";
+  try {
+    const names = await namesIn(work);
+    // The ID is created first and removed last.
+    if (names.length > 0 && !isDirectory(`${work}/${left.id}`)) return "unknown";
+    if (!takeBack(path, left)) return "unknown";
+    for (const name of await namesIn(work)) {
+      if (name !== left.id) await removeTree(`${work}/${name}`);
+    }
+    await removeTree(work);
+    return "none";
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return "unknown";
+    throw error;
+  }
+}
+
+/**
+ * Moves published entries back to the work directory, so that their removal can be interrupted.
+ * Returns `false` without a change if something is mounted there.
+ */
+function takeBack(path: string, left: RecordedUnpack): boolean {
+  const names = publishedIn(path, left);
+  if (names.size === 0) return true;
+  if (hasMounts(path)) return false;
+  using tree = openFileTree(path);
+  const work = workName(path, left);
+  for (const name of names) moveEntry(tree, name, `${work}/${crypto.randomUUID()}`);
+  return true;
+}
+
+/** Returns the names of recorded entries that are there and have not changed since. */
+function publishedIn(path: string, left: RecordedUnpack | undefined): ReadonlySet<string> {
+  const names = new Set<string>();
+  if (left === undefined || left.published.size === 0) return names;
+  using tree = openFileTree(path);
+  for (const [name, identity] of left.published) {
+    // Another user's store could name any path.
+    if (name === "" || name === "." || name === ".." || name.includes("/")) continue;
+    const status = tree.status(name);
+    if (status !== undefined && identityOf(status) === identity) names.add(name);
+  }
+  return names;
+}
+
+/** Returns the name that the work directory has. */
+function workName(path: string, left: RecordedUnpack | undefined): string {
+  if (left === undefined) return WORK;
+  const renamed = renamedWork(left.id);
+  return isDirectory(`${path}/${renamed}`) ? renamed : WORK;
+}
+
+function isDirectory(path: string): boolean {
+  return lstatIfAny(path)?.isDirectory ?? false;
+}
+
+/** Returns whether anything is mounted below a directory, or may be. */
+function hasMounts(path: string): boolean {
+  try {
+    return readMounts().some(({ target }) => target.startsWith(`${path}/`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return true;
+    throw error;
+  }
+}
