@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { RequestOptions } from "node:https";
+import { present } from "../../spec/json.ts";
 import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
 
@@ -60,7 +61,7 @@ function optionsOf(url: URL, { method, headers, tls, proxy }: NodeRequest): Requ
     method,
     headers: {
       ...Object.fromEntries(headers),
-      "proxy-authorization": proxy?.login && basicLogin(proxy.login),
+      ...present({ "proxy-authorization": proxy?.login && basicLogin(proxy.login) }),
       host: url.host,
     },
     // Connections are not reused, so none needs to be closed.
