@@ -335,7 +335,8 @@ Deno.test("ingest() takes over a range whose connection stalls", async () => {
   using clock = stoppedClock();
   const source = rangedSource({
     stalls: (request) => request === 2,
-    onChunk: () => clock.pass(20),
+    // The other ranges take long enough to notice, however late the third request is.
+    onChunk: () => clock.pass(200),
   });
 
   await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 100 });
