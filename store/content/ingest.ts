@@ -221,13 +221,14 @@ class BlobDownload {
     this.#report();
   };
 
-  /** Fetches a large blob over several connections if the server supports it and it helps. */
+  /** Fetches missing ranges if the server supports it, and it helps or an earlier run has done so. */
   async #fetchRanges(): Promise<void> {
     const writer = this.#writer;
     const { signal, follower, connections = 1, latencyMs = 0, source = "" } = this.#options;
-    if (connections < 2 || this.#hasBegunAgain || writer.total - writer.size < MIN_RANGED_BYTES) {
-      return;
-    }
+    if (this.#hasBegunAgain) return;
+    const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
+    // One connection in order would fetch later ranges again.
+    if (writer.laterRanges.length === 0 && (connections < 2 || isSmall)) return;
     await downloadRanges(writer, {
       part: this.#part,
       host: URL.parse(source)?.host ?? "",
