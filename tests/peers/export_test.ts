@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { RemoteImage } from "../../spec/mod.ts";
 import { exportImage } from "../../store/mod.ts";
+import "../_support/native_backend.ts";
 import { peerTest } from "../_support/peers.ts";
 import { run } from "../_support/process.ts";
 import { dir, file, noise, sparse, symlink, tar } from "../_support/tar.ts";

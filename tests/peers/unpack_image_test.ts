@@ -2,6 +2,7 @@ import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { serveRegistry } from "../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../_support/image.ts";
+import "../_support/native_backend.ts";
 import {
   DEBIAN_IMAGE_NEEDS,
   debianImage,

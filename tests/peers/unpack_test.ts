@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { applyLayers, type LayerSource, type TreeBackend } from "../../layer/mod.ts";
 import type { Digest, Index, Manifest } from "../../spec/mod.ts";
 import { buildImage } from "../_support/image.ts";
+import "../_support/native_backend.ts";
 import {
   DEBIAN_IMAGE_NEEDS,
   debianImage,

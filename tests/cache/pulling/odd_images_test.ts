@@ -16,6 +16,7 @@ import {
   nestedIndex,
   withBlobs,
 } from "../../_support/image.ts";
+import "../../_support/native_backend.ts";
 import { linuxTest } from "../../_support/skip.ts";
 import { dir, file, gzip, tar, toUint8Array } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -6,6 +6,7 @@ import { ContentStore, OverlayBundler } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { type FaultRule, faultyRegistry, on, wrongByte } from "../../_support/faulty_registry.ts";
 import { buildImage, MemoryContent } from "../../_support/image.ts";
+import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";

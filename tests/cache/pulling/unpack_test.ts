@@ -3,6 +3,7 @@ import { unpack } from "../../../cache/mod.ts";
 import { formatReference, parseReference } from "../../../registry/mod.ts";
 import { ContentStore, prune } from "../../../store/mod.ts";
 import { buildImage } from "../../_support/image.ts";
+import "../../_support/native_backend.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { FakeClient } from "./_fake_client.ts";

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { applyLayers } from "../../../layer/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { dir, file, opaque, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { readTree } from "../../_support/tree.ts";

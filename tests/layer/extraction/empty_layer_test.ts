@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ExtractError, extractLayer, MemoryTree } from "../../../layer/mod.ts";
 import { type Descriptor, digestOf, OCI_LAYER } from "../../../spec/mod.ts";
+import "../../_support/native_backend.ts";
 import { concat, gzip, tar, zstd } from "../../_support/tar.ts";
 
 /** Extracts a layer of some bytes. */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { applyLayers, type TreeBackend } from "../../../layer/mod.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { dir, fifo, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { describeTree, readTree } from "../../_support/tree.ts";
 import { makeCaseBox } from "../_corpus/run.ts";

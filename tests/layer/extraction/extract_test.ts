@@ -15,6 +15,7 @@ import {
   OCI_LAYER,
 } from "../../../spec/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { run } from "../../_support/process.ts";
 import {

@@ -5,6 +5,7 @@ import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
 import { stageLayer, type StageLayerOptions } from "../../../layer/extraction/staged_layer.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -7,6 +7,7 @@ import {
 } from "../../../store/mod.ts";
 import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import { threadedExtraction } from "../../../store/overlay/_threaded_extraction.ts";
+import "../../_support/native_backend.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { type LayerStack, NAMED_STACKS, randomStack } from "../_layer_stacks.ts";

@@ -12,6 +12,7 @@ import {
   removeDeadBundles,
   UncompressedBundler,
 } from "../../../store/mod.ts";
+import "../../_support/native_backend.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, changeRecord, makeStore, overlayReason, type TestStore } from "./_bundling.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { OverlayBundler, removeBundle } from "../../../store/mod.ts";
+import "../../_support/native_backend.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, tar } from "../../_support/tar.ts";

@@ -4,6 +4,7 @@ import { unmountTree } from "../../../layer/linux/unmount.ts";
 import { ContentStore, UncompressedBundler } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { mountTest } from "../../_support/mounting.ts";
+import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { storeBuilt } from "../images/_stored_image.ts";

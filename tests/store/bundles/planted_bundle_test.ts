@@ -14,6 +14,7 @@ import { PLANTED_FILES, plantedTest } from "../_planted.ts";
 import { describeRoot } from "../_root_tree.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 import { BASE, makeStore, type TestStore } from "./_bundling.ts";
+import "../../_support/native_backend.ts";
 
 /** Somebody may have put a mark, or the file that older versions had, into a directory. */
 const MARKS = [".oci-bundle", "oci-bundle.json"];

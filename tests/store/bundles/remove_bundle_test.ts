@@ -14,6 +14,7 @@ import {
 } from "../../../store/mod.ts";
 import { BASE, changeRecord, makeStore, type TestStore } from "./_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
+import "../../_support/native_backend.ts";
 import { posixTest } from "../../_support/skip.ts";
 
 const CLAIM = {

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { openFileTree } from "../../../layer/mod.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { readRootText } from "../../../store/bundles/_root_files.ts";
+import "../../_support/native_backend.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { linuxTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";

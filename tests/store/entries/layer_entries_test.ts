@@ -10,6 +10,7 @@ import {
   prune,
   unpackImage,
 } from "../../../store/mod.ts";
+import "../../_support/native_backend.ts";
 import { posixTest } from "../../_support/skip.ts";
 import {
   concat,

@@ -3,6 +3,7 @@ import { applyLayers, type FileStatus, OwnershipError, UntarStream } from "../..
 import type { RemoteImage } from "../../../spec/mod.ts";
 import { exportImage, type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { rootTest } from "../../_support/skip.ts";
 import {
   dir,

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { applyLayers } from "../../../layer/mod.ts";
 import { type ImageFile, ImageFiles } from "../../../store/mod.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { posixTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";
 import { fakeLayers, imageOf, makeUnpackBox, type UnpackBox } from "../unpacking/_unpack_box.ts";

@@ -12,6 +12,7 @@ import {
 } from "../../_support/chunked_layer.ts";
 import { type FaultRule, faultyRegistry, ignoreRange, on } from "../../_support/faulty_registry.ts";
 import { buildImage, type LayerInput, MemoryContent } from "../../_support/image.ts";
+import "../../_support/native_backend.ts";
 import { file, hardlink, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { testClient } from "../../registry/_client.ts";

@@ -24,6 +24,7 @@ import {
   unpackImage,
 } from "../../../store/mod.ts";
 import { extractOverlayLayer } from "../../../store/stages/overlay_extraction.ts";
+import "../../_support/native_backend.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, hardlink, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";

@@ -7,6 +7,7 @@ import {
   UncompressedBundler,
 } from "../../../store/mod.ts";
 import { lockLayers } from "../../../store/bundles/layer_lock.ts";
+import "../../_support/native_backend.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";

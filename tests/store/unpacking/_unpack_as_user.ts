@@ -3,6 +3,7 @@
  * of them and a path, into `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the same in `DIRECTORY/user`.
  * Prints, for both, the name of the error that each unpacking ended with, if any.
  */
+import { keepNativeBackend } from "../../../layer/linux/native_backend.ts";
 import type { TreeBackend } from "../../../layer/mod.ts";
 import type { RemoteImage } from "../../../spec/mod.ts";
 import { ContentStore, unpackImage } from "../../../store/mod.ts";
@@ -14,6 +15,7 @@ const [uid, backend, directory, count, seed] = Deno.args;
 const stacks = closedStacks(Number(count), Number(seed));
 
 async function unpackAll(place: string): Promise<readonly string[]> {
+  using _native = keepNativeBackend();
   const store = await ContentStore.open(`${place}/store`);
   const errors: string[] = [];
   for (const layers of stacks) {

@@ -13,6 +13,7 @@ import type { LayerSink } from "../../../store/stages/layer_sink.ts";
 import type { StagingResult } from "../../../store/stages/layer_staging.ts";
 import { LayerThreads } from "../../../store/stages/layer_threads.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
+import "../../_support/native_backend.ts";
 import { rotBlob } from "../../_support/rot.ts";
 import { rootTest } from "../../_support/skip.ts";
 import { dir, file, hardlink, noise, opaque, symlink, tar, whiteout } from "../../_support/tar.ts";

@@ -6,6 +6,7 @@ import { removeTree } from "../../../store/host/remove_tree.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
+import "../../_support/native_backend.ts";
 import { dir, file, hardlink, noise, tar } from "../../_support/tar.ts";
 import { fakeLayers, heldLayers, imageOf, makeUnpackBox, type UnpackBox } from "./_unpack_box.ts";
 

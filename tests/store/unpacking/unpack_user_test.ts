@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
+import "../../_support/native_backend.ts";
 import { peerTest } from "../../_support/peers.ts";
 import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";

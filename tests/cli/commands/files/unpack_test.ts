@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
+import "../../../_support/native_backend.ts";
 import { runOci } from "../../../_support/process.ts";
 import { posixTest, rootTest } from "../../../_support/skip.ts";
 import {
