@@ -37,20 +37,15 @@ export function file(
   options: EntryOptions = {},
 ): Uint8Array<ArrayBuffer> {
   const body = toUint8Array(content);
-  return concat(
-    entry({ name, size: body.length, typeflag: "0", mode: 0o644 }, options),
-    padded(body),
-  );
+  const block = entry({ name, size: body.length, typeflag: "0", mode: 0o644 }, options);
+  return body.length === 0 ? block : concat(block, padded(body));
 }
 
 /** A directory; its name ends in a slash, as tools write it. */
 export function dir(name: Content, options: EntryOptions = {}): Uint8Array<ArrayBuffer> {
   const bytes = toUint8Array(name);
-  const slash = bytes.at(-1) === 0x2f ? "" : "/";
-  return entry(
-    { name: concat(bytes, toUint8Array(slash)), typeflag: "5", mode: 0o755 },
-    options,
-  );
+  const path = bytes.at(-1) === 0x2f ? bytes : concat(bytes, Uint8Array.of(0x2f));
+  return entry({ name: path, typeflag: "5", mode: 0o755 }, options);
 }
 
 /** A symbolic link at `name` that says `target`. */

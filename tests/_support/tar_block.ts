@@ -42,16 +42,18 @@ export const GNU_MAGIC = "ustar  \0";
 export function header(fields: TarBlock): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(512);
   const text = (at: number, width: number, value: Content = "") => {
-    block.set(toUint8Array(value).subarray(0, width), at);
+    if (value.length === 0) return;
+    if (typeof value === "string" && isAscii(value)) {
+      // Archives of many entries would take most of their time to encode fields.
+      const length = Math.min(value.length, width);
+      for (let i = 0; i < length; i++) block[at + i] = value.charCodeAt(i);
+    } else {
+      block.set(toUint8Array(value).subarray(0, width), at);
+    }
   };
   const number = (at: number, width: number, value: NumberField = "") => {
-    text(
-      at,
-      width,
-      typeof value === "number" || typeof value === "bigint"
-        ? numberField(BigInt(value), width)
-        : value,
-    );
+    const isNumber = typeof value === "number" || typeof value === "bigint";
+    text(at, width, isNumber ? numberField(value, width) : value);
   };
   text(0, 100, fields.name);
   number(100, 8, fields.mode);
@@ -69,15 +71,20 @@ export function header(fields: TarBlock): Uint8Array<ArrayBuffer> {
   text(345, 155, fields.prefix);
   for (const [at, bytes] of fields.patch ?? []) block.set(toUint8Array(bytes), at);
   block.fill(0x20, 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of block) sum += byte;
   number(148, 8, fields.checksum ?? `${sum.toString(8).padStart(6, "0")}\0 `);
   return block;
 }
 
-function numberField(value: bigint, width: number): Uint8Array {
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
+}
+
+function numberField(value: number | bigint, width: number): Content {
   const octal = value.toString(8);
-  if (value >= 0n && octal.length < width) return toUint8Array(octal.padStart(width - 1, "0"));
-  return base256(value, width);
+  const fits = value >= 0 && octal.length < width;
+  return fits ? octal.padStart(width - 1, "0") : base256(value, width);
 }
 
 /** A number in two's complement, big endian, with the mark in the first bit. */

@@ -88,10 +88,8 @@ export function entry(block: TarBlock, options: EntryOptions = {}): Uint8Array<A
     records.push(["mtime", String(mtime)]);
     if (seconds < 0 || seconds > 0o77777777777) plain.mtime = 0;
   }
-  return concat(
-    ...records.length > 0 ? [paxHeader(records)] : [],
-    header({ ...fields, ...plain, ...options.header }),
-  );
+  const written = header({ ...fields, ...plain, ...options.header });
+  return records.length > 0 ? concat(paxHeader(records), written) : written;
 }
 
 function splitName(name: Uint8Array): TarBlock {
