@@ -114,27 +114,49 @@ export class RegistryWriter {
     bytes: Uint8Array<ArrayBuffer>,
     options: PushManifestOptions,
   ): Promise<PushedManifest> {
+    const { digest } = descriptor;
+    const { tag } = reference;
+    // By a tag alone, registries store a document under its sha256 digest.
+    if (tag === undefined || digest.startsWith("sha256:")) {
+      const path = `manifests/${tag ?? reference.digest ?? digest}`;
+      return await this.#putManifest(reference, path, descriptor, bytes, options);
+    }
+    const path = `manifests/${digest}?tag=${encodeURIComponent(tag)}`;
+    const byDigest = await this.#putManifest(reference, path, descriptor, bytes, options);
+    if (byDigest.tags.includes(tag)) return byDigest;
+    return await this.#putManifest(reference, `manifests/${tag}`, descriptor, bytes, options);
+  }
+
+  async #putManifest(
+    reference: Reference,
+    path: string,
+    { digest, mediaType }: Descriptor,
+    bytes: Uint8Array<ArrayBuffer>,
+    options: PushManifestOptions,
+  ): Promise<PushedManifest & { readonly tags: readonly string[] }> {
     const registry = this.#registry(reference, options);
-    const { digest, mediaType } = descriptor;
     const subject = formatReference(reference);
     const task = { action: `push "${subject}"`, subject };
     return await registry.call({
       ...this.#request(reference, task, options),
       method: "PUT",
-      path: `manifests/${reference.tag ?? reference.digest ?? digest}`,
+      path,
       headers: { "content-type": mediaType },
       body: () => bytes,
       accept: [201, 202, 204],
       onRetry: options.onRetry,
-    }, (answer) => {
-      const got = answer.headers.get("docker-content-digest") ?? digest;
+    }, ({ headers, status, url }) => {
+      const got = headers.get("docker-content-digest") ?? digest;
       if (got !== digest) {
         throw new RegistryError(
           `${registry.endpoint.registry} stored it as ${got}, not as ${digest}`,
-          { ...task, status: answer.status, url: redactUrl(answer.url) },
+          { ...task, status, url: redactUrl(url) },
         );
       }
-      return Promise.resolve({ isListedAsReferrer: answer.headers.has("oci-subject") });
+      return Promise.resolve({
+        isListedAsReferrer: headers.has("oci-subject"),
+        tags: (headers.get("oci-tag") ?? "").split(",").map((name) => name.trim()),
+      });
     });
   }
 
