@@ -21,7 +21,14 @@ export async function main(args: readonly string[]): Promise<number> {
   using interruption = new Interruption();
   using notices = new Notices();
   const { signal } = interruption;
-  const output = new Output({ signal, before: () => notices.flush() });
+  const output = new Output({
+    signal,
+    before: () => {
+      // A result on the same terminal must not be mixed with progress.
+      if (Deno.stdout.isTerminal()) notices.status([]);
+      return notices.flush();
+    },
+  });
   const run: Run = { args, output, notices, signal, name: "", doing: "read the command line" };
   const exitCode = await runToEnd(run);
   // A reader of stderr that does not read must not keep a command that was interrupted.

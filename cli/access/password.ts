@@ -68,7 +68,7 @@ export async function promptPassword(
   source.setRaw(true);
   signal.addEventListener("abort", stop, { once: true });
   try {
-    notices.text(`Password of ${user}: `);
+    notices.prompt(`Password of ${user}:`);
     return await readLine(source);
   } finally {
     signal.removeEventListener("abort", stop);
@@ -97,7 +97,7 @@ export async function promptUser(
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    notices.text(`User name for ${registry}: `);
+    notices.prompt(`User name for ${registry}:`);
     const user = (await readLine(source)).trim();
     if (user !== "" && !user.includes(":")) return user;
   } finally {
@@ -126,7 +126,7 @@ export async function confirm(
   const stop = () => source.close();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    notices.text(`${printable(question)} [y/N] `);
+    notices.prompt(`${printable(question)} [y/N]`);
     return /^y(es)?$/i.test((await readLine(source)).trim());
   } finally {
     signal.removeEventListener("abort", stop);

@@ -65,12 +65,15 @@ export class Notices implements Disposable {
 
   /** Writes a sentence as a permanent line, which is wrapped between words on a terminal. */
   message(text: string): void {
-    const columns = this.#columns();
-    const lines = columns === undefined ? [text] : wrapLine(text, columns, "  ");
-    this.line(lines.join("\n"));
+    this.line(this.#wrapped(text));
   }
 
-  /** Writes permanent text without a line end, such as a prompt. */
+  /** Writes a question, wrapped as a message is. The answer goes behind it. */
+  prompt(question: string): void {
+    this.#write(`${this.#wrapped(question, 1)} `);
+  }
+
+  /** Writes permanent text without a line end. */
   text(text: string): void {
     this.#write(text);
   }
@@ -89,6 +92,11 @@ export class Notices implements Disposable {
   /** Removes the status block and shows the cursor. */
   [Symbol.dispose](): void {
     this.status([]);
+  }
+
+  #wrapped(text: string, margin = 0): string {
+    const columns = this.#columns();
+    return columns === undefined ? text : wrapLine(text, columns - margin, "  ").join("\n");
   }
 
   /**

@@ -218,3 +218,22 @@ peerTest({
     assert(line.length < 40, `too wide: ${JSON.stringify(line)}`);
   }
 });
+
+peerTest({
+  name: "oci artifact pull prints its result below no progress",
+  needs: ["script", "stty"],
+}, async () => {
+  await using registry = writableRegistry();
+  await using dir = await makeTempDir();
+  const name = `${registry.host}/files:1`;
+  const env = { OCI_STORE: dir.join("store") };
+  await Deno.writeTextFile(dir.join("a.txt"), "a");
+
+  const pushing = await ociAtTerminal(["artifact", "push", name, dir.join("a.txt")], env, 80);
+  assertEquals(await pushing.end(), 0);
+  const pulling = await ociAtTerminal(["artifact", "pull", name, dir.join("out")], env, 80);
+  assertEquals(await pulling.end(), 0);
+
+  assertMatch(pulling.screen, /(^|[\nKhl])a\.txt\r\n$/);
+  assertMatch(pushing.screen, /(^|[\nKhl])sha256:[0-9a-f]{64}\r\n$/);
+});

@@ -1,5 +1,6 @@
-import { unpack, type UnpackOptions } from "../../../cache/pulling/unpack.ts";
+import { unpack, type UnpackedImage, type UnpackOptions } from "../../../cache/pulling/unpack.ts";
 import type { IdRange, Ownership } from "../../../layer/extraction/ownership.ts";
+import type { Reference } from "../../../registry/reference.ts";
 import { openClient } from "../../access/client.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
@@ -79,20 +80,11 @@ export async function run(session: Session): Promise<void> {
   const [text = "", directory = ""] = session.operands;
   const source = readSource(text);
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
-  const { json, jobs } = session.options<UnpackCommandOptions>();
-  using client = await openClient(session);
-  using progress = showProgress(session);
-  const { image, report } = await unpack(
+  const { json } = session.options<UnpackCommandOptions>();
+  const { image, report } = await unpackShowing(
+    session,
     source.transport === "docker" ? source.reference : text,
     directory,
-    {
-      ...await imageOptions(session),
-      ...extractionOptions(session.options<UnpackCommandOptions>()),
-      jobs,
-      store: storePath(session),
-      client,
-      onProgress: progress.report,
-    },
   );
   const { digest } = image;
   const { entries, bytes, skipped, skippedCount } = report;
@@ -107,6 +99,25 @@ export async function run(session: Session): Promise<void> {
     );
   }
   await session.output.text(digest);
+}
+
+/** Unpacks with progress. */
+async function unpackShowing(
+  session: Session,
+  source: Reference | string,
+  directory: string,
+): Promise<UnpackedImage> {
+  const options = session.options<UnpackCommandOptions>();
+  using client = await openClient(session);
+  using progress = showProgress(session);
+  return await unpack(source, directory, {
+    ...await imageOptions(session),
+    ...extractionOptions(options),
+    jobs: options.jobs,
+    store: storePath(session),
+    client,
+    onProgress: progress.report,
+  });
 }
 
 function extractionOptions(options: UnpackCommandOptions): UnpackOptions {

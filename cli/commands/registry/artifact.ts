@@ -1,15 +1,21 @@
-import { pullArtifact, pushArtifact } from "../../../cache/moving/artifacts.ts";
+import {
+  pullArtifact,
+  type PulledArtifact,
+  pushArtifact,
+} from "../../../cache/moving/artifacts.ts";
 import { formatReference } from "../../../registry/reference.ts";
+import type { Descriptor } from "../../../spec/image/descriptor.ts";
 import type { Manifest } from "../../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../../spec/image/media_types.ts";
 import { TITLE } from "../../../store/artifacts/artifact_content.ts";
-import { findHeld } from "../../../store/content/find_held.ts";
+import type { ContentStore } from "../../../store/content/content_store.ts";
+import { findHeld, type Held } from "../../../store/content/find_held.ts";
 import { writeArtifact } from "../../../store/artifacts/write_artifact.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { imageOptions } from "../../access/puller.ts";
-import { readSource } from "../../access/references.ts";
+import { type ImageSource, readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import { TRANSFER_WORDS } from "../../access/transfer.ts";
@@ -76,42 +82,29 @@ async function push(session: Session, text: string, paths: readonly string[]): P
   const about = subject === undefined ? undefined : readSource(subject);
   const auth = await readAuth(session);
   using client = await openClient(session);
-  using progress = showProgress(session, TRANSFER_WORDS);
-  const { descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
-    artifactType: type,
-    annotations: annotation && Object.fromEntries(annotation),
-    subject: about,
-    auth,
-    client,
-    jobs,
-    store: storePath(session),
-    signal: session.signal,
-    onWarning: session.warn,
-    onProgress: progress.report,
-  });
+  let descriptor: Descriptor;
+  {
+    using progress = showProgress(session, TRANSFER_WORDS);
+    ({ descriptor } = await pushArtifact(target, paths.map(readArtifactFile), {
+      artifactType: type,
+      annotations: annotation && Object.fromEntries(annotation),
+      subject: about,
+      auth,
+      client,
+      jobs,
+      store: storePath(session),
+      signal: session.signal,
+      onWarning: session.warn,
+      onProgress: progress.report,
+    }));
+  }
   const { digest, mediaType, size } = descriptor;
   await session.print({ digest, mediaType, size }, [digest]);
 }
 
 async function pull(session: Session, text: string, directory: string): Promise<void> {
-  const source = readSource(text);
-  const { jobs } = session.options<ArtifactOptions>();
   const store = await openStore(session);
-  using client = await openClient(session);
-  using progress = showProgress(session);
-  const options = {
-    ...await imageOptions(session),
-    client,
-    jobs,
-    store: store.path,
-    onProgress: progress.report,
-  };
-  using held = await findHeld(
-    store,
-    () => pullArtifact(source, options),
-    ({ document }) => [document.descriptor],
-    session.signal,
-  );
+  using held = await bring(session, readSource(text), store);
   const { reference, document } = held.found;
   const name = formatReference(reference);
   const { kind, value } = document.value;
@@ -130,6 +123,30 @@ async function pull(session: Session, text: string, directory: string): Promise<
       return { file: title, digest, mediaType, size };
     }),
     files.map(({ title }) => printable(title)),
+  );
+}
+
+/** Pulls an artifact into the store, with progress. */
+async function bring(
+  session: Session,
+  source: ImageSource,
+  store: ContentStore,
+): Promise<Held<PulledArtifact>> {
+  const { jobs } = session.options<ArtifactOptions>();
+  using client = await openClient(session);
+  using progress = showProgress(session);
+  const options = {
+    ...await imageOptions(session),
+    client,
+    jobs,
+    store: store.path,
+    onProgress: progress.report,
+  };
+  return await findHeld(
+    store,
+    () => pullArtifact(source, options),
+    ({ document }) => [document.descriptor],
+    session.signal,
   );
 }
 

@@ -113,3 +113,12 @@ Deno.test("Notices.message() wraps between words on a terminal only", () => {
   assertEquals(lines(undefined), "oci: warning: something is odd about this\n");
   assertEquals(lines(30), "oci: warning: something is odd\n  about this\n");
 });
+
+Deno.test("Notices wraps a question between words, with room for the answer", () => {
+  const sink = new Recorder();
+  using notices = new Notices(sink, () => 40);
+
+  notices.prompt("Delete the tag 127.0.0.1:41801/app:t2? [y/N]");
+
+  assertEquals(sink.text, "Delete the tag 127.0.0.1:41801/app:t2?\n  [y/N] ");
+});
