@@ -114,8 +114,8 @@ export function tokenAuth(options: TokenAuthOptions = {}): TokenAuth {
     tokens.set(token, { scopes, left: uses });
     const answer = {
       token: member === "access_token" ? undefined : token,
-      access_token: member === "token" ? undefined : token,
-      expires_in: expiresIn,
+      "access_token": member === "token" ? undefined : token,
+      "expires_in": expiresIn,
     };
     return plain(200, { "content-type": "application/json" }, JSON.stringify(answer));
   };
