@@ -1,10 +1,10 @@
 /**
- * Any container image for a Deno program: pulled, verified, and cached in a store that other
- * tools can read. No daemon, no other program.
+ * Pulls, verifies and unpacks OCI container images, and caches them in a store that other tools can
+ * read. Requires no daemon and no other program.
  *
- * {@linkcode pull} is the short way. {@linkcode CachingPuller} is made of parts that can be
- * replaced: a {@linkcode HashCache}, an {@linkcode ImageCache}, and an {@linkcode ImageClient}
- * such as {@linkcode RemoteClient}.
+ * {@linkcode pull} covers most cases. {@linkcode CachingPuller} is made of replaceable parts: a
+ * {@linkcode HashCache}, an {@linkcode ImageCache}, and an {@linkcode ImageClient} such as
+ * {@linkcode RemoteClient}.
  *
  * ```ts
  * import { type Image, pull } from "@x/oci";
@@ -20,11 +20,10 @@
  *
  * Run as a program, it is the command line: `deno run -A jsr:@x/oci --help`.
  *
- * Importing it needs no permission. What it exports pulls, unpacks, caches, pushes and copies
- * images; the errors of that come with it. Its parts are entry points of their own: `@x/oci/layer`
- * reads and extracts archives, `/store` holds images, makes bundles and runs them, `/registry` talks
- * to registries and serves as one, `/spec` writes runtime configurations, and `/cache` decides when
- * to ask a registry.
+ * Importing it needs no permission. It exports the functions that pull, unpack, cache, push and copy
+ * images, and their errors. The parts are separate entry points: `@x/oci/layer` reads and extracts
+ * archives, `/store` holds images, makes bundles and runs them, `/registry` talks to registries and
+ * serves as one, `/spec` writes runtime configurations, and `/cache` decides when to ask a registry.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * References, credentials, and a client for registries that implement the OCI
- * distribution specification.
+ * References, credentials, a client for registries that implement the OCI distribution
+ * specification, and a registry to embed.
  *
  * ```ts
  * import { parseReference, RemoteClient } from "@x/oci/registry";
@@ -8,7 +8,7 @@
  * async function baseLayer(name: string): Promise<ReadableStream> {
  *   using client = new RemoteClient();
  *   const image = await client.image(parseReference(name), { platform: "linux/arm64" });
- *   // The stream resumes by itself. It is not verified: compare it with the descriptor.
+ *   // The stream resumes by itself, and fails at its end if its size or digest is wrong.
  *   return await image.layers[0]?.compressed() ?? new Blob().stream();
  * }
  * ```
