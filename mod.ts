@@ -121,6 +121,7 @@ export type {
   BlobOptions,
   ClientCertificate,
   Clock,
+  DocumentOptions,
   FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,

@@ -191,13 +191,14 @@ export interface NetworkErrorFields extends RequestFacts {
 }
 
 /**
- * Problem of a certificate: the signer is not trusted (`"untrusted"`), it is self-signed
- * (`"own-authority"`), it has expired (`"expired"`) or is not valid yet
+ * Problem of a certificate: the signer is not trusted (`"untrusted"`), nor among the certificates
+ * that were given (`"other-authority"`), it is self-signed (`"own-authority"`), it has expired (`"expired"`) or is not valid yet
  * (`"not-yet-valid"`), it is for another host (`"wrong-name"`), or the server rejects or misses
  * a client certificate (`"client"`).
  */
 export type CertificateFault =
   | "untrusted"
+  | "other-authority"
   | "own-authority"
   | "expired"
   | "not-yet-valid"

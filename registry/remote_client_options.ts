@@ -1,3 +1,4 @@
+import type { Descriptor } from "../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { CredentialStore } from "./credentials.ts";
@@ -173,6 +174,15 @@ export interface Clock {
 
 /** Options for {@linkcode RemoteClient.blob}. */
 export interface BlobOptions extends RemoteOptions, Omit<BlobReadOptions, "signal"> {}
+
+/** Options for {@linkcode RemoteClient.document}. */
+export interface DocumentOptions extends RemoteOptions {
+  /**
+   * Entry of an index that names the document. Its size is verified, and an error says that the
+   * image is incomplete rather than that the reference may be wrong.
+   */
+  readonly entry?: Descriptor | undefined;
+}
 
 /** Options for {@linkcode RemoteClient.findTag}. */
 export interface FindTagOptions extends RemoteOptions {

@@ -58,7 +58,11 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   ),
   "layer-type": say('Copy the image with "oci copy"; only tar archives can be unpacked'),
   "not-distributable": none,
-  "limit": say("It may be an attack; if it is not, raise the limit in a program of your own"),
+  "limit": ({ option }) => {
+    return option === undefined
+      ? undefined
+      : "It may be an attack; if it is not, raise the limit in a program of your own";
+  },
   "platform": say("Choose one with --platform"),
   "unknown-user": say("Choose another user with --user, by name or number"),
   "no-command": (_, command) => {
@@ -190,6 +194,7 @@ const ARCHIVE_REMEDIES: Readonly<Record<ArchiveFault, string>> = {
 /** Remedies for problems of a certificate. */
 const CERTIFICATE_REMEDIES: Readonly<Record<CertificateFault, string>> = {
   "untrusted": "Trust its CA with --ca, or the CAs of the system with DENO_TLS_CA_STORE=system",
+  "other-authority": "Give --ca the certificate of its signer, not the one of the server",
   "own-authority": "Trust it with --ca",
   "expired": "Ask its operator to renew it",
   "not-yet-valid": "Check the clock of this machine",

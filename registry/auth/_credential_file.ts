@@ -58,7 +58,7 @@ export function foldName(name: string): string {
 }
 
 /** Returns the members of an object by folded name. Merges duplicate objects. */
-function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
+export function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
   const members = new Map<string, unknown>();
   for (const [name, member] of Object.entries(object(value))) {
     const folded = foldName(name);

@@ -1,5 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
 import type { ImagePullAuth } from "../image_client.ts";
+import { namedMembers } from "./_credential_file.ts";
 
 const NAME_REGEXP = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -236,7 +237,8 @@ function parseHelperOutput(text: string): ImagePullAuth | undefined {
   } catch {
     return undefined;
   }
-  const { Username: username, Secret: secret } = (value ?? {}) as Record<string, unknown>;
+  const members = namedMembers(value);
+  const [username, secret] = [members.get("username"), members.get("secret")];
   if (typeof username !== "string" || typeof secret !== "string") return undefined;
   // The helper protocol marks an identity token by this user name.
   return username === "<token>" ? { identityToken: secret } : { username, password: secret };

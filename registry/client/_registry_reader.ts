@@ -27,6 +27,7 @@ import type { ImageClientOptions, ImagePullAuth } from "../image_client.ts";
 import { formatReference, type Reference, type Repository } from "../reference.ts";
 import type {
   BlobOptions,
+  DocumentOptions,
   ReferrersOptions,
   RemoteClientOptions,
   RemoteOptions,
@@ -86,11 +87,11 @@ export class RegistryReader implements Disposable {
 
   async document(
     reference: Reference,
-    options: RemoteOptions = {},
+    options: DocumentOptions = {},
   ): Promise<ImageDocument<ManifestDocument>> {
     const context = this.#context(reference, options);
     return await this.#sources(reference, options).first((registry) => {
-      return readManifest(registry, reference, context);
+      return readManifest(registry, reference, context, options.entry);
     }, { ...context, digest: reference.digest });
   }
 

@@ -9,6 +9,7 @@ import { NotFoundError } from "../errors.ts";
 import type { Reference, Repository } from "../reference.ts";
 import type {
   BlobOptions,
+  DocumentOptions,
   FindTagOptions,
   PushBlobOptions,
   PushManifestOptions,
@@ -111,7 +112,7 @@ export class RemoteClient implements ImageClient, Disposable {
    */
   async document(
     reference: Reference,
-    options: RemoteOptions = {},
+    options: DocumentOptions = {},
   ): Promise<ImageDocument<ManifestDocument>> {
     return await (await this.#open()).document(reference, options);
   }

@@ -81,7 +81,10 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     }
     const { offset = 0, signal } = options;
     const reference = { ...this.#repository, digest: descriptor.digest };
-    const { bytes } = await this.#client.document(reference, this.#remoteOptions({ signal }));
+    const { bytes } = await this.#client.document(reference, {
+      ...this.#remoteOptions({ signal }),
+      entry: descriptor,
+    });
     return new Blob([bytes.subarray(offset)]).stream();
   }
 

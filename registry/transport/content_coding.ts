@@ -49,7 +49,18 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
     if (create === undefined) throw codingError(answer, codings, "was not requested");
     return create(zlib);
   });
-  const source: Readable = Readable.from(chunksOf(body), { objectMode: false });
+  let sourceError: unknown;
+  const watched: ByteSource = {
+    read: async () => {
+      try {
+        return await body.read();
+      } catch (error) {
+        sourceError = error;
+        throw error;
+      }
+    },
+  };
+  const source: Readable = Readable.from(chunksOf(watched), { objectMode: false });
   const decoded = decoders.reduce<Readable>((readable, decoder) => {
     // `pipeline` forwards errors to the decoder, which reports them to the reader.
     return pipeline(readable, decoder, () => {});
@@ -61,7 +72,8 @@ export function decodeContent(answer: Answer, body: ByteSource = answer): ByteSo
         const { done, value } = await iterator.next();
         return done ? undefined : new Uint8Array(value);
       } catch (error) {
-        if (!isZlibError(error)) throw error;
+        // The errors of decoders have no common class or code.
+        if (error === sourceError) throw error;
         throw codingError(answer, codings, "is invalid", error);
       }
     },
@@ -74,12 +86,6 @@ async function* chunksOf(source: ByteSource): AsyncGenerator<Uint8Array> {
     if (chunk === undefined) return;
     yield chunk;
   }
-}
-
-/** Returns whether the decoder failed, rather than its source. */
-function isZlibError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code.startsWith("Z_") || code.startsWith("ERR_");
 }
 
 function codingError(

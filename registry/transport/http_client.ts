@@ -22,6 +22,14 @@ export interface Route {
 /** Returns whether a certificate is in PEM; Deno ignores everything else. */
 const CERTIFICATE_MARK = "-----BEGIN CERTIFICATE-----";
 
+/** Transports of proxies, by the protocols of their URLs. */
+const TRANSPORTS: Readonly<Record<string, "http" | "https" | "socks5">> = {
+  "http:": "http",
+  "https:": "https",
+  "socks5:": "socks5",
+  "socks5h:": "socks5",
+};
+
 /**
  * Creates a client for `fetch`.
  *
@@ -54,7 +62,8 @@ export function createHttpClient(
   try {
     if (proxy !== undefined) {
       const { url: address, login: basicAuth } = proxy;
-      const through = { transport: "http", url: address, ...present({ basicAuth }) } as const;
+      const transport = TRANSPORTS[new URL(address).protocol] ?? "http";
+      const through = { transport, url: address, ...present({ basicAuth }) };
       return createDirectly({ ...options, proxy: through });
     }
     const direct = address === undefined ? {} : { proxy: socketOf(url, address) };

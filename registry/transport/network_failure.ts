@@ -1,3 +1,4 @@
+import type { Tls } from "./http_client.ts";
 import type { Proxy } from "./_proxy.ts";
 import { redactText, redactUrl } from "./redact.ts";
 import {
@@ -21,6 +22,8 @@ export interface FailedRequest {
   readonly server?: string | undefined;
   /** Proxy of the request. */
   readonly proxy?: Proxy | undefined;
+  /** Trusted certificates of the request. */
+  readonly tls?: Tls | undefined;
 }
 
 /** Start of a TLS alert: the server uses TLS but rejects this client. */
@@ -56,8 +59,9 @@ export function networkError(error: unknown, request: FailedRequest): NetworkErr
   const found = REASONS.find(([regexp]) => regexp.test(text))?.[1] ?? "cut";
   // With a proxy, only the proxy is resolved and connected to.
   const reason = proxy !== undefined && (found === "name" || found === "refused") ? "proxy" : found;
+  const unknown = (request.tls?.caCerts.length ?? 0) > 0 ? "other-authority" : "untrusted";
   const certificate = reason === "certificate"
-    ? FAULTS.find(([regexp]) => regexp.test(text))?.[1] ?? "untrusted"
+    ? FAULTS.find(([regexp]) => regexp.test(text))?.[1] ?? unknown
     : undefined;
   const cause = new Error(text);
   return new NetworkError(
@@ -166,6 +170,8 @@ function explainCertificate(
   switch (fault) {
     case "client":
       return `${server} rejected the TLS connection (${lastPart(text)})`;
+    case "other-authority":
+      return `${certificate} is not signed by any of the given ones (${lastPart(text)})`;
     case "own-authority":
       return `${certificate} is self-signed and not trusted`;
     case "expired":

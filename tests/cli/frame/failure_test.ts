@@ -122,6 +122,11 @@ const ROWS: readonly Row[] = [
       "It may be an attack; if it is not, raise the limit in a program of your own",
   },
   {
+    error: new LimitError("bytes", 10, 11, "a page"),
+    line: "cannot accept more than 10 bytes of a page: there are at least 11. " +
+      "Report it if this should work",
+  },
+  {
     error: new PlatformError("a", parsePlatform("linux/s390x"), [parsePlatform("linux/amd64")]),
     line: 'cannot find linux/s390x in "a": it has linux/amd64. Choose one with --platform',
   },

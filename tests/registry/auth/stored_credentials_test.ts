@@ -155,6 +155,23 @@ Deno.test("saveCredential() keeps the entries of others that log in at the same 
 });
 
 Deno.test({
+  name: "CredentialFiles ignores the case of the members in the answer of a helper",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using dir = await makeTempDir();
+    using _ = await installHelper(
+      dir,
+      "odd",
+      `#!/bin/sh\necho '{"username":"ann","SECRET":"s"}'\n`,
+    );
+    const path = dir.join("config.json");
+    await Deno.writeTextFile(path, '{"credHelpers":{"h.io":"odd"}}');
+
+    assertEquals(await find(path, "h.io"), { username: "ann", password: "s" });
+  },
+});
+
+Deno.test({
   name: "saveCredential() leaves the secret to the helper that the file names",
   ignore: Deno.build.os === "windows",
   fn: async () => {

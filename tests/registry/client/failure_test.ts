@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NetworkError, NotFoundError, RegistryError } from "../../../registry/mod.ts";
+import {
+  NetworkError,
+  NotFoundError,
+  RegistryError,
+  RepositoryContent,
+} from "../../../registry/mod.ts";
 import {
   type FaultRule,
   on,
@@ -69,10 +74,11 @@ Deno.test.each(
     { missing: "tag", says: 'does not have the tag "v1"' },
     { missing: "manifest", says: "does not have the manifest sha256:" },
     { missing: "child", says: "for linux/amd64, named by its index, so the image is incomplete" },
+    { missing: "child", says: "named by its index, so the image is incomplete", isCopied: true },
     { missing: "config", says: "does not have the config sha256:" },
     { missing: "blob", says: "does not have the blob sha256:" },
   ] as const,
-)("RemoteClient says that the $missing is missing", async ({ missing, says }) => {
+)("RemoteClient says that the $missing is missing", async ({ missing, says, ...row }) => {
   const index = buildIndex([buildImage({ layers: [], platform: "linux/amd64" })]);
   const child = /manifests\/sha256/;
   const rules: Record<typeof missing, readonly FaultRule[]> = {
@@ -88,7 +94,8 @@ Deno.test.each(
   const { reference } = scene;
 
   const error = await assertRejects(async () => {
-    if (missing === "blob") await readAll(await client.blob(reference, scene.blob.descriptor));
+    if ("isCopied" in row) await new RepositoryContent(client, reference).fetch(index.descriptor);
+    else if (missing === "blob") await readAll(await client.blob(reference, scene.blob.descriptor));
     else if (missing === "manifest") {
       await client.document({ ...reference, digest: scene.image.descriptor.digest });
     } else {

@@ -348,6 +348,8 @@ Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
   { coding: "br" },
   { coding: "gzip", digest: "none" },
   { coding: "aws-chunked", digest: "none" },
+  { coding: "br", digest: "none" },
+  { coding: "gzip, br", digest: "none" },
 ])(
   "RemoteClient.image() does not believe in the coding $coding that does not apply",
   async ({ coding, digest }) => {

@@ -81,6 +81,18 @@ Deno.test.each(
   assert(error.message.includes(says), error.message);
 });
 
+Deno.test("RemoteClient says that no given certificate has signed that of the server", async () => {
+  await using temp = await makeTempDir();
+  const { elsewhere } = await makeOddCertificates(temp.path);
+  await using tls = await tlsScene();
+  using client = testClient({ caCerts: await readCertificates(elsewhere.cert) });
+
+  const error = await assertRejects(() => client.resolve(tls.scene.reference), NetworkError);
+
+  assertEquals(error.certificate, "other-authority");
+  assert(error.message.includes("is not signed by any of the given ones"), error.message);
+});
+
 Deno.test("RemoteClient trusts a certificate that is its own authority, if it is given", async () => {
   await using temp = await makeTempDir();
   const { ca, ownAuthority } = await makeOddCertificates(temp.path);

@@ -64,6 +64,49 @@ Deno.test("RemoteClient goes through a proxy, with a login of odd characters", a
   assertEquals(login, `Basic ${btoa("u@corp:p@ss:w/d%")}`);
 });
 
+/** A SOCKS5 proxy that connects every client to one server. Returns the hosts that they asked for. */
+function socksProxy(target: string) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const hosts: string[] = [];
+  const { hostname, port } = new URL(`http://${target}`);
+  const serve = async (client: Deno.Conn) => {
+    const buffer = new Uint8Array(512);
+    await client.read(buffer);
+    await client.write(new Uint8Array([5, 0]));
+    await client.read(buffer);
+    hosts.push(new TextDecoder().decode(buffer.subarray(5, 5 + (buffer[4] ?? 0))));
+    await client.write(new Uint8Array([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    await Promise.allSettled([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]);
+  };
+  const accepting = (async () => {
+    const serving: Promise<void>[] = [];
+    for await (const client of listener) serving.push(serve(client));
+    await Promise.all(serving);
+  })();
+  return {
+    address: `127.0.0.1:${listener.addr.port}`,
+    hosts,
+    [Symbol.asyncDispose]: async () => {
+      listener.close();
+      await accepting;
+    },
+  };
+}
+
+Deno.test("RemoteClient goes through a SOCKS proxy, which resolves the name", async () => {
+  await using scene = makeScene();
+  await using proxy = socksProxy(scene.registry.host);
+
+  const { stdout, stderr } = await digestThrough({ ALL_PROXY: `socks5h://${proxy.address}` });
+
+  assertEquals([stdout, stderr], [`${scene.image.descriptor.digest}\n`, ""]);
+  assertEquals(proxy.hosts, ["registry.test"]);
+});
+
 Deno.test("RemoteClient says that the proxy wants a login, once", async () => {
   await using scene = makeScene([on({}, respond(407))]);
 
