@@ -2,7 +2,7 @@
  * `deno task bench:far`: pulling and unpacking from a registry that is far away, against skopeo and
  * podman. The registry is on the loopback, behind a proxy with the round trip and the rate of a
  * line. Needs root and Debian's `docker-registry`, `skopeo`, `podman` and `time`. `--rounds N` (5),
- * `--only CASE`, `--line LINE`.
+ * `--only CASE`, `--line LINE|all` (60ms-15MB).
  */
 import { dockerRegistry } from "../tests/_support/docker_registry.ts";
 import { assertReady } from "./_assert_ready.ts";
@@ -32,17 +32,27 @@ const CASES: readonly Recipe[] = [
   },
   {
     name: "far-four",
-    title: "700 MB in four layers",
-    content: { kind: "usr", bytes: 700e6, layers: 4 },
+    title: "400 MB in four layers",
+    content: { kind: "usr", bytes: 400e6, layers: 4 },
+  },
+  {
+    name: "far-many",
+    title: "40 MB in 20 layers",
+    content: { kind: "usr", bytes: 40e6, layers: 20 },
+  },
+  {
+    name: "far-small",
+    title: "8 MB in one layer",
+    content: { kind: "usr", bytes: 8e6, layers: 1 },
   },
 ];
 
 if (import.meta.main) await runBenchmark(main);
 
 async function main(signal: AbortSignal): Promise<void> {
-  const { rounds, only, line } = readOptions(Deno.args, {
+  const { rounds, only, line = "60ms-15MB" } = readOptions(Deno.args, {
     only: CASES.map(({ name }) => name),
-    line: Object.keys(LINES),
+    line: [...Object.keys(LINES), "all"],
   });
   assertReady(["docker-registry", "skopeo", "podman", "time"]);
   await using registry = await dockerRegistry();
@@ -50,7 +60,8 @@ async function main(signal: AbortSignal): Promise<void> {
   for (const recipe of CASES.filter(({ name }) => only === undefined || only === name)) {
     const image = await pushImage(recipe, registry.host);
     for (const [name, profile] of Object.entries(LINES)) {
-      if (line !== undefined && line !== name) continue;
+      if (line !== "all" && line !== name) continue;
+      signal.throwIfAborted();
       using proxy = openFarProxy(port, profile);
       await using place = await Workplace.open("tmpfs");
       const reference = image.reference.replace(registry.host, proxy.host);
@@ -72,12 +83,6 @@ function contenders(reference: string, place: Workplace): readonly Contender[] {
       name: "`oci unpack`",
       ours: true,
       command: `${OCI} unpack ${store} ${reference} ${place.join("root")}`,
-      prepare,
-    },
-    {
-      name: "`oci pull --connections 1`",
-      ours: true,
-      command: `${OCI} pull --connections 1 ${store} ${reference}`,
       prepare,
     },
     {
