@@ -162,6 +162,14 @@ export interface RequestLog {
   readonly durationMs: number;
 }
 
+/** An address at which a client looks for the content of a repository. */
+export interface RegistryEndpoint {
+  /** URL of the repository, such as `https://registry-1.docker.io/v2/library/alpine`. */
+  readonly url: string;
+  /** Whether it is a mirror. */
+  readonly isMirror: boolean;
+}
+
 /** Clock and random numbers. */
 export interface Clock {
   /** Returns the time in milliseconds since 1970. */

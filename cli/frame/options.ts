@@ -190,6 +190,11 @@ export function addAuthfileOption(command: Command): Command {
   return command.option(...AUTHFILE);
 }
 
+/** Adds the options that decide at which addresses an image is looked for. */
+export function addEndpointOptions(command: Command): Command {
+  return command.option(...PLAIN_HTTP).option(...MIRROR);
+}
+
 /** Adds the connection options. */
 export function addConnectionOptions(command: Command): Command {
   command.group("Options for registries:");

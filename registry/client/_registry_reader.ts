@@ -29,6 +29,7 @@ import type {
   BlobOptions,
   DocumentOptions,
   ReferrersOptions,
+  RegistryEndpoint,
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
@@ -44,6 +45,15 @@ export class RegistryReader implements Disposable {
   constructor(options: RemoteClientOptions) {
     this.#options = options;
     this.#connections = new Connections(options);
+  }
+
+  endpoints({ registry, repository }: Repository): readonly RegistryEndpoint[] {
+    return this.#connections.sources(registry, {}).all.flatMap((source) => {
+      const { bases, isMirror } = source.endpoint;
+      return bases.map(({ origin }) => {
+        return { url: `${origin}/v2/${source.fullName(repository)}`, isMirror };
+      });
+    });
   }
 
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {

@@ -29,6 +29,11 @@ export class Sources {
     return last;
   }
 
+  /** All sources in order. */
+  get all(): readonly Registry[] {
+    return this.#registries;
+  }
+
   /** Returns the sources to try now, in order. */
   get usable(): readonly Registry[] {
     const now = this.#clock.now();

@@ -14,6 +14,7 @@ import type {
   PushBlobOptions,
   PushManifestOptions,
   ReferrersOptions,
+  RegistryEndpoint,
   RemoteClientOptions,
   RemoteOptions,
 } from "../remote_client_options.ts";
@@ -68,6 +69,19 @@ export class RemoteClient implements ImageClient, Disposable {
   constructor(options: RemoteClientOptions = {}) {
     checkBounds(options);
     this.#options = options;
+  }
+
+  /**
+   * Lists the addresses at which the content of a repository is looked for, in order: the mirrors,
+   * then the registry. Sends no request.
+   *
+   * @param repository The repository.
+   * @returns The addresses. A registry on the loopback has one for HTTP and one for HTTPS, the first
+   * of which that responds is used.
+   * @throws {TypeError} If a mirror is invalid.
+   */
+  async endpoints(repository: Repository): Promise<readonly RegistryEndpoint[]> {
+    return (await this.#open()).endpoints(repository);
   }
 
   /**

@@ -2,8 +2,10 @@ import configuration from "../../../deno.json" with { type: "json" };
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import type { Command } from "../../frame/command.ts";
+import { addEndpointOptions } from "../../frame/options.ts";
 import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
+import { examineEndpoints } from "../../doctor/doctor_endpoints.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
 import {
   type Diagnosis,
@@ -15,26 +17,30 @@ import type { Session } from "../../frame/session.ts";
 
 /** Describes `oci doctor`. */
 export function define(command: Command): Command {
-  return command
+  const described = command
+    .argument("[ref]", "image for which to list the addresses that are tried, in order")
     .description(
       "Checks this machine: the store, credential files and their helpers, OCI runtimes, " +
         "overlays, user namespaces and Deno permissions. Shows no secrets, contacts no registry, " +
         "and removes its test files from the store. Checks that lack a permission report " +
         '"unknown".',
-    )
-    .notes(`
+    );
+  return addEndpointOptions(described).notes(`
 Exits with 0 whatever it finds.
 
 Examples:
   oci doctor
+  oci doctor --mirror docker.io=https://mirror.example alpine:3.20
   oci doctor --json | jq -r '.findings[] | select(.state == "problem").says'
   deno run $(oci permissions doctor) jsr:@x/oci doctor`);
 }
 
 /** Runs `oci doctor`. */
 export async function run(session: Session): Promise<void> {
+  const [reference] = session.operands;
   const host = describeHost();
   const diagnoses = [
+    ...reference === undefined ? [] : [await examineEndpoints(session, reference)],
     await examineStore(session),
     await examineCredentials(),
     await examineContainers(),

@@ -48,6 +48,30 @@ Deno.test("oci doctor prints what it finds under headings", async () => {
   }
 });
 
+Deno.test("oci doctor lists the addresses at which an image is looked for, in order", async () => {
+  const mirror = ["--mirror", "docker.io=https://mirror.example/proxy"];
+
+  const remote = await diagnose({ args: [...mirror, "alpine:3.20"] });
+  const local = await diagnose({ args: [...mirror, "localhost:5000/a/b"] });
+  const plain = await diagnose({ args: ["--plain-http", "h.io/a"] });
+  const invalid = await runOci(["doctor", "UPPER"]);
+
+  assertEquals(remote.endpoints, [
+    { url: "https://mirror.example/v2/proxy/library/alpine", isMirror: true },
+    { url: "https://registry-1.docker.io/v2/library/alpine", isMirror: false },
+  ]);
+  assertEquals(findings(remote, "Endpoints").map(({ says }) => says), [
+    "1. https://mirror.example/v2/proxy/library/alpine (mirror)",
+    "2. https://registry-1.docker.io/v2/library/alpine",
+  ]);
+  assertEquals(local.endpoints.map(({ url }: { url: string }) => url), [
+    "http://localhost:5000/v2/a/b",
+    "https://localhost:5000/v2/a/b",
+  ]);
+  assertEquals(plain.endpoints, [{ url: "http://h.io/v2/a", isMirror: false }]);
+  assertEquals(invalid.code, 2);
+});
+
 Deno.test("oci doctor leaves no store where there was none", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("deep", "store");
