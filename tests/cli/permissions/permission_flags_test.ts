@@ -156,10 +156,10 @@ Deno.test("permissionFlags() names the credential helpers of the registry", asyn
 Deno.test("permissionFlags() names the variables that it was not told about", async () => {
   const flags = await permissionFlags("digest", "example.com/a");
 
-  assertEquals(
-    flags.at(-1),
+  // A login of podman on this machine adds more flags.
+  assertEquals(flags.filter((flag) => flag.startsWith("--allow-env=")), [
     "--allow-env=REGISTRY_AUTH_FILE,DOCKER_CONFIG,XDG_RUNTIME_DIR,XDG_CONFIG_HOME,HOME,USERPROFILE",
-  );
+  ]);
 });
 
 Deno.test.each([
