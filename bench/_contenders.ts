@@ -20,7 +20,7 @@ export const WORK_NEEDS: Readonly<Record<Work, readonly string[]>> = {
   ready: ["podman"],
 };
 
-/** Who does the work: first we, with whom the others are compared. */
+/** The tools that do the work; the others are compared with the first one, ours. */
 export function contendersFor(
   work: Work,
   image: PushedImage,

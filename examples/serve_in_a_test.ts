@@ -1,5 +1,5 @@
 /**
- * A registry of its own for each test: no container, no daemon, no fixed port, nothing to clean up.
+ * A separate registry for each test: no container, no daemon, no fixed port, nothing to clean up.
  * Whatever your program pushes with, it pushes here: `registry.host` is the first part of a
  * reference, `registry.url` the base of its requests.
  *

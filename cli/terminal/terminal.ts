@@ -28,7 +28,7 @@ export function terminalKind(): string | undefined {
 const MIN_COLUMNS = 20;
 
 /**
- * Breaks a line at spaces, and keeps the alignment within it. A longer word gets a line of its own.
+ * Breaks a line at spaces, and keeps the alignment within it. A longer word gets its own line.
  *
  * @param text The line.
  * @param columns Maximum width.

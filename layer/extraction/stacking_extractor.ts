@@ -43,7 +43,7 @@ const MAX_BYTES = 21_474_836_480;
 /**
  * Extracts layers over each other into one tree, the base first.
  *
- * A whiteout removes entries of earlier layers, never those of its own layer.
+ * A whiteout removes entries of earlier layers, never those of the same layer.
  *
  * @example Extract two layers in memory
  * ```ts

@@ -3,7 +3,7 @@ import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import type { LayerListing, ListedEntry } from "../entries/layer_listing.ts";
 
-/** A layer that was extracted into a tree of its own. */
+/** A layer that was extracted into a separate tree. */
 export class StagedListing implements LayerListing {
   readonly dependencies: readonly string[];
   readonly hasMarks: boolean;

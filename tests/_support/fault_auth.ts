@@ -14,7 +14,7 @@ export function basicAuth(
     userOf(request, users) === undefined ? unauthorized(challenges) : await next();
 }
 
-/** 401 with challenges, each in a header line of its own. */
+/** 401 with challenges, each in a separate header line. */
 export function unauthorized(challenges: readonly string[], status = 401): RawResponse {
   const body = JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "log in" }] });
   return {

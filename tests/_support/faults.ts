@@ -80,7 +80,7 @@ export function withHeaders(changes: Readonly<Record<string, string | undefined>
   };
 }
 
-/** Changes the status; the body is as ever. */
+/** Changes the status, and keeps the body. */
 export function withStatus(status: number): Fault {
   return async (_, next) => ({ ...await next(), status });
 }
@@ -90,7 +90,7 @@ export function digestHeader(value: string | undefined): Fault {
   return withHeaders({ "docker-content-digest": value });
 }
 
-/** Claims a length that is off by `delta`; the body is as ever. */
+/** Claims a length that is off by `delta`, and keeps the body. */
 export function wrongLength(delta: number): Fault {
   return async (request, next) => {
     const response = await next();

@@ -61,7 +61,7 @@ export function on(match: FaultMatch | RequestKind, fault: Fault): FaultRule {
   return { match: typeof match === "string" ? { kind: match } : match, fault };
 }
 
-/** A registry that lies, stalls and breaks as it is told. Disposing of it ends everything. */
+/** A registry that lies, stalls and breaks on request. Disposing of it ends everything. */
 export interface FaultyRegistry extends RawServer {
   /** Every request so far, in order. */
   readonly requests: readonly RecordedRequest[];

@@ -35,7 +35,7 @@ export interface RunOptions {
   readonly onStart?: ((child: Deno.ChildProcess) => void) | undefined;
 }
 
-/** Runs a program to its end, with an environment of its own. */
+/** Runs a program to its end, with a separate environment. */
 export async function run(
   command: string,
   args: readonly string[],

@@ -35,7 +35,7 @@ export interface RawServerOptions {
   readonly address?: { readonly hostname: string; readonly port: number } | undefined;
   /** Certificate and key in PEM, for HTTPS. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
-  /** Is told of each request when it begins; what it gives is told how many bytes are sent. */
+  /** Called with each request when it begins; the result is called with the number of bytes sent. */
   readonly onRequest?: (request: Request) => (response: RawResponse, bytesSent: number) => void;
 }
 

@@ -35,7 +35,7 @@ export const USTAR_MAGIC = "ustar\x0000";
 export const GNU_MAGIC = "ustar  \0";
 
 /**
- * Builds a header block of exactly what it is told, sense or not.
+ * Builds a header block of exactly the given fields, valid or not.
  *
  * A number is octal with a NUL at the end; one that does not fit is base-256, as GNU writes it.
  */

@@ -15,7 +15,7 @@ const FOLDERS = ["cache", "cli", "layer", "registry", "spec", "store", "tests/_s
 
 /**
  * Copies the runtime, the checkout and its modules into a directory and gives it to a user: the
- * home of whoever runs the tests may be closed to others.
+ * home of the user who runs the tests may be closed to others.
  */
 export async function installForUser(directory: string, owner: number): Promise<UserInstall> {
   const [program, checkout, modules] = ["deno", "checkout", "modules"].map((name) =>

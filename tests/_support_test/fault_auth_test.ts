@@ -34,7 +34,7 @@ Deno.test("basicAuth() wants a name and a password", async () => {
   assertEquals((await look(fault, right)).status, 200);
 });
 
-Deno.test("unauthorized() sends each challenge in a line of its own", async () => {
+Deno.test("unauthorized() sends each challenge in a separate line", async () => {
   const challenges = ["Negotiate", 'BEARER realm="http://x/?a,b",service="a, b"', "Basic"];
 
   const { headers } = await look(() => unauthorized(challenges), {});

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { denoEnvironment, ROOT, run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-/** Runs a test file of its own that needs a program. */
+/** Runs a separate test file that needs a program. */
 async function runPeerTest(needs: string, ci: string): Promise<{ code: number; output: string }> {
   await using temp = await makeTempDir();
   const module = join(ROOT, "tests", "_support", "peers.ts");

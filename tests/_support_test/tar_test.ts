@@ -109,7 +109,7 @@ peerTest({ name: "bsdtar reads extended attributes of any bytes", needs: ["bsdta
   assert(stdout.includes(`LIBARCHIVE.xattr.user.a=${base64}\n`), stdout);
 });
 
-Deno.test("header() writes what it is told, with the right sum unless told another", () => {
+Deno.test("header() writes the given fields, with the right checksum unless one is given", () => {
   const name = Uint8Array.of(0xff, 0x41);
   const block = header({ name, size: "zz", typeflag: "Z", patch: [[500, "end"]] });
   const wrong = header({ checksum: "000000\0 " });

@@ -16,7 +16,7 @@ import { ordinaryId } from "./_container.ts";
 /** Programs of this machine that the image has. */
 export const PROGRAMS: readonly string[] = ["dash", "cat", "id", "sleep", "stat"];
 
-/** What the containers run as: a user with a group of its own and two others. */
+/** The user of the containers, with a private group and two others. */
 const FILES: Readonly<Record<string, string>> = {
   "etc/passwd": "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n",
   "etc/group": "root:x:0:\naudio:x:29:app\nvideo:x:44:app\napp:x:1000:\n",
@@ -33,7 +33,7 @@ export interface RunPlace extends AsyncDisposable {
   readonly groups: string;
   /** Runs the command line as the user. */
   readonly oci: (args: readonly string[], options?: OciOptions) => Promise<ProcessResult>;
-  /** Starts the command line as the user; whoever calls it reads what it writes. */
+  /** Starts the command line as the user; the caller reads its output. */
   readonly start: (args: readonly string[]) => Deno.ChildProcess;
   /** The directory that the bundles are in. */
   readonly containers: string;
@@ -43,7 +43,7 @@ export interface RunPlace extends AsyncDisposable {
 
 /** How the command line is run. */
 export interface OciOptions extends RunOptions {
-  /** Whether it is root of a user namespace of its own. */
+  /** Whether it is root of its own user namespace. */
   readonly namespace?: boolean;
 }
 

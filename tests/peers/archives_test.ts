@@ -80,7 +80,7 @@ peerTest({
   }
 
   assertEquals(await oci("load", dir.join("skopeo-oci.tar")), `h.io/a:1@${manifest}`);
-  // Podman compresses anew, so it has a manifest of its own.
+  // Podman compresses again, so its manifest differs.
   const { Digest: digest } = JSON.parse(
     await skopeo("inspect", `oci-archive:${dir.join("podman-oci-archive.tar")}`),
   );
@@ -158,7 +158,7 @@ peerTest({
     const image = await podman("image", "inspect", "--format", "{{.Id}} {{.Digest}}", "h.io/a:1");
     const [id, kept] = image.trim().split(" ");
     assertEquals(`sha256:${id}`, config);
-    // Podman reads several images by their manifest.json, and makes manifests of its own.
+    // Podman reads several images by their manifest.json, and makes its own manifests.
     if (format === "oci-archive") assertEquals(kept, manifest);
     await podman("rmi", "-a", "-f");
     const { Digest: digest } = JSON.parse(

@@ -26,7 +26,7 @@ async function digestIn({ host }: DockerRegistry, name: string): Promise<string>
   return (await client.resolve(parseReference(`${host}/${name}`))).digest;
 }
 
-/** Runs `oci` with a store of its own, and fails with what it says. */
+/** Runs `oci` with a separate store, and fails with its error. */
 async function oci(store: string, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runOci(args, { env: { OCI_STORE: store } });
   assertEquals(code, 0, `oci ${args.join(" ")}: ${stderr}`);

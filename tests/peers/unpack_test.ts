@@ -61,7 +61,7 @@ async function assertSameTree(
 
   await applyLayers(await readLayers(layout, tag), ours, { backend });
 
-  // Without system calls of its own it keeps milliseconds and no attributes.
+  // Without the native backend, it keeps milliseconds and no attributes.
   const options = { wholeMilliseconds: backend === "pure" };
   const wanted = new Map(readTree(join(bundle, "rootfs"), options));
   const actual = new Map(readTree(ours, options));

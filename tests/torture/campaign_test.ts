@@ -111,6 +111,6 @@ Deno.test("Campaign ends without a failure when it is interrupted", async () => 
   assertEquals(failures, []);
 });
 
-Deno.test("each act has a name of its own", () => {
+Deno.test("each act has a unique name", () => {
   assertEquals(new Set(ACTS.map(({ name }) => name)).size, ACTS.length);
 });

@@ -1,5 +1,5 @@
 /**
- * A worker thread that stands for a process: it has modules and locks of its own, as an flock belongs
+ * A worker thread that stands for a process: it has its own modules and locks, as an flock belongs
  * to an open file. It does what a message says, at the moment that the message comes.
  *
  * @module

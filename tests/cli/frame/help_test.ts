@@ -8,7 +8,7 @@ function copy(): Command {
     .argument("<from>", "image to copy")
     .argument("[to...]", "where to", { choices: ["here", "there"] })
     .description("Copies an image, bytes untouched, from one place to others, one after another.")
-    .option("--how <way>", "how careful to be with what is there already", {
+    .option("--how <way>", "how careful to be with files that exist", {
       choices: ["fast", "safe"],
       default: "safe",
     })
@@ -32,7 +32,7 @@ Arguments:
   to           where to (choices: "here", "there")
 
 Options:
-  --how <way>  how careful to be with what is there already
+  --how <way>  how careful to be with files that exist
                (choices: "fast", "safe", default: "safe")
 
 Other options:
@@ -54,14 +54,14 @@ Deno.test("formatHelp() puts meanings under their terms where they would have le
   const narrow = formatHelp(copy(), 15 + 31).split("\n");
 
   assertEquals(wide.filter((line) => line.includes("--how")), [
-    "  --how <way>  how careful to be with what is",
+    "  --how <way>  how careful to be with files",
   ]);
   const at = narrow.indexOf("  --how <way>");
   assertEquals(narrow.slice(at, at + 4), [
     "  --how <way>",
-    "      how careful to be with what is there",
-    '      already (choices: "fast", "safe",',
-    '      default: "safe")',
+    "      how careful to be with files that exist",
+    '      (choices: "fast", "safe", default:',
+    '      "safe")',
   ]);
 });
 

@@ -246,7 +246,7 @@ rootTest("CredentialFiles reads podman's file of the user without XDG_RUNTIME_DI
   });
 });
 
-/** Runs a program that asks for a credential, with a `PATH` and permissions of its own. */
+/** Runs a program that looks up a credential, with its own `PATH` and permissions. */
 async function find(
   options: {
     config: unknown;

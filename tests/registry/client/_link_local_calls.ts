@@ -1,5 +1,5 @@
 /**
- * Calls servers at link-local addresses, and prints what came of it. It runs in a network of its own,
+ * Calls servers at link-local addresses, and prints the results. It runs in a separate network,
  * where this machine has such an address, and names that lead there.
  *
  * @module

@@ -23,7 +23,7 @@ import { FakeClock, makeScene, readAll, type Scene, testClient } from "../_clien
 
 const AMD64 = { platform: "linux/amd64" };
 
-/** The registry that is mirrored; it has nothing of its own but what a test adds. */
+/** The registry that is mirrored; it has only what a test adds. */
 function mirrored(upstream: Scene, ...mirrors: readonly string[]) {
   return { mirrors: { [upstream.registry.host]: mirrors } };
 }

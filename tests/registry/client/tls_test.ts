@@ -202,7 +202,7 @@ Deno.test("RemoteClient finds plain HTTP on loopback even if the first answer is
   }
 });
 
-Deno.test("speaksTls() asks for a handshake, whoever has signed the certificate", async () => {
+Deno.test("speaksTls() tries a handshake and accepts every certificate", async () => {
   await using tls = await tlsScene();
   await using plain = makeScene();
   await using silent = makeScene([on({}, stall())]);

@@ -25,7 +25,7 @@ export async function overlayReason(): Promise<string | undefined> {
   return support.supported ? undefined : support.reason;
 }
 
-/** A store in a directory of its own, in which nothing stays mounted. */
+/** A store in a separate directory, in which nothing stays mounted. */
 export interface TestStore extends AsyncDisposable {
   readonly store: ContentStore;
   readonly path: string;

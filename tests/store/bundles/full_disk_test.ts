@@ -11,7 +11,7 @@ import { storeBuilt } from "../images/_stored_image.ts";
 
 const LAYERS = [tar(file("a", noise(200_000, 1)), file("b", noise(200_000, 2)))];
 
-/** A store on a file system of its own. */
+/** A store on a separate file system. */
 async function smallStore(sizeBytes: number) {
   const directory = await makeTempDir();
   const path = directory.join("disk");

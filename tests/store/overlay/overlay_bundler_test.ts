@@ -400,7 +400,7 @@ overlayTest("prepareLayers() leaves the bundler nothing to extract", async () =>
 overlayTest.each([
   { layer: "with a file in a directory of a lower one", top: tar(file("etc/new", "1")), times: 1 },
   { layer: "that hides in a directory of a lower one", top: tar(whiteout("etc/hosts")), times: 1 },
-  { layer: "with directories of its own alone", top: tar(file("srv/www/index", "1")), times: 1 },
+  { layer: "with new directories only", top: tar(file("srv/www/index", "1")), times: 1 },
   { layer: "that hides in a directory that is not there", top: tar(whiteout("srv/a")), times: 2 },
   { layer: "with a file behind a link of a lower one", top: tar(file("lib/new", "1")), times: 2 },
 ])("prepareLayers() extracts a layer $layer $times x", async ({ top, times }) => {

@@ -11,7 +11,7 @@ const USER = 65_534;
 const COUNT = 10;
 const SEED = 1;
 
-/** A tree, whoever owns it. */
+/** Describes a tree without its owners. */
 function ownerless(root: string): Readonly<Record<string, string>> {
   const states = [...readTree(root)];
   return describeTree(

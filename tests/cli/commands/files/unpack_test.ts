@@ -110,7 +110,7 @@ Deno.test("oci unpack --json counts, and says what was skipped", async () => {
   assertStringIncludes(ofFile[0].reason, "trusted.overlay.opaque");
 });
 
-Deno.test("oci unpack refuses a directory that holds something, unless it is told to", async () => {
+Deno.test("oci unpack refuses a directory that is not empty, unless --force is given", async () => {
   await using box = await setUp();
   await Deno.mkdir(box.root);
   await Deno.writeTextFile(`${box.root}/mine`, "keep");
@@ -165,7 +165,7 @@ Deno.test("oci unpack --path says which path the image lacks", async () => {
   assert(!await exists(box.root));
 });
 
-rootTest("oci unpack gives files to whom the maps say", async () => {
+rootTest("oci unpack gives files to the owners that the maps name", async () => {
   await using box = await setUp();
   const maps = ["--uid-map", "1000:0:10", "--gid-map", "2000:0:10"];
 

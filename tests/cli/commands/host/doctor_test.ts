@@ -247,7 +247,7 @@ peerTest({
   assert(!shown.includes("Deno requests"), shown);
 });
 
-// A mount namespace of its own has the machine that is wanted.
+// A separate mount namespace imitates the machine of the test.
 const HYBRID = "mount -t tmpfs cgroup /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified && " +
   "mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified && ";
 

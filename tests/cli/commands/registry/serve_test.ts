@@ -8,7 +8,7 @@ import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 
-/** A registry that `oci serve` runs in a process of its own. */
+/** A registry that `oci serve` runs in a separate process. */
 interface Served {
   /** What it printed first. */
   readonly line: string;
