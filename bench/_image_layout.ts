@@ -94,7 +94,7 @@ async function usrLayers(
   return layers;
 }
 
-/** The first paths of a listing whose files have so many bytes. */
+/** Returns the first paths of a listing whose files have the given number of bytes. */
 function stretch(lines: readonly string[], bytes: number): readonly string[] {
   const paths: string[] = [];
   let total = 0;

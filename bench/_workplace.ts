@@ -8,7 +8,7 @@ export type Place = "tmpfs" | "disk";
 const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/var/tmp" };
 
 /**
- * A directory that contenders write to. Disposing of it unmounts and removes all that is there.
+ * A directory that contenders write to. Disposing of it unmounts and removes everything in it.
  *
  * What is cleared is followed by a directory of another name: in one where inodes were freed within
  * a minute, ext4 looks at each of them before it takes a new one, which can take ten times as long
@@ -53,7 +53,7 @@ export class Workplace implements AsyncDisposable {
       "--storage-driver overlay --events-backend none";
   }
 
-  /** Unmounts and removes all that is there. */
+  /** Unmounts and removes everything in it. */
   async clear(): Promise<void> {
     await this.#remove();
     const name = `${++this.#count}`;

@@ -159,7 +159,7 @@ export class DiskFullError extends OciError {
   /** Number of bytes that are kept. */
   readonly size: number;
 
-  /** Creates the error for a blob of which `size` bytes are kept in `path`. */
+  /** Creates the error for a blob whose first `size` bytes are kept in `path`. */
   constructor(digest: Digest, path: string, size: number, options?: ErrorOptions) {
     super(size === 0 ? "the disk is full" : `the disk is full after ${size} bytes`, {
       ...options,

@@ -6,7 +6,7 @@ import { Scene } from "./scene.ts";
 export interface CampaignOptions {
   /** Selects the acts and everything random in them. */
   readonly seed: number;
-  /** Time after which no act is begun any more, in milliseconds. */
+  /** Time after which no act starts, in milliseconds. */
   readonly durationMs: number;
   /** Number of acts to play at once. */
   readonly jobs: number;

@@ -208,7 +208,7 @@ export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-/** Checks that nobody is shown a mistake of the program: a stack trace, or an error without sense. */
+/** Checks that no output shows a defect: a stack trace, or an error without a meaning. */
 export function checkWords(what: string, result: ProcessResult): void {
   const { code, stdout, stderr } = result;
   const said = shownOutput(result);

@@ -113,7 +113,7 @@ function isLasting(file: string): boolean {
   return LASTING.some((pattern) => pattern.test(file));
 }
 
-/** Whether a file is a blob, or the mark of a blob that is there. */
+/** Whether a file is a blob, or the mark of an existing blob. */
 async function isBlob(store: string, file: string): Promise<boolean> {
   const [, folder, algorithm, , hex] = /^(blobs|verified)\/(\w+)([/-])(\w+)$/.exec(file) ?? [];
   if (!isDigest(`${algorithm}:${hex}`)) return false;

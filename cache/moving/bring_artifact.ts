@@ -85,7 +85,7 @@ async function nameOf(location: ImageLocation, { content }: CopySource): Promise
   if (content instanceof ImageArchive) {
     return (await LayoutClient.find(content, location)).reference;
   }
-  throw new TypeError("Cannot name what comes from an archive that is not open");
+  throw new TypeError("Cannot name the content of an archive that is not open");
 }
 
 async function describe(

@@ -39,7 +39,7 @@ export function credentialPaths(env: EnvironmentReader): readonly string[] {
 
 /**
  * Returns the existing file where podman keeps logins without `XDG_RUNTIME_DIR`, as far as
- * permissions allow: a prompt in the middle of a lookup helps nobody.
+ * permissions allow: a prompt in the middle of a lookup would not help.
  */
 function runtimePath(): string | undefined {
   if (Deno.build.os !== "linux") return undefined;

@@ -67,8 +67,8 @@ export interface ContentTarget {
    */
   exists(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
   /**
-   * Stores a document or a blob. Everything that a document names is there before the document.
-   * Content that is there already is stored again, or left as it is.
+   * Stores a document or a blob. Everything that a document names is stored before the document.
+   * Existing content is stored again, or left unchanged.
    *
    * @param descriptor What the bytes must be. The target verifies them, or has the other side
    * verify them, before they become visible.

@@ -45,7 +45,7 @@ const MAX_VERSION_FIT = 1e10;
 const EXACT_VARIANT_FIT = 1e5;
 
 /**
- * Rates a variant. A CPU runs its own variant and earlier ones, of which later ones fit better. An image
+ * Rates a variant. A CPU runs its own variant and earlier ones; the later of those fit better. An image
  * without a variant fits worst, because it may be built for any of them.
  */
 function variantFit(offered: Platform, wanted: Platform): number {

@@ -27,7 +27,7 @@ export class ArchiveContent {
     return this.#file.name;
   }
 
-  /** Says where a blob is that does not lie in `blobs/`. */
+  /** Records the place of a blob that is not in `blobs/`. */
   add(digest: Digest, place: Place): void {
     this.#places.set(digest, place);
   }

@@ -19,7 +19,7 @@ export interface ArchivedImage {
   readonly names: readonly string[];
 }
 
-/** How deep indexes may lie in indexes. */
+/** Maximum nesting of indexes. */
 const MAX_DEPTH = 8;
 
 /** Reads `index.json`. */

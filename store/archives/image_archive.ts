@@ -53,7 +53,7 @@ const MAX_TABLE_BYTES = 16 * 1024 * 1024;
  * plain or compressed with gzip or zstd. Docker writes both into one archive since version 25; then
  * the layout counts if it is complete.
  *
- * The entries are listed once, and contents are read from where they lie in the file. Nothing is
+ * The entries are listed once, and contents are read from their place in the file. Nothing is
  * extracted: names and links of entries never become names of files.
  */
 export class ImageArchive implements NamedSource, Disposable {

@@ -132,7 +132,10 @@ export class ArtifactContent implements ContentSource {
   }
 }
 
-/** The name of a file in an artifact: nobody else has the directories of an absolute path. */
+/**
+ * Returns the name of a file in an artifact, without the directories of an absolute path, which
+ * other machines do not have.
+ */
 function titleOf(path: string): string {
   const parts = path.replaceAll("\\", "/").split("/").filter((part) => part !== "" && part !== ".");
   const isLocal = !/^([/\\]|[A-Za-z]:)/.test(path) && !parts.includes("..");

@@ -75,7 +75,7 @@ export class Segment {
     this.#lastMs = performance.now();
     this.#firstMs ??= this.#lastMs;
     this.received += bytes;
-    // The server sends more, which nobody needs.
+    // The server sends more than requested.
     if (this.left === 0 && this.#end < this.#requestedEnd) this.#stop.abort();
   }
 

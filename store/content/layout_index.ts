@@ -41,7 +41,7 @@ export interface LayoutIndexOptions {
 }
 
 /** What to do about a file that is not an index. */
-const ADVICE = "Restore it, or move the directory away to begin anew";
+const ADVICE = "Restore it, or move the directory away to start over";
 
 /**
  * The `index.json` of an OCI image layout, which maps references to digests.

@@ -23,8 +23,8 @@ export interface IndexedLayer {
  * The indexes of layers that have been read once, in `entries/<alg>-<hex>` of a store by the digest
  * of the layer's blob.
  *
- * An index is trusted as a mark of a verified blob is: in a store of one's own, while its digest is
- * right. A layout that is only read has none.
+ * An index is trusted like the mark of a verified blob: in the user's own store, while its digest
+ * matches. A layout that is only read has none.
  */
 export class LayerEntries {
   readonly #store: string;
@@ -45,8 +45,8 @@ export class LayerEntries {
   /**
    * Reads the index of a layer whose blob has been verified.
    *
-   * @returns The index; `undefined` if there is none, it is damaged or of another version, or it was
-   * made of an archive with another digest than the layer's image says.
+   * @returns The index; `undefined` if there is none, it is damaged or of another version, or it
+   * was made from an archive whose digest differs from the DiffID in the image.
    */
   async read({ digest, diffId }: IndexedLayer): Promise<LayerIndex | undefined> {
     const bytes = ignoringFaults(() => {
@@ -72,10 +72,10 @@ export class LayerEntries {
   }
 
   /**
-   * Plans the records of a layer that is going to be read.
+   * Plans the records of a layer before it is read.
    *
    * @param layer The layer.
-   * @param isKnown Whether an index that is there need not be made again.
+   * @param isKnown Whether to keep an existing index.
    * @returns The plan; `undefined` if nothing is to be written.
    */
   async plan(layer: IndexedLayer, isKnown = true): Promise<RecordPlan | undefined> {

@@ -6,7 +6,7 @@ import { LockUnsupportedError, StoreFileError } from "../errors.ts";
 /** Options for {@linkcode tryLockFile}. */
 export interface TryLockFileOptions {
   /**
-   * Whether others may hold the lock as well that ask for the same.
+   * Whether other shared holders are allowed.
    *
    * @default {false}
    */
@@ -15,17 +15,17 @@ export interface TryLockFileOptions {
 
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions extends TryLockFileOptions {
-  /** Ends the waiting. */
+  /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
-  /** Is called each time the lock is found to be held by somebody else. */
+  /** Called each time another process is found to hold the lock. */
   readonly onBusy?: (() => void) | undefined;
   /** Called once with the reason if the wait for another process takes longer than a second. */
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** Between two attempts: a tenth of what a person notices, and next to no CPU. */
+/** Maximum pause between two attempts: unnoticeable, and next to no CPU. */
 const MAX_PAUSE_MS = 50;
-/** So long nobody wonders. */
+/** Time after which a user may wonder about the wait. */
 const PATIENCE_MS = 1_000;
 
 /**
@@ -80,8 +80,8 @@ export async function tryLockFile(
       stack.move();
       return file;
     }
-    // It has another name, or another owner, who may read and change what is written to it. As
-    // nobody else holds it, the name can be taken back for a new file.
+    // It has another name, or another owner, who may read and change what is written to it. No
+    // other process holds it, so the name can be reused for a new file.
     if (shared && !await tryFlock(file, path)) return undefined;
     await removeIfAny(path);
   }

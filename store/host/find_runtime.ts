@@ -14,7 +14,7 @@ export const PROGRAM_PLACES: readonly string[] = [
 /**
  * Finds an OCI runtime.
  *
- * @param name Its name, or its path; the first of {@linkcode RUNTIMES} that is there if absent.
+ * @param name Name or path (default: the first of {@linkcode RUNTIMES} that is installed).
  * @returns Its path.
  * @throws {RuntimeError} If it is not installed.
  */

@@ -22,7 +22,7 @@ const CAUSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Describes an error of the operating system inside of another message. Deno's own text repeats the
+ * Describes an error of the operating system inside another message. Deno's own text repeats the
  * path and the system call.
  */
 export function describeSystemError(error: unknown): string {

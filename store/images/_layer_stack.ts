@@ -15,7 +15,7 @@ export interface FoundEntry {
 
 type Kind = "directory" | "absent" | "other";
 
-/** An entry with the directories of layers that it is made of, the top one first. */
+/** An entry with the directories of layers that it combines, the top one first. */
 interface WalkedEntry extends FoundEntry {
   readonly parts: readonly FoundEntry[];
 }

@@ -31,7 +31,7 @@ export interface ImageFilesOptions extends LayerListener {
    * @default {true}
    */
   readonly partial?: boolean | undefined;
-  /** Called with each layer of which only parts are fetched; see `partial`. */
+  /** Called with each layer that is only fetched in part; see `partial`. */
   readonly onPartialLayer?: ((layer: Descriptor) => void) | undefined;
   /** Aborts the work. Downloaded layers stay. */
   readonly signal?: AbortSignal | undefined;
@@ -76,7 +76,7 @@ export class ImageFiles {
   readonly #options: ImageFilesOptions;
   readonly #entries: LayerEntries;
   readonly #listings = new Map<number, Promise<LayerListing | undefined>>();
-  /** Layers of which only parts are fetched; `undefined` for the others. */
+  /** Layers that are only fetched in part; `undefined` for the others. */
   readonly #lazyLayers = new Map<number, Promise<LazyLayer | undefined>>();
   #stack: LayerStack;
   /** All files. Places in lazy layers are numbers of entries. */
@@ -282,7 +282,7 @@ export class ImageFiles {
     return tree;
   }
 
-  /** Returns a layer of which only parts are fetched. */
+  /** Returns a layer that is only fetched in part. */
   #lazyLayer(index: number): Promise<LazyLayer | undefined> {
     let lazy = this.#lazyLayers.get(index);
     if (lazy === undefined) this.#lazyLayers.set(index, lazy = this.#openLazyLayer(index));

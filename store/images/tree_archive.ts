@@ -120,7 +120,7 @@ async function* pickContents(
       for await (const chunk of archive) {
         parser.push(chunk);
         yield picker.take();
-        // What follows has been verified when the tree was made of it.
+        // The rest was verified when the tree was made from it.
         if (picker.isIdle && (next() === undefined || isSeekable && isFar())) return;
       }
       if (!picker.isIdle || next() !== undefined) {
@@ -184,7 +184,7 @@ class ContentPicker implements TarSink {
   #runs: SparseRuns | undefined;
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];
-  /** Where the parser has begun in the archive of the layer. */
+  /** Offset in the archive of the layer at which the parser started. */
   base = 0;
 
   constructor(tree: MemoryTree, layer: number, contents: Contents, order: ArchiveOrder) {

@@ -25,7 +25,7 @@ import { runEach } from "./_run_each.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
 
-/** How deep indexes may lie in indexes, and referrers refer to referrers. */
+/** Maximum nesting of indexes, and length of a chain of referrers. */
 const MAX_DEPTH = 8;
 
 /** The name that the root gets. */
@@ -102,7 +102,7 @@ export class GraphCopy {
       ? this.#document(descriptor, depth, root)
       : this.#permits.run(() => this.#blob(descriptor), this.#signal);
     this.#nodes.set(descriptor.digest, copied);
-    // A failure is that of the first one who waits; others may never come to wait.
+    // The first caller that awaits it gets the failure; others may never await it.
     copied.catch(() => {});
     return copied;
   }
@@ -203,7 +203,7 @@ export class GraphCopy {
     const all = kind === "index" ? value.manifests : [value.config, ...value.layers];
     const node = { descriptor: document.descriptor, document, copied: new Map() };
     const chosen = await this.#options.successors?.(node, all) ?? all;
-    // The largest first: what is begun last decides when all is done.
+    // The largest first, because the last one to start decides when all are done.
     return chosen.filter((descriptor) => this.#isWanted(descriptor))
       .toSorted((a, b) => kind === "index" ? 0 : b.size - a.size);
   }

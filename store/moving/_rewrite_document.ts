@@ -5,11 +5,11 @@ import type { ImageDocument } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
 import type { Replacement } from "./copy_options.ts";
 
-/** A descriptor as it stands in a document, with members that are not known here. */
+/** A descriptor in a document, with unknown members. */
 type RawDescriptor = Record<string, unknown>;
 
 /**
- * Writes a document anew whose successors were replaced. Everything else in it stays.
+ * Rewrites a document whose successors were replaced. Everything else in it stays.
  *
  * @returns The new document, or `undefined` if none of its successors was replaced.
  */

@@ -1,6 +1,6 @@
 /**
- * Does some work for each item, for so many at a time. The first failure stops the rest through
- * `failure`; all have ended before it is thrown.
+ * Does work for each item, for at most `limit` items at a time. The first failure aborts the rest
+ * through `failure`, and is thrown when all have ended.
  */
 export async function runEach<T>(
   items: readonly T[],

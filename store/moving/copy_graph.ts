@@ -7,14 +7,14 @@ import type { CopyGraphOptions } from "./copy_options.ts";
  * Copies a document and all that it leads to: an index with its manifests, a manifest with its
  * config and layers. The bytes stay as they are.
  *
- * Content that is at the target is not sent. A manifest that is there counts as complete, as
- * targets take it only with its blobs; of an index that is there, the manifests are looked for, as
- * some are pushed without all of them. Blobs go side by side, each of them once, however many
- * manifests name it; a document goes after what it names, and the name last. Large blobs are
+ * Skips content that the target has. A manifest at the target counts as complete, because targets
+ * accept it only with its blobs. The manifests of an index at the target are checked, because some
+ * indexes are pushed without all of them. Blobs are copied in parallel, each once, however many
+ * manifests name it; a document follows what it names, and the name comes last. Large blobs are
  * streamed, never held in memory.
  *
- * @param source Where the content is.
- * @param target Where it goes.
+ * @param source Source of the content.
+ * @param target Target of the content.
  * @param root The document.
  * @param options Hooks, parallelism, and how to stop.
  * @returns The descriptor of the document at the target: `root`, unless a hook replaced something.

@@ -73,7 +73,7 @@ export interface CopyGraphOptions extends ContentOptions {
     | undefined;
   /**
    * Called before a node is stored, after everything that it leads to. A returned replacement is
-   * stored in its place, and documents that lead to it are written anew with its descriptor.
+   * stored in its place, and documents that lead to it are rewritten with its descriptor.
    */
   readonly before?:
     | ((node: CopyNode) => Replacement | void | Promise<Replacement | void>)

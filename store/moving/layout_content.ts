@@ -115,7 +115,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
     return await this.#store.resolve(name);
   }
 
-  /** Names a document that is there. */
+  /** Gives a stored document a name. */
   async tag(name: string, descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<void> {
     await this.#store.tag(name, descriptor, signal);
   }

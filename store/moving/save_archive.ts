@@ -64,9 +64,9 @@ export interface SaveArchiveOptions
  *
  * An image for several platforms is saved with its index if all of them are in the store and the
  * format is not `docker-archive`. Otherwise one platform is saved, with the manifest as it is. The
- * images are added to an OCI layout that is there already; any other file is replaced.
+ * images are added to an existing OCI layout; any other file is replaced.
  *
- * @param store Where the images are.
+ * @param store Store of the images.
  * @param images The images, or what brings them into the store, once the file can be written.
  * @param path The file or the directory; only its name if the archive goes to `output`.
  * @param options Format, platform, and how to stop.

@@ -8,21 +8,20 @@ const FORWARDED: readonly Deno.Signal[] = [
   "SIGWINCH",
 ];
 
-/** Signals that ask to end. */
+/** Signals that ask a process to end. */
 const ENDING: ReadonlySet<Deno.Signal> = new Set(["SIGINT", "SIGTERM"]);
-/** How often, within how long, somebody asks who means it. */
+/** Number of such signals within a time that count as insistence. */
 const INSISTING = { count: 3, withinMs: 2000 };
 
-/** Passes the signals that this process gets on to another, until it is disposed of. */
+/** Forwards the signals of this process to another one, until it is disposed of. */
 export class SignalForwarder implements Disposable {
   readonly #listeners = new Map<Deno.Signal, () => void>();
   #asked: readonly number[] = [];
 
   /**
-   * @param process Who gets the signals.
-   * @param onInsist Is called when somebody has asked three times within two seconds to end: the
-   * first process of a container heeds only what it has a handler for, and could not be ended from
-   * a terminal.
+   * @param process Receiver of the signals.
+   * @param onInsist Called after three such signals within two seconds. The first process of a
+   * container receives only signals that it handles, so the terminal could not end it otherwise.
    */
   constructor(process: Deno.ChildProcess, onInsist: () => void) {
     for (const name of FORWARDED) {
@@ -30,7 +29,7 @@ export class SignalForwarder implements Disposable {
         try {
           process.kill(name);
         } catch {
-          // The process has ended: nobody is left to hear of it.
+          // The process has ended.
         }
         if (ENDING.has(name) && this.#isInsisting()) onInsist();
       };

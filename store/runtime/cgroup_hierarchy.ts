@@ -29,7 +29,7 @@ const UNIFIED = `${MOUNT_POINT}/unified`;
  * all of `-A` is granted.
  */
 export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
-  // Read by the native backend if there is one, which has ids to tell of then.
+  // The native backend, if available, reads the table, and also has ID maps.
   if (readIdMaps() === undefined && !await isReadable("/proc/self/mountinfo")) {
     throw new Deno.errors.NotCapable(
       'Requires read access to "/proc/self/mountinfo", run again with the --allow-ffi flag',

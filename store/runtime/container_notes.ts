@@ -34,8 +34,8 @@ export async function lockContainer(state: string): Promise<Deno.FsFile> {
 }
 
 /**
- * Whether the process that began a container is there. The lock is shared with nobody: a reader
- * holds it for an instant.
+ * Whether the process that started a container still runs. The lock is exclusive; a reader holds it
+ * for an instant.
  */
 export async function isContainerOwned(state: string): Promise<boolean> {
   const path = `${state}/${LOCK}`;

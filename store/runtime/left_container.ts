@@ -5,25 +5,25 @@ import { processUid } from "../host/owners.ts";
 import { type ContainerNote, isContainerOwned, runtimeRoot } from "./container_notes.ts";
 
 /**
- * What has become of a container. It is `"owned"` while the process that began it is there. If that
- * was killed, the container may be `"running"`, or be `"dead"`, or nobody can tell.
+ * State of a container. It is `"owned"` while the process that started it runs. If that process was
+ * killed, the container is `"running"`, `"dead"` or `"unknown"`.
  */
 export type ContainerState =
   | { readonly kind: "owned" | "running" | "dead" }
   | { readonly kind: "unknown"; readonly reason: string };
 
-/** The time that a runtime takes at most from its start until its state can be found. */
+/** Maximum time from the start of a runtime until its state exists. */
 const START_MS = 10_000;
-/** The time that a container and its runtime take at most to end. */
+/** Maximum time that a container and its runtime take to end. */
 const END_MS = 5_000;
 const PAUSE_MS = 20;
 
-/** Finds out what has become of a container, and changes nothing. */
+/** Finds the state of a container, and changes nothing. */
 export async function findContainerState(note: ContainerNote): Promise<ContainerState> {
   if (await isContainerOwned(note.state)) return { kind: "owned" };
   const isAlive = isRuntimeAlive(note);
   if (isAlive || (isAlive === undefined && isYoung(note))) return { kind: "running" };
-  // Without it, the runtime has removed its container, or has never made it.
+  // Without a state, the runtime has removed its container, or never created it.
   if (!hasRuntimeState(note)) return { kind: "dead" };
   const runtime = await findOwnRuntime(note);
   if (typeof runtime !== "string") return runtime;
@@ -31,7 +31,7 @@ export async function findContainerState(note: ContainerNote): Promise<Container
   if (!success) {
     return { kind: "unknown", reason: `its runtime says: ${stderr || "nothing"}` };
   }
-  // One that was made and not started waits for a runtime that is not there any more.
+  // A container that was created but not started waits for a runtime that no longer exists.
   return { kind: isRunning(stdout) ? "running" : "dead" };
 }
 
@@ -119,7 +119,7 @@ function isRunning(document: string): boolean {
     const { status } = JSON.parse(document) as { readonly status?: unknown };
     return status === "running" || status === "paused";
   } catch {
-    // It is no state, so nobody can say that it does not run.
+    // Without a valid state, the container may still run.
     return true;
   }
 }

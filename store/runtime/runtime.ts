@@ -300,8 +300,8 @@ class Container implements AsyncDisposable {
   }
 
   async #kill(): Promise<void> {
-    // A runtime that is killed while it makes the container leaves control groups behind, of which
-    // its state does not know yet.
+    // A runtime that is killed while it makes the container leaves control groups behind that are
+    // not in its state yet.
     for (let waited = 0; waited < KILL_GRACE_MS; waited += KILL_PAUSE_MS) {
       const isKilled = await this.#call("kill", this.#id, "KILL");
       if (await this.#endsWithin(isKilled ? KILL_GRACE_MS : KILL_PAUSE_MS)) return;

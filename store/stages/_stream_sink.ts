@@ -7,7 +7,7 @@ export interface StreamConsumer<Result> {
   readonly position: number;
   /** Reads a layer to its end, or until the signal aborts. */
   consume(stream: ReadableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal): Promise<Result>;
-  /** Discards everything that was made of the bytes so far. */
+  /** Discards the results of all bytes so far. */
   reset(): Promise<void>;
 }
 

@@ -33,7 +33,7 @@ export interface LayerSink<Result> extends AsyncDisposable {
    * @param failure Why the remaining bytes are missing; absent if the layer is complete.
    */
   close(failure?: Error): Promise<Result>;
-  /** Discards everything that was made of the bytes so far. The next write begins the layer. */
+  /** Discards the results of all bytes so far. The next write starts the layer again. */
   restart(): Promise<void>;
 }
 

@@ -59,7 +59,7 @@ export class TarballStore {
     };
   }
 
-  /** The size of a tarball that is there and is what its name says. */
+  /** Returns the size of a tarball if it exists and matches its name. */
   async #intactSize(diffId: Digest, signal: AbortSignal | undefined): Promise<number | undefined> {
     const path = this.tarballPath(diffId);
     const info = lstatIfAny(path);

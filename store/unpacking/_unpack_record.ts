@@ -131,7 +131,7 @@ export function readUnpackRecord(path: string): RecordedUnpack | undefined {
   return { target, id, published };
 }
 
-/** Returns a text that differs for an entry that the user has changed or created anew. */
+/** Returns a text that differs for an entry that the user has changed or replaced. */
 export function identityOf({ type, ino, mtime, mtimeNs }: FileStatus): string {
   // Without system calls, times have milliseconds.
   return `${type} ${ino} ${mtime} ${Math.floor(mtimeNs / 1e6)}`;

@@ -17,13 +17,13 @@ export async function pruneUnpackRecords(store: string): Promise<void> {
     const path = `${store}/locks/${name}`;
     if (!name.startsWith(RECORD_PREFIX) || hasLeftover(path)) continue;
     using lock = await tryLockFile(path);
-    // Another process unpacks, or has begun to just now.
+    // Another process is unpacking, or has just started.
     if (lock === undefined || hasLeftover(path)) continue;
     await removeIfAny(path);
   }
 }
 
-/** Whether the work directory is there that a record names, or that cannot be told. */
+/** Whether the work directory of a record exists, or may exist. */
 function hasLeftover(path: string): boolean {
   try {
     const record = readUnpackRecord(path);

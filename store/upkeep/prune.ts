@@ -220,7 +220,10 @@ function surplusNames(
   });
 }
 
-/** The repository of a name; another tool may have written any text, which stands for itself. */
+/**
+ * Returns the repository of a name. A text from another tool that is not a reference counts as its
+ * own repository.
+ */
 function repositoryOf(name: string): string {
   try {
     const { registry, repository } = parseReference(name);
@@ -244,7 +247,7 @@ function refuseDamaged(digest: Digest, cause: unknown): never {
   });
 }
 
-/** Removes incomplete downloads that nobody has written to for a while. */
+/** Removes incomplete downloads that have not changed for a while. */
 async function pruneDownloads(
   store: ContentStore,
   { olderThanMs = DOWNLOAD_GRACE_MS, dryRun = false, signal }: PruneOptions,

@@ -28,7 +28,7 @@ interface Round {
   readonly path: (name: string) => string;
 }
 
-/** Time after which no round is begun any more. */
+/** Time after which no round starts. */
 const MAX_RACES_MS = 300_000;
 /** Time after which a round counts as hanging, on a machine with much else to do. */
 const ROUND_MS = 180_000;
