@@ -42,7 +42,7 @@ export async function copyLocations(
     return await copyBetween(opened, goal, options);
   }
   const store = await ContentStore.open(options.store ?? storeDirectory());
-  // What has no name yet must not be pruned.
+  // Content without a name must not be pruned yet.
   using _hold = await store.hold(signal);
   const kept = await keepSource(opened, store, from.reference, options);
   return await copyBetween(kept, goal, options);

@@ -39,7 +39,7 @@ export interface ContentSource {
    * need not: a copy compares the bytes with the descriptor.
    *
    * @param descriptor What to read.
-   * @param options The offset, and how to stop.
+   * @param options The offset and abort signal.
    * @returns The bytes; a caller that does not read them to the end cancels the stream.
    * @throws {Error} If the source does not have it.
    */

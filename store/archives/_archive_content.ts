@@ -7,14 +7,14 @@ import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
 import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
 
-/** Where the bytes of a blob are. */
+/** Place of the bytes of a blob. */
 type Place = ByteRange | Uint8Array<ArrayBuffer>;
 
 /** Blobs of an archive by their digests: those in files of it, and those made from it. */
 export class ArchiveContent {
   readonly #file: ArchiveFile;
   readonly #entries: ArchiveEntries;
-  /** Blobs that lie elsewhere than in `blobs/`. */
+  /** Blobs that are not in `blobs/`. */
   readonly #places = new Map<Digest, Place>();
 
   constructor(file: ArchiveFile, entries: ArchiveEntries) {
@@ -22,7 +22,7 @@ export class ArchiveContent {
     this.#entries = entries;
   }
 
-  /** What errors call the archive. */
+  /** Name of the archive in errors. */
   get name(): string {
     return this.#file.name;
   }
@@ -73,7 +73,7 @@ export class ArchiveContent {
    * Reads a small blob whole, and verifies it.
    *
    * @returns The bytes, or `undefined` if the archive does not have it.
-   * @throws {ArchiveError} If it is not what its digest says.
+   * @throws {ArchiveError} If its digest is wrong.
    * @throws {LimitError} If it is larger than `maxBytes`.
    */
   async read(
@@ -96,7 +96,7 @@ export class ArchiveContent {
     return bytes;
   }
 
-  /** The error for a blob that is not what its digest says; any other error as it is. */
+  /** Returns the error for a blob whose digest is wrong; returns any other error unchanged. */
   mismatch(error: unknown, digest: Digest): unknown {
     if (!(error instanceof DigestMismatchError)) return error;
     const state = `${digest} is not what its digest says`;

@@ -7,7 +7,7 @@ import { ArchiveError } from "../errors.ts";
 import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
 
 const BLOCK = 512;
-/** Headers lie far apart, between contents that are not read. */
+/** Headers are far apart, between contents that are not read. */
 const WINDOW_BYTES = 8 * 1024;
 /** Room for a thousand images of a hundred layers each. */
 const MAX_ENTRIES = 100_000;
@@ -25,9 +25,9 @@ export interface ArchiveEntries {
 }
 
 /**
- * Reads which entries an archive has and where their contents lie. The contents are seeked past.
+ * Reads the entries of an archive and the places of their contents. Seeks past the contents.
  *
- * Names that lead out of the archive, that occur twice, or that lie under something that is no
+ * Names that lead out of the archive, that occur twice, or that are below something other than a
  * directory are refused: programs that extract such archives can be made to write elsewhere.
  *
  * @throws {ArchiveError} If it is damaged or hostile.

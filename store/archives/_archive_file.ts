@@ -10,12 +10,12 @@ export interface ByteRange {
 
 /** A file that is read from any offset, by several readers at the same time. */
 export class ArchiveFile implements Disposable {
-  /** What errors call the archive. */
+  /** Name of the archive in errors. */
   readonly name: string;
   /** Its size in bytes. */
   readonly size: number;
   readonly #file: Deno.FsFile;
-  /** Seeking and reading are two calls, which no other reader may part. */
+  /** Seeking and reading are two calls, which must not interleave with those of another reader. */
   #last: Promise<unknown> = Promise.resolve();
 
   /** Takes over an open file. */
@@ -28,9 +28,9 @@ export class ArchiveFile implements Disposable {
   /**
    * Reads bytes into a buffer.
    *
-   * @param buffer Where to.
+   * @param buffer Target buffer.
    * @param position Offset of the first byte.
-   * @returns How many bytes there were, or `null` at the end of the file.
+   * @returns Number of bytes read, or `null` at the end of the file.
    */
   readAt(buffer: Uint8Array, position: number): Promise<number | null> {
     const read = this.#last.then(async () => {
@@ -52,7 +52,7 @@ export class ArchiveFile implements Disposable {
     return bytes;
   }
 
-  /** Opens a range as a stream, which reads when it is asked. */
+  /** Opens a range as a stream, which reads on demand. */
   open(
     { offset, size }: ByteRange,
     options: {

@@ -13,7 +13,7 @@ import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
 import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
 import type { ArchivedImage } from "./_oci_images.ts";
 
-/** Links in a row that are followed. */
+/** Maximum number of links to follow. */
 const MAX_LINKS = 40;
 const MEDIA_TYPES = {
   none: "application/vnd.docker.image.rootfs.diff.tar",
@@ -21,18 +21,18 @@ const MEDIA_TYPES = {
   zstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 } as const;
 
-/** What `manifest.json` says of an image. */
+/** Entry of an image in `manifest.json`. */
 interface DockerImage {
   readonly config: string;
   readonly names: readonly string[];
   readonly layers: readonly string[];
 }
 
-/** What reads an archive as `docker save` writes it. */
+/** Parts of a reader for archives of `docker save`. */
 export interface DockerArchive {
   readonly file: ArchiveFile;
   readonly entries: ArchiveEntries;
-  /** Takes the blobs of the images. */
+  /** Receives the blobs of the images. */
   readonly content: ArchiveContent;
   readonly signal?: AbortSignal | undefined;
 }
@@ -223,7 +223,7 @@ function addManifest(
   return { mediaType: DOCKER_MANIFEST, digest, size: bytes.length };
 }
 
-/** Where a file of the archive is, through links that stay in it. */
+/** Returns the place of a file in the archive, through links that stay in it. */
 function locate({ file, entries }: DockerArchive, path: string): ByteRange {
   const fail = (code: "incomplete" | "hostile", state: string): never => {
     throw new ArchiveError(file.name, code, `${quote(path)}, which manifest.json names, ${state}`);

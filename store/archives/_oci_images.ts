@@ -60,9 +60,9 @@ export interface ArchivedDocument {
 
 /**
  * Reads a document and all below it. Manifests of an index may be missing, as archives hold one
- * platform of many, but not all of them; every blob of a manifest must be there.
+ * platform of many, but not all of them; every blob of a manifest must exist.
  *
- * @throws {ArchiveError} If a part is missing, or a document is not what its digest says.
+ * @throws {ArchiveError} If a part is missing, or the digest of a document is wrong.
  */
 export async function readArchivedDocument(
   content: ArchiveContent,
@@ -133,7 +133,7 @@ function parseDocument(
   }
 }
 
-/** Layers of Windows may lie elsewhere, and are not in the archive then. */
+/** Windows layers may be elsewhere, and then are not in the archive. */
 function isForeign(content: ArchiveContent, { digest, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && content.sizeOf(digest) === undefined;
 }

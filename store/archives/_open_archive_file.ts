@@ -7,14 +7,14 @@ import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
 export interface OpenArchiveFileOptions {
-  /** Directory for a temporary copy of what cannot be read from any offset. */
+  /** Directory for a temporary copy of an archive that cannot be read from any offset. */
   readonly spoolDirectory: string;
   /** Archive to read in place of the file. */
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Formats that other tools read, by how they begin in hexadecimal. */
+/** Formats that other tools read, by their first bytes in hexadecimal. */
 const FOREIGN: Readonly<Record<string, string>> = {
   "425a68": "bzip2",
   "fd377a585a": "xz",
@@ -23,10 +23,10 @@ const FOREIGN: Readonly<Record<string, string>> = {
 };
 
 /**
- * Opens a tar archive to be read from any offset. What is compressed, or comes through a pipe, is
+ * Opens a tar archive for reading from any offset. A compressed archive, or one from a pipe, is
  * first copied into a temporary file, which has no name and so ends with the process.
  *
- * @throws {ArchiveError} If it is no tar archive, whichever way compressed.
+ * @throws {ArchiveError} If it is not a tar archive, or its compression is not supported.
  */
 export async function openArchiveFile(
   path: string,
@@ -106,7 +106,7 @@ async function spool(
   await temporary.removeDead();
   const { file } = temporary;
   try {
-    // Without a name it goes with the process, however that ends.
+    // Without a name, it disappears with the process, however that ends.
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
@@ -128,7 +128,7 @@ async function* decompressed(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const checked = input.pipeThrough(headCheck(name), signal && { signal });
   try {
-    // The archive may hold any number of images; the ratio tells a bomb.
+    // The archive may hold any number of images, so the ratio identifies a bomb.
     yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
@@ -137,7 +137,7 @@ async function* decompressed(
   }
 }
 
-/** Fails where the first bytes are nothing that is read here. */
+/** Fails if the first bytes are of no supported format. */
 function headCheck(
   name: string,
 ): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

@@ -25,7 +25,7 @@ import type { ArchiveFormat } from "./image_archive.ts";
 
 /** Options for {@linkcode ImageArchiveWriter.create}. */
 export interface ImageArchiveWriterOptions {
-  /** Writes there in place of the file, such as to stdout. */
+  /** Receives the bytes instead of the file, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
@@ -51,7 +51,7 @@ interface NamedDocument {
  * the other, each of them once; equal content in equal order gives equal bytes.
  */
 export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
-  /** The format that is written. */
+  /** The format. */
   readonly format: ArchiveFormat;
   readonly #output: ArchiveOutput;
   readonly #written = new Set<Digest>();
@@ -72,7 +72,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
    *
    * @param path The file, `-` for stdout. It is replaced as a whole, at the end.
    * @param format The format.
-   * @param options Where to write in place of the file.
+   * @param options Sink to use instead of the file.
    * @returns The writer; the caller disposes of it.
    */
   static async create(
@@ -93,7 +93,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     return Promise.resolve(this.#written.has(digest));
   }
 
-  /** Writes a document or a blob, and verifies it on its way. */
+  /** Writes a document or a blob, and verifies it meanwhile. */
   async push(
     descriptor: Descriptor,
     open: OpenContent,
@@ -113,7 +113,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     }, options.signal);
   }
 
-  /** Finds what a name was given to. */
+  /** Finds the document that has a name. */
   resolve(name: string): Promise<Descriptor | undefined> {
     return Promise.resolve(this.#tagged.find((tagged) => tagged.name === name)?.descriptor);
   }
@@ -138,7 +138,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   /**
    * Completes the archive, and makes it the file.
    *
-   * @throws {OciError} If a document is not what the format holds.
+   * @throws {OciError} If the format cannot hold a document.
    */
   async commit(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
@@ -207,7 +207,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     this.#position += bytes.length;
   }
 
-  /** What `manifest.json` says: an image for each config and its layers, with all of its names. */
+  /** Returns the entries of `manifest.json`: one for each config and its layers, with all names. */
   #dockerImages(): readonly Record<string, unknown>[] {
     const groups = Map.groupBy(this.#tagged, ({ descriptor }) => descriptor.digest);
     return [...groups].map(([digest, tagged]) => {

@@ -28,8 +28,8 @@ export type ArchiveFormat = "oci-archive" | "docker-archive";
 /** Options for {@linkcode ImageArchive.open}. */
 export interface OpenImageArchiveOptions {
   /**
-   * Directory for a temporary copy of an archive that is compressed or comes through a pipe; it
-   * is created if need be.
+   * Directory for a temporary copy of an archive that is compressed or comes through a pipe; it is
+   * created if it is missing.
    */
   readonly spoolDirectory: string;
   /**
@@ -38,7 +38,7 @@ export interface OpenImageArchiveOptions {
    * @default {undefined} Either.
    */
   readonly format?: ArchiveFormat | undefined;
-  /** Reads this in place of the file, such as stdin. */
+  /** Source to read instead of the file, such as stdin. */
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   /** Stops the work. */
   readonly signal?: AbortSignal | undefined;
@@ -82,7 +82,7 @@ export class ImageArchive implements NamedSource, Disposable {
    * Opens an archive and lists the images in it.
    *
    * @param path The file, `-` for stdin; only a name for errors if the archive comes from `input`.
-   * @param options Format, and how to stop.
+   * @param options Format and abort signal.
    * @returns The archive; the caller disposes of it.
    * @throws {ArchiveError} If it is damaged, hostile, or no archive of images.
    */
@@ -109,7 +109,7 @@ export class ImageArchive implements NamedSource, Disposable {
     });
   }
 
-  /** Finds the document that a name or a digest stands for. */
+  /** Finds the document that has a name or a digest. */
   async resolve(name: string, options: ContentOptions = {}): Promise<Descriptor | undefined> {
     options.signal?.throwIfAborted();
     const found = this.#named(name)[0] ??
@@ -127,9 +127,9 @@ export class ImageArchive implements NamedSource, Disposable {
   }
 
   /**
-   * Finds the image that a name means, or the only one.
+   * Finds the image that has a name, or the only one.
    *
-   * @param name The name; it need not be given if the archive has one image.
+   * @param name Name; optional if the archive has one image.
    * @returns The image.
    * @throws {ArchiveError} If the archive does not have it, or has several.
    */
@@ -153,7 +153,7 @@ export class ImageArchive implements NamedSource, Disposable {
    * Reads a document and all below it that the archive has, and checks that no blob is missing.
    *
    * @param descriptor The document.
-   * @param options How to stop.
+   * @param options Abort signal.
    * @returns The document, with those below it.
    * @throws {ArchiveError} If a part of it is missing, or a document is not what its digest says.
    */
@@ -168,7 +168,7 @@ export class ImageArchive implements NamedSource, Disposable {
    * Reads a blob and compares it with its descriptor.
    *
    * @param descriptor The blob.
-   * @param options How to stop.
+   * @param options Abort signal.
    * @throws {ArchiveError} If it is not what its digest says.
    */
   async verify(descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
@@ -283,7 +283,7 @@ async function configOf(
   return kind === "manifest" ? value.config.digest : undefined;
 }
 
-/** A layout has no links: what extracts one could be led out of the directory. */
+/** A layout has no links: they could lead a program that extracts it out of the directory. */
 function refuseLinks({ name: archive }: ArchiveFile, { links }: ArchiveEntries): void {
   const [name] = links.keys();
   if (name === undefined) return;
@@ -303,7 +303,7 @@ async function readTable(
   );
 }
 
-/** Whether the layout in an archive of docker has all that it names, which need not be so. */
+/** Whether the layout in an archive of docker has everything that it names; it may not. */
 async function hasLayers(
   content: ArchiveContent,
   images: readonly ArchivedImage[],

@@ -68,8 +68,8 @@ export class ArtifactContent implements ContentSource {
   /**
    * Hashes files and creates the manifest that lists them.
    *
-   * @param files The files. A relative path is the name that a file gets; of any other path, its
-   * last part is.
+   * @param files The files. A relative path becomes the name of the file; of any other path, only
+   * the last part does.
    * @param options Type, annotations, subject.
    * @returns The artifact.
    * @throws {ArtifactFileError} If a path is not that of a regular file, or two get the same name.

@@ -8,7 +8,7 @@ import { nameFailure, writeAll } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE } from "./artifact_content.ts";
 
-/** Annotation with which oras marks a directory that it has packed. */
+/** Annotation that oras gives to a packed directory. */
 const UNPACK = "io.deis.oras.content.unpack";
 
 /** Options for {@linkcode writeArtifact}. */
@@ -89,7 +89,7 @@ function planFiles(
   return [...files].map(([title, descriptor]) => ({ title, descriptor }));
 }
 
-/** The name of a file, with its parts only. */
+/** Returns the name of a file without empty parts. */
 function checkTitle(name: string): string {
   const separators = Deno.build.os === "windows" ? /[/\\]/ : /\//;
   const parts = name.split(separators).filter((part) => part !== "" && part !== ".");
@@ -110,13 +110,13 @@ function archiveSuffix({ mediaType }: Descriptor): string {
   return compression === "none" ? ".tar" : compression === "gzip" ? ".tar.gz" : ".tar.zst";
 }
 
-/** The directories that a file lies in, the outermost first. */
+/** Returns the directories that contain a file, the outermost first. */
 function parentsOf(title: string): readonly string[] {
   const parts = title.split("/").slice(0, -1);
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
 }
 
-/** Checks that a file can be written under a name, and only there. */
+/** Checks that a file can be written under a name, and nowhere else. */
 function checkPlace(directory: string, title: string): void {
   for (const parent of parentsOf(title)) {
     const info = lstatIfAny(`${directory}/${parent}`);

@@ -18,10 +18,10 @@ export type BundleState =
   | { readonly kind: "owned" | "running"; readonly container: string }
   | { readonly kind: "unknown"; readonly container: string; readonly reason: string };
 
-/** How much a container's state says of its bundle. */
+/** Precedence of the states of a bundle's containers. */
 const ORDER = ["owned", "running", "unknown", "dead"] as const;
 
-/** Finds out what a bundle is whose record no process has locked. */
+/** Finds the state of a bundle whose record no process has locked. */
 export async function findBundleState(
   { phase, isTemporary }: BundleRecord,
   stateDirectory: string,

@@ -3,7 +3,7 @@ import { openUpDirectory } from "../../layer/trees/directory_metadata.ts";
 
 /** A container may nest directories deeper than the kernel takes a path: 4096 bytes. */
 const MAX_PATH_LENGTH = 1024;
-/** Entries to remove before others have a turn, such as handlers of signals. */
+/** Number of entries to remove before other tasks, such as signal handlers, get a turn. */
 const ENTRIES_PER_TURN = 500;
 
 /**

@@ -13,7 +13,7 @@ export function readRootText(tree: FileTree, path: string): string {
   using directories = new OpenedDirectories(tree);
   const { real } = followPath(directories, path, { followLast: true });
   const status = real === undefined ? undefined : directories.status(real);
-  // A device or a pipe would be read without an end.
+  // A device or a pipe could be endless.
   if (real === undefined || status?.type !== "file") return "";
   checkTextSize(path, status.size);
   using file = openText(tree, real);
@@ -54,7 +54,7 @@ export function checkTextSize(path: string, size: number): void {
   throw new LimitError("bytes", MAX_TEXT_BYTES, size, `the image's "${path}"`);
 }
 
-/** Makes a directory of a root file system, and those that it is in, unless it is there. */
+/** Creates a directory of a root file system, with its parents, unless it exists. */
 export function ensureRootDirectory(tree: FileTree, path: string): void {
   const missing = (path: string) => {
     tree.makeDirectory(path);

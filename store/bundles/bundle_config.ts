@@ -11,7 +11,7 @@ import { ensureRootDirectory, readRootText } from "./_root_files.ts";
 import type { Image } from "../images/image.ts";
 import { writeSpec } from "./write_spec.ts";
 
-/** Name of the directory of a bundle that the image's files are in. */
+/** Name of the directory of a bundle that contains the files of the image. */
 export const ROOTFS = "rootfs";
 
 const HOST_ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -34,7 +34,10 @@ export function assertLinux({ digest, platform }: Image, path: string): void {
   });
 }
 
-/** Writes the `config.json` of a bundle whose root file system is there, and makes its cwd. */
+/**
+ * Writes the `config.json` of a bundle whose root file system exists, and creates its working
+ * directory.
+ */
 export async function writeBundleConfig(
   directory: string,
   image: Image,
@@ -43,7 +46,7 @@ export async function writeBundleConfig(
   using tree = openFileTree(`${directory}/${ROOTFS}`);
   const passwd = readRootText(tree, "/etc/passwd");
   const group = readRootText(tree, "/etc/group");
-  // Not the image's: what runs it must know its calls by the numbers that this machine has.
+  // Not the architecture of the image: system calls have the numbers of this machine.
   const architecture = HOST_ARCHITECTURES[Deno.build.arch];
   const spec = newSpec(
     withRootFS(ROOTFS),

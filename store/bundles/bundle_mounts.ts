@@ -4,7 +4,7 @@ import { BundleError } from "../errors.ts";
 import { mountsBelow, unmountAll } from "../host/unmount.ts";
 import type { BundleMount, BundleRecord } from "./bundle_record.ts";
 
-/** The source of a mount that is a bundle's: no other mount has it. */
+/** Returns the source of a bundle's mount, which no other mount has. */
 export function mountSource(id: string): string {
   return `oci-${id}`;
 }
@@ -16,7 +16,7 @@ export function hasMarkedMount({ id, path, mounts }: BundleRecord): boolean {
 }
 
 /**
- * Unmounts what is mounted in a bundle's directory. What the record does not know is the user's.
+ * Unmounts what is mounted in a bundle's directory. Other mounts belong to the user.
  *
  * @throws {BundleError} If something else is mounted in the directory, before anything is unmounted;
  * or if a mount cannot be unmounted.
@@ -52,7 +52,7 @@ function listMounts(record: BundleRecord): readonly MountEntry[] {
   try {
     return mountsBelow(path);
   } catch (error) {
-    // Who may not look at mounts could not have made one.
+    // A process that cannot read the mount table cannot have made a mount.
     if (error instanceof Deno.errors.NotCapable && mounts.length === 0) return [];
     throw unmountError(path, error);
   }

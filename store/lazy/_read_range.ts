@@ -2,7 +2,7 @@ import type { RemoteLayer } from "../../spec/image/image.ts";
 import { TableError } from "./_table_entry.ts";
 
 /**
- * Opens a part of a layer, and nothing else: ends with an error if the server sends more.
+ * Opens a part of a layer. Fails if the server sends more.
  *
  * @param layer The layer.
  * @param start Offset of the first byte.

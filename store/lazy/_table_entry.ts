@@ -9,7 +9,7 @@ export interface ContentChunk {
   readonly digest?: Digest | undefined;
 }
 
-/** Where the content of a file is in the blob of its layer. */
+/** Place of the content of a file in the blob of its layer. */
 export interface ContentRange {
   /** Offset in the blob at which decompression starts. */
   readonly start: number;
@@ -25,7 +25,7 @@ export interface ContentRange {
 export interface TableEntry {
   /** Metadata; the offset is the number of the entry. */
   readonly header: TarHeader;
-  /** Absent for an empty file and for all that is not a file. */
+  /** Absent for an empty file and for other types of entries. */
   readonly content?: ContentRange | undefined;
 }
 

@@ -71,7 +71,7 @@ export class LazyLayer {
    *
    * @param number Number of its entry.
    * @param signal Aborts the stream.
-   * @throws {DigestMismatchError} If the content is not what the table says.
+   * @throws {DigestMismatchError} If the content does not match the table.
    */
   async *content(
     number: number,
@@ -126,7 +126,7 @@ function openChunk(
   return chunk && new ChunkBuffer(chunk, source);
 }
 
-/** Collects the bytes of a chunk, so that nobody sees them before they are verified. */
+/** Collects the bytes of a chunk, so that none is delivered before they are verified. */
 class ChunkBuffer {
   readonly #chunk: ContentChunk;
   readonly #source: string | undefined;

@@ -28,11 +28,11 @@ import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./co
 /** Maximum nesting of indexes, and length of a chain of referrers. */
 const MAX_DEPTH = 8;
 
-/** The name that the root gets. */
+/** The name for the root. */
 interface RootName {
   readonly name: string;
   readonly target: NamedTarget;
-  /** What the name stands for, if that has been looked up already. */
+  /** The document that has the name, if it has been looked up already. */
   readonly current?: Promise<Descriptor | undefined> | undefined;
 }
 
@@ -45,7 +45,7 @@ export class GraphCopy {
   readonly #permits: Semaphore;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
-  /** Every node that has been met, so that it is copied once. */
+  /** Every node so far, so that each is copied once. */
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
@@ -64,7 +64,7 @@ export class GraphCopy {
     this.#signal = signal === undefined ? failure : AbortSignal.any([signal, failure]);
   }
 
-  /** Copies a document and all that it leads to, and names it at last. */
+  /** Copies a document and everything that it leads to, and then names it. */
   async copy(
     root: Descriptor,
     named?: RootName,
@@ -93,7 +93,7 @@ export class GraphCopy {
     return stored;
   }
 
-  /** Copies a node once, however often it is met. */
+  /** Copies a node once, however often it occurs. */
   #node(descriptor: Descriptor, depth: number, root?: RootHandling): Promise<Descriptor> {
     const known = this.#nodes.get(descriptor.digest);
     if (known !== undefined) return known;
@@ -120,9 +120,9 @@ export class GraphCopy {
     if (depth > MAX_DEPTH) {
       throw new LimitError("levels", MAX_DEPTH, depth, "nested indexes");
     }
-    // A hook may replace it, or something that it leads to, so that it has to be looked at.
+    // A hook may replace it, or something that it leads to, so it must be read.
     const isFixed = this.#options.before === undefined;
-    // While the target is asked, a document that it probably lacks is read.
+    // Reads a document that the target probably lacks while the target is asked.
     const reading = root?.isLikelyNew ? this.#read(descriptor) : undefined;
     reading?.catch(() => {});
     const isThere = isFixed && (root?.isThere ?? await this.#exists(descriptor));
@@ -152,18 +152,18 @@ export class GraphCopy {
     return descriptor;
   }
 
-  /** Copies what refers to a document that is at the target by now. */
+  /** Copies the referrers of a document that the target has by now. */
   async #referrers(descriptor: Descriptor, depth: number): Promise<void> {
     if (!this.#options.withReferrers || this.#source.referrers === undefined) return;
     const referrers = await this.#source.referrers(descriptor, { signal: this.#signal });
     await runEach(referrers, this.#jobs, this.#failure, async (referrer) => {
-      // A registry may list anything, even a document among its own referrers. One that was met
-      // before is waited for elsewhere.
+      // A registry may list anything, even a document among its own referrers. An earlier one is
+      // awaited elsewhere.
       if (!this.#nodes.has(referrer.digest)) await this.#node(referrer, depth + 1);
     });
   }
 
-  /** Stores a node, or what a hook gives in its place, unless it is there. */
+  /** Stores a node, or its replacement by a hook, unless the target has it. */
   async #store(node: CopyNode, open: OpenContent, root?: RootHandling): Promise<Descriptor> {
     const signal = this.#signal;
     signal.throwIfAborted();
@@ -248,7 +248,7 @@ export class GraphCopy {
 
 /** How the root is stored. */
 interface RootHandling {
-  /** Whether it is there; `undefined` if that is not known. */
+  /** Whether the target has it; `undefined` if that is unknown. */
   readonly isThere: boolean | undefined;
   /** Whether the target probably lacks it, as it does not have the name. */
   readonly isLikelyNew: boolean;

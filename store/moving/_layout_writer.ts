@@ -7,7 +7,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** Folders that are only of use to a store. */
+/** Directories that only a store uses. */
 const STORE_FOLDERS = ["ingest", "locks", "verified"];
 
 /**
@@ -31,7 +31,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   static async create(path: string, signal?: AbortSignal): Promise<LayoutWriter> {
     const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
     const writer = new LayoutWriter(await openTarget(path), isNew, signal);
-    // It may be a store, and content that is found in it must not be pruned.
+    // It may be a store, whose content must not be pruned meanwhile.
     if (!isNew) await writer.#begin();
     return writer;
   }

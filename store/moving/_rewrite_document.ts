@@ -23,7 +23,7 @@ export function rewriteDocument(
     const stored = copied.get(raw.digest as Digest);
     if (stored === undefined || stored.digest === raw.digest) return raw;
     const { mediaType, digest, size, annotations = raw.annotations } = stored;
-    // What was embedded, or lies elsewhere, are the bytes of before.
+    // Embedded data, and data at URLs, are the old bytes.
     const { data: _data, urls: _urls, ...rest } = raw;
     return { ...rest, mediaType, digest, size, annotations };
   };

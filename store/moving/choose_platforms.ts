@@ -20,12 +20,12 @@ import { NotFoundError } from "../../registry/errors.ts";
 import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 
-/** The depth of indexes in indexes at which it is no use to look on. */
+/** Maximum nesting of indexes to search. */
 const MAX_DEPTH = 8;
 
-/** What is chosen from, and how to stop. */
+/** Name of the image, and an abort signal. */
 export interface PlatformChoiceOptions {
-  /** What is chosen from, for the error. */
+  /** Name of the image in errors. */
   readonly label: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -77,7 +77,7 @@ async function chooseEntry(
   });
 }
 
-/** Leaves an image as it is that says what it runs on, if that is what is wanted. */
+/** Accepts an image whose config names the wanted platform. */
 async function checkPlatform(
   source: ContentSource,
   root: Descriptor,
@@ -98,10 +98,10 @@ async function checkPlatform(
 }
 
 /**
- * Makes the hook that leaves the manifests for some platforms in an index, with what is about them,
- * as attestations of BuildKit are.
+ * Returns the hook that keeps the manifests for some platforms in an index, with documents about
+ * them, such as attestations of BuildKit.
  *
- * @param source Where the index is.
+ * @param source Source of the index.
  * @param root The index.
  * @param platforms The platforms.
  * @param options Name of the image in errors, and an abort signal.

@@ -16,7 +16,7 @@ import type { CopyGraphOptions } from "./copy_options.ts";
  * @param source Source of the content.
  * @param target Target of the content.
  * @param root The document.
- * @param options Hooks, parallelism, and how to stop.
+ * @param options Hooks, parallelism and abort signal.
  * @returns The descriptor of the document at the target: `root`, unless a hook replaced something.
  * @throws {DigestMismatchError} If bytes are not those of their descriptor.
  * @throws {LimitError} If a document is too large, or indexes are nested too deep.
@@ -48,14 +48,14 @@ export async function copyGraph(
 }
 
 /**
- * Copies a document as {@linkcode copyGraph} does, and gives it a name at the target, after
- * everything else is there.
+ * Copies a document like {@linkcode copyGraph}, and names it at the target after everything else is
+ * stored.
  *
- * @param source Where the content is.
- * @param target Where it goes.
+ * @param source Source of the content.
+ * @param target Target of the content.
  * @param root The document.
- * @param name The name that it gets.
- * @param options Hooks, parallelism, and how to stop.
+ * @param name Name of the document at the target.
+ * @param options Hooks, parallelism and abort signal.
  * @returns The descriptor of the document at the target.
  */
 export async function copyNamed(

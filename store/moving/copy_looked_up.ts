@@ -6,7 +6,7 @@ import type { CopyTarget } from "./endpoint.ts";
 
 /** Options for {@linkcode copyLookedUp}. */
 export interface CopyLookedUpOptions extends CopyGraphOptions {
-  /** What the name stands for at the target, looked up while the source was. */
+  /** The document that has the name at the target, looked up in parallel with the source. */
   readonly current: Promise<Descriptor | undefined> | undefined;
   /** Called when the document is stored, before it gets its name. */
   readonly beforeName?: (() => Promise<void>) | undefined;

@@ -10,7 +10,7 @@ export interface CopyNode {
   readonly descriptor: Descriptor;
   /** The verified bytes and what they say; absent for a blob. */
   readonly document: ImageDocument<ManifestDocument> | undefined;
-  /** What it leads to, as descriptors at the target, by their digest at the source. */
+  /** Descriptors at the target of everything that it leads to, by the digest at the source. */
   readonly copied: ReadonlyMap<Digest, Descriptor>;
 }
 
@@ -22,23 +22,23 @@ export interface Replacement {
   readonly open: OpenContent;
 }
 
-/** How far the copy of a document or a blob is. */
+/** Progress of the copy of a document or a blob. */
 export interface CopyProgress {
   /** The document or blob. */
   readonly descriptor: Descriptor;
   /**
-   * What happened to it: it was found in the graph, bytes went to the target, an attempt failed and
-   * is repeated, or it is at the target, as it was sent, mounted, or there already.
+   * Event: it was found in the graph, bytes were sent, an attempt failed and is retried, or the
+   * target has it because it was sent, mounted or skipped.
    */
   readonly state: "found" | "sending" | "retry" | "copied" | "mounted" | "skipped";
-  /** Bytes of it that are at the target. */
+  /** Number of its bytes that the target has. */
   readonly bytes: number;
 }
 
 /** Options for {@linkcode copyGraph}. */
 export interface CopyGraphOptions extends ContentOptions {
   /**
-   * How many blobs are copied at the same time.
+   * Maximum number of blobs to copy at once.
    *
    * @default {6}
    */
@@ -51,19 +51,18 @@ export interface CopyGraphOptions extends ContentOptions {
    */
   readonly withReferrers?: boolean | undefined;
   /**
-   * What happens to layers that lie elsewhere and must not be distributed: a descriptor with `urls`
-   * and such a media type. `"skip"` leaves them where they are, `"copy"` copies them, `"refuse"`
-   * throws.
+   * Treatment of non-distributable layers with `urls` in their descriptor. `"skip"` leaves them
+   * where they are, `"copy"` copies them, `"refuse"` throws.
    *
    * @default {"skip"}
    */
   readonly foreignLayers?: "skip" | "copy" | "refuse" | undefined;
   /**
-   * Chooses what a document leads to, such as the platforms of an index; what is left out is not
-   * copied, and the document stays as it is.
+   * Chooses the successors of a document, such as the platforms of an index. The others are not
+   * copied, and the document stays unchanged.
    *
    * @param node The document.
-   * @param successors All that it leads to.
+   * @param successors Everything that it leads to.
    */
   readonly successors?:
     | ((
@@ -80,7 +79,7 @@ export interface CopyGraphOptions extends ContentOptions {
     | undefined;
   /** Called after a node was stored, with its descriptor at the target. */
   readonly after?: ((node: CopyNode, stored: Descriptor) => void | Promise<void>) | undefined;
-  /** Called for each node that is at the target already. */
+  /** Called for each node that the target already has. */
   readonly skipped?: ((descriptor: Descriptor) => void | Promise<void>) | undefined;
   /** Called as the copy proceeds. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;

@@ -12,7 +12,7 @@ import { runEach } from "./_run_each.ts";
 /** Suffixes of the tags under which cosign keeps signatures, attestations and SBOMs. */
 const SUFFIXES = ["sig", "att", "sbom"];
 
-/** How often a signature may itself be signed. */
+/** Maximum number of signatures of signatures in a chain. */
 const MAX_DEPTH = 8;
 
 /** Target of {@linkcode copySignatures}. */

@@ -21,7 +21,7 @@ import { isStored } from "./stored_graph.ts";
  * The content of a store, or of another OCI image layout; names are those of its `index.json`.
  *
  * A document that refers to another one through `subject` is listed in `index.json` without a name,
- * as other tools do it, so that it is found.
+ * as in other tools, so that it can be found.
  *
  * @example Copy an image out of a store
  * ```ts
@@ -51,7 +51,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
     this.#store = store;
   }
 
-  /** Opens the bytes of a document or a blob. Verifies every read of all of them. */
+  /** Opens the bytes of a document or a blob. Verifies every complete read. */
   async fetch(
     descriptor: Descriptor,
     options: BlobReadOptions = {},
@@ -75,11 +75,14 @@ export class LayoutContent implements NamedSource, NamedTarget {
     });
   }
 
-  /** Returns whether it is there and intact; a manifest, whether all that it names is there too. */
+  /**
+   * Returns whether it exists and is intact; for a manifest, also whether everything that it names
+   * exists.
+   */
   async exists(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<boolean> {
     try {
       if (!await this.#store.verify(descriptor, signal)) return false;
-      // A layout may have lost blobs since.
+      // A layout may have lost blobs meanwhile.
       return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
     } catch (error) {
       // Pushing replaces what is corrupt.
@@ -110,7 +113,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
     if (subject !== undefined) await this.#store.keep(descriptor, signal);
   }
 
-  /** Finds what a name stands for. */
+  /** Finds the document that has a name. */
   async resolve(name: string): Promise<Descriptor | undefined> {
     return await this.#store.resolve(name);
   }

@@ -35,9 +35,9 @@ export interface LoadedImage {
  * A full name is kept. A name that is only a tag becomes `localhost/ARCHIVE:TAG`, after the name of
  * the file. An image without a name is stored without one.
  *
- * @param store Where to.
+ * @param store Target store.
  * @param path The archive, `-` for stdin; only its name if it comes from `input`.
- * @param options Format, and how to stop.
+ * @param options Format and abort signal.
  * @returns The images, in the order of the archive.
  * @throws {ArchiveError} If the archive is damaged, hostile, or holds no images.
  *
@@ -78,7 +78,7 @@ export async function loadArchive(
     await archive.verify(blob, { signal });
     onVerify?.(verified += blob.size, total);
   }
-  // What has no name yet must not be pruned.
+  // Content without a name must not be pruned yet.
   using _hold = await store.hold(signal);
   const target = new LayoutContent(store);
   const stored: Descriptor[] = [];
@@ -113,7 +113,7 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
   try {
     return await store.verify(blob);
   } catch {
-    // Storing it replaces a corrupt one, and says what else is wrong.
+    // Storing it replaces a corrupt one, and reports other faults.
     return false;
   }
 }

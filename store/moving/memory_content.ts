@@ -14,7 +14,7 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_ty
 import { readBytes } from "../../spec/image/read_bytes.ts";
 
 /**
- * Content in memory, for tests and for images that a program makes.
+ * Content in memory, for tests and for images that a program creates.
  *
  * @example Name a document
  * ```ts
@@ -48,7 +48,7 @@ export class MemoryContent implements NamedSource, NamedTarget {
     return Promise.reject(new Deno.errors.NotFound(`Cannot read ${digest}: it is not in memory`));
   }
 
-  /** Returns whether it is there. */
+  /** Returns whether it is stored. */
   exists({ digest }: Descriptor): Promise<boolean> {
     return Promise.resolve(this.#blobs.has(digest));
   }

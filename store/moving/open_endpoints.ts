@@ -19,19 +19,19 @@ import { holdInLayout } from "./_hold_layout.ts";
 import { LayoutContent } from "./layout_content.ts";
 import { LayoutWriter } from "./_layout_writer.ts";
 
-/** What opening the ends of a copy needs. */
+/** Options for opening source and target of a copy. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
-  /** Talks to registries. The caller disposes of it. */
+  /** Client for registries. The caller disposes of it. */
   readonly client: RemoteClient;
   /** Returns the directory for temporary copies of archives that are compressed. */
   readonly spoolDirectory: () => string;
-  /** Takes an archive that is written to `-`, such as stdout. */
+  /** Receives an archive that is written to `-`, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
 type ArchiveLocation = OciArchiveLocation | DockerArchiveLocation;
 
-/** Opens the place that an image is copied from. */
+/** Opens the source of a copy. */
 export async function openCopySource(
   location: ImageLocation,
   options: EndpointOptions,
@@ -47,7 +47,7 @@ export async function openCopySource(
   }
 }
 
-/** Opens the place that an image is copied to. */
+/** Opens the target of a copy. */
 export async function openCopyTarget(
   location: ImageLocation,
   options: EndpointOptions,
@@ -79,7 +79,7 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
   return {
     label: formatReference(digest === undefined ? reference : { ...reference, digest }),
     content: new RepositoryContent(options.client, reference, { ...options, isTarget: true }),
-    // Without a tag, what was pushed is known by its digest.
+    // Without a tag, the digest identifies the pushed document.
     name: tag,
     digest,
     nameOfTag: (tag) => tag,

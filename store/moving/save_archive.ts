@@ -25,7 +25,7 @@ import { LayoutContent } from "./layout_content.ts";
 
 /** An image in a store that is saved. */
 export interface ImageToSave {
-  /** The name that it gets in the archive; absent if it gets none. */
+  /** Name in the archive; absent if it gets none. */
   readonly name: string | undefined;
   /** Its index or manifest. */
   readonly descriptor: Descriptor;
@@ -33,7 +33,7 @@ export interface ImageToSave {
 
 /** An image that was saved. */
 export interface SavedImage extends ImageToSave {
-  /** Whether it is one platform of an image for several. */
+  /** Whether it is one platform of a multi-platform image. */
   readonly isPart: boolean;
 }
 
@@ -55,7 +55,7 @@ export interface SaveArchiveOptions
    * @default {undefined} All, if all are in the store and the format holds them, else the host's.
    */
   readonly platform?: Platform | undefined;
-  /** Writes there in place of the file, such as to stdout. */
+  /** Receives the bytes instead of the file, such as stdout. */
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface SaveArchiveOptions
  * @param store Store of the images.
  * @param images The images, or what brings them into the store, once the file can be written.
  * @param path The file or the directory; only its name if the archive goes to `output`.
- * @param options Format, platform, and how to stop.
+ * @param options Format, platform and abort signal.
  * @returns The documents that were saved, in the same order.
  * @throws {StoreError} If a part of an image is not in the store.
  * @throws {PlatformError} If an image has nothing for the platform.
@@ -126,14 +126,14 @@ function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
   return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }
 
-/** Returns whether a blob is copied. A layer of Windows may lie elsewhere; others must exist. */
+/** Returns whether a blob is copied. A Windows layer may be elsewhere; others must exist. */
 async function isCopied(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   if (await isForeign(store, descriptor)) return false;
   if (await store.has(descriptor) || embeddedData(descriptor) !== undefined) return true;
   throw missing(store, descriptor.digest);
 }
 
-/** Layers of Windows may lie elsewhere. */
+/** Windows layers may be elsewhere. */
 async function isForeign(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   return descriptor.urls !== undefined && !await store.has(descriptor.digest);
 }
@@ -147,7 +147,7 @@ async function readDocument(
   return parseManifest(bytes, descriptor.mediaType);
 }
 
-/** Whether the store has all that a document names. */
+/** Whether the store has everything that a document names. */
 async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   if (!await store.has(descriptor)) return await isForeign(store, descriptor);
   if (!isDocument(descriptor)) return true;
@@ -157,7 +157,7 @@ async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<
   return true;
 }
 
-/** The manifest for a platform; by default, for the host's, or else for one that is complete. */
+/** Returns the manifest for a platform: by default the host's, else one that is complete. */
 async function choose(
   store: ContentStore,
   descriptor: Descriptor,

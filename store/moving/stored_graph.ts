@@ -8,12 +8,12 @@ import {
 } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
-/** The depth of indexes in indexes at which it is no use to look on. */
+/** Maximum nesting of indexes to search. */
 const MAX_DEPTH = 8;
 
 /**
- * Returns whether a store has a document and all that it leads to, layers that must not be
- * distributed aside. Blobs are not hashed.
+ * Returns whether a store has a document and everything that it leads to, except non-distributable
+ * layers. Blobs are not hashed.
  */
 export async function isStored(
   store: ContentStore,
@@ -31,8 +31,8 @@ export async function isStored(
 }
 
 /**
- * Finds the blobs that images of the same registry have in common with those of another repository
- * there, by the names in a store: they may be mounted from that repository.
+ * Finds blobs that can be mounted from another repository of the same registry, by the names in a
+ * store.
  *
  * @returns The repositories, by the digest of the blob.
  */
@@ -84,7 +84,7 @@ function tryReference(name: string): Repository | undefined {
   try {
     return parseReference(name);
   } catch {
-    // Other tools write any text there.
+    // Other tools may write any text.
     return undefined;
   }
 }

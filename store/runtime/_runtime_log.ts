@@ -25,15 +25,15 @@ function parseLine(line: string): LogLine {
     const { level = "error", msg = line } = JSON.parse(line) as Partial<LogLine>;
     return { level: String(level).toLowerCase(), msg: String(msg) };
   } catch {
-    // Not every message of every runtime keeps to the format.
+    // Not every message of a runtime follows the format.
     return { level: "error", msg: line };
   }
 }
 
-/** What crun says of machines that have both versions of control groups with controllers. */
+/** Message of crun for machines on which both versions of control groups have controllers. */
 const HYBRID = /cgroups? in hybrid mode|hybrid mode not supported/i;
 
-/** Whether the machine is one that the runtime does not take, so that another may do. */
+/** Whether the runtime does not support this machine, so that another runtime may work. */
 export function isRefusedMachine(log: readonly string[]): boolean {
   return log.some((line) => HYBRID.test(line));
 }
@@ -41,7 +41,7 @@ export function isRefusedMachine(log: readonly string[]): boolean {
 const HYBRID_ADVICE =
   'Choose runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
 
-/** What to do about such a machine, as the rest of a sentence. */
+/** Advice for such a machine, as the rest of a sentence. */
 export const HYBRID_OBSTACLE: string =
   "this runtime does not support a machine with both versions of control groups: choose runc, or " +
   'run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
@@ -52,7 +52,7 @@ interface KnownFailure {
   readonly advice: string;
   /** Option that helps. */
   readonly option?: string;
-  /** Exit code of shells for it. */
+  /** Exit code that shells use for it. */
   readonly exitCode?: number;
 }
 

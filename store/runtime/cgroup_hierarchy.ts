@@ -10,8 +10,8 @@ export interface CgroupHierarchy {
    */
   readonly kind: "v1" | "v2" | "hybrid" | "none";
   /**
-   * What the version 2 of a hybrid hierarchy controls; absent if it may not be read, for which Deno
-   * wants every permission.
+   * Controllers of version 2 in a hybrid hierarchy; absent if they cannot be read, for which Deno
+   * requires every permission.
    */
   readonly controllers?: readonly string[];
 }
@@ -21,10 +21,10 @@ const MOUNT_POINT = "/sys/fs/cgroup";
 const UNIFIED = `${MOUNT_POINT}/unified`;
 
 /**
- * Finds out which version of control groups is mounted, in the mount namespace of this process. No
- * permission is asked for.
+ * Finds the version of control groups that is mounted in the mount namespace of this process. Never
+ * prompts for a permission.
  *
- * @returns What there is.
+ * @returns The control groups.
  * @throws {Deno.errors.NotCapable} If the table of mounts may not be read: neither `--allow-ffi` nor
  * all of `-A` is granted.
  */
@@ -45,7 +45,7 @@ export async function readCgroupHierarchy(): Promise<CgroupHierarchy> {
   return { kind: "hybrid", ...present({ controllers }) };
 }
 
-/** The types of what is mounted, by where; a mount hides those that were below its place before. */
+/** Returns the types of file systems by mount point; a mount hides earlier ones below it. */
 function visibleTypes(): ReadonlyMap<string, string> {
   const types = new Map<string, string>();
   for (const { target, type } of readMounts()) {

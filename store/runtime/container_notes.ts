@@ -40,7 +40,8 @@ export async function lockContainer(state: string): Promise<Deno.FsFile> {
 export async function isContainerOwned(state: string): Promise<boolean> {
   const path = `${state}/${LOCK}`;
   using opened = openOwnFile(path);
-  // Without it, the process was killed before it locked anything, or has just removed all.
+  // Without the file, the process was killed before it locked anything, or has just removed
+  // everything.
   return opened !== undefined && !await tryFlock(opened.file, path, true);
 }
 

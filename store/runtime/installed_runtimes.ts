@@ -9,17 +9,17 @@ export interface InstalledRuntime {
   readonly name: string;
   /** Its path. */
   readonly path: string;
-  /** Its version; absent if it may not be run, or does not say. */
+  /** Its version; absent if it cannot be run, or does not print one. */
   readonly version?: string;
-  /** Why it does not, or may not, start containers on this machine, and what to do about it. */
+  /** Reason why it cannot, or may not be able to, start containers on this machine, with advice. */
   readonly obstacle?: string;
 }
 
 /**
- * Lists the runtimes that are installed, in the order in which `runBundle` tries them, and says of
- * each what on this machine is in its way.
+ * Lists the installed runtimes in the order in which `runBundle` tries them, each with the obstacles
+ * on this machine.
  *
- * Never asks for a permission to run them or to look at mounts: what would need it is left out.
+ * Never prompts for a permission to run them or to read mounts, and leaves out what would need it.
  *
  * @returns The runtimes.
  *
@@ -55,7 +55,7 @@ async function tryHierarchy(): Promise<CgroupHierarchy | undefined> {
 }
 
 /**
- * crun takes a version 2 beside others if it controls nothing, as systemd sets it up.
+ * crun accepts version 2 beside others if it has no controllers, as systemd sets it up.
  */
 function cgroupObstacle(name: string, hierarchy: CgroupHierarchy | undefined): string | undefined {
   const { kind, controllers } = hierarchy ?? {};
@@ -76,7 +76,7 @@ async function readVersion(path: string): Promise<string | undefined> {
     }).output();
     return /version:? (\S+)/.exec(new TextDecoder().decode(stdout))?.[1];
   } catch {
-    // For another machine, or not a program at all: it has no version.
+    // It is for another machine, or not a program, and has no version.
     return undefined;
   }
 }

@@ -36,8 +36,8 @@ export async function findContainerState(note: ContainerNote): Promise<Container
 }
 
 /**
- * Ends a container that its process has left, and removes what its runtime keeps of it, such as
- * control groups.
+ * Ends a container whose process was killed, and removes the state of its runtime, such as control
+ * groups.
  *
  * @returns Why it may still run; `undefined` if it does not.
  */
@@ -59,11 +59,11 @@ export async function endContainer(note: ContainerNote): Promise<string | undefi
   }
 }
 
-/** Whether the runtime's process is there; `undefined` if that may not be looked at. */
+/** Whether the process of the runtime exists; `undefined` if processes cannot be listed. */
 function isRuntimeAlive({ state, pid }: ContainerNote): boolean | undefined {
   const root = runtimeRoot(state);
   try {
-    // Nobody else has the name of this directory among its arguments.
+    // No other process has the name of this directory among its arguments.
     return (pid === undefined ? listProcesses() : [pid])
       .some((pid) => processArguments(pid).includes(root));
   } catch (error) {
@@ -83,7 +83,9 @@ function hasRuntimeState({ state, id }: ContainerNote): boolean {
   return lstatIfAny(`${runtimeRoot(state)}/${id}`) !== undefined;
 }
 
-/** The runtime of a container, if this user may have it look at the container; else why not. */
+/**
+ * Returns the runtime of a container if this user may call it for the container; else the reason.
+ */
 async function findOwnRuntime(
   { state, runtime }: ContainerNote,
 ): Promise<string | { readonly kind: "unknown"; readonly reason: string }> {
@@ -92,7 +94,7 @@ async function findOwnRuntime(
   const uid = processUid();
   if (uid === undefined) return unknown("it takes --allow-sys=uid to tell who ran it");
   if (lstatIfAny(state)?.uid !== uid) return unknown("another user ran it");
-  // By name alone, so that a file never says what is run.
+  // By name only, so that a file never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;
   if (program === undefined) return unknown(`its runtime "${runtime}" is not found`);
   const permission = await Deno.permissions.query({ name: "run", command: program });

@@ -5,12 +5,12 @@ import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
 import { findProgram } from "../host/find_runtime.ts";
 
-/** How many ids there are on the host. */
+/** Number of IDs on the host. */
 const ALL_IDS = 4_294_967_295;
 
 /**
- * Says whether containers must be rootless: whether this process is not root, or root of a user
- * namespace alone.
+ * Returns whether containers must be rootless: this process is not root, or only root of a user
+ * namespace.
  *
  * @returns Whether `withRootless` is needed.
  *
@@ -33,9 +33,9 @@ export function isRootlessNeeded(): boolean {
 }
 
 /**
- * The ids that containers of this user can have: its own as root's, and after it those that
- * `/etc/subuid` and `/etc/subgid` give it, where `newuidmap` and `newgidmap` are installed; in a
- * user namespace, the ids that it has.
+ * Returns the IDs for containers of this user: its own ID as root, followed by those that
+ * `/etc/subuid` and `/etc/subgid` assign to it if `newuidmap` and `newgidmap` are installed. In a
+ * user namespace, these are the IDs of the namespace.
  *
  * @returns Options for `withRootless`.
  *
@@ -62,7 +62,7 @@ export async function readRootlessMaps(): Promise<RootlessOptions> {
   const name = parsePasswd(await readText("/etc/passwd")).find((user) => user.uid === uid)?.name;
   const owners = new Set([String(uid), ...name === undefined ? [] : [name]]);
   const uids = parseRanges(await readText("/etc/subuid"), owners);
-  // The file of groups is by user as well.
+  // The file of groups lists users as well.
   const gids = parseRanges(await readText("/etc/subgid"), owners);
   if (uids.length === 0 || gids.length === 0) return own;
   return { uidMap: [one(uid), ...uids], gidMap: [one(gid), ...gids] };
@@ -76,7 +76,7 @@ function one(hostID: number): IdMapping {
   return { containerID: 0, hostID, size: 1 };
 }
 
-/** Lines `OWNER:FIRST:COUNT` of some owners, laid one after the other from 1. */
+/** Returns the ranges of some owners in lines `OWNER:FIRST:COUNT`, mapped in a row from 1. */
 function parseRanges(text: string, owners: ReadonlySet<string>): readonly IdMapping[] {
   let containerID = 1;
   return text.split("\n").flatMap((line) => {

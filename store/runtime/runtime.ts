@@ -148,7 +148,7 @@ async function runOnce(
     const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
     return { result: { code, timedOut, stdout, stderr }, log };
   } finally {
-    // The container has been deleted: nobody writes anymore.
+    // The container has been deleted, so nothing writes anymore.
     await output;
   }
 }
@@ -196,7 +196,7 @@ async function runContainer(
   }
 }
 
-/** A timer for longer than one of the system, which takes a longer time for none at all. */
+/** A timer for times beyond the maximum of `setTimeout()`, which would fire at once. */
 function startTimer(ms: number, onTime: () => void): Disposable {
   let timer: ReturnType<typeof setTimeout>;
   const start = (left: number) => {
@@ -228,7 +228,7 @@ async function isEmptyDirectory(path: string): Promise<boolean> {
   }
 }
 
-/** A container that a runtime runs in the foreground, with a place for what it writes down. */
+/** A container that a runtime runs in the foreground, with a directory for its state. */
 class Container implements AsyncDisposable {
   readonly process: Deno.ChildProcess;
   readonly logPath: string;
@@ -256,7 +256,7 @@ class Container implements AsyncDisposable {
       stdin: "inherit",
       stdout,
       stderr,
-      // Out of the terminal's process group: Ctrl-C comes once, forwarded, and not twice.
+      // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
       detached: true,
     }).spawn();
     writeContainerNote({ ...note, pid: this.process.pid });
@@ -288,7 +288,7 @@ class Container implements AsyncDisposable {
 
   #globalArgs(): string[] {
     const root = runtimeRoot(this.#state);
-    // crun takes what stands before a colon for a kind of log, unless the kind is given.
+    // crun reads a prefix with a colon as the kind of the log, unless the kind is given.
     const kind = this.#runtime.endsWith("/crun") && this.logPath.includes(":") ? "file:" : "";
     return ["--root", root, "--log", `${kind}${this.logPath}`, "--log-format", "json"];
   }
@@ -323,7 +323,7 @@ class Container implements AsyncDisposable {
     return isEnded;
   }
 
-  /** Has the runtime do something with the container; says whether it did. */
+  /** Calls the runtime for the container; returns whether it succeeded. */
   async #call(...args: readonly string[]): Promise<boolean> {
     const { success } = await new Deno.Command(this.#runtime, {
       args: [...this.#globalArgs(), ...args],
@@ -336,8 +336,8 @@ class Container implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#killed;
-    // A runtime that was killed has left its container. One that ended by itself has emptied the
-    // directory that it was given, and calling it again would take longer than all of the above.
+    // A killed runtime leaves its container behind. A runtime that exited has emptied its
+    // directory, and calling it again would take longer than everything above.
     if (this.#killed !== undefined || !await isEmptyDirectory(runtimeRoot(this.#state))) {
       await this.#call("delete", "--force", this.#id);
     }

@@ -1,14 +1,14 @@
-/** Whether this process can make user namespaces; or why not. */
+/** Whether this process can create user namespaces, or the reason why not. */
 export type UserNamespaceSupport =
   | { readonly supported: true }
   | { readonly supported: false; readonly reason: string };
 
 /**
- * Finds out whether this process can make user namespaces, without which an ordinary user runs no
- * container: has `unshare` of util-linux make one, as several settings of the kernel, AppArmor and
- * the sandboxes of others have a say in it.
+ * Tests whether this process can create user namespaces, which an ordinary user needs to run
+ * containers. Calls `unshare` of util-linux, because several kernel settings, AppArmor and
+ * sandboxes can prevent it.
  *
- * @returns Yes; or no, and why.
+ * @returns Whether it can, or the reason why not.
  *
  * @example Say whether there can be rootless containers
  * ```ts
