@@ -3,7 +3,7 @@ import { programPath } from "../tests/_support/peers.ts";
 /** Debian's packages of the programs that are not named as their package is. */
 const PACKAGES: Readonly<Record<string, string>> = { bsdtar: "libarchive-tools", igzip: "isal" };
 
-/** Fails unless the user is root and the programs are there. */
+/** Fails unless the user is root and the programs are installed. */
 export function assertReady(programs: Iterable<string>): void {
   if (Deno.uid() !== 0) {
     throw new Error(

@@ -3,7 +3,7 @@ import { OCI } from "./_oci.ts";
 import type { PushedImage } from "./_pushed_image.ts";
 import type { Workplace } from "./_workplace.ts";
 
-/** What contenders are to do with an image of a registry. */
+/** Task of the contenders with an image of a registry. */
 export type Work = "pull" | "unpack" | "ready";
 
 /** Each kind of work in words. */

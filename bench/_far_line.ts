@@ -1,4 +1,4 @@
-/** What a line to a far registry is like. */
+/** Properties of a line to a far registry. */
 export interface FarLine {
   /** Time from a request to its answer, in milliseconds. */
   readonly roundTripMs: number;
@@ -91,7 +91,7 @@ async function carry(
       }
       const waitMs = Math.max(next.dueMs, freeMs) - performance.now();
       if (waitMs > 1) await sleep(waitMs);
-      // What a late timer has lost is made up for, so that the rate is right on average.
+      // Makes up for late timers, so that the rate is right on average.
       freeMs = Math.max(freeMs, next.dueMs, performance.now() - MAX_LAG_MS) +
         next.chunk.length / bytesPerSecond * 1000;
       for (let at = 0; at < next.chunk.length;) at += await to.write(next.chunk.subarray(at));

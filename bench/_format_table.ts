@@ -3,7 +3,7 @@ import type { Figures, Measurement } from "./_measure.ts";
 /** The columns of {@linkcode formatFigures}. */
 export const FIGURES_HEAD: readonly string[] = ["wall", "CPU", "peak memory"];
 
-/** The cells of what a run took. */
+/** Returns the cells for the cost of a run. */
 export function formatFigures({ seconds, cpuSeconds, peakMib }: Figures): readonly string[] {
   return [`${seconds.toFixed(2)} s`, `${cpuSeconds.toFixed(2)} s`, `${peakMib.toFixed(0)} MiB`];
 }

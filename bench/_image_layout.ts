@@ -9,7 +9,7 @@ import { shell } from "./_shell.ts";
 /** Options for {@linkcode imageLayout}. */
 export interface ImageLayoutOptions {
   /**
-   * Where images are kept from one run to the next.
+   * Directory that keeps images between runs.
    *
    * @default {"$OCI_BENCH_CACHE, else /dev/shm/oci-bench"}
    */
@@ -17,7 +17,7 @@ export interface ImageLayoutOptions {
 }
 
 /**
- * Makes an image, unless it is there from an earlier run, and returns the directory of its OCI
+ * Makes an image, unless an earlier run did, and returns the directory of its OCI
  * layout, in which it has the recipe's name.
  */
 export async function imageLayout(

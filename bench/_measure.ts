@@ -5,7 +5,7 @@ export interface Contender {
   readonly command: string;
   /** Whether it is ours, rather than one to compare with. */
   readonly ours?: boolean;
-  /** What is done before each run, unmeasured: removing what the last run made. */
+  /** Called before each run, unmeasured: removes the results of the last run. */
   readonly prepare?: () => Promise<void>;
 }
 
@@ -26,11 +26,11 @@ export interface Measurement extends Figures {
   readonly contender: Contender;
 }
 
-/** What a run took. */
+/** Cost of a run. */
 export interface Figures {
   readonly seconds: number;
   readonly cpuSeconds: number;
-  /** Of the largest single process. */
+  /** Peak of the largest single process. */
   readonly peakMib: number;
 }
 

@@ -5,7 +5,7 @@ export class BenchmarkMisuseError extends Error {
   override name = "BenchmarkMisuseError";
 }
 
-/** What a benchmark's command line says. */
+/** Options of a benchmark's command line. */
 export type BenchmarkOptions<Name extends string> =
   & { readonly rounds: number }
   & { readonly [key in Name]?: string };

@@ -7,7 +7,7 @@ import { shell } from "./_shell.ts";
 export interface PushedImage {
   readonly recipe: Recipe;
   readonly reference: string;
-  /** Where the registry has the image's blobs. */
+  /** Path of the image's blobs in the registry. */
   readonly blobsUrl: string;
   readonly layers: readonly { readonly digest: string; readonly diffId: string }[];
 }

@@ -1,4 +1,4 @@
-/** How an image to measure with is made. */
+/** Recipe for an image to measure with. */
 export interface Recipe {
   readonly name: string;
   readonly title: string;
@@ -20,7 +20,7 @@ export type Content =
   }
   | { readonly kind: "files"; readonly count: number };
 
-/** What is compared with others. */
+/** Images for comparisons with other tools. */
 export const CASES: readonly Recipe[] = [
   { name: "debian", title: "Debian, one layer", content: { kind: "debian" } },
   {
@@ -37,7 +37,7 @@ export const CASES: readonly Recipe[] = [
   },
 ];
 
-/** What grows: the image with `factor` times as much. */
+/** Images that grow: with `factor` times as much. */
 export interface Growth {
   readonly name: string;
   readonly title: string;

@@ -2,7 +2,7 @@ import { exists } from "@std/fs";
 import { join } from "@std/path";
 import { shell } from "./_shell.ts";
 
-/** What holds the files that contenders write. */
+/** Kind of file system for the files that contenders write. */
 export type Place = "tmpfs" | "disk";
 
 const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/var/tmp" };
@@ -15,7 +15,7 @@ const PARENTS: Readonly<Record<Place, string>> = { tmpfs: "/dev/shm", disk: "/va
  * as all that is measured. `chattr +T` has it put each such directory elsewhere on the disk.
  */
 export class Workplace implements AsyncDisposable {
-  /** Where to write, until the next time that it is cleared; always the same path. */
+  /** Directory to write to until it is cleared; always the same path. */
   readonly path: string;
   /** The place in words, with the type of its file system. */
   readonly title: string;
@@ -33,7 +33,7 @@ export class Workplace implements AsyncDisposable {
   /** Makes an empty one. */
   static async open(place: Place): Promise<Workplace> {
     const directory = await Deno.makeTempDir({ dir: PARENTS[place], prefix: "oci-bench-" });
-    // Of file systems mounted over each other, the last one counts.
+    // The last of several file systems at one mount point counts.
     const type = (await shell(`findmnt -no FSTYPE -T ${directory} | tail -n 1`)).trim();
     if (type === "ext4") await shell(`chattr +T ${directory}`);
     const title = `${place === "disk" ? "on disk" : "in memory"} (${type})`;
@@ -59,7 +59,7 @@ export class Workplace implements AsyncDisposable {
     const name = `${++this.#count}`;
     await Deno.mkdir(join(this.#directory, name));
     await Deno.symlink(name, this.path);
-    // What one contender has left to be written would slow the next one down.
+    // Pending writes of one contender would slow the next one down.
     if (this.#place === "disk") await shell(`sync -f ${this.#directory}`);
   }
 

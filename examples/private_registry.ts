@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a script prints what it finds
 /**
- * Pulls from a registry that wants a password, and says so if the password is wrong.
+ * Pulls from a registry that requires a password, and reports a wrong one.
  *
  *     REGISTRY_USER=me REGISTRY_PASSWORD=secret deno run -A examples/private_registry.ts \
  *       registry.example/app:v1

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a script prints what it finds
 /**
- * Serves a store to a program under test: what is pulled once is there without a network.
+ * Serves a store to a program under test: pulled images need no network.
  *
  *     deno run -A examples/serve_store.ts alpine:3.20
  */

@@ -27,7 +27,7 @@ export interface Failure {
   readonly error: unknown;
 }
 
-/** What an act did in all rounds. */
+/** Totals of an act over all rounds. */
 export interface Tally {
   played: number;
   failed: number;
@@ -82,7 +82,7 @@ export class Campaign {
     try {
       await this.#play(act, round, tally);
     } catch (error) {
-      // What an interruption breaks off has not failed.
+      // An interrupted round has not failed.
       if (signal.aborted) return;
       const failure = { round, act: act.name, error };
       tally.failed++;

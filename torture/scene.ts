@@ -7,7 +7,7 @@ import { makeTempDir, type TempDir } from "../tests/_support/temp.ts";
 import { Broken } from "./act.ts";
 import type { Random } from "./random.ts";
 
-/** How {@linkcode Scene.oci} runs the command line. */
+/** Options for {@linkcode Scene.oci}. */
 export interface SceneCommandOptions {
   readonly stdin?: string | Uint8Array | undefined;
   /** Called as soon as the process runs. */
@@ -40,7 +40,7 @@ const MAX_RSS_KIB = 1024 * 1024;
 /** Names of errors that show a mistake in the program rather than in its input. */
 const MISTAKES = ["TypeError", "ReferenceError", "AssertionError", "BadResource", "InternalError"];
 
-/** What an act runs in: its own directory, processes and random numbers. */
+/** Environment of an act: its own directory, processes and random numbers. */
 export class Scene implements AsyncDisposable {
   /** Random numbers of this round. */
   readonly random: Random;
@@ -185,7 +185,7 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.endProcesses();
     await this.#resources[Symbol.asyncDispose]();
-    // What a failed act has left mounted would be removed with everything in it.
+    // Removal would empty file systems that a failed act left mounted.
     if (this.mounts().length > 0) unmountTree(this.path());
     await this.#directory[Symbol.asyncDispose]();
   }

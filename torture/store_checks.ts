@@ -1,5 +1,5 @@
 /**
- * What must hold for a store, whatever was done to it.
+ * Invariants of a store, whatever was done to it.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export async function checkHealth(path: string): Promise<void> {
   if (findings.length > 0) throw new Broken(`fsck found ${JSON.stringify(findings)}`);
 }
 
-/** What stays in a pruned store that no command works on, beside blobs and their marks. */
+/** Entries that remain in an idle, pruned store, beside blobs and their marks. */
 const LASTING: readonly RegExp[] = [
   /^(oci-layout|index\.json)$/,
   /^locks\/(index|prune|layers|uploads)\.lock$/,

@@ -1,5 +1,5 @@
 /**
- * What scenes prepare within this process, quickly and without the user's credentials.
+ * Preparations of scenes within this process, quickly and without the user's credentials.
  *
  * @module
  */

@@ -149,7 +149,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
 const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-in-store"]);
 
 /**
- * What is wrong, with the library's action only if it is another one than the command's. Requests are
+ * Returns the problem, with the library's action only if it differs from the command's. Requests are
  * made for the command as a whole, or for a blob.
  */
 function stateOf(error: LibraryError, { doing }: FailedCommand): string {

@@ -60,7 +60,7 @@ export class ProgressTally {
     return active;
   }
 
-  /** How far everything is. */
+  /** Progress of everything. */
   totals(): Totals {
     let [bytes, total, done] = [0, 0, 0];
     for (const image of this.#images.values()) {

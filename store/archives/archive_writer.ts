@@ -29,7 +29,7 @@ export interface ImageArchiveWriterOptions {
   readonly output?: { write(bytes: Uint8Array): Promise<void> } | undefined;
 }
 
-/** Where an archive goes. */
+/** Destination of an archive. */
 interface ArchiveOutput extends Omit<FileOutput, "write"> {
   /** Writes all of the bytes. */
   write(bytes: Uint8Array): Promise<unknown>;

@@ -36,7 +36,7 @@ export class LayerEntries {
     this.#foreign = store.foreign;
   }
 
-  /** Whether a file stands for the index of a layer, which may yet turn out to be of no use. */
+  /** Whether a file with the name of a layer's index exists; it may be damaged. */
   has(digest: Digest): boolean {
     const path = this.#path(digest);
     return path !== undefined && lstatIfAny(path) !== undefined;

@@ -39,7 +39,7 @@ export async function listEntryFiles(store: ContentStore): Promise<readonly Entr
   return files;
 }
 
-/** Whether a file of the indexes is of use: its blob is there, and it is not damaged. */
+/** Whether a file of the indexes is useful: its blob exists, and it is not damaged. */
 export async function isEntryFileIntact(
   store: ContentStore,
   { path, digest, bytes: maxBytes }: EntryFile,

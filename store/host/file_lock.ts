@@ -29,7 +29,7 @@ const MAX_PAUSE_MS = 50;
 const PATIENCE_MS = 1_000;
 
 /**
- * Opens a file, creates it if need be, and holds its flock until the file is closed.
+ * Opens a file, creates it if it is missing, and holds its flock until the file is closed.
  *
  * The operating system drops the lock with the last descriptor, so an owner that is killed
  * leaves no stale lock behind. A blocking `lock()` could not be aborted and would occupy one
@@ -134,7 +134,7 @@ async function openOrCreate(path: string): Promise<Deno.FsFile | null> {
   if (fault !== undefined) throw new StoreFileError(fault, path, "write", "Remove it");
   const options = { read: true, write: true };
   try {
-    // To create only what is not there makes nothing at the end of a symlink, unlike O_CREAT alone.
+    // Exclusive creation follows no symlink, unlike O_CREAT alone.
     return await Deno.open(
       path,
       info === undefined ? { ...options, createNew: true, mode: FILE_MODE } : options,

@@ -246,7 +246,7 @@ export class GraphCopy {
   }
 }
 
-/** How the root is stored. */
+/** Result of storing the root. */
 interface RootHandling {
   /** Whether the target has it; `undefined` if that is unknown. */
   readonly isThere: boolean | undefined;

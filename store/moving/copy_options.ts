@@ -6,7 +6,7 @@ import type { ManifestDocument } from "../../spec/image/manifest.ts";
 
 /** A document or a blob that is copied. */
 export interface CopyNode {
-  /** What it is at the source. */
+  /** Descriptor at the source. */
   readonly descriptor: Descriptor;
   /** The verified bytes and what they say; absent for a blob. */
   readonly document: ImageDocument<ManifestDocument> | undefined;
@@ -16,7 +16,7 @@ export interface CopyNode {
 
 /** Content that is stored in place of a node. */
 export interface Replacement {
-  /** What it is. */
+  /** Its descriptor. */
   readonly descriptor: Descriptor;
   /** Opens its bytes. */
   readonly open: OpenContent;

@@ -4,7 +4,7 @@ import type { Digest } from "../../spec/digest.ts";
 
 /** The image, or other document, that is copied, at its source. */
 export interface CopySource extends AsyncDisposable {
-  /** Where it is, for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
+  /** Location for messages, such as `ghcr.io/owner/app:1` or `oci:./layout:v1`. */
   readonly label: string;
   /** The content there. */
   readonly content: NamedSource;

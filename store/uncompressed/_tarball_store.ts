@@ -33,13 +33,13 @@ export class TarballStore {
     this.#marks = tarballMarks(store.path);
   }
 
-  /** Where the uncompressed bytes of a layer are, or would be. */
+  /** Returns the path of the uncompressed bytes of a layer, which may not exist. */
   tarballPath(diffId: Digest): string {
     return tarballPath(this.#store, diffId);
   }
 
   /**
-   * The uncompressed layer. It is made if it is not there; however many ask for it, once.
+   * Opens the uncompressed layer. Makes it if it is missing, once for all concurrent callers.
    *
    * @param layer A layer of the store.
    * @param signal Ends the work.

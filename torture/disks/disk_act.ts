@@ -7,7 +7,7 @@ import { namesIn, type Scene } from "../scene.ts";
 import { checkHealth, checkStore, checkTree } from "../store_checks.ts";
 import { checkSource } from "../stored.ts";
 
-/** What a command needs, makes and must not leave. */
+/** Input, output and forbidden leftovers of a command. */
 interface DiskCase {
   readonly args: (name: string, out: string) => readonly string[];
   readonly check?: (result: DiskResult) => Promise<void>;

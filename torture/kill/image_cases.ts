@@ -89,7 +89,7 @@ export const IMAGE_CASES: readonly KillCase[] = [
   {
     command: "load",
     prepare: async ({ scene, reference }) => {
-      // Of an index, an archive gets what has been pulled: one platform.
+      // An archive gets the pulled part of an index: one platform.
       const number = scene.random.pick([0, 2]);
       const name = reference(number);
       const [other, archive] = [scene.path("other"), scene.path("image.tar")];

@@ -16,12 +16,12 @@ const CODES: Readonly<Partial<Record<Deno.Signal, number>>> = {
 };
 /** Time in which an interrupted command must have ended, on a machine with much to do. */
 const PATIENCE_MS = 30_000;
-/** How long commands take before any has been measured, in milliseconds. */
+/** Assumed duration of a command before any has been measured, in milliseconds. */
 const FIRST_GUESS_MS = 700;
-/** How long Deno takes to start, about: to kill it earlier tests Deno rather than the command. */
+/** Approximate start-up time of Deno: an earlier kill tests Deno rather than the command. */
 const START_MS = 150;
 
-/** How long each command takes, so that it is killed while it works. */
+/** Duration of each command, so that it is killed while it works. */
 const durations = new Map<string, number>();
 
 /** Makes the act that kills a command at a random moment, and runs it again. */
@@ -39,7 +39,7 @@ async function play(scene: Scene, command: string, prepare: KillCase["prepare"])
   const plan = await prepare({ scene, registry, reference });
   // Half of the rounds, the second attempt is killed as well.
   const isInterrupted = await killOnce(scene, command, plan);
-  // What a killed attempt left may still be there after the second one.
+  // Leftovers of a killed attempt may remain after the second one.
   if (isInterrupted) await plan.checkInterrupted?.();
   if (random.chance(0.5)) await killOnce(scene, command, plan);
   const started = performance.now();

@@ -2,7 +2,7 @@ import type { FaultyRegistry } from "../../tests/_support/faulty_registry.ts";
 import type { ProcessResult } from "../../tests/_support/process.ts";
 import type { Scene } from "../scene.ts";
 
-/** Where a command is killed. */
+/** Moment at which a command is killed. */
 export interface KillScene {
   readonly scene: Scene;
   /** Registry with the images of the campaign. */

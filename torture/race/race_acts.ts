@@ -173,7 +173,7 @@ async function removalBesideUnpack({ scene, track, store, names, path }: Round):
 async function pruneBesideAll({ scene, track, store, names, path }: Round): Promise<void> {
   const [first = "", second = "", third = "", fourth = ""] = names;
   for (const name of [first, second]) await pullInto(store, name);
-  // Some of what is pulled next is there already, and belongs to no name.
+  // Some of the next pull is already in the store, without a name.
   if (scene.random.chance(0.5)) {
     await pullInto(store, third);
     await (await ContentStore.open(store)).untag([third]);

@@ -1,5 +1,5 @@
 /**
- * A worker thread that stands for a process: it has its own modules and locks, as an flock belongs
+ * A worker thread in place of a process: it has its own modules and locks, as an flock belongs
  * to an open file. It does what a message says, at the moment that the message comes.
  *
  * @module
@@ -9,7 +9,7 @@ import { hostPlatform, RemoteClient } from "../../registry/mod.ts";
 import { type Descriptor, OciError } from "../../spec/mod.ts";
 import { ContentStore, openBundler, prune, readImage } from "../../store/mod.ts";
 
-/** What a racer is to do. */
+/** Task of a racer. */
 export type Task =
   | { readonly do: "tag"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly do: "pull"; readonly name: string }
@@ -29,7 +29,7 @@ export interface Order {
   readonly task: Task;
 }
 
-/** How a task ended: `code` of its error and its text, if it failed. */
+/** Result of a task: the `code` and the text of its error, if it failed. */
 export type Outcome =
   | { readonly ok: true }
   | { readonly ok: false; readonly name: string; readonly message: string };
