@@ -1,4 +1,3 @@
-import { CommandError } from "../frame/errors.ts";
 import { printable } from "../terminal/format.ts";
 
 /** The parts of a process that runtimes repeat in their errors. */
@@ -9,23 +8,29 @@ interface NamedProcess {
 }
 
 /**
- * Rejects a bundle whose command, working directory or `PATH` contains control characters. A runtime
- * that cannot start the command prints them as they are, and they would control the terminal.
+ * Returns a stream for the standard error of a container whose command, working directory or `PATH`
+ * contains control characters. A runtime that cannot start the command prints them as they are, and
+ * they would control the terminal. The stream escapes all but line ends.
  *
  * @param path Directory of the bundle.
- * @throws {CommandError} If one of them contains control characters.
+ * @param terminal Where the escaped text goes.
+ * @returns `undefined` if nothing needs to be escaped.
  */
-export async function checkTerminalSafety(path: string): Promise<void> {
+export async function safeStderr(
+  path: string,
+  terminal: { text(text: string): void },
+): Promise<WritableStream<Uint8Array> | undefined> {
   const { process = {} }: { readonly process?: NamedProcess } = JSON.parse(
     await Deno.readTextFile(`${path}/config.json`),
   );
   const { args: [command = ""] = [], cwd = "", env = [] } = process;
   const variables = env.filter((variable) => variable.startsWith("PATH="));
-  const unsafe = [command, cwd, ...variables].find((text) => printable(text) !== text);
-  if (unsafe === undefined) return;
-  throw new CommandError(
-    `cannot run "${unsafe}" on a terminal: it contains control characters`,
-    "Redirect stderr",
-    { subject: path },
-  );
+  if ([command, cwd, ...variables].every((text) => printable(text) === text)) return undefined;
+  const decoder = new TextDecoder();
+  return new WritableStream({
+    write(chunk) {
+      const lines = decoder.decode(chunk, { stream: true }).split("\n");
+      terminal.text(lines.map(printable).join("\n"));
+    },
+  });
 }

@@ -117,7 +117,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   "not-in-store": say('Pull it first with "oci pull"'),
   "partly-in-store": say('Pull the others first with "oci pull --all-platforms"'),
   "missing-content": own,
-  "no-image": say("Check the path and the name after it"),
+  "no-image": own,
   "store-place": (error) => {
     const isRefused = error.cause instanceof Deno.errors.NotCapable;
     return isRefused && error instanceof StoreDirectoryError
@@ -188,7 +188,7 @@ const ARCHIVE_REMEDIES: Readonly<Record<ArchiveFault, string>> = {
   hostile: "Do not extract it with other tools, and report it to its author",
   incomplete: "Save or copy it again",
   absent: "Check the path and the name after it",
-  ambiguous: 'Choose one by its name, as in "oci-archive:FILE:NAME"',
+  ambiguous: "Write one of the names after the file and a colon",
 };
 
 /** Remedies for problems of a certificate. */

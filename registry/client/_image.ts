@@ -2,7 +2,7 @@ import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
+import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import type { Index, Manifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
@@ -137,12 +137,14 @@ async function readConfig(
   context: ImageContext,
 ): Promise<ImageDocument<ImageConfig>> {
   const descriptor = manifest.config;
+  const subject = formatReference(reference);
   if (!isConfigMediaType(descriptor.mediaType)) {
-    const subject = formatReference(reference);
     throw new ArtifactError(subject, descriptor.mediaType, manifest.artifactType);
   }
   const bytes = await readConfigBytes(sources, reference, descriptor, context);
-  return { descriptor, bytes, value: parseImageConfig(bytes) };
+  const value = parseConfigOrArtifact(bytes, manifest);
+  if (typeof value === "string") throw new ArtifactError(subject, descriptor.mediaType, value);
+  return { descriptor, bytes, value };
 }
 
 async function readConfigBytes(

@@ -1,4 +1,5 @@
 import { JsonReader, present } from "../json.ts";
+import { layerMediaType } from "./media_types.ts";
 import { readDigest, readPlatform } from "./descriptor.ts";
 import type { Digest } from "../digest.ts";
 import type { Platform } from "../platform.ts";
@@ -93,6 +94,40 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
       author: json.maybe("author")?.string(),
     }),
   };
+}
+
+/**
+ * Parses the config of an image, or tells the type of an artifact: some, such as signatures, have
+ * the config media type of an image, but no root file system and layers of other types.
+ *
+ * @param bytes The config blob.
+ * @param manifest Its manifest.
+ * @returns The configuration, or the artifact type.
+ * @throws {SyntaxError} If it is neither.
+ */
+export function parseConfigOrArtifact(
+  bytes: Uint8Array,
+  { layers, artifactType }: {
+    readonly layers: readonly { readonly mediaType: string }[];
+    readonly artifactType?: string | undefined;
+  },
+): ImageConfig | string {
+  try {
+    return parseImageConfig(bytes);
+  } catch (error) {
+    const other = layers.find(({ mediaType }) => layerMediaType(mediaType) === undefined);
+    const type = artifactType ?? other?.mediaType;
+    if (type !== undefined && !hasRoot(bytes)) return type;
+    throw error;
+  }
+}
+
+function hasRoot(bytes: Uint8Array): boolean {
+  try {
+    return JsonReader.parse(bytes, "config").maybe("rootfs") !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function readContainerConfig(json: JsonReader | undefined): ContainerConfig {

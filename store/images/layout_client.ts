@@ -201,11 +201,11 @@ async function findEntries(
   layout: ImageCollection,
   { path, name, digest }: LayoutSource,
 ): Promise<readonly Descriptor[]> {
-  const fail = (what: string): never => {
+  const fail = (what: string, advice = "Check the path and the name after it"): never => {
     throw new StoreError(what, path, {
       code: "no-image",
       action: `find an image in "${path}"`,
-      advice: "Check the path and the name",
+      advice,
     });
   };
   if (digest !== undefined) {
@@ -227,7 +227,10 @@ async function findEntries(
   const isOneImage = distinct.every((entry) => {
     return namesOf(entry)[0] === namesOf(first)[0] && entry.platform !== undefined;
   });
-  if (!isOneImage) fail(`it has several: ${choicesOf(distinct).join(", ")}`);
+  if (!isOneImage) {
+    const advice = "Write one of the names after the path and a colon, or a digest after an @";
+    fail(`it has several: ${choicesOf(distinct).join(", ")}`, advice);
+  }
   return distinct;
 }
 

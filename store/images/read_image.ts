@@ -3,7 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
-import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
+import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import {
   type Index,
   type Manifest,
@@ -149,7 +149,8 @@ export async function readDocuments<Layer>(
   }
   const bytes = await store.readBlob(descriptor, { maxBytes: MAX_CONFIG_BYTES });
   if (bytes === undefined) return void context.onAbsent?.(descriptor.digest);
-  const value = parseImageConfig(bytes);
+  const value = parseConfigOrArtifact(bytes, chain.manifest.value);
+  if (typeof value === "string") throw new ArtifactError(name, descriptor.mediaType, value);
   const { diffIds, platform } = value;
   if (layers.length !== diffIds.length) {
     throw new OciError(

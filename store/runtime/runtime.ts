@@ -53,12 +53,12 @@ export interface RunBundleOptions {
    */
   readonly stdout?: "inherit" | "piped" | undefined;
   /**
-   * Whether the standard error of the container is that of this process, or
-   * {@linkcode RunResult.stderr}, which is held in memory.
+   * Destination of what the container and the runtime write to standard error: that of this
+   * process, {@linkcode RunResult.stderr}, which is held in memory, or a stream, which is not closed.
    *
    * @default {"inherit"}
    */
-  readonly stderr?: "inherit" | "piped" | undefined;
+  readonly stderr?: "inherit" | "piped" | WritableStream<Uint8Array> | undefined;
   /** Called when the container has been started and signals are forwarded. */
   readonly onStart?: (() => void) | undefined;
   /** Called when a runtime does not work on this machine and the next one is tried. */
@@ -142,7 +142,7 @@ async function runOnce(
     const { code, timedOut, log } = await runContainer(runtime, bundle, id, options, (process) => {
       output = Promise.all([
         options.stdout === "piped" ? new Response(process.stdout).bytes() : new Uint8Array(),
-        options.stderr === "piped" ? new Response(process.stderr).bytes() : new Uint8Array(),
+        readStderr(process, options.stderr),
       ]);
     });
     const [stdout, stderr] = await output ?? [new Uint8Array(), new Uint8Array()];
@@ -154,6 +154,16 @@ async function runOnce(
 }
 
 type Output = Uint8Array<ArrayBuffer>;
+
+/** Reads standard error into memory or a stream, unless the process writes to that of this one. */
+async function readStderr(
+  process: Deno.ChildProcess,
+  target: RunBundleOptions["stderr"] = "inherit",
+): Promise<Output> {
+  if (target === "piped") return await new Response(process.stderr).bytes();
+  if (target !== "inherit") await process.stderr.pipeTo(target, { preventClose: true });
+  return new Uint8Array();
+}
 
 async function runContainer(
   runtime: string,
@@ -255,7 +265,7 @@ class Container implements AsyncDisposable {
       args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
       stdin: "inherit",
       stdout,
-      stderr,
+      stderr: stderr === "inherit" ? "inherit" : "piped",
       // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
       detached: true,
     }).spawn();

@@ -9,7 +9,7 @@ import {
   type ContainerOptions,
   containerSpecOptions,
 } from "../../containers/container_options.ts";
-import { checkTerminalSafety } from "../../containers/terminal_safety.ts";
+import { safeStderr } from "../../containers/terminal_safety.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
 import { abortable } from "../../terminal/output.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
@@ -68,7 +68,9 @@ export async function run(session: Session): Promise<number> {
   if (tty) options.push(...terminal(session));
   const id = name ?? `run-${crypto.randomUUID()}`;
   await using bundle = await makeBundle(session, id, options);
-  if (Deno.stderr.isTerminal()) await checkTerminalSafety(bundle.path);
+  const stderr = Deno.stderr.isTerminal()
+    ? await safeStderr(bundle.path, session.notices)
+    : undefined;
   // The container writes to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {
@@ -78,6 +80,7 @@ export async function run(session: Session): Promise<number> {
     onWarning: session.warn,
     onStart: () => leaveSignals(session.signal),
     runtime,
+    stderr,
     timeoutMs: timeout === undefined ? undefined : timeout * 1000,
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);

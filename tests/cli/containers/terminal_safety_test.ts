@@ -1,6 +1,5 @@
-import { assertRejects } from "@std/assert";
-import { checkTerminalSafety } from "../../../cli/containers/terminal_safety.ts";
-import { CommandError } from "../../../cli/frame/errors.ts";
+import { assert, assertEquals } from "@std/assert";
+import { safeStderr } from "../../../cli/containers/terminal_safety.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const TITLE = "\x1b]0;owned\x07";
@@ -10,17 +9,25 @@ Deno.test.each([
   { process: { args: ["sh"], cwd: `/${TITLE}` }, part: "working directory" },
   { process: { args: ["sh"], env: ["A=1", `PATH=/${TITLE}`] }, part: "PATH" },
   { process: { args: ["\x9b31m"] }, part: "C1 control" },
-])("checkTerminalSafety() rejects control characters: $part", async ({ process }) => {
+])("safeStderr() escapes what a runtime repeats: $part", async ({ process }) => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("config.json"), JSON.stringify({ process }));
+  let shown = "";
 
-  await assertRejects(() => checkTerminalSafety(dir.path), CommandError, "control characters");
+  const stream = await safeStderr(dir.path, { text: (text) => shown += text });
+  assert(stream !== undefined);
+  const writer = stream.getWriter();
+  const bytes = new TextEncoder().encode(`no ${TITLE} of ü\nend\n`);
+  // A chunk may end within a character.
+  for (const byte of bytes) await writer.write(new Uint8Array([byte]));
+
+  assertEquals(shown, "no \\u{1b}]0;owned\\u{7} of ü\nend\n");
 });
 
-Deno.test("checkTerminalSafety() accepts what runtimes do not repeat", async () => {
+Deno.test("safeStderr() leaves alone what runtimes do not repeat", async () => {
   await using dir = await makeTempDir();
   const process = { args: ["sh", "-c", "printf '\t\n'"], cwd: "/ä", env: [`A=${TITLE}`] };
   await Deno.writeTextFile(dir.join("config.json"), JSON.stringify({ process }));
 
-  await checkTerminalSafety(dir.path);
+  assertEquals(await safeStderr(dir.path, { text: () => {} }), undefined);
 });

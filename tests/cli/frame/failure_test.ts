@@ -331,7 +331,7 @@ const ROWS: readonly Row[] = [
     line: "cannot do x: it is so. Pull the image again",
   },
   {
-    error: facts("no-image"),
+    error: facts("no-image", "Check the path and the name after it"),
     line: "cannot do x: it is so. Check the path and the name after it",
   },
   {
@@ -389,7 +389,7 @@ const ROWS: readonly Row[] = [
   {
     error: new ArchiveError("a.tar", "ambiguous", "it has two"),
     line: 'cannot read the archive "a.tar": it has two. ' +
-      'Choose one by its name, as in "oci-archive:FILE:NAME"',
+      "Write one of the names after the file and a colon",
   },
   {
     error: facts("archive-format"),

@@ -221,6 +221,22 @@ Deno.test("RemoteClient.image() ignores data that is not that of the digest", as
   assertEquals(image.manifest.bytes, scene.image.bytes);
 });
 
+Deno.test("RemoteClient.image() takes a config without a root for that of an artifact", async () => {
+  await using scene = makeScene();
+  const mediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
+  const signature = buildImage({
+    layers: [{ tar: new Uint8Array([1]), mediaType }],
+    configBlob: { rootfs: undefined },
+  });
+  scene.content.add("a/b", "signature", signature);
+  using client = testClient();
+  const reference = { ...scene.reference, tag: "signature" };
+
+  const error = await assertRejects(() => client.image(reference, AMD64), ArtifactError);
+
+  assertEquals(error.artifactType, mediaType);
+});
+
 Deno.test("RemoteClient.image() refuses an artifact that is no image, but reads its manifest", async () => {
   await using scene = makeScene();
   using client = testClient();

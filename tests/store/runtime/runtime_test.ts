@@ -28,6 +28,19 @@ posixTest("runBundle() returns what the container wrote, if that is piped", asyn
   assertEquals(decoder.decode(result.stderr), "err\n");
 });
 
+posixTest("runBundle() writes standard error to a stream, and leaves it open", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "echo err >&2");
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const text = new Response(readable).text();
+
+  const { stderr } = await runBundle(dir.path, { runtime, stderr: writable });
+  await runBundle(dir.path, { runtime, stderr: writable });
+  await writable.close();
+
+  assertEquals([stderr.length, await text], [0, "err\nerr\n"]);
+});
+
 posixTest("runBundle() returns more output than a pipe holds", async () => {
   await using dir = await makeTempDir();
   const runtime = await fakeRuntime(dir, "head -c 1000000 /dev/zero");

@@ -106,6 +106,10 @@ Deno.test.each([
     args: ["ls", "docker-archive:docker.tar.gz"],
     says: "it has several: docker.io/library/b",
   },
+  {
+    args: ["copy", "docker-archive:docker.tar.gz", "oci:layout"],
+    says: "Write one of the names after the file and a colon",
+  },
   { args: ["ls", "oci-archive:oci.tar:v9"], says: 'it does not have "v9", only h.io/a:1' },
   { args: ["save", "h.io/none:1", "--policy=never", "-o", "x.tar"], says: "is not in the store" },
   {

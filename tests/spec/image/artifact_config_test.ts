@@ -1,0 +1,41 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseManifest } from "../../../spec/mod.ts";
+import { parseConfigOrArtifact } from "../../../spec/image/image_config.ts";
+import { buildImage } from "../../_support/image.ts";
+import { file, tar } from "../../_support/tar.ts";
+
+const SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json";
+const LAYER = tar(file("a", "a"));
+
+function parse(options: Parameters<typeof buildImage>[0]) {
+  const { config, bytes } = buildImage(options);
+  const { kind, value } = parseManifest(bytes);
+  if (kind !== "manifest") throw new TypeError("It is an index");
+  return parseConfigOrArtifact(config.bytes, value);
+}
+
+Deno.test("parseConfigOrArtifact() tells the type of a signature without a root", () => {
+  const layers = [{ tar: LAYER, mediaType: SIGNATURE }];
+
+  assertEquals(parse({ layers, configBlob: { rootfs: null } }), SIGNATURE);
+});
+
+Deno.test("parseConfigOrArtifact() tells the artifact type of a manifest without a root", () => {
+  const options = { layers: [LAYER], configBlob: { rootfs: undefined } };
+
+  assertEquals(parse({ ...options, manifest: { artifactType: "text/x" } }), "text/x");
+});
+
+Deno.test("parseConfigOrArtifact() says what is wrong with the config of an image", () => {
+  const broken = { layers: [LAYER], configBlob: { rootfs: undefined } };
+  const odd = { layers: [{ tar: LAYER, mediaType: SIGNATURE }], configBlob: { rootfs: 1 } };
+
+  assertThrows(() => parse(broken), SyntaxError, "config.rootfs");
+  assertThrows(() => parse(odd), SyntaxError, "config.rootfs");
+});
+
+Deno.test("parseConfigOrArtifact() takes images with layers of other types", () => {
+  const config = parse({ layers: [{ tar: LAYER, mediaType: "text/x" }] });
+
+  assertEquals(typeof config, "object");
+});
