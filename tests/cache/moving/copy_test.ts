@@ -370,6 +370,25 @@ Deno.test("copy() says which directory cannot become a layout", async () => {
   assertEquals(error.code, "output");
 });
 
+Deno.test("copy() stops with the signal's reason and gives no name", async () => {
+  await using scene = await makeScene();
+  const controller = new AbortController();
+  const reason = new Error("enough");
+
+  const thrown = await assertRejects(() =>
+    copy(scene.from, scene.to, {
+      client: scene.client,
+      signal: controller.signal,
+      onProgress: ({ phase, kind }) => {
+        if (kind === "layer" && phase === "done") controller.abort(reason);
+      },
+    })
+  );
+
+  assertEquals(thrown, reason);
+  assertEquals(await scene.has("v2"), undefined);
+});
+
 Deno.test("copy() reads the source of a blob on when that breaks", async () => {
   const image = buildImage({
     layers: [tar(file("big", crypto.getRandomValues(new Uint8Array(65_536))))],

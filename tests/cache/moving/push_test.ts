@@ -121,3 +121,26 @@ Deno.test("push() stores nothing where a blob of the store is damaged", async ()
 
   assertEquals(await other.content.resolve("x/y", "v1"), undefined);
 });
+
+Deno.test("push() calls the hooks of a copy, and stops with the signal's reason", async () => {
+  await using scene = await makeScene();
+  const { registry: { content }, client, store, name } = scene;
+  const layout = new LayoutContent(await ContentStore.open(store));
+  await copyNamed(await memoryOf(INDEX), layout, INDEX.descriptor, name);
+  const called = { before: 0, after: 0, skipped: 0 };
+  const hooks = {
+    before: () => void called.before++,
+    after: () => void called.after++,
+    skipped: () => void called.skipped++,
+  };
+  const reason = new Error("enough");
+  const signal = AbortSignal.abort(reason);
+
+  const thrown = await assertRejects(() => push(name, undefined, { store, client, signal }));
+  await push(name, undefined, { store, client, ...hooks });
+
+  assertEquals(thrown, reason);
+  const { size } = INDEX.blobs;
+  assertEquals(called, { before: size, after: size, skipped: 0 });
+  assertEquals((await content.resolve("a/b", "v1"))?.digest, INDEX.descriptor.digest);
+});
