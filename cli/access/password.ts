@@ -94,7 +94,10 @@ export async function promptUser(
       'Specify "--user NAME"',
     );
   }
-  const stop = () => source.close();
+  const stop = () => {
+    notices.text("\n");
+    source.close();
+  };
   signal.addEventListener("abort", stop, { once: true });
   try {
     notices.prompt(`User name for ${registry}:`);
@@ -123,7 +126,10 @@ export async function confirm(
   if (!source.isTerminal()) {
     throw new UsageError("cannot ask for confirmation without a terminal", 'Add "--yes"');
   }
-  const stop = () => source.close();
+  const stop = () => {
+    notices.text("\n");
+    source.close();
+  };
   signal.addEventListener("abort", stop, { once: true });
   try {
     notices.prompt(`${printable(question)} [y/N]`);

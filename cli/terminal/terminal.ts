@@ -27,6 +27,9 @@ export function terminalKind(): string | undefined {
 /** Minimum width for wrapping text; on less, a terminal shows next to nothing anyway. */
 const MIN_COLUMNS = 20;
 
+/** A word with the spaces before it; a number and its unit count as one. */
+const WORD_REGEXP = /\s*(?:\(?[0-9][0-9.]* )?\S+/g;
+
 /**
  * Breaks a line at spaces, and keeps the alignment within it. A longer word gets its own line.
  *
@@ -39,7 +42,7 @@ export function wrapLine(text: string, columns: number, indent = ""): readonly s
   if (text.length <= columns || columns < MIN_COLUMNS) return [text];
   const lines: string[] = [];
   let line = "";
-  for (const [word] of text.matchAll(/\s*\S+/g)) {
+  for (const [word] of text.matchAll(WORD_REGEXP)) {
     if (line.trim() === "" || line.length + word.length <= columns) {
       line += word;
     } else {

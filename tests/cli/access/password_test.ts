@@ -3,6 +3,7 @@ import { UsageError } from "../../../cli/frame/errors.ts";
 import { InterruptedError } from "../../../cli/frame/interruption.ts";
 import { Notices } from "../../../cli/terminal/notices.ts";
 import {
+  confirm,
   type PasswordSource,
   type PromptOptions,
   promptPassword,
@@ -183,4 +184,30 @@ Deno.test("promptUser() reads a line, and refuses what is no user name", async (
   await assertRejects(() => ask("\n"), UsageError, "is empty or contains a colon");
   await assertRejects(() => ask("a:b\n"), UsageError, "is empty or contains a colon");
   await assertRejects(() => ask("ann\n", false), UsageError, "without a terminal");
+});
+
+Deno.test("confirm() ends the line of its question when it is interrupted", async () => {
+  let said = "";
+  const notices = new Notices({
+    writeSync(bytes) {
+      said += new TextDecoder().decode(bytes);
+      return bytes.length;
+    },
+  });
+  const controller = new AbortController();
+  const reading = Promise.withResolvers<null>();
+  const source = {
+    isTerminal: () => true,
+    setRaw() {},
+    read: () => {
+      controller.abort();
+      return reading.promise;
+    },
+    close: () => reading.resolve(null),
+  };
+
+  const answer = await confirm("Delete it?", notices, { signal: controller.signal, source });
+
+  assertEquals(answer, false);
+  assertEquals(said, "Delete it? [y/N] \n");
 });

@@ -10,6 +10,11 @@ Deno.test.each([
     lines: ["oci: pull alpine:3: it", "  cannot be reached"],
   },
   { text: `x ${"y".repeat(30)} z`, columns: 20, lines: ["x", `  ${"y".repeat(30)}`, "  z"] },
+  {
+    text: "34 MB of 44 MB (76 %), 5 blobs done, 26 MB/s, 1 s left",
+    columns: 40,
+    lines: ["34 MB of 44 MB (76 %), 5 blobs done,", "  26 MB/s, 1 s left"],
+  },
   { text: "too narrow to wrap anything", columns: 10, lines: ["too narrow to wrap anything"] },
 ])("wrapLine() breaks $text at spaces", ({ text, columns, lines }) => {
   assertEquals(wrapLine(text, columns, "  "), lines);
