@@ -11,15 +11,16 @@ const MAX_CHUNK_BYTES = 32 * 1024 * 1024;
 const MAX_SKIPPED_BYTES = 64 * 1024 * 1024;
 const MAX_NAME_LENGTH = 4096;
 
-const TYPES: Readonly<Record<string, TarEntryType>> = {
-  reg: "file",
-  dir: "directory",
-  symlink: "symlink",
-  hardlink: "hardlink",
-  char: "character-device",
-  block: "block-device",
-  fifo: "fifo",
-};
+/** Types of entries by their names, which are untrusted text, such as `constructor`. */
+const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
+  ["reg", "file"],
+  ["dir", "directory"],
+  ["symlink", "symlink"],
+  ["hardlink", "hardlink"],
+  ["char", "character-device"],
+  ["block", "block-device"],
+  ["fifo", "fifo"],
+]);
 
 /** A file whose chunks are being collected. */
 interface OpenFile {
@@ -71,7 +72,7 @@ function toEntry(
   dataEnd: number,
 ): TableEntry {
   const { fields } = file;
-  const type = TYPES[fields.text("type")];
+  const type = TYPES.get(fields.text("type"));
   if (type === undefined) throw new TableError(`the type "${fields.text("type")}" is unknown`);
   const size = type === "file" ? fields.integer("size") : 0;
   const [mtime, mtimeNs] = fields.time("modtime");

@@ -209,6 +209,10 @@ Deno.test.each([
     options: changing("etc/config", (entry) => ({ ...entry, type: "door" })),
   },
   {
+    what: "has a type that every object inherits",
+    options: changing("etc/config", (entry) => ({ ...entry, type: "constructor" })),
+  },
+  {
     what: "replaced a byte of a name",
     options: changing("etc/config", (entry) => ({ ...entry, name: "etc/c\ufffd" })),
   },
