@@ -1,6 +1,6 @@
 /**
- * Makes an ordinary user of this process, by the C library's functions, which change all threads.
- * Whoever does that as root has loaded its modules before.
+ * Turns this process into one of an ordinary user, with functions of the C library, which change
+ * all threads. Load all modules before.
  */
 export function becomeUser(uid: number): void {
   const library = Deno.dlopen("libc.so.6", {

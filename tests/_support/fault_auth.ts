@@ -42,7 +42,7 @@ export interface TokenAuthOptions {
    * @default {true}
    */
   readonly anonymous?: boolean;
-  /** Where tokens are had; the server itself if absent. */
+  /** Token server (default: the server itself). */
   readonly realm?: () => string;
   /** @default {"registry.test"} */
   readonly service?: string;

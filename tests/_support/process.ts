@@ -17,7 +17,7 @@ export interface ProcessResult {
 
 /** Options for {@linkcode run}. */
 export interface RunOptions {
-  /** Variables beside `PATH`; nothing else is inherited, unless `inheritEnv` says so. */
+  /** Variables beside `PATH`; nothing else is inherited, unless `inheritEnv` is set. */
   readonly env?: Readonly<Record<string, string>>;
   /** @default {false} */
   readonly inheritEnv?: boolean;
@@ -26,12 +26,12 @@ export interface RunOptions {
   /** Ends the program. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * How long the program may take before it is killed and the call fails.
+   * Time after which the program is killed and the call fails.
    *
    * @default {240_000}
    */
   readonly timeoutMs?: number | undefined;
-  /** Is given the process as soon as it runs, to be killed or watched. */
+  /** Called with the process as soon as it runs, to kill or watch it. */
   readonly onStart?: ((child: Deno.ChildProcess) => void) | undefined;
 }
 
@@ -95,7 +95,7 @@ export interface RunOciOptions extends RunOptions {
    * @default {["-A"]}
    */
   readonly permissions?: readonly string[];
-  /** What runs in place of `mod.ts`. */
+  /** Module to run in place of `mod.ts`. */
   readonly module?: string;
 }
 

@@ -4,8 +4,8 @@ import { concat, type Content, toUint8Array } from "./bytes.ts";
 export type NumberField = number | bigint | Content;
 
 /**
- * The fields of a tar header block, each as the block has it. What is absent is empty, except
- * the checksum, which is computed.
+ * The fields of a tar header block, each as the block has it. Absent fields are empty, except the
+ * checksum, which is computed.
  */
 export interface TarBlock {
   readonly name?: Content;
@@ -29,7 +29,7 @@ export interface TarBlock {
   readonly patch?: readonly (readonly [offset: number, bytes: Content])[];
 }
 
-/** What `magic` is in the dialects that have one. */
+/** Magic number of the dialects that have one. */
 export const USTAR_MAGIC = "ustar\x0000";
 /** As GNU tar writes it, whose `prefix` is no prefix. */
 export const GNU_MAGIC = "ustar  \0";

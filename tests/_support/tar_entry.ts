@@ -9,10 +9,10 @@ import {
   USTAR_MAGIC,
 } from "./tar_block.ts";
 
-/** How an entry writes what a plain header cannot. */
+/** Form of metadata that a plain header cannot hold. */
 export type TarDialect = "pax" | "gnu" | "ustar" | "v7";
 
-/** When every entry was modified, unless it says otherwise: the start of 2020. */
+/** Default modification time of entries: the start of 2020. */
 export const MTIME = 1_577_836_800;
 
 /** Metadata of an entry. */
@@ -37,7 +37,7 @@ export interface EntryOptions {
   readonly pax?: PaxRecords;
   /** @default {"pax"} */
   readonly dialect?: TarDialect;
-  /** Fields of the header block that are to be other than the above makes them. */
+  /** Fields of the header block that replace the above. */
   readonly header?: TarBlock;
 }
 

@@ -2,18 +2,18 @@ import { present } from "../../spec/json.ts";
 import { join } from "@std/path";
 import { removeTree } from "../../store/host/remove_tree.ts";
 
-/** A directory that is removed when it is disposed of, whatever its content's modes are. */
+/** A directory that is removed when it is disposed of, whatever the modes in it. */
 export interface TempDir extends AsyncDisposable {
   readonly path: string;
-  /** The path of something in it. */
+  /** Returns a path in it. */
   join(...parts: string[]): string;
 }
 
 /** Options for {@linkcode makeTempDir}. */
 export interface TempDirOptions {
-  /** Where it is made, in place of the system's place for temporary files. */
+  /** Parent directory (default: that of the system for temporary files). */
   readonly dir?: string;
-  /** Prefers memory over disk, for much data that is soon gone. */
+  /** Prefers memory over disk, for large data that is soon removed. */
   readonly large?: boolean;
 }
 

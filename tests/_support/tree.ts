@@ -1,6 +1,6 @@
 /**
- * What a directory tree holds, entry by entry, to be compared with another tree or with what a
- * test expects.
+ * The content of a directory tree, entry by entry, to compare with another tree or with
+ * expectations.
  *
  * @module
  */
@@ -15,13 +15,13 @@ export interface TreeEntryState {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Size in bytes; 0 for directories, whose size is the file system's affair. */
+  /** Size in bytes; 0 for directories, whose size depends on the file system. */
   readonly size: number;
   /** Seconds since 1970 with nine decimals. */
   readonly mtime: string;
   /** Number of names; 1 for directories. */
   readonly nlink: number;
-  /** Which entries are the same file: the first path of it. */
+  /** First path of the same file, which shows hard links. */
   readonly sameAs: string;
   readonly target: string;
   readonly device: string;

@@ -41,7 +41,7 @@ export interface RunPlace extends AsyncDisposable {
   readonly left: () => Promise<readonly string[]>;
 }
 
-/** How the command line is run. */
+/** Options for running the command line. */
 export interface OciOptions extends RunOptions {
   /** Whether it is root of its own user namespace. */
   readonly namespace?: boolean;

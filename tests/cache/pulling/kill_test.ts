@@ -54,7 +54,7 @@ Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (p
 
   const { digest } = BUILT.descriptor;
   assertEquals([code, stdout, stderr], [0, `${reference}@${digest}\n`, ""]);
-  // What was complete is not asked for again, but for the manifests that a tag leads to.
+  // Complete content is not requested again, except the manifests that a tag leads to.
   const layers = content.opened.filter((digest) => digest !== BUILT.descriptor.digest);
   assertEquals(layers.filter((digest) => complete.has(digest) && isLarge(digest)), []);
   if (recorded !== undefined) assertEquals(content.opened, []);

@@ -10,7 +10,7 @@ import type { LayerCase } from "./case.ts";
 
 /** What came of a case. */
 export interface CaseOutcome {
-  /** The tree, with the root if the case says something of it. */
+  /** The tree, with the root if the case describes it. */
   readonly tree: Readonly<Record<string, string>>;
   /** What the extraction threw. */
   readonly error: unknown;

@@ -32,8 +32,8 @@ interface Expectation {
 }
 
 /**
- * Archives that readers disagree on, and that this one reads. All the others it refuses, since
- * what a damaged layer was meant to hold is anybody's guess.
+ * Archives that readers disagree on, and that this one reads. It refuses all others, because the
+ * intended content of a damaged layer is unknown.
  */
 const READ: ReadonlySet<string> = new Set([
   "libarchive-tar_timestamp_overflow.tar",

@@ -9,7 +9,7 @@ import type { Descriptor } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/content/content_store.ts";
 import { tryLockFile } from "../../../store/host/file_lock.ts";
 
-/** What the process is given on its command line, as JSON. */
+/** Argument of the process, as JSON. */
 export interface StalledCalls {
   readonly stallTimeoutMs: number;
   readonly retries: number;

@@ -32,7 +32,7 @@ export interface TestStore extends AsyncDisposable {
   readonly directory: TempDir;
   /** What is mounted in the directory. */
   mounts(): readonly string[];
-  /** Names in a directory of the store; none if it is not there. */
+  /** Names in a directory of the store; none if it does not exist. */
   list(name: string): Promise<readonly string[]>;
 }
 

@@ -4,25 +4,25 @@ import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/ima
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
-/** A layer whose bytes come from memory, and what has been asked of it. */
+/** A layer whose bytes come from memory, with the requests for it. */
 export interface FakeLayer extends RemoteLayer {
   readonly built: BuiltLayer;
-  /** Where each stream began. */
+  /** Start of each stream. */
   readonly offsets: number[];
 }
 
-/** How layers come. */
+/** Options for {@linkcode fakeLayers}. */
 export interface FakeLayerOptions {
   /** Bytes to send in place of those that are promised. */
   readonly bytes?: (layer: BuiltLayer) => Uint8Array;
-  /** Stands between the bytes and who reads them. */
+  /** Transforms the stream of the bytes. */
   readonly through?: (
     stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   ) => ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly chunkSize?: number;
 }
 
-/** Layers of an image that is nowhere. */
+/** Makes layers that no registry has. */
 export function fakeLayers(
   inputs: readonly (Uint8Array | LayerInput)[],
   options: FakeLayerOptions = {},
@@ -43,7 +43,7 @@ export function fakeLayers(
   });
 }
 
-/** Layers by their archives: many tests use the same large one, which takes long to compress. */
+/** Layers by their archives: many tests use the same large one, which is slow to compress. */
 const BUILT = new WeakMap<Uint8Array, BuiltLayer>();
 
 function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
@@ -54,21 +54,21 @@ function builtLayer(input: Uint8Array | LayerInput): BuiltLayer {
   return built;
 }
 
-/** An image of layers alone: nothing else of it is looked at. */
+/** Makes an image that only has layers; tests use nothing else of it. */
 export function imageOf(layers: readonly FakeLayer[]): RemoteImage {
   return { layers } as unknown as RemoteImage;
 }
 
-/** An image whose layers wait. */
+/** An image whose layers wait for a signal. */
 export interface HeldImage {
   readonly image: RemoteImage;
-  /** Ends when the first bytes are asked for. */
+  /** Resolves with the first request for bytes. */
   readonly begun: Promise<void>;
   /** Lets the bytes through. */
   readonly release: () => void;
 }
 
-/** Layers that come as soon as they are released. */
+/** Makes layers that wait until they are released. */
 export function heldLayers(layers: readonly Uint8Array[]): HeldImage {
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -85,7 +85,7 @@ export function heldLayers(layers: readonly Uint8Array[]): HeldImage {
   return { image: imageOf(fakeLayers(layers, { through })), begun, release };
 }
 
-/** A store, and a place for a root that is not there yet. */
+/** A store, and a path for a root that does not exist yet. */
 export interface UnpackBox extends AsyncDisposable {
   readonly store: ContentStore;
   readonly root: string;
