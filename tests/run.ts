@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { findDenoDir } from "./_support/process.ts";
 import { formatSkipped, skippedTests } from "./_support/test_report.ts";
 
 /** The longest time without any output. A test that takes longer hangs. */
@@ -28,13 +29,14 @@ async function runTests(args: readonly string[]): Promise<number> {
 
 async function runDenoTest(args: readonly string[]): Promise<number> {
   const isColored = Deno.stdout.isTerminal() && !Deno.noColor;
+  const DENO_DIR = await findDenoDir();
   const child = new Deno.Command(Deno.execPath(), {
     // `deno task check` checks the types, those of the examples included. Here it would take as long
     // as a tenth of the tests.
     args: ["test", "-A", "--no-check", "--doc", "--parallel", ...args],
     stdout: "piped",
     stderr: "piped",
-    env: isColored ? { FORCE_COLOR: "1" } : {},
+    env: isColored ? { DENO_DIR, FORCE_COLOR: "1" } : { DENO_DIR },
   }).spawn();
   // A terminal sends Ctrl-C to the child as well, which then lists its pending tests.
   const ignore = () => {};

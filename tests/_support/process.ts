@@ -1,5 +1,5 @@
 import { present } from "../../spec/json.ts";
-import { fromFileUrl, join } from "@std/path";
+import { fromFileUrl, isAbsolute, join } from "@std/path";
 import { makeTempDir } from "./temp.ts";
 
 /** The project's directory. */
@@ -148,7 +148,11 @@ export async function denoEnvironment(): Promise<Readonly<Record<string, string>
   return { ...Object.fromEntries(inherited), DENO_DIR: await denoDir, DENO_NO_UPDATE_CHECK: "1" };
 }
 
-async function findDenoDir(): Promise<string> {
+/** Finds the directory of Deno's cache. */
+export async function findDenoDir(): Promise<string> {
+  // The runner of the tests sets it, so that not every file has to start a process.
+  const known = Deno.env.get("DENO_DIR");
+  if (known !== undefined && isAbsolute(known)) return known;
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return (JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string }).denoDir;
 }

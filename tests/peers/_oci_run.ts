@@ -50,10 +50,9 @@ export interface OciOptions extends RunOptions {
 /** Makes the image and a store for it. */
 export async function makeRunPlace(owner: number): Promise<RunPlace> {
   const directory = await makeTempDir({ large: true });
-  const layers = [await programLayer(), tar(dir("etc"), ...Object.entries(FILES).map(textFile))];
-  const image = (User: string) => buildImage({ layers, config: { Cmd: ["/bin/sh"], User } });
   const layout = directory.join("layout");
-  await writeLayout(layout, { root: image(""), app: image("app:app"), groups: image("app") });
+  images ??= buildImages();
+  await writeLayout(layout, await images);
   const { command, env } = await prepareOwner(directory, owner);
   return {
     root: `oci:${layout}:root`,
@@ -78,6 +77,15 @@ export async function makeRunPlace(owner: number): Promise<RunPlace> {
     left: () => leftIn(directory),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
+}
+
+/** The images of all places, which take long to compress. */
+let images: ReturnType<typeof buildImages> | undefined;
+
+async function buildImages() {
+  const layers = [await programLayer(), tar(dir("etc"), ...Object.entries(FILES).map(textFile))];
+  const image = (User: string) => buildImage({ layers, config: { Cmd: ["/bin/sh"], User } });
+  return { root: image(""), app: image("app:app"), groups: image("app") };
 }
 
 async function leftIn(directory: TempDir): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { ContentStore } from "../../../store/mod.ts";
-import { ROOT, run } from "../../_support/process.ts";
+import { findDenoDir, ROOT, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -120,15 +120,10 @@ Deno.test("ContentStore reads under --allow-read alone", async () => {
     `--config=${join(ROOT, "deno.json")}`,
     `--allow-read=${directory.path}`,
     directory.join("script.ts"),
-  ], { env: { DENO_DIR: await denoDir() } });
+  ], { env: { DENO_DIR: await findDenoDir() } });
 
   assertEquals([stdout, stderr], ["true 8000000\n", ""]);
 });
-
-async function denoDir(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}
 
 function command(script: string, args: readonly string[]): [string, string[]] {
   return [Deno.execPath(), [
@@ -141,7 +136,7 @@ function command(script: string, args: readonly string[]): [string, string[]] {
 }
 
 async function deno(script: string, ...args: readonly string[]) {
-  return await run(...command(script, args), { cwd: ROOT, env: { DENO_DIR: await denoDir() } });
+  return await run(...command(script, args), { cwd: ROOT, env: { DENO_DIR: await findDenoDir() } });
 }
 
 async function ingestChild(
