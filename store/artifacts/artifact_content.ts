@@ -6,6 +6,7 @@ import { OCI_EMPTY, OCI_LAYER, OCI_MANIFEST } from "../../spec/image/media_types
 import { verifiedRead } from "../../spec/image/verify_stream.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
 import { ArtifactFileError } from "../errors.ts";
+import { describeSystemError } from "../host/system_error.ts";
 
 /** Annotation of a layer that holds the name of its file. */
 export const TITLE = "org.opencontainers.image.title";
@@ -144,11 +145,23 @@ function titleOf(path: string): string {
   throw new ArtifactFileError(path, "it is a directory");
 }
 
+async function statFile(path: string): Promise<Deno.FileInfo> {
+  try {
+    return await Deno.stat(path);
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new ArtifactFileError(path, describeSystemError(cause), {
+      advice: "Check the path",
+      cause,
+    });
+  }
+}
+
 async function hashFile(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly digest: Digest; readonly size: number }> {
-  const { isFile, isDirectory } = await Deno.stat(path);
+  const { isFile, isDirectory } = await statFile(path);
   if (!isFile) {
     throw isDirectory
       ? new ArtifactFileError(path, "it is a directory", { advice: "Pack it into an archive" })

@@ -31,7 +31,10 @@ Examples:
 export async function run(session: Session): Promise<void> {
   const { all, authfile } = session.options<LogoutOptions>();
   const [text] = session.operands;
-  if ((text === undefined) === (all === undefined)) {
+  if (text !== undefined && all) {
+    throw new UsageError('a registry and "--all" cannot be combined', "Leave out one of them");
+  }
+  if (text === undefined && !all) {
     throw new UsageError("the registry is missing", 'Specify a registry, or "--all"');
   }
   const options = {

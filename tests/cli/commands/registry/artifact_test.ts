@@ -138,7 +138,10 @@ Deno.test.each([
   { args: ["artifact", "pull", "H/chart:1", "out"], says: "no layer has a file name" },
   { args: ["artifact", "pull", "H/app:1", "out"], says: 'container image. Unpack it with "oci u' },
   { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory. Pack it into an archive" },
-  { args: ["artifact", "push", "H/x:1", "none"], says: "Check that the path exists" },
+  {
+    args: ["artifact", "push", "H/x:1", "none"],
+    says: 'cannot take the file "none" of an artifact: it does not exist. Check the path',
+  },
 ])("oci answers $args with one line", async ({ args, says }) => {
   await using scene = await makeScene();
 

@@ -152,7 +152,7 @@ Deno.test.each([
   { args: ["logout"], says: 'the registry is missing. Specify a registry, or "--all"' },
   {
     args: ["logout", "--all", "ghcr.io"],
-    says: 'the registry is missing. Specify a registry, or "--all"',
+    says: 'a registry and "--all" cannot be combined. Leave out one of them',
   },
 ])("oci calls $args misuse", async ({ args, says }) => {
   const { code, stdout, stderr } = await runOci(args);
