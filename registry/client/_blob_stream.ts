@@ -23,6 +23,8 @@ export interface BlobMemory {
   etag?: string | undefined;
   /** Redirect target, until it fails. */
   location?: URL | undefined;
+  /** Whether the source has sent something else than a range, so that the next request is for all. */
+  hasWrongRange?: boolean | undefined;
 }
 
 /** A possible source of a blob. */
@@ -179,13 +181,20 @@ class BlobReader {
   async #open(): Promise<BlobTransfer> {
     this.#attemptOffset = this.#offset;
     const isPart = this.#end < this.#descriptor.size;
-    if (this.#isRangeUsable && (isPart || this.#offset > 0)) {
+    const { memory } = this.#source;
+    const isRangeUsable = this.#isRangeUsable && memory.hasWrongRange !== true;
+    memory.hasWrongRange = false;
+    if (isRangeUsable && (isPart || this.#offset > 0)) {
       const range = { range: `bytes=${this.#offset}-${isPart ? this.#end - 1 : ""}` };
-      const { etag } = this.#source.memory;
+      const { etag } = memory;
       const headers = etag === undefined ? range : { ...range, "if-range": etag };
       const transfer = await this.#ask(headers);
       if (transfer instanceof BlobTransfer) return transfer;
       this.#isRangeUsable = false;
+      memory.hasWrongRange = true;
+      // The reader may want nothing but the range.
+      this.#answered(false, 0);
+      this.#signal.throwIfAborted();
     }
     const transfer = await this.#ask({});
     if (transfer instanceof BlobTransfer) return transfer;

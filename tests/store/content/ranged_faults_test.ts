@@ -116,6 +116,25 @@ for (const { number, which } of [{ number: 0, which: "first" }, { number: 2, whi
   );
 }
 
+Deno.test("ingest() in ranges requests the blob once more if later ranges are wrong", async () => {
+  const asked: (string | null)[] = [];
+  const lie: Fault = (request, next) => {
+    const range = request.headers.get("range");
+    asked.push(range);
+    return range === null || range.startsWith("bytes=0-")
+      ? next()
+      : wrongRange(1000)(request, next);
+  };
+  await using scene = await makeScene([on({ kind: "blob", path: PATH }, lie)]);
+
+  await scene.ingest();
+
+  assertEquals(await scene.stored(), LAYER?.bytes);
+  assertEquals(asked.filter((range) => range === null).length, 1);
+  // The rest is not requested as a range again.
+  assertEquals(asked.at(-1), null);
+});
+
 Deno.test("ingest() in ranges gets the right bytes if a redirect expires in between", async () => {
   const signed = signedUrls();
   let count = 0;
