@@ -56,6 +56,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   /** Pushed documents, cached to save requests when they are tagged. */
   readonly #documents = new Map<string, Uint8Array<ArrayBuffer>>();
   #referrers: Promise<unknown> = Promise.resolve();
+  /** Whether a document has been fetched. */
+  #hasFetched = false;
 
   /** Creates the content; the caller disposes of the client. */
   constructor(
@@ -81,10 +83,11 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     }
     const { offset = 0, signal } = options;
     const reference = { ...this.#repository, digest: descriptor.digest };
-    const { bytes } = await this.#client.document(reference, {
-      ...this.#remoteOptions({ signal }),
-      entry: descriptor,
-    });
+    // Documents after the first one are named by others.
+    const entry = this.#hasFetched ? descriptor : undefined;
+    this.#hasFetched = true;
+    const remote = this.#remoteOptions({ signal });
+    const { bytes } = await this.#client.document(reference, { ...remote, entry });
     return new Blob([bytes.subarray(offset)]).stream();
   }
 

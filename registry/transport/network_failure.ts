@@ -86,10 +86,11 @@ export function proxyLoginError(request: FailedRequest): NetworkError {
 
 /** Returns the error for a host that sends no data. */
 export function stallError(request: FailedRequest, timeoutMs: number): NetworkError {
-  const { url, task, attempt } = request;
+  const { url, task, attempt, proxy } = request;
   const state = `${serverOf(request)} sent no data for ${timeoutMs / 1000} s`;
+  const through = proxy && ` through the proxy ${proxy.url} of ${proxy.variable}`;
   return new NetworkError(
-    `${state}${after(attempt)}`,
+    `${state}${through ?? ""}${after(attempt)}`,
     { ...task, url: redactUrl(url), reason: "stalled", attempts: attempt },
   );
 }

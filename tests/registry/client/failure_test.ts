@@ -94,9 +94,13 @@ Deno.test.each(
   const { reference } = scene;
 
   const error = await assertRejects(async () => {
-    if ("isCopied" in row) await new RepositoryContent(client, reference).fetch(index.descriptor);
-    else if (missing === "blob") await readAll(await client.blob(reference, scene.blob.descriptor));
-    else if (missing === "manifest") {
+    if ("isCopied" in row) {
+      const content = new RepositoryContent(client, reference);
+      await content.fetch(scene.image.descriptor).catch(() => {});
+      await content.fetch(index.descriptor);
+    } else if (missing === "blob") {
+      await readAll(await client.blob(reference, scene.blob.descriptor));
+    } else if (missing === "manifest") {
       await client.document({ ...reference, digest: scene.image.descriptor.digest });
     } else {
       const tag = missing === "tag" ? "v1" : "index";

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { networkError } from "../../../registry/transport/network_failure.ts";
+import { networkError, stallError } from "../../../registry/transport/network_failure.ts";
 import { basicAuth, on, respond } from "../../_support/faulty_registry.ts";
 import { makeCertificates } from "../../_support/certificates.ts";
 import { makeTempDir } from "../../_support/temp.ts";
@@ -41,6 +41,14 @@ Deno.test.each([
     assertStringIncludes(error.message, says);
   },
 );
+
+Deno.test("stallError() names the proxy that may be the reason", () => {
+  const proxy = { variable: "HTTP_PROXY", url: "socks5://10.1.1.1:1080" };
+
+  const { message } = stallError({ ...REQUEST, proxy }, 30_000);
+
+  assertStringIncludes(message, "for 30 s through the proxy socks5://10.1.1.1:1080 of HTTP_PROXY");
+});
 
 /** Runs `oci digest` for a registry that only a proxy reaches. */
 async function digestThrough(env: Readonly<Record<string, string>>) {
