@@ -69,6 +69,7 @@ export const TRANSFER_WORDS: ProgressWords = {
   transferring: "copying",
   transferred: "copied",
   present: "already present, or mounted",
+  unchanged: "already present",
 };
 
 /**

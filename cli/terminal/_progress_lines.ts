@@ -19,6 +19,8 @@ export interface ProgressWords {
   readonly transferred: string;
   /** Word for a blob that needed no transfer. */
   readonly present: string;
+  /** Word for an image that needed no transfer. */
+  readonly unchanged: string;
 }
 
 /** Words for a pull. */
@@ -27,6 +29,7 @@ export const PULL_WORDS: ProgressWords = {
   transferring: "fetching",
   transferred: "fetched",
   present: "already in the store",
+  unchanged: "already in the store",
 };
 
 /** Returns the line for a completed blob. */

@@ -60,6 +60,14 @@ export class ProgressTally {
     return active;
   }
 
+  /** Returns the references of which no blob was transferred or looked for. */
+  unchanged(): readonly string[] {
+    const touched = new Set([...this.#blobs.values()].map(({ last }) => last.reference));
+    return [...this.#images.values()]
+      .filter(({ phase, cached }) => phase === "done" && cached)
+      .flatMap(({ reference }) => touched.has(reference) ? [] : [reference]);
+  }
+
   /** Progress of everything. */
   totals(): Totals {
     let [bytes, total, done] = [0, 0, 0];

@@ -1,4 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
+import { printable } from "./format.ts";
 import type { Notices } from "./notices.ts";
 import {
   activeLines,
@@ -143,6 +144,11 @@ function terminalView(
 /** Returns the final line; none if nothing was received, because an error follows. */
 function sumUp(tally: ProgressTally, notices: Notices, words: ProgressWords): void {
   const totals = tally.totals();
+  const unchanged = totals.complete && totals.done === 0 ? tally.unchanged() : [];
+  for (const reference of unchanged) {
+    notices.message(printable(`${reference}: ${words.unchanged}`));
+  }
+  if (unchanged.length > 0) return;
   if (totals.bytes > 0) notices.message(totalLine(totals, Infinity, words));
 }
 

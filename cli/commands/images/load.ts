@@ -14,6 +14,7 @@ const WORDS: ProgressWords = {
   transferring: "loading",
   transferred: "loaded",
   present: "already in the store",
+  unchanged: "already in the store",
 };
 
 /** Describes `oci load`. */

@@ -26,6 +26,7 @@ const WORDS: ProgressWords = {
   transferring: "saving",
   transferred: "saved",
   present: "already saved",
+  unchanged: "already saved",
 };
 
 /** Describes `oci save`. */

@@ -117,6 +117,7 @@ Deno.test("openProgress() names blobs and what happens to them by the words of t
     transferring: "copying",
     transferred: "copied",
     present: "present",
+    unchanged: "unchanged",
   };
   const [plain, drawn] = [new Recorder(), new Recorder()];
   const size = () => ({ columns: 80, rows: 24 });
@@ -246,6 +247,17 @@ Deno.test("openProgress() writes a line per finished blob and the total where pl
     "localhost/a:1: sha256:0123456789ab fetched, 1.0 kB",
     "1.0 kB of 1.0 kB (100 %), 1 layer done",
   ]);
+});
+
+Deno.test("openProgress() says that nothing had to be transferred", () => {
+  const recorder = new Recorder();
+  {
+    using progress = openProgress("plain", new Notices(recorder), 10_000);
+    progress.report(sum({ bytes: 0 }));
+    progress.report(sum({ phase: "done", bytes: 1000, cached: true }));
+  }
+
+  assertEquals(recorder.text, "localhost/a:1: already in the store\n");
 });
 
 Deno.test("openProgress() does not sum up what never came", () => {
