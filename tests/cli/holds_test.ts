@@ -47,7 +47,9 @@ async function begin() {
           HOME: directory.path,
           ...await denoEnvironment(),
         },
-        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
       }).spawn();
     },
     /** Removes the name and prunes, as another process does. */
