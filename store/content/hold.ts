@@ -3,6 +3,7 @@ import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
+import { isDiskFull } from "../host/system_error.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
 const MAX_HOLD_BYTES = 16 * 1024 * 1024;
@@ -138,20 +139,25 @@ export class Holds {
       await this.add(digest);
     } catch (error) {
       // Reading needs no space. What is stored or named next fails.
-      const { code } = error as { readonly code?: unknown };
-      if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+      if (!isDiskFull(error)) throw error;
     }
   }
 
   /** Holds a blob until the result is disposed of, or for as long as the existing holds. */
   async hold(digest: Digest, signal: AbortSignal | undefined): Promise<Disposable | undefined> {
-    await this.add(digest);
+    await this.addFound(digest);
     if (this.#active.size > 0) return undefined;
     using stack = new DisposableStack();
-    const own = stack.use(await FileHold.create(this.#store, { ...this.#options, signal }));
-    await own.add(digest);
-    stack.move();
-    return own;
+    try {
+      const own = stack.use(await FileHold.create(this.#store, { ...this.#options, signal }));
+      await own.add(digest);
+      stack.move();
+      return own;
+    } catch (error) {
+      // The blob may be there already.
+      if (!isDiskFull(error)) throw error;
+      return undefined;
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/refused_write.ts";
+import { isDiskFull } from "../host/system_error.ts";
 import { removeIfAny } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */
@@ -83,7 +84,7 @@ export class UnpackRecord implements AsyncDisposable {
     this.#isNeedless = false;
     await this.#file.truncate();
     await this.#file.seek(0, Deno.SeekMode.Start);
-    await this.#append(`${this.#target}\0${id}`);
+    if (!await this.#append(`${this.#target}\0${id}`)) this.#isNeedless = true;
   }
 
   /** Records the entries that leave the work directory, before the first one does. */
@@ -94,9 +95,16 @@ export class UnpackRecord implements AsyncDisposable {
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 
-  async #append(text: string): Promise<void> {
+  /** Appends a text. Returns `false` if the disk is full: the directory may be on another one. */
+  async #append(text: string): Promise<boolean> {
     const bytes = encodeName(text);
-    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+    try {
+      for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+      return true;
+    } catch (error) {
+      if (isDiskFull(error)) return false;
+      throw error;
+    }
   }
 
   /** Marks the record for removal with its lock, after the work directory is gone. */

@@ -1,9 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
-import { ContentStore, UnpackError, unpackImage } from "../../../store/mod.ts";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";
+import { buildImage } from "../../_support/image.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { ROOT, run } from "../../_support/process.ts";
 import { posixTest } from "../../_support/skip.ts";
 import "../../_support/native_backend.ts";
@@ -312,3 +316,30 @@ posixTest.each<{ what: string; change: (root: string) => Promise<void> }>([
 
   assertEquals((await namesIn(box.root)).sort(), before);
 });
+
+mountTest(
+  "unpackImage() unpacks a stored image although the disk of the store is full",
+  async () => {
+    await using box = await makeUnpackBox();
+    await Deno.mkdir(box.store.path);
+    mountTmpfs(box.store.path, { sizeBytes: 1024 * 1024 });
+    using _mount = { [Symbol.dispose]: () => unmountTree(box.store.path) };
+    const image = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+    for (const { descriptor, bytes } of image.blobs.values()) {
+      await box.store.putBytes(descriptor, bytes);
+    }
+    const stored = await readImage(box.store, image.descriptor.digest, image.platform);
+    assert(stored !== undefined);
+    const filler = new Uint8Array(1024);
+    const fill = async () => {
+      using rest = await Deno.create(`${box.store.path}/ingest/filler`);
+      for (;;) await rest.write(filler);
+    };
+    await assertRejects(fill, Error, "No space left");
+
+    await unpackImage(box.store, stored, box.root);
+
+    assertEquals(await namesIn(box.root), ["a"]);
+    assertEquals(await recordsOf(box), []);
+  },
+);
