@@ -260,9 +260,12 @@ class RangedDownload implements RangeJob {
     return this.#map.takeNext(Math.min(this.#maxRangeBytes, share));
   }
 
-  /** Maximum length of a range: short if the bytes are processed in order as they arrive. */
+  /**
+   * Maximum length of a range: short if the bytes of a far server are processed as they arrive. From
+   * a near one they arrive so fast that additional requests cost more than they gain.
+   */
   get #maxRangeBytes(): number {
-    if (!this.#options.isFollowed) return MAX_RANGE_BYTES;
+    if (!this.#options.isFollowed || this.#latencyMs < FAR_LATENCY_MS) return MAX_RANGE_BYTES;
     const roundTripBytes = this.#latencyMs * (this.#pool.usualRate ?? 0);
     return Math.min(
       MAX_RANGE_BYTES,
