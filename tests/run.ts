@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { findDenoDir } from "./_support/process.ts";
+import { findDenoDir, kill } from "./_support/process.ts";
 import { formatSkipped, skippedTests } from "./_support/test_report.ts";
 
 /** The longest time without any output. A test that takes longer hangs. */
@@ -80,8 +80,8 @@ class Watchdog {
 
 /** Interrupts `deno test`, which lists the pending tests, and kills it if it does not end. */
 async function stop(child: Deno.ChildProcess): Promise<void> {
-  const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
-  child.kill("SIGINT");
+  const timer = setTimeout(() => kill(child, "SIGKILL"), GRACE_MS);
+  kill(child, "SIGINT");
   await child.status;
   clearTimeout(timer);
 }

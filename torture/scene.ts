@@ -2,7 +2,7 @@ import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { readMounts } from "../layer/linux/mount_table.ts";
 import { unmountTree } from "../layer/linux/unmount.ts";
-import { denoEnvironment, type ProcessResult, ROOT, run } from "../tests/_support/process.ts";
+import { denoEnvironment, kill, type ProcessResult, ROOT, run } from "../tests/_support/process.ts";
 import { makeTempDir, type TempDir } from "../tests/_support/temp.ts";
 import { Broken } from "./act.ts";
 import type { Random } from "./random.ts";
@@ -197,15 +197,6 @@ export function ociCommand(): readonly string[] {
     ...[Deno.execPath(), "run", "-A", "--no-prompt", "--quiet"],
     ...[`--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")],
   ];
-}
-
-/** Sends a signal to a process that may have ended. */
-export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    child.kill(signal);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-  }
 }
 
 /** Checks that no output shows a defect: a stack trace, or an error without a meaning. */

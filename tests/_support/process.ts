@@ -55,7 +55,7 @@ export async function run(
   let hangs = false;
   const timer = setTimeout(() => {
     hangs = true;
-    child.kill("SIGKILL");
+    kill(child, "SIGKILL");
   }, timeoutMs);
   const [output] = await Promise.all([
     child.output(),
@@ -155,4 +155,13 @@ export async function findDenoDir(): Promise<string> {
   if (known !== undefined && isAbsolute(known)) return known;
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return (JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string }).denoDir;
+}
+
+/** Sends a signal to a process that may have ended. */
+export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
 }

@@ -9,7 +9,7 @@ import {
   tokenAuth,
 } from "../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../_support/image.ts";
-import { denoEnvironment, ROOT, run } from "../_support/process.ts";
+import { denoEnvironment, kill, ROOT, run } from "../_support/process.ts";
 import { linuxTest, posixTest } from "../_support/skip.ts";
 import { file, noise, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
@@ -49,7 +49,7 @@ async function spawn(args: readonly string[], home: string): Promise<Deno.ChildP
 /** Sends a signal, and checks that it ends the command. */
 async function assertInterrupted({ child, stderr }: Running): Promise<void> {
   const started = performance.now();
-  const killing = setTimeout(() => child.kill("SIGKILL"), 2 * PATIENCE_MS);
+  const killing = setTimeout(() => kill(child, "SIGKILL"), 2 * PATIENCE_MS);
   child.kill("SIGTERM");
   const { code } = await child.status;
   clearTimeout(killing);
@@ -188,7 +188,7 @@ posixTest("oci tags ends on SIGTERM while nobody reads its stderr", async () => 
   await using registry = faultyRegistry(content, [...pages, on("tags", fault)]);
 
   const child = await spawn(["tags", "--debug", `${registry.host}/app`], home.path);
-  const killing = setTimeout(() => child.kill("SIGKILL"), 3 * PATIENCE_MS);
+  const killing = setTimeout(() => kill(child, "SIGKILL"), 3 * PATIENCE_MS);
   await Promise.race([reached, child.status]);
   child.kill("SIGTERM");
   const { code } = await child.status;

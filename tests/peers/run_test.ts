@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import type { StoredBundle } from "../../store/mod.ts";
 import { peerTest } from "../_support/peers.ts";
+import { kill } from "../_support/process.ts";
 import { namespaceReason } from "./_container.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
@@ -205,7 +206,7 @@ for (const runtime of ["runc", "crun"]) {
 
     child.kill("SIGINT");
     // Signals that a busy machine delivers at once are one, so send them until three arrived.
-    const timer = setInterval(() => child.kill("SIGINT"), 200);
+    const timer = setInterval(() => kill(child, "SIGINT"), 200);
     const { code } = await child.status;
     clearInterval(timer);
 
@@ -266,7 +267,7 @@ for (const runtime of ["runc", "crun"]) {
       // The moments are not to be exact, only spread over all that a run does.
       for (let at = 0.2; at < 1; at += 0.1) {
         await using child = place.start([...options, "--", "id", "-u"]);
-        const timer = setTimeout(() => child.kill("SIGKILL"), at * wholeMs);
+        const timer = setTimeout(() => kill(child, "SIGKILL"), at * wholeMs);
         // The container and its runtime have the other ends of the pipes.
         await Promise.all([child.stdout.text(), child.stderr.text(), child.status]);
         clearTimeout(timer);

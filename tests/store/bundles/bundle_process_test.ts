@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { OverlayBundler, removeBundle } from "../../../store/mod.ts";
 import "../../_support/native_backend.ts";
-import { denoEnvironment, ROOT, run } from "../../_support/process.ts";
+import { denoEnvironment, kill, ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
 import { BASE, makeStore, overlayReason, type TestStore } from "./_bundling.ts";
@@ -63,7 +63,7 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
     const output = child.stdout.pipeThrough(new TextDecoderStream()).values();
     assertEquals((await output.next()).value, "begin\n");
     // The moment is not to be exact, only another one each time.
-    const timer = setTimeout(() => kill(child), delayMs);
+    const timer = setTimeout(() => kill(child, "SIGKILL"), delayMs);
     if ((await child.status).signal === "SIGKILL") interrupted++;
     clearTimeout(timer);
     await Array.fromAsync(output);
@@ -89,14 +89,6 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
 
   assert(interrupted > 0, "no run was slow enough to be killed");
 });
-
-function kill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // It was faster.
-  }
-}
 
 async function removeIfComplete(store: string, path: string): Promise<void> {
   try {
