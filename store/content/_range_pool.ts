@@ -1,3 +1,5 @@
+import type { RateClock } from "./_rate_clock.ts";
+
 /** A download that fetches ranges over the connections of a {@linkcode RangePool}. */
 export interface RangeJob {
   /** Number of bytes that no connection fetches yet. */
@@ -11,6 +13,8 @@ export interface RangeJob {
 /** One of the connections of a {@linkcode RangePool}. Disposing of it lets the next range start. */
 export type PooledConnection = Disposable;
 
+/** Total bytes per millisecond above which a near server needs no further connections. */
+const FAST_HOST_RATE = 64_000;
 /** Time after which free connections look again for ranges that have become slow. */
 const LOOK_AGAIN_MS = 1000;
 
@@ -33,6 +37,8 @@ export class RangePool implements Disposable {
   readonly #announced = new Set<RangeJob>();
   /** Downloads that free connections may serve. */
   readonly #jobs = new Set<RangeJob>();
+  /** Rates of connections that read from the start of a blob. */
+  readonly #clocks = new Set<RateClock>();
   #capacity = 0;
   #active = 0;
   #users = 0;
@@ -83,6 +89,20 @@ export class RangePool implements Disposable {
         this.dispatch();
       },
     };
+  }
+
+  /** Adds the rate of a connection to {@linkcode RangePool.isSlow}, until the result is disposed of. */
+  measure(clock: RateClock): Disposable {
+    this.#clocks.add(clock);
+    return { [Symbol.dispose]: () => void this.#clocks.delete(clock) };
+  }
+
+  /**
+   * Whether the measured connections together are slow. On a busy machine, each of many connections
+   * to a fast server is slow.
+   */
+  get isSlow(): boolean {
+    return this.#clocks.values().reduce((sum, { rate }) => sum + rate, 0) < FAST_HOST_RATE;
   }
 
   /**

@@ -161,7 +161,8 @@ class RangedDownload implements RangeJob {
     const length = isFar ? Math.min(PROBE_BYTES, total - offset) : undefined;
     const head = this.#map.takeNext(length ?? total - offset);
     if (head === undefined) return;
-    let clock = new RateClock();
+    const clock = new RateClock();
+    using _measured = this.#pool.measure(clock);
     const answered = ({ isPartial, latencyMs }: BlobAnswer) => {
       this.#latencyMs = latencyMs;
       this.#pool.isUseful = isPartial;
@@ -174,7 +175,7 @@ class RangedDownload implements RangeJob {
       reuseMemory: !isFollowed,
       onAnswer: answered,
       // A connection that breaks is not slow.
-      onRetry: () => void (clock = new RateClock()),
+      onRetry: () => clock.reset(),
     };
     await this.#read(head, how, async (chunk) => {
       clock.stop(chunk.length);
@@ -183,7 +184,7 @@ class RangedDownload implements RangeJob {
       this.#releaseEarly(head, connection);
       this.#report();
       await take(chunk);
-      if (!isFar && clock.isSlow) this.#askForRanges(head);
+      if (!isFar && clock.isSlow && this.#pool.isSlow) this.#askForRanges(head);
       clock.start();
     });
     await Promise.all(this.#running);

@@ -27,11 +27,29 @@ export class RateClock {
     }
   }
 
+  /** Measures from the start, as a new connection is used. */
+  reset(): void {
+    this.#startedMs = performance.now();
+    this.#waitedMs = 0;
+    this.#firstMs = undefined;
+    this.#bytes = 0;
+  }
+
+  /** Bytes per millisecond since the first byte; 0 before it. */
+  get rate(): number {
+    const { elapsedMs } = this;
+    return elapsedMs > 0 ? this.#bytes / elapsedMs : 0;
+  }
+
   /** Whether the connection is slow, rather than the reader. */
   get isSlow(): boolean {
-    if (this.#firstMs === undefined) return false;
-    const elapsedMs = performance.now() - this.#firstMs;
+    const { elapsedMs, rate } = this;
     return elapsedMs >= MEASURED_MS && this.#bytes >= MEASURED_BYTES &&
-      this.#waitedMs > elapsedMs / 2 && this.#bytes / elapsedMs < FAST_RATE;
+      this.#waitedMs > elapsedMs / 2 && rate < FAST_RATE;
+  }
+
+  /** Time since the first byte, in milliseconds; 0 before it. */
+  get elapsedMs(): number {
+    return this.#firstMs === undefined ? 0 : performance.now() - this.#firstMs;
   }
 }

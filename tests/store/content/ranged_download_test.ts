@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
 import type { BlobReadOptions } from "../../../spec/mod.ts";
 import { type BlobFollower, ContentStore } from "../../../store/mod.ts";
@@ -331,6 +331,30 @@ Deno.test("ingest() keeps the only connection to a near server that is fast", as
   await scene.store.ingest(DESCRIPTOR, source.open, { connections: 4, latencyMs: 1 });
 
   assertEquals(source.requests, [{ offset: 0, length: undefined }]);
+});
+
+Deno.test("ingest() adds no connections to a near server that is fast in total", async () => {
+  await using scene = await openStore();
+  using clock = stoppedClock();
+  const blobs = [1, 2, 3, 4].map((seed) => randomBlob(24 * MIB, seed));
+  // Each of the four gets 64 KiB in 4 ms, as on a machine whose processors are busy.
+  const sources = blobs.map(({ bytes }) => {
+    return rangedSource({
+      bytes,
+      onChunk: () => {
+        clock.pass(1);
+        return new Promise((resolve) => setTimeout(resolve, 0));
+      },
+    });
+  });
+
+  await Promise.all(blobs.map(({ descriptor }, i) => {
+    const source = "https://registry.example/blob";
+    const open = sources[i]?.open ?? fail();
+    return scene.store.ingest(descriptor, open, { connections: 4, latencyMs: 1, source });
+  }));
+
+  assertEquals(sources.map(({ requests }) => requests.length), [1, 1, 1, 1]);
 });
 
 Deno.test("ingest() goes on with a slow near server that does not support ranges", async () => {
