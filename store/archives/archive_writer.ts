@@ -55,6 +55,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
   readonly format: ArchiveFormat;
   readonly #output: ArchiveOutput;
   readonly #written = new Set<Digest>();
+  readonly #directories = new Set<string>();
   readonly #manifests = new Map<Digest, Manifest>();
   readonly #tagged: NamedDocument[] = [];
   /** An archive is one sequence of bytes. */
@@ -102,8 +103,10 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     await this.#turn.run(async () => {
       if (this.#written.has(descriptor.digest)) return;
       if (this.#failure !== undefined) throw this.#failure;
-      const start = this.#position;
+      let start = this.#position;
       try {
+        await this.#makeDirectories(descriptor.digest);
+        start = this.#position;
         await this.#writeBlob(descriptor, open, options);
       } catch (error) {
         await this.#rewind(start, error);
@@ -160,6 +163,17 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     await this.#output[Symbol.asyncDispose]();
   }
 
+  /**
+   * Writes the entries of the directories of a blob, once each. Other tools give directories that
+   * have none to root, which fails for an ordinary user.
+   */
+  async #makeDirectories(digest: Digest): Promise<void> {
+    const missing = ["blobs", `blobs/${digestAlgorithm(digest)}`]
+      .filter((path) => !this.#directories.has(path));
+    for (const path of missing) await this.#write(entryHeader("directory", path, 0));
+    for (const path of missing) this.#directories.add(path);
+  }
+
   async #writeBlob(
     descriptor: Descriptor,
     open: OpenContent,
@@ -170,7 +184,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
     const kept: Uint8Array<ArrayBuffer>[] = [];
     const verifier = new Verifier(descriptor);
     let written = 0;
-    await this.#write(entryHeader(blobName(digest), size));
+    await this.#write(entryHeader("file", blobName(digest), size));
     for await (const chunk of await open({ signal, reuseMemory: true, raw: true })) {
       verifier.update(chunk);
       if (isDocument) kept.push(chunk.slice());
@@ -197,7 +211,7 @@ export class ImageArchiveWriter implements NamedTarget, AsyncDisposable {
 
   async #writeJson(name: string, value: unknown): Promise<void> {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
-    await this.#write(entryHeader(name, bytes.length));
+    await this.#write(entryHeader("file", name, bytes.length));
     await this.#write(bytes);
     await this.#write(tarPadding(bytes.length));
   }
@@ -246,12 +260,16 @@ function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-function entryHeader(path: string, size: number): Uint8Array<ArrayBuffer> {
+function entryHeader(
+  type: "file" | "directory",
+  path: string,
+  size: number,
+): Uint8Array<ArrayBuffer> {
   return tarHeader({
-    type: "file",
+    type,
     path,
     linkname: "",
-    mode: 0o644,
+    mode: type === "file" ? 0o644 : 0o755,
     uid: 0,
     gid: 0,
     size,

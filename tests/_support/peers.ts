@@ -23,6 +23,12 @@ export interface PeerTest {
   readonly reason?: string | undefined;
 }
 
+/** Environments of programs, unless a test sets the same variables. */
+const ENVIRONMENTS: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map([
+  // Without it, skopeo looks for credentials in a directory that may belong to root.
+  ["skopeo", { XDG_RUNTIME_DIR: "/nonexistent" }],
+]);
+
 /** Registers a test that needs other tools. */
 export function peerTest(test: PeerTest, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   const { name, needs, root = false, reason } = test;
@@ -54,7 +60,8 @@ export async function runPeer(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ProcessResult> {
-  const result = await run(programPath(program) ?? program, args, options);
+  const env = { ...ENVIRONMENTS.get(program), ...options.env };
+  const result = await run(programPath(program) ?? program, args, { ...options, env });
   if (result.code !== 0) {
     throw new Error(
       `Cannot run ${[program, ...args].join(" ")}: exit code ${result.code}\n${result.stderr}`,

@@ -1,5 +1,6 @@
 import { dirname, join } from "@std/path";
 import { formatSpec, type RuntimeSpec } from "../../spec/mod.ts";
+import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { programPath, runPeer } from "../_support/peers.ts";
 import { type ProcessResult, run } from "../_support/process.ts";
 import { makeTempDir, type TempDir } from "../_support/temp.ts";
@@ -85,7 +86,7 @@ const HIDE_SECOND = 'if [ "$(stat -fc %T /sys/fs/cgroup)" = tmpfs ]; then ' +
 const WITHOUT_HYBRID = ["unshare", "-m", "sh", "-c", HIDE_SECOND, "sh"];
 
 /** Why an ordinary user cannot make namespaces here, if that is so. */
-export async function namespaceReason(): Promise<string | undefined> {
+async function namespaceReason(): Promise<string | undefined> {
   const unshare = ["unshare", "-Ur", "true"];
   const command = Deno.uid() === 0
     ? ["setpriv", `--reuid=${ORDINARY_ID}`, `--regid=${ORDINARY_ID}`, "--clear-groups", ...unshare]
@@ -98,4 +99,13 @@ export async function namespaceReason(): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound) return "setpriv or unshare not installed";
     throw error;
   }
+}
+
+/** Why an ordinary user cannot run containers with a runtime here, if that is so. */
+export async function ordinaryUserReason(runtime: string): Promise<string | undefined> {
+  const reason = await namespaceReason();
+  // Only root can take the second version away from crun.
+  if (reason !== undefined || runtime !== "crun" || Deno.uid() === 0) return reason;
+  const { controllers = [] } = await readCgroupHierarchy();
+  return controllers.length === 0 ? undefined : "crun refuses both versions of control groups";
 }

@@ -3,11 +3,10 @@ import { basename } from "@std/path";
 import type { StoredBundle } from "../../store/mod.ts";
 import { peerTest } from "../_support/peers.ts";
 import { kill } from "../_support/process.ts";
-import { namespaceReason } from "./_container.ts";
+import { ordinaryUserReason } from "./_container.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { makeRunPlace, owners, PROGRAMS, type RunPlace } from "./_oci_run.ts";
 
-const NO_NAMESPACES = await namespaceReason();
 const NEEDS = ["ldd", "setpriv", "unshare", ...PROGRAMS];
 
 interface RunStep {
@@ -137,7 +136,7 @@ for (const runtime of ["runc", "crun"]) {
       peerTest({
         name: `oci run runs ${bundler} bundles with ${runtime} as ${who}`,
         needs: [runtime, ...NEEDS],
-        reason: isRoot ? undefined : NO_NAMESPACES,
+        reason: isRoot ? undefined : await ordinaryUserReason(runtime),
       }, async (t) => {
         await using place = await makeRunPlace(owner);
         const steps = STEPS.filter(({ needsIds, ofRuntime }) => {
@@ -153,7 +152,7 @@ for (const runtime of ["runc", "crun"]) {
     peerTest({
       name: `oci run mounts overlays with ${runtime} as ${who}, root of a namespace`,
       needs: [runtime, ...NEEDS],
-      reason: NO_NAMESPACES,
+      reason: await ordinaryUserReason(runtime),
     }, async (t) => {
       await using place = await makeRunPlace(owner);
       for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 2)) {

@@ -15,7 +15,13 @@ import {
   withUser,
 } from "../../spec/mod.ts";
 import { peerTest } from "../_support/peers.ts";
-import { makeBundle, namespaceReason, ordinaryId, PROGRAMS, runContainer } from "./_container.ts";
+import {
+  makeBundle,
+  ordinaryId,
+  ordinaryUserReason,
+  PROGRAMS,
+  runContainer,
+} from "./_container.ts";
 
 const ARCHITECTURE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 const IMAGE = {
@@ -140,7 +146,7 @@ readlink /proc/self/ns/net
 
   for (const network of ["its own", "the host's"]) {
     const name = `${runtime} runs as an ordinary user on ${network} network`;
-    const rootless = { needs: [runtime, ...NEEDS], reason: await namespaceReason() };
+    const rootless = { needs: [runtime, ...NEEDS], reason: await ordinaryUserReason(runtime) };
 
     peerTest({ ...rootless, name }, async () => {
       const owner = ordinaryId();

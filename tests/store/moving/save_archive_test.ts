@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { TarParser } from "../../../layer/mod.ts";
 import { DigestMismatchError, PlatformError } from "../../../spec/mod.ts";
 import {
   ContentStore,
@@ -81,6 +82,25 @@ Deno.test("saveArchive() writes the same bytes for the same images, to a stream 
   const first = await Deno.readFile(dir.join("a.tar"));
   assertEquals(await Deno.readFile(dir.join("b.tar")), first);
   assertEquals(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).bytes(), first);
+});
+
+Deno.test("saveArchive() lists each directory before the blobs in it", async () => {
+  await using dir = await makeTempDir();
+  const store = await storeOf(dir, IMAGE);
+  const entries: string[] = [];
+  const parser = new TarParser({
+    entry: ({ type, path }) => void entries.push(`${type} ${path}`),
+    data() {},
+    end() {},
+  });
+
+  const image = { name: "h.io/a:1", descriptor: IMAGE.descriptor };
+  await saveArchive(store, [image], dir.join("a.tar"));
+  parser.push(await Deno.readFile(dir.join("a.tar")));
+  parser.finish();
+
+  assertEquals(entries.slice(0, 2), ["directory blobs/", "directory blobs/sha256/"]);
+  assertEquals(new Set(entries).size, entries.length);
 });
 
 Deno.test("saveArchive() saves an index with all platforms, or one platform of it", async () => {
