@@ -3,6 +3,7 @@ import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { namesIn } from "../host/names_in.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
+import { isRefusedWrite } from "../host/refused_write.ts";
 import { isDiskFull } from "../host/system_error.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
@@ -110,7 +111,7 @@ export class Holds {
       return new Holds(store, options);
     } catch (error) {
       // A process that cannot write has stored nothing that it could lose.
-      if (isUnwritable(error)) return undefined;
+      if (isRefusedWrite(error)) return undefined;
       throw error;
     }
   }
@@ -159,12 +160,6 @@ export class Holds {
       return undefined;
     }
   }
-}
-
-function isUnwritable(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotCapable) return true;
-  const code = (error as { readonly code?: unknown }).code;
-  return code === "EACCES" || code === "EPERM" || code === "EROFS";
 }
 
 /** Returns the blobs that running commands hold. Removes the hold files of killed commands. */

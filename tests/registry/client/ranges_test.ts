@@ -44,7 +44,7 @@ Deno.test.each([
   });
 
   assertEquals(await readAll(stream), scene.blob.bytes);
-  // The wrong range is an answer of its own, before that with the whole blob.
+  // The client reports the wrong range first, and then the response with the whole blob.
   assertEquals(new Set(answers.map(({ isPartial }) => isPartial)), new Set([false]));
 });
 
