@@ -57,6 +57,7 @@ export class PortSink<Result> implements LayerSink<Result> {
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
   #count = 0;
   #end: Error | undefined;
+  #disposal: Promise<void> | undefined;
 
   constructor(
     port: MessagePort,
@@ -95,7 +96,11 @@ export class PortSink<Result> implements LayerSink<Result> {
     this.#listener.fail(error);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposal ??= this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
     if (this.#end === undefined) {
       const disposal = this.#call({ kind: "dispose" });
       this.#end = new Error("Cannot continue the layer: its sink was closed");

@@ -47,6 +47,7 @@ export class StreamSink<Result> implements LayerSink<Result> {
 
   async restart(): Promise<void> {
     await this.#stop(new Error("Cannot continue the layer: its bytes were wrong"));
+    this.#attempt = undefined;
     await this.#consumer.reset();
   }
 
@@ -70,8 +71,8 @@ export class StreamSink<Result> implements LayerSink<Result> {
   }
 
   async #stop(reason: Error): Promise<void> {
+    // The attempt stays: a second disposal has to wait for its end as well.
     const attempt = this.#attempt;
-    this.#attempt = undefined;
     attempt?.stop.abort(reason);
     attempt?.queue.fail(reason);
     await attempt?.result.catch(() => {});

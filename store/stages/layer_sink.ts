@@ -16,6 +16,8 @@ export interface SinkLayer {
 /**
  * Receives the bytes of a layer. The writer verifies that they are the bytes of the blob.
  *
+ * Each disposal, also a repeated one, waits until the sink no longer changes any file.
+ *
  * @typeParam Result Plain data, which can be sent to another thread.
  */
 export interface LayerSink<Result> extends AsyncDisposable {

@@ -9,6 +9,7 @@ const SILENT: SinkListener = { warn() {}, fail() {} };
 class Collector implements StreamConsumer<readonly number[]> {
   position = 0;
   resets = 0;
+  hasEnded = false;
   readonly #gate: Promise<void>;
 
   constructor(gate: Promise<void> = Promise.resolve()) {
@@ -16,9 +17,13 @@ class Collector implements StreamConsumer<readonly number[]> {
   }
 
   async consume(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<readonly number[]> {
-    await this.#gate;
     const bytes: number[] = [];
-    for await (const chunk of stream) bytes.push(...chunk);
+    try {
+      for await (const chunk of stream) bytes.push(...chunk);
+    } finally {
+      await this.#gate;
+      this.hasEnded = true;
+    }
     this.position = bytes.length;
     return bytes;
   }
@@ -69,6 +74,22 @@ for (const [name, openSink] of Object.entries(SINKS)) {
     await sink.write(new Uint8Array([1]));
 
     await assertRejects(() => sink.close(new RangeError("cut off")), RangeError, "cut off");
+  });
+
+  Deno.test(`${name} waits in each disposal until its consumer has ended`, async () => {
+    const gate = Promise.withResolvers<void>();
+    const collector = new Collector(gate.promise);
+    const sink = openSink(collector);
+    await sink.write(new Uint8Array([1]));
+
+    const disposals = [1, 2].map(async () => {
+      await sink[Symbol.asyncDispose]();
+      return collector.hasEnded;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    gate.resolve();
+
+    assertEquals(await Promise.all(disposals), [true, true]);
   });
 }
 
