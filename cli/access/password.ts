@@ -43,37 +43,18 @@ export interface PromptOptions {
  *
  * @param user User name in the prompt.
  * @param notices Where to ask.
+ * @throws {UsageError} If there is no terminal.
  */
 export async function promptPassword(
   user: string,
   notices: Notices,
   options: PromptOptions,
 ): Promise<string> {
-  const { signal, source = Deno.stdin } = options;
-  if (!source.isTerminal()) {
-    throw new UsageError(
-      "cannot prompt for a password without a terminal",
-      'Add "--password-stdin", or specify "--user NAME:PASSWORD"',
-    );
-  }
-  const restore = () => {
-    source.setRaw(false);
-    notices.text("\n");
-  };
-  const stop = () => {
-    restore();
-    source.close();
-  };
-  // Turn echo off before the prompt, so that early input does not show.
-  source.setRaw(true);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    notices.prompt(`Password of ${user}:`);
-    return await readLine(source);
-  } finally {
-    signal.removeEventListener("abort", stop);
-    if (!signal.aborted) restore();
-  }
+  const refusal = new UsageError(
+    "cannot prompt for a password without a terminal",
+    'Add "--password-stdin", or specify "--user NAME:PASSWORD"',
+  );
+  return await ask(`Password of ${user}:`, notices, { ...options, refusal, isSecret: true });
 }
 
 /**
@@ -81,35 +62,18 @@ export async function promptPassword(
  *
  * @param registry Registry in the prompt.
  * @param notices Where to ask.
+ * @throws {UsageError} If there is no terminal, or the answer is not a user name.
  */
 export async function promptUser(
   registry: string,
   notices: Notices,
   options: PromptOptions,
 ): Promise<string> {
-  const { signal, source = Deno.stdin } = options;
-  if (!source.isTerminal()) {
-    throw new UsageError(
-      "cannot prompt for a user name without a terminal",
-      'Specify "--user NAME"',
-    );
-  }
-  const stop = () => {
-    notices.text("\n");
-    source.close();
-  };
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    notices.prompt(`User name for ${registry}:`);
-    const user = (await readLine(source)).trim();
-    if (user !== "" && !user.includes(":")) return user;
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-  throw new UsageError(
-    "the user name is empty or contains a colon",
-    'Specify "--user NAME"',
-  );
+  const remedy = 'Specify "--user NAME"';
+  const refusal = new UsageError("cannot prompt for a user name without a terminal", remedy);
+  const user = (await ask(`User name for ${registry}:`, notices, { ...options, refusal })).trim();
+  if (user !== "" && !user.includes(":")) return user;
+  throw new UsageError("the user name is empty or contains a colon", remedy);
 }
 
 /**
@@ -122,20 +86,41 @@ export async function confirm(
   notices: Notices,
   options: PromptOptions,
 ): Promise<boolean> {
-  const { signal, source = Deno.stdin } = options;
-  if (!source.isTerminal()) {
-    throw new UsageError("cannot ask for confirmation without a terminal", 'Add "--yes"');
-  }
-  const stop = () => {
+  const refusal = new UsageError("cannot ask for confirmation without a terminal", 'Add "--yes"');
+  const answer = await ask(`${printable(question)} [y/N]`, notices, { ...options, refusal });
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** Options of {@linkcode ask}. */
+interface AskOptions extends PromptOptions {
+  /** Thrown if there is no terminal. */
+  readonly refusal: UsageError;
+  /** Whether to hide what is typed. */
+  readonly isSecret?: boolean | undefined;
+}
+
+/** Shows a prompt and returns the line that is typed. */
+async function ask(prompt: string, notices: Notices, options: AskOptions): Promise<string> {
+  const { signal, source = Deno.stdin, refusal, isSecret = false } = options;
+  if (!source.isTerminal()) throw refusal;
+  const restore = () => {
+    if (isSecret) source.setRaw(false);
     notices.text("\n");
+  };
+  const stop = () => {
+    restore();
     source.close();
   };
+  // Turn echo off before the prompt, so that early input does not show.
+  if (isSecret) source.setRaw(true);
   signal.addEventListener("abort", stop, { once: true });
   try {
-    notices.prompt(`${printable(question)} [y/N]`);
-    return /^y(es)?$/i.test((await readLine(source)).trim());
+    notices.prompt(prompt);
+    return await readLine(source);
   } finally {
     signal.removeEventListener("abort", stop);
+    // The terminal does not show the Enter that ends a secret.
+    if (isSecret && !signal.aborted) restore();
   }
 }
 
