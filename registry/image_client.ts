@@ -1,5 +1,6 @@
 import type { Digest } from "../spec/digest.ts";
-import type { RemoteImage } from "../spec/image/image.ts";
+import type { Descriptor } from "../spec/image/descriptor.ts";
+import type { RemoteImage, RemoteLayer } from "../spec/image/image.ts";
 import type { Platform } from "../spec/platform.ts";
 import type { Reference } from "./reference.ts";
 
@@ -44,6 +45,21 @@ export interface ImageProgress {
   readonly cached: boolean;
 }
 
+/** A layer of an image whose config has not been read yet. */
+export type UpcomingLayer = Omit<RemoteLayer, "diffId" | "compressed">;
+
+/** The first read of a layer. */
+export interface FirstRead {
+  /** The layer. */
+  readonly descriptor: Descriptor;
+  /**
+   * Number of bytes to read from its start.
+   *
+   * @default The whole layer.
+   */
+  readonly length?: number | undefined;
+}
+
 /** Options for {@linkcode ImageClient.image}. */
 export interface ImageClientOptions {
   /**
@@ -62,6 +78,16 @@ export interface ImageClientOptions {
    * @default Linux on the host's CPU.
    */
   readonly platform?: Platform | string | undefined;
+  /**
+   * Called with the layers once the manifest is known, and returns what will be read of them first,
+   * as soon as the image is returned. A client may request that while the config arrives, which
+   * saves a round trip.
+   *
+   * @default Layers are requested when they are read.
+   */
+  readonly firstReads?:
+    | ((layers: readonly UpcomingLayer[]) => Promise<readonly FirstRead[]>)
+    | undefined;
   /** Aborts the operation. Incomplete downloads stay and are resumed later. */
   readonly signal?: AbortSignal | undefined;
   /** Called with the progress of the operation. */

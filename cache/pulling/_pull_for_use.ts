@@ -26,6 +26,7 @@ export async function pullForUse<T>(
   let meter: ProgressMeter | undefined;
   const findOptions: ImageClientOptions = {
     ...options,
+    firstReads: (layers) => source.puller.firstReads(layers),
     // Most of what storing the image reports has been counted by then, except for layers that `use`
     // did not need, such as layers that are already extracted.
     onProgress: onProgress && ((event: ImageProgress) => {

@@ -2,9 +2,11 @@ import { describeError } from "../../spec/error_facts.ts";
 import { NetworkError, RegistryError } from "../../registry/errors.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type {
+  FirstRead,
   ImageClient,
   ImageClientOptions,
   ImagePullPolicy,
+  UpcomingLayer,
 } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -125,12 +127,14 @@ export class CachingPuller implements ImageClient {
    * @throws {RangeError} If the policy is invalid.
    */
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<Image> {
-    return await (await this.find(reference, options)).keep();
+    const { firstReads = (layers) => this.firstReads(layers) } = options;
+    return await (await this.find(reference, { ...options, firstReads })).keep();
   }
 
   /**
    * Finds an image following the policy, without fetching its layers. Callers can fetch only some
-   * layers or process them during the download.
+   * layers or process them during the download. If they begin with what
+   * {@linkcode CachingPuller.firstReads} returns, that option saves a round trip.
    *
    * @param reference Reference of the image.
    * @param options Policy, platform, credentials and callbacks.
@@ -168,6 +172,15 @@ export class CachingPuller implements ImageClient {
       options.onWarning?.(`Using the image in the store: ${describeError(error)}`);
       return this.#answer(reference, cached, options);
     }
+  }
+
+  /**
+   * Returns the reads with which the cache begins to download layers.
+   *
+   * @param layers The layers of an image.
+   */
+  async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
+    return await this.#images.firstReads?.(layers) ?? [];
   }
 
   async #cached(reference: Reference, options: ImageClientOptions): Promise<Cached> {

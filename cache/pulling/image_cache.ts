@@ -1,4 +1,4 @@
-import type { ImageProgress } from "../../registry/image_client.ts";
+import type { FirstRead, ImageProgress, UpcomingLayer } from "../../registry/image_client.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
@@ -34,6 +34,13 @@ export interface ImageCache {
    * @returns The same image, in the cache.
    */
   writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
+  /**
+   * Returns the reads of layers with which {@linkcode ImageCache.writeImage} will begin, so that a
+   * client can request them early. Absent in a cache that does not know.
+   *
+   * @param layers The layers of an image.
+   */
+  firstReads?(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]>;
   /**
    * Protects written images against pruning until their reference is recorded. Absent in a cache
    * that is never pruned.

@@ -1,4 +1,5 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
+import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Platform } from "../../spec/platform.ts";
@@ -78,6 +79,12 @@ export class LayoutImageCache implements ImageCache {
       platform,
       { maxLayers },
     );
+  }
+
+  /** Returns the reads of the largest layers that are missing, unless the server is near. */
+  async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
+    const { firstReads } = await import("../../store/content/first_reads.ts");
+    return firstReads(this.#store, layers, this.#jobs);
   }
 
   /** Protects written images against pruning until their reference is recorded. */

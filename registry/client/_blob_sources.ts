@@ -39,8 +39,11 @@ export function registryBlob(
   return {
     policy: registry.policy,
     memory,
-    open: (headers, attempt, signal) =>
-      registry.open({
+    open: async (headers, attempt, signal) => {
+      const early = memory.early?.take(headers, signal);
+      memory.early = undefined;
+      if (early !== undefined) return await early;
+      return await registry.open({
         ...context,
         method: "GET",
         path: `blobs/${descriptor.digest}`,
@@ -49,7 +52,8 @@ export function registryBlob(
         accept: ACCEPTED,
         memory,
         signal,
-      }, attempt),
+      }, attempt);
+    },
     failed: (error) => sources.failed(registry, error, context.onWarning),
   };
 }

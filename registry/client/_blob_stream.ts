@@ -25,6 +25,17 @@ export interface BlobMemory {
   location?: URL | undefined;
   /** Whether the source has sent something else than a range, so that the next request is for all. */
   hasWrongRange?: boolean | undefined;
+  /** Request that was sent before the blob is read. */
+  early?: SentRequest | undefined;
+}
+
+/** A request that has been sent. */
+export interface SentRequest {
+  /** Returns its response if `headers` are those that were sent. `signal` aborts the response. */
+  take(
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Answer> | undefined;
 }
 
 /** A possible source of a blob. */

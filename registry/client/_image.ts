@@ -1,7 +1,7 @@
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
-import type { ImageDocument, RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
 import type { Index, Manifest } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
@@ -12,6 +12,8 @@ import { readDocument } from "../transport/bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
 import { ArtifactError, NotFoundError } from "../errors.ts";
+import type { ImageClientOptions } from "../image_client.ts";
+import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
 import { formatReference, type Reference } from "../reference.ts";
 
 /** Maximum depth of nested indexes. */
@@ -25,8 +27,9 @@ export interface ImageContext extends ManifestContext {
   readonly connections: number;
   /** Returns the latency of a host in milliseconds. */
   readonly latencyMs: (host: string) => number;
-  /** Opens a layer. */
-  readonly compressed: (descriptor: Descriptor) => RemoteLayer["compressed"];
+  /** Returns the bytes of a layer. */
+  readonly bytesOf: (descriptor: Descriptor) => LayerBytes;
+  readonly firstReads: ImageClientOptions["firstReads"];
 }
 
 /** Reads and verifies the indexes, manifest and config of an image. */
@@ -36,9 +39,19 @@ export async function readImage(
   context: ImageContext,
 ): Promise<RemoteImage> {
   const { indexes, manifest } = await readChain(sources, reference, context);
-  const config = await readConfig(sources, reference, manifest.value, context);
+  const layers = manifest.value.layers.map((descriptor) => {
+    const path = `blobs/${descriptor.digest}`;
+    const { href, host } = sources.upstream.url({ repository: reference.repository, path });
+    return { descriptor, source: href, host, bytes: context.bytesOf(descriptor) };
+  });
+  const { connections, latencyMs, firstReads } = context;
+  using requests = new FirstRequests(firstReads, () => {
+    return layers.map(({ host, ...layer }) => {
+      return { ...layer, connections, latencyMs: latencyMs(host) };
+    });
+  });
+  const config = await readConfig(sources, reference, manifest.value, { ...context, requests });
   const subject = formatReference(reference);
-  const { layers } = manifest.value;
   const { diffIds, platform } = config.value;
   if (layers.length !== diffIds.length) {
     throw new OciError(
@@ -52,6 +65,7 @@ export async function readImage(
         formatPlatform(context.platform),
     );
   }
+  requests.keep();
   return {
     digest: (indexes[0] ?? manifest).descriptor.digest,
     indexes,
@@ -59,21 +73,10 @@ export async function readImage(
     config,
     platform,
     layers: diffIds.flatMap((diffId, i) => {
-      const descriptor = layers[i];
-      if (descriptor === undefined) return [];
-      const { href: source, host } = sources.upstream.url({
-        repository: reference.repository,
-        path: `blobs/${descriptor.digest}`,
-      });
-      const { connections } = context;
-      return [{
-        descriptor,
-        diffId,
-        source,
-        connections,
-        latencyMs: context.latencyMs(host),
-        compressed: context.compressed(descriptor),
-      }];
+      const layer = layers[i];
+      if (layer === undefined) return [];
+      const { descriptor, source, host, bytes: { compressed } } = layer;
+      return [{ descriptor, diffId, source, connections, latencyMs: latencyMs(host), compressed }];
     }),
   };
 }
@@ -130,11 +133,16 @@ async function readIfAny(
   }
 }
 
+interface ConfigContext extends ImageContext {
+  /** Requests to send once that of the config has been sent. */
+  readonly requests?: FirstRequests | undefined;
+}
+
 async function readConfig(
   sources: Sources,
   reference: Reference,
   manifest: Manifest,
-  context: ImageContext,
+  context: ConfigContext,
 ): Promise<ImageDocument<ImageConfig>> {
   const descriptor = manifest.config;
   const subject = formatReference(reference);
@@ -151,23 +159,28 @@ async function readConfigBytes(
   sources: Sources,
   reference: Reference,
   descriptor: Descriptor,
-  context: ImageContext,
+  { requests, ...context }: ConfigContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   assertVerifiable(descriptor.digest);
-  return embeddedData(descriptor) ??
-    await sources.first((registry) => {
-      return registry.call({
-        ...context,
-        method: "GET",
-        repository: reference.repository,
-        path: `blobs/${descriptor.digest}`,
-        content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
-      }, (answer) => {
-        return readDocument(answer, descriptor, {
-          limit: "config bytes",
-          option: "maxConfigBytes",
-          maxBytes: context.maxConfigBytes,
-        });
+  const embedded = embeddedData(descriptor);
+  if (embedded !== undefined) return embedded;
+  const reading = sources.first((registry) => {
+    return registry.call({
+      ...context,
+      method: "GET",
+      repository: reference.repository,
+      path: `blobs/${descriptor.digest}`,
+      content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
+      // A registry in trouble needs its connections for the config.
+      onRetry: () => requests?.[Symbol.dispose](),
+    }, (answer) => {
+      return readDocument(answer, descriptor, {
+        limit: "config bytes",
+        option: "maxConfigBytes",
+        maxBytes: context.maxConfigBytes,
       });
-    }, context);
+    });
+  }, context);
+  requests?.send();
+  return await reading;
 }

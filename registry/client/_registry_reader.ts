@@ -12,6 +12,7 @@ import { parsePlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections } from "./_connections.ts";
+import { EarlyRequest } from "./_early_request.ts";
 import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
 import { listPages } from "./_list_pages.ts";
@@ -41,6 +42,8 @@ import type {
 export class RegistryReader implements Disposable {
   readonly #options: RemoteClientOptions;
   readonly #connections: Connections;
+  /** Requests for layers that nothing has read yet. */
+  readonly #unread = new Set<EarlyRequest>();
 
   constructor(options: RemoteClientOptions) {
     this.#options = options;
@@ -65,11 +68,18 @@ export class RegistryReader implements Disposable {
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       connections: this.#options.connections ?? 12,
       latencyMs: (host) => this.#connections.http.latencyMs(host),
-      compressed: (descriptor) => {
+      firstReads: options.firstReads,
+      bytesOf: (descriptor) => {
         const memories = new Map<Registry, BlobMemory>();
-        return (readOptions = {}) => {
-          const all = { ...connectionOf(options), ...readOptions };
-          return this.#blob(reference, descriptor, all, memories);
+        const common = connectionOf(options);
+        return {
+          compressed: (readOptions) => {
+            return this.#blob(reference, descriptor, { ...common, ...readOptions }, memories);
+          },
+          request: (length) => {
+            const { signal } = options;
+            return this.#request(reference, descriptor, { ...common, length, signal }, memories);
+          },
         };
       },
     });
@@ -134,15 +144,7 @@ export class RegistryReader implements Disposable {
     if (embedded !== undefined) {
       return Promise.resolve(new Blob([embedded.subarray(offset)]).stream());
     }
-    const name = `${repository.registry}/${repository.repository}`;
-    const task = { action: `pull the blob ${digest} of "${name}"`, subject: digest };
-    const onWarning = this.#warner(options);
-    const sources = this.#blobSources(
-      repository,
-      descriptor,
-      { task, memories, onWarning },
-      options,
-    );
+    const { task, sources, onWarning } = this.#blobRead(repository, descriptor, options, memories);
     return Promise.resolve(
       openBlobStream(descriptor, sources, {
         offset,
@@ -157,6 +159,37 @@ export class RegistryReader implements Disposable {
         onWarning,
       }),
     );
+  }
+
+  /** Sends the request for the first read of a blob. */
+  #request(
+    repository: Repository,
+    descriptor: Descriptor,
+    options: BlobOptions,
+    memories: Map<Registry, BlobMemory>,
+  ): Disposable {
+    const { length, signal } = options;
+    const { sources: [source] } = this.#blobRead(repository, descriptor, options, memories);
+    const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
+    if (source === undefined || !isRequested) return { [Symbol.dispose]() {} };
+    return source.memory.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
+  }
+
+  /** Returns what reading a blob takes. */
+  #blobRead(
+    repository: Repository,
+    descriptor: Descriptor,
+    options: BlobOptions,
+    memories: Map<Registry, BlobMemory>,
+  ): Omit<BlobContext, "repository"> & { readonly sources: readonly BlobSource[] } {
+    const { digest } = descriptor;
+    const name = `${repository.registry}/${repository.repository}`;
+    const how = {
+      task: { action: `pull the blob ${digest} of "${name}"`, subject: digest },
+      memories,
+      onWarning: this.#warner(options),
+    };
+    return { ...how, sources: this.#blobSources(repository, descriptor, how, options) };
   }
 
   async *tags(repository: Repository, options: RemoteOptions = {}): AsyncGenerator<string> {
@@ -204,6 +237,7 @@ export class RegistryReader implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const request of this.#unread) request[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
   }
 

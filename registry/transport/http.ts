@@ -63,7 +63,7 @@ interface FetchInit {
 export class Http implements Disposable {
   readonly #options: HttpOptions;
   readonly #clients = new Map<string, Deno.HttpClient>();
-  /** Shortest time to a response, in milliseconds, by host. */
+  /** Latency of each host that has responded, in milliseconds. */
   readonly #known = new Map<string, number>();
   readonly #addresses = new HostAddresses();
   /** Origins that Node's client reaches and `fetch` does not. */
@@ -83,7 +83,10 @@ export class Http implements Disposable {
     return this.#known.has(new URL(url).host);
   }
 
-  /** Shortest time from a request to a host to its response so far, in milliseconds. */
+  /**
+   * Shortest time from a request to a host to its response so far, in milliseconds. Half of the
+   * first one counts, since that includes the time to connect.
+   */
   latencyMs(host: string): number {
     return this.#known.get(host) ?? 0;
   }
@@ -123,10 +126,8 @@ export class Http implements Disposable {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
       if (response.status === 407 && route.proxy !== undefined) throw proxyLoginError(asked);
-      const latencyMs = Math.min(
-        performance.now() - started,
-        this.#known.get(url.host) ?? Infinity,
-      );
+      const elapsedMs = performance.now() - started;
+      const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
       this.#known.set(url.host, latencyMs);
       const { status } = response;
       this.#log(request, started, { status, ...rateLimitOf(response.headers) });

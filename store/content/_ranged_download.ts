@@ -1,5 +1,6 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
 import type { BlobWriter } from "./blob_writer.ts";
+import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { mergeRanges, PartRanges, writeAll } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
 import { RangeMap } from "./_range_map.ts";
@@ -7,18 +8,12 @@ import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.t
 import { RateClock } from "./_rate_clock.ts";
 import { Segment } from "./_segment.ts";
 
-/** Minimum size of a blob to download over several connections. */
-export const MIN_RANGED_BYTES: number = 8 * 1024 * 1024;
-/** Length of the first range, which shows whether a far server supports ranges. */
-const PROBE_BYTES = 4 * 1024 * 1024;
 const SCOUT_BYTES = 2 * 1024 * 1024;
 const MAX_RANGE_BYTES = 16 * 1024 * 1024;
 /** Length of ranges that are processed while the next ones arrive. */
 const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
 /** How many times longer than a round trip such a range takes at least. */
 const MIN_ROUND_TRIPS = 4;
-/** A server that is this far away is worth several connections from the start. */
-const FAR_LATENCY_MS = 25;
 const CHUNK_BYTES = 256 * 1024;
 /** Bytes that are read back before other tasks get their turn. */
 const TURN_BYTES = 2 * 1024 * 1024;
@@ -157,8 +152,8 @@ class RangedDownload implements RangeJob {
     using connection = this.#pool.connect();
     const isFar = this.#latencyMs >= FAR_LATENCY_MS;
     const { size: offset, total } = this.#writer;
-    const { isFollowed, take } = this.#options;
-    const length = isFar ? Math.min(PROBE_BYTES, total - offset) : undefined;
+    const { isFollowed, take, connections } = this.#options;
+    const length = isFar ? firstRangeBytes(total - offset, connections) : undefined;
     const head = this.#map.takeNext(length ?? total - offset);
     if (head === undefined) return;
     const clock = new RateClock();

@@ -253,7 +253,7 @@ export class ContentStore {
     const holds = isOurs ? await this.#openHolds() : undefined;
     using _hold = await holds?.hold(digest, signal);
     return await ingestBlob(descriptor, open, {
-      part: `${this.path}/ingest/${digestAlgorithm(digest)}-${digestHex(digest)}.part`,
+      directory: this.path,
       onWait: this.onWait,
       prepare: () => this.#prepare(signal),
       isIntact: () => this.#isIntact(descriptor, signal),

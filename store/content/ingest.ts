@@ -5,7 +5,9 @@ import { openBlobStream } from "./blob_stream.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
-import { downloadRanges, MIN_RANGED_BYTES } from "./_ranged_download.ts";
+import { MIN_RANGED_BYTES } from "./_first_range.ts";
+import { partPath } from "./_part_path.ts";
+import { downloadRanges } from "./_ranged_download.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (
@@ -79,8 +81,8 @@ export interface Ingestion extends IngestProgress {
 
 /** The operations of a store that a download uses. */
 export interface IngestTarget {
-  /** Path of the part. */
-  readonly part: string;
+  /** Directory of the store. */
+  readonly directory: string;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
   /** Prepares the store for writing. */
@@ -105,9 +107,10 @@ export async function ingestBlob(
   options: IngestOptions,
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
-  return await downloads.run(target.part, {
+  const part = partPath(target.directory, descriptor.digest);
+  return await downloads.run(part, {
     find: async () => await target.isIntact() ? cached(descriptor) : undefined,
-    work: (report) => download(descriptor, open, target, options, report),
+    work: (report) => download(descriptor, open, { ...target, part }, options, report),
     onProgress,
     signal,
   });
@@ -116,7 +119,7 @@ export async function ingestBlob(
 async function download(
   descriptor: Descriptor,
   open: BlobSource,
-  target: IngestTarget,
+  target: IngestTarget & { readonly part: string },
   options: IngestOptions,
   onProgress: (progress: IngestProgress) => void,
 ): Promise<Ingestion> {

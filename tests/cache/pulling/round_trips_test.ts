@@ -1,39 +1,137 @@
-import { assertEquals } from "@std/assert";
-import { pull } from "../../../cache/mod.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { pull, unpack } from "../../../cache/mod.ts";
+import { ArtifactError } from "../../../registry/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
-import { type Fault, faultyRegistry, on, tokenAuth } from "../../_support/faulty_registry.ts";
-import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
+import {
+  type Fault,
+  type FaultRule,
+  faultyRegistry,
+  on,
+  type RecordedRequest,
+  respond,
+  tokenAuth,
+  wrongByte,
+} from "../../_support/faulty_registry.ts";
+import { buildImage, buildIndex, type Built, MemoryContent } from "../../_support/image.ts";
+import { stoppedClock } from "../../_support/stopped_clock.ts";
+import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { testClient } from "../../registry/_client.ts";
 
-const IMAGE = buildImage({ layers: [noise(10_000, 1), noise(20_000, 2), noise(30_000, 3)] });
+const MIB = 1024 * 1024;
+const IMAGE = buildImage({
+  layers: [noise(10_000, 1), noise(20_000, 2), noise(30_000, 3)].map((bytes) => {
+    return tar(file("a", bytes));
+  }),
+});
 const INDEX = buildIndex([IMAGE]);
-const LAYERS = new Set<string>(IMAGE.layers.map(({ descriptor }) => descriptor.digest));
 
-/** Returns the digest of the layer that a request is for. */
-function layerOf(url: string): string | undefined {
-  return [...LAYERS].find((digest) => url.endsWith(digest));
+/** A far registry with an index, and a store. */
+async function makeScene(image: Built, rules: readonly FaultRule[] = []) {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(await makeTempDir());
+  const clock = stack.use(stoppedClock());
+  const far: Fault = (_request, next) => {
+    clock.pass(100);
+    return next();
+  };
+  const content = new MemoryContent().add("a/b", "1", image);
+  const registry = stack.use(faultyRegistry(content, [on({}, far), ...rules]));
+  const client = stack.use(testClient());
+  const layers = new Set(IMAGE.layers.map(({ descriptor }) => descriptor.digest));
+  const layerOf = ({ path }: Pick<RecordedRequest, "path">) => {
+    return [...layers].find((digest) => path.endsWith(digest));
+  };
+  return {
+    directory,
+    registry,
+    reference: `${registry.host}/a/b:1`,
+    options: { store: directory.join("store"), platform: "linux/amd64", client },
+    /** Returns the digest of the layer that a request is for. */
+    layerOf,
+    /** The layers that were requested. */
+    get layers() {
+      return registry.requests.flatMap((request) => layerOf(request) ?? []);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
-Deno.test("pull() of an index with token authentication takes six round trips", async () => {
-  await using directory = await makeTempDir();
+/** Answers none of the requests for the config and the layers before all have come. */
+function together(count: number): Fault {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const asked: string[] = [];
-  const auth = tokenAuth();
-  // No layer is answered before all are asked for, so that they share a round trip.
-  const together: Fault = async (request, next) => {
-    const digest = layerOf(request.url);
-    if (digest === undefined) return await next();
-    asked.push(digest);
-    if (asked.length === LAYERS.size) resolve();
+  let asked = 0;
+  return async (_request, next) => {
+    if (++asked === count) resolve();
     await promise;
     return await next();
   };
-  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX), [
-    on({}, auth.fault),
-    on("blob", together),
-  ]);
+}
+
+const BRINGING = [
+  { name: "pull", bring: pull },
+  {
+    name: "unpack",
+    bring: (reference: string, options: { readonly store: string }) => {
+      return unpack(reference, `${options.store}/../files`, options);
+    },
+  },
+] as const;
+
+for (const { name, bring } of BRINGING) {
+  Deno.test(`${name}() of an index with token authentication takes five round trips`, async () => {
+    const auth = tokenAuth();
+    await using scene = await makeScene(INDEX, [
+      on({}, auth.fault),
+      on("blob", together(1 + IMAGE.layers.length)),
+    ]);
+
+    await bring(scene.reference, scene.options);
+
+    const requests = scene.registry.requests.filter((request) => !scene.layerOf(request));
+    // The challenge, the token, the index and the manifest. The config and the layers follow.
+    assertEquals(requests.map(({ kind }) => kind), [
+      ...["manifest", "token", "manifest", "manifest", "blob"],
+    ]);
+    assertEquals(auth.exchanges.length, 1);
+    assertEquals(scene.layers.toSorted(), IMAGE.layers.map((l) => l.descriptor.digest).toSorted());
+  });
+}
+
+Deno.test("pull() requests the start of a large layer while the config arrives", async () => {
+  const image = buildImage({ compression: "none", layers: [noise(9 * MIB, 4)] });
+  await using scene = await makeScene(image, [on("blob", together(2))]);
+
+  const { layers: [layer] } = await pull(scene.reference, scene.options);
+
+  const ranges = scene.registry.requests.filter(({ path }) => path.endsWith(layer?.digest ?? ""))
+    .map(({ headers }) => headers.get("range"));
+  assertEquals(ranges[0], `bytes=0-${4 * MIB - 1}`);
+  assertEquals(scene.registry.bytesSent("blob"), 9 * MIB + image.config.bytes.length);
+});
+
+Deno.test("pull() requests no layer early that the store has or has begun to download", async () => {
+  const [first, second, third] = IMAGE.layers;
+  if (first === undefined || second === undefined || third === undefined) throw new Error("none");
+  await using scene = await makeScene(INDEX, [on("blob", together(2))]);
+  const store = await ContentStore.open(scene.options.store);
+  await store.putBytes(first.descriptor, first.bytes);
+  const part = `${store.path}/ingest/${second.descriptor.digest.replace(":", "-")}.part`;
+  await Deno.writeFile(part, second.bytes.subarray(0, 5_000));
+
+  await pull(scene.reference, scene.options);
+
+  assertEquals(scene.layers, [third.descriptor.digest, second.descriptor.digest]);
+  const { headers } = scene.registry.requests.at(-1) ?? {};
+  assertEquals(headers?.get("range"), "bytes=5000-");
+});
+
+Deno.test("pull() of a near image requests no layer before its config", async () => {
+  await using directory = await makeTempDir();
+  await using registry = faultyRegistry(new MemoryContent().add("a/b", "1", INDEX));
   using client = testClient();
+  using _clock = stoppedClock();
 
   await pull(`${registry.host}/a/b:1`, {
     store: directory.path,
@@ -41,11 +139,49 @@ Deno.test("pull() of an index with token authentication takes six round trips", 
     client,
   });
 
-  const requests = registry.requests.filter(({ path }) => layerOf(path) === undefined);
-  // The challenge, the token, the index, the manifest and the config. The layers follow.
-  assertEquals(requests.map(({ kind }) => kind), [
-    ...["manifest", "token", "manifest", "manifest", "blob"],
+  const [index, manifest, config] = registry.requests.map(({ path }) => path);
+  assertEquals([index, manifest].map((path) => path?.includes("/manifests/")), [true, true]);
+  assertEquals(config?.endsWith(IMAGE.config.descriptor.digest), true);
+});
+
+Deno.test("pull() drops early responses if the config is wrong, and stores nothing", async () => {
+  const config = new RegExp(IMAGE.config.descriptor.digest);
+  await using scene = await makeScene(INDEX, [
+    on("blob", together(1 + IMAGE.layers.length)),
+    on({ kind: "blob", path: config }, wrongByte(5)),
   ]);
-  assertEquals(auth.exchanges.length, 1);
-  assertEquals(asked.toSorted(), [...LAYERS.keys()].toSorted());
+
+  await assertRejects(() => pull(scene.reference, scene.options), Error, "digest");
+
+  const store = await ContentStore.open(scene.options.store);
+  assertEquals(await store.references(), []);
+  assertEquals(await Promise.all(IMAGE.layers.map((l) => store.has(l.descriptor))), [
+    ...[false, false, false],
+  ]);
+});
+
+Deno.test("pull() requests a layer again whose early request failed", async () => {
+  const [layer] = IMAGE.layers;
+  const path = new RegExp(layer?.descriptor.digest ?? "");
+  await using scene = await makeScene(INDEX, [
+    on("blob", together(1 + IMAGE.layers.length)),
+    on({ kind: "blob", path, nth: 1 }, respond(503)),
+  ]);
+
+  const image = await pull(scene.reference, scene.options);
+
+  assertEquals(image.layers.length, 3);
+  assertEquals(scene.layers.length, 4);
+});
+
+Deno.test("pull() requests no layer of an artifact", async () => {
+  const layers = [noise(10_000, 5)];
+  const mediaType = "application/vnd.example.config+json";
+  const { descriptor } = buildImage({ layers }).config;
+  const artifact = buildImage({ layers, manifest: { config: { ...descriptor, mediaType } } });
+  await using scene = await makeScene(artifact);
+
+  await assertRejects(() => pull(scene.reference, scene.options), ArtifactError);
+
+  assertEquals(scene.registry.seen("blob"), []);
 });

@@ -3,6 +3,7 @@ import { exists } from "@std/fs";
 import type { BlobReadOptions } from "../../../spec/mod.ts";
 import { type BlobFollower, ContentStore } from "../../../store/mod.ts";
 import { chunked } from "../../_support/memory_content.ts";
+import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -78,17 +79,6 @@ function rangedSource(options: RangedSourceOptions = {}): RangedSource {
     },
   };
   return source;
-}
-
-/** A clock that stands still between the calls of `pass`. */
-function stoppedClock(): Disposable & { pass(ms: number): void } {
-  const { now } = performance;
-  let time = now.call(performance);
-  performance.now = () => time;
-  return {
-    pass: (ms) => void (time += ms),
-    [Symbol.dispose]: () => void (performance.now = now),
-  };
 }
 
 async function openStore() {

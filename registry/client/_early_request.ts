@@ -1,0 +1,75 @@
+import type { Answer } from "../transport/answer.ts";
+import type { BlobSource, SentRequest } from "./_blob_stream.ts";
+
+/** Time after which a response that nothing reads is dropped. */
+const KEPT_MS = 10_000;
+
+/** Options for {@linkcode EarlyRequest}. */
+export interface EarlyRequestOptions {
+  /** Number of bytes to request; all if absent. */
+  readonly length?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Requests that nothing has read yet. */
+  readonly unread: Set<EarlyRequest>;
+}
+
+/**
+ * A request for the start of a blob that is sent before the blob is read. The first reader takes the
+ * response over if it would send the same request.
+ */
+export class EarlyRequest implements SentRequest, Disposable {
+  readonly #range: string | undefined;
+  readonly #unread: Set<EarlyRequest>;
+  readonly #controller = new AbortController();
+  readonly #answer: Promise<Answer>;
+  readonly #timer: ReturnType<typeof setTimeout>;
+
+  /** Sends the request. */
+  constructor(source: BlobSource, { length, signal, unread }: EarlyRequestOptions) {
+    this.#range = length === undefined ? undefined : `bytes=0-${length - 1}`;
+    const headers: Record<string, string> = this.#range === undefined ? {} : { range: this.#range };
+    const { signal: dropped } = this.#controller;
+    const either = signal === undefined ? dropped : AbortSignal.any([signal, dropped]);
+    this.#answer = source.open(headers, 1, either);
+    // The reader reports an error.
+    this.#answer.catch(() => {});
+    this.#unread = unread;
+    unread.add(this);
+    // It holds a connection that other requests may wait for.
+    this.#timer = setTimeout(() => this[Symbol.dispose](), KEPT_MS);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  /**
+   * Takes the response over, if it is that of a request with the same headers; drops it otherwise.
+   *
+   * @param headers Headers of the reader's request.
+   * @param signal Aborts the response.
+   */
+  take(
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Answer> | undefined {
+    if (!this.#unread.has(this)) return undefined;
+    if (headers.range !== this.#range || headers["if-range"] !== undefined || signal.aborted) {
+      this[Symbol.dispose]();
+      return undefined;
+    }
+    this.#settle();
+    signal.addEventListener("abort", () => this.#controller.abort(signal.reason), { once: true });
+    return this.#answer;
+  }
+
+  /** Drops the response unless a reader has taken it over. */
+  [Symbol.dispose](): void {
+    if (!this.#unread.has(this)) return;
+    this.#settle();
+    this.#controller.abort();
+    this.#answer.then((answer) => answer[Symbol.dispose]()).catch(() => {});
+  }
+
+  #settle(): void {
+    this.#unread.delete(this);
+    clearTimeout(this.#timer);
+  }
+}

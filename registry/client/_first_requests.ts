@@ -1,0 +1,70 @@
+import type { RemoteLayer } from "../../spec/image/image.ts";
+import type { ImageClientOptions, UpcomingLayer } from "../image_client.ts";
+
+/** The bytes of a layer, which are requested on demand. */
+export interface LayerBytes extends Pick<RemoteLayer, "compressed"> {
+  /**
+   * Sends the request for the first read before that read.
+   *
+   * @param length Number of bytes to read; all if absent.
+   * @returns The request. Disposing of it drops the response unless something reads it.
+   */
+  request(length: number | undefined): Disposable;
+}
+
+/** A layer whose bytes can be requested before its DiffID is known. */
+export interface RequestableLayer extends UpcomingLayer {
+  readonly bytes: LayerBytes;
+}
+
+/**
+ * The first requests for layers, sent while the config of their image arrives. Disposing of them
+ * drops the responses, unless the image turns out to be valid.
+ */
+export class FirstRequests implements Disposable {
+  readonly #firstReads: ImageClientOptions["firstReads"];
+  readonly #layers: () => readonly RequestableLayer[];
+  readonly #sent: Disposable[] = [];
+  #isDropped = false;
+  #isKept = false;
+
+  /**
+   * @param firstReads Returns the first reads of layers; without it, none is requested.
+   * @param layers Returns the layers of the image.
+   */
+  constructor(
+    firstReads: ImageClientOptions["firstReads"],
+    layers: () => readonly RequestableLayer[],
+  ) {
+    this.#firstReads = firstReads;
+    this.#layers = layers;
+  }
+
+  /** Sends the requests. */
+  send(): void {
+    // Without them, each layer is requested when it is read.
+    this.#send().catch(() => {});
+  }
+
+  /** Keeps the responses for the readers of the layers. */
+  keep(): void {
+    this.#isKept = true;
+  }
+
+  async #send(): Promise<void> {
+    if (this.#firstReads === undefined) return;
+    const layers = this.#layers();
+    const reads = await this.#firstReads(layers.map(({ bytes: _bytes, ...layer }) => layer));
+    if (this.#isDropped || this.#isKept) return;
+    for (const { descriptor: { digest }, length } of reads) {
+      const layer = layers.find(({ descriptor }) => descriptor.digest === digest);
+      if (layer !== undefined) this.#sent.push(layer.bytes.request(length));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isKept) return;
+    this.#isDropped = true;
+    for (const request of this.#sent.splice(0)) request[Symbol.dispose]();
+  }
+}

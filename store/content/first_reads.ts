@@ -1,0 +1,31 @@
+import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import type { ContentStore } from "./content_store.ts";
+import { FAR_LATENCY_MS, firstRangeBytes } from "./_first_range.ts";
+import { partPath } from "./_part_path.ts";
+
+/**
+ * Returns how the download of layers into a store begins: the reads of the largest layers that are
+ * missing from it. Layers that an earlier run has begun are left out, and so are those of a near
+ * server, where a round trip does not matter.
+ *
+ * @param store The store.
+ * @param layers The layers of an image.
+ * @param jobs Number of layers to download at once.
+ */
+export function firstReads(
+  store: ContentStore,
+  layers: readonly UpcomingLayer[],
+  jobs: number,
+): readonly FirstRead[] {
+  const missing = layers.filter(({ descriptor: { digest }, latencyMs = 0 }) => {
+    return latencyMs >= FAR_LATENCY_MS && lstatIfAny(store.blobPath(digest)) === undefined &&
+      lstatIfAny(partPath(store.path, digest)) === undefined;
+  });
+  return [...new Map(missing.map((layer) => [layer.descriptor.digest, layer])).values()]
+    .sort((a, b) => b.descriptor.size - a.descriptor.size)
+    .slice(0, jobs)
+    .map(({ descriptor, connections = 1 }) => {
+      return { descriptor, length: firstRangeBytes(descriptor.size, connections) };
+    });
+}
