@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS } from "../../cli/commands.ts";
+import { ociBatch } from "../_support/oci_batch.ts";
 import { denoEnvironment, ROOT, run, runOci } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { join } from "@std/path";
@@ -14,9 +15,12 @@ Deno.test("main() lists every command in the help of the program", async () => {
   ]);
 });
 
-for (const name of COMMANDS.keys()) {
+const HELP = [...COMMANDS.keys()].map((name) => ({ name, args: [name, "--help"] }));
+const help = ociBatch(HELP, { permissions: [] });
+
+for (const { name, args } of HELP) {
   Deno.test(`main() shows the help of ${name} without any permission`, async () => {
-    const { code, stdout, stderr } = await runOci([name, "--help"], { permissions: [] });
+    const { code, stdout, stderr } = await help(args);
 
     assertEquals({ code, stderr }, { code: 0, stderr: "" });
     assert(stdout.startsWith(`Usage: oci ${name} [options]`), stdout);
@@ -79,7 +83,7 @@ Deno.test.each([
   });
 });
 
-Deno.test.each([
+const MISUSE = [
   {
     args: ["untar", "a"],
     line: 'oci: read the command line: unknown command "untar". Use "oci unpack"',
@@ -260,8 +264,11 @@ Deno.test.each([
     line: 'oci: serve: --listen "5000" is invalid: ' +
       'it must be HOST:PORT, such as 127.0.0.1:5000 or [::1]:5000. See "oci serve --help"',
   },
-])("main() calls $args misuse and says what to do", async ({ args, line }) => {
-  const { code, stdout, stderr } = await runOci(args);
+];
+const misuse = ociBatch(MISUSE);
+
+Deno.test.each(MISUSE)("main() calls $args misuse and says what to do", async ({ args, line }) => {
+  const { code, stdout, stderr } = await misuse(args);
 
   assertEquals({ code, stdout, stderr }, { code: 2, stdout: "", stderr: `${line}\n` });
 });

@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
@@ -141,15 +142,15 @@ Deno.test("oci permissions lets a checkout read its modules, and nothing else", 
 });
 
 Deno.test("oci permissions knows every command", async () => {
-  const { code, stdout, stderr } = await runOci([...COMMANDS.keys()], {
-    env: { OCI_STORE: "/store" },
-    module: join(ROOT, "tests/cli/commands/host/_permissions_of_all.ts"),
-  });
+  const rows = [...COMMANDS.keys()].map((name) => ({ args: ["permissions", name] }));
+  const batch = ociBatch(rows, { env: { OCI_STORE: "/store" } });
 
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  const lines = stdout.trimEnd().split("\n");
-  assertEquals(lines.length, COMMANDS.size);
-  for (const flag of lines.flatMap((line) => line.split(" "))) assertMatch(flag, /^(--allow-|$)/);
+  for (const { args } of rows) {
+    const { code, stdout, stderr } = await batch(args);
+
+    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
+    for (const flag of stdout.trimEnd().split(" ")) assertMatch(flag, /^(--allow-|$)/);
+  }
 });
 
 Deno.test("oci permissions prints one line that a shell can take", async () => {
@@ -184,7 +185,7 @@ Deno.test.each([
   assertEquals(rest, [`--allow-read=/s,${ROOT}`, "--allow-sys=uid"]);
 });
 
-Deno.test.each([
+const SUBJECTS = [
   { args: ["pull", "a.io/b", "c.io/d"], has: "--allow-net=a.io,c.io" },
   { args: ["pull", "--unpack", "a.io/b"], has: "--allow-ffi" },
   { args: ["run", "--env", "FOO", "--env", "BAR=1", "a.io/b"], has: "--allow-env=FOO,REGISTRY" },
@@ -203,10 +204,11 @@ Deno.test.each([
   { args: ["export", "a.io/b", "-o", "out/a.tar"], has: "--allow-write=/s,out" },
   { args: ["unpack", "a.io/b", "/dev/shm/root"], has: "--allow-all" },
   { args: ["images", "--store", "/t"], has: "--allow-read=/t" },
-])("oci permissions reads all of $args", async ({ args, has }) => {
-  const { code, stdout, stderr } = await runOci(["permissions", "--store", "/s", ...args], {
-    env: { HOME: "/home/me" },
-  });
+].map(({ args, has }) => ({ args: ["permissions", "--store", "/s", ...args], has }));
+const subjects = ociBatch(SUBJECTS, { env: { HOME: "/home/me" } });
+
+Deno.test.each(SUBJECTS)("oci permissions reads all of $args", async ({ args, has }) => {
+  const { code, stdout, stderr } = await subjects(args);
 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertMatch(stdout, /^--allow-.*\n$/);

@@ -1,0 +1,48 @@
+import { join } from "@std/path";
+import { ROOT, runOci, type RunOciOptions } from "./process.ts";
+
+/** What one command line of a batch printed. */
+export interface BatchResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs command lines one after another in one process, which takes a fraction of the time of a
+ * process for each. The first call of the returned function runs all of them.
+ *
+ * For commands that read no stdin and leave the process as it was.
+ *
+ * @returns The function that returns the result of one of the command lines.
+ */
+export function ociBatch(
+  rows: readonly { readonly args: readonly string[] }[],
+  options: RunOciOptions = {},
+): (args: readonly string[]) => Promise<BatchResult> {
+  const keys = rows.map(({ args }) => JSON.stringify(args));
+  let results: Promise<ReadonlyMap<string, BatchResult>> | undefined;
+  return async (args) => {
+    results ??= runAll(keys, options);
+    const result = (await results).get(JSON.stringify(args));
+    if (result === undefined) throw new RangeError(`The batch does not contain "${args}"`);
+    return result;
+  };
+}
+
+async function runAll(
+  keys: readonly string[],
+  options: RunOciOptions,
+): Promise<ReadonlyMap<string, BatchResult>> {
+  const module = join(ROOT, "tests/_support/oci_batch_main.ts");
+  const { code, stdout, stderr } = await runOci([`[${keys.join()}]`], { ...options, module });
+  const [outputs, errors] = [stdout.split("\0"), stderr.split("\0")];
+  if (code !== 0 || outputs.length !== keys.length + 1) {
+    throw new Error(`Cannot run the batch: it exited with ${code}\n${stderr}`);
+  }
+  return new Map(keys.map((key, i) => [key, {
+    stdout: outputs[i] ?? "",
+    stderr: errors[2 * i] ?? "",
+    code: Number(errors[2 * i + 1]),
+  }]));
+}
