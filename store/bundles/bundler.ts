@@ -1,6 +1,30 @@
+import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import type { Bundle } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
+
+/** Options for every kind of bundler. */
+export interface BundlerOptions {
+  /**
+   * Owners of the extracted files.
+   *
+   * @default `"strict"` for root, `"squash"` for other users, and in a user namespace that does not
+   * map the IDs that images use.
+   */
+  readonly ownership?: Ownership | undefined;
+  /** Aborts the extraction of layers. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
+   * removes them, unless one of their containers still runs. Other processes cannot remove them
+   * while this one lives.
+   *
+   * @default {false}
+   */
+  readonly isTemporary?: boolean | undefined;
+  /** Called with each non-fatal problem. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
 
 /** Creates bundles of images. Any number of tasks can use a bundler at the same time. */
 export interface Bundler {

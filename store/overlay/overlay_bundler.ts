@@ -1,6 +1,5 @@
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
-import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
 import { unmountTree } from "../../layer/linux/unmount.ts";
@@ -14,7 +13,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
 import { BundleError } from "../errors.ts";
-import type { Bundler } from "../bundles/bundler.ts";
+import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
@@ -34,7 +33,7 @@ export type OverlayUpperPlace =
   | { readonly kind: "disk" };
 
 /** Options for {@linkcode OverlayBundler}. */
-export interface OverlayBundlerOptions {
+export interface OverlayBundlerOptions extends BundlerOptions {
   /**
    * Mounter of the overlays.
    *
@@ -48,30 +47,11 @@ export interface OverlayBundlerOptions {
    */
   readonly upper?: OverlayUpperPlace | undefined;
   /**
-   * Owners of the extracted files.
-   *
-   * @default `"strict"` for root, `"squash"` in a user namespace that does not map the IDs that
-   * images use.
-   */
-  readonly ownership?: Ownership | undefined;
-  /**
    * Maximum number of layers to extract at once.
    *
    * @default Number of processors.
    */
   readonly jobs?: number | undefined;
-  /** Aborts the extraction of layers. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
-   * removes them, unless one of their containers still runs. Other processes cannot remove them
-   * while this one lives.
-   *
-   * @default {false}
-   */
-  readonly isTemporary?: boolean | undefined;
-  /** Called with each non-fatal problem. */
-  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**

@@ -1,7 +1,6 @@
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
@@ -10,32 +9,10 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle } from "../bundles/make_bundle.ts";
 import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
-import type { Bundler } from "../bundles/bundler.ts";
+import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { TarballStore } from "./_tarball_store.ts";
-
-/** Options for {@linkcode UncompressedBundler}. */
-export interface UncompressedBundlerOptions {
-  /**
-   * Owners of the extracted files.
-   *
-   * @default `"strict"` for root, `"squash"` for other users.
-   */
-  readonly ownership?: Ownership | undefined;
-  /** Aborts the extraction of layers. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Whether bundles end with this process. If it is killed, the next bundler or `removeDeadBundles`
-   * removes them, unless one of their containers still runs. Other processes cannot remove them
-   * while this one lives.
-   *
-   * @default {false}
-   */
-  readonly isTemporary?: boolean | undefined;
-  /** Called with each non-fatal problem. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-}
 
 /**
  * Creates bundles by extracting the layers of the image anew for each bundle. Works on every system
@@ -56,10 +33,10 @@ export interface UncompressedBundlerOptions {
 export class UncompressedBundler implements Bundler {
   readonly #store: ContentStore;
   readonly #tarballs: TarballStore;
-  readonly #options: UncompressedBundlerOptions;
+  readonly #options: BundlerOptions;
 
   /** Creates a bundler for the images of a store. */
-  constructor(store: ContentStore, options: UncompressedBundlerOptions = {}) {
+  constructor(store: ContentStore, options: BundlerOptions = {}) {
     this.#store = store;
     this.#tarballs = new TarballStore(store);
     this.#options = options;
