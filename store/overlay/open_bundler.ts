@@ -48,12 +48,12 @@ export async function openBundler(
   if (typeof kernel !== "string") return new OverlayBundler(store, { ...rest, mounter: kernel });
   const fuse = await findFuseMounter(store.path, waiting);
   if (typeof fuse !== "string") {
-    options.onWarning?.(`the kernel mounts no overlay, fuse-overlayfs does: ${kernel}`);
+    options.onWarning?.(`using fuse-overlayfs because the kernel cannot mount overlays: ${kernel}`);
     return new OverlayBundler(store, { ...rest, mounter: fuse });
   }
   if (kind === "overlay") return new OverlayBundler(store, rest);
   const reasons = [...new Set([kernel, fuse])].join("; ");
-  options.onWarning?.(`there is no overlay, so the layers are extracted: ${reasons}`);
+  options.onWarning?.(`extracting the layers because overlays cannot be mounted: ${reasons}`);
   return await openUncompressed(store, common);
 }
 

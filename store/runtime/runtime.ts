@@ -126,7 +126,7 @@ export async function runBundle(
     const next = isRefusedMachine(log) ? others.shift() : undefined;
     if (log.length === 0) return result;
     if (next === undefined) throw explainFailure(runtime, log);
-    options.onWarning?.(`${runtime} does not run here, ${next} is tried: ${log.at(-1)}`);
+    options.onWarning?.(`${runtime} does not work on this machine, trying ${next}: ${log.at(-1)}`);
     runtime = next;
   }
 }

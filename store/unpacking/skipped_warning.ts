@@ -16,7 +16,7 @@ export function warnOfSkipped(
   const [first] = missed;
   if (first === undefined) return;
   onWarning?.(
-    `${count} of the entries of ${subject} cannot be as the image has them; ` +
+    `cannot reproduce ${count} of the entries of ${subject}; ` +
       `the first is "${first.path}": ${first.reason}`,
   );
 }
