@@ -109,20 +109,13 @@ export async function copyBetween(
     : target.content.resolve(target.name, { signal });
   current?.catch(() => {});
   const found = await source.root({ signal });
-  const isSparse = sparse && isIndexMediaType(found.mediaType);
-  const isOne = target.isForOnePlatform && isIndexMediaType(found.mediaType);
-  const [first = isOne ? hostPlatform() : undefined] = wanted;
+  const isIndex = isIndexMediaType(found.mediaType);
+  const isSparse = sparse && isIndex;
+  const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = wanted;
   const root = first === undefined || isSparse
     ? found
     : await chooseManifest(source.content, found, first, { label, signal });
-  if (target.digest !== undefined && target.digest !== root.digest) {
-    throw new DigestMismatchError({
-      expected: target.digest,
-      actual: root.digest,
-      size: root.size,
-      source: `"${label}"`,
-    });
-  }
+  checkDigest(target, root, label);
   const meter = new CopyMeter(target.label, options.onProgress);
   const graphOptions: CopyGraphOptions = {
     ...options,
@@ -168,6 +161,13 @@ export async function copyBetween(
   meter.end();
   const { mediaType, digest, size } = stored;
   return { target: target.label, descriptor: { mediaType, digest, size }, ...meter.sum };
+}
+
+/** Checks that the document has the digest that the target names, if it names one. */
+function checkDigest({ digest }: CopyTarget, root: Descriptor, label: string): void {
+  if (digest === undefined || digest === root.digest) return;
+  const { digest: actual, size } = root;
+  throw new DigestMismatchError({ expected: digest, actual, size, source: `"${label}"` });
 }
 
 /** Returns the location for any form in which callers name one. */

@@ -9,6 +9,7 @@ import {
   NotFoundError,
   RateLimitError,
   RegistryError,
+  type RegistryErrorFields,
   type RequestTask,
 } from "../errors.ts";
 
@@ -97,20 +98,7 @@ export async function registryError(
   const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
   const says = detail === undefined ? "" : `, "${detail}"`;
   const answered = `${registry} answered ${status}${named}${tried}`;
-  if (isRateLimit) {
-    const limit = headers.get("ratelimit-limit") ?? undefined;
-    const remaining = headers.get("ratelimit-remaining") ?? undefined;
-    const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
-    return new RateLimitError(
-      `${answered}${quota}`,
-      {
-        ...fields,
-        limit,
-        remaining,
-        advice: `${comeBack(retryAfterMs, now)}, or log in for a higher limit`,
-      },
-    );
-  }
+  if (isRateLimit) return rateLimitError(answered, headers, fields, now);
   if (isTokenServer && isRefusal) {
     return new AuthError(`${answered}${says}`, { ...fields, advice: LOGIN_ADVICE });
   }
@@ -129,25 +117,43 @@ export async function registryError(
       { ...fields, advice: LOGIN_ADVICE },
     );
   }
-  if (status === 404 && !answer.redirected) {
-    const { kind, name = "it" } = context.content ?? {};
-    // The parent document is accessible, so the content is missing rather than hidden.
-    const isPart = kind !== undefined && kind !== "tag" && kind !== "manifest";
-    const state = isPart
-      ? `${registry} does not have ${name}, so the image is incomplete`
-      : `${registry} does not have ${name}, or hides it from unauthenticated clients`;
-    const how = isPart ? "" : `, ${authentication}`;
+  const words = `${status}${named}${tried}${says}`;
+  if (status === 404 && !answer.redirected) return notFoundError(words, context, fields);
+  const who = answer.redirected ? answer.url.host : registry;
+  return new RegistryError(`${who} answered ${words}`, fields);
+}
+
+function rateLimitError(
+  answered: string,
+  headers: Headers,
+  fields: RegistryErrorFields,
+  now: number,
+): RateLimitError {
+  const limit = headers.get("ratelimit-limit") ?? undefined;
+  const remaining = headers.get("ratelimit-remaining") ?? undefined;
+  const quota = limit === undefined ? "" : ` (limit ${limit}, remaining ${remaining ?? "?"})`;
+  const advice = `${comeBack(fields.retryAfterMs, now)}, or log in for a higher limit`;
+  return new RateLimitError(`${answered}${quota}`, { ...fields, limit, remaining, advice });
+}
+
+function notFoundError(
+  words: string,
+  { registry, authentication, content }: RegistryErrorContext,
+  fields: RegistryErrorFields,
+): NotFoundError {
+  const { kind, name = "it" } = content ?? {};
+  // The parent document is accessible, so the content is missing rather than hidden.
+  if (kind !== undefined && kind !== "tag" && kind !== "manifest") {
     return new NotFoundError(
-      `${state} (${status}${named}${tried}${says}${how})`,
-      {
-        ...fields,
-        missing: kind,
-        advice: isPart ? "Ask the owner of the image to push it again" : MISSING_ADVICE,
-      },
+      `${registry} does not have ${name}, so the image is incomplete (${words})`,
+      { ...fields, missing: kind, advice: "Ask the owner of the image to push it again" },
     );
   }
-  const who = answer.redirected ? answer.url.host : registry;
-  return new RegistryError(`${who} answered ${status}${named}${tried}${says}`, fields);
+  return new NotFoundError(
+    `${registry} does not have ${name}, or hides it from unauthenticated clients ` +
+      `(${words}, ${authentication})`,
+    { ...fields, missing: kind, advice: MISSING_ADVICE },
+  );
 }
 
 /** Returns what helps against the refusal of a push or a deletion. */
