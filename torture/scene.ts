@@ -192,7 +192,7 @@ export class Scene implements AsyncDisposable {
 }
 
 /** The program and arguments that run the command line from the checkout. */
-export function ociCommand(): readonly string[] {
+function ociCommand(): readonly string[] {
   return [
     ...[Deno.execPath(), "run", "-A", "--no-prompt", "--quiet"],
     ...[`--config=${join(ROOT, "deno.json")}`, join(ROOT, "mod.ts")],

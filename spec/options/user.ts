@@ -3,7 +3,7 @@ import { type GroupEntry, parseGroup, parsePasswd, type PasswdEntry } from "./ac
 import { OciError } from "../errors.ts";
 
 /** Largest user or group ID that runtimes accept. */
-export const MAX_USER_ID = 2_147_483_647;
+const MAX_USER_ID = 2_147_483_647;
 
 /** User and groups of a container, as IDs. */
 export interface ResolvedUser {
@@ -67,7 +67,7 @@ export class UnknownUserError extends OciError {
  * @param group Text of the image's `/etc/group`; empty if there is none.
  * @returns The IDs and the home directory.
  * @throws {UnknownUserError} If there is no user or group with the name.
- * @throws {RangeError} If an ID is above {@linkcode MAX_USER_ID}.
+ * @throws {RangeError} If an ID is above 2147483647.
  * @throws {SyntaxError} If `user` has more than one colon.
  *
  * @example Resolve a user

@@ -61,6 +61,6 @@ export function saveSeekPoints(path: string, points: readonly SeekPoint[]): void
 }
 
 /** Returns the path of the seek points of a layer. */
-export function seekPath(path: string): string {
+function seekPath(path: string): string {
   return `${path}.seek`;
 }

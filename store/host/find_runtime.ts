@@ -12,18 +12,12 @@ export const PROGRAM_PLACES: readonly string[] = [
 ];
 
 /**
- * Finds an OCI runtime.
+ * Finds OCI runtimes.
  *
- * @param name Name or path (default: the first of {@linkcode RUNTIMES} that is installed).
- * @returns Its path.
- * @throws {RuntimeError} If it is not installed.
+ * @param name Name or path (default: all of {@linkcode RUNTIMES} that are installed).
+ * @returns Their paths, at least one.
+ * @throws {RuntimeError} If none is installed.
  */
-export async function findRuntime(name?: string): Promise<string> {
-  const [first] = await findRuntimes(name);
-  return first;
-}
-
-/** Returns every suitable runtime, at least one. */
 export async function findRuntimes(name?: string): Promise<readonly [string, ...string[]]> {
   if (name?.includes("/")) {
     if (await isProgram(name)) return [await Deno.realPath(name)];

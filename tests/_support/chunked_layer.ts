@@ -152,7 +152,7 @@ export function stargzLayer(
 }
 
 /** An empty gzip member whose header has the offset of the table. */
-export function stargzFooter(tableAt: number): Uint8Array<ArrayBuffer> {
+function stargzFooter(tableAt: number): Uint8Array<ArrayBuffer> {
   const field = new TextEncoder().encode(`${tableAt.toString(16).padStart(16, "0")}STARGZ`);
   const head = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 26, 0, 0x53, 0x47, 22, 0];
   return Uint8Array.from([...head, ...field, 1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -103,7 +103,7 @@ export function wrongLength(delta: number): Fault {
 }
 
 /** Replaces the bytes of the body, and the length with them unless `length` is `"keep"`. */
-export function rewriteBody(
+function rewriteBody(
   change: (bytes: Uint8Array<ArrayBuffer>, response: RawResponse) => Uint8Array<ArrayBuffer>,
   length: "true" | "keep" = "true",
 ): Fault {

@@ -28,7 +28,7 @@ export interface TestUnlessOptions {
 }
 
 /** Whether this run must not skip a test for want of a program or of root. */
-export function isCi(): boolean {
+function isCi(): boolean {
   return ["1", "true"].includes(Deno.env.get("CI")?.toLowerCase() ?? "");
 }
 
@@ -60,7 +60,7 @@ export function testUnless(
 }
 
 /** The name under which a test is skipped. */
-export function skippedName(name: string, reason: string): string {
+function skippedName(name: string, reason: string): string {
   return `${name} (skipped: ${reason})`;
 }
 

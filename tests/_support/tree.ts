@@ -143,7 +143,7 @@ const USUAL_MODE: Readonly<Partial<Record<FileType, number>>> = {
  * char 666 1:3
  * ```
  */
-export function describeEntry(state: TreeEntryState, path: string): string {
+function describeEntry(state: TreeEntryState, path: string): string {
   const { type, mode, uid, gid, mtime, device, target, xattrs, sameAs, size, content } = state;
   const words: string[] = [TYPE_WORD[type]];
   if (mode !== (USUAL_MODE[type] ?? 0o644)) words.push(mode.toString(8));

@@ -80,7 +80,7 @@ export const PLANTED_DIRECTORIES: readonly Planted[] = [
 ];
 
 /** Makes a FIFO. */
-export async function makeFifo(path: string): Promise<void> {
+async function makeFifo(path: string): Promise<void> {
   const { code, stderr } = await run("mkfifo", [path]);
   if (code !== 0) throw new Error(stderr);
 }

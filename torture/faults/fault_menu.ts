@@ -76,7 +76,7 @@ export const FAULTS: readonly FaultOffer[] = [
 const KINDS: readonly RequestKind[] = ["blob", "blob", "manifest", "root", "token"];
 
 /** Chooses when a fault occurs. */
-export function chooseMatch(random: Random): FaultMatch {
+function chooseMatch(random: Random): FaultMatch {
   const kind = random.pick(KINDS);
   return random.pick<FaultMatch>([
     { kind },
