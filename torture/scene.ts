@@ -209,7 +209,10 @@ export function checkWords(what: string, result: ProcessResult): void {
     throw new Broken(`${what}: a stack trace\n${said}`);
   }
   if (code === 0 || code >= 128) return;
-  if (stderr.trim() === "") throw new Broken(`${what}: exit code ${code} without an error`);
+  // What a check finds is its result.
+  if (`${stdout}${stderr}`.trim() === "") {
+    throw new Broken(`${what}: exit code ${code} without a word`);
+  }
   if (!stdout.startsWith('{"error"') && !/^\{\s*"error"/.test(stdout)) return;
   const { error } = JSON.parse(stdout) as { error: { name: string } };
   if (MISTAKES.includes(error.name)) throw new Broken(`${what}: ${error.name}\n${said}`);

@@ -138,9 +138,18 @@ function damagedBytes(bytes: Uint8Array<ArrayBuffer>, { random }: Scene): Uint8A
   if (bytes.length === 0) return new Uint8Array([random.below(256)]);
   // A document that was made large before would grow without end.
   const isText = bytes[0] === 0x7b && bytes.length < MAX_DOCUMENT_BYTES;
-  if (!isText || random.chance(0.3)) return mutateBytes(bytes, random);
-  const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  const value = isText && random.chance(0.7) ? parseIfJson(bytes) : undefined;
+  if (value === undefined) return mutateBytes(bytes, random);
   return new TextEncoder().encode(JSON.stringify(mutateJson(value, random)) ?? "null");
+}
+
+/** Parses a document; `undefined` if it was damaged before. */
+function parseIfJson(bytes: Uint8Array<ArrayBuffer>): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Chooses something in a directory, at any depth. */
