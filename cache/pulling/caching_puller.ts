@@ -219,6 +219,7 @@ export class CachingPuller implements ImageClient {
   ): Promise<FoundImage> {
     const name = formatReference(reference);
     reportResolve(name, options);
+    if (options.firstReads !== undefined) this.#images.expectImage?.();
     const remote = await this.#client.image(reference, options);
     if (cached.state === "complete" && cached.digest === remote.digest) {
       return this.#answer(reference, cached, options);

@@ -35,6 +35,11 @@ export interface ImageCache {
    */
   writeImage(image: RemoteImage, options?: WriteImageOptions): Promise<Image>;
   /**
+   * Called before an image is requested that will probably be written. A cache may load what writing
+   * takes while the response is on its way.
+   */
+  expectImage?(): void;
+  /**
    * Returns the reads of layers with which {@linkcode ImageCache.writeImage} will begin, so that a
    * client can request them early. Absent in a cache that does not know.
    *

@@ -81,6 +81,16 @@ export class LayoutImageCache implements ImageCache {
     );
   }
 
+  /** Loads the code that writes images. */
+  expectImage(): void {
+    // An error is reported when the code is needed.
+    Promise.all([
+      this.#writer ??= this.#loadWriter(),
+      import("../../store/content/ingest.ts"),
+      import("../../store/content/hold.ts"),
+    ]).catch(() => {});
+  }
+
   /** Returns the reads of the largest layers that are missing, unless the server is near. */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
     const { firstReads } = await import("../../store/content/first_reads.ts");

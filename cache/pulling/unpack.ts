@@ -54,10 +54,11 @@ export async function unpack(
   options: UnpackOptions = {},
 ): Promise<UnpackedImage> {
   const { pullForUse } = await import("./_pull_for_use.ts");
-  const { unpackImage } = await import("../../store/unpacking/unpack_image.ts");
   using source = await openImageSource(reference, options);
-  const { image, result: report } = await pullForUse(source, (found, listener) => {
-    return unpackImage(source.store, found, directory, { ...options, ...listener });
+  const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
+  const { image, result: report } = await pullForUse(source, async (found, listener) => {
+    const { unpackImage } = await unpacking;
+    return await unpackImage(source.store, found, directory, { ...options, ...listener });
   });
   return { image, report };
 }
@@ -98,9 +99,10 @@ export async function prepare(
   const { mounter, ownership, ...pulling } = options;
   const { jobs, signal, onWarning } = options;
   const { pullForUse } = await import("./_pull_for_use.ts");
-  const { prepareLayers } = await import("../../store/overlay/prepare_layers.ts");
   using source = await openImageSource(reference, pulling);
+  const preparing = loadEarly(() => import("../../store/overlay/prepare_layers.ts"));
   const { image } = await pullForUse(source, async (found, listener) => {
+    const { prepareLayers } = await preparing;
     return await prepareLayers(source.store, found, {
       ...listener,
       mounter,
@@ -111,4 +113,11 @@ export async function prepare(
     });
   });
   return image;
+}
+
+/** Loads a module while the registry responds. An error is reported where the module is used. */
+function loadEarly<T>(load: () => Promise<T>): Promise<T> {
+  const loading = load();
+  loading.catch(() => {});
+  return loading;
 }

@@ -380,3 +380,29 @@ Deno.test("image() fetches again what is pruned before another name of it is rec
   await prune(store);
   assert(await images.image(IMAGE.descriptor.digest));
 });
+
+Deno.test("image() lets its cache expect the image before the client finds it", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const calls: string[] = [];
+  class Images extends LayoutImageCache {
+    override expectImage(): void {
+      calls.push("expect");
+      super.expectImage();
+    }
+  }
+  const client = new FakeClient(IMAGE);
+  const find = client.image.bind(client);
+  client.image = (reference, options) => {
+    calls.push("find");
+    return find(reference, options);
+  };
+  const puller = new CachingPuller(new LayoutHashCache(store), new Images(store), client);
+
+  // A lookup alone writes nothing.
+  await puller.find(REFERENCE, { platform: "linux/amd64" });
+  await puller.image(REFERENCE, { platform: "linux/amd64" });
+  await puller.image(REFERENCE, { platform: "linux/amd64" });
+
+  assertEquals(calls, ["find", "expect", "find"]);
+});
