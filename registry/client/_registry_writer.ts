@@ -25,6 +25,9 @@ const NO_MOUNT = [202, 400, 401, 403, 404, 405];
 /** Statuses of registries that delete manifests by digest only. */
 const NO_TAG_DELETE = new Set([400, 405, 501]);
 
+/** Statuses after which content is pushed: it is missing, or the registry rejects `HEAD`. */
+const NOT_THERE = [400, 404, 405, 410, 501];
+
 /** Result of pushing a manifest. */
 export interface PushedManifest {
   /** Whether the registry adds it to the referrers of its subject. */
@@ -223,7 +226,7 @@ export class RegistryWriter {
       method: "HEAD",
       path,
       headers: accept === undefined ? {} : { accept },
-      accept: [404],
+      accept: NOT_THERE,
     }, ({ status }) => Promise.resolve(status === 200));
   }
 

@@ -1,7 +1,9 @@
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isDigest } from "../../spec/digest.ts";
 import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
+import { redactUrl } from "../transport/redact.ts";
 import { Retry } from "../transport/retry.ts";
 import type { Registry, RegistryRequest } from "./_registry.ts";
 import { UploadBody } from "./_upload_body.ts";
@@ -11,10 +13,14 @@ import { finishUrl, readSession, type UploadSession } from "./_upload_session.ts
 const SMALL_BYTES = 2 * 1024 * 1024;
 /** Size of a chunk, unless the registry requires larger ones; one is held in memory. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
+/** Maximum size of a chunk that a registry may require. */
+const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
 /** Progress in bytes after which the next attempt needs no pause. */
 const GOOD_PROGRESS_BYTES = 64 * 1024;
 /** Maximum number of restarts without progress after the registry has lost an upload. */
 const MAX_RESTARTS = 3;
+/** Maximum number of responses in a row that confirm only a part of what was sent. */
+const MAX_PARTS = 3;
 /** Maximum number of progress requests before the last response is used. */
 const MAX_STATUS_REQUESTS = 5;
 /** Pause between the first two progress requests, in milliseconds. */
@@ -74,6 +80,7 @@ class BlobUpload {
   #again = false;
   #sourceFailure: { readonly error: unknown } | undefined;
   #restarts = 0;
+  #parts = 0;
   /** Offset at the start of the attempt. */
   #attemptOffset = 0;
   /** Bytes of a small blob, read while the upload begins. */
@@ -144,19 +151,51 @@ class BlobUpload {
       headers: offset === 0 ? {} : range,
       body: () => this.#body(offset).stream(),
     });
-    return { ...next, offset: next.offset > offset ? next.offset : size };
+    return { ...next, offset: this.#confirmed(next, offset, size) };
   }
 
   async #sendChunk(session: UploadSession): Promise<UploadSession> {
     const { size } = this.#descriptor;
     const { offset, minChunkBytes } = session;
+    if (minChunkBytes > MAX_CHUNK_BYTES) {
+      throw this.#unusable(
+        session,
+        `requires chunks of at least ${minChunkBytes} bytes, more than the limit of ${MAX_CHUNK_BYTES}`,
+      );
+    }
     const end = Math.min(size, offset + Math.max(CHUNK_BYTES, minChunkBytes));
     const next = await this.#patch(session, {
       headers: { "content-range": `${offset}-${end - 1}` },
       body: () => this.#body(offset).chunk(end - offset),
     });
     this.#progress(next.offset);
-    return { ...next, offset: next.offset > offset ? next.offset : end };
+    return { ...next, offset: this.#confirmed(next, offset, end) };
+  }
+
+  /**
+   * Returns the offset after the bytes from `start` to `end` were accepted. Some registries report
+   * no progress, or more than what was sent.
+   */
+  #confirmed(session: UploadSession, start: number, end: number): number {
+    const { offset } = session;
+    if (offset <= start || offset >= end) {
+      this.#parts = 0;
+      return end;
+    }
+    if (++this.#parts > MAX_PARTS) {
+      const [kept, sent] = [offset - start, end - start];
+      throw this.#unusable(session, `confirms only ${kept} of ${sent} bytes again and again`);
+    }
+    // Less is sent twice this way.
+    this.#isChunked = true;
+    return offset;
+  }
+
+  /** Creates the error for a registry that responds with success, but cannot be used. */
+  #unusable({ url }: UploadSession, state: string): RegistryError {
+    const { registry, task } = this.#context;
+    const { registry: name } = registry.endpoint;
+    return new RegistryError(`${name} ${state}`, { ...task, status: 202, url: redactUrl(url) });
   }
 
   async #patch(
@@ -179,7 +218,7 @@ class BlobUpload {
     const { digest, size } = this.#descriptor;
     const rest = size - session.offset;
     this.#isFinishing = true;
-    using _answer = await this.#context.registry.open({
+    using answer = await this.#context.registry.open({
       ...this.#common(),
       method: "PUT",
       path: "blobs/uploads/",
@@ -188,6 +227,10 @@ class BlobUpload {
       body: () => this.#rest(session.offset, rest),
       accept: FINISHED,
     }, this.#retry.attempt);
+    const stored = answer.headers.get("docker-content-digest") ?? digest;
+    if (isDigest(stored) && stored !== digest) {
+      throw this.#unusable(session, `stored it as ${stored}`);
+    }
     this.#context.onBytes?.(size);
   }
 

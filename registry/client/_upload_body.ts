@@ -36,17 +36,23 @@ export class UploadBody {
     // The system keeps the bytes that it has not sent.
     const reader = (await this.#read({ freeMemory: true })).getReader();
     let { offset } = this.#options;
+    let isCancelled = false;
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+      const { done, value } = await reader.read();
+      if (isCancelled) return;
+      offset += value?.length ?? 0;
+      if (done && offset < size || offset > size) throw this.#mismatch(offset);
+      if (done) return controller.close();
+      onBytes?.(offset);
+      controller.enqueue(value);
+    };
     return new ReadableStream({
-      pull: (controller) =>
-        this.#noted(async () => {
-          const { done, value } = await reader.read();
-          offset += value?.length ?? 0;
-          if (done && offset < size || offset > size) throw this.#mismatch(offset);
-          if (done) return controller.close();
-          onBytes?.(offset);
-          controller.enqueue(value);
-        }),
-      cancel: (reason) => reader.cancel(reason),
+      // The source does not fail if the server responds before it has all bytes.
+      pull: (controller) => this.#noted(() => pull(controller), () => isCancelled),
+      cancel: (reason) => {
+        isCancelled = true;
+        return reader.cancel(reason);
+      },
     }, { highWaterMark: 0 });
   }
 
@@ -97,11 +103,11 @@ export class UploadBody {
     );
   }
 
-  async #noted<T>(work: () => Promise<T>): Promise<T> {
+  async #noted<T>(work: () => Promise<T>, isOver: () => boolean = () => false): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      this.#options.onFailure(error);
+      if (!isOver()) this.#options.onFailure(error);
       throw error;
     }
   }

@@ -24,7 +24,8 @@ export function readSession(
   const min = Number(answer.headers.get("oci-chunk-min-length") ?? NaN);
   return {
     url,
-    offset: rangeEnd(answer.headers.get("range")) ?? previous?.offset ?? 0,
+    // A registry has nothing of a new upload, whatever it says.
+    offset: previous === undefined ? 0 : rangeEnd(answer.headers.get("range")) ?? previous.offset,
     minChunkBytes: Number.isSafeInteger(min) && min > 0 ? min : previous?.minChunkBytes ?? 0,
   };
 }

@@ -33,7 +33,7 @@ export async function followRedirects(
     const target = redirectTarget(answer, task, allowPrivate);
     if (hops >= MAX_REDIRECTS) {
       throw new RegistryError(
-        `there are more than ${MAX_REDIRECTS} redirects`,
+        `${answer.url.host} sends more than ${MAX_REDIRECTS} redirects`,
         { ...task, status: answer.status, url: redactUrl(answer.url) },
       );
     }

@@ -108,7 +108,9 @@ export async function registryError(
       const advice = "Log in as a user with access";
       return new AuthError(`${answered}${says} (${authentication})`, { ...fields, advice });
     }
-    const Kind = status === 404 ? NotFoundError : RegistryError;
+    // What a document names may be missing although the repository is there.
+    const isRepository = status === 404 && !/^(MANIFEST_)?BLOB_/.test(registryCode ?? "");
+    const Kind = isRepository ? NotFoundError : RegistryError;
     return new Kind(`${answered}${says}`, { ...fields, advice: writeAdvice(status, registryCode) });
   }
   if ((status === 401 || status === 403) && !answer.redirected) {
@@ -162,6 +164,9 @@ function writeAdvice(status: number, registryCode: string | undefined): string |
     return "Push what the document names first; for an index, all of its manifests";
   }
   if (status === 405) return "Ask its operator whether it accepts this";
+  if (status === 409 || status === 412) {
+    return "Choose another tag if the registry protects this one";
+  }
   return status === 413 ? "Ask its operator to raise the limit" : undefined;
 }
 

@@ -1,0 +1,172 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { NotFoundError, parseReference, RegistryError } from "../../../registry/mod.ts";
+import { OCI_LAYER } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { blobOf } from "../../_support/image.ts";
+import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
+import { readAll, testClient } from "../_client.ts";
+
+const MIB = 1024 * 1024;
+const SMALL = blobOf(OCI_LAYER, noise(30_000));
+const LARGE = blobOf(OCI_LAYER, noise(5 * MIB));
+
+/** Pushes a blob to a registry that interferes; the source reads at its own pace. */
+async function pushThrough(interfere: Interference, blob: typeof SMALL): Promise<number> {
+  await using registry = writableRegistry({ interfere });
+  using client = testClient();
+  await client.pushBlob(
+    parseReference(`${registry.host}/a/b`),
+    blob.descriptor,
+    ({ offset = 0 } = {}) => Promise.resolve(ReadableStream.from(pieces(blob.bytes, offset))),
+  );
+  const stored = await readAll(await registry.content.open("a/b", blob.descriptor.digest));
+  assertEquals(stored.length, blob.bytes.length);
+  return registry.requests.length;
+}
+
+/** Yields pieces, each after a turn of the event loop, as a file does. */
+async function* pieces(bytes: Uint8Array<ArrayBuffer>, offset: number) {
+  for (let at = offset; at < bytes.length; at += 65_536) {
+    await new Promise((resolve) => setTimeout(resolve));
+    yield bytes.slice(at, at + 65_536);
+  }
+}
+
+/** Changes responses to requests of one method. */
+function changing(method: string, change: (headers: Headers) => void): Interference {
+  return async (request, next) => {
+    const answer = await next();
+    if (request.method === method && answer.ok) change(answer.headers);
+    return answer;
+  };
+}
+
+for (const status of [401, 413]) {
+  Deno.test(`pushBlob() reports ${status} that comes before the server has all bytes`, async () => {
+    const error = await assertRejects(
+      () =>
+        pushThrough(async (request, next) => {
+          if (request.method !== "PATCH") return await next();
+          const reader = request.body?.getReader();
+          await reader?.read();
+          await reader?.cancel();
+          return Response.json(
+            { errors: [{ code: "SIZE_INVALID", message: "no more" }] },
+            { status },
+          );
+        }, LARGE),
+      RegistryError,
+      "no more",
+    );
+    assertEquals(error.status, status);
+  });
+}
+
+for (const method of ["POST", "PATCH"]) {
+  for (const range of ["0-99999999999", `0-${"9".repeat(400)}`]) {
+    const shown = range.slice(0, 20);
+    Deno.test(`pushBlob() ignores the range ${shown} after a ${method}`, async () => {
+      await pushThrough(changing(method, (headers) => headers.set("range", range)), SMALL);
+      await pushThrough(changing(method, (headers) => headers.set("range", range)), LARGE);
+    });
+  }
+}
+
+Deno.test("pushBlob() stops if a registry confirms a part again and again", async () => {
+  let confirmed = 0;
+  await assertRejects(
+    () =>
+      pushThrough(async (request, next) => {
+        if (request.method !== "PATCH") return await next();
+        for await (const _ of request.body ?? []) { /* Takes it all. */ }
+        confirmed++;
+        const { pathname } = new URL(request.url);
+        const headers = { location: pathname, range: `0-${confirmed}` };
+        return new Response(null, { status: 202, headers });
+      }, LARGE),
+    RegistryError,
+    "again and again",
+  );
+  assertEquals(confirmed, 4);
+});
+
+Deno.test("pushBlob() sends the rest if a registry confirms a part", async () => {
+  let cut = 0;
+  await pushThrough(async (request, next) => {
+    if (request.method !== "PATCH" || cut++ > 0) return await next();
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let size = 0;
+    for await (const chunk of request.body ?? []) {
+      if (size < MIB) chunks.push(chunk);
+      size += chunk.length;
+    }
+    const { method, url, headers } = request;
+    const body = await new Blob(chunks).bytes();
+    return await next(new Request(url, { method, headers, body: body.subarray(0, MIB) }));
+  }, LARGE);
+  assertEquals(cut, 2);
+});
+
+Deno.test("pushBlob() refuses chunks that would not fit in memory", async () => {
+  await assertRejects(
+    () =>
+      pushThrough(async (request, next) => {
+        if (request.method === "PATCH" && !request.headers.has("content-length")) {
+          await request.body?.cancel();
+          return new Response(null, { status: 411 });
+        }
+        const answer = await next();
+        answer.headers.set("oci-chunk-min-length", "1000000000000");
+        return answer;
+      }, LARGE),
+    RegistryError,
+    "requires chunks of at least 1000000000000 bytes",
+  );
+});
+
+Deno.test("pushBlob() notices that a registry stored other bytes", async () => {
+  const other = `sha256:${"0".repeat(64)}`;
+  await assertRejects(
+    () =>
+      pushThrough(
+        changing("PUT", (headers) => headers.set("docker-content-digest", other)),
+        SMALL,
+      ),
+    RegistryError,
+    `stored it as ${other}`,
+  );
+});
+
+Deno.test("hasBlob() and hasManifest() return false where HEAD is rejected", async () => {
+  await using registry = writableRegistry({
+    interfere: ({ method }, next) =>
+      method === "HEAD" ? new Response(null, { status: 405 }) : next(),
+  });
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+
+  assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
+  assertEquals(await client.hasManifest(repository, SMALL.descriptor), false);
+});
+
+Deno.test("pushManifest() reports a missing blob, not a missing repository", async () => {
+  await using registry = writableRegistry({
+    interfere: ({ method }, next) =>
+      method === "PUT"
+        ? Response.json({ errors: [{ code: "MANIFEST_BLOB_UNKNOWN" }] }, { status: 404 })
+        : next(),
+  });
+  using client = testClient();
+
+  const error = await assertRejects(
+    () =>
+      client.pushManifest(
+        parseReference(`${registry.host}/a/b:1`),
+        SMALL.descriptor,
+        SMALL.bytes,
+      ),
+    RegistryError,
+    "MANIFEST_BLOB_UNKNOWN",
+  );
+  assertEquals([error instanceof NotFoundError, error.advice?.includes("first")], [false, true]);
+});
