@@ -84,8 +84,10 @@ let images: ReturnType<typeof buildImages> | undefined;
 
 async function buildImages() {
   const layers = [await programLayer(), tar(dir("etc"), ...Object.entries(FILES).map(textFile))];
-  const image = (User: string) => buildImage({ layers, config: { Cmd: ["/bin/sh"], User } });
-  return { root: image(""), app: image("app:app"), groups: image("app") };
+  const root = buildImage({ layers, config: { Cmd: ["/bin/sh"] } });
+  const same = root.layers.map(({ tar, bytes }) => ({ tar, blob: bytes }));
+  const image = (User: string) => buildImage({ layers: same, config: { Cmd: ["/bin/sh"], User } });
+  return { root, app: image("app:app"), groups: image("app") };
 }
 
 async function leftIn(directory: TempDir): Promise<readonly string[]> {

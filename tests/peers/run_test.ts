@@ -128,6 +128,17 @@ async function runStep(
   assertEquals(await place.left(), []);
 }
 
+/** The places of all tests whose runs leave nothing, by user. */
+const places = new Map<number, Promise<RunPlace>>();
+
+function placeOf(owner: number): Promise<RunPlace> {
+  return places.getOrInsertComputed(owner, makeRunPlace);
+}
+
+Deno.test.afterAll(async () => {
+  for (const place of places.values()) await (await place)[Symbol.asyncDispose]();
+});
+
 for (const runtime of ["runc", "crun"]) {
   for (const owner of owners()) {
     const isRoot = owner === 0;
@@ -138,7 +149,7 @@ for (const runtime of ["runc", "crun"]) {
         needs: [runtime, ...NEEDS],
         reason: isRoot ? undefined : await ordinaryUserReason(runtime),
       }, async (t) => {
-        await using place = await makeRunPlace(owner);
+        const place = await placeOf(owner);
         const steps = STEPS.filter(({ needsIds, ofRuntime }) => {
           if (isRoot && bundler === "uncompressed" && ofRuntime) return false;
           return isRoot || !needsIds;
@@ -154,7 +165,7 @@ for (const runtime of ["runc", "crun"]) {
       needs: [runtime, ...NEEDS],
       reason: await ordinaryUserReason(runtime),
     }, async (t) => {
-      await using place = await makeRunPlace(owner);
+      const place = await placeOf(owner);
       for (const step of STEPS.filter(({ needsIds }) => !needsIds).slice(0, 2)) {
         const options = ["--runtime", runtime, "--bundler", "overlay"];
         await t.step(step.name, () => runStep(place, step, options, true));
@@ -167,7 +178,7 @@ for (const runtime of ["runc", "crun"]) {
     needs: [runtime, ...NEEDS],
     root: true,
   }, async (t) => {
-    await using place = await makeRunPlace(0);
+    const place = await placeOf(0);
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
       await t.step(signal, async () => {
         const script = 'trap "echo stopped; exit 9" TERM INT HUP; echo ready; ' +
@@ -194,7 +205,7 @@ for (const runtime of ["runc", "crun"]) {
     needs: [runtime, ...NEEDS],
     root: true,
   }, async () => {
-    await using place = await makeRunPlace(0);
+    const place = await placeOf(0);
     await using child = place.start([
       ...["run", "--quiet", "--runtime", runtime, place.root, "--", "sh", "-c"],
       'trap "" INT; echo ready; while :; do sleep 0.05; done',
@@ -264,7 +275,7 @@ for (const runtime of ["runc", "crun"]) {
       const wholeMs = performance.now() - begun;
 
       // The moments are not to be exact, only spread over all that a run does.
-      for (let at = 0.2; at < 1; at += 0.1) {
+      for (let at = 0.2; at < 1; at += 0.15) {
         await using child = place.start([...options, "--", "id", "-u"]);
         const timer = setTimeout(() => kill(child, "SIGKILL"), at * wholeMs);
         // The container and its runtime have the other ends of the pipes.
@@ -284,7 +295,7 @@ for (const runtime of ["runc", "crun"]) {
     needs: [runtime, ...NEEDS],
     root: true,
   }, async () => {
-    await using place = await makeRunPlace(0);
+    const place = await placeOf(0);
     const before = await cgroupsOf("run-");
 
     for (const timeout of ["0.001", "0.01", "0.02", "0.03"]) {
@@ -302,7 +313,7 @@ for (const runtime of ["runc", "crun"]) {
     needs: [runtime, ...NEEDS],
     root: true,
   }, async () => {
-    await using place = await makeRunPlace(0);
+    const place = await placeOf(0);
     await using directory = await makeTempDir({ large: true });
     const store = directory.join("a:b, c\nd");
 
@@ -323,7 +334,7 @@ for (const runtime of ["runc", "crun"]) {
     root: true,
     reason: await hasFirstCgroups() ? undefined : "no control groups of version 1",
   }, async () => {
-    await using place = await makeRunPlace(0);
+    const place = await placeOf(0);
     const files = [
       "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
       "/sys/fs/cgroup/memory/memory.limit_in_bytes",
