@@ -119,13 +119,6 @@ export async function writeLayout(
 /** The forms in which {@linkcode pushVariants} pushes an image, by repository. */
 export const VARIANTS = ["debian/oci", "debian/docker", "debian/zstd", "debian/index"] as const;
 
-/** Options for {@linkcode pushVariants}. */
-export interface PushVariantsOptions {
-  readonly auth?: { readonly username: string; readonly password: string };
-  /** Trusts whatever certificate the registry has. */
-  readonly tlsVerify?: boolean;
-}
-
 /**
  * Pushes the Debian image with skopeo, as `latest` of each of {@linkcode VARIANTS}: as OCI, as
  * Docker's manifest of schema 2, with zstd layers, and as an index of two platforms.
@@ -133,9 +126,7 @@ export interface PushVariantsOptions {
 export async function pushVariants(
   host: string,
   { layout, zstdLayout }: DebianImage,
-  options: PushVariantsOptions = {},
 ): Promise<void> {
-  const { auth, tlsVerify = false } = options;
   // skopeo remembers where it saw the same content, and would put another blob in its place.
   const forms: Record<typeof VARIANTS[number], readonly [source: string, ...flags: string[]]> = {
     "debian/oci": [`${layout}:single`, "--preserve-digests"],
@@ -145,12 +136,8 @@ export async function pushVariants(
   };
   for (const [repository, [source, ...flags]] of Object.entries(forms)) {
     await using home = await makeTempDir();
-    const credentials = auth === undefined
-      ? []
-      : [`--dest-creds=${auth.username}:${auth.password}`];
     await runPeer("skopeo", [
-      ...["copy", "--quiet", "--insecure-policy", `--dest-tls-verify=${tlsVerify}`],
-      ...credentials,
+      ...["copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"],
       ...flags,
       `oci:${source}`,
       `docker://${host}/${repository}:latest`,

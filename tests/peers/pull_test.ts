@@ -11,7 +11,7 @@ import {
   VARIANTS,
 } from "../_support/peers.ts";
 import { runOci } from "../_support/process.ts";
-import { makeTempDir } from "../_support/temp.ts";
+import { makeTempDir, type TempDir } from "../_support/temp.ts";
 
 const NEEDS = [
   ...["docker-registry", "skopeo", "umoci", "htpasswd"],
@@ -53,22 +53,32 @@ async function skopeoDigest(
   return stdout.trim();
 }
 
+/** The data of a registry that has the image in every form. */
+let pushed: TempDir | undefined;
+
+/** Starts a registry that has the image in every form. */
+async function filledRegistry(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
+  if (pushed === undefined) {
+    await using open = await dockerRegistry();
+    await pushVariants(open.host, await debianImage());
+    pushed = await makeTempDir({ large: true });
+    await runPeer("cp", ["-a", `${open.storage}/.`, pushed.path]);
+  }
+  const registry = await dockerRegistry(options);
+  await runPeer("cp", ["-a", `${pushed.path}/.`, registry.storage]);
+  return registry;
+}
+
+Deno.test.afterAll(async () => await pushed?.[Symbol.asyncDispose]());
+
 for (const { how, options } of REGISTRIES) {
   peerTest({
     name: `oci pull takes a Debian image in every form from docker-registry ${how}`,
     needs: NEEDS,
     root: true,
   }, async (t) => {
-    await using registry = await dockerRegistry(options);
-    const { clientCertificate = false, auth } = options;
-    // skopeo pushes without TLS client certificates more easily than with: the data is the same.
-    if (clientCertificate) {
-      await using open = await dockerRegistry();
-      await pushVariants(open.host, await debianImage());
-      await runPeer("cp", ["-a", `${open.storage}/.`, registry.storage]);
-    } else {
-      await pushVariants(registry.host, await debianImage(), auth ? { auth } : {});
-    }
+    await using registry = await filledRegistry(options);
+    const { clientCertificate = false } = options;
     await using store = await makeTempDir({ large: true });
     const flags = [...ociFlags(registry, options), "--store", store.path];
 
@@ -105,8 +115,7 @@ peerTest({
   let reference: string;
   let first: string;
   {
-    await using registry = await dockerRegistry();
-    await pushVariants(registry.host, await debianImage());
+    await using registry = await filledRegistry();
     reference = `${registry.host}/debian/index:latest`;
     first = (await runOci(["pull", ...flags, reference])).stdout;
   }
@@ -136,8 +145,7 @@ peerTest({
   needs: NEEDS,
   root: true,
 }, async () => {
-  await using registry = await dockerRegistry();
-  await pushVariants(registry.host, await debianImage());
+  await using registry = await filledRegistry();
   await using store = await makeTempDir({ large: true });
   const reference = `${registry.host}/debian/oci:latest`;
   const { code, stderr } = await runOci(["pull", "--store", store.path, reference]);
