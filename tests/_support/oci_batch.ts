@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { ROOT, runOci, type RunOciOptions } from "./process.ts";
 
@@ -27,6 +28,24 @@ export function ociBatch(
     const result = (await results).get(JSON.stringify(args));
     if (result === undefined) throw new RangeError(`The batch does not contain "${args}"`);
     return result;
+  };
+}
+
+/**
+ * Asks `oci permissions` about command lines as {@linkcode ociBatch} does.
+ *
+ * @returns The function that returns the flags for one of the command lines.
+ */
+export function ociPermissions(
+  commandLines: readonly (readonly string[])[],
+  options: RunOciOptions = {},
+): (args: readonly string[]) => Promise<readonly string[]> {
+  const question = (args: readonly string[]) => ["permissions", "--json", ...args];
+  const batch = ociBatch(commandLines.map((args) => ({ args: question(args) })), options);
+  return async (args) => {
+    const { code, stdout, stderr } = await batch(question(args));
+    assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
+    return JSON.parse(stdout).flags;
   };
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { buildImage } from "../../../_support/image.ts";
+import { ociPermissions } from "../../../_support/oci_batch.ts";
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -19,25 +20,24 @@ Deno.test("oci permissions serves the commands that move images", async () => {
   const archive = dir.join("out", "app.tar");
   const layout = dir.join("layout");
 
-  for (
-    const args of [
-      ["copy", app, `${target.host}/app:1`],
-      ["copy", "--store", dir.join("kept"), app, `${target.host}/kept:1`],
-      ["copy", "--with-referrers", app, `oci:${layout}:v1`],
-      ["copy", `oci:${layout}:v1`, `oci-archive:${archive}:v1`],
-      ["copy", `oci-archive:${archive}:v1`, `${target.host}/back:1`],
-      ["copy", "--all-tags", `${source.host}/app`, `${target.host}/all`],
-      ["pull", "--platform", "linux/amd64", app],
-      ["push", app],
-      ["push", app, `${target.host}/pushed:1`],
-      ["push", app, `oci:${dir.join("pushed")}:v1`],
-      ["tag", app, "2"],
-      ["delete", "--yes", `${source.host}/app:2`],
-      ["catalog", source.host],
-    ]
-  ) {
-    const { stdout } = await runOci(["permissions", "--json", ...args], { env });
-    const { flags } = JSON.parse(stdout);
+  const commandLines = [
+    ["copy", app, `${target.host}/app:1`],
+    ["copy", "--store", dir.join("kept"), app, `${target.host}/kept:1`],
+    ["copy", "--with-referrers", app, `oci:${layout}:v1`],
+    ["copy", `oci:${layout}:v1`, `oci-archive:${archive}:v1`],
+    ["copy", `oci-archive:${archive}:v1`, `${target.host}/back:1`],
+    ["copy", "--all-tags", `${source.host}/app`, `${target.host}/all`],
+    ["pull", "--platform", "linux/amd64", app],
+    ["push", app],
+    ["push", app, `${target.host}/pushed:1`],
+    ["push", app, `oci:${dir.join("pushed")}:v1`],
+    ["tag", app, "2"],
+    ["delete", "--yes", `${source.host}/app:2`],
+    ["catalog", source.host],
+  ];
+  const permissions = ociPermissions(commandLines, { env });
+  for (const args of commandLines) {
+    const flags = await permissions(args);
     const { code, stderr } = await runOci(args, { env, permissions: flags });
 
     assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { COMMANDS } from "../../../../cli/commands.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
-import { ociBatch } from "../../../_support/oci_batch.ts";
+import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, ROOT, run, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { fifo, file, hardlink, symlink, tar } from "../../../_support/tar.ts";
@@ -19,22 +19,20 @@ const IMAGE = buildImage({
   platform: "linux/amd64",
 });
 
-/** What `oci permissions` prints for a command, as flags of `deno run`. */
-async function flagsFor(
-  args: readonly string[],
+/** Runs command lines one after another, each under exactly the flags that are printed for it. */
+async function assertGranted(
+  commandLines: readonly (readonly string[])[],
   env: Readonly<Record<string, string>>,
-): Promise<readonly string[]> {
-  const { code, stdout, stderr } = await runOci(["permissions", "--json", ...args], { env });
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  return JSON.parse(stdout).flags;
-}
-
-/** Runs a command under exactly the flags that are printed for it. */
-async function runGranted(
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<ProcessResult> {
-  return await runOci(args, { env, permissions: await flagsFor(args, env) });
+): Promise<readonly ProcessResult[]> {
+  const permissions = ociPermissions(commandLines, { env });
+  const results: ProcessResult[] = [];
+  for (const args of commandLines) {
+    const result = await runOci(args, { env, permissions: await permissions(args) });
+    const { code, stderr } = result;
+    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
+    results.push(result);
+  }
+  return results;
 }
 
 Deno.test.each([
@@ -46,20 +44,17 @@ Deno.test.each([
   await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const ref = `${server.host}/app:1`;
 
-  for (
-    const args of [
+  await assertGranted(
+    [
       ["inspect", ref, "--platform", "linux/amd64"],
       ["pull", ref, "--platform", "linux/amd64"],
       ["pull", ref, "--platform", "linux/amd64", "--policy", "never"],
       ["inspect", ref, "--platform", "linux/amd64"],
       ["images"],
       ["rm", ref],
-    ]
-  ) {
-    const { code, stderr } = await runGranted(args, env);
-
-    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
-  }
+    ],
+    env,
+  );
 });
 
 Deno.test("oci permissions serves each command that only asks a registry", async () => {
@@ -67,11 +62,12 @@ Deno.test("oci permissions serves each command that only asks a registry", async
   await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const env = { HOME: dir.path };
 
-  const digest = await runGranted(["digest", `${server.host}/app:1`], env);
-  const tags = await runGranted(["tags", `${server.host}/app`], env);
+  const [digest, tags] = await assertGranted(
+    [["digest", `${server.host}/app:1`], ["tags", `${server.host}/app`]],
+    env,
+  );
 
-  assertEquals([digest.code, digest.stdout], [0, `${IMAGE.descriptor.digest}\n`]);
-  assertEquals([tags.code, tags.stdout], [0, "1\n"]);
+  assertEquals([digest?.stdout, tags?.stdout], [`${IMAGE.descriptor.digest}\n`, "1\n"]);
 });
 
 Deno.test("oci permissions serves the commands that read or write an image's files", async () => {
@@ -81,8 +77,8 @@ Deno.test("oci permissions serves the commands that read or write an image's fil
   const ref = `${server.host}/app:1`;
   const options = ["-q", "--platform", "linux/amd64", ref];
 
-  for (
-    const args of [
+  await assertGranted(
+    [
       ["ls", "--long", ...options],
       ["cat", ...options, "/a"],
       ["export", ...options],
@@ -94,12 +90,9 @@ Deno.test("oci permissions serves the commands that read or write an image's fil
       ["unbundle", dir.join("box")],
       ["bundle", "--bundler", "uncompressed", "--arg=sh", ...options, dir.join("copy")],
       ["unbundle", dir.join("copy")],
-    ]
-  ) {
-    const { code, stderr } = await runGranted(args, env);
-
-    assertEquals({ args, code, stderr: code === 0 ? "" : stderr }, { args, code: 0, stderr: "" });
-  }
+    ],
+    env,
+  );
   assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
 });
 
@@ -108,25 +101,25 @@ linuxTest("oci permissions lets unpack keep what the C library alone can write",
   await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
   const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
 
-  const { stdout, stderr } = await runGranted([...args, dir.join("root")], { HOME: dir.path });
+  const [result] = await assertGranted([[...args, dir.join("root")]], { HOME: dir.path });
 
-  assertEquals(stderr.includes("warning"), false, stderr);
-  assertEquals(JSON.parse(stdout).skipped, []);
+  assertEquals(result?.stderr.includes("warning"), false, result?.stderr);
+  assertEquals(JSON.parse(result?.stdout ?? "").skipped, []);
   assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
 });
 
-Deno.test.each([
+const ALONE = [
   { args: ["demo"] },
   { args: ["version"] },
   { args: ["completions", "bash"] },
   { args: ["permissions", "pull", "alpine"] },
   { args: ["permissions", "run", "--env", "FOO", "alpine"] },
   { args: ["permissions", "demo"] },
-])("oci permissions serves $args", async ({ args }) => {
-  await using dir = await makeTempDir();
-  const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
+];
+const alone = ociPermissions(ALONE.map(({ args }) => args));
 
-  const { code, stderr } = await runGranted(args, env);
+Deno.test.each(ALONE)("oci permissions serves $args", async ({ args }) => {
+  const { code, stderr } = await runOci(args, { permissions: await alone(args) });
 
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 });
@@ -232,7 +225,8 @@ linuxTest("oci permissions knows a guarded place by a relative path too", async 
 });
 
 Deno.test("oci permissions grants no network to what asks nobody", async () => {
-  const flags = await flagsFor(["pull", "a.io/b", "--policy", "never"], { OCI_STORE: "/store" });
+  const args = ["pull", "a.io/b", "--policy", "never"];
+  const flags = await ociPermissions([args], { env: { OCI_STORE: "/store" } })(args);
 
   assertEquals(flags.map((flag) => flag.split("=")[0]), [
     "--allow-read",
@@ -242,13 +236,16 @@ Deno.test("oci permissions grants no network to what asks nobody", async () => {
   ]);
 });
 
-Deno.test.each([
+const MISUSE = [
   { args: ["serve", "--listen", "bad"], says: 'it must be HOST:PORT.*See "oci serve --help"' },
   { args: ["pull", "--nope", "a"], says: 'unknown option "--nope". See "oci pull --help"' },
   { args: ["pull", "Alpine"], says: 'Did you mean "alpine"\\?' },
   { args: [], says: "<command> is missing" },
-])("oci permissions calls $args misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await runOci(["permissions", ...args]);
+].map(({ args, says }) => ({ args: ["permissions", ...args], says }));
+const misuse = ociBatch(MISUSE);
+
+Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await misuse(args);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
   assertMatch(stderr, new RegExp(`^oci: permissions.*: .*${says}`));

@@ -3,6 +3,7 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import { ociPermissions } from "../../../_support/oci_batch.ts";
 import { runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { dir as directory, file, gzip, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -22,6 +23,8 @@ async function makeScene() {
   const env = { HOME: dir.path, OCI_STORE: dir.join("store") };
   return {
     dir,
+    env,
+    cwd: dir.path,
     oci: (args: readonly string[], options: RunOciOptions = {}) => {
       return runOci(args, { cwd: dir.path, env, ...options });
     },
@@ -161,19 +164,18 @@ Deno.test("oci permissions serves save, load and archives", async () => {
   await using scene = await makeScene();
   const { oci, dir } = scene;
 
-  for (
-    const args of [
-      ["load", "-q", "oci.tar"],
-      ["load", "-q", "docker.tar.gz"],
-      ["save", "-q", "h.io/a:1", "--policy=never", "-o", "out.tar"],
-      ["save", "-q", "h.io/a:1", "--policy=never", "-o", "-"],
-      ["save", "-q", "h.io/a:1", "--policy=never", "--format=oci-dir", "-o", "layout"],
-      ["inspect", "docker-archive:docker.tar.gz:b:1"],
-      ["unpack", "-q", "oci-archive:oci.tar", "root"],
-    ]
-  ) {
-    const { stdout } = await oci(["permissions", "--json", ...args]);
-    const { code, stderr } = await oci(args, { permissions: JSON.parse(stdout).flags });
+  const commandLines = [
+    ["load", "-q", "oci.tar"],
+    ["load", "-q", "docker.tar.gz"],
+    ["save", "-q", "h.io/a:1", "--policy=never", "-o", "out.tar"],
+    ["save", "-q", "h.io/a:1", "--policy=never", "-o", "-"],
+    ["save", "-q", "h.io/a:1", "--policy=never", "--format=oci-dir", "-o", "layout"],
+    ["inspect", "docker-archive:docker.tar.gz:b:1"],
+    ["unpack", "-q", "oci-archive:oci.tar", "root"],
+  ];
+  const permissions = ociPermissions(commandLines, scene);
+  for (const args of commandLines) {
+    const { code, stderr } = await oci(args, { permissions: await permissions(args) });
 
     assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
   }
