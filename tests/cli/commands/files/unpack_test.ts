@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exists } from "@std/fs";
-import { serveRegistry } from "../../../../registry/mod.ts";
+import { type ContentRange, serveRegistry } from "../../../../registry/mod.ts";
+import type { Digest } from "../../../../spec/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
 import "../../../_support/native_backend.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { runOci } from "../../../_support/process.ts";
 import { posixTest, rootTest } from "../../../_support/skip.ts";
 import {
@@ -175,13 +177,16 @@ rootTest("oci unpack gives files to the owners that the maps name", async () => 
   assertEquals([code, uid, gid], [0, 1000, 2000], stderr);
 });
 
-Deno.test.each([
+const MISUSE = [
   { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
   { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
   { args: ["--uid-map", "0:0:1", "--ownership", "squash"], says: "a map says whose" },
   { args: ["--ownership", "mine"], says: "it must be strict, squash or record" },
-])("oci unpack $args is misuse", async ({ args, says }) => {
-  const { code, stderr } = await runOci(["unpack", ...args, "alpine", "root"]);
+].map(({ args, says }) => ({ args: ["unpack", ...args, "alpine", "root"], says }));
+const misuse = ociBatch(MISUSE);
+
+Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stderr } = await misuse(args);
 
   assertEquals(code, 2);
   assertStringIncludes(stderr, says);
@@ -204,18 +209,30 @@ Deno.test("oci unpack does without threads where it may not read their module", 
   assertEquals((await Deno.stat(`${box.root}/large`)).size, 5_000_000);
 });
 
-/** `oci unpack` of an image, which is sent a signal when it has begun to ask for the base layer. */
+/** `oci unpack` of an image, which gets a signal while it downloads the base layer. */
 async function setUpSignal() {
   const [base] = IMAGE.layers;
   let onBase = () => {};
-  const server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE), {
-    onRequest: ({ path }) => {
-      if (path.includes(base?.descriptor.digest ?? "")) onBase();
-    },
-  });
   const temp: TempDir = await makeTempDir();
   const root = temp.join("root");
   await Deno.mkdir(root);
+  const names = async () => {
+    return (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
+  };
+  const content = new class extends MemoryContent {
+    override async open(repository: string, digest: Digest, range?: ContentRange) {
+      if (digest === base?.descriptor.digest) {
+        // The layer may be requested before the directory is in use.
+        const signal = AbortSignal.timeout(60_000);
+        while ((await names()).length === 0 && !signal.aborted) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        onBase();
+      }
+      return await super.open(repository, digest, range);
+    }
+  }();
+  const server = await serveRegistry(content.add("app", "1", IMAGE));
   const unpack = (flags: readonly string[], onStart: (child: Deno.ChildProcess) => void) => {
     const args = ["unpack", "--platform=linux/amd64", "-q", ...flags];
     return runOci([...args, `${server.host}/app:1`, root], {
@@ -225,9 +242,7 @@ async function setUpSignal() {
   };
   return {
     root,
-    names: async () => {
-      return (await Array.fromAsync(Deno.readDir(root))).map(({ name }) => name).sort();
-    },
+    names,
     unpack: (...flags: readonly string[]) => unpack(flags, () => {}),
     unpackUntil: (signal: Deno.Signal, onSent: (child: Deno.ChildProcess) => void = () => {}) => {
       return unpack([], (child) => {
