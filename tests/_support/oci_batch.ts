@@ -9,22 +9,28 @@ export interface BatchResult {
   readonly stderr: string;
 }
 
+/** Options for a batch, and the resources that it needs until it has ended. */
+export interface BatchScene extends RunOciOptions, AsyncDisposable {
+  /** Replaces placeholders in a word of a command line. */
+  readonly word?: (word: string) => string;
+}
+
 /**
  * Runs command lines one after another in one process, which takes a fraction of the time of a
  * process for each. The first call of the returned function runs all of them.
  *
- * For commands that read no stdin and leave the process as it was.
+ * For commands that read no stdin, write text and leave the process as it was.
  *
+ * @param options Options, or a function that opens the scene of the batch.
  * @returns The function that returns the result of one of the command lines.
  */
 export function ociBatch(
   rows: readonly { readonly args: readonly string[] }[],
-  options: RunOciOptions = {},
+  options: RunOciOptions | (() => Promise<BatchScene>) = {},
 ): (args: readonly string[]) => Promise<BatchResult> {
-  const keys = rows.map(({ args }) => JSON.stringify(args));
   let results: Promise<ReadonlyMap<string, BatchResult>> | undefined;
   return async (args) => {
-    results ??= runAll(keys, options);
+    results ??= runAll(rows.map(({ args }) => args), options);
     const result = (await results).get(JSON.stringify(args));
     if (result === undefined) throw new RangeError(`The batch does not contain "${args}"`);
     return result;
@@ -50,16 +56,22 @@ export function ociPermissions(
 }
 
 async function runAll(
-  keys: readonly string[],
-  options: RunOciOptions,
+  commandLines: readonly (readonly string[])[],
+  options: RunOciOptions | (() => Promise<BatchScene>),
 ): Promise<ReadonlyMap<string, BatchResult>> {
   const module = join(ROOT, "tests/_support/oci_batch_main.ts");
-  const { code, stdout, stderr } = await runOci([`[${keys.join()}]`], { ...options, module });
+  await using resources = new AsyncDisposableStack();
+  const scene: RunOciOptions & Partial<BatchScene> = typeof options === "function"
+    ? resources.use(await options())
+    : options;
+  const { word = (word) => word } = scene;
+  const words = JSON.stringify(commandLines.map((args) => args.map(word)));
+  const { code, stdout, stderr } = await runOci([words], { ...scene, module });
   const [outputs, errors] = [stdout.split("\0"), stderr.split("\0")];
-  if (code !== 0 || outputs.length !== keys.length + 1) {
+  if (code !== 0 || outputs.length !== commandLines.length + 1) {
     throw new Error(`Cannot run the batch: it exited with ${code}\n${stderr}`);
   }
-  return new Map(keys.map((key, i) => [key, {
+  return new Map(commandLines.map((args, i) => [JSON.stringify(args), {
     stdout: outputs[i] ?? "",
     stderr: errors[2 * i] ?? "",
     code: Number(errors[2 * i + 1]),

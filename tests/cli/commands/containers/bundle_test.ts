@@ -13,6 +13,7 @@ import type { Mount } from "../../../../spec/mod.ts";
 import { isRootlessNeeded, readRootlessMaps } from "../../../../store/mod.ts";
 import { buildImage } from "../../../_support/image.ts";
 import { writeLayout } from "../../../_support/peers.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, runOci } from "../../../_support/process.ts";
 import { linuxTest, testUnless } from "../../../_support/skip.ts";
 import { dir, file, symlink, tar } from "../../../_support/tar.ts";
@@ -30,6 +31,7 @@ interface Place extends AsyncDisposable {
   readonly image: string;
   readonly empty: string;
   readonly directory: TempDir;
+  readonly env: Readonly<Record<string, string>>;
   readonly oci: (...args: readonly string[]) => Promise<ProcessResult>;
 }
 
@@ -44,12 +46,13 @@ async function makePlace(): Promise<Place> {
     app: buildImage({ layers, config: { Entrypoint: ["/bin/app"], Cmd: ["serve"], Env: ["A=1"] } }),
     empty: buildImage({ layers }),
   });
+  const env = { OCI_STORE: directory.join("store"), SHARED: "from here" };
   return {
     image: `oci:${layout}:app`,
     empty: `oci:${layout}:empty`,
     directory,
-    oci: (...args) =>
-      runOci(args, { env: { OCI_STORE: directory.join("store"), SHARED: "from here" } }),
+    env,
+    oci: (...args) => runOci(args, { env }),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
@@ -183,36 +186,53 @@ idsTest.each([
   { args: ["--user", "nobody-here"], says: 'cannot find user "nobody-here"' },
   { args: ["--user", "2147483648"], says: "IDs must be from 0 to 2147483647" },
 ])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, says }) => {
-  await assertRefused(args, 1, says);
+  await assertRefused(args, says);
 });
 
-Deno.test.each([
-  { args: ["--cpu", "many"], code: 2, says: '--cpu "many" is invalid: it must be a number' },
-  { args: ["--memory", "1Xi"], code: 2, says: '--memory "1Xi" is invalid: it must be a number' },
-  { args: ["--user", ""], code: 2, says: "it must not be empty" },
-  { args: ["--user", ":"], code: 2, says: "it must be USER or USER:GROUP" },
-  { args: ["--memory", "512m"], code: 2, says: "so it is less than one byte" },
-  { args: ["--mount", "/etc:/"], code: 2, says: "its target must be below the root" },
-  { args: ["--cwd", "here"], code: 2, says: "it must be an absolute path" },
-  { args: ["--env", "=x"], code: 2, says: "it must be NAME=VALUE" },
-  { args: ["--mount", "/a"], code: 2, says: "its target must be an absolute path" },
-  { args: ["--mount", "/not/here:/a"], code: 2, says: 'cannot mount "/not/here"' },
-  { args: ["--read-only", "--read-write"], code: 2, says: "cannot be combined" },
-  { args: ["--bundler", "magic"], code: 2, says: "it must be auto, overlay or uncompressed" },
-])(
-  "oci bundle $args fails with the cause, and leaves nothing behind",
-  async ({ args, code, says }) => {
-    await assertRefused(args, code, says);
-  },
-);
+const MISUSE = [
+  { args: ["--cpu", "many"], says: '--cpu "many" is invalid: it must be a number' },
+  { args: ["--memory", "1Xi"], says: '--memory "1Xi" is invalid: it must be a number' },
+  { args: ["--user", ""], says: "it must not be empty" },
+  { args: ["--user", ":"], says: "it must be USER or USER:GROUP" },
+  { args: ["--memory", "512m"], says: "so it is less than one byte" },
+  { args: ["--mount", "/etc:/"], says: "its target must be below the root" },
+  { args: ["--cwd", "here"], says: "it must be an absolute path" },
+  { args: ["--env", "=x"], says: "it must be NAME=VALUE" },
+  { args: ["--mount", "/a"], says: "its target must be an absolute path" },
+  { args: ["--mount", "/not/here:/a"], says: 'cannot mount "/not/here"' },
+  { args: ["--read-only", "--read-write"], says: "cannot be combined" },
+  { args: ["--bundler", "magic"], says: "it must be auto, overlay or uncompressed" },
+].map(({ args, says }) => ({ args: ["bundle", "--quiet", ...args, "IMAGE", "BOX"], says }));
+let leftovers: readonly string[];
+const misuse = ociBatch(MISUSE, async () => {
+  const place = await makePlace();
+  const box = place.directory.join("box");
+  return {
+    env: place.env,
+    word: (word) => word === "IMAGE" ? place.image : word === "BOX" ? box : word,
+    async [Symbol.asyncDispose]() {
+      leftovers = [...mountsIn(place), ...existsSync(box) ? [box] : []];
+      await place[Symbol.asyncDispose]();
+    },
+  };
+});
 
-async function assertRefused(args: readonly string[], code: number, says: string): Promise<void> {
+Deno.test.each(MISUSE)("oci calls $args misuse, and leaves nothing", async ({ args, says }) => {
+  const { code, stdout, stderr } = await misuse(args);
+
+  assertEquals([code, stdout], [2, ""], stderr);
+  assertStringIncludes(stderr, says);
+  assertEquals(stderr.trim().split("\n").length, 1, stderr);
+  assertEquals(leftovers, []);
+});
+
+async function assertRefused(args: readonly string[], says: string): Promise<void> {
   await using place = await makePlace();
   const path = place.directory.join("box");
 
   const result = await place.oci("bundle", "--quiet", ...args, place.image, path);
 
-  assertEquals([result.code, result.stdout], [code, ""], result.stderr);
+  assertEquals([result.code, result.stdout], [1, ""], result.stderr);
   assertStringIncludes(result.stderr, says);
   const lines = result.stderr.trim().split("\n");
   // Where nothing mounts, it warns that the layers are extracted.

@@ -4,6 +4,7 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import type { Digest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { buildImage, type BuiltImage, MemoryContent } from "../../../_support/image.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { ROOT, run, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import {
@@ -44,20 +45,23 @@ const [BASE = "", MIDDLE = ""] = IMAGE.layers.map(({ descriptor }) => descriptor
 /** Runs as the command line does. */
 const PEAK_MEMORY = "tests/cli/commands/_peak_memory.ts";
 
+const OPTIONS = ["--platform=linux/amd64", "-q"];
+
 async function setUp(image: BuiltImage = IMAGE) {
   const requests: string[] = [];
   const server = await serveRegistry(new MemoryContent().add("app", "1", image), {
     onRequest: ({ path }) => requests.push(path),
   });
   const temp: TempDir = await makeTempDir();
+  const reference = `${server.host}/app:1`;
+  const env = { OCI_STORE: temp.join("store") };
   return {
-    reference: `${server.host}/app:1`,
+    reference,
     temp,
+    env,
     fetched: (digest: string) => requests.some((url) => url.includes(digest)),
     oci: (...args: readonly string[]) => {
-      return runOci([...args, "--platform=linux/amd64", "-q"], {
-        env: { OCI_STORE: temp.join("store") },
-      });
+      return runOci([...args, ...OPTIONS], { env });
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
@@ -66,21 +70,28 @@ async function setUp(image: BuiltImage = IMAGE) {
   };
 }
 
-Deno.test.each([
+/** Opens the scene of a batch, in whose command lines `REF` is the image. */
+async function openScene() {
+  const box = await setUp();
+  return { ...box, word: (word: string) => word === "REF" ? box.reference : word };
+}
+
+const PRINTED = [
   { path: "etc/a", text: "upper a" },
   { path: "/data/new", text: "new" },
   { path: "usr/bin/same", text: "tool" },
   { path: "bin/tool", text: "tool" },
   { path: "etc/link", text: "tool" },
-])("oci cat prints $path", async ({ path, text }) => {
-  await using box = await setUp();
+].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
+const printed = ociBatch(PRINTED, openScene);
 
-  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
+Deno.test.each(PRINTED)("oci cat prints $path", async ({ args, text }) => {
+  const { code, stdout, stderr } = await printed(args);
 
   assertEquals([code, stdout, stderr], [0, text, ""]);
 });
 
-Deno.test.each([
+const NO_FILES = [
   { path: "etc/b", says: "it does not exist" },
   { path: "data/old", says: "it does not exist" },
   { path: "nowhere", says: "it does not exist" },
@@ -91,10 +102,11 @@ Deno.test.each([
   { path: "bin/none", says: "it does not exist" },
   { path: "etc/a/x", says: "it does not exist" },
   { path: "etc", says: "it is a directory" },
-])("oci cat says that $path is no file", async ({ path, says }) => {
-  await using box = await setUp();
+].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
+const noFiles = ociBatch(NO_FILES, openScene);
 
-  const { code, stdout, stderr } = await box.oci("cat", box.reference, path);
+Deno.test.each(NO_FILES)("oci cat says that $path is no file", async ({ args, says }) => {
+  const { code, stdout, stderr } = await noFiles(args);
 
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, says);
@@ -127,19 +139,23 @@ Deno.test("oci ls lists the flattened tree", async () => {
   assertEquals(one.stdout, "-rwsr-xr-x  2  7:0  4  2020-01-01 00:00  usr/bin/tool\n");
 });
 
-Deno.test.each([
+const LINKS = [
   { path: "gone", line: "gone" },
   { path: "far", line: "far" },
   { path: "loop", line: "loop" },
   { path: "etc/link", line: "usr/bin/same" },
   { path: "bin", line: "usr/bin\nusr/bin/same\nusr/bin/tool" },
-])("oci ls shows what the link $path leads to, or itself", async ({ path, line }) => {
-  await using box = await setUp();
+].map((row) => ({ ...row, args: ["ls", "REF", row.path, ...OPTIONS] }));
+const links = ociBatch(LINKS, openScene);
 
-  const { code, stdout, stderr } = await box.oci("ls", box.reference, path);
+Deno.test.each(LINKS)(
+  "oci ls shows what the link $path leads to, or itself",
+  async ({ args, line }) => {
+    const { code, stdout, stderr } = await links(args);
 
-  assertEquals([code, stdout, stderr], [0, `${line}\n`, ""]);
-});
+    assertEquals([code, stdout, stderr], [0, `${line}\n`, ""]);
+  },
+);
 
 Deno.test("oci ls fetches anew what is damaged in the store", async () => {
   await using box = await setUp();

@@ -3,7 +3,7 @@ import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
-import { ociPermissions } from "../../../_support/oci_batch.ts";
+import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { dir as directory, file, gzip, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -94,7 +94,7 @@ Deno.test("oci reads an archive from stdin, once for all that it needs of it", a
   assertEquals([pull.code, pull.stderr], [0, ""]);
 });
 
-Deno.test.each([
+const FAILURES = [
   {
     args: ["load", "none.tar"],
     says: 'cannot read the archive "none.tar": there is no such file. Check the path',
@@ -123,16 +123,27 @@ Deno.test.each([
     args: ["save", "127.0.0.1:1/never-asked:1", "-o", "."],
     says: 'cannot write ".": it is a directory. Choose a file in it',
   },
-])("oci answers $args with one line", async ({ args, says }) => {
-  await using scene = await makeScene();
+].map(({ args, says }) => ({ args: ["-q", ...args], says }));
+let leftovers: readonly string[];
+const failures = ociBatch(FAILURES, async () => {
+  const scene = await makeScene();
   await Deno.writeTextFile(scene.dir.join("text"), "hello\n".repeat(500));
+  return {
+    ...scene,
+    async [Symbol.asyncDispose]() {
+      leftovers = (await names(scene.dir.path)).filter((name) => /x\.tar|\.oci-/.test(name));
+      await scene[Symbol.asyncDispose]();
+    },
+  };
+});
 
-  const { code, stdout, stderr } = await scene.oci(["-q", ...args]);
+Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says }) => {
+  const { code, stdout, stderr } = await failures(args);
 
   assertEquals([code, stdout], [1, ""]);
   assert(stderr.includes(says), stderr);
   assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
-  assert(!(await names(scene.dir.path)).some((name) => /x\.tar|\.oci-/.test(name)));
+  assertEquals(leftovers, []);
 });
 
 Deno.test("oci save wants to know where to", async () => {

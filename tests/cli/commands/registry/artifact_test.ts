@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { buildArtifact, buildImage } from "../../../_support/image.ts";
+import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
 import { runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -25,6 +26,8 @@ async function makeScene() {
     host: registry.host,
     registry,
     dir,
+    env,
+    cwd: dir.path,
     oci: (args: readonly string[], options: RunOciOptions = {}) => {
       return runOci(args, { cwd: dir.path, env, ...options });
     },
@@ -130,7 +133,7 @@ Deno.test("oci pulls, lists and saves an artifact as it does an image", async ()
   assertEquals(again.stdout, `${ref}@${digest}\n`, again.stderr);
 });
 
-Deno.test.each([
+const FAILURES = [
   { args: ["ls", "H/chart:1"], says: 'an artifact of type "application/x-chart". Get its files' },
   { args: ["unpack", "H/chart:1", "out"], says: 'with "oci artifact pull"' },
   { args: ["run", "--bundler", "uncompressed", "H/chart:1"], says: 'with "oci artifact pull"' },
@@ -142,26 +145,31 @@ Deno.test.each([
     args: ["artifact", "push", "H/x:1", "none"],
     says: 'cannot take the file "none" of an artifact: it does not exist. Check the path',
   },
-])("oci answers $args with one line", async ({ args, says }) => {
-  await using scene = await makeScene();
+].map(({ args, says }) => ({ args: ["-q", ...args], says }));
+const failures = ociBatch(FAILURES, async () => {
+  const scene = await makeScene();
+  return { ...scene, word: (word) => word.replace(/^H/, scene.host) };
+});
 
-  const { code, stdout, stderr } = await scene.oci(
-    ["-q", ...args].map((word) => word.replace(/^H/, scene.host)),
-  );
+Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says }) => {
+  const { code, stdout, stderr } = await failures(args);
 
   assertEquals([code, stdout], [1, ""]);
   assert(stderr.includes(says), stderr);
   assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
 });
 
-Deno.test.each([
+const MISUSE = [
   { args: ["artifact"], says: "is missing" },
   { args: ["artifact", "take", "a", "b"], says: "it must be push or pull" },
   { args: ["artifact", "pull", "a", "b", "c"], says: "pull needs exactly one target directory" },
   { args: ["artifact", "pull", "--type", "x", "a", "b"], says: 'are for "oci artifact push"' },
   { args: ["artifact", "push", "--annotation", "x", "a", "b"], says: "it must be KEY=VALUE" },
-])("oci calls $args misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await runOci(args);
+];
+const misuse = ociBatch(MISUSE);
+
+Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await misuse(args);
 
   assertEquals([code, stdout], [2, ""]);
   assert(stderr.includes(says), stderr);
@@ -171,17 +179,16 @@ Deno.test("oci permissions serves artifact", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;
 
-  for (
-    const args of [
-      ["artifact", "push", "-q", `${host}/p:1`, "sbom.json:text/json"],
-      ["artifact", "push", "-q", "--subject", `${host}/app:1`, `${host}/app:2`, "d/model"],
-      ["artifact", "push", "-q", "oci:layout:v1", "sbom.json"],
-      ["artifact", "push", "-q", "oci-archive:out.tar:v1", "sbom.json"],
-      ["artifact", "pull", "-q", `${host}/p:1`, "out"],
-    ]
-  ) {
-    const { stdout } = await oci(["permissions", "--json", ...args]);
-    const { code, stderr } = await oci(args, { permissions: JSON.parse(stdout).flags });
+  const commandLines = [
+    ["artifact", "push", "-q", `${host}/p:1`, "sbom.json:text/json"],
+    ["artifact", "push", "-q", "--subject", `${host}/app:1`, `${host}/app:2`, "d/model"],
+    ["artifact", "push", "-q", "oci:layout:v1", "sbom.json"],
+    ["artifact", "push", "-q", "oci-archive:out.tar:v1", "sbom.json"],
+    ["artifact", "pull", "-q", `${host}/p:1`, "out"],
+  ];
+  const permissions = ociPermissions(commandLines, scene);
+  for (const args of commandLines) {
+    const { code, stderr } = await oci(args, { permissions: await permissions(args) });
 
     assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
   }

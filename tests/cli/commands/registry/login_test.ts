@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { basicAuthentication, serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, MemoryContent } from "../../../_support/image.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { type ProcessResult, runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir, type TempDir } from "../../../_support/temp.ts";
@@ -136,7 +137,7 @@ Deno.test("oci login leaves a file alone that it cannot read", async () => {
   assertEquals(await Deno.readTextFile(config), "{ half");
 });
 
-Deno.test.each([
+const MISUSE = [
   { args: ["login"], says: "<registry> is missing" },
   { args: ["login", "ghcr"], says: '"ghcr" is not a registry' },
   { args: ["login", "ghcr.io/a:1"], says: "is not a registry" },
@@ -154,8 +155,11 @@ Deno.test.each([
     args: ["logout", "--all", "ghcr.io"],
     says: 'a registry and "--all" cannot be combined. Leave out one of them',
   },
-])("oci calls $args misuse", async ({ args, says }) => {
-  const { code, stdout, stderr } = await runOci(args);
+];
+const misuse = ociBatch(MISUSE);
+
+Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
+  const { code, stdout, stderr } = await misuse(args);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
   assert(stderr.includes(says), stderr);
