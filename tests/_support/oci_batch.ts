@@ -17,9 +17,35 @@ export interface BatchScene extends RunOciOptions, AsyncDisposable {
 
 /**
  * Runs command lines one after another in one process, which takes a fraction of the time of a
- * process for each. The first call of the returned function runs all of them.
+ * process for each.
  *
  * For commands that read no stdin, write text and leave the process as it was.
+ *
+ * @returns The results, in order.
+ */
+export async function runOciBatch(
+  commandLines: readonly (readonly string[])[],
+  options: RunOciOptions = {},
+): Promise<readonly BatchResult[]> {
+  const module = join(ROOT, "tests/_support/oci_batch_main.ts");
+  const { code, stdout, stderr } = await runOci([JSON.stringify(commandLines)], {
+    ...options,
+    module,
+  });
+  const [outputs, errors] = [stdout.split("\0"), stderr.split("\0")];
+  if (code !== 0 || outputs.length !== commandLines.length + 1) {
+    throw new Error(`Cannot run the batch: it exited with ${code}\n${stderr}`);
+  }
+  return commandLines.map((_, i) => ({
+    stdout: outputs[i] ?? "",
+    stderr: errors[2 * i] ?? "",
+    code: Number(errors[2 * i + 1]),
+  }));
+}
+
+/**
+ * Runs the command lines of a table as {@linkcode runOciBatch} does, in the first call of the
+ * returned function.
  *
  * @param options Options, or a function that opens the scene of the batch.
  * @returns The function that returns the result of one of the command lines.
@@ -28,9 +54,18 @@ export function ociBatch(
   rows: readonly { readonly args: readonly string[] }[],
   options: RunOciOptions | (() => Promise<BatchScene>) = {},
 ): (args: readonly string[]) => Promise<BatchResult> {
-  let results: Promise<ReadonlyMap<string, BatchResult>> | undefined;
+  const runAll = async () => {
+    await using resources = new AsyncDisposableStack();
+    const scene: RunOciOptions & Partial<BatchScene> = typeof options === "function"
+      ? resources.use(await options())
+      : options;
+    const { word = (word) => word } = scene;
+    const results = await runOciBatch(rows.map(({ args }) => args.map(word)), scene);
+    return new Map(rows.map(({ args }, i) => [JSON.stringify(args), results[i]]));
+  };
+  let results: ReturnType<typeof runAll> | undefined;
   return async (args) => {
-    results ??= runAll(rows.map(({ args }) => args), options);
+    results ??= runAll();
     const result = (await results).get(JSON.stringify(args));
     if (result === undefined) throw new RangeError(`The batch does not contain "${args}"`);
     return result;
@@ -53,27 +88,4 @@ export function ociPermissions(
     assertEquals({ args, code, stderr }, { args, code: 0, stderr: "" });
     return JSON.parse(stdout).flags;
   };
-}
-
-async function runAll(
-  commandLines: readonly (readonly string[])[],
-  options: RunOciOptions | (() => Promise<BatchScene>),
-): Promise<ReadonlyMap<string, BatchResult>> {
-  const module = join(ROOT, "tests/_support/oci_batch_main.ts");
-  await using resources = new AsyncDisposableStack();
-  const scene: RunOciOptions & Partial<BatchScene> = typeof options === "function"
-    ? resources.use(await options())
-    : options;
-  const { word = (word) => word } = scene;
-  const words = JSON.stringify(commandLines.map((args) => args.map(word)));
-  const { code, stdout, stderr } = await runOci([words], { ...scene, module });
-  const [outputs, errors] = [stdout.split("\0"), stderr.split("\0")];
-  if (code !== 0 || outputs.length !== commandLines.length + 1) {
-    throw new Error(`Cannot run the batch: it exited with ${code}\n${stderr}`);
-  }
-  return new Map(commandLines.map((args, i) => [JSON.stringify(args), {
-    stdout: outputs[i] ?? "",
-    stderr: errors[2 * i] ?? "",
-    code: Number(errors[2 * i + 1]),
-  }]));
 }

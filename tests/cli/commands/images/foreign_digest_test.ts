@@ -1,8 +1,8 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { MemoryRegistryContent, serveRegistry } from "../../../../registry/mod.ts";
 import { type Digest, OCI_CONFIG, OCI_MANIFEST } from "../../../../spec/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { runOciBatch } from "../../../_support/oci_batch.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 
@@ -33,28 +33,36 @@ const CONTENT = new MemoryContent()
   .add("diffid", "1", buildImage({ layers: [{ tar: BASE, diffId: FOREIGN }, TOP] }))
   .add("config", "1", buildImage({ manifest: { config: { ...ENTRY, mediaType: OCI_CONFIG } } }));
 
+/** A command line, with what it prints. */
+interface Step {
+  readonly args: readonly string[];
+  /** What standard output matches. */
+  readonly prints?: RegExp;
+  /** Part of the error of a command that fails. */
+  readonly says?: string;
+}
+
 async function setUp() {
   const dir = await makeTempDir();
   const server = await serveRegistry(CONTENT);
   const env = { OCI_STORE: dir.join("store") };
-  const oci = async (...args: string[]) => {
-    const all = args.map((arg) => arg.replace(/^REG\//, `${server.host}/`));
-    const { code, stdout, stderr } = await runOci([...all, "--quiet"], { env, cwd: dir.path });
-    return { code, stdout, stderr };
-  };
   return {
     dir,
-    oci,
-    succeed: async (...args: string[]) => {
-      const { code, stdout, stderr } = await oci(...args);
-      assertEquals({ code, stderr }, { code: 0, stderr: "" }, args.join(" "));
-      return stdout;
-    },
-    refuse: async (...args: string[]) => {
-      const { code, stderr } = await oci(...args);
-      assertEquals(code, 1, args.join(" "));
-      assertStringIncludes(stderr, REFUSAL);
-      assertEquals(stderr.trimEnd().split("\n").length, 1);
+    /** Runs command lines one after another, and checks what they do. */
+    play: async (...steps: readonly Step[]) => {
+      const results = await runOciBatch(
+        steps.map(({ args }) => {
+          return [...args.map((arg) => arg.replace(/^REG\//, `${server.host}/`)), "--quiet"];
+        }),
+        { env, cwd: dir.path },
+      );
+      steps.forEach(({ args, prints = /^/, says }, i) => {
+        const { code, stdout = "", stderr = "" } = results[i] ?? {};
+        assertEquals({ args, code }, { args, code: says === undefined ? 0 : 1 }, stderr);
+        assertMatch(stdout, prints);
+        assertStringIncludes(stderr, says ?? "");
+        assertEquals(stderr.split("\n").length, says === undefined ? 1 : 2, stderr);
+      });
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
@@ -65,54 +73,54 @@ async function setUp() {
 
 Deno.test("an unsupported digest in an index only affects its own entry", async () => {
   await using box = await setUp();
-  const { succeed, refuse } = box;
 
-  assertStringIncludes(await succeed("inspect", "REG/child:1"), FOREIGN);
-  await succeed("pull", "REG/child:1", "--platform=linux/amd64");
-  assertEquals(await succeed("cat", "REG/child:1", "top", "--platform=linux/amd64"), "2");
-  await succeed("copy", "REG/child:1", "oci:out:one", "--platform=linux/amd64");
-  await succeed("copy", "REG/child:1", "oci:out:sparse", "--platform=linux/amd64", "--sparse");
-  await succeed("save", "REG/child:1", "-o", "one.tar", "--platform=linux/amd64");
-  assertStringIncludes(await succeed("images"), "1 of 3");
-  assertStringIncludes(await succeed("fsck"), "no damage");
-  await succeed("prune");
-  await succeed("pull", "REG/child:1", "--platform=linux/amd64", "--policy=never");
-
-  await refuse("pull", "REG/child:1", "--platform=linux/arm64");
-  await refuse("pull", "REG/child:1", "--all-platforms");
-  await refuse("copy", "REG/child:1", "oci:out:all");
+  await box.play(
+    { args: ["inspect", "REG/child:1"], prints: RegExp(FOREIGN) },
+    { args: ["pull", "REG/child:1", "--platform=linux/amd64"] },
+    { args: ["cat", "REG/child:1", "top", "--platform=linux/amd64"], prints: /^2$/ },
+    { args: ["copy", "REG/child:1", "oci:out:one", "--platform=linux/amd64"] },
+    { args: ["copy", "REG/child:1", "oci:out:sparse", "--platform=linux/amd64", "--sparse"] },
+    { args: ["save", "REG/child:1", "-o", "one.tar", "--platform=linux/amd64"] },
+    { args: ["images"], prints: /1 of 3/ },
+    { args: ["fsck"], prints: /no damage/ },
+    { args: ["prune"] },
+    { args: ["pull", "REG/child:1", "--platform=linux/amd64", "--policy=never"] },
+    { args: ["pull", "REG/child:1", "--platform=linux/arm64"], says: REFUSAL },
+    { args: ["pull", "REG/child:1", "--all-platforms"], says: REFUSAL },
+    { args: ["copy", "REG/child:1", "oci:out:all"], says: REFUSAL },
+  );
 });
 
 Deno.test("an unsupported digest of a subject does not affect the image", async () => {
   await using box = await setUp();
   await using registry = await serveRegistry(new MemoryRegistryContent());
-  const { succeed } = box;
 
-  await succeed("pull", "REG/subject:1");
-  await succeed("copy", "REG/subject:1", "oci:out:a", "--with-referrers");
-  await succeed("copy", "oci:out:a", "oci:out:b", "--with-referrers");
-  await succeed("push", "REG/subject:1", `${registry.host}/subject:1`);
-  await succeed("copy", `${registry.host}/subject:1`, "oci:out:c", "--with-referrers");
+  await box.play(
+    { args: ["pull", "REG/subject:1"] },
+    { args: ["copy", "REG/subject:1", "oci:out:a", "--with-referrers"] },
+    { args: ["copy", "oci:out:a", "oci:out:b", "--with-referrers"] },
+    { args: ["push", "REG/subject:1", `${registry.host}/subject:1`] },
+    { args: ["copy", `${registry.host}/subject:1`, "oci:out:c", "--with-referrers"] },
+  );
 });
 
 Deno.test("an unsupported digest of a layer, DiffID or config is refused when it is read", async () => {
   await using box = await setUp();
-  const { succeed, refuse } = box;
 
-  assertStringIncludes(await succeed("inspect", "REG/layer:1"), FOREIGN);
-  assertEquals(await succeed("cat", "REG/layer:1", "top"), "2");
-  await refuse("pull", "REG/layer:1");
-  await refuse("copy", "REG/layer:1", "oci:out:layer");
-  await refuse("unpack", "REG/layer:1", "rootfs");
-
-  await succeed("pull", "REG/diffid:1");
-  assertEquals(await succeed("cat", "REG/diffid:1", "top"), "2");
-  await refuse("unpack", "REG/diffid:1", "rootfs");
-  await refuse("bundle", "REG/diffid:1", "bundle", "--bundler=uncompressed");
-
-  assertStringIncludes(await succeed("inspect", "REG/config:1", "--raw"), FOREIGN);
-  await refuse("pull", "REG/config:1");
-  await refuse("copy", "REG/config:1", "oci:out:config");
+  await box.play(
+    { args: ["inspect", "REG/layer:1"], prints: RegExp(FOREIGN) },
+    { args: ["cat", "REG/layer:1", "top"], prints: /^2$/ },
+    { args: ["pull", "REG/layer:1"], says: REFUSAL },
+    { args: ["copy", "REG/layer:1", "oci:out:layer"], says: REFUSAL },
+    { args: ["unpack", "REG/layer:1", "rootfs"], says: REFUSAL },
+    { args: ["pull", "REG/diffid:1"] },
+    { args: ["cat", "REG/diffid:1", "top"], prints: /^2$/ },
+    { args: ["unpack", "REG/diffid:1", "rootfs"], says: REFUSAL },
+    { args: ["bundle", "REG/diffid:1", "bundle", "--bundler=uncompressed"], says: REFUSAL },
+    { args: ["inspect", "REG/config:1", "--raw"], prints: RegExp(FOREIGN) },
+    { args: ["pull", "REG/config:1"], says: REFUSAL },
+    { args: ["copy", "REG/config:1", "oci:out:config"], says: REFUSAL },
+  );
   const names = await Array.fromAsync(Deno.readDir(box.dir.path), ({ name }) => name);
   assertEquals(names.sort(), [
     "out",
@@ -122,8 +130,10 @@ Deno.test("an unsupported digest of a layer, DiffID or config is refused when it
 
 Deno.test("an unsupported digest in index.json does not affect other names", async () => {
   await using box = await setUp();
-  const { succeed, oci, dir } = box;
-  await succeed("pull", "REG/subject:1");
+  const { dir } = box;
+  await box.play(
+    { args: ["pull", "REG/subject:1"] },
+  );
   const path = dir.join("store/index.json");
   const index = JSON.parse(await Deno.readTextFile(path));
   const annotations = { "org.opencontainers.image.ref.name": "docker.io/library/app:1" };
@@ -132,12 +142,14 @@ Deno.test("an unsupported digest in index.json does not affect other names", asy
   await Deno.mkdir(dir.join("store/blobs/blake3"));
   await Deno.writeTextFile(dir.join("store/blobs/blake3", "ab".repeat(32)), "12345");
 
-  await succeed("pull", "REG/subject:1", "--policy=never");
-  assertStringIncludes(await succeed("images"), "docker.io/library/app:1");
-  assertStringIncludes(await succeed("fsck", "--repair"), "no damage");
-  await succeed("prune");
-  assertStringIncludes((await oci("ls", "oci:store:docker.io/library/app:1")).stderr, "blake3");
-  await succeed("rm", "app:1");
+  await box.play(
+    { args: ["pull", "REG/subject:1", "--policy=never"] },
+    { args: ["images"], prints: /docker\.io\/library\/app:1/ },
+    { args: ["fsck", "--repair"], prints: /no damage/ },
+    { args: ["prune"] },
+    { args: ["ls", "oci:store:docker.io/library/app:1"], says: "blake3" },
+    { args: ["rm", "app:1"] },
+  );
 
   assertEquals(JSON.parse(await Deno.readTextFile(path)).manifests.length, 2);
   assertEquals((await Deno.stat(dir.join("store/blobs/blake3", "ab".repeat(32)))).size, 5);

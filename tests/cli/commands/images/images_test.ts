@@ -11,6 +11,7 @@ import {
 import { OCI_MANIFEST } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { writeLayout } from "../../../_support/peers.ts";
+import { runOciBatch } from "../../../_support/oci_batch.ts";
 import { runOci } from "../../../_support/process.ts";
 import { file, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
@@ -177,22 +178,22 @@ Deno.test("oci finds images that other tools stored under short names", async ()
   // As skopeo writes "oci:DIR:app:1" and "oci:DIR:v1".
   for (const name of ["app:1", "v1"]) await store.tag(name, AMD64.descriptor);
   const env = { OCI_STORE: store.path };
-  const oci = async (...args: readonly string[]) => {
-    const { code, stdout, stderr } = await runOci([...args, "--policy=never", "-q"], { env });
-    assertEquals(code, 0, stderr);
-    return stdout;
-  };
+  const options = ["--platform=linux/amd64", "--policy=never", "-q"];
 
   for (const name of ["app:1", "docker.io/library/app:1", "v1"]) {
-    const { digest } = JSON.parse(await oci("inspect", "--json", "--platform=linux/amd64", name));
-    assertEquals(digest, AMD64.descriptor.digest);
-    assertEquals(await oci("ls", "--platform=linux/amd64", name), "a\n");
-    assertEquals(await oci("cat", "--platform=linux/amd64", name, "a"), "amd64");
-    await oci("save", "--platform=linux/amd64", name, "-o", dir.join(`${crypto.randomUUID()}.tar`));
-    assertStringIncludes(
-      await oci("pull", "--platform=linux/amd64", name),
-      `@${AMD64.descriptor.digest}`,
-    );
+    const results = await runOciBatch([
+      ["inspect", "--json", ...options, name],
+      ["ls", ...options, name],
+      ["cat", ...options, name, "a"],
+      ["save", ...options, name, "-o", dir.join(`${crypto.randomUUID()}.tar`)],
+      ["pull", ...options, name],
+    ], { env });
+
+    for (const { code, stderr } of results) assertEquals(code, 0, stderr);
+    const [inspect = "", ls, cat, , pull = ""] = results.map(({ stdout }) => stdout);
+    assertEquals(JSON.parse(inspect).digest, AMD64.descriptor.digest);
+    assertEquals([ls, cat], ["a\n", "amd64"]);
+    assertStringIncludes(pull, `@${AMD64.descriptor.digest}`);
   }
   const removed = await runOci(["rm", "docker.io/library/app:1", "v1"], { env });
   assertEquals(removed.stdout, "app:1\nv1\n");
