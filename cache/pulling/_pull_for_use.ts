@@ -1,11 +1,23 @@
-import type { ImageClientOptions, ImageProgress } from "../../registry/image_client.ts";
+import type {
+  ImageClientOptions,
+  ImageProgress,
+  UpcomingLayer,
+} from "../../registry/image_client.ts";
 import { formatReference } from "../../registry/reference.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import type { Image } from "../../store/images/image.ts";
+import { type Image, storedImage } from "../../store/images/image.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import type { LayerListener } from "../../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
 import { ProgressMeter } from "../progress_meter.ts";
+
+/** Options for {@linkcode pullForUse}. */
+export interface PullForUseOptions<T> {
+  /** Whether a missing layer is read from its start; by default, each is. */
+  readonly readsLayer?: ((layer: UpcomingLayer) => boolean) | undefined;
+  /** Whether the result was made of parts of layers, so that the image is not stored. */
+  readonly isPartial?: ((result: T) => boolean) | undefined;
+}
 
 /** An image in the store and the result of its use. */
 export interface UsedImage<T> {
@@ -20,13 +32,14 @@ export interface UsedImage<T> {
 export async function pullForUse<T>(
   source: ImageSource,
   use: (image: RemoteImage, listener: Required<LayerListener>) => Promise<T>,
+  { readsLayer = () => true, isPartial = () => false }: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;
   const findOptions: ImageClientOptions = {
     ...options,
-    firstReads: (layers) => source.puller.firstReads(layers),
+    firstReads: (layers) => source.puller.firstReads(layers.filter(readsLayer)),
     // Most of what storing the image reports has been counted by then, except for layers that `use`
     // did not need, such as layers that are already extracted.
     onProgress: onProgress && ((event: ImageProgress) => {
@@ -53,7 +66,7 @@ export async function pullForUse<T>(
       meter?.finish(layer, { ...progress, cached: status === "cached" });
     },
   });
-  const image = await found.keep();
+  const image = isPartial(result) ? storedImage(source.store, found.image) : await found.keep();
   meter?.end();
   return { image, result };
 }

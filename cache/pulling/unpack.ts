@@ -14,7 +14,7 @@ export interface UnpackOptions
 
 /** An unpacked image. */
 export interface UnpackedImage {
-  /** The complete image in the store. */
+  /** The image, complete in the store unless the report says that only parts were fetched. */
   readonly image: Image;
   /** What was done and what was skipped. */
   readonly report: UnpackReport;
@@ -22,7 +22,8 @@ export interface UnpackedImage {
 
 /**
  * Unpacks an image into a directory. Missing parts are pulled following the policy in the same
- * pass. See {@linkcode unpackImage} for images that are already in the store.
+ * pass; for some paths of an image with tables of contents, parts of its layers are fetched instead,
+ * and nothing is stored. See {@linkcode unpackImage} for images that are already in the store.
  *
  * @param reference Reference, such as `alpine:3.20`, `ghcr.io/owner/app@sha256:…` or
  * `oci:./layout:v1`.
@@ -56,9 +57,16 @@ export async function unpack(
   const { pullForUse } = await import("./_pull_for_use.ts");
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
+  const { paths, partial = true } = options;
+  const mayBePartial = paths !== undefined && partial
+    ? (await import("../../store/lazy/has_table.ts")).hasTable
+    : () => false;
   const { image, result: report } = await pullForUse(source, async (found, listener) => {
     const { unpackImage } = await unpacking;
     return await unpackImage(source.store, found, directory, { ...options, ...listener });
+  }, {
+    readsLayer: (layer) => !mayBePartial(layer),
+    isPartial: ({ isPartial }) => isPartial,
   });
   return { image, report };
 }

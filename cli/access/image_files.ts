@@ -3,6 +3,7 @@ import { formatReference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
 import { Finder } from "./finder.ts";
+import { notePartialLayer } from "./note_partial_layer.ts";
 import { readSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore } from "./store.ts";
@@ -28,18 +29,8 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
     const { image, reference } = held.found;
     session.workOn(`${formatReference(reference)} ${session.operands[1] ?? ""}`.trim());
     const { signal, warn: onWarning } = session;
-    const { verbose } = session.options();
-    const files = new ImageFiles(store, image, {
-      signal,
-      onWarning,
-      onPartialLayer: ({ digest }) => {
-        if (!verbose) return;
-        session.note(
-          `reading parts of the layer ${digest}, verified by its table of contents rather than ` +
-            "by its DiffID",
-        );
-      },
-    });
+    const onPartialLayer = notePartialLayer(session);
+    const files = new ImageFiles(store, image, { signal, onWarning, onPartialLayer });
     return { files, [Symbol.dispose]: () => finder[Symbol.dispose]() };
   } catch (error) {
     finder[Symbol.dispose]();

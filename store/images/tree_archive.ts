@@ -36,6 +36,12 @@ async function* gather(
   yield chunk.subarray(0, length);
 }
 
+/** A layer whose files are read one by one rather than from its archive. */
+export interface FileContents {
+  /** Opens the contents of its files in the tree, in the order of their places. */
+  contents(): AsyncIterable<AsyncIterable<Uint8Array<ArrayBuffer>>>;
+}
+
 /** Options for {@linkcode archiveTree}. */
 export interface TreeArchiveOptions extends UncompressedOptions {
   /**
@@ -51,6 +57,8 @@ export interface TreeArchiveOptions extends UncompressedOptions {
   readonly seek?: ((layer: Layer, offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
 }
 
+type Layers = Iterable<Layer | FileContents> | AsyncIterable<Layer | FileContents>;
+
 /** Bytes of a layer that are read rather than skipped. */
 const GAP_BYTES = 8_388_608;
 
@@ -63,7 +71,7 @@ const GAP_BYTES = 8_388_608;
  */
 export function archiveTree(
   tree: MemoryTree,
-  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  layers: Layers,
   options: TreeArchiveOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   return gather(writeTree(tree, layers, options));
@@ -71,7 +79,7 @@ export function archiveTree(
 
 async function* writeTree(
   tree: MemoryTree,
-  layers: Iterable<Layer> | AsyncIterable<Layer>,
+  layers: Layers,
   { describesRoot = false, seek, ...options }: TreeArchiveOptions,
 ): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
   const order = new ArchiveOrder(tree);
@@ -83,9 +91,15 @@ async function* writeTree(
   let index = 0;
   for await (const layer of layers) {
     const place = index++;
-    if (contents.nextIn(place) === undefined) continue;
-    yield* pickContents(layer, new ContentPicker(tree, place, contents, order), {
-      next: () => contents.nextIn(place),
+    const next = () => contents.nextIn(place);
+    if (next() === undefined) continue;
+    const picker = new ContentPicker(tree, place, contents, order);
+    if ("contents" in layer) {
+      yield* copyContents(layer, picker, next);
+      continue;
+    }
+    yield* pickContents(layer, picker, {
+      next,
       seek: seek && ((offset) => seek(layer, offset)),
       whole: () => layer.uncompressed(options),
     });
@@ -135,6 +149,26 @@ async function* pickContents(
       isSeekable = false;
       yield* parse(skipBytes(await whole(), base + parser.position));
     }
+  }
+}
+
+async function* copyContents(
+  layer: FileContents,
+  picker: ContentPicker,
+  next: () => number | undefined,
+): AsyncGenerator<Iterable<Uint8Array<ArrayBuffer>>, void, void> {
+  for await (const content of layer.contents()) {
+    const offset = next();
+    if (offset === undefined) break;
+    picker.entry({ offset });
+    let position = 0;
+    for await (const chunk of content) {
+      picker.data(chunk, position);
+      position += chunk.length;
+      yield picker.take();
+    }
+    picker.end();
+    yield picker.take();
   }
 }
 
@@ -199,7 +233,7 @@ class ContentPicker implements TarSink {
     return this.#paths.length === 0;
   }
 
-  entry({ offset, segments }: TarHeader): void {
+  entry({ offset, segments }: Pick<TarHeader, "offset" | "segments">): void {
     this.#paths = this.#contents.take(this.#layer, this.base + offset);
     this.#stored = 0;
     this.#runs = segments && new SparseRuns(segments);

@@ -4,14 +4,11 @@ import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { isDigest } from "../../spec/digest.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { verifyBytes } from "../../spec/verifier.ts";
+import { CHUNKED_DIGEST, STARGZ_DIGEST } from "./has_table.ts";
 import { parseTable } from "./_parse_table.ts";
 import { readRange } from "./_read_range.ts";
 import { type TableEntry, TableError } from "./_table_entry.ts";
 
-/** Digest of the table of an eStargz layer. */
-const STARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
-/** Digest of the compressed table of a zstd:chunked layer. */
-const CHUNKED_DIGEST = "io.github.containers.zstd-chunked.manifest-checksum";
 /** Offset, compressed size, size and type of that table, with colons between them. */
 const CHUNKED_POSITION = "io.github.containers.zstd-chunked.manifest-position";
 
@@ -21,11 +18,6 @@ const STARGZ_TABLE_NAME = "stargz.index.json";
 const MAX_TABLE_BYTES = 24 * 1024 * 1024;
 /** Number of bytes to fetch with the footer, which hold the table of a small layer. */
 const TAIL_BYTES = 64 * 1024;
-
-/** Whether the manifest says that a layer has a table of contents. */
-export function hasTable({ descriptor: { annotations = {} } }: RemoteLayer): boolean {
-  return annotations[STARGZ_DIGEST] !== undefined || annotations[CHUNKED_DIGEST] !== undefined;
-}
 
 /**
  * Fetches the table of contents of a layer, and verifies it against the digest in the manifest.

@@ -6,9 +6,19 @@ import { digestOf } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError, LimitError, OciError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
-import { fetchTable, hasTable } from "./_fetch_table.ts";
-import { openRange } from "./_read_range.ts";
-import { type ContentChunk, type TableEntry, TableError } from "./_table_entry.ts";
+import { type Batch, planBatches } from "./_batches.ts";
+import { fetchTable } from "./_fetch_table.ts";
+import { hasTable } from "./has_table.ts";
+import { openRange, readRange } from "./_read_range.ts";
+import {
+  type ContentChunk,
+  type ContentRange,
+  type TableEntry,
+  TableError,
+} from "./_table_entry.ts";
+
+/** Number of batches of contents to fetch at once. */
+const BATCHES_AHEAD = 4;
 
 /** Options for {@linkcode LazyLayer.open}. */
 export interface LazyLayerOptions {
@@ -79,14 +89,84 @@ export class LazyLayer {
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     const range = this.#entries[number]?.content;
     if (range === undefined) return;
-    const { start, end, skip, chunks } = range;
+    yield* this.#verified(range, openRange(this.#layer, range.start, range.end, signal));
+  }
+
+  /**
+   * Returns the number of bytes that fetching the contents of files takes.
+   *
+   * @param numbers Numbers of their entries, in ascending order.
+   */
+  bytesOf(numbers: readonly number[]): number {
+    return planBatches(this.#entries, numbers).reduce(
+      (sum, { start, end }) => sum + end - start,
+      0,
+    );
+  }
+
+  /**
+   * Fetches the contents of files in their order, with one request for those that are beside each
+   * other. Read each content to its end before the next one.
+   *
+   * @param numbers Numbers of their entries, in ascending order.
+   * @param signal Aborts the stream.
+   * @throws {DigestMismatchError} If a content does not match the table.
+   */
+  async *contents(
+    numbers: readonly number[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<AsyncIterable<Uint8Array<ArrayBuffer>>, void, void> {
+    const stopped = new AbortController();
+    const either = signal === undefined
+      ? stopped.signal
+      : AbortSignal.any([signal, stopped.signal]);
+    const batches = planBatches(this.#entries, numbers);
+    const fetched = batches.map((): Promise<Uint8Array> | undefined => undefined);
+    try {
+      for (const [index, batch] of batches.entries()) {
+        for (const [i, next] of batches.slice(index, index + BATCHES_AHEAD).entries()) {
+          fetched[index + i] ??= this.#fetch(next, either);
+        }
+        const bytes = await fetched[index]?.catch((error) => {
+          throw error instanceof TableError ? this.#unreadable(error) : error;
+        });
+        fetched[index] = undefined;
+        for (const number of batch.numbers) {
+          const range = this.#entries[number]?.content;
+          if (range === undefined || bytes === undefined) yield this.content(number, either);
+          else {
+            const own = bytes.subarray(range.start - batch.start, range.end - batch.start);
+            yield this.#verified(range, [own]);
+          }
+        }
+      }
+    } finally {
+      stopped.abort();
+      await Promise.allSettled(fetched);
+    }
+  }
+
+  /** Fetches a batch, unless it is a single file that is not to be held in memory. */
+  #fetch({ start, end, isLarge }: Batch, signal: AbortSignal): Promise<Uint8Array> | undefined {
+    if (isLarge || start === end) return undefined;
+    const bytes = readRange(this.#layer, start, end, signal);
+    // The error is reported when it is the turn of the batch.
+    bytes.catch(() => {});
+    return bytes;
+  }
+
+  /** Decompresses the content of a file and verifies it, chunk by chunk. */
+  async *#verified(
+    { skip, chunks }: ContentRange,
+    compressed: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     using decompressor = openDecompressor({ maxBytes: 0 });
     const source = this.#layer.source;
     let skipped = 0;
     const remaining = chunks[Symbol.iterator]();
     let chunk = openChunk(remaining.next().value, source);
     try {
-      for await (const bytes of openRange(this.#layer, start, end, signal)) {
+      for await (const bytes of compressed) {
         for await (const output of decompressor.outputs(bytes)) {
           const ignored = Math.min(skip - skipped, output.length);
           skipped += ignored;
@@ -100,16 +180,18 @@ export class LazyLayer {
         }
       }
     } catch (error) {
-      if (error instanceof TableError) {
-        const { digest } = this.#layer.descriptor;
-        throw new OciError(
-          `Cannot read a file of the layer ${digest}: ${error.message}. Pull the image first`,
-          { cause: error },
-        );
-      }
+      if (error instanceof TableError) throw this.#unreadable(error);
       throw error instanceof DecompressError ? chunk?.mismatch() ?? error : error;
     }
     if (chunk !== undefined) throw chunk.mismatch();
+  }
+
+  #unreadable(error: TableError): OciError {
+    const { digest } = this.#layer.descriptor;
+    return new OciError(
+      `Cannot read a file of the layer ${digest}: ${error.message}. Pull the image first`,
+      { cause: error },
+    );
   }
 }
 

@@ -34,6 +34,12 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
   };
 }
 
+/** Whether an entry is at one of some clean paths, or below it. */
+export function isSelected(name: string, paths: readonly string[]): boolean {
+  const { path } = cleanPath(name);
+  return paths.some((other) => other === "" || path === other || path.startsWith(`${other}/`));
+}
+
 /** Returns the parents of a path, including the root. */
 function parentsOf(path: string): string[] {
   if (path === "") return [];

@@ -87,10 +87,14 @@ export class ImageUnpacking {
    * Downloads the layers in parallel and passes them to `use` in their order.
    *
    * @param use Called with each layer, the base first.
+   * @param skips Whether not to download the layer with a number.
    */
-  async bring(use: (layer: RemoteLayer) => Promise<void>): Promise<void> {
-    await this.#each(async (layer) => {
-      await bringLayer(this.#store, layer, this.#callbacks);
+  async bring(
+    use: (layer: RemoteLayer) => Promise<void>,
+    skips: (index: number) => boolean,
+  ): Promise<void> {
+    await this.#each(async (layer, index) => {
+      if (!skips(index)) await bringLayer(this.#store, layer, this.#callbacks);
       return layer;
     }, use);
   }

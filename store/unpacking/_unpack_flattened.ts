@@ -2,7 +2,6 @@ import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
-import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { MemoryTree } from "../../layer/trees/memory_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
@@ -14,8 +13,9 @@ import { openArchive } from "../images/archive_reader.ts";
 import { type Layer, StoredLayer } from "../images/image.ts";
 import { archiveTree } from "../images/tree_archive.ts";
 import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
-import { retainPaths } from "../stages/path_selection.ts";
+import { isSelected, retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
+import { lazyFiles, type LazyLayers } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The limits of a layer do not apply to the archive of all layers, which is generated here. */
@@ -30,6 +30,15 @@ export interface UnpackResult {
   readonly describesRoot: boolean;
 }
 
+/** The files of all layers over each other, and where they come from. */
+interface FlatImage {
+  readonly tree: MemoryTree;
+  readonly layers: readonly Layer[];
+  readonly reports: readonly ExtractReport[];
+  /** Size of the selected files of each layer, whether they are in the tree or not. */
+  readonly selectedBytes: number;
+}
+
 /**
  * Unpacks the flattened image, or some of its paths, as one layer. Whiteouts then hide entries of
  * the layers below, but nothing in the directory, and a path may lead through links of any layer.
@@ -37,6 +46,7 @@ export interface UnpackResult {
  *
  * @param directory Existing directory. Only entries with the same names are replaced.
  * @param paths Paths to unpack; `undefined` for the whole image.
+ * @param lazy Layers of which only parts are fetched, by their number.
  */
 export async function unpackFlattened(
   store: ContentStore,
@@ -44,21 +54,64 @@ export async function unpackFlattened(
   directory: string,
   paths: readonly string[] | undefined,
   options: UnpackImageOptions,
+  lazy: LazyLayers,
 ): Promise<UnpackResult> {
+  const { signal, maxBytes = MAX_BYTES } = options;
+  const flat = await flatten(store, image, paths, options, lazy);
+  const { reports } = flat;
+  const files = lazyFiles(flat.tree, lazy);
+  if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
+  const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
+  // As an extraction of the selected entries of each layer counts.
+  const bytes = paths === undefined
+    ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
+    : flat.selectedBytes;
+  const describesRoot = reports.some(({ describesRoot }) => describesRoot);
+  const indexes = new LayerEntries(store);
+  const seek = (layer: Layer, offset: number) => {
+    return openArchive(store, indexes, layer, offset, { signal });
+  };
+  const layers = flat.layers.map((layer, index) => {
+    const known = lazy.get(index);
+    const numbers = files.numbers.get(index) ?? [];
+    return known === undefined ? layer : { contents: () => known.contents(numbers, signal) };
+  });
+  // The limit for all layers together has been checked.
+  const limits = { ...pickStageOptions(options), maxBytes: 0, signal };
+  const archive = archiveTree(flat.tree, layers, { ...limits, describesRoot, seek });
+  const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
+  using tree = openFileTree(directory, stageOptions);
+  const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
+    ...stageOptions,
+    ...GENERATED_ARCHIVE,
+    signal,
+  });
+  const isPartial = lazy.size > 0;
+  return { report: { entries, bytes, skipped, skippedCount, isPartial }, describesRoot };
+}
+
+/** Extracts all layers into a tree in memory, and retains the selected paths. */
+async function flatten(
+  store: ContentStore,
+  image: RemoteImage,
+  paths: readonly string[] | undefined,
+  options: UnpackImageOptions,
+  lazy: LazyLayers,
+): Promise<FlatImage> {
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
   const { maxBytes = MAX_BYTES, signal } = options;
-  const flat = new MemoryTree();
+  const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;
   const flatOptions = {
     ownership: "strict",
     handler: (header: TarHeader) => {
-      flat.place = { layer: layers.length, offset: header.offset };
+      tree.place = { layer: layers.length, offset: header.offset };
       if (paths !== undefined && isSelected(header.path, paths)) selectedBytes += header.size;
       return header;
     },
   } as const;
-  const extractor = new StackingExtractor(flat, { ...stageOptions, signal, ...flatOptions });
+  const extractor = new StackingExtractor(tree, { ...stageOptions, signal, ...flatOptions });
   const indexes = new LayerEntries(store);
   const reports: ExtractReport[] = [];
   let indexedBytes = 0;
@@ -67,43 +120,22 @@ export async function unpackFlattened(
     const index = ARCHIVE_LIMITS.some((name) => options[name] !== undefined)
       ? undefined
       : await indexes.read(layer);
+    const known = lazy.get(layers.length) ?? index;
     indexedBytes += index?.archiveBytes ?? 0;
-    if (maxBytes > 0 && indexedBytes > maxBytes) {
-      throw new LimitError("decompressed bytes", maxBytes, indexedBytes, "the image", "maxBytes");
-    }
+    if (maxBytes > 0 && indexedBytes > maxBytes) throw tooLarge(indexedBytes, maxBytes);
     reports.push(
-      index === undefined
+      known === undefined
         ? await extractor.extract(layer)
-        : extractEntries(index.headers(), flat, { ...flatOptions, layer: layer.digest }),
+        : extractEntries(known.headers(), tree, { ...flatOptions, layer: layer.digest }),
     );
     layers.push(layer);
-  });
-  if (paths !== undefined) retainPaths(flat, paths);
-  const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
-  // As an extraction of the selected entries of each layer counts.
-  const bytes = paths === undefined
-    ? reports.reduce((sum, { bytes }) => sum + bytes, 0)
-    : selectedBytes;
-  const describesRoot = reports.some(({ describesRoot }) => describesRoot);
-  // The limit for all layers together has been checked.
-  const limits = { ...pickStageOptions(options), maxBytes: 0, signal };
-  const seek = (layer: Layer, offset: number) => {
-    return openArchive(store, indexes, layer, offset, { signal });
-  };
-  const archive = archiveTree(flat, layers, { ...limits, describesRoot, seek });
-  using tree = openFileTree(directory, stageOptions);
-  const { skipped, skippedCount } = await extractLayer(ReadableStream.from(archive), tree, {
-    ...stageOptions,
-    ...GENERATED_ARCHIVE,
-    signal,
-  });
-  return { report: { entries, bytes, skipped, skippedCount }, describesRoot };
+  }, (index) => lazy.has(index));
+  if (paths !== undefined) retainPaths(tree, paths);
+  return { tree, layers, reports, selectedBytes };
 }
 
-/** Whether an entry is at one of some paths, or below it. */
-function isSelected(name: string, paths: readonly string[]): boolean {
-  const { path } = cleanPath(name);
-  return paths.some((other) => other === "" || path === other || path.startsWith(`${other}/`));
+function tooLarge(bytes: number, maxBytes: number): LimitError {
+  return new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
 }
 
 /** Whether an index of each layer of an image is there, so that its entries need not be read. */

@@ -12,6 +12,7 @@ import { LayerThreads } from "../stages/layer_threads.ts";
 import { hasPaths } from "../stages/path_selection.ts";
 import { defaultOwnership } from "./default_ownership.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
+import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
@@ -23,7 +24,8 @@ const MAX_SKIPPED = 10_000;
  *
  * Downloads the layers that the store lacks and extracts them in the same pass. Layers are extracted
  * in parallel, each into a directory, and then merged; the result is that of extracting one after
- * the other.
+ * the other. For some paths of a remote layer with a table of contents, only parts of the layer are
+ * fetched, unless `partial` is `false`.
  *
  * Everything happens in a work directory inside `directory`, whose content is moved into place once
  * all digests have been verified. A failure therefore leaves nothing behind, and the next call
@@ -67,18 +69,21 @@ export async function unpackImage(
     await defaultOwnership(root.isEmpty ? root.work : root.path);
   using _native = keepNativeBackend();
   const chosen = { ...options, ownership, backend: chooseBackend(root.path, options) };
+  const lazy: LazyLayers = paths === undefined
+    ? new Map()
+    : await openLazyLayers(store, image, paths, chosen);
   const flatten = async (place: string) => {
     const { unpackFlattened } = await import("./_unpack_flattened.ts");
-    return await unpackFlattened(store, image, place, paths, chosen);
+    return await unpackFlattened(store, image, place, paths, chosen, lazy);
   };
   if (!root.isEmpty) {
     const { report } = await flatten(root.path);
     root.keepContent();
     return report;
   }
-  // With indexes, some paths are found without reading the layers.
-  const isKnown = paths !== undefined &&
-    await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
+  // With indexes or tables, some paths are found without reading the layers.
+  const isKnown = lazy.size > 0 || paths !== undefined &&
+      await (await import("./_unpack_flattened.ts")).isIndexed(store, image);
   const extracted = isKnown ? undefined : await extractAll(store, image, root, paths, chosen);
   const { report, describesRoot } = extracted ?? await flatten(await root.makeBase());
   await root.publish(describesRoot, chosen.backend);
@@ -126,6 +131,7 @@ function sumUp(reports: readonly ExtractReport[]): UnpackResult {
     bytes: sum(({ bytes }) => bytes),
     skipped: reports.flatMap(({ skipped }) => skipped).slice(0, MAX_SKIPPED),
     skippedCount: sum(({ skippedCount }) => skippedCount),
+    isPartial: false,
   };
   return { report, describesRoot: reports.some(({ describesRoot }) => describesRoot) };
 }

@@ -3,6 +3,7 @@ import type { XattrMode } from "../../layer/extraction/extractor.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { TarLimits } from "../../layer/tar/tar_limits.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 
 /** Options for `unpackImage()`. */
@@ -19,6 +20,16 @@ export interface UnpackImageOptions extends TarLimits, LayerListener {
    * @default The whole image.
    */
   readonly paths?: readonly string[] | undefined;
+  /**
+   * Whether to fetch only parts of remote layers for `paths`, if the manifest has the digest of a
+   * table of contents (eStargz, zstd:chunked) and the paths are less than half of the layer. Parts
+   * are verified by the digests in the table rather than by the DiffID, and are not stored.
+   *
+   * @default {true}
+   */
+  readonly partial?: boolean | undefined;
+  /** Called with each layer that is only fetched in part; see `partial`. */
+  readonly onPartialLayer?: ((layer: Descriptor) => void) | undefined;
   /**
    * Owners of the extracted files.
    *
@@ -78,4 +89,6 @@ export interface UnpackReport {
   readonly skipped: readonly SkippedEntry[];
   /** Number of entries that differ from the image. */
   readonly skippedCount: number;
+  /** Whether layers were only fetched in part, so that the store does not have them. */
+  readonly isPartial: boolean;
 }

@@ -6,6 +6,7 @@ import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { formatBytes, printable } from "../../terminal/format.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
+import { notePartialLayer } from "../../access/note_partial_layer.ts";
 import { imageOptions } from "../../access/puller.ts";
 import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
@@ -28,7 +29,9 @@ export function define(command: Command): Command {
     .argument("<dir>", "new or empty directory to unpack into")
     .description(
       "Unpacks the flattened file system of an image into a directory. Pulls missing parts of " +
-        "the image in the same pass. If anything fails, the directory is left as it was.",
+        "the image in the same pass. If anything fails, the directory is left as it was. With --path, " +
+        "it fetches only the table of contents and those files of eStargz and zstd:chunked layers, " +
+        "and stores nothing of them.",
     )
     .option("--force", "allow a non-empty directory; a failure then leaves a partial result")
     .option("--path <path>", "unpack only this path and everything below it (repeatable)", {
@@ -117,6 +120,7 @@ async function unpackShowing(
     store: storePath(session),
     client,
     onProgress: progress.report,
+    onPartialLayer: notePartialLayer(session),
   });
 }
 

@@ -421,7 +421,7 @@ Deno.test("unpackImage() of an image without layers makes an empty directory", a
 
   const report = await unpackImage(box.store, imageOf([]), box.root);
 
-  assertEquals(report, { entries: 0, bytes: 0, skipped: [], skippedCount: 0 });
+  assertEquals(report, { entries: 0, bytes: 0, skipped: [], skippedCount: 0, isPartial: false });
   assertEquals(await Array.fromAsync(Deno.readDir(box.root)), []);
 });
 

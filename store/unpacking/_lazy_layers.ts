@@ -1,0 +1,71 @@
+import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import { boundByFiles } from "../host/file_limit.ts";
+import { Semaphore } from "../host/semaphore.ts";
+import { hasTable } from "../lazy/has_table.ts";
+import type { LazyLayer } from "../lazy/lazy_layer.ts";
+import { ARCHIVE_LIMITS } from "../stages/layer_staging.ts";
+import { isSelected } from "../stages/path_selection.ts";
+import type { UnpackImageOptions } from "./unpack_image_options.ts";
+
+/** Share of a layer from which fetching all of it is better. */
+const WHOLE_SHARE = 0.5;
+const JOBS = 6;
+
+/** Layers of which only parts are fetched, by their number. */
+export type LazyLayers = ReadonlyMap<number, LazyLayer>;
+
+/**
+ * Opens the layers of which parts are enough: those that have a table of contents, are not in the
+ * store, and have the selected paths in less than half of their bytes.
+ */
+export async function openLazyLayers(
+  store: ContentStore,
+  { layers }: RemoteImage,
+  paths: readonly string[],
+  options: UnpackImageOptions,
+): Promise<LazyLayers> {
+  const { partial = true, jobs = JOBS, signal, onPartialLayer } = options;
+  const opened = new Map<number, LazyLayer>();
+  // A table is not read within the limits of an archive.
+  if (!partial || ARCHIVE_LIMITS.some((name) => options[name] !== undefined)) return opened;
+  const candidates = [...layers.entries()].filter(([, layer]) => hasTable(layer));
+  if (candidates.length === 0) return opened;
+  const { LazyLayer } = await import("../lazy/lazy_layer.ts");
+  const limit = new Semaphore(boundByFiles(jobs));
+  await Promise.all(candidates.map(async ([index, layer]) => {
+    const { descriptor } = layer;
+    if (await store.has(descriptor)) return;
+    const lazy = await limit.run(() => LazyLayer.open(layer, options), signal);
+    if (lazy === undefined) return;
+    const selected = lazy.headers().filter(({ path }) => isSelected(path, paths));
+    const bytes = lazy.bytesOf([...selected.map(({ offset }) => offset)]);
+    if (bytes > descriptor.size * WHOLE_SHARE) return;
+    opened.set(index, lazy);
+    onPartialLayer?.(descriptor);
+  }));
+  return opened;
+}
+
+/** The files of a tree that are in lazy layers. */
+export interface LazyFiles {
+  /** Numbers of the entries of files, by the number of the layer. */
+  readonly numbers: ReadonlyMap<number, readonly number[]>;
+  /** Sum of their sizes. */
+  readonly bytes: number;
+}
+
+/** Finds the files of a tree that are in lazy layers. */
+export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
+  const numbers = new Map([...lazy.keys()].map((index): [number, number[]] => [index, []]));
+  let bytes = 0;
+  for (const { layer, offset, path } of tree.contents()) {
+    const own = numbers.get(layer);
+    // Hard links follow each other.
+    if (own === undefined || own.at(-1) === offset) continue;
+    own.push(offset);
+    bytes += tree.status(path)?.size ?? 0;
+  }
+  return { numbers, bytes };
+}

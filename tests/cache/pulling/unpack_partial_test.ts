@@ -1,0 +1,217 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { unpack, type UnpackOptions } from "../../../cache/mod.ts";
+import { DigestMismatchError, LimitError } from "../../../spec/mod.ts";
+import { ContentStore, UnpackError } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import {
+  type ChunkedEntry,
+  stargzLayer,
+  type TableFields,
+  zstdChunkedLayer,
+} from "../../_support/chunked_layer.ts";
+import { type FaultRule, faultyRegistry, ignoreRange, on } from "../../_support/faulty_registry.ts";
+import { buildImage, type LayerInput, MemoryContent } from "../../_support/image.ts";
+import "../../_support/native_backend.ts";
+import { dir, file, hardlink, tar } from "../../_support/tar.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+import { readTree } from "../../_support/tree.ts";
+import { testClient } from "../../registry/_client.ts";
+
+const KIB = 1024;
+const LARGE = noise(500 * KIB, 7);
+const MANY = Array.from({ length: 200 }, (_, i) => ({
+  file: `etc/many/${String(i).padStart(3, "0")}`,
+  content: noise(500, i),
+}));
+const ENTRIES: readonly ChunkedEntry[] = [
+  { dir: "etc" },
+  { file: "etc/config", content: new TextEncoder().encode("a = 1\n"), mode: 0o640 },
+  { file: "etc/empty", content: new Uint8Array() },
+  { dir: "etc/many" },
+  ...MANY,
+  { dir: "usr" },
+  { file: "usr/large", content: LARGE },
+  { symlink: "conf", target: "etc" },
+  { hardlink: "usr/same", target: "usr/large", bytes: hardlink("usr/same", "usr/large") },
+  { file: "usr/filler", content: noise(1500 * KIB, 9) },
+];
+const FORMATS = [
+  { format: "eStargz", write: stargzLayer },
+  { format: "zstd:chunked", write: zstdChunkedLayer },
+];
+
+/** An image in a registry, and a store. */
+async function makeScene(
+  layers: readonly (LayerInput | Uint8Array)[],
+  rules: readonly FaultRule[] = [],
+) {
+  const stack = new AsyncDisposableStack();
+  const directory = stack.use(await makeTempDir({ large: true }));
+  const image = buildImage({ layers });
+  const registry = stack.use(faultyRegistry(new MemoryContent().add("a/b", "1", image), rules));
+  const client = stack.use(testClient());
+  const partial: string[] = [];
+  const warnings: string[] = [];
+  const isLayer = (path: string) => {
+    return image.layers.some(({ descriptor: { digest } }) => path.endsWith(digest));
+  };
+  return {
+    partial,
+    warnings,
+    path: (name: string) => directory.join(name),
+    unpack: (name: string, options: UnpackOptions) =>
+      unpack(`${registry.host}/a/b:1`, directory.join(name), {
+        store: directory.join("store"),
+        platform: "linux/amd64",
+        client,
+        onPartialLayer: ({ digest }) => partial.push(digest),
+        onWarning: (message) => warnings.push(message),
+        ...options,
+      }),
+    /** Requests for layers, and the bytes that they were answered with. */
+    get fetched() {
+      const requests = registry.requests.filter(({ path }) => isLayer(path));
+      return {
+        requests: requests.length,
+        bytes: requests.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+      };
+    },
+    stored: async () => {
+      const store = await ContentStore.open(directory.join("store"));
+      const blobs = await Promise.all(image.layers.map(({ descriptor }) => store.has(descriptor)));
+      return { blobs, references: (await store.references()).length };
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** What there is at a path, but for other names of the same files. */
+function statesOf(root: string, path: string): ReadonlyMap<string, unknown> {
+  const states = [...readTree(root)].filter(([name]) => {
+    return name === path || name.startsWith(`${path}/`);
+  });
+  return new Map(states.map(([name, { nlink: _, sameAs: __, mtime: ___, ...state }]) => {
+    return [name, state];
+  }));
+}
+
+Deno.test.each(FORMATS)("unpack() fetches only the paths of a remote $format layer", async ({
+  write,
+}) => {
+  await using scene = await makeScene([write(ENTRIES, { chunkSize: 64 * KIB })]);
+  for (const path of ["etc", "usr/large", "usr/same", "etc/empty"]) {
+    const { report } = await scene.unpack(`partial/${path}`, { paths: [path] });
+    assertEquals([report.isPartial, report.skippedCount], [true, 0]);
+  }
+  const { requests, bytes } = scene.fetched;
+  assertEquals(await scene.stored(), { blobs: [false], references: 0 });
+
+  const { report } = await scene.unpack("whole", {});
+
+  assertEquals(report.isPartial, false);
+  for (const path of ["etc", "usr/large", "usr/same", "etc/empty"]) {
+    const states = statesOf(scene.path("whole"), path);
+    assert(states.size > 0);
+    assertEquals(statesOf(scene.path(`partial/${path}`), path), states);
+  }
+  // At most two for the table and one for the files of each; 200 small files share a request.
+  assertLess(requests, 13);
+  assertLess(bytes, 1700 * KIB);
+  assertEquals([scene.partial.length, scene.warnings], [4, []]);
+});
+
+Deno.test("unpack() finds paths behind links in a table, and whiteouts in another", async () => {
+  const top = stargzLayer([
+    { dir: "etc" },
+    { file: "etc/.wh.config", content: new Uint8Array() },
+    { file: "etc/new", content: LARGE.subarray(0, 1000) },
+    { file: "filler", content: LARGE },
+  ]);
+  await using scene = await makeScene([stargzLayer(ENTRIES), top]);
+
+  await scene.unpack("out", { paths: ["conf/new", "etc/empty"] });
+
+  assertEquals(await Deno.readFile(scene.path("out/conf/new")), LARGE.slice(0, 1000));
+  const names = await Array.fromAsync(Deno.readDir(scene.path("out/etc")), ({ name }) => name);
+  assertEquals(names.sort(), ["empty", "new"]);
+  const error = await assertRejects(
+    () => scene.unpack("other", { paths: ["etc/config"] }),
+    UnpackError,
+  );
+  assertEquals(error.code, "missing-path");
+});
+
+Deno.test("unpack() downloads a layer without a table beside one with", async () => {
+  const base = tar(dir("etc"), file("etc/base", "base"));
+  await using scene = await makeScene([base, stargzLayer(ENTRIES)]);
+
+  await scene.unpack("out", { paths: ["etc/base", "etc/config"] });
+
+  assertEquals(await Deno.readTextFile(scene.path("out/etc/base")), "base");
+  assertEquals(await Deno.readTextFile(scene.path("out/etc/config")), "a = 1\n");
+  assertEquals(await scene.stored(), { blobs: [true, false], references: 0 });
+});
+
+Deno.test("unpack() downloads a layer if the paths are most of it", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+
+  const { report } = await scene.unpack("out", { paths: ["usr"] });
+
+  assertEquals(report.isPartial, false);
+  assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
+});
+
+Deno.test.each<{ readonly what: string; readonly options: UnpackOptions }>([
+  { what: "parts are not wanted", options: { partial: false } },
+  { what: "the archive has limits", options: { maxEntries: 1000 } },
+])("unpack() downloads a layer with a table if $what", async ({ options }) => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+
+  await scene.unpack("out", { paths: ["etc/config"], ...options });
+
+  assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
+});
+
+Deno.test("unpack() downloads a layer with a table from a server without ranges", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)], [on("blob", ignoreRange())]);
+
+  await scene.unpack("out", { paths: ["etc/config"] });
+
+  assertEquals(await Deno.readTextFile(scene.path("out/etc/config")), "a = 1\n");
+  assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
+});
+
+Deno.test("unpack() leaves nothing of a path whose content does not match the table", async () => {
+  const change = (entries: TableFields[]) =>
+    entries.map((entry) => {
+      return entry.name === "etc/many/150"
+        ? { ...entry, chunkDigest: `sha256:${"0".repeat(64)}` }
+        : entry;
+    });
+  await using scene = await makeScene([stargzLayer(ENTRIES, { change })]);
+
+  await assertRejects(() => scene.unpack("out", { paths: ["etc"] }), DigestMismatchError);
+
+  await assertRejects(() => Deno.lstat(scene.path("out")), Deno.errors.NotFound);
+});
+
+Deno.test("unpack() limits the bytes of files that it fetches alone", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+
+  await assertRejects(
+    () => scene.unpack("out", { paths: ["usr/large"], maxBytes: 400 * KIB }),
+    LimitError,
+  );
+});
+
+Deno.test("unpack() replaces files of a directory with parts of a layer", async () => {
+  await using scene = await makeScene([stargzLayer(ENTRIES)]);
+  await Deno.mkdir(scene.path("out"));
+  await Deno.writeTextFile(scene.path("out/mine"), "mine");
+
+  await scene.unpack("out", { paths: ["etc/config"], force: true });
+
+  assertEquals(await Deno.readTextFile(scene.path("out/etc/config")), "a = 1\n");
+  assertEquals(await Deno.readTextFile(scene.path("out/mine")), "mine");
+  assertEquals(scene.partial.length, 1);
+});
