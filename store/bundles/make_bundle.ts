@@ -1,3 +1,4 @@
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
@@ -78,6 +79,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   // The lock shows that this process is alive, and ends with it.
   stack.move();
   return new DirectoryBundle(bundle, async () => {
+    using _native = keepNativeBackend();
     await claimed.remove(onWarning);
     claimed[Symbol.dispose]();
   });

@@ -1,3 +1,4 @@
+import { keepNativeBackend } from "../../../layer/linux/native_backend.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, checkBundleId } from "../../../store/bundle.ts";
@@ -63,6 +64,8 @@ Examples:
 export async function run(session: Session): Promise<number> {
   const [, ...command] = session.operands;
   const { runtime, timeout, tty, name } = session.options<RunOptions>();
+  // From the first look at the user namespace until the bundle is removed.
+  using _native = keepNativeBackend();
   const options = await containerSpecOptions(session);
   if (command.length > 0) options.push(withCommand(command));
   if (tty) options.push(...terminal(session));
