@@ -54,7 +54,7 @@ export type {
   LayerExtractionOptions,
   OverlayNamespace,
 } from "./stages/overlay_extraction.ts";
-export type * from "./overlay/extracted_layer.ts";
+export type { ExtractedLayer } from "./overlay/extracted_layer.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
 export type * from "./overlay/overlay_mounter.ts";

@@ -4,7 +4,7 @@ import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
 import type { Image } from "../../store/images/image.ts";
-import { OverlayLayerResolver } from "../../store/overlay/layer_resolver.ts";
+import { findExtracted } from "../../store/overlay/extracted_layer.ts";
 import { openBundler } from "../../store/overlay/open_bundler.ts";
 import { OverlayBundler } from "../../store/overlay/overlay_bundler.ts";
 import type { OverlayMounter } from "../../store/overlay/overlay_mounter.ts";
@@ -84,7 +84,8 @@ async function checkContainerUser(
   if (containerUser === undefined) return;
   if (mounter !== undefined) {
     const ownership = await defaultOwnership(store.path);
-    if (new OverlayLayerResolver(store, { mounter, ownership }).isExtracted(image)) return;
+    const kind = { namespace: mounter.namespace, ownership };
+    if (findExtracted(store.path, image, kind) !== undefined) return;
   }
   const { checkUser } = await import("../../store/bundles/check_user.ts");
   await checkUser(store, image, containerUser, session.signal);

@@ -1,28 +1,16 @@
-import { digestHex, digestOf } from "../../spec/digest.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
-import { readJsonFile } from "../host/read_small_file.ts";
 import { discardTree } from "../host/unmount.ts";
-import { StoreError, StoreFileError } from "../errors.ts";
-
-/** Record of an extracted layer. */
-export interface ChainRecord {
-  /** Source and settings of the extraction, which distinguish layers with the same short name. */
-  readonly key: string;
-  /** Whether the layer hides everything in the layers below it. */
-  readonly opaqueRoot: boolean;
-  /** Whether the layer has an entry for the root directory. */
-  readonly describesRoot: boolean;
-}
-
-/** An extracted layer, which can be a lower directory of an overlay. */
-export interface Chain extends ChainRecord {
-  /** Name under `chains/`, of 8 characters. */
-  readonly name: string;
-  /** Path of the directory. */
-  readonly path: string;
-}
+import { StoreError } from "../errors.ts";
+import {
+  type Chain,
+  type ChainRecord,
+  findChain,
+  isChain,
+  namesOf,
+  readChainRecord,
+} from "./extracted_layer.ts";
 
 /** Temporary directory in which a layer is extracted. */
 export interface ChainDraft extends AsyncDisposable {
@@ -33,12 +21,6 @@ export interface ChainDraft extends AsyncDisposable {
   /** Moves the directory to its final name. */
   publish(record: Omit<ChainRecord, "key">): Promise<Chain>;
 }
-
-/** Maximum size of a record, which holds two digests and some words. */
-const MAX_RECORD_BYTES = 4096;
-const NAME_LENGTH = 8;
-const NAMES_PER_KEY = 4;
-const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
 /**
  * Extracted layers, each in `chains/<name>/` with a record in `chains/<name>.json`.
@@ -63,20 +45,9 @@ export class ChainStore {
     this.#locks = `${store}/locks`;
   }
 
-  /**
-   * Returns the layer of a key if it is extracted. Synchronous, since an image may have hundreds of
-   * layers and awaited calls take ten times as long.
-   */
+  /** Returns the layer of a key if it is extracted. */
   find(key: string): Chain | undefined {
-    for (const name of namesOf(key)) {
-      const record = this.#read(name);
-      if (record === undefined) return undefined;
-      const path = `${this.path}/${name}`;
-      if (record !== "damaged" && record.key === key && isThere(path)) {
-        return { ...record, name, path };
-      }
-    }
-    return undefined;
+    return findChain(this.path, key);
   }
 
   /**
@@ -115,9 +86,9 @@ export class ChainStore {
         lock.close();
       };
       try {
-        const record = this.#read(name);
+        const record = readChainRecord(this.path, name);
         const path = `${this.path}/${name}`;
-        const isTaken = isThere(path);
+        const isTaken = isChain(path);
         if (isTaken && typeof record === "object" && record.key === key) {
           await release();
           return { ...record, name, path };
@@ -158,38 +129,6 @@ export class ChainStore {
     await Deno.rename(draft, path);
     return { ...record, name, path };
   }
-
-  /**
-   * Reads a record. The name of a damaged record stays taken, and its directory is not used any
-   * more.
-   */
-  #read(name: string): ChainRecord | "damaged" | undefined {
-    try {
-      const value = readJsonFile(`${this.path}/${name}.json`, { maxBytes: MAX_RECORD_BYTES });
-      return value === undefined ? undefined : parseRecord(value) ?? "damaged";
-    } catch (error) {
-      const fault = error instanceof StoreFileError ? error.fault : undefined;
-      if (fault === "syntax" || fault === "shape") return "damaged";
-      throw error;
-    }
-  }
-}
-
-function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | undefined {
-  const { key, opaqueRoot, describesRoot } = value;
-  const isValid = typeof key === "string" && typeof opaqueRoot === "boolean" &&
-    typeof describesRoot === "boolean";
-  return isValid ? { key, opaqueRoot, describesRoot } : undefined;
-}
-
-/** Returns whether a layer exists at a path; anything but a directory is not a layer. */
-function isThere(path: string): boolean {
-  const info = lstatIfAny(path);
-  if (info === undefined) return false;
-  // Do not check owner and mode: they come from the root directory of the image.
-  if (info.isDirectory) return true;
-  const fault = info.isSymlink ? "symlink" : "special";
-  throw new StoreFileError(fault, path, "read", "Remove it and try again");
 }
 
 /** Removes a draft and the mounts and directories beside it. */
@@ -198,14 +137,4 @@ async function discard(draft: string): Promise<void> {
     if (lstatIfAny(path) === undefined) continue;
     await discardTree(path, [`${draft}.view`]);
   }
-}
-
-/** Returns the possible names of a key, in the order in which they are tried. */
-function namesOf(key: string): readonly string[] {
-  const hex = digestHex(digestOf(new TextEncoder().encode(key)));
-  const bytes = hex.match(/../g)?.map((pair) => ALPHABET[parseInt(pair, 16) & 31]).join("") ?? "";
-  return Array.from(
-    { length: NAMES_PER_KEY },
-    (_, i) => bytes.slice(i * NAME_LENGTH, (i + 1) * NAME_LENGTH),
-  );
 }

@@ -1,3 +1,12 @@
+import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
+import type { Ownership } from "../../layer/extraction/ownership.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import { resolve } from "../../spec/paths.ts";
+import { StoreFileError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+
 /** An extracted layer, which can be a lower directory of an overlay. */
 export interface ExtractedLayer {
   /** Name in the store. */
@@ -8,4 +17,146 @@ export interface ExtractedLayer {
   readonly opaqueRoot: boolean;
   /** Whether the layer has an entry for the root directory. */
   readonly describesRoot: boolean;
+}
+
+/** Record of an extracted layer. */
+export interface ChainRecord extends Omit<ExtractedLayer, "name" | "path"> {
+  /** Source and settings of the extraction, which distinguish layers with the same short name. */
+  readonly key: string;
+}
+
+/** An extracted layer under `chains/`, by a name of 8 characters. */
+export interface Chain extends ExtractedLayer, ChainRecord {}
+
+/** Settings that the content of an extracted layer depends on. */
+export interface LayerKind {
+  /** Namespace of the attributes that mark opaque directories. */
+  readonly namespace: OverlayNamespace;
+  /** Owners of the extracted files. */
+  readonly ownership: Ownership;
+}
+
+/** Maximum size of a record, which holds two digests and some words. */
+const MAX_RECORD_BYTES = 4096;
+const NAME_LENGTH = 8;
+const NAMES_PER_KEY = 4;
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
+/** Version of the format of extracted layers. */
+const VERSION = 2;
+
+/**
+ * Finds the extracted layers of an image. The caller locks the layers against removal.
+ *
+ * @param store The directory of the store.
+ * @param image The image.
+ * @param kind Settings of the extraction.
+ * @returns The layers, the base first; `undefined` if one of them is not extracted.
+ */
+export function findExtracted(
+  store: string,
+  { layers }: Pick<RemoteImage, "layers">,
+  kind: LayerKind,
+): readonly Chain[] | undefined {
+  const directory = `${resolve(store)}/chains`;
+  const chainIds = chainIdsOf(layers.map(({ diffId }) => diffId));
+  const found: Chain[] = [];
+  for (const [i, layer] of layers.entries()) {
+    const { alone, chained } = keysOf(layer, chainIds[i] ?? layer.diffId, kind);
+    const chain = findChain(directory, alone) ?? findChain(directory, chained);
+    if (chain === undefined) return undefined;
+    found.push(chain);
+  }
+  return found;
+}
+
+/** Returns the keys of a layer's directory: by itself, and over its parents. */
+export function keysOf(
+  { diffId }: RemoteLayer,
+  chainId: Digest,
+  { namespace, ownership }: LayerKind,
+): { readonly alone: string; readonly chained: string } {
+  const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
+  const kind = `${VERSION} ${namespace} ${owner}`;
+  return { alone: `layer ${diffId} ${kind}`, chained: `chain ${chainId} ${kind}` };
+}
+
+/**
+ * Returns the ChainIDs of layers, each of which identifies a layer and all layers below it.
+ *
+ * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid | config.md, ChainID}.
+ *
+ * @param diffIds The layers' DiffIDs, the base first.
+ */
+export function chainIdsOf(diffIds: readonly Digest[]): readonly Digest[] {
+  const chainIds: Digest[] = [];
+  for (const diffId of diffIds) {
+    const below = chainIds.at(-1);
+    chainIds.push(
+      below === undefined ? diffId : digestOf(new TextEncoder().encode(`${below} ${diffId}`)),
+    );
+  }
+  return chainIds;
+}
+
+/**
+ * Returns the layer of a key if it is extracted. Synchronous, since an image may have hundreds of
+ * layers and awaited calls take ten times as long.
+ *
+ * @param directory The directory of the extracted layers.
+ */
+export function findChain(directory: string, key: string): Chain | undefined {
+  for (const name of namesOf(key)) {
+    const record = readChainRecord(directory, name);
+    if (record === undefined) return undefined;
+    const path = `${directory}/${name}`;
+    if (record !== "damaged" && record.key === key && isChain(path)) {
+      return { ...record, name, path };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Reads a record. The name of a damaged record stays taken, and its directory is not used any
+ * more.
+ */
+export function readChainRecord(
+  directory: string,
+  name: string,
+): ChainRecord | "damaged" | undefined {
+  try {
+    const value = readJsonFile(`${directory}/${name}.json`, { maxBytes: MAX_RECORD_BYTES });
+    return value === undefined ? undefined : parseRecord(value) ?? "damaged";
+  } catch (error) {
+    const fault = error instanceof StoreFileError ? error.fault : undefined;
+    if (fault === "syntax" || fault === "shape") return "damaged";
+    throw error;
+  }
+}
+
+function parseRecord(value: Readonly<Record<string, unknown>>): ChainRecord | undefined {
+  const { key, opaqueRoot, describesRoot } = value;
+  const isValid = typeof key === "string" && typeof opaqueRoot === "boolean" &&
+    typeof describesRoot === "boolean";
+  return isValid ? { key, opaqueRoot, describesRoot } : undefined;
+}
+
+/** Returns whether a layer exists at a path; anything but a directory is not a layer. */
+export function isChain(path: string): boolean {
+  const info = lstatIfAny(path);
+  if (info === undefined) return false;
+  // Do not check owner and mode: they come from the root directory of the image.
+  if (info.isDirectory) return true;
+  const fault = info.isSymlink ? "symlink" : "special";
+  throw new StoreFileError(fault, path, "read", "Remove it and try again");
+}
+
+/** Returns the possible names of a key, in the order in which they are tried. */
+export function namesOf(key: string): readonly string[] {
+  const hex = digestHex(digestOf(new TextEncoder().encode(key)));
+  const bytes = hex.match(/../g)?.map((pair) => ALPHABET[parseInt(pair, 16) & 31]).join("") ?? "";
+  return Array.from(
+    { length: NAMES_PER_KEY },
+    (_, i) => bytes.slice(i * NAME_LENGTH, (i + 1) * NAME_LENGTH),
+  );
 }

@@ -15,9 +15,14 @@ import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { TaskGroup } from "../host/task_group.ts";
-import { chainIdsOf } from "./_chain_id.ts";
-import { type Chain, type ChainDraft, ChainStore } from "./_chain_store.ts";
-import type { ExtractedLayer } from "./extracted_layer.ts";
+import { type ChainDraft, ChainStore } from "./_chain_store.ts";
+import {
+  type Chain,
+  chainIdsOf,
+  type ExtractedLayer,
+  findExtracted,
+  keysOf,
+} from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
@@ -68,6 +73,7 @@ const extractions = new SingleFlight();
  * Concurrent tasks and processes share one extraction.
  */
 export class OverlayLayerResolver {
+  readonly #store: string;
   readonly #chains: ChainStore;
   readonly #options: LayerResolverOptions;
   readonly #limit: Semaphore;
@@ -75,7 +81,8 @@ export class OverlayLayerResolver {
   /** Creates a resolver for a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
-    this.#chains = new ChainStore(resolve(store.path), store.onWait);
+    this.#store = resolve(store.path);
+    this.#chains = new ChainStore(this.#store, store.onWait);
     this.#options = options;
     this.#limit = new Semaphore(boundByFiles(jobs));
   }
@@ -104,19 +111,9 @@ export class OverlayLayerResolver {
   }
 
   /** Returns whether all layers of an image are extracted. */
-  isExtracted({ layers }: Pick<RemoteImage, "layers">): boolean {
-    const chainIds = chainIdsOf(layers.map(({ diffId }) => diffId));
-    return layers.every((layer, i) => {
-      const { alone, chained } = this.#keys(layer, chainIds[i] ?? layer.diffId);
-      return (this.#chains.find(alone) ?? this.#chains.find(chained)) !== undefined;
-    });
-  }
-
-  /** Returns the keys of a layer's directory: by itself, and over its parents. */
-  #keys({ diffId }: RemoteLayer, chainId: Digest): { alone: string; chained: string } {
+  isExtracted(image: Pick<RemoteImage, "layers">): boolean {
     const { ownership, mounter: { namespace } } = this.#options;
-    const kind = formatLayerKind(namespace, ownership);
-    return { alone: `layer ${diffId} ${kind}`, chained: `chain ${chainId} ${kind}` };
+    return findExtracted(this.#store, image, { ownership, namespace }) !== undefined;
   }
 
   async #resolve(
@@ -125,7 +122,8 @@ export class OverlayLayerResolver {
     parents: readonly Promise<ExtractedLayer>[],
     signal: AbortSignal,
   ): Promise<ExtractedLayer> {
-    const { alone, chained } = this.#keys(layer, chainId);
+    const { ownership, mounter: { namespace } } = this.#options;
+    const { alone, chained } = keysOf(layer, chainId, { ownership, namespace });
     // Use the ChainID, so that tasks with the same layer over different parents do not wait for
     // each other.
     return await extractions.run(`${this.#chains.path} ${chained}`, {
@@ -279,15 +277,6 @@ export class OverlayLayerResolver {
 async function loadExtraction(): Promise<LayerExtraction> {
   const { extractOverlayLayer } = await import("../stages/overlay_extraction.ts");
   return extractOverlayLayer;
-}
-
-/** Version of the format of extracted layers. */
-const VERSION = 2;
-
-/** Returns the settings that the content of an extracted layer depends on, as text. */
-function formatLayerKind(namespace: OverlayNamespace, ownership: Ownership): string {
-  const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
-  return `${VERSION} ${namespace} ${owner}`;
 }
 
 /** Creates the directory that a layer is extracted into. */

@@ -17,8 +17,8 @@ import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
 import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
-import type { ExtractedLayer } from "./extracted_layer.ts";
-import { OverlayLayerResolver } from "./layer_resolver.ts";
+import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
+import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 
@@ -160,11 +160,10 @@ export class OverlayBundler implements Bundler {
     }
     const { upper, isTemporary: _, ...options } = this.#options;
     const ownership = options.ownership ?? await defaultOwnership(this.#store.path);
-    const resolver = new OverlayLayerResolver(this.#store, { ...options, mounter, ownership });
     const place: OverlayUpperPlace = upper ?? { kind: mounter.upper };
     const layers = await this.#resolve(
-      resolver,
       image,
+      { ...options, mounter, ownership },
       (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle, place, mounter) }),
     );
     await Deno.mkdir(`${bundle.path}/${ROOTFS}`);
@@ -173,15 +172,25 @@ export class OverlayBundler implements Bundler {
 
   /** Resolves the layers. They must not be pruned until the bundle's record lists them. */
   async #resolve(
-    resolver: OverlayLayerResolver,
     image: Image,
+    settings: LayerResolverOptions,
     recordLayers: (names: readonly string[]) => Promise<void>,
   ): Promise<readonly ExtractedLayer[]> {
     const { path, onWait } = this.#store;
     using _lock = await lockLayers(path, "use", { onWait, signal: this.#options.signal });
-    const layers = await resolver.resolve(image);
+    const { ownership, mounter: { namespace } } = settings;
+    const layers = findExtracted(path, image, { ownership, namespace }) ??
+      await this.#extract(image, settings);
     await recordLayers(layers.map(({ name }) => name));
     return layers;
+  }
+
+  async #extract(
+    image: Image,
+    settings: LayerResolverOptions,
+  ): Promise<readonly ExtractedLayer[]> {
+    const { OverlayLayerResolver } = await import("./layer_resolver.ts");
+    return await new OverlayLayerResolver(this.#store, settings).resolve(image);
   }
 
   async #mount(

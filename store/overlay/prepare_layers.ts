@@ -7,8 +7,7 @@ import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
-import type { ExtractedLayer } from "./extracted_layer.ts";
-import { OverlayLayerResolver } from "./layer_resolver.ts";
+import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./supported.ts";
 
@@ -86,10 +85,12 @@ export async function prepareLayers(
     onWait: store.onWait,
     signal: options.signal,
   });
-  const resolver = new OverlayLayerResolver(store, settings);
-  // Threads take longer to start than everything else here.
-  if (options.extract !== undefined || resolver.isExtracted(image)) {
-    return await resolver.resolve(image);
+  const kind = { namespace: mounter.namespace, ownership: settings.ownership };
+  const extracted = findExtracted(store.path, image, kind);
+  if (extracted !== undefined) return extracted;
+  const { OverlayLayerResolver } = await import("./layer_resolver.ts");
+  if (options.extract !== undefined) {
+    return await new OverlayLayerResolver(store, settings).resolve(image);
   }
   const { LayerThreads } = await import("../stages/layer_threads.ts");
   const { threadedExtraction } = await import("./_threaded_extraction.ts");

@@ -10,7 +10,7 @@ import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { StoreFileError } from "../errors.ts";
-import { chainIdsOf } from "./_chain_id.ts";
+import { chainIdsOf } from "./extracted_layer.ts";
 
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { LimitError } from "../../../spec/errors.ts";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
-import { type Chain, ChainStore } from "../../../store/overlay/_chain_store.ts";
+import { ChainStore } from "../../../store/overlay/_chain_store.ts";
+import type { Chain } from "../../../store/overlay/extracted_layer.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest, SECRET } from "../_planted.ts";
 
