@@ -15,7 +15,7 @@ import type { RegistryOptions } from "../frame/options.ts";
 import { openPuller } from "../access/puller.ts";
 import { readSource } from "../access/references.ts";
 import type { Session } from "../frame/session.ts";
-import { showProgress } from "../access/show_progress.ts";
+import { showLateProgress } from "../access/late_progress.ts";
 import { openStore } from "../access/store.ts";
 
 /** An image in the store, and its bundler. The image is not pruned until this is disposed of. */
@@ -51,7 +51,7 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
     onWarning,
     jobs,
   });
-  using progress = showProgress(session);
+  await using progress = showLateProgress(session);
   const report = (event: ImageProgress) => {
     // Stay silent for cached images, so that only the container's output shows.
     if (!event.cached) progress.report(event);

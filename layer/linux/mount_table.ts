@@ -30,6 +30,11 @@ export function readMounts(): readonly MountEntry[] {
   return parseMountTable(decodeName(readTable()));
 }
 
+/** Lists the mounts below a directory, in the order of mounting. The directory itself may be one. */
+export function mountsBelow(directory: string): readonly MountEntry[] {
+  return readMounts().filter(({ target }) => target.startsWith(`${directory}/`));
+}
+
 function readTable(): Uint8Array<ArrayBuffer> {
   // Deno needs every permission to read /proc; the native backend only needs its own.
   using calls = NativeMount.tryOpen();

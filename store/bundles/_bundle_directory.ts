@@ -1,19 +1,11 @@
 import { dirname, resolve } from "../../spec/paths.ts";
-import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { BundleError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { isDiskFull } from "../host/system_error.ts";
-import { endContainers, findBundleState } from "./_bundle_containers.ts";
-import { makeMark, MARK, readMark, removeMark } from "./_bundle_mark.ts";
-import { emptyDirectory } from "./_empty_directory.ts";
-import { refuseForeignMounts, unmountBundle } from "./bundle_mounts.ts";
+import { makeMark, readMark, removeMark } from "./_bundle_mark.ts";
 import { type BundlePlace, findPlace, openDirectoryIfAny } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
 import type { BundleRecords } from "./bundle_records.ts";
-
-/** File that runtimes read. Written last and removed first, so a bundle that has it is complete. */
-export const CONFIG = "config.json";
 
 /** Maximum number of attempts if the directory disappears: other processes cannot cause more. */
 const MAX_ATTEMPTS = 10;
@@ -183,54 +175,10 @@ export class BundleDirectory implements Disposable {
    * bundle, only with a complete one.
    */
   async remove(onWarning?: (message: string) => void): Promise<void> {
-    const { id, path, phase, isDirectoryNew } = this.#record;
-    if (this.#place === "here" && phase !== "claimed") refuseForeignMounts(this.#record);
-    await endContainers(this.stateDirectory, path);
-    if (this.#place === "here") {
-      if (phase !== "claimed") await this.#empty(onWarning);
-      this.#removeMark();
-    }
-    if (this.#place === "here" && (isDirectoryNew || phase === "complete")) {
-      await removeIfEmpty(path);
-    }
-    await this.#records.remove(id);
-  }
-
-  async #empty(onWarning: ((message: string) => void) | undefined): Promise<void> {
-    await this.#recordRemoval();
-    await unmountBundle(this.#record, onWarning);
-    using tree = this.#openTree();
-    if (tree === undefined) return;
-    // First, as it makes a complete bundle.
-    if (tree.status(CONFIG)?.type === "file") tree.unlink(CONFIG);
-    await emptyDirectory(tree, MARK);
-  }
-
-  /** Records that the bundle is no longer complete, so that the removal can be resumed. */
-  async #recordRemoval(): Promise<void> {
-    try {
-      await this.update({ phase: "removal" });
-    } catch (error) {
-      // Removing the bundle frees space. If it is interrupted, an incomplete bundle is dead anyway,
-      // and a complete one can be removed again.
-      if (!isDiskFull(error)) throw error;
-    }
-  }
-
-  /** Opens the directory; `undefined` if the path leads to another one by now. */
-  #openTree(): FileTree | undefined {
-    const { path, inode } = this.#record;
-    using stack = new DisposableStack();
-    const tree = stack.use(openDirectoryIfAny(path));
-    if (tree === undefined) return undefined;
-    if (inode !== null && tree.status("")?.ino !== inode) return undefined;
-    stack.move();
-    return tree;
-  }
-
-  #removeMark(): void {
-    using tree = this.#openTree();
-    if (tree !== undefined) removeMark(tree, this.#record.id);
+    // Until a container has run, there is mostly nothing to remove.
+    const { removeFiles } = await import("./bundle_removal.ts");
+    await removeFiles(this, onWarning);
+    await this.#records.remove(this.#record.id);
   }
 
   /** Releases the lock. */
@@ -294,6 +242,7 @@ async function makeWay(records: BundleRecords, path: string): Promise<void> {
   using opened = await BundleDirectory.tryOpen(records, known.id);
   if (opened === undefined) throw inUse(path);
   if (opened.place !== "here") throw notEmpty(path);
+  const { findBundleState } = await import("./_bundle_containers.ts");
   const { kind } = await findBundleState(opened.record, opened.stateDirectory);
   if (kind !== "dead") throw taken(path);
   await opened.remove();
@@ -319,17 +268,6 @@ async function lockSoon(records: BundleRecords, id: string): Promise<Deno.FsFile
     if (lock !== undefined || performance.now() >= patienceEnds) return lock;
     if (records.read(id) === undefined) return undefined;
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  }
-}
-
-async function removeIfEmpty(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    const { code } = error as { readonly code?: unknown };
-    // Another process begins a bundle in it, or something is mounted at the directory itself.
-    const isKept = code === "ENOTEMPTY" || code === "EBUSY" || code === "EEXIST";
-    if (!isKept && !(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

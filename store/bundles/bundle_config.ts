@@ -6,7 +6,7 @@ import { withDefaultSeccomp } from "../../spec/options/seccomp_profile.ts";
 import { formatPlatform } from "../../spec/platform.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
-import { CONFIG } from "./_bundle_directory.ts";
+import { CONFIG } from "./_bundle_mark.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";
 import type { Image } from "../images/image.ts";
 import { writeSpec } from "./write_spec.ts";

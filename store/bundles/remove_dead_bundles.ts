@@ -1,7 +1,6 @@
 import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
-import { findBundleState, removeDeadContainers } from "./_bundle_containers.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";
 import type { BundleRecord } from "./bundle_record.ts";
@@ -88,6 +87,7 @@ async function cleanUp(
   record: BundleRecord,
   dryRun: boolean,
 ): Promise<"removed" | Omit<LeftBundle, "path"> | undefined> {
+  const { findBundleState, removeDeadContainers } = await import("./_bundle_containers.ts");
   const isKept = record.phase === "complete" && !record.isTemporary;
   if (isKept && findPlace(record) !== "gone") {
     if (!dryRun) await removeDeadContainers(records.statePath(record.id));

@@ -32,11 +32,6 @@ export async function unmountAll(
   }
 }
 
-/** Lists the mounts below a directory, in the order of mounting. The directory itself may be one. */
-export function mountsBelow(directory: string): readonly MountEntry[] {
-  return readMounts().filter(({ target }) => target.startsWith(`${directory}/`));
-}
-
 /**
  * Removes a directory that this program made in a store, with the mounts that it made in it.
  *

@@ -1,6 +1,5 @@
 import { describeSystemError } from "../host/system_error.ts";
 import { findRuntimes } from "../host/find_runtime.ts";
-import { explainFailure, isRefusedMachine, readRuntimeLog } from "./_runtime_log.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 import { RuntimeError } from "../errors.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
@@ -123,8 +122,9 @@ export async function runBundle(
   const [first, ...others] = await findRuntimes(options.runtime);
   for (let runtime = first;;) {
     const { result, log } = await runOnce(runtime, place, id, options);
-    const next = isRefusedMachine(log) ? others.shift() : undefined;
     if (log.length === 0) return result;
+    const { explainFailure, isRefusedMachine } = await import("./_runtime_log.ts");
+    const next = isRefusedMachine(log) ? others.shift() : undefined;
     if (next === undefined) throw explainFailure(runtime, log);
     options.onWarning?.(`${runtime} does not work on this machine, trying ${next}: ${log.at(-1)}`);
     runtime = next;
@@ -199,11 +199,17 @@ async function runContainer(
     const { code } = await container.process.status;
     signal?.throwIfAborted();
     const isKilled = timedOut || isInsisted;
-    const log = code === 0 || isKilled ? [] : await readRuntimeLog(container.logPath);
+    const log = code === 0 || isKilled ? [] : await readLog(container.logPath);
     return { code: isKilled ? KILLED : code, timedOut, log };
   } finally {
     signal?.removeEventListener("abort", kill);
   }
+}
+
+/** Reads the errors in the log of a runtime, which mostly has none. */
+async function readLog(path: string): Promise<readonly string[]> {
+  const { readRuntimeLog } = await import("./_runtime_log.ts");
+  return await readRuntimeLog(path);
 }
 
 /** A timer for times beyond the maximum of `setTimeout()`, which would fire at once. */

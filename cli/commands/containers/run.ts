@@ -10,7 +10,6 @@ import {
   type ContainerOptions,
   containerSpecOptions,
 } from "../../containers/container_options.ts";
-import { safeStderr } from "../../containers/terminal_safety.ts";
 import { leaveSignals } from "../../frame/interruption.ts";
 import { abortable } from "../../terminal/output.ts";
 import { addRegistryOptions, parseSeconds } from "../../frame/options.ts";
@@ -71,9 +70,7 @@ export async function run(session: Session): Promise<number> {
   if (tty) options.push(...terminal(session));
   const id = name ?? `run-${crypto.randomUUID()}`;
   await using bundle = await makeBundle(session, id, options);
-  const stderr = Deno.stderr.isTerminal()
-    ? await safeStderr(bundle.path, session.notices)
-    : undefined;
+  const stderr = Deno.stderr.isTerminal() ? await terminalStderr(session, bundle) : undefined;
   // The container writes to the same stderr.
   await abortable(session.notices.flush() ?? Promise.resolve(), session.signal);
   const { code, timedOut } = await runBundle(bundle, {
@@ -81,13 +78,27 @@ export async function run(session: Session): Promise<number> {
     forwardSignals: true,
     signal: session.signal,
     onWarning: session.warn,
-    onStart: () => leaveSignals(session.signal),
+    onStart: () => {
+      leaveSignals(session.signal);
+      // While the container runs, there is time to load what removes its bundle.
+      import("../../../store/bundles/bundle_removal.ts").catch(() => {
+        // The removal reports it.
+      });
+    },
     runtime,
     stderr,
     timeoutMs: timeout === undefined ? undefined : timeout * 1000,
   });
   if (timedOut) session.warn(`the container was killed after its timeout of ${timeout} s`);
   return code;
+}
+
+async function terminalStderr(
+  session: Session,
+  { path }: Bundle,
+): Promise<WritableStream<Uint8Array> | undefined> {
+  const { safeStderr } = await import("../../containers/terminal_safety.ts");
+  return await safeStderr(path, session.notices);
 }
 
 async function makeBundle(

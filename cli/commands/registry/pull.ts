@@ -11,7 +11,7 @@ import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts
 import { type FoundSource, openPuller } from "../../access/puller.ts";
 import { type ImageSource, readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
-import { showProgress } from "../../access/show_progress.ts";
+import { showLateProgress } from "../../access/late_progress.ts";
 
 /** Describes `oci pull`. */
 export function define(command: Command): Command {
@@ -114,7 +114,7 @@ async function pullOne(
 ): Promise<{ readonly image: Image; readonly result: PullResult }> {
   const { unpack } = session.options<PullOptions>();
   const fetched = new Set<Digest>();
-  using progress = showProgress(session);
+  await using progress = showLateProgress(session);
   const report = (event: ImageProgress) => {
     if (event.phase === "done" && event.digest && !event.cached) fetched.add(event.digest);
     progress.report(event);
@@ -127,7 +127,7 @@ async function pullOne(
 
 /** Pulls an artifact, such as a chart or a signature. */
 async function pullArtifact(session: Session, found: FoundSource): Promise<PullResult> {
-  using progress = showProgress(session);
+  await using progress = showLateProgress(session);
   const { reference, document, isCached } = await found.artifact(progress.report);
   const { descriptor: { digest, mediaType }, value: { kind, value } } = document;
   const layers = kind === "manifest" ? value.layers : value.manifests;

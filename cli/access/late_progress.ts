@@ -1,0 +1,36 @@
+import type { ImageProgress } from "../../registry/image_client.ts";
+import type { ProgressView } from "../terminal/progress.ts";
+import type { Session } from "../frame/session.ts";
+
+/** Progress display that is loaded with the first event. Disposing it shows what is left. */
+export interface LateProgress extends AsyncDisposable {
+  /** Adds an event. */
+  readonly report: (event: ImageProgress) => void;
+}
+
+/**
+ * Shows progress like `showProgress()`, but loads the display with the first event: it takes as long
+ * as finding an image in the store, and with `--quiet` it shows nothing.
+ */
+export function showLateProgress(session: Session): LateProgress {
+  if (session.options().quiet) return { report() {}, async [Symbol.asyncDispose]() {} };
+  const early: ImageProgress[] = [];
+  let view: ProgressView | undefined;
+  let loading: Promise<void> | undefined;
+  const load = async () => {
+    const { showProgress } = await import("./show_progress.ts");
+    view = showProgress(session);
+    early.forEach(view.report);
+  };
+  return {
+    report: (event) => {
+      if (view !== undefined) return view.report(event);
+      early.push(event);
+      loading ??= load();
+    },
+    [Symbol.asyncDispose]: async () => {
+      await loading;
+      view?.[Symbol.dispose]();
+    },
+  };
+}
