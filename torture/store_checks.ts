@@ -75,7 +75,7 @@ export async function checkHealth(path: string): Promise<void> {
 
 /** Entries that remain in an idle, pruned store, beside blobs and their marks. */
 const LASTING: readonly RegExp[] = [
-  /^(oci-layout|index\.json)$/,
+  /^(oci-layout|index\.json|overlay\.json)$/,
   /^locks\/(index|prune|layers|uploads)\.lock$/,
   /^locks\/chain-[a-z2-7]{8}(-[a-z0-9]+)?\.lock$/,
   /^\.overlay-trial\.lock$/,

@@ -88,16 +88,19 @@ const ABI: Readonly<Partial<Record<typeof Deno.build.arch, LinuxAbi>>> = {
 /** Names of the C library: glibc and musl. */
 const LIBRARIES: readonly string[] = ["libc.so.6", `libc.musl-${Deno.build.arch}.so.1`];
 
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+type Symbols = Library["symbols"];
+
 /** The C library, and constants that depend on the architecture. */
 export interface NativeLibc extends Disposable {
   readonly abi: LinuxAbi;
-  readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+  readonly symbols: Symbols;
   /** Returns the error number of the last failed call. Call it before any other function. */
   errno(): number;
 }
 
 /** The loaded library, and the number of its users. */
-let shared: { readonly library: Deno.DynamicLibrary<typeof SYMBOLS>; users: number } | undefined;
+let shared: { readonly library: Pick<Library, "symbols" | "close">; users: number } | undefined;
 
 /**
  * Opens the C library. All users share one instance, because loading it takes milliseconds.
@@ -117,7 +120,7 @@ export function openLibc(): NativeLibc | string {
   return wrap(shared.library, abi);
 }
 
-function loadLibrary(): Deno.DynamicLibrary<typeof SYMBOLS> | string {
+function loadLibrary(): Pick<Library, "symbols" | "close"> | string {
   // Without this check, dlopen would prompt on a terminal.
   const granted = LIBRARIES.filter((path) =>
     Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
@@ -130,16 +133,45 @@ function loadLibrary(): Deno.DynamicLibrary<typeof SYMBOLS> | string {
   return `none of ${granted.join(", ")} could be opened`;
 }
 
-function tryOpen(path: string): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
+function tryOpen(path: string): Pick<Library, "symbols" | "close"> | undefined {
   try {
-    return Deno.dlopen(path, SYMBOLS);
+    Deno.dlopen(path, { __errno_location: SYMBOLS.__errno_location }).close();
   } catch {
-    // It is another libc, or it lacks a function. The caller reports it.
+    // It is another libc. The caller reports it.
     return undefined;
   }
+  return bindLate(path);
 }
 
-function wrap(library: Deno.DynamicLibrary<typeof SYMBOLS>, abi: LinuxAbi): NativeLibc {
+/**
+ * Binds each function at its first use. Deno takes a tenth of a millisecond and more for each, and a
+ * command uses few of them.
+ */
+function bindLate(path: string): Pick<Library, "symbols" | "close"> {
+  const opened: Deno.DynamicLibrary<Deno.ForeignLibraryInterface>[] = [];
+  const bind = (name: string, declaration: Deno.ForeignFunction) => {
+    const library = Deno.dlopen(path, { [name]: declaration });
+    opened.push(library);
+    return library.symbols[name];
+  };
+  const symbols: Record<string, unknown> = {};
+  for (const [name, declaration] of Object.entries(SYMBOLS)) {
+    Object.defineProperty(symbols, name, {
+      configurable: true,
+      get: () => {
+        const value = bind(name, declaration);
+        Object.defineProperty(symbols, name, { value });
+        return value;
+      },
+    });
+  }
+  return {
+    symbols: symbols as Symbols,
+    close: () => opened.forEach((library) => library.close()),
+  };
+}
+
+function wrap(library: Pick<Library, "symbols">, abi: LinuxAbi): NativeLibc {
   const location = library.symbols.__errno_location();
   if (location === null) throw new TypeError("Cannot find errno: the C library has none");
   const errno = new Deno.UnsafePointerView(location);

@@ -89,6 +89,14 @@ export class NativeMount implements Disposable {
     this.#check(moved, "move_mount", target);
   }
 
+  /** Returns whether this process may mount a type of file system, as far as the kernel tells. */
+  mayMount(type: string): boolean {
+    const context = this.#calls.fsopen(SYS_FSOPEN, encodeCString(type), FSOPEN_CLOEXEC);
+    if (context < 0) return false;
+    this.#calls.close(context);
+    return true;
+  }
+
   /** Mounts a file system with mount(2); `data` must fit into a page. */
   mountByPage(type: string, data: string, target: string, source: string = type): void {
     const [from, at, kind, options] = [

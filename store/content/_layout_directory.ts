@@ -25,6 +25,7 @@ const OWN_NAMES = new Set([
   "ingest",
   "locks",
   "oci-layout.tmp",
+  "overlay.json",
   "quarantine",
   "tarballs",
   "verified",

@@ -1,5 +1,5 @@
 import { OverlayBundler, type OverlayBundlerOptions } from "./overlay_bundler.ts";
-import { findFuseMounter, findKernelMounter } from "./supported.ts";
+import { findFuseMounter, findKernelMounter } from "./find_mounter.ts";
 import type { UncompressedBundler } from "../uncompressed/uncompressed_bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 

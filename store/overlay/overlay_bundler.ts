@@ -20,7 +20,7 @@ import { copyRootMetadata, lowersOf } from "./_overlay_stack.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-import { findKernelMounter } from "./supported.ts";
+import { findKernelMounter } from "./find_mounter.ts";
 
 /** Name of the directory of a bundle for written files. */
 const SCRATCH = "scratch";

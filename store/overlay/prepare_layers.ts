@@ -9,7 +9,7 @@ import type { LayerListener } from "../content/layer_listener.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
-import { findKernelMounter } from "./supported.ts";
+import { findKernelMounter } from "./find_mounter.ts";
 
 const JOBS = 6;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { OverlayBundler, UncompressedBundler } from "../../store/mod.ts";
-import { findFuseMounter } from "../../store/overlay/supported.ts";
+import { findFuseMounter } from "../../store/overlay/find_mounter.ts";
 import { peerTest } from "../_support/peers.ts";
 import { makeStore } from "../store/bundles/_bundling.ts";
 import { NAMED_STACKS } from "../store/_layer_stacks.ts";

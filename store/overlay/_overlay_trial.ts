@@ -1,0 +1,122 @@
+import { describeSystemError } from "../host/system_error.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
+import { nativeRefusal, openFileTree } from "../../layer/trees/open_tree.ts";
+import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
+import { overlayWhiteouts } from "../../layer/extraction/whiteout_handler.ts";
+import { lstatIfAny, removeIfAny } from "../host/durable.ts";
+import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
+import { ensureStoreRoot } from "../host/private_directory.ts";
+import { isRefusedWrite } from "../host/refused_write.ts";
+import { discardTree } from "../host/unmount.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import { FuseError } from "./_fuse_mounter.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
+
+/** Abort signal and callback for the wait for another process's test. */
+export type TrialOptions = Pick<LockFileOptions, "onWait" | "signal">;
+
+/** Returns why the native backend, which creates whiteouts, is not available. */
+export async function refuseNative(root: string): Promise<string | undefined> {
+  try {
+    await ensureStoreRoot(root);
+    return nativeRefusal(root);
+  } catch (error) {
+    if (isRefusedWrite(error)) return refusalOf(root, error);
+    throw error;
+  }
+}
+
+/** Mounts a test overlay and checks it; returns the reason if it does not work. */
+export async function tryMounter(
+  root: string,
+  mounter: OverlayMounter,
+  options: TrialOptions,
+): Promise<string | undefined> {
+  // Run one test at a time, so that leftovers of a killed process can be recognized.
+  const lockPath = `${root}/.overlay-trial.lock`;
+  let lock: Deno.FsFile;
+  try {
+    lock = await lockFile(lockPath, options);
+  } catch (error) {
+    if (isRefusedWrite(error)) return refusalOf(root, error);
+    throw error;
+  }
+  using _lock = lock;
+  const trial = `${await Deno.realPath(root)}/.overlay-trial`;
+  try {
+    await discard(trial);
+    const reason = await runTrial(trial, mounter);
+    return reason && (refusalOfFileSystem(root, trial) ?? reason);
+  } finally {
+    await discard(trial);
+    await removeIfAny(lockPath);
+  }
+}
+
+function refusalOf(root: string, error: unknown): string {
+  return `"${root}" cannot be written (${describeSystemError(error)})`;
+}
+
+/** Explains why the file system of the store refuses layers, as containers and live systems have it. */
+function refusalOfFileSystem(root: string, trial: string): string | undefined {
+  const mount = readMounts().findLast(({ target }) => isWithin(trial, target));
+  if (mount === undefined || !/^(?:overlay|fuse\.fuse-overlayfs|aufs)$/.test(mount.type)) {
+    return undefined;
+  }
+  return `"${root}" is itself on an overlay file system, which cannot hold the layers of another one`;
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
+}
+
+async function discard(trial: string): Promise<void> {
+  if (lstatIfAny(trial) === undefined) return;
+  await discardTree(trial, [`${trial}/scratch`, `${trial}/view`]);
+}
+
+async function runTrial(trial: string, mounter: OverlayMounter): Promise<string | undefined> {
+  for (const name of ["lower/dir", "marked/dir", "scratch", "view"]) {
+    await Deno.mkdir(`${trial}/${name}`, { recursive: true });
+  }
+  await Deno.writeTextFile(`${trial}/lower/removed`, "");
+  await Deno.writeTextFile(`${trial}/lower/dir/hidden`, "");
+  const scratch = `${trial}/scratch`;
+  const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
+  try {
+    mark(`${trial}/marked`, mounter.namespace);
+    if (mounter.upper === "tmpfs") mountTmpfs(scratch);
+    await Deno.mkdir(upper);
+    await Deno.mkdir(work);
+    const lowers = [`${trial}/marked`, `${trial}/lower`];
+    await mounter.mount(lowers, `${trial}/view`, { upper, work });
+    return await lookAt(`${trial}/view`);
+  } catch (error) {
+    return describeRefusal(error);
+  }
+}
+
+function mark(directory: string, namespace: OverlayNamespace): void {
+  using tree = openFileTree(directory, { backend: "native" });
+  const whiteouts = overlayWhiteouts({ namespace });
+  whiteouts.hide(tree, "removed");
+  whiteouts.hideAll(tree, "dir");
+}
+
+async function lookAt(view: string): Promise<string | undefined> {
+  if (lstatIfAny(`${view}/removed`) !== undefined) return "it heeds no whiteouts";
+  if (lstatIfAny(`${view}/dir/hidden`) !== undefined) return "it heeds no opaque directories";
+  // A directory that replaces a whiteout must be marked opaque in the upper directory.
+  await Deno.mkdir(`${view}/removed`);
+  await Deno.writeTextFile(`${view}/removed/file`, "");
+  return undefined;
+}
+
+function describeRefusal(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return 'mounting is for root, and for root of a user namespace as "unshare -Urm" makes it';
+  }
+  return error instanceof FuseError
+    ? `fuse-overlayfs says: ${error.output}`
+    : (error as Error).message;
+}

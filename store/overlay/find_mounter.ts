@@ -1,0 +1,153 @@
+import { readIdMaps } from "../../layer/extraction/id_map.ts";
+import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { NativeMount } from "../../layer/linux/native_mount.ts";
+import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
+import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";
+import { findProgram } from "../host/find_runtime.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
+import type { OverlayNamespace } from "../stages/overlay_extraction.ts";
+import type { TrialOptions } from "./_overlay_trial.ts";
+import type { OverlayMounter } from "./overlay_mounter.ts";
+
+/**
+ * Ways to mount with the kernel. User attributes come second, since a program in the container
+ * could set them itself; tmpfs supports them since Linux 6.6.
+ */
+const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as const;
+
+/** Name of the file in a store with the result of the last test. */
+const RESULT = "overlay.json";
+const MAX_RESULT_BYTES = 65_536;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/**
+ * Returns a mounter for the kernel's overlay file system, or the reason why there is none.
+ *
+ * The test takes longer than a bundle. A positive result is kept in the store until the machine is
+ * started again, for this user namespace only.
+ */
+export async function findKernelMounter(
+  root: string,
+  options: TrialOptions = {},
+): Promise<OverlayMounter | string> {
+  using _native = keepNativeBackend();
+  const known = recallMounter(root);
+  if (known !== undefined) return known;
+  const mounter = await tryKernel(root, options);
+  if (typeof mounter !== "string") await rememberMounter(root, mounter);
+  return mounter;
+}
+
+/** Mounts test overlays with the kernel; returns a mounter that works, or the reason. */
+export async function tryKernel(
+  root: string,
+  options: TrialOptions = {},
+): Promise<OverlayMounter | string> {
+  if (Deno.build.os !== "linux") return "the overlay file system is part of Linux";
+  using _native = keepNativeBackend();
+  const { refuseNative, tryMounter } = await import("./_overlay_trial.ts");
+  const refusal = await refuseNative(root);
+  if (refusal !== undefined) return refusal;
+  const reasons = new Set<string>();
+  for (const [namespace, upper] of WAYS) {
+    const mounter = kernelMounter(namespace, upper);
+    const reason = await tryMounter(root, mounter, options);
+    if (reason === undefined) return mounter;
+    reasons.add(reason);
+  }
+  return [...reasons].join("; ");
+}
+
+/** Returns a mounter for fuse-overlayfs, or the reason why there is none. */
+export async function findFuseMounter(
+  root: string,
+  options: TrialOptions = {},
+): Promise<OverlayMounter | string> {
+  const program = await findProgram("fuse-overlayfs");
+  if (program === undefined) return "fuse-overlayfs is not installed";
+  const { fuseMounter } = await import("./_fuse_mounter.ts");
+  const { refuseNative, tryMounter } = await import("./_overlay_trial.ts");
+  const mounter = fuseMounter(program);
+  return await refuseNative(root) ?? await tryMounter(root, mounter, options) ?? mounter;
+}
+
+/** Returns the mounter that a test has found, if this process may mount as the tested one could. */
+function recallMounter(root: string): OverlayMounter | undefined {
+  const path = `${root}/${RESULT}`;
+  if (lstatIfAny(path) === undefined) return undefined;
+  try {
+    const { place, namespace, upper } = readJsonFile(path, { maxBytes: MAX_RESULT_BYTES }) ?? {};
+    if (typeof place !== "string" || place !== describePlace(root)) return undefined;
+    const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
+    if (way === undefined || !mayMount()) return undefined;
+    const mounter = kernelMounter(way[0], way[1]);
+    return {
+      ...mounter,
+      mount: async (...mount) => {
+        try {
+          await mounter.mount(...mount);
+        } catch (error) {
+          // The next process tests again.
+          await removeIfAny(path);
+          throw error;
+        }
+      },
+    };
+  } catch {
+    // It is damaged or another user's, so a test replaces it.
+    return undefined;
+  }
+}
+
+/** Keeps the result of a test in the store. */
+async function rememberMounter(root: string, { namespace, upper }: OverlayMounter): Promise<void> {
+  try {
+    const place = describePlace(root);
+    if (place === undefined) return;
+    const path = `${root}/${RESULT}`;
+    await removeIfAny(path);
+    await replaceSmallFile(path, `${JSON.stringify({ place, namespace, upper })}\n`);
+  } catch {
+    // The next process tests again.
+  }
+}
+
+/**
+ * Describes what the result of a test depends on: the running kernel, the user namespace, and the
+ * directory of the store. Returns `undefined` if the kernel cannot be identified.
+ */
+function describePlace(root: string): string | undefined {
+  using calls = NativeMount.tryOpen();
+  const info = lstatIfAny(Deno.realPathSync(root));
+  if (calls === undefined || info === undefined) return undefined;
+  const boot = new TextDecoder().decode(calls.readFile(BOOT_ID)).trim();
+  return JSON.stringify([boot, readIdMaps(), info.dev, info.ino]);
+}
+
+function mayMount(): boolean {
+  using calls = NativeMount.tryOpen();
+  return calls?.mayMount("overlay") ?? false;
+}
+
+/** Returns a mounter that uses the overlay file system of the kernel. */
+function kernelMounter(
+  namespace: OverlayNamespace,
+  upper: OverlayMounter["upper"],
+): OverlayMounter {
+  return {
+    kind: "overlay",
+    namespace,
+    upper,
+    mount(lowers, target, { source, ...writable }) {
+      mountOverlay(lowers, target, {
+        writable,
+        source,
+        userXattr: namespace === "user",
+        // A redirect refers to a directory of a lower layer by name, but layers are shared between
+        // stacks.
+        redirectDirectories: false,
+      });
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
+import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
+import "../../_support/native_backend.ts";
+import { testUnless } from "../../_support/skip.ts";
+import { BASE, makeStore, overlayReason, type TestStore } from "../bundles/_bundling.ts";
+import { storeBuilt } from "../images/_stored_image.ts";
+
+const overlayTest = testUnless(await overlayReason());
+
+/** Makes every further test of the store fail. */
+async function refuseTests({ path }: TestStore): Promise<void> {
+  await Deno.mkdir(`${path}/.overlay-trial.lock`);
+}
+
+overlayTest("findKernelMounter() keeps its result in the store", async () => {
+  await using test = await makeStore();
+
+  const tested = await findKernelMounter(test.path);
+  await refuseTests(test);
+  const recalled = await findKernelMounter(test.path);
+
+  assert(typeof tested !== "string" && typeof recalled !== "string");
+  assertEquals([recalled.namespace, recalled.upper], [tested.namespace, tested.upper]);
+});
+
+for (
+  const [what, change] of [
+    ["of another start of the machine", (text: string) => text.replace(/-[0-9a-f]{12}/, "-0")],
+    ["of another way to mount", (text: string) => text.replace("namespace", "other")],
+    ["that is damaged", (text: string) => text.slice(1)],
+  ] as const
+) {
+  overlayTest(`findKernelMounter() replaces a result ${what}`, async () => {
+    await using test = await makeStore();
+    await findKernelMounter(test.path);
+    const path = `${test.path}/overlay.json`;
+    const text = await Deno.readTextFile(path);
+
+    await Deno.writeTextFile(path, change(text));
+    await findKernelMounter(test.path);
+
+    assertEquals(await Deno.readTextFile(path), text);
+  });
+}
+
+overlayTest("findKernelMounter() keeps no result of a store that was copied", async () => {
+  await using test = await makeStore();
+  await using copy = await makeStore();
+  await findKernelMounter(test.path);
+  await Deno.mkdir(copy.path);
+  await Deno.copyFile(`${test.path}/overlay.json`, `${copy.path}/overlay.json`);
+  await refuseTests(copy);
+
+  await assertRejects(() => findKernelMounter(copy.path), StoreFileError);
+});
+
+overlayTest("findKernelMounter() forgets a mounter that does not work", async () => {
+  await using test = await makeStore();
+  await findKernelMounter(test.path);
+  await refuseTests(test);
+  const mounter = await findKernelMounter(test.path);
+  assert(typeof mounter !== "string");
+  const missing = `${test.path}/none`;
+
+  await assertRejects(() => mounter.mount([missing], missing, { upper: missing, work: missing }));
+
+  await assertRejects(() => findKernelMounter(test.path), StoreFileError);
+});
+
+overlayTest("OverlayBundler mounts with a result of an earlier process", async () => {
+  await using test = await makeStore();
+  const image = await storeBuilt(test.store, { layers: [BASE] });
+  await findKernelMounter(test.path);
+  await refuseTests(test);
+
+  await using bundle = await new OverlayBundler(test.store).bundle(image, "x");
+
+  assertEquals(bundle.kind, "overlay");
+});
