@@ -57,6 +57,11 @@ export class ProgressMeter {
     if (!this.#blobs.has(digest)) this.#blobs.set(digest, blobOf(descriptor, isLayer));
   }
 
+  /** Removes a layer that is not fetched as a whole. */
+  leaveOut({ digest }: Pick<Descriptor, "digest">): void {
+    this.#blobs.delete(digest);
+  }
+
   /** Records received bytes and reports them at intervals. */
   update({ digest }: Pick<Descriptor, "digest">, progress: BlobProgress): void {
     const blob = this.#blobs.get(digest);

@@ -4,6 +4,7 @@ import type {
   UpcomingLayer,
 } from "../../registry/image_client.ts";
 import { formatReference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { type Image, storedImage } from "../../store/images/image.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
@@ -19,6 +20,12 @@ export interface PullForUseOptions<T> {
   readonly isPartial?: ((result: T) => boolean) | undefined;
 }
 
+/** Callbacks for the use of an image. */
+export interface UseListener extends Required<LayerListener> {
+  /** Called with each layer that is only fetched in part. */
+  readonly onPartialLayer: (layer: Descriptor) => void;
+}
+
 /** An image in the store and the result of its use. */
 export interface UsedImage<T> {
   readonly image: Image;
@@ -31,7 +38,7 @@ export interface UsedImage<T> {
  */
 export async function pullForUse<T>(
   source: ImageSource,
-  use: (image: RemoteImage, listener: Required<LayerListener>) => Promise<T>,
+  use: (image: RemoteImage, listener: UseListener) => Promise<T>,
   { readsLayer = () => true, isPartial = () => false }: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
   const { reference, options } = source;
@@ -65,6 +72,7 @@ export async function pullForUse<T>(
     onLayer: (layer, { status, ...progress }) => {
       meter?.finish(layer, { ...progress, cached: status === "cached" });
     },
+    onPartialLayer: (layer) => meter?.leaveOut(layer),
   });
   const image = isPartial(result) ? storedImage(source.store, found.image) : await found.keep();
   meter?.end();

@@ -63,7 +63,14 @@ export async function unpack(
     : () => false;
   const { image, result: report } = await pullForUse(source, async (found, listener) => {
     const { unpackImage } = await unpacking;
-    return await unpackImage(source.store, found, directory, { ...options, ...listener });
+    return await unpackImage(source.store, found, directory, {
+      ...options,
+      ...listener,
+      onPartialLayer: (layer) => {
+        listener.onPartialLayer(layer);
+        options.onPartialLayer?.(layer);
+      },
+    });
   }, {
     readsLayer: (layer) => !mayBePartial(layer),
     isPartial: ({ isPartial }) => isPartial,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { unpack, type UnpackOptions } from "../../../cache/mod.ts";
+import type { ImageProgress } from "../../../registry/mod.ts";
 import { DigestMismatchError, LimitError } from "../../../spec/mod.ts";
 import { ContentStore, UnpackError } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -159,6 +160,17 @@ Deno.test("unpack() downloads a layer if the paths are most of it", async () => 
 
   assertEquals(report.isPartial, false);
   assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
+});
+
+Deno.test("unpack() reports no progress of a layer that it fetches in part", async () => {
+  await using scene = await makeScene([tar(file("a", "a")), stargzLayer(ENTRIES)]);
+  const events: ImageProgress[] = [];
+
+  await scene.unpack("out", { paths: ["etc/config"], onProgress: (event) => events.push(event) });
+
+  const { kind, phase, bytes, total } = events.at(-1) ?? {};
+  assertEquals([kind, phase, bytes], ["total", "done", total]);
+  assertLess(bytes ?? 0, 10 * KIB);
 });
 
 Deno.test.each<{ readonly what: string; readonly options: UnpackOptions }>([
