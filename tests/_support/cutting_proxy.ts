@@ -1,3 +1,5 @@
+import { endConnection, serveConnections } from "./connections.ts";
+
 /** A TCP proxy that cuts connections. Disposing of it ends it. */
 export interface CuttingProxy extends AsyncDisposable {
   readonly host: string;
@@ -13,30 +15,18 @@ export interface CuttingProxy extends AsyncDisposable {
  */
 export function cuttingProxy(target: string, cutAfter: number): CuttingProxy {
   const [hostname = "", port] = target.split(":");
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  const tasks = new Set<Promise<unknown>>();
   const state = { bytes: 0, cuts: 0 };
-
-  const close = (connection: Deno.Conn) => {
-    open.delete(connection);
-    try {
-      connection.close();
-    } catch (error) {
-      // Piping closes the connection as well.
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
-    }
-  };
-  const serve = async (client: Deno.TcpConn) => {
-    open.add(client);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections = serveConnections(listener, async (client, own) => {
     const server = await Deno.connect({ hostname, port: Number(port) });
-    open.add(server);
+    own(server);
+    const end = () => {
+      endConnection(client);
+      endConnection(server);
+    };
     const back = server.readable.pipeTo(client.writable, { preventClose: true }).catch(() => {
       // The client has closed the connection.
-    }).finally(() => {
-      close(client);
-      close(server);
-    });
+    }).finally(end);
     const buffer = new Uint8Array(65_536);
     let left = cutAfter;
     try {
@@ -47,34 +37,21 @@ export function cuttingProxy(target: string, cutAfter: number): CuttingProxy {
         state.bytes += count;
         left -= count;
       }
-    } catch {
-      // One side has closed the connection.
+    } finally {
+      if (left === 0) state.cuts++;
+      end();
+      await back;
     }
-    if (left === 0) state.cuts++;
-    close(client);
-    close(server);
-    await back;
-  };
-
-  const accepting = (async () => {
-    for await (const client of listener) {
-      const task = serve(client).finally(() => tasks.delete(task));
-      tasks.add(task);
-    }
-  })();
+  });
 
   return {
-    host: `127.0.0.1:${listener.addr.port}`,
+    host: connections.host,
     get bytes() {
       return state.bytes;
     },
     get cuts() {
       return state.cuts;
     },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const connection of open) close(connection);
-      await Promise.allSettled([accepting, ...tasks]);
-    },
+    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
 }

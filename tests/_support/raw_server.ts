@@ -1,4 +1,5 @@
 import { toUint8Array } from "./bytes.ts";
+import { serveConnections } from "./connections.ts";
 
 /** How a response goes over the wire, where that is other than HTTP has it. */
 export interface Wire {
@@ -60,68 +61,18 @@ export function serveRaw(
   const host = `${address.hostname}:${(listener.addr as Deno.NetAddr).port}`;
   const url = `${tls ? "https" : "http"}://${host}`;
   const stop = new AbortController();
-  const open = new Set<Deno.Conn>();
-  const tasks = new Set<Promise<void>>();
-  const errors: unknown[] = [];
-
-  const accepting = (async () => {
-    while (true) {
-      let connection: Deno.Conn;
-      try {
-        connection = await listener.accept();
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        // A client that refuses the certificate ends its connection before it is accepted.
-        if (isDisconnect(error)) continue;
-        throw error;
-      }
-      open.add(connection);
-      const task = new Connection(connection, url, handler, options, stop.signal).run()
-        .catch((error) => {
-          if (!isDisconnect(error)) errors.push(error);
-        })
-        .finally(() => {
-          open.delete(connection);
-          close(connection);
-          tasks.delete(task);
-        });
-      tasks.add(task);
-    }
-  })();
+  const connections = serveConnections(listener, async (connection) => {
+    await new Connection(connection, url, handler, options, stop.signal).run();
+  });
 
   return {
     url,
     host,
     async [Symbol.asyncDispose](): Promise<void> {
       stop.abort();
-      listener.close();
-      for (const connection of open) close(connection);
-      await Promise.all([accepting, ...tasks]);
-      if (errors.length > 0) throw new AggregateError(errors, "Cannot end the server in order");
+      await connections[Symbol.asyncDispose]();
     },
   };
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch (error) {
-    // Its other end, or the server, was quicker.
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
-}
-
-function isDisconnect(error: unknown): boolean {
-  return [
-    Deno.errors.BadResource,
-    Deno.errors.BrokenPipe,
-    Deno.errors.ConnectionAborted,
-    Deno.errors.ConnectionReset,
-    Deno.errors.Interrupted,
-    Deno.errors.InvalidData,
-    Deno.errors.NotConnected,
-    Deno.errors.UnexpectedEof,
-  ].some((kind) => error instanceof kind);
 }
 
 class Connection {

@@ -1,4 +1,5 @@
 import { concat } from "../../_support/bytes.ts";
+import { serveConnections } from "../../_support/connections.ts";
 
 /** A registry that breaks connections. Disposing of it ends it. */
 export interface CuttingRegistry extends AsyncDisposable {
@@ -16,9 +17,6 @@ export interface CuttingRegistry extends AsyncDisposable {
  * and keeps all of them. `Deno.serve` loses some that have arrived when a connection breaks.
  */
 export function cuttingRegistry(cutAfter: number): CuttingRegistry {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  const tasks = new Set<Promise<void>>();
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const state = {
     bytes: 0,
@@ -27,7 +25,8 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
     blob: undefined as Uint8Array<ArrayBuffer> | undefined,
   };
 
-  const serve = async (connection: Deno.Conn) => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections = serveConnections(listener, async (connection) => {
     const input = new Input(connection);
     for (;;) {
       const head = await input.line("\r\n\r\n");
@@ -49,24 +48,10 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
         `HTTP/1.1 ${status} x\r\nlocation: /upload\r\n${range}content-length: 0\r\n\r\n`;
       await connection.write(new TextEncoder().encode(answer));
     }
-  };
-
-  const accepting = (async () => {
-    for await (const connection of listener) {
-      open.add(connection);
-      const task = serve(connection).catch(() => {
-        // The client ended the connection.
-      }).finally(() => {
-        open.delete(connection);
-        tasks.delete(task);
-        connection.close();
-      });
-      tasks.add(task);
-    }
-  })();
+  });
 
   return {
-    host: `127.0.0.1:${listener.addr.port}`,
+    host: connections.host,
     get bytes() {
       return state.bytes;
     },
@@ -76,12 +61,7 @@ export function cuttingRegistry(cutAfter: number): CuttingRegistry {
     get blob() {
       return state.blob;
     },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const connection of open) connection.close();
-      open.clear();
-      await Promise.allSettled([accepting, ...tasks]);
-    },
+    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
 }
 
@@ -122,7 +102,9 @@ class Input {
 
   async *#take(size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     for (let left = size; left > 0;) {
-      if (this.#pending.length === 0 && !await this.#more()) throw new Error("the body ends early");
+      if (this.#pending.length === 0 && !await this.#more()) {
+        throw new Deno.errors.UnexpectedEof("the body ends early");
+      }
       const part = this.#pending.slice(0, left);
       this.#pending = this.#pending.slice(part.length);
       left -= part.length;

@@ -1,5 +1,6 @@
-import type { BlobReadOptions, Digest, RemoteImage, RemoteLayer } from "../../../spec/mod.ts";
-import { ContentStore } from "../../../store/mod.ts";
+import type { Digest } from "../../../spec/digest.ts";
+import type { BlobReadOptions, RemoteImage, RemoteLayer } from "../../../spec/image/image.ts";
+import { ContentStore } from "../../../store/content/content_store.ts";
 import { buildImage, type BuiltLayer, type LayerInput } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { ContentStore, unpackImage } from "../../../store/mod.ts";
+import { ContentStore } from "../../../store/content/content_store.ts";
+import { unpackImage } from "../../../store/unpacking/unpack_image.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
 import { fakeLayers, imageOf } from "./_unpack_box.ts";
 

@@ -1,0 +1,81 @@
+/** Connections to a listener. Disposing of them ends them, and the listener. */
+export interface Connections extends AsyncDisposable {
+  /** Host and port of the listener. */
+  readonly host: string;
+}
+
+/** Serves a connection to its end. `own` adds another connection that ends with the listener. */
+export type ServeConnection = (
+  connection: Deno.Conn,
+  own: (other: Deno.Conn) => void,
+) => Promise<void>;
+
+/** Serves each connection to a listener, and ends it afterwards. */
+export function serveConnections(
+  listener: Deno.Listener<Deno.Conn>,
+  serve: ServeConnection,
+): Connections {
+  const { hostname, port } = listener.addr as Deno.NetAddr;
+  const open = new Set<Deno.Conn>();
+  const tasks = new Set<Promise<void>>();
+  const errors: unknown[] = [];
+  let isClosed = false;
+
+  const run = async (connection: Deno.Conn) => {
+    open.add(connection);
+    try {
+      await serve(connection, (other) => open.add(other));
+    } catch (error) {
+      if (!isDisconnect(error)) errors.push(error);
+    }
+    open.delete(connection);
+    endConnection(connection);
+  };
+  const accept = async () => {
+    while (true) {
+      try {
+        const task = run(await listener.accept()).finally(() => tasks.delete(task));
+        tasks.add(task);
+      } catch (error) {
+        if (isClosed) return;
+        // A client that refuses the certificate ends its connection before it is accepted.
+        if (!isDisconnect(error)) throw error;
+      }
+    }
+  };
+  const accepting = accept();
+
+  return {
+    host: `${hostname}:${port}`,
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      listener.close();
+      for (const connection of open) endConnection(connection);
+      await Promise.all([accepting, ...tasks]);
+      if (errors.length > 0) throw new AggregateError(errors, "Cannot end the server in order");
+    },
+  };
+}
+
+/** Closes a connection that may be closed already. */
+export function endConnection(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/** Whether an error means that the other side, or the server, has ended a connection. */
+function isDisconnect(error: unknown): boolean {
+  return [
+    Deno.errors.BadResource,
+    Deno.errors.BrokenPipe,
+    Deno.errors.ConnectionAborted,
+    Deno.errors.ConnectionReset,
+    Deno.errors.Interrupted,
+    Deno.errors.InvalidData,
+    Deno.errors.NotConnected,
+    Deno.errors.UnexpectedEof,
+  ].some((kind) => error instanceof kind);
+}
