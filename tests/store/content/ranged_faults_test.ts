@@ -39,16 +39,29 @@ const IMAGE = buildImage({ compression: "none", layers: [noise(10 * MIB, 11)] })
 const [LAYER] = IMAGE.layers;
 const PATH = new RegExp(LAYER?.descriptor.digest ?? "");
 
+/** Options for {@linkcode makeScene}. */
+interface SceneOptions {
+  /** Number of bytes that are requested before the layer is read. */
+  readonly earlyBytes?: number | undefined;
+  /** Maximum number of requests at once. */
+  readonly maxConnections?: number | undefined;
+}
+
 /** The image in a registry with faults, and a store to download its layer into. */
 async function makeScene(
   rules: readonly FaultRule[],
+  { earlyBytes, maxConnections }: SceneOptions = {},
 ): Promise<AsyncDisposable & { ingest(): Promise<unknown>; stored(): Promise<Uint8Array> }> {
   const stack = new AsyncDisposableStack();
   const directory = stack.use(await makeTempDir());
   const registry = stack.use(faultyRegistry(new MemoryContent().add("a/b", "1", IMAGE), rules));
-  const client = stack.use(testClient({ stallTimeoutMs: 300 }));
+  const client = stack.use(testClient({ stallTimeoutMs: 300, maxConnections }));
   const image = await client.image(parseReference(`${registry.host}/a/b:1`), {
     platform: "linux/amd64",
+    firstReads: (layers) => {
+      const reads = layers.map(({ descriptor }) => ({ descriptor, length: earlyBytes }));
+      return Promise.resolve(earlyBytes === undefined ? [] : reads);
+    },
   });
   const store = await ContentStore.open(directory.join("store"));
   const [layer] = image.layers;
@@ -101,13 +114,21 @@ const FAULTS: readonly { readonly what: string; readonly fault: Fault }[] = [
   { what: "another ETag", fault: withHeaders({ etag: '"other"' }) },
 ];
 
-for (const { number, which } of [{ number: 0, which: "first" }, { number: 2, which: "third" }]) {
+const ANSWERS: readonly { readonly number: number; readonly which: string; earlyBytes?: number }[] =
+  [
+    { number: 0, which: "first" },
+    { number: 2, which: "third" },
+    { number: 0, which: "early", earlyBytes: 4 * MIB },
+    { number: 0, which: "unwanted early", earlyBytes: 1 * MIB },
+  ];
+
+for (const { number, which, earlyBytes } of ANSWERS) {
   Deno.test.each(FAULTS)(
     `ingest() in ranges gets the right bytes if the ${which} answer is $what`,
     async ({
       fault,
     }) => {
-      await using scene = await makeScene([at(number, fault)]);
+      await using scene = await makeScene([at(number, fault)], { earlyBytes });
 
       await scene.ingest();
 
@@ -161,4 +182,25 @@ Deno.test("ingest() in ranges stores nothing of a mirror of other bytes", async 
   await assertRejects(() => scene.ingest(), DigestMismatchError);
 
   assertEquals(await scene.stored(), new Uint8Array());
+});
+
+Deno.test("ingest() in ranges takes over an early answer, and no other", async () => {
+  for (const [earlyBytes, expected] of [[4 * MIB, 0], [1 * MIB, 1]] as const) {
+    const asked: (string | null)[] = [];
+    const note: Fault = (request, next) => {
+      asked.push(request.headers.get("range"));
+      return next();
+    };
+    await using scene = await makeScene([on({ kind: "blob", path: PATH }, note)], {
+      earlyBytes,
+      // A response that nothing reads must not occupy the only connection.
+      maxConnections: 1,
+    });
+
+    await scene.ingest();
+
+    assertEquals(await scene.stored(), LAYER?.bytes);
+    assertEquals(asked[0], `bytes=0-${earlyBytes - 1}`);
+    assertEquals(asked.slice(1).filter((range) => range?.startsWith("bytes=0-")).length, expected);
+  }
 });
