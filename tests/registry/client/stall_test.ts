@@ -9,7 +9,7 @@ import {
   tokenAuth,
 } from "../../_support/faulty_registry.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
-import { ROOT, run } from "../../_support/process.ts";
+import { ROOT, run, withModules } from "../../_support/process.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { makeScene } from "../_client.ts";
@@ -30,8 +30,9 @@ Deno.test("RemoteClient notices silence also in a program that does nothing else
   );
   const config = fromFileUrl(new URL("../../../deno.json", import.meta.url));
 
+  const permissions = withModules(["--allow-net=127.0.0.1"]);
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--allow-net=127.0.0.1", `--config=${config}`, script],
+    args: ["run", "--quiet", "--no-check", ...permissions, `--config=${config}`, script],
     signal: AbortSignal.timeout(240_000),
   }).output();
 
