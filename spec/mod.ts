@@ -40,7 +40,6 @@ export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
 export * from "./errors.ts";
 export * from "./options/filesystem_options.ts";
 export type * from "./image/image.ts";
-export * from "./options/image_annotations.ts";
 export * from "./image/image_config.ts";
 export * from "./options/image_options.ts";
 export * from "./image/layer_type.ts";

@@ -80,4 +80,4 @@ export * from "./unpacking/unpack_image.ts";
 export type * from "./unpacking/unpack_image_options.ts";
 export * from "./runtime/user_namespaces.ts";
 export * from "./images/validate_image.ts";
-export * from "./bundles/write_spec.ts";
+export { writeSpec } from "./bundles/bundle_config.ts";

@@ -120,6 +120,17 @@ export function openLibc(): NativeLibc | string {
   return wrap(shared.library, abi);
 }
 
+/**
+ * Keeps the native backend loaded until the result is disposed of: loading it takes milliseconds.
+ * Does nothing if it is not available.
+ *
+ * @returns A handle to dispose of.
+ */
+export function keepNativeBackend(): Disposable {
+  const libc = openLibc();
+  return typeof libc === "string" ? { [Symbol.dispose]() {} } : libc;
+}
+
 function loadLibrary(): Pick<Library, "symbols" | "close"> | string {
   // Without this check, dlopen would prompt on a terminal.
   const granted = LIBRARIES.filter((path) =>

@@ -8,13 +8,13 @@ import type {
   TreeName,
   TreeReader,
 } from "./file_tree.ts";
-import { NativeEntry } from "./_native_entry.ts";
+import { NativeEntry, NativeFile, type NewFileStatus } from "./_native_entry.ts";
 import { nativeError } from "../linux/native_error.ts";
-import { NativeFile, type NewFileStatus } from "./_native_file.ts";
 import type { NativeLibc } from "../linux/native_libc.ts";
-import { type NativeName, readNames } from "./_native_names.ts";
 import {
   makeDevice,
+  type NativeName,
+  readNames,
   readStatx,
   STATX_BASIC_STATS,
   STATX_BYTES,

@@ -1,7 +1,12 @@
 import { DEFAULT_SPEC } from "./_default_spec.ts";
-import { settleSpec } from "./_settle_spec.ts";
-import type { RuntimeSpec } from "../runtime/runtime_spec.ts";
-import type { ContainerSpec, SpecOption } from "../runtime/spec_option.ts";
+import { DEFAULT_PATH, defaultEnv } from "./environment.ts";
+import { explainedError } from "../error_facts.ts";
+import { OciError } from "../errors.ts";
+import type { IdMapping } from "../runtime/runtime_linux.ts";
+import type { Mount, RuntimeSpec } from "../runtime/runtime_spec.ts";
+import type { ContainerSpec, SpecDraft, SpecOption } from "../runtime/spec_option.ts";
+import { defaultSeccompProfile } from "./seccomp_profile.ts";
+import { resolveUser } from "./user.ts";
 
 /**
  * Creates the configuration of a container.
@@ -53,4 +58,118 @@ export function newSpec(...options: SpecOption[]): ContainerSpec {
  */
 export function formatSpec(spec: RuntimeSpec): string {
   return `${JSON.stringify(spec, null, 2)}\n`;
+}
+
+/** Completes a draft with the values that depend on several options. */
+function settleSpec(draft: SpecDraft): ContainerSpec {
+  const { pending, ...spec } = [settleUser, settleEnv, settleSeccomp].reduce(
+    (spec, settle) => settle(spec),
+    draft,
+  );
+  // An empty string is not a command, and the errors of runtimes are misleading.
+  if (!spec.process.args?.[0]) {
+    throw new OciError("it names no command", {
+      code: "no-command",
+      action: `make a configuration for ${pending.image}`,
+      subject: pending.image,
+      advice: "Name the command to run",
+      option: "args",
+    });
+  }
+  return fitUserNamespace(spec, pending.image);
+}
+
+/** Looks up the user, and sets `HOME` to the user's home directory. */
+function settleUser(spec: SpecDraft): SpecDraft {
+  const { user: wanted, passwd, group, image, dropsGroups = false } = spec.pending;
+  if (wanted === undefined) return withDefaultEnv(spec, { HOME: "/" });
+  const { additionalGids } = wanted;
+  const found = resolveUser(wanted.text, passwd, group, { image, additionalGids });
+  const { uid, gid, home } = found;
+  const gids = dropsGroups ? [] : found.additionalGids;
+  const user = { ...spec.process.user, uid, gid };
+  const process = {
+    ...spec.process,
+    user: gids.length === 0 ? user : { ...user, additionalGids: gids },
+  };
+  return withDefaultEnv({ ...spec, process }, { HOME: home });
+}
+
+function settleEnv(spec: SpecDraft): SpecDraft {
+  const defaults = { PATH: DEFAULT_PATH };
+  return withDefaultEnv(spec, spec.process.terminal ? { ...defaults, TERM: "xterm" } : defaults);
+}
+
+function withDefaultEnv(spec: SpecDraft, defaults: Readonly<Record<string, string>>): SpecDraft {
+  const env = defaultEnv(spec.process.env ?? [], defaults);
+  return { ...spec, process: { ...spec.process, env } };
+}
+
+/** Creates the default seccomp profile for the capabilities. */
+function settleSeccomp(spec: SpecDraft): SpecDraft {
+  const { seccompArchitecture } = spec.pending;
+  if (seccompArchitecture === undefined) return spec;
+  const capabilities = spec.process.capabilities?.bounding ?? [];
+  const seccomp = defaultSeccompProfile(seccompArchitecture, capabilities);
+  return { ...spec, linux: { ...spec.linux, seccomp } };
+}
+
+/** Adapts a configuration to its user namespace, if it has one. */
+function fitUserNamespace(spec: ContainerSpec, image: string): ContainerSpec {
+  const { namespaces = [], uidMappings = [], gidMappings = [] } = spec.linux;
+  if (uidMappings.length === 0 && gidMappings.length === 0) return spec;
+  const { uid, gid, additionalGids = [], ...user } = spec.process.user;
+  checkMapped("user", uid, uidMappings, image);
+  checkMapped("group", gid, gidMappings, image);
+  const keptGids = keepGids(additionalGids, gidMappings);
+  const hostNetwork = !namespaces.some(({ type }) => type === "network");
+  return {
+    ...spec,
+    mounts: spec.mounts
+      .map((mount) => hostNetwork ? bindSys(mount) : mount)
+      .map((mount) => isMapped(5, gidMappings) ? mount : withoutGroup(mount)),
+    process: {
+      ...spec.process,
+      user: keptGids.length === 0
+        ? { ...user, uid, gid }
+        : { ...user, uid, gid, additionalGids: keptGids },
+    },
+  };
+}
+
+function isMapped(id: number, map: readonly IdMapping[]): boolean {
+  return map.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+}
+
+function checkMapped(kind: string, id: number, map: readonly IdMapping[], image: string): void {
+  if (isMapped(id, map)) return;
+  const ranges = map.map(({ containerID, size }) =>
+    size === 1 ? `${containerID}` : `${containerID}-${containerID + size - 1}`
+  );
+  throw explainedError(RangeError, {
+    code: "invalid-argument",
+    action: `run ${image} as ${kind} ${id}`,
+    subject: String(id),
+    problem: `the user namespace has only these ${kind} IDs: ${ranges.join(", ")}`,
+    advice: `Map the ID, or run as another ${kind}`,
+    option: "user",
+  });
+}
+
+/** Removes supplementary groups if a single group is mapped: the kernel denies setgroups(2). */
+function keepGids(gids: readonly number[], map: readonly IdMapping[]): readonly number[] {
+  const mapped = map.reduce((count, { size }) => count + size, 0);
+  return mapped === 1 ? [] : gids.filter((gid) => isMapped(gid, map));
+}
+
+/** Replaces sysfs, which the kernel only mounts for the owner of the network namespace. */
+function bindSys(mount: Mount): Mount {
+  if (mount.destination !== "/sys" || mount.type !== "sysfs") return mount;
+  const options = ["rbind", "nosuid", "noexec", "nodev", "ro"];
+  return { destination: "/sys", type: "bind", source: "/sys", options };
+}
+
+function withoutGroup(mount: Mount): Mount {
+  if (mount.type !== "devpts") return mount;
+  return { ...mount, options: (mount.options ?? []).filter((option) => option !== "gid=5") };
 }

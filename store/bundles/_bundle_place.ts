@@ -1,10 +1,10 @@
 import { dirname } from "../../spec/paths.ts";
+import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
-import { hasMarkedMount } from "./bundle_mounts.ts";
 import { readMark } from "./_bundle_mark.ts";
-import type { BundleRecord } from "./bundle_record.ts";
+import { type BundleRecord, mountSource } from "./bundle_record.ts";
 
 /**
  * Location of a bundle: `"here"`, in the directory in its record; `"gone"`, if the directory was
@@ -50,6 +50,21 @@ export function openDirectoryIfAny(path: string): FileTree | undefined {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return undefined;
     }
+    throw error;
+  }
+}
+
+/** Whether a bundle's directory has a mount that only the bundle can have. */
+function hasMarkedMount({ id, path, mounts }: BundleRecord): boolean {
+  if (mounts.length === 0) return false;
+  return tryMountsBelow(path)?.some(({ source }) => source === mountSource(id)) ?? false;
+}
+
+function tryMountsBelow(path: string): readonly MountEntry[] | undefined {
+  try {
+    return mountsBelow(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }
 }

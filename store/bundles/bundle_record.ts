@@ -49,6 +49,11 @@ export interface BundleRecord {
   readonly mounts: readonly BundleMount[];
 }
 
+/** Returns the source of a bundle's mount, which no other mount has. */
+export function mountSource(id: string): string {
+  return `oci-${id}`;
+}
+
 const VERSION = 1;
 const PHASES: readonly string[] = ["claimed", "making", "complete", "removal"];
 const KINDS: readonly string[] = ["overlay", "fuse-overlayfs", "uncompressed"];

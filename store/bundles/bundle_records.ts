@@ -1,5 +1,5 @@
 import { StoreFileError } from "../errors.ts";
-import { removeIfAny, syncDirectory } from "../host/durable.ts";
+import { namesIn, removeIfAny, syncDirectory } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
@@ -7,7 +7,6 @@ import {
   ensureStoreFolder,
   ensureStoreRoot,
 } from "../host/private_directory.ts";
-import { namesIn } from "../host/names_in.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import {

@@ -1,5 +1,5 @@
 import { describeSystemError } from "../host/system_error.ts";
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 import type { StoreFileError } from "../errors.ts";

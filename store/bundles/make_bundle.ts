@@ -1,4 +1,4 @@
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { resolve } from "../../spec/paths.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";

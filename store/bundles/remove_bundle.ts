@@ -1,4 +1,4 @@
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { BundleRecords } from "./bundle_records.ts";
 

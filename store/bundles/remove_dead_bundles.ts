@@ -1,5 +1,5 @@
 import { describeSystemError } from "../host/system_error.ts";
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
 import { BundleDirectory } from "./_bundle_directory.ts";
 import { findPlace } from "./_bundle_place.ts";

@@ -1,8 +1,7 @@
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { LockUnsupportedError } from "../errors.ts";
-import { isRefusedWrite } from "../host/refused_write.ts";
-import { isDiskFull } from "../host/system_error.ts";
+import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { Hold } from "./hold.ts";
 

@@ -1,10 +1,9 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import { namesIn } from "../host/names_in.ts";
+import { namesIn } from "../host/durable.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
-import { isRefusedWrite } from "../host/refused_write.ts";
-import { isDiskFull } from "../host/system_error.ts";
+import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
 const MAX_HOLD_BYTES = 16 * 1024 * 1024;

@@ -7,7 +7,7 @@ import { StoreFileError, UntrustedStoreError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import { isRefusedWrite } from "../host/refused_write.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 import { replaceEntryFile } from "./_replace_entry_file.ts";
 import { MAX_INDEX_BYTES } from "./_index_format.ts";
 import { LayerIndex } from "./layer_index.ts";

@@ -1,8 +1,7 @@
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreFileError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { namesIn } from "../host/names_in.ts";
+import { lstatIfAny, namesIn } from "../host/durable.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
 import { MAGIC as ENTRIES_MAGIC } from "./_index_format.ts";
 import { checkSeekFile, MAGIC as POINTS_MAGIC } from "./_seek_file.ts";

@@ -74,6 +74,16 @@ export function lstatIfAny(path: string): Deno.FileInfo | undefined {
   }
 }
 
+/** Lists the names in a directory; none if it does not exist. */
+export async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
 /** Removes a file if it exists. */
 export async function removeIfAny(path: string): Promise<void> {
   try {

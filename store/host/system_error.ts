@@ -82,3 +82,9 @@ export function outputError(name: string, cause: Error, where?: "stream"): OciEr
   const action = where === "stream" ? `write to ${name}` : `write "${name}"`;
   return new OciError(problem, { code: "output", action, subject: name, advice, cause });
 }
+
+/** Returns whether an error means that this process may not write to a location. */
+export function isRefusedWrite(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotCapable || (error as { code?: unknown }).code === "EROFS";
+}

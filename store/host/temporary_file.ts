@@ -1,7 +1,6 @@
 import { LockUnsupportedError } from "../errors.ts";
-import { lstatIfAny, removeIfAny } from "./durable.ts";
+import { lstatIfAny, namesIn, removeIfAny } from "./durable.ts";
 import { tryFlock } from "./file_lock.ts";
-import { namesIn } from "./names_in.ts";
 
 /** Location and kind of a {@linkcode TemporaryFile}. */
 export interface TemporaryFileOptions {

@@ -1,5 +1,5 @@
 import { readIdMaps } from "../../layer/extraction/id_map.ts";
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { NativeMount } from "../../layer/linux/native_mount.ts";
 import { mountOverlay } from "../../layer/linux/overlay_mount.ts";
 import { lstatIfAny, removeIfAny, replaceSmallFile } from "../host/durable.ts";

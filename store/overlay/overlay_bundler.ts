@@ -1,4 +1,4 @@
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
@@ -6,8 +6,7 @@ import { unmountTree } from "../../layer/linux/unmount.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
-import { mountSource } from "../bundles/bundle_mounts.ts";
-import type { BundleMount } from "../bundles/bundle_record.ts";
+import { type BundleMount, mountSource } from "../bundles/bundle_record.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";

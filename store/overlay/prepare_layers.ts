@@ -1,4 +1,4 @@
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";

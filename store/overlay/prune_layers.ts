@@ -5,7 +5,7 @@ import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
 import { BundleRecords } from "../bundles/bundle_records.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
-import { namesIn } from "../host/names_in.ts";
+import { namesIn } from "../host/durable.ts";
 import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readJsonFile } from "../host/read_small_file.ts";

@@ -1,7 +1,7 @@
 import { openOwnFile } from "../host/open_regular_file.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { lockFile, tryFlock } from "../host/file_lock.ts";
-import { namesIn } from "../host/names_in.ts";
+import { namesIn } from "../host/durable.ts";
 
 /** Note about a container that a process runs. */
 export interface ContainerNote {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import type { ReleaseChunk } from "./_byte_queue.ts";
 import { packError, unpackError } from "./error_transfer.ts";
 import type { FromWorker, SinkJob, ToWorker } from "./_thread_messages.ts";

@@ -1,5 +1,5 @@
 import { checkLayerType } from "../../spec/image/layer_type.ts";
-import { keepNativeBackend } from "../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { StackingExtractor } from "../../layer/extraction/stacking_extractor.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";

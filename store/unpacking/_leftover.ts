@@ -1,9 +1,8 @@
 import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn } from "../host/durable.ts";
 import { lockDirectory } from "../host/lock_directory.ts";
-import { namesIn } from "../host/names_in.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { identityOf, type RecordedUnpack } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";

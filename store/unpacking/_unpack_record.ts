@@ -4,8 +4,7 @@ import { digestHex, digestOf } from "../../spec/digest.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import { isRefusedWrite } from "../host/refused_write.ts";
-import { isDiskFull } from "../host/system_error.ts";
+import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
 import { removeIfAny } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */

@@ -6,7 +6,7 @@ import { moveEntry } from "../../layer/extraction/merge_layer.ts";
 import { openFileTree } from "../../layer/trees/open_tree.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import { BASE_STAGE } from "../stages/layer_staging.ts";
-import { isRefusedWrite } from "../host/refused_write.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 import { removeTree } from "../host/remove_tree.ts";
 import { OciError } from "../../spec/errors.ts";
 import { hasOthers, removeLeftover } from "./_leftover.ts";

@@ -1,7 +1,6 @@
 import { OciError } from "../../spec/errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { lstatIfAny, namesIn } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
-import { namesIn } from "../host/names_in.ts";
 import { removeIfAny } from "../host/durable.ts";
 import { readUnpackRecord, RECORD_PREFIX } from "./_unpack_record.ts";
 import { renamedWork, WORK } from "./_work_directory.ts";

@@ -1,4 +1,4 @@
-import { keepNativeBackend } from "../../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
 import { type Bundle, checkBundleId } from "../../../store/bundle.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { exists } from "@std/fs";
 import { basename } from "@std/path";
-import { keepNativeBackend } from "../../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { BundleDirectory } from "../../../store/bundles/_bundle_directory.ts";
 import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";

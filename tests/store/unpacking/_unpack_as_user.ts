@@ -3,7 +3,7 @@
  * of them and a path, into `DIRECTORY/root/0` and so on, becomes an ordinary user, and does the same in `DIRECTORY/user`.
  * Prints, for both, the name of the error that each unpacking ended with, if any.
  */
-import { keepNativeBackend } from "../../../layer/linux/native_backend.ts";
+import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import type { TreeBackend } from "../../../layer/mod.ts";
 import type { RemoteImage } from "../../../spec/mod.ts";
 import { ContentStore, unpackImage } from "../../../store/mod.ts";
