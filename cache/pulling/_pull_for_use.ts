@@ -10,7 +10,7 @@ import { type Image, storedImage } from "../../store/images/image.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import type { LayerListener } from "../../store/content/layer_listener.ts";
 import type { ImageSource } from "./_image_source.ts";
-import { ProgressMeter } from "../progress_meter.ts";
+import type { ProgressMeter } from "../progress_meter.ts";
 
 /** Options for {@linkcode pullForUse}. */
 export interface PullForUseOptions<T> {
@@ -65,6 +65,7 @@ export async function pullForUse<T>(
   if (!found.isCached) {
     const { layers, config, manifest, indexes } = found.image;
     const documents = [config, manifest, ...indexes];
+    const { ProgressMeter } = await import("../progress_meter.ts");
     meter = new ProgressMeter(formatReference(reference), { layers, documents }, onProgress);
   }
   const result = await use(found.image, {

@@ -140,7 +140,7 @@ export class NativeMount implements Disposable {
       "open",
       path,
     );
-    let bytes = new Uint8Array(65_536);
+    let bytes = new Uint8Array(16_384);
     let length = 0;
     for (;;) {
       if (length === bytes.length) {

@@ -9,7 +9,6 @@ import { BundleRecords } from "./bundle_records.ts";
 import { removeDeadBundles } from "./remove_dead_bundles.ts";
 import type { Bundle, BundleKind } from "../bundle.ts";
 import type { Image } from "../images/image.ts";
-import { removeBundle } from "./remove_bundle.ts";
 
 /** Parts of a new bundle. */
 export interface BundlePlan {
@@ -74,7 +73,10 @@ export async function makeBundle(plan: BundlePlan): Promise<Bundle> {
   }
   const bundle = { path, image: image.digest, kind, stateDirectory: claimed.stateDirectory };
   if (!isTemporary) {
-    return new DirectoryBundle(bundle, () => removeBundle(store, path, { onWarning }));
+    return new DirectoryBundle(bundle, async () => {
+      const { removeBundle } = await import("./remove_bundle.ts");
+      await removeBundle(store, path, { onWarning });
+    });
   }
   // The lock shows that this process is alive, and ends with it.
   stack.move();

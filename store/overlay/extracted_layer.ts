@@ -1,6 +1,6 @@
 import { type Digest, digestHex, digestOf } from "../../spec/digest.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
-import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
+import type { RemoteImage } from "../../spec/image/image.ts";
 import { resolve } from "../../spec/paths.ts";
 import { StoreFileError } from "../errors.ts";
 import { lstatIfAny } from "../host/durable.ts";
@@ -58,26 +58,32 @@ export function findExtracted(
   kind: LayerKind,
 ): readonly Chain[] | undefined {
   const directory = `${resolve(store)}/chains`;
-  const chainIds = chainIdsOf(layers.map(({ diffId }) => diffId));
+  // Hashing takes a while before the compiler has seen it, and most layers stand alone.
+  let chainIds: readonly Digest[] | undefined;
   const found: Chain[] = [];
-  for (const [i, layer] of layers.entries()) {
-    const { alone, chained } = keysOf(layer, chainIds[i] ?? layer.diffId, kind);
-    const chain = findChain(directory, alone) ?? findChain(directory, chained);
+  for (const [i, { diffId }] of layers.entries()) {
+    let chain = findChain(directory, keyOf("layer", diffId, kind));
+    if (chain === undefined) {
+      chainIds ??= chainIdsOf(layers.map(({ diffId }) => diffId));
+      chain = findChain(directory, keyOf("chain", chainIds[i] ?? diffId, kind));
+    }
     if (chain === undefined) return undefined;
     found.push(chain);
   }
   return found;
 }
 
-/** Returns the keys of a layer's directory: by itself, and over its parents. */
-export function keysOf(
-  { diffId }: RemoteLayer,
-  chainId: Digest,
+/**
+ * Returns the key of a layer's directory: by its DiffID, if it was extracted by itself, or by its
+ * ChainID, if it was extracted over its parents.
+ */
+export function keyOf(
+  by: "layer" | "chain",
+  id: Digest,
   { namespace, ownership }: LayerKind,
-): { readonly alone: string; readonly chained: string } {
+): string {
   const owner = typeof ownership === "string" ? ownership : JSON.stringify(ownership);
-  const kind = `${VERSION} ${namespace} ${owner}`;
-  return { alone: `layer ${diffId} ${kind}`, chained: `chain ${chainId} ${kind}` };
+  return `${by} ${id} ${VERSION} ${namespace} ${owner}`;
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   chainIdsOf,
   type ExtractedLayer,
   findExtracted,
-  keysOf,
+  keyOf,
 } from "./extracted_layer.ts";
 import { lowersOf } from "./_overlay_stack.ts";
 import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
@@ -123,7 +123,8 @@ export class OverlayLayerResolver {
     signal: AbortSignal,
   ): Promise<ExtractedLayer> {
     const { ownership, mounter: { namespace } } = this.#options;
-    const { alone, chained } = keysOf(layer, chainId, { ownership, namespace });
+    const alone = keyOf("layer", layer.diffId, { ownership, namespace });
+    const chained = keyOf("chain", chainId, { ownership, namespace });
     // Use the ChainID, so that tasks with the same layer over different parents do not wait for
     // each other.
     return await extractions.run(`${this.#chains.path} ${chained}`, {
