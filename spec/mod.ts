@@ -71,5 +71,5 @@ export type * from "./runtime/spec_option.ts";
 export * from "./runtime/sub_ids.ts";
 export * from "./options/user.ts";
 export * from "./options/user_options.ts";
-export * from "./verifier.ts";
+export { type Expectation, Verifier, verifyBytes } from "./verifier.ts";
 export * from "./image/verify_stream.ts";

@@ -83,6 +83,63 @@ export class Verifier {
   }
 }
 
+/**
+ * Verifies chunks of bytes that fit into memory, like {@linkcode Verifier}. Web Crypto, which cannot
+ * hash streams, hashes them at the end, so that Node's `crypto` is not loaded.
+ */
+export class HeldVerifier {
+  readonly #expected: Required<Expectation>;
+  readonly #source: string | undefined;
+  readonly #held: Uint8Array<ArrayBuffer>;
+  #size = 0;
+
+  /** Creates a verifier, which allocates as much memory as there will be bytes. */
+  constructor(expected: Required<Expectation>, source?: string) {
+    this.#expected = expected;
+    this.#source = source;
+    this.#held = new Uint8Array(expected.size);
+  }
+
+  /** Number of bytes so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Counts and copies a chunk.
+   *
+   * @throws {DigestMismatchError} If there are more bytes than expected.
+   */
+  update(chunk: Uint8Array): void {
+    const { digest: expected, size: expectedSize } = this.#expected;
+    const size = this.#size + chunk.length;
+    if (size > expectedSize) {
+      throw new DigestMismatchError({ expected, expectedSize, size, source: this.#source });
+    }
+    this.#held.set(chunk, this.#size);
+    this.#size = size;
+  }
+
+  /**
+   * Compares the size and the digest, and releases the memory. Call it once, after the last chunk.
+   *
+   * @throws {DigestMismatchError} If the size or the digest is wrong.
+   */
+  async finish(): Promise<void> {
+    try {
+      await verifyBytes(this.#held.subarray(0, this.#size), this.#expected, this.#source);
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Releases the memory. */
+  release(): void {
+    const { buffer } = this.#held;
+    if (!buffer.detached) buffer.transfer(0);
+  }
+}
+
 /** Names of the algorithms in Web Crypto. */
 const WEB_CRYPTO_NAMES: Readonly<Record<DigestAlgorithm, string>> = {
   sha256: "SHA-256",

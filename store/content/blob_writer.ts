@@ -1,5 +1,5 @@
 import type { Digest } from "../../spec/digest.ts";
-import { type Expectation, Verifier } from "../../spec/verifier.ts";
+import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
 import { isDiskFull } from "../host/system_error.ts";
@@ -7,6 +7,11 @@ import { type ByteRange, PartRanges } from "./_part_ranges.ts";
 
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
+/**
+ * Size up to which a blob is held in memory until it is hashed at once. That costs an image of small
+ * layers nothing, while loading what hashes streams takes as long as downloading some megabytes.
+ */
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** Size of the buffer for rehashing a part from an earlier run. */
 const REHASH_BYTES = 1024 * 1024;
 
@@ -26,9 +31,8 @@ export interface BlobWriterOptions {
  * Writes a blob to a part file and moves it into place once it is verified.
  *
  * The sequence is {@linkcode BlobWriter.open}, `write` until the bytes end,
- * {@linkcode BlobWriter.finish}, {@linkcode BlobWriter.commit}. Writing and checking are
- * synchronous, so that the same object serves a loop on the main thread and a pipeline inside
- * a worker: per chunk there is one hash update and, for every 256 KiB, one system call.
+ * {@linkcode BlobWriter.finish}, {@linkcode BlobWriter.commit}. Writing is synchronous: per chunk
+ * there is one hash update, or a copy for a small blob, and, for every 256 KiB, one system call.
  *
  * **Crash safety.** The next process rehashes the part left behind by a killed process and resumes
  * the download: at the end of a part that was written in order, or at the gaps in the record of a
@@ -51,14 +55,14 @@ export class BlobWriter implements Disposable {
   #gathered: Uint8Array<ArrayBuffer> = new Uint8Array();
   #gatheredLength = 0;
   #written: number;
-  #verifier: Verifier;
+  #verifier: Verifier | HeldVerifier;
   #closed = false;
 
   private constructor(
     file: Deno.FsFile,
     part: string,
     expected: Required<Expectation>,
-    verifier: Verifier,
+    verifier: Verifier | HeldVerifier,
     source: string | undefined,
     laterRanges: readonly ByteRange[],
   ) {
@@ -90,7 +94,7 @@ export class BlobWriter implements Disposable {
     const { digest, size } = expected;
     const file = await lockFile(part, waiting);
     try {
-      const verifier = new Verifier({ digest, size }, source);
+      const verifier = newVerifier({ digest, size }, source);
       const found = (await file.stat()).size;
       // A part that is larger than the blob cannot belong to it.
       if (found > size) await file.truncate(0);
@@ -176,9 +180,9 @@ export class BlobWriter implements Disposable {
    *
    * @throws {DigestMismatchError} If the bytes do not match the digest or size.
    */
-  finish(): void {
+  async finish(): Promise<void> {
     this.#flush();
-    this.#verifier.finish();
+    await this.#verifier.finish();
   }
 
   /**
@@ -210,7 +214,8 @@ export class BlobWriter implements Disposable {
     this.#file.seekSync(0, Deno.SeekMode.Start);
     this.#gatheredLength = 0;
     this.#written = 0;
-    this.#verifier = new Verifier(this.#expected, this.#source);
+    this.#releaseHeld();
+    this.#verifier = newVerifier(this.#expected, this.#source);
   }
 
   /** Removes the part and closes the writer. */
@@ -236,7 +241,12 @@ export class BlobWriter implements Disposable {
     this.#gatheredLength = 0;
     // Release the memory now: an image may have hundreds of layers.
     this.#gathered.buffer.transfer(0);
+    this.#releaseHeld();
     this.#file.close();
+  }
+
+  #releaseHeld(): void {
+    if (this.#verifier instanceof HeldVerifier) this.#verifier.release();
   }
 
   #flush(): void {
@@ -260,6 +270,12 @@ export class BlobWriter implements Disposable {
   }
 }
 
+function newVerifier(expected: Required<Expectation>, source: string | undefined) {
+  return expected.size <= MAX_HELD_BYTES
+    ? new HeldVerifier(expected, source)
+    : new Verifier(expected, source);
+}
+
 /** Returns the present ranges of a part. A part without a record was written in order. */
 function presentRanges(part: string, size: number): readonly ByteRange[] {
   return PartRanges.read(part, size) ?? [{ start: 0, end: size }];
@@ -267,7 +283,7 @@ function presentRanges(part: string, size: number): readonly ByteRange[] {
 
 async function rehash(
   file: Deno.FsFile,
-  verifier: Verifier,
+  verifier: Verifier | HeldVerifier,
   length: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {

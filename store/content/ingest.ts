@@ -211,7 +211,7 @@ class BlobDownload {
         // Request the empty blob too: the source may not have it.
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetchRanges();
         if (!this.#writer.complete || this.#writer.size === 0) await this.#fetch();
-        this.#writer.finish();
+        await this.#writer.finish();
         return;
       } catch (error) {
         await this.#beginAgain(error);

@@ -7,6 +7,7 @@ import { DigestMismatchError } from "../../../spec/mod.ts";
 import { BlobWriter } from "../../../store/content/blob_writer.ts";
 import { DiskFullError } from "../../../store/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
+import { denoEnvironment, run } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -26,7 +27,7 @@ Deno.test("BlobWriter writes the same file whatever the chunks are", async () =>
           writer.write(BYTES.subarray(at, at + size));
           at = Math.min(at + size, BYTES.length);
         }
-        writer.finish();
+        await writer.finish();
         await writer.commit(path);
 
         assertEquals(await Deno.readFile(path), BYTES);
@@ -57,6 +58,46 @@ Deno.test("BlobWriter refuses the byte that is too many before it is written", a
   assertThrows(() => writer.write(new Uint8Array(1)), DigestMismatchError, "more than 700000");
 });
 
+for (const size of [700_000, 5_000_000]) {
+  Deno.test(`BlobWriter refuses wrong bytes of a blob of ${size}, and begins again`, async () => {
+    await using directory = await makeTempDir();
+    const { descriptor, bytes } = randomBlob(size);
+    using writer = await BlobWriter.open(directory.join("part"), descriptor);
+    writer.write(bytes.toReversed());
+    await assertRejects(() => writer.finish(), DigestMismatchError);
+
+    writer.restart();
+    writer.write(bytes.subarray(0, 300_000));
+    writer.write(bytes.subarray(300_000));
+    await writer.finish();
+    await writer.commit(directory.join("blob"));
+
+    assertEquals(await Deno.readFile(directory.join("blob")), bytes);
+  });
+}
+
+Deno.test("BlobWriter hashes a small blob without Node's crypto", async () => {
+  await using directory = await makeTempDir();
+  const script = directory.join("write.ts");
+  const module = new URL("../../../store/content/blob_writer.ts", import.meta.url).href;
+  await Deno.writeTextFile(
+    script,
+    `import { BlobWriter } from ${JSON.stringify(module)};
+    globalThis.process.getBuiltinModule = (name) => { throw new Error(\`\${name} is loaded\`); };
+    const expected = ${JSON.stringify(DESCRIPTOR)};
+    using writer = await BlobWriter.open(${JSON.stringify(directory.join("part"))}, expected);
+    writer.write(await Deno.readFile(${JSON.stringify(directory.join("bytes"))}));
+    await writer.finish();`,
+  );
+  await Deno.writeFile(directory.join("bytes"), BYTES);
+
+  const { code, stderr } = await run(Deno.execPath(), ["run", "-A", script], {
+    env: await denoEnvironment(),
+  });
+
+  assertEquals(code, 0, stderr);
+});
+
 Deno.test("BlobWriter begins again after restart()", async () => {
   await using directory = await makeTempDir();
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
@@ -64,7 +105,7 @@ Deno.test("BlobWriter begins again after restart()", async () => {
 
   writer.restart();
   writer.write(BYTES);
-  writer.finish();
+  await writer.finish();
   await writer.commit(directory.join("blob"));
 
   assertEquals(await Deno.readFile(directory.join("blob")), BYTES);
@@ -115,9 +156,9 @@ mountTest("BlobWriter says when the disk is full, and keeps what fits", async ()
   await using _unmount = await smallDisk(directory.path);
   using writer = await BlobWriter.open(directory.join("part"), DESCRIPTOR);
 
-  const error = assertThrows(() => {
+  const error = await assertRejects(async () => {
     writer.write(BYTES);
-    writer.finish();
+    await writer.finish();
   }, DiskFullError);
 
   assertEquals(error.digest, DESCRIPTOR.digest);
