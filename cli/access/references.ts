@@ -33,6 +33,19 @@ function describeProblem(error: SyntaxError): string {
 }
 
 /**
+ * Returns the location of an image that is in a layout or an archive; `undefined` for a name in the
+ * store or a registry.
+ *
+ * @throws {UsageError} If the location is invalid.
+ */
+export function locateOutside(name: string): ImageSource | undefined {
+  // A name stored by another tool may be no valid location.
+  if (!/^(oci|oci-archive|docker-archive):/.test(name)) return undefined;
+  const location = readSource(name);
+  return location.transport === "docker" ? undefined : location;
+}
+
+/**
  * Parses a reference to an image in a registry.
  *
  * @throws {UsageError} If the text is invalid.

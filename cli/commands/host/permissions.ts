@@ -11,7 +11,7 @@ import type { ContainerOptions } from "../../containers/container_options.ts";
 import { type CommonOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
 import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readLoginPlace } from "../../access/login_place.ts";
-import { readSource } from "../../access/references.ts";
+import { locateOutside, readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 import { dirname } from "../../../spec/paths.ts";
 
@@ -59,8 +59,10 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   };
   // References in the store may have any form, so those of "rm" are not parsed.
   const [target] = named(/^dest$/);
+  const isCopy = name === "push" &&
+    named(/^ref$/).some((text) => locateOutside(text) !== undefined);
   // A push reads the store; the image name is only the default destination.
-  const isElsewhere = name === "push" && target !== undefined;
+  const isElsewhere = name === "push" && target !== undefined && !isCopy;
   const references = name === "rm" || isElsewhere ? [] : named(/^(ref|repo|src)$/);
   for (const text of target === undefined ? references : [...references, target]) readSource(text);
   // A reference stands for its registry.
@@ -78,7 +80,7 @@ export async function run(session: Session, commands: CommandTable): Promise<voi
   const subject = typeof options.subject === "string" ? [options.subject] : [];
   subject.forEach(readSource);
   const flags = await permissionFlags(
-    name as PermissionCommand,
+    isCopy ? "copy" : name as PermissionCommand,
     [...references, ...subject, ...registries],
     { ...touched({ ...session.options(), ...options }, directory, files), target },
   );

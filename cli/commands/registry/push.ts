@@ -1,8 +1,10 @@
-import { push } from "../../../cache/moving/moving.ts";
+import { copy, push } from "../../../cache/moving/moving.ts";
+import type { PushedImage, PushOptions } from "../../../cache/moving/push_options.ts";
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { isReference, readReference, readSource } from "../../access/references.ts";
+import { isReference, locateOutside, readReference, readSource } from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import {
   checkTransferOptions,
@@ -20,7 +22,7 @@ import type { Session } from "../../frame/session.ts";
 /** Describes `oci push`. */
 export function define(command: Command): Command {
   const described = command
-    .argument("<ref>", "image in the store")
+    .argument("<ref>", "image in the store, in a layout or in an archive")
     .argument("[dest]", "destination (default: the name of the image)")
     .description(
       "Pushes an image from the store to a registry without changing its bytes. Skips blobs that " +
@@ -34,6 +36,7 @@ Examples:
   oci push localhost:5000/app:1
   oci push alpine:3.20 localhost:5000/alpine:3.20
   oci push --platform linux/arm64 ghcr.io/owner/app:1 registry.example/app:1-arm64
+  oci push oci:./layout:v1 localhost:5000/app:v1
   oci push --all-tags ghcr.io/owner/app registry.example/app
   oci push --user ci --password-stdin ghcr.io/owner/app:1 < token`);
 }
@@ -41,6 +44,7 @@ Examples:
 /** Runs `oci push`. */
 export async function run(session: Session): Promise<void> {
   const [name = "", target = name] = session.operands;
+  const outside = locateOutside(name);
   // A name stored by another tool may not be valid in a registry.
   const to = session.operands[1] === undefined && !isReference(name)
     ? noTarget(name)
@@ -51,7 +55,8 @@ export async function run(session: Session): Promise<void> {
   using client = await openClient(session);
   const options = {
     ...transferOptions(session, client),
-    store: storePath(session),
+    // Only an archive may need temporary space outside of the store.
+    store: outside?.transport === "oci" ? undefined : storePath(session),
     onWait: session.note,
     allPlatforms,
     auth,
@@ -60,7 +65,9 @@ export async function run(session: Session): Promise<void> {
   const pushOne = async (from: string, goal: typeof to) => {
     session.workOn(from);
     const { result, partialPlatform } = await runTransfer(session, from, goal, (onProgress) => {
-      return push(from, goal, { ...options, onProgress });
+      return outside === undefined
+        ? push(from, goal, { ...options, onProgress })
+        : pushOutside(outside, goal, { ...options, onProgress });
     });
     results.push(result);
     if (partialPlatform !== undefined) {
@@ -85,6 +92,15 @@ export async function run(session: Session): Promise<void> {
     }
   }
   if (json && !isPipe(to)) await session.output.json(allTags ? results : results[0]);
+}
+
+async function pushOutside(
+  from: ImageLocation,
+  to: ImageLocation,
+  options: PushOptions,
+): Promise<PushedImage> {
+  const copied = await copy(from, to, { ...options, targetAuth: options.auth });
+  return { ...copied, partialPlatform: undefined };
 }
 
 function noTarget(name: string): never {

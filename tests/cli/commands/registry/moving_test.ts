@@ -251,6 +251,32 @@ Deno.test("oci push of what is not in the store fails, and says what to do", asy
   );
 });
 
+Deno.test("oci push pushes an image of a layout or an archive, with its own permissions", async () => {
+  await using scene = await makeScene();
+  const [layout, archive] = ["layout", "app.tar"].map((name) => scene.directory.join(name));
+  const sources = [`oci:${layout}:v1`, `oci-archive:${archive}:v1`];
+  for (const source of sources) await scene.oci("copy", "-q", `${scene.app}:1`, source);
+
+  for (const source of sources) {
+    const target = `${scene.registry.host}/pushed:1`;
+    const flags = (await scene.oci("permissions", "push", source, target)).stdout.trim().split(" ");
+    const { code, stdout, stderr } = await runOci(["push", "-q", source, target], {
+      permissions: flags,
+      env: { OCI_STORE: scene.directory.join("store") },
+    });
+    const digest = INDEX.descriptor.digest;
+    assertEquals({ code, stdout, stderr }, {
+      code: 0,
+      stdout: `${target}@${digest}\n`,
+      stderr: "",
+    });
+    await scene.oci("delete", "--yes", `${scene.registry.host}/pushed@${digest}`);
+  }
+  const nowhere = await scene.oci("push", `oci:${layout}:v1`);
+  assertEquals(nowhere.code, 2);
+  assertMatch(nowhere.stderr, /names no registry\. Specify DEST/);
+});
+
 Deno.test("oci push says what a registry says that refuses it", async () => {
   await using scene = await makeScene({
     interfere: (request, next) =>
