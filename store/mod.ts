@@ -33,7 +33,7 @@ export type * from "./bundles/bundler.ts";
 export * from "./content/content_store.ts";
 export { ContentUpload, type ContentUploadOptions } from "./content/content_upload.ts";
 export * from "./errors.ts";
-export type { StoredReference } from "./content/layout_index.ts";
+export type { RecordedEntry, StoredReference } from "./content/layout_index.ts";
 export * from "./archives/archive_writer.ts";
 export * from "./archives/image_archive.ts";
 export * from "./moving/load_archive.ts";

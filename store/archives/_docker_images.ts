@@ -4,7 +4,7 @@ import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
 import { type ImageConfig, parseImageConfig } from "../../spec/image/image_config.ts";
-import { MAX_CONFIG_BYTES, MAX_LAYERS } from "../../spec/image/manifest.ts";
+import { MAX_CONFIG_BYTES, MAX_INDEX_ENTRIES, MAX_LAYERS } from "../../spec/image/manifest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "../../spec/image/media_types.ts";
 import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
@@ -50,9 +50,11 @@ export async function readDockerImages(
   refuseLinks(archive);
   const images: ArchivedImage[] = [];
   const known = new Map<number, Descriptor>();
+  const configs = new Map<string, DockerConfig>();
   for (const image of parseImages(archive.file.name, bytes)) {
     archive.signal?.throwIfAborted();
-    const config = await readConfig(archive, image);
+    const config = configs.get(image.config) ?? await readConfig(archive, image);
+    configs.set(image.config, config);
     const diffIds = config.value.diffIds;
     if (diffIds.length !== image.layers.length || diffIds.length > MAX_LAYERS) {
       const counts = `${image.layers.length} layers, and its config ${diffIds.length}`;
@@ -137,7 +139,8 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
     return fail("is not JSON", error);
   }
   if (!Array.isArray(value)) return fail("is not a list of images");
-  return value.map((item: unknown) => {
+  if (value.length > MAX_INDEX_ENTRIES) return fail(`lists more than ${MAX_INDEX_ENTRIES} images`);
+  const images = value.map((item: unknown) => {
     const { Config: config, RepoTags: tags, Layers: layers } = (item ?? {}) as Record<
       string,
       unknown
@@ -156,6 +159,8 @@ function parseImages(archive: string, bytes: Uint8Array): readonly DockerImage[]
     });
     return { config, names, layers: (layers ?? []) as string[] };
   });
+  const count = images.reduce((sum, { names }) => sum + names.length, 0);
+  return count > MAX_INDEX_ENTRIES ? fail(`has more than ${MAX_INDEX_ENTRIES} names`) : images;
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -1,6 +1,7 @@
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
-import { OciError } from "../../spec/errors.ts";
+import { describeError } from "../../spec/error_facts.ts";
+import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { ArchiveFile } from "./_archive_file.ts";
@@ -132,8 +133,10 @@ async function* decompressed(
     yield* checked.pipeThrough(new DecompressStream({ maxBytes: 0 }));
   } catch (error) {
     if (!(error instanceof OciError) || error instanceof ArchiveError) throw error;
-    const problem = `it cannot be decompressed: ${error.problem}`;
-    throw new ArchiveError(name, "damaged", problem, { cause: error });
+    // What a limit refuses is in its action, not in its problem.
+    const isLimit = error instanceof LimitError;
+    const problem = `it cannot be decompressed: ${isLimit ? describeError(error) : error.problem}`;
+    throw new ArchiveError(name, isLimit ? "hostile" : "damaged", problem, { cause: error });
   }
 }
 

@@ -91,7 +91,11 @@ export class ImageArchive implements NamedSource, Disposable {
     try {
       const entries = await readArchiveEntries(file, options.signal);
       const content = new ArchiveContent(file, entries);
-      return new ImageArchive(file, content, await listImages(file, entries, content, options));
+      const listed = await listImages(file, entries, content, options);
+      if (listed.images.length === 0) {
+        throw new ArchiveError(file.name, "format", "it holds no images");
+      }
+      return new ImageArchive(file, content, listed);
     } catch (error) {
       file[Symbol.dispose]();
       throw error;

@@ -18,7 +18,7 @@ import type {
 } from "./content_store_options.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import type { Hold, Holds } from "./hold.ts";
-import { LayoutIndex, type StoredReference } from "./layout_index.ts";
+import { LayoutIndex, type RecordedEntry, type StoredReference } from "./layout_index.ts";
 
 /**
  * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane can
@@ -350,7 +350,7 @@ export class ContentStore {
    * @param signal Aborts the wait for another process.
    */
   async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#record(() => this.#index.tag(name, descriptor, signal), signal);
+    await this.record([{ name, descriptor }], signal);
   }
 
   /**
@@ -360,16 +360,23 @@ export class ContentStore {
    * @param signal Aborts the wait for another process.
    */
   async keep(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#record(() => this.#index.add(descriptor, signal), signal);
+    await this.record([{ descriptor }], signal);
   }
 
-  /** Changes `index.json`. The names of the blobs reach the disk first; nothing prunes meanwhile. */
-  async #record(change: () => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Assigns several references, and records documents without a name, all in one change.
+   *
+   * @param entries Documents, each with its full reference if it has one.
+   * @param signal Aborts the wait for another process.
+   */
+  async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
+    if (entries.length === 0) return;
+    // The names of the blobs reach the disk first; nothing prunes meanwhile.
     await this.#prepare(signal);
     for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.path}/blobs/${name}`);
     const { lockPruning } = await import("./hold.ts");
     using _lock = await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
-    await change();
+    await this.#index.record(entries, signal);
   }
 
   /**

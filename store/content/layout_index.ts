@@ -24,6 +24,14 @@ export interface StoredReference {
   readonly descriptor: Descriptor;
 }
 
+/** An entry to record. */
+export interface RecordedEntry {
+  /** The full reference; absent for an entry without a name. */
+  readonly name?: string | undefined;
+  /** The index of a multi-platform image, else the manifest. */
+  readonly descriptor: Descriptor;
+}
+
 /** The parsed `index.json`, with all members that other tools have written. */
 interface RawIndex {
   [member: string]: unknown;
@@ -91,39 +99,34 @@ export class LayoutIndex {
   }
 
   /**
-   * Points `name` to `descriptor`, replacing an earlier entry.
+   * Records entries in one change. A name replaces its earlier entries, at the place of the first. An
+   * entry without a name is added unless one for the same digest is there.
    *
-   * @param name The full reference.
-   * @param descriptor An index or a manifest.
+   * @param entries Names, each with an index or a manifest; of equal names, the last one counts.
    * @param signal Aborts the wait for the lock.
    */
-  async tag(name: string, descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
+  async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
+    const named = new Map<string, Descriptor>();
+    for (const { name, descriptor } of entries) if (name !== undefined) named.set(name, descriptor);
     await this.#change(signal, (index) => {
-      const named = index.manifests.filter((entry) => entryName(entry) === name);
-      const [same] = named.filter((entry) => entry.digest === descriptor.digest);
-      if (same !== undefined && named.length === 1) return false;
-      const at = named[0] === undefined
-        ? index.manifests.length
-        : index.manifests.indexOf(named[0]);
-      const entry = same ?? newEntry(name, descriptor);
-      index.manifests = index.manifests
-        .toSpliced(at, 0, entry)
-        .filter((other, i) => i === at || entryName(other) !== name);
-      return true;
-    });
-  }
-
-  /**
-   * Adds an entry without a name, unless an entry for the same digest is there.
-   *
-   * @param descriptor An index or a manifest.
-   * @param signal Aborts the wait for the lock.
-   */
-  async add(descriptor: Descriptor, signal?: AbortSignal): Promise<void> {
-    await this.#change(signal, (index) => {
-      if (index.manifests.some(({ digest }) => digest === descriptor.digest)) return false;
-      index.manifests = [...index.manifests, newEntry(undefined, descriptor)];
-      return true;
+      const before = index.manifests;
+      const same = sameEntries(before, named);
+      const missing = new Map(named);
+      const after = before.flatMap((entry) => {
+        const name = entryName(entry);
+        const descriptor = name === undefined ? undefined : named.get(name);
+        if (name === undefined || descriptor === undefined) return [entry];
+        return missing.delete(name) ? [same.get(name) ?? newEntry(name, descriptor)] : [];
+      });
+      for (const [name, descriptor] of missing) after.push(newEntry(name, descriptor));
+      const digests = new Set(after.map(({ digest }) => digest));
+      for (const { name, descriptor } of entries) {
+        if (name !== undefined || digests.has(descriptor.digest)) continue;
+        digests.add(descriptor.digest);
+        after.push(newEntry(undefined, descriptor));
+      }
+      index.manifests = after;
+      return after.length !== before.length || after.some((entry, i) => entry !== before[i]);
     });
   }
 
@@ -232,6 +235,20 @@ function isPlatform(value: unknown): value is Platform {
   if (!isObject(value)) return false;
   const { os, architecture, variant = "", "os.version": version = "" } = value;
   return [os, architecture, variant, version].every((text) => typeof text === "string");
+}
+
+/** Returns the first entry of each name that stands for the same digest already. */
+function sameEntries(
+  entries: readonly RawEntry[],
+  named: ReadonlyMap<string, Descriptor>,
+): ReadonlyMap<string, RawEntry> {
+  const same = new Map<string, RawEntry>();
+  for (const entry of entries) {
+    const name = entryName(entry);
+    if (name === undefined || same.has(name)) continue;
+    if (named.get(name)?.digest === entry.digest) same.set(name, entry);
+  }
+  return same;
 }
 
 /** Creates an entry with the type, digest and size of the content, and the name. */

@@ -1,4 +1,5 @@
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { referenceOfNames } from "../images/layout_client.ts";
@@ -67,10 +68,11 @@ export async function loadArchive(
     spoolDirectory: `${store.path}/ingest`,
   });
   const roots: ArchivedDocument[] = [];
-  for (const { descriptor } of archive.images) {
+  // An image may have many names.
+  for (const descriptor of uniqueBlobs(archive.images.map(({ descriptor }) => descriptor))) {
     roots.push(await archive.document(descriptor, { signal }));
   }
-  const blobs = [...new Map(roots.flatMap(blobsOf).map((blob) => [blob.digest, blob])).values()];
+  const blobs = uniqueBlobs(roots.flatMap(blobsOf));
   const missing = await missingBlobs(store, blobs);
   const total = missing.reduce((sum, { size }) => sum + size, 0);
   let verified = 0;
@@ -81,9 +83,10 @@ export async function loadArchive(
   // Content without a name must not be pruned yet.
   using _hold = await store.hold(signal);
   const target = new LayoutContent(store);
-  const stored: Descriptor[] = [];
+  const stored = new Map<Digest, Descriptor>();
   for (const { descriptor } of roots) {
-    stored.push(
+    stored.set(
+      descriptor.digest,
       await copyGraph(archive, target, descriptor, {
         ...copying,
         foreignLayers: "copy",
@@ -94,6 +97,11 @@ export async function loadArchive(
     );
   }
   return await nameImages(store, archive, stored, signal);
+}
+
+/** Returns one descriptor for each digest. */
+function uniqueBlobs(blobs: readonly Descriptor[]): readonly Descriptor[] {
+  return [...new Map(blobs.map((blob) => [blob.digest, blob])).values()];
 }
 
 /** The blobs that documents name: configs and layers. */
@@ -121,16 +129,17 @@ async function isIntact(store: ContentStore, blob: Descriptor): Promise<boolean>
 async function nameImages(
   store: ContentStore,
   archive: ImageArchive,
-  stored: readonly Descriptor[],
+  stored: ReadonlyMap<Digest, Descriptor>,
   signal: AbortSignal | undefined,
 ): Promise<readonly LoadedImage[]> {
-  const loaded: LoadedImage[] = [];
-  for (const [i, { names, descriptor: listed }] of archive.images.entries()) {
-    const descriptor = { ...listed, ...stored[i] };
-    const reference = referenceOfNames(archive.path, names);
-    if (reference === undefined) await store.keep(descriptor, signal);
-    else await store.tag(formatReference(reference), descriptor, signal);
-    loaded.push({ reference, descriptor });
-  }
+  const loaded = archive.images.map(({ names, descriptor }): LoadedImage => ({
+    reference: referenceOfNames(archive.path, names),
+    descriptor: { ...descriptor, ...stored.get(descriptor.digest) },
+  }));
+  const entries = loaded.map(({ reference, descriptor }) => ({
+    name: reference && formatReference(reference),
+    descriptor,
+  }));
+  await store.record(entries, signal);
   return loaded;
 }

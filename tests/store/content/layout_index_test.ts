@@ -161,3 +161,25 @@ async function layoutWith(index: unknown): Promise<TempDir> {
   await Deno.writeTextFile(directory.join("index.json"), JSON.stringify(index));
   return directory;
 }
+
+Deno.test("record() assigns all names in one change, and keeps what it does not name", async () => {
+  await using temp = await makeTempDir();
+  const store = await ContentStore.open(temp.path);
+  await store.tag("example.com/a:1", ONE);
+  await store.tag("example.com/kept:1", ONE);
+
+  await store.record([
+    { name: "example.com/b:1", descriptor: ONE },
+    { name: "example.com/a:1", descriptor: TWO },
+    { descriptor: ONE },
+    { name: "example.com/b:1", descriptor: TWO },
+  ]);
+
+  const names = (await store.references()).map(({ name, descriptor }) => [name, descriptor.digest]);
+  assertEquals(names, [
+    ["example.com/a:1", TWO.digest],
+    ["example.com/kept:1", ONE.digest],
+    ["example.com/b:1", TWO.digest],
+  ]);
+  assertEquals((await store.descriptors()).length, 3);
+});

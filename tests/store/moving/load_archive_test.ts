@@ -467,3 +467,48 @@ Deno.test("loadArchive() puts a directory of the archive to no use", async () =>
 
   assertEquals(loaded.length, 1);
 });
+
+Deno.test("loadArchive() loads thousands of names of one image, and no more than the limit", async () => {
+  await using temp = await makeTempDir();
+  const store = await ContentStore.open(temp.join("store"));
+  const tags = Array.from({ length: 4097 }, (_, i) => `example.com/app:${i}`);
+  await Deno.writeFile(temp.join("most.tar"), dockerArchive({ image: IMAGE, tags: tags.slice(1) }));
+  await Deno.writeFile(temp.join("more.tar"), dockerArchive({ image: IMAGE, tags }));
+
+  assertEquals((await loadArchive(store, temp.join("most.tar"))).length, 4096);
+  assertEquals((await store.references()).length, 4096);
+  await assertRejects(
+    () => loadArchive(store, temp.join("more.tar")),
+    ArchiveError,
+    "has more than 4096 names",
+  );
+});
+
+Deno.test("loadArchive() refuses an archive that lists no images", async () => {
+  await using temp = await makeTempDir();
+  const store = await ContentStore.open(temp.join("store"));
+  const empty = [
+    file("manifest.json", "[]"),
+    file("index.json", '{"schemaVersion":2,"manifests":[]}'),
+  ];
+  for (const [i, entry] of empty.entries()) {
+    await Deno.writeFile(temp.join(`${i}.tar`), tar(entry));
+    await assertRejects(
+      () => loadArchive(store, temp.join(`${i}.tar`)),
+      ArchiveError,
+      "it holds no images",
+    );
+  }
+});
+
+Deno.test("loadArchive() names the limit that a bomb exceeds", async () => {
+  await using temp = await makeTempDir();
+  const store = await ContentStore.open(temp.join("store"));
+  await Deno.writeFile(temp.join("bomb.tar.gz"), gzip(new Uint8Array(100 << 20)));
+
+  await assertRejects(
+    () => loadArchive(store, temp.join("bomb.tar.gz")),
+    ArchiveError,
+    "cannot accept more than 1000",
+  );
+});
