@@ -30,7 +30,7 @@ export class Workplace implements AsyncDisposable {
     this.#place = place;
   }
 
-  /** Makes an empty one. */
+  /** Makes an empty workplace. */
   static async open(place: Place): Promise<Workplace> {
     const directory = await Deno.makeTempDir({ dir: PARENTS[place], prefix: "oci-bench-" });
     // The last of several file systems at one mount point counts.

@@ -42,7 +42,7 @@ function deno(
   });
 }
 
-Deno.test("the package holds what it should, and nothing of the tests", () => {
+Deno.test("the package contains its modules, and nothing of the tests", () => {
   const paths = [...project.files.keys()];
 
   assert(paths.includes("/deno.json"));
@@ -55,7 +55,7 @@ Deno.test("the package holds what it should, and nothing of the tests", () => {
   assertEquals(JSON.parse(config).links, undefined);
 });
 
-Deno.test("what a module of the package imports or starts is in the package", () => {
+Deno.test("every module that the package imports or starts is in the package", () => {
   const missing = [...project.files].filter(([path]) => path.endsWith(".ts"))
     .flatMap(([path, bytes]) =>
       importsOf(new TextDecoder().decode(bytes)).filter((specifier) => specifier.startsWith("."))
@@ -81,7 +81,7 @@ Deno.test("every entry point of the published package is imported without permis
   assertEquals([code, stdout], [0, `${specifiers.map(() => "object").join()}\n`], stderr);
 });
 
-Deno.test("no module of the published package is missed, and none is asked for in vain", async () => {
+Deno.test("no module of the published package is missing, and no other is requested", async () => {
   await using registry = await published();
 
   const { code, stderr } = await deno(registry, ["cache", ...specifiers]);

@@ -56,7 +56,7 @@ export function mirrorEndpoint(address: string, allowPrivate: boolean): Endpoint
       action: `use "${redactUrl(url)}" as a mirror`,
       subject: url.host,
       problem: "it must not contain a password",
-      advice: `Log in to ${url.host} in place of that`,
+      advice: `Log in to ${url.host} instead`,
       option: "mirrors",
     });
   }

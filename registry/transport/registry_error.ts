@@ -158,7 +158,7 @@ function notFoundError(
   );
 }
 
-/** Returns what helps against the refusal of a push or a deletion. */
+/** Returns the advice for a rejected push or deletion. */
 function writeAdvice(status: number, registryCode: string | undefined): string | undefined {
   if (registryCode === "MANIFEST_BLOB_UNKNOWN") {
     return "Push what the document names first; for an index, all of its manifests";

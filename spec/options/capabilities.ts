@@ -70,7 +70,7 @@ export interface CapabilityChanges {
  * @returns The option.
  * @throws {RangeError} If a capability is unknown.
  *
- * @example Keep one capability alone
+ * @example Keep only one capability
  * ```ts
  * import { newSpec, withCapabilities } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";
@@ -119,7 +119,7 @@ function expand(names: readonly string[]): ReadonlySet<string> {
       code: "invalid-argument",
       action: `change capability ${JSON.stringify(name)}`,
       subject: name,
-      problem: "capabilities(7) has none of that name",
+      problem: "capabilities(7) lists none of that name",
       advice: 'Write a name such as "NET_ADMIN"',
       option: "capabilities",
     });

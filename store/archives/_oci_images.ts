@@ -15,7 +15,7 @@ import type { ArchiveContent } from "./_archive_content.ts";
 export interface ArchivedImage {
   /** Its index or manifest. */
   readonly descriptor: Descriptor;
-  /** One name, in as many forms as the archive has, the fullest first; none if it has no name. */
+  /** One name, in as many forms as the archive has, the most complete first; none if it has no name. */
   readonly names: readonly string[];
 }
 

@@ -307,7 +307,7 @@ async function readTable(
   );
 }
 
-/** Whether the layout in an archive of docker has everything that it names; it may not. */
+/** Whether an archive of docker contains everything that its layout names. */
 async function hasLayers(
   content: ArchiveContent,
   images: readonly ArchivedImage[],

@@ -68,7 +68,7 @@ export class IndexBuilder {
     return bytes.length > format.MAX_INDEX_BYTES ? undefined : bytes;
   }
 
-  /** Appends a text, and returns the number of its bytes. */
+  /** Appends text, and returns the number of its bytes. */
   #write(text: string): number {
     // Three bytes for each code unit are always enough.
     const room = this.#textLength + text.length * 3;

@@ -62,8 +62,7 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
 const MAX_ATTEMPTS = 100;
 
 /**
- * Does as {@linkcode lockFile} does unless somebody else holds the lock: then there is none to be
- * had now, and nothing is waited for.
+ * Locks a file as {@linkcode lockFile} does, but returns `undefined` at once if the lock is held.
  */
 export async function tryLockFile(
   path: string,

@@ -30,8 +30,8 @@ export function isWritableByOthers({ mode, uid, gid }: Deno.FileInfo): boolean {
 }
 
 /**
- * Whether a group is the private one of a user: it has the user's number, and nobody else is a
- * member, as far as the files that list members may be read.
+ * Whether a group is the private group of a user: it has the user's number, and no other member in
+ * the files that list members, if they can be read.
  */
 function isPrivateGroup(uid: number | null, gid: number | null): boolean {
   if (uid === null || uid !== gid) return false;

@@ -75,7 +75,7 @@ export function readJsonFile(
   throw new StoreFileError("shape", path, "read", advice);
 }
 
-/** Whether a JSON value is an object, rather than `null`, a list, a text or a number. */
+/** Whether a JSON value is an object, rather than `null`, an array, a string or a number. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

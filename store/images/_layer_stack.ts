@@ -149,7 +149,7 @@ export class LayerStack {
     return listing;
   }
 
-  /** Whether what a layer uses are directories, in itself and in the layers below it, or absent. */
+  /** Whether each parent of an entry is a directory, or missing, in this layer and those below it. */
   #leadsThroughDirectories(layer: number, listing: LayerListing): boolean {
     const kinds = new Map<string, Kind>([["", "directory"]]);
     const kindOf = (path: string): Kind => {

@@ -251,7 +251,7 @@ function findNamed(entries: readonly Descriptor[], name: string): readonly Descr
   return entries.filter((entry) => namesOf(entry).some((other) => fullName(other) === full));
 }
 
-/** Returns the names of an entry, the fullest first. */
+/** Returns the names of an entry, the most complete first. */
 function namesOf({ annotations = {} }: Descriptor): readonly string[] {
   return [annotations[CONTAINERD_NAME], annotations[REF_NAME]]
     .filter((name) => name !== undefined);
@@ -273,7 +273,7 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
  * else `localhost/NAME:TAG`, else `localhost/FILE:TAG`; `undefined` if there is no tag.
  *
  * @param path The layout or archive.
- * @param names The names, the fullest first.
+ * @param names The names, the most complete first.
  */
 export function referenceOfNames(path: string, names: readonly string[]): Reference | undefined {
   for (const text of names) {

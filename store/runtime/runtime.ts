@@ -155,7 +155,7 @@ async function runOnce(
 
 type Output = Uint8Array<ArrayBuffer>;
 
-/** Reads standard error into memory or a stream, unless the process writes to that of this one. */
+/** Reads standard error into memory or a stream, unless the process inherits that of this one. */
 async function readStderr(
   process: Deno.ChildProcess,
   target: RunBundleOptions["stderr"] = "inherit",

@@ -94,7 +94,7 @@ export class UnpackRecord implements AsyncDisposable {
     if (text.length < MAX_BYTES / 4) await this.#append(text);
   }
 
-  /** Appends a text. Returns `false` if the disk is full: the directory may be on another one. */
+  /** Appends text. Returns `false` if the disk is full: the directory may be on another one. */
   async #append(text: string): Promise<boolean> {
     const bytes = encodeName(text);
     try {

@@ -28,7 +28,7 @@ const NOT_EMPTY: Refusal = {
 const TAKEN: Refusal = {
   code: "busy",
   problem: "another process is unpacking into it",
-  advice: "Wait until that ends, or choose another directory",
+  advice: "Wait until it ends, or choose another directory",
 };
 const UNKNOWN: Refusal = {
   code: "leftover",

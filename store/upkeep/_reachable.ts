@@ -104,7 +104,7 @@ async function readNode(
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof LimitError) return NOTHING;
-    // Somebody else is at work on what has no size here.
+    // Only held documents have no size here: another process may still be writing them.
     if (size === 0) return NOTHING;
     onDamaged(digest, error);
     return NOTHING;

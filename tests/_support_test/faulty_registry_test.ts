@@ -235,7 +235,7 @@ Deno.test("endless() sends without a length and without an end", async () => {
   assertEquals(response.headers.get("content-length"), null);
 });
 
-Deno.test("gzipEncoded() encodes the body although identity was asked for", async () => {
+Deno.test("gzipEncoded() encodes the body although the client accepts only identity", async () => {
   const { bytes, headers } = await look(gzipEncoded(), manifestPath);
 
   assertEquals(headers.get("content-encoding"), "gzip");

@@ -51,7 +51,7 @@ Deno.test("main() says in its help what a reference is, and what exit codes mean
   }
 });
 
-Deno.test("main() without a command shows help where errors go, and is misuse", async () => {
+Deno.test("main() without a command prints help to stderr, and is misuse", async () => {
   const { code, stdout, stderr } = await runOci([]);
 
   assertEquals({ code, stdout }, { code: 2, stdout: "" });
@@ -273,7 +273,7 @@ Deno.test.each(MISUSE)("main() calls $args misuse and says what to do", async ({
   assertEquals({ code, stdout, stderr }, { code: 2, stdout: "", stderr: `${line}\n` });
 });
 
-Deno.test("main() prints an error as JSON too where that is asked for", async () => {
+Deno.test("main() also prints an error as JSON with --json", async () => {
   const { code, stdout, stderr } = await runOci(["pull", "--json", "--jobs", "x", "a"]);
 
   assertEquals(code, 2);
@@ -286,7 +286,7 @@ Deno.test("main() prints an error as JSON too where that is asked for", async ()
 Deno.test.each([
   { args: ["run", "localhost:1/a", "--policy", "never", "--", "--json"], code: 1 },
   { args: ["--", "--json"], code: 2 },
-])("main() takes no option for its own that is none, as in $args", async ({ args, code }) => {
+])('main() leaves options after "--" alone, as in $args', async ({ args, code }) => {
   const result = await runOci(args);
 
   assertEquals([result.code, result.stdout], [code, ""], result.stderr);
@@ -305,7 +305,7 @@ Deno.test.each([
   { args: ["version"], doing: "version" },
   { args: ["version", "--json"], doing: "version" },
   { args: ["images", "--json"], doing: "images" },
-])("main() says in a line that nothing more can be written for $args", async ({ args, doing }) => {
+])("main() reports in one line that the output is full for $args", async ({ args, doing }) => {
   await using dir = await makeTempDir();
   const oci = ["deno", "run", "-A", "--quiet", join(ROOT, "mod.ts"), ...args];
 
@@ -318,7 +318,7 @@ Deno.test.each([
   assertMatch(stderr, new RegExp(`^oci: ${doing}: cannot write to standard output: .*\n$`));
 });
 
-Deno.test("main() is quiet where the reader of its output has gone", async () => {
+Deno.test("main() is quiet if the reader of its output has gone", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", join(ROOT, "mod.ts"), "--help"],
     stdout: "piped",

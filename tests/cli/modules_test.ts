@@ -75,7 +75,7 @@ Deno.test("a pull of what is in the store loads nothing to fetch or unpack with"
   assertEquals(sources.filter((source) => /extends \w+Stream\b/.test(source)), []);
 });
 
-Deno.test("main.ts loads what every command needs, and help when it is asked for", () => {
+Deno.test("main.ts loads what every command needs, and help on demand", () => {
   assertEquals(loadedWith("main.ts"), [
     "commands.ts",
     "frame/command.ts",

@@ -174,7 +174,7 @@ for (const runtime of ["runc", "crun"]) {
   }
 
   peerTest({
-    name: `oci run passes a signal on, with ${runtime}`,
+    name: `oci run forwards a signal, with ${runtime}`,
     needs: [runtime, ...NEEDS],
     root: true,
   }, async (t) => {
@@ -201,7 +201,7 @@ for (const runtime of ["runc", "crun"]) {
   });
 
   peerTest({
-    name: `oci run kills what is asked to end three times and does not, with ${runtime}`,
+    name: `oci run kills a container that ignores repeated signals, with ${runtime}`,
     needs: [runtime, ...NEEDS],
     root: true,
   }, async () => {
@@ -227,7 +227,7 @@ for (const runtime of ["runc", "crun"]) {
   });
 
   peerTest({
-    name: `oci unbundle ends the container of a run that was killed, with ${runtime}`,
+    name: `oci unbundle ends the container of a killed run, with ${runtime}`,
     needs: [runtime, ...NEEDS],
     root: true,
   }, async () => {
@@ -264,7 +264,7 @@ for (const runtime of ["runc", "crun"]) {
 
   for (const bundler of ["overlay", "uncompressed"]) {
     peerTest({
-      name: `oci run removes what killed runs of ${bundler} bundles left, with ${runtime}`,
+      name: `oci run removes leftovers of killed runs of ${bundler} bundles, with ${runtime}`,
       needs: [runtime, ...NEEDS],
       root: true,
     }, async () => {

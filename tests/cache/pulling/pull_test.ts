@@ -187,7 +187,7 @@ Deno.test.each([
   { what: "no range", fault: respond(416) },
   { what: "404", fault: respond(404) },
   { what: "nothing", fault: drop() },
-])("pull() goes on after a download that was cut and resumed with $what", async ({ fault }) => {
+])("pull() completes a download that was cut and resumed with $what", async ({ fault }) => {
   await using directory = await makeTempDir();
   const layer = AMD64.layers[0]?.descriptor.digest;
   const request = { kind: "blob", path: new RegExp(String(layer)) } as const;

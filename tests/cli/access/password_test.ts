@@ -136,7 +136,7 @@ Deno.test("readPassword() is stopped by its signal", async () => {
   await assertRejects(() => password, Error, "stop");
 });
 
-Deno.test("promptPassword() asks nobody where there is no terminal", async () => {
+Deno.test("promptPassword() does not prompt without a terminal", async () => {
   const source = new Keyboard([], false);
 
   await assertRejects(

@@ -42,7 +42,7 @@ posixTest("openOutputFile() writes every byte to a pipe", async () => {
   assertEquals(stdoutBytes, bytes);
 });
 
-linuxTest("openOutputFile() names a file that takes no more once", async () => {
+linuxTest("openOutputFile() names a full file once", async () => {
   const error = await assertRejects(() => write("/dev/full", new Uint8Array(1)), OciError);
 
   assertEquals(error.problem, "the disk is full");

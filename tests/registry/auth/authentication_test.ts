@@ -109,7 +109,7 @@ Deno.test("RemoteClient sends a user and a password to the token server alone", 
 Deno.test.each<{ name: string; auth: ImagePullAuth }>([
   { name: "username and password", auth: LOGIN },
   { name: "auth", auth: { auth: btoa("me:s3cret") } },
-])("RemoteClient sends $name by Basic where that is asked for", async ({ auth }) => {
+])("RemoteClient sends $name by Basic where the registry requires it", async ({ auth }) => {
   await using scene = makeScene([on({}, basicAuth(USERS))]);
   using client = testClient();
 
@@ -355,7 +355,7 @@ Deno.test("RemoteClient gets a new token when one ends in the middle of an image
   assertEquals(store.asked, 1);
 });
 
-Deno.test("RemoteClient goes on without a credential that the token server refuses", async () => {
+Deno.test("RemoteClient retries without a credential that the token server rejects", async () => {
   const { auth, scene } = tokenScene();
   await using _ = scene;
   const warnings: string[] = [];
@@ -373,7 +373,7 @@ Deno.test("RemoteClient goes on without a credential that the token server refus
   assert(warnings[0]?.includes("from /home/me/.docker/config.json was rejected"), warnings[0]);
 });
 
-Deno.test("RemoteClient goes on without a credential whose token the registry refuses", async () => {
+Deno.test("RemoteClient retries without a credential whose token the registry rejects", async () => {
   const auth = tokenAuth({ users: USERS });
   const refuseUsers: Fault = async (request, next) => {
     const token = request.headers.get("authorization");
@@ -429,7 +429,7 @@ Deno.test("RemoteClient says what it tried when it is refused", async () => {
   assert(!errors.some((error) => Deno.inspect(error).includes("s3cret")));
 });
 
-Deno.test("RemoteClient does not look for a credential that nobody wants", async () => {
+Deno.test("RemoteClient looks for a credential only when challenged", async () => {
   await using scene = makeScene();
   const store = new OneCredential(LOGIN);
   using client = testClient({ credentials: store });

@@ -333,7 +333,7 @@ Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | unde
     script: "echo 'credentials not found in native keychain'; exit 1",
     warning: undefined,
   },
-])("CredentialFiles.find() goes on without a helper that $why", async ({ script, warning }) => {
+])("CredentialFiles.find() ignores a helper that $why", async ({ script, warning }) => {
   const helpers = script === undefined ? {} : { h: script };
 
   const helperTimeoutMs = script?.startsWith("sleep") ? 300 : undefined;

@@ -79,7 +79,7 @@ Deno.test("RemoteClient.blob() asks for nothing before it is read, nor after it 
   assertEquals(scene.registry.seen(), []);
 });
 
-Deno.test("RemoteClient.blob() goes on after each of 64 cuts, at no cost in bytes", async () => {
+Deno.test("RemoteClient.blob() resumes after each of 64 cuts, and reads no byte twice", async () => {
   await using scene = makeScene([on("blob", cut(MIB))], { blobSize: 64 * MIB });
   const clock = new FakeClock();
   using client = testClient({ clock, retries: 1 });

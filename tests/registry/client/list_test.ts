@@ -49,7 +49,7 @@ Deno.test.each<{ what: string; link: (page: number, request: Request) => string 
   assertEquals(await Array.fromAsync(client.tags(scene.reference)), ["a", "b", "c"]);
 });
 
-Deno.test("RemoteClient.tags() reads pages only as they are asked for", async () => {
+Deno.test("RemoteClient.tags() reads pages on demand", async () => {
   const link = (n: number) => `<?page=${n}>; rel=next`;
   await using scene = makeScene([on("tags", pages(TAGS, link))]);
   using client = testClient();

@@ -55,7 +55,7 @@ Deno.test("RemoteClient puts the path of a mirror before the name of the reposit
   assertEquals(mirror.registry.seen(), ["HEAD /v2/proxy/hub/a/b/manifests/v1"]);
 });
 
-Deno.test("RemoteClient goes on to the next mirror, and to the registry at last", async () => {
+Deno.test("RemoteClient tries the next mirror, and finally the registry", async () => {
   await using broken = makeScene([on({}, respond(500))]);
   await using empty = makeScene([on({}, respond(404))]);
   await using upstream = makeScene();
@@ -158,7 +158,7 @@ Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.doc
   },
 );
 
-Deno.test("RemoteClient does not go on where a mirror sends other bytes for a digest", async () => {
+Deno.test("RemoteClient does not resume a blob of which a mirror sends other bytes", async () => {
   await using mirror = makeScene([on({}, wrongByte(10))]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));
@@ -171,7 +171,7 @@ Deno.test("RemoteClient does not go on where a mirror sends other bytes for a di
   assertEquals(upstream.registry.requests.length, 0);
 });
 
-Deno.test("RemoteClient goes on with a blob elsewhere, at the byte where a mirror broke", async () => {
+Deno.test("RemoteClient resumes a blob at the next source, at the byte where a mirror broke", async () => {
   await using mirror = makeScene([
     on({ kind: "blob", nth: 1 }, cut(100_000)),
     on({ kind: "blob", nth: 2 }, respond(404)),
@@ -185,7 +185,7 @@ Deno.test("RemoteClient goes on with a blob elsewhere, at the byte where a mirro
   assertEquals(upstream.registry.bytesSent("blob"), 200_000);
 });
 
-Deno.test("RemoteClient tells what the registry itself says if nobody has it", async () => {
+Deno.test("RemoteClient reports the registry's own answer if no mirror has the content", async () => {
   await using mirror = makeScene();
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));

@@ -93,7 +93,7 @@ Deno.test("RemoteClient says that no given certificate has signed that of the se
   assert(error.message.includes("is not signed by any of the given ones"), error.message);
 });
 
-Deno.test("RemoteClient trusts a certificate that is its own authority, if it is given", async () => {
+Deno.test("RemoteClient trusts a self-signed certificate among its authorities", async () => {
   await using temp = await makeTempDir();
   const { ca, ownAuthority } = await makeOddCertificates(temp.path);
   await using scene = await odd(ownAuthority);
@@ -160,7 +160,7 @@ Deno.test.each<{ why: string; options: RemoteClientOptions }>([
   assertEquals(await client.resolve(scene.reference), scene.image.descriptor);
 });
 
-Deno.test("RemoteClient speaks plain HTTP on loopback though a certificate is given", async () => {
+Deno.test("RemoteClient speaks plain HTTP on loopback despite a certificate", async () => {
   await using tls = await tlsScene();
   await using scene = makeScene();
   using client = testClient({ caCerts: [tls.ca] });

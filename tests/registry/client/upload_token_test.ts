@@ -77,7 +77,7 @@ Deno.test("pushBlob() asks for a second scope to mount", async () => {
   assertEquals(scene.scopes[0], ["repository:a/b:pull,push", "repository:c/d:pull"]);
 });
 
-Deno.test("pushBlob() uploads where no token is given for the repository to mount from", async () => {
+Deno.test("pushBlob() uploads if the token server denies the repository to mount from", async () => {
   await using scene = tokenRegistry(() => true, ["repository:c/d:pull"]);
 
   assertEquals(await push(scene, SMALL, "c/d"), undefined);

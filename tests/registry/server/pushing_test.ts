@@ -77,7 +77,7 @@ Deno.test.each([
   }
 });
 
-Deno.test("createRegistryHandler() takes no writes from web pages", async () => {
+Deno.test("createRegistryHandler() rejects writes from web pages", async () => {
   await using registry = await makeRegistry();
   const headers = { origin: "http://attacker.example" };
 
@@ -102,7 +102,7 @@ Deno.test("createRegistryHandler() refuses more unfinished uploads than maxUploa
   assert(Number(refused.headers.get("retry-after")) > 0);
 });
 
-Deno.test("createRegistryHandler() discards an upload that nobody goes on with", async () => {
+Deno.test("createRegistryHandler() discards an abandoned upload", async () => {
   const { promise: isCancelled, resolve, reject } = Promise.withResolvers<void>();
   const content = Object.assign(new MemoryRegistryContent(), {
     beginUpload: (): Promise<BlobUpload> =>
@@ -170,7 +170,7 @@ Deno.test("createRegistryHandler() refuses an index of missing manifests unless 
   assertEquals(statuses, [404, 201]);
 });
 
-Deno.test.each(KINDS)("createRegistryHandler() goes on after a cut in $kind", async ({ kind }) => {
+Deno.test.each(KINDS)("createRegistryHandler() resumes after a cut in $kind", async ({ kind }) => {
   await using registry = await makeRegistry(kind);
   const begun = await registry.send("POST", "/a/blobs/uploads/");
   const path = begun.headers.get("location")?.slice("/v2".length) ?? "";

@@ -38,7 +38,7 @@ Deno.test("serveRegistry() gives the length of what HEAD does not send", async (
   assertEquals((await response.bytes()).length, 0);
 });
 
-Deno.test("serveRegistry() refuses a request whose Host is none", async () => {
+Deno.test("serveRegistry() rejects a request with an invalid Host", async () => {
   await using server = await serveRegistry(content);
   using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
 

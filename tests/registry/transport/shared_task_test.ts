@@ -23,7 +23,7 @@ Deno.test("SingleFlight.run() fails for all who share, and starts anew after tha
   assertEquals(await flights.run("a", undefined, () => Promise.resolve(1)), 1);
 });
 
-Deno.test("SingleFlight.run() stops the work when nobody waits any more", async () => {
+Deno.test("SingleFlight.run() stops the work when the last caller aborts", async () => {
   const flights = new SingleFlight<number>();
   const [first, second] = [new AbortController(), new AbortController()];
   let signal: AbortSignal | undefined;
@@ -46,7 +46,7 @@ Deno.test("SingleFlight.run() stops the work when nobody waits any more", async 
   assertEquals([afterFirst, signal?.aborted, await next], [false, true, 7]);
 });
 
-Deno.test("SingleFlight.run() does nothing for who has given up already", async () => {
+Deno.test("SingleFlight.run() starts nothing for a caller that has aborted", async () => {
   const flights = new SingleFlight<number>();
   let runs = 0;
 

@@ -97,7 +97,7 @@ Deno.test("newSpec() looks up the final user", () => {
   assertEquals(newSpec(withUser("0"), image, withUser("app")).process.user.uid, 1000);
 });
 
-Deno.test("newSpec() keeps what an option of one's own says of the user", () => {
+Deno.test("newSpec() keeps the user that a custom option sets", () => {
   const umask: SpecOption = (spec) => ({
     ...spec,
     process: { ...spec.process, user: { ...spec.process.user, umask: 0o77 } },

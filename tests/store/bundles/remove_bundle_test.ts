@@ -37,7 +37,7 @@ async function recordOf(test: TestStore, path: string): Promise<BundleRecord | u
   return (await BundleRecords.open(test.path).list()).find((record) => record.path === path);
 }
 
-Deno.test("removeBundle() says that there is none", async () => {
+Deno.test("removeBundle() reports a missing bundle", async () => {
   await using test = await makeStore();
 
   assertEquals(await removeBundle(test.path, test.directory.join("none")), false);

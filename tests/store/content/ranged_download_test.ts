@@ -347,7 +347,7 @@ Deno.test("ingest() adds no connections to a near server that is fast in total",
   assertEquals(sources.map(({ requests }) => requests.length), [1, 1, 1, 1]);
 });
 
-Deno.test("ingest() goes on with a slow near server that does not support ranges", async () => {
+Deno.test("ingest() stays with a slow near server that does not support ranges", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
   const source = rangedSource({ sendsWhole: () => true, onChunk: () => clock.pass(10) });
@@ -359,7 +359,7 @@ Deno.test("ingest() goes on with a slow near server that does not support ranges
   assertLess(source.sent, BYTES.length + 128 * 1024);
 });
 
-Deno.test("ingest() goes on with a slow near server that fails to send a range", async () => {
+Deno.test("ingest() stays with a slow near server that fails to send a range", async () => {
   await using scene = await openStore();
   using clock = stoppedClock();
   const source = rangedSource({ onChunk: () => clock.pass(10) });

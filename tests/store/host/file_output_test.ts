@@ -33,7 +33,7 @@ mountTest(
   },
 );
 
-mountTest("openFileOutput() names the file for which there is no inode", async () => {
+mountTest("openFileOutput() names a file without a free inode", async () => {
   await using dir = await makeTempDir();
   await run("mount", ["-t", "tmpfs", "-o", "nr_inodes=1", "none", dir.path]);
   try {
@@ -47,7 +47,7 @@ mountTest("openFileOutput() names the file for which there is no inode", async (
   }
 });
 
-linuxTest("openFileOutput() names a device that takes no more", async () => {
+linuxTest("openFileOutput() names a full device", async () => {
   await using output = await openFileOutput("/dev/full", { prefix: ".oci-" });
 
   await assertRejects(

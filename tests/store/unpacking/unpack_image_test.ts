@@ -135,7 +135,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     }
   });
 
-  Deno.test(`unpacking ${where} keeps the layers in the store, of which the next reads them`, async () => {
+  Deno.test(`unpacking ${where} keeps the layers in the store, where the next one reads them`, async () => {
     await using box = await makeUnpackBox();
     const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
     await unpackWith(threads, box, layers);
@@ -160,7 +160,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   }
 
   for (const { of, index, at } of WRONG_PARTS) {
-    Deno.test(`unpacking ${where} finds what a disk has lost: ${of}`, async () => {
+    Deno.test(`unpacking ${where} finds damage on the disk: ${of}`, async () => {
       await using box = await makeUnpackBox();
       const layers = fakeLayers([LARGE, tar(file("e", noise(300_000)))]);
       await unpackWith(threads, box, layers);
@@ -200,7 +200,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     assertEquals([error.path, error.layer], ["b", layers[1]?.descriptor.digest]);
   });
 
-  Deno.test(`unpacking ${where} stops at once, and the next goes on where it stopped`, async () => {
+  Deno.test(`unpacking ${where} stops at once, and the next one resumes the download`, async () => {
     await using box = await makeUnpackBox();
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -231,7 +231,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   });
 
   for (const { of, index, at } of WRONG_PARTS) {
-    Deno.test(`unpacking ${where} begins anew where the ${of} that was left is wrong`, async () => {
+    Deno.test(`unpacking ${where} starts over if the ${of} of an earlier run is wrong`, async () => {
       await using box = await makeUnpackBox();
       const archives = [LARGE, tar(file("upper", noise(200_000)))];
       const layers = fakeLayers(archives);
@@ -249,7 +249,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     });
   }
 
-  Deno.test(`unpacking ${where} downloads a layer once for two who want it`, async () => {
+  Deno.test(`unpacking ${where} downloads a layer once for two callers`, async () => {
     await using box = await makeUnpackBox();
     const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
 
@@ -298,7 +298,7 @@ Deno.test("unpackImage() removes the directories that it made when it fails", as
 });
 
 rootTest({
-  name: "unpackImage() gives the root directory what a layer says of it",
+  name: "unpackImage() gives the root directory its metadata",
   fn: async () => {
     await using box = await makeUnpackBox();
     const image = imageOf(fakeLayers([
@@ -448,7 +448,7 @@ rootTest.each([
     layers: [LINKED, tar(dir("opt"), symlink("usr/lib", "/opt"), file("usr/lib/a", "of opt"))],
   },
 ])(
-  "unpackImage() gives of paths what all of the image has: $name",
+  "unpackImage() of paths equals an unpack of the whole image: $name",
   async ({ layers }) => {
     await using box = await makeUnpackBox();
     const image = imageOf(fakeLayers(layers));

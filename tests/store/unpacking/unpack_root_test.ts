@@ -59,7 +59,7 @@ Deno.test("unpackImage() removes leftovers of a killed process from the director
   assertEquals(await recordsOf(box), []);
 });
 
-Deno.test("unpackImage() removes what was killed as soon as it had begun", async () => {
+Deno.test("unpackImage() removes an empty work directory of a killed process", async () => {
   await using box = await makeUnpackBox();
   await removeTree(await leaveWork(box));
   await Deno.mkdir(`${box.root}/${WORK}`);
@@ -69,7 +69,7 @@ Deno.test("unpackImage() removes what was killed as soon as it had begun", async
   assertEquals(await namesIn(box.root), ["a"]);
 });
 
-Deno.test("unpackImage() with force removes it beside what the image is laid over", async () => {
+Deno.test("unpackImage() with force removes leftovers and keeps other files", async () => {
   await using box = await makeUnpackBox();
   const work = await leaveWork(box);
   await Deno.writeTextFile(`${box.root}/mine`, "1");
@@ -128,7 +128,7 @@ Deno.test("unpackImage() keeps entries of an image that look like a work directo
   assertEquals(await recordsOf(box), []);
 });
 
-Deno.test("unpackImage() takes no file for what was left", async () => {
+Deno.test("unpackImage() refuses a file with the name of the work directory", async () => {
   await using box = await makeUnpackBox();
   await Deno.mkdir(box.root);
   await Deno.writeTextFile(`${box.root}/${WORK}`, "1");
@@ -136,7 +136,7 @@ Deno.test("unpackImage() takes no file for what was left", async () => {
   await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError, "not empty");
 });
 
-Deno.test("unpackImage() refuses to put an image beside what has come meanwhile", async () => {
+Deno.test("unpackImage() refuses a directory that gets other files meanwhile", async () => {
   await using box = await makeUnpackBox();
   await Deno.mkdir(box.root);
   const { image, begun, release } = heldLayers([LARGE]);
@@ -204,7 +204,7 @@ for (const force of [false, true]) {
   });
 }
 
-Deno.test("unpackImage() keeps others away also after it has begun anew", async () => {
+Deno.test("unpackImage() keeps its lock when it starts over", async () => {
   await using box = await makeUnpackBox();
   const other = imageOf(fakeLayers([tar(file("a", "x"))]));
   // What is selected is a link into what is not, so that all is extracted in a second pass.
@@ -240,7 +240,7 @@ Deno.test("unpackImage() unpacks into a directory that is locked for another pur
   assertEquals(await namesIn(box.root), ["a"]);
 });
 
-Deno.test("unpackImage() that fails leaves what another has put beside its directory", async () => {
+Deno.test("unpackImage() that fails keeps a directory that another one made beside its own", async () => {
   await using box = await makeUnpackBox();
   const stop = new AbortController();
   const { image, begun, release } = heldLayers([tar(file("a", "x"))]);
@@ -268,32 +268,35 @@ async function unpackKilled({ store, root }: UnpackBox, at = 0) {
   ], { inheritEnv: true });
 }
 
-posixTest("unpackImage() replaces what was killed at any moment of its publication", async () => {
-  await using whole = await makeUnpackBox();
-  const { stdout, stderr } = await unpackKilled(whole);
-  const calls = Number(stdout);
-  assert(calls > 5, stderr);
-  const published = [WORK, "d", "e"];
-  assertEquals((await namesIn(whole.root)).sort(), published);
-  let leftovers = 0;
-  for (let at = 1; at <= calls; at++) {
-    await using box = await makeUnpackBox();
+posixTest(
+  "unpackImage() replaces the leftovers of a kill at any moment of the publication",
+  async () => {
+    await using whole = await makeUnpackBox();
+    const { stdout, stderr } = await unpackKilled(whole);
+    const calls = Number(stdout);
+    assert(calls > 5, stderr);
+    const published = [WORK, "d", "e"];
+    assertEquals((await namesIn(whole.root)).sort(), published);
+    let leftovers = 0;
+    for (let at = 1; at <= calls; at++) {
+      await using box = await makeUnpackBox();
 
-    assertEquals((await unpackKilled(box, at)).signal, "SIGKILL");
+      assertEquals((await unpackKilled(box, at)).signal, "SIGKILL");
 
-    const names = (await namesIn(box.root)).sort();
-    if (names.join() === published.join() && !await exists(`${box.root}/${WORK}/0`)) {
-      // Only times and modes of the directory itself may be missing.
-      await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
-      continue;
+      const names = (await namesIn(box.root)).sort();
+      if (names.join() === published.join() && !await exists(`${box.root}/${WORK}/0`)) {
+        // Only times and modes of the directory itself may be missing.
+        await assertRejects(() => unpackImage(box.store, ONE_FILE, box.root), UnpackError);
+        continue;
+      }
+      leftovers++;
+      await unpackImage(box.store, ONE_FILE, box.root);
+      assertEquals(await namesIn(box.root), ["a"], `killed at call ${at}`);
+      assertEquals(await recordsOf(box), []);
     }
-    leftovers++;
-    await unpackImage(box.store, ONE_FILE, box.root);
-    assertEquals(await namesIn(box.root), ["a"], `killed at call ${at}`);
-    assertEquals(await recordsOf(box), []);
-  }
-  assert(leftovers > 5);
-});
+    assert(leftovers > 5);
+  },
+);
 
 posixTest.each<{ what: string; change: (root: string) => Promise<void> }>([
   { what: "an added file", change: (root) => Deno.writeTextFile(`${root}/mine`, "1") },
@@ -301,7 +304,7 @@ posixTest.each<{ what: string; change: (root: string) => Promise<void> }>([
     what: "a file in a published directory",
     change: (root) => Deno.writeTextFile(`${root}/d/mine`, "1"),
   },
-])("unpackImage() keeps $what beside what was killed", async ({ change }) => {
+])("unpackImage() keeps $what among leftovers", async ({ change }) => {
   await using box = await makeUnpackBox();
   // After the entries of the image, the work directory is removed.
   for (let at = 4; !await exists(`${box.root}/d`); at++) {

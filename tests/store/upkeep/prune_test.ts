@@ -117,7 +117,7 @@ Deno.test("prune() keeps signatures of what has a name, and signatures of those"
   assertEquals(entries.sort(), [OLD.descriptor, signature, nested].map((d) => d.digest).sort());
 });
 
-Deno.test("prune() keeps what is younger than asked for", async () => {
+Deno.test("prune() keeps content that is younger than the limit", async () => {
   await using scene = await makeStore();
   await scene.put(OLD);
   await scene.put(NEW);

@@ -112,7 +112,7 @@ Deno.test("oci unpack --json counts, and says what was skipped", async () => {
   assertStringIncludes(ofFile[0].reason, "trusted.overlay.opaque");
 });
 
-Deno.test("oci unpack refuses a directory that is not empty, unless --force is given", async () => {
+Deno.test("oci unpack refuses a directory that is not empty, except with --force", async () => {
   await using box = await setUp();
   await Deno.mkdir(box.root);
   await Deno.writeTextFile(`${box.root}/mine`, "keep");
@@ -192,7 +192,7 @@ Deno.test.each(MISUSE)("oci calls $args misuse", async ({ args, says }) => {
   assertStringIncludes(stderr, says);
 });
 
-Deno.test("oci unpack does without threads where it may not read their module", async () => {
+Deno.test("oci unpack uses no threads without permission to read their module", async () => {
   const layers = [tar(file("large", noise(5_000_000))), tar(file("etc", "x"))];
   await using box = await setUp(buildImage({ layers }));
   const place = box.temp.path;
@@ -261,7 +261,7 @@ async function setUpSignal() {
 }
 
 posixTest(
-  "oci unpack removes what one that was killed has left, but nothing beside it unasked",
+  "oci unpack removes leftovers of a killed unpack, and other files only with --force",
   async () => {
     await using box = await setUpSignal();
 
@@ -280,7 +280,7 @@ posixTest(
   },
 );
 
-posixTest("oci unpack goes on where one that was killed has left its work", async () => {
+posixTest("oci unpack replaces the leftovers of a killed unpack", async () => {
   await using box = await setUpSignal();
   await box.unpackUntil("SIGKILL");
 
@@ -290,7 +290,7 @@ posixTest("oci unpack goes on where one that was killed has left its work", asyn
   assertEquals(await box.names(), ["bin", "etc", "usr"]);
 });
 
-posixTest("oci unpack leaves a directory alone that another one is unpacking into", async () => {
+posixTest("oci unpack refuses a directory that another process is unpacking into", async () => {
   await using box = await setUpSignal();
   const stopped = Promise.withResolvers<Deno.ChildProcess>();
   const first = box.unpackUntil("SIGSTOP", stopped.resolve);

@@ -224,7 +224,7 @@ linuxTest("oci permissions knows a guarded place by a relative path too", async 
   assertEquals(stdout, "--allow-all\n");
 });
 
-Deno.test("oci permissions grants no network to what asks nobody", async () => {
+Deno.test("oci permissions grants no network to a command that sends no request", async () => {
   const args = ["pull", "a.io/b", "--policy", "never"];
   const flags = await ociPermissions([args], { env: { OCI_STORE: "/store" } })(args);
 

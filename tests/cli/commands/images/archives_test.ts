@@ -146,14 +146,14 @@ Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says 
   assertEquals(leftovers, []);
 });
 
-Deno.test("oci save wants to know where to", async () => {
+Deno.test("oci save requires an output file", async () => {
   const { code, stderr } = await runOci(["save", "a"]);
 
   assertEquals(code, 2);
   assertMatch(stderr, /the output file is missing\. Specify "--output FILE", or "-" for stdout/);
 });
 
-Deno.test("oci save pulls what is not there, and says what it leaves out", async () => {
+Deno.test("oci save pulls a missing image, and names what it leaves out", async () => {
   await using scene = await makeScene();
   const index = buildIndex([IMAGE, ARM]);
   await using server = await serveRegistry(new MemoryContent().add("app", "1", index));

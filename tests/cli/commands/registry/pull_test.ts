@@ -74,7 +74,7 @@ Deno.test("oci pull --json prints one document, and says what was there already"
   assertEquals(JSON.parse(second.stdout), described(arm64, "cached", "fetched"));
 });
 
-Deno.test("oci pull asks nobody for what the store has", async () => {
+Deno.test("oci pull sends no request for an image in the store", async () => {
   await using dir = await makeTempDir();
   let requests = 0;
   const content = new MemoryContent().add("app", "1", image("linux/amd64", "x"));

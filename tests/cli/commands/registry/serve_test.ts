@@ -194,7 +194,7 @@ Deno.test.each([{ text: "" }, { text: "# nobody\n" }])(
 Deno.test.each([
   { text: "ann", says: 'it must be "NAME:HASH". Create the file with "htpasswd -B"' },
   { text: "ann:x", says: 'the hash of "ann" must be bcrypt. Create the file with "htpasswd -B"' },
-])("oci serve says how to make the file of passwords that $text is none of", async (row) => {
+])("oci serve says how to create a file of passwords, instead of $text", async (row) => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("passwords"), row.text);
 
