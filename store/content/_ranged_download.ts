@@ -15,6 +15,8 @@ const STEADY_RANGE_BYTES = 4 * 1024 * 1024;
 /** How many times longer than a round trip such a range takes at least. */
 const MIN_ROUND_TRIPS = 4;
 const CHUNK_BYTES = 256 * 1024;
+/** The same for chunks that are passed on to another thread, where each has a cost. */
+const FOLLOWED_CHUNK_BYTES = 1024 * 1024;
 /** Bytes that are read back before other tasks get their turn. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
@@ -328,20 +330,22 @@ class RangedDownload implements RangeJob {
   /** Hashes the bytes in order and passes them on. */
   async #pump(): Promise<void> {
     const { take, isFollowed } = this.#options;
+    const chunkBytes = isFollowed ? FOLLOWED_CHUNK_BYTES : CHUNK_BYTES;
     let memory: Uint8Array<ArrayBuffer> | undefined;
     let turn = 0;
     while (!this.#writer.complete) {
       this.#signal.throwIfAborted();
-      const available = this.#availableEnd() - this.#writer.size;
-      if (available <= 0) {
+      const { size, total } = this.#writer;
+      const wanted = Math.min(chunkBytes, total - size);
+      if (this.#availableEnd() - size < wanted) {
         this.#changed = Promise.withResolvers();
         // Check again: bytes may have arrived between the last check and the wait.
-        if (this.#availableEnd() > this.#writer.size || this.#signal.aborted) continue;
+        if (this.#availableEnd() - size >= wanted || this.#signal.aborted) continue;
         await this.#changed.promise;
         continue;
       }
-      if (memory === undefined || isFollowed) memory = new Uint8Array(CHUNK_BYTES);
-      const chunk = this.#writer.readNext(memory.subarray(0, Math.min(CHUNK_BYTES, available)));
+      if (memory === undefined || isFollowed) memory = new Uint8Array(wanted);
+      const chunk = this.#writer.readNext(memory.subarray(0, wanted));
       const pending = take(chunk);
       if (pending !== undefined) await pending;
       turn += chunk.length;
