@@ -75,6 +75,9 @@ export function serveRaw(
   };
 }
 
+/** First byte of a client that speaks TLS, which a server of plain HTTP does not wait for. */
+const TLS_HANDSHAKE = 0x16;
+
 class Connection {
   readonly #connection: Deno.Conn;
   readonly #url: string;
@@ -117,7 +120,7 @@ class Connection {
   async #readRequest(): Promise<Request | undefined> {
     let end = -1;
     while ((end = headEnd(this.#pending)) < 0) {
-      if (!await this.#more()) return undefined;
+      if (!await this.#more() || this.#pending[0] === TLS_HANDSHAKE) return undefined;
     }
     const [start = "", ...lines] = new TextDecoder().decode(this.#pending.subarray(0, end - 4))
       .split("\r\n");
