@@ -14,8 +14,17 @@ import type { ProgressMeter } from "../progress_meter.ts";
 
 /** Options for {@linkcode pullForUse}. */
 export interface PullForUseOptions<T> {
-  /** Whether a missing layer is read from its start; by default, each is. */
-  readonly readsLayer?: ((layer: UpcomingLayer) => boolean) | undefined;
+  /**
+   * Returns the layers that are read from their start if they are missing, in that order; by
+   * default, all from the base up.
+   */
+  readonly begins?: ((layers: readonly UpcomingLayer[]) => readonly UpcomingLayer[]) | undefined;
+  /**
+   * Maximum number of layers that are read at once.
+   *
+   * @default {6}
+   */
+  readonly jobs?: number | undefined;
   /** Whether the result was made of parts of layers, so that the image is not stored. */
   readonly isPartial?: ((result: T) => boolean) | undefined;
 }
@@ -39,14 +48,17 @@ export interface UsedImage<T> {
 export async function pullForUse<T>(
   source: ImageSource,
   use: (image: RemoteImage, listener: UseListener) => Promise<T>,
-  { readsLayer = () => true, isPartial = () => false }: PullForUseOptions<T> = {},
+  { begins = (layers) => layers, jobs = 6, isPartial = () => false }: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;
   const findOptions: ImageClientOptions = {
     ...options,
-    firstReads: (layers) => source.puller.firstReads(layers.filter(readsLayer)),
+    firstReads: async (layers) => {
+      const { firstReads } = await import("../../store/content/first_reads.ts");
+      return firstReads(source.store, begins(layers), jobs);
+    },
     // Most of what storing the image reports has been counted by then, except for layers that `use`
     // did not need, such as layers that are already extracted.
     onProgress: onProgress && ((event: ImageProgress) => {

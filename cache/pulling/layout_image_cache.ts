@@ -94,7 +94,8 @@ export class LayoutImageCache implements ImageCache {
   /** Returns the reads of the largest layers that are missing, unless the server is near. */
   async firstReads(layers: readonly UpcomingLayer[]): Promise<readonly FirstRead[]> {
     const { firstReads } = await import("../../store/content/first_reads.ts");
-    return firstReads(this.#store, layers, this.#jobs);
+    const order = layers.toSorted((a, b) => b.descriptor.size - a.descriptor.size);
+    return firstReads(this.#store, order, this.#jobs);
   }
 
   /** Protects written images against pruning until their reference is recorded. */

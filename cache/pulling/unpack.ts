@@ -58,6 +58,7 @@ export async function unpack(
   using source = await openImageSource(reference, options);
   const unpacking = loadEarly(() => import("../../store/unpacking/unpack_image.ts"));
   const { paths, partial = true } = options;
+  const { beginningOrder } = await import("../../store/unpacking/beginning_order.ts");
   const mayBePartial = paths !== undefined && partial
     ? (await import("../../store/lazy/has_table.ts")).hasTable
     : () => false;
@@ -72,7 +73,10 @@ export async function unpack(
       },
     });
   }, {
-    readsLayer: (layer) => !mayBePartial(layer),
+    begins: (layers) => {
+      return beginningOrder(layers).flatMap(({ layer }) => mayBePartial(layer) ? [] : [layer]);
+    },
+    jobs: options.jobs,
     isPartial: ({ isPartial }) => isPartial,
   });
   return { image, report };
@@ -126,7 +130,7 @@ export async function prepare(
       signal,
       onWarning,
     });
-  });
+  }, { jobs });
   return image;
 }
 

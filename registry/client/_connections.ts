@@ -12,6 +12,8 @@ import type { ImagePullAuth } from "../image_client.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
 import type { Clock, RemoteClientOptions, RemoteOptions } from "../remote_client_options.ts";
 
+/** Maximum number of concurrent transfers with a host, unless an option sets it. */
+export const MAX_CONNECTIONS = 16;
 const MAX_KEPT = 256;
 /** Retry policy of mirrors: one retry instead of eight, without long pauses. */
 const MIRROR_RETRIES = 1;
@@ -143,7 +145,7 @@ export class Connections implements Disposable {
   #limiter(host: string): HostLimiter {
     let limiter = this.#limiters.get(host);
     if (limiter === undefined) {
-      limiter = new HostLimiter(this.#options.maxConnections ?? 16, this.clock);
+      limiter = new HostLimiter(this.#options.maxConnections ?? MAX_CONNECTIONS, this.clock);
       this.#limiters.set(host, limiter);
     }
     return limiter;

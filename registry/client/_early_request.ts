@@ -8,6 +8,7 @@ const KEPT_MS = 10_000;
 export interface EarlyRequestOptions {
   /** Number of bytes to request; all if absent. */
   readonly length?: number | undefined;
+  /** Drops the response, unless a reader has taken it over. */
   readonly signal?: AbortSignal | undefined;
   /** Requests that nothing has read yet. */
   readonly unread: Set<EarlyRequest>;
@@ -20,6 +21,7 @@ export interface EarlyRequestOptions {
 export class EarlyRequest implements SentRequest, Disposable {
   readonly #range: string | undefined;
   readonly #unread: Set<EarlyRequest>;
+  readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
   readonly #answer: Promise<Answer>;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -28,16 +30,17 @@ export class EarlyRequest implements SentRequest, Disposable {
   constructor(source: BlobSource, { length, signal, unread }: EarlyRequestOptions) {
     this.#range = length === undefined ? undefined : `bytes=0-${length - 1}`;
     const headers: Record<string, string> = this.#range === undefined ? {} : { range: this.#range };
-    const { signal: dropped } = this.#controller;
-    const either = signal === undefined ? dropped : AbortSignal.any([signal, dropped]);
-    this.#answer = source.open(headers, 1, either);
+    this.#answer = source.open(headers, 1, this.#controller.signal);
     // The reader reports an error.
     this.#answer.catch(() => {});
     this.#unread = unread;
     unread.add(this);
     // It holds a connection that other requests may wait for.
-    this.#timer = setTimeout(() => this[Symbol.dispose](), KEPT_MS);
+    this.#timer = setTimeout(this.#drop, KEPT_MS);
     Deno.unrefTimer(this.#timer);
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#drop, { once: true });
+    if (signal?.aborted) this.#drop();
   }
 
   /**
@@ -56,7 +59,10 @@ export class EarlyRequest implements SentRequest, Disposable {
       return undefined;
     }
     this.#settle();
-    signal.addEventListener("abort", () => this.#controller.abort(signal.reason), { once: true });
+    const abort = () => this.#controller.abort(signal.reason);
+    const release = () => signal.removeEventListener("abort", abort);
+    signal.addEventListener("abort", abort);
+    this.#answer.then((answer) => answer.hold({ [Symbol.dispose]: release }), release);
     return this.#answer;
   }
 
@@ -68,8 +74,11 @@ export class EarlyRequest implements SentRequest, Disposable {
     this.#answer.then((answer) => answer[Symbol.dispose]()).catch(() => {});
   }
 
+  readonly #drop = (): void => this[Symbol.dispose]();
+
   #settle(): void {
     this.#unread.delete(this);
     clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#drop);
   }
 }

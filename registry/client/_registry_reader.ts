@@ -1,5 +1,5 @@
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
-import { isDigest } from "../../spec/digest.ts";
+import { type Digest, isDigest } from "../../spec/digest.ts";
 import { UnsupportedDigestError } from "../../spec/digest_algorithm.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import { parsePlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
-import { Connections } from "./_connections.ts";
+import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
 import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
@@ -62,6 +62,8 @@ export class RegistryReader implements Disposable {
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
     const context = this.#context(reference, options);
+    // A layer that an image has twice is requested early once, for whichever is read.
+    const memories = new Map<Digest, Map<Registry, BlobMemory>>();
     const image = await readImage(this.#sources(reference, options), reference, {
       ...context,
       platform: typeof platform === "string" ? parsePlatform(platform) : platform,
@@ -70,15 +72,17 @@ export class RegistryReader implements Disposable {
       latencyMs: (host) => this.#connections.http.latencyMs(host),
       firstReads: options.firstReads,
       bytesOf: (descriptor) => {
-        const memories = new Map<Registry, BlobMemory>();
+        const { digest } = descriptor;
+        const memory = memories.get(digest) ?? new Map<Registry, BlobMemory>();
+        memories.set(digest, memory);
         const common = connectionOf(options);
         return {
           compressed: (readOptions) => {
-            return this.#blob(reference, descriptor, { ...common, ...readOptions }, memories);
+            return this.#blob(reference, descriptor, { ...common, ...readOptions }, memory);
           },
           request: (length) => {
             const { signal } = options;
-            return this.#request(reference, descriptor, { ...common, length, signal }, memories);
+            return this.#request(reference, descriptor, { ...common, length, signal }, memory);
           },
         };
       },
@@ -171,8 +175,15 @@ export class RegistryReader implements Disposable {
     const { length, signal } = options;
     const { sources: [source] } = this.#blobRead(repository, descriptor, options, memories);
     const isRequested = isDigest(descriptor.digest) && embeddedData(descriptor) === undefined;
-    if (source === undefined || !isRequested) return { [Symbol.dispose]() {} };
+    if (source === undefined || !isRequested || this.#unread.size >= this.#maxUnread) {
+      return { [Symbol.dispose]() {} };
+    }
     return source.memory.early = new EarlyRequest(source, { length, signal, unread: this.#unread });
+  }
+
+  /** Maximum number of unread responses: they hold slots that readers of other blobs need. */
+  get #maxUnread(): number {
+    return Math.floor((this.#options.maxConnections ?? MAX_CONNECTIONS) / 2);
   }
 
   /** Returns what reading a blob takes. */

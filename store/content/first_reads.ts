@@ -5,12 +5,12 @@ import { FAR_LATENCY_MS, firstRangeBytes } from "./_first_range.ts";
 import { partPath } from "./_part_path.ts";
 
 /**
- * Returns how the download of layers into a store begins: the reads of the largest layers that are
+ * Returns how the download of layers into a store begins: the reads of the first layers that are
  * missing from it. Layers that an earlier run has begun are left out, and so are those of a near
  * server, where a round trip does not matter.
  *
  * @param store The store.
- * @param layers The layers of an image.
+ * @param layers The layers of an image, in the order in which their downloads begin.
  * @param jobs Number of layers to download at once.
  */
 export function firstReads(
@@ -23,7 +23,6 @@ export function firstReads(
       lstatIfAny(partPath(store.path, digest)) === undefined;
   });
   return [...new Map(missing.map((layer) => [layer.descriptor.digest, layer])).values()]
-    .sort((a, b) => b.descriptor.size - a.descriptor.size)
     .slice(0, jobs)
     .map(({ descriptor, connections = 1 }) => {
       return { descriptor, length: firstRangeBytes(descriptor.size, connections) };

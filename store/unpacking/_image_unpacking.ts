@@ -11,12 +11,11 @@ import { feedLayer } from "../stages/feed_layer.ts";
 import type { SinkListener } from "../stages/layer_sink.ts";
 import type { StageOptions } from "../stages/layer_staging.ts";
 import type { LayerThreads } from "../stages/layer_threads.ts";
+import { beginningOrder } from "./beginning_order.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
 const MAX_BYTES = 21_474_836_480;
 const JOBS = 6;
-/** Share of an image's bytes from which a layer is started before the others. */
-const EARLY_SHARE = 0.1;
 
 /** Downloads the layers of an image into the store and extracts them. */
 export class ImageUnpacking {
@@ -106,7 +105,7 @@ export class ImageUnpacking {
   ): Promise<readonly Ended[]> {
     const tasks = this.#tasks;
     const begun = new Map<number, Promise<Begun>>();
-    for (const [index, layer] of beginningOrder(this.#layers)) {
+    for (const { index, layer } of beginningOrder(this.#layers)) {
       const task = () => this.#limit.run(() => begin(layer, index), tasks.signal);
       begun.set(index, tasks.run(task));
     }
@@ -136,17 +135,4 @@ export class ImageUnpacking {
     if (maxBytes === 0 || bytes <= maxBytes) return;
     throw new LimitError("decompressed bytes", maxBytes, bytes, "the image", "maxBytes");
   }
-}
-
-/**
- * The order in which layers are started: large ones first, so that none is left for the end; then
- * from the base up, which is the order of the merges.
- */
-function beginningOrder(
-  layers: readonly RemoteLayer[],
-): readonly (readonly [number, RemoteLayer])[] {
-  const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
-  const weight = ({ descriptor: { size } }: RemoteLayer) => size > bytes * EARLY_SHARE ? size : 0;
-  // Sorting is stable: layers of equal weight stay in the order of the image.
-  return [...layers.entries()].sort(([, a], [, b]) => weight(b) - weight(a));
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { pull, unpack } from "../../../cache/mod.ts";
-import { ArtifactError } from "../../../registry/mod.ts";
+import { ArtifactError, parseReference } from "../../../registry/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
@@ -11,13 +11,14 @@ import {
   type RecordedRequest,
   respond,
   tokenAuth,
+  trickle,
   wrongByte,
 } from "../../_support/faulty_registry.ts";
 import { buildImage, buildIndex, type Built, MemoryContent } from "../../_support/image.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
 import { file, tar } from "../../_support/tar.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { testClient } from "../../registry/_client.ts";
+import { readAll, testClient } from "../../registry/_client.ts";
 
 const MIB = 1024 * 1024;
 const IMAGE = buildImage({
@@ -172,6 +173,96 @@ Deno.test("pull() requests a layer again whose early request failed", async () =
 
   assertEquals(image.layers.length, 3);
   assertEquals(scene.layers.length, 4);
+});
+
+Deno.test("pull() requests a layer that an image has twice once", async () => {
+  const bytes = tar(file("a", noise(10_000, 6)));
+  const image = buildImage({ layers: [bytes, bytes] });
+  await using scene = await makeScene(image, [on("blob", together(2))]);
+
+  await pull(scene.reference, scene.options);
+
+  assertEquals(scene.registry.seen("blob").length, 2);
+});
+
+Deno.test("unpack() requests those layers early with which it begins", async () => {
+  // The base is read first, as no layer is much larger than the others.
+  const image = buildImage({
+    layers: Array.from({ length: 12 }, (_, i) => tar(file(`${i}`, noise(10_000 + 100 * i, i)))),
+  });
+  await using scene = await makeScene(image, [on("blob", together(3))]);
+  const directory = scene.directory.join("files");
+
+  await unpack(scene.reference, directory, { ...scene.options, jobs: 2 });
+
+  const early = scene.registry.seen("blob").slice(0, 3);
+  const [config, first, second] = [image.config, ...image.layers].map(({ descriptor }) => {
+    return early.some((path) => path.endsWith(descriptor.digest));
+  });
+  assertEquals([config, first, second], [true, true, true]);
+  assertEquals(scene.registry.seen("blob").length, 13);
+});
+
+Deno.test("RemoteClient.image() leaves half of the connections to other requests", async () => {
+  await using scene = await makeScene(IMAGE, [on("blob", together(2))]);
+  using client = testClient({ maxConnections: 2 });
+  const image = await client.image(parseReference(scene.reference), {
+    platform: "linux/amd64",
+    firstReads: (layers) => {
+      return Promise.resolve(layers.slice(0, 2).map(({ descriptor }) => ({ descriptor })));
+    },
+  });
+
+  for (const layer of image.layers.toReversed()) await readAll(await layer.compressed());
+
+  assertEquals(scene.layers, [0, 2, 1].map((i) => IMAGE.layers[i]?.descriptor.digest));
+});
+
+Deno.test("RemoteClient.image() drops early responses when its signal is aborted", async () => {
+  const [layer] = IMAGE.layers;
+  await using scene = await makeScene(IMAGE, [on("blob", together(2))]);
+  using client = testClient();
+  const controller = new AbortController();
+  const image = await client.image(parseReference(scene.reference), {
+    platform: "linux/amd64",
+    signal: controller.signal,
+    firstReads: (layers) => {
+      return Promise.resolve(layers.slice(0, 1).map(({ descriptor }) => ({ descriptor })));
+    },
+  });
+
+  controller.abort();
+
+  const [remote] = image.layers;
+  if (remote === undefined) throw new Error("none");
+  assertEquals(await readAll(await remote.compressed()), layer?.bytes);
+});
+
+Deno.test("RemoteClient.image() does not abort a layer that is being read", async () => {
+  const [layer] = IMAGE.layers;
+  await using scene = await makeScene(IMAGE, [
+    on("blob", together(2)),
+    on({ kind: "blob", path: new RegExp(layer?.descriptor.digest ?? "") }, trickle(2_000, 1)),
+  ]);
+  using client = testClient();
+  const controller = new AbortController();
+  const image = await client.image(parseReference(scene.reference), {
+    platform: "linux/amd64",
+    signal: controller.signal,
+    firstReads: (layers) => {
+      return Promise.resolve(layers.slice(0, 1).map(({ descriptor }) => ({ descriptor })));
+    },
+  });
+  const reader = (await image.layers[0]?.compressed())?.getReader();
+  const { value } = await reader?.read() ?? {};
+
+  controller.abort();
+
+  let size = value?.length ?? 0;
+  for (let next = await reader?.read(); next?.value; next = await reader?.read()) {
+    size += next.value.length;
+  }
+  assertEquals(size, layer?.bytes.length);
 });
 
 Deno.test("pull() requests no layer of an artifact", async () => {

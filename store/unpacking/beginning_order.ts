@@ -1,0 +1,25 @@
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+
+/** Share of an image's bytes from which a layer is started before the others. */
+const EARLY_SHARE = 0.1;
+
+/** A layer with its number in the image. */
+interface NumberedLayer<T> {
+  readonly index: number;
+  readonly layer: T;
+}
+
+/**
+ * The order in which layers are started: large ones first, so that none is left for the end; then
+ * from the base up, which is the order of the merges.
+ */
+export function beginningOrder<T extends { readonly descriptor: Descriptor }>(
+  layers: readonly T[],
+): readonly NumberedLayer<T>[] {
+  const bytes = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  const weight = ({ layer: { descriptor: { size } } }: NumberedLayer<T>) => {
+    return size > bytes * EARLY_SHARE ? size : 0;
+  };
+  // Sorting is stable: layers of equal weight stay in the order of the image.
+  return layers.map((layer, index) => ({ index, layer })).sort((a, b) => weight(b) - weight(a));
+}
