@@ -1,6 +1,7 @@
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isDigest } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { AuthError, NetworkError, RegistryError, type RequestTask } from "../errors.ts";
 import type { Answer } from "../transport/answer.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -228,7 +229,10 @@ class BlobUpload {
       accept: FINISHED,
     }, this.#retry.attempt);
     const stored = answer.headers.get("docker-content-digest") ?? digest;
-    if (isDigest(stored) && stored !== digest) {
+    // A registry may name a blob by the algorithm that it prefers, and serve it under both names.
+    const isOther = isDigest(stored) && stored !== digest &&
+      digestAlgorithm(stored) === digestAlgorithm(digest);
+    if (isOther) {
       throw this.#unusable(session, `stored it as ${stored}`);
     }
     this.#context.onBytes?.(size);

@@ -137,6 +137,16 @@ Deno.test("pushBlob() notices that a registry stored other bytes", async () => {
   );
 });
 
+Deno.test("pushBlob() accepts that a registry names a blob by its own algorithm", async () => {
+  const sha512 = blobOf(OCI_LAYER, SMALL.bytes, "sha512");
+  const { digest } = SMALL.descriptor;
+
+  await pushThrough(
+    changing("PUT", (headers) => headers.set("docker-content-digest", digest)),
+    sha512,
+  );
+});
+
 Deno.test("hasBlob() and hasManifest() return false where HEAD is rejected", async () => {
   await using registry = writableRegistry({
     interfere: ({ method }, next) =>
