@@ -105,6 +105,16 @@ export class LazyLayer {
   }
 
   /**
+   * Returns the number of bytes to decompress for the content of a file, including those before it.
+   *
+   * @param number Number of its entry.
+   */
+  decompressedBytes(number: number): number {
+    const entry = this.#entries[number];
+    return entry?.content === undefined ? 0 : entry.content.skip + entry.header.size;
+  }
+
+  /**
    * Fetches the contents of files in their order, with one request for those that are beside each
    * other. Read each content to its end before the next one.
    *

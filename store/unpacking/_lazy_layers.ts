@@ -1,8 +1,9 @@
 import type { MemoryTree } from "../../layer/trees/memory_tree.ts";
-import type { RemoteImage } from "../../spec/image/image.ts";
+import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
+import { TaskGroup } from "../host/task_group.ts";
 import { hasTable } from "../lazy/has_table.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
 import { ARCHIVE_LIMITS } from "../stages/layer_staging.ts";
@@ -26,7 +27,7 @@ export async function openLazyLayers(
   paths: readonly string[],
   options: UnpackImageOptions,
 ): Promise<LazyLayers> {
-  const { partial = true, jobs = JOBS, signal, onPartialLayer } = options;
+  const { partial = true, jobs = JOBS, onPartialLayer } = options;
   const opened = new Map<number, LazyLayer>();
   // A table is not read within the limits of an archive.
   if (!partial || ARCHIVE_LIMITS.some((name) => options[name] !== undefined)) return opened;
@@ -34,17 +35,21 @@ export async function openLazyLayers(
   if (candidates.length === 0) return opened;
   const { LazyLayer } = await import("../lazy/lazy_layer.ts");
   const limit = new Semaphore(boundByFiles(jobs));
-  await Promise.all(candidates.map(async ([index, layer]) => {
+  const tasks = new TaskGroup(options.signal);
+  const open = async (index: number, layer: RemoteLayer) => {
     const { descriptor } = layer;
     if (await store.has(descriptor)) return;
-    const lazy = await limit.run(() => LazyLayer.open(layer, options), signal);
+    const { signal } = tasks;
+    const lazy = await limit.run(() => LazyLayer.open(layer, { ...options, signal }), signal);
     if (lazy === undefined) return;
     const selected = lazy.headers().filter(({ path }) => isSelected(path, paths));
     const bytes = lazy.bytesOf([...selected.map(({ offset }) => offset)]);
     if (bytes > descriptor.size * WHOLE_SHARE) return;
     opened.set(index, lazy);
     onPartialLayer?.(descriptor);
-  }));
+  };
+  for (const [index, layer] of candidates) tasks.run(() => open(index, layer));
+  await tasks.join();
   return opened;
 }
 
@@ -52,7 +57,7 @@ export async function openLazyLayers(
 export interface LazyFiles {
   /** Numbers of the entries of files, by the number of the layer. */
   readonly numbers: ReadonlyMap<number, readonly number[]>;
-  /** Sum of their sizes. */
+  /** Number of bytes to decompress for them. */
   readonly bytes: number;
 }
 
@@ -60,12 +65,12 @@ export interface LazyFiles {
 export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
   const numbers = new Map([...lazy.keys()].map((index): [number, number[]] => [index, []]));
   let bytes = 0;
-  for (const { layer, offset, path } of tree.contents()) {
+  for (const { layer, offset } of tree.contents()) {
     const own = numbers.get(layer);
     // Hard links follow each other.
     if (own === undefined || own.at(-1) === offset) continue;
     own.push(offset);
-    bytes += tree.status(path)?.size ?? 0;
+    bytes += lazy.get(layer)?.decompressedBytes(offset) ?? 0;
   }
   return { numbers, bytes };
 }

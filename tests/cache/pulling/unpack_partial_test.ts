@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { unpack, type UnpackOptions } from "../../../cache/mod.ts";
-import type { ImageProgress } from "../../../registry/mod.ts";
-import { DigestMismatchError, LimitError } from "../../../spec/mod.ts";
+import { type ImageProgress, NotFoundError } from "../../../registry/mod.ts";
+import { DigestMismatchError, digestOf, LimitError } from "../../../spec/mod.ts";
 import { ContentStore, UnpackError } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import {
@@ -10,7 +10,13 @@ import {
   type TableFields,
   zstdChunkedLayer,
 } from "../../_support/chunked_layer.ts";
-import { type FaultRule, faultyRegistry, ignoreRange, on } from "../../_support/faulty_registry.ts";
+import {
+  type FaultRule,
+  faultyRegistry,
+  ignoreRange,
+  on,
+  respond,
+} from "../../_support/faulty_registry.ts";
 import { buildImage, type LayerInput, MemoryContent } from "../../_support/image.ts";
 import "../../_support/native_backend.ts";
 import { dir, file, hardlink, tar } from "../../_support/tar.ts";
@@ -19,6 +25,7 @@ import { readTree } from "../../_support/tree.ts";
 import { testClient } from "../../registry/_client.ts";
 
 const KIB = 1024;
+const MIB = 1024 * KIB;
 const LARGE = noise(500 * KIB, 7);
 const MANY = Array.from({ length: 200 }, (_, i) => ({
   file: `etc/many/${String(i).padStart(3, "0")}`,
@@ -214,6 +221,59 @@ Deno.test("unpack() limits the bytes of files that it fetches alone", async () =
     () => scene.unpack("out", { paths: ["usr/large"], maxBytes: 400 * KIB }),
     LimitError,
   );
+});
+
+Deno.test("unpack() limits the bytes that come before files in what it decompresses", async () => {
+  const head = 20 * MIB;
+  const piece = new TextEncoder().encode("abc");
+  const big = new Uint8Array(head + piece.length);
+  big.set(piece, head);
+  const entries: ChunkedEntry[] = [
+    { file: "big", content: big },
+    { file: "filler", content: noise(200 * KIB, 3) },
+  ];
+  const change = (table: TableFields[]) => {
+    const same = { size: piece.length, innerOffset: head, chunkDigest: digestOf(piece) };
+    return [...table, ...["d/1", "d/2", "d/3"].map((name) => ({ ...table[0], ...same, name }))];
+  };
+  await using scene = await makeScene([stargzLayer(entries, { change, chunkSize: 32 * MIB })]);
+
+  await assertRejects(
+    () => scene.unpack("out", { paths: ["d"], maxBytes: 50 * MIB }),
+    LimitError,
+    "decompressed bytes",
+  );
+  await scene.unpack("out", { paths: ["d"], maxBytes: 70 * MIB });
+
+  assertEquals(await Deno.readTextFile(scene.path("out/d/3")), "abc");
+});
+
+Deno.test("unpack() opens no further table after one could not be read", async () => {
+  const layers = [stargzLayer(ENTRIES), stargzLayer([...ENTRIES, { dir: "more" }])];
+  const [first, second] = buildImage({ layers }).layers.map(({ descriptor }) => descriptor.digest);
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<void>();
+  const { promise: sent, resolve: send } = Promise.withResolvers<void>();
+  await using scene = await makeScene(layers, [
+    on({ kind: "blob", path: new RegExp(first ?? "") }, async (request, next) => {
+      await asked;
+      return await respond(404)(request, next);
+    }),
+    on({ kind: "blob", path: new RegExp(second ?? "") }, async (_request, next) => {
+      ask();
+      await failed;
+      const response = await next();
+      send();
+      return response;
+    }),
+  ]);
+
+  await assertRejects(() => scene.unpack("out", { paths: ["etc/config"] }), NotFoundError);
+  fail();
+  await sent;
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve));
+
+  assertEquals(scene.partial, []);
 });
 
 Deno.test("unpack() replaces files of a directory with parts of a layer", async () => {
