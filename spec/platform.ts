@@ -82,6 +82,11 @@ export function parsePlatform(text: string): Platform {
   };
 }
 
+/** Returns a platform that may be in the form of {@linkcode parsePlatform}. */
+export function toPlatform(platform: Platform | string): Platform {
+  return typeof platform === "string" ? parsePlatform(platform) : platform;
+}
+
 /**
  * Formats a platform for {@linkcode parsePlatform}.
  *

@@ -4,8 +4,8 @@ import { hostPlatform } from "../../registry/host_platform.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ContentOptions, NamedTarget } from "../../spec/image/content.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import { parsePlatform } from "../../spec/platform.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { toPlatform } from "../../spec/platform.ts";
+import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { chooseManifest, keepPlatforms } from "../../store/moving/choose_platforms.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -97,9 +97,7 @@ export async function copyBetween(
 ): Promise<CopiedImage> {
   const { platforms = [], sparse = false, dryRun = false, signal } = options;
   const { label } = source;
-  const wanted = platforms.map((platform) => {
-    return typeof platform === "string" ? parsePlatform(platform) : platform;
-  });
+  const wanted = platforms.map(toPlatform);
   if (wanted.length > 1 && !sparse) {
     throw new RangeError("Cannot copy several platforms without the others as 'sparse' is not set");
   }
@@ -138,9 +136,7 @@ export async function copyBetween(
       await options.after?.(node, stored);
     },
     skipped: async (descriptor) => {
-      if (isManifestMediaType(descriptor.mediaType) || isIndexMediaType(descriptor.mediaType)) {
-        documents.push(descriptor);
-      }
+      if (isDocumentMediaType(descriptor.mediaType)) documents.push(descriptor);
       await options.skipped?.(descriptor);
     },
     beforeName: withReferrers

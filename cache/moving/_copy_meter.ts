@@ -1,5 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { CopyProgress } from "../../store/moving/copy_options.ts";
 import { ProgressMeter } from "../progress_meter.ts";
 
@@ -36,7 +36,7 @@ export class CopyMeter {
       case "found":
         this.#meter.expect(
           descriptor,
-          !isManifestMediaType(mediaType) && !isIndexMediaType(mediaType),
+          !isDocumentMediaType(mediaType),
         );
         return;
       case "sending":

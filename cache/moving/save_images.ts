@@ -1,5 +1,5 @@
 import type { Reference } from "../../registry/reference.ts";
-import { parsePlatform } from "../../spec/platform.ts";
+import { toPlatform } from "../../spec/platform.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
 import { type ImageToSave, saveArchive, type SavedImage } from "../../store/moving/save_archive.ts";
 import { CopyMeter } from "./_copy_meter.ts";
@@ -38,7 +38,7 @@ export async function saveImages(
   let meter: CopyMeter | undefined;
   const saved = await saveArchive(store, images, path, {
     ...options,
-    platform: typeof platform === "string" ? parsePlatform(platform) : platform,
+    platform: platform === undefined ? undefined : toPlatform(platform),
     onProgress: (progress) => (meter ??= new CopyMeter(path, onProgress)).add(progress),
   });
   meter?.end();

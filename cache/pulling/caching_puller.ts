@@ -13,7 +13,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { DigestMismatchError, PlatformError } from "../../spec/errors.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
-import { formatPlatform, parsePlatform, type Platform } from "../../spec/platform.ts";
+import { formatPlatform, type Platform, toPlatform } from "../../spec/platform.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
 import type { Image } from "../../store/images/image.ts";
 import { NotCachedError } from "../errors.ts";
@@ -293,7 +293,7 @@ export class CachingPuller implements ImageClient {
 }
 
 function platformOf({ platform }: ImageClientOptions): Platform | undefined {
-  return typeof platform === "string" ? parsePlatform(platform) : platform;
+  return platform === undefined ? undefined : toPlatform(platform);
 }
 
 /** Reports every blob as cached, and the warnings that a registry client would report. */

@@ -1,6 +1,6 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { Reference } from "../../registry/reference.ts";
-import { parsePlatform, type Platform } from "../../spec/platform.ts";
+import { toPlatform } from "../../spec/platform.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
 import type { Image } from "../../store/images/image.ts";
 import type { ImageFiles, ImageFilesOptions } from "../../store/images/image_files.ts";
@@ -62,14 +62,11 @@ export async function pull(
   return {
     ...image,
     reference: source.reference,
-    platformMatches: platformFit(image.platform, wantedPlatform(options)) >= 0,
+    platformMatches:
+      platformFit(image.platform, toPlatform(options.platform ?? hostPlatform())) >= 0,
     files: async (filesOptions) => {
       const { ImageFiles } = await import("../../store/images/image_files.ts");
       return new ImageFiles(store, image, filesOptions);
     },
   };
-}
-
-function wantedPlatform({ platform = hostPlatform() }: PullOptions): Platform {
-  return typeof platform === "string" ? parsePlatform(platform) : platform;
 }

@@ -8,7 +8,7 @@ import {
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
 } from "../../spec/image/manifest.ts";
-import { parsePlatform } from "../../spec/platform.ts";
+import { toPlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
 import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
@@ -66,7 +66,7 @@ export class RegistryReader implements Disposable {
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
     const image = await readImage(this.#sources(reference, options), reference, {
       ...context,
-      platform: typeof platform === "string" ? parsePlatform(platform) : platform,
+      platform: toPlatform(platform),
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
       connections: this.#options.connections ?? 12,
       latencyMs: (host) => this.#connections.http.latencyMs(host),

@@ -8,7 +8,7 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
 import { referrerDescriptor } from "../referrer_descriptor.ts";
 import type { Repository } from "../reference.ts";
@@ -75,7 +75,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     descriptor: Descriptor,
     options: BlobReadOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    if (!isDocument(descriptor)) {
+    if (!isDocumentMediaType(descriptor.mediaType)) {
       return await this.#client.blob(this.#repository, descriptor, {
         ...this.#remoteOptions({}),
         ...options,
@@ -115,7 +115,7 @@ export class RepositoryContent implements NamedSource, NamedTarget {
   /** Returns whether the repository has a blob or document, by `HEAD`. */
   async exists(descriptor: Descriptor, options: ContentOptions = {}): Promise<boolean> {
     const remote = this.#remoteOptions(options);
-    return isDocument(descriptor)
+    return isDocumentMediaType(descriptor.mediaType)
       ? await this.#client.hasManifest(this.#repository, descriptor, remote)
       : await this.#client.hasBlob(this.#repository, descriptor, remote);
   }
@@ -127,7 +127,9 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     options: PushContentOptions = {},
   ): Promise<"mounted" | void> {
     const { onBytes, onRetry } = options;
-    if (isDocument(descriptor)) return await this.#pushDocument(descriptor, open, options);
+    if (isDocumentMediaType(descriptor.mediaType)) {
+      return await this.#pushDocument(descriptor, open, options);
+    }
     const mountFrom = this.#options.mountFrom?.(descriptor);
     return await this.#client.pushBlob(this.#repository, descriptor, open, {
       ...this.#remoteOptions(options),
@@ -192,8 +194,4 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { auth, caCerts, onWarning } = this.#options;
     return { auth, caCerts, onWarning, signal };
   }
-}
-
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
 }

@@ -101,6 +101,16 @@ export function isManifestMediaType(mediaType: string): boolean {
 }
 
 /**
+ * Whether a media type is that of a document that refers to other content: a manifest or an index.
+ *
+ * @param mediaType A media type, without parameters.
+ * @returns Whether it is an OCI or a Docker manifest or index.
+ */
+export function isDocumentMediaType(mediaType: string): boolean {
+  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
+}
+
+/**
  * Whether a media type is that of an image config, rather than an artifact's.
  *
  * @param mediaType A media type, without parameters.

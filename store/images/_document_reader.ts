@@ -6,16 +6,11 @@ import {
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Maximum total size of the documents that are cached. */
 const MAX_BYTES = 32 * 1024 * 1024;
-
-/** Returns whether a descriptor points to a manifest or an index. */
-export function isDocument({ mediaType }: Pick<Descriptor, "mediaType">): boolean {
-  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
-}
 
 /** Returns the manifests of an index, or the config and layers of a manifest. */
 export function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
@@ -42,7 +37,7 @@ export class DocumentReader {
    * an index.
    */
   async read(descriptor: Descriptor): Promise<ManifestDocument | undefined> {
-    if (!isDocument(descriptor)) return undefined;
+    if (!isDocumentMediaType(descriptor.mediaType)) return undefined;
     const { digest, mediaType } = descriptor;
     const entry = this.#entries.get(digest);
     if (entry !== undefined) {

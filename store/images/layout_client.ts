@@ -13,7 +13,7 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
-import { parsePlatform } from "../../spec/platform.ts";
+import { toPlatform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { readDocuments } from "./read_image.ts";
 import { StoredLayer } from "./image.ts";
@@ -194,7 +194,7 @@ export class LayoutClient implements ImageClient {
 }
 
 function platformOf({ platform = hostPlatform() }: ImageClientOptions) {
-  return typeof platform === "string" ? parsePlatform(platform) : platform;
+  return toPlatform(platform);
 }
 
 async function findEntries(

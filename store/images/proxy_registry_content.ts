@@ -1,3 +1,4 @@
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
@@ -7,7 +8,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BlobRelay } from "./_blob_relay.ts";
-import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
+import { childrenOf, DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 
@@ -115,7 +116,7 @@ export class ProxyRegistryContent implements RegistryContent {
     const known = isDigest(tagOrDigest)
       ? this.#seen.get(repository, tagOrDigest) ?? await this.#local.resolve(name, tagOrDigest)
       : undefined;
-    if (known !== undefined) return isDocument(known) ? known : undefined;
+    if (known !== undefined) return isDocumentMediaType(known.mediaType) ? known : undefined;
     const reference = this.#reference(repository, tagOrDigest);
     const { signal } = this.#options;
     const found = await this.#ask(
@@ -135,8 +136,8 @@ export class ProxyRegistryContent implements RegistryContent {
       await this.#local.size(this.#localName(repository), digest);
     if (known !== undefined) return known;
     // A client may have fetched the manifest long ago.
-    for (const document of this.#seen.of(repository).filter(isDocument)) {
-      await this.#fetchDocument(repository, document);
+    for (const known of this.#seen.of(repository)) {
+      if (isDocumentMediaType(known.mediaType)) await this.#fetchDocument(repository, known);
     }
     return this.#seen.get(repository, digest)?.size;
   }
@@ -155,8 +156,9 @@ export class ProxyRegistryContent implements RegistryContent {
     if (descriptor === undefined) {
       return await this.#local.open(this.#localName(repository), digest, range);
     }
-    if (isDocument(descriptor)) await this.#fetchDocument(repository, descriptor);
-    else if (!await this.#store.has(descriptor)) {
+    if (isDocumentMediaType(descriptor.mediaType)) {
+      await this.#fetchDocument(repository, descriptor);
+    } else if (!await this.#store.has(descriptor)) {
       return await this.#relay(repository, descriptor, range);
     }
     return await this.#store.openBlob(digest, range);
@@ -257,7 +259,7 @@ export class ProxyRegistryContent implements RegistryContent {
   /** Returns whether an image, or at least one image of an index, is complete. */
   async #isComplete(descriptor: Descriptor): Promise<boolean> {
     if (!await this.#store.has(descriptor)) return false;
-    if (!isDocument(descriptor)) return true;
+    if (!isDocumentMediaType(descriptor.mediaType)) return true;
     const document = await this.#documents.read(descriptor);
     const children = await Promise.all(
       childrenOf(document).map((child) => this.#isComplete(child)),

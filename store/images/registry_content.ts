@@ -1,3 +1,4 @@
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type {
@@ -9,7 +10,7 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { childrenOf, DocumentReader, isDocument } from "./_document_reader.ts";
+import { childrenOf, DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
@@ -101,7 +102,9 @@ export class StoreRegistryContent implements WritableRegistryContent {
     const descriptor = isDigest(tagOrDigest)
       ? (await this.#reachable(found)).get(tagOrDigest)
       : found.tags.get(tagOrDigest);
-    return descriptor !== undefined && isDocument(descriptor) ? plain(descriptor) : undefined;
+    return descriptor !== undefined && isDocumentMediaType(descriptor.mediaType)
+      ? plain(descriptor)
+      : undefined;
   }
 
   /** Returns the size of a manifest or blob in the repository. */
@@ -214,7 +217,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
   async deleteBlob(repository: string, digest: Digest): Promise<boolean> {
     const reachable = await this.#reachable(await this.#repository(repository));
     const descriptor = reachable.get(digest);
-    if (descriptor === undefined || isDocument(descriptor)) return false;
+    if (descriptor === undefined || isDocumentMediaType(descriptor.mediaType)) return false;
     const isThere = await this.#store.has(descriptor);
     await this.#hide(repository, digest);
     return isThere;
@@ -278,7 +281,10 @@ export class StoreRegistryContent implements WritableRegistryContent {
       const known = found.get(descriptor.digest);
       // A document may have been pushed as a blob; the descriptor that references it has the right
       // type.
-      if (known !== undefined && (isDocument(known) || !isDocument(descriptor))) return;
+      if (
+        known !== undefined &&
+        (isDocumentMediaType(known.mediaType) || !isDocumentMediaType(descriptor.mediaType))
+      ) return;
       if (depth > MAX_DEPTH) return;
       found.set(descriptor.digest, descriptor);
       const document = await this.#documents.read(descriptor);

@@ -14,7 +14,7 @@ import {
   parseManifest,
 } from "../../spec/image/manifest.ts";
 import {
-  isIndexMediaType,
+  isDocumentMediaType,
   isManifestMediaType,
   layerMediaType,
 } from "../../spec/image/media_types.ts";
@@ -98,7 +98,7 @@ export class GraphCopy {
     const known = this.#nodes.get(descriptor.digest);
     if (known !== undefined) return known;
     this.#report(descriptor, "found", 0);
-    const copied = isDocument(descriptor)
+    const copied = isDocumentMediaType(descriptor.mediaType)
       ? this.#document(descriptor, depth, root)
       : this.#permits.run(() => this.#blob(descriptor), this.#signal);
     this.#nodes.set(descriptor.digest, copied);
@@ -148,7 +148,7 @@ export class GraphCopy {
   async #skip(descriptor: Descriptor, depth: number): Promise<Descriptor> {
     await this.#options.skipped?.(descriptor);
     this.#report(descriptor, "skipped", descriptor.size);
-    if (isDocument(descriptor)) await this.#referrers(descriptor, depth);
+    if (isDocumentMediaType(descriptor.mediaType)) await this.#referrers(descriptor, depth);
     return descriptor;
   }
 
@@ -253,8 +253,4 @@ interface RootHandling {
   /** Whether the target probably lacks it, as it does not have the name. */
   readonly isLikelyNew: boolean;
   readonly push: ContentTarget["push"];
-}
-
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
 }

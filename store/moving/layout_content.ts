@@ -11,7 +11,7 @@ import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
 import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
@@ -107,7 +107,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
         onBytes?.(progress.bytes);
       },
     });
-    if (!isDocument(descriptor)) return;
+    if (!isDocumentMediaType(descriptor.mediaType)) return;
     const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
     const subject = bytes && parseManifest(bytes, descriptor.mediaType).value.subject;
     if (subject !== undefined) await this.#store.keep(descriptor, signal);
@@ -132,7 +132,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
   async referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
     const found = new Map<Digest, Descriptor>();
     for (const descriptor of await this.#store.descriptors()) {
-      if (!isDocument(descriptor)) continue;
+      if (!isDocumentMediaType(descriptor.mediaType)) continue;
       const bytes = await this.#store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
       if (bytes === undefined) continue;
       const document = parseManifest(bytes, descriptor.mediaType);
@@ -141,8 +141,4 @@ export class LayoutContent implements NamedSource, NamedTarget {
     }
     return [...found.values()];
   }
-}
-
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
 }

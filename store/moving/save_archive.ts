@@ -10,7 +10,7 @@ import {
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
-import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { isRunnable } from "../../spec/image/platform_choice.ts";
@@ -118,10 +118,6 @@ export async function saveArchive(
   return written;
 }
 
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isIndexMediaType(mediaType) || isManifestMediaType(mediaType);
-}
-
 function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
   return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }
@@ -150,7 +146,7 @@ async function readDocument(
 /** Whether the store has everything that a document names. */
 async function isComplete(store: ContentStore, descriptor: Descriptor): Promise<boolean> {
   if (!await store.has(descriptor)) return await isForeign(store, descriptor);
-  if (!isDocument(descriptor)) return true;
+  if (!isDocumentMediaType(descriptor.mediaType)) return true;
   for (const child of childrenOf(await readDocument(store, descriptor))) {
     if (!await isComplete(store, child)) return false;
   }

@@ -1,11 +1,7 @@
 import { parseReference, type Repository } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
-import {
-  isIndexMediaType,
-  isManifestMediaType,
-  layerMediaType,
-} from "../../spec/image/media_types.ts";
+import { isDocumentMediaType, layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 
 /** Maximum nesting of indexes to search. */
@@ -21,7 +17,9 @@ export async function isStored(
   depth = 0,
 ): Promise<boolean> {
   if (isForeign(descriptor)) return true;
-  if (!isDocument(descriptor) || depth > MAX_DEPTH) return await store.has(descriptor);
+  if (!isDocumentMediaType(descriptor.mediaType) || depth > MAX_DEPTH) {
+    return await store.has(descriptor);
+  }
   const successors = await successorsOf(store, descriptor);
   if (successors === undefined) return false;
   for (const successor of successors) {
@@ -55,7 +53,7 @@ async function collect(
   add: (digest: string) => void,
   depth: number,
 ): Promise<void> {
-  if (!isDocument(descriptor)) return add(descriptor.digest);
+  if (!isDocumentMediaType(descriptor.mediaType)) return add(descriptor.digest);
   if (depth > MAX_DEPTH) return;
   for (const successor of await successorsOf(store, descriptor) ?? []) {
     await collect(store, successor, add, depth + 1);
@@ -74,10 +72,6 @@ async function successorsOf(
 
 function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
-}
-
-function isDocument({ mediaType }: Descriptor): boolean {
-  return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
 }
 
 function tryReference(name: string): Repository | undefined {

@@ -1,3 +1,4 @@
+import { assertEquals } from "@std/assert";
 import { dirname } from "@std/path";
 import { run } from "../_support/process.ts";
 import { ROOT_REASON, testUnless } from "../_support/skip.ts";
@@ -13,6 +14,14 @@ export interface Planted {
 
 /** What a file outside of the store says, before and after. */
 export const SECRET = "secret of the user\n";
+
+/** Checks that nothing was written or removed outside of the store. */
+export async function assertUntouched(aside: string): Promise<void> {
+  for await (const { name } of Deno.readDir(aside)) {
+    assertEquals(name, "secret");
+    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
+  }
+}
 
 /** The user who owns what another user has planted. */
 export const OTHER_USER = 12345;

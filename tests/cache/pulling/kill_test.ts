@@ -5,7 +5,7 @@ import { type Digest, digestOf } from "../../../spec/mod.ts";
 import { ContentStore } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../_support/image.ts";
-import { runOci } from "../../_support/process.ts";
+import { kill, runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
 const BUILT = buildIndex([
@@ -40,7 +40,7 @@ Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (p
     });
   const killed = pull((child) => {
     content.onBytes = (bytes) => {
-      if (bytes >= TOTAL * point.share) setTimeout(() => tryKill(child), point.pause);
+      if (bytes >= TOTAL * point.share) setTimeout(() => kill(child, "SIGKILL"), point.pause);
     };
   });
   await killed;
@@ -66,15 +66,6 @@ Deno.test.each(POINTS)("a pull that is killed at $at can be run again", async (p
   assertEquals(await new LayoutHashCache(store).hash(parseReference(reference)), digest);
   assertEquals(await Array.fromAsync(Deno.readDir(directory.join("ingest"))), []);
 });
-
-/** The process may have ended by itself before it could be killed. */
-function tryKill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-  }
-}
 
 function isLarge(digest: Digest): boolean {
   return (BUILT.blobs.get(digest)?.bytes.length ?? 0) > 100_000;

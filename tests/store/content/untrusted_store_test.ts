@@ -11,11 +11,11 @@ import { ROOT, run } from "../../_support/process.ts";
 import { posixTest, rootTest } from "../../_support/skip.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import {
+  assertUntouched,
   OTHER_USER,
   PLANTED_DIRECTORIES,
   PLANTED_FILES,
   plantedTest,
-  SECRET,
 } from "../_planted.ts";
 import { randomBlob } from "./_blob_source.ts";
 
@@ -57,14 +57,6 @@ async function use(path: string): Promise<void> {
   const other = randomBlob(100);
   await store.putBytes(other.descriptor, other.bytes);
   await store.tag("example.com/b:1", other.descriptor);
-}
-
-/** Checks that nothing was written or removed outside of the store. */
-async function assertUntouched(aside: string): Promise<void> {
-  for await (const { name } of Deno.readDir(aside)) {
-    assertEquals(name, "secret");
-    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
-  }
 }
 
 for (const folder of FOLDERS) {

@@ -15,14 +15,9 @@ import {
   LayoutContent,
   MemoryContent,
 } from "../../../store/mod.ts";
-import {
-  buildArtifact,
-  buildImage,
-  buildIndex,
-  type Built,
-  nestedIndex,
-} from "../../_support/image.ts";
+import { buildArtifact, buildImage, buildIndex, nestedIndex } from "../../_support/image.ts";
 import { file, tar } from "../../_support/tar.ts";
+import { memoryOf } from "../../cache/moving/_pushed.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 import { writableRegistry } from "../../_support/writable_registry.ts";
 import { testClient } from "../../registry/_client.ts";
@@ -31,14 +26,6 @@ const BASE = tar(file("base", "shared by both"));
 const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
 const ARM64 = buildImage({ layers: [BASE, tar(file("bin", "arm64"))], platform: "linux/arm64" });
 const INDEX = buildIndex([AMD64, ARM64]);
-
-async function memoryOf(...built: readonly Built[]): Promise<MemoryContent> {
-  const content = new MemoryContent();
-  for (const { descriptor, bytes } of built.flatMap(({ blobs }) => [...blobs.values()])) {
-    await content.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
-  }
-  return content;
-}
 
 async function textOf(content: MemoryContent, descriptor: Descriptor): Promise<string> {
   return await new Response(await content.fetch(descriptor)).text();

@@ -5,7 +5,13 @@ import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { ChainStore } from "../../../store/overlay/_chain_store.ts";
 import type { Chain } from "../../../store/overlay/extracted_layer.ts";
 import { makeTempDir } from "../../_support/temp.ts";
-import { PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest, SECRET } from "../_planted.ts";
+import {
+  assertUntouched,
+  PLANTED_DIRECTORIES,
+  PLANTED_FILES,
+  plantedTest,
+  SECRET,
+} from "../_planted.ts";
 
 const KEY = "layer sha256:0 test";
 const RECORD = { opaqueRoot: false, describesRoot: true };
@@ -28,13 +34,6 @@ async function extract(store: string): Promise<Chain> {
   await Deno.mkdir(draft.path);
   await Deno.writeTextFile(`${draft.path}/file`, "of the layer");
   return await draft.publish(RECORD);
-}
-
-async function assertUntouched(aside: string): Promise<void> {
-  for await (const { name } of Deno.readDir(aside)) {
-    assertEquals(name, "secret");
-    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
-  }
 }
 
 Deno.test("ChainStore finds what was published", async () => {

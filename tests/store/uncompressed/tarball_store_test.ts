@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { StoreFileError, UntrustedStoreError } from "../../../store/mod.ts";
 import { TarballStore } from "../../../store/uncompressed/_tarball_store.ts";
 import { file, tar } from "../../_support/tar.ts";
-import { PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest, SECRET } from "../_planted.ts";
+import { assertUntouched, PLANTED_DIRECTORIES, PLANTED_FILES, plantedTest } from "../_planted.ts";
 import { makeStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
 
@@ -27,13 +27,6 @@ async function makeTarballs() {
     },
     [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
   };
-}
-
-async function assertUntouched(aside: string): Promise<void> {
-  for await (const { name } of Deno.readDir(aside)) {
-    assertEquals(name, "secret");
-    assertEquals(await Deno.readTextFile(`${aside}/${name}`), SECRET);
-  }
 }
 
 for (const folder of ["tarballs", "tarballs/sha256", "tarballs/verified"]) {

@@ -4,7 +4,7 @@ import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
 import { ociBatch, ociPermissions } from "../../../_support/oci_batch.ts";
-import { runOci, type RunOciOptions } from "../../../_support/process.ts";
+import { kill, runOci, type RunOciOptions } from "../../../_support/process.ts";
 import { dir as directory, file, gzip, tar } from "../../../_support/tar.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { dockerArchive, IMAGE, ociArchive } from "../../../store/archives/_archives.ts";
@@ -209,7 +209,7 @@ Deno.test.each([0, 120].map((pause) => ({ pause })))(
     await Deno.writeFile(dir.join("large.tar.gz"), gzip(ociArchive(LARGE, "h.io/large:1")));
     const onStart = (child: Deno.ChildProcess) => {
       // From when it has read its modules.
-      setTimeout(() => tryKill(child), 250 + pause);
+      setTimeout(() => kill(child, "SIGKILL"), 250 + pause);
     };
 
     await oci(["load", "large.tar.gz"], { onStart });
@@ -231,14 +231,6 @@ Deno.test.each([0, 120].map((pause) => ({ pause })))(
     assertEquals(spooled, []);
   },
 );
-
-function tryKill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // It has ended already.
-  }
-}
 
 async function names(path: string): Promise<readonly string[]> {
   try {

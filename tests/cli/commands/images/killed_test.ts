@@ -3,7 +3,7 @@ import { parseManifest } from "../../../../spec/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
 import { noise } from "../../../_support/bytes.ts";
 import { buildImage, type BuiltImage } from "../../../_support/image.ts";
-import { runOci } from "../../../_support/process.ts";
+import { kill, runOci } from "../../../_support/process.ts";
 import { linuxTest } from "../../../_support/skip.ts";
 import { makeTempDir } from "../../../_support/temp.ts";
 import { writableRegistry } from "../../../_support/writable_registry.ts";
@@ -68,7 +68,7 @@ linuxTest.each(WHEN)(
 Deno.test.each(WHEN)("oci push that is killed at $at leaves no tag without blobs", async (when) => {
   await using directory = await makeScene();
   let count = 0;
-  let kill = () => {};
+  let onEnough = () => {};
   await using registry = writableRegistry({
     interfere: (request, next) => {
       if (request.body === null) return next();
@@ -76,7 +76,7 @@ Deno.test.each(WHEN)("oci push that is killed at $at leaves no tag without blobs
         transform(chunk, controller) {
           count += chunk.length;
           controller.enqueue(chunk);
-          if (count >= TOTAL * when.share) setTimeout(kill, when.pause);
+          if (count >= TOTAL * when.share) setTimeout(onEnough, when.pause);
         },
       });
       const { method, headers } = request;
@@ -97,9 +97,9 @@ Deno.test.each(WHEN)("oci push that is killed at $at leaves no tag without blobs
     return true;
   };
 
-  await push((child) => kill = () => tryKill(child));
+  await push((child) => onEnough = () => kill(child, "SIGKILL"));
   await check();
-  kill = () => {};
+  onEnough = () => {};
   const again = await push();
 
   assertEquals([again.code, again.stderr], [0, ""]);
@@ -140,7 +140,7 @@ async function killAtSize(
     }
     const sum = sizes.values().reduce((sum, size) => sum + size, 0);
     if (sum < Math.max(1, TOTAL * share)) continue;
-    setTimeout(() => tryKill(child), pause);
+    setTimeout(() => kill(child, "SIGKILL"), pause);
     return;
   }
 }
@@ -152,15 +152,6 @@ async function sizeOf(path: string): Promise<number> {
   } catch {
     // It was renamed meanwhile.
     return 0;
-  }
-}
-
-/** The process may have ended by itself. */
-function tryKill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
   }
 }
 
