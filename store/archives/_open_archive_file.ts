@@ -4,6 +4,7 @@ import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
+import { outputError } from "../host/system_error.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
@@ -111,7 +112,7 @@ async function spool(
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
-      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      await writeAll(file, chunk, spoolDirectory);
       size += chunk.length;
     }
     return new ArchiveFile(file, size, name);
@@ -119,6 +120,15 @@ async function spool(
     file.close();
     signal?.throwIfAborted();
     throw error;
+  }
+}
+
+/** Writes a chunk. The file has no name by now, so an error names its directory. */
+async function writeAll(file: Deno.FsFile, chunk: Uint8Array, directory: string): Promise<void> {
+  try {
+    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+  } catch (error) {
+    throw error instanceof Error ? outputError(directory, error) : error;
   }
 }
 

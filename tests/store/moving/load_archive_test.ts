@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
+import { unmountTree } from "../../../layer/linux/unmount.ts";
 import { formatReference } from "../../../registry/mod.ts";
-import { DigestMismatchError, digestOf, OCI_MANIFEST } from "../../../spec/mod.ts";
+import { DigestMismatchError, digestOf, OCI_MANIFEST, OciError } from "../../../spec/mod.ts";
 import {
   ArchiveError,
   type ArchiveFault,
@@ -30,6 +32,7 @@ import {
   tar,
   zstd,
 } from "../../_support/tar.ts";
+import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import {
   blobEntries,
@@ -512,3 +515,25 @@ Deno.test("loadArchive() names the limit that a bomb exceeds", async () => {
     "cannot accept more than 1000",
   );
 });
+
+mountTest(
+  "loadArchive() names the directory that is full before a stream is complete",
+  async () => {
+    await using temp = await makeTempDir();
+    const disk = temp.join("disk");
+    await Deno.mkdir(disk);
+    mountTmpfs(disk, { sizeBytes: 1 << 20 });
+    try {
+      const store = await ContentStore.open(disk);
+      const input = ReadableStream.from([tar(file("blob", noise(2 << 20)))]);
+
+      await assertRejects(
+        () => loadArchive(store, "stdin", { input }),
+        OciError,
+        `Cannot write "${disk}/ingest": the disk is full. Free some space`,
+      );
+    } finally {
+      unmountTree(disk);
+    }
+  },
+);
