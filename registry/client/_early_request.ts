@@ -1,4 +1,5 @@
 import type { Answer } from "../transport/answer.ts";
+import { startTimer } from "../transport/timer.ts";
 import type { BlobSource, SentRequest } from "./_blob_stream.ts";
 
 /** Time after which a response that nothing reads is dropped. */
@@ -24,7 +25,7 @@ export class EarlyRequest implements SentRequest, Disposable {
   readonly #signal: AbortSignal | undefined;
   readonly #controller = new AbortController();
   readonly #answer: Promise<Answer>;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #timer: Disposable;
 
   /** Sends the request. */
   constructor(source: BlobSource, { length, signal, unread }: EarlyRequestOptions) {
@@ -36,8 +37,7 @@ export class EarlyRequest implements SentRequest, Disposable {
     this.#unread = unread;
     unread.add(this);
     // It holds a connection that other requests may wait for.
-    this.#timer = setTimeout(this.#drop, KEPT_MS);
-    Deno.unrefTimer(this.#timer);
+    this.#timer = startTimer(KEPT_MS, this.#drop);
     this.#signal = signal;
     signal?.addEventListener("abort", this.#drop, { once: true });
     if (signal?.aborted) this.#drop();
@@ -78,7 +78,7 @@ export class EarlyRequest implements SentRequest, Disposable {
 
   #settle(): void {
     this.#unread.delete(this);
-    clearTimeout(this.#timer);
+    this.#timer[Symbol.dispose]();
     this.#signal?.removeEventListener("abort", this.#drop);
   }
 }

@@ -1,3 +1,4 @@
+import { startTimer } from "./timer.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Timeout of a handshake; a server without TLS may wait for the rest of a request. */
@@ -37,7 +38,7 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
       // A failed handshake has closed the connection.
     }
   };
-  const timer = setTimeout(close, limitMs);
+  using _timer = startTimer(limitMs, close);
   signal?.addEventListener("abort", close, { once: true });
   try {
     await connection.handshake();
@@ -46,7 +47,6 @@ export async function speaksTls(url: URL, options: SpeaksTlsOptions): Promise<bo
     signal?.throwIfAborted();
     return isFromTls(error);
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener("abort", close);
     close();
   }

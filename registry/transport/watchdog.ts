@@ -1,3 +1,5 @@
+import { startTimer } from "./timer.ts";
+
 /** Options for {@linkcode Watchdog}. */
 export interface WatchdogOptions {
   /** The caller's signal. */
@@ -18,7 +20,7 @@ export interface WatchdogOptions {
  */
 export class Watchdog implements Disposable {
   readonly #options: WatchdogOptions;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Disposable | undefined;
   #waitingSince = 0;
   #reject: ((reason: unknown) => void) | undefined;
   #end: { readonly reason: unknown } | undefined;
@@ -43,7 +45,7 @@ export class Watchdog implements Disposable {
     this.#waitingSince = performance.now();
     // One timer serves many waits, because a timer per chunk would cost more than the chunk. It must
     // be ref'd: Deno 2.9 never fires another timer while the program only waits for a read.
-    this.#timer ??= setTimeout(this.#check, this.#options.stallTimeoutMs);
+    this.#timer ??= startTimer(this.#options.stallTimeoutMs, this.#check);
     try {
       return await promise;
     } catch (error) {
@@ -67,7 +69,7 @@ export class Watchdog implements Disposable {
 
   /** Stops watching. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     this.#options.signal?.removeEventListener("abort", this.#abort);
   }
@@ -78,7 +80,7 @@ export class Watchdog implements Disposable {
     if (this.#waitingSince === 0) return;
     const { stallTimeoutMs, stallError } = this.#options;
     const left = this.#waitingSince + stallTimeoutMs - performance.now();
-    if (left > 0) this.#timer = setTimeout(this.#check, Math.min(left, stallTimeoutMs));
+    if (left > 0) this.#timer = startTimer(Math.min(left, stallTimeoutMs), this.#check);
     else this.#giveUp(stallError());
   };
 
