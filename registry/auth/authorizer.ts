@@ -8,8 +8,7 @@ import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { mergeScopes } from "./scope.ts";
 import { isLoopback } from "../transport/private_address.ts";
 import { SingleFlight } from "../transport/shared_task.ts";
-import { requestToken, type Token } from "./_token.ts";
-import { tokenServer } from "./_token_server.ts";
+import type { Token } from "./_token.ts";
 import { authorization, type Credential } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 
@@ -231,6 +230,7 @@ export class Authorizer {
   ): Promise<Token | undefined> {
     const { http, clock, tls, registry, allowPrivate } = this.#options;
     const { task, attempt } = request;
+    const { tokenServer } = await import("./_token_server.ts");
     const realm = tokenServer(parameters.get("realm"), { ...this.#options, task });
     if (auth !== undefined && this.#isElsewhere(realm)) {
       // Without TLS, an attacker could have replaced the name of the token server.
@@ -252,9 +252,10 @@ export class Authorizer {
     return await this.#exchanges.run(
       key,
       request.signal,
-      (signal) => {
+      async (signal) => {
         const login = { realm, service, scopes, auth, tls, allowPrivate };
-        return requestToken(http, clock, { ...login, context, signal });
+        const { requestToken } = await import("./_token.ts");
+        return await requestToken(http, clock, { ...login, context, signal });
       },
     );
   }

@@ -5,7 +5,6 @@ import type { BlobMemory, BlobSource } from "./_blob_stream.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { Registry } from "./_registry.ts";
-import { registryError } from "../transport/registry_error.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import type { Sources } from "./_sources.ts";
 
@@ -92,6 +91,7 @@ async function checked(
   if (answer.status === 200 || ACCEPTED.includes(answer.status)) return answer;
   using refusal = answer;
   const authentication = "sent no credential to it";
+  const { registryError } = await import("../transport/registry_error.ts");
   throw await registryError(refusal, {
     task,
     registry: url.host,

@@ -6,7 +6,6 @@ import type { Tls } from "../transport/http_client.ts";
 import { Registry } from "./_registry.ts";
 import type { RetryPolicy } from "../transport/retry.ts";
 import { Sources } from "./_sources.ts";
-import { CredentialFiles } from "../auth/credential_files.ts";
 import type { CredentialStore } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { mirrorAddresses } from "./mirror_addresses.ts";
@@ -44,11 +43,12 @@ export class Connections implements Disposable {
   readonly policy: RetryPolicy;
   readonly #options: RemoteClientOptions;
   readonly #credentials: CredentialStore | undefined;
+  #files: Promise<CredentialStore> | undefined;
   readonly #limiters = new Map<string, HostLimiter>();
   readonly #sources = new Map<string, Sources>();
 
   constructor(options: RemoteClientOptions) {
-    const { credentials = new CredentialFiles(), clock = SYSTEM_CLOCK } = options;
+    const { credentials, clock = SYSTEM_CLOCK } = options;
     const { retries = 8, maxWaitMs = 300_000, stallTimeoutMs = 30_000 } = options;
     const { backoff = { firstMs: 500, maxMs: 30_000 }, onRequest } = options;
     const { userAgent = `oci/${manifest.version} deno/${Deno.version.deno}` } = options;
@@ -133,13 +133,20 @@ export class Connections implements Disposable {
       find: async ({ repository, signal, onWarning }, onSkipped) => {
         if (auth !== undefined) return { auth, source: "the options" };
         const name = { registry: endpoint.registry, repository };
-        return await this.#credentials?.find(name, {
-          onSkipped,
-          signal,
-          onWarning,
-        });
+        const store = await this.#credentialStore();
+        return await store?.find(name, { onSkipped, signal, onWarning });
       },
     });
+  }
+
+  /** Returns the store of credentials, by default the files, which are not read before. */
+  async #credentialStore(): Promise<CredentialStore | undefined> {
+    if (this.#options.credentials !== undefined) return this.#credentials;
+    const open = async () => {
+      const { CredentialFiles } = await import("../auth/credential_files.ts");
+      return new CredentialFiles();
+    };
+    return await (this.#files ??= open());
   }
 
   #limiter(host: string): HostLimiter {

@@ -7,7 +7,7 @@ import { firstAnswer } from "../transport/first_answer.ts";
 import type { Http, HttpMethod, RequestBody } from "../transport/http.ts";
 import type { Tls } from "../transport/http_client.ts";
 import { followRedirects } from "../transport/redirect.ts";
-import { type MissingContent, registryError } from "../transport/registry_error.ts";
+import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { pullScope } from "../auth/scope.ts";
 import { speaksTls } from "../transport/speaks_tls.ts";
@@ -303,6 +303,7 @@ export class Registry {
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
     const home = this.#base ?? answer.url;
+    const { registryError } = await import("../transport/registry_error.ts");
     return await registryError(answer, {
       task: request.task,
       registry: this.endpoint.registry,

@@ -13,14 +13,11 @@ import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts"
 import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
-import { checkCredential } from "./_check_credential.ts";
 import { readImage } from "./_image.ts";
-import { listPages } from "./_list_pages.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
 import type { Registry } from "./_registry.ts";
-import { readReferrers } from "./_referrers.ts";
 import type { RegistryWriter } from "./_registry_writer.ts";
 import type { Sources } from "./_sources.ts";
 import { hostPlatform } from "../host_platform.ts";
@@ -209,6 +206,7 @@ export class RegistryReader implements Disposable {
     const name = `${repository.registry}/${repository.repository}`;
     // A mirror may hold only part of the registry, so it cannot list.
     const registry = this.#sources(repository, options).upstream;
+    const { listPages } = await import("./_list_pages.ts");
     yield* listPages(registry, {
       repository: repository.repository,
       path: "tags/list",
@@ -229,6 +227,7 @@ export class RegistryReader implements Disposable {
     const name = formatReference(subject);
     const task = { action: `list the referrers of "${name}"`, subject: name };
     const registry = this.#sources(reference, options).upstream;
+    const { readReferrers } = await import("./_referrers.ts");
     return await readReferrers(registry, subject, options.artifactType, { ...context, task });
   }
 
@@ -238,6 +237,7 @@ export class RegistryReader implements Disposable {
     options: Omit<RemoteOptions, "auth"> = {},
   ): Promise<boolean> {
     const onWarning = this.#warner(options);
+    const { checkCredential } = await import("./_check_credential.ts");
     return await checkCredential(this.#connections, registry, auth, { ...options, onWarning });
   }
 

@@ -7,7 +7,6 @@ import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import { partPath } from "./_part_path.ts";
-import { downloadRanges } from "./_ranged_download.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (
@@ -232,6 +231,7 @@ class BlobDownload {
     const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
     // One connection in order would fetch later ranges again.
     if (writer.laterRanges.length === 0 && (connections < 2 || isSmall)) return;
+    const { downloadRanges } = await import("./_ranged_download.ts");
     await downloadRanges(writer, {
       part: this.#part,
       host: URL.parse(source)?.host ?? "",
