@@ -1,4 +1,5 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
+import { startTimer } from "../../registry/transport/timer.ts";
 import { printable } from "./format.ts";
 import type { Notices } from "./notices.ts";
 import {
@@ -13,6 +14,8 @@ import { type TerminalSize, terminalSize } from "./terminal.ts";
 
 export type { ProgressWords };
 
+/** Maximum interval in milliseconds: 24 days. */
+const MAX_INTERVAL_MS = 2_147_483_647;
 /** Minimum interval between redraws of a terminal: ten per second. */
 const REDRAW_MS = 100;
 
@@ -60,17 +63,11 @@ export function openProgress(
   return { report() {}, [Symbol.dispose]() {} };
 }
 
-/** Maximum delay of a timer; longer delays would fire at once. */
-const MAX_INTERVAL_MS = 2_147_483_647;
-
-/**
- * Calls a function at an interval, starting with the first event: for its first timer, Deno
- * loads Node's, which takes as long as finding an image in the store.
- */
+/** Calls a function at an interval, starting with the first event. */
 class Ticker implements Disposable {
   readonly #intervalMs: number;
   readonly #tick: () => void;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Disposable | undefined;
 
   constructor(intervalMs: number, tick: () => void) {
     this.#intervalMs = Math.min(intervalMs, MAX_INTERVAL_MS);
@@ -78,11 +75,16 @@ class Ticker implements Disposable {
   }
 
   start(): void {
-    this.#timer ??= setInterval(this.#tick, this.#intervalMs);
+    this.#timer ??= startTimer(this.#intervalMs, this.#next);
   }
 
+  readonly #next = (): void => {
+    this.#timer = startTimer(this.#intervalMs, this.#next);
+    this.#tick();
+  };
+
   [Symbol.dispose](): void {
-    if (this.#timer !== undefined) clearInterval(this.#timer);
+    this.#timer?.[Symbol.dispose]();
   }
 }
 
