@@ -69,7 +69,7 @@ Deno.test("a pull of what is in the store loads nothing to fetch or unpack with"
 
   assert(loaded.size > 50);
   // Each takes about half a millisecond of every start.
-  assert(loaded.size <= 70, `${loaded.size} modules`);
+  assert(loaded.size <= 66, `${loaded.size} modules`);
   assertEquals(needless, []);
   // Deno loads Web streams when one of them is first named.
   assertEquals(sources.filter((source) => /extends \w+Stream\b/.test(source)), []);
@@ -129,11 +129,17 @@ Deno.test("modules of node are imported for demo and doctor alone", () => {
   assertEquals(loading.sort(), ["commands/host/demo.ts", "commands/host/doctor.ts"]);
 });
 
-Deno.test("run loads nothing to extract layers with, which a cached image has done", () => {
-  const loaded = closureOf([`${CLI}commands/containers/run.ts`]);
+Deno.test("run loads neither what extracts layers nor what removes bundles", () => {
+  const loaded = closureOf([
+    `${PROJECT}mod.ts`,
+    `${CLI}main.ts`,
+    `${CLI}commands/containers/run.ts`,
+  ]);
   const needless = [...loaded].filter((specifier) =>
-    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries)\//.test(specifier)
+    /\/layer\/(?:tar|compression)\/|\/store\/(?:stages|uncompressed|entries)\/|_overlay_trial|layer_resolver|bundle_removal|left_container|terminal\/progress/
+      .test(specifier)
   );
 
+  assert(loaded.size <= 135, `${loaded.size} modules`);
   assertEquals(needless, []);
 });
