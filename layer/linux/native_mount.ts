@@ -1,4 +1,4 @@
-import { encodeCString } from "../file_name.ts";
+import { decodeName, encodeCString } from "../file_name.ts";
 import { nativeError } from "./native_error.ts";
 import { type NativeLibc, openLibc } from "./native_libc.ts";
 
@@ -22,6 +22,7 @@ const UMOUNT_NOFOLLOW = 8;
 
 const EMPTY = new Uint8Array(1);
 const LOG_BYTES = 4096;
+const LINK_BYTES = 256;
 
 /** A mount parameter: a name, or a name and a value. */
 export type MountParameter = readonly [key: string, value?: string];
@@ -153,6 +154,17 @@ export class NativeMount implements Disposable {
       if (this.#check(count, "read", path) === 0) return bytes.subarray(0, length);
       length += count;
     }
+  }
+
+  /** Reads the target of a short symlink, such as those of `/proc`. */
+  readLink(path: string): string {
+    const target = new Uint8Array(LINK_BYTES);
+    const length = this.#check(
+      this.#calls.readlinkat(AT_FDCWD, encodeCString(path), target, BigInt(LINK_BYTES)),
+      "readlinkat",
+      path,
+    );
+    return decodeName(target.slice(0, length));
   }
 
   /** Writes the file system of a directory to the disk, off the main thread. */

@@ -19,12 +19,16 @@ const WAYS = [["trusted", "tmpfs"], ["user", "tmpfs"], ["user", "disk"]] as cons
 const RESULT = "overlay.json";
 const MAX_RESULT_BYTES = 65_536;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** The user namespace of the machine, whose number is the same everywhere. */
+const INITIAL_NAMESPACE = "user:[4026531837]";
+/** What the kernel lets this process do, in `/proc/self/status`. */
+const RIGHTS = /^(?:CapEff|Seccomp|Seccomp_filters):.*/gm;
 
 /**
  * Returns a mounter for the kernel's overlay file system, or the reason why there is none.
  *
  * The test takes longer than a bundle. A positive result is kept in the store until the machine is
- * started again, for this user namespace only.
+ * started again, for processes in the same user namespace and with the same rights.
  */
 export async function findKernelMounter(
   root: string,
@@ -80,6 +84,8 @@ function recallMounter(root: string): OverlayMounter | undefined {
     if (typeof place !== "string" || place !== describePlace(root)) return undefined;
     const way = WAYS.find((way) => way[0] === namespace && way[1] === upper);
     if (way === undefined || !mayMount()) return undefined;
+    // Layers cannot be stored by now if the store was mounted read-only since.
+    Deno.openSync(path, { write: true }).close();
     const mounter = kernelMounter(way[0], way[1]);
     return {
       ...mounter,
@@ -88,7 +94,9 @@ function recallMounter(root: string): OverlayMounter | undefined {
           await mounter.mount(...mount);
         } catch (error) {
           // The next process tests again.
-          await removeIfAny(path);
+          await removeIfAny(path).catch(() => {
+            // Why the mount failed is the better error.
+          });
           throw error;
         }
       },
@@ -113,15 +121,34 @@ async function rememberMounter(root: string, { namespace, upper }: OverlayMounte
 }
 
 /**
- * Describes what the result of a test depends on: the running kernel, the user namespace, and the
- * directory of the store. Returns `undefined` if the kernel cannot be identified.
+ * Describes what the result of a test depends on: the running kernel, the user namespace, the rights
+ * of the process, and the directory of the store. Returns `undefined` without the native backend.
  */
 function describePlace(root: string): string | undefined {
   using calls = NativeMount.tryOpen();
   const info = lstatIfAny(Deno.realPathSync(root));
   if (calls === undefined || info === undefined) return undefined;
-  const boot = new TextDecoder().decode(calls.readFile(BOOT_ID)).trim();
-  return JSON.stringify([boot, readIdMaps(), info.dev, info.ino]);
+  const read = (path: string) => new TextDecoder().decode(calls.readFile(path)).trim();
+  return JSON.stringify([
+    read(BOOT_ID),
+    // Another namespace can have the same mappings, but not the same attributes.
+    calls.readLink("/proc/self/ns/user") === INITIAL_NAMESPACE,
+    readIdMaps(),
+    read("/proc/self/status").match(RIGHTS),
+    readLabel(read),
+    info.dev,
+    info.ino,
+  ]);
+}
+
+/** Reads the label of the process, by which AppArmor and SELinux forbid mounts. */
+function readLabel(read: (path: string) => string): string {
+  try {
+    return read("/proc/self/attr/current");
+  } catch {
+    // There is no such module.
+    return "";
+  }
 }
 
 function mayMount(): boolean {

@@ -1,7 +1,10 @@
+import { fromFileUrl } from "@std/path";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
+import { peerTest, runPeer } from "../../_support/peers.ts";
+import { ROOT } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { BASE, makeStore, overlayReason, type TestStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
@@ -41,6 +44,55 @@ for (
     await findKernelMounter(test.path);
 
     assertEquals(await Deno.readTextFile(path), text);
+  });
+}
+
+/** Runs a command in a new user namespace with the mappings of this one. */
+const IN_NAMESPACE = `
+  unshare -U -m sh -c 'until grep -q . /proc/self/gid_map; do sleep 0.05; done; exec "$@"' sh "$@" &
+  until [ "$(readlink /proc/$!/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
+  cat /proc/self/uid_map > /proc/$!/uid_map
+  cat /proc/self/gid_map > /proc/$!/gid_map
+  wait $!
+`;
+
+const ELSEWHERE: readonly { readonly where: string; readonly command: readonly string[] }[] = [
+  {
+    where: "with fewer capabilities",
+    command: ["setpriv", "--bounding-set", "-mknod,-dac_override", "--inh-caps", "-mknod"],
+  },
+  {
+    where: "in a read-only store",
+    command: [
+      ...["unshare", "-m", "sh", "-c"],
+      'mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && exec "$@"',
+      "sh",
+    ],
+  },
+  {
+    where: "in a user namespace with all IDs",
+    command: ["sh", "-c", IN_NAMESPACE, "sh"],
+  },
+];
+
+for (const { where, command: [program = "", ...args] } of ELSEWHERE) {
+  peerTest({
+    name: `findKernelMounter() finds what a test finds ${where}`,
+    needs: ["setpriv", "unshare", "mount"],
+    root: true,
+  }, async () => {
+    await using test = await makeStore();
+    await findKernelMounter(test.path);
+    const script = fromFileUrl(new URL("_find_elsewhere.ts", import.meta.url));
+
+    const { stdout } = await runPeer(program, [
+      ...args,
+      ...[Deno.execPath(), "run", "-A", "--no-check", `--config=${ROOT}/deno.json`, script],
+      test.path,
+    ], { inheritEnv: true, env: { STORE: test.path } });
+
+    const { recalled, tested } = JSON.parse(stdout);
+    assertEquals(recalled, tested);
   });
 }
 
