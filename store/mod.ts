@@ -58,7 +58,7 @@ export type { ExtractedLayer } from "./overlay/extracted_layer.ts";
 export * from "./overlay/layer_resolver.ts";
 export * from "./overlay/overlay_bundler.ts";
 export type * from "./overlay/overlay_mounter.ts";
-export * from "./overlay/prepare_layers.ts";
+export { prepareLayers, type PrepareLayersOptions } from "./overlay/prepare_layers.ts";
 export * from "./overlay/prune_layers.ts";
 export {
   fuseOverlaySupported,

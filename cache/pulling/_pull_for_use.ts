@@ -25,6 +25,11 @@ export interface PullForUseOptions<T> {
    * @default {6}
    */
   readonly jobs?: number | undefined;
+  /**
+   * Returns the result for a stored image if there is nothing to do, so that nothing has to be
+   * protected against pruning.
+   */
+  readonly find?: ((image: RemoteImage) => Promise<T | undefined>) | undefined;
   /** Whether the result was made of parts of layers, so that the image is not stored. */
   readonly isPartial?: ((result: T) => boolean) | undefined;
 }
@@ -48,8 +53,9 @@ export interface UsedImage<T> {
 export async function pullForUse<T>(
   source: ImageSource,
   use: (image: RemoteImage, listener: UseListener) => Promise<T>,
-  { begins = (layers) => layers, jobs = 6, isPartial = () => false }: PullForUseOptions<T> = {},
+  useOptions: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
+  const { begins = (layers) => layers, jobs = 6, isPartial = () => false } = useOptions;
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;
@@ -66,10 +72,18 @@ export async function pullForUse<T>(
       else meter.relay(event);
     }),
   };
+  const first = await source.puller.find(reference, findOptions);
+  const known = first.isCached ? await useOptions.find?.(first.image) : undefined;
+  if (known !== undefined) return { image: await first.keep(), result: known };
   // Layers are stored before anything references them.
+  let isFirst = true;
   using held = await findHeld(
     source.store,
-    () => source.puller.find(reference, findOptions),
+    async () => {
+      if (!isFirst) return await source.puller.find(reference, findOptions);
+      isFirst = false;
+      return first;
+    },
     ({ isCached, image }) => isCached ? blobsOfImage(image) : [],
     options.signal,
   );

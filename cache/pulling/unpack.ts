@@ -130,7 +130,14 @@ export async function prepare(
       signal,
       onWarning,
     });
-  }, { jobs });
+  }, {
+    jobs,
+    find: async (found) => {
+      if (mounter === undefined) return undefined;
+      const { findPrepared } = await preparing;
+      return await findPrepared(source.store, found, { mounter, ownership });
+    },
+  });
   return image;
 }
 

@@ -2,7 +2,7 @@ import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { MAX_OVERLAY_LOWERS } from "../../layer/linux/overlay_mount.ts";
 import { readMounts } from "../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../layer/linux/unmount.ts";
+import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { ROOTFS } from "../bundles/bundle_config.ts";
@@ -218,7 +218,7 @@ export class OverlayBundler implements Bundler {
     await this.#recordMount(bundle, target, place, mounter);
     // The overlay of the kernel keeps the tmpfs alive, so its mount can be detached.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
-      unmountTree(scratch);
+      unmountTargets([scratch], `Cannot unmount "${scratch}"`);
       await Deno.remove(scratch);
     }
   }

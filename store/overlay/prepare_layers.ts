@@ -8,6 +8,7 @@ import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
 import type { LayerExtraction } from "../stages/overlay_extraction.ts";
 import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
+import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./find_mounter.ts";
 
@@ -75,18 +76,12 @@ export async function prepareLayers(
       option: "bundler",
     });
   }
-  const settings = {
-    ...options,
-    jobs,
-    mounter,
-    ownership: ownership ?? await defaultOwnership(store.path),
-  };
+  const settings = { ...options, jobs, mounter, ownership: await ownershipOf(store, ownership) };
   using _lock = await lockLayers(store.path, "use", {
     onWait: store.onWait,
     signal: options.signal,
   });
-  const kind = { namespace: mounter.namespace, ownership: settings.ownership };
-  const extracted = findExtracted(store.path, image, kind);
+  const extracted = await findPrepared(store, image, settings);
   if (extracted !== undefined) return extracted;
   const { OverlayLayerResolver } = await import("./layer_resolver.ts");
   if (options.extract !== undefined) {
@@ -97,4 +92,30 @@ export async function prepareLayers(
   using threads = LayerThreads.for(image, jobs);
   const extract = threadedExtraction(store, threads, { onProgress, onLayer });
   return await new OverlayLayerResolver(store, { ...settings, extract }).resolve(image);
+}
+
+/**
+ * Finds the extracted layers of an image.
+ *
+ * @returns The directories of the layers, the base first; `undefined` if one of them is missing.
+ */
+export async function findPrepared(
+  store: ContentStore,
+  image: RemoteImage,
+  { mounter, ownership }:
+    & Pick<LayerResolverOptions, "mounter">
+    & Pick<PrepareLayersOptions, "ownership">,
+): Promise<readonly ExtractedLayer[] | undefined> {
+  const { namespace } = mounter;
+  return findExtracted(store.path, image, {
+    namespace,
+    ownership: await ownershipOf(store, ownership),
+  });
+}
+
+async function ownershipOf(
+  store: ContentStore,
+  ownership: Ownership | undefined,
+): Promise<Ownership> {
+  return ownership ?? await defaultOwnership(store.path);
 }
