@@ -17,7 +17,7 @@ import { findReachable, type Reachable } from "./_reachable.ts";
 
 /** Kind of a {@linkcode Finding}. */
 export type FindingKind =
-  /** `index.json` cannot be read. */
+  /** `index.json` is missing or cannot be read. */
   | "index"
   /** An entry of `index.json` says another size or media type than the blob. */
   | "entry"
@@ -126,8 +126,11 @@ class StoreChecker {
     const { path } = this.#store;
     const result = () => ({ blobs: this.#blobs, bytes: this.#bytes, findings: this.#findings });
     if (lstatIfAny(path) === undefined) return result();
+    // Before a hold writes an empty one: without it, all names are lost.
+    const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined ||
+      (await this.#digests()).length === 0;
     using _hold = this.#options.repair ? await this.#store.hold(this.#options.signal) : undefined;
-    await this.#checkIndex();
+    await this.#checkIndex(hasIndex);
     const corrupt = await this.#checkBlobs();
     const names = await this.#checkNames(corrupt);
     // Do not fetch unreferenced content again.
@@ -145,19 +148,26 @@ class StoreChecker {
   }
 
   /** Without an index, every manifest that no other document names becomes an entry of a new one. */
-  async #checkIndex(): Promise<void> {
-    const path = `${this.#store.path}/index.json`;
+  async #checkIndex(hasIndex: boolean): Promise<void> {
+    const { path: root } = this.#store;
+    const path = `${root}/index.json`;
+    const isReadable = await this.#hasReadableIndex();
+    if (hasIndex && isReadable) return;
+    if (this.#options.repair) {
+      if (!isReadable) await this.#quarantine(path, "index.json");
+      await new LayoutIndex(root, `${root}/locks/index.lock`).create(this.#options.signal);
+      for (const document of await this.#orphans()) await this.#store.keep(document);
+    }
+    this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
+  }
+
+  async #hasReadableIndex(): Promise<boolean> {
     try {
       await this.#store.references();
+      return true;
     } catch (error) {
-      if (!(error instanceof OciError)) throw error;
-      if (this.#options.repair) {
-        await this.#quarantine(path, "index.json");
-        const { path: root } = this.#store;
-        await new LayoutIndex(root, `${root}/locks/index.lock`).create(this.#options.signal);
-        for (const document of await this.#orphans()) await this.#store.keep(document);
-      }
-      this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
+      if (error instanceof OciError) return false;
+      throw error;
     }
   }
 

@@ -27,7 +27,7 @@ Examples:
 }
 
 const MEANINGS: Readonly<Record<FindingKind, string>> = {
-  index: "cannot be read",
+  index: "is missing or cannot be read, and with it the names of the images",
   entry: "has another size or media type than its entry",
   corrupt: "does not match its digest",
   missing: "is missing",

@@ -95,15 +95,31 @@ Deno.test.each(DAMAGES)("fsck() finds and repairs $name", async ({ kind, damage 
   assertEquals(again.blobs, IMAGE.blobs.size);
 });
 
-Deno.test("fsck() rebuilds an index that cannot be read", async () => {
-  await using scene = await makeStore();
-  await Deno.writeTextFile(`${scene.path}/index.json`, "{");
+for (const state of ["cannot be read", "is missing"]) {
+  Deno.test(`fsck() rebuilds an index that ${state}`, async () => {
+    await using scene = await makeStore();
+    const path = `${scene.path}/index.json`;
+    if (state === "is missing") await Deno.remove(path);
+    else await Deno.writeTextFile(path, "{");
+    const store = await ContentStore.open(scene.path);
 
-  const { findings } = await fsck(scene.store, { repair: true });
+    const found = await fsck(store);
+    assertEquals(found.findings.map(({ kind, repaired }) => [kind, repaired]), [["index", false]]);
+    const { findings } = await fsck(store, { repair: true });
 
-  assertEquals(findings.map(({ kind, repaired }) => [kind, repaired]), [["index", true]]);
-  const entries = await scene.store.descriptors();
-  assertEquals(entries.map(({ digest }) => digest), [IMAGE.descriptor.digest]);
+    assertEquals(findings.map(({ kind, repaired }) => [kind, repaired]), [["index", true]]);
+    const entries = await store.descriptors();
+    assertEquals(entries.map(({ digest }) => digest), [IMAGE.descriptor.digest]);
+    assertEquals((await fsck(store)).findings, []);
+  });
+}
+
+Deno.test("fsck() finds nothing in a directory that is not a store yet", async () => {
+  await using temp = await makeTempDir();
+  const store = await ContentStore.open(temp.join("new"));
+
+  assertEquals((await fsck(store)).findings, []);
+  assertEquals((await fsck(store, { repair: true })).findings, []);
 });
 
 Deno.test("fsck() finds no damage in a sound store", async () => {
