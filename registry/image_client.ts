@@ -46,7 +46,7 @@ export interface ImageProgress {
 }
 
 /** A layer of an image whose config has not been read yet. */
-export type UpcomingLayer = Omit<RemoteLayer, "diffId" | "compressed">;
+export type UpcomingLayer = Omit<RemoteLayer, "diffId" | "acceptsRanges" | "compressed">;
 
 /** The first read of a layer. */
 export interface FirstRead {

@@ -8,6 +8,7 @@ import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
 import { platformFit } from "../../spec/image/platform_choice.ts";
+import type { Answer } from "../transport/answer.ts";
 import { readDocument } from "../transport/bounded_body.ts";
 import { type ManifestContext, readManifest, readNestedManifest } from "./_manifests.ts";
 import type { Sources } from "./_sources.ts";
@@ -50,7 +51,13 @@ export async function readImage(
       return { ...layer, connections, latencyMs: latencyMs(host) };
     });
   });
-  const config = await readConfig(sources, reference, manifest.value, { ...context, requests });
+  let acceptsRanges = false;
+  const config = await readConfig(sources, reference, manifest.value, {
+    ...context,
+    requests,
+    // Layers are in the same place as the config.
+    onConfig: ({ headers }) => acceptsRanges = headers.get("accept-ranges") === "bytes",
+  });
   const subject = formatReference(reference);
   const { diffIds, platform } = config.value;
   if (layers.length !== diffIds.length) {
@@ -76,7 +83,15 @@ export async function readImage(
       const layer = layers[i];
       if (layer === undefined) return [];
       const { descriptor, source, host, bytes: { compressed } } = layer;
-      return [{ descriptor, diffId, source, connections, latencyMs: latencyMs(host), compressed }];
+      return [{
+        descriptor,
+        diffId,
+        source,
+        connections,
+        latencyMs: latencyMs(host),
+        acceptsRanges,
+        compressed,
+      }];
     }),
   };
 }
@@ -136,6 +151,8 @@ async function readIfAny(
 interface ConfigContext extends ImageContext {
   /** Requests to send once that of the config has been sent. */
   readonly requests?: FirstRequests | undefined;
+  /** Called with the response that has the config. */
+  readonly onConfig?: ((answer: Answer) => void) | undefined;
 }
 
 async function readConfig(
@@ -159,7 +176,7 @@ async function readConfigBytes(
   sources: Sources,
   reference: Reference,
   descriptor: Descriptor,
-  { requests, ...context }: ConfigContext,
+  { requests, onConfig, ...context }: ConfigContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   assertVerifiable(descriptor.digest);
   const embedded = embeddedData(descriptor);
@@ -174,6 +191,7 @@ async function readConfigBytes(
       // A registry in trouble needs its connections for the config.
       onRetry: () => requests?.[Symbol.dispose](),
     }, (answer) => {
+      onConfig?.(answer);
       return readDocument(answer, descriptor, {
         limit: "config bytes",
         option: "maxConfigBytes",

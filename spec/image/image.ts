@@ -108,6 +108,13 @@ export interface RemoteLayer {
    */
   readonly latencyMs?: number | undefined;
   /**
+   * Whether the source has said that it sends parts of blobs, so that several are read at once
+   * without waiting for the first.
+   *
+   * @default {false}
+   */
+  readonly acceptsRanges?: boolean | undefined;
+  /**
    * Opens the bytes as served, usually compressed. The chunks belong to the reader, which may
    * transfer their memory.
    *

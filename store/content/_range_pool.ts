@@ -41,6 +41,8 @@ export class RangePool implements Disposable {
   readonly #clocks = new Set<RateClock>();
   #capacity = 0;
   #active = 0;
+  /** Number of downloads that will open a connection by themselves. */
+  #expected = 0;
   #users = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -75,6 +77,26 @@ export class RangePool implements Disposable {
   /** Counts the rate of a range that has arrived. */
   countRate(rate: number): void {
     this.usualRate = this.usualRate === undefined ? rate : (3 * this.usualRate + rate) / 4;
+  }
+
+  /**
+   * Leaves room for the first connection of a download, until the result is disposed of.
+   *
+   * @param host Name of the host.
+   */
+  static expect(host: string): Disposable {
+    const pool = RangePool.join(host, 0);
+    pool.#expected++;
+    let isExpected = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isExpected) return;
+        isExpected = false;
+        pool.#expected--;
+        pool.dispatch();
+        pool[Symbol.dispose]();
+      },
+    };
   }
 
   /** Counts a connection that a download opened before it joined with its ranges. */
@@ -129,7 +151,7 @@ export class RangePool implements Disposable {
   /** Lets free connections fetch ranges. */
   dispatch(): void {
     clearTimeout(this.#timer);
-    while (this.#active < this.#capacity) {
+    while (this.#active + this.#expected < this.#capacity) {
       const job = this.#best("unassigned") ?? this.#best("stealable");
       if (job === undefined) {
         if (this.#jobs.size === 0) return;

@@ -35,6 +35,10 @@ export interface RangedDownloadOptions {
   readonly connections: number;
   /** Time from a request to the server to its response, in milliseconds; 0 if unknown. */
   readonly latencyMs: number;
+  /** Whether the server has said that it supports ranges. */
+  readonly acceptsRanges: boolean;
+  /** Room for the first connection, disposed of once that is open. */
+  readonly expected: Disposable | undefined;
   readonly open: OpenRange;
   readonly signal: AbortSignal | undefined;
   /** Called with the bytes in order, once the writer has hashed them. */
@@ -50,7 +54,7 @@ export interface RangedDownloadOptions {
  * is far away, or one connection turns out to be slow.
  *
  * The first request goes to a far server with a short range, which shows whether it supports
- * ranges, and to a near one without. Ranges are written into the part as they arrive, and recorded
+ * ranges unless it has said so, and to a near one without. Ranges are written into the part as they arrive, and recorded
  * beside it. The bytes are hashed and passed on in order, as they are read back from the part.
  * Ranges get smaller towards the end of all downloads, and a free connection takes over the rest of
  * a slow range, so that none is idle while bytes are missing.
@@ -152,9 +156,10 @@ class RangedDownload implements RangeJob {
    */
   async #readHead(): Promise<void> {
     using connection = this.#pool.connect();
+    this.#options.expected?.[Symbol.dispose]();
     const isFar = this.#latencyMs >= FAR_LATENCY_MS;
     const { size: offset, total } = this.#writer;
-    const { isFollowed, take, connections } = this.#options;
+    const { isFollowed, take, connections, acceptsRanges } = this.#options;
     const length = isFar ? firstRangeBytes(total - offset, connections) : undefined;
     const head = this.#map.takeNext(length ?? total - offset);
     if (head === undefined) return;
@@ -164,8 +169,10 @@ class RangedDownload implements RangeJob {
       this.#latencyMs = latencyMs;
       this.#pool.isUseful = isPartial;
       if (isPartial) this.#useRanges();
-      else head.extend(this.#writer.total);
+      else if (this.#membership === undefined) head.extend(this.#writer.total);
+      else this.#fail(new RangeRefused());
     };
+    if (isFar && acceptsRanges) this.#useRanges();
     const how = {
       offset,
       length,
@@ -233,6 +240,7 @@ class RangedDownload implements RangeJob {
   /** Lets all connections to the server fetch ranges. */
   #useRanges(): void {
     if (this.#membership !== undefined) return;
+    this.#options.expected?.[Symbol.dispose]();
     this.#createRecord();
     this.#membership = this.#pool.add(this);
   }

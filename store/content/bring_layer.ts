@@ -17,7 +17,7 @@ export async function bringLayer(
   layer: RemoteLayer,
   options: BringLayerOptions,
 ): Promise<Ingestion> {
-  const { descriptor, source, connections, latencyMs } = layer;
+  const { descriptor, source, connections, latencyMs, acceptsRanges } = layer;
   const { follower, signal, onProgress, onLayer } = options;
   const open = (options: Parameters<RemoteLayer["compressed"]>[0]) => layer.compressed(options);
   const ingestion = await store.ingest(descriptor, open, {
@@ -26,6 +26,7 @@ export async function bringLayer(
     source,
     connections,
     latencyMs,
+    acceptsRanges,
     onProgress: onProgress && ((progress) => onProgress(descriptor, progress)),
   });
   onLayer?.(descriptor, ingestion);

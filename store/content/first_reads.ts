@@ -1,7 +1,7 @@
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import { lstatIfAny } from "../host/durable.ts";
 import type { ContentStore } from "./content_store.ts";
-import { FAR_LATENCY_MS, firstRangeBytes } from "./_first_range.ts";
+import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { partPath } from "./_part_path.ts";
 
 /**
@@ -22,6 +22,10 @@ export function firstReads(
     return latencyMs >= FAR_LATENCY_MS && lstatIfAny(store.blobPath(digest)) === undefined &&
       lstatIfAny(partPath(store.path, digest)) === undefined;
   });
+  // Large layers need it next.
+  if (missing.some(({ descriptor: { size } }) => size >= MIN_RANGED_BYTES)) {
+    import("./_ranged_download.ts").catch(() => {});
+  }
   return [...new Map(missing.map((layer) => [layer.descriptor.digest, layer])).values()]
     .slice(0, jobs)
     .map(({ descriptor, connections = 1 }) => {

@@ -68,6 +68,12 @@ export interface IngestOptions {
    * @default {0}
    */
   readonly latencyMs?: number | undefined;
+  /**
+   * Whether the source has said that it sends parts: see {@linkcode RemoteLayer.acceptsRanges}.
+   *
+   * @default {false}
+   */
+  readonly acceptsRanges?: boolean | undefined;
   /** Follower that receives the bytes unless the blob is `"cached"`. */
   readonly follower?: BlobFollower | undefined;
 }
@@ -107,18 +113,34 @@ export async function ingestBlob(
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
   const part = partPath(target.directory, descriptor.digest);
+  // Other downloads from a server that accepts ranges would take all connections meanwhile.
+  using expected = options.acceptsRanges && descriptor.size >= MIN_RANGED_BYTES
+    ? (await import("./_range_pool.ts")).RangePool.expect(hostOf(options))
+    : undefined;
   return await downloads.run(part, {
     find: async () => await target.isIntact() ? cached(descriptor) : undefined,
-    work: (report) => download(descriptor, open, { ...target, part }, options, report),
+    work: (report) => download(descriptor, open, { ...target, part, expected }, options, report),
     onProgress,
     signal,
   });
 }
 
+interface PartTarget extends IngestTarget {
+  /** Path of the part. */
+  readonly part: string;
+  /** Room for the first connection. */
+  readonly expected: Disposable | undefined;
+}
+
+/** Returns the server of the blob, whose connections all downloads share. */
+function hostOf({ source = "" }: IngestOptions): string {
+  return URL.parse(source)?.host ?? "";
+}
+
 async function download(
   descriptor: Descriptor,
   open: BlobSource,
-  target: IngestTarget & { readonly part: string },
+  target: PartTarget,
   options: IngestOptions,
   onProgress: (progress: IngestProgress) => void,
 ): Promise<Ingestion> {
@@ -140,7 +162,7 @@ async function download(
     return cached(descriptor);
   }
   if (writer.size > 0) await replay(target.part, writer.size, follower, signal);
-  const transfer = new BlobDownload(writer, open, target.part, options, onProgress);
+  const transfer = new BlobDownload(writer, open, target, options, onProgress);
   await transfer.run();
   await follower?.close();
   await target.commit(writer);
@@ -167,7 +189,7 @@ async function replay(
 class BlobDownload {
   readonly #writer: BlobWriter;
   readonly #open: BlobSource;
-  readonly #part: string;
+  readonly #target: PartTarget;
   readonly #options: IngestOptions;
   readonly #onProgress: (progress: IngestProgress) => void;
   /** Number of bytes received, including those of later ranges. */
@@ -179,13 +201,13 @@ class BlobDownload {
   constructor(
     writer: BlobWriter,
     open: BlobSource,
-    part: string,
+    target: PartTarget,
     options: IngestOptions,
     onProgress: (progress: IngestProgress) => void,
   ) {
     this.#writer = writer;
     this.#open = open;
-    this.#part = part;
+    this.#target = target;
     this.#options = options;
     this.#onProgress = onProgress;
     this.#resumed = writer.laterRanges.reduce(
@@ -226,17 +248,21 @@ class BlobDownload {
   /** Fetches missing ranges if the server supports it, and it helps or an earlier run has done so. */
   async #fetchRanges(): Promise<void> {
     const writer = this.#writer;
-    const { signal, follower, connections = 1, latencyMs = 0, source = "" } = this.#options;
+    const { signal, follower, connections = 1, latencyMs = 0 } = this.#options;
+    const { acceptsRanges = false } = this.#options;
+    const { part, expected } = this.#target;
     if (this.#hasBegunAgain) return;
     const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
     // One connection in order would fetch later ranges again.
     if (writer.laterRanges.length === 0 && (connections < 2 || isSmall)) return;
     const { downloadRanges } = await import("./_ranged_download.ts");
     await downloadRanges(writer, {
-      part: this.#part,
-      host: URL.parse(source)?.host ?? "",
+      part,
+      host: hostOf(this.#options),
       connections,
       latencyMs,
+      acceptsRanges,
+      expected,
       open: (options) => {
         const onRetry = (retry: BlobRetry) => {
           this.#onRetry();

@@ -495,3 +495,15 @@ Deno.test("RemoteClient refuses a manifest of schema 1 with its reason", async (
 
   await assertRejects(() => client.image(scene.reference), SyntaxError, "schema 1");
 });
+
+Deno.test("RemoteClient.image() says whether the registry has said that it sends ranges", async () => {
+  for (const header of ["bytes", "none", undefined]) {
+    await using scene = makeScene([on("blob", withHeaders({ "accept-ranges": header }))]);
+    using client = testClient();
+
+    const { layers } = await client.image(scene.reference, AMD64);
+
+    const isSaid = header === "bytes";
+    assertEquals(layers.map(({ acceptsRanges }) => acceptsRanges), [isSaid, isSaid]);
+  }
+});

@@ -100,3 +100,28 @@ Deno.test("Segment.split() ends the first part where the second starts", () => {
   assertEquals([segment.end, rest.start, rest.end], [10 * MIB, 10 * MIB, 16 * MIB]);
   assertEquals(segment.cut(new Uint8Array(11 * MIB)).length, 10 * MIB);
 });
+
+Deno.test("RangePool.expect() leaves room for the connection of another download", () => {
+  using pool = RangePool.join("a.example", 3);
+  const job = new Job(100);
+  const expected = RangePool.expect("a.example");
+  using _job = pool.add(job);
+  assertEquals(job.ends.length, 2);
+
+  using _connection = pool.connect();
+  expected[Symbol.dispose]();
+  expected[Symbol.dispose]();
+
+  assertEquals(job.ends.length, 2);
+});
+
+Deno.test("RangePool gives the room of a download that ends to the others", () => {
+  using pool = RangePool.join("a.example", 3);
+  const job = new Job(100);
+  const expected = RangePool.expect("a.example");
+  using _job = pool.add(job);
+
+  expected[Symbol.dispose]();
+
+  assertEquals(job.ends.length, 3);
+});

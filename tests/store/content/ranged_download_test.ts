@@ -1,97 +1,9 @@
 import { assert, assertEquals, assertLess, assertRejects, fail } from "@std/assert";
 import { exists } from "@std/fs";
-import type { BlobReadOptions } from "../../../spec/mod.ts";
-import { type BlobFollower, ContentStore } from "../../../store/mod.ts";
-import { chunked } from "../../_support/memory_content.ts";
+import type { BlobFollower } from "../../../store/mod.ts";
 import { stoppedClock } from "../../_support/stopped_clock.ts";
-import { makeTempDir } from "../../_support/temp.ts";
 import { randomBlob } from "./_blob_source.ts";
-
-const MIB = 1024 * 1024;
-const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(24 * MIB + 12_345);
-const PART = `ingest/${DESCRIPTOR.digest.replace(":", "-")}.part`;
-
-/** A far server, which counts what it is asked for. */
-interface RangedSource {
-  readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
-  readonly requests: { readonly offset: number; readonly length: number | undefined }[];
-  /** Bytes that were sent. */
-  sent: number;
-  /** Most streams that were open at once. */
-  peak: number;
-}
-
-interface RangedSourceOptions {
-  /** Whether a request, by its number, is answered with the whole blob. */
-  readonly sendsWhole?: (request: number) => boolean;
-  readonly bytes?: Uint8Array<ArrayBuffer>;
-  /** Fails every stream after so many bytes in all. */
-  readonly failAfter?: number;
-  /** Whether a request, by its number, is never answered with a byte. */
-  readonly stalls?: (request: number) => boolean;
-  /** Called again and again while a stream stalls. */
-  readonly onStall?: () => void;
-  /** Called with each chunk that is sent. */
-  readonly onChunk?: () => void | Promise<void>;
-}
-
-function rangedSource(options: RangedSourceOptions = {}): RangedSource {
-  const { sendsWhole = () => false, bytes = BYTES, failAfter = Infinity } = options;
-  const { stalls = () => false, onStall = () => {}, onChunk } = options;
-  let open = 0;
-  const source: RangedSource = {
-    requests: [],
-    sent: 0,
-    peak: 0,
-    open: ({ offset = 0, length, onAnswer }) => {
-      const isWhole = sendsWhole(source.requests.length);
-      const isStalled = stalls(source.requests.length);
-      let isCancelled = false;
-      source.requests.push({ offset, length });
-      if (length !== undefined) onAnswer?.({ isPartial: !isWhole, latencyMs: 100 });
-      const end = isWhole || length === undefined ? bytes.length : offset + length;
-      const reader = chunked(bytes.subarray(offset, end), 64 * 1024).getReader();
-      source.peak = Math.max(source.peak, ++open);
-      return Promise.resolve(
-        new ReadableStream<Uint8Array<ArrayBuffer>>({
-          async pull(controller) {
-            while (isStalled && !isCancelled) {
-              onStall();
-              await new Promise((resolve) => setTimeout(resolve, 0));
-            }
-            if (isCancelled) return;
-            if (source.sent >= failAfter) return controller.error(new TypeError("connection cut"));
-            const { done, value } = await reader.read();
-            if (done) {
-              open--;
-              return controller.close();
-            }
-            source.sent += value.length;
-            await onChunk?.();
-            controller.enqueue(value);
-          },
-          cancel() {
-            open--;
-            isCancelled = true;
-          },
-        }, { highWaterMark: 0 }),
-      );
-    },
-  };
-  return source;
-}
-
-async function openStore() {
-  const directory = await makeTempDir();
-  const store = await ContentStore.open(directory.join("store"));
-  return {
-    store,
-    part: directory.join("store", PART),
-    directory,
-    content: () => Deno.readFile(store.blobPath(DESCRIPTOR.digest)),
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
-  };
-}
+import { BYTES, DESCRIPTOR, MIB, openStore, rangedSource } from "./_ranged_source.ts";
 
 Deno.test("ingest() downloads a large blob over several connections", async () => {
   await using scene = await openStore();
@@ -388,24 +300,32 @@ Deno.test("ingest() takes over a range whose connection stalls", async () => {
   assertEquals(await scene.content(), BYTES);
 });
 
-Deno.test("ingest() shares the connections to a host among its blobs", async () => {
-  await using scene = await openStore();
-  const blobs = [1, 2, 3].map((seed) => randomBlob(12 * MIB, seed));
-  let open = 0;
-  let peak = 0;
+for (const acceptsRanges of [false, true]) {
+  const server = acceptsRanges ? "that has said that it sends ranges" : "that has not said so";
+  Deno.test(`ingest() shares the connections to a host ${server} among its blobs`, async () => {
+    await using scene = await openStore();
+    const blobs = [1, 2, 3].map((seed) => randomBlob(12 * MIB, seed));
+    let open = 0;
+    let peak = 0;
 
-  await Promise.all(blobs.map(({ descriptor, bytes }) => {
-    const source = rangedSource({ bytes });
-    return scene.store.ingest(descriptor, async (options) => {
-      const stream = await source.open(options);
-      peak = Math.max(peak, ++open);
-      const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        flush: () => void open--,
+    await Promise.all(blobs.map(({ descriptor, bytes }) => {
+      const source = rangedSource({ bytes });
+      return scene.store.ingest(descriptor, async (options) => {
+        const stream = await source.open(options);
+        peak = Math.max(peak, ++open);
+        const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+          flush: () => void open--,
+        });
+        return stream.pipeThrough(counted);
+      }, {
+        connections: 4,
+        latencyMs: 100,
+        acceptsRanges,
+        source: "https://registry.example/blob",
       });
-      return stream.pipeThrough(counted);
-    }, { connections: 4, latencyMs: 100, source: "https://registry.example/blob" });
-  }));
+    }));
 
-  // A range may start while the one before it ends.
-  assertLess(peak, 8);
-});
+    // A range may start while the one before it ends.
+    assertLess(peak, 8);
+  });
+}

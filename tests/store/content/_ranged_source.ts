@@ -1,0 +1,109 @@
+import type { BlobReadOptions, Descriptor } from "../../../spec/mod.ts";
+import { ContentStore } from "../../../store/mod.ts";
+import { chunked } from "../../_support/memory_content.ts";
+import { makeTempDir, type TempDir } from "../../_support/temp.ts";
+import { randomBlob } from "./_blob_source.ts";
+
+export const MIB: number = 1024 * 1024;
+const BLOB = randomBlob(24 * MIB + 12_345);
+/** Descriptor of the blob. */
+export const DESCRIPTOR: Descriptor = BLOB.descriptor;
+/** The blob. */
+export const BYTES: Uint8Array<ArrayBuffer> = BLOB.bytes;
+/** Path of its part in the store. */
+export const PART: string = `ingest/${DESCRIPTOR.digest.replace(":", "-")}.part`;
+
+/** A far server, which counts what it is asked for. */
+export interface RangedSource {
+  readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  readonly requests: { readonly offset: number; readonly length: number | undefined }[];
+  /** Bytes that were sent. */
+  sent: number;
+  /** Most streams that were open at once. */
+  peak: number;
+}
+
+/** Options for {@linkcode rangedSource}. */
+export interface RangedSourceOptions {
+  /** Whether a request, by its number, is answered with the whole blob. */
+  readonly sendsWhole?: (request: number) => boolean;
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+  /** Fails every stream after so many bytes in all. */
+  readonly failAfter?: number;
+  /** Whether a request, by its number, is never answered with a byte. */
+  readonly stalls?: (request: number) => boolean;
+  /** Called again and again while a stream stalls. */
+  readonly onStall?: () => void;
+  /** Called with each chunk that is sent. */
+  readonly onChunk?: () => void | Promise<void>;
+}
+
+/** Creates a far server that has a blob. */
+export function rangedSource(options: RangedSourceOptions = {}): RangedSource {
+  const { sendsWhole = () => false, bytes = BYTES, failAfter = Infinity } = options;
+  const { stalls = () => false, onStall = () => {}, onChunk } = options;
+  let open = 0;
+  const source: RangedSource = {
+    requests: [],
+    sent: 0,
+    peak: 0,
+    open: ({ offset = 0, length, onAnswer }) => {
+      const isWhole = sendsWhole(source.requests.length);
+      const isStalled = stalls(source.requests.length);
+      let isCancelled = false;
+      source.requests.push({ offset, length });
+      if (length !== undefined) onAnswer?.({ isPartial: !isWhole, latencyMs: 100 });
+      const end = isWhole || length === undefined ? bytes.length : offset + length;
+      const reader = chunked(bytes.subarray(offset, end), 64 * 1024).getReader();
+      source.peak = Math.max(source.peak, ++open);
+      return Promise.resolve(
+        new ReadableStream<Uint8Array<ArrayBuffer>>({
+          async pull(controller) {
+            while (isStalled && !isCancelled) {
+              onStall();
+              await new Promise((resolve) => setTimeout(resolve, 0));
+            }
+            if (isCancelled) return;
+            if (source.sent >= failAfter) return controller.error(new TypeError("connection cut"));
+            const { done, value } = await reader.read();
+            if (done) {
+              open--;
+              return controller.close();
+            }
+            source.sent += value.length;
+            await onChunk?.();
+            controller.enqueue(value);
+          },
+          cancel() {
+            open--;
+            isCancelled = true;
+          },
+        }, { highWaterMark: 0 }),
+      );
+    },
+  };
+  return source;
+}
+
+/** A store in a new directory. */
+export interface StoreScene extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly directory: TempDir;
+  /** Path of the part of the blob. */
+  readonly part: string;
+  /** Reads the blob. */
+  content(): Promise<Uint8Array>;
+}
+
+/** Opens a new store. */
+export async function openStore(): Promise<StoreScene> {
+  const directory = await makeTempDir();
+  const store = await ContentStore.open(directory.join("store"));
+  return {
+    store,
+    part: directory.join("store", PART),
+    directory,
+    content: () => Deno.readFile(store.blobPath(DESCRIPTOR.digest)),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
