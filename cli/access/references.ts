@@ -55,7 +55,7 @@ export function readReference(text: string): Reference {
   if (source.transport === "docker") return source.reference;
   throw new UsageError(
     `cannot use "${text}" here: it is not in a registry`,
-    `If it is the name of an image, write "docker://${text}"`,
+    `See it with "oci inspect"; if it is the name of an image, write "docker://${text}"`,
     { subject: text },
   );
 }

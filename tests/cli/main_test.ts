@@ -183,7 +183,7 @@ const MISUSE = [
   {
     args: ["digest", "oci:dir"],
     line: 'oci: digest oci:dir: cannot use "oci:dir" here: it is not in a registry. ' +
-      'If it is the name of an image, write "docker://oci:dir"',
+      'See it with "oci inspect"; if it is the name of an image, write "docker://oci:dir"',
   },
   {
     args: ["pull", "--all-platforms", "--platform", "linux/amd64", "a"],

@@ -14,7 +14,8 @@ export function define(command: Command): Command {
   const described = command
     .description(
       "Verifies the store: the digest of every blob, the content that every name refers to, " +
-        "and the extracted layers.",
+        "and that every extracted layer is recorded as complete. Does not compare the files of " +
+        "extracted layers.",
     )
     .option("--repair", "move damaged blobs to quarantine/ in the store and fetch them again");
   return addConnectionOptions(addLoginOptions(described)).notes(`
