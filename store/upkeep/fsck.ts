@@ -8,11 +8,12 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_ty
 import { lockLayers } from "../bundles/layer_lock.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { lockPruning } from "../content/hold.ts";
-import { LayoutIndex } from "../content/layout_index.ts";
+import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
 import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
+import { withoutPlatforms } from "./_without_platforms.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
 
 /** Kind of a {@linkcode Finding}. */
@@ -25,6 +26,8 @@ export type FindingKind =
   | "corrupt"
   /** A name leads to a blob that the store lacks. */
   | "missing"
+  /** A name leads to an index, and the store has none of its platforms. */
+  | "incomplete"
   /** A file among the blobs is not a blob. */
   | "stray"
   /** An extracted layer, or an index of the entries of a layer, is incomplete or damaged. */
@@ -271,10 +274,16 @@ class StoreChecker {
         }
       }
     }
+    const { repair, signal } = this.#options;
+    // Which platforms were pulled is not known.
+    for (const [digest, names] of await withoutPlatforms(this.#store, references, signal)) {
+      const reason = repair ? "pull it again" : undefined;
+      this.#note({ kind: "incomplete", subject: digest }, names, false, reason);
+    }
     return wanted;
   }
 
-  async #listReferences(): Promise<readonly { name: string; descriptor: Descriptor }[]> {
+  async #listReferences(): Promise<readonly StoredReference[]> {
     try {
       return await this.#store.references();
     } catch (error) {

@@ -32,6 +32,7 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
   entry: "has another size or media type than its entry",
   corrupt: "does not match its digest",
   missing: "is missing",
+  incomplete: "has no platform in the store",
   stray: "is not a blob",
   layer: "is incomplete",
 };

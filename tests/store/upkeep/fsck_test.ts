@@ -141,6 +141,23 @@ Deno.test("fsck() does not miss a platform that was never pulled", async () => {
   assertEquals((await fsck(scene.store)).findings, []);
 });
 
+Deno.test("fsck() misses the platforms of an index that has none", async () => {
+  await using scene = await makeStore();
+  const index = buildIndex([OTHER]);
+  await scene.store.putBytes(index.descriptor, index.bytes);
+  await scene.store.tag("example.com/b:1", index.descriptor);
+
+  const { findings } = await fsck(scene.store, { repair: true, sourceOf: () => SOURCE });
+
+  assertEquals(findings, [{
+    kind: "incomplete",
+    subject: index.descriptor.digest,
+    names: ["example.com/b:1"],
+    repaired: false,
+    reason: "pull it again",
+  }]);
+});
+
 Deno.test("fsck() says why it cannot repair, and keeps what is wrong", async () => {
   await using scene = await makeStore();
   await flipBit(scene.layer);

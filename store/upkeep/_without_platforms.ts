@@ -1,0 +1,35 @@
+import { type Digest, isDigest } from "../../spec/digest.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { StoredReference } from "../content/layout_index.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { findReachable } from "./_reachable.ts";
+
+/**
+ * Finds stored indexes of which the store has no manifest at all.
+ *
+ * @returns The names of each.
+ */
+export async function withoutPlatforms(
+  store: ContentStore,
+  references: readonly StoredReference[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<Digest, readonly string[]>> {
+  const isThere = ({ digest }: Descriptor) => {
+    return isDigest(digest) && lstatIfAny(store.blobPath(digest))?.isFile === true;
+  };
+  const found = new Map<Digest, readonly string[]>();
+  for (const [digest, same] of Map.groupBy(references, ({ descriptor }) => descriptor.digest)) {
+    const [{ descriptor } = {}] = same;
+    if (descriptor === undefined || !isIndexMediaType(descriptor.mediaType)) continue;
+    if (!isThere(descriptor)) continue;
+    const { descriptors } = await findReachable(store, [descriptor], [], () => {}, signal);
+    const manifests = [...descriptors.values()].filter(({ mediaType }) =>
+      isManifestMediaType(mediaType)
+    );
+    if (manifests.length === 0 || manifests.some(isThere)) continue;
+    found.set(digest, same.map(({ name }) => name));
+  }
+  return found;
+}
