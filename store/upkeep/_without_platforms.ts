@@ -25,10 +25,13 @@ export async function withoutPlatforms(
     if (descriptor === undefined || !isIndexMediaType(descriptor.mediaType)) continue;
     if (!isThere(descriptor)) continue;
     const { descriptors } = await findReachable(store, [descriptor], [], () => {}, signal);
-    const manifests = [...descriptors.values()].filter(({ mediaType }) =>
-      isManifestMediaType(mediaType)
+    // An index in an index may be missing with all below it.
+    const isManifest = ({ mediaType }: Descriptor) => isManifestMediaType(mediaType);
+    const children = [...descriptors.values()].filter((child) =>
+      isManifest(child) || (isIndexMediaType(child.mediaType) && child.digest !== digest)
     );
-    if (manifests.length === 0 || manifests.some(isThere)) continue;
+    if (children.length === 0) continue;
+    if (children.some((child) => isManifest(child) && isThere(child))) continue;
     found.set(digest, same.map(({ name }) => name));
   }
   return found;

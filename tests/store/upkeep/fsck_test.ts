@@ -141,9 +141,13 @@ Deno.test("fsck() does not miss a platform that was never pulled", async () => {
   assertEquals((await fsck(scene.store)).findings, []);
 });
 
-Deno.test("fsck() misses the platforms of an index that has none", async () => {
+const WITHOUT_PLATFORMS = [
+  { name: "an index", index: buildIndex([OTHER]) },
+  { name: "an index of indexes", index: buildIndex([buildIndex([OTHER])]) },
+];
+
+Deno.test.each(WITHOUT_PLATFORMS)("fsck() misses the platforms of $name", async ({ index }) => {
   await using scene = await makeStore();
-  const index = buildIndex([OTHER]);
   await scene.store.putBytes(index.descriptor, index.bytes);
   await scene.store.tag("example.com/b:1", index.descriptor);
 
