@@ -74,3 +74,22 @@ export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
   }
   return { numbers, bytes };
 }
+
+/**
+ * Leaves out layers of which more than all bytes would be fetched, since the table names the same
+ * bytes again and again.
+ */
+export function withoutRepeated(
+  { layers }: RemoteImage,
+  lazy: LazyLayers,
+  { numbers }: LazyFiles,
+  { onWarning }: UnpackImageOptions,
+): LazyLayers {
+  const usable = [...lazy].filter(([index, known]) => {
+    const { digest = "", size = 0 } = layers[index]?.descriptor ?? {};
+    if (known.bytesOf(numbers.get(index) ?? []) <= size) return true;
+    onWarning?.(`Reading the whole layer ${digest}, as the files in its table of contents overlap`);
+    return false;
+  });
+  return new Map(usable);
+}

@@ -15,7 +15,7 @@ import { archiveTree } from "../images/tree_archive.ts";
 import { ARCHIVE_LIMITS, pickStageOptions } from "../stages/layer_staging.ts";
 import { isSelected, retainPaths } from "../stages/path_selection.ts";
 import { ImageUnpacking } from "./_image_unpacking.ts";
-import { lazyFiles, type LazyLayers } from "./_lazy_layers.ts";
+import { lazyFiles, type LazyLayers, withoutRepeated } from "./_lazy_layers.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
 
 /** The limits of a layer do not apply to the archive of all layers, which is generated here. */
@@ -60,6 +60,10 @@ export async function unpackFlattened(
   const flat = await flatten(store, image, paths, options, lazy);
   const { reports } = flat;
   const files = lazyFiles(flat.tree, lazy);
+  const usable = withoutRepeated(image, lazy, files, options);
+  if (usable.size < lazy.size) {
+    return await unpackFlattened(store, image, directory, paths, options, usable);
+  }
   if (maxBytes > 0 && files.bytes > maxBytes) throw tooLarge(files.bytes, maxBytes);
   const entries = reports.reduce((sum, { entries }) => sum + entries, 0);
   // As an extraction of the selected entries of each layer counts.

@@ -248,6 +248,40 @@ Deno.test("unpack() limits the bytes that come before files in what it decompres
   assertEquals(await Deno.readTextFile(scene.path("out/d/3")), "abc");
 });
 
+Deno.test("unpack() downloads a layer whose table names the same bytes again and again", async () => {
+  const large = [noise(4000 * KIB, 1), noise(MIB, 2), noise(4000 * KIB, 3)];
+  const entries: ChunkedEntry[] = [
+    ...large.map((content, i) => ({ file: `large/${i}`, content })),
+    { dir: "d" },
+    { dir: "d/x" },
+    ...large.map((content, i) => ({ file: `d/x/${i}`, content: content.slice(0, 3) })),
+    { symlink: "p", target: "d" },
+  ];
+  const change = (table: TableFields[]) => {
+    const [first, middle, last] = table;
+    const ends = [middle?.offset, last?.offset, Number(last?.offset) + 4000 * KIB];
+    const own = table.map((entry) => {
+      const index = ["d/x/0", "d/x/1", "d/x/2"].indexOf(String(entry.name));
+      const from = table[index];
+      return from === undefined ? entry : { ...entry, offset: from.offset, endOffset: ends[index] };
+    });
+    const more = Array.from({ length: 4 }, (_, i) => {
+      const [from, index] = i % 2 === 0 ? [first, 0] : [last, 2];
+      const { chunkDigest } = own.find(({ name }) => name === `d/x/${index}`) ?? {};
+      const range = { offset: from?.offset, endOffset: ends[index], size: 3, chunkDigest };
+      return { ...from, ...range, name: `d/x/more${i}` };
+    });
+    return [...own, ...more];
+  };
+  await using scene = await makeScene([stargzLayer(entries, { change })]);
+
+  await scene.unpack("out", { paths: ["p/x"] });
+
+  assertLess(scene.fetched.bytes, 12 * MIB);
+  assertEquals([scene.warnings.length, (await scene.stored()).blobs], [1, [true]]);
+  assertEquals(await Deno.readFile(scene.path("out/d/x/0")), large[0]?.slice(0, 3));
+});
+
 Deno.test("unpack() opens no further table after one could not be read", async () => {
   const layers = [stargzLayer(ENTRIES), stargzLayer([...ENTRIES, { dir: "more" }])];
   const [first, second] = buildImage({ layers }).layers.map(({ descriptor }) => descriptor.digest);
