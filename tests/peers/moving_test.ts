@@ -3,6 +3,7 @@ import { parseReference } from "../../registry/mod.ts";
 import { digestOf } from "../../spec/mod.ts";
 import { noise } from "../_support/bytes.ts";
 import {
+  blobOf,
   buildArtifact,
   buildImage,
   buildIndex,
@@ -14,7 +15,7 @@ import { runOci } from "../_support/process.ts";
 import { file, tar } from "../_support/tar.ts";
 import { makeTempDir } from "../_support/temp.ts";
 import { pushBuilt } from "../cache/moving/_pushed.ts";
-import { testClient } from "../registry/_client.ts";
+import { readAll, testClient } from "../registry/_client.ts";
 
 const BASE = tar(file("etc/base", "shared by all"));
 const AMD64 = buildImage({ layers: [BASE, tar(file("bin", "amd64"))] });
@@ -86,6 +87,22 @@ peerTest({
   await oci(dir.path, "copy", `${source.host}/app:1`, `${target.host}/copy:1`);
 
   assertEquals(await digestIn(target, "copy:1"), nested.descriptor.digest);
+});
+
+peerTest({
+  name: "a blob with sha512 passes through docker-registry, which names it by sha256",
+  needs: ["docker-registry"],
+}, async () => {
+  await using registry = await dockerRegistry();
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/blobs`);
+  const { descriptor, bytes } = blobOf("application/x.test", noise(3_000_000), "sha512");
+
+  await client.pushBlob(repository, descriptor, ({ offset = 0 } = {}) => {
+    return Promise.resolve(new Blob([bytes.subarray(offset)]).stream());
+  });
+
+  assertEquals(await readAll(await client.blob(repository, descriptor)), bytes);
 });
 
 peerTest({
