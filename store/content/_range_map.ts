@@ -79,10 +79,18 @@ export class RangeMap {
     this.#missing = [{ start, end }];
   }
 
+  /** Ends the fetching of all ranges but one. */
+  keepOnly(segment: Segment): void {
+    this.stop(segment);
+    for (const other of this.#segments) if (other !== segment) this.#received -= other.received;
+    this.#segments.clear();
+    this.#segments.add(segment);
+  }
+
   /** Ends the fetching of all ranges. */
-  stop(): void {
+  stop(except?: Segment): void {
     this.#missing = [];
-    for (const segment of this.#segments) segment.stop();
+    for (const segment of this.#segments) if (segment !== except) segment.stop();
   }
 
   /**

@@ -85,6 +85,10 @@ class RangedDownload implements RangeJob {
   #membership: Disposable | undefined;
   /** Whether a near server is being asked for a range, or has refused one. */
   #hasAsked = false;
+  /** Whether the first range has been requested and not been answered. */
+  #awaitsHead = false;
+  /** Whether the server has sent something other than a requested range. */
+  #isRefused = false;
   #latencyMs: number;
   #changed = Promise.withResolvers<void>();
 
@@ -101,11 +105,11 @@ class RangedDownload implements RangeJob {
   }
 
   get unassigned(): number {
-    return this.#map.unassigned;
+    return this.#isRefused ? 0 : this.#map.unassigned;
   }
 
   get stealable(): number {
-    return this.#slowest()?.bytes ?? 0;
+    return this.#isRefused ? 0 : this.#slowest()?.bytes ?? 0;
   }
 
   async run(): Promise<boolean> {
@@ -167,11 +171,13 @@ class RangedDownload implements RangeJob {
     using _measured = this.#pool.measure(clock);
     const answered = ({ isPartial, latencyMs }: BlobAnswer) => {
       this.#latencyMs = latencyMs;
-      this.#pool.isUseful = isPartial;
-      if (isPartial) this.#useRanges();
-      else if (this.#membership === undefined) head.extend(this.#writer.total);
-      else this.#fail(new RangeRefused());
+      this.#awaitsHead = false;
+      this.#pool.isUseful = isPartial && !this.#isRefused;
+      if (!isPartial) this.#readWhole(head);
+      else if (this.#isRefused) this.#fail(new RangeRefused());
+      else this.#useRanges();
     };
+    this.#awaitsHead = true;
     if (isFar && acceptsRanges) this.#useRanges();
     const how = {
       offset,
@@ -192,6 +198,14 @@ class RangedDownload implements RangeJob {
       clock.start();
     });
     await Promise.all(this.#running);
+  }
+
+  /** Goes on with the open connection alone, as the server sends the whole blob over it. */
+  #readWhole(head: Segment): void {
+    this.#membership?.[Symbol.dispose]();
+    this.#membership = undefined;
+    this.#map.keepOnly(head);
+    head.extend(this.#writer.total);
   }
 
   /** Requests a range of a near server whose connection is slow, while the head goes on. */
@@ -287,9 +301,12 @@ class RangedDownload implements RangeJob {
     segment: Segment,
     connection: PooledConnection,
     onAnswer = (isPartial: boolean) => {
-      if (isPartial) return;
+      if (isPartial || segment.signal.aborted) return;
+      this.#isRefused = true;
       this.#pool.isUseful = false;
-      this.#fail(new RangeRefused());
+      // The server may send the whole blob over the first connection.
+      if (this.#awaitsHead) segment.stop();
+      else this.#fail(new RangeRefused());
     },
   ): Promise<void> {
     const { start, left: length } = segment;

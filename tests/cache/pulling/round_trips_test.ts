@@ -7,6 +7,7 @@ import {
   type Fault,
   type FaultRule,
   faultyRegistry,
+  ignoreRange,
   on,
   type RecordedRequest,
   respond,
@@ -110,6 +111,20 @@ Deno.test("pull() requests the start of a large layer while the config arrives",
     .map(({ headers }) => headers.get("range"));
   assertEquals(ranges[0], `bytes=0-${4 * MIB - 1}`);
   assertEquals(scene.registry.bytesSent("blob"), 9 * MIB + image.config.bytes.length);
+});
+
+Deno.test("pull() takes a large layer from one answer of a far registry that ignores ranges", async () => {
+  const image = buildImage({ compression: "none", layers: [noise(9 * MIB, 4)] });
+  await using scene = await makeScene(image, [on("blob", ignoreRange())]);
+
+  const { layers: [layer] } = await pull(scene.reference, scene.options);
+
+  const bytes = await new Response(await layer?.compressed()).bytes();
+  assertEquals(bytes, image.layers[0]?.bytes);
+  // Each request is for a range: the first answer has all bytes.
+  const ranges = scene.registry.requests.filter(({ path }) => path.endsWith(layer?.digest ?? ""))
+    .map(({ headers }) => headers.get("range"));
+  assertEquals(ranges.includes(null), false);
 });
 
 Deno.test("pull() requests no layer early that the store has or has begun to download", async () => {

@@ -20,22 +20,42 @@ Deno.test("ingest() asks a far server for ranges at once if it has said that it 
   assertEquals(source.sent, BYTES.length);
 });
 
-for (const wrong of [0, 1]) {
-  Deno.test(`ingest() asks for the whole if answer ${wrong} shows that a server sends no ranges`, async () => {
+for (const first of [0, 1]) {
+  Deno.test(`ingest() keeps its first connection if answer ${first} shows that it sends the whole`, async () => {
     await using scene = await openStore();
-    const source = rangedSource({ sendsWhole: (request) => request >= wrong });
+    const source = rangedSource({ sendsWhole: () => true });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let count = 0;
 
-    await scene.store.ingest(DESCRIPTOR, source.open, {
-      connections: 4,
-      latencyMs: 100,
-      acceptsRanges: true,
-    });
+    await scene.store.ingest(DESCRIPTOR, async (options) => {
+      const number = count++;
+      if (number !== first) await promise;
+      const opened = await source.open(options);
+      if (number === first) resolve();
+      return opened;
+    }, { connections: 4, latencyMs: 100, acceptsRanges: true });
 
     assertEquals(await scene.content(), BYTES);
-    assertEquals(source.requests.at(-1)?.length, undefined);
-    assertEquals(await exists(`${scene.part}.ranges`), false);
+    // Nothing is requested once more as a whole.
+    assertEquals(source.requests.filter(({ length }) => length === undefined), []);
+    assertEquals(count <= 4, true);
   });
 }
+
+Deno.test("ingest() asks for the whole if only the first answer is a range", async () => {
+  await using scene = await openStore();
+  const source = rangedSource({ sendsWhole: (request) => request >= 1 });
+
+  await scene.store.ingest(DESCRIPTOR, source.open, {
+    connections: 4,
+    latencyMs: 100,
+    acceptsRanges: true,
+  });
+
+  assertEquals(await scene.content(), BYTES);
+  assertEquals(source.requests.at(-1)?.length, undefined);
+  assertEquals(await exists(`${scene.part}.ranges`), false);
+});
 
 Deno.test("ingest() sends one request to a near server that has said that it sends ranges", async () => {
   await using scene = await openStore();
