@@ -1,5 +1,6 @@
 import { storeDirectory } from "../../cache/directory.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
+import { lstatIfAny } from "../../store/host/durable.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Returns the store directory from the command line or the environment. */
@@ -10,4 +11,13 @@ export function storePath(session: Session): string {
 /** Opens the store from the command line or the environment. */
 export async function openStore(session: Session): Promise<ContentStore> {
   return await ContentStore.open(storePath(session), { onWait: session.note });
+}
+
+/** Opens a store that a command only looks after. Notes if there is none at the path of `--store`. */
+export async function openExistingStore(session: Session): Promise<ContentStore> {
+  const { store: path } = session.options();
+  if (path !== undefined && lstatIfAny(path) === undefined) {
+    session.note(`there is no store at "${path}"`);
+  }
+  return await openStore(session);
 }

@@ -76,11 +76,8 @@ export async function openLayout(path: string, foreign: boolean): Promise<void> 
   const { imageLayoutVersion: version } = layout;
   if (version === LAYOUT_VERSION) return;
   const found = typeof version === "string" ? `has version "${version}"` : "names no version";
-  throw new StoreError(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, path, {
-    code: "not-a-store",
-    action: `use "${path}" as a store`,
-    advice: "Choose another directory",
-  });
+  const problem = `its oci-layout file ${found}, not ${LAYOUT_VERSION}`;
+  throw notUsable(path, foreign, problem, "Choose another directory");
 }
 
 async function assertVacant(path: string, foreign: boolean): Promise<void> {
@@ -89,19 +86,32 @@ async function assertVacant(path: string, foreign: boolean): Promise<void> {
       // Another process has just made the layout.
       if (name === "oci-layout") return await openLayout(path, foreign);
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
-      throw new StoreError(`it is not an OCI image layout and contains "${name}"`, path, {
-        code: "not-a-store",
-        action: `use "${path}" as a store`,
-        advice: "Choose an empty or new directory",
-      });
+      const problem = `it is not an OCI image layout and contains "${name}"`;
+      throw notUsable(path, foreign, problem, "Choose an empty or new directory");
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     if (error instanceof Deno.errors.NotADirectory) {
+      if (foreign) throw notUsable(path, foreign, "it is not a directory");
       throw new UntrustedStoreError("not-directory", path, { cause: error });
     }
     throw error;
   }
+}
+
+/** The error for a directory that cannot be a store or, if it is only read, has no images. */
+function notUsable(path: string, foreign: boolean, problem: string, advice?: string): StoreError {
+  return foreign
+    ? new StoreError(problem, path, {
+      code: "no-image",
+      action: `find an image in "${path}"`,
+      advice: "Check the path",
+    })
+    : new StoreError(problem, path, {
+      code: "not-a-store",
+      action: `use "${path}" as a store`,
+      advice,
+    });
 }
 
 /** Creates the missing directories and version file of a layout. */

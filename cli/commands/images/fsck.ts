@@ -3,7 +3,7 @@ import type { ContentSource } from "../../../spec/image/content.ts";
 import type { Finding, FindingKind, StoreCheck } from "../../../store/upkeep/fsck.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { openStore } from "../../access/store.ts";
+import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { addConnectionOptions, addLoginOptions } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
@@ -41,7 +41,7 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
 export async function run(session: Session): Promise<number> {
   const { repair = false } = session.options<{ repair?: true }>();
   const { fsck } = await import("../../../store/upkeep/fsck.ts");
-  const store = await openStore(session);
+  const store = await openExistingStore(session);
   await using resources = new AsyncDisposableStack();
   const sourceOf = repair ? await openSources(session, resources) : undefined;
   const check = await fsck(store, { repair, sourceOf, signal: session.signal });

@@ -4,7 +4,7 @@ import type { ContentStore } from "../../../store/content/content_store.ts";
 import type { Command } from "../../frame/command.ts";
 import { formatBytes, formatTable, printable, shortDigest } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
-import { openStore } from "../../access/store.ts";
+import { openExistingStore } from "../../access/store.ts";
 import {
   describeStored,
   type StoredContent,
@@ -32,7 +32,7 @@ Examples:
 
 /** Runs `oci images`. */
 export async function run(session: Session): Promise<void> {
-  const store = await openStore(session);
+  const store = await openExistingStore(session);
   const contents: StoredContent[] = [];
   for (const entry of await storedEntries(store)) {
     session.signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import type { Pruning } from "../../../store/upkeep/prune.ts";
-import { openStore } from "../../access/store.ts";
+import { openExistingStore } from "../../access/store.ts";
 import type { Command } from "../../frame/command.ts";
 import { parseAge, parseCount } from "../../frame/options.ts";
 import type { Session } from "../../frame/session.ts";
@@ -49,7 +49,7 @@ export async function pruneStore(
     {},
 ): Promise<Pruning> {
   const { prune } = await import("../../../store/upkeep/prune.ts");
-  const store = await openStore(session);
+  const store = await openExistingStore(session);
   const { signal } = session;
   return await prune(store, { ...options, signal, onWarning: session.warn });
 }

@@ -4,7 +4,7 @@ import type { Command } from "../../frame/command.ts";
 import { printable } from "../../terminal/format.ts";
 import { readReference } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
-import { openStore } from "../../access/store.ts";
+import { openExistingStore } from "../../access/store.ts";
 import { storedEntries, type StoredEntry } from "../../access/stored_images.ts";
 
 /** A digest or its start, as in `@sha256:0123456789ab`. */
@@ -29,7 +29,7 @@ Examples:
 
 /** Runs `oci rm`. */
 export async function run(session: Session): Promise<void> {
-  const store = await openStore(session);
+  const store = await openExistingStore(session);
   const entries = await storedEntries(store);
   const found = session.operands.map((text) => {
     session.workOn(text);

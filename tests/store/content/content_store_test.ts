@@ -65,6 +65,23 @@ Deno.test("ContentStore.open() refuses a file", async () => {
   );
 });
 
+Deno.test.each([
+  { path: "file", problem: "it is not a directory" },
+  { path: ".", problem: 'it is not an OCI image layout and contains "file"' },
+])("ContentStore.open() finds no image in a foreign $path", async ({ path, problem }) => {
+  await using directory = await makeTempDir();
+  await write(directory.path, "file", "");
+  const place = directory.join(path);
+
+  const error = await assertRejects(
+    () => ContentStore.open(place, { foreign: true }),
+    StoreError,
+    `Cannot find an image in "${place}": ${problem}. Check the path`,
+  );
+
+  assertEquals(error.code, "no-image");
+});
+
 Deno.test("ContentStore.open() accepts a store left incomplete by a killed process", async () => {
   await using directory = await makeTempDir();
   await Deno.mkdir(directory.join("blobs"));

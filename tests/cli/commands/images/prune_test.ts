@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { MemoryContent } from "../../../_support/memory_content.ts";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { ContentStore } from "../../../../store/mod.ts";
@@ -80,4 +86,17 @@ Deno.test("oci fsck finds damage, and repairs it from the registry", async () =>
   assertMatch(found.stdout, /does not match its digest \(127\.0\.0\.1:\d+\/app:1\)\n/);
   assertMatch(repaired.stdout, /; repaired\n/);
   assertMatch(again.stdout, /^checked 3 blobs, .*: no damage\n$/);
+});
+
+Deno.test("oci images, prune, fsck and rm note that the store of --store does not exist", async () => {
+  await using directory = await makeTempDir();
+  const store = directory.join("none");
+
+  for (const args of [["images"], ["prune"], ["fsck"], ["rm", "alpine"]]) {
+    const { stderr } = await runOci([...args, "--store", store]);
+
+    assertStringIncludes(stderr, `oci: there is no store at "${store}"\n`);
+  }
+
+  await assertRejects(() => Deno.stat(store), Deno.errors.NotFound);
 });
