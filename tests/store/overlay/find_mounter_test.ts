@@ -3,8 +3,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OverlayBundler, StoreFileError } from "../../../store/mod.ts";
 import { findKernelMounter } from "../../../store/overlay/find_mounter.ts";
 import "../../_support/native_backend.ts";
-import { peerTest, runPeer } from "../../_support/peers.ts";
-import { ROOT } from "../../_support/process.ts";
+import { peerTest, programPath, runPeer } from "../../_support/peers.ts";
+import { ROOT, run } from "../../_support/process.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { BASE, makeStore, overlayReason, type TestStore } from "../bundles/_bundling.ts";
 import { storeBuilt } from "../images/_stored_image.ts";
@@ -56,7 +56,20 @@ const IN_NAMESPACE = `
   wait $!
 `;
 
-const ELSEWHERE: readonly { readonly where: string; readonly command: readonly string[] }[] = [
+/** Why this process cannot make user namespaces, if that is so: it may be in a chroot. */
+async function namespaceReason(): Promise<string | undefined> {
+  if (programPath("unshare") === undefined) return undefined;
+  const { code } = await run("unshare", ["-U", "true"]);
+  return code === 0 ? undefined : "no user namespaces";
+}
+
+interface Elsewhere {
+  readonly where: string;
+  readonly command: readonly string[];
+  readonly reason?: string | undefined;
+}
+
+const ELSEWHERE: readonly Elsewhere[] = [
   {
     where: "with fewer capabilities",
     command: ["setpriv", "--bounding-set", "-mknod,-dac_override", "--inh-caps", "-mknod"],
@@ -72,14 +85,16 @@ const ELSEWHERE: readonly { readonly where: string; readonly command: readonly s
   {
     where: "in a user namespace with all IDs",
     command: ["sh", "-c", IN_NAMESPACE, "sh"],
+    reason: await namespaceReason(),
   },
 ];
 
-for (const { where, command: [program = "", ...args] } of ELSEWHERE) {
+for (const { where, command: [program = "", ...args], reason } of ELSEWHERE) {
   peerTest({
     name: `findKernelMounter() finds what a test finds ${where}`,
     needs: ["setpriv", "unshare", "mount"],
     root: true,
+    reason,
   }, async () => {
     await using test = await makeStore();
     await findKernelMounter(test.path);
