@@ -58,8 +58,9 @@ posixTest("openOutputFile() stops waiting for the reader of a pipe", async () =>
   const opened = assertRejects(() => openOutputFile(pipe, AbortSignal.abort(reason)));
 
   assertEquals(await opened, reason);
-  // The system still waits: a reader lets it go.
-  using _reader = await Deno.open(pipe, { read: true });
+  // The system still waits: a reader lets it go, and sees that what was opened late is closed.
+  using reader = await Deno.open(pipe, { read: true });
+  assertEquals(await reader.read(new Uint8Array(1)), null);
 });
 
 posixTest("openOutputFile() follows links, to what is not there yet, too", async () => {
