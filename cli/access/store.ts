@@ -13,7 +13,7 @@ export async function openStore(session: Session): Promise<ContentStore> {
   return await ContentStore.open(storePath(session), { onWait: session.note });
 }
 
-/** Opens a store that a command only looks after. Notes if there is none at the path of `--store`. */
+/** Opens the store for a command that does not create one. Notes if `--store` names a missing path. */
 export async function openExistingStore(session: Session): Promise<ContentStore> {
   const { store: path } = session.options();
   if (path !== undefined && lstatIfAny(path) === undefined) {

@@ -53,11 +53,12 @@ export interface RangedDownloadOptions {
  * Downloads the missing bytes of a part, over several connections if the server supports ranges and
  * is far away, or one connection turns out to be slow.
  *
- * The first request goes to a far server with a short range, which shows whether it supports
- * ranges unless it has said so, and to a near one without. Ranges are written into the part as they arrive, and recorded
- * beside it. The bytes are hashed and passed on in order, as they are read back from the part.
- * Ranges get smaller towards the end of all downloads, and a free connection takes over the rest of
- * a slow range, so that none is idle while bytes are missing.
+ * A far server is first asked for a short range, and a near one for the whole blob. The response to
+ * the range shows whether the server supports ranges, unless an earlier response has announced it.
+ * Ranges are written into the part as they arrive, and recorded beside it. The bytes are hashed and
+ * passed on in order, as they are read back from the part. Ranges get smaller towards the end of all
+ * downloads, and a free connection takes over the rest of a slow range, so that none is idle while
+ * bytes are missing.
  *
  * @returns Whether the part is complete. If not, the caller downloads the rest over one connection:
  * the server does not support ranges or sends invalid responses.

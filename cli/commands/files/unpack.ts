@@ -30,8 +30,8 @@ export function define(command: Command): Command {
     .description(
       "Unpacks the flattened file system of an image into a directory. Pulls missing parts of " +
         "the image in the same pass. If anything fails, the directory is left as it was. With --path, " +
-        "it fetches only the table of contents and those files of eStargz and zstd:chunked layers, " +
-        "and stores nothing of them.",
+        "fetches only the table of contents and the selected files of eStargz and zstd:chunked " +
+        "layers, and does not store them.",
     )
     .option("--force", "allow a non-empty directory; a failure then leaves a partial result")
     .option("--path <path>", "unpack only this path and everything below it (repeatable)", {

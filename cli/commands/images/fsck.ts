@@ -28,7 +28,7 @@ Examples:
 }
 
 const MEANINGS: Readonly<Record<FindingKind, string>> = {
-  index: "is missing or cannot be read, and with it the names of the images",
+  index: "is missing or cannot be read, so the names of the images are unknown",
   entry: "has another size or media type than its entry",
   corrupt: "does not match its digest",
   missing: "is missing",
