@@ -129,8 +129,8 @@ export const COMMANDS: CommandTable = new Map([
 ]);
 
 /**
- * Loads the module of a command. Its specifier is computed: Deno reads and checks at each start
- * whatever a literal one leads to, for all commands.
+ * Loads the module of a command. Its specifier is computed, because Deno reads and checks all
+ * modules behind a literal one at each start.
  */
 async function load(module: URL): Promise<CommandModule> {
   return await import(module.href);

@@ -154,9 +154,9 @@ export type ErrorCode =
 export interface ErrorFacts {
   /** What went wrong, for programs. */
   readonly code: ErrorCode;
-  /** What was being done, after "Cannot", such as `pull "alpine:3"`. */
+  /** Action that failed, as it follows "Cannot", such as `pull "alpine:3"`. */
   readonly action?: string | undefined;
-  /** What it was done to: a reference, a host or a path as the caller knows it. */
+  /** Object of the action: a reference, a host or a path, as the caller specified it. */
   readonly subject?: string | undefined;
   /** The cause in words, without the action and the advice. */
   readonly problem: string;
@@ -194,8 +194,7 @@ export function isExplained(error: unknown): error is Error & ErrorFacts {
 }
 
 /**
- * Describes an error for the end of another sentence: what was being done and what went wrong, without
- * the advice.
+ * Describes an error for the end of another sentence: its action and its cause, without the advice.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -203,7 +202,20 @@ export function describeError(error: unknown): string {
   return error.action === undefined ? error.problem : `cannot ${error.action}: ${error.problem}`;
 }
 
-/** Returns only the cause that an error states, without what was being done. */
+/** Returns only the cause that an error states, without the action. */
 export function problemOf(error: unknown): string {
   return isExplained(error) ? error.problem : describeError(error);
+}
+
+/** Returns the code of an operating system error, such as `ENOENT`. */
+export function errorCode(error: unknown): string | undefined {
+  // The errors of this package have codes too.
+  if (!(error instanceof Error) || !("code" in error) || isExplained(error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Whether the disk, its inodes or the quota of the user were used up. */
+export function isDiskFull(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT";
 }

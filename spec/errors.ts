@@ -165,7 +165,9 @@ export class LimitError extends OciError {
   /** Actual value, or a lower bound if reading stopped at the limit. */
   readonly value: number;
 
-  /** Creates the error; `subject` names what was being read, and `option` what raises the limit. */
+  /**
+   * Creates the error; `subject` names the input, and `option` the option that raises the limit.
+   */
   constructor(limit: string, max: number, value: number, subject?: string, option?: string) {
     const of = subject === undefined ? "" : ` of ${subject}`;
     super(`there are at least ${value}`, {

@@ -99,7 +99,7 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
 
 /** Options for {@linkcode StoreFileError}. */
 export interface StoreFileErrorOptions extends ErrorOptions {
-  /** User ID of the file's owner, if that is what is wrong. */
+  /** User ID of the file's owner, if the owner is the problem. */
   readonly owner?: number | undefined;
 }
 
@@ -107,7 +107,7 @@ export interface StoreFileErrorOptions extends ErrorOptions {
 export class StoreFileError extends StoreError {
   /** Fault of the file. */
   readonly fault: FileFault;
-  /** User ID of the file's owner, if that is what is wrong. */
+  /** User ID of the file's owner, if the owner is the problem. */
   readonly owner: number | undefined;
 
   /** Creates the error for a file that could not be read or written; `advice` is a sentence. */

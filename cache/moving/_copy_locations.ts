@@ -166,7 +166,7 @@ function checkDigest({ digest }: CopyTarget, root: Descriptor, label: string): v
   throw new DigestMismatchError({ expected: digest, actual, size, source: `"${label}"` });
 }
 
-/** Returns the location for any form in which callers name one. */
+/** Returns the location that a caller specified in any form. */
 export function locationOf(place: Reference | ImageLocation | string): ImageLocation {
   if (typeof place === "string") return parseImageLocation(place);
   return "transport" in place ? place : { transport: "docker", reference: place };

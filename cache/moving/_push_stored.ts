@@ -1,6 +1,7 @@
+import { parseStoredName } from "../../store/content/layout_index.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageLocation } from "../../registry/image_location.ts";
-import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { isIndexMediaType } from "../../spec/image/media_types.ts";
@@ -59,12 +60,10 @@ export async function pushStored(
 
 /** Returns the name of another tag; `undefined` for a name that another tool wrote. */
 function nameOfTag(name: string, tag: string): string | undefined {
-  try {
-    const { registry, repository } = parseReference(name);
-    return formatReference({ registry, repository, tag });
-  } catch {
-    return undefined;
-  }
+  const reference = parseStoredName(name);
+  if (reference === undefined) return undefined;
+  const { registry, repository } = reference;
+  return formatReference({ registry, repository, tag });
 }
 
 /** Chooses the part of an incomplete index that can be pushed. */

@@ -14,7 +14,7 @@ export class ImageWriter {
   readonly #jobs: Semaphore;
 
   /** Creates a writer that downloads up to `jobs` layers at once, over all images. */
-  constructor(store: ContentStore, jobs: number) {
+  constructor(store: ContentStore, jobs: number | undefined) {
     this.#store = store;
     this.#jobs = new Semaphore(boundByFiles(jobs));
   }

@@ -55,7 +55,7 @@ export async function pullForUse<T>(
   use: (image: RemoteImage, listener: UseListener) => Promise<T>,
   useOptions: PullForUseOptions<T> = {},
 ): Promise<UsedImage<T>> {
-  const { begins = (layers) => layers, jobs = 6, isPartial = () => false } = useOptions;
+  const { begins = (layers) => layers, jobs, isPartial = () => false } = useOptions;
   const { reference, options } = source;
   const { onProgress } = options;
   let meter: ProgressMeter | undefined;

@@ -49,7 +49,7 @@ export interface LayoutImageCacheOptions {
  */
 export class LayoutImageCache implements ImageCache {
   readonly #store: ContentStore;
-  readonly #jobs: number;
+  readonly #jobs: number | undefined;
   readonly #maxLayers: number | undefined;
   #writer: Promise<ImageWriter> | undefined;
 
@@ -59,8 +59,8 @@ export class LayoutImageCache implements ImageCache {
    * @throws {RangeError} If `jobs` is not a whole number above 0.
    */
   constructor(store: ContentStore, options: LayoutImageCacheOptions = {}) {
-    const { jobs = 6, maxLayers } = options;
-    if (!Number.isSafeInteger(jobs) || jobs < 1) {
+    const { jobs, maxLayers } = options;
+    if (jobs !== undefined && (!Number.isSafeInteger(jobs) || jobs < 1)) {
       throw new RangeError(
         `Cannot download layers as 'jobs' must be an integer >= 1: current value is ${jobs}`,
       );

@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import type { ImagePullAuth } from "../../registry/image_client.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
@@ -6,7 +7,6 @@ import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource } from "../../store/moving/open_endpoints.ts";
 import { isStored } from "../../store/moving/stored_graph.ts";
 import type { Session } from "../frame/session.ts";
-import type { ImageSource } from "./references.ts";
 import { openStore, storePath } from "./store.ts";
 
 /**
@@ -15,7 +15,7 @@ import { openStore, storePath } from "./store.ts";
  */
 export async function completeIndex(
   session: Session,
-  source: ImageSource,
+  source: ImageLocation,
   index: Descriptor,
   { client, auth }: { readonly client: RemoteClient; readonly auth: ImagePullAuth | undefined },
 ): Promise<void> {

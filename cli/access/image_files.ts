@@ -1,8 +1,9 @@
+import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import { CommandError } from "../frame/errors.ts";
 import { formatReference } from "../../registry/reference.ts";
 import { blobsOfImage, findHeld } from "../../store/content/find_held.ts";
 import { type ImageFile, ImageFiles } from "../../store/images/image_files.ts";
-import { Finder } from "./finder.ts";
+import { ImageFinder } from "./image_finder.ts";
 import { notePartialLayer } from "./note_partial_layer.ts";
 import { readSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
@@ -16,7 +17,7 @@ export interface OpenImageFiles extends Disposable {
 /** Opens the files of the image named by the first operand. */
 export async function openImageFiles(session: Session): Promise<OpenImageFiles> {
   const source = readSource(session.operands[0] ?? "");
-  const finder = await Finder.open(session);
+  const finder = await ImageFinder.open(session);
   try {
     const store = await openStore(session);
     const held = await findHeld(
@@ -37,9 +38,6 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
     throw error;
   }
 }
-
-/** Maximum number of symlinks to follow, as in the kernel. */
-const MAX_LINKS = 40;
 
 /** Returns the error for a path that leads to nothing in an image, and says which symlink dangles. */
 export async function missing(files: ImageFiles, path: string): Promise<Error> {

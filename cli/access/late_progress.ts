@@ -2,7 +2,9 @@ import type { ImageProgress } from "../../registry/image_client.ts";
 import type { ProgressView } from "../terminal/progress.ts";
 import type { Session } from "../frame/session.ts";
 
-/** Progress display that is loaded with the first event. Disposing it shows what is left. */
+/**
+ * Progress display that is loaded with the first event. Disposing of it shows the remaining lines.
+ */
 export interface LateProgress extends AsyncDisposable {
   /** Adds an event. */
   readonly report: (event: ImageProgress) => void;

@@ -1,4 +1,4 @@
-import { errorCode } from "../../layer/linux/native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { UsageError } from "../frame/errors.ts";
 

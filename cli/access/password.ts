@@ -42,7 +42,7 @@ export interface PromptOptions {
  * Prompts for a password on the terminal without echo.
  *
  * @param user User name in the prompt.
- * @param notices Where to ask.
+ * @param notices Output for the prompt.
  * @throws {UsageError} If there is no terminal.
  */
 export async function promptPassword(
@@ -61,7 +61,7 @@ export async function promptPassword(
  * Prompts for a user name on the terminal.
  *
  * @param registry Registry in the prompt.
- * @param notices Where to ask.
+ * @param notices Output for the prompt.
  * @throws {UsageError} If there is no terminal, or the answer is not a user name.
  */
 export async function promptUser(
@@ -95,7 +95,7 @@ export async function confirm(
 interface AskOptions extends PromptOptions {
   /** Thrown if there is no terminal. */
   readonly refusal: UsageError;
-  /** Whether to hide what is typed. */
+  /** Whether to hide the typed text. */
   readonly isSecret?: boolean | undefined;
 }
 

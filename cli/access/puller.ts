@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
 import type { PulledArtifact } from "../../cache/moving/artifacts.ts";
 import { prepare, type PrepareOptions } from "../../cache/pulling/unpack.ts";
 import { pull } from "../../cache/pulling/pull.ts";
@@ -8,14 +9,13 @@ import type { Image } from "../../store/images/image.ts";
 import { readAuth } from "./auth.ts";
 import { openClient } from "./client.ts";
 import type { RegistryOptions } from "../frame/options.ts";
-import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { storePath } from "./store.ts";
 
 /** Pulls images according to the options. */
 export interface Puller extends Disposable {
   /** Resolves the name of an image in the store, and how to pull it. */
-  find(source: ImageSource): Promise<FoundSource>;
+  find(source: ImageLocation): Promise<FoundSource>;
 }
 
 /** An image that can be pulled. */
@@ -49,7 +49,7 @@ export async function openPuller(session: Session): Promise<Puller> {
   };
   const client = await openClient(session);
   const found = (
-    source: ImageSource,
+    source: ImageLocation,
     reference: Reference,
     options: PullOptions,
   ): FoundSource => ({

@@ -1,19 +1,14 @@
 import { isExplained } from "../../spec/error_facts.ts";
 import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
-import { UsageError } from "../frame/errors.ts";
-
-const ADVICE = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
-
-/** Source of an image. */
-export type ImageSource = ImageLocation;
+import { NAME_ADVICE, UsageError } from "../frame/errors.ts";
 
 /**
  * Parses the location of an image in a registry, a layout or an archive.
  *
  * @throws {UsageError} If the text is invalid; suggests lower case where that makes it valid.
  */
-export function readSource(text: string): ImageSource {
+export function readSource(text: string): ImageLocation {
   const parsed = parse(text);
   if (!(parsed instanceof SyntaxError)) return parsed;
   const problem = describeProblem(parsed);
@@ -23,11 +18,11 @@ export function readSource(text: string): ImageSource {
     throw new UsageError(problem, `Did you mean "${lower}"?`, options);
   }
   const own = isExplained(parsed) ? parsed.advice : undefined;
-  const remedy = own ?? (/^[./]/.test(text) ? adviceForPath(text) : ADVICE);
+  const remedy = own ?? (/^[./]/.test(text) ? adviceForPath(text) : NAME_ADVICE);
   throw new UsageError(problem, remedy, options);
 }
 
-/** What is wrong with a reference. The library says that it cannot parse it. */
+/** Describes the problem with a reference: the library could not parse it. */
 function describeProblem(error: SyntaxError): string {
   return isExplained(error) ? `cannot ${error.action}: ${error.problem}` : String(error);
 }
@@ -38,8 +33,8 @@ function describeProblem(error: SyntaxError): string {
  *
  * @throws {UsageError} If the location is invalid.
  */
-export function locateOutside(name: string): ImageSource | undefined {
-  // A name stored by another tool may be no valid location.
+export function locateOutside(name: string): ImageLocation | undefined {
+  // A name that another tool stored may not be a valid location.
   if (!/^(oci|oci-archive|docker-archive):/.test(name)) return undefined;
   const location = readSource(name);
   return location.transport === "docker" ? undefined : location;
@@ -72,7 +67,7 @@ function adviceForPath(text: string): string {
     : `Write "oci:${text}" for a layout on disk`;
 }
 
-function parse(text: string): ImageSource | SyntaxError {
+function parse(text: string): ImageLocation | SyntaxError {
   try {
     return parseImageLocation(text);
   } catch (error) {

@@ -5,6 +5,7 @@ import {
   type Index,
   type Manifest,
   MAX_CONFIG_BYTES,
+  MAX_INDEX_DEPTH,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
@@ -72,9 +73,6 @@ export function withShares(contents: readonly StoredContent[]): readonly StoredI
   });
 }
 
-/** Maximum depth of nested indexes. */
-const MAX_DEPTH = 8;
-
 /** A document in a store, with the name that it has there, if any. */
 export type StoredEntry = Omit<StoredReference, "name"> & { readonly name: string | null };
 
@@ -89,7 +87,7 @@ export async function storedEntries(store: ContentStore): Promise<readonly Store
   ];
 }
 
-/** Describes what the store has of a document, without hashing layers. */
+/** Describes the stored parts of a document, without hashing layers. */
 export async function describeStored(
   store: ContentStore,
   { name, descriptor }: StoredEntry,
@@ -116,7 +114,7 @@ async function describe(
   if (bytes === undefined) return [missing(descriptor)];
   const { kind, value } = parseManifest(bytes, descriptor.mediaType);
   if (kind === "manifest") return [await describeManifest(store, descriptor, value, walk)];
-  return walk.depth < MAX_DEPTH ? await describeIndex(store, value, walk) : [];
+  return walk.depth < MAX_INDEX_DEPTH ? await describeIndex(store, value, walk) : [];
 }
 
 async function describeIndex(

@@ -63,7 +63,7 @@ export function transferOptions(
   };
 }
 
-/** Progress of what is copied to a registry, layout or archive. */
+/** Words for the progress of a copy to a registry, layout or archive. */
 export const TRANSFER_WORDS: ProgressWords = {
   unit: "blob",
   transferring: "copying",

@@ -30,7 +30,7 @@ export interface Bundling extends Disposable {
  * into the store according to the pull policy.
  *
  * @param session Session of the command.
- * @param isTemporary Whether the bundle ends with this process.
+ * @param isTemporary Whether the bundle is removed when this process ends.
  */
 export async function prepareBundling(session: Session, isTemporary: boolean): Promise<Bundling> {
   const { bundler: kind, containerUser, jobs } = session.options<

@@ -38,7 +38,7 @@ const NO_BRIDGE = 'There is no daemon that maps ports; use "--network host"';
 
 /** Adds the container options. */
 export function addContainerOptions(command: Command): Command {
-  return command
+  command
     .option("--bundler <how>", "how to create the root file system", {
       choices: ["auto", "overlay", "uncompressed"],
       default: "auto",
@@ -88,7 +88,13 @@ export function addContainerOptions(command: Command): Command {
     )
     .option("-i, --interactive", "keep stdin open, which is always the case")
     .option("-t, --tty", "allocate a terminal")
-    .option("--rootless", "run in a user namespace (default: on unless root)")
+    .option("--rootless", "run in a user namespace (default: on unless root)");
+  return addContainerHints(command);
+}
+
+/** Adds advice about options of docker that do not exist here. */
+function addContainerHints(command: Command): Command {
+  return command
     .hint(["-d", "--detach"], 'There is no daemon; use "&" of the shell, or a service manager')
     .hint(["--restart"], "There is no daemon; use a service manager, such as systemd")
     .hint(["-p", "--publish", "-P", "--publish-all", "--expose", "--ip"], NO_BRIDGE)

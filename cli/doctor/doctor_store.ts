@@ -1,6 +1,6 @@
 import { resolve } from "../../spec/paths.ts";
 import { statfs } from "node:fs/promises";
-import { problemOf } from "../../spec/error_facts.ts";
+import { errorCode, problemOf } from "../../spec/error_facts.ts";
 import { describeSystemError } from "../../store/host/system_error.ts";
 import { storeVariables } from "../../cache/directory.ts";
 import { nativeRefusal } from "../../layer/trees/open_tree.ts";
@@ -104,9 +104,7 @@ async function tryStore(path: string): Promise<Diagnosis> {
 
 /** Returns the system's message for a read-only directory; `undefined` for other errors. */
 function refusalOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { code } = error as { readonly code?: unknown };
-  const isRefusal = typeof code === "string" || error instanceof Deno.errors.NotCapable;
+  const isRefusal = errorCode(error) !== undefined || error instanceof Deno.errors.NotCapable;
   return isRefusal ? describeSystemError(error) : undefined;
 }
 

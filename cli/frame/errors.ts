@@ -1,11 +1,14 @@
 import { type ErrorCode, errorMessage } from "../../spec/error_facts.ts";
 
+/** Advice for text that is not a reference. */
+export const NAME_ADVICE = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
+
 /** Codes of errors that are not the library's. */
 export type CommandErrorCode =
   | ErrorCode
   /** The command line is invalid. */
   | "usage"
-  /** The command cannot do what it was asked. */
+  /** The command cannot do its work. */
   | "command"
   /** A signal ended the program. */
   | "interrupted"

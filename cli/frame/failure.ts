@@ -1,6 +1,6 @@
 import { NetworkError, RegistryError } from "../../registry/errors.ts";
 import { isDigest } from "../../spec/digest.ts";
-import { isExplained } from "../../spec/error_facts.ts";
+import { errorCode, isExplained } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { RuntimeError } from "../../store/errors.ts";
 import { missingPermission } from "../../store/host/system_error.ts";
@@ -145,7 +145,7 @@ function explain(error: unknown, command: FailedCommand): Explanation {
   return { code, state: error.message || error.name, remedy: generalRemedy(error) };
 }
 
-/** Codes that say what the store does not have, whatever it was for. */
+/** Codes of errors about missing content, which say enough without the action. */
 const STORE_CODES: ReadonlySet<CommandErrorCode> = new Set(["not-cached", "not-in-store"]);
 
 /**
@@ -179,7 +179,7 @@ const SYSTEM_ERRORS = [
 
 /** Returns the code of an error of the operating system, such as `ENOENT`. */
 function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || isExplained(error)) return undefined;
-  if ("code" in error && typeof error.code === "string") return error.code;
-  return SYSTEM_ERRORS.find(([ErrorClass]) => error instanceof ErrorClass)?.[1];
+  if (isExplained(error)) return undefined;
+  return errorCode(error) ??
+    SYSTEM_ERRORS.find(([ErrorClass]) => error instanceof ErrorClass)?.[1];
 }

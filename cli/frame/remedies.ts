@@ -8,6 +8,7 @@ import {
   RateLimitError,
   RegistryError,
 } from "../../registry/errors.ts";
+import { NAME_ADVICE } from "./errors.ts";
 import type { ErrorCode, ErrorFacts } from "../../spec/error_facts.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import {
@@ -76,7 +77,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   "path-escape": toAuthor,
   "ownership": ownershipRemedy,
   "missing-path": say('List the files of the image with "oci ls"'),
-  "invalid-reference": (error) => error.advice ?? NAME_REMEDY,
+  "invalid-reference": (error) => error.advice ?? NAME_ADVICE,
   "invalid-text": own,
   "invalid-argument": ({ option, subject, advice }, command) => {
     if (option === "mirrors") return `Log in with "oci login ${subject}"`;
@@ -171,8 +172,6 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
 /** For machines with both versions of control groups, which crun does not support. */
 const HYBRID_REMEDY =
   'Choose --runtime runc, or run inside of "unshare -m" after "umount /sys/fs/cgroup/unified"';
-
-const NAME_REMEDY = 'Write a name such as "alpine:3.20" or "ghcr.io/owner/app@sha256:…"';
 
 const DIRECTORY_REMEDIES: Readonly<Record<DirectoryFault, string>> = {
   "symlink": "Choose the directory that it leads to with --store",

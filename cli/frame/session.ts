@@ -67,7 +67,7 @@ export class Session implements Disposable {
     this.#subject = subject;
   }
 
-  /** Records what a list has so far, which `--json` prints with an error. */
+  /** Records the incomplete result of a listing, which `--json` prints with an error. */
   foundSoFar(items: readonly unknown[]): void {
     this.#partial = items;
   }

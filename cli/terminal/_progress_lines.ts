@@ -11,7 +11,7 @@ const VERBS: Readonly<Record<Exclude<ImageProgress["phase"], "fetch">, string>> 
 
 /** Words for blobs and for what happens to them. */
 export interface ProgressWords {
-  /** Word for what is counted. */
+  /** Noun for the counted items. */
   readonly unit: "layer" | "blob";
   /** Word for the transfer of a blob. */
   readonly transferring: string;

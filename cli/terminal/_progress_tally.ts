@@ -60,7 +60,7 @@ export class ProgressTally {
     return active;
   }
 
-  /** Returns the references of which no blob was transferred or looked for. */
+  /** Returns the references for which no blob was transferred or looked up. */
   unchanged(): readonly string[] {
     const touched = new Set([...this.#blobs.values()].map(({ last }) => last.reference));
     return [...this.#images.values()]

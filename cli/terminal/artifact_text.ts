@@ -8,7 +8,7 @@ export function fileName({ annotations = {} }: Descriptor): string | undefined {
   return annotations[TITLE];
 }
 
-/** Describes what is no image for people: what it is, what it is about, its files. */
+/** Describes an artifact for people: its type, its subject and its files. */
 export function artifactText(
   reference: string,
   { digest, mediaType }: Descriptor,

@@ -43,7 +43,7 @@ export class Notices implements Disposable {
   /**
    * Writes to stderr, unless another sink is given.
    *
-   * @param columns Returns the width of the terminal, or `undefined` if it is none.
+   * @param columns Returns the width of the terminal, or `undefined` if stderr is not a terminal.
    */
   constructor(
     sink: NoticeSink = standardError(),

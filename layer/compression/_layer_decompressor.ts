@@ -4,24 +4,21 @@ import type { Codec, CodecFormat, Fail, Framing } from "./_codec.ts";
 import { StreamCodec } from "./_stream_codec.ts";
 import { SyncCodec } from "./_sync_codec.ts";
 import { ZstdFraming } from "./_zstd_frames.ts";
-import { detectCompression, DETECTION_SIZE } from "./compression.ts";
+import { detectCompression, DETECTION_SIZE, unsupportedFormat } from "./compression.ts";
 import { DecompressError } from "./decompress_error.ts";
 import type { SeekPointRecorder } from "./seek_points.ts";
-import type { Decompressor, DecompressorOptions, DecompressSink } from "./decompressor.ts";
+import {
+  type Decompressor,
+  type DecompressorOptions,
+  type DecompressSink,
+  MAX_DECOMPRESSED_BYTES,
+} from "./decompressor.ts";
 
 /** Smallest output whose ratio is checked: small layers of zeros are harmless and common. */
 const RATIO_FROM = 67_108_864;
 
 /** Largest window that zstd's decoder supports: 2 GiB. */
 const MAX_WINDOW_LOG = 31;
-
-/** Unsupported formats by their magic numbers in hexadecimal. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  "425a68": "bzip2",
-  "fd377a585a": "xz",
-  "504b0304": "zip",
-  "04224d18": "lz4",
-};
 
 /** Options for {@linkcode LayerDecompressor}. */
 export interface LayerDecompressorOptions extends DecompressorOptions {
@@ -52,7 +49,7 @@ export class LayerDecompressor implements Decompressor {
 
   /** Creates a decompressor; `isSync` selects the codec. */
   constructor(options: LayerDecompressorOptions, isSync: boolean) {
-    const { maxBytes = 21_474_836_480, maxRatio = 1000, maxWindow = 134_217_728 } = options;
+    const { maxBytes = MAX_DECOMPRESSED_BYTES, maxRatio = 1000, maxWindow = 134_217_728 } = options;
     for (const [name, value] of Object.entries({ maxBytes, maxRatio, maxWindow })) {
       if (value >= 0) continue;
       throw new RangeError(
@@ -199,10 +196,9 @@ export class LayerDecompressor implements Decompressor {
   }
 
   #foreign(bytes: Uint8Array): DecompressError {
-    const head = bytes.subarray(0, 8).toHex();
-    const name = Object.entries(FOREIGN).find(([magic]) => head.startsWith(magic))?.[1];
-    const what = name ??
-      (bytes.length < DETECTION_SIZE ? "truncated" : `unknown bytes that begin with ${head}`);
+    const start = `unknown bytes that begin with ${bytes.subarray(0, 8).toHex()}`;
+    const what = unsupportedFormat(bytes) ??
+      (bytes.length < DETECTION_SIZE ? "truncated" : start);
     return new DecompressError(undefined, 0, `it is not gzip, zstd or tar but ${what}`);
   }
 }

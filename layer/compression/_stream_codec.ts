@@ -7,7 +7,7 @@ import type { Codec, CodecOptions } from "./_codec.ts";
  */
 const ZSTD_OUTPUT_SIZE = 262_144;
 
-/** Decodes with a stream of `node:zlib`: slower, for runtimes in which `SyncCodec` does not work. */
+/** Decodes with a stream of `node:zlib`: slower, for runtimes without support for `SyncCodec`. */
 export class StreamCodec implements Codec<false> {
   readonly #options: CodecOptions;
   /** The stream of the current member or members. */

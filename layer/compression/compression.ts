@@ -28,6 +28,20 @@ export function detectCompression(head: Uint8Array): Compression | undefined {
   return dialectOf(head, 0) !== "v7" || checkBlock(head, 0) !== "damaged" ? "none" : undefined;
 }
 
+/** Unsupported formats by their magic numbers in hexadecimal. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  "425a68": "bzip2",
+  "fd377a585a": "xz",
+  "504b0304": "zip",
+  "04224d18": "lz4",
+};
+
+/** Returns the name of a known but unsupported format from its first bytes. */
+export function unsupportedFormat(head: Uint8Array): string | undefined {
+  const hex = head.subarray(0, 8).toHex();
+  return Object.entries(UNSUPPORTED).find(([magic]) => hex.startsWith(magic))?.[1];
+}
+
 /** Magic number of a zstd frame, little-endian (RFC 8878, section 3.1). */
 export const ZSTD_MAGIC = 0xfd2fb528;
 

@@ -1,5 +1,8 @@
 import type { Compression } from "../../spec/image/media_types.ts";
 
+/** Default maximum number of decompressed bytes, of a layer or of an image: 20 GiB. */
+export const MAX_DECOMPRESSED_BYTES = 21_474_836_480;
+
 /** Options for {@linkcode openDecompressor} and for `DecompressStream`. */
 export interface DecompressOptions {
   /**

@@ -1,9 +1,9 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { copyEntry } from "../trees/copy_entry.ts";
 import type { Directory, EntryLocation } from "./_directory_tree.ts";
 import { DEFAULT_ACL, type EntryMetadata } from "./_entry_metadata.ts";
 import type { LayerTree } from "./_layer_tree.ts";
-import { errorCode } from "../linux/native_error.ts";
 import { describePlace, ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { cleanPath } from "../trees/clean_path.ts";
 import type { ReportBuilder } from "./extract_report.ts";

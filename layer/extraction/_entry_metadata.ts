@@ -1,4 +1,4 @@
-import { errorCode } from "../linux/native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { ExtractError, type ExtractPlace } from "../errors.ts";
 import type { ReportBuilder } from "./extract_report.ts";
 import type { TreeEntry } from "../trees/file_tree.ts";
@@ -24,7 +24,7 @@ export class EntryMetadata {
     this.#report = report;
   }
 
-  /** Sets all metadata, in an order in which no step undoes an earlier one. */
+  /** Sets all metadata, in an order that keeps later steps from undoing earlier ones. */
   set(entry: TreeEntry, header: TarHeader, place: ExtractPlace): void {
     // Changing the owner clears set-user-ID and capabilities, so it comes first. The mode may remove
     // the permission to set attributes, so these come before it.

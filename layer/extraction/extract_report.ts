@@ -17,15 +17,15 @@ export interface ExtractReport {
   /** Number of entries that differ from the layers. */
   readonly skippedCount: number;
   /**
-   * The first 100 000 directories that were created for their content, before they had an entry. A
-   * layer that was extracted alone hides with them the metadata of the layers below.
+   * The first 100 000 directories that were created for their content, before they had an entry. If
+   * the layer was extracted alone, they hide the metadata of the layers below.
    */
   readonly impliedDirectories: readonly string[];
   /** Those of them that never had an entry, and inherit metadata from the layers below. */
   readonly undescribedDirectories: readonly string[];
   /**
-   * Those of them that a layer that was extracted alone only has for its whiteouts. They must only exist
-   * if the layers below have them.
+   * Those of them that exist only to hold whiteouts of a layer that was extracted alone. They must
+   * only exist if the layers below have them.
    */
   readonly hidingDirectories: readonly string[];
   /** Whether the root is opaque: the layer hides all lower layers. */

@@ -1,9 +1,9 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 import { EntryMaker } from "./_entry_maker.ts";
 import { EntryMetadata, type XattrMode } from "./_entry_metadata.ts";
 import { HoleWriter } from "../trees/hole_writer.ts";
 import { LayerTree } from "./_layer_tree.ts";
-import { errorCode } from "../linux/native_error.ts";
 import { ExtractError, type ExtractPlace, PathEscapeError } from "../errors.ts";
 import { cleanPath } from "../trees/clean_path.ts";
 import { type ExtractReport, ReportBuilder } from "./extract_report.ts";

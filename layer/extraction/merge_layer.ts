@@ -1,4 +1,4 @@
-import { errorCode } from "../linux/native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { LinkFreePaths } from "../trees/link_free_paths.ts";
 import {
   copyDirectoryMetadata,

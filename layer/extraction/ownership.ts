@@ -1,4 +1,4 @@
-import { errorCode } from "../linux/native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { areIds, MAX_ID } from "../trees/owner_ids.ts";
 import { type ExtractPlace, OwnershipError } from "../errors.ts";
 import type { FileTree, TreeEntry } from "../trees/file_tree.ts";

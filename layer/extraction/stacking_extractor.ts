@@ -1,3 +1,4 @@
+import { MAX_DECOMPRESSED_BYTES } from "../compression/decompressor.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { extractStream } from "./_extract_stream.ts";
@@ -37,8 +38,6 @@ export interface StackingExtractorOptions
    */
   readonly maxBytes?: number | undefined;
 }
-
-const MAX_BYTES = 21_474_836_480;
 
 /**
  * Extracts layers over each other into one tree, the base first.
@@ -92,7 +91,7 @@ export class StackingExtractor {
     if (this.#isBusy) throw new TypeError("Cannot extract two layers at once: await the first");
     this.#isBusy = true;
     try {
-      const { maxBytes = MAX_BYTES, signal } = this.#options;
+      const { maxBytes = MAX_DECOMPRESSED_BYTES, signal } = this.#options;
       const { descriptor, diffId } = layer;
       const stream = await layer.compressed({ raw: true, signal });
       const { report, archiveBytes } = await extractStream(stream, this.#tree, {

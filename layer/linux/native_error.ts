@@ -1,5 +1,3 @@
-import { isExplained } from "../../spec/error_facts.ts";
-
 type ErrorClass = new (message: string, options?: ErrorOptions) => Error;
 
 /** Error codes of Linux by number: name, description, and the class that Deno's API throws. */
@@ -50,11 +48,4 @@ export function nativeError(errno: number, call: string, path: string): Error & 
     [`E${errno}`, "Unknown error", Error] as const;
   const error = new ErrorClass(`${text} (os error ${errno}): ${call} "${path}"`);
   return Object.assign(error, { code, call, target: path });
-}
-
-/** Returns the code of an operating system error, such as `ENOENT`. */
-export function errorCode(error: unknown): string | undefined {
-  // The errors of this package have codes too.
-  if (!(error instanceof Error) || !("code" in error) || isExplained(error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
 }

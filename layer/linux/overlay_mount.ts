@@ -1,5 +1,6 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { LimitError } from "../../spec/errors.ts";
-import { errorCode, type FailedCall } from "./native_error.ts";
+import type { FailedCall } from "./native_error.ts";
 import { type MountParameter, NativeMount } from "./native_mount.ts";
 
 /** Maximum number of lower directories: the kernel's `OVL_MAX_STACK`. */

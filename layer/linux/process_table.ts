@@ -1,5 +1,5 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { decodeName } from "../file_name.ts";
-import { errorCode } from "./native_error.ts";
 import { NativeMount } from "./native_mount.ts";
 
 /** Directory of the kernel's process information. */

@@ -1,11 +1,11 @@
-import { errorCode } from "./native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { NativeMount } from "./native_mount.ts";
 
 /**
  * Unmounts the topmost mount of each target, the last target first. Busy mounts are detached.
  *
  * @param targets Paths of mount points, in the order of mounting.
- * @param doing Begins the message if there is no native backend.
+ * @param doing Start of the error message if the native backend is not available.
  * @param onWarning Called for each mount that is detached.
  */
 export function unmountTargets(

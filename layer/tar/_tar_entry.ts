@@ -3,7 +3,7 @@ import { paxInteger, type PaxRecords, type PaxTime, paxTime, paxXattrs } from ".
 import { type SparseMapKind, sparseMapKind } from "./_sparse.ts";
 import { dialectOf, parseNumber, textField } from "./tar_fields.ts";
 import { decodeName, encodeName } from "../file_name.ts";
-import { TarError } from "./tar_error.ts";
+import { TarError, type TarErrorPlace } from "./tar_error.ts";
 import type { TarEntryType, TarHeader } from "./tar_header.ts";
 import type { AllTarLimits } from "./tar_limits.ts";
 
@@ -68,66 +68,98 @@ export function readEntry(
   const flag = String.fromCharCode(block[at + 156] as number);
   const pax = mergeRecords(extensions.global, extensions.local);
   const dialect = dialectOf(block, at);
-  const sparse = flag === "S"
-    ? "blocks"
-    : pax === undefined
-    ? undefined
-    : sparseMapKind(pax, offset);
-  const sparseName = sparse === undefined ? undefined : pax?.get("GNU.sparse.name");
-
-  const path = longName ||
-    (sparseName?.length ? decodeName(sparseName) : paxText(pax, "path")) ||
+  const sparse = flag === "S" ? "blocks" : pax && sparseMapKind(pax, offset);
+  const path = longName || (sparse && paxText(pax, "GNU.sparse.name")) || paxText(pax, "path") ||
     headerPath(block, at, dialect);
-  const fail = (state: string): never => {
-    throw new TarError(state, { offset, entry: path });
-  };
-  const field = (name: string, start: number, end: number): number => {
-    const value = parseNumber(block, at + start, at + end);
-    return Number.isNaN(value) ? fail(`its ${name} is not a number`) : value;
-  };
-  const number = (key: string, start: number, end: number): number => {
-    const record = pax?.get(key);
-    if (!record?.length) return field(key, start, end);
-    const value = paxInteger(record);
-    return Number.isNaN(value) ? fail(`its ${key} is not a number`) : value;
-  };
-
-  const named = TYPES[flag];
+  const fields = new Fields(block, at, pax, { offset, entry: path });
   // Tar of the seventh edition has no type for directories.
-  const type = flag === "\0" && path.endsWith("/") ? "directory" : named;
-  if (type === undefined) return fail(`its type ${JSON.stringify(flag)} is unknown`);
+  const type = flag === "\0" && path.endsWith("/") ? "directory" : TYPES[flag];
+  if (type === undefined) return fields.fail(`its type ${JSON.stringify(flag)} is unknown`);
   const linkname = longLink || paxText(pax, "linkpath") ||
     decodeName(textField(block, at + 157, at + 257));
-  const size = number("size", 124, 136);
-  if (size < 0) fail("its size is negative");
+  const size = fields.number("size", 124, 136);
+  if (size < 0) fields.fail("its size is negative");
   if (sparse !== undefined && (type !== "file" || (flag === "S" && dialect !== "gnu"))) {
-    fail("its type cannot be sparse");
+    fields.fail("its type cannot be sparse");
   }
   checkNames(path, linkname, offset, limits);
 
   const modern = dialect !== "v7";
-  const time = readTime(block, at, pax) ?? fail("its mtime is not a number");
+  const time = fields.time();
   const header: TarHeader = {
     offset,
     type,
     path,
     linkname,
     // There is no pax record for the mode.
-    mode: field("mode", 100, 108) & 0o7777,
-    uid: number("uid", 108, 116),
-    gid: number("gid", 116, 124),
+    mode: fields.field("mode", 100, 108) & 0o7777,
+    uid: fields.number("uid", 108, 116),
+    gid: fields.number("gid", 116, 124),
     uname: paxText(pax, "uname") || (modern ? shortText(block, at + 265, at + 297) : ""),
     gname: paxText(pax, "gname") || (modern ? shortText(block, at + 297, at + 329) : ""),
-    size: type !== "file" ? 0 : sparseSize(block, at, sparse, pax) ?? size,
+    size: type === "file" ? fields.sparseSize(sparse) ?? size : 0,
     mtime: time.seconds,
     mtimeNs: time.nanoseconds,
-    devmajor: modern ? number("SCHILY.devmajor", 329, 337) : 0,
-    devminor: modern ? number("SCHILY.devminor", 337, 345) : 0,
+    devmajor: modern ? fields.number("SCHILY.devmajor", 329, 337) : 0,
+    devminor: modern ? fields.number("SCHILY.devminor", 337, 345) : 0,
     xattrs: pax === undefined ? NO_XATTRS : paxXattrs(pax, offset, limits),
     pax,
   };
-  if (!(header.size >= 0)) fail("its sparse size is not a number");
   return { header, stored: type === "file" || flag === "D" ? size : 0, sparse };
+}
+
+/** The numbers of a header block, which pax records override. */
+class Fields {
+  readonly #block: Uint8Array;
+  readonly #at: number;
+  readonly #pax: PaxRecords | undefined;
+  readonly #place: TarErrorPlace;
+
+  /** Reads the block at `at`; `place` is for errors. */
+  constructor(block: Uint8Array, at: number, pax: PaxRecords | undefined, place: TarErrorPlace) {
+    this.#block = block;
+    this.#at = at;
+    this.#pax = pax;
+    this.#place = place;
+  }
+
+  fail(state: string): never {
+    throw new TarError(state, this.#place);
+  }
+
+  /** Reads a field, by its offsets in the block. */
+  field(name: string, start: number, end: number): number {
+    return this.#assertNumber(name, this.#parse(start, end));
+  }
+
+  /** Reads a pax record, or the field if there is no record or it is empty. */
+  number(key: string, start: number, end: number): number {
+    const record = this.#pax?.get(key);
+    return this.#assertNumber(key, record?.length ? paxInteger(record) : this.#parse(start, end));
+  }
+
+  /** Reads the modification time. */
+  time(): PaxTime {
+    const record = this.#pax?.get("mtime");
+    if (!record?.length) return { seconds: this.field("mtime", 136, 148), nanoseconds: 0 };
+    return paxTime(record) ?? this.fail("its mtime is not a number");
+  }
+
+  /** Reads the full size of a sparse file; `undefined` if its map has it. */
+  sparseSize(sparse: Entry["sparse"]): number | undefined {
+    if (sparse === undefined) return undefined;
+    const record = this.#pax?.get("GNU.sparse.size") ?? this.#pax?.get("GNU.sparse.realsize");
+    const size = sparse === "blocks" ? this.#parse(483, 495) : record && paxInteger(record);
+    return size === undefined || size >= 0 ? size : this.fail("its sparse size is not a number");
+  }
+
+  #parse(start: number, end: number): number {
+    return parseNumber(this.#block, this.#at + start, this.#at + end);
+  }
+
+  #assertNumber(name: string, value: number): number {
+    return Number.isNaN(value) ? this.fail(`its ${name} is not a number`) : value;
+  }
 }
 
 /** Merges records: `x` overrides `g`, and an empty value selects the field of the header. */
@@ -169,26 +201,6 @@ function hasOldGoPrefix(block: Uint8Array, at: number): boolean {
   const noTime = Number.isNaN(parseNumber(block, at + 345, at + 357)) ||
     (block[at + 357] !== 0 && Number.isNaN(parseNumber(block, at + 357, at + 369)));
   return noTime && textField(block, at + 345, at + 500).every((byte) => byte < 0x80);
-}
-
-function readTime(block: Uint8Array, at: number, pax?: PaxRecords): PaxTime | undefined {
-  const record = pax?.get("mtime");
-  if (record?.length) return paxTime(record);
-  const seconds = parseNumber(block, at + 136, at + 148);
-  return Number.isNaN(seconds) ? undefined : { seconds, nanoseconds: 0 };
-}
-
-/** Returns the full size of a sparse file; `NaN` if it is damaged, `undefined` if it is absent. */
-function sparseSize(
-  block: Uint8Array,
-  at: number,
-  sparse: Entry["sparse"],
-  pax?: PaxRecords,
-): number | undefined {
-  if (sparse === undefined) return undefined;
-  if (sparse === "blocks") return parseNumber(block, at + 483, at + 495);
-  const record = pax?.get("GNU.sparse.size") ?? pax?.get("GNU.sparse.realsize");
-  return record === undefined ? undefined : paxInteger(record);
 }
 
 function checkNames(

@@ -25,7 +25,7 @@ export interface TarLimits {
    */
   readonly maxExtendedHeaderBytes?: number | undefined;
   /**
-   * Maximum number of global records, each of which costs time for every entry.
+   * Maximum number of global records. Each of them costs time for every entry.
    *
    * @default {100}
    */

@@ -1,4 +1,4 @@
-import { errorCode } from "../linux/native_error.ts";
+import { errorCode } from "../../spec/error_facts.ts";
 import { checkOwner } from "./owner_ids.ts";
 import type {
   FileStatus,

@@ -3,7 +3,10 @@ export const SELINUX_XATTR = "security.selinux";
 
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
 
-/** Whether the overlay file system interprets an attribute, with which it can hide or redirect files. */
+/**
+ * Whether the overlay file system interprets an attribute. Such attributes can hide or redirect
+ * files.
+ */
 export function isOverlayXattr(name: string): boolean {
   return OVERLAY_XATTR.test(name);
 }

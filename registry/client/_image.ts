@@ -3,7 +3,7 @@ import { assertVerifiable } from "../../spec/digest_algorithm.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import { type ImageConfig, parseConfigOrArtifact } from "../../spec/image/image_config.ts";
-import type { Index, Manifest } from "../../spec/image/manifest.ts";
+import { type Index, type Manifest, MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../spec/image/media_types.ts";
 import { formatPlatform, type Platform } from "../../spec/platform.ts";
 import { choosePlatformByConfig } from "../../spec/image/platform_by_config.ts";
@@ -16,9 +16,6 @@ import { ArtifactError, NotFoundError } from "../errors.ts";
 import type { ImageClientOptions } from "../image_client.ts";
 import { FirstRequests, type LayerBytes } from "./_first_requests.ts";
 import { formatReference, type Reference } from "../reference.ts";
-
-/** Maximum depth of nested indexes. */
-const MAX_NESTING = 8;
 
 /** Context for reading an image. */
 export interface ImageContext extends ManifestContext {
@@ -112,8 +109,8 @@ async function readChain(
     return readManifest(registry, reference, context);
   }, { ...context, digest: reference.digest });
   while (document.value.kind === "index") {
-    if (indexes.length >= MAX_NESTING) {
-      throw new LimitError("nested indexes", MAX_NESTING, indexes.length + 1, `"${subject}"`);
+    if (indexes.length >= MAX_INDEX_DEPTH) {
+      throw new LimitError("nested indexes", MAX_INDEX_DEPTH, indexes.length + 1, `"${subject}"`);
     }
     indexes.push({ ...document, value: document.value.value });
     const entry = await choosePlatformByConfig(document.value.value, context.platform, {

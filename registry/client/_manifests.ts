@@ -126,7 +126,9 @@ function manifestPath({ tag, digest }: Reference): string {
   return `manifests/${digest ?? tag ?? "latest"}`;
 }
 
-/** Returns what the response to a `HEAD` says of a manifest, if that is all of it. */
+/**
+ * Returns the descriptor from the response to a `HEAD`; `undefined` if the response is incomplete.
+ */
 export function describeHead(answer: Answer, reference: Reference): Descriptor | undefined {
   const digest = answer.headers.get("docker-content-digest");
   const length = answer.headers.get("content-length") ?? "";

@@ -59,7 +59,7 @@ export class RegistryReader implements Disposable {
   async image(reference: Reference, options: ImageClientOptions = {}): Promise<RemoteImage> {
     const { platform = this.#options.platform ?? hostPlatform(), onProgress } = options;
     const context = this.#context(reference, options);
-    // A layer that an image has twice is requested early once, for whichever is read.
+    // If an image lists a layer twice, it is requested early once, for either of the two.
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
     const image = await readImage(this.#sources(reference, options), reference, {
       ...context,

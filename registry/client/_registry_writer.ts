@@ -64,7 +64,7 @@ export class RegistryWriter {
     return await this.#head(repository, path, digest, options, mediaType);
   }
 
-  /** Resolves a tag by `HEAD`; `null` if that does not tell whether and what it is. */
+  /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */
   async findTag(
     repository: Repository,
     tag: string,
@@ -119,7 +119,7 @@ export class RegistryWriter {
   ): Promise<PushedManifest> {
     const { digest } = descriptor;
     const { tag } = reference;
-    // By a tag alone, registries store a document under its sha256 digest.
+    // Registries store a document that is pushed by tag under its sha256 digest.
     if (tag === undefined || digest.startsWith("sha256:")) {
       const path = `manifests/${tag ?? reference.digest ?? digest}`;
       return await this.#putManifest(reference, path, descriptor, bytes, options);

@@ -20,7 +20,7 @@ const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
 const GOOD_PROGRESS_BYTES = 64 * 1024;
 /** Maximum number of restarts without progress after the registry has lost an upload. */
 const MAX_RESTARTS = 3;
-/** Maximum number of responses in a row that confirm only a part of what was sent. */
+/** Maximum number of consecutive responses that confirm only part of the bytes. */
 const MAX_PARTS = 3;
 /** Maximum number of progress requests before the last response is used. */
 const MAX_STATUS_REQUESTS = 5;
@@ -175,7 +175,7 @@ class BlobUpload {
 
   /**
    * Returns the offset after the bytes from `start` to `end` were accepted. Some registries report
-   * no progress, or more than what was sent.
+   * no progress, or more bytes than were sent.
    */
   #confirmed(session: UploadSession, start: number, end: number): number {
     const { offset } = session;
@@ -308,7 +308,10 @@ class BlobUpload {
     return false;
   }
 
-  /** Pauses, then resumes at the offset of the registry, which alone knows what has arrived. */
+  /**
+   * Pauses, then resumes at the offset that the registry reports, since only the registry knows how
+   * many bytes have arrived.
+   */
   async #resume(error: unknown, wasFinishing: boolean): Promise<boolean> {
     const session = this.#session;
     if (session === undefined) {

@@ -24,7 +24,7 @@ export function readSession(
   const min = Number(answer.headers.get("oci-chunk-min-length") ?? NaN);
   return {
     url,
-    // A registry has nothing of a new upload, whatever it says.
+    // A new upload has no bytes, whatever the registry reports.
     offset: previous === undefined ? 0 : rangeEnd(answer.headers.get("range")) ?? previous.offset,
     minChunkBytes: Number.isSafeInteger(min) && min > 0 ? min : previous?.minChunkBytes ?? 0,
   };

@@ -76,8 +76,8 @@ export class RemoteClient implements ImageClient, Disposable {
    * then the registry. Sends no request.
    *
    * @param repository The repository.
-   * @returns The addresses. A registry on the loopback has one for HTTP and one for HTTPS, the first
-   * of which that responds is used.
+   * @returns The addresses. A registry on the loopback has one for HTTP and one for HTTPS, and the
+   * first one that responds is used.
    * @throws {TypeError} If a mirror is invalid.
    */
   async endpoints(repository: Repository): Promise<readonly RegistryEndpoint[]> {

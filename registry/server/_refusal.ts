@@ -1,3 +1,4 @@
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { AuthError, NetworkError, RateLimitError, RegistryError } from "../errors.ts";
 import { RequestBodyError } from "./_request_body.ts";
@@ -39,7 +40,7 @@ export function refusal(
   if (error instanceof RegistryError || error instanceof NetworkError) {
     return failure(502, "UNKNOWN", "the upstream registry failed");
   }
-  return isDiskFull(error)
+  return isByFullDisk(error)
     ? failure(507, "UNKNOWN", "the disk of the registry is full")
     : failure(500, "UNKNOWN", "the registry failed");
 }
@@ -52,10 +53,9 @@ function tooManyRequests({ retryAfterMs }: RateLimitError): Response {
   return response;
 }
 
-function isDiskFull(error: unknown): boolean {
+function isByFullDisk(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { readonly code?: unknown };
-    if (code === "ENOSPC" || code === "EDQUOT") return true;
+    if (isDiskFull(cause)) return true;
   }
   return false;
 }

@@ -70,8 +70,8 @@ export class UploadSession {
   }
 
   /**
-   * Waits until a writing request has stored what has arrived of it. A client that asks for the
-   * progress after its connection broke would otherwise send these bytes again.
+   * Waits until a writing request has stored the bytes that it has received. A client that asks for
+   * the progress after its connection broke would otherwise send these bytes again.
    */
   async settled(): Promise<void> {
     const end = performance.now() + MAX_SETTLE_MS;

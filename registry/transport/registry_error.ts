@@ -61,7 +61,7 @@ export interface RegistryErrorContext {
   readonly now: number;
 }
 
-/** Describes what a registry answered: its status, code and words. */
+/** Describes the response of a registry: its status, code and message. */
 export function describeAnswer({ status, registryCode, detail }: RegistryError): string {
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
   return `${status}${named}${detail === undefined ? "" : `, "${detail}"`}`;

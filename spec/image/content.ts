@@ -28,8 +28,8 @@ export interface PushContentOptions extends ContentOptions {
 /**
  * A source of content, such as a repository of a registry, a store or an archive.
  *
- * A descriptor whose media type is that of a manifest or an index is a document; every other one
- * is a blob. A source that keeps the two apart, as a registry does, tells them apart by that.
+ * A descriptor whose media type is that of a manifest or an index is a document; every other one is
+ * a blob. A source that keeps the two apart, as a registry does, uses the media type for that.
  */
 export interface ContentSource {
   /**

@@ -24,7 +24,7 @@ export interface BlobReadOptions {
   readonly offset?: number | undefined;
   /**
    * Number of bytes to read. A source that cannot send a part of a blob sends the rest of it;
-   * `onAnswer` tells which of the two happens.
+   * `onAnswer` reports which one it is.
    *
    * @default All bytes from `offset` on.
    */

@@ -19,6 +19,8 @@ export const MAX_CONFIG_BYTES: number = 8 * 1024 * 1024;
 export const MAX_LAYERS = 256;
 /** Maximum number of entries of an index. */
 export const MAX_INDEX_ENTRIES = 4096;
+/** Maximum depth of nested indexes, which the image specification does not limit. */
+export const MAX_INDEX_DEPTH = 8;
 
 /**
  * Manifest of an image for one platform, or of an artifact.

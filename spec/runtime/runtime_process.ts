@@ -72,7 +72,7 @@ export interface Rlimit {
   readonly type: string;
   /** Soft limit, which is enforced. */
   readonly soft: number;
-  /** Hard limit, up to which the soft limit may be raised. */
+  /** Hard limit: the maximum to which the soft limit may be raised. */
   readonly hard: number;
 }
 

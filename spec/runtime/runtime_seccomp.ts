@@ -46,7 +46,7 @@ export interface SeccompRule {
   readonly action: SeccompAction;
   /** The error number of an action that returns one. */
   readonly errnoRet?: number;
-  /** Conditions, all of which must hold. */
+  /** Conditions that must all hold. */
   readonly args?: readonly SeccompArgument[];
 }
 

@@ -5,7 +5,7 @@ import type { Mount, Root, RuntimeSpec } from "./runtime_spec.ts";
 /**
  * Changes a runtime configuration. Returns a changed copy, which the next option receives.
  *
- * @example An option of one's own
+ * @example A custom option
  * ```ts
  * import { newSpec, type SpecOption } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

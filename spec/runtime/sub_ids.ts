@@ -16,7 +16,7 @@ export interface SubIdRange {
  * @param uid ID of the user, which lines may contain instead of the name.
  * @returns The ranges, in the order of the file.
  *
- * @example Read one's ranges
+ * @example Read the ranges of a user
  * ```ts
  * import { parseSubIds } from "@x/oci/spec";
  * import { assertEquals } from "@std/assert";

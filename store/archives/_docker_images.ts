@@ -1,5 +1,6 @@
 import { describeError } from "../../spec/error_facts.ts";
 import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
+import { MAX_LINKS } from "../../layer/trees/walk_path.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, Digester, digestOf, isDigest } from "../../spec/digest.ts";
@@ -13,8 +14,6 @@ import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
 import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
 import type { ArchivedImage } from "./_oci_images.ts";
 
-/** Maximum number of links to follow. */
-const MAX_LINKS = 40;
 const MEDIA_TYPES = {
   none: "application/vnd.docker.image.rootfs.diff.tar",
   gzip: DOCKER_LAYER,

@@ -3,6 +3,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
 import {
   type ManifestDocument,
+  MAX_INDEX_DEPTH,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
@@ -18,9 +19,6 @@ export interface ArchivedImage {
   /** One name, in as many forms as the archive has, the most complete first; none if it has no name. */
   readonly names: readonly string[];
 }
-
-/** Maximum nesting of indexes. */
-const MAX_DEPTH = 8;
 
 /** Reads `index.json`. */
 export function readOciImages(archive: string, bytes: Uint8Array): readonly ArchivedImage[] {
@@ -46,7 +44,7 @@ export function readOciImages(archive: string, bytes: Uint8Array): readonly Arch
   });
 }
 
-/** A document of an archive, and what it names. */
+/** A document of an archive, and the content that it lists. */
 export interface ArchivedDocument {
   /** Its media type, digest and size. */
   readonly descriptor: Descriptor;
@@ -82,8 +80,12 @@ async function readDocument(
   signal?.throwIfAborted();
   const seen = known.get(descriptor.digest);
   if (seen !== undefined) return seen;
-  if (depth > MAX_DEPTH) {
-    throw new ArchiveError(content.name, "hostile", `its indexes nest deeper than ${MAX_DEPTH}`);
+  if (depth > MAX_INDEX_DEPTH) {
+    throw new ArchiveError(
+      content.name,
+      "hostile",
+      `its indexes nest deeper than ${MAX_INDEX_DEPTH}`,
+    );
   }
   const bytes = await content.read(descriptor, MAX_MANIFEST_BYTES);
   if (bytes === undefined) throw content.missing(descriptor.digest);

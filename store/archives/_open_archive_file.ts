@@ -1,10 +1,15 @@
-import { detectCompression, DETECTION_SIZE } from "../../layer/compression/compression.ts";
+import {
+  detectCompression,
+  DETECTION_SIZE,
+  unsupportedFormat,
+} from "../../layer/compression/compression.ts";
 import { DecompressStream } from "../../layer/compression/decompress_stream.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import { LimitError, OciError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
+import { writeAll } from "../host/durable.ts";
+import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
-import { outputError } from "../host/system_error.ts";
 import { ArchiveFile } from "./_archive_file.ts";
 
 /** Options for {@linkcode openArchiveFile}. */
@@ -15,14 +20,6 @@ export interface OpenArchiveFileOptions {
   readonly input?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Formats that other tools read, by their first bytes in hexadecimal. */
-const FOREIGN: Readonly<Record<string, string>> = {
-  "425a68": "bzip2",
-  "fd377a585a": "xz",
-  "504b0304": "zip",
-  "04224d18": "lz4",
-};
 
 /**
  * Opens a tar archive for reading from any offset. A compressed archive, or one from a pipe, is
@@ -81,14 +78,13 @@ function closeIfOpen(file: Deno.FsFile): void {
 function compressionOf(head: Uint8Array, name: string) {
   const compression = detectCompression(head);
   if (compression !== undefined) return compression;
-  const hex = head.subarray(0, 8).toHex();
-  const foreign = Object.keys(FOREIGN).find((magic) => hex.startsWith(magic));
+  const unsupported = unsupportedFormat(head);
   throw new ArchiveError(
     name,
     "format",
-    foreign === undefined
+    unsupported === undefined
       ? head.length === 0 ? "it is empty" : "it is not a tar archive, nor gzip or zstd of one"
-      : `it is compressed with ${FOREIGN[foreign]}, which is not supported`,
+      : `it is compressed with ${unsupported}, which is not supported`,
   );
 }
 
@@ -108,11 +104,12 @@ async function spool(
   await temporary.removeDead();
   const { file } = temporary;
   try {
-    // Without a name, it disappears with the process, however that ends.
+    // Without a name, it disappears with the process, even if that is killed.
     if (Deno.build.os !== "windows") await Deno.remove(temporary.path);
     let size = 0;
     for await (const chunk of decompressed(name, input, signal)) {
-      await writeAll(file, chunk, spoolDirectory);
+      // The file has no name by now, so an error names its directory.
+      await nameFailure(spoolDirectory, () => writeAll(file, chunk));
       size += chunk.length;
     }
     return new ArchiveFile(file, size, name);
@@ -120,15 +117,6 @@ async function spool(
     file.close();
     signal?.throwIfAborted();
     throw error;
-  }
-}
-
-/** Writes a chunk. The file has no name by now, so an error names its directory. */
-async function writeAll(file: Deno.FsFile, chunk: Uint8Array, directory: string): Promise<void> {
-  try {
-    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
-  } catch (error) {
-    throw error instanceof Error ? outputError(directory, error) : error;
   }
 }
 

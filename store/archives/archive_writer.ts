@@ -1,5 +1,5 @@
 import { tarHeader, tarPadding } from "../../layer/tar/tar_writer.ts";
-import { formatReference, parseReference } from "../../registry/reference.ts";
+import { formatReference } from "../../registry/reference.ts";
 import type {
   ContentOptions,
   NamedTarget,
@@ -18,8 +18,9 @@ import {
   OCI_INDEX,
 } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
-import { CONTAINERD_NAME, REF_NAME } from "../content/layout_index.ts";
-import { type FileOutput, openFileOutput, writeAll } from "../host/file_output.ts";
+import { CONTAINERD_NAME, parseStoredName, REF_NAME } from "../content/layout_index.ts";
+import { writeAll } from "../host/durable.ts";
+import { type FileOutput, openFileOutput } from "../host/file_output.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import type { ArchiveFormat } from "./image_archive.ts";
 
@@ -296,22 +297,15 @@ function indexEntry({ name, descriptor }: NamedDocument): Record<string, unknown
 
 /** A name that is a full reference with a tag. */
 function fullReference(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  try {
-    const reference = parseReference(name);
-    return reference.digest === undefined && formatReference(reference) === name ? name : undefined;
-  } catch {
-    return undefined;
-  }
+  const reference = name === undefined ? undefined : parseStoredName(name);
+  if (reference === undefined || reference.digest !== undefined) return undefined;
+  return formatReference(reference) === name ? name : undefined;
 }
 
 /** A name as `manifest.json` has it: with a tag, and without a digest. */
 function dockerTag(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  try {
-    const { registry, repository, tag } = parseReference(name);
-    return tag === undefined ? undefined : formatReference({ registry, repository, tag });
-  } catch {
-    return undefined;
-  }
+  const reference = name === undefined ? undefined : parseStoredName(name);
+  if (reference?.tag === undefined) return undefined;
+  const { registry, repository, tag } = reference;
+  return formatReference({ registry, repository, tag });
 }

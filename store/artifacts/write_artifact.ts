@@ -3,8 +3,8 @@ import type { Manifest } from "../../spec/image/manifest.ts";
 import { layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { ArtifactFileError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { nameFailure, writeAll } from "../host/file_output.ts";
+import { lstatIfAny, writeAll } from "../host/durable.ts";
+import { nameFailure } from "../host/file_output.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
 import { TITLE } from "./artifact_content.ts";
 

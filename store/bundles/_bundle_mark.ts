@@ -11,7 +11,9 @@ export const MARK = ".oci-bundle";
 /** File that runtimes read. Written last and removed first, so a bundle that has it is complete. */
 export const CONFIG = "config.json";
 
-/** Reads the ID in a directory's mark; `undefined` if there is none, or another kind of entry. */
+/**
+ * Reads the ID in a directory's mark; `undefined` if there is no mark, or the entry is not a mark.
+ */
 export function readMark(tree: FileTree): string | undefined {
   if (tree.status(MARK)?.type !== "symlink") return undefined;
   const id = tree.readLink(MARK);

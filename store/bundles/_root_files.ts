@@ -7,7 +7,7 @@ import { BundleError } from "../errors.ts";
 /** Maximum size of `passwd` or `group`: 10 MiB, as in containerd and CRI-O. */
 const MAX_TEXT_BYTES = 10_485_760;
 
-/** Reads a text of a root file system; empty if there is no such file. */
+/** Reads a text file of a root file system; empty if it does not exist. */
 export function readRootText(tree: FileTree, path: string): string {
   // An image may have a directory without access, which only stops a reader who is not root.
   using directories = new OpenedDirectories(tree);

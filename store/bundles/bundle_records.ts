@@ -1,5 +1,5 @@
 import { StoreFileError } from "../errors.ts";
-import { namesIn, removeIfAny, syncDirectory } from "../host/durable.ts";
+import { namesIn, removeIfAny, replaceFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
@@ -124,23 +124,14 @@ export class BundleRecords {
    * @param isDurable Whether it must survive a power cut.
    */
   async write(record: BundleRecord, isDurable: boolean = false): Promise<void> {
-    const path = `${this.#path}/${record.id}.json`;
-    const temporary = this.#temporaryPath(record.id);
-    await removeIfAny(temporary);
-    {
-      using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
-      const bytes = new TextEncoder().encode(formatBundleRecord(record));
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-      if (isDurable) await file.sync();
-    }
-    await Deno.rename(temporary, path);
-    if (isDurable) await syncDirectory(this.#path);
+    const bytes = new TextEncoder().encode(formatBundleRecord(record));
+    await replaceFile(this.#path, `${record.id}.json`, bytes, { mode: 0o600, isDurable });
   }
 
   /** Removes a locked record and everything that belongs to it. */
   async remove(id: string): Promise<void> {
     await removeTree(this.statePath(id));
-    await removeIfAny(this.#temporaryPath(id));
+    await removeIfAny(`${this.#path}/${id}.json.tmp`);
     await removeIfAny(`${this.#path}/${id}.json`);
     // Last, because other processes wait for the lock.
     await removeIfAny(this.#lockPath(id));
@@ -159,9 +150,5 @@ export class BundleRecords {
 
   #lockPath(id: string): string {
     return `${this.#path}/${id}.lock`;
-  }
-
-  #temporaryPath(id: string): string {
-    return `${this.#path}/${id}.json.tmp`;
   }
 }

@@ -1,7 +1,8 @@
+import { errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { type MountEntry, mountsBelow } from "../../layer/linux/mount_table.ts";
 import type { FileTree } from "../../layer/trees/file_tree.ts";
 import { BundleError } from "../errors.ts";
-import { describeSystemError, isDiskFull } from "../host/system_error.ts";
+import { describeSystemError } from "../host/system_error.ts";
 import { unmountAll } from "../host/unmount.ts";
 import { endContainers } from "./_bundle_containers.ts";
 import { CONFIG, MARK, removeMark } from "./_bundle_mark.ts";
@@ -80,7 +81,7 @@ async function removeIfEmpty(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    const { code } = error as { readonly code?: unknown };
+    const code = errorCode(error);
     // Another process begins a bundle in it, or something is mounted at the directory itself.
     const isKept = code === "ENOTEMPTY" || code === "EBUSY" || code === "EEXIST";
     if (!isKept && !(error instanceof Deno.errors.NotFound)) throw error;
@@ -88,7 +89,7 @@ async function removeIfEmpty(path: string): Promise<void> {
 }
 
 /**
- * Unmounts what is mounted in a bundle's directory. Other mounts belong to the user.
+ * Unmounts the mounts of a bundle. Other mounts in its directory belong to the user.
  *
  * @throws {BundleError} If something else is mounted in the directory, before anything is unmounted;
  * or if a mount cannot be unmounted.
@@ -109,7 +110,7 @@ async function unmountBundle(
   if (left !== undefined) throw stillMounted(path, left.target);
 }
 
-/** Refuses a bundle's directory in which something else is mounted. */
+/** Refuses to remove a bundle whose directory has other mounts. */
 function refuseForeignMounts(
   record: BundleRecord,
   mounts: readonly MountEntry[] = listMounts(record),

@@ -31,7 +31,7 @@ export async function checkUser(
     await check();
   } catch (error) {
     if (!(error instanceof UnknownUserError)) throw error;
-    // The upper layers alone may show the wrong file.
+    // The upper layers alone may lead to the wrong file.
     await files.tree();
     await check();
   }

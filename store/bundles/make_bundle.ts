@@ -37,7 +37,7 @@ export interface UnfinishedBundle {
   /** Random name of the bundle. */
   readonly id: string;
   /**
-   * Writes down which extracted layers the bundle needs, and what is about to be mounted in it:
+   * Records the extracted layers that the bundle needs, and the mounts that are about to be made:
    * nothing else is unmounted when it is removed.
    */
   record(needs: {

@@ -1,5 +1,4 @@
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
-import { lockFile, type LockFileOptions } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
   checkStoreRoot,
@@ -8,6 +7,8 @@ import {
 } from "../host/private_directory.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { StoreError, UntrustedStoreError } from "../errors.ts";
+import type { ContentStoreOptions } from "./content_store_options.ts";
+import { LayoutIndex } from "./layout_index.ts";
 
 const LAYOUT_VERSION = "1.0.0";
 
@@ -58,75 +59,105 @@ const DOCTOR_PREFIX = ".oci-doctor-";
 /** Maximum size of an `oci-layout` file, which normally has 30 bytes. */
 const MAX_LAYOUT_BYTES = 65_536;
 
-/**
- * Checks that a directory is an OCI image layout or can become one.
- *
- * @param foreign Whether the directory is only read, in which case any user may own it.
- */
-export async function openLayout(path: string, foreign: boolean): Promise<void> {
-  if (!foreign && checkStoreRoot(path)) {
-    for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
+/** Options for {@linkcode LayoutDirectory.open}. */
+export interface LayoutDirectoryOptions extends ContentStoreOptions {
+  /** Creates the error for a directory that is not a layout and cannot become one. */
+  readonly refuse: (problem: string, advice: string) => Error;
+}
+
+/** The directory of an OCI image layout, which is created with the first write. */
+export class LayoutDirectory {
+  /** Its `index.json`. */
+  readonly index: LayoutIndex;
+  readonly #path: string;
+  readonly #isReadOnly: boolean;
+  #isPrepared = false;
+
+  private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
+    this.index = new LayoutIndex(path, { onWait, foreign });
+    this.#path = path;
+    this.#isReadOnly = foreign;
   }
+
+  /**
+   * Opens a directory that is an OCI image layout or can become one.
+   *
+   * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
+   */
+  static async open(path: string, options: LayoutDirectoryOptions): Promise<LayoutDirectory> {
+    const { foreign = false } = options;
+    if (!foreign && checkStoreRoot(path)) {
+      for (const name of STORE_FOLDERS) checkStoreFolder(`${path}/${name}`);
+    }
+    // Another process may create the version file after the first look.
+    if (!hasVersion(path, options) && !await isVacant(path, options)) hasVersion(path, options);
+    return new LayoutDirectory(path, options);
+  }
+
+  /**
+   * Creates the missing directories, version file and index.
+   *
+   * @throws {StoreError} If the layout was opened for reading.
+   */
+  async prepare(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#isPrepared) return;
+    const path = this.#path;
+    if (this.#isReadOnly) {
+      throw new StoreError("it was opened for reading", path, {
+        code: "store-read-only",
+        action: `write to "${path}"`,
+      });
+    }
+    await ensureStoreRoot(path);
+    for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
+    await this.#writeVersion(signal);
+    await this.index.create(signal);
+    this.#isPrepared = true;
+  }
+
+  async #writeVersion(signal: AbortSignal | undefined): Promise<void> {
+    const path = this.#path;
+    if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
+    using _lock = await this.index.lock(signal);
+    // Another process may have written it while it held the lock.
+    if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
+    await syncDirectory(`${path}/blobs`);
+    const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
+    await replaceFile(path, "oci-layout", new TextEncoder().encode(text));
+  }
+}
+
+/** Whether a directory has a version file, whose version must be supported. */
+function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): boolean {
   const layout = readJsonFile(`${path}/oci-layout`, {
     maxBytes: MAX_LAYOUT_BYTES,
     foreign,
     advice: "Restore it, or choose another directory",
   });
-  if (layout === undefined) return await assertVacant(path, foreign);
+  if (layout === undefined) return false;
   const { imageLayoutVersion: version } = layout;
-  if (version === LAYOUT_VERSION) return;
+  if (version === LAYOUT_VERSION) return true;
   const found = typeof version === "string" ? `has version "${version}"` : "names no version";
-  const problem = `its oci-layout file ${found}, not ${LAYOUT_VERSION}`;
-  throw notUsable(path, foreign, problem, "Choose another directory");
+  throw refuse(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, "Choose another directory");
 }
 
-async function assertVacant(path: string, foreign: boolean): Promise<void> {
+/** Whether a directory is absent or has only files of a store; `false` if it is a layout by now. */
+async function isVacant(
+  path: string,
+  { foreign, refuse }: LayoutDirectoryOptions,
+): Promise<boolean> {
   try {
     for await (const { name } of Deno.readDir(path)) {
-      // Another process has just made the layout.
-      if (name === "oci-layout") return await openLayout(path, foreign);
+      if (name === "oci-layout") return false;
       if (OWN_NAMES.has(name) || name.startsWith(DOCTOR_PREFIX)) continue;
       const problem = `it is not an OCI image layout and contains "${name}"`;
-      throw notUsable(path, foreign, problem, "Choose an empty or new directory");
+      throw refuse(problem, "Choose an empty or new directory");
     }
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    if (error instanceof Deno.errors.NotADirectory) {
-      if (foreign) throw notUsable(path, foreign, "it is not a directory");
-      throw new UntrustedStoreError("not-directory", path, { cause: error });
-    }
-    throw error;
+    if (error instanceof Deno.errors.NotFound) return true;
+    if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+    if (foreign) throw refuse("it is not a directory", "Choose another path");
+    throw new UntrustedStoreError("not-directory", path, { cause: error });
   }
-}
-
-/** The error for a directory that cannot be a store or, if it is only read, has no images. */
-function notUsable(path: string, foreign: boolean, problem: string, advice?: string): StoreError {
-  return foreign
-    ? new StoreError(problem, path, {
-      code: "no-image",
-      action: `find an image in "${path}"`,
-      advice: "Check the path",
-    })
-    : new StoreError(problem, path, {
-      code: "not-a-store",
-      action: `use "${path}" as a store`,
-      advice,
-    });
-}
-
-/** Creates the missing directories and version file of a layout. */
-export async function ensureLayout(
-  path: string,
-  lockPath: string,
-  options: LockFileOptions,
-): Promise<void> {
-  await ensureStoreRoot(path);
-  for (const name of DIRECTORIES) await ensureStoreFolder(`${path}/${name}`);
-  if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
-  using _lock = await lockFile(lockPath, options);
-  // Another process may have created the layout while it held the lock.
-  if (lstatIfAny(`${path}/oci-layout`) !== undefined) return;
-  await syncDirectory(`${path}/blobs`);
-  const text = JSON.stringify({ imageLayoutVersion: LAYOUT_VERSION });
-  await replaceFile(path, "oci-layout", new TextEncoder().encode(text));
+  return true;
 }

@@ -125,11 +125,6 @@ export function missingRanges(present: readonly ByteRange[], size: number): read
   return missing;
 }
 
-/** Writes all bytes at the position of a file. */
-export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-}
-
 function removeSync(path: string): void {
   try {
     Deno.removeSync(path);

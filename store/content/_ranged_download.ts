@@ -1,7 +1,8 @@
 import type { BlobAnswer, BlobReadOptions } from "../../spec/image/image.ts";
+import { writeAllSync } from "../host/durable.ts";
 import type { BlobWriter } from "./blob_writer.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
-import { mergeRanges, PartRanges, writeAll } from "./_part_ranges.ts";
+import { mergeRanges, PartRanges } from "./_part_ranges.ts";
 import { pour } from "./_pour.ts";
 import { RangeMap } from "./_range_map.ts";
 import { type PooledConnection, type RangeJob, RangePool } from "./_range_pool.ts";
@@ -201,7 +202,7 @@ class RangedDownload implements RangeJob {
     await Promise.all(this.#running);
   }
 
-  /** Goes on with the open connection alone, as the server sends the whole blob over it. */
+  /** Continues with the open connection only, as the server sends the whole blob over it. */
   #readWhole(head: Segment): void {
     this.#membership?.[Symbol.dispose]();
     this.#membership = undefined;
@@ -318,7 +319,7 @@ class RangedDownload implements RangeJob {
     const how = { offset: start, length, reuseMemory: true };
     const answered = ({ isPartial }: BlobAnswer) => onAnswer(isPartial);
     await this.#read(segment, { ...how, onAnswer: answered }, (chunk) => {
-      writeAll(file, chunk);
+      writeAllSync(file, chunk);
       record.update(line, segment.received);
       this.#releaseEarly(segment, connection);
       this.#report();

@@ -1,15 +1,16 @@
+import { isDiskFull } from "../../spec/error_facts.ts";
 import type { Digest } from "../../spec/digest.ts";
 import { type Expectation, HeldVerifier, Verifier } from "../../spec/verifier.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { DiskFullError } from "../errors.ts";
-import { isDiskFull } from "../host/system_error.ts";
 import { type ByteRange, PartRanges } from "./_part_ranges.ts";
+import { settleFile } from "./verified_marks.ts";
 
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
 /**
- * Size up to which a blob is held in memory until it is hashed at once. That costs an image of small
- * layers nothing, while loading what hashes streams takes as long as downloading some megabytes.
+ * Maximum size of a blob that is held in memory and hashed at once. Loading the code that hashes
+ * streams takes as long as downloading some megabytes.
  */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** Size of the buffer for rehashing a part from an earlier run. */
@@ -196,10 +197,7 @@ export class BlobWriter implements Disposable {
    * @returns The file information of the blob.
    */
   async commit(path: string): Promise<Deno.FileInfo> {
-    await this.#file.syncData();
-    // Set a whole-second time in the past, so that any later change alters the modification time.
-    const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
-    await this.#file.utime(written, written);
+    await settleFile(this.#file);
     await Deno.rename(this.#part, path);
     PartRanges.remove(this.#part);
     const info = await this.#file.stat();

@@ -1,24 +1,20 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
-import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
-import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import type { Digest } from "../../spec/digest.ts";
 import { MAX_CONFIG_BYTES } from "../../spec/image/manifest.ts";
-import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
-import { readSmallFile } from "../host/read_small_file.ts";
+import type { Expectation } from "../../spec/verifier.ts";
 import { StoreError } from "../errors.ts";
-import { lstatIfAny, syncDirectory } from "../host/durable.ts";
+import { lstatIfAny } from "../host/durable.ts";
 import type { BlobSource, Ingestion, IngestOptions } from "./ingest.ts";
-import { ensureLayout, openLayout } from "./_layout_directory.ts";
-import { VerifiedMarks } from "./verified_marks.ts";
+import { BlobFiles } from "./_blob_files.ts";
+import { LayoutDirectory } from "./_layout_directory.ts";
 import type { ContentUpload, ContentUploadOptions } from "./content_upload.ts";
 import type {
   ContentStoreOptions,
   OpenBlobOptions,
   ReadBlobOptions,
 } from "./content_store_options.ts";
-import type { BlobWriter } from "./blob_writer.ts";
 import type { Hold, Holds } from "./hold.ts";
-import { LayoutIndex, type RecordedEntry, type StoredReference } from "./layout_index.ts";
+import type { RecordedEntry, StoredReference } from "./layout_index.ts";
 
 /**
  * A directory of verified content: an OCI image layout that skopeo, umoci, podman and crane can
@@ -63,22 +59,22 @@ export class ContentStore {
   readonly foreign: boolean;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
-  readonly #lockPath: string;
-  readonly #index: LayoutIndex;
-  /** Absent for a read-only layout, whose own marks cannot be trusted. */
-  readonly #marks: VerifiedMarks | undefined;
+  readonly #layout: LayoutDirectory;
+  readonly #blobs: BlobFiles;
   #holds: Holds | undefined;
-  #isPrepared = false;
   /** Removal of leftovers, started by the first upload. */
   #swept: Promise<void> | undefined;
 
-  private constructor(path: string, { onWait, foreign = false }: ContentStoreOptions) {
+  private constructor(path: string, layout: LayoutDirectory, options: ContentStoreOptions) {
+    const { onWait, foreign = false } = options;
     this.path = path;
     this.foreign = foreign;
     this.onWait = onWait;
-    this.#lockPath = `${path}/locks/index.lock`;
-    this.#index = new LayoutIndex(path, this.#lockPath, { onWait, foreign });
-    this.#marks = foreign ? undefined : new VerifiedMarks(`${path}/verified`);
+    this.#layout = layout;
+    this.#blobs = new BlobFiles(path, {
+      foreign,
+      onVerify: (digest) => this.#holds?.addFound(digest),
+    });
   }
 
   /**
@@ -92,8 +88,12 @@ export class ContentStore {
    * @throws {UntrustedStoreError} If another user can write to it and it is not `foreign`.
    */
   static async open(path: string, options: ContentStoreOptions = {}): Promise<ContentStore> {
-    await openLayout(path, options.foreign ?? false);
-    return new ContentStore(path, options);
+    const layout = await LayoutDirectory.open(path, {
+      ...options,
+      refuse: (problem, advice) =>
+        options.foreign ? noImage(path, problem) : notAStore(path, problem, advice),
+    });
+    return new ContentStore(path, layout, options);
   }
 
   /**
@@ -102,7 +102,7 @@ export class ContentStore {
    * @param digest Digest of the blob.
    */
   blobPath(digest: Digest): string {
-    return `${this.path}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+    return this.#blobs.pathOf(digest);
   }
 
   /**
@@ -113,11 +113,8 @@ export class ContentStore {
    * @returns Whether the file exists.
    */
   has(blob: Digest | Expectation): Promise<boolean> {
-    return Promise.try(() => {
-      const { digest, size } = typeof blob === "string" ? { digest: blob } : blob;
-      const info = isDigest(digest) ? lstatIfAny(this.blobPath(digest)) : undefined;
-      return info !== undefined && info.isFile && (size === undefined || info.size === size);
-    });
+    const expected = typeof blob === "string" ? { digest: blob } : blob;
+    return Promise.try(() => this.#blobs.has(expected));
   }
 
   /**
@@ -130,21 +127,7 @@ export class ContentStore {
    * @throws {DigestMismatchError} If its bytes do not match its digest.
    */
   async verify(blob: Expectation, signal?: AbortSignal): Promise<boolean> {
-    const { digest, size } = blob;
-    await this.#holds?.addFound(digest);
-    const path = this.blobPath(digest);
-    const info = lstatIfAny(path);
-    // A symlink or a directory is not a blob; a download replaces a symlink.
-    if (info === undefined || !info.isFile) return false;
-    if (size !== undefined && info.size !== size) {
-      const mismatch = { expected: digest, expectedSize: size, size: info.size };
-      throw new DigestMismatchError({ ...mismatch, source: `"${path}"` });
-    }
-    if (this.#marks?.holds(digest, info)) return true;
-    const bytes = await this.openBlob(digest, { signal });
-    await bytes.pipeTo(new WritableStream());
-    await this.#marks?.set(digest, info);
-    return true;
+    return await this.#blobs.verify(blob, signal);
   }
 
   /**
@@ -154,7 +137,7 @@ export class ContentStore {
    * @param digest The blob.
    */
   distrust(digest: Digest): void {
-    this.#marks?.remove(digest);
+    this.#blobs.distrust(digest);
   }
 
   /**
@@ -171,18 +154,7 @@ export class ContentStore {
     options: ReadBlobOptions = {},
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { maxBytes = MAX_CONFIG_BYTES } = options;
-    if (!isDigest(blob.digest)) return undefined;
-    const path = this.blobPath(blob.digest);
-    const info = lstatIfAny(path);
-    if (info === undefined || !info.isFile) return undefined;
-    if (info.size > maxBytes) {
-      throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
-    }
-    // The digest is verified, so the owner does not matter.
-    const bytes = readSmallFile(path, { maxBytes, foreign: true });
-    if (bytes === undefined) return undefined;
-    await verifyBytes(bytes, blob, `"${path}"`);
-    return bytes;
+    return await this.#blobs.read(blob, maxBytes);
   }
 
   /**
@@ -200,12 +172,7 @@ export class ContentStore {
     options: OpenBlobOptions = {},
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const expected = typeof blob === "string" ? { digest: blob } : blob;
-    const path = this.blobPath(expected.digest);
-    const isPart = (options.offset ?? 0) > 0 || options.length !== undefined;
-    const verifier = isPart ? undefined : new Verifier(expected, `"${path}"`);
-    const onMismatch = () => this.distrust(expected.digest);
-    const { openBlobStream } = await import("./blob_stream.ts");
-    return await openBlobStream(path, { ...options, verifier, onMismatch });
+    return await this.#blobs.open(expected, options);
   }
 
   /**
@@ -252,13 +219,9 @@ export class ContentStore {
     const isOurs = this.#holds !== undefined || lstatIfAny(`${this.path}/locks`) !== undefined;
     const holds = isOurs ? await this.#openHolds() : undefined;
     using _hold = await holds?.hold(digest, signal);
-    return await ingestBlob(descriptor, open, {
-      directory: this.path,
-      onWait: this.onWait,
-      prepare: () => this.#prepare(signal),
-      isIntact: () => this.#isIntact(descriptor, signal),
-      commit: (writer) => this.#commit(writer),
-    }, options);
+    const { path: directory, onWait } = this;
+    const target = { directory, layout: this.#layout, blobs: this.#blobs, onWait };
+    return await ingestBlob(descriptor, open, target, options);
   }
 
   /**
@@ -270,13 +233,11 @@ export class ContentStore {
    */
   async beginUpload(options: ContentUploadOptions = {}): Promise<ContentUpload> {
     const { signal } = options;
-    await this.#prepare(signal);
+    await this.#layout.prepare(signal);
     const { ContentUpload } = await import("./content_upload.ts");
     const upload = await ContentUpload.create(`${this.path}/ingest`, options, {
+      blobs: this.#blobs,
       hold: async (digest) => await this.#holds?.add(digest),
-      isIntact: (blob) => this.#isIntact(blob, signal),
-      blobPath: (digest) => this.blobPath(digest),
-      onCommit: async (digest, info) => await this.#marks?.set(digest, info),
     });
     this.#swept ??= upload.removeLeftovers();
     await this.#swept;
@@ -291,30 +252,15 @@ export class ContentStore {
    * @returns The hold; `undefined` for a store that cannot be written to.
    */
   async hold(signal?: AbortSignal): Promise<Hold | undefined> {
-    return await (await this.#openHolds(() => this.#prepare(signal)))?.begin(signal);
+    return await (await this.#openHolds(() => this.#layout.prepare(signal)))?.begin(signal);
   }
 
   /** Opens the holds of this store; `undefined` if the store is not writable. */
   async #openHolds(prepare?: () => Promise<void>): Promise<Holds | undefined> {
-    if (this.#holds !== undefined || this.#marks === undefined) return this.#holds;
+    if (this.#holds !== undefined || this.foreign) return this.#holds;
     const { Holds } = await import("./hold.ts");
     const holds = await Holds.open(this.path, { onWait: this.onWait }, prepare);
     return this.#holds ??= holds;
-  }
-
-  async #isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
-    try {
-      return await this.verify(blob, signal);
-    } catch (error) {
-      // A corrupt blob is fetched again and replaced.
-      if (error instanceof DigestMismatchError) return false;
-      throw error;
-    }
-  }
-
-  async #commit(writer: BlobWriter): Promise<void> {
-    const info = await writer.commit(this.blobPath(writer.digest));
-    await this.#marks?.set(writer.digest, info);
   }
 
   /**
@@ -333,12 +279,12 @@ export class ContentStore {
    * @returns The references; none if there is no store yet.
    */
   async references(): Promise<readonly StoredReference[]> {
-    return await this.#index.references();
+    return await this.#layout.index.references();
   }
 
   /** Lists the entries of `index.json` in order, including unnamed ones such as signatures. */
   async descriptors(): Promise<readonly Descriptor[]> {
-    return await this.#index.descriptors();
+    return await this.#layout.index.descriptors();
   }
 
   /**
@@ -371,12 +317,8 @@ export class ContentStore {
    */
   async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
     if (entries.length === 0) return;
-    // The names of the blobs reach the disk first; nothing prunes meanwhile.
-    await this.#prepare(signal);
-    for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.path}/blobs/${name}`);
-    const { lockPruning } = await import("./hold.ts");
-    using _lock = await lockPruning(this.path, "hold", { signal, onWait: this.onWait });
-    await this.#index.record(entries, signal);
+    await this.#layout.prepare(signal);
+    await this.#layout.index.record(entries, signal);
   }
 
   /**
@@ -388,20 +330,20 @@ export class ContentStore {
    */
   async untag(names: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
     if (lstatIfAny(`${this.path}/index.json`) === undefined) return [];
-    await this.#prepare(signal);
-    return await this.#index.untag(names, signal);
+    await this.#layout.prepare(signal);
+    return await this.#layout.index.untag(names, signal);
   }
+}
 
-  async #prepare(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#isPrepared) return;
-    if (this.#marks === undefined) {
-      throw new StoreError("it was opened for reading", this.path, {
-        code: "store-read-only",
-        action: `write to "${this.path}"`,
-      });
-    }
-    await ensureLayout(this.path, this.#lockPath, { signal, onWait: this.onWait });
-    await this.#index.create(signal);
-    this.#isPrepared = true;
-  }
+function noImage(path: string, problem: string): StoreError {
+  const action = `find an image in "${path}"`;
+  return new StoreError(problem, path, { code: "no-image", action, advice: "Check the path" });
+}
+
+function notAStore(path: string, problem: string, advice: string): StoreError {
+  return new StoreError(problem, path, {
+    code: "not-a-store",
+    action: `use "${path}" as a store`,
+    advice,
+  });
 }

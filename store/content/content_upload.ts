@@ -1,9 +1,10 @@
 import { type Digest, type DigestAlgorithm, Digester } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { Expectation } from "../../spec/verifier.ts";
-import { FILE_MODE } from "../host/durable.ts";
+import { FILE_MODE, writeAllSync } from "../host/durable.ts";
 import { TemporaryFile } from "../host/temporary_file.ts";
+import type { BlobFiles } from "./_blob_files.ts";
+import { settleFile } from "./verified_marks.ts";
 
 /** Size of the buffer for rehashing the bytes. */
 const REHASH_BYTES = 1024 * 1024;
@@ -20,16 +21,12 @@ export interface ContentUploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The operations of a store that an upload uses. */
+/** The parts of a store that an upload uses. */
 export interface UploadTarget {
-  /** Protects the blob against pruning. */
+  /** The blobs of the store. */
+  readonly blobs: BlobFiles;
+  /** Protects a blob against pruning. */
   readonly hold: (digest: Digest) => Promise<void>;
-  /** Whether the blob is there and intact. */
-  readonly isIntact: (blob: Expectation) => Promise<boolean>;
-  /** Path of a blob. */
-  readonly blobPath: (digest: Digest) => string;
-  /** Called when the blob is in place. */
-  readonly onCommit: (digest: Digest, info: Deno.FileInfo) => Promise<void>;
 }
 
 /**
@@ -44,13 +41,15 @@ export class ContentUpload implements AsyncDisposable {
   readonly #file: Deno.FsFile;
   readonly #digester: Digester;
   readonly #target: UploadTarget;
+  readonly #signal: AbortSignal | undefined;
   #size = 0;
 
-  private constructor(part: TemporaryFile, digester: Digester, target: UploadTarget) {
+  private constructor(part: TemporaryFile, options: ContentUploadOptions, target: UploadTarget) {
     this.#part = part;
     this.#file = part.file;
-    this.#digester = digester;
+    this.#digester = new Digester(options.algorithm);
     this.#target = target;
+    this.#signal = options.signal;
   }
 
   /** Begins an upload in a directory, which must exist. */
@@ -65,7 +64,7 @@ export class ContentUpload implements AsyncDisposable {
       suffix: ".part",
       mode: FILE_MODE,
     });
-    return new ContentUpload(part, new Digester(options.algorithm), target);
+    return new ContentUpload(part, options, target);
   }
 
   /** Removes files left behind in the same directory by uploads of killed processes. */
@@ -85,7 +84,7 @@ export class ContentUpload implements AsyncDisposable {
    */
   write(chunk: Uint8Array): void {
     this.#digester.update(chunk);
-    for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
+    writeAllSync(this.#file, chunk);
     this.#size += chunk.length;
   }
 
@@ -102,15 +101,12 @@ export class ContentUpload implements AsyncDisposable {
         ? this.#digester.digest()
         : await this.#rehash(digest);
       if (actual !== digest) throw new DigestMismatchError({ expected: digest, actual, size });
-      await this.#target.hold(digest);
-      if (await this.#target.isIntact({ digest, size })) return;
-      await this.#file.syncData();
-      // Set a whole-second time in the past, so that any later change alters the modification time.
-      const written = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
-      await this.#file.utime(written, written);
-      await this.#part.rename(this.#target.blobPath(digest));
-      const info = await this.#file.stat();
-      await this.#target.onCommit(digest, info);
+      const { blobs, hold } = this.#target;
+      await hold(digest);
+      if (await blobs.isIntact({ digest, size }, this.#signal)) return;
+      await settleFile(this.#file);
+      await this.#part.rename(blobs.pathOf(digest));
+      await blobs.markVerified(digest, await this.#file.stat());
     } finally {
       await this[Symbol.asyncDispose]();
     }

@@ -1,7 +1,8 @@
+import { isDiskFull } from "../../spec/error_facts.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import type { Expectation } from "../../spec/verifier.ts";
 import { LockUnsupportedError } from "../errors.ts";
-import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 import type { ContentStore } from "./content_store.ts";
 import type { Hold } from "./hold.ts";
 
@@ -17,10 +18,11 @@ export interface Held<T> extends Disposable {
  * missing by then, `find` is called again.
  *
  * @param store The store.
- * @param find Looks it up.
- * @param blobsOf Returns the blobs that the store must have; none for what is not stored yet.
+ * @param find Looks up the content.
+ * @param blobsOf Returns the blobs that the store must have; none for content that is not stored
+ * yet.
  * @param signal Aborts the wait for another process.
- * @returns What was found, and the protection, which also covers blobs that are stored later.
+ * @returns The result, and the protection, which also covers blobs that are stored later.
  */
 export async function findHeld<T>(
   store: ContentStore,

@@ -1,5 +1,6 @@
 import type { FirstRead, UpcomingLayer } from "../../registry/image_client.ts";
 import { lstatIfAny } from "../host/durable.ts";
+import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import type { ContentStore } from "./content_store.ts";
 import { FAR_LATENCY_MS, firstRangeBytes, MIN_RANGED_BYTES } from "./_first_range.ts";
 import { partPath } from "./_part_path.ts";
@@ -16,7 +17,7 @@ import { partPath } from "./_part_path.ts";
 export function firstReads(
   store: ContentStore,
   layers: readonly UpcomingLayer[],
-  jobs: number,
+  jobs: number = DEFAULT_JOBS,
 ): readonly FirstRead[] {
   const missing = layers.filter(({ descriptor: { digest }, latencyMs = 0 }) => {
     return latencyMs >= FAR_LATENCY_MS && lstatIfAny(store.blobPath(digest)) === undefined &&

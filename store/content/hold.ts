@@ -1,9 +1,10 @@
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import { namesIn } from "../host/durable.ts";
+import { namesIn, writeAll } from "../host/durable.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
-import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 
 /** Maximum size of a hold file, enough for about 100,000 digests. */
 const MAX_HOLD_BYTES = 16 * 1024 * 1024;
@@ -71,7 +72,7 @@ class FileHold implements Hold {
     using _lock = await lockPruning(this.#store, "hold", this.#options);
     if (this.#isOver) return false;
     const bytes = new TextEncoder().encode(added.map((digest) => `${digest}\n`).join(""));
-    for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+    await writeAll(this.#file, bytes);
     for (const digest of added) this.#held.add(digest);
     return true;
   }

@@ -7,6 +7,8 @@ import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
 import { partPath } from "./_part_path.ts";
+import type { BlobFiles } from "./_blob_files.ts";
+import type { LayoutDirectory } from "./_layout_directory.ts";
 
 /** Opens the bytes of a blob from `offset` on, as {@linkcode RemoteLayer.compressed} does. */
 export type BlobSource = (
@@ -84,18 +86,16 @@ export interface Ingestion extends IngestProgress {
   readonly status: "fetched" | "cached";
 }
 
-/** The operations of a store that a download uses. */
+/** The parts of a store that a download uses. */
 export interface IngestTarget {
   /** Directory of the store. */
   readonly directory: string;
+  /** The directory as a layout, which the first write prepares. */
+  readonly layout: LayoutDirectory;
+  /** The blobs of the store. */
+  readonly blobs: BlobFiles;
   /** Called once if the wait for another process takes longer than a second. */
   readonly onWait: ((message: string) => void) | undefined;
-  /** Prepares the store for writing. */
-  readonly prepare: () => Promise<void>;
-  /** Whether the blob is there and intact. */
-  readonly isIntact: () => Promise<boolean>;
-  /** Moves a finished blob to its final name. */
-  readonly commit: (writer: BlobWriter) => Promise<void>;
 }
 
 /**
@@ -113,63 +113,66 @@ export async function ingestBlob(
 ): Promise<Ingestion> {
   const { signal, onProgress } = options;
   const part = partPath(target.directory, descriptor.digest);
+  const host = URL.parse(options.source ?? "")?.host ?? "";
   // Other downloads from a server that accepts ranges would take all connections meanwhile.
   using expected = options.acceptsRanges && descriptor.size >= MIN_RANGED_BYTES
-    ? (await import("./_range_pool.ts")).RangePool.expect(hostOf(options))
+    ? (await import("./_range_pool.ts")).RangePool.expect(host)
     : undefined;
   return await downloads.run(part, {
-    find: async () => await target.isIntact() ? cached(descriptor) : undefined,
-    work: (report) => download(descriptor, open, { ...target, part, expected }, options, report),
+    find: async () => {
+      return await target.blobs.isIntact(descriptor, signal) ? cached(descriptor) : undefined;
+    },
+    work: async (onProgress) => {
+      await target.layout.prepare(signal);
+      return await download(
+        descriptor,
+        { open, part, host, expected, options, onProgress },
+        target,
+      );
+    },
     onProgress,
     signal,
   });
 }
 
-interface PartTarget extends IngestTarget {
+/** Where a download comes from and goes to. */
+interface DownloadPlan {
+  readonly open: BlobSource;
   /** Path of the part. */
   readonly part: string;
+  /** Server of the blob, whose connections all downloads share. */
+  readonly host: string;
   /** Room for the first connection. */
   readonly expected: Disposable | undefined;
-}
-
-/** Returns the server of the blob, whose connections all downloads share. */
-function hostOf({ source = "" }: IngestOptions): string {
-  return URL.parse(source)?.host ?? "";
+  readonly options: IngestOptions;
+  readonly onProgress: (progress: IngestProgress) => void;
 }
 
 async function download(
-  descriptor: Descriptor,
-  open: BlobSource,
-  target: PartTarget,
-  options: IngestOptions,
-  onProgress: (progress: IngestProgress) => void,
+  { size, digest }: Descriptor,
+  plan: DownloadPlan,
+  { blobs, onWait }: IngestTarget,
 ): Promise<Ingestion> {
-  const { size, digest } = descriptor;
-  const { signal, source, follower } = options;
-  await target.prepare();
-  const watch = new PartWatch(target.part, (bytes) => {
+  const { part, onProgress, options: { signal, source, follower } } = plan;
+  const watch = new PartWatch(part, (bytes) => {
     onProgress({ bytes, total: size, resumed: 0, retries: 0 });
   });
-  using writer = await BlobWriter.open(target.part, { digest, size }, {
-    source,
-    signal,
-    onBusy: () => watch.look(),
-    onWait: target.onWait,
-  });
+  const waiting = { signal, onBusy: () => watch.look(), onWait };
+  using writer = await BlobWriter.open(part, { digest, size }, { source, ...waiting });
   // The previous holder of the lock may have stored the blob.
-  if (await target.isIntact()) {
+  if (await blobs.isIntact({ digest, size }, signal)) {
     writer.discard();
-    return cached(descriptor);
+    return cached({ size });
   }
-  if (writer.size > 0) await replay(target.part, writer.size, follower, signal);
-  const transfer = new BlobDownload(writer, open, target, options, onProgress);
+  if (writer.size > 0) await replay(part, writer.size, follower, signal);
+  const transfer = new BlobDownload(writer, plan);
   await transfer.run();
   await follower?.close();
-  await target.commit(writer);
+  await blobs.markVerified(digest, await writer.commit(blobs.pathOf(digest)));
   return { status: "fetched", ...transfer.progress };
 }
 
-function cached({ size }: Descriptor): Ingestion {
+function cached({ size }: Pick<Descriptor, "size">): Ingestion {
   return { status: "cached", bytes: size, total: size, resumed: 0, retries: 0 };
 }
 
@@ -188,28 +191,18 @@ async function replay(
 /** Downloads the missing bytes of a part, or all bytes if the part is invalid. */
 class BlobDownload {
   readonly #writer: BlobWriter;
-  readonly #open: BlobSource;
-  readonly #target: PartTarget;
+  readonly #plan: DownloadPlan;
   readonly #options: IngestOptions;
-  readonly #onProgress: (progress: IngestProgress) => void;
   /** Number of bytes received, including those of later ranges. */
   #received = 0;
   #resumed: number;
   #retries = 0;
   #hasBegunAgain = false;
 
-  constructor(
-    writer: BlobWriter,
-    open: BlobSource,
-    target: PartTarget,
-    options: IngestOptions,
-    onProgress: (progress: IngestProgress) => void,
-  ) {
+  constructor(writer: BlobWriter, plan: DownloadPlan) {
     this.#writer = writer;
-    this.#open = open;
-    this.#target = target;
-    this.#options = options;
-    this.#onProgress = onProgress;
+    this.#plan = plan;
+    this.#options = plan.options;
     this.#resumed = writer.laterRanges.reduce(
       (sum, { start, end }) => sum + end - start,
       writer.resumed,
@@ -250,7 +243,7 @@ class BlobDownload {
     const writer = this.#writer;
     const { signal, follower, connections = 1, latencyMs = 0 } = this.#options;
     const { acceptsRanges = false } = this.#options;
-    const { part, expected } = this.#target;
+    const { open, part, host, expected } = this.#plan;
     if (this.#hasBegunAgain) return;
     const isSmall = writer.total - writer.size < MIN_RANGED_BYTES;
     // One connection in order would fetch later ranges again.
@@ -258,7 +251,7 @@ class BlobDownload {
     const { downloadRanges } = await import("./_ranged_download.ts");
     await downloadRanges(writer, {
       part,
-      host: hostOf(this.#options),
+      host,
       connections,
       latencyMs,
       acceptsRanges,
@@ -268,7 +261,7 @@ class BlobDownload {
           this.#onRetry();
           options.onRetry?.(retry);
         };
-        return this.#open({ ...options, raw: true, onRetry });
+        return open({ ...options, raw: true, onRetry });
       },
       signal,
       isFollowed: follower !== undefined,
@@ -286,7 +279,7 @@ class BlobDownload {
     const { signal, follower } = this.#options;
     writer.dropLaterRanges();
     this.#received = 0;
-    const stream = await this.#open({
+    const stream = await this.#plan.open({
       offset: writer.size,
       reuseMemory: follower === undefined,
       again: this.#hasBegunAgain,
@@ -327,7 +320,7 @@ class BlobDownload {
   }
 
   #report(): void {
-    this.#onProgress(this.progress);
+    this.#plan.onProgress(this.progress);
   }
 }
 

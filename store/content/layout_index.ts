@@ -1,10 +1,10 @@
-import { formatReference, parseReference } from "../../registry/reference.ts";
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
 import { present } from "../../spec/json.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
-import { lstatIfAny, replaceFile } from "../host/durable.ts";
+import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { isObject, readJsonFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";
@@ -62,14 +62,18 @@ const ADVICE = "Restore it, or move the directory away to start over";
  */
 export class LayoutIndex {
   readonly #layout: string;
-  readonly #lockPath: string;
   readonly #options: LayoutIndexOptions;
 
-  /** Creates the index of a layout; the directory of the lock must exist before a change. */
-  constructor(layout: string, lockPath: string, options: LayoutIndexOptions = {}) {
+  /** Creates the index of a layout; its directory `locks` must exist before a change. */
+  constructor(layout: string, options: LayoutIndexOptions = {}) {
     this.#layout = layout;
-    this.#lockPath = lockPath;
     this.#options = options;
+  }
+
+  /** Locks the index, and the layout's version file, against changes by other processes. */
+  async lock(signal: AbortSignal | undefined): Promise<Disposable> {
+    const { onWait } = this.#options;
+    return await lockFile(`${this.#layout}/locks/index.lock`, { signal, onWait });
   }
 
   /**
@@ -99,8 +103,9 @@ export class LayoutIndex {
   }
 
   /**
-   * Records entries in one change. A name replaces its earlier entries, at the place of the first. An
-   * entry without a name is added unless one for the same digest is there.
+   * Records entries in one change, once the names of the blobs have reached the disk. A name replaces
+   * its earlier entries, at the place of the first. An entry without a name is added unless one for
+   * the same digest is there.
    *
    * @param entries Names, each with an index or a manifest; of equal names, the last one counts.
    * @param signal Aborts the wait for the lock.
@@ -108,6 +113,11 @@ export class LayoutIndex {
   async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
     const named = new Map<string, Descriptor>();
     for (const { name, descriptor } of entries) if (name !== undefined) named.set(name, descriptor);
+    for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.#layout}/blobs/${name}`);
+    // A pruning process would not see the new entries.
+    const { lockPruning } = await import("./hold.ts");
+    const { onWait } = this.#options;
+    using _lock = await lockPruning(this.#layout, "hold", { signal, onWait });
     await this.#change(signal, (index) => {
       const before = index.manifests;
       const same = sameEntries(before, named);
@@ -175,7 +185,7 @@ export class LayoutIndex {
     signal: AbortSignal | undefined,
     change: (index: RawIndex) => boolean,
   ): Promise<void> {
-    using _lock = await lockFile(this.#lockPath, { signal, onWait: this.#options.onWait });
+    using _lock = await this.lock(signal);
     const index = this.#read();
     const isNew = Object.keys(index).length === 1;
     const base: RawIndex = isNew
@@ -286,9 +296,15 @@ export function findReference(
 
 /** Returns the full reference of a name, as docker completes it; any other text as it is. */
 export function fullName(name: string): string {
+  const reference = parseStoredName(name);
+  return reference === undefined ? name : formatReference(reference);
+}
+
+/** Parses a name of an entry; `undefined` for other text, which another tool may have written. */
+export function parseStoredName(name: string): Reference | undefined {
   try {
-    return formatReference(parseReference(name));
+    return parseReference(name);
   } catch {
-    return name;
+    return undefined;
   }
 }

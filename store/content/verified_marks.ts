@@ -61,6 +61,16 @@ export class VerifiedMarks {
   }
 }
 
+/**
+ * Fsyncs a new file and gives it a modification time that allows a mark: a whole second in the past,
+ * so that any later change alters it.
+ */
+export async function settleFile(file: Deno.FsFile): Promise<void> {
+  await file.syncData();
+  const time = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
+  await file.utime(time, time);
+}
+
 function stamp(info: Deno.FileInfo): string {
   const { size, mtime, ctime, ino } = info;
   return `${size} ${mtime?.getTime()} ${ctime?.getTime()} ${ino}\n`;

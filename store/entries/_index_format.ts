@@ -68,8 +68,8 @@ export interface ExtraAttributes {
 }
 
 /**
- * Returns a text whose order among others is that of a walk: a directory, then what is in it, with
- * names in the order of their code units.
+ * Returns a text that sorts as a walk does: a directory, then its entries, with names in the order
+ * of their code units.
  */
 export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");

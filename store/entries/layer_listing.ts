@@ -1,12 +1,12 @@
 import type { FileStatus, FileType } from "../../layer/trees/file_tree.ts";
 
-/** The entries of a single layer, and what they do to the layers below. Paths are clean. */
+/** The entries of a single layer, and their effects on the layers below. Paths are clean. */
 export interface LayerListing {
   /** Returns the entry at a path; the root always exists. */
   at(path: string): ListedEntry | undefined;
-  /** Whether the layer removes what the layers below have at a path and below it. */
+  /** Whether the layer removes the entry of the layers below at a path, with everything in it. */
   removes(path: string): boolean;
-  /** Whether the layer removes what the layers below have in a directory. */
+  /** Whether the layer removes the entries of the layers below in a directory. */
   isOpaque(directory: string): boolean;
   /** Whether the layer may remove something. */
   readonly hasMarks: boolean;
@@ -38,7 +38,7 @@ export interface ListedEntry {
   children(): Iterable<readonly [name: string, entry: ListedEntry]>;
 }
 
-/** Whether a layer hides what the layers below have at a path. */
+/** Whether a layer hides the entry of the layers below at a path. */
 export function hides(listing: LayerListing, path: string): boolean {
   for (let at = path;;) {
     if (listing.removes(at)) return true;

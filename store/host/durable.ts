@@ -1,5 +1,23 @@
+import { errorCode } from "../../spec/error_facts.ts";
+
 /** Mode of the files of a store: only their owner may write to them, whatever the umask. */
 export const FILE_MODE = 0o644;
+
+/** Options for {@linkcode replaceFile}. */
+export interface ReplaceFileOptions {
+  /**
+   * Mode of the file.
+   *
+   * @default {0o644}
+   */
+  readonly mode?: number | undefined;
+  /**
+   * Whether the file must survive a power failure.
+   *
+   * @default {true}
+   */
+  readonly isDurable?: boolean | undefined;
+}
 
 /**
  * Replaces a file atomically and durably: a temporary file beside it, fsync, rename, fsync of the
@@ -13,16 +31,31 @@ export async function replaceFile(
   directory: string,
   name: string,
   bytes: Uint8Array,
+  { mode = FILE_MODE, isDurable = true }: ReplaceFileOptions = {},
 ): Promise<void> {
   const temporary = `${directory}/${name}.tmp`;
   await removeIfAny(temporary);
   {
-    using file = await Deno.open(temporary, { write: true, createNew: true, mode: FILE_MODE });
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    await file.sync();
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode });
+    await writeAll(file, bytes);
+    if (isDurable) await file.sync();
   }
   await Deno.rename(temporary, `${directory}/${name}`);
-  await syncDirectory(directory);
+  if (isDurable) await syncDirectory(directory);
+}
+
+/** Writes all bytes, and returns their number. */
+export async function writeAll(
+  file: { write(bytes: Uint8Array): Promise<number> },
+  bytes: Uint8Array,
+): Promise<number> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  return bytes.length;
+}
+
+/** Writes all bytes synchronously. */
+export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }
 
 /**
@@ -55,7 +88,7 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Some network and FUSE file systems refuse to sync a directory: nothing more can be done. */
 function isUnsupported(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
+  const code = errorCode(error);
   return code === "EINVAL" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS";
 }
 
@@ -66,6 +99,18 @@ function isUnsupported(error: unknown): boolean {
 export function lstatIfAny(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Returns the status of the target of a path; `undefined` if it does not exist. */
+export function statIfAny(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
       return undefined;

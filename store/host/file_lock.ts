@@ -39,8 +39,8 @@ const PATIENCE_MS = 1_000;
  * file that no longer has the name starts over with the file that has it.
  *
  * @throws {LockUnsupportedError} If its file system has no flock, as some network file systems do.
- * @throws {StoreFileError} If there is something else than a file: what a link leads to is not ours
- * to write, and a pipe would never end.
+ * @throws {StoreFileError} If the path is not a regular file: the target of a link may belong to
+ * someone else, and a pipe may never end.
  */
 export async function lockFile(path: string, options: LockFileOptions = {}): Promise<Deno.FsFile> {
   const { signal, onBusy, onWait, shared } = options;
@@ -58,7 +58,7 @@ export async function lockFile(path: string, options: LockFileOptions = {}): Pro
   }
 }
 
-/** A name that changes hands this often between two system calls is no lock. */
+/** A name that changes hands this often between two system calls cannot be locked. */
 const MAX_ATTEMPTS = 100;
 
 /**
@@ -79,8 +79,8 @@ export async function tryLockFile(
       stack.move();
       return file;
     }
-    // It has another name, or another owner, who may read and change what is written to it. No
-    // other process holds it, so the name can be reused for a new file.
+    // It has another name, or another owner, who may read and change its content. No other process
+    // holds it, so the name can be reused for a new file.
     if (shared && !await tryFlock(file, path)) return undefined;
     await removeIfAny(path);
   }

@@ -1,7 +1,7 @@
 import { followLinks } from "../../registry/auth/follow_links.ts";
 import { OciError } from "../../spec/errors.ts";
 import { dirname } from "../../spec/paths.ts";
-import { syncDirectory } from "./durable.ts";
+import { statIfAny, syncDirectory, writeAll } from "./durable.ts";
 import { outputError } from "./system_error.ts";
 import { TemporaryFile } from "./temporary_file.ts";
 
@@ -36,7 +36,7 @@ export async function openFileOutput(
 ): Promise<FileOutput> {
   try {
     const target = await followLinks(path);
-    const found = await statIfAny(target);
+    const found = statIfAny(target);
     if (found?.isDirectory) throw new Deno.errors.IsADirectory("it is a directory");
     const output = found?.isFile === false || isOpenAlready(path)
       ? await openAsIs(path, signal)
@@ -69,7 +69,7 @@ export async function nameFailure<T>(path: string, task: () => T | Promise<T>): 
 }
 
 function named(path: string, error: unknown): unknown {
-  // A pipe whose reader has ended is no failure for some callers.
+  // Some callers do not treat a closed pipe as a failure.
   const isForeign = !(error instanceof Error) || error instanceof OciError ||
     error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.BrokenPipe;
   return isForeign ? error : outputError(path, error);
@@ -129,22 +129,4 @@ async function openBeside(
     },
     [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
   };
-}
-
-/** Writes all of the bytes, and returns their number. */
-export async function writeAll(
-  sink: { write(bytes: Uint8Array): Promise<number> },
-  bytes: Uint8Array,
-): Promise<number> {
-  for (let at = 0; at < bytes.length;) at += await sink.write(bytes.subarray(at));
-  return bytes.length;
-}
-
-async function statIfAny(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

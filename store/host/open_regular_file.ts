@@ -1,3 +1,4 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { type FileFault, StoreFileError } from "../errors.ts";
 import { dirname } from "../../spec/paths.ts";
 import { lstatIfAny } from "./durable.ts";
@@ -142,9 +143,7 @@ function ifAny<T>(open: () => T): T | null {
   try {
     return open();
   } catch (error) {
-    const isGone = error instanceof Deno.errors.NotFound ||
-      (error as { readonly code?: unknown }).code === "ENOENT";
-    if (isGone) return null;
+    if (error instanceof Deno.errors.NotFound || errorCode(error) === "ENOENT") return null;
     throw error;
   }
 }

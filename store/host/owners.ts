@@ -65,7 +65,7 @@ function readLines(path: string): readonly (readonly string[])[] {
   try {
     return Deno.readTextFileSync(path).split("\n").map((line) => line.split(":"));
   } catch {
-    // Absent, as in a minimal container: the number has to do.
+    // The file does not exist, as in a minimal container: only the number counts.
     return [];
   }
 }

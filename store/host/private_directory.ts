@@ -1,5 +1,5 @@
 import { type DirectoryFault, UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny } from "./durable.ts";
+import { lstatIfAny, statIfAny } from "./durable.ts";
 import { isTrustedOwner, isWritableByOthers } from "./owners.ts";
 
 /** Mode of the directories of a store: only their owner may write to them, whatever the umask. */
@@ -79,15 +79,4 @@ function directoryFault(info: Deno.FileInfo, isSticky: boolean): DirectoryFault 
   if (!info.isDirectory) return "not-directory";
   if (!isTrustedOwner(info.uid)) return "owner";
   return !isSticky && isWritableByOthers(info) ? "writable" : undefined;
-}
-
-function statIfAny(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { describeError } from "../../spec/error_facts.ts";
+import { describeError, errorCode, isDiskFull } from "../../spec/error_facts.ts";
 import { OciError } from "../../spec/errors.ts";
 
 /** Causes in words, by the code of the operating system. */
@@ -26,9 +26,8 @@ const CAUSES: Readonly<Record<string, string>> = {
  * path and the system call.
  */
 export function describeSystemError(error: unknown): string {
-  const { code } = (error ?? {}) as { readonly code?: unknown };
   if (error instanceof Deno.errors.NotCapable) return missingPermission(error).problem;
-  return (typeof code === "string" ? CAUSES[code] : undefined) ?? describeError(error);
+  return CAUSES[errorCode(error) ?? ""] ?? describeError(error);
 }
 
 /** A permission of Deno that is missing. */
@@ -50,12 +49,6 @@ export function missingPermission({ message }: Deno.errors.NotCapable): MissingP
   // A path is one of many in a directory, so the flag has no value.
   const isWhole = value === undefined || ["all", "ffi", "read", "write"].includes(kind);
   return { problem, flag: isWhole ? `--allow-${kind}` : `--allow-${kind}=${value}` };
-}
-
-/** Whether the disk, its inodes or the quota of the user were used up. */
-export function isDiskFull(error: unknown): boolean {
-  const { code } = (error ?? {}) as { readonly code?: unknown };
-  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 /** Returns the error for a file or a stream that cannot be written, by its name for the user. */
@@ -86,5 +79,5 @@ export function outputError(name: string, cause: Error, where?: "stream"): OciEr
 /** Returns whether an error means that this process may not write to a location. */
 export function isRefusedWrite(error: unknown): boolean {
   return error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotCapable || (error as { code?: unknown }).code === "EROFS";
+    error instanceof Deno.errors.NotCapable || errorCode(error) === "EROFS";
 }

@@ -6,7 +6,7 @@ import { tryFlock } from "./file_lock.ts";
 export interface TemporaryFileOptions {
   /** Directory, which must exist. */
   readonly directory: string;
-  /** Start of the name; it tells which program and purpose the file belongs to. */
+  /** Start of the name, which identifies the program and the purpose. */
   readonly prefix: string;
   /** End of the name. */
   readonly suffix?: string | undefined;
@@ -25,7 +25,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
  *
  * The file is created exclusively with a random name, so a planted symlink is never followed. An
  * flock shows other processes that it is in use: the system drops the lock when this process ends,
- * however that happens, and {@linkcode TemporaryFile.removeDead} of the next one removes the file.
+ * even by a kill, and {@linkcode TemporaryFile.removeDead} of the next one removes the file.
  */
 export class TemporaryFile implements AsyncDisposable {
   /** The file, open for reading and writing. */

@@ -12,13 +12,6 @@ import type { ContentStore } from "../content/content_store.ts";
 /** Maximum total size of the documents that are cached. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** Returns the manifests of an index, or the config and layers of a manifest. */
-export function childrenOf(document: ManifestDocument | undefined): readonly Descriptor[] {
-  if (document === undefined) return [];
-  const { kind, value } = document;
-  return kind === "index" ? value.manifests : [value.config, ...value.layers];
-}
-
 /** Reads manifests and indexes of a store, and caches the most recently used ones. */
 export class DocumentReader {
   readonly #store: ContentStore;

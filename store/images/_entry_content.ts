@@ -7,7 +7,7 @@ const HOLE_BYTES = 65_536;
 
 /** Opens the archive of a layer at an offset. */
 export interface ContentSource {
-  /** Opens it the fast way; `undefined` if there is none. */
+  /** Opens the archive at an offset; `undefined` if it can only be read from the start. */
   readonly seek: (offset: number) => Promise<ArchiveBytes | undefined>;
   /** Opens it from its start, verified as it is read. */
   readonly whole: () => Promise<ArchiveBytes>;

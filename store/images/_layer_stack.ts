@@ -29,7 +29,7 @@ class UnlistedLayer {
   }
 }
 
-/** Thrown where only an extraction of all layers over each other tells what the image has. */
+/** Thrown where only an extraction of all layers over each other shows the files of the image. */
 class EntangledLayer {}
 
 /**
@@ -118,7 +118,7 @@ export class LayerStack {
     }
   }
 
-  /** Returns what the layers up to `top` have at a path whose parents are no links. */
+  /** Returns the entry of the layers up to `top` at a path whose parents are not links. */
   #at(top: number, path: string): FoundEntry | undefined {
     for (let layer = top; layer >= 0; layer--) {
       const listing = this.#plainListing(layer);

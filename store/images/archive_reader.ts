@@ -15,8 +15,8 @@ export interface OpenArchiveOptions {
 }
 
 /**
- * Opens the archive of a layer at an offset without decompressing what is before it: where the
- * store has a decompressed copy, or at the last seek point. The blob must have been verified.
+ * Opens the archive of a layer at an offset without decompressing the bytes before it: in a
+ * decompressed copy, or at the last seek point. The blob must have been verified.
  *
  * An extracted layer would do as well, but its files can have changed since they were verified.
  *

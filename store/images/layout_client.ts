@@ -1,7 +1,7 @@
 import { hostPlatform } from "../../registry/host_platform.ts";
 import type { ImageClient, ImageClientOptions } from "../../registry/image_client.ts";
 import type { LayoutLocation } from "../../registry/image_location.ts";
-import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -19,7 +19,7 @@ import { readDocuments } from "./read_image.ts";
 import { StoredLayer } from "./image.ts";
 import { ContentStore } from "../content/content_store.ts";
 import { StoreError } from "../errors.ts";
-import { CONTAINERD_NAME, fullName, REF_NAME } from "../content/layout_index.ts";
+import { CONTAINERD_NAME, fullName, parseStoredName, REF_NAME } from "../content/layout_index.ts";
 
 /** A collection of images that are read individually: a layout or an archive. */
 export interface ImageCollection {
@@ -277,13 +277,13 @@ function referenceOf(source: LayoutSource, entries: readonly Descriptor[]): Refe
  */
 export function referenceOfNames(path: string, names: readonly string[]): Reference | undefined {
   for (const text of names) {
-    const reference = tryReference(text);
+    const reference = parseStoredName(text);
     // Accept only a name with an explicit registry.
     if (reference !== undefined && formatReference(reference) === text) return reference;
   }
   for (const text of names) {
     // A layout does not record the registry of a short name such as "alpine:3.20".
-    const reference = /[:/]/.test(text) ? tryReference(`localhost/${text}`) : undefined;
+    const reference = /[:/]/.test(text) ? parseStoredName(`localhost/${text}`) : undefined;
     if (reference !== undefined) return reference;
   }
   const tag = names.findLast((text) => /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(text));
@@ -292,14 +292,6 @@ export function referenceOfNames(path: string, names: readonly string[]): Refere
 }
 
 /** Parses a name; a layout may contain arbitrary text. */
-function tryReference(text: string): Reference | undefined {
-  try {
-    return parseReference(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Returns the name of the directory or archive in the form of a valid repository name. */
 function repositoryOf(path: string): string {
   const base = path.replaceAll("\\", "/").split("/").findLast((part) => /[a-z0-9]/i.test(part));

@@ -1,3 +1,4 @@
+import { childrenOf } from "../../spec/image/children.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
@@ -8,7 +9,7 @@ import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { BlobRelay } from "./_blob_relay.ts";
-import { childrenOf, DocumentReader } from "./_document_reader.ts";
+import { DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
 

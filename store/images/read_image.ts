@@ -8,6 +8,7 @@ import {
   type Index,
   type Manifest,
   MAX_CONFIG_BYTES,
+  MAX_INDEX_DEPTH,
   MAX_LAYERS,
   MAX_MANIFEST_BYTES,
   parseManifest,
@@ -79,9 +80,6 @@ export async function readImage(
   );
   return there.includes(false) ? undefined : image;
 }
-
-/** Maximum nesting depth of indexes. */
-const MAX_INDEX_DEPTH = 8;
 
 /** Settings for reading the documents of an image. */
 export interface DocumentContext {

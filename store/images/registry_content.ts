@@ -1,5 +1,8 @@
+import { childrenOf } from "../../spec/image/children.ts";
+import { MAX_INDEX_DEPTH } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
-import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import { parseStoredName } from "../content/layout_index.ts";
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type {
   BeginUploadOptions,
@@ -10,7 +13,7 @@ import type {
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { ContentStore } from "../content/content_store.ts";
-import { childrenOf, DocumentReader } from "./_document_reader.ts";
+import { DocumentReader } from "./_document_reader.ts";
 import { HiddenContent } from "./_hidden_content.ts";
 import { PushedContent } from "./_pushed_content.ts";
 
@@ -31,9 +34,6 @@ interface Named {
 /** Registry in the names of pushed images. */
 const PUSHED_REGISTRY = "localhost";
 const BLOB = "application/octet-stream";
-/** Maximum nesting depth of indexes. */
-const MAX_DEPTH = 8;
-
 /**
  * Serves the images of a store and stores pushed images.
  *
@@ -285,7 +285,7 @@ export class StoreRegistryContent implements WritableRegistryContent {
         known !== undefined &&
         (isDocumentMediaType(known.mediaType) || !isDocumentMediaType(descriptor.mediaType))
       ) return;
-      if (depth > MAX_DEPTH) return;
+      if (depth > MAX_INDEX_DEPTH) return;
       found.set(descriptor.digest, descriptor);
       const document = await this.#documents.read(descriptor);
       for (const child of visible(childrenOf(document))) await walk(child, depth + 1);
@@ -310,13 +310,8 @@ export class StoreRegistryContent implements WritableRegistryContent {
 
 /** Parses a name; returns `undefined` unless it is in the form that this package writes. */
 function canonical(name: string): Reference | undefined {
-  try {
-    const reference = parseReference(name);
-    return formatReference(reference) === name ? reference : undefined;
-  } catch {
-    // Other tools may write arbitrary text.
-    return undefined;
-  }
+  const reference = parseStoredName(name);
+  return reference && formatReference(reference) === name ? reference : undefined;
 }
 
 function fullName({ registry, repository }: Reference): string {

@@ -51,8 +51,8 @@ export interface TreeArchiveOptions extends UncompressedOptions {
    */
   readonly describesRoot?: boolean | undefined;
   /**
-   * Opens the archive of a layer at an offset without reading what is before it; `undefined` if it
-   * cannot. Without it, layers are read from their start.
+   * Opens the archive of a layer at an offset without reading the bytes before it; `undefined` if
+   * that is not possible. Without it, layers are read from their start.
    */
   readonly seek?: ((layer: Layer, offset: number) => Promise<ArchiveBytes | undefined>) | undefined;
 }

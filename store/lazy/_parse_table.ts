@@ -136,7 +136,7 @@ function chunksOf({ fields, chunks }: OpenFile, size: number): readonly ContentC
     }
     position += chunkSize;
     if (chunk.text("chunkType") === "zeros") return { size: chunkSize };
-    // A file in one piece may have the digest of the file alone.
+    // A file in one chunk may have only the digest of the file.
     const digest = chunk.text("chunkDigest") ||
       (chunks.length === 1 ? fields.text("digest") : "");
     if (!isDigest(digest)) throw new TableError(`"${fields.text("name")}" has no digest`);

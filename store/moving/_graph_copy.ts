@@ -1,3 +1,4 @@
+import { childrenOf } from "../../spec/image/children.ts";
 import type {
   ContentSource,
   ContentTarget,
@@ -10,6 +11,7 @@ import { LimitError, OciError } from "../../spec/errors.ts";
 import type { ImageDocument } from "../../spec/image/image.ts";
 import {
   type ManifestDocument,
+  MAX_INDEX_DEPTH,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
@@ -19,14 +21,11 @@ import {
   layerMediaType,
 } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
-import { boundByFiles } from "../host/file_limit.ts";
+import { boundByFiles, DEFAULT_JOBS } from "../host/file_limit.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { runEach } from "./_run_each.ts";
 import { rewriteDocument } from "./_rewrite_document.ts";
 import type { CopyGraphOptions, CopyNode, CopyProgress, Replacement } from "./copy_options.ts";
-
-/** Maximum nesting of indexes, and length of a chain of referrers. */
-const MAX_DEPTH = 8;
 
 /** The name for the root. */
 interface RootName {
@@ -49,7 +48,7 @@ export class GraphCopy {
   readonly #nodes = new Map<Digest, Promise<Descriptor>>();
 
   constructor(source: ContentSource, target: ContentTarget, options: CopyGraphOptions) {
-    const { jobs = 6, signal } = options;
+    const { jobs = DEFAULT_JOBS, signal } = options;
     if (!Number.isSafeInteger(jobs) || jobs < 1) {
       throw new RangeError(
         `Cannot copy as 'jobs' must be an integer >= 1: current value is ${jobs}`,
@@ -93,7 +92,7 @@ export class GraphCopy {
     return stored;
   }
 
-  /** Copies a node once, however often it occurs. */
+  /** Copies a node once, even if it occurs several times. */
   #node(descriptor: Descriptor, depth: number, root?: RootHandling): Promise<Descriptor> {
     const known = this.#nodes.get(descriptor.digest);
     if (known !== undefined) return known;
@@ -117,8 +116,8 @@ export class GraphCopy {
     depth: number,
     root: RootHandling | undefined,
   ): Promise<Descriptor> {
-    if (depth > MAX_DEPTH) {
-      throw new LimitError("levels", MAX_DEPTH, depth, "nested indexes");
+    if (depth > MAX_INDEX_DEPTH) {
+      throw new LimitError("levels", MAX_INDEX_DEPTH, depth, "nested indexes");
     }
     // A hook may replace it, or something that it leads to, so it must be read.
     const isFixed = this.#options.before === undefined;
@@ -199,8 +198,8 @@ export class GraphCopy {
   }
 
   async #successors(document: ImageDocument<ManifestDocument>): Promise<readonly Descriptor[]> {
-    const { kind, value } = document.value;
-    const all = kind === "index" ? value.manifests : [value.config, ...value.layers];
+    const { kind } = document.value;
+    const all = childrenOf(document.value);
     const node = { descriptor: document.descriptor, document, copied: new Map() };
     const chosen = await this.#options.successors?.(node, all) ?? all;
     // The largest first, because the last one to start decides when all are done.

@@ -67,7 +67,7 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     }
   }
 
-  /** Protects what has no name yet against pruning. */
+  /** Protects content without a name against pruning. */
   async #begin(): Promise<void> {
     await (this.#hold ??= this.#layout.hold(this.#signal));
   }

@@ -8,6 +8,7 @@ import {
   type Index,
   type ManifestDocument,
   MAX_CONFIG_BYTES,
+  MAX_INDEX_DEPTH,
   MAX_MANIFEST_BYTES,
   parseManifest,
 } from "../../spec/image/manifest.ts";
@@ -19,9 +20,6 @@ import { readBytes } from "../../spec/image/read_bytes.ts";
 import { NotFoundError } from "../../registry/errors.ts";
 import { StoreError } from "../errors.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
-
-/** Maximum nesting of indexes to search. */
-const MAX_DEPTH = 8;
 
 /** Name of the image, and an abort signal. */
 export interface PlatformChoiceOptions {
@@ -43,7 +41,7 @@ export async function chooseManifest(
   options: PlatformChoiceOptions,
 ): Promise<Descriptor> {
   let chosen = root;
-  for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_DEPTH; depth++) {
+  for (let depth = 0; isIndexMediaType(chosen.mediaType) && depth <= MAX_INDEX_DEPTH; depth++) {
     const { kind, value } = await read(source, chosen, options.signal);
     if (kind !== "index") break;
     chosen = await chooseEntry(source, value, platform, options);

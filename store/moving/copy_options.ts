@@ -8,7 +8,7 @@ import type { ManifestDocument } from "../../spec/image/manifest.ts";
 export interface CopyNode {
   /** Descriptor at the source. */
   readonly descriptor: Descriptor;
-  /** The verified bytes and what they say; absent for a blob. */
+  /** The verified bytes and the parsed document; absent for a blob. */
   readonly document: ImageDocument<ManifestDocument> | undefined;
   /** Descriptors at the target of everything that it leads to, by the digest at the source. */
   readonly copied: ReadonlyMap<Digest, Descriptor>;

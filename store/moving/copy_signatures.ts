@@ -7,6 +7,7 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_ty
 import { copyNamed } from "./copy_graph.ts";
 import type { CopyGraphOptions } from "./copy_options.ts";
 import type { CopySource } from "./endpoint.ts";
+import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { runEach } from "./_run_each.ts";
 
 /** Suffixes of the tags under which cosign keeps signatures, attestations and SBOMs. */
@@ -33,7 +34,7 @@ export async function copySignatures(
   options: CopyGraphOptions,
 ): Promise<void> {
   const met = new Set<Digest>();
-  const { jobs = 6, signal } = options;
+  const { jobs = DEFAULT_JOBS, signal } = options;
   let level = documents;
   for (let depth = 0; level.length > 0; depth++) {
     const unmet = new Set(level.map(({ digest }) => digest)).difference(met);
@@ -57,7 +58,7 @@ function tagsOf(digest: Digest): readonly string[] {
   return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestHex(digest)}.${suffix}`);
 }
 
-/** Copies what a tag stands for, if it exists, and returns the documents of the copy. */
+/** Copies the document of a tag, if it exists, and returns the copied documents. */
 async function copySignature(
   { content: source, nameOfTag: nameAtSource }: CopySource,
   { content: target, nameOfTag: nameAtTarget }: SignatureTarget,

@@ -85,7 +85,7 @@ export class LayoutContent implements NamedSource, NamedTarget {
       // A layout may have lost blobs meanwhile.
       return !isManifestMediaType(descriptor.mediaType) || await isStored(this.#store, descriptor);
     } catch (error) {
-      // Pushing replaces what is corrupt.
+      // Pushing replaces corrupt content.
       if (error instanceof DigestMismatchError) return false;
       throw error;
     }

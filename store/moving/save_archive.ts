@@ -1,3 +1,4 @@
+import { childrenOf } from "../../spec/image/children.ts";
 import { hostPlatform } from "../../registry/host_platform.ts";
 import { type Descriptor, embeddedData } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -116,10 +117,6 @@ export async function saveArchive(
   }
   await writer.commit();
   return written;
-}
-
-function childrenOf({ kind, value }: ManifestDocument): readonly Descriptor[] {
-  return kind === "index" ? value.manifests : [value.config, ...value.layers];
 }
 
 /** Returns whether a blob is copied. A Windows layer may be elsewhere; others must exist. */

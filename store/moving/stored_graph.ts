@@ -1,11 +1,10 @@
-import { parseReference, type Repository } from "../../registry/reference.ts";
+import { parseStoredName } from "../content/layout_index.ts";
+import { childrenOf } from "../../spec/image/children.ts";
+import type { Repository } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
+import { MAX_INDEX_DEPTH, MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType, layerMediaType } from "../../spec/image/media_types.ts";
 import type { ContentStore } from "../content/content_store.ts";
-
-/** Maximum nesting of indexes to search. */
-const MAX_DEPTH = 8;
 
 /**
  * Returns whether a store has a document and everything that it leads to, except non-distributable
@@ -17,7 +16,7 @@ export async function isStored(
   depth = 0,
 ): Promise<boolean> {
   if (isForeign(descriptor)) return true;
-  if (!isDocumentMediaType(descriptor.mediaType) || depth > MAX_DEPTH) {
+  if (!isDocumentMediaType(descriptor.mediaType) || depth > MAX_INDEX_DEPTH) {
     return await store.has(descriptor);
   }
   const successors = await successorsOf(store, descriptor);
@@ -40,7 +39,7 @@ export async function storedMounts(
 ): Promise<Map<string, string>> {
   const mounts = new Map<string, string>();
   for (const { name, descriptor } of await store.references()) {
-    const place = tryReference(name);
+    const place = parseStoredName(name);
     if (place?.registry !== registry || place.repository === repository) continue;
     await collect(store, descriptor, (digest) => mounts.set(digest, place.repository), 0);
   }
@@ -54,7 +53,7 @@ async function collect(
   depth: number,
 ): Promise<void> {
   if (!isDocumentMediaType(descriptor.mediaType)) return add(descriptor.digest);
-  if (depth > MAX_DEPTH) return;
+  if (depth > MAX_INDEX_DEPTH) return;
   for (const successor of await successorsOf(store, descriptor) ?? []) {
     await collect(store, successor, add, depth + 1);
   }
@@ -66,19 +65,9 @@ async function successorsOf(
 ): Promise<readonly Descriptor[] | undefined> {
   const bytes = await store.readBlob(descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (bytes === undefined) return undefined;
-  const { kind, value } = parseManifest(bytes, descriptor.mediaType);
-  return kind === "index" ? value.manifests : [value.config, ...value.layers];
+  return childrenOf(parseManifest(bytes, descriptor.mediaType));
 }
 
 function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
   return urls.length > 0 && layerMediaType(mediaType)?.nondistributable === true;
-}
-
-function tryReference(name: string): Repository | undefined {
-  try {
-    return parseReference(name);
-  } catch {
-    // Other tools may write any text.
-    return undefined;
-  }
 }

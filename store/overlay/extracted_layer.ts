@@ -87,7 +87,7 @@ export function keyOf(
 }
 
 /**
- * Returns the ChainIDs of layers, each of which identifies a layer and all layers below it.
+ * Returns the ChainIDs of layers. A ChainID identifies a layer and all layers below it.
  *
  * See the OCI image specification, {@link https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid | config.md, ChainID}.
  *

@@ -121,8 +121,8 @@ async function rememberMounter(root: string, { namespace, upper }: OverlayMounte
 }
 
 /**
- * Describes what the result of a test depends on: the running kernel, the user namespace, the rights
- * of the process, and the directory of the store. Returns `undefined` without the native backend.
+ * Describes the conditions of a test result: the running kernel, the user namespace, the rights of
+ * the process, and the directory of the store. Returns `undefined` without the native backend.
  */
 function describePlace(root: string): string | undefined {
   using calls = NativeMount.tryOpen();

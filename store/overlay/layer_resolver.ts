@@ -186,7 +186,7 @@ export class OverlayLayerResolver {
     try {
       done = await this.#run(layer, draft.path, signal, namespace);
     } catch (error) {
-      // The parents may have what the entry needs.
+      // The parents may have an entry that this one needs.
       if (!isBase && error instanceof ExtractError) return undefined;
       throw error;
     }
@@ -247,7 +247,7 @@ export class OverlayLayerResolver {
       await discardTree(view, [view]);
     }
     await removeTree(work);
-    // The kernel has recorded what the layer hides, including in the root.
+    // The kernel has recorded the whiteouts of the layer, including those in the root.
     return await this.#publish(draft, { ...done, report: { ...done.report, opaqueRoot: false } });
   }
 

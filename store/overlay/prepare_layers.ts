@@ -3,6 +3,7 @@ import type { Ownership } from "../../layer/extraction/ownership.ts";
 import type { RemoteImage } from "../../spec/image/image.ts";
 import { defaultOwnership } from "../unpacking/default_ownership.ts";
 import { lockLayers } from "../bundles/layer_lock.ts";
+import { DEFAULT_JOBS } from "../host/file_limit.ts";
 import { BundleError } from "../errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { LayerListener } from "../content/layer_listener.ts";
@@ -11,8 +12,6 @@ import { type ExtractedLayer, findExtracted } from "./extracted_layer.ts";
 import type { LayerResolverOptions } from "./layer_resolver.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 import { findKernelMounter } from "./find_mounter.ts";
-
-const JOBS = 6;
 
 /** Options for {@linkcode prepareLayers}. */
 export interface PrepareLayersOptions extends LayerListener {
@@ -64,7 +63,7 @@ export async function prepareLayers(
   image: RemoteImage,
   options: PrepareLayersOptions = {},
 ): Promise<readonly ExtractedLayer[]> {
-  const { ownership, jobs = JOBS, onProgress, onLayer } = options;
+  const { ownership, jobs = DEFAULT_JOBS, onProgress, onLayer } = options;
   using _native = keepNativeBackend();
   const mounter = options.mounter ??
     await findKernelMounter(store.path, { onWait: store.onWait, signal: options.signal });

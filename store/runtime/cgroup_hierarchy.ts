@@ -10,8 +10,8 @@ export interface CgroupHierarchy {
    */
   readonly kind: "v1" | "v2" | "hybrid" | "none";
   /**
-   * Controllers of version 2 in a hybrid hierarchy; absent if they cannot be read, for which Deno
-   * requires every permission.
+   * Controllers of version 2 in a hybrid hierarchy; absent if they cannot be read, which requires
+   * all permissions of Deno.
    */
   readonly controllers?: readonly string[];
 }

@@ -3,6 +3,7 @@ import type { IdRange } from "../../layer/extraction/ownership.ts";
 import { parsePasswd } from "../../spec/options/accounts.ts";
 import type { RootlessOptions } from "../../spec/options/rootless_option.ts";
 import type { IdMapping } from "../../spec/runtime/runtime_linux.ts";
+import { parseSubIds, rootlessMap } from "../../spec/runtime/sub_ids.ts";
 import { findProgram } from "../host/find_runtime.ts";
 
 /** Number of IDs on the host. */
@@ -39,7 +40,7 @@ export function isRootlessNeeded(): boolean {
  *
  * @returns Options for `withRootless`.
  *
- * @example Root in the container, oneself outside
+ * @example Map this user to root in the container
  * ```ts
  * import { readRootlessMaps } from "@x/oci/store";
  * import { assertEquals } from "@std/assert";
@@ -56,37 +57,20 @@ export async function readRootlessMaps(): Promise<RootlessOptions> {
   if (maps !== undefined) {
     return { uidMap: maps.uids.map(sameIds), gidMap: maps.gids.map(sameIds) };
   }
-  const own = { uidMap: [one(uid)], gidMap: [one(gid)] };
+  const own = { uidMap: rootlessMap(uid, []), gidMap: rootlessMap(gid, []) };
   const tools = await Promise.all(["newuidmap", "newgidmap"].map(findProgram));
   if (tools.includes(undefined)) return own;
-  const name = parsePasswd(await readText("/etc/passwd")).find((user) => user.uid === uid)?.name;
-  const owners = new Set([String(uid), ...name === undefined ? [] : [name]]);
-  const uids = parseRanges(await readText("/etc/subuid"), owners);
+  const users = parsePasswd(await readText("/etc/passwd"));
+  const name = users.find((user) => user.uid === uid)?.name ?? String(uid);
+  const uids = parseSubIds(await readText("/etc/subuid"), name, uid);
   // The file of groups lists users as well.
-  const gids = parseRanges(await readText("/etc/subgid"), owners);
+  const gids = parseSubIds(await readText("/etc/subgid"), name, uid);
   if (uids.length === 0 || gids.length === 0) return own;
-  return { uidMap: [one(uid), ...uids], gidMap: [one(gid), ...gids] };
+  return { uidMap: rootlessMap(uid, uids), gidMap: rootlessMap(gid, gids) };
 }
 
 function sameIds({ containerId, size }: IdRange): IdMapping {
   return { containerID: containerId, hostID: containerId, size };
-}
-
-function one(hostID: number): IdMapping {
-  return { containerID: 0, hostID, size: 1 };
-}
-
-/** Returns the ranges of some owners in lines `OWNER:FIRST:COUNT`, mapped in a row from 1. */
-function parseRanges(text: string, owners: ReadonlySet<string>): readonly IdMapping[] {
-  let containerID = 1;
-  return text.split("\n").flatMap((line) => {
-    const [owner = "", first = "", count = ""] = line.trim().split(":");
-    const isRange = /^[0-9]+$/.test(first) && /^[1-9][0-9]*$/.test(count);
-    if (!owners.has(owner) || !isRange) return [];
-    const range = { containerID, hostID: Number(first), size: Number(count) };
-    containerID += range.size;
-    return [range];
-  });
 }
 
 async function readText(path: string): Promise<string> {

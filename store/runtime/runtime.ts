@@ -52,8 +52,8 @@ export interface RunBundleOptions {
    */
   readonly stdout?: "inherit" | "piped" | undefined;
   /**
-   * Destination of what the container and the runtime write to standard error: that of this
-   * process, {@linkcode RunResult.stderr}, which is held in memory, or a stream, which is not closed.
+   * Destination of the standard error of the container and the runtime: that of this process,
+   * {@linkcode RunResult.stderr}, which is held in memory, or a stream, which is not closed.
    *
    * @default {"inherit"}
    */

@@ -1,6 +1,6 @@
 import { ByteWindow } from "./_byte_window.ts";
 
-/** Number of unread bytes from which the writer has to wait. */
+/** Number of unread bytes that makes the writer wait. */
 const WINDOW_BYTES = 1_048_576;
 
 /** Called with each chunk that the reader no longer needs. */

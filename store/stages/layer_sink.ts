@@ -43,6 +43,6 @@ export interface LayerSink<Result> extends AsyncDisposable {
 export interface SinkListener {
   /** Called with each non-fatal problem. */
   warn(message: string): void;
-  /** Called when the layer cannot be extracted, whatever its remaining bytes are. */
+  /** Called when the layer cannot be extracted, regardless of its remaining bytes. */
   fail(error: unknown): void;
 }

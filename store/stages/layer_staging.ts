@@ -1,7 +1,7 @@
+import { errorCode } from "../../spec/error_facts.ts";
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import type { XattrMode } from "../../layer/extraction/extractor.ts";
-import { errorCode } from "../../layer/linux/native_error.ts";
 import { mergeLayer } from "../../layer/extraction/merge_layer.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { stageBy, type StagedLayer } from "../../layer/extraction/staged_layer.ts";

@@ -20,7 +20,7 @@ import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overl
 
 /** Smallest image that threads are started for: a smaller one would be done before they start. */
 const MIN_THREADED_BYTES = 4_194_304;
-/** Share of an image's bytes from which the other layers would wait for a layer. */
+/** Share of an image's bytes above which a layer would take longer than all others. */
 const SPLIT_SHARE = 0.2;
 /** Smallest image whose relays get threads: in a smaller one, this thread is done sooner. */
 const MIN_RELAYED_BYTES = 134_217_728;

@@ -69,7 +69,7 @@ export interface OverlayPlan extends SinkLayer {
   readonly options: Pick<LayerExtractionOptions, "ownership" | "namespace">;
 }
 
-/** Result of an extraction for overlays: a layer that cannot be extracted alone is no failure. */
+/** Result of an extraction for overlays: a layer that cannot be extracted alone is not an error. */
 export type OverlayResult =
   | { readonly kind: "extracted"; readonly report: ExtractReport }
   | { readonly kind: "refused"; readonly error: TransferredError };

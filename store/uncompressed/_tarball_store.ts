@@ -5,11 +5,11 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { OCI_LAYER } from "../../spec/image/media_types.ts";
 import { Verifier } from "../../spec/verifier.ts";
 import { openBlobStream } from "../content/blob_stream.ts";
-import { lstatIfAny, removeIfAny } from "../host/durable.ts";
+import { lstatIfAny, removeIfAny, writeAll } from "../host/durable.ts";
 import { lockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { tarballMarks, tarballPath } from "../content/tarballs.ts";
-import type { VerifiedMarks } from "../content/verified_marks.ts";
+import { settleFile, type VerifiedMarks } from "../content/verified_marks.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Layer } from "../images/image.ts";
 
@@ -93,10 +93,7 @@ export class TarballStore {
       if (size !== undefined) return size;
       await file.truncate();
       await decompressTo(file, layer, signal);
-      await file.syncData();
-      // As with blobs: a time that is past, so that a later change shows however soon it comes.
-      const made = new Date(Math.floor(Date.now() / 1000) * 1000 - 1000);
-      await file.utime(made, made);
+      await settleFile(file);
       await Deno.rename(part, path);
       isRenamed = true;
     } finally {
@@ -116,6 +113,6 @@ async function decompressTo(
 ): Promise<void> {
   for await (const chunk of await layer.uncompressed({ signal })) {
     signal?.throwIfAborted();
-    for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+    await writeAll(file, chunk);
   }
 }

@@ -1,3 +1,4 @@
+import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
@@ -14,9 +15,6 @@ import type { LayerThreads } from "../stages/layer_threads.ts";
 import { beginningOrder } from "./beginning_order.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
-const MAX_BYTES = 21_474_836_480;
-const JOBS = 6;
-
 /** Downloads the layers of an image into the store and extracts them. */
 export class ImageUnpacking {
   readonly #store: ContentStore;
@@ -32,7 +30,7 @@ export class ImageUnpacking {
     image: Pick<RemoteImage, "layers">,
     options: UnpackImageOptions,
   ) {
-    const { jobs = JOBS, signal } = options;
+    const { jobs, signal } = options;
     this.#store = store;
     this.#layers = image.layers;
     this.#options = options;
@@ -129,7 +127,7 @@ export class ImageUnpacking {
 
   /** Notes how far a layer is, and limits the bytes of all layers together. */
   #advance(index: number, position: number): void {
-    const { maxBytes = MAX_BYTES } = this.#options;
+    const { maxBytes = MAX_DECOMPRESSED_BYTES } = this.#options;
     this.#positions[index] = position;
     const bytes = this.#positions.reduce((sum, position) => sum + position, 0);
     if (maxBytes === 0 || bytes <= maxBytes) return;

@@ -10,16 +10,14 @@ import { ARCHIVE_LIMITS } from "../stages/layer_staging.ts";
 import { isSelected } from "../stages/path_selection.ts";
 import type { UnpackImageOptions } from "./unpack_image_options.ts";
 
-/** Share of a layer from which fetching all of it is better. */
+/** Share of a layer above which fetching all of it is faster. */
 const WHOLE_SHARE = 0.5;
-const JOBS = 6;
-
-/** Layers of which only parts are fetched, by their number. */
+/** Layers that are fetched only in part, by their number. */
 export type LazyLayers = ReadonlyMap<number, LazyLayer>;
 
 /**
- * Opens the layers of which parts are enough: those that have a table of contents, are not in the
- * store, and have the selected paths in less than half of their bytes.
+ * Opens the layers that need to be fetched only in part: those that have a table of contents, are
+ * not in the store, and have the selected paths in less than half of their bytes.
  */
 export async function openLazyLayers(
   store: ContentStore,
@@ -27,7 +25,7 @@ export async function openLazyLayers(
   paths: readonly string[],
   options: UnpackImageOptions,
 ): Promise<LazyLayers> {
-  const { partial = true, jobs = JOBS, onPartialLayer } = options;
+  const { partial = true, jobs, onPartialLayer } = options;
   const opened = new Map<number, LazyLayer>();
   // A table is not read within the limits of an archive.
   if (!partial || ARCHIVE_LIMITS.some((name) => options[name] !== undefined)) return opened;
@@ -76,8 +74,8 @@ export function lazyFiles(tree: MemoryTree, lazy: LazyLayers): LazyFiles {
 }
 
 /**
- * Leaves out layers of which more than all bytes would be fetched, since the table names the same
- * bytes again and again.
+ * Leaves out layers whose tables name the same bytes repeatedly, so that fetching the parts would
+ * take more bytes than the layer has.
  */
 export function withoutRepeated(
   { layers }: RemoteImage,

@@ -29,7 +29,7 @@ export async function hasOthers(path: string, left: RecordedUnpack | undefined):
 }
 
 /**
- * Removes what a killed process left in a directory.
+ * Removes the leftovers of a killed process from a directory.
  *
  * @param path The directory.
  * @param left What the process recorded.

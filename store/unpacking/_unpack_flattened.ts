@@ -1,3 +1,4 @@
+import { MAX_DECOMPRESSED_BYTES } from "../../layer/compression/decompressor.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
@@ -20,8 +21,6 @@ import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts
 
 /** The limits of a layer do not apply to the archive of all layers, which is generated here. */
 const GENERATED_ARCHIVE = { maxBytes: 0, maxEntries: Infinity, maxExtendedHeaderBytes: Infinity };
-
-const MAX_BYTES = 21_474_836_480;
 
 /** Result of an extraction of all layers. */
 export interface UnpackResult {
@@ -46,7 +45,7 @@ interface FlatImage {
  *
  * @param directory Existing directory. Only entries with the same names are replaced.
  * @param paths Paths to unpack; `undefined` for the whole image.
- * @param lazy Layers of which only parts are fetched, by their number.
+ * @param lazy Layers that are fetched only in part, by their number.
  */
 export async function unpackFlattened(
   store: ContentStore,
@@ -56,7 +55,7 @@ export async function unpackFlattened(
   options: UnpackImageOptions,
   lazy: LazyLayers,
 ): Promise<UnpackResult> {
-  const { signal, maxBytes = MAX_BYTES } = options;
+  const { signal, maxBytes = MAX_DECOMPRESSED_BYTES } = options;
   const flat = await flatten(store, image, paths, options, lazy);
   const { reports } = flat;
   const files = lazyFiles(flat.tree, lazy);
@@ -103,7 +102,7 @@ async function flatten(
   lazy: LazyLayers,
 ): Promise<FlatImage> {
   const stageOptions = { ...pickStageOptions(options), onWarning: options.onWarning };
-  const { maxBytes = MAX_BYTES, signal } = options;
+  const { maxBytes = MAX_DECOMPRESSED_BYTES, signal } = options;
   const tree = new MemoryTree();
   const layers: Layer[] = [];
   let selectedBytes = 0;

@@ -1,17 +1,18 @@
+import { isDiskFull } from "../../spec/error_facts.ts";
 import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { FileStatus } from "../../layer/trees/file_tree.ts";
 import { digestHex, digestOf } from "../../spec/digest.ts";
 import { tryLockFile } from "../host/file_lock.ts";
 import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { readSmallFile } from "../host/read_small_file.ts";
-import { isDiskFull, isRefusedWrite } from "../host/system_error.ts";
-import { removeIfAny } from "../host/durable.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
+import { removeIfAny, writeAll } from "../host/durable.ts";
 
 /** Prefix of the names of records among the locks. */
 export const RECORD_PREFIX = "unpack-";
 /** Maximum size of a record, enough for tens of thousands of published entries. */
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Maximum time for which a pruning process locks a record. */
+/** Maximum time that a pruning process holds the lock of a record. */
 const GLANCE_MS = 50;
 
 /** What a record says about a directory that a process unpacks into. */
@@ -98,7 +99,7 @@ export class UnpackRecord implements AsyncDisposable {
   async #append(text: string): Promise<boolean> {
     const bytes = encodeName(text);
     try {
-      for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
+      await writeAll(this.#file, bytes);
       return true;
     } catch (error) {
       if (isDiskFull(error)) return false;

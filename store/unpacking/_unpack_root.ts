@@ -91,7 +91,7 @@ export class UnpackRoot implements AsyncDisposable {
       try {
         return await UnpackRoot.#open(directory, made, options);
       } catch (error) {
-        // If another process has been faster, it uses what was made.
+        // If another process has been faster, this one uses its directory.
         if (!(error instanceof UnpackError && error.isBusy)) await removeEmpty(made);
         // A process that failed has removed the directory that it had made.
         if (!(error instanceof Deno.errors.NotFound) || attempt === MAX_ATTEMPTS) throw error;
@@ -223,7 +223,7 @@ export class UnpackRoot implements AsyncDisposable {
   }
 }
 
-/** Reads what a killed process recorded about a directory, without excluding others. */
+/** Reads the record of a killed process about a directory, without excluding others. */
 function leftIn(store: string, path: string): RecordedUnpack | undefined {
   try {
     return readUnpackRecord(recordPath(store, path));

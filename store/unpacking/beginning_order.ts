@@ -1,6 +1,6 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 
-/** Share of an image's bytes from which a layer is started before the others. */
+/** Share of an image's bytes above which a layer is started before the others. */
 const EARLY_SHARE = 0.1;
 
 /** A layer with its number in the image. */

@@ -6,7 +6,7 @@ import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_ty
 import type { ContentStore } from "../content/content_store.ts";
 import { isObject } from "../host/read_small_file.ts";
 
-/** A document of the store, as far as it says what it leads to. */
+/** The members of a stored document that refer to other content. */
 interface Node {
   /** What it names: children of an index, config, layers. */
   readonly successors: readonly Descriptor[];

@@ -7,7 +7,7 @@ import { lstatIfAny } from "../host/durable.ts";
 import { findReachable } from "./_reachable.ts";
 
 /**
- * Finds stored indexes of which the store has no manifest at all.
+ * Finds indexes in the store without any of their manifests.
  *
  * @returns The names of each.
  */

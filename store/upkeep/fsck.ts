@@ -37,7 +37,7 @@ export type FindingKind =
 export interface Finding {
   /** Kind of the damage. */
   readonly kind: FindingKind;
-  /** Digest or path of what is damaged. */
+  /** Digest or path of the damaged content. */
   readonly subject: string;
   /** Names that lead to it. */
   readonly names: readonly string[];
@@ -158,7 +158,7 @@ class StoreChecker {
     if (hasIndex && isReadable) return;
     if (this.#options.repair) {
       if (!isReadable) await this.#quarantine(path, "index.json");
-      await new LayoutIndex(root, `${root}/locks/index.lock`).create(this.#options.signal);
+      await new LayoutIndex(root).create(this.#options.signal);
       for (const document of await this.#orphans()) await this.#store.keep(document);
     }
     this.#note({ kind: "index", subject: path }, [], this.#options.repair === true);
@@ -245,7 +245,7 @@ class StoreChecker {
     }
   }
 
-  /** Follows every name. Returns what was wrong or missing, and is noted. */
+  /** Follows every name. Returns the damaged or missing content, which is noted. */
   async #checkNames(
     corrupt: ReadonlySet<Digest>,
   ): Promise<ReadonlyMap<Digest, unknown>> {

@@ -1,10 +1,9 @@
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { parseReference } from "../../registry/reference.ts";
 import { removeDeadBundles } from "../bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { heldDigests, lockPruning } from "../content/hold.ts";
-import { LayoutIndex, type StoredReference } from "../content/layout_index.ts";
+import { LayoutIndex, parseStoredName, type StoredReference } from "../content/layout_index.ts";
 import { listEntryFiles } from "../entries/stray_entries.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
 import { tryLockFile } from "../host/file_lock.ts";
@@ -136,7 +135,7 @@ async function pruneContent(
     const mtime = lstatIfAny(path)?.mtime?.getTime() ?? 0;
     return Date.now() - mtime >= age;
   };
-  // A blob whose digest cannot be verified is none of the store's.
+  // A blob whose digest cannot be verified is not stored.
   const isOldBlob = ({ digest }: Descriptor) => !isDigest(digest) || isOld(store.blobPath(digest));
   const references = await store.references();
   const surplus = surplusNames(store, references, options).filter(({ descriptor }) => {
@@ -161,27 +160,36 @@ async function pruneContent(
   removed.push(...surplus.map(({ name }) => ({ kind: "name" as const, name, bytes: 0 })));
   if (!dryRun) {
     await store.untag([...unwanted], signal);
-    const index = new LayoutIndex(store.path, `${store.path}/locks/index.lock`, { onWait });
+    const index = new LayoutIndex(store.path, { onWait });
     await index.dropEntries((digest) => !reachable.digests.has(digest), signal);
   }
   const isKept = (digest: Digest) => reachable.digests.has(digest) || held.has(digest);
+  await pruneBlobs(store, options, (digest, path) => !isKept(digest) && isOld(path), removed);
+  await pruneEntries(store, options, removed);
+  await pruneDownloads(store, options, isOld, removed);
+  return reachable.images;
+}
+
+async function pruneBlobs(
+  store: ContentStore,
+  { dryRun = false, signal }: PruneOptions,
+  isUnused: (digest: Digest, path: string) => boolean,
+  removed: PrunedItem[],
+): Promise<void> {
   for (const algorithm of ["sha256", "sha512"] as const) {
     for (const name of (await namesIn(`${store.path}/blobs/${algorithm}`)).toSorted()) {
       signal?.throwIfAborted();
       const digest = `${algorithm}:${name}`;
-      if (!isDigest(digest) || isKept(digest)) continue;
+      if (!isDigest(digest)) continue;
       const path = store.blobPath(digest);
       const info = lstatIfAny(path);
-      if (info === undefined || info.isDirectory || !isOld(path)) continue;
+      if (info === undefined || info.isDirectory || !isUnused(digest, path)) continue;
       removed.push({ kind: "blob", name: digest, bytes: info.size });
       if (dryRun) continue;
       await Deno.remove(path);
       store.distrust(digest);
     }
   }
-  await pruneEntries(store, options, removed);
-  await pruneDownloads(store, options, isOld, removed);
-  return reachable.images;
 }
 
 /** Removes the indexes of layers that are not in the store any more. */
@@ -224,12 +232,8 @@ function surplusNames(
  * own repository.
  */
 function repositoryOf(name: string): string {
-  try {
-    const { registry, repository } = parseReference(name);
-    return `${registry}/${repository}`;
-  } catch {
-    return name;
-  }
+  const reference = parseStoredName(name);
+  return reference === undefined ? name : `${reference.registry}/${reference.repository}`;
 }
 
 /** Documents that a running command holds lead to more content that it needs. */

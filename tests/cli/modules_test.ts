@@ -99,7 +99,7 @@ Deno.test("version.ts loads nothing beside", () => {
 
 Deno.test("pull.ts loads neither prompts nor what looks at images without pulling them", () => {
   const rare = [
-    "access/finder.ts",
+    "access/image_finder.ts",
     "access/password.ts",
     "access/stored_images.ts",
     "frame/help.ts",

@@ -1,14 +1,15 @@
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { RemoteImage } from "../../../spec/image/image.ts";
 import { blobsOfImage, findHeld } from "../../../store/content/find_held.ts";
+import { openFileOutput } from "../../../store/host/file_output.ts";
 import { exportImage } from "../../../store/images/export_image.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
 import { addRegistryOptions } from "../../frame/options.ts";
-import type { Output } from "../../terminal/output.ts";
-import { openOutputFile } from "../../terminal/output_file.ts";
+import { Output } from "../../terminal/output.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
-import { type ImageSource, readSource } from "../../access/references.ts";
+import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore } from "../../access/store.ts";
@@ -49,12 +50,17 @@ export async function run(session: Session): Promise<void> {
     return await writeArchive(session, source, session.output);
   }
   // Open the output first, so that a bad path fails before the pull.
-  await using file = await openOutputFile(output, session.signal);
-  await writeArchive(session, source, file.output);
-  await file.finish();
+  const { signal } = session;
+  await using file = await openFileOutput(output, { prefix: ".oci-export-", signal });
+  await writeArchive(session, source, new Output({ sink: file, name: `"${output}"`, signal }));
+  await file.commit();
 }
 
-async function writeArchive(session: Session, source: ImageSource, output: Output): Promise<void> {
+async function writeArchive(
+  session: Session,
+  source: ImageLocation,
+  output: Output,
+): Promise<void> {
   using puller = await openPuller(session);
   const found = await puller.find(source);
   session.workOn(formatReference(found.reference));

@@ -1,11 +1,12 @@
 import configuration from "../../../deno.json" with { type: "json" };
+import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import { hostPlatform } from "../../../registry/host_platform.ts";
 import { formatPlatform } from "../../../spec/platform.ts";
 import type { Command } from "../../frame/command.ts";
-import { addEndpointOptions } from "../../frame/options.ts";
+import { addEndpointOptions, mirrorsOf, type RegistryOptions } from "../../frame/options.ts";
+import { readReference } from "../../access/references.ts";
 import { examineContainers } from "../../doctor/doctor_containers.ts";
 import { examineCredentials } from "../../doctor/doctor_credentials.ts";
-import { examineEndpoints } from "../../doctor/doctor_endpoints.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
 import {
   type Diagnosis,
@@ -57,6 +58,22 @@ export async function run(session: Session): Promise<void> {
   ]);
 }
 
+/** Lists the addresses at which an image is looked for, in order. Sends no request. */
+async function examineEndpoints(session: Session, text: string): Promise<Diagnosis> {
+  const options = session.options<RegistryOptions>();
+  const { plainHttp } = options;
+  using client = new RemoteClient({ mirrors: mirrorsOf(options), plainHttp });
+  const endpoints = await client.endpoints(readReference(text));
+  return {
+    facts: { endpoints },
+    findings: endpoints.map(({ url, isMirror }, i): Finding => ({
+      about: "Endpoints",
+      state: "ok",
+      says: `${i + 1}. ${url}${isMirror ? " (mirror)" : ""}`,
+    })),
+  };
+}
+
 /** Versions of the program and the system. */
 interface Host {
   readonly oci: string;
@@ -75,7 +92,7 @@ function describeHost(): Host {
   };
 }
 
-/** What does not work without each permission. */
+/** Limitations without each permission. */
 const COSTS: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
   read: "images, credentials of docker and podman, and programs cannot be read",
   write: "nothing can be pulled, unpacked or bundled",

@@ -7,7 +7,7 @@ import { formatPlatform } from "../../../spec/platform.ts";
 import { isRunnable } from "../../../spec/image/platform_choice.ts";
 import type { Command } from "../../frame/command.ts";
 import { UsageError } from "../../frame/errors.ts";
-import { Finder, type FoundImage } from "../../access/finder.ts";
+import { ImageFinder, type LocatedImage } from "../../access/image_finder.ts";
 import { imageSize } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
@@ -49,9 +49,9 @@ export async function run(session: Session): Promise<void> {
   if ([raw, config, json].filter(Boolean).length > 1) {
     throw new UsageError('"--raw", "--config" and "--json" cannot be combined', "Choose one");
   }
-  using finder = await Finder.open(session);
+  using finder = await ImageFinder.open(session);
   if (raw) return await session.output.bytes(await finder.manifestBytes(source));
-  let found: FoundImage;
+  let found: LocatedImage;
   try {
     found = await finder.image(source);
   } catch (error) {
@@ -92,7 +92,7 @@ async function printArtifact(
 }
 
 /** Returns the JSON form of an image: its documents, and fields that are often needed. */
-function describeImage(reference: string, { image, source }: FoundImage): unknown {
+function describeImage(reference: string, { image, source }: LocatedImage): unknown {
   const { digest, indexes, manifest, config, platform, layers } = image;
   return {
     reference,

@@ -1,4 +1,8 @@
-import { findReference, type StoredReference } from "../../../store/content/layout_index.ts";
+import {
+  findReference,
+  LayoutIndex,
+  type StoredReference,
+} from "../../../store/content/layout_index.ts";
 import { CommandError } from "../../frame/errors.ts";
 import type { Command } from "../../frame/command.ts";
 import { printable } from "../../terminal/format.ts";
@@ -39,8 +43,8 @@ export async function run(session: Session): Promise<void> {
   const names = await store.untag(found.flatMap(({ name }) => name ?? []), signal);
   const unnamed = found.flatMap(({ name, descriptor: { digest } }) => name === null ? digest : []);
   if (unnamed.length > 0) {
-    const { dropUnnamed } = await import("../../../store/upkeep/drop_unnamed.ts");
-    await dropUnnamed(store, unnamed, signal);
+    const index = new LayoutIndex(store.path, { onWait: store.onWait });
+    await index.dropEntries((digest) => unnamed.includes(digest), signal);
   }
   const document = found.filter(({ name }) => name === null || names.includes(name))
     .map(({ name, descriptor }) => ({ reference: name, digest: descriptor.digest }));

@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import {
   pullArtifact,
   type PulledArtifact,
@@ -15,7 +16,7 @@ import { readArtifactFile } from "../../access/artifact_file.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
 import { imageOptions } from "../../access/puller.ts";
-import { type ImageSource, readSource } from "../../access/references.ts";
+import { readSource } from "../../access/references.ts";
 import { showProgress } from "../../access/show_progress.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import { TRANSFER_WORDS } from "../../access/transfer.ts";
@@ -129,7 +130,7 @@ async function pull(session: Session, text: string, directory: string): Promise<
 /** Pulls an artifact into the store, with progress. */
 async function bring(
   session: Session,
-  source: ImageSource,
+  source: ImageLocation,
   store: ContentStore,
 ): Promise<Held<PulledArtifact>> {
   const { jobs } = session.options<ArtifactOptions>();

@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../../registry/image_location.ts";
 import type { ImageProgress } from "../../../registry/image_client.ts";
 import { ArtifactError } from "../../../registry/errors.ts";
 import { formatReference, type Reference } from "../../../registry/reference.ts";
@@ -9,7 +10,7 @@ import { UsageError } from "../../frame/errors.ts";
 import { imageSize } from "../../terminal/format.ts";
 import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { type FoundSource, openPuller } from "../../access/puller.ts";
-import { type ImageSource, readSource } from "../../access/references.ts";
+import { readSource } from "../../access/references.ts";
 import type { Session } from "../../frame/session.ts";
 import { showLateProgress } from "../../access/late_progress.ts";
 
@@ -99,10 +100,10 @@ interface PullResult {
 /** Returns all platforms to pull: those of the index, or the only one. */
 async function platformsOf(
   session: Session,
-  source: ImageSource,
+  source: ImageLocation,
 ): Promise<readonly (string | undefined)[]> {
-  const { Finder } = await import("../../access/finder.ts");
-  using finder = await Finder.open(session);
+  const { ImageFinder } = await import("../../access/image_finder.ts");
+  using finder = await ImageFinder.open(session);
   const platforms = await finder.platforms(source);
   return platforms.length > 0 ? platforms : [undefined];
 }

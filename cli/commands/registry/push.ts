@@ -4,7 +4,7 @@ import type { ImageLocation } from "../../../registry/image_location.ts";
 import { formatReference, parseReference, type Repository } from "../../../registry/reference.ts";
 import { readAuth } from "../../access/auth.ts";
 import { openClient } from "../../access/client.ts";
-import { isReference, locateOutside, readReference, readSource } from "../../access/references.ts";
+import { isReference, locateOutside, readSource } from "../../access/references.ts";
 import { openStore, storePath } from "../../access/store.ts";
 import {
   checkTransferOptions,
@@ -79,7 +79,7 @@ export async function run(session: Session): Promise<void> {
   };
   if (!allTags) await pushOne(name, to);
   else {
-    const [repository, goal] = [readRepository(name), repositoryOf(target, to)];
+    const [repository, goal] = [repositoryOf(name, readSource(name)), repositoryOf(target, to)];
     const tags = await storedTags(session, repository);
     if (tags.length === 0) {
       throw new UsageError(`the store has no tag of "${name}"`, 'See "oci images"');
@@ -105,16 +105,6 @@ async function pushOutside(
 
 function noTarget(name: string): never {
   throw new UsageError(`"${name}" names no registry`, "Specify DEST");
-}
-
-function readRepository(text: string): Repository {
-  if (!isReference(`${text}:latest`)) {
-    throw new UsageError(
-      `"--all-tags" needs a repository, and "${text}" is not one. Leave out the tag`,
-    );
-  }
-  const { registry, repository } = readReference(text);
-  return { registry, repository };
 }
 
 /** Returns the tags of a repository in the store. */

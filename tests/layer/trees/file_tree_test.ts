@@ -1,5 +1,5 @@
+import { errorCode } from "../../../spec/error_facts.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { errorCode } from "../../../layer/linux/native_error.ts";
 import type { TreeBackend, TreeName } from "../../../layer/mod.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { makeTempDir } from "../../_support/temp.ts";

@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
 import { CachingPuller } from "../../cache/pulling/caching_puller.ts";
 import { NotCachedError } from "../../cache/errors.ts";
 import { LayoutHashCache } from "../../cache/pulling/hash_cache.ts";
@@ -13,12 +14,11 @@ import type { ContentStore } from "../../store/content/content_store.ts";
 import { openClient } from "./client.ts";
 import { openLocalImage } from "./local_images.ts";
 import { imageOptions } from "./puller.ts";
-import type { ImageSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
 import { openStore } from "./store.ts";
 
 /** An image with its name and source. */
-export interface FoundImage {
+export interface LocatedImage {
   readonly reference: Reference;
   readonly image: RemoteImage;
   readonly source: "store" | "registry" | "layout" | "archive";
@@ -28,7 +28,7 @@ export interface FoundImage {
  * Finds images to read, in the store or in the registry according to the pull policy. Stores
  * nothing.
  */
-export class Finder implements Disposable {
+export class ImageFinder implements Disposable {
   readonly #session: Session;
   readonly #store: ContentStore;
   readonly #client: RemoteClient;
@@ -49,14 +49,14 @@ export class Finder implements Disposable {
   }
 
   /** Creates a finder from the options. The caller disposes of it. */
-  static async open(session: Session): Promise<Finder> {
+  static async open(session: Session): Promise<ImageFinder> {
     const store = await openStore(session);
     const options = await imageOptions(session);
-    return new Finder(session, store, await openClient(session), options);
+    return new ImageFinder(session, store, await openClient(session), options);
   }
 
   /** Finds an image for the requested platform. */
-  async image(where: ImageSource): Promise<FoundImage> {
+  async image(where: ImageLocation): Promise<LocatedImage> {
     if (where.transport !== "docker") {
       const client = await openLocalImage(this.#session, where);
       const { reference } = client;
@@ -75,7 +75,7 @@ export class Finder implements Disposable {
   }
 
   /** Reads the bytes of the referenced document; with a platform, of that platform's manifest. */
-  async manifestBytes(where: ImageSource): Promise<Uint8Array> {
+  async manifestBytes(where: ImageLocation): Promise<Uint8Array> {
     const { pullPolicy, platform } = this.#options;
     if (platform !== undefined) return (await this.image(where)).image.manifest.bytes;
     if (where.transport !== "docker") {
@@ -94,7 +94,7 @@ export class Finder implements Disposable {
   }
 
   /** Returns the platforms of a multi-platform image; empty for other images. */
-  async platforms(where: ImageSource): Promise<readonly string[]> {
+  async platforms(where: ImageLocation): Promise<readonly string[]> {
     const { kind, value } = parseManifest(await this.manifestBytes(where));
     if (kind === "manifest") return [];
     const platforms = value.manifests.filter(isRunnable).flatMap(({ platform }) => platform ?? []);

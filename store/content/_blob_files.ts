@@ -1,0 +1,112 @@
+import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
+import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
+import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
+import { type Expectation, Verifier, verifyBytes } from "../../spec/verifier.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { readSmallFile } from "../host/read_small_file.ts";
+import type { OpenBlobOptions } from "./content_store_options.ts";
+import { VerifiedMarks } from "./verified_marks.ts";
+
+/** Options for {@linkcode BlobFiles}. */
+export interface BlobFilesOptions {
+  /** Whether the layout is only read. The marks of another user's layout cannot be trusted. */
+  readonly foreign: boolean;
+  /** Called before a blob is verified, so that a hold can protect it. */
+  readonly onVerify: (digest: Digest) => Promise<void> | undefined;
+}
+
+/** The blobs of a layout, as files under `blobs/`. Marks show which of them have been verified. */
+export class BlobFiles {
+  readonly #layout: string;
+  readonly #marks: VerifiedMarks | undefined;
+  readonly #onVerify: BlobFilesOptions["onVerify"];
+
+  constructor(layout: string, { foreign, onVerify }: BlobFilesOptions) {
+    this.#layout = layout;
+    this.#marks = foreign ? undefined : new VerifiedMarks(`${layout}/verified`);
+    this.#onVerify = onVerify;
+  }
+
+  /** Returns the path that a blob has or would have. */
+  pathOf(digest: Digest): string {
+    return `${this.#layout}/blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+  }
+
+  /** Whether a file of the right size exists; `false` for an unsupported digest. */
+  has({ digest, size }: Expectation): boolean {
+    const info = isDigest(digest) ? lstatIfAny(this.pathOf(digest)) : undefined;
+    return info !== undefined && info.isFile && (size === undefined || info.size === size);
+  }
+
+  /**
+   * Verifies a blob, by its mark or by hashing it. Returns whether it exists.
+   *
+   * @throws {DigestMismatchError} If its bytes do not match its digest.
+   */
+  async verify(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
+    const { digest, size } = blob;
+    await this.#onVerify(digest);
+    const path = this.pathOf(digest);
+    const info = lstatIfAny(path);
+    // A symlink or a directory is not a blob; a download replaces a symlink.
+    if (info === undefined || !info.isFile) return false;
+    if (size !== undefined && info.size !== size) {
+      const mismatch = { expected: digest, expectedSize: size, size: info.size };
+      throw new DigestMismatchError({ ...mismatch, source: `"${path}"` });
+    }
+    if (this.#marks?.holds(digest, info)) return true;
+    const bytes = await this.open({ digest }, { signal });
+    await bytes.pipeTo(new WritableStream());
+    await this.markVerified(digest, info);
+    return true;
+  }
+
+  /** Whether a blob exists and is intact. A corrupt blob is downloaded again and replaced. */
+  async isIntact(blob: Expectation, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      return await this.verify(blob, signal);
+    } catch (error) {
+      if (error instanceof DigestMismatchError) return false;
+      throw error;
+    }
+  }
+
+  /** Records that the blob that `info` describes has been verified. */
+  async markVerified(digest: Digest, info: Deno.FileInfo): Promise<void> {
+    await this.#marks?.set(digest, info);
+  }
+
+  /** Forgets that a blob was verified. */
+  distrust(digest: Digest): void {
+    this.#marks?.remove(digest);
+  }
+
+  /** Reads and verifies a blob of at most `maxBytes`; `undefined` if it does not exist. */
+  async read(blob: Expectation, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (!isDigest(blob.digest)) return undefined;
+    const path = this.pathOf(blob.digest);
+    const info = lstatIfAny(path);
+    if (info === undefined || !info.isFile) return undefined;
+    if (info.size > maxBytes) {
+      throw new LimitError("bytes", maxBytes, info.size, `"${path}"`, "maxBytes");
+    }
+    // The digest is verified, so the owner does not matter.
+    const bytes = readSmallFile(path, { maxBytes, foreign: true });
+    if (bytes !== undefined) await verifyBytes(bytes, blob, `"${path}"`);
+    return bytes;
+  }
+
+  /** Opens a blob. A stream of the whole blob fails at its end if the bytes do not match. */
+  async open(
+    expected: Expectation,
+    options: OpenBlobOptions,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const { digest } = expected;
+    const path = this.pathOf(digest);
+    const isPart = (options.offset ?? 0) > 0 || options.length !== undefined;
+    const verifier = isPart ? undefined : new Verifier(expected, `"${path}"`);
+    const onMismatch = () => this.distrust(digest);
+    const { openBlobStream } = await import("./blob_stream.ts");
+    return await openBlobStream(path, { ...options, verifier, onMismatch });
+  }
+}
