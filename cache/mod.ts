@@ -21,7 +21,7 @@
  */
 export * from "./moving/artifacts.ts";
 export * from "./pulling/caching_puller.ts";
-export * from "./directory.ts";
+export { storeDirectory, StoreDirectoryError } from "./directory.ts";
 export * from "./errors.ts";
 export * from "./pulling/hash_cache.ts";
 export type * from "./pulling/image_cache.ts";

@@ -81,6 +81,14 @@ export function parseDigest(text: string): Digest {
  *
  * @param digest A digest.
  * @returns The hexadecimal part after the colon.
+ *
+ * @example The hash of a digest
+ * ```ts
+ * import { digestHex, digestOf } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(digestHex(digestOf(new Uint8Array())).slice(0, 8), "e3b0c442");
+ * ```
  */
 export function digestHex(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);

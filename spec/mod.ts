@@ -40,7 +40,12 @@ export { DEFAULT_PATH, withEnv } from "./options/environment.ts";
 export * from "./errors.ts";
 export * from "./options/filesystem_options.ts";
 export type * from "./image/image.ts";
-export * from "./image/image_config.ts";
+export {
+  type ContainerConfig,
+  type HistoryEntry,
+  type ImageConfig,
+  parseImageConfig,
+} from "./image/image_config.ts";
 export * from "./options/image_options.ts";
 export * from "./image/layer_type.ts";
 export * from "./image/manifest.ts";
@@ -72,4 +77,4 @@ export * from "./runtime/sub_ids.ts";
 export * from "./options/user.ts";
 export * from "./options/user_options.ts";
 export { type Expectation, Verifier, verifyBytes } from "./verifier.ts";
-export * from "./image/verify_stream.ts";
+export { VerifyStream } from "./image/verify_stream.ts";

@@ -92,6 +92,16 @@ export function toPlatform(platform: Platform | string): Platform {
  *
  * @param platform The platform.
  * @returns Text such as `linux/arm64/v8` or `windows(10.0.20348+win32k)/amd64`.
+ *
+ * @example Format a platform
+ * ```ts
+ * import { formatPlatform } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const platform = { os: "linux", architecture: "arm", variant: "v7" };
+ *
+ * assertEquals(formatPlatform(platform), "linux/arm/v7");
+ * ```
  */
 export function formatPlatform(platform: Platform): string {
   const { os, architecture, variant, "os.version": version = "", "os.features": features } =
@@ -107,6 +117,15 @@ export function formatPlatform(platform: Platform): string {
  *
  * @param platform The platform.
  * @returns The number, or 0 if the variant has none.
+ *
+ * @example Levels of ARM
+ * ```ts
+ * import { parsePlatform, variantLevel } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(variantLevel(parsePlatform("linux/arm/v7")), 7);
+ * assertEquals(variantLevel(parsePlatform("linux/arm64")), 8);
+ * ```
  */
 export function variantLevel(platform: Platform): number {
   const variant = variantOf(platform) ?? IMPLIED_VARIANTS.get(platform.architecture) ?? "";

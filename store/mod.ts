@@ -41,12 +41,12 @@ export * from "./moving/save_archive.ts";
 export * from "./artifacts/artifact_content.ts";
 export * from "./artifacts/write_artifact.ts";
 export * from "./images/export_image.ts";
-export * from "./images/image.ts";
+export type { Image, Layer, UncompressedOptions } from "./images/image.ts";
 export * from "./images/image_files.ts";
 export * from "./runtime/installed_runtimes.ts";
 export type { Hold } from "./content/hold.ts";
 export type { LayerListener } from "./content/layer_listener.ts";
-export * from "./images/layout_client.ts";
+export { type ImageCollection, LayoutClient, type LayoutSource } from "./images/layout_client.ts";
 export * from "./bundles/list_bundles.ts";
 export * from "./overlay/open_bundler.ts";
 export type {

@@ -87,6 +87,15 @@ export function tarHeader(header: TarHeaderInput): Uint8Array<ArrayBuffer> {
  *
  * @param size Size of the content in bytes.
  * @returns 0 to 511 zero bytes.
+ *
+ * @example Pad content
+ * ```ts
+ * import { tarPadding } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(tarPadding(500).length, 12);
+ * assertEquals(tarPadding(1024).length, 0);
+ * ```
  */
 export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array((BLOCK - size % BLOCK) % BLOCK);

@@ -23,6 +23,20 @@ export interface OpenFileTreeOptions {
  * @returns The tree, which must be disposed of.
  * @throws {Deno.errors.NotADirectory} If the root is not a directory.
  * @throws {Deno.errors.NotSupported} If the requested backend is not available.
+ *
+ * @example List a directory
+ * ```ts
+ * import { openFileTree } from "@x/oci/layer";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/file`, "text");
+ * {
+ *   using tree = openFileTree(directory);
+ *   assertEquals(tree.list(""), ["file"]);
+ * }
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export function openFileTree(root: string, options: OpenFileTreeOptions = {}): FileTree {
   const { backend, onWarning } = options;

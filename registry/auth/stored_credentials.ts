@@ -116,6 +116,18 @@ export interface EraseCredentialOptions extends Omit<SaveCredentialOptions, "pat
  * @returns Files and helpers that had one.
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.
+ *
+ * @example Log out
+ * ```ts
+ * import { eraseCredential, saveCredential } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * await saveCredential("example.com", { username: "ann", password: "secret" }, { path });
+ *
+ * assertEquals(await eraseCredential("example.com", { paths: [path] }), [path]);
+ * await Deno.remove(path);
+ * ```
  */
 export async function eraseCredential(
   registry: string,
@@ -150,6 +162,18 @@ export async function eraseCredential(
  * @returns Files and helpers that had one.
  * @throws {CredentialFileError} If a file is not a JSON object.
  * @throws {OciError} If a helper fails.
+ *
+ * @example Log out everywhere
+ * ```ts
+ * import { eraseCredentials, saveCredential } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * await saveCredential("example.com", { username: "ann", password: "secret" }, { path });
+ *
+ * assertEquals(await eraseCredentials({ paths: [path] }), [path]);
+ * await Deno.remove(path);
+ * ```
  */
 export async function eraseCredentials(
   options: EraseCredentialOptions = {},

@@ -85,6 +85,14 @@ export function layerMediaType(mediaType: string): LayerMediaType | undefined {
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI index or a Docker manifest list.
+ *
+ * @example An index
+ * ```ts
+ * import { isIndexMediaType, OCI_INDEX, OCI_MANIFEST } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([OCI_INDEX, OCI_MANIFEST].map(isIndexMediaType), [true, false]);
+ * ```
  */
 export function isIndexMediaType(mediaType: string): boolean {
   return mediaType === OCI_INDEX || mediaType === DOCKER_MANIFEST_LIST;
@@ -95,6 +103,14 @@ export function isIndexMediaType(mediaType: string): boolean {
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI manifest or a Docker manifest of schema 2.
+ *
+ * @example A manifest
+ * ```ts
+ * import { isManifestMediaType, OCI_INDEX, OCI_MANIFEST } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([OCI_INDEX, OCI_MANIFEST].map(isManifestMediaType), [false, true]);
+ * ```
  */
 export function isManifestMediaType(mediaType: string): boolean {
   return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
@@ -105,6 +121,14 @@ export function isManifestMediaType(mediaType: string): boolean {
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI or a Docker manifest or index.
+ *
+ * @example Documents and blobs
+ * ```ts
+ * import { isDocumentMediaType, OCI_INDEX, OCI_LAYER } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([OCI_INDEX, OCI_LAYER].map(isDocumentMediaType), [true, false]);
+ * ```
  */
 export function isDocumentMediaType(mediaType: string): boolean {
   return isManifestMediaType(mediaType) || isIndexMediaType(mediaType);
@@ -115,6 +139,14 @@ export function isDocumentMediaType(mediaType: string): boolean {
  *
  * @param mediaType A media type, without parameters.
  * @returns Whether it is an OCI or a Docker image config.
+ *
+ * @example Configs of images and artifacts
+ * ```ts
+ * import { isConfigMediaType, OCI_CONFIG, OCI_EMPTY } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([OCI_CONFIG, OCI_EMPTY].map(isConfigMediaType), [true, false]);
+ * ```
  */
 export function isConfigMediaType(mediaType: string): boolean {
   return mediaType === OCI_CONFIG || mediaType === DOCKER_CONFIG;

@@ -90,6 +90,18 @@ function versionPart(text: string | undefined): number {
  *
  * @param entry A descriptor in an index.
  * @returns Whether it may be chosen.
+ *
+ * @example Attestations are ignored
+ * ```ts
+ * import { digestOf, isRunnable, OCI_MANIFEST } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const manifest = { mediaType: OCI_MANIFEST, digest: digestOf(new Uint8Array()), size: 0 };
+ * const platform = { os: "unknown", architecture: "unknown" };
+ *
+ * assertEquals(isRunnable(manifest), true);
+ * assertEquals(isRunnable({ ...manifest, platform }), false);
+ * ```
  */
 export function isRunnable(entry: Descriptor): boolean {
   return (isManifestMediaType(entry.mediaType) || isIndexMediaType(entry.mediaType)) &&

@@ -8,6 +8,14 @@ import type { SpecOption } from "../runtime/spec_option.ts";
  * @param path Path of the directory, absolute or relative to the bundle.
  * @param readonly Whether it is read-only.
  * @returns The option.
+ *
+ * @example Another directory
+ * ```ts
+ * import { newSpec, withRootFS } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withRootFS("root", true)).root, { path: "root", readonly: true });
+ * ```
  */
 export function withRootFS(path: string, readonly = false): SpecOption {
   return (spec) => ({ ...spec, root: { path, readonly } });
@@ -18,6 +26,14 @@ export function withRootFS(path: string, readonly = false): SpecOption {
  *
  * @param readonly Whether it is read-only.
  * @returns The option.
+ *
+ * @example Forbid changes
+ * ```ts
+ * import { newSpec, withReadOnlyRoot } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withReadOnlyRoot()).root.readonly, true);
+ * ```
  */
 export function withReadOnlyRoot(readonly = true): SpecOption {
   return (spec) => ({ ...spec, root: { ...spec.root, readonly } });

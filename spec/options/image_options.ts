@@ -133,6 +133,16 @@ export function imageAnnotations(config: ImageConfig): Readonly<Record<string, s
  *
  * @param annotations The annotations.
  * @returns The option.
+ *
+ * @example Annotate a container
+ * ```ts
+ * import { newSpec, withAnnotations } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { annotations } = newSpec(withAnnotations({ "com.example.team": "storage" }));
+ *
+ * assertEquals(annotations?.["com.example.team"], "storage");
+ * ```
  */
 export function withAnnotations(annotations: Readonly<Record<string, string>>): SpecOption {
   return (spec) => ({ ...spec, annotations: { ...spec.annotations, ...annotations } });

@@ -48,6 +48,14 @@ export function withHostNetwork(options: HostNetworkOptions = {}): SpecOption {
  * @param hostname The name.
  * @returns The option.
  * @throws {RangeError} If it is empty or longer than 64 bytes, the limit of Linux.
+ *
+ * @example Name a container
+ * ```ts
+ * import { newSpec, withHostname } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withHostname("db")).hostname, "db");
+ * ```
  */
 export function withHostname(hostname: string): SpecOption {
   const length = new TextEncoder().encode(hostname).length;

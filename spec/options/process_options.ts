@@ -7,6 +7,14 @@ import type { SpecOption } from "../runtime/spec_option.ts";
  *
  * @param args The program and its arguments.
  * @returns The option.
+ *
+ * @example Run another program
+ * ```ts
+ * import { newSpec, withArgs } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withArgs(["/bin/true"])).process.args, ["/bin/true"]);
+ * ```
  */
 export function withArgs(args: readonly string[]): SpecOption {
   return (spec) => ({ ...spec, process: { ...spec.process, args } });
@@ -47,6 +55,16 @@ export function withCommand(command: readonly string[]): SpecOption {
  *
  * @param entrypoint The entry point.
  * @returns The option.
+ *
+ * @example Replace the entry point
+ * ```ts
+ * import { newSpec, withCommand, withEntrypoint } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const spec = newSpec(withEntrypoint(["/bin/echo"]), withCommand(["hello"]));
+ *
+ * assertEquals(spec.process.args, ["/bin/echo", "hello"]);
+ * ```
  */
 export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
   return (spec) => withArgs(entrypoint)({ ...spec, pending: { ...spec.pending, entrypoint } });
@@ -58,6 +76,14 @@ export function withEntrypoint(entrypoint: readonly string[]): SpecOption {
  * @param cwd An absolute path in the container.
  * @returns The option.
  * @throws {TypeError} If the path is not absolute.
+ *
+ * @example Run in /tmp
+ * ```ts
+ * import { newSpec, withCwd } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withCwd("/tmp")).process.cwd, "/tmp");
+ * ```
  */
 export function withCwd(cwd: string): SpecOption {
   if (!cwd.startsWith("/")) {
@@ -77,6 +103,14 @@ export function withCwd(cwd: string): SpecOption {
  *
  * @param size The size of the terminal in characters.
  * @returns The option.
+ *
+ * @example Attach a terminal
+ * ```ts
+ * import { newSpec, withTerminal } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withTerminal()).process.terminal, true);
+ * ```
  */
 export function withTerminal(size?: ConsoleSize): SpecOption {
   return (spec) => {
@@ -90,6 +124,14 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
  *
  * @param noNewPrivileges Whether they grant none, which is the default of a new configuration.
  * @returns The option.
+ *
+ * @example Allow sudo
+ * ```ts
+ * import { newSpec, withNoNewPrivileges } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withNoNewPrivileges(false)).process.noNewPrivileges, false);
+ * ```
  */
 export function withNoNewPrivileges(noNewPrivileges = true): SpecOption {
   return (spec) => ({ ...spec, process: { ...spec.process, noNewPrivileges } });

@@ -94,6 +94,14 @@ export function withMemoryLimit(limit: string, options: MemoryLimitOptions = {})
  * @param limit Maximum number; -1 means no limit.
  * @returns The option.
  * @throws {RangeError} If it is not a positive integer or -1.
+ *
+ * @example Limit processes
+ * ```ts
+ * import { newSpec, withPidsLimit } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withPidsLimit(100)).linux.resources?.pids, { limit: 100 });
+ * ```
  */
 export function withPidsLimit(limit: number): SpecOption {
   if (!Number.isSafeInteger(limit) || (limit < 1 && limit !== -1)) {

@@ -99,6 +99,16 @@ export function defaultSeccompProfile(
  *
  * @param architecture Architecture of the host by its OCI name, such as `amd64`.
  * @returns The option.
+ *
+ * @example Filter system calls
+ * ```ts
+ * import { newSpec, withDefaultSeccomp } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { linux } = newSpec(withDefaultSeccomp("amd64"));
+ *
+ * assertEquals(linux.seccomp?.defaultAction, "SCMP_ACT_ERRNO");
+ * ```
  */
 export function withDefaultSeccomp(architecture: string): SpecOption {
   return (spec) => ({ ...spec, pending: { ...spec.pending, seccompArchitecture: architecture } });

@@ -29,6 +29,14 @@ export function withUser(user: string): SpecOption {
  * @param user A name or an ID, without a group.
  * @returns The option.
  * @throws {SyntaxError} If it contains a colon.
+ *
+ * @example Run as a user
+ * ```ts
+ * import { newSpec, withUserOnly } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newSpec(withUserOnly("1000")).process.user.uid, 1000);
+ * ```
  */
 export function withUserOnly(user: string): SpecOption {
   checkPart("user", user);

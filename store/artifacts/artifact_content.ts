@@ -52,6 +52,21 @@ const EMPTY_DESCRIPTOR: Descriptor = {
  * Files as an OCI artifact, in the form of the image specification's guidelines: an image manifest
  * with an `artifactType`, an empty config, and a layer for each file, which keeps its name in the
  * annotation `org.opencontainers.image.title`. Equal files give the same manifest.
+ *
+ * @example Pack a file
+ * ```ts
+ * import { ArtifactContent, copyGraph, MemoryContent } from "@x/oci/store";
+ * import { assert } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * const artifact = await ArtifactContent.pack([{ path }], { artifactType: "text/x-notes" });
+ * const target = new MemoryContent();
+ *
+ * await copyGraph(artifact, target, artifact.root);
+ *
+ * assert(await target.exists(artifact.root));
+ * await Deno.remove(path);
+ * ```
  */
 export class ArtifactContent implements ContentSource {
   /** The manifest. */

@@ -35,6 +35,24 @@ export interface UploadTarget {
  * Disposing of an upload that is not committed discards its bytes.
  *
  * The next process removes the file of a killed one.
+ *
+ * @example Store bytes as they arrive
+ * ```ts
+ * import { ContentStore } from "@x/oci/store";
+ * import { digestOf } from "@x/oci/spec";
+ * import { assert } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(directory);
+ * const bytes = new TextEncoder().encode("text");
+ * await using upload = await store.beginUpload();
+ *
+ * upload.write(bytes);
+ * await upload.commit(digestOf(bytes));
+ *
+ * assert(await store.has(digestOf(bytes)));
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export class ContentUpload implements AsyncDisposable {
   readonly #part: TemporaryFile;

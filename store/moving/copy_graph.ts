@@ -57,6 +57,23 @@ export async function copyGraph(
  * @param name Name of the document at the target.
  * @param options Hooks, parallelism and abort signal.
  * @returns The descriptor of the document at the target.
+ *
+ * @example Copy and name a document
+ * ```ts
+ * import { copyNamed, MemoryContent } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const root = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * const [source, target] = [new MemoryContent(), new MemoryContent()];
+ * await source.push(root, () => Promise.resolve(new Blob([bytes]).stream()));
+ *
+ * await copyNamed(source, target, root, "v1");
+ *
+ * assertEquals((await target.resolve("v1"))?.digest, root.digest);
+ * ```
  */
 export async function copyNamed(
   source: ContentSource,

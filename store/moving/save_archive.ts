@@ -74,6 +74,26 @@ export interface SaveArchiveOptions
  * @returns The documents that were saved, in the same order.
  * @throws {StoreError} If a part of an image is not in the store.
  * @throws {PlatformError} If an image has nothing for the platform.
+ *
+ * @example Save an image and read the archive
+ * ```ts
+ * import { ContentStore, ImageArchive, saveArchive } from "@x/oci/store";
+ * import { digestOf, OCI_INDEX } from "@x/oci/spec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const directory = await Deno.makeTempDir();
+ * const store = await ContentStore.open(`${directory}/store`);
+ * const text = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] });
+ * const bytes = new TextEncoder().encode(text);
+ * const descriptor = { mediaType: OCI_INDEX, digest: digestOf(bytes), size: bytes.length };
+ * await store.putBytes(descriptor, bytes);
+ *
+ * await saveArchive(store, [{ name: "example.com/app:1", descriptor }], `${directory}/app.tar`);
+ *
+ * using archive = await ImageArchive.open(`${directory}/app.tar`, { spoolDirectory: directory });
+ * assertEquals(await Array.fromAsync(archive.names()), ["example.com/app:1"]);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
  */
 export async function saveArchive(
   store: ContentStore,

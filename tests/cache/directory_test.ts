@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { storeDirectory, StoreDirectoryError, storeVariables } from "../../cache/mod.ts";
+import { storeDirectory, StoreDirectoryError } from "../../cache/mod.ts";
+import { storeVariables } from "../../cache/directory.ts";
 import { ROOT, run } from "../_support/process.ts";
 import { linuxTest } from "../_support/skip.ts";
 

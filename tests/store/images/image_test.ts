@@ -13,9 +13,9 @@ import {
   type Image,
   type Layer,
   readImage,
-  StoredLayer,
   validateImage,
 } from "../../../store/mod.ts";
+import { StoredLayer } from "../../../store/images/image.ts";
 import { noise } from "../../_support/bytes.ts";
 import { buildImage, buildIndex, type Built, type BuiltImage } from "../../_support/image.ts";
 import { rotBlob } from "../../_support/rot.ts";
