@@ -5,7 +5,6 @@ import { present } from "../../spec/json.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
-import { lockFile } from "../host/file_lock.ts";
 import { isObject, readJsonFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";
 
@@ -73,6 +72,8 @@ export class LayoutIndex {
   /** Locks the index, and the layout's version file, against changes by other processes. */
   async lock(signal: AbortSignal | undefined): Promise<Disposable> {
     const { onWait } = this.#options;
+    // A cached pull does not change the index.
+    const { lockFile } = await import("../host/file_lock.ts");
     return await lockFile(`${this.#layout}/locks/index.lock`, { signal, onWait });
   }
 
