@@ -40,7 +40,7 @@ export class ByteQueue {
     if (this.#isCancelled) return this.#release(chunk);
     this.#chunks.push(chunk);
     this.#arrival?.resolve();
-    return this.#window.add(chunk.length);
+    return this.#window.add(chunk.buffer.byteLength);
   }
 
   /** Ends the stream after the chunks that were written. */
@@ -69,7 +69,7 @@ export class ByteQueue {
     }
     this.#last = this.#chunks.shift();
     if (this.#last === undefined) return controller.close();
-    this.#window.remove(this.#last.length);
+    this.#window.remove(this.#last.buffer.byteLength);
     controller.enqueue(this.#last);
   }
 

@@ -1,4 +1,7 @@
-/** Limits the bytes that a writer has handed over and its reader has not taken yet. */
+/**
+ * Limits the memory of the chunks that a writer has handed over and its reader has not taken yet. A
+ * chunk counts with its whole buffer, which may be longer.
+ */
 export class ByteWindow {
   readonly #max: number;
   #bytes = 0;

@@ -30,18 +30,18 @@ type FromSink =
   }
   | { readonly kind: "refusal"; readonly call: number; readonly error: TransferredError };
 
-/** Number of bytes of a blob that may be on their way to another thread. */
+/** Memory of chunks of a blob that may be on their way to another thread, in bytes. */
 const BLOB_WINDOW_BYTES = 2_097_152;
 
 /**
  * The same for decompressed bytes: enough to even out a stretch of large files, which keeps the
- * relay busy, and a stretch of small ones.
+ * relay busy, and a stretch of small ones. More would not fit into a processor's cache.
  */
-export const RELAY_WINDOW_BYTES = 16_777_216;
+export const RELAY_WINDOW_BYTES = 4_194_304;
 
 /** Options for {@linkcode PortSink}. */
 export interface PortSinkOptions {
-  /** Number of bytes that may be on their way to the other thread. */
+  /** Memory of chunks that may be on their way to the other thread, in bytes. */
   readonly windowBytes?: number | undefined;
   /** Called with chunks whose memory can be reused. */
   readonly onReturn?: ReleaseChunk | undefined;
@@ -73,7 +73,7 @@ export class PortSink<Result> implements LayerSink<Result> {
 
   write(bytes: Uint8Array<ArrayBuffer>): void | Promise<void> {
     if (this.#end !== undefined) throw this.#end;
-    const pending = this.#window.add(bytes.length);
+    const pending = this.#window.add(bytes.buffer.byteLength);
     this.#port.postMessage({ kind: "bytes", bytes } satisfies ToSink, [bytes.buffer]);
     return pending;
   }
@@ -157,7 +157,7 @@ export function serveSink(
   const post = (message: FromSink, transfer: Transferable[] = []) => {
     port.postMessage(message, transfer);
   };
-  /** Sizes of the chunks that the sink has not released: their buffers may have been moved on. */
+  /** Memory of the chunks that the sink has not released: their buffers may have been moved on. */
   const sizes: number[] = [];
   const release = (chunk: Uint8Array<ArrayBuffer>) => {
     const bytes = sizes.shift() ?? 0;
@@ -173,7 +173,7 @@ export function serveSink(
   }, release);
   port.onmessage = ({ data }: MessageEvent<ToSink>) => {
     if (data.kind !== "bytes") return void answer(data);
-    sizes.push(data.bytes.length);
+    sizes.push(data.bytes.buffer.byteLength);
     // The window of the writer limits the bytes that wait here.
     void sink.write(data.bytes);
   };

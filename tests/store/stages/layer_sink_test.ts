@@ -105,6 +105,18 @@ Deno.test("PortSink makes the writer wait until its window has room", async () =
   assertEquals(await sink?.close(), [1, 2, 3]);
 });
 
+Deno.test("PortSink counts the whole buffer of a chunk", async () => {
+  await using sink = SINKS.PortSink?.(new Collector(), { windowBytes: 100 });
+  assert(sink !== undefined);
+
+  assertEquals(sink.write(new Uint8Array(50)), undefined);
+  const pending = sink.write(new Uint8Array(200).subarray(0, 1));
+
+  assert(pending instanceof Promise);
+  await pending;
+  assertEquals((await sink.close()).length, 51);
+});
+
 Deno.test("PortSink.fail() ends pending calls when the other thread is gone", async () => {
   const { port1, port2 } = new MessageChannel();
   const failures: unknown[] = [];
