@@ -5,7 +5,7 @@ const SPAN_BYTES = 4_194_304;
 /** Maximum number of points: 8 MiB of windows. A larger layer has points further apart. */
 const MAX_POINTS = 256;
 
-/** The trailer of a gzip member, and a byte that the alignment may add. */
+/** The trailer of a gzip member, and the last byte of the data before it. */
 const TRAILER_BYTES = 9;
 
 /** A position in gzip data at which decompression can start. */
@@ -121,9 +121,9 @@ export async function* inflateFrom(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   // The API of the Web has no dictionaries. A stored block with the window stands for one.
-  const shifted = ReadableStream.from(split(shift(point, stream)));
+  const resumed = ReadableStream.from(split(resume(point, stream)));
   let skipped = 0;
-  for await (const chunk of shifted.pipeThrough(new DecompressionStream("deflate-raw"))) {
+  for await (const chunk of resumed.pipeThrough(new DecompressionStream("deflate-raw"))) {
     const from = Math.min(WINDOW_BYTES - skipped, chunk.length);
     skipped += from;
     if (from < chunk.length) yield chunk.subarray(from);
@@ -135,30 +135,72 @@ export function seekStart({ blobOffset, bits }: SeekPoint): number {
   return bits === 0 ? blobOffset : blobOffset - 1;
 }
 
-/** Yields a stored block with the window, and then the compressed bytes, aligned to bytes. */
-async function* shift(
+/**
+ * Yields a stored block with the window, empty blocks that end at the bit at which the next block
+ * begins, and the compressed bytes as they are. To shift all of them would take longer than to
+ * decompress them.
+ */
+async function* resume(
   { bits, window }: SeekPoint,
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const size = window.length;
-  yield new Uint8Array([0, size & 0xff, size >> 8, ~size & 0xff, ~size >> 8 & 0xff]);
-  yield window.slice();
-  if (bits === 0) return yield* stream;
-  let last: number | undefined;
-  for await (const chunk of stream) {
-    if (chunk.length === 0) continue;
-    const first = last === undefined ? 1 : 0;
-    const shifted = new Uint8Array(chunk.length - first);
-    let previous = last ?? chunk[0] as number;
-    for (let index = first; index < chunk.length; index++) {
-      const byte = chunk[index] as number;
-      shifted[index - first] = previous >> (8 - bits) | byte << bits;
-      previous = byte;
-    }
-    last = previous;
-    yield shifted;
+  const block = [0, size & 0xff, size >> 8, ~size & 0xff, ~size >> 8 & 0xff];
+  const start = new Uint8Array([...block, ...window, ...emptyBlocks((8 - bits) % 8)]);
+  if (bits === 0) {
+    yield start;
+    return yield* stream;
   }
-  if (last !== undefined) yield new Uint8Array([last >> (8 - bits)]);
+  let isFirst = true;
+  for await (const chunk of stream) {
+    if (!isFirst || chunk.length === 0) {
+      yield chunk;
+      continue;
+    }
+    isFirst = false;
+    const last = start.length - 1;
+    // The unused bits of a byte are its upper ones.
+    start[last] = (start[last] ?? 0) | (chunk[0] ?? 0) & 0xff << (8 - bits);
+    yield start;
+    yield chunk.subarray(1);
+  }
+}
+
+/** Fields of a deflate block, as values and numbers of bits, the lowest bit first. */
+type Fields = readonly (readonly [value: number, bits: number])[];
+
+/** A block with fixed codes and without content: 10 bits. */
+const EVEN_BLOCK: Fields = [[0, 1], [1, 2], [0, 7]];
+/**
+ * A block with dynamic codes and without content: 99 bits. Only the symbols 254 and 255, which are not
+ * used, and 256, the end of the block, have codes, and no distance has one.
+ */
+const ODD_BLOCK: Fields = [
+  ...[[0, 1], [2, 2], [0, 5], [0, 5], [14, 4]] as const,
+  // The lengths of the codes for lengths, in the order 16, 17, 18, 0, 8, … 2, 14, 1.
+  ...[0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2].map((length) => [length, 3] as const),
+  // 138 and 116 zeros, the lengths 1, 2 and 2, and the zero of the distance.
+  ...[[3, 2], [127, 7], [3, 2], [105, 7], [2, 2], [1, 2], [1, 2], [0, 2]] as const,
+  [3, 2],
+];
+
+/**
+ * Returns blocks without content.
+ *
+ * @param end Number of bits, 0 to 7, of the last byte that the blocks use.
+ */
+function emptyBlocks(end: number): readonly number[] {
+  const blocks: Fields[] = end % 2 === 1 ? [ODD_BLOCK] : [];
+  const lengthOf = () => blocks.flat().reduce((sum, [, bits]) => sum + bits, 0);
+  while (lengthOf() % 8 !== end) blocks.push(EVEN_BLOCK);
+  const bytes: number[] = new Array(Math.ceil(lengthOf() / 8)).fill(0);
+  let at = 0;
+  for (const [value, bits] of blocks.flat()) {
+    for (let bit = 0; bit < bits; bit++, at++) {
+      bytes[at >> 3] = (bytes[at >> 3] ?? 0) | (value >> bit & 1) << (at & 7);
+    }
+  }
+  return bytes;
 }
 
 /**
@@ -170,9 +212,10 @@ async function* split(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   let tail = new Uint8Array();
   for await (const chunk of chunks) {
-    const bytes = new Uint8Array(tail.length + chunk.length);
-    bytes.set(tail);
-    bytes.set(chunk, tail.length);
+    // Only short chunks are copied.
+    const isShort = chunk.length < TRAILER_BYTES;
+    const bytes = isShort ? new Uint8Array([...tail, ...chunk]) : chunk;
+    if (!isShort && tail.length > 0) yield tail;
     const end = Math.max(0, bytes.length - TRAILER_BYTES);
     if (end > 0) yield bytes.subarray(0, end);
     tail = bytes.slice(end);

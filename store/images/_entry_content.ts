@@ -1,9 +1,12 @@
-import type { TarHeader, TarSink } from "../../layer/tar/tar_header.ts";
-import { TarParser } from "../../layer/tar/tar_parser.ts";
-import type { ArchiveBytes } from "./archive_reader.ts";
-import { skipBytes } from "./archive_reader.ts";
+import { BLOCK, checkBlock, parseNumber } from "../../layer/tar/tar_fields.ts";
+import { type ArchiveBytes, skipBytes } from "./archive_reader.ts";
+import type { EntryParser } from "./_entry_parser.ts";
 
-const HOLE_BYTES = 65_536;
+/** Places of fields in a header. */
+const SIZE_AT = 124;
+const SIZE_LENGTH = 12;
+const TYPE_AT = 156;
+const PLAIN_FILE = "0".charCodeAt(0);
 
 /** Opens the archive of a layer at an offset. */
 export interface ContentSource {
@@ -47,58 +50,41 @@ export async function* readEntry(
 
 /** Reads the content of the first file of an archive. */
 async function* contentOf(archive: ArchiveBytes, size: number): ArchiveBytes {
-  const content = new EntryContent(size);
-  const parser = new TarParser(content);
+  let head: Uint8Array<ArrayBuffer> | undefined;
+  let left = -1;
+  let parser: EntryParser | undefined;
   for await (const chunk of archive) {
-    parser.push(chunk);
-    yield* content.take();
-    if (content.isComplete) return;
+    let bytes = chunk;
+    if (left < 0 && parser === undefined) {
+      if (head !== undefined) bytes = new Uint8Array([...head, ...chunk]);
+      head = bytes;
+      if (bytes.length < BLOCK) continue;
+      if (isPlainFile(bytes, size)) {
+        left = size;
+        bytes = bytes.subarray(BLOCK);
+      } else {
+        const { EntryParser } = await import("./_entry_parser.ts");
+        parser = new EntryParser(size);
+      }
+    }
+    if (parser !== undefined) {
+      yield* parser.push(bytes);
+      if (parser.isComplete) return;
+    } else {
+      const content = bytes.subarray(0, left);
+      left -= content.length;
+      if (content.length > 0) yield content;
+      if (left === 0) return;
+    }
   }
   throw new Error("Cannot read a file of a layer: the archive ends before it does");
 }
 
-/** Extracts the content of the first entry of an archive. */
-class EntryContent implements TarSink {
-  /** Whether the entry has been read completely. */
-  isComplete = false;
-  readonly #size: number;
-  /** Offset up to which the content has been read. */
-  #end = 0;
-  /** Chunks of bytes, and sizes of holes. */
-  #pieces: (Uint8Array | number)[] = [];
-
-  constructor(size: number) {
-    this.#size = size;
-  }
-
-  entry({ type, size }: TarHeader): void {
-    if (this.isComplete || (type === "file" && size === this.#size)) return;
-    throw new Error("Cannot read a file of a layer: its index and its archive differ");
-  }
-
-  data(chunk: Uint8Array, position: number): void {
-    if (this.isComplete) return;
-    this.#pieces.push(position - this.#end, chunk);
-    this.#end = position + chunk.length;
-  }
-
-  end(): void {
-    if (this.isComplete) return;
-    this.#pieces.push(this.#size - this.#end);
-    this.isComplete = true;
-  }
-
-  /** Returns the content read since the last call. */
-  *take(): Generator<Uint8Array<ArrayBuffer>, void, void> {
-    for (const piece of this.#pieces) {
-      if (typeof piece !== "number") {
-        yield piece as Uint8Array<ArrayBuffer>;
-        continue;
-      }
-      for (let left = piece; left > 0; left -= HOLE_BYTES) {
-        yield new Uint8Array(Math.min(HOLE_BYTES, left));
-      }
-    }
-    this.#pieces = [];
-  }
+/**
+ * Whether an archive begins with a file of a size that has no further headers and no holes, as most
+ * files do, so that nothing has to be parsed.
+ */
+function isPlainFile(archive: Uint8Array, size: number): boolean {
+  return archive[TYPE_AT] === PLAIN_FILE && checkBlock(archive, 0) === "header" &&
+    parseNumber(archive, SIZE_AT, SIZE_AT + SIZE_LENGTH) === size;
 }

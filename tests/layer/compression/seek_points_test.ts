@@ -1,3 +1,4 @@
+import { deflateRawSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import { LayerDecoder } from "../../../layer/compression/layer_decoder.ts";
 import {
@@ -42,6 +43,39 @@ syncTest.each([{ chunkSize: 65_536 }, { chunkSize: 1_000_003 }])(
         if (at === content.length) break;
       }
       assertEquals(concat(...rest), content.subarray(point.offset));
+    }
+  },
+);
+
+Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
+  "inflateFrom() continues $bits bits before the end of a byte",
+  async ({ bits }) => {
+    const content = Uint8Array.from({ length: 100_000 }, (_, index) => index * index >> 3);
+    // Without a stored block, whose data begin at the next byte.
+    const data = deflateRawSync(content);
+    // Another block uses the lower bits of the first byte.
+    const used = bits === 0 ? 0 : 8 - bits;
+    const shifted = Uint8Array.from({ length: data.length + 1 }, (_, index) => {
+      return (data[index] ?? 0) << used | (data[index - 1] ?? 0) >> (8 - used);
+    });
+    if (bits > 0) shifted[0] = (shifted[0] ?? 0) | 0xff >> bits;
+    // The trailer has 8 bytes, and the last byte of the shifted data may have no bits of it.
+    const blob = concat(bits === 0 ? data : shifted, new Uint8Array(7));
+
+    for (const chunkSize of [1, 5, 100, blob.length]) {
+      const chunks = Array.from(
+        { length: Math.ceil(blob.length / chunkSize) },
+        (_, index) => blob.slice(index * chunkSize, (index + 1) * chunkSize),
+      );
+      const point = { offset: 0, blobOffset: bits === 0 ? 0 : 1, bits, window: mixture(32_768) };
+      const rest: Uint8Array[] = [];
+      let length = 0;
+      for await (const bytes of inflateFrom(point, ReadableStream.from(chunks))) {
+        rest.push(bytes);
+        length += bytes.length;
+        if (length >= content.length) break;
+      }
+      assertEquals(concat(...rest), content);
     }
   },
 );
