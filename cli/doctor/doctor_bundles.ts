@@ -1,13 +1,13 @@
 import { describeError, isExplained } from "../../spec/error_facts.ts";
 import { listBundles, type StoredBundle } from "../../store/bundles/list_bundles.ts";
 import { StoreError } from "../../store/errors.ts";
-import type { Diagnosis, Finding } from "../terminal/findings.ts";
+import type { Diagnosis, DoctorFinding } from "../terminal/findings.ts";
 
 const ABOUT = "Store";
 
 /** Checks the state of the store's bundles. */
 export async function examineBundles(store: string): Promise<Diagnosis> {
-  const findings: Finding[] = [];
+  const findings: DoctorFinding[] = [];
   const onError = (error: Error) => {
     const { advice = "Remove it" } = isExplained(error) ? error : {};
     findings.push({
@@ -31,7 +31,9 @@ export async function examineBundles(store: string): Promise<Diagnosis> {
   };
 }
 
-function bundleFinding({ path, condition, container, reason }: StoredBundle): readonly Finding[] {
+function bundleFinding(
+  { path, condition, container, reason }: StoredBundle,
+): readonly DoctorFinding[] {
   const about = ABOUT;
   const remove = `"oci unbundle ${path}"`;
   switch (condition) {

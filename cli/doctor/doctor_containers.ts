@@ -5,7 +5,7 @@ import { isRootlessNeeded, readRootlessMaps } from "../../store/runtime/rootless
 import { userNamespacesSupported } from "../../store/runtime/user_namespaces.ts";
 import {
   type Diagnosis,
-  type Finding,
+  type DoctorFinding,
   isGranted,
   missingFlags,
   unknownFinding,
@@ -45,7 +45,7 @@ async function examineRuntimes(): Promise<Diagnosis> {
   const runtimes = await listRuntimes();
   if (runtimes.length > 0) return { facts: { runtimes }, findings: runtimes.map(runtimeFinding) };
   const says = `none of ${RUNTIMES.join(", ")} is installed`;
-  const findings: Finding[] = [{
+  const findings: DoctorFinding[] = [{
     about,
     state: "problem",
     says,
@@ -54,7 +54,7 @@ async function examineRuntimes(): Promise<Diagnosis> {
   return { facts: { runtimes }, findings };
 }
 
-function runtimeFinding({ name, path, version, obstacle }: InstalledRuntime): Finding {
+function runtimeFinding({ name, path, version, obstacle }: InstalledRuntime): DoctorFinding {
   const about = "Runtimes";
   const says = `${name} ${version ?? "of an unknown version"} is ${path}`;
   if (obstacle !== undefined) return { about, state: "problem", says, advice: obstacle };
@@ -67,7 +67,7 @@ async function examineCgroups(): Promise<Diagnosis> {
   try {
     const hierarchy = await readCgroupHierarchy();
     const { kind, controllers } = hierarchy;
-    const finding: Finding = kind === "none"
+    const finding: DoctorFinding = kind === "none"
       ? { about, state: "note", says: "none are mounted, so limits have no effect" }
       : { about, state: "ok", says: HIERARCHIES[kind] };
     const controlled = controllers?.length ? ` with the controllers ${controllers.join(", ")}` : "";
@@ -110,7 +110,7 @@ async function examineNamespaces(): Promise<Diagnosis> {
   const [uids, gids] = [maps.uidMap, maps.gidMap].map((map) =>
     map.reduce((sum, { size }) => sum + size, 0)
   );
-  const findings: Finding[] = [
+  const findings: DoctorFinding[] = [
     support.supported
       ? { about, state: "ok", says: "can be created" }
       : { about, state: isNeeded ? "problem" : "note", says: support.reason, advice: ALLOW },
@@ -126,7 +126,7 @@ const ALLOW = "ask an administrator to allow them with the settings user.max_use
 /** Number of subordinate IDs that distributions assign to a user. */
 const ENOUGH_IDS = 65_536;
 
-async function idsFinding(ids: number): Promise<Finding> {
+async function idsFinding(ids: number): Promise<DoctorFinding> {
   const about = "User namespaces";
   if (ids > ENOUGH_IDS) return { about, state: "ok", says: `containers have ${ids} user IDs` };
   const says = `containers have ${ids === 1 ? "only the user ID of root" : `${ids} user IDs`}`;

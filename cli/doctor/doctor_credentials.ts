@@ -9,7 +9,7 @@ import { findProgram } from "../../store/host/find_runtime.ts";
 import { programPlaces } from "./doctor_containers.ts";
 import {
   type Diagnosis,
-  type Finding,
+  type DoctorFinding,
   isGranted,
   missingFlags,
   unknownFinding,
@@ -27,7 +27,7 @@ export async function examineCredentials(): Promise<Diagnosis> {
   );
   const files = await Promise.all(new CredentialFiles().paths.map(describeFile));
   const ignored = await findIgnored();
-  const findings: Finding[] = files.flatMap(findingsOf);
+  const findings: DoctorFinding[] = files.flatMap(findingsOf);
   if (env.length > 0) {
     findings.push(unknownFinding(ABOUT, "the location of other files", env));
   }
@@ -59,7 +59,7 @@ async function findHelper(helper: CredentialHelperName): Promise<FoundHelper> {
   return { ...helper, found: path !== undefined && onPath.has(dirname(path)) ? path : null };
 }
 
-function findingsOf(file: FoundFile): readonly Finding[] {
+function findingsOf(file: FoundFile): readonly DoctorFinding[] {
   const { path, state, registries, helpers, problems } = file;
   const about = ABOUT;
   if (state === "absent") return [{ about, state: "note", says: `${path} does not exist` }];
@@ -76,7 +76,7 @@ function findingsOf(file: FoundFile): readonly Finding[] {
   return [
     { about, state: "ok", says: `${path} has credentials for ${names}` },
     ...helpers.map((helper) => helperFinding(helper, path)),
-    ...problems.map(({ registry, why }): Finding => ({
+    ...problems.map(({ registry, why }): DoctorFinding => ({
       about,
       state: "problem",
       advice: `log in to ${registry} again`,
@@ -85,7 +85,7 @@ function findingsOf(file: FoundFile): readonly Finding[] {
   ];
 }
 
-function helperFinding({ registry, program, found }: FoundHelper, path: string): Finding {
+function helperFinding({ registry, program, found }: FoundHelper, path: string): DoctorFinding {
   const about = ABOUT;
   const purpose = registry ?? "all registries without a specific helper";
   const says = `${path} names ${program} for ${purpose}`;
@@ -134,7 +134,7 @@ const MIRROR_FILES: readonly string[] = [
   "/etc/docker/daemon.json",
 ];
 
-function mirrorFindings(files: readonly string[]): readonly Finding[] {
+function mirrorFindings(files: readonly string[]): readonly DoctorFinding[] {
   const about = "Mirrors";
   if (files.length === 0) {
     return [{ about, state: "ok", says: "only those given with --mirror are used" }];

@@ -10,7 +10,7 @@ import { examineBundles } from "./doctor_bundles.ts";
 import { programPlaces } from "./doctor_containers.ts";
 import {
   type Diagnosis,
-  type Finding,
+  type DoctorFinding,
   isGranted,
   missingFlags,
   unknownFinding,
@@ -44,7 +44,7 @@ const TRIED = [
 ] as const;
 const NO_TRIALS = { native: null, overlay: null, fuseOverlayfs: null };
 
-function findStore(session: Session): string | Finding {
+function findStore(session: Session): string | DoctorFinding {
   const { store } = session.options();
   const variables = store === undefined ? storeVariables() : [];
   const flags = missingFlags(variables.map((variable) => ({ name: "env", variable })));
@@ -146,7 +146,7 @@ async function readFreeBytes(path: string): Promise<number | null> {
 /** Minimum free space: few images are smaller. */
 const LITTLE_BYTES = 1_000_000;
 
-function storeFinding(path: string, exists: boolean, freeBytes: number | null): Finding {
+function storeFinding(path: string, exists: boolean, freeBytes: number | null): DoctorFinding {
   const state = exists ? "is writable" : "does not exist yet and can be created";
   const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} free`;
   const finding = { about: ABOUT, says: `${path} ${state}${free}` };
@@ -161,7 +161,7 @@ async function tryMounts(path: string): Promise<Diagnosis> {
   const overlay = await overlaySupported(path);
   const fuse = await tryFuse(path);
   const hasOverlay = overlay.supported || fuse.facts?.supported === true;
-  const findings: Finding[] = [
+  const findings: DoctorFinding[] = [
     native === undefined
       ? { about: "Native backend", state: "ok", says: "openat2 and the C library are available" }
       : { about: "Native backend", state: "note", says: native, advice: NATIVE_LACK },
@@ -188,7 +188,7 @@ const NATIVE_LACK =
 /** Tests fuse-overlayfs, if permissions allow. */
 async function tryFuse(path: string): Promise<{
   readonly facts: { readonly supported: boolean; readonly reason?: string } | null;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly DoctorFinding[];
 }> {
   const about = "Overlays";
   const program = "fuse-overlayfs";
@@ -205,7 +205,7 @@ async function tryFuse(path: string): Promise<{
     };
   }
   const support = await fuseOverlaySupported(path);
-  const finding: Finding = support.supported
+  const finding: DoctorFinding = support.supported
     ? { about, state: "ok", says: `${found} mounts them` }
     : { about, state: "note", says: `${program} cannot mount them: ${support.reason}` };
   return { facts: support, findings: [finding] };

@@ -1,7 +1,7 @@
 import { printable } from "./format.ts";
 
 /** A result of `oci doctor`. */
-export interface Finding {
+export interface DoctorFinding {
   /** Subject, which is the heading in the report. */
   readonly about: string;
   /** `ok`, `note` for a limitation, `problem`, or `unknown`. */
@@ -15,11 +15,15 @@ export interface Finding {
 /** Results of a check: data for programs, and findings for people. */
 export interface Diagnosis {
   readonly facts: Readonly<Record<string, unknown>>;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly DoctorFinding[];
 }
 
 /** Returns a finding for a check that lacks permissions. */
-export function unknownFinding(about: string, what: string, flags: readonly string[]): Finding {
+export function unknownFinding(
+  about: string,
+  what: string,
+  flags: readonly string[],
+): DoctorFinding {
   return { about, state: "unknown", says: what, advice: `grant ${flags.join(" ")}` };
 }
 
@@ -51,7 +55,7 @@ function valueOf(need: Deno.PermissionDescriptor): string {
 }
 
 /** Formats findings as text, with a heading for each subject. */
-export function formatFindings(findings: readonly Finding[]): readonly string[] {
+export function formatFindings(findings: readonly DoctorFinding[]): readonly string[] {
   return [...Map.groupBy(findings, ({ about }) => about)].flatMap(([about, group]) => [
     about,
     ...group.map(({ state, says, advice }) => {

@@ -7,7 +7,7 @@ import { formatFileMode } from "./file_mode.ts";
 import { formatTable, printable } from "./format.ts";
 
 /** An entry of a layer in the form of `ls -l`, with the meaning of special entries. */
-export interface ListedEntry {
+export interface EntryDescription {
   /** Type and permissions, such as `drwxr-xr-x`. */
   readonly mode: string;
   /** Numeric owner and group. */
@@ -19,9 +19,9 @@ export interface ListedEntry {
 }
 
 /** Lists the entries of a layer with any compression. */
-export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
+export async function describeEntries(layer: Layer): Promise<readonly EntryDescription[]> {
   const archive = await layer.uncompressed();
-  const entries: ListedEntry[] = [];
+  const entries: EntryDescription[] = [];
   for await (const { header, readable } of archive.pipeThrough(new UntarStream())) {
     await readable?.cancel();
     entries.push(listed(header));
@@ -30,14 +30,14 @@ export async function listLayer(layer: Layer): Promise<readonly ListedEntry[]> {
 }
 
 /** Formats the entries of a layer as lines. */
-export function formatListing(entries: readonly ListedEntry[]): readonly string[] {
+export function formatListing(entries: readonly EntryDescription[]): readonly string[] {
   const rows = entries.map(({ mode, owner, size, path, note }) => {
     return [mode, owner, String(size), printable(path), printable(note)];
   });
   return formatTable(rows, [1, 2]);
 }
 
-function listed(header: TarHeader): ListedEntry {
+function listed(header: TarHeader): EntryDescription {
   const { type, mode, uid, gid, size, path } = header;
   return {
     mode: formatFileMode(type, mode),

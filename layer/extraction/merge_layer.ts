@@ -23,7 +23,7 @@ interface Marks {
  * @param tree A tree that contains both.
  * @param from Directory of the staged layer, which is left mostly empty.
  * @param to Directory of the layers below.
- * @param layer Result of {@linkcode stageLayer}.
+ * @param layer Result of {@linkcode stageBy}.
  * @returns Whether it was done. If a directory without an entry in the layer is not a directory below,
  * nothing has changed and the layer must be extracted over the others.
  */

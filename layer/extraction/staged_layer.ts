@@ -1,14 +1,9 @@
 import { ExtractError } from "../errors.ts";
 import { cleanPath, parentPath } from "../trees/clean_path.ts";
-import { extractLayer, type ExtractLayerOptions } from "./extract_layer.ts";
 import { type ExtractReport, MAX_IMPLIED_DIRECTORIES } from "./extract_report.ts";
 import type { ExtractHandler, LayerExtractorOptions } from "./extractor.ts";
-import type { FileTree } from "../trees/file_tree.ts";
 import type { TarHeader } from "../tar/tar_header.ts";
 import { parseWhiteout } from "./whiteout.ts";
-
-/** Options for {@linkcode stageLayer}. */
-export type StageLayerOptions = Omit<ExtractLayerOptions, "whiteouts" | "keepDirlinks">;
 
 /** A whiteout of a layer. */
 export interface LayerWhiteout {
@@ -46,28 +41,10 @@ const MAX_DIRECTORIES = 100_000;
  * Extracts a layer by itself, independently of the layers below it. {@linkcode mergeLayer} merges it
  * into them.
  *
- * @param stream The bytes of the layer.
- * @param directory An empty or missing directory.
+ * @param extract Extracts the entries into an empty directory with the given options.
  * @param options Extraction options.
  * @returns The staged layer; `undefined` if its entries depend on the layers below, for example by a
  * hard link, so that it must be extracted over them.
- * @throws {DigestMismatchError} If the bytes do not match `descriptor`.
- * @throws {DiffIdMismatchError} If the archive does not match `diffId`.
- * @throws {LimitError} If the layer exceeds a limit.
- */
-export async function stageLayer(
-  stream: ReadableStream<Uint8Array>,
-  directory: string | FileTree,
-  options: StageLayerOptions = {},
-): Promise<StagedLayer | undefined> {
-  return await stageBy((staging) => extractLayer(stream, directory, staging), options);
-}
-
-/**
- * Stages a layer as {@linkcode stageLayer} does, from any source of its entries.
- *
- * @param extract Extracts the entries into an empty directory with the options that it is given.
- * @param options Extraction options.
  */
 export async function stageBy<Options extends LayerExtractorOptions>(
   extract: (options: Options & LayerExtractorOptions) => ExtractReport | Promise<ExtractReport>,

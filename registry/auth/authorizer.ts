@@ -7,7 +7,7 @@ import type { Tls } from "../transport/http_client.ts";
 import type { RegistryErrorContext } from "../transport/registry_error.ts";
 import { mergeScopes } from "./scope.ts";
 import { isLoopback } from "../transport/private_address.ts";
-import { SingleFlight } from "../transport/shared_task.ts";
+import { SharedTasks } from "../transport/shared_task.ts";
 import type { Token } from "./_token.ts";
 import { authorization, type Credential } from "../credentials.ts";
 import type { ImagePullAuth } from "../image_client.ts";
@@ -70,7 +70,7 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new Map<string, Grant>();
   readonly #attempts = new Map<string, LoginAttempts>();
-  readonly #exchanges = new SingleFlight<Token | undefined>();
+  readonly #exchanges = new SharedTasks<Token | undefined>();
   #challenge: Challenge | undefined;
   #isPinged = false;
 

@@ -1,7 +1,7 @@
 import type { RequestTask } from "../errors.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Answer } from "../transport/answer.ts";
-import type { BlobMemory, BlobSource } from "./_blob_stream.ts";
+import type { BlobMemory, RemoteBlobSource } from "./_blob_stream.ts";
 import type { Http } from "../transport/http.ts";
 import { followRedirects } from "../transport/redirect.ts";
 import type { Registry } from "./_registry.ts";
@@ -32,7 +32,7 @@ export function registryBlob(
   sources: Sources,
   descriptor: Descriptor,
   context: BlobContext,
-): BlobSource {
+): RemoteBlobSource {
   const memory = context.memories.get(registry) ?? {};
   context.memories.set(registry, memory);
   return {
@@ -66,7 +66,7 @@ export function foreignBlob(
   { http, policy, caCerts }: ForeignOptions,
   url: URL,
   { task }: BlobContext,
-): BlobSource {
+): RemoteBlobSource {
   return {
     policy,
     memory: {},

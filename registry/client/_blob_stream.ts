@@ -39,7 +39,7 @@ export interface SentRequest {
 }
 
 /** A possible source of a blob. */
-export interface BlobSource {
+export interface RemoteBlobSource {
   readonly policy: RetryPolicy;
   readonly memory: BlobMemory;
   /** Requests the blob once; 200, 206 and 416 are valid responses. */
@@ -52,8 +52,8 @@ export interface BlobSource {
   failed(error: unknown): void;
 }
 
-/** Options for {@linkcode openBlobStream}. */
-export interface BlobStreamOptions {
+/** Options for {@linkcode openRemoteBlob}. */
+export interface RemoteBlobOptions {
   readonly offset: number;
   /** Number of bytes to read (default: up to the end). */
   readonly length?: number | undefined;
@@ -77,10 +77,10 @@ export interface BlobStreamOptions {
  * Sends the first request when the stream is first read. Never yields more bytes than the size in the
  * descriptor. Verifies the digest of a whole blob unless the read is `raw`.
  */
-export function openBlobStream(
+export function openRemoteBlob(
   descriptor: Descriptor,
-  sources: readonly BlobSource[],
-  options: BlobStreamOptions,
+  sources: readonly RemoteBlobSource[],
+  options: RemoteBlobOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = new BlobReader(descriptor, sources, options);
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -96,8 +96,8 @@ export function openBlobStream(
 
 class BlobReader {
   readonly #descriptor: Descriptor;
-  readonly #sources: BlobSource[];
-  readonly #options: BlobStreamOptions;
+  readonly #sources: RemoteBlobSource[];
+  readonly #options: RemoteBlobOptions;
   readonly #controller = new AbortController();
   readonly #signal: AbortSignal;
   #retry: Retry;
@@ -113,8 +113,8 @@ class BlobReader {
 
   constructor(
     descriptor: Descriptor,
-    sources: readonly BlobSource[],
-    options: BlobStreamOptions,
+    sources: readonly RemoteBlobSource[],
+    options: RemoteBlobOptions,
   ) {
     this.#descriptor = descriptor;
     this.#sources = [...sources];
@@ -254,7 +254,7 @@ class BlobReader {
     }
   }
 
-  get #source(): BlobSource {
+  get #source(): RemoteBlobSource {
     const [source] = this.#sources;
     if (source === undefined) throw new RangeError("Cannot read a blob: there is no source");
     return source;

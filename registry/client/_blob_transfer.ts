@@ -12,7 +12,7 @@ import { redactUrl } from "../transport/redact.ts";
 import { RegistryError, type RequestTask } from "../errors.ts";
 
 /** Options for {@linkcode BlobTransfer.from}. */
-export interface TransferOptions {
+export interface BlobTransferOptions {
   /** Offset of the first requested byte. */
   readonly offset: number;
   /** Action for error messages, after "Cannot". */
@@ -48,7 +48,7 @@ export class BlobTransfer implements Disposable {
   static from(
     answer: Answer,
     { digest, size }: Descriptor,
-    { offset, task }: TransferOptions,
+    { offset, task }: BlobTransferOptions,
   ): BlobTransfer | RegistryError | DigestMismatchError {
     const { status, url, headers } = answer;
     const codings = contentCodings(answer);

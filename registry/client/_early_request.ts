@@ -1,6 +1,6 @@
 import type { Answer } from "../transport/answer.ts";
 import { startTimer } from "../transport/timer.ts";
-import type { BlobSource, SentRequest } from "./_blob_stream.ts";
+import type { RemoteBlobSource, SentRequest } from "./_blob_stream.ts";
 
 /** Time after which a response that nothing reads is dropped. */
 const KEPT_MS = 10_000;
@@ -28,7 +28,7 @@ export class EarlyRequest implements SentRequest, Disposable {
   readonly #timer: Disposable;
 
   /** Sends the request. */
-  constructor(source: BlobSource, { length, signal, unread }: EarlyRequestOptions) {
+  constructor(source: RemoteBlobSource, { length, signal, unread }: EarlyRequestOptions) {
     this.#range = length === undefined ? undefined : `bytes=0-${length - 1}`;
     const headers: Record<string, string> = this.#range === undefined ? {} : { range: this.#range };
     this.#answer = source.open(headers, 1, this.#controller.signal);

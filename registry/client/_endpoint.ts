@@ -17,14 +17,14 @@ export interface Endpoint {
 }
 
 /** How to reach a registry by its host. */
-export interface EndpointOptions {
+export interface EndpointSettings {
   /** Plain HTTP for all, none or some registries (default: for loopback, if it responds). */
   readonly plainHttp: boolean | readonly string[] | undefined;
   readonly allowPrivate: boolean;
 }
 
 /** Returns the endpoint of a registry. */
-export function registryEndpoint(registry: string, options: EndpointOptions): Endpoint {
+export function registryEndpoint(registry: string, options: EndpointSettings): Endpoint {
   const { plainHttp, allowPrivate } = options;
   const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
   const https = new URL(`https://${host}`);

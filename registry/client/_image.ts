@@ -31,7 +31,7 @@ export interface ImageContext extends ManifestContext {
 }
 
 /** Reads and verifies the indexes, manifest and config of an image. */
-export async function readImage(
+export async function readRemoteImage(
   sources: Sources,
   reference: Reference,
   context: ImageContext,

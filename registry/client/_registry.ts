@@ -47,7 +47,7 @@ export interface RegistryRequest {
 }
 
 /** Dependencies of a {@linkcode Registry}. */
-export interface RegistryOptions {
+export interface RegistrySettings {
   readonly endpoint: Endpoint;
   readonly http: Http;
   readonly tls: Tls;
@@ -65,12 +65,12 @@ export interface RegistryOptions {
 
 /** A registry or mirror, with authentication, redirects, retries and rate limits. */
 export class Registry {
-  readonly #options: RegistryOptions;
+  readonly #options: RegistrySettings;
   readonly #clock: Clock;
   readonly #authorizers = new Map<string, Authorizer>();
   #base: URL | undefined;
 
-  constructor(options: RegistryOptions) {
+  constructor(options: RegistrySettings) {
     this.#options = options;
     this.#clock = options.policy.clock;
   }

@@ -10,10 +10,10 @@ import {
 } from "../../spec/image/manifest.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts";
-import { type BlobMemory, type BlobSource, openBlobStream } from "./_blob_stream.ts";
+import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
-import { readImage } from "./_image.ts";
+import { readRemoteImage } from "./_image.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -61,7 +61,7 @@ export class RegistryReader implements Disposable {
     const context = this.#context(reference, options);
     // If an image lists a layer twice, it is requested early once, for either of the two.
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
-    const image = await readImage(this.#sources(reference, options), reference, {
+    const image = await readRemoteImage(this.#sources(reference, options), reference, {
       ...context,
       platform: toPlatform(platform),
       maxConfigBytes: this.#options.maxConfigBytes ?? MAX_CONFIG_BYTES,
@@ -147,7 +147,7 @@ export class RegistryReader implements Disposable {
     }
     const { task, sources, onWarning } = this.#blobRead(repository, descriptor, options, memories);
     return Promise.resolve(
-      openBlobStream(descriptor, sources, {
+      openRemoteBlob(descriptor, sources, {
         offset,
         length,
         reuseMemory,
@@ -189,7 +189,7 @@ export class RegistryReader implements Disposable {
     descriptor: Descriptor,
     options: BlobOptions,
     memories: Map<Registry, BlobMemory>,
-  ): Omit<BlobContext, "repository"> & { readonly sources: readonly BlobSource[] } {
+  ): Omit<BlobContext, "repository"> & { readonly sources: readonly RemoteBlobSource[] } {
     const { digest } = descriptor;
     const name = `${repository.registry}/${repository.repository}`;
     const how = {
@@ -277,7 +277,7 @@ export class RegistryReader implements Disposable {
     descriptor: Descriptor,
     how: Omit<BlobContext, "repository">,
     options: BlobOptions,
-  ): readonly BlobSource[] {
+  ): readonly RemoteBlobSource[] {
     const context = { ...how, repository };
     const sources = this.#connections.sources(registry, options);
     const fromRegistry = (options.again ? [sources.upstream] : sources.usable).map((source) => {

@@ -44,7 +44,7 @@ export class SharedTask<T> {
 }
 
 /** Runs at most one task per key at a time, and shares it between callers. */
-export class SingleFlight<T> {
+export class SharedTasks<T> {
   readonly #tasks = new Map<string, SharedTask<T>>();
 
   /** Joins the task of `key`, or starts it. */

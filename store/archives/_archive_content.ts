@@ -5,10 +5,10 @@ import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { type Expectation, verifyBytes } from "../../spec/verifier.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveEntries } from "./_archive_entries.ts";
-import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 /** Place of the bytes of a blob. */
-type Place = ByteRange | Uint8Array<ArrayBuffer>;
+type Place = EntryRange | Uint8Array<ArrayBuffer>;
 
 /** Blobs of an archive by their digests: those in files of it, and those made from it. */
 export class ArchiveContent {

@@ -4,7 +4,7 @@ import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { TarParser } from "../../layer/tar/tar_parser.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { ArchiveError } from "../errors.ts";
-import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const BLOCK = 512;
 /** Headers are far apart, between contents that are not read. */
@@ -20,7 +20,7 @@ export interface ArchiveLink {
 
 /** The entries of an archive, by their names without `./` before them. */
 export interface ArchiveEntries {
-  readonly files: ReadonlyMap<string, ByteRange>;
+  readonly files: ReadonlyMap<string, EntryRange>;
   readonly links: ReadonlyMap<string, ArchiveLink>;
 }
 
@@ -71,7 +71,7 @@ export async function readArchiveEntries(
 }
 
 class EntryNames implements ArchiveEntries {
-  readonly files = new Map<string, ByteRange>();
+  readonly files = new Map<string, EntryRange>();
   readonly links = new Map<string, ArchiveLink>();
   readonly #directories = new Set<string>();
   readonly #archive: string;

@@ -3,7 +3,7 @@ import { ArchiveError } from "../errors.ts";
 const CHUNK_BYTES = 256 * 1024;
 
 /** Bytes of a file from an offset on. */
-export interface ByteRange {
+export interface EntryRange {
   readonly offset: number;
   readonly size: number;
 }
@@ -42,7 +42,7 @@ export class ArchiveFile implements Disposable {
   }
 
   /** Reads a range whole. */
-  async bytes({ offset, size }: ByteRange): Promise<Uint8Array<ArrayBuffer>> {
+  async bytes({ offset, size }: EntryRange): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(size);
     for (let at = 0; at < size;) {
       const count = await this.readAt(bytes.subarray(at), offset + at);
@@ -54,7 +54,7 @@ export class ArchiveFile implements Disposable {
 
   /** Opens a range as a stream, which reads on demand. */
   open(
-    { offset, size }: ByteRange,
+    { offset, size }: EntryRange,
     options: {
       readonly reuseMemory?: boolean | undefined;
       readonly freeMemory?: boolean | undefined;

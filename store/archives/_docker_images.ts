@@ -11,7 +11,7 @@ import { CONTAINERD_NAME } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import type { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, entryName } from "./_archive_entries.ts";
-import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 import type { ArchivedImage } from "./_oci_images.ts";
 
 const MEDIA_TYPES = {
@@ -197,7 +197,7 @@ async function readConfig(archive: DockerArchive, image: DockerImage): Promise<D
 async function readLayer(
   { file, signal }: DockerArchive,
   path: string,
-  range: ByteRange,
+  range: EntryRange,
   diffId: Digest,
 ): Promise<Descriptor> {
   const { offset, size } = range;
@@ -228,7 +228,7 @@ function addManifest(
 }
 
 /** Returns the place of a file in the archive, through links that stay in it. */
-function locate({ file, entries }: DockerArchive, path: string): ByteRange {
+function locate({ file, entries }: DockerArchive, path: string): EntryRange {
   const fail = (code: "incomplete" | "hostile", state: string): never => {
     throw new ArchiveError(file.name, code, `${quote(path)}, which manifest.json names, ${state}`);
   };

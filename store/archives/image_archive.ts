@@ -10,7 +10,7 @@ import { fullName } from "../content/layout_index.ts";
 import { ArchiveError } from "../errors.ts";
 import { ArchiveContent } from "./_archive_content.ts";
 import { type ArchiveEntries, readArchiveEntries } from "./_archive_entries.ts";
-import type { ArchiveFile, ByteRange } from "./_archive_file.ts";
+import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 import { addDockerNames, readDockerImages } from "./_docker_images.ts";
 import {
   type ArchivedDocument,
@@ -297,7 +297,7 @@ function refuseLinks({ name: archive }: ArchiveFile, { links }: ArchiveEntries):
 async function readTable(
   file: ArchiveFile,
   name: string,
-  range: ByteRange,
+  range: EntryRange,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (range.size <= MAX_TABLE_BYTES) return await file.bytes(range);
   throw new ArchiveError(

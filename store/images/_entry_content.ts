@@ -9,7 +9,7 @@ const TYPE_AT = 156;
 const PLAIN_FILE = "0".charCodeAt(0);
 
 /** Opens the archive of a layer at an offset. */
-export interface ContentSource {
+export interface ArchiveAccess {
   /** Opens the archive at an offset; `undefined` if it can only be read from the start. */
   readonly seek: (offset: number) => Promise<ArchiveBytes | undefined>;
   /** Opens it from its start, verified as it is read. */
@@ -25,8 +25,8 @@ export interface ContentSource {
  * @param offset Offset of the header of the file.
  * @param size Size of the file.
  */
-export async function* readEntry(
-  source: ContentSource,
+export async function* readEntryContent(
+  source: ArchiveAccess,
   offset: number,
   size: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {

@@ -12,7 +12,7 @@ export class StagedListing implements LayerListing {
   readonly #removed: ReadonlySet<string>;
   readonly #opaque: ReadonlySet<string>;
 
-  /** Creates the listing from the result of `stageLayer()`. */
+  /** Creates the listing from the result of `stageBy()`. */
   constructor(
     tree: MemoryTree,
     { report, whiteouts, implied, undescribed, opaque }: StagedLayer,

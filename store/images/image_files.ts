@@ -131,9 +131,9 @@ export class ImageFiles {
       return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
-    const { readEntry } = await import("./_entry_content.ts");
+    const { readEntryContent } = await import("./_entry_content.ts");
     const { signal } = this.#options;
-    return ReadableStream.from(readEntry(
+    return ReadableStream.from(readEntryContent(
       {
         seek: (offset) => openArchive(this.#store, this.#entries, layer, offset, { signal }),
         whole: () => layer.uncompressed({ signal }),

@@ -98,7 +98,7 @@ interface Chain {
 }
 
 /** Reads the documents of images. */
-export interface DocumentReader {
+export interface DocumentSource {
   /** Reads and verifies a small blob; `undefined` if it is missing. */
   readBlob(
     blob: Expectation,
@@ -133,7 +133,7 @@ interface ReadImage<Layer> {
  * @param layer Called to create a layer from its descriptor and its DiffID.
  */
 export async function readDocuments<Layer>(
-  store: DocumentReader,
+  store: DocumentSource,
   digest: Digest,
   context: DocumentContext,
   layer: (descriptor: Descriptor, diffId: Digest) => Layer,
@@ -169,7 +169,7 @@ export async function readDocuments<Layer>(
 }
 
 async function readChain(
-  store: DocumentReader,
+  store: DocumentSource,
   digest: Digest,
   context: DocumentContext,
 ): Promise<Chain | undefined> {

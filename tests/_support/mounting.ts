@@ -1,5 +1,5 @@
 import { mountTmpfs } from "../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../layer/linux/unmount.ts";
+import { unmountTree } from "./unmount_tree.ts";
 import { type TestFunction, testUnless } from "./skip.ts";
 import { makeTempDir } from "./temp.ts";
 

@@ -12,7 +12,7 @@ import { DemoContent } from "../../demo/demo_content.ts";
 import { DemoScript } from "../../demo/demo_script.ts";
 import { formatBytes, formatDuration, shortDigest } from "../../terminal/format.ts";
 import { imageText } from "../../terminal/image_text.ts";
-import { formatListing, listLayer } from "../../terminal/layer_listing.ts";
+import { describeEntries, formatListing } from "../../terminal/layer_listing.ts";
 import type { Session } from "../../frame/session.ts";
 import { buildDemoImage } from "../../demo/demo_image.ts";
 
@@ -90,7 +90,7 @@ export async function run(session: Session): Promise<void> {
   await script.step("Describe the image", imageText(name, image));
   for (const [i, layer] of image.layers.entries()) {
     const title = `Layer ${i + 1} of ${image.layers.length}: ${shortDigest(layer.digest)}`;
-    await script.step(title, formatListing(await listLayer(layer)));
+    await script.step(title, formatListing(await describeEntries(layer)));
   }
   const second = await pull("linux/amd64");
   await script.step("Pull it again, from the store", [summary(second)]);

@@ -10,7 +10,7 @@ import { examineCredentials } from "../../doctor/doctor_credentials.ts";
 import { examineStore } from "../../doctor/doctor_store.ts";
 import {
   type Diagnosis,
-  type Finding,
+  type DoctorFinding,
   formatFindings,
   isGranted,
 } from "../../terminal/findings.ts";
@@ -66,7 +66,7 @@ async function examineEndpoints(session: Session, text: string): Promise<Diagnos
   const endpoints = await client.endpoints(readReference(text));
   return {
     facts: { endpoints },
-    findings: endpoints.map(({ url, isMirror }, i): Finding => ({
+    findings: endpoints.map(({ url, isMirror }, i): DoctorFinding => ({
       about: "Endpoints",
       state: "ok",
       says: `${i + 1}. ${url}${isMirror ? " (mirror)" : ""}`,
@@ -108,7 +108,7 @@ const PERMISSIONS = ["read", "write", "net", "env", "run", "ffi", "sys"] as cons
 
 function examinePermissions(): Diagnosis {
   const granted = PERMISSIONS.map((name) => [name, isGranted({ name })] as const);
-  const findings = granted.map(([name, isWhole]): Finding => {
+  const findings = granted.map(([name, isWhole]): DoctorFinding => {
     const about = "Permissions";
     if (isWhole) return { about, state: "ok", says: `--allow-${name} is granted` };
     return {

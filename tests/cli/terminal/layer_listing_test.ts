@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { listLayer } from "../../../cli/terminal/layer_listing.ts";
+import { describeEntries } from "../../../cli/terminal/layer_listing.ts";
 import type { Layer } from "../../../store/mod.ts";
 import { dir, file, hardlink, symlink, tar } from "../../_support/tar.ts";
 
-Deno.test("listLayer() notes what links and whiteouts mean, and only those", async () => {
+Deno.test("describeEntries() notes what links and whiteouts mean, and only those", async () => {
   const archive = tar(
     symlink("l", "../x"),
     hardlink("h", "../../x"),
@@ -16,7 +16,7 @@ Deno.test("listLayer() notes what links and whiteouts mean, and only those", asy
   );
   const layer = { uncompressed: () => Promise.resolve(new Blob([archive]).stream()) };
 
-  const entries = await listLayer(layer as Partial<Layer> as Layer);
+  const entries = await describeEntries(layer as Partial<Layer> as Layer);
 
   assertEquals(entries.map(({ note }) => note), [
     "-> ../x",

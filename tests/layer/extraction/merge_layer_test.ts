@@ -1,8 +1,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { applyLayers, type TreeBackend } from "../../../layer/mod.ts";
+import {
+  applyLayers,
+  extractLayer,
+  type ExtractLayerOptions,
+  type TreeBackend,
+} from "../../../layer/mod.ts";
 import { mergeLayer } from "../../../layer/extraction/merge_layer.ts";
-import { stageLayer, type StageLayerOptions } from "../../../layer/extraction/staged_layer.ts";
+import { stageBy } from "../../../layer/extraction/staged_layer.ts";
 import { openFileTree } from "../../../layer/trees/open_tree.ts";
 import { fromLayers } from "../../_support/layer_source.ts";
 import "../../_support/native_backend.ts";
@@ -36,7 +41,7 @@ async function outcomeOf(
 /** Extracts the layers over each other. */
 async function stacked(
   archives: readonly Uint8Array[],
-  options: StageLayerOptions,
+  options: ExtractLayerOptions,
 ): Promise<Outcome> {
   await using temp = await makeTempDir({ large: true });
   const root = temp.join("root");
@@ -49,7 +54,7 @@ async function stacked(
 /** Extracts each layer by itself and merges it; otherwise, extracts it over the others. */
 async function merged(
   archives: readonly Uint8Array[],
-  options: StageLayerOptions,
+  options: ExtractLayerOptions,
 ): Promise<Outcome> {
   await using temp = await makeTempDir({ large: true });
   const root = temp.join("0");
@@ -58,7 +63,9 @@ async function merged(
     const layers = fromLayers(archives);
     const staged = await Promise.all(
       layers.slice(1).map(async (layer, i) => {
-        return await stageLayer(await layer.compressed(), temp.join(`${i + 1}`), options);
+        const stream = await layer.compressed();
+        const directory = temp.join(`${i + 1}`);
+        return await stageBy((staging) => extractLayer(stream, directory, staging), options);
       }),
     );
     await applyLayers(layers.slice(0, 1), root, options);

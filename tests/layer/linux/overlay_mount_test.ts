@@ -11,7 +11,7 @@ import { readIdMaps } from "../../../layer/extraction/id_map.ts";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { MAX_OVERLAY_LOWERS, mountOverlay } from "../../../layer/linux/overlay_mount.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { LimitError } from "../../../spec/mod.ts";
 import { mountTest } from "../../_support/mounting.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";

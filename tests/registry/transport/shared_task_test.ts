@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { SingleFlight } from "../../../registry/transport/shared_task.ts";
+import { SharedTasks } from "../../../registry/transport/shared_task.ts";
 
-Deno.test("SingleFlight.run() does work once for those who ask at the same time", async () => {
-  const flights = new SingleFlight<number>();
+Deno.test("SharedTasks.run() does work once for those who ask at the same time", async () => {
+  const flights = new SharedTasks<number>();
   let runs = 0;
   const work = () => Promise.resolve(++runs);
 
@@ -13,8 +13,8 @@ Deno.test("SingleFlight.run() does work once for those who ask at the same time"
   assertEquals([same, other, later], [[1, 1, 1], 2, 3]);
 });
 
-Deno.test("SingleFlight.run() fails for all who share, and starts anew after that", async () => {
-  const flights = new SingleFlight<number>();
+Deno.test("SharedTasks.run() fails for all who share, and starts anew after that", async () => {
+  const flights = new SharedTasks<number>();
   const fail = () => Promise.reject(new Error("broken"));
 
   const both = await Promise.allSettled([1, 2].map(() => flights.run("a", undefined, fail)));
@@ -23,8 +23,8 @@ Deno.test("SingleFlight.run() fails for all who share, and starts anew after tha
   assertEquals(await flights.run("a", undefined, () => Promise.resolve(1)), 1);
 });
 
-Deno.test("SingleFlight.run() stops the work when the last caller aborts", async () => {
-  const flights = new SingleFlight<number>();
+Deno.test("SharedTasks.run() stops the work when the last caller aborts", async () => {
+  const flights = new SharedTasks<number>();
   const [first, second] = [new AbortController(), new AbortController()];
   let signal: AbortSignal | undefined;
   const work = (given: AbortSignal) => {
@@ -46,8 +46,8 @@ Deno.test("SingleFlight.run() stops the work when the last caller aborts", async
   assertEquals([afterFirst, signal?.aborted, await next], [false, true, 7]);
 });
 
-Deno.test("SingleFlight.run() starts nothing for a caller that has aborted", async () => {
-  const flights = new SingleFlight<number>();
+Deno.test("SharedTasks.run() starts nothing for a caller that has aborted", async () => {
+  const flights = new SharedTasks<number>();
   let runs = 0;
 
   await assertRejects(() =>

@@ -1,5 +1,5 @@
 import { readMounts } from "../../../layer/linux/mount_table.ts";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import type { BundleRecord } from "../../../store/bundles/bundle_record.ts";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";
 import { ContentStore, overlaySupported } from "../../../store/mod.ts";

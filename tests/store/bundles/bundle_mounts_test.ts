@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readMounts } from "../../../layer/linux/mount_table.ts";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import {
   BundleError,
   type Image,

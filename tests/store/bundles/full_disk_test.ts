@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { ContentStore, UncompressedBundler } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { mountTest } from "../../_support/mounting.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { OciError } from "../../../spec/mod.ts";
 import { openFileOutput } from "../../../store/host/file_output.ts";
 import { mountTest } from "../../_support/mounting.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { exists } from "@std/fs";
 import { fromFileUrl, join } from "@std/path";
 import { mountTmpfs } from "../../../layer/linux/tmpfs_mount.ts";
-import { unmountTree } from "../../../layer/linux/unmount.ts";
+import { unmountTree } from "../../_support/unmount_tree.ts";
 import { ContentStore, readImage, UnpackError, unpackImage } from "../../../store/mod.ts";
 import { removeTree } from "../../../store/host/remove_tree.ts";
 import { UnpackRecord } from "../../../store/unpacking/_unpack_record.ts";

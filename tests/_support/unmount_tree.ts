@@ -1,5 +1,5 @@
-import { readMounts } from "./mount_table.ts";
-import { unmountTargets } from "./unmount_targets.ts";
+import { readMounts } from "../../layer/linux/mount_table.ts";
+import { unmountTargets } from "../../layer/linux/unmount_targets.ts";
 
 /** Options for {@linkcode unmountTree}. */
 export interface UnmountOptions {
