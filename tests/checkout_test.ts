@@ -4,7 +4,7 @@ import { denoEnvironment, ROOT, run } from "./_support/process.ts";
 import { posixTest } from "./_support/skip.ts";
 import { makeTempDir, type TempDir } from "./_support/temp.ts";
 
-/** The environment of a user who has `deno` on the path, and no registry for JSR. */
+/** The environment of a user with `deno` on the path and no registry for JSR. */
 async function userEnvironment(home: TempDir): Promise<Record<string, string>> {
   const bin = home.join("bin");
   await Deno.mkdir(bin, { recursive: true });

@@ -6,7 +6,7 @@ import { ROOT } from "./_support/process.ts";
 
 const LIBRARY = ["spec", "layer", "registry", "store", "cache"];
 
-/** Files that read the texts of Deno, which has neither codes nor fields for what they look for. */
+/** Files that read the texts of Deno, which has neither codes nor fields for these facts. */
 const FOREIGN: Readonly<Record<string, string>> = {
   "store/host/system_error.ts": "a missing permission",
   "registry/transport/_node_fetch.ts": "a failed request",

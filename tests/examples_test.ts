@@ -100,7 +100,7 @@ Deno.test("unpack_path.ts unpacks one path", async () => {
   assertEquals(await Deno.readTextFile(join(directory, "etc/os-release")), "NAME=test\n");
 });
 
-Deno.test("serve_store.ts serves what it has pulled", async () => {
+Deno.test("serve_store.ts serves the image that it pulled", async () => {
   await using t = await lab();
 
   const { code, stdout, stderr } = await t.example("serve_store.ts", [t.reference]);
@@ -136,7 +136,7 @@ Deno.test("list_layer.ts lists the entries of the layers", async () => {
   assertStringIncludes(stdout, "file 10 etc/os-release\nfile 3 bin/app\n", stderr);
 });
 
-posixTest("run_bundle.ts prints what the container printed", async () => {
+posixTest("run_bundle.ts prints the output of the container", async () => {
   await using t = await lab();
   const runtime = t.home.join("crun");
   // Prints a file of the bundle in place of a container that does.

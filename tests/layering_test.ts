@@ -155,8 +155,8 @@ function circles(
   return found.sort();
 }
 
-Deno.test("what a module imports, it takes from the file that has it", () => {
-  // Entry points are for who uses the package: each loads all of its folder.
+Deno.test("a module imports each name from the file that defines it", () => {
+  // Entry points are for users of the package: each loads all of its folder.
   const wrong = refused((module, specifier) =>
     module.path !== "mod.ts" && isRelative(specifier) &&
     basename(resolve(module, specifier)) === "mod.ts"
@@ -184,7 +184,7 @@ Deno.test("spec imports nothing but node:crypto", () => {
   assertEquals(wrong, []);
 });
 
-Deno.test("what is published imports nothing of the tests", () => {
+Deno.test("published modules import nothing from the tests", () => {
   const wrong = refused((module, specifier) =>
     isRelative(specifier) && folderOf(resolve(module, specifier)) === "tests"
   );
@@ -192,7 +192,7 @@ Deno.test("what is published imports nothing of the tests", () => {
   assertEquals(wrong, []);
 });
 
-Deno.test("what is published imports relative paths and modules of node alone", () => {
+Deno.test("published modules import only relative paths and modules of node", () => {
   // An installed checkout has no import map, and a package costs a first start all that the lock
   // file names.
   const wrong = refused((_, specifier) => !isRelative(specifier) && !specifier.startsWith("node:"));
@@ -227,7 +227,7 @@ async function readConfig(): Promise<Config> {
   return JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
 }
 
-Deno.test("what is published writes nothing to the console", () => {
+Deno.test("published modules write nothing to the console", () => {
   const wrong = modules.filter(({ source }) => /\bconsole\b/.test(withoutComments(source)))
     .map(({ path }) => path);
 

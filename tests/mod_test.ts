@@ -26,7 +26,7 @@ async function documentedNames(): Promise<ReadonlyMap<string, readonly Documente
   const paths = Object.values<string>(config.exports).map((path) => toFileUrl(join(ROOT, path)));
   return new Map(
     await Promise.all(paths.map(async ({ href }) => {
-      // With several entry points at once, what one takes from another is only a reference.
+      // With several entry points at once, a name that one takes from another is only a reference.
       const { code, stdout, stderr } = await run(Deno.execPath(), ["doc", "--json", href], {
         cwd: ROOT,
         inheritEnv: true,
@@ -67,7 +67,7 @@ Deno.test("@x/oci exports at most sixty values", () => {
   assert(Object.keys(oci).length <= 60, `${Object.keys(oci).length} values`);
 });
 
-Deno.test("@x/oci exports every error that what it exports throws", async () => {
+Deno.test("@x/oci exports every error that its exports throw", async () => {
   const sources = await Promise.all(
     (await exportedModules()).map((path) => Deno.readTextFile(path)),
   );

@@ -12,7 +12,7 @@ const project = await projectPackage();
 const { name, exports } = project;
 const specifiers = Object.keys(exports).map((path) => `jsr:${name}${path.slice(1)}`);
 
-/** A registry that has the package, and a directory of a user who has nothing cached. */
+/** A registry with the package, and the directory of a user with an empty cache. */
 async function published(): Promise<JsrRegistry & { readonly user: TempDir }> {
   await using resources = new AsyncDisposableStack();
   const registry = resources.use(jsrRegistry([project, ...await standInPackages()]));

@@ -1,6 +1,6 @@
 /**
- * Runs the tests as `deno task test` and says at the end, in one line, what was skipped and why.
- * Arguments go to `deno test`: `deno task test tests/layer --filter whiteout`.
+ * Runs the tests for `deno task test`, and prints the reasons for skipped tests in one line at the
+ * end. Arguments go to `deno test`: `deno task test tests/layer --filter whiteout`.
  *
  * @module
  */

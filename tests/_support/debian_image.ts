@@ -7,7 +7,7 @@ import { runPeer } from "./peers.ts";
 import { makeTempDir } from "./temp.ts";
 import { dir, file, tar, whiteout } from "./tar.ts";
 
-/** A root file system of Debian, or of what the machine runs, as an image, in an OCI layout. */
+/** The root file system of Debian, or of this machine, as an image in an OCI layout. */
 export interface DebianImage {
   /** The layout, with the tags `single` (amd64) and `index` (amd64, arm64). */
   readonly layout: string;

@@ -73,7 +73,7 @@ export interface TokenExchange {
   readonly form: Readonly<Record<string, string>>;
 }
 
-/** Bearer authentication: the fault for all requests, and what it saw. */
+/** Bearer authentication: the fault for all requests, and the requests that it saw. */
 export interface TokenAuth {
   /** Checks registry requests, and answers `/token`. */
   readonly fault: Fault;

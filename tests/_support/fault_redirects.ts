@@ -51,7 +51,7 @@ export interface SignedUrls {
   expire(): void;
 }
 
-/** Makes the two faults of a blob store whose URLs are signed and expire. */
+/** Makes the two faults of a blob store with signed URLs that expire. */
 export function signedUrls(options: SignedUrlsOptions = {}): SignedUrls {
   const { uses = Infinity, status = 403 } = options;
   const left = new Map<string, number>();

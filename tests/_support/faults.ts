@@ -129,7 +129,7 @@ export function missingBytes(count = 1): Fault {
   return rewriteBody((bytes) => bytes.slice(0, Math.max(0, bytes.length - count)));
 }
 
-/** Sends one byte of the content wrong, wherever the part that is asked for begins. */
+/** Corrupts one byte of the content, wherever the requested part begins. */
 export function wrongByte(at = 0): Fault {
   return rewriteBody((bytes, { headers }) => {
     const start = Number(/^bytes (\d+)-/.exec(headers.get("content-range") ?? "")?.[1] ?? 0);
@@ -154,7 +154,7 @@ export function gzipEncoded(): Fault {
     );
 }
 
-/** Sends a JSON document with blanks up to a size that nobody should read. */
+/** Sends a JSON document that is padded to a size that no client should read. */
 export function oversized(size: number): Fault {
   return rewriteBody((bytes) => {
     const large = new Uint8Array(size).fill(0x20);

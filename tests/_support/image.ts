@@ -43,7 +43,7 @@ export interface BuiltImage extends Built {
   readonly platform: Platform;
 }
 
-/** A layer for {@linkcode buildImage} that is not to be as the image's options say. */
+/** A layer for {@linkcode buildImage} that differs from the options of the image. */
 export interface LayerInput {
   readonly tar: Uint8Array;
   readonly compression?: Compression;
@@ -186,7 +186,7 @@ export interface BuildArtifactOptions {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Builds a manifest that is no image: a signature, an SBOM. */
+/** Builds the manifest of an artifact, such as a signature or an SBOM. */
 export function buildArtifact(options: BuildArtifactOptions): Built {
   const { artifactType, subject, content = "{}", annotations } = options;
   const config = blobOf(OCI_EMPTY, toUint8Array("{}"));

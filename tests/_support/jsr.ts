@@ -10,7 +10,7 @@ export interface JsrPackage {
   readonly name: string;
   readonly version: string;
   readonly exports: Readonly<Record<string, string>>;
-  /** Contents by path, each of which begins with a slash. */
+  /** Contents by path; paths begin with a slash. */
   readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 

@@ -15,7 +15,7 @@ export interface Wire {
   readonly drop?: boolean;
 }
 
-/** A response as it is written: what it claims and what it sends need not agree. */
+/** A response as it is written: its headers and its body need not agree. */
 export interface RawResponse {
   readonly status: number;
   /** Without `content-length`, the body is sent in chunks. */
@@ -196,7 +196,7 @@ class Connection {
       if (chunked) await this.#send(toUint8Array("0\r\n\r\n"));
       return chunked || Number(length) === sent;
     } finally {
-      // Nobody else reads what is left, and nobody waits for its end.
+      // Nothing else reads the rest or waits for its end.
       if (stream !== null && !stream.locked) stream.cancel().catch(() => {});
     }
   }

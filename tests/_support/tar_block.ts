@@ -31,7 +31,7 @@ export interface TarBlock {
 
 /** Magic number of the dialects that have one. */
 export const USTAR_MAGIC = "ustar\x0000";
-/** As GNU tar writes it, whose `prefix` is no prefix. */
+/** As GNU tar writes it, which uses `prefix` for other fields. */
 export const GNU_MAGIC = "ustar  \0";
 
 /**

@@ -132,8 +132,8 @@ const USUAL_MODE: Readonly<Partial<Record<FileType, number>>> = {
 };
 
 /**
- * Says what an entry is in a line, leaving out what is as usual: mode 644 (directories 755,
- * links 777), owner 0:0, the `MTIME` of fixtures, no attributes, one name.
+ * Describes an entry in a line, without the usual metadata: mode 644 (directories 755, links 777),
+ * owner 0:0, the `MTIME` of fixtures, no attributes, one name.
  *
  * ```text
  * file "hello"
@@ -161,7 +161,7 @@ function trimTime(mtime: string): string {
   return mtime.replace(/\.0+$/, "").replace(/(\.\d*?)0+$/, "$1");
 }
 
-/** A tree as {@linkcode describeEntry} has it, without the root unless it is asked for. */
+/** A tree as {@linkcode describeEntry} has it, without the root unless it is requested. */
 export function describeTree(
   states: ReadonlyMap<string, TreeEntryState>,
   withRoot = false,

@@ -38,7 +38,7 @@ const content = new MemoryContent().add("app", "v1", image);
 const manifestPath = "/v2/app/manifests/v1";
 const blobPath = `/v2/app/blobs/${image.layers[0]?.descriptor.digest}`;
 
-Deno.test("faultyRegistry() without faults is a registry, and writes down what it did", async () => {
+Deno.test("faultyRegistry() without faults is a registry, and records the requests", async () => {
   await using registry = faultyRegistry(content);
 
   const manifest = await fetch(registry.url + manifestPath, { headers: { "x-test": "yes" } });

@@ -3,7 +3,7 @@ import { exists } from "@std/fs";
 import { run } from "../_support/process.ts";
 import { makeTempDir } from "../_support/temp.ts";
 
-Deno.test("makeTempDir() removes what may not be read, and follows no link", async () => {
+Deno.test("makeTempDir() removes unreadable directories, and follows no link", async () => {
   await using outside = await makeTempDir();
   await Deno.writeTextFile(outside.join("kept"), "kept");
   const temp = await makeTempDir({ large: true });

@@ -158,7 +158,7 @@ peerTest(
   },
 );
 
-Deno.test("programPath() finds what is on the path", () => {
+Deno.test("programPath() finds programs on the path", () => {
   assert(programPath("sh")?.endsWith("/sh"));
   assertEquals(programPath("no-such-program-here"), undefined);
 });

@@ -77,7 +77,7 @@ Deno.test("COMMAND_SYNONYMS names commands that exist, for words that do not", (
   }
 });
 
-Deno.test("addForeignHints() names options of the command, for flags that are none", async () => {
+Deno.test("addForeignHints() names options of the command for unknown flags", async () => {
   let count = 0;
   for (const [name, { load }] of COMMANDS) {
     const command = declareCommand(name, await load(), COMMANDS);

@@ -23,7 +23,7 @@ const image = buildImage({
 });
 const content = new MemoryContent().add("app", "1", buildIndex([image]));
 
-/** A running command line, whose stdout is not read. */
+/** A running command line. Nothing reads its stdout. */
 interface Running {
   readonly child: Deno.ChildProcess;
   readonly stderr: Promise<string>;
@@ -106,7 +106,7 @@ posixTest.each([
   { command: "export", operands: [] },
   { command: "cat", operands: ["noise"] },
 ])(
-  "oci $command ends on SIGTERM while nobody reads its output",
+  "oci $command ends on SIGTERM while nothing reads its output",
   async ({ command, operands }) => {
     await using home = await makeTempDir();
     await using registry = faultyRegistry(content);
@@ -153,7 +153,7 @@ linuxTest.each(["locks/layers.lock", ".overlay-trial.lock"])(
   },
 );
 
-/** Starts the command line, and gives what it says up to a text, or to its end. */
+/** Starts the command line, and returns its output up to a text, or to its end. */
 async function startWatched(args: readonly string[], home: string) {
   const child = await spawn(args, home);
   const said = Promise.withResolvers<string>();
@@ -174,7 +174,7 @@ async function startWatched(args: readonly string[], home: string) {
   };
 }
 
-posixTest("oci tags ends on SIGTERM while nobody reads its stderr", async () => {
+posixTest("oci tags ends on SIGTERM while nothing reads its stderr", async () => {
   await using home = await makeTempDir();
   const { reached, fault } = stallOnce();
   // Each page is a line on stderr; together they are more than any pipe holds.
@@ -198,7 +198,7 @@ posixTest("oci tags ends on SIGTERM while nobody reads its stderr", async () => 
   assertEquals(code, 143);
 });
 
-posixTest("oci pull ends on SIGTERM while nobody writes to a named pipe", async () => {
+posixTest("oci pull ends on SIGTERM while nothing writes to a named pipe", async () => {
   await using home = await makeTempDir();
   const pipe = home.join("pipe");
   await run("mkfifo", [pipe]);

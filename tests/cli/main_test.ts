@@ -43,7 +43,7 @@ Deno.test.each([
   assert(stdout.startsWith(start), stdout);
 });
 
-Deno.test("main() says in its help what a reference is, and what exit codes mean", async () => {
+Deno.test("main() explains references and exit codes in its help", async () => {
   const { stdout } = await runOci(["--help"]);
 
   for (const text of ["[docker://]NAME[:TAG][@DIGEST]", "oci:DIR[:NAME]", "130 int", "143 term"]) {

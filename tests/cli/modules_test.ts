@@ -53,7 +53,7 @@ function loadedWith(name: string): readonly string[] {
     .map((specifier) => specifier.slice(CLI.length)).sort();
 }
 
-Deno.test("a pull of what is in the store loads nothing to fetch or unpack with", async () => {
+Deno.test("a pull of a stored image loads no code that fetches or unpacks", async () => {
   const loaded = closureOf([
     `${PROJECT}mod.ts`,
     `${CLI}main.ts`,

@@ -149,7 +149,7 @@ peerTest({
 
   for (const format of ["oci-archive", "docker-archive"]) {
     const path = dir.join(`${format}.tar`);
-    // This podman loads no OCI archives of several images.
+    // This podman cannot load OCI archives with several images.
     const more = format === "oci-archive" ? [] : ["h.io/d:1"];
     await oci("save", "--format", format, "h.io/a:1", ...more, "-o", path);
     const loaded = await podman("load", "-i", path);

@@ -13,7 +13,7 @@ import { pushBuilt } from "../cache/moving/_pushed.ts";
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
-/** Somebody at a terminal of `script`, who sees what it shows and types. */
+/** A user at a terminal of `script`, who reads the screen and types. */
 class Terminal {
   screen = "";
   readonly #child: Deno.ChildProcess;

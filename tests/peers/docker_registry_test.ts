@@ -13,7 +13,7 @@ import {
 const NEEDS = ["docker-registry", "skopeo", "htpasswd"];
 
 peerTest({
-  name: "pushVariants() pushes what the forms say",
+  name: "pushVariants() pushes all forms",
   needs: [...NEEDS, ...DEBIAN_IMAGE_NEEDS],
   root: true,
 }, async () => {

@@ -1,6 +1,6 @@
 /**
  * `deno run -A tests/peers/matrix.ts [GROUP…]`, as root: runs every case of the layer corpus
- * through umoci, GNU tar, bsdtar and both backends, and prints who gets which right.
+ * through umoci, GNU tar, bsdtar and both backends, and prints which tool gets which case right.
  *
  * Each peer runs where all but the directory for the case is read-only, as some of the cases
  * would change the machine if it fell for them.
@@ -23,7 +23,7 @@ interface Contender {
 /** What a program left: `undefined` if it failed. */
 type Tree = Readonly<Record<string, string>> | undefined;
 
-/** Everything is read-only but what is mounted apart, as `/dev/shm` is. */
+/** Everything is read-only except other mounts, such as `/dev/shm`. */
 const SANDBOX = [
   "mount --make-rprivate /",
   "mount --bind / /",

@@ -106,7 +106,7 @@ for (const { how, options } of REGISTRIES) {
 }
 
 peerTest({
-  name: "oci pull goes on without its registry once the image is there",
+  name: "oci pull needs no registry once the image is stored",
   needs: NEEDS,
   root: true,
 }, async () => {

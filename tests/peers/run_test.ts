@@ -128,7 +128,7 @@ async function runStep(
   assertEquals(await place.left(), []);
 }
 
-/** The places of all tests whose runs leave nothing, by user. */
+/** The directories of all tests that leave nothing behind, by user. */
 const places = new Map<number, Promise<RunPlace>>();
 
 function placeOf(owner: number): Promise<RunPlace> {
@@ -357,7 +357,7 @@ async function bundlesIn(
   return JSON.parse(stdout).store.bundles;
 }
 
-/** Control groups of version 1 whose names begin in a way, and that nobody is in. */
+/** Control groups of version 1 with a prefix and without processes. */
 async function cgroupsOf(start: string): Promise<readonly string[]> {
   const left: string[] = [];
   for (const name of await namesIn("/sys/fs/cgroup/memory")) {
@@ -377,7 +377,7 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
   } catch {
-    // There is no version 1, and what else is left is looked at as well.
+    // There is no version 1, and other leftovers are checked as well.
     return [];
   }
 }

@@ -64,7 +64,7 @@ exit 7
 for (const runtime of ["runc", "crun"]) {
   const root = { needs: [runtime, ...NEEDS], root: true };
 
-  peerTest({ ...root, name: `${runtime} runs what the image says` }, async () => {
+  peerTest({ ...root, name: `${runtime} runs the command of the image` }, async () => {
     await using bundle = await makeBundle(0);
 
     const result = await runContainer(bundle, script(REPORT), { runtime, owner: 0, stdin: "x\n" });
@@ -130,7 +130,7 @@ readlink /proc/self/ns/net
     assertEquals(code, 0);
   });
 
-  peerTest({ ...root, name: `${runtime} grants what an option grants` }, async () => {
+  peerTest({ ...root, name: `${runtime} grants the privileges of an option` }, async () => {
     await using bundle = await makeBundle(0);
 
     const spec = script(

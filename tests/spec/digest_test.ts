@@ -49,7 +49,7 @@ Deno.test("digestAlgorithm() rejects algorithms that cannot be verified", () => 
   assertEquals(error.digest, "sha256+b64:00");
 });
 
-Deno.test("isDigest() rejects what is not text", () => {
+Deno.test("isDigest() rejects values that are not text", () => {
   const values = [undefined, null, 1, {}, [`sha256:${HEX}`]];
 
   assertEquals(values.filter(isDigest), []);

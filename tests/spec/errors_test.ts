@@ -119,7 +119,7 @@ Deno.test("OciError makes its message of the action, the problem and the advice"
   assertEquals(new OciError(problem, facts).message, 'Cannot pull "a": it is gone. Look elsewhere');
 });
 
-Deno.test("explainedError() gives an error of a built-in class its facts", () => {
+Deno.test("explainedError() adds facts to an error of a built-in class", () => {
   const error = explainedError(SyntaxError, {
     code: "invalid-text",
     action: 'parse "x"',

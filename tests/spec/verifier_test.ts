@@ -45,7 +45,7 @@ Deno.test("Verifier rejects different bytes of the same size", () => {
   }
 });
 
-Deno.test("VerifyStream passes the promised bytes", async () => {
+Deno.test("VerifyStream passes the expected bytes", async () => {
   const body = new Blob([HELLO]).stream();
 
   const verified = body.pipeThrough(new VerifyStream({ digest: digestOf(HELLO), size: 5 }));

@@ -1,5 +1,5 @@
 /**
- * Stacks of layers whose flattened trees are to be the same however they are made.
+ * Stacks of layers whose flattened trees must not depend on the method.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 
 const FUSE_WHITEOUTS = "it takes such a directory of its lower layers for a whiteout";
 
-/** Layers, the base first, and what is special about them. */
+/** Layers, the base first, and their description. */
 export interface LayerStack {
   readonly name: string;
   readonly layers: readonly Uint8Array[];
@@ -114,15 +114,15 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     layers: [BASE, tar(opaque(""), dir("etc"), file("etc/motd", "1")), tar(dir("srv"))],
   },
   {
-    name: "a file in the place of a directory",
+    name: "a file in place of a directory",
     layers: [BASE, tar(dir("usr"), file("usr/lib", "now a file"))],
   },
   {
-    name: "a directory in the place of a file",
+    name: "a directory in place of a file",
     layers: [BASE, tar(dir("etc"), dir("etc/shadow"), file("etc/shadow/x", "1"))],
   },
   {
-    name: "a directory in the place of a file in the place of a directory",
+    name: "a directory in place of a file in place of a directory",
     layers: [
       BASE,
       tar(dir("usr"), file("usr/lib", "file")),
@@ -130,11 +130,11 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     ],
   },
   {
-    name: "a symbolic link in the place of a directory",
+    name: "a symbolic link in place of a directory",
     layers: [BASE, tar(dir("usr"), dir("usr/lib64"), symlink("usr/lib", "lib64"))],
   },
   {
-    name: "a directory in the place of a symbolic link",
+    name: "a directory in place of a symbolic link",
     layers: [
       tar(dir("usr"), dir("usr/bin"), file("usr/bin/sh", "sh"), symlink("bin", "usr/bin")),
       tar(dir("bin"), file("bin/other", "1")),
@@ -166,7 +166,7 @@ export const NAMED_STACKS: readonly LayerStack[] = [
     layers: [BASE, tar(file("tmp/left", "1"), file("home/me/file", "2"))],
   },
   {
-    name: "directories that nobody describes",
+    name: "directories that no layer describes",
     layers: [tar(file("a/b/c", "1")), tar(file("a/b/d", "2"))],
   },
   {
@@ -282,7 +282,7 @@ export function randomStack(seed: number): LayerStack {
     const entries: Uint8Array[] = [];
     const described = new Set<string>();
     const describe = (path: string) => {
-      // Most layers describe the directories of what they have; some do not.
+      // Most layers describe the directories of their entries; some do not.
       if (path === "" || described.has(path)) return;
       described.add(path);
       describe(path.slice(0, Math.max(path.lastIndexOf("/"), 0)));

@@ -3,7 +3,7 @@ import { dirname } from "@std/path";
 import { run } from "../_support/process.ts";
 import { ROOT_REASON, testUnless } from "../_support/skip.ts";
 
-/** Something that somebody has put in the place of a file or a directory of a store. */
+/** An entry that an attacker has put in place of a file or a directory of a store. */
 export interface Planted {
   readonly what: string;
   /** Why it cannot be made here. */
@@ -23,7 +23,7 @@ export async function assertUntouched(aside: string): Promise<void> {
   }
 }
 
-/** The user who owns what another user has planted. */
+/** The user who owns the planted entries. */
 export const OTHER_USER = 12345;
 
 const onWindows = Deno.build.os === "windows" ? "needs a POSIX system" : undefined;

@@ -2,7 +2,7 @@ import { describeTree, readTree } from "../_support/tree.ts";
 
 /**
  * A root file system entry by entry, without the root, which few layers describe. The number of
- * names of a file is that of those which are there: an overlay counts those it hides as well.
+ * names of a file covers only visible names: an overlay counts hidden ones as well.
  */
 export function describeRoot(root: string): Record<string, string> {
   const states = readTree(root);

@@ -2,9 +2,8 @@
  * Stands in for `jsr:@std/path` where JSR cannot be reached: the same functions,
  * from the npm build of the standard library, with the types that build lacks.
  *
- * The variant of the system is imported, rather than the module that chooses between the two: to
- * tell Windows, that build asks for Node's `process`, which takes half as long to load as Deno
- * takes to start. JSR's asks Deno.
+ * Imports the variant for this system rather than the module that chooses between the two, which
+ * loads Node's `process`: that takes half as long as the start of Deno. JSR's asks Deno.
  *
  * @module
  */

@@ -260,7 +260,7 @@ Deno.test("copy() brings along signatures of signatures, and what refers to them
   assertEquals(referrers.map(({ digest }) => digest), [note.descriptor.digest]);
 });
 
-Deno.test("copy() copies what an index lists with an unknown media type", async () => {
+Deno.test("copy() copies content of an index with an unknown media type", async () => {
   await using scene = await makeScene();
   await using directory = await makeTempDir();
   const blob = blobOf("application/vnd.unknown+json", new TextEncoder().encode("{}"));
@@ -279,7 +279,7 @@ Deno.test("copy() copies what an index lists with an unknown media type", async 
   assertEquals(await scene.target.content.size("c/d", blob.descriptor.digest), 2);
 });
 
-Deno.test("copy() stores nothing in a dry run, and says what it would", async () => {
+Deno.test("copy() stores nothing in a dry run, and reports what it would copy", async () => {
   await using scene = await makeScene();
 
   const { bytes, copied } = await copy(scene.from, scene.to, {

@@ -23,7 +23,7 @@ function image(options: BuildImageOptions = {}): Built {
   return buildImage({ layers: [tar(file("a", "a")), tar(file("b", "b"))], ...options });
 }
 
-/** An image whose manifest is written anew. */
+/** An image with a rewritten manifest. */
 function rewritten(
   options: BuildImageOptions,
   change: (manifest: Record<"config" | "layers", unknown>, config: Uint8Array) => unknown,
@@ -51,7 +51,7 @@ const ODD: readonly { readonly what: string; readonly built: Built }[] = [
     built: buildIndex([image()], { index: { subject: image().descriptor } }),
   },
   {
-    what: "a foreign layer that nobody has",
+    what: "a foreign layer that is nowhere",
     built: rewritten({ mediaTypes: "docker" }, (manifest) => ({ ...manifest, layers: [FOREIGN] })),
   },
   {

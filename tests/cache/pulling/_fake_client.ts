@@ -14,7 +14,7 @@ import {
 import type { Built } from "../../_support/image.ts";
 import { chunked } from "../../_support/memory_content.ts";
 
-/** A client that has images in memory and writes down what it is asked for. */
+/** A client with images in memory, which records the requests. */
 export class FakeClient {
   /** Such as `resolve`, `image`, `layer sha256:…`. */
   readonly calls: string[] = [];

@@ -87,7 +87,7 @@ Deno.test.each(TABLE)("image() with $pullPolicy when $state", async (row) => {
 });
 
 Deno.test.each(["Always", "IfNotPresent", "Newer", "Never"] as const)(
-  "image() with %s asks nobody for a digest that is complete",
+  "image() with %s sends no request for a digest that is complete",
   async (pullPolicy) => {
     await using cache = await cacheIn("complete");
 
@@ -264,7 +264,7 @@ Deno.test("image() refuses a policy that there is not", async () => {
   );
 });
 
-Deno.test("image() reports each layer and the sum, and what was cached", async () => {
+Deno.test("image() reports each layer, the sum, and whether they were cached", async () => {
   await using cache = await cacheIn("incomplete");
   const events: ImageProgress[] = [];
 
@@ -360,7 +360,7 @@ function layersOf({ layers }: BuiltImage): readonly string[] {
   return layers.map(({ descriptor }) => `layer ${descriptor.digest}`);
 }
 
-Deno.test("image() fetches again what is pruned before another name of it is recorded", async () => {
+Deno.test("image() fetches an image again that is pruned before its other name is recorded", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const client = new FakeClient(IMAGE);

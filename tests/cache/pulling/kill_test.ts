@@ -71,7 +71,7 @@ function isLarge(digest: Digest): boolean {
   return (BUILT.blobs.get(digest)?.bytes.length ?? 0) > 100_000;
 }
 
-/** Everything under `blobs/`, each of which must be what its name says. */
+/** Everything under `blobs/`. Each file must match its name. */
 async function completeBlobs(store: string): Promise<ReadonlySet<Digest>> {
   const found = new Set<Digest>();
   try {
@@ -87,7 +87,7 @@ async function completeBlobs(store: string): Promise<ReadonlySet<Digest>> {
   return found;
 }
 
-/** Serves the image and counts what it hands out. */
+/** Serves the image and counts the responses. */
 class CountingContent extends MemoryContent {
   readonly opened: Digest[] = [];
   onBytes: (bytes: number) => void = () => {};

@@ -44,7 +44,7 @@ overlayTest.each([
 });
 
 overlayTest(
-  "prepare() begins a layer anew where what an earlier run left is wrong",
+  "prepare() begins a layer again if the leftovers of an earlier run are wrong",
   async () => {
     await using scene = await makeScene([tar(dir("etc"), file("etc/large", LARGE))]);
     const { descriptor } = scene.layers[0] ?? {};

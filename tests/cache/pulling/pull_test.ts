@@ -86,7 +86,7 @@ Deno.test("pull() with Always asks with one HEAD", async () => {
   assertEquals(seen, ["HEAD /v2/a/b/manifests/1"]);
 });
 
-Deno.test("pull() with Always fetches what a tag has moved to, and keeps shared layers", async () => {
+Deno.test("pull() with Always fetches the new image of a tag, and keeps shared layers", async () => {
   await using directory = await makeTempDir();
   const content = new MemoryContent().add("a/b", "1", INDEX);
   await using registry = faultyRegistry(content);
@@ -197,7 +197,7 @@ Deno.test.each([
   ]);
   using client = quickClient();
   const options = { store: directory.path, platform: PLATFORM, client };
-  // It may fail, as long as what it leaves is of use.
+  // It may fail, as long as its leftovers are useful.
   await pull(`${registry.host}/a/b:1`, options).catch(() => {});
   registry.heal();
 

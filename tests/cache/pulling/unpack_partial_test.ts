@@ -200,7 +200,7 @@ Deno.test("unpack() downloads a layer with a table from a server without ranges"
   assertEquals([scene.partial, await scene.stored()], [[], { blobs: [true], references: 1 }]);
 });
 
-Deno.test("unpack() leaves nothing of a path whose content does not match the table", async () => {
+Deno.test("unpack() leaves nothing behind at a path whose content does not match the table", async () => {
   const change = (entries: TableFields[]) =>
     entries.map((entry) => {
       return entry.name === "etc/many/150"
@@ -223,7 +223,7 @@ Deno.test("unpack() limits the bytes of files that it fetches alone", async () =
   );
 });
 
-Deno.test("unpack() limits the bytes that come before files in what it decompresses", async () => {
+Deno.test("unpack() limits the decompressed bytes before a file", async () => {
   const head = 20 * MIB;
   const piece = new TextEncoder().encode("abc");
   const big = new Uint8Array(head + piece.length);
@@ -248,7 +248,7 @@ Deno.test("unpack() limits the bytes that come before files in what it decompres
   assertEquals(await Deno.readTextFile(scene.path("out/d/3")), "abc");
 });
 
-Deno.test("unpack() downloads a layer whose table names the same bytes again and again", async () => {
+Deno.test("unpack() downloads a layer whose table names the same bytes repeatedly", async () => {
   const large = [noise(4000 * KIB, 1), noise(MIB, 2), noise(4000 * KIB, 3)];
   const entries: ChunkedEntry[] = [
     ...large.map((content, i) => ({ file: `large/${i}`, content })),

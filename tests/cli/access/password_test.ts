@@ -40,7 +40,7 @@ class Keyboard implements PasswordSource {
   }
 }
 
-/** A keyboard on which nobody types. */
+/** A keyboard without input. */
 class SilentKeyboard extends Keyboard {
   readonly #waiting = Promise.withResolvers<number | null>();
 
@@ -88,7 +88,7 @@ Deno.test("promptPassword() takes letters that come in parts, and takes them bac
   assertEquals(await promptPassword("u", silent(), typedOn(source)), "äé");
 });
 
-Deno.test("promptPassword() shows the question, and not what is typed", async () => {
+Deno.test("promptPassword() shows the question, but not the typed text", async () => {
   let shown = "";
   const notices = new Notices({
     writeSync: (bytes) => {
@@ -166,7 +166,7 @@ Deno.test("readPassword() refuses an empty one", async () => {
   );
 });
 
-Deno.test("promptUser() reads a line, and refuses what is no user name", async () => {
+Deno.test("promptUser() reads a line, and refuses invalid user names", async () => {
   const said: string[] = [];
   const notices = new Notices({
     writeSync(bytes) {

@@ -9,7 +9,7 @@ Deno.test.each([
   { process: { args: ["sh"], cwd: `/${TITLE}` }, part: "working directory" },
   { process: { args: ["sh"], env: ["A=1", `PATH=/${TITLE}`] }, part: "PATH" },
   { process: { args: ["\x9b31m"] }, part: "C1 control" },
-])("safeStderr() escapes what a runtime repeats: $part", async ({ process }) => {
+])("safeStderr() escapes text that a runtime repeats: $part", async ({ process }) => {
   await using dir = await makeTempDir();
   await Deno.writeTextFile(dir.join("config.json"), JSON.stringify({ process }));
   let shown = "";

@@ -49,7 +49,7 @@ Deno.test.each(
   assertEquals(header.getBigUint64(64 + 32, true), BigInt(program.length));
 });
 
-Deno.test("demoProgram() refuses what no instruction can hold", () => {
+Deno.test("demoProgram() refuses text that is too long for an instruction", () => {
   assertThrows(() => demoProgram("arm64", "x".repeat(65_536)), RangeError, "65536");
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { runOci } from "../../_support/process.ts";
 import { makeTempDir } from "../../_support/temp.ts";
 
-Deno.test("oci demo tells what it does, and cleans up", async () => {
+Deno.test("oci demo explains each step, and cleans up", async () => {
   await using dir = await makeTempDir();
 
   const { code, stdout, stderr } = await runOci(["demo"], { env: { TMPDIR: dir.path } });

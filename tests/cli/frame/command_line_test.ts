@@ -73,7 +73,7 @@ Deno.test.each([
   { args: ["-"], options: {}, operands: ["-"] },
   { args: [""], options: {}, operands: [""] },
   { args: ["-5", "-.5", "-1.5e-3"], options: {}, operands: ["-5", "-.5", "-1.5e-3"] },
-  // The rest of a group of short flags is what it would be alone.
+  // The rest of a group of short flags means the same as by itself.
   { args: ["-q-", "-v"], options: { quiet: true }, operands: ["-v"] },
   { args: ["-q-verbose", "a"], options: { quiet: true, verbose: true }, operands: ["a"] },
   { args: ["-q-output=f", "a"], options: { quiet: true, output: "f" }, operands: ["a"] },
@@ -218,7 +218,7 @@ Deno.test.each([
   assertThrows(() => parseCommandLine(copy(), args), UsageError, line);
 });
 
-Deno.test("parseCommandLine() lets through what a parser does not throw for wrong texts", () => {
+Deno.test("parseCommandLine() passes on errors of a parser other than those for invalid text", () => {
   const denied = new Deno.errors.NotCapable("Requires env access");
   const command = new Command("oci").option("--env <name>", "", {
     parse: () => {

@@ -67,7 +67,7 @@ function facts(code: ErrorCode, advice?: string): OciError {
   return new OciError("it is so", { code, action: "do x", subject: "x", advice });
 }
 
-/** Each code, and what the command line makes of it. */
+/** Each code, and the output of the command line for it. */
 const ROWS: readonly Row[] = [
   {
     error: new DigestMismatchError({ expected: DIGEST, expectedSize: 5, size: 6, source: "a" }),
@@ -592,7 +592,7 @@ Deno.test.each([
   assertEquals(exitCodeOf(error), exitCode);
 });
 
-Deno.test("errorLine() names what a request was for if that is not the operand", () => {
+Deno.test("errorLine() names the subject of a request unless it is the operand", () => {
   const fields = { status: 418, url: "", subject: "c.io/d:1", action: 'pull "c.io/d:1"' };
   const whole = new RegistryError("c.io answered 418", fields);
   const part = new RegistryError("c.io answered 418", {

@@ -43,7 +43,7 @@ Examples:
   );
 });
 
-Deno.test("formatHelp() leaves out what a command does not have", () => {
+Deno.test("formatHelp() leaves out empty sections", () => {
   const command = new Command("oci").usage("<command>").option("--json", "a document");
 
   assertEquals(formatHelp(command, 60), "Usage: oci <command>\n\nOptions:\n  --json  a document");

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Notices } from "../../../cli/terminal/notices.ts";
 
-/** Keeps what is written, a few bytes at a time as a busy terminal takes them. */
+/** Keeps the written bytes, and takes only a few at a time, as a busy terminal does. */
 class Recorder {
   text = "";
 
@@ -69,7 +69,7 @@ Deno.test("Notices writes in order to a pipe, and waits for its reader elsewhere
   assertEquals(notices.flush(), undefined);
 });
 
-Deno.test("Notices drops what a pipe that nobody reads cannot take", async () => {
+Deno.test("Notices drops text that a full pipe without a reader cannot take", async () => {
   const read = Promise.withResolvers<number>();
   let calls = 0;
   const write = (bytes: Uint8Array): Promise<number> => {
@@ -84,7 +84,7 @@ Deno.test("Notices drops what a pipe that nobody reads cannot take", async () =>
   assertEquals(calls, 1000);
 });
 
-Deno.test("Notices ignores a standard error that nobody reads", () => {
+Deno.test("Notices ignores a closed standard error", () => {
   let calls = 0;
   using notices = new Notices({
     writeSync: () => {

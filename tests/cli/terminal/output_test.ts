@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Output, OutputClosedError, type Sink } from "../../../cli/terminal/output.ts";
 import { OciError } from "../../../spec/mod.ts";
 
-/** A sink that takes a few bytes at a time, and what it has got. */
+/** A sink that takes a few bytes at a time, and the received bytes. */
 function collector(): Sink & { text(): string } {
   const bytes: number[] = [];
   return {
@@ -43,7 +43,7 @@ Deno.test("Output ends a write that waits when its signal is aborted", async () 
   assertEquals(await assertRejects(() => output.text("x")), reason);
 });
 
-Deno.test("Output tells a reader that has gone from a disk that is full", async () => {
+Deno.test("Output distinguishes a closed pipe from a full disk", async () => {
   const failing = (error: Error) => new Output({ sink: { write: () => Promise.reject(error) } });
 
   await assertRejects(() => failing(new Deno.errors.BrokenPipe()).text("x"), OutputClosedError);

@@ -24,7 +24,7 @@ function event(changes: Partial<ImageProgress> = {}): ImageProgress {
   };
 }
 
-/** Keeps what is written, and says when something was. */
+/** Keeps the written text, and reports each write. */
 class Recorder {
   text = "";
   #written = Promise.withResolvers<void>();
@@ -182,7 +182,7 @@ Deno.test("totalLine() leaves out what does not fit, and cuts no phrase", () => 
   assertEquals(totalLine(totals, 37), "34 MB of 100 MB (34 %), 2 layers done");
 });
 
-/** Layers whose numbers have different widths. */
+/** Layers with numbers of different widths. */
 const ACTIVE = [
   event({ bytes: 999, total: 123_456_789, retries: 3 }),
   event({ digest: OTHER, phase: "extract", bytes: 123_000_000, total: 123_456_789 }),

@@ -4,7 +4,7 @@ import type { LayerCase } from "./case.ts";
 /** What is in the sentinel beside the root, that a layer may try to reach. */
 export const SECRET = "secret";
 
-/** Layers that try to read, change or remove what is outside the root. */
+/** Layers that try to read, change or remove files outside of the root. */
 export const ATTACKS: readonly LayerCase[] = [
   {
     name: "a name that climbs stays at the root",
@@ -107,32 +107,32 @@ export const ATTACKS: readonly LayerCase[] = [
     ],
   },
   {
-    name: "a link in the place of the root (CVE-2021-29136)",
+    name: "a link in place of the root (CVE-2021-29136)",
     layers: (outside) => [tar(symlink(".", outside), file("secret", "pwned"))],
     error: "PathEscapeError",
   },
   {
-    name: "a link in the place of the root, named /",
+    name: "a link in place of the root, named /",
     layers: (outside) => [tar(symlink("/", outside), file("secret", "pwned"))],
     error: "PathEscapeError",
   },
   {
-    name: "a link in the place of the root, named by ..",
+    name: "a link in place of the root, named by ..",
     layers: (outside) => [tar(symlink("a/..", outside), file("secret", "pwned"))],
     error: "PathEscapeError",
   },
   {
-    name: "a file in the place of the root",
+    name: "a file in place of the root",
     layers: [tar(file("./", "pwned"))],
     error: "PathEscapeError",
   },
   {
-    name: "a hard link in the place of the root",
+    name: "a hard link in place of the root",
     layers: [tar(file("f", "x"), hardlink(".", "f"))],
     error: "PathEscapeError",
   },
   {
-    name: "a device in the place of the root",
+    name: "a device in place of the root",
     layers: [tar(device(".", "block", 8, 0))],
     error: "PathEscapeError",
   },

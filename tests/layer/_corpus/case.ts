@@ -15,7 +15,7 @@ export interface LayerCase {
   readonly error?: string;
   /** A part of the error's message. */
   readonly message?: string;
-  /** Paths in the report of what was skipped. */
+  /** Paths of the skipped entries in the report. */
   readonly skipped?: readonly string[];
   /** What the pure backend, which makes no devices and attributes, has in place of this. */
   readonly pure?: {

@@ -77,7 +77,7 @@ export const LINKS: readonly LayerCase[] = [
     message: "does not exist",
   },
   {
-    name: "a hard link to what is missing",
+    name: "a hard link to a missing file",
     layers: [tar(file("a", "x"), hardlink("b", "nowhere"))],
     error: "ExtractError",
     message: '"nowhere", does not exist',
@@ -240,7 +240,7 @@ export const LINKS: readonly LayerCase[] = [
     tree: { "l": `link -> ${"t/".repeat(2047)}t` },
   },
   {
-    name: "a symbolic link to nothing at all",
+    name: "a symbolic link with an empty target",
     layers: [tar(symlink("l", ""))],
     error: "ExtractError",
   },

@@ -21,7 +21,7 @@ const DEFAULT_ACL = new Uint8Array([
   ...[32, 0, 0, 0, 255, 255, 255, 255],
 ]);
 
-/** Modes, owners, times, attributes and nodes that are no files. */
+/** Modes, owners, times, attributes and special files. */
 export const METADATA: readonly LayerCase[] = [
   {
     name: "set-user-id and set-group-id survive the change of owner",
@@ -75,7 +75,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "d": "dir 555", "d/f": 'file "x"', "d/g": 'file "y"' },
   },
   {
-    name: "directories that are described before, after and between what is in them",
+    name: "directories that are described before, after and between their entries",
     layers: [tar(
       ...[dir("a", { mtime: 5 }), dir("a/b", { mtime: 6 }), file("a/b/f", "x"), dir("c")],
       ...[file("d/f", "x"), dir("d", { mtime: 7, mode: 0o500 }), file("d/g", "y")],
@@ -96,7 +96,7 @@ export const METADATA: readonly LayerCase[] = [
     },
   },
   {
-    name: "a directory with others in it that is described again and hides what is below",
+    name: "a directory with others in it that is described again and hides the layers below",
     layers: [
       tar(dir("a"), dir("a/old"), dir("a/b"), file("a/b/old", "x")),
       tar(
@@ -166,7 +166,7 @@ export const METADATA: readonly LayerCase[] = [
     tree: { "d": "dir @0", "f": 'file @0 "x"' },
   },
   {
-    name: "directory times survive what is made in them",
+    name: "directory times survive the creation of their entries",
     layers: [tar(
       dir("a", { mtime: 31 }),
       dir("a/b", { mtime: 32 }),

@@ -10,7 +10,7 @@ import { WHITEOUTS } from "./whiteouts.ts";
 
 export type { LayerCase } from "./case.ts";
 
-/** Every case, by what it is about. */
+/** Every case, by subject. */
 export const CORPUS: Readonly<Record<string, readonly LayerCase[]>> = {
   names: NAMES,
   replacement: REPLACEMENT,

@@ -4,7 +4,7 @@ import type { LayerCase } from "./case.ts";
 const LONG = "n".repeat(255);
 const DEEP = Array.from({ length: 40 }, (_, i) => `level-${i}`);
 
-/** What names an entry may have, and what they mean. */
+/** Names that an entry may have, and their meanings. */
 export const NAMES: readonly LayerCase[] = [
   {
     name: "files and directories as tools write them",

@@ -98,7 +98,7 @@ export const OVERLAYS: readonly LayerCase[] = [
     { "d": `dir ${OPAQUE}` },
   ),
   overlay(
-    "a device 0:0 of the image is no whiteout",
+    "a device 0:0 of the image is not a whiteout",
     tar(device("d", "character", 0, 0, { mode: 0o640 })),
     { "d": 'file 640 ""' },
     { skipped: ["d"] },

@@ -80,7 +80,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "d": "dir", "d/new": 'file "n"', "top": 'file "top"' },
   },
   {
-    name: "a whiteout between the new directory and what is in it",
+    name: "a whiteout between the new directory and its entries",
     layers: [BASE, tar(dir("d"), whiteout("d"), file("d/new", "n"))],
     tree: { "d": "dir", "d/new": 'file "n"', "top": 'file "top"' },
   },
@@ -119,7 +119,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     },
   },
   {
-    name: "a whiteout does not remove what its own layer has in the place of a link",
+    name: "a whiteout does not remove an entry of its own layer that replaced a link",
     layers: [tar(symlink("l", "d"), dir("d")), tar(dir("l"), file("l/f", "x"), whiteout("l"))],
     tree: { "d": "dir", "l": "dir", "l/f": 'file "x"' },
   },
@@ -139,7 +139,7 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { ...BASE_TREE, "d/a": 'file "again"' },
   },
   {
-    name: "what one layer made the next one removes",
+    name: "an entry of one layer is removed by the next one",
     layers: [BASE, tar(file("d/new", "n")), tar(whiteout("d/new"))],
     tree: BASE_TREE,
   },
@@ -169,12 +169,12 @@ export const WHITEOUTS: readonly LayerCase[] = [
     tree: { "d": "dir @21", "top": 'file "top"' },
   },
   {
-    name: "an opaque directory keeps what the layer replaced in it",
+    name: "an opaque directory keeps the entries that the layer replaced in it",
     layers: [BASE, tar(file("d/a", "new"), opaque("d"))],
     tree: { "d": "dir @21", "d/a": 'file "new"', "top": 'file "top"' },
   },
   {
-    name: "an opaque directory hides what is below it in merged directories too",
+    name: "an opaque directory hides lower entries in merged directories too",
     layers: [BASE, tar(dir("d"), dir("d/sub"), file("d/sub/n", "n"), opaque("d"))],
     tree: { "d": "dir", "d/sub": "dir", "d/sub/n": 'file "n"', "top": 'file "top"' },
   },

@@ -87,8 +87,8 @@ Deno.test("DecompressStream decompresses on demand", async () => {
   await reader.cancel();
 });
 
-// What follows is no behavior of this package: it is what its design rests on, so that a
-// version of Deno which changes it is noticed.
+// The following is not behavior of this package. Its design relies on it, so a version of Deno
+// which changes it is noticed.
 
 Deno.test("Deno's DecompressionStream still refuses gzip of two members", async () => {
   const member = gzipSync(CONTENT);

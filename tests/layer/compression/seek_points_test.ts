@@ -80,7 +80,7 @@ Deno.test.each([0, 1, 2, 3, 4, 5, 6, 7].map((bits) => ({ bits })))(
   },
 );
 
-syncTest("SeekPointRecorder does not change what is decompressed", async () => {
+syncTest("SeekPointRecorder does not change the decompressed bytes", async () => {
   const content = mixture(9_000_000);
   const padded = concat(gzip(content, content.subarray(0, 9), content), new Uint8Array(700));
 
@@ -89,7 +89,7 @@ syncTest("SeekPointRecorder does not change what is decompressed", async () => {
   assertEquals(bytes, concat(content, content.subarray(0, 9), content));
 });
 
-syncTest("SeekPointRecorder has no points for zstd, nor for what is not compressed", async () => {
+syncTest("SeekPointRecorder has no points for zstd or uncompressed archives", async () => {
   const content = concat(new Uint8Array(1024), mixture(9_000_000));
 
   const points = await Promise.all([zstd(content), content].map(async (blob) => {

@@ -398,7 +398,7 @@ peerTest({
 });
 
 peerTest({
-  name: "extractLayer() does not remove what is mounted in the tree",
+  name: "extractLayer() does not remove mounts in the tree",
   needs: ["mount", "umount"],
   root: true,
 }, async () => {

@@ -127,7 +127,8 @@ for (const backend of ["native", "pure"] as const) {
   });
 
   peerTest({
-    name: `applyLayers() as an ordinary user removes what it may not look into, ${backend} backend`,
+    name:
+      `applyLayers() as an ordinary user removes directories without permissions, ${backend} backend`,
     needs: [],
     root: true,
   }, async () => {

@@ -7,7 +7,7 @@ import { concat } from "../../_support/bytes.ts";
 import { testUnless } from "../../_support/skip.ts";
 import { type ReadEntry, readTar, readTarInto } from "./_read_tar.ts";
 
-/** Archives of the test suites of other tar readers, and what they must read as. */
+/** Archives of the test suites of other tar readers, and the expected entries. */
 const FOLDER = fromFileUrl(new URL("../../../../shared/data/tar", import.meta.url));
 
 interface ExpectedEntry {

@@ -116,7 +116,7 @@ const BAD = [
     offset: 0,
   },
   {
-    what: "a libarchive xattr that is no base64",
+    what: "a libarchive xattr that is not base64",
     archive: tar(paxHeader({ "LIBARCHIVE.xattr.user.a": "?" }), file("f")),
     state: "invalid encoding",
     offset: 0,

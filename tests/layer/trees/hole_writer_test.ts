@@ -104,7 +104,7 @@ Deno.test("HoleWriter keeps the content, writes nothing twice and skips every lo
   );
 });
 
-Deno.test("HoleWriter writes what is shorter than a hole", () => {
+Deno.test("HoleWriter writes zeros that are shorter than a hole", () => {
   const file = writeInChunks(new Uint8Array(65_535), 10_000, 0);
 
   assertEquals(file.written.reduce((total, [from, to]) => total + to - from, 0), 65_535);

@@ -12,7 +12,7 @@ const name = fc.tuple(
   ),
 );
 
-Deno.test("NameTable finds what a map would find", () => {
+Deno.test("NameTable finds the same names as a map", () => {
   const steps = fc.array(fc.tuple(fc.boolean(), name), { maxLength: 200 });
 
   fc.assert(fc.property(steps, (steps) => {

@@ -30,7 +30,7 @@ import { FakeClock, makeScene, readAll, testClient } from "../_client.ts";
 const LOGIN = { username: "me", password: "s3cret" };
 const USERS = { me: "s3cret" };
 
-/** A store that knows one credential, and counts how often it is asked. */
+/** A store with one credential, which counts the lookups. */
 class OneCredential implements CredentialStore {
   asked = 0;
   readonly #credential: Credential | undefined;
@@ -394,7 +394,7 @@ Deno.test("RemoteClient retries without a credential whose token the registry re
   assert(warnings[0]?.includes("/home/me/.docker/config.json was rejected (403)"), warnings[0]);
 });
 
-Deno.test("RemoteClient says what it tried when it is refused", async () => {
+Deno.test("RemoteClient names the credential that was refused", async () => {
   const { scene } = tokenScene({ denied: /./ });
   await using _ = scene;
   using anonymous = testClient();
@@ -440,7 +440,7 @@ Deno.test("RemoteClient looks for a credential only when challenged", async () =
   assert(scene.registry.requests.every(({ headers }) => !headers.has("authorization")));
 });
 
-/** Hides, without a challenge, what nobody has logged in for; the API itself has one. */
+/** Hides repositories from anonymous clients without a challenge; the API itself has one. */
 function hiddenFrom(strangers: Fault, status: number): Fault {
   return async (request, next) => {
     const answer = await strangers(request, next);
@@ -571,7 +571,7 @@ Deno.test.each([
   assert(!error.message.includes("u:p"));
 });
 
-Deno.test("RemoteClient tells of every request, without secrets", async () => {
+Deno.test("RemoteClient reports every request, without secrets", async () => {
   const { scene } = tokenScene({ realm: () => `${scene.registry.url}/token?token=s3cret` });
   await using _ = scene;
   const log: RequestLog[] = [];

@@ -350,7 +350,7 @@ Deno.test.each<{ why: string; script: string | undefined; warning: RegExp | unde
   assert(!warnings.join().includes("secret-noise"));
 });
 
-Deno.test("CredentialFiles.find() says what it may not do", async () => {
+Deno.test("CredentialFiles.find() reports missing permissions", async () => {
   const config = { credsStore: "h" };
   const helpers = { h: "exit 0" };
 

@@ -219,7 +219,7 @@ Deno.test.each([
   assertEquals(await Deno.readTextFile(path), '{"credsStore":"bad"}');
 });
 
-Deno.test("saveCredential() refuses what is no credential", async () => {
+Deno.test("saveCredential() refuses invalid credentials", async () => {
   await using dir = await makeTempDir();
   const path = dir.join("config.json");
 

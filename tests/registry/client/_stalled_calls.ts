@@ -1,6 +1,6 @@
 /**
- * Calls a registry whose answers stall, and prints how each call ended. It runs in a process of its
- * own, as only V8's flags make a garbage collection certain.
+ * Calls a registry with stalling responses, and prints how each call ended. It runs in a process of
+ * its own, as only V8's flags make a garbage collection certain.
  *
  * @module
  */

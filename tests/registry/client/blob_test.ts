@@ -189,7 +189,7 @@ Deno.test("RemoteClient.blob() undoes a content coding, also for the rest of a b
   assertEquals(bytes, scene.blob.bytes.slice(50_000));
 });
 
-Deno.test("RemoteClient.blob() takes a coding as a remark if the length is that of the blob", async () => {
+Deno.test("RemoteClient.blob() ignores a content coding if the length is that of the blob", async () => {
   await using scene = makeScene([on("blob", withHeaders({ "content-encoding": "gzip" }))]);
   using client = testClient();
 
@@ -428,7 +428,7 @@ Deno.test("RemoteClient.blob() asks for a new URL when the one it got is refused
   assert(error.url.includes("X-Amz-Signature=***"), error.url);
 });
 
-Deno.test("RemoteClient.blob() tells that a blob is not there", async () => {
+Deno.test("RemoteClient.blob() reports a missing blob", async () => {
   await using scene = makeScene();
   using client = testClient();
   const digest = digestOf(new Uint8Array(1));
@@ -439,7 +439,7 @@ Deno.test("RemoteClient.blob() tells that a blob is not there", async () => {
   assertEquals(error.registryCode, "BLOB_UNKNOWN");
 });
 
-Deno.test("RemoteClient.blob() uses what the descriptor holds", async () => {
+Deno.test("RemoteClient.blob() uses the data in the descriptor", async () => {
   await using scene = makeScene();
   using client = testClient();
   const bytes = new TextEncoder().encode("hello");

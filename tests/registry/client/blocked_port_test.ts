@@ -5,7 +5,7 @@ import { makeTempDir } from "../../_support/temp.ts";
 import { linuxTest } from "../../_support/skip.ts";
 import { makeScene, readAll, testClient } from "../_client.ts";
 
-/** A loopback address that most likely nobody uses, with a port that `fetch` refuses. */
+/** A loopback address that is most likely unused, with a port that `fetch` refuses. */
 function blockedAddress(): { readonly hostname: string; readonly port: number } {
   const [a = 1, b = 1] = crypto.getRandomValues(new Uint8Array(2));
   return { hostname: `127.77.${a}.${b}`, port: 6000 };

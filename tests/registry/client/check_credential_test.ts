@@ -22,23 +22,26 @@ Deno.test.each([
     name: "a token server that refuses strangers",
     fault: () => tokenAuth({ users: USERS, anonymous: false }).fault,
   },
-])("RemoteClient.checkCredential() tells right from wrong with $name", async ({ fault }) => {
-  await using registry = faultyRegistry(new MemoryContent(), [on({}, fault())]);
-  using client = testClient();
+])(
+  "RemoteClient.checkCredential() accepts right and rejects wrong credentials with $name",
+  async ({ fault }) => {
+    await using registry = faultyRegistry(new MemoryContent(), [on({}, fault())]);
+    using client = testClient();
 
-  assertEquals(await client.checkCredential(registry.host, RIGHT), true);
-  const error = await assertRejects(
-    () => client.checkCredential(registry.host, WRONG),
-    LoginError,
-  );
+    assertEquals(await client.checkCredential(registry.host, RIGHT), true);
+    const error = await assertRejects(
+      () => client.checkCredential(registry.host, WRONG),
+      LoginError,
+    );
 
-  assertEquals(error.status, 401);
-  assertEquals(
-    error.message,
-    `Cannot log in to "${registry.host}": the registry rejected the credential ` +
-      '(401 UNAUTHORIZED, "log in"). Check the user name and the password or token',
-  );
-});
+    assertEquals(error.status, 401);
+    assertEquals(
+      error.message,
+      `Cannot log in to "${registry.host}": the registry rejected the credential ` +
+        '(401 UNAUTHORIZED, "log in"). Check the user name and the password or token',
+    );
+  },
+);
 
 Deno.test("RemoteClient.checkCredential() exchanges an identity token", async () => {
   const { fault, exchanges } = tokenAuth({ identityTokens: ["right"], anonymous: false });
@@ -54,14 +57,14 @@ Deno.test("RemoteClient.checkCredential() exchanges an identity token", async ()
   assertEquals(exchanges[0]?.method, "POST");
 });
 
-Deno.test("RemoteClient.checkCredential() tells that a registry asks for nothing", async () => {
+Deno.test("RemoteClient.checkCredential() reports that a registry requires no login", async () => {
   await using registry = faultyRegistry(new MemoryContent(), []);
   using client = testClient();
 
   assertEquals(await client.checkCredential(registry.host, RIGHT), false);
 });
 
-Deno.test("RemoteClient.checkCredential() tries again what may pass", async () => {
+Deno.test("RemoteClient.checkCredential() retries temporary failures", async () => {
   const busy = on({ times: 2 }, respond(503));
   await using registry = faultyRegistry(new MemoryContent(), [busy, on({}, basicAuth(USERS))]);
   using client = testClient();
@@ -69,7 +72,7 @@ Deno.test("RemoteClient.checkCredential() tries again what may pass", async () =
   assertEquals(await client.checkCredential(registry.host, RIGHT), true);
 });
 
-Deno.test("RemoteClient.checkCredential() says that a host is no registry", async () => {
+Deno.test("RemoteClient.checkCredential() says that a host is not a registry", async () => {
   await using registry = faultyRegistry(new MemoryContent(), [
     on({}, () => Promise.resolve(plain(404, {}, "nothing here"))),
   ]);

@@ -28,7 +28,7 @@ Deno.test("RemoteClient gives the code of a storage service that refuses", async
   assertEquals([error.registryCode, error.detail], ["AccessDenied", "expired"]);
 });
 
-/** An address at which nobody listens. */
+/** An address without a listener. */
 function unusedAddress(): string {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   return `127.0.0.1:${listener.addr.port}`;

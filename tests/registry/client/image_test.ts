@@ -103,7 +103,7 @@ Deno.test("RemoteClient.image() takes the host's platform, or the client's", asy
   assertEquals((await mainframe.image(reference)).platform.architecture, "s390x");
 });
 
-Deno.test("RemoteClient.image() tells what platforms there are", async () => {
+Deno.test("RemoteClient.image() names the available platforms", async () => {
   await using scene = makeScene();
   using client = testClient();
   const reference = add(scene, buildIndex([scene.image]));
@@ -210,7 +210,7 @@ Deno.test("RemoteClient.image() uses the data that descriptors hold", async () =
   assertEquals(scene.registry.seen(), ["GET /v2/a/b/manifests/x"]);
 });
 
-Deno.test("RemoteClient.image() ignores data that is not that of the digest", async () => {
+Deno.test("RemoteClient.image() ignores data that does not match the digest", async () => {
   await using scene = makeScene();
   using client = testClient();
   const entry = { built: scene.image, descriptor: { data: btoa("something else") } };
@@ -237,7 +237,7 @@ Deno.test("RemoteClient.image() takes a config without a root for that of an art
   assertEquals(error.artifactType, mediaType);
 });
 
-Deno.test("RemoteClient.image() refuses an artifact that is no image, but reads its manifest", async () => {
+Deno.test("RemoteClient.image() refuses an artifact, but reads its manifest", async () => {
   await using scene = makeScene();
   using client = testClient();
   const artifact = buildArtifact({ artifactType: "application/x-test" });
@@ -309,7 +309,7 @@ Deno.test("RemoteClient.document() believes the bytes, not the header, if the di
   assertEquals(document.descriptor.digest, digest);
 });
 
-Deno.test("RemoteClient.document() refuses the nested manifest whose size is another", async () => {
+Deno.test("RemoteClient.document() refuses a nested manifest of another size", async () => {
   await using scene = makeScene();
   using client = testClient();
   const entry = { built: scene.image, descriptor: { size: scene.image.bytes.length + 1 } };
@@ -389,7 +389,7 @@ Deno.test("RemoteClient.image() refuses coded bytes that are not those of the di
 });
 
 Deno.test.each(["manifest", "config"])(
-  "RemoteClient.image() asks again for a %s whose connection ends early",
+  "RemoteClient.image() requests a %s again if the connection ends early",
   async (what) => {
     const built = buildImage({ layers: [tar(file("f", "f"))], platform: "linux/amd64" });
     const index = buildIndex([built]);
@@ -397,7 +397,7 @@ Deno.test.each(["manifest", "config"])(
     const path = new RegExp(digest);
     await using scene = makeScene();
     scene.content.add("a/b", "index", index);
-    // Without a length, nothing tells a connection that breaks from the end.
+    // Without a length, a broken connection looks like the end.
     scene.registry.add(on({ path, nth: [1, 2] }, withHeaders({ "content-length": undefined })));
     scene.registry.add(on({ path, nth: [1, 2] }, truncated(20)));
     using client = testClient();
@@ -456,7 +456,7 @@ Deno.test("RemoteClient.resolve() does not believe a HEAD that names another dig
   assertEquals((await client.resolve({ ...scene.reference, digest })).digest, digest);
 });
 
-Deno.test("RemoteClient tells that an image is not there", async () => {
+Deno.test("RemoteClient reports a missing image", async () => {
   await using scene = makeScene();
   using client = testClient();
   const reference = { ...scene.reference, tag: "gone" };

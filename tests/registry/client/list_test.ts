@@ -138,7 +138,7 @@ Deno.test("RemoteClient.tags() reads pages of many megabytes", async () => {
 Deno.test.each([
   { link: '<https://elsewhere.example/list>; rel="next"', says: "names a next page" },
   { link: "<?page=9>; rel=next", says: "(404, " },
-])("RemoteClient.tags() gives what was listed before the link $link breaks", async (row) => {
+])("RemoteClient.tags() yields the tags before the invalid link $link", async (row) => {
   await using scene = makeScene([
     on({ kind: "tags", path: /page=9/ }, respond(404)),
     on("tags", respond(200, { link: row.link }, '{"tags":["a","b"]}')),
@@ -164,7 +164,7 @@ Deno.test("RemoteClient.tags() reads no page without end", async () => {
   await assertRejects(() => Array.fromAsync(client.tags(scene.reference)), LimitError);
 });
 
-Deno.test("RemoteClient.tags() tells that a repository is not there", async () => {
+Deno.test("RemoteClient.tags() reports a missing repository", async () => {
   await using scene = makeScene();
   using client = testClient();
   const repository = { ...scene.reference, repository: "gone" };

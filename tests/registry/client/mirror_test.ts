@@ -23,7 +23,7 @@ import { FakeClock, makeScene, readAll, type Scene, testClient } from "../_clien
 
 const AMD64 = { platform: "linux/amd64" };
 
-/** The registry that is mirrored; it has only what a test adds. */
+/** The mirrored registry; tests add its content. */
 function mirrored(upstream: Scene, ...mirrors: readonly string[]) {
   return { mirrors: { [upstream.registry.host]: mirrors } };
 }
@@ -158,7 +158,7 @@ Deno.test.each(["docker.io", "Docker.io/", "index.docker.io", "https://index.doc
   },
 );
 
-Deno.test("RemoteClient does not resume a blob of which a mirror sends other bytes", async () => {
+Deno.test("RemoteClient does not resume a blob if a mirror sends other bytes", async () => {
   await using mirror = makeScene([on({}, wrongByte(10))]);
   await using upstream = makeScene();
   using client = testClient(mirrored(upstream, mirror.registry.url));

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { referrersTag } from "../../../registry/client/_referrers.ts";
 
-Deno.test("referrersTag() cuts and replaces what a tag cannot contain", () => {
+Deno.test("referrersTag() cuts long parts and replaces invalid characters", () => {
   const hex = "ab".repeat(64);
 
   assertEquals(referrersTag(`sha256:${hex.slice(64)}`), `sha256-${hex.slice(64)}`);

@@ -36,7 +36,7 @@ Deno.test.each([408, 425, 429, 499, 500, 502, 503, 504, 520, 522, 524])(
 );
 
 Deno.test.each([400, 401, 403, 404, 410, 418, 501, 505, 525])(
-  "RemoteClient does not try again after status %i",
+  "RemoteClient does not retry after status %i",
   async (status) => {
     await using scene = makeScene([on("manifest", respond(status))]);
     using client = testClient({ plainHttp: true });
@@ -212,7 +212,7 @@ Deno.test("RemoteClient pauses for a whole host when that has too many requests"
   assertEquals(clock.time - started, 10_000);
 });
 
-Deno.test("RemoteClient says what the registry says, shortened and on one line", async () => {
+Deno.test("RemoteClient quotes the message of the registry, shortened and on one line", async () => {
   const errors = [{ code: "UNSUPPORTED", message: `line\none\x1b[31m ${"x".repeat(1000)}` }];
   const headers = { "content-type": "application/json", "x-request-id": "id-1" };
   const body = JSON.stringify({ errors });
@@ -277,7 +277,7 @@ Deno.test.each(["gzip", "aws-chunked"])(
   },
 );
 
-Deno.test("RemoteClient passes on what a registry warns of, once", async () => {
+Deno.test("RemoteClient passes on a warning of a registry once", async () => {
   const warning = '299 - "this goes \\"away\\""';
   await using scene = makeScene([on("manifest", withHeaders({ warning }))]);
   const warnings: string[] = [];

@@ -64,7 +64,7 @@ Deno.test.each(
     { name: "elsewhere", fault: "wrong-name", says: "is for another name" },
     { name: "ownAuthority", fault: "own-authority", says: "is self-signed and not trusted" },
   ] as const,
-)("RemoteClient tells what is wrong with a certificate: $fault", async ({ name, fault, says }) => {
+)("RemoteClient names the fault of a certificate: $fault", async ({ name, fault, says }) => {
   await using temp = await makeTempDir();
   const certificates = await makeOddCertificates(temp.path);
   await using scene = await odd(certificates[name]);

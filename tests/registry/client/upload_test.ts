@@ -56,7 +56,7 @@ async function stored({ content }: WritableRegistry, { descriptor }: typeof SMAL
   return digestOf(await readAll(await content.open("a/b", descriptor.digest)));
 }
 
-/** The requests without what is different each time. */
+/** The requests without the parts that vary. */
 function shapes(registry: WritableRegistry): readonly string[] {
   return registry.seen().map((line) =>
     line.replace(/uploads\/[^?]+/, "uploads/ID").replace(/[?&]_?state=[^&]*/, "")
@@ -272,7 +272,7 @@ const REFUSALS = [
   { status: 401, code: "UNAUTHORIZED", message: "token is for pulling" },
 ] as const;
 for (const { status, code, message } of REFUSALS) {
-  Deno.test(`pushBlob() passes on what a registry says with ${status}`, async () => {
+  Deno.test(`pushBlob() passes on the message of a registry with ${status}`, async () => {
     await using registry = writableRegistry({
       interfere: on("PUT", 9, async (request) => {
         await request.body?.cancel();

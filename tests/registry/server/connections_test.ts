@@ -153,7 +153,7 @@ Deno.test.each([{ option: { maxConnections: 0 } }, { option: { idleTimeoutMs: 0.
   },
 );
 
-Deno.test("serveRegistry() answers a request whose body it does not want", async () => {
+Deno.test("serveRegistry() responds to a request without reading an unwanted body", async () => {
   await using server = await serveRegistry(undefined, { maxManifestBytes: 1000 });
   const large = noise(3_000_000);
 
@@ -235,7 +235,7 @@ function cancellable() {
   };
 }
 
-Deno.test("serveRegistry() keeps what has arrived of an upload that breaks off", async () => {
+Deno.test("serveRegistry() keeps the received bytes of an interrupted upload", async () => {
   const bytes = noise(3 * 1024 * 1024);
   const { promise: begun, resolve } = Promise.withResolvers<void>();
   await using server = await serveRegistry(new SlowContent(resolve));

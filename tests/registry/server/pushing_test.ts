@@ -268,7 +268,7 @@ Deno.test.each([
   assert(isCancelled);
 });
 
-Deno.test("MemoryRegistryContent refuses more than maxBytes, and frees what is deleted", async () => {
+Deno.test("MemoryRegistryContent refuses more than maxBytes, and frees deleted content", async () => {
   const content = new MemoryRegistryContent({ maxBytes: bytes.length });
   await using handler = createRegistryHandler(content);
   const push = async (body: Uint8Array<ArrayBuffer>) => {

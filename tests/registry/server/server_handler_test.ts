@@ -265,7 +265,7 @@ Deno.test("createRegistryHandler() asks authenticate() before anything else", as
   assertEquals(refused.headers.get("www-authenticate"), "Bearer realm=x");
 });
 
-Deno.test("createRegistryHandler() tells onRequest() of every answer", async () => {
+Deno.test("createRegistryHandler() calls onRequest() for every response", async () => {
   const seen: unknown[] = [];
   const watched = createRegistryHandler(content, { onRequest: (request) => seen.push(request) });
 
@@ -286,7 +286,7 @@ Deno.test("createRegistryHandler() knows a repository by a name that is not list
   assertEquals((await response.json()).errors[0].code, "MANIFEST_UNKNOWN");
 });
 
-Deno.test("createRegistryHandler() answers 500 without details when the content fails", async () => {
+Deno.test("createRegistryHandler() responds 500 without details if the content fails", async () => {
   const secret = new Error("disk /secret/path is gone");
   const errors: unknown[] = [];
   const broken = createRegistryHandler(fake({ resolve: () => Promise.reject(secret) }), {
@@ -336,7 +336,7 @@ Deno.test("createRegistryHandler() cancels the source when the body is cancelled
   assert(pulls <= 2, `nobody reads, yet ${pulls} chunks were made`);
 });
 
-/** Content that has nothing but what a test gives it. */
+/** Content that consists of the overrides of a test. */
 function fake(parts: Partial<RegistryContent>): RegistryContent {
   return {
     repositories: () => Promise.resolve(["a"]),

@@ -75,7 +75,7 @@ Deno.test("serveRegistry() makes no more of a blob than its client reads", async
   await reader?.cancel();
 });
 
-Deno.test("serveRegistry() ends what is under way when it is disposed of", async () => {
+Deno.test("serveRegistry() ends running requests when it is disposed of", async () => {
   const { endless, state } = endlessContent();
   const server = await serveRegistry(endless);
   const response = await fetch(`${server.url}${blobPath}`);
@@ -86,7 +86,7 @@ Deno.test("serveRegistry() ends what is under way when it is disposed of", async
   assert(state.cancelled);
 });
 
-Deno.test("serveRegistry() does not begin what is to stop already", async () => {
+Deno.test("serveRegistry() does not start if the signal is already aborted", async () => {
   const signal = AbortSignal.abort(new Error("stop"));
 
   await assertRejects(() => serveRegistry(content, { signal }), Error, "stop");
@@ -133,7 +133,7 @@ Deno.test.each([
   );
 });
 
-/** Content whose blob has no end, and how far it was read. */
+/** Content with an endless blob, and the number of bytes read. */
 function endlessContent() {
   const state = { pulled: 0, cancelled: false };
   const endless: RegistryContent = {

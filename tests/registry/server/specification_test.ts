@@ -24,7 +24,7 @@ const { digest } = image.descriptor;
 const OCI = { "content-type": OCI_MANIFEST };
 const NONE = "00000000-0000-4000-8000-000000000000";
 
-/** A request, and what the specification says of its answer. */
+/** A request, and the response that the specification requires. */
 interface Row {
   /** Number in the specification's table of endpoints. */
   readonly end: string;
@@ -541,7 +541,7 @@ Deno.test.each(KINDS)(
     await using registry = await makeRegistry(kind);
     await registry.pushBlob("a", image.config);
     const { descriptor } = image.config;
-    // White space, an order and members that nobody would write so.
+    // Unusual white space, order and members.
     const text = `{ "layers":[],\n"extra" : 1e2,"config": ${
       JSON.stringify(descriptor)
     },\t"schemaVersion": 2 }\n`;

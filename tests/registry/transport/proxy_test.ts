@@ -153,7 +153,7 @@ Deno.test("RemoteClient keeps TLS with this machine from the proxy, and names no
   assertEquals(proxy.registry.requests, []);
 });
 
-Deno.test("RemoteClient asks for a path where there is no proxy, and for a URL where there is", async () => {
+Deno.test("RemoteClient requests a path without a proxy, and a URL with one", async () => {
   const targets: string[] = [];
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = (async () => {
@@ -183,7 +183,7 @@ Deno.test("RemoteClient asks for a path where there is no proxy, and for a URL w
 });
 
 Deno.test.each(["HTTP_PROXY", "http_proxy", "ALL_PROXY"])(
-  "RemoteClient keeps what is for this machine from the proxy in %s",
+  "RemoteClient sends requests to this machine past the proxy in %s",
   async (name) => {
     const proxied: string[] = [];
     await using proxy = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {

@@ -39,7 +39,7 @@ Deno.test("SharedTasks.run() stops the work when the last caller aborts", async 
   await assertRejects(() => waits[0] ?? Promise.resolve(), Error, "first");
   const afterFirst = signal?.aborted;
   second.abort(new Error("second"));
-  // Who comes now must not get what has just been stopped.
+  // A new caller must not join the task that was just stopped.
   const next = flights.run("a", undefined, () => Promise.resolve(7));
   await assertRejects(() => waits[1] ?? Promise.resolve(), Error, "second");
 

@@ -162,7 +162,7 @@ Deno.test.each([
   { json: "{'schemaVersion': 2}", name: "apostrophes" },
   { json: '{"schemaVersion": 2} {}', name: "two documents" },
   { json: "\u0000", name: "a NUL" },
-])("parseManifest() refuses what is not JSON: $name", ({ json }) => {
+])("parseManifest() refuses text that is not JSON: $name", ({ json }) => {
   assertThrows(() => parse(json), SyntaxError, "must be JSON in UTF-8");
 });
 

@@ -15,7 +15,7 @@ const ARM64 = buildImage({ platform: "linux/arm64" });
 const NO_PLATFORM = buildImage({ configBlob: { os: "", architecture: "" } });
 const ARTIFACT = buildArtifact({ artifactType: "application/vnd.example" });
 
-/** Chooses among images without platforms; counts what is read. */
+/** Chooses among images without platforms, and counts the reads. */
 async function choose(text: string, entries: readonly (Built | Descriptor)[]) {
   const index: Index = {
     schemaVersion: 2,
@@ -72,7 +72,7 @@ Deno.test("choosePlatformByConfig() chooses the one image whose config has no pl
   await assertRejects(() => choose("linux/s390x", [other, NO_PLATFORM]), PlatformError);
 });
 
-Deno.test("choosePlatformByConfig() looks into nested indexes, and skips what is missing", async () => {
+Deno.test("choosePlatformByConfig() looks into nested indexes, and skips missing ones", async () => {
   const [first, second] = [buildIndex([AMD64]), buildIndex([ARM64, ARTIFACT])];
   const missing = buildImage({ platform: "linux/arm64", configBlob: { author: "x" } }).descriptor;
 

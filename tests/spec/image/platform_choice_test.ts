@@ -37,7 +37,7 @@ function choose(wanted: string, offered: readonly string[]): string | undefined 
   }
 }
 
-// Each row: what is wanted, and what runs there, the best first; then what does not run.
+// Each row: the wanted platform; those that run on it, the best first; those that do not.
 Deno.test.each([
   {
     wanted: "linux/arm64/v9",

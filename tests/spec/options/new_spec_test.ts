@@ -118,7 +118,7 @@ Deno.test("newSpec() filters for the final capabilities", () => {
   assertEquals([allowed?.includes("open"), allowed?.includes("chroot")], [true, false]);
 });
 
-Deno.test("formatSpec() writes what can be read again", () => {
+Deno.test("formatSpec() writes text that parses to the same configuration", () => {
   for (const spec of Object.values(GENERATED)) {
     const text = formatSpec(spec);
 

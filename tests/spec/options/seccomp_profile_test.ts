@@ -8,7 +8,7 @@ import {
   withSeccomp,
 } from "../../../spec/mod.ts";
 
-/** What happens at a call whose arguments meet no condition. */
+/** Action for a call whose arguments meet no condition. */
 function outcome(profile: SeccompProfile, call: string): string {
   const rule = profile.syscalls?.find((rule) => rule.names.includes(call) && !rule.args);
   if (rule?.action === "SCMP_ACT_ALLOW") return "allowed";

@@ -64,7 +64,7 @@ async function missingReason(): Promise<string | undefined> {
 
 const schemaTest = testUnless(await missingReason());
 
-schemaTest("newSpec() makes what the official schema accepts", async (t) => {
+schemaTest("newSpec() creates configurations that the official schema accepts", async (t) => {
   const validator = await openValidator();
 
   for (const [name, spec] of Object.entries(GENERATED)) {
@@ -72,7 +72,7 @@ schemaTest("newSpec() makes what the official schema accepts", async (t) => {
   }
 });
 
-schemaTest("the official schema refuses what is bad, and no more", async () => {
+schemaTest("the official schema refuses only invalid configurations", async () => {
   const validator = await openValidator();
   const [bad, good] = await Promise.all([listSamples("bad"), listSamples("good")]);
 

@@ -134,7 +134,7 @@ Deno.test("writeArtifact() writes what ArtifactContent.pack() packed, through a 
   assertEquals(await Deno.readTextFile(dir.join("out/deep/a.txt")), "hello");
 });
 
-Deno.test("writeArtifact() makes directories, replaces files, and warns of what it leaves out", async () => {
+Deno.test("writeArtifact() makes directories, replaces files, and warns about layers that it leaves out", async () => {
   await using dir = await makeTempDir();
   const { store, manifest } = await artifactOf(
     dir,

@@ -6,7 +6,7 @@ import { ContentStore, overlaySupported } from "../../../store/mod.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 import { dir, file, tar } from "../../_support/tar.ts";
 
-/** Finds the record of a bundle in a store, and changes what it says. */
+/** Finds the record of a bundle in a store, and changes its members. */
 export async function changeRecord(
   store: string,
   path: string,

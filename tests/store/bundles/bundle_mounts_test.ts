@@ -35,7 +35,7 @@ for (const Bundler of BUNDLERS) {
     mountTmpfs(path);
     const bundler = new Bundler(test.store);
     await bundler.bundleIn(path, image);
-    // As if the bundler had been killed: the next one removes what it made, and nothing else.
+    // As if the bundler had been killed: the next one removes its files and nothing else.
     await changeRecord(test.path, path, { phase: "making" });
 
     await bundler.bundleIn(path, image);
@@ -104,7 +104,7 @@ mountTest("removeBundle() removes a bundle whose mounts a reboot has ended", asy
   assertEquals(await test.list("bundles"), []);
 });
 
-mountTest("removeBundle() leaves a later mount in the place of a bundle's own", async () => {
+mountTest("removeBundle() leaves a later mount in place of a bundle's own", async () => {
   await using test = await makeStore();
   const path = test.directory.join("box");
   await makeBundle(test, path);

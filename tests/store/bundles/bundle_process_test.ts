@@ -76,7 +76,7 @@ overlayTest("a bundler that is killed leaves nothing that is in the way", async 
     assertEquals(await Deno.readTextFile(`${bundle.path}/rootfs/etc/implied`), "1");
     const names = await test.list("chains");
     assertEquals(names.filter((name) => name.includes(".new")), []);
-    // The lock of a layer that was complete just before the end is nobody's, and stays.
+    // The lock of a layer that was completed just before the end is not held, and stays.
     const locks = (await test.list("locks")).filter((name) => name.startsWith("chain-"));
     const complete = names.map((name) => `chain-${name}.lock`);
     assertEquals(locks.filter((name) => !complete.includes(name)), []);

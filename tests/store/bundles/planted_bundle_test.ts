@@ -109,7 +109,7 @@ Deno.test("removeBundle() refuses a bundle of another store", async () => {
   await assertUntouched(test, path);
 });
 
-Deno.test("removeBundle() refuses what is in the root of a bundle", async () => {
+Deno.test("removeBundle() refuses a bundle inside the root of another one", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   await using bundle = await bundler.bundle(image, "outer");
@@ -139,7 +139,7 @@ Deno.test("removeBundle() refuses a bundle that was moved, and says from where",
   assertEquals(await test.list("bundles"), []);
 });
 
-Deno.test("removeBundle() refuses a copy, also in the place of the bundle", async () => {
+Deno.test("removeBundle() refuses a copy, also in place of the bundle", async () => {
   await using test = await makeStore();
   const { image, bundler } = await makeBundler(test);
   const [path, kept] = [test.directory.join("box"), test.directory.join("kept")];

@@ -112,7 +112,7 @@ Deno.test("removeBundle() forgets a bundle whose directory was removed", async (
   assertEquals(await removeBundle(test.path, path), false);
 });
 
-Deno.test("a bundler removes what killed processes left, and nothing else", async () => {
+Deno.test("a bundler removes the leftovers of killed processes, and nothing else", async () => {
   await using test = await makeStore();
   const { image, bundler, make } = await makeBundler(test);
   const temporary = new UncompressedBundler(test.store, { isTemporary: true });

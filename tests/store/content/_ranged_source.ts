@@ -13,7 +13,7 @@ export const BYTES: Uint8Array<ArrayBuffer> = BLOB.bytes;
 /** Path of its part in the store. */
 export const PART: string = `ingest/${DESCRIPTOR.digest.replace(":", "-")}.part`;
 
-/** A far server, which counts what it is asked for. */
+/** A far server, which counts the requests. */
 export interface RangedSource {
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   readonly requests: { readonly offset: number; readonly length: number | undefined }[];

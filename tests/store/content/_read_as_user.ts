@@ -1,5 +1,5 @@
 /**
- * Reads a store as an ordinary user and prints what is in it: STORE REFERENCE.
+ * Reads a store as an ordinary user and prints its content: STORE REFERENCE.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import { randomBlob } from "./_blob_source.ts";
 
 const { descriptor: DESCRIPTOR, bytes: BYTES } = randomBlob(300_000);
 
-Deno.test("ContentStore.open() takes what is absent for an empty store and makes nothing", async () => {
+Deno.test("ContentStore.open() treats a missing directory as an empty store and creates nothing", async () => {
   await using directory = await makeTempDir();
   const path = directory.join("store");
 
@@ -134,7 +134,7 @@ Deno.test.each([
   assertEquals(error.expected, DESCRIPTOR.digest);
 });
 
-Deno.test("verify() tells absent from corrupt, and takes a link for absent", async () => {
+Deno.test("verify() distinguishes absent from corrupt blobs, and treats a link as absent", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   assertEquals(await store.verify(DESCRIPTOR), false);
@@ -149,7 +149,7 @@ Deno.test("verify() tells absent from corrupt, and takes a link for absent", asy
   await assertRejects(() => store.openBlob(DESCRIPTOR.digest), StoreError, "it is a symlink");
 });
 
-Deno.test("putBytes() puts a blob in the place of a link", async () => {
+Deno.test("putBytes() replaces a link with the blob", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(randomBlob(1).descriptor, randomBlob(1).bytes);
@@ -167,7 +167,7 @@ Deno.test.each([
   { name: "part", path: (file: string) => `ingest/sha256-${file}.part` },
   { name: "lock", path: () => "locks/index.lock" },
 ])(
-  "ContentStore does not write to what a link in place of its $name leads to",
+  "ContentStore does not write to the target of a link in place of its $name",
   async ({ path }) => {
     await using dir = await makeTempDir();
     const { bytes, descriptor } = randomBlob(100);
@@ -220,7 +220,7 @@ Deno.test("ContentStore does not wait for the end of a pipe in place of a part",
   await assertRejects(() => store.putBytes(descriptor, bytes), StoreError, part);
 });
 
-Deno.test("readBlob() verifies what it reads", async () => {
+Deno.test("readBlob() verifies the bytes", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await store.putBytes(DESCRIPTOR, BYTES);

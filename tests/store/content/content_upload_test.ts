@@ -62,7 +62,7 @@ Deno.test("ContentUpload replaces a corrupt blob, and leaves an intact one", asy
   assertEquals(await ingested(store), []);
 });
 
-Deno.test("ContentUpload discards what is not committed", async () => {
+Deno.test("ContentUpload discards bytes that are not committed", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
 
@@ -92,7 +92,7 @@ Deno.test("ContentUpload holds the lock of its file while it is in use", async (
   assertEquals(await file.tryLock(true), false);
 });
 
-Deno.test("ContentStore.beginUpload() removes what killed processes have left", async () => {
+Deno.test("ContentStore.beginUpload() removes leftovers of killed processes", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   await using alive = await store.beginUpload();

@@ -13,7 +13,7 @@ async function put(store: ContentStore, built: Built): Promise<void> {
   for (const { descriptor, bytes } of built.blobs.values()) await store.putBytes(descriptor, bytes);
 }
 
-Deno.test("findHeld() finds again what is pruned between lookup and protection", async () => {
+Deno.test("findHeld() repeats a lookup whose content is pruned before it is protected", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const other = await ContentStore.open(directory.path);
@@ -45,7 +45,7 @@ Deno.test("findHeld() protects until it is disposed of", async () => {
   assertEquals((await prune(store)).removed.length, BLOBS.length);
 });
 
-Deno.test("findHeld() leaves what is missing to the caller", async () => {
+Deno.test("findHeld() leaves missing content to the caller", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
 

@@ -173,7 +173,7 @@ Deno.test("ingest() begins again, once and elsewhere, where what came is wrong",
   assertEquals(await store.readBlob(DESCRIPTOR), BYTES);
 });
 
-Deno.test("ingest() fetches once for many tasks, and tells each of the progress", async () => {
+Deno.test("ingest() fetches once for many tasks, and reports the progress to each", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
   const source = countingSource(BYTES);
@@ -262,7 +262,7 @@ Deno.test("ingest() stops waiting for the lock of another process on abort", asy
   assertEquals(error.name, "TimeoutError");
 });
 
-Deno.test("ingest() uses what another process brought while it waited", async () => {
+Deno.test("ingest() uses a blob that another process stored meanwhile", async () => {
   await using directory = await makeTempDir();
   const store = await openWithPart(directory.path, new Uint8Array());
   const held = await Deno.open(directory.join(PART), { write: true });
@@ -272,7 +272,7 @@ Deno.test("ingest() uses what another process brought while it waited", async ()
   const ingested = store.ingest(DESCRIPTOR, source.open, {
     onProgress: ({ bytes }) => {
       progress.push(bytes);
-      // Now that this task waits, the other commits what it has.
+      // Now that this task waits, the other one commits its bytes.
       if (progress.length > 1) return;
       held.writeSync(BYTES);
       Deno.renameSync(directory.join(PART), store.blobPath(DESCRIPTOR.digest));

@@ -39,7 +39,7 @@ Deno.test("tag() records, replaces and untag() removes a reference", async () =>
   assertEquals(await store.resolve("example.com/a:1"), undefined);
 });
 
-Deno.test("tag() and untag() keep what other tools have written", async () => {
+Deno.test("tag() and untag() keep members that other tools have written", async () => {
   await using directory = await layoutWith(INDEX);
   const store = await ContentStore.open(directory.path);
 
@@ -49,7 +49,7 @@ Deno.test("tag() and untag() keep what other tools have written", async () => {
   assertEquals(JSON.parse(await Deno.readTextFile(directory.join("index.json"))), INDEX);
 });
 
-Deno.test("tag() does not write what is recorded already", async () => {
+Deno.test("tag() does not write an existing entry", async () => {
   await using directory = await layoutWith(INDEX);
   const store = await ContentStore.open(directory.path);
   await store.tag("example.com/a:1", ONE);
@@ -119,7 +119,7 @@ Deno.test("references() reads more entries than an index of an image may have", 
   assertEquals((await store.references()).length, 5000);
 });
 
-Deno.test("tag() and untag() keep what a map would keep", async () => {
+Deno.test("tag() and untag() keep the same names as a map", async () => {
   const name = fc.integer({ min: 0, max: 4 }).map((i) => `example.com/a:${i}`);
   const step = fc.oneof(
     fc.record({ tag: name, target: fc.constantFrom(ONE, TWO) }),
@@ -162,7 +162,7 @@ async function layoutWith(index: unknown): Promise<TempDir> {
   return directory;
 }
 
-Deno.test("record() assigns all names in one change, and keeps what it does not name", async () => {
+Deno.test("record() assigns all names in one change, and keeps other entries", async () => {
   await using temp = await makeTempDir();
   const store = await ContentStore.open(temp.path);
   await store.tag("example.com/a:1", ONE);

@@ -37,7 +37,7 @@ Deno.test("Semaphore refuses a task that has been stopped already", async () => 
   assertEquals(await acquired.catch((error) => error), reason);
 });
 
-Deno.test("Semaphore keeps the others of a task that is stopped as its turn comes", async () => {
+Deno.test("Semaphore serves the next task if one is aborted as its turn comes", async () => {
   const semaphore = new Semaphore(1);
   const controller = new AbortController();
   const first = await semaphore.acquire();

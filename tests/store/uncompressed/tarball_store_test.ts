@@ -65,7 +65,7 @@ plantedTest(
   },
 );
 
-Deno.test("TarballStore makes a tarball once for all that ask at once", async () => {
+Deno.test("TarballStore makes a tarball once for concurrent callers", async () => {
   await using test = await makeTarballs();
 
   const results = await Promise.all(Array.from({ length: 8 }, () => test.open()));

@@ -185,7 +185,7 @@ linuxTest("oci bundle --rootless makes a container in a user namespace", async (
 idsTest.each([
   { args: ["--user", "nobody-here"], says: 'cannot find user "nobody-here"' },
   { args: ["--user", "2147483648"], says: "IDs must be from 0 to 2147483647" },
-])("oci bundle $args says what is wrong, and leaves nothing", async ({ args, says }) => {
+])("oci bundle $args explains the problem, and leaves nothing behind", async ({ args, says }) => {
   await assertRefused(args, says);
 });
 

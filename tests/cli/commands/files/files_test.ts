@@ -70,7 +70,7 @@ async function setUp(image: BuiltImage = IMAGE) {
   };
 }
 
-/** Opens the scene of a batch, in whose command lines `REF` is the image. */
+/** Opens the scene of a batch of command lines, in which `REF` is the image. */
 async function openScene() {
   const box = await setUp();
   return { ...box, word: (word: string) => word === "REF" ? box.reference : word };
@@ -105,7 +105,7 @@ const NO_FILES = [
 ].map((row) => ({ ...row, args: ["cat", "REF", row.path, ...OPTIONS] }));
 const noFiles = ociBatch(NO_FILES, openScene);
 
-Deno.test.each(NO_FILES)("oci cat says that $path is no file", async ({ args, says }) => {
+Deno.test.each(NO_FILES)("oci cat says that $path is not a file", async ({ args, says }) => {
   const { code, stdout, stderr } = await noFiles(args);
 
   assertEquals([code, stdout], [1, ""]);
@@ -157,7 +157,7 @@ Deno.test.each(LINKS)(
   },
 );
 
-Deno.test("oci ls fetches anew what is damaged in the store", async () => {
+Deno.test("oci ls fetches damaged content of the store again", async () => {
   await using box = await setUp();
   await box.oci("pull", box.reference);
   const store = await ContentStore.open(box.temp.join("store"));

@@ -96,7 +96,7 @@ Deno.test("oci unpack leaves the image in the store", async () => {
   assertEquals(await Deno.readTextFile(`${box.root}2/etc/motd`), "new");
 });
 
-Deno.test("oci unpack --json counts, and says what was skipped", async () => {
+Deno.test("oci unpack --json prints counts and skipped entries", async () => {
   const layer = tar(
     device("null", "character", 1, 3),
     file("a", "12345", { xattrs: { "trusted.overlay.opaque": "y" } }),

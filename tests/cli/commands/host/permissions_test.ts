@@ -96,17 +96,20 @@ Deno.test("oci permissions serves the commands that read or write an image's fil
   assertEquals((await Deno.readFile(dir.join("a.tar"))).length > 1024, true);
 });
 
-linuxTest("oci permissions lets unpack keep what the C library alone can write", async () => {
-  await using dir = await makeTempDir();
-  await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
-  const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
+linuxTest(
+  "oci permissions lets unpack keep metadata that only the C library can write",
+  async () => {
+    await using dir = await makeTempDir();
+    await using server = await serveRegistry(new MemoryContent().add("app", "1", IMAGE));
+    const args = ["unpack", "--json", "--ownership", "record", `${server.host}/app:1`];
 
-  const [result] = await assertGranted([[...args, dir.join("root")]], { HOME: dir.path });
+    const [result] = await assertGranted([[...args, dir.join("root")]], { HOME: dir.path });
 
-  assertEquals(result?.stderr.includes("warning"), false, result?.stderr);
-  assertEquals(JSON.parse(result?.stdout ?? "").skipped, []);
-  assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
-});
+    assertEquals(result?.stderr.includes("warning"), false, result?.stderr);
+    assertEquals(JSON.parse(result?.stdout ?? "").skipped, []);
+    assertEquals((await Deno.stat(dir.join("root/pipe"))).isFifo, true);
+  },
+);
 
 const ALONE = [
   { args: ["demo"] },

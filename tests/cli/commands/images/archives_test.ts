@@ -32,7 +32,7 @@ async function makeScene() {
   };
 }
 
-Deno.test("oci load and save print what they did", async () => {
+Deno.test("oci load and save print their results", async () => {
   await using scene = await makeScene();
   const { oci, dir } = scene;
 
@@ -153,7 +153,7 @@ Deno.test("oci save requires an output file", async () => {
   assertMatch(stderr, /the output file is missing\. Specify "--output FILE", or "-" for stdout/);
 });
 
-Deno.test("oci save pulls a missing image, and names what it leaves out", async () => {
+Deno.test("oci save pulls a missing image, and names the platforms that it leaves out", async () => {
   await using scene = await makeScene();
   const index = buildIndex([IMAGE, ARM]);
   await using server = await serveRegistry(new MemoryContent().add("app", "1", index));

@@ -33,7 +33,7 @@ const CONTENT = new MemoryContent()
   .add("diffid", "1", buildImage({ layers: [{ tar: BASE, diffId: FOREIGN }, TOP] }))
   .add("config", "1", buildImage({ manifest: { config: { ...ENTRY, mediaType: OCI_CONFIG } } }));
 
-/** A command line, with what it prints. */
+/** A command line and its output. */
 interface Step {
   readonly args: readonly string[];
   /** What standard output matches. */
@@ -48,7 +48,7 @@ async function setUp() {
   const env = { OCI_STORE: dir.join("store") };
   return {
     dir,
-    /** Runs command lines one after another, and checks what they do. */
+    /** Runs command lines one after another, and checks their results. */
     play: async (...steps: readonly Step[]) => {
       const results = await runOciBatch(
         steps.map(({ args }) => {

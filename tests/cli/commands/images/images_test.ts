@@ -21,7 +21,7 @@ const AMD64 = buildImage({ layers: [tar(file("a", "amd64"))], platform: "linux/a
 const ARM64 = buildImage({ layers: [tar(file("a", "arm64"))], platform: "linux/arm64" });
 const INDEX = buildIndex([AMD64, ARM64]);
 
-/** A store with one multi-platform image, of which one platform is pulled, and another image. */
+/** A store with one platform of a multi-platform image, and another image. */
 async function filledStore(path: string): Promise<{ readonly host: string }> {
   const content = new MemoryContent().add("multi", "1", INDEX).add("single", "2", ARM64);
   await using server = await serveRegistry(content);
@@ -49,7 +49,7 @@ Deno.test("oci images prints a table", async () => {
   for (const row of rows) assertMatch(row[4] ?? "", /^\d+ B$/);
 });
 
-Deno.test("oci images --json prints an array, with what is not there too", async () => {
+Deno.test("oci images --json prints an array that includes missing platforms", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);
 
@@ -269,7 +269,7 @@ Deno.test("oci rm removes references, and keeps the others", async () => {
   );
 });
 
-Deno.test("oci rm --json prints what was removed", async () => {
+Deno.test("oci rm --json prints the removed names", async () => {
   await using dir = await makeTempDir();
   const { host } = await filledStore(dir.path);
 

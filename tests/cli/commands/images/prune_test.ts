@@ -48,7 +48,7 @@ Deno.test("oci rm --prune frees what nothing else names", async () => {
   assertEquals(await scene.blobs(), SECOND.blobs.size);
 });
 
-Deno.test("oci prune says what it would free, and frees it", async () => {
+Deno.test("oci prune prints the space that it would free, and frees it", async () => {
   await using scene = await makeScene();
   await scene.oci("pull", "-q", "--platform=linux/amd64", scene.ref("1"));
   await scene.oci("rm", scene.ref("1"));

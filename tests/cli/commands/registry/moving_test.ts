@@ -239,7 +239,7 @@ Deno.test("oci push --all-tags pushes the tags that the store has", async () => 
   ]);
 });
 
-Deno.test("oci push of what is not in the store fails, and says what to do", async () => {
+Deno.test("oci push of a missing image fails with a remedy", async () => {
   await using scene = await makeScene();
 
   const { code, stderr } = await scene.oci("push", `${scene.app}:1`);
@@ -277,7 +277,7 @@ Deno.test("oci push pushes an image of a layout or an archive, with its own perm
   assertMatch(nowhere.stderr, /names no registry\. Specify DEST/);
 });
 
-Deno.test("oci push says what a registry says that refuses it", async () => {
+Deno.test("oci push prints the refusal of a registry", async () => {
   await using scene = await makeScene({
     interfere: (request, next) =>
       request.method === "PUT" && request.url.includes("/pushed/manifests/")

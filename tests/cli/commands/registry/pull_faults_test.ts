@@ -30,7 +30,7 @@ import { makeTempDir } from "../../../_support/temp.ts";
 
 const MIB = 1024 * 1024;
 
-/** An image whose layer is bytes that nothing makes smaller. */
+/** An image with an incompressible layer. */
 function imageOf(layerBytes: number): Built {
   return buildImage({
     layers: [{ tar: tar(file("noise", noise(layerBytes))), compression: "none" }],
@@ -171,7 +171,7 @@ Deno.test("oci pull says that a host is unknown, and which", async () => {
   assertMatch(error.message, /registry\.invalid/);
 });
 
-Deno.test("oci pull gets a blob whose connection is cut every MiB, and pays for it once", async () => {
+Deno.test("oci pull downloads every byte once over a connection that breaks after each MiB", async () => {
   const image = imageOf(24 * MIB);
   const content = new MemoryContent().add("app", "1", image);
   await using registry = faultyRegistry(content, [on({ kind: "blob", method: "GET" }, cut(MIB))]);
@@ -273,7 +273,7 @@ async function ingested(store: string): Promise<number> {
   return bytes;
 }
 
-/** Waits, at most four minutes, for what another process does. */
+/** Waits for another process, at most four minutes. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const signal = AbortSignal.timeout(240_000);
   while (!await holds()) {

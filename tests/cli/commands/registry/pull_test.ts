@@ -43,7 +43,7 @@ Deno.test("oci pull prints each reference with its digest", async () => {
   assertMatch(stderr, /sha256:[0-9a-f]{12} fetched/);
 });
 
-Deno.test("oci pull --json prints one document, and says what was there already", async () => {
+Deno.test("oci pull --json prints one document, and says whether the image was cached", async () => {
   await using dir = await makeTempDir();
   const [amd64, arm64] = [image("linux/amd64", "base", "a"), image("linux/arm64", "base", "b")];
   const index = buildIndex([amd64, arm64]);
@@ -214,7 +214,7 @@ Deno.test("oci pull refuses a wrong byte and leaves nothing to see", async () =>
   assertEquals(JSON.parse(listed.stdout), []);
 });
 
-Deno.test("oci pull says what caused an error with --verbose", async () => {
+Deno.test("oci pull prints the causes of an error with --verbose", async () => {
   const { code, stderr } = await runOci(
     ["pull", "--verbose", "--retries", "0", "127.0.0.1:1/app:1", "-q"],
   );
@@ -272,7 +272,7 @@ for (
   ] as const
 ) {
   posixTest({
-    name: `oci pull ends with ${exitCode} on ${signal} and goes on from there the next time`,
+    name: `oci pull ends with ${exitCode} on ${signal} and resumes the next time`,
     fn: async () => {
       await using dir = await makeTempDir();
       const built = buildImage({

@@ -18,7 +18,7 @@ function content(): MemoryContent {
   return new MemoryContent().add("app", "1", INDEX).add("app", "arm", ARM64);
 }
 
-Deno.test("oci digest prints what the registry says, by HEAD", async () => {
+Deno.test("oci digest prints the digest that the registry reports by HEAD", async () => {
   const seen: string[] = [];
   await using server = await serveRegistry(content(), {
     onRequest: ({ method, path }) => seen.push(`${method} ${path}`),
@@ -48,7 +48,7 @@ Deno.test("oci digest --platform prints the digest of the manifest", async () =>
   assertEquals(JSON.parse(stdout), { reference, digest, mediaType, size });
 });
 
-Deno.test("oci digest of what is not there fails, and says what to do", async () => {
+Deno.test("oci digest of a missing image fails with a remedy", async () => {
   await using server = await serveRegistry(content());
 
   const { code, stdout, stderr } = await runOci(["digest", "--json", `${server.host}/app:9`]);
@@ -147,7 +147,7 @@ Deno.test("oci pull --all-platforms reads a password from stdin once", async () 
   assertEquals([code, stderr], [0, ""]);
 });
 
-Deno.test("oci tags --json prints what it has when a page breaks off", async () => {
+Deno.test("oci tags --json prints the tags so far if a page breaks off", async () => {
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
     if (url.includes("last=")) return new Response(null, { status: 403 });
     if (!url.includes("tags")) return new Response();

@@ -109,7 +109,7 @@ posixTest("oci serve ends with 143 on SIGTERM", async () => {
   assertEquals({ code, stderr }, { code: 143, stderr: "" });
 });
 
-posixTest("oci serve --htpasswd lets in who is in the file", async () => {
+posixTest("oci serve --htpasswd admits the users in the file", async () => {
   await using dir = await makeTempDir();
   // The password is "U*U", and the hash a known answer of bcrypt.
   const hash = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
@@ -167,7 +167,7 @@ Deno.test.each([
     address: "[2001:db8::1]:0",
     says: "cannot listen on \\[2001:db8::1\\]:0: .*\\. Choose another address",
   },
-])("oci serve says what is wrong with $address", async ({ address, says }) => {
+])("oci serve explains what is wrong with $address", async ({ address, says }) => {
   const { code, stdout, stderr } = await runOci(["serve", "--listen", address]);
 
   assertEquals({ code, stdout }, { code: 1, stdout: "" });
@@ -218,7 +218,7 @@ Deno.test("oci serve says what certificates it takes", async () => {
   );
 });
 
-posixTest("oci serve stores what is pushed, for the other commands to see", async () => {
+posixTest("oci serve stores pushed images where the other commands find them", async () => {
   await using dir = await makeTempDir();
   const store = dir.join("store");
   const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
@@ -296,7 +296,7 @@ posixTest("oci serve --htpasswd lets its users push at any address", async () =>
   assertEquals({ statuses, stderr }, { statuses: [401, 202], stderr: "" });
 });
 
-posixTest("oci serve --proxy passes on another registry and keeps what it passes on", async () => {
+posixTest("oci serve --proxy relays another registry and caches its content", async () => {
   await using dir = await makeTempDir();
   const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
   const requests: string[] = [];
