@@ -32,7 +32,7 @@ const OTHERS: readonly (readonly [advice: string, names: readonly string[]])[] =
     ["ps", "stop", "kill", "start", "restart", "exec", "logs", "top", "wait", "container"],
   ],
   [
-    'oci builds no images; copy those of another tool with "oci copy"',
+    'oci does not build images; copy those of another tool with "oci copy"',
     ["build", "commit", "append", "mutate", "rebase", "repack", "init", "insert"],
   ],
   [

@@ -139,7 +139,7 @@ async function withoutCommand(
   const program = declareProgram(COMMANDS);
   const { json } = parseCommandLine(program, rest).options;
   if (json) throw new UsageError("the command is missing", 'See "oci --help"');
-  // The help is an error message here, not a result.
+  // The help is printed as an error message here, not as a result.
   notices.line(await helpText(program));
   return 2;
 }

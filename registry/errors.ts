@@ -2,7 +2,7 @@ import { type ErrorCode, OciError, type OciErrorOptions } from "../spec/errors.t
 
 /** What a request is for, for errors. */
 export interface RequestTask {
-  /** What is being done, after "Cannot", such as `pull "docker.io/library/alpine:3"`. */
+  /** Action in progress, as it follows "Cannot", such as `pull "docker.io/library/alpine:3"`. */
   readonly action: string;
   /** What it is done to: a reference, a repository, a registry, or the digest of a blob. */
   readonly subject: string;

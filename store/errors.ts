@@ -92,9 +92,9 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
   owner: "it belongs to another user",
   writable: "it is writable by other users",
   "hard-link": "it has several names (hard links)",
-  changing: "it is replaced again and again",
+  changing: "it keeps changing",
   syntax: "it is not JSON",
-  shape: "it is JSON, but not of the right kind",
+  shape: "its JSON has an unexpected structure",
 };
 
 /** Options for {@linkcode StoreFileError}. */
@@ -295,7 +295,7 @@ export class ArtifactFileError extends OciError {
     super(problem, {
       ...options,
       code: "artifact-file",
-      action: `take the file ${JSON.stringify(title)} of an artifact`,
+      action: `use the file ${JSON.stringify(title)} of an artifact`,
       subject: title,
     });
     this.title = title;

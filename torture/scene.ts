@@ -25,7 +25,7 @@ export interface SceneCommandOptions {
 /** Options for {@linkcode Scene.open}. */
 export interface SceneOptions {
   readonly random: Random;
-  /** Number of rounds of an act that plays rounds. */
+  /** Number of rounds, for acts that have rounds. */
   readonly rounds: number;
   /** Aborts when the act must end. */
   readonly signal: AbortSignal;

@@ -86,7 +86,7 @@ export function addContainerOptions(command: Command): Command {
       "mount SOURCE:TARGET[:ro], or type=tmpfs,target=/tmp,tmpfs-size=1m (repeatable)",
       { repeatable: true, parse: parseMount, aliases: ["--volume"] },
     )
-    .option("-i, --interactive", "keep stdin open, which is always the case")
+    .option("-i, --interactive", "keep stdin open (always on)")
     .option("-t, --tty", "allocate a terminal")
     .option("--rootless", "run in a user namespace (default: on unless root)");
   return addContainerHints(command);

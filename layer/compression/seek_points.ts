@@ -1,6 +1,8 @@
 /** Number of bytes before a point that the bytes after it may repeat. */
 export const WINDOW_BYTES = 32_768;
-/** Smallest distance of two points in the decompressed bytes: 1/128 of them is kept as windows. */
+/**
+ * Minimum distance between two points in the decompressed bytes: 1/128 of them is kept as windows.
+ */
 const SPAN_BYTES = 4_194_304;
 /** Maximum number of points: 8 MiB of windows. A larger layer has points further apart. */
 const MAX_POINTS = 256;

@@ -21,8 +21,8 @@ export class Directory {
   /** Number that identifies the object. */
   readonly number: number;
   /**
-   * Known directories in it, and targets of known symlinks, by path. Paths are used rather than names
-   * because those strings exist already.
+   * Known directories in it, and targets of known symlinks, by path. Uses paths rather than names
+   * because these strings exist already.
    */
   children: Map<string, Directory | string> | undefined;
   /** Whether it contains nothing of a lower layer. */

@@ -213,7 +213,7 @@ export class LayerTree {
     try {
       this.#metadata.setOwner(entry, ROOT_OWNER, { path: directory.path, offset: 0 });
     } catch (error) {
-      // The layer specifies no owner, so the current one stays.
+      // The layer does not specify an owner, so the current one stays.
       if (!(error instanceof OwnershipError)) throw error;
     }
   }

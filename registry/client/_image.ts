@@ -185,7 +185,7 @@ async function readConfigBytes(
       repository: reference.repository,
       path: `blobs/${descriptor.digest}`,
       content: { kind: "config", name: `the config ${descriptor.digest} of its manifest` },
-      // A registry in trouble needs its connections for the config.
+      // A registry with problems needs its connections for the config.
       onRetry: () => requests?.[Symbol.dispose](),
     }, (answer) => {
       onConfig?.(answer);

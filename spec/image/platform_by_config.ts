@@ -31,7 +31,7 @@ const MAX_LOOK_DEPTH = 4;
  * @param index The index.
  * @param wanted Platform to run on; or several in order of preference.
  * @param options Callback to read documents, and the name of the image.
- * @returns The entry, as it is in the index.
+ * @returns The entry, unchanged.
  * @throws {PlatformError} If no entry fits; it lists the platforms that were found.
  *
  * @example Choose between entries without a platform

@@ -119,7 +119,7 @@ function expand(names: readonly string[]): ReadonlySet<string> {
       code: "invalid-argument",
       action: `change capability ${JSON.stringify(name)}`,
       subject: name,
-      problem: "capabilities(7) lists none of that name",
+      problem: "it is not listed in capabilities(7)",
       advice: 'Write a name such as "NET_ADMIN"',
       option: "capabilities",
     });

@@ -52,7 +52,7 @@ export function parseQuantity(text: string): Quantity {
       code: "invalid-text",
       action: `parse quantity ${JSON.stringify(subject)}`,
       subject,
-      problem: "it must be a number with a suffix of Kubernetes or none, such as " +
+      problem: "it must be a quantity as in Kubernetes, such as " +
         '"500m", "1.5", "2Gi" or "1e3"',
     });
   }

@@ -43,7 +43,7 @@ export class UnknownUserError extends OciError {
   /** Creates the error. `image` is the name of the image. */
   constructor(kind: "user" | "group", account: string, image: string) {
     const file = kind === "user" ? "/etc/passwd" : "/etc/group";
-    super(`its ${file} has no such line`, {
+    super(`its ${file} has no line for it`, {
       code: "unknown-user",
       action: `find ${kind} ${JSON.stringify(account)} in ${image}`,
       subject: account,

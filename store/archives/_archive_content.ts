@@ -99,7 +99,7 @@ export class ArchiveContent {
   /** Returns the error for a blob whose digest is wrong; returns any other error unchanged. */
   mismatch(error: unknown, digest: Digest): unknown {
     if (!(error instanceof DigestMismatchError)) return error;
-    const state = `${digest} is not what its digest says`;
+    const state = `${digest} does not match its digest`;
     return new ArchiveError(this.name, "damaged", state, { cause: error });
   }
 

@@ -66,7 +66,7 @@ export async function readDockerImages(
       if (diffId === undefined) continue;
       const layer = known.get(range.offset) ?? await readLayer(archive, path, range, diffId);
       if (layer.mediaType === MEDIA_TYPES.none && layer.digest !== diffId) {
-        throw damaged(archive, `its layer ${quote(path)} stands for two DiffIDs`);
+        throw damaged(archive, `its layer ${quote(path)} has two DiffIDs`);
       }
       known.set(range.offset, layer);
       archive.content.add(layer.digest, range);

@@ -159,7 +159,7 @@ export class ImageArchive implements NamedSource, Disposable {
    * @param descriptor The document.
    * @param options Abort signal.
    * @returns The document, with those below it.
-   * @throws {ArchiveError} If a part of it is missing, or a document is not what its digest says.
+   * @throws {ArchiveError} If a part of it is missing, or a document does not match its digest.
    */
   async document(
     descriptor: Descriptor,
@@ -173,7 +173,7 @@ export class ImageArchive implements NamedSource, Disposable {
    *
    * @param descriptor The blob.
    * @param options Abort signal.
-   * @throws {ArchiveError} If it is not what its digest says.
+   * @throws {ArchiveError} If it does not match its digest.
    */
   async verify(descriptor: Descriptor, options: ContentOptions = {}): Promise<void> {
     const verifier = new Verifier(descriptor, `"${this.path}"`);

@@ -31,7 +31,7 @@ export interface BundleRecord {
   readonly phase: BundlePhase;
   /** Its directory, as an absolute path without symlinks. */
   readonly path: string;
-  /** Inode number of the directory that the bundle's directory is in. */
+  /** Inode number of the parent directory of the bundle. */
   readonly parentInode: number | null;
   /** Inode number of the bundle's directory; `null` if it is unknown. */
   readonly inode: number | null;

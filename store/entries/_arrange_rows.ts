@@ -59,7 +59,7 @@ export function arrangeRows(entries: readonly RecordedEntry[]): ArrangedRows {
 
 class RowArranger {
   readonly #rows: Row[] = [];
-  /** The last row and the rows of its parents, the root first. */
+  /** The last row and those of its parents, the root first. */
   readonly #open: Row[] = [];
   readonly #links: Row[] = [];
   #isSimple = true;

@@ -23,7 +23,7 @@ export interface LockFileOptions extends TryLockFileOptions {
   readonly onWait?: ((message: string) => void) | undefined;
 }
 
-/** Maximum pause between two attempts: unnoticeable, and next to no CPU. */
+/** Maximum pause between two attempts, which nobody notices and which costs hardly any CPU time. */
 const MAX_PAUSE_MS = 50;
 /** Time after which a user may wonder about the wait. */
 const PATIENCE_MS = 1_000;

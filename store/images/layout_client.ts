@@ -218,7 +218,9 @@ async function findEntries(
   const found = name === undefined ? all : findNamed(all, name);
   const [first] = found;
   if (first === undefined) {
-    const wanted = name === undefined ? "it is empty, or no layout" : `it does not have "${name}"`;
+    const wanted = name === undefined
+      ? "it is empty, or not a layout"
+      : `it does not have "${name}"`;
     return fail(names.length === 0 ? wanted : `${wanted}, only ${names.join(", ")}`);
   }
   const distinct = [...new Map(found.map((entry) => [entry.digest, entry])).values()];

@@ -214,7 +214,7 @@ class ContentPicker implements TarSink {
   readonly #order: ArchiveOrder;
   /** Paths of the current entry, if it is in the image. */
   #paths: readonly string[] = [];
-  /** Its runs, if it is sparse. */
+  /** Data segments of the current file, if it is sparse. */
   #runs: SparseRuns | undefined;
   #stored = 0;
   #output: Uint8Array<ArrayBuffer>[] = [];

@@ -31,7 +31,7 @@ export async function userNamespacesSupported(): Promise<UserNamespaceSupport> {
     return success ? { supported: true } : refused(lastLine(stderr));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return refused("unshare of util-linux is not installed, with which they are tried");
+    return refused("the test requires unshare of util-linux, which is not installed");
   }
 }
 

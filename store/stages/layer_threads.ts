@@ -18,11 +18,14 @@ import {
 } from "./layer_staging.ts";
 import { OverlayExtraction, type OverlayPlan, type OverlayResult } from "./overlay_extraction.ts";
 
-/** Smallest image that threads are started for: a smaller one would be done before they start. */
+/**
+ * Minimum size of an image for which threads are started. A smaller one is extracted before they
+ * are ready.
+ */
 const MIN_THREADED_BYTES = 4_194_304;
 /** Share of an image's bytes above which a layer would take longer than all others. */
 const SPLIT_SHARE = 0.2;
-/** Smallest image whose relays get threads: in a smaller one, this thread is done sooner. */
+/** Minimum size of an image whose relays get threads. For a smaller one, this thread is faster. */
 const MIN_RELAYED_BYTES = 134_217_728;
 
 /** Which layers are decompressed in one thread and extracted in another. */

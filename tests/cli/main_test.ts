@@ -168,7 +168,7 @@ const MISUSE = [
   {
     args: ["bundle", "--cpu", "much", "a", "b"],
     line: 'oci: bundle: --cpu "much" is invalid: ' +
-      "it must be a number with a suffix of Kubernetes or none, " +
+      "it must be a quantity as in Kubernetes, " +
       'such as "500m", "1.5", "2Gi" or "1e3". See "oci bundle --help"',
   },
   {

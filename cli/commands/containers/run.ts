@@ -40,7 +40,7 @@ export function define(command: Command): Command {
     })
     .option("--timeout <seconds>", "kill the container after this time", { parse: parseSeconds })
     .option("--name <name>", "name of the container (default: a random one)", { parse: parseName })
-    .option("--rm", "remove the container at the end, which is always the case");
+    .option("--rm", "remove the container at the end (always on)");
   return addRegistryOptions(container, { loginFlag: "--registry-user" }).notes(`
 The first word after the image that is no option begins the command. A command that begins with a
 dash needs "--" before it. The options have the short forms of docker and podman; --volume, --workdir,

@@ -43,8 +43,8 @@ export async function run(session: Session): Promise<void> {
   if (output === undefined) {
     if (Deno.stdout.isTerminal()) {
       throw new UsageError(
-        "an archive is not for a terminal",
-        'Redirect it, or give "--output FILE"',
+        "cannot write an archive to a terminal",
+        'Redirect stdout or specify "--output FILE"',
       );
     }
     return await writeArchive(session, source, session.output);

@@ -142,7 +142,7 @@ function ownershipOf(options: UnpackCommandOptions): Ownership | undefined {
   const { ownership, uidMap, gidMap } = options;
   if (uidMap === undefined && gidMap === undefined) return ownership;
   if (ownership !== undefined) {
-    throw new UsageError("a map says whose the files are", 'Give it, or "--ownership"');
+    throw new UsageError('ID maps and "--ownership" cannot be combined', "Leave out one of them");
   }
   return { kind: "map", uids: uidMap ?? IDENTITY, gids: gidMap ?? IDENTITY };
 }

@@ -29,7 +29,7 @@ export function define(command: Command): Command {
     )
     .option(
       "--raw",
-      "print the original bytes of the manifest, or of the index of several platforms",
+      "print the original bytes of the manifest, or of the index of a multi-platform image",
     )
     .option("--config", "print the original bytes of the config");
   return addRegistryOptions(described, { features: ["platform", "policy", "mirror"] }).notes(`

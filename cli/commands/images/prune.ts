@@ -25,7 +25,10 @@ export function define(command: Command): Command {
     .option("--keep-last <n>", "keep only the n newest names of each repository (default: all)", {
       parse: (text) => parseCount(text, 0),
     })
-    .hint(["-f", "--force", "-a", "--all"], "Leave it out; all that no name needs is removed")
+    .hint(
+      ["-f", "--force", "-a", "--all"],
+      "Leave it out; content that no name refers to is always removed",
+    )
     .notes(`
 Prints what it freed. With --verbose it lists each item.
 

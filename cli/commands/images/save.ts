@@ -62,8 +62,8 @@ export async function run(session: Session): Promise<void> {
   const isStdout = output === "-" && format !== "oci-dir";
   if (isStdout && Deno.stdout.isTerminal()) {
     throw new UsageError(
-      "an archive is not for a terminal",
-      'Redirect it, or give "--output FILE"',
+      "cannot write an archive to a terminal",
+      'Redirect stdout or specify "--output FILE"',
     );
   }
   const store = await openStore(session);

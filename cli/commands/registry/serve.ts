@@ -62,7 +62,7 @@ export function define(command: Command): Command {
     )
     .option(
       "--allow-sparse-indexes",
-      'accept indexes of which manifests are missing, as "oci push --sparse" sends them',
+      'accept indexes without some of their manifests, as "oci push --sparse" sends them',
     )
     .option("--tls-cert <file>", "certificate chain in PEM; enables HTTPS")
     .option("--tls-key <file>", "private key of the certificate in PEM")

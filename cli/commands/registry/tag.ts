@@ -33,7 +33,7 @@ export async function run(session: Session): Promise<void> {
   if (!isReference(formatReference(target))) {
     throw new UsageError(
       `"${tag}" is not a tag`,
-      'A tag is up to 128 letters, digits, "_", "." and "-"',
+      'A tag has up to 128 letters, digits, "_", "." and "-"',
     );
   }
   const auth = await readAuth(session);

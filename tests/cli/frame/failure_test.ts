@@ -132,7 +132,7 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new UnknownUserError("user", "ann", "a"),
-    line: 'cannot find user "ann" in a: its /etc/passwd has no such line. ' +
+    line: 'cannot find user "ann" in a: its /etc/passwd has no line for it. ' +
       "Choose another user with --user, by name or number",
   },
   {
@@ -401,7 +401,7 @@ const ROWS: readonly Row[] = [
   },
   {
     error: new ArtifactFileError("d", "it is a directory", { advice: "Pack it into an archive" }),
-    line: 'cannot take the file "d" of an artifact: it is a directory. Pack it into an archive',
+    line: 'cannot use the file "d" of an artifact: it is a directory. Pack it into an archive',
   },
   {
     error: new UnpackError("it is not empty", "/d", {

@@ -180,7 +180,10 @@ rootTest("oci unpack gives files to the owners that the maps name", async () => 
 const MISUSE = [
   { args: ["--uid-map", "0:0"], says: "HOST:CONTAINER:COUNT" },
   { args: ["--uid-map", "0:0:0"], says: "HOST:CONTAINER:COUNT" },
-  { args: ["--uid-map", "0:0:1", "--ownership", "squash"], says: "a map says whose" },
+  {
+    args: ["--uid-map", "0:0:1", "--ownership", "squash"],
+    says: 'ID maps and "--ownership" cannot',
+  },
   { args: ["--ownership", "mine"], says: "it must be strict, squash or record" },
 ].map(({ args, says }) => ({ args: ["unpack", ...args, "alpine", "root"], says }));
 const misuse = ociBatch(MISUSE);

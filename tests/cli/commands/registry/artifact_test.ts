@@ -143,7 +143,7 @@ const FAILURES = [
   { args: ["artifact", "push", "H/x:1", "d"], says: "it is a directory. Pack it into an archive" },
   {
     args: ["artifact", "push", "H/x:1", "none"],
-    says: 'cannot take the file "none" of an artifact: it does not exist. Check the path',
+    says: 'cannot use the file "none" of an artifact: it does not exist. Check the path',
   },
 ].map(({ args, says }) => ({ args: ["-q", ...args], says }));
 const failures = ociBatch(FAILURES, async () => {
