@@ -150,7 +150,7 @@ class BlobUpload {
     const range = { "content-range": `${offset}-${size - 1}` };
     const next = await this.#patch(session, {
       headers: offset === 0 ? {} : range,
-      body: () => this.#body(offset).stream(),
+      body: () => this.#body(offset).source(),
     });
     return { ...next, offset: this.#confirmed(next, offset, size) };
   }

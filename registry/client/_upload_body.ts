@@ -1,7 +1,7 @@
 import type { OpenContent } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { DigestMismatchError } from "../../spec/errors.ts";
-import type { BlobReadOptions } from "../../spec/image/image.ts";
+import type { UploadSource } from "../plain_http/upload_source.ts";
 
 /** Options for {@linkcode UploadBody}. */
 export interface UploadBodyOptions {
@@ -29,31 +29,31 @@ export class UploadBody {
     this.#options = options;
   }
 
-  /** Returns all bytes as a stream, which fails if their number is wrong. */
-  async stream(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  /** Opens all bytes, as a body that fails if their number is wrong. */
+  async source(): Promise<UploadSource> {
     const { size } = this.#descriptor;
-    const { onBytes } = this.#options;
-    // The system keeps the bytes that it has not sent.
-    const reader = (await this.#read({ freeMemory: true })).getReader();
-    let { offset } = this.#options;
-    let isCancelled = false;
-    const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+    const { offset: start, onBytes } = this.#options;
+    const reader = (await this.#read()).getReader();
+    let offset = start;
+    let isOver = false;
+    const read = async () => {
       const { done, value } = await reader.read();
-      if (isCancelled) return;
+      if (isOver) throw new Error("the body is no longer needed");
       offset += value?.length ?? 0;
       if (done && offset < size || offset > size) throw this.#mismatch(offset);
-      if (done) return controller.close();
-      onBytes?.(offset);
-      controller.enqueue(value);
+      if (!done) onBytes?.(offset);
+      return value;
     };
-    return new ReadableStream({
+    return {
+      size: size - start,
       // The source does not fail if the server responds before it has all bytes.
-      pull: (controller) => this.#noted(() => pull(controller), () => isCancelled),
-      cancel: (reason) => {
-        isCancelled = true;
-        return reader.cancel(reason);
+      read: () => this.#noted(read, () => isOver),
+      cancel: () => {
+        if (isOver) return;
+        isOver = true;
+        reader.cancel().catch(() => {});
       },
-    }, { highWaterMark: 0 });
+    };
   }
 
   /** Reads the first `length` bytes into memory. */
@@ -63,7 +63,7 @@ export class UploadBody {
 
   async #fill(length: number): Promise<Uint8Array<ArrayBuffer>> {
     const { offset, onBytes } = this.#options;
-    const reader = (await this.#read({ reuseMemory: true })).getReader();
+    const reader = (await this.#read()).getReader();
     const bytes = new Uint8Array(length);
     let filled = 0;
     try {
@@ -86,15 +86,14 @@ export class UploadBody {
     }
   }
 
-  async #read(
-    memory: Pick<BlobReadOptions, "freeMemory" | "reuseMemory">,
-  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  async #read(): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const { offset, again, signal, onRetry } = this.#options;
     return await this.#noted(() =>
       this.#open({
         offset,
         again,
-        ...memory,
+        // Each chunk is sent or copied before the next one is read.
+        reuseMemory: true,
         // The registry verifies the digest.
         raw: true,
         signal,

@@ -154,10 +154,7 @@ function isSame(address: IpAddress, ip: IpAddress): boolean {
  * clients then follow the environment.
  */
 export function withoutProxyVariables<T>(create: () => T): T | undefined {
-  const isGranted = ALL_VARIABLES.every((variable) => {
-    return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
-  });
-  if (!isGranted) return undefined;
+  if (!canSetProxyVariables()) return undefined;
   const values = ALL_VARIABLES.flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value] as const];
@@ -168,4 +165,11 @@ export function withoutProxyVariables<T>(create: () => T): T | undefined {
   } finally {
     for (const [name, value] of values) Deno.env.set(name, value);
   }
+}
+
+/** Returns whether permissions allow reading and changing the variables of proxies. */
+export function canSetProxyVariables(): boolean {
+  return ALL_VARIABLES.every((variable) => {
+    return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  });
 }

@@ -1,3 +1,4 @@
+import type { BodyReader } from "../plain_http/connection_pool.ts";
 import { type FailedRequest, networkError } from "./network_failure.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -86,13 +87,6 @@ export class Answer implements Disposable {
     this.#watchdog[Symbol.dispose]();
   }
 }
-
-/** Reads a body into the provided buffer, if possible. */
-export type BodyReader = Pick<ReadableStreamBYOBReader, "cancel"> & {
-  read(
-    memory: Uint8Array<ArrayBuffer>,
-  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
-};
 
 /** Creates a {@linkcode BodyReader} from a stream. */
 export function bodyReader(body: ReadableStream<Uint8Array<ArrayBuffer>>): BodyReader {

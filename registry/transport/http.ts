@@ -1,5 +1,11 @@
 import { explainedError } from "../../spec/error_facts.ts";
-import { Answer, type BodyReader, bodyReader } from "./answer.ts";
+import {
+  type BodyReader,
+  ConnectionPool,
+  type ConnectionResponse,
+} from "../plain_http/connection_pool.ts";
+import { isUploadSource, type UploadSource } from "../plain_http/upload_source.ts";
+import { Answer, bodyReader } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
 import { clientKey, createHttpClient, type Route, type Tls } from "./http_client.ts";
 import {
@@ -10,8 +16,8 @@ import {
 } from "./network_failure.ts";
 import { nodeFetch, suitsNode } from "./_node_fetch.ts";
 import { isLinkLocal, isLoopback, parseIp } from "./private_address.ts";
-import { findProxy } from "./_proxy.ts";
-import { type UploadStream, watchUpload } from "./upload_stream.ts";
+import { canSetProxyVariables, findProxy } from "./_proxy.ts";
+import { uploadStream } from "./upload_stream.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
@@ -28,14 +34,13 @@ export interface HttpOptions {
 export type HttpMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** Body of a request. */
-export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadStream;
+export type RequestBody = URLSearchParams | Uint8Array<ArrayBuffer> | UploadSource;
 
 /** One request. */
 export interface HttpRequest {
   readonly url: URL;
   readonly method: HttpMethod;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A stream is sent without a length, as it is read. */
   readonly body?: RequestBody | undefined;
   readonly tls: Tls;
   /** Action for error messages, after "Cannot". */
@@ -50,13 +55,13 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Second argument of `fetch`. */
-interface FetchInit {
+/** What is sent, beside the address. */
+interface RequestInit {
   readonly method: string;
   readonly headers: Headers;
   readonly body: RequestBody | null;
   readonly signal: AbortSignal;
-  readonly client: Deno.HttpClient;
+  readonly watchdog: Watchdog;
 }
 
 /** Sends single requests, without redirects, retries or authentication. */
@@ -66,6 +71,7 @@ export class Http implements Disposable {
   /** Latency of each host that has responded, in milliseconds. */
   readonly #known = new Map<string, number>();
   readonly #addresses = new HostAddresses();
+  readonly #pool = new ConnectionPool();
   /** Origins that Node's client reaches and `fetch` does not. */
   readonly #byNode = new Set<string>();
 
@@ -97,7 +103,7 @@ export class Http implements Disposable {
     const { stallTimeoutMs, userAgent } = this.#options;
     signal?.throwIfAborted();
     const route = await this.#route(request);
-    const client = this.#client(request, route);
+    const client = isPlain(url, route) ? undefined : this.#client(request, route);
     const asked: FailedRequest = { ...request, proxy: route.proxy };
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
@@ -114,14 +120,10 @@ export class Http implements Disposable {
     });
     const started = performance.now();
     const { body: content = null } = request;
-    const upload = content instanceof ReadableStream ? watchUpload(content, watchdog) : undefined;
-    const pending = this.#fetch(request, route, {
-      method,
-      headers,
-      body: content instanceof ReadableStream ? upload?.stream ?? null : content,
-      signal: controller.signal,
-      client,
-    });
+    const init = { method, headers, body: content, signal: controller.signal, watchdog };
+    const pending = client === undefined
+      ? this.#sendPlainly(request, route, init)
+      : this.#fetch(request, route, { ...init, client });
     try {
       const response = await watchdog.wait(pending);
       // For a TLS tunnel, the proxy reports this before any response.
@@ -129,11 +131,10 @@ export class Http implements Disposable {
       const elapsedMs = performance.now() - started;
       const latencyMs = Math.min(elapsedMs, this.#known.get(url.host) ?? elapsedMs / 2);
       this.#known.set(url.host, latencyMs);
-      const { status } = response;
-      this.#log(request, started, { status, ...rateLimitOf(response.headers) });
-      body = response.body === null ? undefined : bodyReader(response.body);
-      const parts = { status, headers: response.headers, latencyMs, body, close };
-      return new Answer(parts, asked, watchdog);
+      const { status, headers } = response;
+      this.#log(request, started, { status, ...rateLimitOf(headers) });
+      body = response.body;
+      return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
       // The response may still arrive after the timeout.
@@ -146,7 +147,7 @@ export class Http implements Disposable {
       throw failure;
     } finally {
       // A server may respond before it has read the whole body.
-      upload?.stop();
+      if (isUploadSource(content)) content.cancel();
     }
   }
 
@@ -154,6 +155,7 @@ export class Http implements Disposable {
   [Symbol.dispose](): void {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
+    this.#pool[Symbol.dispose]();
   }
 
   /** Finds the route to a server, and rejects unsafe addresses. */
@@ -177,16 +179,36 @@ export class Http implements Disposable {
     return { address: only };
   }
 
-  async #fetch({ tls, url }: HttpRequest, route: Route, init: FetchInit): Promise<Response> {
-    const { proxy } = route;
-    if (this.#byNode.has(url.origin)) return await nodeFetch(url, { ...init, tls, proxy });
+  async #sendPlainly(
+    { url }: HttpRequest,
+    { address }: Route,
+    { body, ...init }: RequestInit,
+  ): Promise<ConnectionResponse> {
+    const isForm = body instanceof URLSearchParams;
+    if (isForm) init.headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+    const content = isForm ? new TextEncoder().encode(String(body)) : body;
+    return await this.#pool.send({ ...init, url, body: content }, address);
+  }
+
+  async #fetch(
+    { tls, url }: HttpRequest,
+    { proxy }: Route,
+    { body: content, watchdog, ...init }: RequestInit & { readonly client: Deno.HttpClient },
+  ): Promise<ConnectionResponse> {
+    const isUpload = isUploadSource(content);
+    // A stream, which `fetch` sends without a length.
+    const body = isUpload ? uploadStream(content, watchdog) : content;
+    if (this.#byNode.has(url.origin)) {
+      if (isUpload) init.headers.set("content-length", String(content.size));
+      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
+    }
     try {
-      return await fetch(url, { ...init, redirect: "manual" });
+      return received(await fetch(url, { ...init, body, redirect: "manual" }));
     } catch (error) {
       // A partly read stream cannot be sent again.
-      if (!suitsNode(error, tls) || init.body instanceof ReadableStream) throw error;
+      if (!suitsNode(error, tls) || isUpload) throw error;
       this.#byNode.add(url.origin);
-      return await nodeFetch(url, { ...init, tls, proxy });
+      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
     }
   }
 
@@ -208,6 +230,17 @@ export class Http implements Disposable {
     const durationMs = Math.round(performance.now() - started);
     this.#options.onRequest?.({ method, url: redactUrl(url), ...outcome, durationMs });
   }
+}
+
+function received({ status, headers, body }: Response): ConnectionResponse {
+  return { status, headers, body: body === null ? undefined : bodyReader(body) };
+}
+
+/** Returns whether a server is reached without TLS and without a proxy. */
+function isPlain(url: URL, { proxy }: Route): boolean {
+  return url.protocol === "http:" && proxy === undefined && url.username === "" &&
+    // Otherwise, the environment may name a proxy.
+    (isLoopback(url) || canSetProxyVariables());
 }
 
 function linkLocalError(url: URL, task: RequestTask): NetworkError {

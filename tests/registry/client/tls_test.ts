@@ -172,10 +172,10 @@ Deno.test.each([
   { what: "that is none", caCerts: ["secret"] },
   { what: "that is cut off", caCerts: ["-----BEGIN CERTIFICATE-----\nMII"] },
 ])("RemoteClient refuses a certificate $what", async ({ caCerts }) => {
-  await using scene = makeScene();
+  await using tls = await tlsScene();
   using client = testClient({ caCerts });
 
-  const error = await assertRejects(() => client.resolve(scene.reference), TypeError);
+  const error = await assertRejects(() => client.resolve(tls.scene.reference), TypeError);
 
   assert(!error.message.includes("secret"));
 });

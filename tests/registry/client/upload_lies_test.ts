@@ -111,9 +111,9 @@ Deno.test("pushBlob() refuses chunks that would not fit in memory", async () => 
   await assertRejects(
     () =>
       pushThrough(async (request, next) => {
-        if (request.method === "PATCH" && !request.headers.has("content-length")) {
+        if (request.method === "PATCH" && !request.headers.has("content-range")) {
           await request.body?.cancel();
-          return new Response(null, { status: 411 });
+          return new Response(null, { status: 413 });
         }
         const answer = await next();
         answer.headers.set("oci-chunk-min-length", "1000000000000");

@@ -8,7 +8,9 @@ import {
 } from "../../../registry/mod.ts";
 import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
+import { makeCertificates } from "../../_support/certificates.ts";
 import { blobOf } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
 import {
   type Interference,
   type WritableRegistry,
@@ -92,6 +94,7 @@ Deno.test("pushBlob() streams a large blob with PATCH", async () => {
 
   assertEquals(await stored(registry, LARGE), LARGE.descriptor.digest);
   assertEquals(registry.requests.map(({ method }) => method), ["POST", "PATCH", "PUT"]);
+  assertEquals(registry.requests[1]?.headers.get("content-length"), `${LARGE.bytes.length}`);
   assertEquals(seen.at(-1), LARGE.bytes.length);
 });
 
@@ -220,13 +223,25 @@ Deno.test("pushBlob() notices that only the answer to the last PUT was lost", as
   assertEquals(registry.requests.filter(({ method }) => method === "PUT").length, 1);
 });
 
-for (const status of [411, 413]) {
+const UNSTREAMABLE = [
+  // Over TLS, streams are sent without a length.
+  { status: 411, isTls: true },
+  { status: 413, isTls: false },
+] as const;
+for (const { status, isTls } of UNSTREAMABLE) {
   Deno.test(`pushBlob() sends chunks after ${status} for a stream, of the size wanted`, async () => {
+    await using dir = await makeTempDir();
+    const paths = await makeCertificates(dir.path);
+    const [ca = "", cert = "", key = ""] = await Promise.all(
+      [paths.ca, paths.cert, paths.key].map((path) => Deno.readTextFile(path)),
+    );
     let largest = 0;
     await using registry = writableRegistry({
+      ...isTls && { tls: { cert, key } },
       interfere: async (request, next) => {
-        const length = request.headers.get("content-length");
-        if (request.method === "PATCH" && length === null) {
+        const { headers, method } = request;
+        const length = headers.get("content-length");
+        if (method === "PATCH" && (isTls ? length === null : Number(length) > 9 * MIB)) {
           await request.body?.cancel();
           return new Response(null, { status });
         }
@@ -237,7 +252,7 @@ for (const status of [411, 413]) {
       },
     });
 
-    await pushTo(registry, blobOf(OCI_LAYER, noise(10 * MIB)));
+    await pushTo(registry, blobOf(OCI_LAYER, noise(10 * MIB)), { caCerts: [ca] });
 
     assertEquals(largest, 4.5 * MIB);
     const ranges = registry.requests.filter(({ method }) => method === "PATCH")

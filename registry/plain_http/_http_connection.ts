@@ -1,0 +1,206 @@
+import { type ResponseHead, ResponseReader } from "./_response_reader.ts";
+import {
+  isUploadSource,
+  readWatched,
+  type UploadSource,
+  type UploadWatchdog,
+} from "./upload_source.ts";
+
+/** Reads a body into the provided buffer, if possible. */
+export interface BodyReader {
+  read(
+    memory: Uint8Array<ArrayBuffer>,
+  ): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
+  cancel(): Promise<void>;
+}
+
+/** A request over a {@linkcode HttpConnection}. */
+export interface ConnectionRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer> | UploadSource | null;
+  readonly watchdog: UploadWatchdog;
+  /** Closes the connection. */
+  readonly signal: AbortSignal;
+}
+
+/** A response over a {@linkcode HttpConnection}. */
+export interface ConnectionResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Body, unless it is empty. */
+  readonly body: BodyReader | undefined;
+}
+
+/**
+ * A connection to an HTTP/1.1 server without TLS, for one request at a time.
+ *
+ * It always waits for a response, so it notices when the server closes it.
+ */
+export class HttpConnection implements Disposable {
+  readonly #socket: Deno.TcpConn;
+  readonly #responses: ResponseReader;
+  #next: Promise<ResponseHead>;
+  /** Whether the next response has arrived, or the server has closed the connection. */
+  #isSettled = false;
+  #isClosed = false;
+
+  private constructor(socket: Deno.TcpConn) {
+    this.#socket = socket;
+    this.#responses = new ResponseReader((memory) => socket.read(memory));
+    this.#next = this.#wait();
+  }
+
+  /** Connects to a server. */
+  static async open(
+    { hostname, port }: Pick<URL, "hostname" | "port">,
+    signal: AbortSignal,
+  ): Promise<HttpConnection> {
+    const socket = await Deno.connect({
+      hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: Number(port || 80),
+      signal,
+    });
+    // Otherwise, the last packet of a body waits until the server confirms the one before it.
+    socket.setNoDelay();
+    return new HttpConnection(socket);
+  }
+
+  /** Whether another request can be sent. */
+  get isIdle(): boolean {
+    return !this.#isClosed && !this.#isSettled && !this.#responses.hasSurplus;
+  }
+
+  /** Keeps the program alive while the connection is open, as at first. */
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  /** Lets the program end although the connection is open. */
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  /**
+   * Sends a request and waits for the head of the response, which may arrive before the server has
+   * read the body.
+   *
+   * @param onFree Called when the response has been read and the connection takes another request.
+   */
+  async send(request: ConnectionRequest, onFree: () => void): Promise<ConnectionResponse> {
+    const { signal, method } = request;
+    const close = () => this[Symbol.dispose]();
+    if (signal.aborted) close();
+    signal.addEventListener("abort", close, { once: true });
+    const end = (isFree: boolean) => {
+      signal.removeEventListener("abort", close);
+      if (!isFree) return close();
+      this.#next = this.#wait();
+      onFree();
+    };
+    try {
+      const isSent = await this.#sendUntilAnswered(request);
+      const head = await this.#next;
+      const { status, headers } = head;
+      this.#responses.begin(head, method);
+      const isFree = isSent && this.#responses.isPersistent;
+      if (!this.#responses.isAtEnd) return { status, headers, body: this.#body(isFree, end) };
+      end(isFree);
+      return { status, headers, body: undefined };
+    } catch (error) {
+      end(false);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#socket.close();
+  }
+
+  #wait(): Promise<ResponseHead> {
+    this.#isSettled = false;
+    const next = this.#responses.head();
+    const settle = () => this.#isSettled = true;
+    next.then(settle, settle);
+    return next;
+  }
+
+  /** Sends the head and the body. Returns whether all was sent before the response arrived. */
+  async #sendUntilAnswered(request: ConnectionRequest): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.#sendAll(request).then(() => resolve(true), reject);
+    this.#next.then(() => resolve(false), reject);
+    return await promise;
+  }
+
+  async #sendAll(request: ConnectionRequest): Promise<void> {
+    const { body, watchdog } = request;
+    const head = headOf(request);
+    if (!isUploadSource(body)) {
+      const bytes = new Uint8Array(head.length + (body?.length ?? 0));
+      bytes.set(head);
+      if (body !== null) bytes.set(body, head.length);
+      return await this.#write(bytes, watchdog);
+    }
+    await this.#write(head, watchdog);
+    for (;;) {
+      const chunk = await readWatched(body, watchdog);
+      if (chunk === undefined) return;
+      await this.#write(chunk, watchdog);
+    }
+  }
+
+  async #write(bytes: Uint8Array<ArrayBuffer>, watchdog: UploadWatchdog): Promise<void> {
+    for (let rest = bytes; rest.length > 0;) {
+      let size: number;
+      try {
+        size = await this.#socket.write(rest);
+      } catch (error) {
+        // A server may respond and close the connection before it has read the whole body.
+        await this.#next;
+        throw error;
+      }
+      watchdog.resume();
+      rest = rest.subarray(size);
+    }
+  }
+
+  #body(isFree: boolean, end: (isFree: boolean) => void): BodyReader {
+    const responses = this.#responses;
+    let isOver = false;
+    const finish = (isFree: boolean) => {
+      if (!isOver) end(isFree);
+      isOver = true;
+    };
+    return {
+      async read(memory) {
+        try {
+          const value = isOver ? undefined : await responses.body(memory);
+          if (responses.isAtEnd) finish(isFree);
+          return value === undefined ? { done: true } : { done: false, value };
+        } catch (error) {
+          finish(false);
+          throw error;
+        }
+      },
+      cancel: () => Promise.resolve(finish(false)),
+    };
+  }
+}
+
+function headOf({ method, url, headers, body }: ConnectionRequest): Uint8Array<ArrayBuffer> {
+  const size = isUploadSource(body) ? body.size : body?.length;
+  // A server may wait for a body if there is no length.
+  const length = size ?? (["GET", "HEAD", "DELETE"].includes(method) ? undefined : 0);
+  const lines = [
+    `${method} ${url.pathname}${url.search} HTTP/1.1`,
+    `host: ${url.host}`,
+    ...headers.has("accept") ? [] : ["accept: */*"],
+    ...length === undefined ? [] : [`content-length: ${length}`],
+    ...[...headers].map(([name, value]) => `${name}: ${value}`),
+  ];
+  return Uint8Array.from(`${lines.join("\r\n")}\r\n\r\n`, (char) => char.charCodeAt(0));
+}

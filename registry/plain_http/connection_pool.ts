@@ -1,0 +1,83 @@
+import {
+  type BodyReader,
+  type ConnectionRequest,
+  type ConnectionResponse,
+  HttpConnection,
+} from "./_http_connection.ts";
+import { isUploadSource } from "./upload_source.ts";
+
+export type { BodyReader, ConnectionResponse };
+
+/** How long a free connection is kept, in milliseconds; servers close it some time later. */
+const MAX_IDLE_MS = 15_000;
+
+interface IdleConnection {
+  readonly connection: HttpConnection;
+  readonly since: number;
+}
+
+/**
+ * Connections to servers without TLS. Free ones are used again.
+ *
+ * `fetch` needs as long to load as all requests of a small image take, copies each byte three times,
+ * and cannot send a streamed body with its length.
+ */
+export class ConnectionPool implements Disposable {
+  readonly #idle = new Map<string, IdleConnection[]>();
+  #isDisposed = false;
+
+  /**
+   * Sends a request over a free connection, or over a new one.
+   *
+   * @param request The request.
+   * @param hostname Address to connect to instead of the name in the URL.
+   */
+  async send(request: ConnectionRequest, hostname?: string): Promise<ConnectionResponse> {
+    const { url, signal, body } = request;
+    const { port } = url;
+    const key = `${hostname ?? url.hostname} ${port}`;
+    const send = (connection: HttpConnection) =>
+      connection.send(request, () => this.#release(key, connection));
+    const free = this.#take(key);
+    if (free !== undefined) {
+      try {
+        return await send(free);
+      } catch (error) {
+        // The server closed it at the same time. A partly read body cannot be sent again.
+        if (signal.aborted || isUploadSource(body)) throw error;
+      }
+    }
+    return await send(
+      await HttpConnection.open({ hostname: hostname ?? url.hostname, port }, signal),
+    );
+  }
+
+  /** Closes the free connections. */
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    for (const { connection } of [...this.#idle.values()].flat()) connection[Symbol.dispose]();
+    this.#idle.clear();
+  }
+
+  #take(key: string): HttpConnection | undefined {
+    const idle = this.#idle.get(key) ?? [];
+    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
+      const { connection, since } = last;
+      if (connection.isIdle && performance.now() - since < MAX_IDLE_MS) {
+        connection.ref();
+        return connection;
+      }
+      connection[Symbol.dispose]();
+    }
+    return undefined;
+  }
+
+  #release(key: string, connection: HttpConnection): void {
+    if (this.#isDisposed) return connection[Symbol.dispose]();
+    connection.unref();
+    const entry = { connection, since: performance.now() };
+    const idle = this.#idle.get(key);
+    if (idle === undefined) this.#idle.set(key, [entry]);
+    else idle.push(entry);
+  }
+}

@@ -1,0 +1,213 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ConnectionPool } from "../../../registry/plain_http/connection_pool.ts";
+import type { UploadSource } from "../../../registry/plain_http/upload_source.ts";
+import { concat } from "../../_support/bytes.ts";
+import { type Connections, serveConnections } from "../../_support/connections.ts";
+
+const NO_WATCHDOG = { suspend() {}, resume() {} };
+
+interface ScriptedServer extends AsyncDisposable {
+  readonly host: string;
+  /** First line of each request, after the number of its connection. */
+  readonly requests: readonly string[];
+  /** Text that has arrived. */
+  readonly received: string;
+}
+
+/** Sends a response to each head, in turn over all connections; closes the connection for `null`. */
+function scriptedServer(...responses: readonly (string | null)[]): ScriptedServer {
+  const left = [...responses];
+  const requests: string[] = [];
+  let received = "";
+  let count = 0;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Connections = serveConnections(listener, async (connection) => {
+    const number = ++count;
+    const memory = new Uint8Array(65_536);
+    for (let text = "";;) {
+      const size = await connection.read(memory);
+      if (size === null) return;
+      const more = new TextDecoder().decode(memory.subarray(0, size));
+      text += more;
+      received += more;
+      const end = text.indexOf("\r\n\r\n");
+      if (end < 0) continue;
+      requests.push(`${number} ${text.split(" HTTP/", 1)[0]}`);
+      const response = left.shift();
+      if (response === null || response === undefined) return;
+      await connection.write(new TextEncoder().encode(response));
+      text = "";
+    }
+  });
+  return {
+    host: connections.host,
+    requests,
+    get received() {
+      return received;
+    },
+    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
+  };
+}
+
+async function sendTo(
+  pool: ConnectionPool,
+  server: ScriptedServer,
+  method: string,
+  body: Uint8Array<ArrayBuffer> | UploadSource | null = null,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<string> {
+  const url = new URL(`http://${server.host}/path?query`);
+  const headers = new Headers({ "x-test": "é" });
+  const response = await pool.send({ method, url, headers, body, signal, watchdog: NO_WATCHDOG });
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for (;;) {
+    const next = await response.body?.read(new Uint8Array(3));
+    if (next === undefined || next.done) break;
+    parts.push(next.value);
+  }
+  return `${response.status} ${new TextDecoder().decode(concat(...parts))}`;
+}
+
+/** A body in pieces, of which `size` bytes are announced. */
+function upload(
+  size: number,
+  ...pieces: readonly string[]
+): UploadSource & { isCancelled: boolean } {
+  const left = [...pieces];
+  return {
+    size,
+    isCancelled: false,
+    read() {
+      const piece = left.shift();
+      return Promise.resolve(piece === undefined ? undefined : new TextEncoder().encode(piece));
+    },
+    cancel() {
+      this.isCancelled = true;
+    },
+  };
+}
+
+const DONE = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const EMPTY = "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
+
+Deno.test("ConnectionPool.send() uses a connection again", async () => {
+  await using server = scriptedServer(DONE, EMPTY, DONE);
+  using pool = new ConnectionPool();
+
+  assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+  assertEquals(await sendTo(pool, server, "PUT", new TextEncoder().encode("body")), "201 ");
+  assertEquals(await sendTo(pool, server, "POST"), "200 ok");
+
+  assertEquals(server.requests, ["1 GET /path?query", "1 PUT /path?query", "1 POST /path?query"]);
+  const lengths = server.received.match(/content-length: [0-9]+/g);
+  assertEquals(lengths, ["content-length: 4", "content-length: 0"]);
+});
+
+Deno.test("ConnectionPool.send() sends a body that is read meanwhile with its length", async () => {
+  await using server = scriptedServer(EMPTY);
+  using pool = new ConnectionPool();
+
+  await sendTo(pool, server, "PATCH", upload(6, "abc", "def"));
+
+  assert(server.received.includes("content-length: 6\r\n"), server.received);
+  assert(server.received.includes(`host: ${server.host}\r\n`), server.received);
+});
+
+for (
+  const [what, response] of [
+    ["closes", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"],
+    ["sends more than the response", `${DONE}surplus`],
+  ] as const
+) {
+  Deno.test(`ConnectionPool.send() connects again if the server ${what}`, async () => {
+    await using server = scriptedServer(response, DONE);
+    using pool = new ConnectionPool();
+
+    assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+    assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+
+    assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
+  });
+}
+
+Deno.test("ConnectionPool.send() repeats a request if a free connection turns out closed", async () => {
+  await using server = scriptedServer(DONE, null, DONE);
+  using pool = new ConnectionPool();
+  await sendTo(pool, server, "GET");
+
+  assertEquals(await sendTo(pool, server, "HEAD"), "200 ");
+
+  assertEquals(server.requests.map((line) => line[0]), ["1", "1", "2"]);
+});
+
+Deno.test("ConnectionPool.send() does not repeat a request over a new connection", async () => {
+  await using server = scriptedServer(null, DONE);
+  using pool = new ConnectionPool();
+
+  await assertRejects(() => sendTo(pool, server, "GET"), Error, "connection closed");
+
+  assertEquals(server.requests.length, 1);
+});
+
+Deno.test("ConnectionPool.send() does not repeat a body that is read meanwhile", async () => {
+  await using server = scriptedServer(DONE, null, DONE);
+  using pool = new ConnectionPool();
+  await sendTo(pool, server, "GET");
+
+  await assertRejects(() => sendTo(pool, server, "PATCH", upload(3, "abc")));
+
+  assertEquals(server.requests.length, 2);
+});
+
+Deno.test("ConnectionPool.send() returns a response that precedes the end of the body", async () => {
+  await using server = scriptedServer(
+    "HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig",
+    DONE,
+  );
+  using pool = new ConnectionPool();
+  const endless: UploadSource = {
+    size: 1000,
+    read: () => new Promise(() => {}),
+    cancel() {},
+  };
+
+  assertEquals(await sendTo(pool, server, "PATCH", endless), "413 big");
+  assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+
+  assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
+});
+
+Deno.test("ConnectionPool.send() fails with the error of the body", async () => {
+  await using server = scriptedServer(DONE);
+  using pool = new ConnectionPool();
+  const failing: UploadSource = {
+    size: 3,
+    read: () => Promise.reject(new Error("the source broke")),
+    cancel() {},
+  };
+
+  await assertRejects(() => sendTo(pool, server, "PATCH", failing), Error, "the source broke");
+});
+
+Deno.test("ConnectionPool.send() ends when it is aborted", async () => {
+  await using server = scriptedServer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok");
+  using pool = new ConnectionPool();
+  const controller = new AbortController();
+
+  const sending = sendTo(pool, server, "GET", null, controller.signal);
+  const rejected = assertRejects(() => sending);
+  while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve));
+  controller.abort();
+
+  await rejected;
+});
+
+Deno.test("ConnectionPool keeps no connection after its disposal", async () => {
+  await using server = scriptedServer(DONE);
+  const pool = new ConnectionPool();
+  const sending = sendTo(pool, server, "GET");
+
+  pool[Symbol.dispose]();
+
+  assertEquals(await sending, "200 ok");
+});
