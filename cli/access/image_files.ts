@@ -7,7 +7,6 @@ import { ImageFinder } from "./image_finder.ts";
 import { notePartialLayer } from "./note_partial_layer.ts";
 import { readSource } from "./references.ts";
 import type { Session } from "../frame/session.ts";
-import { openStore } from "./store.ts";
 
 /** The files of an image, valid until disposal. */
 export interface OpenImageFiles extends Disposable {
@@ -19,7 +18,7 @@ export async function openImageFiles(session: Session): Promise<OpenImageFiles> 
   const source = readSource(session.operands[0] ?? "");
   const finder = await ImageFinder.open(session);
   try {
-    const store = await openStore(session);
+    const { store } = finder;
     const held = await findHeld(
       store,
       () => finder.image(source),

@@ -29,8 +29,9 @@ export interface LocatedImage {
  * nothing.
  */
 export class ImageFinder implements Disposable {
+  /** The store of the command. */
+  readonly store: ContentStore;
   readonly #session: Session;
-  readonly #store: ContentStore;
   readonly #client: RemoteClient;
   readonly #options: ImageClientOptions;
   readonly #hashes: LayoutHashCache;
@@ -42,7 +43,7 @@ export class ImageFinder implements Disposable {
     options: ImageClientOptions,
   ) {
     this.#session = session;
-    this.#store = store;
+    this.store = store;
     this.#client = client;
     this.#options = options;
     this.#hashes = new LayoutHashCache(store);
@@ -65,7 +66,7 @@ export class ImageFinder implements Disposable {
     }
     const { reference } = where;
     if (this.#looksIntoStore) {
-      const images = new LayoutImageCache(this.#store);
+      const images = new LayoutImageCache(this.store);
       const puller = new CachingPuller(this.#hashes, images, this.#client);
       const { image, isCached } = await puller.find(reference, this.#options);
       return { reference, image, source: isCached ? "store" : "registry" };
@@ -86,7 +87,7 @@ export class ImageFinder implements Disposable {
     if (this.#looksIntoStore) {
       const digest = reference.digest ?? await this.#hashes.hash(reference);
       const options = { maxBytes: MAX_MANIFEST_BYTES };
-      const bytes = digest && await this.#store.readBlob({ digest }, options);
+      const bytes = digest && await this.store.readBlob({ digest }, options);
       if (bytes !== undefined) return bytes;
       if (pullPolicy === "Never") throw new NotCachedError(reference, digest);
     }

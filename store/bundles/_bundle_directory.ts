@@ -56,7 +56,7 @@ export class BundleDirectory implements Disposable {
   ): Promise<BundleDirectory> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await BundleDirectory.#tryClaim(records, await prepareTarget(directory), claim);
+        return await BundleDirectory.#tryClaim(records, prepareTarget(directory), claim);
       } catch (error) {
         if (
           error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory
@@ -91,7 +91,7 @@ export class BundleDirectory implements Disposable {
       new BundleDirectory(records, await records.create(record), record),
     );
     try {
-      if (isNew) await makePrivate(path);
+      if (isNew) makePrivate(path);
       using tree = openFileTree(path);
       // Only one process can make the mark. It then checks whether the directory is empty otherwise.
       if (tree.list("").length > 0 || !makeMark(tree, id)) throw notEmpty(path);
@@ -117,7 +117,7 @@ export class BundleDirectory implements Disposable {
     records: BundleRecords,
     directory: string,
   ): Promise<BundleDirectory | undefined> {
-    const path = await realTarget(directory);
+    const path = realTarget(directory);
     const found = await findRecord(records, path);
     if (found === undefined) {
       if (lstatIfAny(path) === undefined) return undefined;
@@ -193,22 +193,22 @@ interface ClaimTarget {
   readonly isNew: boolean;
 }
 
-async function prepareTarget(directory: string): Promise<ClaimTarget> {
+function prepareTarget(directory: string): ClaimTarget {
   const isNew = lstatIfAny(directory) === undefined;
-  if (isNew) await Deno.mkdir(dirname(resolve(directory)), { recursive: true });
-  const path = await realTarget(directory);
+  if (isNew) Deno.mkdirSync(dirname(resolve(directory)), { recursive: true });
+  const path = realTarget(directory);
   if (lstatIfAny(path)?.isDirectory === false) throw notDirectory(directory);
   return { path, isNew };
 }
 
 /** Resolves symlinks in a path whose last component need not exist. */
-async function realTarget(directory: string): Promise<string> {
+function realTarget(directory: string): string {
   const path = resolve(directory);
-  if (lstatIfAny(path) !== undefined) return await Deno.realPath(path);
+  if (lstatIfAny(path) !== undefined) return Deno.realPathSync(path);
   const parent = dirname(path);
   const name = path.slice(parent.length).replace(/^[/\\]/, "");
   try {
-    return resolve(await Deno.realPath(parent), name);
+    return resolve(Deno.realPathSync(parent), name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return path;
     throw error;
@@ -219,9 +219,9 @@ async function realTarget(directory: string): Promise<string> {
  * Makes a directory that other users cannot enter: an image has set-user-ID programs, which users of
  * the host must not run (CVE-2021-41103).
  */
-async function makePrivate(path: string): Promise<void> {
+function makePrivate(path: string): void {
   try {
-    await Deno.mkdir(path, { mode: 0o700 });
+    Deno.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     // Another process has just made it, and may have removed it again; the next check shows.
     const isOther = lstatIfAny(path)?.isDirectory === false;

@@ -7,6 +7,7 @@ import { formatPlatform } from "../../spec/platform.ts";
 import type { RuntimeSpec } from "../../spec/runtime/runtime_spec.ts";
 import type { SpecOption } from "../../spec/runtime/spec_option.ts";
 import { BundleError } from "../errors.ts";
+import { removeIfAny } from "../host/durable.ts";
 import { CONFIG } from "./_bundle_mark.ts";
 import { ensureRootDirectory, readRootText } from "./_root_files.ts";
 import type { Image } from "../images/image.ts";
@@ -82,12 +83,17 @@ export async function writeBundleConfig(
 export async function writeSpec(path: string, spec: RuntimeSpec): Promise<void> {
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
-    await Deno.writeTextFile(temporary, formatSpec(spec), { createNew: true });
-    await Deno.rename(temporary, path);
+    writeInto(temporary, formatSpec(spec), path);
   } catch (error) {
-    await Deno.remove(temporary).catch(() => {
-      // It was not made, or has its final name; why the writing failed is the better error.
+    await removeIfAny(temporary).catch(() => {
+      // Why the writing failed is the better error.
     });
     throw error;
   }
+}
+
+/** Synchronous, since the container waits for this one small file. */
+function writeInto(temporary: string, text: string, path: string): void {
+  Deno.writeTextFileSync(temporary, text, { createNew: true });
+  Deno.renameSync(temporary, path);
 }

@@ -1,5 +1,5 @@
 import { StoreFileError } from "../errors.ts";
-import { namesIn, removeIfAny, replaceFile } from "../host/durable.ts";
+import { lstatIfAny, namesIn, removeIfAny, replaceFile } from "../host/durable.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
 import {
   checkStoreFolder,
@@ -130,7 +130,8 @@ export class BundleRecords {
 
   /** Removes a locked record and everything that belongs to it. */
   async remove(id: string): Promise<void> {
-    await removeTree(this.statePath(id));
+    // Mostly, the container has left none.
+    if (lstatIfAny(this.statePath(id)) !== undefined) await removeTree(this.statePath(id));
     await removeIfAny(`${this.#path}/${id}.json.tmp`);
     await removeIfAny(`${this.#path}/${id}.json`);
     // Last, because other processes wait for the lock.

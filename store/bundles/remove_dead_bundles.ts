@@ -1,3 +1,4 @@
+import { lstatIfAny } from "../host/durable.ts";
 import { describeSystemError } from "../host/system_error.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { BundleError, StoreFileError } from "../errors.ts";
@@ -87,12 +88,15 @@ async function cleanUp(
   record: BundleRecord,
   dryRun: boolean,
 ): Promise<"removed" | Omit<LeftBundle, "path"> | undefined> {
-  const { findBundleState, removeDeadContainers } = await import("./_bundle_containers.ts");
   const isKept = record.phase === "complete" && !record.isTemporary;
   if (isKept && findPlace(record) !== "gone") {
-    if (!dryRun) await removeDeadContainers(records.statePath(record.id));
+    const state = records.statePath(record.id);
+    if (dryRun || lstatIfAny(state) === undefined) return undefined;
+    const { removeDeadContainers } = await import("./_bundle_containers.ts");
+    await removeDeadContainers(state);
     return undefined;
   }
+  const { findBundleState } = await import("./_bundle_containers.ts");
   using opened = await BundleDirectory.tryOpen(records, record.id);
   if (opened === undefined) return undefined;
   const state = await findBundleState(opened.record, opened.stateDirectory);

@@ -1,7 +1,7 @@
 import { isDiskFull } from "../../spec/error_facts.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import { lockFile, tryLockFile } from "../host/file_lock.ts";
-import { namesIn, writeAll } from "../host/durable.ts";
+import { namesIn, writeAllSync } from "../host/durable.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { readSmallText } from "../host/read_small_file.ts";
 import { isRefusedWrite } from "../host/system_error.ts";
@@ -72,7 +72,7 @@ class FileHold implements Hold {
     using _lock = await lockPruning(this.#store, "hold", this.#options);
     if (this.#isOver) return false;
     const bytes = new TextEncoder().encode(added.map((digest) => `${digest}\n`).join(""));
-    await writeAll(this.#file, bytes);
+    writeAllSync(this.#file, bytes);
     for (const digest of added) this.#held.add(digest);
     return true;
   }

@@ -36,12 +36,21 @@ export async function replaceFile(
   const temporary = `${directory}/${name}.tmp`;
   await removeIfAny(temporary);
   {
-    using file = await Deno.open(temporary, { write: true, createNew: true, mode });
-    await writeAll(file, bytes);
+    using file = createFile(temporary, mode);
+    writeAllSync(file, bytes);
     if (isDurable) await file.sync();
   }
-  await Deno.rename(temporary, `${directory}/${name}`);
+  rename(temporary, `${directory}/${name}`);
   if (isDurable) await syncDirectory(directory);
+}
+
+// The answer of another thread takes longer than each of these calls.
+function createFile(path: string, mode: number): Deno.FsFile {
+  return Deno.openSync(path, { write: true, createNew: true, mode });
+}
+
+function rename(from: string, to: string): void {
+  Deno.renameSync(from, to);
 }
 
 /** Writes all bytes, and returns their number. */
@@ -119,21 +128,30 @@ export function statIfAny(path: string): Deno.FileInfo | undefined {
   }
 }
 
-/** Lists the names in a directory; none if it does not exist. */
-export async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+/** Lists the names in a directory; none if it does not exist. Synchronous inside. */
+export function namesIn(directory: string): Promise<readonly string[]> {
+  return Promise.try(() => {
+    try {
+      return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  });
 }
 
-/** Removes a file if it exists. */
-export async function removeIfAny(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+/** Removes a file if it exists. Synchronous inside. */
+export function removeIfAny(path: string): Promise<void> {
+  return Promise.try(() => {
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  });
+}
+
+/** Makes directories, which must not exist. Synchronous, as {@linkcode lstatIfAny} is. */
+export function makeDirectories(...paths: readonly string[]): void {
+  for (const path of paths) Deno.mkdirSync(path);
 }

@@ -70,10 +70,10 @@ export async function tryLockFile(
 ): Promise<Deno.FsFile | undefined> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     using stack = new DisposableStack();
-    const file = stack.use(await openOrCreate(path));
+    const file = stack.use(openOrCreate(path));
     if (file === null) continue;
     if (!await tryFlock(file, path, shared)) return undefined;
-    const held = await file.stat();
+    const held = file.statSync();
     if (!isNamed(held, path)) continue;
     if (fileFault(held) === undefined) {
       stack.move();
@@ -102,7 +102,8 @@ export async function tryFlock(
   shared: boolean = false,
 ): Promise<boolean> {
   try {
-    return await file.tryLock(!shared);
+    // It never waits, and the answer of another thread would take longer.
+    return file.tryLockSync(!shared);
   } catch (cause) {
     throw new LockUnsupportedError(path, await fileSystemOf(path), { cause });
   }
@@ -127,14 +128,14 @@ async function fileSystemOf(path: string): Promise<string | undefined> {
 }
 
 /** Opens a file for writing, or creates it; `null` if it came or went meanwhile. */
-async function openOrCreate(path: string): Promise<Deno.FsFile | null> {
+function openOrCreate(path: string): Deno.FsFile | null {
   const info = lstatIfAny(path);
   const fault = info && fileFault(info, { foreign: true });
   if (fault !== undefined) throw new StoreFileError(fault, path, "write", "Remove it");
   const options = { read: true, write: true };
   try {
     // Exclusive creation follows no symlink, unlike O_CREAT alone.
-    return await Deno.open(
+    return Deno.openSync(
       path,
       info === undefined ? { ...options, createNew: true, mode: FILE_MODE } : options,
     );

@@ -12,27 +12,34 @@ export const PROGRAM_PLACES: readonly string[] = [
 ];
 
 /**
- * Finds OCI runtimes.
+ * Finds OCI runtimes, each when it is asked for: mostly, the first one does.
  *
  * @param name Name or path (default: all of {@linkcode RUNTIMES} that are installed).
- * @returns Their paths, at least one.
- * @throws {RuntimeError} If none is installed.
+ * @returns Their paths.
  */
-export async function findRuntimes(name?: string): Promise<readonly [string, ...string[]]> {
+export function* findRuntimes(name?: string): Generator<string, void, void> {
   if (name?.includes("/")) {
-    if (await isProgram(name)) return [await Deno.realPath(name)];
-    throw new RuntimeError("there is no such program", name, [], {
+    if (isProgram(name)) yield Deno.realPathSync(name);
+    return;
+  }
+  for (const known of name === undefined ? RUNTIMES : [name]) {
+    const path = searchProgram(known);
+    if (path !== undefined) yield path;
+  }
+}
+
+/** Returns the error for a runtime that is not found, or for none. */
+export function missingRuntime(name?: string): RuntimeError {
+  if (name?.includes("/")) {
+    return new RuntimeError("there is no such program", name, [], {
       code: "runtime-missing",
       action: `run "${name}"`,
       advice: "Check the path",
       option: "runtime",
     });
   }
-  const names = name === undefined ? RUNTIMES : [name];
-  const [first, ...others] = (await Promise.all(names.map(findProgram))).filter(isFound);
-  if (first !== undefined) return [first, ...others];
   const all = RUNTIMES.join(", ");
-  throw new RuntimeError(
+  return new RuntimeError(
     name === undefined ? `none of ${all} is installed` : `${name} is not installed`,
     name ?? "",
     [],
@@ -53,22 +60,22 @@ export async function findRuntimes(name?: string): Promise<readonly [string, ...
  * @param name Its name.
  * @returns Its path; `undefined` if it is not installed.
  */
-export async function findProgram(name: string): Promise<string | undefined> {
+export function findProgram(name: string): Promise<string | undefined> {
+  return Promise.try(() => searchProgram(name));
+}
+
+function searchProgram(name: string): string | undefined {
   const places = [...(Deno.env.get("PATH") ?? "").split(":").filter(Boolean), ...PROGRAM_PLACES];
   for (const place of places) {
     const path = `${place}/${name}`;
-    if (await isProgram(path)) return path;
+    if (isProgram(path)) return path;
   }
   return undefined;
 }
 
-function isFound(path: string | undefined): path is string {
-  return path !== undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
+function isProgram(path: string): boolean {
   try {
-    const { isFile, mode } = await Deno.stat(path);
+    const { isFile, mode } = Deno.statSync(path);
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {

@@ -12,6 +12,7 @@ import { lockLayers } from "../bundles/layer_lock.ts";
 import { makeBundle, type UnfinishedBundle } from "../bundles/make_bundle.ts";
 import { type Bundle, bundlePath } from "../bundle.ts";
 import { BundleError } from "../errors.ts";
+import { makeDirectories, removeIfAny } from "../host/durable.ts";
 import type { Bundler, BundlerOptions } from "../bundles/bundler.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import type { Image } from "../images/image.ts";
@@ -165,7 +166,7 @@ export class OverlayBundler implements Bundler {
       { ...options, mounter, ownership },
       (names) => bundle.record({ layers: names, mounts: plannedMounts(bundle, place, mounter) }),
     );
-    await Deno.mkdir(`${bundle.path}/${ROOTFS}`);
+    makeDirectories(`${bundle.path}/${ROOTFS}`);
     await this.#mount(bundle, layers, mounter, place);
   }
 
@@ -201,16 +202,15 @@ export class OverlayBundler implements Bundler {
     const { path } = bundle;
     const source = mountSource(bundle.id);
     const scratch = `${path}/${SCRATCH}`;
-    await Deno.mkdir(scratch);
+    makeDirectories(scratch);
     if (place.kind === "tmpfs") mountTmpfs(scratch, { ...place, source });
     const [upper, work] = [`${scratch}/upper`, `${scratch}/work`];
-    await Deno.mkdir(upper);
-    await Deno.mkdir(work);
+    makeDirectories(upper, work);
     copyRootMetadata(upper, layers);
     const lowers = lowersOf(layers);
     if (lowers.length === 0) {
       // An overlay needs a lower directory, even for an image without layers.
-      await Deno.mkdir(`${scratch}/lower`);
+      makeDirectories(`${scratch}/lower`);
       lowers.push(`${scratch}/lower`);
     }
     const target = `${path}/${ROOTFS}`;
@@ -219,7 +219,7 @@ export class OverlayBundler implements Bundler {
     // The overlay of the kernel keeps the tmpfs alive, so its mount can be detached.
     if (place.kind === "tmpfs" && mounter.kind === "overlay") {
       unmountTargets([scratch], `Cannot unmount "${scratch}"`);
-      await Deno.remove(scratch);
+      await removeIfAny(scratch);
     }
   }
 

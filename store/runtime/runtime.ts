@@ -1,5 +1,5 @@
 import { describeSystemError } from "../host/system_error.ts";
-import { findRuntimes } from "../host/find_runtime.ts";
+import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 import { RuntimeError } from "../errors.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
@@ -118,17 +118,25 @@ export async function runBundle(
     );
   }
   const runnable: RunnableBundle = typeof bundle === "string" ? { path: bundle } : bundle;
-  const place = { ...runnable, path: await Deno.realPath(runnable.path) };
-  const [first, ...others] = await findRuntimes(options.runtime);
-  for (let runtime = first;;) {
+  const place = { ...runnable, path: realPath(runnable.path) };
+  const runtimes = findRuntimes(options.runtime);
+  const first = runtimes.next();
+  if (first.done) throw missingRuntime(options.runtime);
+  for (let runtime = first.value;;) {
     const { result, log } = await runOnce(runtime, place, id, options);
     if (log.length === 0) return result;
     const { explainFailure, isRefusedMachine } = await import("./_runtime_log.ts");
-    const next = isRefusedMachine(log) ? others.shift() : undefined;
-    if (next === undefined) throw explainFailure(runtime, log);
-    options.onWarning?.(`${runtime} does not work on this machine, trying ${next}: ${log.at(-1)}`);
-    runtime = next;
+    const next = isRefusedMachine(log) ? runtimes.next() : undefined;
+    if (next === undefined || next.done) throw explainFailure(runtime, log);
+    options.onWarning?.(
+      `${runtime} does not work on this machine, trying ${next.value}: ${log.at(-1)}`,
+    );
+    runtime = next.value;
   }
+}
+
+function realPath(path: string): string {
+  return Deno.realPathSync(path);
 }
 
 async function runOnce(
@@ -227,16 +235,16 @@ function startTimer(ms: number, onTime: () => void): Disposable {
  * Makes a directory for the state of a runtime: an ordinary user need not have one under `/run`. It
  * is never in the bundle, where an image may have put a state that names programs to run.
  */
-async function makeStateDir(directory: string | undefined): Promise<string> {
-  if (directory === undefined) return await Deno.makeTempDir({ prefix: "oci-run-" });
-  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-  return await Deno.makeTempDir({ dir: directory, prefix: STATE_PREFIX });
+function makeStateDir(directory: string | undefined): string {
+  if (directory === undefined) return Deno.makeTempDirSync({ prefix: "oci-run-" });
+  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return Deno.makeTempDirSync({ dir: directory, prefix: STATE_PREFIX });
 }
 
 /** Whether a directory exists and has no entries. */
-async function isEmptyDirectory(path: string): Promise<boolean> {
+function isEmptyDirectory(path: string): boolean {
   try {
-    for await (const _ of Deno.readDir(path)) return false;
+    for (const _ of Deno.readDirSync(path)) return false;
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
@@ -284,7 +292,7 @@ class Container implements AsyncDisposable {
     id: string,
     options: RunBundleOptions,
   ): Promise<Container> {
-    const state = await makeStateDir(bundle.stateDirectory);
+    const state = makeStateDir(bundle.stateDirectory);
     const lock = await lockContainer(state);
     try {
       return new Container(runtime, bundle.path, { state, lock, id }, options);
@@ -354,7 +362,7 @@ class Container implements AsyncDisposable {
     await this.#killed;
     // A killed runtime leaves its container behind. A runtime that exited has emptied its
     // directory, and calling it again would take longer than everything above.
-    if (this.#killed !== undefined || !await isEmptyDirectory(runtimeRoot(this.#state))) {
+    if (this.#killed !== undefined || !isEmptyDirectory(runtimeRoot(this.#state))) {
       await this.#call("delete", "--force", this.#id);
     }
     await Deno.remove(this.#state, { recursive: true });

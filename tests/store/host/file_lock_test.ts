@@ -78,8 +78,10 @@ Deno.test.each<
 Deno.test("ContentStore names a file system without locks", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);
-  const { tryLock } = Deno.FsFile.prototype;
-  Deno.FsFile.prototype.tryLock = () => Promise.reject(new Error("No locks available"));
+  const { tryLockSync } = Deno.FsFile.prototype;
+  Deno.FsFile.prototype.tryLockSync = () => {
+    throw new Error("No locks available");
+  };
   try {
     const error = await assertRejects(() => put(store), LockUnsupportedError);
 
@@ -88,7 +90,7 @@ Deno.test("ContentStore names a file system without locks", async () => {
     const isKnown = Deno.build.os === "linux";
     assertEquals(isKnown, error.message.includes(`(${error.fileSystem})`));
   } finally {
-    Deno.FsFile.prototype.tryLock = tryLock;
+    Deno.FsFile.prototype.tryLockSync = tryLockSync;
   }
 });
 
