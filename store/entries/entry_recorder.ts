@@ -5,17 +5,33 @@ import { decodeExtra, encodeExtra, MAX_ENTRIES, MAX_INDEX_BYTES, TYPES } from ".
 import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
 /** First bytes of recorded entries; the number is the version of the format. */
-export const RECORDS_MAGIC = "oci records 1\n\n\n";
-/** Parts of the sealed bytes: the number of entries, sizes of the texts, and the archive. */
+export const RECORDS_MAGIC = "oci records 2\n\n\n";
+/** Offsets in the head: the number of entries, and size and DiffID of the archive. */
 const COUNT = 88;
-const TEXT_LENGTH = 92;
 const ARCHIVE_BYTES = 96;
 const DIFF_ID_LENGTH = 104;
 const DIFF_ID_AT = 108;
-const NUMBERS_AT = 256;
-/** Numbers of an entry: offset, size, time, nanoseconds, owner, group, type and mode. */
-const COLUMNS = 7;
-const MODES = 65_536;
+const HEAD_BYTES = 256;
+/**
+ * Offsets in the record of an entry: the numbers of its header, and the lengths of its path, of the
+ * target of a link, and of its rare attributes. These three texts follow.
+ */
+const OFFSET = 0;
+const SIZE = 8;
+const MTIME = 16;
+const UID = 24;
+const GID = 32;
+const MTIME_NS = 40;
+const MODE = 44;
+const TYPE = 46;
+const PATH_LENGTH = 48;
+const LINK_LENGTH = 52;
+const EXTRA_LENGTH = 56;
+const TEXTS = 60;
+
+const ENCODER = new TextEncoder();
+/** Maximum number of bytes of a UTF-16 code unit in UTF-8. */
+const BYTES_PER_UNIT = 3;
 
 /** The entries of a layer as they were recorded. */
 export interface RecordedLayer {
@@ -25,68 +41,92 @@ export interface RecordedLayer {
 }
 
 /**
- * Records the entries of a layer while it is extracted, which must not take longer for it. The first
+ * Records the entries of a layer while it is extracted, which must not take longer for it. So they
+ * are written into one buffer at once, without objects for the garbage collector to keep. The first
  * reader makes an index of them.
  */
 export class EntryRecorder {
-  #numbers = new Float64Array(COLUMNS * 1024);
+  #bytes = new Uint8Array(65_536);
+  #view = new DataView(this.#bytes.buffer);
+  #length = HEAD_BYTES;
   #count = 0;
-  /** Paths, targets of links, and rare attributes. */
-  readonly #texts: string[] = [];
-  #bytes = 0;
 
   /** Records an entry. Call it for all entries of a layer, in their order. */
   add(header: TarHeader): void {
-    const { type, path, linkname, mode } = header;
-    const isLink = type === "symlink" || type === "hardlink";
-    this.#bytes += COLUMNS * 8 + path.length + (isLink ? linkname.length : 0);
-    if (this.#count === MAX_ENTRIES) this.#bytes = Infinity;
-    if (this.#bytes > MAX_INDEX_BYTES) return this.#drop();
-    const at = this.#count++ * COLUMNS;
-    if (at + COLUMNS > this.#numbers.length) {
-      const numbers = new Float64Array(this.#numbers.length * 2);
-      numbers.set(this.#numbers);
-      this.#numbers = numbers;
+    const { type, path } = header;
+    const linkname = type === "symlink" || type === "hardlink" ? header.linkname : "";
+    const extra = encodeExtra(header) ?? "";
+    const units = path.length + linkname.length + extra.length;
+    if (this.#count === MAX_ENTRIES || !this.#reserve(TEXTS + units * BYTES_PER_UNIT)) {
+      return this.#drop();
     }
-    const numbers = this.#numbers;
-    numbers[at] = header.offset;
-    numbers[at + 1] = header.size;
-    numbers[at + 2] = header.mtime;
-    numbers[at + 3] = header.mtimeNs;
-    numbers[at + 4] = header.uid;
-    numbers[at + 5] = header.gid;
-    numbers[at + 6] = TYPES.indexOf(type) * MODES + mode;
-    this.#texts.push(path, isLink ? linkname : "", encodeExtra(header) ?? "");
+    this.#count++;
+    const at = this.#length;
+    const view = this.#view;
+    view.setFloat64(at + OFFSET, header.offset, true);
+    view.setFloat64(at + SIZE, header.size, true);
+    view.setFloat64(at + MTIME, header.mtime, true);
+    view.setFloat64(at + UID, header.uid, true);
+    view.setFloat64(at + GID, header.gid, true);
+    view.setUint32(at + MTIME_NS, header.mtimeNs, true);
+    view.setUint16(at + MODE, header.mode, true);
+    view.setUint8(at + TYPE, TYPES.indexOf(type));
+    this.#length += TEXTS;
+    view.setUint32(at + PATH_LENGTH, this.#addText(path), true);
+    view.setUint32(at + LINK_LENGTH, this.#addText(linkname), true);
+    view.setUint32(at + EXTRA_LENGTH, this.#addText(extra), true);
   }
 
   /**
-   * Returns the recorded entries, after the layer has been read to its end and verified.
+   * Returns the recorded entries, after the layer has been read to its end and verified. Call it
+   * once.
    *
    * @param diffId Digest of the archive.
    * @param archiveBytes Size of the archive up to its last entry.
    * @returns The bytes; `undefined` if there are too many entries.
    */
   finish(diffId: Digest, archiveBytes: number): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#bytes > MAX_INDEX_BYTES) return undefined;
-    // No text has a NUL: the layer could not have been extracted.
-    const text = encodeName(this.#texts.join("\0"));
-    const numbers = this.#numbers.subarray(0, this.#count * COLUMNS);
-    const bytes = new Uint8Array(NUMBERS_AT + numbers.byteLength + text.length);
-    const view = new DataView(bytes.buffer);
-    new Float64Array(bytes.buffer, NUMBERS_AT, numbers.length).set(numbers);
-    bytes.set(text, NUMBERS_AT + numbers.byteLength);
-    view.setUint32(COUNT, this.#count, true);
-    view.setUint32(TEXT_LENGTH, text.length, true);
-    view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
-    view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
-    new TextEncoder().encodeInto(diffId, bytes.subarray(DIFF_ID_AT, NUMBERS_AT));
+    if (this.#length === 0) return undefined;
+    const bytes = this.#bytes.subarray(0, this.#length);
+    this.#view.setUint32(COUNT, this.#count, true);
+    this.#view.setFloat64(ARCHIVE_BYTES, archiveBytes, true);
+    this.#view.setUint32(DIFF_ID_LENGTH, diffId.length, true);
+    ENCODER.encodeInto(diffId, bytes.subarray(DIFF_ID_AT, HEAD_BYTES));
     seal(bytes, RECORDS_MAGIC);
     return bytes;
   }
 
+  /** Appends a text and returns its number of bytes. */
+  #addText(text: string): number {
+    if (text === "") return 0;
+    const start = this.#length;
+    if (text.isWellFormed()) {
+      this.#length += ENCODER.encodeInto(text, this.#bytes.subarray(start)).written;
+    } else {
+      const bytes = encodeName(text);
+      this.#bytes.set(bytes, start);
+      this.#length += bytes.length;
+    }
+    return this.#length - start;
+  }
+
+  /** Makes room for more bytes; returns whether there may be so many. */
+  #reserve(bytes: number): boolean {
+    const needed = this.#length + bytes;
+    if (this.#length === 0 || needed > MAX_INDEX_BYTES) return false;
+    if (needed > this.#bytes.length) {
+      const doubled = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      doubled.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = doubled;
+      this.#view = new DataView(doubled.buffer);
+    }
+    return true;
+  }
+
+  /** Frees the memory: there are too many entries. */
   #drop(): void {
-    this.#count = this.#texts.length = 0;
-    this.#numbers = new Float64Array();
+    this.#length = 0;
+    this.#bytes = new Uint8Array();
   }
 }
 
@@ -98,42 +138,37 @@ export class EntryRecorder {
 export async function readRecords(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<RecordedLayer | undefined> {
-  if (bytes.length < NUMBERS_AT || !await isSealed(bytes, RECORDS_MAGIC)) return undefined;
+  if (bytes.length < HEAD_BYTES || !await isSealed(bytes, RECORDS_MAGIC)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const diffId = textAt(bytes, DIFF_ID_AT, view.getUint32(DIFF_ID_LENGTH, true));
   if (!isDigest(diffId)) return undefined;
-  const count = view.getUint32(COUNT, true);
-  const numbers = new Float64Array(bytes.slice(NUMBERS_AT).buffer, 0, count * COLUMNS);
-  const textsAt = NUMBERS_AT + numbers.byteLength;
-  const texts = decodeName(bytes.subarray(textsAt, textsAt + view.getUint32(TEXT_LENGTH, true)));
   return {
-    headers: headersOf(numbers, texts.split("\0")),
+    headers: headersOf(bytes, view),
     diffId,
     archiveBytes: view.getFloat64(ARCHIVE_BYTES, true),
   };
 }
 
-function* headersOf(
-  numbers: Float64Array,
-  texts: readonly string[],
-): Generator<TarHeader, void, void> {
-  for (let entry = 0; entry * COLUMNS < numbers.length; entry++) {
-    const number = (column: number) => numbers[entry * COLUMNS + column] ?? 0;
-    const [path = "", linkname = "", extra = ""] = texts.slice(entry * 3, entry * 3 + 3);
+function* headersOf(bytes: Uint8Array, view: DataView): Generator<TarHeader, void, void> {
+  let next = HEAD_BYTES;
+  const text = (length: number) => decodeName(bytes.subarray(next, next += length));
+  for (let count = view.getUint32(COUNT, true); count > 0; count--) {
+    const at = next;
+    next += TEXTS;
     yield {
-      offset: number(0),
-      type: TYPES[Math.floor(number(6) / MODES)] ?? "file",
-      path,
-      linkname,
-      mode: number(6) % MODES,
-      uid: number(4),
-      gid: number(5),
+      offset: view.getFloat64(at + OFFSET, true),
+      type: TYPES[view.getUint8(at + TYPE)] ?? "file",
+      path: text(view.getUint32(at + PATH_LENGTH, true)),
+      linkname: text(view.getUint32(at + LINK_LENGTH, true)),
+      mode: view.getUint16(at + MODE, true),
+      uid: view.getFloat64(at + UID, true),
+      gid: view.getFloat64(at + GID, true),
       uname: "",
       gname: "",
-      size: number(1),
-      mtime: number(2),
-      mtimeNs: number(3),
-      ...decodeExtra(extra),
+      size: view.getFloat64(at + SIZE, true),
+      mtime: view.getFloat64(at + MTIME, true),
+      mtimeNs: view.getUint32(at + MTIME_NS, true),
+      ...decodeExtra(text(view.getUint32(at + EXTRA_LENGTH, true))),
     };
   }
 }
