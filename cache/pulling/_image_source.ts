@@ -1,8 +1,13 @@
 import type { ImageClientOptions } from "../../registry/image_client.ts";
-import { type ImageLocation, parseImageLocation } from "../../registry/image_location.ts";
+import {
+  type ImageLocation,
+  parseImageLocation,
+  type RegistryLocation,
+} from "../../registry/image_location.ts";
 import type { Reference } from "../../registry/reference.ts";
 import { RemoteClient } from "../../registry/client/remote_client.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
+import type { LayoutClient } from "../../store/images/layout_client.ts";
 import { CachingPuller } from "./caching_puller.ts";
 import { storeDirectory } from "../directory.ts";
 import { LayoutHashCache } from "./hash_cache.ts";
@@ -33,51 +38,47 @@ export async function openImageSource(
   const store = await ContentStore.open(directory ?? storeDirectory(), { onWait });
   const hashes = new LayoutHashCache(store);
   const caches = new LayoutImageCache(store, { jobs });
-  switch (location.transport) {
-    case "docker": {
-      const own = client === undefined ? new RemoteClient() : undefined;
-      return {
-        reference: location.reference,
-        options: imageOptions,
-        store,
-        puller: new CachingPuller(hashes, caches, client ?? own as RemoteClient),
-        [Symbol.dispose]: () => own?.[Symbol.dispose](),
-      };
-    }
-    case "oci": {
-      const { LayoutClient } = await import("../../store/images/layout_client.ts");
-      const layout = await LayoutClient.open(location);
-      return {
-        reference: layout.reference,
-        // Looking at a local source costs no request.
-        options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
-        store,
-        puller: new CachingPuller(hashes, caches, layout),
-        [Symbol.dispose]() {},
-      };
-    }
-    case "oci-archive":
-    case "docker-archive": {
-      const { LayoutClient } = await import("../../store/images/layout_client.ts");
-      const { ImageArchive } = await import("../../store/archives/image_archive.ts");
-      const archive = await ImageArchive.open(location.path, {
-        format: location.transport,
-        spoolDirectory: `${store.path}/ingest`,
-        signal: imageOptions.signal,
-      });
-      try {
-        const images = await LayoutClient.find(archive, location);
-        return {
-          reference: images.reference,
-          options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
-          store,
-          puller: new CachingPuller(hashes, caches, images),
-          [Symbol.dispose]: () => archive[Symbol.dispose](),
-        };
-      } catch (error) {
-        archive[Symbol.dispose]();
-        throw error;
-      }
-    }
+  if (location.transport === "docker") {
+    const own = client === undefined ? new RemoteClient() : undefined;
+    return {
+      reference: location.reference,
+      options: imageOptions,
+      store,
+      puller: new CachingPuller(hashes, caches, client ?? own as RemoteClient),
+      [Symbol.dispose]: () => own?.[Symbol.dispose](),
+    };
   }
+  const local = await openLocalImages(location, store, imageOptions.signal);
+  return {
+    reference: local.images.reference,
+    // Reading a local source costs no request.
+    options: { ...imageOptions, pullPolicy: imageOptions.pullPolicy ?? "Always" },
+    store,
+    puller: new CachingPuller(hashes, caches, local.images),
+    [Symbol.dispose]: () => local[Symbol.dispose](),
+  };
+}
+
+/** Opens a layout or an archive; disposing of the result closes the archive. */
+async function openLocalImages(
+  location: Exclude<ImageLocation, RegistryLocation>,
+  store: ContentStore,
+  signal: AbortSignal | undefined,
+): Promise<Disposable & { readonly images: LayoutClient }> {
+  const { LayoutClient } = await import("../../store/images/layout_client.ts");
+  if (location.transport === "oci") {
+    return { images: await LayoutClient.open(location), [Symbol.dispose]() {} };
+  }
+  const { ImageArchive } = await import("../../store/archives/image_archive.ts");
+  using stack = new DisposableStack();
+  const archive = stack.use(
+    await ImageArchive.open(location.path, {
+      format: location.transport,
+      spoolDirectory: `${store.path}/ingest`,
+      signal,
+    }),
+  );
+  const images = await LayoutClient.find(archive, location);
+  const owned = stack.move();
+  return { images, [Symbol.dispose]: () => owned.dispose() };
 }

@@ -4,6 +4,7 @@ import { loginOf } from "../credentials.ts";
 import { type CredentialFile, parseCredentialFile } from "./_credential_file.ts";
 import {
   eraseWithHelper,
+  type HelperChangeOptions,
   listWithHelper,
   runCredentialHelper,
   storeWithHelper,
@@ -133,26 +134,16 @@ export async function eraseCredential(
   registry: string,
   options: EraseCredentialOptions = {},
 ): Promise<readonly string[]> {
-  const { paths = logoutPaths(readGrantedEnvironment), signal } = options;
-  const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
   const key = normalizeCredentialKey(registry);
-  const erased = new Set<string>();
-  for (const path of paths) {
-    const text = await readCredentialText(path);
-    if (!text?.trim()) continue;
-    const file = parseCredentialFile(path, text);
-    const name = helperOf(file, key);
-    if (name !== undefined && await eraseIfAny(name, helperServer(key), { timeoutMs, signal })) {
-      erased.add(`docker-credential-${name}`);
-    }
-    if (file.auths.has(key)) erased.add(path);
-    await updateCredentialFile(
-      path,
-      (text) => removeCredentialEntries(text, (other) => normalizeCredentialKey(other) === key),
-      signal,
-    );
-  }
-  return [...erased];
+  return await eraseMatching(
+    options,
+    (other) => normalizeCredentialKey(other) === key,
+    async (file, how) => {
+      const name = helperOf(file, key);
+      const isErased = name !== undefined && await eraseIfAny(name, helperServer(key), how);
+      return isErased ? [name] : [];
+    },
+  );
 }
 
 /**
@@ -178,24 +169,43 @@ export async function eraseCredential(
 export async function eraseCredentials(
   options: EraseCredentialOptions = {},
 ): Promise<readonly string[]> {
+  return await eraseMatching(options, () => true, async ({ helpers, store }, how) => {
+    const erased: string[] = [];
+    for (const [key, name] of helpers) {
+      if (await eraseIfAny(name, helperServer(key), how)) erased.push(name);
+    }
+    if (store === undefined) return erased;
+    for (const server of await listWithHelper(store, how)) {
+      await eraseWithHelper(store, server, how);
+      erased.push(store);
+    }
+    return erased;
+  });
+}
+
+/**
+ * Erases entries from credential files, and credentials from the helpers that they name.
+ *
+ * @param isRemoved Whether to remove the entry of a key.
+ * @param eraseInHelpers Erases the credentials in the helpers of a file, and returns their names.
+ * @returns Files and helpers that had one.
+ */
+async function eraseMatching(
+  options: EraseCredentialOptions,
+  isRemoved: (key: string) => boolean,
+  eraseInHelpers: (file: CredentialFile, how: HelperChangeOptions) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   const { paths = logoutPaths(readGrantedEnvironment), signal } = options;
   const { helperTimeoutMs: timeoutMs = HELPER_TIMEOUT_MS } = options;
-  const how = { timeoutMs, signal };
   const erased = new Set<string>();
   for (const path of paths) {
     const text = await readCredentialText(path);
     if (!text?.trim()) continue;
-    const { auths, helpers, store } = parseCredentialFile(path, text);
-    for (const [key, name] of helpers) {
-      const isErased = await eraseIfAny(name, helperServer(key), how);
-      if (isErased) erased.add(`docker-credential-${name}`);
-    }
-    for (const server of store === undefined ? [] : await listWithHelper(store, how)) {
-      await eraseWithHelper(store ?? "", server, how);
-      erased.add(`docker-credential-${store}`);
-    }
-    if (auths.size > 0) erased.add(path);
-    await updateCredentialFile(path, (text) => removeCredentialEntries(text, () => true), signal);
+    const file = parseCredentialFile(path, text);
+    const names = await eraseInHelpers(file, { timeoutMs, signal });
+    for (const name of names) erased.add(`docker-credential-${name}`);
+    if (file.auths.keys().some(isRemoved)) erased.add(path);
+    await updateCredentialFile(path, (text) => removeCredentialEntries(text, isRemoved), signal);
   }
   return [...erased];
 }
@@ -221,7 +231,7 @@ function helperOf({ helpers, store }: CredentialFile, key: string): string | und
 async function eraseIfAny(
   name: string,
   server: string,
-  how: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  how: HelperChangeOptions,
 ): Promise<boolean> {
   let isUnclear = false;
   const unclear = () => {

@@ -194,7 +194,7 @@ export class Registry {
   async #send(url: URL, request: RegistryRequest, attempt: number): Promise<Answer> {
     const { method, task, signal, onWarning } = request;
     const { http, tls, limiter } = this.#options;
-    const name = this.#repository(request);
+    const name = this.fullName(request.repository);
     const scope = request.scope ?? pullScope(name);
     const authorized = { attempt, repository: name, scope, task, signal, onWarning };
     const answer = await this.#authorizer(url).authorize(authorized, async (header) => {
@@ -293,12 +293,8 @@ export class Registry {
     return bases.some((base) => base.origin === url.origin);
   }
 
-  #repository({ repository }: Pick<RegistryRequest, "repository">): string {
-    return this.endpoint.prefix + repository;
-  }
-
   #path({ repository, path }: Pick<RegistryRequest, "repository" | "path">): string {
-    return repository === "" ? `/v2/${path}` : `/v2/${this.#repository({ repository })}/${path}`;
+    return repository === "" ? `/v2/${path}` : `/v2/${this.fullName(repository)}/${path}`;
   }
 
   async #error(request: RegistryRequest, attempt: number, answer: Answer): Promise<RegistryError> {
@@ -310,7 +306,7 @@ export class Registry {
       attempt,
       isWrite: request.method !== "GET" && request.method !== "HEAD",
       authentication: this.#authorizer(home).describe(
-        request.scope ?? pullScope(this.#repository(request)),
+        request.scope ?? pullScope(this.fullName(request.repository)),
       ),
       content: request.content,
       now: this.#clock.now(),

@@ -139,7 +139,7 @@ export class BlobWriter implements Disposable {
    */
   write(chunk: Uint8Array): void {
     this.#verifier.update(chunk);
-    if (this.#gatheredLength + chunk.length > GATHER_BYTES) this.#flush();
+    if (this.#gatheredLength + chunk.length > GATHER_BYTES) this.flush();
     if (chunk.length >= GATHER_BYTES) return this.#append(chunk);
     if (this.#gathered.length === 0) {
       this.#gathered = new Uint8Array(Math.min(GATHER_BYTES, this.#expected.size));
@@ -155,7 +155,7 @@ export class BlobWriter implements Disposable {
    * @returns The bytes, at most as many as the buffer holds.
    */
   readNext(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    if (this.#gatheredLength > 0) this.#flush();
+    if (this.#gatheredLength > 0) this.flush();
     const count = this.#file.readSync(buffer) ?? 0;
     const chunk = buffer.subarray(0, count);
     this.#verifier.update(chunk);
@@ -165,12 +165,14 @@ export class BlobWriter implements Disposable {
 
   /** Writes buffered bytes to the part. */
   flush(): void {
-    this.#flush();
+    const bytes = this.#gathered.subarray(0, this.#gatheredLength);
+    this.#gatheredLength = 0;
+    this.#append(bytes);
   }
 
   /** Drops ranges downloaded beyond {@linkcode BlobWriter.size}. */
   dropLaterRanges(): void {
-    this.#flush();
+    this.flush();
     this.#file.truncateSync(this.#written);
     // Remove the record last: a range beyond the end of the part counts as missing.
     PartRanges.remove(this.#part);
@@ -182,7 +184,7 @@ export class BlobWriter implements Disposable {
    * @throws {DigestMismatchError} If the bytes do not match the digest or size.
    */
   async finish(): Promise<void> {
-    this.#flush();
+    this.flush();
     await this.#verifier.finish();
   }
 
@@ -227,7 +229,7 @@ export class BlobWriter implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     try {
-      this.#flush();
+      this.flush();
     } catch {
       // Lost bytes are fetched again; the error that ended the writing is more useful.
     }
@@ -245,12 +247,6 @@ export class BlobWriter implements Disposable {
 
   #releaseHeld(): void {
     if (this.#verifier instanceof HeldVerifier) this.#verifier.release();
-  }
-
-  #flush(): void {
-    const bytes = this.#gathered.subarray(0, this.#gatheredLength);
-    this.#gatheredLength = 0;
-    this.#append(bytes);
   }
 
   #append(bytes: Uint8Array): void {
