@@ -169,7 +169,7 @@ Deno.test("a file that begins with an underscore is imported from its own folder
   const wrong = refused((module, specifier) => {
     const path = resolve(module, specifier);
     if (!isRelative(specifier) || !/(?:^|\/)_[^/]*$/.test(path)) return false;
-    // What a folder keeps to itself serves the folders in it, too.
+    // Private modules of a folder may also be used by its subfolders.
     return !`${dirname(module.path)}/`.startsWith(`${dirname(path)}/`);
   });
 

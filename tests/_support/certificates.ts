@@ -61,7 +61,7 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   return { ca, ...server, clientCert: client.cert, clientKey: client.key };
 }
 
-/** Writes certificates for `127.0.0.1` that a client has a reason to refuse. */
+/** Writes certificates for `127.0.0.1` that a client must refuse. */
 export async function makeOddCertificates(dir: string): Promise<OddCertificates> {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const issuer = { name: "Test CA", key: privateKey };

@@ -1,6 +1,6 @@
 import { endConnection, serveConnections } from "./connections.ts";
 
-/** A TCP proxy that cuts connections. Disposing of it ends it. */
+/** A TCP proxy that cuts connections. Disposing of it stops the proxy. */
 export interface CuttingProxy extends AsyncDisposable {
   readonly host: string;
   /** Number of bytes that clients have sent through it. */
@@ -10,8 +10,8 @@ export interface CuttingProxy extends AsyncDisposable {
 }
 
 /**
- * Forwards connections to an address, and cuts each one after so many bytes from the client: both
- * sides are closed as a network that breaks would close them.
+ * Forwards connections to an address, and cuts each one after a number of bytes from the client.
+ * Both sides are closed, as by a broken network.
  */
 export function cuttingProxy(target: string, cutAfter: number): CuttingProxy {
   const [hostname = "", port] = target.split(":");

@@ -46,7 +46,7 @@ export interface FaultMatch {
   readonly path?: RegExp;
   /** Only these requests of the same method and path, the first being 1. */
   readonly nth?: number | readonly number[];
-  /** Only so many requests, whatever their path. */
+  /** Maximum number of requests, over all paths. */
   readonly times?: number;
 }
 

@@ -331,7 +331,7 @@ Deno.test("redirectLoop() never arrives", async () => {
   assertEquals(new Set(registry.seen()).size, 12);
 });
 
-Deno.test("nestedIndex() is as deep as it says", async () => {
+Deno.test("nestedIndex() has the requested depth", async () => {
   const deep = nestedIndex(12, image);
   await using registry = faultyRegistry(new MemoryContent().add("app", "deep", deep));
   let reference = "deep";

@@ -108,7 +108,7 @@ Deno.test("pull.ts loads neither prompts nor what looks at images without pullin
   assertEquals(loadedWith("commands/registry/pull.ts").filter((name) => rare.includes(name)), []);
 });
 
-Deno.test("modules of node are imported for demo and doctor alone", () => {
+Deno.test("only demo and doctor import modules of node", () => {
   const importers = [...modules].filter(([specifier, imports]) => {
     return specifier.startsWith(CLI) && imports.some((name) => name.startsWith("node:"));
   });

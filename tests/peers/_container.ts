@@ -17,7 +17,7 @@ export const PROGRAMS: readonly string[] = [
   "unshare",
 ];
 
-/** Who an ordinary user is, where the tests run as root. */
+/** ID of an ordinary user if the tests run as root. */
 const ORDINARY_ID = 4242;
 
 /** The ordinary user that runs containers. */

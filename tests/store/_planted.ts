@@ -38,7 +38,7 @@ export function plantedTest(
   for (const one of planted) testUnless(one.reason)(name(one.what), () => fn(one));
 }
 
-/** Everything that is not a regular file of this user's own. */
+/** Every kind of entry except a regular file of this user. */
 export const PLANTED_FILES: readonly Planted[] = [
   {
     what: "a symlink to a file",

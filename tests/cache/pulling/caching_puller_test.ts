@@ -169,7 +169,7 @@ Deno.test.each(
     { pullPolicy: "Never", asks: false },
   ] as const,
 )(
-  "image() with $pullPolicy when the index that is there lacks the platform",
+  "image() with $pullPolicy handles a stored index without the platform",
   async ({ pullPolicy, asks }) => {
     const old = buildIndex([IMAGE]);
     await using cache = await cacheIn("absent", old);

@@ -233,7 +233,7 @@ Deno.test("openProgress() writes an object a line as JSON, with every member", (
   ]);
 });
 
-Deno.test("openProgress() writes a line per finished blob and the total where plain", () => {
+Deno.test("openProgress() in plain style writes a line per finished blob, and the total", () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
   {
@@ -308,7 +308,7 @@ Deno.test("openProgress() draws active blobs and the total on a terminal, and ti
   assertEquals(tidied, `\x1b[K${"\x1b[A\x1b[K".repeat(2)}\x1b[?25h`);
 });
 
-Deno.test("openProgress() keeps to the height of a terminal", async () => {
+Deno.test("openProgress() fits the height of a terminal", async () => {
   const sink = new Recorder();
   using notices = new Notices(sink);
   using progress = openProgress("terminal", notices, 10_000, () => ({ columns: 40, rows: 6 }));

@@ -59,7 +59,7 @@ async function outcome(
     error = thrown.name;
   }
   assertEquals(await box.readOutside(), before, "SOMETHING OUTSIDE THE ROOT WAS CHANGED");
-  // The path of the box differs, and with it the targets of links to it.
+  // The path of the box differs, and so do the targets of links to it.
   const tree = JSON.stringify(describeTree(readTree(box.root, { makeReadable: true }), false));
   return {
     error,

@@ -151,7 +151,7 @@ Deno.test.each([404, 405])(
   },
 );
 
-Deno.test("RemoteClient sends a registry token as it is", async () => {
+Deno.test("RemoteClient sends a registry token unchanged", async () => {
   const { auth, scene } = tokenScene({ registryTokens: ["given"], anonymous: false });
   await using _ = scene;
   using client = testClient();

@@ -69,7 +69,7 @@ Deno.test("RemoteClient.blob() frees the memory of each chunk when the next is r
   assert(used.length > 2 && new Set(used).size === 1, `${used}`);
 });
 
-Deno.test("RemoteClient.blob() asks for nothing before it is read, nor after it is cancelled", async () => {
+Deno.test("RemoteClient.blob() sends no request before it is read or after it is cancelled", async () => {
   await using scene = makeScene();
   using client = testClient();
 

@@ -55,7 +55,7 @@ Deno.test.each<{ role: string; rules: (address: string) => readonly FaultRule[] 
   );
 });
 
-Deno.test("RemoteClient names the mirror that is not reached", async () => {
+Deno.test("RemoteClient names the unreachable mirror", async () => {
   const address = unusedAddress();
   await using scene = makeScene();
   const warnings: string[] = [];

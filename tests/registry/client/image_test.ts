@@ -381,7 +381,7 @@ Deno.test.each<{ coding: string; digest?: undefined | "none" }>([
   },
 );
 
-Deno.test("RemoteClient.image() refuses coded bytes that are not those of the digest", async () => {
+Deno.test("RemoteClient.image() refuses coded bytes that do not match the digest", async () => {
   await using scene = makeScene([on("blob", gzipEncoded()), on("blob", wrongByte(5))]);
   using client = testClient({ retries: 0 });
 

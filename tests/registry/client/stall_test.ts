@@ -104,8 +104,8 @@ Deno.test.each(
   const { "error body": errorBody, ...others } = outcomes;
   const expected = isAborted ? "aborted" : "stalled";
   assertEquals(new Set(Object.values(others)), new Set([expected]), stdout);
-  // The status says enough where its explanation does not come. A machine that is busy may take
-  // longer than the timeout even for that.
+  // The status says enough where its explanation does not come. A busy machine may exceed the
+  // timeout even for that.
   if (!isAborted) assert(errorBody === expected || errorBody?.includes("404"), stdout);
   for (const { ms } of ended) assertLess(ms, 10_000, stdout);
   assert(isPartFree, stdout);

@@ -209,7 +209,7 @@ Deno.test("pushBlob() starts again when the registry has lost the session", asyn
   assertEquals(registry.requests.filter(({ method }) => method === "POST").length, 2);
 });
 
-Deno.test("pushBlob() notices that only the answer to the last PUT was lost", async () => {
+Deno.test("pushBlob() succeeds if only the response to the last PUT was lost", async () => {
   await using registry = writableRegistry({
     interfere: on("PUT", 1, async (_, next) => {
       await next();
@@ -361,7 +361,7 @@ Deno.test("pushBlob() sends no credential to another host that a Location names"
   assertMatch(other.seen()[0] ?? "", /^PUT \/upload\?sig=1&digest=sha256%3A/);
 });
 
-Deno.test("pushBlob() stops when it is aborted, with the reason", async () => {
+Deno.test("pushBlob() rejects with the reason of the signal", async () => {
   await using registry = writableRegistry();
   using client = testClient();
   const controller = new AbortController();

@@ -61,7 +61,7 @@ async function push(
   });
 }
 
-Deno.test("pushBlob() asks for a token to pull and push, once", async () => {
+Deno.test("pushBlob() requests one token to pull and push", async () => {
   await using scene = tokenRegistry(() => true);
 
   await push(scene, LARGE);

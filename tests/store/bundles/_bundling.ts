@@ -30,7 +30,7 @@ export interface TestStore extends AsyncDisposable {
   readonly store: ContentStore;
   readonly path: string;
   readonly directory: TempDir;
-  /** What is mounted in the directory. */
+  /** Mounts in the directory. */
   mounts(): readonly string[];
   /** Names in a directory of the store; none if it does not exist. */
   list(name: string): Promise<readonly string[]>;

@@ -1,4 +1,4 @@
-/** What an image, another store or a copy may have put into a directory makes no bundle of it. */
+/** Directories that an image, another store or a copy has made look like bundles, but are none. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { basename } from "@std/path";
 import { BundleRecords } from "../../../store/bundles/bundle_records.ts";

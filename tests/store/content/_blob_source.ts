@@ -8,7 +8,7 @@ export function randomBlob(size: number, seed = 1): BuiltBlob {
   return blobOf("application/octet-stream", noise(size, seed));
 }
 
-/** A source of bytes that keeps count. */
+/** A source of bytes that counts its streams. */
 export interface CountingSource {
   /** What `ingest` calls. */
   readonly open: (options: BlobReadOptions) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;

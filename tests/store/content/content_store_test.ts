@@ -116,7 +116,7 @@ Deno.test.each([
     what: "other bytes with the time of the old ones",
     damage: async (path: string) => {
       const { atime, mtime } = await Deno.stat(path);
-      // The change time has whole seconds; the inode tells them apart within one.
+      // The change time has whole seconds; within one, the inode differs.
       await Deno.writeFile(`${path}.new`, new Uint8Array(300_000));
       await Deno.rename(`${path}.new`, path);
       await Deno.utime(path, atime ?? 0, mtime ?? 0);

@@ -133,7 +133,7 @@ Deno.test.each([{ uid: 4_294_967_295 }, { gid: 4_294_967_295 }, { uid: 8_589_934
   },
 );
 
-// Layers that do not describe the directories that they have or hide something in.
+// Layers that do not describe the directories of their entries or whiteouts.
 Deno.test.each([
   { layers: [tar(file("x", "old")), tar(file("x/y", "new"))], path: "x", type: "directory" },
   { layers: [tar(dir("a"), file("a/c", "1")), tar(opaque("a"))], path: "a/c", type: undefined },

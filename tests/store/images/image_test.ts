@@ -225,7 +225,7 @@ Deno.test("validateImage() finds a layer that has changed since it was stored", 
   assertEquals(seen, [image.layers[0]?.digest]);
 });
 
-Deno.test("validateImage() refuses layers that are not those of the manifest", async () => {
+Deno.test("validateImage() refuses layers that differ from those of the manifest", async () => {
   const built = buildImage({ layers: TARS });
   await using stored = await store([built]);
   const image = await stored.read(built);

@@ -159,7 +159,7 @@ Deno.test("StoreRegistryContent deletes a tag, and only that", async () => {
   assertEquals(await names(store), ["localhost/a:2"]);
 });
 
-Deno.test("StoreRegistryContent deletes a manifest with its tags, whatever lists it", async () => {
+Deno.test("StoreRegistryContent deletes a manifest with its tags, even if an index lists it", async () => {
   await using pushed = await setUp();
   const { content, store } = pushed;
   await push(content, "a", ["all"], INDEX);

@@ -56,7 +56,7 @@ const IN_NAMESPACE = `
   wait $!
 `;
 
-/** Why this process cannot make user namespaces, if that is so: it may be in a chroot. */
+/** Reason why this process cannot create user namespaces, for example in a chroot. */
 async function namespaceReason(): Promise<string | undefined> {
   if (programPath("unshare") === undefined) return undefined;
   const { code } = await run("unshare", ["-U", "true"]);

@@ -8,7 +8,7 @@ import { storeBuilt } from "../images/_stored_image.ts";
 
 const TAR = tar(file("a", "x"));
 
-/** A store with an image of one compressed layer, and an empty directory beside it. */
+/** A store with an image of one compressed layer, and an empty directory. */
 async function makeTarballs() {
   const test = await makeStore();
   const image = await storeBuilt(test.store, { layers: [{ tar: TAR, compression: "gzip" }] });

@@ -160,7 +160,7 @@ for (const [where, open] of Object.entries(THREADS)) {
   }
 
   for (const { of, index, at } of WRONG_PARTS) {
-    Deno.test(`unpacking ${where} finds damage on the disk: ${of}`, async () => {
+    Deno.test(`unpackImage() ${where} finds damage on the disk: ${of}`, async () => {
       await using box = await makeUnpackBox();
       const layers = fakeLayers([LARGE, tar(file("e", noise(300_000)))]);
       await unpackWith(threads, box, layers);
@@ -249,7 +249,7 @@ for (const [where, open] of Object.entries(THREADS)) {
     });
   }
 
-  Deno.test(`unpacking ${where} downloads a layer once for two callers`, async () => {
+  Deno.test(`unpackImage() ${where} downloads a layer once for two callers`, async () => {
     await using box = await makeUnpackBox();
     const layers = fakeLayers([LARGE, tar(file("e", "1"))]);
 

@@ -160,7 +160,7 @@ Deno.test("prune() keeps content held by a running command until it ends", async
   assertEquals(after.removed.length, OLD.blobs.size);
 });
 
-Deno.test("prune() forgets what killed commands held", async () => {
+Deno.test("prune() removes the holds of killed commands", async () => {
   await using scene = await makeStore();
   await scene.put(OLD);
   await Deno.mkdir(`${scene.store.path}/locks/holds`, { recursive: true });

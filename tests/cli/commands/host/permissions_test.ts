@@ -162,7 +162,7 @@ Deno.test("oci permissions prints one line that a shell can take", async () => {
   assertEquals(stdout.trimEnd().split("\n").length, 1);
 });
 
-Deno.test("oci permissions prints what a shell's $(…) hands to deno as it stands", async () => {
+Deno.test("oci permissions prints flags that $(…) of a shell passes to deno unchanged", async () => {
   const { stdout } = await runOci(["permissions", "pull", "quay.io/a/b:1"], {
     env: { HOME: "/home/me", OCI_STORE: "/store" },
   });

@@ -106,7 +106,7 @@ Deno.test("oci inspect describes an artifact", async () => {
   ]);
 });
 
-Deno.test("oci pulls, lists and saves an artifact as it does an image", async () => {
+Deno.test("oci pulls, lists and saves an artifact like an image", async () => {
   await using scene = await makeScene();
   const { oci, host } = scene;
   const ref = `${host}/chart:1`;

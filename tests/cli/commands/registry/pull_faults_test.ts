@@ -160,7 +160,7 @@ for (const { name, rules = [], image = imageOf(100_000), flags = [], error, mess
   });
 }
 
-Deno.test("oci pull says that a host is unknown, and which", async () => {
+Deno.test("oci pull names an unknown host", async () => {
   const { code, stdout } = await runOci([
     ...["pull", "--json", "--retries=0", "registry.invalid/app:1"],
   ]);

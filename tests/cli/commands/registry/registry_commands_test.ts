@@ -196,7 +196,7 @@ Deno.test("oci inspect --json has the documents and says where they are from", a
   assertEquals(JSON.parse(stored.stdout), { ...document, source: "store" });
 });
 
-Deno.test("oci inspect is readable, and no image steers the terminal", async () => {
+Deno.test("oci inspect prints readable text without control characters", async () => {
   await using server = await serveRegistry(content());
 
   const { code, stdout, stderr } = await runOci(
