@@ -147,8 +147,12 @@ async function* resume(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const size = window.length;
-  const block = [0, size & 0xff, size >> 8, ~size & 0xff, ~size >> 8 & 0xff];
-  const start = new Uint8Array([...block, ...window, ...emptyBlocks((8 - bits) % 8)]);
+  const head = [0, size & 0xff, size >> 8, ~size & 0xff, ~size >> 8 & 0xff];
+  const tail = emptyBlocks((8 - bits) % 8);
+  const start = new Uint8Array(head.length + size + tail.length);
+  start.set(head);
+  start.set(window, head.length);
+  start.set(tail, head.length + size);
   if (bits === 0) {
     yield start;
     return yield* stream;

@@ -11,6 +11,12 @@ export interface BlobStreamOptions {
   readonly offset?: number | undefined;
   /** Maximum number of bytes; all bytes up to the end if absent. */
   readonly length?: number | undefined;
+  /**
+   * Maximum size of a chunk in bytes.
+   *
+   * @default {262_144}
+   */
+  readonly chunkBytes?: number | undefined;
   /** Whether the memory of a chunk may be reused once the reader requests the next chunk. */
   readonly reuseMemory?: boolean | undefined;
   /** Whether to free the memory of a chunk when the next one is read. */
@@ -29,7 +35,7 @@ export async function openBlobStream(
   options: BlobStreamOptions = {},
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { offset = 0, length = Infinity, verifier, onMismatch, signal } = options;
-  const { reuseMemory, freeMemory } = options;
+  const { reuseMemory, freeMemory, chunkBytes = CHUNK_BYTES } = options;
   signal?.throwIfAborted();
   // A symlink could lead out of the store or the layout. The owner of the file does not matter,
   // since its digest is verified.
@@ -56,8 +62,8 @@ export async function openBlobStream(
       try {
         signal?.throwIfAborted();
         if (freeMemory && memory?.detached === false) memory.transfer(0);
-        if (memory === undefined || memory.detached) memory = new ArrayBuffer(CHUNK_BYTES);
-        const buffer = new Uint8Array(memory, 0, Math.min(CHUNK_BYTES, left));
+        if (memory === undefined || memory.detached) memory = new ArrayBuffer(chunkBytes);
+        const buffer = new Uint8Array(memory, 0, Math.min(chunkBytes, left));
         if (!reuseMemory && !freeMemory) memory = undefined;
         const count = left === 0 ? null : await file.read(buffer);
         if (count !== null) {

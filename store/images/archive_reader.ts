@@ -8,6 +8,9 @@ import type { Layer } from "./image.ts";
 /** Chunks of an archive from an offset on. */
 export type ArchiveBytes = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
+/** Size of a compressed chunk: most files are small, and end in the middle of one. */
+const CHUNK_BYTES = 65_536;
+
 /** Options for {@linkcode openArchive}. */
 export interface OpenArchiveOptions {
   /** Aborts the stream. */
@@ -41,7 +44,11 @@ export async function openArchive(
   const point = await entries.seekPoint(digest, offset);
   if (point === undefined) return undefined;
   const path = store.blobPath(digest);
-  const stream = await openBlobStream(path, { offset: seekStart(point), signal });
+  const stream = await openBlobStream(path, {
+    offset: seekStart(point),
+    chunkBytes: CHUNK_BYTES,
+    signal,
+  });
   return skipBytes(inflateFrom(point, stream), offset - point.offset);
 }
 
