@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { type ContentSource, readEntry } from "../../../store/images/_entry_content.ts";
+import { type ArchiveAccess, readEntryContent } from "../../../store/images/_entry_content.ts";
 import { concat, dir, file, header, mixture, tar } from "../../_support/tar.ts";
 
 const LONG_NAME = "d/".repeat(120) + "f";
@@ -12,17 +12,17 @@ function source(seek: Uint8Array<ArrayBuffer>, whole: Uint8Array<ArrayBuffer>, c
   return {
     seek: () => Promise.resolve(inChunks(seek, chunk)),
     whole: () => Promise.resolve(inChunks(whole, chunk)),
-  } satisfies ContentSource;
+  } satisfies ArchiveAccess;
 }
 
-async function read(source: ContentSource, offset: number, size: number) {
-  return concat(...await Array.fromAsync(readEntry(source, offset, size)));
+async function read(source: ArchiveAccess, offset: number, size: number) {
+  return concat(...await Array.fromAsync(readEntryContent(source, offset, size)));
 }
 
 const nothing = new Uint8Array();
 
 for (const chunk of [1, 100, 512, 700, 1_000_000]) {
-  Deno.test(`readEntry() reads plain files in chunks of ${chunk}`, async () => {
+  Deno.test(`readEntryContent() reads plain files in chunks of ${chunk}`, async () => {
     const content = mixture(3000);
     const archive = tar(file("f", content), file("g", "other"));
 
@@ -30,7 +30,7 @@ for (const chunk of [1, 100, 512, 700, 1_000_000]) {
     assertEquals(await read(source(tar(file("f", "")), nothing, chunk), 0, 0), nothing);
   });
 
-  Deno.test(`readEntry() parses files with further headers in chunks of ${chunk}`, async () => {
+  Deno.test(`readEntryContent() parses files with further headers in chunks of ${chunk}`, async () => {
     const content = mixture(3000);
     const archive = tar(file(LONG_NAME, content, { pax: { path: LONG_NAME } }));
 
@@ -38,7 +38,7 @@ for (const chunk of [1, 100, 512, 700, 1_000_000]) {
   });
 }
 
-Deno.test("readEntry() reads the whole archive if the fast way leads to something else", async () => {
+Deno.test("readEntryContent() reads the whole archive if the fast way leads to something else", async () => {
   const content = mixture(3000);
   const whole = concat(dir("d"), tar(file("f", content)));
   const damaged = header({ name: "f", size: 3000, typeflag: "0" });
@@ -57,7 +57,7 @@ Deno.test("readEntry() reads the whole archive if the fast way leads to somethin
   }
 });
 
-Deno.test("readEntry() rejects an archive that ends before the file does", async () => {
+Deno.test("readEntryContent() rejects an archive that ends before the file does", async () => {
   const archive = tar(file("f", mixture(3000))).slice(0, 1500);
 
   await assertRejects(() => read(source(archive, archive, 700), 0, 3000), Error, "ends before");
