@@ -7,13 +7,10 @@ import { DigestMismatchError } from "../../spec/errors.ts";
 import { toPlatform } from "../../spec/platform.ts";
 import { isDocumentMediaType, isIndexMediaType } from "../../spec/image/media_types.ts";
 import { ContentStore } from "../../store/content/content_store.ts";
-import { chooseManifest, keepPlatforms } from "../../store/moving/choose_platforms.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { copySignatures } from "../../store/moving/copy_signatures.ts";
 import { copyLookedUp } from "../../store/moving/copy_looked_up.ts";
 import type { CopyGraphOptions } from "../../store/moving/copy_options.ts";
 import type { CopySource, CopyTarget } from "../../store/moving/endpoint.ts";
-import { LayoutContent } from "../../store/moving/layout_content.ts";
 import { openCopySource, openCopyTarget } from "../../store/moving/open_endpoints.ts";
 import { CopyMeter } from "./_copy_meter.ts";
 import { storeDirectory } from "../directory.ts";
@@ -57,6 +54,7 @@ async function keepSource(
 ): Promise<CopySource> {
   const { platforms = [], jobs, withReferrers, foreignLayers, successors } = options;
   const { onProgress, onWarning, signal } = options;
+  const { LayoutContent } = await import("../../store/moving/layout_content.ts");
   const name = formatReference(reference);
   const { registry, repository } = reference;
   const content = new LayoutContent(store);
@@ -110,15 +108,18 @@ export async function copyBetween(
   const isIndex = isIndexMediaType(found.mediaType);
   const isSparse = sparse && isIndex;
   const [first = target.isForOnePlatform && isIndex ? hostPlatform() : undefined] = wanted;
-  const root = first === undefined || isSparse
+  const choice = first === undefined
+    ? undefined
+    : await import("../../store/moving/choose_platforms.ts");
+  const root = first === undefined || choice === undefined || isSparse
     ? found
-    : await chooseManifest(source.content, found, first, { label, signal });
+    : await choice.chooseManifest(source.content, found, first, { label, signal });
   checkDigest(target, root, label);
   const meter = new CopyMeter(target.label, options.onProgress);
   const graphOptions: CopyGraphOptions = {
     ...options,
-    successors: first !== undefined && isSparse
-      ? keepPlatforms(source.content, root, wanted, { label, signal })
+    successors: choice !== undefined && isSparse
+      ? choice.keepPlatforms(source.content, root, wanted, { label, signal })
       : options.successors,
     onProgress: (progress) => meter.add(progress),
   };
@@ -140,8 +141,9 @@ export async function copyBetween(
       await options.skipped?.(descriptor);
     },
     beforeName: withReferrers
-      ? () => {
-        return copySignatures(source, goal, documents, {
+      ? async () => {
+        const { copySignatures } = await import("../../store/moving/copy_signatures.ts");
+        await copySignatures(source, goal, documents, {
           jobs,
           foreignLayers,
           signal,

@@ -10,7 +10,6 @@ import { followRedirects } from "../transport/redirect.ts";
 import type { MissingContent } from "../transport/registry_error.ts";
 import { parseRetryAfter, Retry, type RetryPolicy } from "../transport/retry.ts";
 import { pullScope } from "../auth/scope.ts";
-import { speaksTls } from "../transport/speaks_tls.ts";
 import type { Credential } from "../credentials.ts";
 import type { RegistryError, RequestTask } from "../errors.ts";
 
@@ -187,7 +186,10 @@ export class Registry {
     return await firstAnswer(this.endpoint.bases, {
       send,
       isKnown: () => this.#base !== undefined,
-      speaksTls: (base) => speaksTls(base, { timeoutMs, signal }),
+      speaksTls: async (base) => {
+        const { speaksTls } = await import("../transport/speaks_tls.ts");
+        return await speaksTls(base, { timeoutMs, signal });
+      },
     });
   }
 

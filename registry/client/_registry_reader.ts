@@ -13,7 +13,6 @@ import { type BlobContext, foreignBlob, registryBlob } from "./_blob_sources.ts"
 import { type BlobMemory, openRemoteBlob, type RemoteBlobSource } from "./_blob_stream.ts";
 import { Connections, MAX_CONNECTIONS } from "./_connections.ts";
 import { EarlyRequest } from "./_early_request.ts";
-import { readRemoteImage } from "./_image.ts";
 import { type ManifestContext, readManifest, resolveManifest } from "./_manifests.ts";
 import { isPrivateAddress } from "../transport/private_address.ts";
 import { redactUrl } from "../transport/redact.ts";
@@ -61,6 +60,7 @@ export class RegistryReader implements Disposable {
     const context = this.#context(reference, options);
     // If an image lists a layer twice, it is requested early once, for either of the two.
     const memories = new Map<Digest, Map<Registry, BlobMemory>>();
+    const { readRemoteImage } = await import("./_image.ts");
     const image = await readRemoteImage(this.#sources(reference, options), reference, {
       ...context,
       platform: toPlatform(platform),

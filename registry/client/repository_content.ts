@@ -10,10 +10,8 @@ import type { BlobReadOptions } from "../../spec/image/image.ts";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../spec/image/manifest.ts";
 import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { readBytes } from "../../spec/image/read_bytes.ts";
-import { referrerDescriptor } from "../referrer_descriptor.ts";
 import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
-import { addReferrer } from "./_add_referrer.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
 /** Maximum number of documents to keep for tagging; the oldest goes first. */
@@ -181,6 +179,8 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const document = parseManifest(bytes, descriptor.mediaType);
     const { subject } = document.value;
     if (subject === undefined || isListedAsReferrer) return;
+    const { referrerDescriptor } = await import("../referrer_descriptor.ts");
+    const { addReferrer } = await import("./_add_referrer.ts");
     const entry = referrerDescriptor(descriptor, document);
     // Each update reads and writes the list, so concurrent ones would be lost.
     const update = this.#referrers.catch(() => {}).then(() => {

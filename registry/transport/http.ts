@@ -7,17 +7,15 @@ import {
 import { isUploadSource, type UploadSource } from "../plain_http/upload_source.ts";
 import { Answer, bodyReader } from "./answer.ts";
 import { HostAddresses } from "./_host_addresses.ts";
-import { clientKey, createHttpClient, type Route, type Tls } from "./http_client.ts";
+import type { Route, Tls } from "./http_client.ts";
 import {
   type FailedRequest,
   networkError,
   proxyLoginError,
   stallError,
 } from "./network_failure.ts";
-import { nodeFetch, suitsNode } from "./_node_fetch.ts";
 import { isLinkLocal, isLoopback, parseIp } from "./private_address.ts";
 import { canSetProxyVariables, findProxy } from "./_proxy.ts";
-import { uploadStream } from "./upload_stream.ts";
 import { redactUrl } from "./redact.ts";
 import { Watchdog } from "./watchdog.ts";
 import { NetworkError, type RequestTask } from "../errors.ts";
@@ -103,7 +101,7 @@ export class Http implements Disposable {
     const { stallTimeoutMs, userAgent } = this.#options;
     signal?.throwIfAborted();
     const route = await this.#route(request);
-    const client = isPlain(url, route) ? undefined : this.#client(request, route);
+    const client = isPlain(url, route) ? undefined : await this.#client(request, route);
     const asked: FailedRequest = { ...request, proxy: route.proxy };
     const headers = headersOf({ ...request.headers, "user-agent": userAgent }, task);
     const controller = new AbortController();
@@ -197,22 +195,31 @@ export class Http implements Disposable {
   ): Promise<ConnectionResponse> {
     const isUpload = isUploadSource(content);
     // A stream, which `fetch` sends without a length.
-    const body = isUpload ? uploadStream(content, watchdog) : content;
+    const body = isUpload
+      ? (await import("./upload_stream.ts")).uploadStream(content, watchdog)
+      : content;
+    const byNode = async () => {
+      const { nodeFetch } = await import("./_node_fetch.ts");
+      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
+    };
     if (this.#byNode.has(url.origin)) {
       if (isUpload) init.headers.set("content-length", String(content.size));
-      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
+      return await byNode();
     }
     try {
       return received(await fetch(url, { ...init, body, redirect: "manual" }));
     } catch (error) {
       // A partly read stream cannot be sent again.
-      if (!suitsNode(error, tls) || isUpload) throw error;
+      if (isUpload) throw error;
+      const { suitsNode } = await import("./_node_fetch.ts");
+      if (!suitsNode(error, tls)) throw error;
       this.#byNode.add(url.origin);
-      return received(await nodeFetch(url, { ...init, body, tls, proxy }));
+      return await byNode();
     }
   }
 
-  #client({ tls, url }: HttpRequest, route: Route): Deno.HttpClient {
+  async #client({ tls, url }: HttpRequest, route: Route): Promise<Deno.HttpClient> {
+    const { clientKey, createHttpClient } = await import("./http_client.ts");
     const key = clientKey(tls, url, route);
     let client = this.#clients.get(key);
     if (client === undefined) {

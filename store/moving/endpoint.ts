@@ -1,3 +1,4 @@
+import type { ImageLocation } from "../../registry/image_location.ts";
 import type { ContentOptions, NamedSource, NamedTarget } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { Digest } from "../../spec/digest.ts";
@@ -46,4 +47,14 @@ export interface CopyTarget extends AsyncDisposable {
    * final name.
    */
   commit?(): Promise<void>;
+}
+
+/** Returns the name of a layout or an archive in messages. */
+export function labelOf(
+  location: Exclude<ImageLocation, { readonly transport: "docker" }>,
+): string {
+  const { transport, path, name } = location;
+  const digest = transport === "oci" ? location.digest : undefined;
+  const version = digest === undefined ? "" : `@${digest}`;
+  return `${transport}:${path}${name === undefined ? "" : `:${name}`}${version}`;
 }

@@ -1,7 +1,6 @@
 import type {
   DockerArchiveLocation,
   ImageLocation,
-  LayoutLocation,
   OciArchiveLocation,
 } from "../../registry/image_location.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
@@ -11,16 +10,8 @@ import {
   type RepositoryContentOptions,
 } from "../../registry/client/repository_content.ts";
 import type { ContentOptions } from "../../spec/image/content.ts";
-import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageArchive } from "../archives/image_archive.ts";
-import { ContentStore } from "../content/content_store.ts";
-import { findHeld, type Held } from "../content/find_held.ts";
-import { UntrustedStoreError } from "../errors.ts";
-import { lstatIfAny } from "../host/durable.ts";
-import { LayoutClient } from "../images/layout_client.ts";
-import type { CopySource, CopyTarget } from "./endpoint.ts";
-import { LayoutContent } from "./layout_content.ts";
-import { LayoutWriter } from "./_layout_writer.ts";
+import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
 
 /** Options for opening source and target of a copy. */
 export interface EndpointOptions extends RepositoryContentOptions, ContentOptions {
@@ -42,8 +33,10 @@ export async function openCopySource(
   switch (location.transport) {
     case "docker":
       return registrySource(location.reference, options);
-    case "oci":
-      return await layoutSource(location, options);
+    case "oci": {
+      const { openLayoutSource } = await import("./_layout_endpoints.ts");
+      return await openLayoutSource(location, options);
+    }
     case "oci-archive":
     case "docker-archive":
       return await archiveSource(location, options);
@@ -58,8 +51,10 @@ export async function openCopyTarget(
   switch (location.transport) {
     case "docker":
       return registryTarget(location.reference, options);
-    case "oci":
-      return await layoutTarget(location, options);
+    case "oci": {
+      const { openLayoutTarget } = await import("./_layout_endpoints.ts");
+      return await openLayoutTarget(location, options);
+    }
     case "oci-archive":
     case "docker-archive":
       return await archiveTarget(location, options);
@@ -88,50 +83,6 @@ function registryTarget(reference: Reference, options: EndpointOptions): CopyTar
     nameOfTag: (tag) => tag,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-}
-
-async function layoutSource(
-  location: LayoutLocation,
-  { signal }: EndpointOptions,
-): Promise<CopySource> {
-  const store = await ContentStore.open(location.path, { foreign: true });
-  const find = async () => {
-    const layout = await LayoutClient.open(location);
-    return await layout.resolve(layout.reference);
-  };
-  const root = await holdInLayout(location.path, find, signal);
-  return {
-    label: labelOf(location),
-    content: new LayoutContent(store),
-    root: () => Promise.resolve(root.found),
-    nameOfTag: (tag) => tag,
-    [Symbol.asyncDispose]: () => Promise.resolve(root[Symbol.dispose]()),
-  };
-}
-
-async function layoutTarget(
-  location: LayoutLocation,
-  { signal }: EndpointOptions,
-): Promise<CopyTarget> {
-  const { path, name, digest } = location;
-  const writer = await LayoutWriter.create(path, signal);
-  return {
-    label: labelOf(location),
-    content: writer,
-    name,
-    digest,
-    nameOfTag: (tag) => tag,
-    keep: (descriptor, { signal } = {}) => writer.keep(descriptor, signal),
-    commit: () => writer.commit(),
-    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
-  };
-}
-
-function labelOf(location: LayoutLocation | ArchiveLocation): string {
-  const { transport, path, name } = location;
-  const digest = transport === "oci" ? location.digest : undefined;
-  const version = digest === undefined ? "" : `@${digest}`;
-  return `${transport}:${path}${name === undefined ? "" : `:${name}`}${version}`;
 }
 
 async function archiveSource(
@@ -184,36 +135,4 @@ async function archiveTarget(
     commit: () => writer.commit(),
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
-}
-
-/**
- * Finds a document in a layout. If the layout is a store of this user, protects the document and
- * everything that it references against pruning. Writes nothing to layouts of other programs.
- *
- * @param path Directory of the layout.
- * @param find Looks the document up.
- * @param signal Aborts the wait for another process.
- */
-async function holdInLayout(
-  path: string,
-  find: () => Promise<Descriptor>,
-  signal: AbortSignal | undefined,
-): Promise<Held<Descriptor>> {
-  const store = await openOwnStore(path);
-  if (store !== undefined) return await findHeld(store, find, (root) => [root], signal);
-  return { found: await find(), [Symbol.dispose]() {} };
-}
-
-/** Opens a layout as a store; `undefined` if no process of this user can prune it or write to it. */
-async function openOwnStore(path: string): Promise<ContentStore | undefined> {
-  const locks = `${path}/locks`;
-  if (lstatIfAny(locks) === undefined) return undefined;
-  const { state } = Deno.permissions.querySync({ name: "write", path: locks });
-  if (state !== "granted") return undefined;
-  try {
-    return await ContentStore.open(path);
-  } catch (error) {
-    if (error instanceof UntrustedStoreError) return undefined;
-    throw error;
-  }
 }

@@ -1,0 +1,82 @@
+import type { LayoutLocation } from "../../registry/image_location.ts";
+import type { ContentOptions } from "../../spec/image/content.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import { ContentStore } from "../content/content_store.ts";
+import { findHeld, type Held } from "../content/find_held.ts";
+import { UntrustedStoreError } from "../errors.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { LayoutClient } from "../images/layout_client.ts";
+import { type CopySource, type CopyTarget, labelOf } from "./endpoint.ts";
+import { LayoutContent } from "./layout_content.ts";
+import { LayoutWriter } from "./_layout_writer.ts";
+
+/** Opens a layout as the source of a copy. */
+export async function openLayoutSource(
+  location: LayoutLocation,
+  { signal }: ContentOptions,
+): Promise<CopySource> {
+  const store = await ContentStore.open(location.path, { foreign: true });
+  const find = async () => {
+    const layout = await LayoutClient.open(location);
+    return await layout.resolve(layout.reference);
+  };
+  const root = await holdInLayout(location.path, find, signal);
+  return {
+    label: labelOf(location),
+    content: new LayoutContent(store),
+    root: () => Promise.resolve(root.found),
+    nameOfTag: (tag) => tag,
+    [Symbol.asyncDispose]: () => Promise.resolve(root[Symbol.dispose]()),
+  };
+}
+
+/** Opens a layout as the target of a copy. */
+export async function openLayoutTarget(
+  location: LayoutLocation,
+  { signal }: ContentOptions,
+): Promise<CopyTarget> {
+  const { path, name, digest } = location;
+  const writer = await LayoutWriter.create(path, signal);
+  return {
+    label: labelOf(location),
+    content: writer,
+    name,
+    digest,
+    nameOfTag: (tag) => tag,
+    keep: (descriptor, { signal } = {}) => writer.keep(descriptor, signal),
+    commit: () => writer.commit(),
+    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
+  };
+}
+
+/**
+ * Finds a document in a layout. If the layout is a store of this user, protects the document and
+ * everything that it references against pruning. Writes nothing to layouts of other programs.
+ *
+ * @param path Directory of the layout.
+ * @param find Looks the document up.
+ * @param signal Aborts the wait for another process.
+ */
+async function holdInLayout(
+  path: string,
+  find: () => Promise<Descriptor>,
+  signal: AbortSignal | undefined,
+): Promise<Held<Descriptor>> {
+  const store = await openOwnStore(path);
+  if (store !== undefined) return await findHeld(store, find, (root) => [root], signal);
+  return { found: await find(), [Symbol.dispose]() {} };
+}
+
+/** Opens a layout as a store; `undefined` if no process of this user can prune it or write to it. */
+async function openOwnStore(path: string): Promise<ContentStore | undefined> {
+  const locks = `${path}/locks`;
+  if (lstatIfAny(locks) === undefined) return undefined;
+  const { state } = Deno.permissions.querySync({ name: "write", path: locks });
+  if (state !== "granted") return undefined;
+  try {
+    return await ContentStore.open(path);
+  } catch (error) {
+    if (error instanceof UntrustedStoreError) return undefined;
+    throw error;
+  }
+}
