@@ -66,12 +66,12 @@ const POLICIES: readonly ImagePullPolicy[] = ["Always", "IfNotPresent", "Never",
  *
  * Pull policies:
  *
- * | policy | the cache has the image | it does not |
+ * | policy | if the cache has the image | if not |
  * | --- | --- | --- |
- * | `IfNotPresent` | it is the answer | it is fetched |
- * | `Always` | the registry is asked for the digest, and fetched if that has changed | it is fetched |
- * | `Newer` | as `Always`, but if the registry cannot be reached, it is the answer, with a warning | it is fetched |
- * | `Never` | it is the answer | {@linkcode NotCachedError} |
+ * | `IfNotPresent` | returns it | fetches it |
+ * | `Always` | requests the digest, and fetches the image if that has changed | fetches it |
+ * | `Newer` | like `Always`, but returns it with a warning if the registry cannot be reached | fetches it |
+ * | `Never` | returns it | {@linkcode NotCachedError} |
  *
  * A reference with a digest cannot change: once the image is complete, no policy contacts the
  * registry again. `Newer` is podman's term and means a different digest rather than a later date.

@@ -85,7 +85,7 @@ async function examineCgroups(): Promise<Diagnosis> {
 const HIERARCHIES = {
   v1: "version 1",
   v2: "version 2",
-  hybrid: "version 1, and beside it version 2 at /sys/fs/cgroup/unified",
+  hybrid: "version 1, and version 2 at /sys/fs/cgroup/unified",
 } as const;
 
 async function examineNamespaces(): Promise<Diagnosis> {

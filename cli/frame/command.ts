@@ -58,7 +58,7 @@ export interface Option extends OptionSettings {
   readonly group: string;
 }
 
-/** Texts of the help beside arguments and options. */
+/** Texts of the help, apart from arguments and options. */
 export interface HelpTexts {
   /** Usage after the name of the command (default: options and arguments). */
   usage?: string;

@@ -4,7 +4,10 @@ import { terminalSize, wrapLine } from "../terminal/terminal.ts";
 /** A term and its description. */
 type Row = readonly [term: string, meaning: string];
 
-/** Minimum width of meanings beside their terms; below, they go under them. */
+/**
+ * Minimum width of the column of meanings. In a narrower terminal, a meaning starts on the next
+ * line.
+ */
 const MIN_MEANING = 32;
 const MAX_COLUMNS = 100;
 

@@ -61,7 +61,7 @@ const PULLING = ["platform", "policy", "mirror", "jobs", "connections", "progres
 /** Settings of {@linkcode addRegistryOptions}. */
 export interface RegistryOptionSettings {
   /**
-   * Options beside those for connections and credentials.
+   * Options in addition to those for connections and credentials.
    *
    * @default Those of a command that pulls images.
    */

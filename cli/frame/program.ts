@@ -77,7 +77,7 @@ export function refuseCommand(
   throw new UsageError(`unknown command "${name}"`, advice);
 }
 
-/** A command line, taken apart at the name of the command. */
+/** A command line, split at the name of the command. */
 export interface SplitArguments {
   /** The first word that is not an option. */
   readonly name: string | undefined;

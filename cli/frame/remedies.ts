@@ -228,7 +228,7 @@ function registryOf(error: LibraryError): string {
   return registry === undefined ? "" : ` ${registry}`;
 }
 
-/** Returns what to do about an error of the library, if its code and fields tell. */
+/** Returns the remedy for an error of the library, if its code and fields imply one. */
 export function remedyFor(error: LibraryError, command: string): string | undefined {
   return REMEDIES[error.code](error, command);
 }

@@ -72,7 +72,7 @@ export class Session implements Disposable {
     this.#partial = items;
   }
 
-  /** What a list had before an error. */
+  /** Incomplete result of a listing that failed. */
   get partial(): readonly unknown[] | undefined {
     return this.#partial;
   }

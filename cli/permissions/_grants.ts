@@ -6,7 +6,7 @@ const KINDS = ["net", "read", "write", "env", "run", "sys", "ffi"] as const;
 /** A kind of permission, as `--allow-KIND` names it. */
 export type GrantKind = typeof KINDS[number];
 
-/** Paths that Deno lets only processes with all permissions read or write. */
+/** Paths that only processes with all permissions may read or write in Deno. */
 const GUARDED = /^\/(dev|proc|sys)(\/|$)/;
 
 /** Permissions to grant. */

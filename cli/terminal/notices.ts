@@ -68,7 +68,7 @@ export class Notices implements Disposable {
     this.line(this.#wrapped(text));
   }
 
-  /** Writes a question, wrapped as a message is. The answer goes behind it. */
+  /** Writes a question, wrapped as a message is. The answer follows it. */
   prompt(question: string): void {
     this.#write(`${this.#wrapped(question, 1)} `);
   }

@@ -33,7 +33,7 @@ export interface OverlayMountOptions {
    */
   readonly redirectDirectories?: boolean | undefined;
   /**
-   * Source of the mount in the mount table, which tells it from other overlays.
+   * Source of the mount in the mount table, which distinguishes it from other overlays.
    *
    * @default {"overlay"}
    */

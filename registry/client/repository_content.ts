@@ -14,7 +14,7 @@ import type { Repository } from "../reference.ts";
 import type { RemoteOptions } from "../remote_client_options.ts";
 import type { RemoteClient } from "./remote_client.ts";
 
-/** Maximum number of documents to keep for tagging; the oldest goes first. */
+/** Maximum number of documents to keep for tagging; the oldest is dropped first. */
 const MAX_KEPT = 16;
 
 /** Options for {@linkcode RepositoryContent}. */

@@ -53,7 +53,7 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is sent, beside the address. */
+/** Parts of a request, except the address. */
 interface RequestInit {
   readonly method: string;
   readonly headers: Headers;

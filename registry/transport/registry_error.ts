@@ -35,7 +35,7 @@ const REQUEST_ID_HEADERS = [
   "cf-ray",
 ];
 
-const LOGIN_ADVICE = "Log in, or give a credential";
+const LOGIN_ADVICE = "Log in, or specify a credential";
 const MISSING_ADVICE = "Check the name and the tag; if the repository is private, log in";
 
 /** Content that may be missing in a registry. */
@@ -93,7 +93,7 @@ export async function registryError(
     attempts: attempt,
     retryAfterMs,
   };
-  // The attempts to log in are part of the answer: they tell which credential was rejected.
+  // The error includes the login attempts, which show the rejected credential.
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
   const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
   const says = detail === undefined ? "" : `, "${detail}"`;

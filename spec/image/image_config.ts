@@ -97,7 +97,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
 }
 
 /**
- * Parses the config of an image, or tells the type of an artifact: some, such as signatures, have
+ * Parses the config of an image, or returns the type of an artifact: some, such as signatures, have
  * the config media type of an image, but no root file system and layers of other types.
  *
  * @param bytes The config blob.

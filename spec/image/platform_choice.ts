@@ -146,7 +146,7 @@ export function choosePlatform(
   subject?: string,
 ): Descriptor {
   const runnable = index.manifests.filter(isRunnable);
-  // What cannot be verified is chosen only where nothing else fits, so that the error says so.
+  // What cannot be verified is chosen only if nothing else fits, so that the error names it.
   const verifiable = runnable.filter(({ digest }) => isDigest(digest));
   const choices = "os" in wanted ? [wanted] as const : wanted;
   const chosen = chooseFrom(verifiable, choices) ?? chooseFrom(runnable, choices);

@@ -7,7 +7,7 @@ import { ArchiveError } from "../errors.ts";
 import type { ArchiveFile, EntryRange } from "./_archive_file.ts";
 
 const BLOCK = 512;
-/** Headers are far apart, between contents that are not read. */
+/** Headers are far apart, because contents between them are not read. */
 const WINDOW_BYTES = 8 * 1024;
 /** Room for a thousand images of a hundred layers each. */
 const MAX_ENTRIES = 100_000;

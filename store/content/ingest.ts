@@ -135,7 +135,7 @@ export async function ingestBlob(
   });
 }
 
-/** Where a download comes from and goes to. */
+/** Source, target and options of a download. */
 interface DownloadPlan {
   readonly open: BlobSource;
   /** Path of the part. */

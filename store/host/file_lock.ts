@@ -92,7 +92,7 @@ export async function tryLockFile(
  *
  * @param file The file.
  * @param path Its path, for the error.
- * @param shared Whether others may hold the lock as well that ask for the same.
+ * @param shared Whether other processes may hold a shared lock at the same time.
  * @returns Whether it is locked now.
  * @throws {LockUnsupportedError} If its file system has no flock.
  */

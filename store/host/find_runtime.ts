@@ -12,7 +12,7 @@ export const PROGRAM_PLACES: readonly string[] = [
 ];
 
 /**
- * Finds OCI runtimes, each when it is asked for: mostly, the first one does.
+ * Finds OCI runtimes one by one, because the first one usually works.
  *
  * @param name Name or path (default: all of {@linkcode RUNTIMES} that are installed).
  * @returns Their paths.

@@ -192,7 +192,7 @@ function statIfAllowed(path: string): Deno.FileInfo | undefined {
 /** A file that was opened without waiting. */
 interface NonblockingFile {
   readonly file: ReadableFile;
-  /** Status of the open file, as Node gives it. */
+  /** Status of the open file, as Node returns it. */
   readonly status: Pick<Deno.FileInfo, "dev" | "ino" | "mode" | "uid" | "gid" | "nlink" | "size">;
 }
 

@@ -20,7 +20,8 @@ const GROUP_FILES = ["/etc/group", "/etc/passwd"] as const;
 
 /**
  * Whether users other than its owner may write to a file or directory. The owner's private group
- * does not count, as Debian and Fedora give one to each user, and Fedora a umask that lets it write.
+ * does not count, because Debian and Fedora create one for each user, and the umask of Fedora lets
+ * it write.
  */
 export function isWritableByOthers({ mode, uid, gid }: Deno.FileInfo): boolean {
   // Windows has no modes.

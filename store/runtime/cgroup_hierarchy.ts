@@ -5,8 +5,8 @@ import { readMounts } from "../../layer/linux/mount_table.ts";
 /** The control groups of a machine. */
 export interface CgroupHierarchy {
   /**
-   * `v1` or `v2` for the version that is mounted, `hybrid` for a version 2 beside several of version
-   * 1, and `none` where there are none.
+   * `v1` or `v2` for the version that is mounted, `hybrid` for version 2 in addition to version 1,
+   * and `none` where there are none.
    */
   readonly kind: "v1" | "v2" | "hybrid" | "none";
   /**

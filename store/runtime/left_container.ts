@@ -92,7 +92,7 @@ async function findOwnRuntime(
   const unknown = (reason: string) => ({ kind: "unknown", reason }) as const;
   // The state tells the runtime which processes to kill, and which programs to run.
   const uid = processUid();
-  if (uid === undefined) return unknown("it takes --allow-sys=uid to tell who ran it");
+  if (uid === undefined) return unknown("determining its user requires --allow-sys=uid");
   if (lstatIfAny(state)?.uid !== uid) return unknown("another user ran it");
   // By name only, so that a file never decides which program runs.
   const program = RUNTIMES.includes(runtime) ? await findProgram(runtime) : undefined;

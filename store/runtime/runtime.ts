@@ -188,7 +188,7 @@ async function runContainer(
   using _signals = options.forwardSignals
     ? new SignalForwarder(container.process, () => {
       if (!isInsisted) {
-        options.onWarning?.("the container was killed, as it was asked to end again");
+        options.onWarning?.("the container was killed after a second request to end");
       }
       isInsisted = true;
       kill();

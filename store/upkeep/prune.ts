@@ -267,7 +267,7 @@ async function pruneDownloads(
       if (!dryRun) await Deno.remove(path);
       continue;
     }
-    // A record of ranges goes with its part.
+    // A record of ranges is removed with its part.
     if (!name.endsWith(".part")) {
       const part = path.replace(/\.part\..*$/, ".part");
       if (!dryRun && part !== path && lstatIfAny(part) === undefined) await Deno.remove(path);

@@ -419,7 +419,7 @@ Deno.test("RemoteClient names the credential that was refused", async () => {
   ]);
   const [first, second, third] = errors.map(({ message }) => message);
   assert(first?.includes("tried anonymous access, found no credential for it"), first);
-  assert(first?.endsWith(". Log in, or give a credential"), first);
+  assert(first?.endsWith(". Log in, or specify a credential"), first);
   assertEquals(errors.map(({ registry }) => registry), Array(3).fill(scene.registry.host));
   assert(
     second?.includes("tried anonymous access and the credential from /home/me/.docker/config.json"),
