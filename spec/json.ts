@@ -53,10 +53,7 @@ export class JsonReader {
 
   object(): Readonly<Record<string, unknown>> {
     const value = this.#value;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      return this.fail("an object");
-    }
-    return value as Record<string, unknown>;
+    return isObject(value) ? value : this.fail("an object");
   }
 
   array(): readonly JsonReader[] {
@@ -107,4 +104,9 @@ export function present<T extends Record<string, unknown>>(
 ): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** Whether a JSON value is an object, rather than `null`, an array, a string or a number. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { ENOUGH_IDS } from "../../store/unpacking/default_ownership.ts";
 import { readCgroupHierarchy } from "../../store/runtime/cgroup_hierarchy.ts";
 import { findProgram, PROGRAM_PLACES, RUNTIMES } from "../../store/host/find_runtime.ts";
 import { type InstalledRuntime, listRuntimes } from "../../store/runtime/installed_runtimes.ts";
@@ -122,9 +123,6 @@ async function examineNamespaces(): Promise<Diagnosis> {
 const ALLOW = "ask an administrator to allow them with the settings user.max_user_namespaces, " +
   "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, where " +
   "the kernel has them";
-
-/** Number of subordinate IDs that distributions assign to a user. */
-const ENOUGH_IDS = 65_536;
 
 async function idsFinding(ids: number): Promise<DoctorFinding> {
   const about = "User namespaces";

@@ -1,5 +1,3 @@
-import { isObject } from "../../store/host/read_small_file.ts";
-
 /**
  * Reads the programs of the helpers that credential files name. Ignores files that are missing,
  * invalid or unreadable.
@@ -39,3 +37,4 @@ function hostOf(key: string): string {
   const host = key.replace(/^https?:\/\//, "").split("/")[0] ?? "";
   return /^(?:index\.|registry-1\.)?docker\.io$/.test(host) ? "docker.io" : host;
 }
+import { isObject } from "../../spec/json.ts";

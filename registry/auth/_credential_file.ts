@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import type { ImagePullAuth } from "../image_client.ts";
 import { loginOf } from "../credentials.ts";
 import { compareCredentialKeys, normalizeCredentialKey } from "./credential_key.ts";
@@ -63,8 +64,8 @@ export function namedMembers(value: unknown): ReadonlyMap<string, unknown> {
   for (const [name, member] of Object.entries(object(value))) {
     const folded = foldName(name);
     const known = members.get(folded);
-    const isObject = typeof member === "object" && typeof known === "object";
-    members.set(folded, isObject ? { ...object(known), ...object(member) } : member);
+    const areObjects = typeof member === "object" && typeof known === "object";
+    members.set(folded, areObjects ? { ...object(known), ...object(member) } : member);
   }
   return members;
 }
@@ -81,9 +82,7 @@ function entriesByKey(value: unknown): readonly [key: string, value: unknown][] 
  * @returns The credential, `undefined`, or the reason why the entry cannot be read.
  */
 function parseEntry(value: unknown): ImagePullAuth | string | undefined {
-  if (value !== null && (typeof value !== "object" || Array.isArray(value))) {
-    return "it is not an object";
-  }
+  if (value !== null && !isObject(value)) return "it is not an object";
   const entry = namedMembers(value);
   const registryToken = string(entry.get("registrytoken"));
   if (registryToken !== undefined) return { registryToken };
@@ -101,8 +100,7 @@ function parseEntry(value: unknown): ImagePullAuth | string | undefined {
 }
 
 function object(value: unknown): Record<string, unknown> {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? value as Record<string, unknown> : {};
+  return isObject(value) ? value : {};
 }
 
 function string(value: unknown): string | undefined {

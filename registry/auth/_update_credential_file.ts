@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import { dirname } from "../../spec/paths.ts";
 import { readCredentialBytes } from "./_credential_file.ts";
 import { followLinks } from "./follow_links.ts";
@@ -63,7 +64,7 @@ export async function readCredentialText(
     // The message of a JSON error quotes the file, which contains passwords.
     throw new CredentialFileError(name, "it is not JSON");
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return text;
+  if (isObject(value)) return text;
   throw new CredentialFileError(name, "it is not a JSON object");
 }
 

@@ -14,8 +14,6 @@ import { NetworkError, type RequestTask } from "../errors.ts";
  * from which it is hashed and written.
  */
 const CHUNK_BYTES = 262_144;
-/** Progress in bytes after which the next attempt needs no pause. */
-const GOOD_PROGRESS_BYTES = 64 * 1024;
 
 /** State shared by reads of one blob from one source. */
 export interface BlobMemory {
@@ -242,7 +240,7 @@ class BlobReader {
     const gained = this.#offset - this.#attemptOffset;
     if (gained > 0) this.#retry.progress();
     try {
-      await this.#retry.after(error, gained >= GOOD_PROGRESS_BYTES);
+      await this.#retry.after(error, gained);
     } catch (final) {
       this.#signal.throwIfAborted();
       // The reader has already received surplus bytes, so a retry cannot help.

@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { readBoundedBody } from "../transport/bounded_body.ts";
 import { nextPage } from "../transport/link.ts";
@@ -104,11 +105,11 @@ function parseNames(bytes: Uint8Array, member: string): readonly string[] | unde
   } catch {
     return undefined;
   }
-  if (typeof body !== "object" || body === null) return undefined;
+  if (!isObject(body)) return undefined;
   // Go encodes an empty list as null, and other servers omit it.
   const isOne = member in body || "name" in body;
   if (!isOne) return undefined;
-  const names: unknown = (body as Record<string, unknown>)[member] ?? [];
+  const names = body[member] ?? [];
   const isList = Array.isArray(names) && names.every((name) => typeof name === "string");
   return isList ? names : undefined;
 }

@@ -16,8 +16,6 @@ const SMALL_BYTES = 2 * 1024 * 1024;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** Maximum size of a chunk that a registry may require. */
 const MAX_CHUNK_BYTES = 128 * 1024 * 1024;
-/** Progress in bytes after which the next attempt needs no pause. */
-const GOOD_PROGRESS_BYTES = 64 * 1024;
 /** Maximum number of restarts without progress after the registry has lost an upload. */
 const MAX_RESTARTS = 3;
 /** Maximum number of consecutive responses that confirm only part of the bytes. */
@@ -326,7 +324,7 @@ class BlobUpload {
         const now = await this.#settledStatus(session);
         const gained = (now?.offset ?? 0) - this.#attemptOffset;
         this.#progress(now?.offset ?? 0);
-        if (!isPaused) await this.#retry.after(error, gained >= GOOD_PROGRESS_BYTES);
+        if (!isPaused) await this.#retry.after(error, gained);
         this.#session = now;
         this.#isResumed = true;
         if (now === undefined) this.#context.onBytes?.(0);

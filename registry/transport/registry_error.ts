@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import type { Answer } from "./answer.ts";
 import { readUpTo } from "./bounded_body.ts";
 import { canDecode, contentCodings, decodeContent } from "./content_coding.ts";
@@ -216,13 +217,10 @@ function parseErrorBody(text: string): { code?: string | undefined; detail?: str
     const plain = /^\s*[<{[]/.test(text) ? /<title>([^<]*)/i.exec(text)?.[1] : text.trim();
     return { detail: plain ? shorten(plain) : undefined };
   }
-  if (typeof body !== "object" || body === null) return {};
-  const { errors, ...flat } = body as Record<string, unknown>;
+  if (!isObject(body)) return {};
+  const { errors, ...flat } = body;
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
-  const entry = (typeof first === "object" && first !== null ? first : flat) as Record<
-    string,
-    unknown
-  >;
+  const entry = isObject(first) ? first : flat;
   const code = typeof entry.code === "string" && CODE_REGEXP.test(entry.code)
     ? entry.code
     : undefined;

@@ -40,6 +40,9 @@ export interface RetryPolicy {
   readonly isKnown: (url: string) => boolean;
 }
 
+/** Progress in bytes after which the next attempt needs no pause. */
+const GOOD_PROGRESS_BYTES = 64 * 1024;
+
 /** Options for {@linkcode Retry}. */
 export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
@@ -75,15 +78,15 @@ export class Retry {
   /**
    * Pauses after a failure, or throws it if a retry is pointless.
    *
-   * @param immediately Whether to skip the pause after much progress.
+   * @param gained Number of bytes transferred by the attempt. After much progress, there is no pause.
    */
-  async after(error: unknown, immediately = false): Promise<void> {
+  async after(error: unknown, gained = 0): Promise<void> {
     const { signal, onRetry, onWarning } = this.#options;
     signal?.throwIfAborted();
     if (this.#failures >= this.#allowed(error)) throw error;
     const asked = error instanceof RegistryError ? error.retryAfterMs ?? 0 : 0;
     if (asked > this.#policy.maxWaitMs) throw error;
-    const delayMs = Math.max(asked, immediately ? 0 : this.#jitter());
+    const delayMs = Math.max(asked, gained >= GOOD_PROGRESS_BYTES ? 0 : this.#jitter());
     this.#failures++;
     this.#attempt++;
     onRetry?.(error, delayMs);

@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
 import type { BundleKind } from "../bundle.ts";
 
@@ -107,8 +108,8 @@ function isInode(value: unknown): value is number | null {
 }
 
 function isMount(value: unknown): value is BundleMount {
-  if (typeof value !== "object" || value === null) return false;
-  const { target, type, source, device } = value as Readonly<Record<string, unknown>>;
+  if (!isObject(value)) return false;
+  const { target, type, source, device } = value;
   return isText(target) && TARGET.test(target) &&
     [type, source, device].every((text) => text === undefined || isText(text));
 }

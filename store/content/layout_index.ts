@@ -1,11 +1,11 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
-import { present } from "../../spec/json.ts";
+import { isObject, present } from "../../spec/json.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
-import { isObject, readJsonFile } from "../host/read_small_file.ts";
+import { readJsonFile } from "../host/read_small_file.ts";
 import { StoreError } from "../errors.ts";
 
 /** Annotation of an entry of `index.json` that holds its reference. */

@@ -1,3 +1,4 @@
+import { isObject } from "../../spec/json.ts";
 import { LimitError } from "../../spec/errors.ts";
 import { StoreFileError } from "../errors.ts";
 import { openRegularFile, type OpenRegularFileOptions } from "./open_regular_file.ts";
@@ -73,9 +74,4 @@ export function readJsonFile(
   }
   if (isObject(value)) return value;
   throw new StoreFileError("shape", path, "read", advice);
-}
-
-/** Whether a JSON value is an object, rather than `null`, an array, a string or a number. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -37,7 +37,7 @@ export interface LayerKind {
 }
 
 /** Maximum size of a record, which holds two digests and some words. */
-const MAX_RECORD_BYTES = 4096;
+export const MAX_RECORD_BYTES = 4096;
 const NAME_LENGTH = 8;
 const NAMES_PER_KEY = 4;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";

@@ -10,7 +10,7 @@ import { discardTree } from "../host/unmount.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { readJsonFile } from "../host/read_small_file.ts";
 import { StoreFileError } from "../errors.ts";
-import { chainIdsOf } from "./extracted_layer.ts";
+import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
 
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {
@@ -36,8 +36,6 @@ export interface LayerPruning {
   readonly items: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-/** Maximum size of a record. */
-const MAX_RECORD_BYTES = 4096;
 /** Name of the directory of a layer or of its record. */
 const NAME = /^([a-z2-7]{8})(\.json)?$/;
 

@@ -2,7 +2,7 @@ import { readIdMaps } from "../../layer/extraction/id_map.ts";
 import type { IdRange, Ownership } from "../../layer/extraction/ownership.ts";
 
 /** Number of IDs that distributions give to each user in `/etc/subuid`. */
-const ENOUGH_IDS = 65_536;
+export const ENOUGH_IDS = 65_536;
 
 /**
  * Returns the default ownership of the files of bundles: `"strict"` for root, `"squash"` for other

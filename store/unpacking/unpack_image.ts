@@ -1,6 +1,6 @@
 import { checkLayerType } from "../../spec/image/layer_type.ts";
 import { ExtractError } from "../../layer/errors.ts";
-import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
+import { type ExtractReport, MAX_SKIPPED } from "../../layer/extraction/extract_report.ts";
 import { keepNativeBackend } from "../../layer/linux/native_libc.ts";
 import { cleanPath } from "../../layer/trees/clean_path.ts";
 import type { TreeBackend } from "../../layer/trees/file_tree.ts";
@@ -16,8 +16,6 @@ import { type LazyLayers, openLazyLayers } from "./_lazy_layers.ts";
 import type { UnpackResult } from "./_unpack_flattened.ts";
 import { UnpackRoot } from "./_unpack_root.ts";
 import type { UnpackImageOptions, UnpackReport } from "./unpack_image_options.ts";
-
-const MAX_SKIPPED = 10_000;
 
 /**
  * Unpacks an image into a directory: the root file system of a container.
