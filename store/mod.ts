@@ -25,7 +25,7 @@ export type {
 export type * from "./content/content_store_options.ts";
 export * from "./moving/copy_graph.ts";
 export type * from "./moving/copy_options.ts";
-export type * from "./moving/endpoint.ts";
+export type { CopySource, CopyTarget } from "./moving/endpoint.ts";
 export * from "./moving/layout_content.ts";
 export * from "./moving/memory_content.ts";
 export { type Bundle, type BundleKind, checkBundleId } from "./bundle.ts";
