@@ -21,6 +21,7 @@ export interface ImageConfigOptions {
  * @param config The image's config.
  * @param passwd Text of the image's `/etc/passwd`; empty if there is none.
  * @param group Text of the image's `/etc/group`; empty if there is none.
+ * @param options The image's name.
  * @returns The option.
  *
  * @example Run as the image's user

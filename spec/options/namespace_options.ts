@@ -16,6 +16,7 @@ export interface HostNetworkOptions {
 /**
  * Uses the network and the name resolution of the host.
  *
+ * @param options The files to mount.
  * @returns The option.
  *
  * @example Share the network

@@ -59,6 +59,7 @@ export interface MemoryLimitOptions {
  * Limits memory.
  *
  * @param limit Number of bytes, as a Kubernetes quantity such as `512Mi`.
+ * @param options The limit of swap space.
  * @returns The option.
  * @throws {SyntaxError} If `limit` is not a quantity.
  * @throws {RangeError} If it is not positive, or too large for the kernel.

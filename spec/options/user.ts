@@ -65,6 +65,7 @@ export class UnknownUserError extends OciError {
  * @param user `USER`, `UID`, `USER:GROUP`, `UID:GID` or mixed; empty means 0.
  * @param passwd Text of the image's `/etc/passwd`; empty if there is none.
  * @param group Text of the image's `/etc/group`; empty if there is none.
+ * @param options The image's name, and which supplementary groups the user has.
  * @returns The IDs and the home directory.
  * @throws {UnknownUserError} If there is no user or group with the name.
  * @throws {RangeError} If an ID is above 2147483647.

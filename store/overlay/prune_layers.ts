@@ -14,7 +14,11 @@ import { chainIdsOf, MAX_RECORD_BYTES } from "./extracted_layer.ts";
 
 /** Options for {@linkcode pruneLayers}. */
 export interface PruneLayersOptions {
-  /** Whether to report only what would be removed. */
+  /**
+   * Whether to report only what would be removed.
+   *
+   * @default {false}
+   */
   readonly dryRun?: boolean | undefined;
   /**
    * Minimum time since the last change of a layer to remove, in milliseconds.

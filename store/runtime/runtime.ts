@@ -32,7 +32,7 @@ export interface RunBundleOptions {
    * @default A unique name.
    */
   readonly id?: string | undefined;
-  /** Time after which the container is killed, in milliseconds. */
+  /** Time after which the container is killed, in milliseconds; by default, there is no limit. */
   readonly timeoutMs?: number | undefined;
   /**
    * Whether to forward signals of this process to the container: SIGINT, SIGTERM, SIGHUP, SIGQUIT,

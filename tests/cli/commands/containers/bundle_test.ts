@@ -190,8 +190,8 @@ idsTest.each([
 });
 
 const MISUSE = [
-  { args: ["--cpu", "many"], says: '--cpu "many" is invalid: it must be a number' },
-  { args: ["--memory", "1Xi"], says: '--memory "1Xi" is invalid: it must be a number' },
+  { args: ["--cpu", "many"], says: '--cpu "many" is invalid: it must be a quantity' },
+  { args: ["--memory", "1Xi"], says: '--memory "1Xi" is invalid: it must be a quantity' },
   { args: ["--user", ""], says: "it must not be empty" },
   { args: ["--user", ":"], says: "it must be USER or USER:GROUP" },
   { args: ["--memory", "512m"], says: "so it is less than one byte" },
