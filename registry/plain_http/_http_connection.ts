@@ -1,4 +1,5 @@
-import { type ResponseHead, ResponseReader } from "./_response_reader.ts";
+import type { ResponseHead } from "./_response_head.ts";
+import { ResponseReader } from "./_response_reader.ts";
 import {
   isUploadSource,
   readWatched,
@@ -69,7 +70,7 @@ export class HttpConnection implements Disposable {
 
   /** Whether another request can be sent. */
   get isIdle(): boolean {
-    return !this.#isClosed && !this.#isSettled && !this.#responses.hasSurplus;
+    return !this.#isClosed && !this.#isSettled && !this.#responses.hasBegun;
   }
 
   /** Keeps the program alive while the connection is open, as at first. */

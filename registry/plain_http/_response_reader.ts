@@ -1,19 +1,13 @@
+import { findFraming, parseHead, parseHeaders, type ResponseHead } from "./_response_head.ts";
+
 /** Size of the buffer for heads, which also takes the first bytes of a body. */
 const BUFFER_BYTES = 16 * 1024;
-/** Maximum size of a head, and of the trailers of a body. */
+/** Maximum size of a head with the preliminary ones before it, and of the trailers of a body. */
 const MAX_HEAD_BYTES = 64 * 1024;
 /** Maximum size of the line before a chunk. */
 const MAX_CHUNK_LINE_BYTES = 4 * 1024;
-/** Statuses of responses without a body. */
-const NULL_BODY_STATUSES = [204, 205, 304];
-
-/** The head of a response. */
-export interface ResponseHead {
-  /** Minor version of HTTP/1. */
-  readonly version: string;
-  readonly status: number;
-  readonly headers: Headers;
-}
+/** Start of every response. */
+const START = "HTTP/1.";
 
 /** Reads the responses of an HTTP/1 server, one after another. */
 export class ResponseReader {
@@ -27,15 +21,17 @@ export class ResponseReader {
   /** Whether a chunk has been read, after which there is an empty line. */
   #isAfterChunk = false;
   #isPersistent = false;
+  /** Whether bytes of the next response have arrived. */
+  #hasBegun = false;
 
   /** Creates the reader of a connection. `read` returns `null` at its end. */
   constructor(read: (memory: Uint8Array<ArrayBuffer>) => Promise<number | null>) {
     this.#read = read;
   }
 
-  /** Whether bytes have arrived that belong to no request. */
-  get hasSurplus(): boolean {
-    return this.#pending.length > 0;
+  /** Whether bytes have arrived after the last body: without a request, they belong to no response. */
+  get hasBegun(): boolean {
+    return this.#hasBegun || this.#pending.length > 0;
   }
 
   /** Whether the body has been read to its end. */
@@ -50,34 +46,34 @@ export class ResponseReader {
 
   /** Reads the head of the next response that is not preliminary, such as 100 and 103. */
   async head(): Promise<ResponseHead> {
-    for (;;) {
-      const head = parseHead(await this.#lines());
+    this.#hasBegun = this.#pending.length > 0;
+    for (let left = MAX_HEAD_BYTES;;) {
+      // Some servers send an empty line after a body.
+      const first = await this.#line(left, START);
+      left -= first.length + 1;
+      if (isEmpty(first)) continue;
+      const lines = await this.#lines(left);
+      const head = parseHead([withoutEnd(first), ...lines]);
       if (head.status >= 200) return head;
+      left -= lines.reduce((size, line) => size + line.length + 1, 1);
     }
   }
 
   /** Begins the body after a head. */
-  begin({ version, status, headers }: ResponseHead, method: string): void {
-    const length = contentLength(headers);
-    const coding = headers.get("transfer-encoding")?.toLowerCase();
-    const hasBody = method !== "HEAD" && !NULL_BODY_STATUSES.includes(status);
-    this.#isChunked = hasBody && coding === "chunked";
+  begin(head: ResponseHead, method: string): void {
+    const { length, isChunked, isPersistent } = findFraming(head, method);
+    this.#left = length;
+    this.#isChunked = isChunked;
     this.#isAfterChunk = false;
-    this.#left = !hasBody || this.#isChunked
-      ? 0
-      : (coding === undefined ? length : undefined) ?? Infinity;
-    const options = headers.get("connection")?.toLowerCase().split(/[\s,]+/) ?? [];
-    // With both headers, it is uncertain where the next response begins.
-    const isClear = coding === undefined || length === undefined;
-    this.#isPersistent = version === "1" && !options.includes("close") &&
-      this.#left !== Infinity && isClear;
+    this.#isPersistent = isPersistent;
+    this.#hasBegun = false;
   }
 
   /** Reads the next bytes of the body into `memory`, or `undefined` at its end. */
   async body(memory: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#isChunked && this.#left === 0) await this.#nextChunk();
     if (this.#left === 0) return undefined;
-    const size = await this.#take(memory.subarray(0, Math.min(memory.length, this.#left)));
+    const size = await this.#take(memory);
     if (size === null) {
       if (this.#left !== Infinity) throw cut();
       this.#left = 0;
@@ -88,85 +84,91 @@ export class ResponseReader {
   }
 
   async #nextChunk(): Promise<void> {
-    const isValid = !this.#isAfterChunk || await this.#line(2) === "";
-    const line = await this.#line(MAX_CHUNK_LINE_BYTES);
-    const digits = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
-    if (!isValid || digits === undefined) throw new Error("invalid chunk in the HTTP response");
+    if (this.#isAfterChunk && await this.#chunkLine(1) !== "\r") throw invalidChunk();
+    const line = await this.#chunkLine(MAX_CHUNK_LINE_BYTES);
+    const digits = /^0*([0-9a-f]{1,12})[ \t]*(?:;.*)?\r$/i.exec(line)?.[1];
+    if (digits === undefined) throw invalidChunk();
     this.#left = parseInt(digits, 16);
     this.#isAfterChunk = true;
     if (this.#left > 0) return;
-    // The trailers.
-    await this.#lines();
+    // Nothing needs the trailers.
+    parseHeaders(await this.#lines(MAX_HEAD_BYTES));
     this.#isChunked = false;
+    this.#hasBegun = false;
   }
 
-  /** Reads lines up to an empty one. */
-  async #lines(): Promise<readonly string[]> {
+  async #chunkLine(maxBytes: number): Promise<string> {
+    return await this.#line(maxBytes, "", invalidChunk);
+  }
+
+  /** Reads lines up to an empty one, and returns them without their ends. */
+  async #lines(maxBytes: number): Promise<readonly string[]> {
     const lines: string[] = [];
-    for (let left = MAX_HEAD_BYTES;;) {
+    for (let left = maxBytes;;) {
       const line = await this.#line(left);
-      if (line === "") return lines;
-      left -= line.length;
-      lines.push(line);
+      if (isEmpty(line)) return lines;
+      left -= line.length + 1;
+      lines.push(withoutEnd(line));
     }
   }
 
-  /** Reads a line and returns it without its end. */
-  async #line(maxBytes: number): Promise<string> {
+  /**
+   * Reads a line and returns it without its line feed.
+   *
+   * @param maxBytes Maximum size.
+   * @param start Required start, unless the line is empty. Another protocol may never send a line.
+   * @param tooLong Creates the error for a line that is longer.
+   */
+  async #line(maxBytes: number, start = "", tooLong = longHead): Promise<string> {
     for (;;) {
+      if (!isLike(this.#pending, start)) throw new Error("invalid HTTP version in the response");
       const end = this.#pending.indexOf(10);
-      if (end > maxBytes || (end < 0 && this.#pending.length > maxBytes)) {
-        throw new Error("too long a head or a line in the HTTP response");
-      }
+      if (end > maxBytes || (end < 0 && this.#pending.length > maxBytes)) throw tooLong();
       if (end >= 0) {
         const line = latin1(this.#pending.subarray(0, end));
         this.#pending = this.#pending.subarray(end + 1);
-        return line.endsWith("\r") ? line.slice(0, -1) : line;
+        return line;
       }
       const before = this.#pending.slice();
       const size = await this.#read(this.#buffer);
       if (size === null) throw cut();
+      this.#hasBegun = true;
       this.#pending = new Uint8Array(before.length + size);
       this.#pending.set(before);
       this.#pending.set(this.#buffer.subarray(0, size), before.length);
     }
   }
 
-  /** Reads the next bytes into `memory`; returns their number, or `null` at the end. */
+  /** Reads bytes of the body into `memory`; returns their number, or `null` at the end. */
   async #take(memory: Uint8Array<ArrayBuffer>): Promise<number | null> {
-    if (!this.hasSurplus) return await this.#read(memory);
-    const bytes = this.#pending.subarray(0, memory.length);
-    memory.set(bytes);
-    this.#pending = this.#pending.subarray(bytes.length);
-    return bytes.length;
+    const max = Math.min(memory.length, this.#left);
+    if (this.#pending.length > 0) {
+      const bytes = this.#pending.subarray(0, max);
+      memory.set(bytes);
+      this.#pending = this.#pending.subarray(bytes.length);
+      return bytes.length;
+    }
+    // Read beyond a body, to notice that the server sends more. More chunks would have to be copied.
+    const size = await this.#read(this.#isChunked ? memory.subarray(0, max) : memory);
+    if (size === null || size <= max) return size;
+    this.#pending = memory.slice(max, size);
+    return max;
   }
 }
 
-function parseHead([first = "", ...lines]: readonly string[]): ResponseHead {
-  const [, version, digits] = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: |$)/.exec(first) ?? [];
-  const status = Number(digits);
-  // 101 would change the protocol, which no request asks for.
-  if (version === undefined || status === 101) {
-    throw new Error("invalid HTTP version or status in the response");
-  }
-  const headers = new Headers();
-  for (const line of lines) {
-    const [, name, value = ""] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-    if (name === undefined) throw new Error("invalid header in the HTTP response");
-    headers.append(name, value);
-  }
-  return { version, status, headers };
+/** Returns whether a line is empty, except for its end. */
+function isEmpty(line: string): boolean {
+  return line === "" || line === "\r";
 }
 
-function contentLength(headers: Headers): number | undefined {
-  const header = headers.get("content-length");
-  if (header === null) return undefined;
-  // Headers of the same name are joined with commas.
-  const [length = "", ...others] = new Set(header.split(",").map((text) => text.trim()));
-  if (!/^[0-9]{1,15}$/.test(length) || others.length > 0) {
-    throw new Error("invalid Content-Length in the HTTP response");
-  }
-  return Number(length);
+function withoutEnd(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
+
+/** Returns whether bytes begin an empty line, or a line with a certain start. */
+function isLike(bytes: Uint8Array, start: string): boolean {
+  if (bytes[0] === 13 || bytes[0] === 10) return true;
+  return latin1(bytes.subarray(0, start.length)) === start.slice(0, bytes.length);
 }
 
 function latin1(bytes: Uint8Array): string {
@@ -177,4 +179,12 @@ function latin1(bytes: Uint8Array): string {
 
 function cut(): Error {
   return new Error("connection closed before message completed");
+}
+
+function longHead(): Error {
+  return new Error("the head of the HTTP response is too large");
+}
+
+function invalidChunk(): Error {
+  return new Error("invalid chunk in the HTTP response");
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ResponseReader } from "../../../registry/plain_http/_response_reader.ts";
 import { concat } from "../../_support/bytes.ts";
 
@@ -65,6 +65,42 @@ const RESPONSES = [
     expected: { status: 200, body: "", isPersistent: false },
   },
   {
+    name: "with a list of equal lengths",
+    text: "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nab",
+    expected: { status: 200, body: "ab", isPersistent: true },
+  },
+  {
+    name: "with an invalid length beside chunks",
+    text: "HTTP/1.1 200 x\r\ncontent-length: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    expected: { status: 200, body: "", isPersistent: false },
+  },
+  {
+    name: "with zeros before the size of a chunk",
+    text: "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n" +
+      `${"0".repeat(20)}1\r\na\r\n0\r\n\r\n`,
+    expected: { status: 200, body: "a", isPersistent: true },
+  },
+  {
+    name: "with the coding of obsolete servers",
+    text: "HTTP/1.1 200 x\r\ntransfer-encoding: identity\r\ncontent-length: 1\r\n\r\na",
+    expected: { status: 200, body: "a", isPersistent: false },
+  },
+  {
+    name: "after empty lines",
+    text: "\r\n\nHTTP/1.1 200 x\r\ncontent-length: 1\r\n\r\na",
+    expected: { status: 200, body: "a", isPersistent: true },
+  },
+  {
+    name: "with the status 205, which has a body",
+    text: "HTTP/1.1 205 x\r\ncontent-length: 1\r\n\r\na",
+    expected: { status: 205, body: "a", isPersistent: true },
+  },
+  {
+    name: "with a status above 599",
+    text: "HTTP/1.1 999 x\r\ncontent-length: 0\r\n\r\n",
+    expected: { status: 999, body: "", isPersistent: true },
+  },
+  {
     name: "without a body",
     text: "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
     expected: { status: 204, body: "", isPersistent: true },
@@ -82,7 +118,7 @@ for (const { name, text, expected } of RESPONSES) {
       const reader = new ResponseReader(connection(text, pieceBytes));
 
       assertEquals(await readResponse(reader), expected);
-      assertEquals(reader.hasSurplus, false);
+      assertEquals(reader.hasBegun, false);
     });
   }
 }
@@ -95,6 +131,74 @@ Deno.test("ResponseReader reads no body after HEAD, and the next response", asyn
   assertEquals((await readResponse(reader)).body, "abcdefg");
 });
 
+Deno.test("ResponseReader ignores an invalid length of a response without a body", async () => {
+  const reader = new ResponseReader(connection("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"));
+
+  assertEquals((await readResponse(reader, "HEAD")).status, 200);
+});
+
+Deno.test("ResponseReader returns one length for several equal ones, and none for chunks", async () => {
+  const heads = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 0\r\n\r\n" +
+    "HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+  const reader = new ResponseReader(connection(heads));
+  const lengths: (string | null)[] = [];
+  for (let i = 0; i < 2; i++) {
+    const head = await reader.head();
+    reader.begin(head, "GET");
+    lengths.push(head.headers.get("content-length"));
+    await reader.body(new Uint8Array(9));
+  }
+
+  assertEquals(lengths, ["0", null]);
+});
+
+Deno.test("ResponseReader reads a value with many spaces in linear time", async () => {
+  const value = `a${" ".repeat(60_000)}b`;
+  const reader = new ResponseReader(connection(`HTTP/1.1 200 OK\r\nx: \t${value} \r\n\r\n`));
+  const start = performance.now();
+
+  const { headers } = await reader.head();
+
+  assertEquals(headers.get("x"), value);
+  // Backtracking takes seconds.
+  assert(performance.now() - start < 1_000);
+});
+
+for (const start of ["\x15\x03\x03\0\x02\x02\x46", "SSH-2.0-x", "HTTP/2"]) {
+  Deno.test(`ResponseReader rejects ${JSON.stringify(start)} before a line ends`, async () => {
+    const pieces = [start];
+    const reader = new ResponseReader((memory) => {
+      const piece = pieces.shift();
+      if (piece === undefined) throw new Error("waits for more");
+      return Promise.resolve(new TextEncoder().encodeInto(piece, memory).written);
+    });
+
+    await assertRejects(() => reader.head(), Error, "invalid HTTP version");
+  });
+}
+
+for (
+  const [text, what] of [
+    ["HTTP/1.1 200 OK\r\na: b\r\n", "complete lines of another response"],
+    ["HTTP/1.1 100 Continue\r\n\r\n", "a preliminary response"],
+    ["\r\n", "an empty line"],
+    ["x", "junk"],
+  ] as const
+) {
+  for (const pieceBytes of [5, Infinity]) {
+    Deno.test(`ResponseReader reports ${what} after a body in pieces of ${pieceBytes} bytes`, async () => {
+      const body = "12345";
+      const head = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`;
+      const reader = new ResponseReader(connection(head + body + text, pieceBytes));
+      await readResponse(reader);
+
+      await assertRejects(() => reader.head());
+
+      assertEquals(reader.hasBegun, true);
+    });
+  }
+}
+
 const BROKEN = [
   {
     name: "another protocol",
@@ -104,41 +208,78 @@ const BROKEN = [
   {
     name: "a change of the protocol",
     text: "HTTP/1.1 101 x\r\n\r\n",
-    says: "invalid HTTP version",
+    says: "invalid status",
   },
-  { name: "a status of 999", text: "HTTP/1.1 999 x\r\n\r\n", says: "invalid HTTP version" },
-  { name: "a header without a colon", text: "HTTP/1.1 200 x\r\na\r\n\r\n", says: "invalid header" },
+  { name: "a status of 99", text: "HTTP/1.1 99 x\r\n\r\n", says: "invalid status" },
+  { name: "a status of 1000", text: "HTTP/1.1 1000 x\r\n\r\n", says: "invalid status" },
+  { name: "a status of -20", text: "HTTP/1.1 -20 x\r\n\r\n", says: "invalid status" },
+  { name: "HTTP/2", text: "HTTP/2 200\r\n\r\n", says: "invalid HTTP version" },
+  { name: "HTTP/1.10", text: "HTTP/1.10 200 x\r\n\r\n", says: "invalid HTTP version" },
+  ...["a", ": b", "a : b", "a(b): c", "a: b\0c", "a: b\rc", "a: \x7f", "\ta: b", "\xe9: a"].map(
+    (line) => ({
+      name: `the header line ${JSON.stringify(line)}`,
+      text: `HTTP/1.1 200 x\r\n${line}\r\n\r\n`,
+      says: "invalid line in the headers",
+    }),
+  ),
   {
     name: "a folded header",
     text: "HTTP/1.1 200 x\r\na: b\r\n c: d\r\n\r\n",
-    says: "invalid header",
+    says: "invalid line in the headers",
   },
   { name: "an early end", text: "HTTP/1.1 200 x\r\na: b\r\n", says: "connection closed" },
-  { name: "an endless line", text: `HTTP/1.1 200 ${"x".repeat(70_000)}`, says: "too long" },
+  { name: "an endless line", text: `HTTP/1.1 200 ${"x".repeat(70_000)}`, says: "too large" },
   {
     name: "an endless head",
     text: `HTTP/1.1 200 x\r\n${"a: b\r\n".repeat(20_000)}`,
-    says: "too long",
+    says: "too large",
   },
   {
-    name: "two lengths",
-    text: "HTTP/1.1 200 x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
-    says: "invalid Content-Length",
+    name: "endless preliminary heads",
+    text: "HTTP/1.1 103 x\r\na: b\r\n\r\n".repeat(5_000),
+    says: "too large",
   },
+  { name: "endless empty lines", text: "\r\n".repeat(70_000), says: "too large" },
+  ...["1\r\ncontent-length: 2", "1, 2", "-1", "+2", "2 2", "", "0x2", "9".repeat(16)].map(
+    (length) => ({
+      name: `the length ${JSON.stringify(length)}`,
+      text: `HTTP/1.1 200 x\r\ncontent-length: ${length}\r\n\r\nab`,
+      says: "invalid Content-Length",
+    }),
+  ),
+  ...["gzip, chunked", "gzip\r\ntransfer-encoding: chunked", "chunked, chunked", "xchunked"].map(
+    (coding) => ({
+      name: `the transfer coding ${JSON.stringify(coding)}`,
+      text: `HTTP/1.1 200 x\r\ntransfer-encoding: ${coding}\r\n\r\n1\r\na\r\n0\r\n\r\n`,
+      says: "unsupported Transfer-Encoding",
+    }),
+  ),
   {
-    name: "a negative length",
-    text: "HTTP/1.1 200 x\r\ncontent-length: -1\r\n\r\nab",
-    says: "invalid Content-Length",
+    name: "chunks of HTTP/1.0",
+    text: "HTTP/1.0 200 x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    says: "unsupported Transfer-Encoding",
   },
   {
     name: "a body that ends early",
     text: "HTTP/1.1 200 x\r\ncontent-length: 3\r\n\r\nab",
     says: "connection closed",
   },
+  ...["", "-1", "+1", " 1", "0x1", "1 1", "f".repeat(17), "1;a\rb", `1;${"a".repeat(5_000)}`].map(
+    (size) => ({
+      name: `the chunk size ${JSON.stringify(size).slice(0, 20)}`,
+      text: `HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n${size}\r\na\r\n0\r\n\r\n`,
+      says: "invalid chunk",
+    }),
+  ),
   {
-    name: "a chunk without a size",
-    text: "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n-1\r\nab",
+    name: "chunks without carriage returns",
+    text: "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n1\na\n0\n\n",
     says: "invalid chunk",
+  },
+  {
+    name: "invalid trailers",
+    text: "HTTP/1.1 200 x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\0\r\n\r\n",
+    says: "invalid line in the headers",
   },
   {
     name: "a chunk that is longer than its size",
