@@ -24,7 +24,19 @@ export interface ConnectionRequest {
   readonly watchdog: UploadWatchdog;
   /** Closes the connection. */
   readonly signal: AbortSignal;
+  /**
+   * Called with the IP address of a new connection before anything is sent; throws to reject the
+   * address.
+   */
+  readonly onConnect?: ((address: string) => void) | undefined;
 }
+
+/** Address of a server, and how to connect to it. */
+export interface ConnectionTarget
+  extends Pick<URL, "hostname" | "port">, Pick<ConnectionRequest, "signal" | "onConnect"> {}
+
+/** Maximum size of a body to send in one piece with the head. */
+const JOINED_BYTES = 64 * 1024;
 
 /** A response over a {@linkcode HttpConnection}. */
 export interface ConnectionResponse {
@@ -37,7 +49,8 @@ export interface ConnectionResponse {
 /**
  * A connection to an HTTP/1.1 server without TLS, for one request at a time.
  *
- * It always waits for a response, so it notices when the server closes it.
+ * It always waits for a response, so it notices when the server closes it, or sends a response
+ * without a request.
  */
 export class HttpConnection implements Disposable {
   readonly #socket: Deno.TcpConn;
@@ -45,32 +58,51 @@ export class HttpConnection implements Disposable {
   #next: Promise<ResponseHead>;
   /** Whether the next response has arrived, or the server has closed the connection. */
   #isSettled = false;
+  /** Whether a request waits for its response. */
+  #isBusy = true;
   #isClosed = false;
 
   private constructor(socket: Deno.TcpConn) {
     this.#socket = socket;
-    this.#responses = new ResponseReader((memory) => socket.read(memory));
+    this.#responses = new ResponseReader(async (memory) => {
+      try {
+        return await socket.read(memory);
+      } finally {
+        // The server closes the connection, or sends something without a request.
+        if (!this.#isBusy) this[Symbol.dispose]();
+      }
+    });
     this.#next = this.#wait();
   }
 
   /** Connects to a server. */
   static async open(
-    { hostname, port }: Pick<URL, "hostname" | "port">,
-    signal: AbortSignal,
+    { hostname, port, signal, onConnect }: ConnectionTarget,
   ): Promise<HttpConnection> {
     const socket = await Deno.connect({
       hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(port || 80),
       signal,
     });
-    // Otherwise, the last packet of a body waits until the server confirms the one before it.
-    socket.setNoDelay();
-    return new HttpConnection(socket);
+    try {
+      onConnect?.(socket.remoteAddr.hostname);
+      // Otherwise, the last packet of a body waits until the server confirms the one before it.
+      socket.setNoDelay();
+      return new HttpConnection(socket);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   /** Whether another request can be sent. */
   get isIdle(): boolean {
-    return !this.#isClosed && !this.#isSettled && !this.#responses.hasBegun;
+    return !this.#isClosed && !this.#isBusy && !this.#isSettled && !this.hasResponded;
+  }
+
+  /** Whether bytes of the next response, or after the last one, have arrived. */
+  get hasResponded(): boolean {
+    return this.#responses.hasBegun;
   }
 
   /** Keeps the program alive while the connection is open, as at first. */
@@ -91,12 +123,14 @@ export class HttpConnection implements Disposable {
    */
   async send(request: ConnectionRequest, onFree: () => void): Promise<ConnectionResponse> {
     const { signal, method } = request;
+    this.#isBusy = true;
     const close = () => this[Symbol.dispose]();
     if (signal.aborted) close();
     signal.addEventListener("abort", close, { once: true });
     const end = (isFree: boolean) => {
       signal.removeEventListener("abort", close);
       if (!isFree) return close();
+      this.#isBusy = false;
       this.#next = this.#wait();
       onFree();
     };
@@ -140,13 +174,14 @@ export class HttpConnection implements Disposable {
   async #sendAll(request: ConnectionRequest): Promise<void> {
     const { body, watchdog } = request;
     const head = headOf(request);
-    if (!isUploadSource(body)) {
+    if (!isUploadSource(body) && (body === null || body.length <= JOINED_BYTES)) {
       const bytes = new Uint8Array(head.length + (body?.length ?? 0));
       bytes.set(head);
       if (body !== null) bytes.set(body, head.length);
       return await this.#write(bytes, watchdog);
     }
     await this.#write(head, watchdog);
+    if (!isUploadSource(body)) return await this.#write(body, watchdog);
     for (;;) {
       const chunk = await readWatched(body, watchdog);
       if (chunk === undefined) return;

@@ -4,12 +4,13 @@ import {
   type ConnectionResponse,
   HttpConnection,
 } from "./_http_connection.ts";
-import { isUploadSource } from "./upload_source.ts";
 
 export type { BodyReader, ConnectionResponse };
 
 /** How long a free connection is kept, in milliseconds; servers close it some time later. */
 const MAX_IDLE_MS = 15_000;
+/** Methods of requests that can be sent again. */
+const SAFE_METHODS = ["GET", "HEAD"];
 
 interface IdleConnection {
   readonly connection: HttpConnection;
@@ -33,9 +34,9 @@ export class ConnectionPool implements Disposable {
    * @param hostname Address to connect to instead of the name in the URL.
    */
   async send(request: ConnectionRequest, hostname?: string): Promise<ConnectionResponse> {
-    const { url, signal, body } = request;
-    const { port } = url;
-    const key = `${hostname ?? url.hostname} ${port}`;
+    const { url: { port }, url, signal, method, onConnect } = request;
+    const target = { hostname: hostname ?? url.hostname, port, signal, onConnect };
+    const key = `${target.hostname} ${port}`;
     const send = (connection: HttpConnection) =>
       connection.send(request, () => this.#release(key, connection));
     const free = this.#take(key);
@@ -43,13 +44,11 @@ export class ConnectionPool implements Disposable {
       try {
         return await send(free);
       } catch (error) {
-        // The server closed it at the same time. A partly read body cannot be sent again.
-        if (signal.aborted || isUploadSource(body)) throw error;
+        // The server closed it at the same time. It may have processed the request before.
+        if (signal.aborted || free.hasResponded || !SAFE_METHODS.includes(method)) throw error;
       }
     }
-    return await send(
-      await HttpConnection.open({ hostname: hostname ?? url.hostname, port }, signal),
-    );
+    return await send(await HttpConnection.open(target));
   }
 
   /** Closes the free connections. */
@@ -62,8 +61,8 @@ export class ConnectionPool implements Disposable {
   #take(key: string): HttpConnection | undefined {
     const idle = this.#idle.get(key) ?? [];
     for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
-      const { connection, since } = last;
-      if (connection.isIdle && performance.now() - since < MAX_IDLE_MS) {
+      const { connection } = last;
+      if (isUsable(last)) {
         connection.ref();
         return connection;
       }
@@ -75,9 +74,25 @@ export class ConnectionPool implements Disposable {
   #release(key: string, connection: HttpConnection): void {
     if (this.#isDisposed) return connection[Symbol.dispose]();
     connection.unref();
+    this.#sweep();
     const entry = { connection, since: performance.now() };
     const idle = this.#idle.get(key);
     if (idle === undefined) this.#idle.set(key, [entry]);
     else idle.push(entry);
   }
+
+  /** Closes the free connections to any host that no request will use. */
+  #sweep(): void {
+    for (const [key, idle] of this.#idle) {
+      const usable = idle.filter(isUsable);
+      if (usable.length === idle.length && idle.length > 0) continue;
+      for (const entry of idle) if (!usable.includes(entry)) entry.connection[Symbol.dispose]();
+      if (usable.length === 0) this.#idle.delete(key);
+      else this.#idle.set(key, usable);
+    }
+  }
+}
+
+function isUsable({ connection, since }: IdleConnection): boolean {
+  return connection.isIdle && performance.now() - since < MAX_IDLE_MS;
 }

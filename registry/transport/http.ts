@@ -178,14 +178,18 @@ export class Http implements Disposable {
   }
 
   async #sendPlainly(
-    { url }: HttpRequest,
+    { url, task }: HttpRequest,
     { address }: Route,
     { body, ...init }: RequestInit,
   ): Promise<ConnectionResponse> {
     const isForm = body instanceof URLSearchParams;
     if (isForm) init.headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
     const content = isForm ? new TextEncoder().encode(String(body)) : body;
-    return await this.#pool.send({ ...init, url, body: content }, address);
+    // The name may resolve to another address than before.
+    const onConnect = (connected: string) => {
+      if (isLinkLocal(connected)) throw linkLocalError(url, task);
+    };
+    return await this.#pool.send({ ...init, url, body: content, onConnect }, address);
   }
 
   async #fetch(
@@ -245,7 +249,8 @@ function received({ status, headers, body }: Response): ConnectionResponse {
 
 /** Returns whether a server is reached without TLS and without a proxy. */
 function isPlain(url: URL, { proxy }: Route): boolean {
-  return url.protocol === "http:" && proxy === undefined && url.username === "" &&
+  return url.protocol === "http:" && proxy === undefined &&
+    url.username === "" && url.password === "" &&
     // Otherwise, the environment may name a proxy.
     (isLoopback(url) || canSetProxyVariables());
 }

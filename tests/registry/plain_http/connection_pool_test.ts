@@ -12,6 +12,14 @@ interface ScriptedServer extends AsyncDisposable {
   readonly requests: readonly string[];
   /** Text that has arrived. */
   readonly received: string;
+  /** Number of connections that the client has closed. */
+  readonly closed: number;
+  /** Sends text over the last connection, and waits until the client closes that. */
+  sendLate(text: string): Promise<void>;
+  /** Ends the last connection, and waits until the client closes it too. */
+  endLate(): Promise<void>;
+  /** Waits until the client closes a connection. */
+  whenClosed(): Promise<void>;
 }
 
 /** Sends a response to each head, in turn over all connections; closes the connection for `null`. */
@@ -19,14 +27,20 @@ function scriptedServer(...responses: readonly (string | null)[]): ScriptedServe
   const left = [...responses];
   const requests: string[] = [];
   let received = "";
-  let count = 0;
+  let [count, closed] = [0, 0];
+  let last: Deno.Conn | undefined;
+  const closing = Promise.withResolvers<void>();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const connections: Connections = serveConnections(listener, async (connection) => {
     const number = ++count;
+    last = connection;
     const memory = new Uint8Array(65_536);
     for (let text = "";;) {
       const size = await connection.read(memory);
-      if (size === null) return;
+      if (size === null) {
+        closed++;
+        return closing.resolve();
+      }
       const more = new TextDecoder().decode(memory.subarray(0, size));
       text += more;
       received += more;
@@ -35,7 +49,8 @@ function scriptedServer(...responses: readonly (string | null)[]): ScriptedServe
       requests.push(`${number} ${text.split(" HTTP/", 1)[0]}`);
       const response = left.shift();
       if (response === null || response === undefined) return;
-      await connection.write(new TextEncoder().encode(response));
+      let rest = new TextEncoder().encode(response);
+      while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
       text = "";
     }
   });
@@ -45,6 +60,18 @@ function scriptedServer(...responses: readonly (string | null)[]): ScriptedServe
     get received() {
       return received;
     },
+    get closed() {
+      return closed;
+    },
+    async sendLate(text) {
+      await last?.write(new TextEncoder().encode(text));
+      await closing.promise;
+    },
+    async endLate() {
+      await last?.closeWrite();
+      await closing.promise;
+    },
+    whenClosed: () => closing.promise,
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
 }
@@ -138,6 +165,98 @@ Deno.test("ConnectionPool.send() repeats a request if a free connection turns ou
   assertEquals(await sendTo(pool, server, "HEAD"), "200 ");
 
   assertEquals(server.requests.map((line) => line[0]), ["1", "1", "2"]);
+});
+
+for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+  Deno.test(`ConnectionPool.send() does not repeat ${method}, which the server may have processed`, async () => {
+    await using server = scriptedServer(DONE, null, DONE);
+    using pool = new ConnectionPool();
+    await sendTo(pool, server, "GET");
+
+    await assertRejects(
+      () => sendTo(pool, server, method, new TextEncoder().encode("body")),
+      Error,
+      "connection closed",
+    );
+
+    assertEquals(server.requests.length, 2);
+  });
+}
+
+Deno.test("ConnectionPool.send() does not repeat a request after the start of a response", async () => {
+  await using server = scriptedServer(DONE, "HTTP/1.1 200 OK\r\nbroken\r\n\r\n", DONE);
+  using pool = new ConnectionPool();
+  await sendTo(pool, server, "GET");
+
+  await assertRejects(() => sendTo(pool, server, "GET"), Error, "invalid line");
+
+  assertEquals(server.requests.length, 2);
+});
+
+for (const length of [99_999, 100_000]) {
+  Deno.test(`ConnectionPool.send() sends no request after surplus behind ${length} bytes`, async () => {
+    const surplus = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    const body = "a".repeat(length);
+    await using server = scriptedServer(
+      `HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n${body}${surplus}`,
+      DONE,
+    );
+    using pool = new ConnectionPool();
+
+    assertEquals(await sendTo(pool, server, "GET"), `200 ${body}`);
+    assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+  });
+}
+
+for (const late of ["HTTP/1.1 200 OK\r\nx: y\r\n", "HTTP/1.1 102 Processing\r\n\r\n", DONE]) {
+  Deno.test(`ConnectionPool.send() sends no request after ${JSON.stringify(late)}`, async () => {
+    await using server = scriptedServer(DONE, DONE);
+    using pool = new ConnectionPool();
+    await sendTo(pool, server, "GET");
+
+    await server.sendLate(late);
+
+    assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+    assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
+  });
+}
+
+Deno.test("ConnectionPool closes a free connection when the server does", async () => {
+  await using server = scriptedServer(DONE);
+  using pool = new ConnectionPool();
+  await sendTo(pool, server, "GET");
+
+  await server.endLate();
+
+  assertEquals(server.closed, 1);
+});
+
+Deno.test("ConnectionPool.send() sends nothing to an address that is rejected", async () => {
+  await using server = scriptedServer(DONE);
+  using pool = new ConnectionPool();
+  const addresses: string[] = [];
+
+  await assertRejects(
+    () =>
+      pool.send({
+        method: "GET",
+        url: new URL(`http://${server.host}/`),
+        headers: new Headers({ authorization: "secret" }),
+        body: null,
+        signal: new AbortController().signal,
+        watchdog: NO_WATCHDOG,
+        onConnect: (address) => {
+          addresses.push(address);
+          throw new Error("an unsafe address");
+        },
+      }),
+    Error,
+    "an unsafe address",
+  );
+  await server.whenClosed();
+
+  assertEquals(addresses, ["127.0.0.1"]);
+  assertEquals(server.received, "");
 });
 
 Deno.test("ConnectionPool.send() does not repeat a request over a new connection", async () => {
