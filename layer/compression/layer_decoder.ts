@@ -83,7 +83,7 @@ export class LayerDecoder implements Disposable {
     } finally {
       await chunks.return?.();
       await stream.cancel().catch(() => {
-        // The stream has failed itself, and its error has been thrown.
+        // The stream itself has failed, and its error has been thrown.
       });
     }
   }

@@ -60,7 +60,7 @@ export async function extractStream(
     return { report, archiveBytes: decoder.bytesOut };
   } catch (error) {
     await reader.cancel(error).catch(() => {
-      // The stream has failed itself, and its error is thrown below.
+      // The stream itself has failed; its error is thrown below.
     });
     throw error;
   } finally {
@@ -87,7 +87,7 @@ async function orCancel<T>(stream: ReadableStream<Uint8Array>, make: () => T): P
     return make();
   } catch (error) {
     await stream.cancel(error).catch(() => {
-      // The stream has failed itself, and its content does not matter.
+      // The stream itself has failed, and its content does not matter.
     });
     throw error;
   }

@@ -120,9 +120,9 @@ export function withTerminal(size?: ConsoleSize): SpecOption {
 }
 
 /**
- * Sets whether set-user-ID programs such as `sudo` grant no privileges.
+ * Sets whether programs are kept from gaining privileges, for example through `sudo`.
  *
- * @param noNewPrivileges Whether they grant none, which is the default of a new configuration.
+ * @param noNewPrivileges Whether they are kept from it, as in a new configuration.
  * @returns The option.
  *
  * @example Allow sudo

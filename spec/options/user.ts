@@ -40,7 +40,7 @@ export class UnknownUserError extends OciError {
   /** Unknown name. */
   readonly account: string;
 
-  /** Creates the error. `image` is the name of the image. */
+  /** Creates the error; `image` is the name that it shows. */
   constructor(kind: "user" | "group", account: string, image: string) {
     const file = kind === "user" ? "/etc/passwd" : "/etc/group";
     super(`its ${file} has no line for it`, {

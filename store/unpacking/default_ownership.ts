@@ -8,8 +8,8 @@ export const ENOUGH_IDS = 65_536;
  * Returns the default ownership of the files of bundles: `"strict"` for root, `"squash"` for other
  * users and for root of a user namespace that does not map the IDs that images use.
  *
- * @param directory A directory that this process has created: its owner is the user if permissions
- * do not allow to ask.
+ * @param directory A directory that this process has created: its owner stands for the user if Deno
+ * may not ask for the user's ID.
  */
 export async function defaultOwnership(directory: string): Promise<Ownership> {
   if (await processUid(directory) !== 0) return "squash";
