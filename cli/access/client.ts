@@ -8,8 +8,14 @@ import { formatDuration, printable } from "../terminal/format.ts";
 import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
+/** Options of {@linkcode openClient} that take precedence over those of the command line. */
+export type ClientOverrides = Pick<RemoteClientOptions, "plainHttp" | "credentials">;
+
 /** Creates a client from the options. The caller disposes of it. */
-export async function openClient(session: Session): Promise<RemoteClient> {
+export async function openClient(
+  session: Session,
+  overrides: ClientOverrides = {},
+): Promise<RemoteClient> {
   const options = session.options<RegistryOptions>();
   const { plainHttp, retries, jobs = 6, connections = 12, platform, authfile, debug, verbose } =
     options;
@@ -26,8 +32,9 @@ export async function openClient(session: Session): Promise<RemoteClient> {
     caCerts,
     mirrors: mirrorsOf(options),
     onWarning: session.warn,
-    credentials: authfile === undefined ? undefined : await credentialsIn(authfile),
-    plainHttp,
+    credentials: overrides.credentials ??
+      (authfile === undefined ? undefined : await credentialsIn(authfile)),
+    plainHttp: overrides.plainHttp ?? plainHttp,
     retries,
     // A range starts before the one before it ends.
     maxConnections: Math.max(jobs, connections + 4),

@@ -1,4 +1,12 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import type { CredentialStore } from "../../registry/credentials.ts";
+import type { ImagePullAuth } from "../../registry/image_client.ts";
 import { parseReference } from "../../registry/reference.ts";
+import { UsageError } from "../frame/errors.ts";
+import type { RegistryOptions } from "../frame/options.ts";
+import type { Session } from "../frame/session.ts";
+import { readAuth } from "./auth.ts";
+import { openClient } from "./client.ts";
 
 /** Upstream registry of `serve`. */
 export interface Upstream {
@@ -36,5 +44,67 @@ function isRegistry(registry: string, prefix: string | undefined): boolean {
     return parseReference(`${registry}/${prefix ?? "x"}/x`).registry === registry;
   } catch {
     return false;
+  }
+}
+
+/**
+ * Creates the client for an upstream registry from the options. The caller disposes of it.
+ *
+ * @param isAnonymous Whether unknown clients reach the proxy, so that it must use no credential.
+ * @throws {UsageError} If the options contain a credential nevertheless.
+ */
+export async function openUpstream(
+  session: Session,
+  { registry, plainHttp }: Upstream,
+  isAnonymous: boolean,
+): Promise<RemoteClient> {
+  const { authfile, clientCert } = session.options<RegistryOptions>();
+  const auth = await readAuth(session);
+  const hasCredential = auth !== undefined || authfile !== undefined || clientCert !== undefined;
+  if (isAnonymous && hasCredential) {
+    throw new UsageError(
+      `all clients that reach the address could pull from ${registry} with this credential`,
+      "Require a login with --htpasswd",
+    );
+  }
+  const credentials = auth && only(registry, auth);
+  return await openClient(session, { plainHttp, credentials: isAnonymous ? "none" : credentials });
+}
+
+/** Returns a store of one credential, which no other registry gets. */
+function only(registry: string, auth: ImagePullAuth): CredentialStore {
+  return {
+    find: (repository) => {
+      const found = { auth, source: "the command line" };
+      return Promise.resolve(repository.registry === registry ? found : undefined);
+    },
+  };
+}
+
+/** Options that have a meaning with `--proxy` only. */
+const UPSTREAM_FLAGS = {
+  user: "--user",
+  passwordStdin: "--password-stdin",
+  identityToken: "--identity-token",
+  registryToken: "--registry-token",
+  authfile: "--authfile",
+  ca: "--ca",
+  clientCert: "--client-cert",
+  clientKey: "--client-key",
+  plainHttp: "--plain-http",
+  mirror: "--mirror",
+  retries: "--retries",
+} as const satisfies Partial<Record<keyof RegistryOptions, string>>;
+
+/**
+ * Checks that `serve` without an upstream registry has no options for one.
+ *
+ * @throws {UsageError} If it has.
+ */
+export function refuseUpstreamOptions(session: Session): void {
+  const options = session.options<RegistryOptions>();
+  for (const [key, flag] of Object.entries(UPSTREAM_FLAGS)) {
+    if (options[key as keyof typeof UPSTREAM_FLAGS] === undefined) continue;
+    throw new UsageError(`"${flag}" requires "--proxy"`, `Leave it out, or add "--proxy URL"`);
   }
 }

@@ -64,6 +64,27 @@ export class RegistryWriter {
     return await this.#head(repository, path, digest, options, mediaType);
   }
 
+  /** Looks for a blob by `HEAD`, with permission to pull only. */
+  async findBlob(
+    repository: Repository,
+    digest: Digest,
+    options: RemoteOptions,
+  ): Promise<Descriptor | undefined> {
+    const task = { action: `look for ${digest} in "${nameOf(repository)}"`, subject: digest };
+    const { scope: _push, ...request } = this.#request(repository, task, options);
+    return await this.#registry(repository, options).call<Descriptor | undefined>({
+      ...request,
+      method: "HEAD",
+      path: `blobs/${digest}`,
+      accept: NOT_THERE,
+    }, ({ status, headers }) => {
+      const length = headers.get("content-length") ?? "";
+      const isThere = status === 200 && /^[0-9]{1,15}$/.test(length);
+      const mediaType = "application/octet-stream";
+      return Promise.resolve(isThere ? { mediaType, digest, size: Number(length) } : undefined);
+    });
+  }
+
   /** Resolves a tag by `HEAD`; `null` if the response is not conclusive. */
   async findTag(
     repository: Repository,

@@ -1,4 +1,5 @@
 import type { OpenContent } from "../../spec/image/content.ts";
+import type { Digest } from "../../spec/digest.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import type { ImageDocument, RemoteImage } from "../../spec/image/image.ts";
 import type { ManifestDocument } from "../../spec/image/manifest.ts";
@@ -233,6 +234,23 @@ export class RemoteClient implements ImageClient, Disposable {
       if (error instanceof NotFoundError) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Looks for a blob of unknown size, by `HEAD`, in the registry itself rather than a mirror.
+   *
+   * @param repository The repository.
+   * @param digest Digest of the blob.
+   * @param options Credentials and the like.
+   * @returns Its descriptor with the size that the registry reports, or `undefined` if the repository
+   * does not have it, or the registry does not report a size.
+   */
+  async findBlob(
+    repository: Repository,
+    digest: Digest,
+    options: RemoteOptions = {},
+  ): Promise<Descriptor | undefined> {
+    return await (await this.#openWriter()).findBlob(repository, digest, options);
   }
 
   /**

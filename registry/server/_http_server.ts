@@ -178,6 +178,8 @@ class Exchange {
     const reader = body?.getReader();
     const closed = () => void reader?.cancel("The client closed the connection").catch(() => {});
     outgoing.once("close", closed);
+    // The client may have gone before the response was ready.
+    if (outgoing.destroyed) closed();
     try {
       for (;;) {
         const { done, value } = await reader?.read() ?? { done: true, value: undefined };

@@ -6,7 +6,7 @@ import { SingleFlight } from "../host/single_flight.ts";
 import { pour } from "./_pour.ts";
 import { BlobWriter } from "./blob_writer.ts";
 import { MIN_RANGED_BYTES } from "./_first_range.ts";
-import { partPath } from "./_part_path.ts";
+import { partPath } from "./part_path.ts";
 import type { BlobFiles } from "./_blob_files.ts";
 import type { LayoutDirectory } from "./_layout_directory.ts";
 

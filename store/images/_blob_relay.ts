@@ -1,64 +1,83 @@
 import type { ContentRange } from "../../registry/registry_content.ts";
 import type { BlobFollower } from "../content/ingest.ts";
+import { openRegularFile, type ReadableFile } from "../host/open_regular_file.ts";
+
+/** Size of a chunk. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Options for {@linkcode BlobRelay}. */
+export interface BlobRelayOptions {
+  /** Size of the blob in bytes. */
+  readonly size: number;
+  /** Paths of its bytes: first while it is downloaded, then when it is stored. */
+  readonly paths: readonly [part: string, blob: string];
+  /** Called when the last reader has cancelled its stream before the blob was stored. */
+  readonly onAbandoned: () => void;
+}
 
 /**
- * Passes the bytes of a blob, or of a range of it, to a reader while they are stored. The last
- * chunk is held back until all bytes have been verified and stored, so that a reader that counts
- * bytes, such as an HTTP client, never accepts a corrupt blob as complete.
+ * Passes the bytes of a blob to any number of readers while it is downloaded into a store. Each
+ * reads the part file at its own speed, so a slow reader delays neither the download nor the other
+ * readers, and no bytes are held in memory.
+ *
+ * The last byte that a reader requests is held back until the blob is verified and stored, so a
+ * reader that counts bytes, such as an HTTP client, never accepts a corrupt blob as complete.
  */
 export class BlobRelay implements BlobFollower {
-  /** The bytes of the range. */
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Resolves when the first bytes have arrived. */
-  readonly started: Promise<void>;
-  readonly #offset: number;
-  readonly #end: number;
-  readonly #start: () => void;
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
-  #held: Uint8Array<ArrayBuffer> | undefined;
-  #position = 0;
-  #hasPassed = false;
-  #isOver = false;
-  #hasRoom: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  /** Resolves when the first bytes have arrived; rejects if the download fails before. */
+  readonly ready: Promise<void>;
+  readonly #options: BlobRelayOptions;
+  readonly #readers = new Set<RelayReader>();
+  readonly #ready = Promise.withResolvers<void>();
+  /** Number of bytes that have arrived in order. The file may not have the last of them yet. */
+  #arrived = 0;
+  #isStored = false;
+  #failure: { readonly error: unknown } | undefined;
+  /** Resolves with the next change. */
+  #change = Promise.withResolvers<void>();
+
+  /** Creates the relay of a blob. */
+  constructor(options: BlobRelayOptions) {
+    this.#options = options;
+    this.ready = this.#ready.promise;
+    // Without a reader, nobody awaits it.
+    this.ready.catch(() => {});
+  }
 
   /**
-   * Creates a relay for a range of a blob.
+   * Returns the bytes of the blob, or of a range of it.
    *
    * @param range The range; the whole blob if `undefined`.
-   * @param onCancel Called when the reader gives up.
    */
-  constructor(range: ContentRange | undefined, onCancel: (reason: unknown) => void) {
-    this.#offset = range?.offset ?? 0;
-    this.#end = range === undefined ? Infinity : range.offset + range.length;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.started = promise;
-    this.#start = resolve;
-    this.stream = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
+  read(range: ContentRange | undefined): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const { size, paths } = this.#options;
+    const start = range?.offset ?? 0;
+    const end = Math.min(size, range === undefined ? size : start + range.length);
+    const reader = new RelayReader(paths, start, end);
+    this.#readers.add(reader);
+    return new ReadableStream({
+      pull: async (controller) => {
+        try {
+          const chunk = await this.#next(reader);
+          if (chunk !== undefined) return controller.enqueue(chunk);
+          controller.close();
+        } catch (error) {
+          controller.error(error);
+        }
+        this.#remove(reader);
       },
-      pull: () => this.#hasRoom.resolve(),
-      cancel: (reason) => {
-        this.#isOver = true;
-        this.#hasRoom.resolve();
-        onCancel(reason);
+      cancel: () => {
+        this.#remove(reader);
+        if (this.#readers.size === 0 && !this.#isStored) this.#options.onAbandoned();
       },
     }, { highWaterMark: 0 });
   }
 
-  /** Receives the next bytes of the blob. */
-  async write(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
-    const at = this.#position;
-    this.#position += chunk.length;
-    this.#start();
-    const part = chunk.subarray(
-      Math.max(0, this.#offset - at),
-      Math.max(0, Math.min(chunk.length, this.#end - at)),
-    );
-    if (part.length === 0) return;
-    const ready = this.#held;
-    this.#held = part;
-    if (ready !== undefined) await this.#pass(ready);
+  /** Counts the next bytes of the blob. */
+  write(chunk: Uint8Array): void {
+    this.#arrived += chunk.length;
+    this.#ready.resolve();
+    this.#changed();
   }
 
   /** Called when all bytes are verified and about to be stored. */
@@ -66,32 +85,117 @@ export class BlobRelay implements BlobFollower {
     return Promise.resolve();
   }
 
-  /** Passes on the last chunk after the blob has been stored. */
-  async finish(): Promise<void> {
-    if (this.#held !== undefined) await this.#pass(this.#held);
-    if (!this.#isOver) this.#controller?.close();
-    this.#isOver = true;
-  }
-
-  /** Restarts at the first byte. Rejects if bytes have already been passed on. */
+  /** Restarts at the first byte. Fails the readers that have received wrong bytes. */
   restart(): Promise<void> {
-    this.#position = 0;
-    this.#held = undefined;
-    if (!this.#hasPassed) return Promise.resolve();
-    return Promise.reject(new Error("Cannot take back bytes that were passed on"));
+    this.#arrived = 0;
+    for (const reader of this.#readers) reader.restart();
+    this.#changed();
+    return Promise.resolve();
   }
 
-  /** Ends the stream with an error unless it has already ended. */
+  /** Called when the blob has been stored. */
+  finish(): void {
+    this.#isStored = true;
+    this.#ready.resolve();
+    this.#changed();
+  }
+
+  /** Fails all readers. */
   fail(error: unknown): void {
-    if (!this.#isOver) this.#controller?.error(error);
-    this.#isOver = true;
+    this.#failure = { error };
+    this.#ready.reject(error);
+    this.#changed();
   }
 
-  async #pass(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#hasRoom.promise;
-    if (this.#isOver) return;
-    this.#hasRoom = Promise.withResolvers();
-    this.#hasPassed = true;
-    this.#controller?.enqueue(chunk);
+  /** Waits for the next bytes of a reader; `undefined` at the end. */
+  async #next(reader: RelayReader): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    for (;;) {
+      const change = this.#change.promise;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const limit = this.#isStored ? reader.end : Math.min(this.#arrived, reader.end - 1);
+      const chunk = await reader.readTo(limit);
+      if (chunk !== undefined) return chunk;
+      if (reader.isAtEnd) return undefined;
+      if (this.#isStored && limit === reader.end) {
+        throw new Deno.errors.UnexpectedEof("Cannot read the blob: its file ends early");
+      }
+      await change;
+    }
+  }
+
+  #remove(reader: RelayReader): void {
+    this.#readers.delete(reader);
+    reader.close();
+  }
+
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+}
+
+/** Reads a range of a blob from the file that it is written to. */
+class RelayReader {
+  /** Offset after the last byte. */
+  readonly end: number;
+  readonly #paths: readonly string[];
+  readonly #start: number;
+  #position: number;
+  #file: ReadableFile | undefined;
+  #isWrong = false;
+  #isClosed = false;
+
+  constructor(paths: readonly string[], start: number, end: number) {
+    this.#paths = paths;
+    this.#start = start;
+    this.#position = start;
+    this.end = end;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#position >= this.end;
+  }
+
+  /** Reads bytes before an offset; `undefined` if the file does not have any yet. */
+  async readTo(limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#isWrong) throw new Error("Cannot take back bytes that were passed on");
+    if (this.#isClosed || this.#position >= limit) return undefined;
+    let file = this.#file;
+    if (file === undefined) {
+      file = this.#file = this.#open();
+      await file.seek(this.#start, Deno.SeekMode.Start);
+      if (file !== this.#file) return undefined;
+    }
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, limit - this.#position));
+    const count = await file.read(buffer);
+    // The bytes may be those before a restart.
+    if (count === null || file !== this.#file) return undefined;
+    this.#position += count;
+    return buffer.subarray(0, count);
+  }
+
+  /** Called when the bytes so far were wrong. */
+  restart(): void {
+    if (this.#position > this.#start) this.#isWrong = true;
+    this.#closeFile();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closeFile();
+  }
+
+  /** Opens the part, which keeps its inode when it becomes the blob, or else the blob. */
+  #open(): ReadableFile {
+    for (const path of this.#paths) {
+      const file = openRegularFile(path, { foreign: true })?.file;
+      if (file !== undefined) return file;
+    }
+    throw new Deno.errors.NotFound("Cannot read the blob: it was removed");
+  }
+
+  #closeFile(): void {
+    this.#file?.close();
+    this.#file = undefined;
   }
 }

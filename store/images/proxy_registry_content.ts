@@ -3,11 +3,15 @@ import { isDocumentMediaType } from "../../spec/image/media_types.ts";
 import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
+import { startTimer } from "../../registry/transport/timer.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
+import { DigestMismatchError } from "../../spec/errors.ts";
 import type { ContentStore } from "../content/content_store.ts";
+import { partPath } from "../content/part_path.ts";
+import { SingleFlight } from "../host/single_flight.ts";
 import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
@@ -16,7 +20,7 @@ import { StoreRegistryContent } from "./registry_content.ts";
 /** Operations of the client for the upstream registry. */
 export type ProxyClient = Pick<
   RemoteClient,
-  "resolve" | "document" | "blob" | "tags" | "referrers"
+  "resolve" | "document" | "blob" | "findBlob" | "tags" | "referrers"
 >;
 
 /** The registry behind a proxy. */
@@ -33,17 +37,28 @@ export interface ProxyRegistryContentOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Aborts every download. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Time in milliseconds that the upstream registry has to respond to a request for a tag or a list
+   * if the store can answer the request as well.
+   *
+   * @default {5_000}
+   */
+  readonly upstreamTimeoutMs?: number | undefined;
 }
 
 /** Maximum number of names that wait for their blobs. */
 const MAX_PENDING = 1_000;
+const UPSTREAM_TIMEOUT_MS = 5_000;
+/** Time in milliseconds after a failure during which the store answers what it can. */
+const OUTAGE_MS = 10_000;
 
 /**
  * A pull-through cache: serves the content of another registry and keeps it in a store.
  *
- * Every tag is resolved on the upstream registry; if that fails, the stored content is served.
- * Content is fetched once by digest, and passed to the client while it is verified and stored. A
- * complete image gets its name in the store, as if it had been pulled.
+ * Every tag is resolved on the upstream registry. If that fails or takes too long, the stored content
+ * is served, with a warning, and without another attempt for ten seconds. Content is fetched once by
+ * digest, and passed to all clients while it is verified and stored. A complete image gets its name
+ * in the store, as if it had been pulled.
  *
  * A repository serves only content that the upstream registry serves to this client, or that the
  * store holds under the name of the upstream registry.
@@ -76,8 +91,14 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #documents: DocumentReader;
   /** Content that the upstream registry has served to this client. */
   readonly #seen = new PushedContent();
+  /** Downloads of blobs that have not ended. */
+  readonly #relays = new Map<string, BlobRelay>();
   /** Names of images that are not complete yet. */
   readonly #pending = new Map<string, Descriptor>();
+  /** Downloads of documents that have not ended. */
+  readonly #fetches = new SingleFlight();
+  /** Time until which the store answers what it can. */
+  #outUntil = 0;
 
   /** Creates a cache in `store` of the content that `client` fetches from `upstream`. */
   constructor(
@@ -104,9 +125,8 @@ export class ProxyRegistryContent implements RegistryContent {
 
   /** Lists the tags of an upstream repository, or the stored ones if upstream does not respond. */
   async tags(repository: string): Promise<readonly string[]> {
-    const { signal } = this.#options;
     return await this.#ask(
-      () => Array.fromAsync(this.#client.tags(this.#reference(repository), { signal })),
+      (signal) => Array.fromAsync(this.#client.tags(this.#reference(repository), { signal })),
       () => this.#local.tags(this.#localName(repository)),
     ) ?? [];
   }
@@ -114,20 +134,20 @@ export class ProxyRegistryContent implements RegistryContent {
   /** Returns the descriptor of a manifest or index, by tag or digest. */
   async resolve(repository: string, tagOrDigest: string): Promise<Descriptor | undefined> {
     const name = this.#localName(repository);
-    const known = isDigest(tagOrDigest)
-      ? this.#seen.get(repository, tagOrDigest) ?? await this.#local.resolve(name, tagOrDigest)
-      : undefined;
-    if (known !== undefined) return isDocumentMediaType(known.mediaType) ? known : undefined;
+    const known = isDigest(tagOrDigest) ? this.#seen.get(repository, tagOrDigest) : undefined;
+    // A client may have requested the document as a blob before.
+    if (known !== undefined && isDocumentMediaType(known.mediaType)) return known;
+    const stored = isDigest(tagOrDigest) ? await this.#local.resolve(name, tagOrDigest) : undefined;
+    if (stored !== undefined) return stored;
     const reference = this.#reference(repository, tagOrDigest);
-    const { signal } = this.#options;
     const found = await this.#ask(
-      () => this.#client.resolve(reference, { signal }),
+      (signal) => this.#client.resolve(reference, { signal }),
       () => this.#local.resolve(name, tagOrDigest),
     );
     if (found === undefined) return undefined;
     const { mediaType, digest, size } = found;
     this.#seen.add(repository, { mediaType, digest, size });
-    if (reference.tag !== undefined) await this.#await(reference, found);
+    await this.#await(reference, { mediaType, digest, size });
     return { mediaType, digest, size };
   }
 
@@ -140,7 +160,15 @@ export class ProxyRegistryContent implements RegistryContent {
     for (const known of this.#seen.of(repository)) {
       if (isDocumentMediaType(known.mediaType)) await this.#fetchDocument(repository, known);
     }
-    return this.#seen.get(repository, digest)?.size;
+    const listed = this.#seen.get(repository, digest);
+    if (listed !== undefined) return listed.size;
+    // Or it has the manifest from another run of this proxy.
+    const found = await this.#ask(
+      (signal) => this.#client.findBlob(this.#reference(repository), digest, { signal }),
+      () => Promise.resolve(undefined),
+    );
+    if (found !== undefined) this.#seen.add(repository, found);
+    return found?.size;
   }
 
   /**
@@ -167,9 +195,8 @@ export class ProxyRegistryContent implements RegistryContent {
 
   /** Lists the descriptors of manifests with a digest as their `subject`. */
   async referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]> {
-    const { signal } = this.#options;
     return await this.#ask(
-      () => this.#client.referrers(this.#reference(repository, digest), { signal }),
+      (signal) => this.#client.referrers(this.#reference(repository, digest), { signal }),
       () => this.#local.referrers(this.#localName(repository), digest),
     ) ?? [];
   }
@@ -179,29 +206,55 @@ export class ProxyRegistryContent implements RegistryContent {
     return Promise.resolve(true);
   }
 
-  /** Queries upstream, else the store; `undefined` if upstream does not have the content. */
-  async #ask<T>(upstream: () => Promise<T>, local: () => Promise<T>): Promise<T | undefined> {
+  /**
+   * Queries upstream, else the store.
+   *
+   * @returns The answer; `undefined` if upstream does not have the content.
+   */
+  async #ask<T>(
+    upstream: (signal: AbortSignal) => Promise<T>,
+    local: () => Promise<T>,
+  ): Promise<T | undefined> {
+    const { signal, onWarning, upstreamTimeoutMs = UPSTREAM_TIMEOUT_MS } = this.#options;
+    const stored = await local();
+    const isStored = stored !== undefined && !(Array.isArray(stored) && stored.length === 0);
+    if (isStored && performance.now() < this.#outUntil) return stored;
+    const stop = new AbortController();
+    const late = `${this.#upstream.registry} did not respond within ${upstreamTimeoutMs / 1000} s`;
+    using _timer = isStored
+      ? startTimer(upstreamTimeoutMs, () => stop.abort(new DOMException(late, "TimeoutError")))
+      : undefined;
     try {
-      return await upstream();
+      const signals = signal === undefined ? [stop.signal] : [signal, stop.signal];
+      const answer = await upstream(AbortSignal.any(signals));
+      this.#outUntil = 0;
+      return answer;
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
-      const isOut = error instanceof NetworkError ||
+      const isOut = error instanceof NetworkError || error === stop.signal.reason ||
         error instanceof RegistryError && (error.status >= 500 || error.status === 429);
-      if (!isOut) throw error;
-      const found = await local();
-      if (found === undefined || Array.isArray(found) && found.length === 0) throw error;
-      this.#options.onWarning?.(describeError(error));
-      return found;
+      if (!isOut || !isStored) throw error;
+      this.#outUntil = performance.now() + OUTAGE_MS;
+      onWarning?.(`Serving stored content: ${describeError(error)}`);
+      return stored;
     }
   }
 
   async #fetchDocument(repository: string, descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
-    if (!await this.#store.has(descriptor)) {
-      const reference = this.#reference(repository, descriptor.digest);
-      const { bytes } = await this.#client.document(reference, { signal });
-      await this.#store.putBytes(descriptor, bytes, signal);
-    }
+    await this.#fetches.run(`${repository}@${descriptor.digest}`, {
+      find: async () => await this.#store.has(descriptor) || undefined,
+      work: async () => {
+        const reference = this.#reference(repository, descriptor.digest);
+        const { bytes } = await this.#client.document(reference, { signal });
+        await this.#store.putBytes(descriptor, bytes, signal);
+        return true;
+      },
+      signal,
+    }).catch((error) => {
+      this.#doubt(repository, descriptor.digest, error);
+      throw error;
+    });
     const document = await this.#documents.read(descriptor);
     for (const { mediaType, digest, size } of childrenOf(document)) {
       this.#seen.add(repository, { mediaType, digest, size });
@@ -209,33 +262,55 @@ export class ProxyRegistryContent implements RegistryContent {
     await this.#settle();
   }
 
+  /** Opens a blob while it is downloaded: once, for all clients that request it meanwhile. */
   async #relay(
     repository: string,
     descriptor: Descriptor,
     range: ContentRange | undefined,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const key = `${repository}@${descriptor.digest} ${descriptor.size}`;
+    const relay = this.#relays.get(key) ?? this.#download(key, repository, descriptor);
+    const stream = relay.read(range);
+    // Before the first bytes arrive, a failure can be reported as a response.
+    await relay.ready;
+    return stream;
+  }
+
+  #download(key: string, repository: string, descriptor: Descriptor): BlobRelay {
     const stop = new AbortController();
     const { signal } = this.#options;
-    const relay = new BlobRelay(range, (reason) => stop.abort(reason));
+    const { digest, size } = descriptor;
+    const end = () => this.#relays.get(key) === relay && this.#relays.delete(key);
+    const relay = new BlobRelay({
+      size,
+      paths: [partPath(this.#store.path, digest), this.#store.blobPath(digest)],
+      onAbandoned: () => {
+        end();
+        stop.abort();
+      },
+    });
+    this.#relays.set(key, relay);
     const reference = this.#reference(repository);
-    const ingestion = this.#store.ingest(
+    this.#store.ingest(
       descriptor,
       (options) => this.#client.blob(reference, descriptor, options),
       {
         follower: relay,
         signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
       },
-    );
-    ingestion.then(async () => {
+    ).then(async () => {
       await this.#settle();
-      await relay.finish();
-    }).catch((error) => relay.fail(error));
-    // Before the first bytes arrive, a failure can be reported as a response.
-    const ended = await Promise.race([relay.started, ingestion]);
-    // Another request or process has stored the blob.
-    return ended?.status === "cached"
-      ? await this.#store.openBlob(descriptor.digest, range)
-      : relay.stream;
+      relay.finish();
+    }).catch((error) => {
+      this.#doubt(repository, digest, error);
+      relay.fail(error);
+    }).finally(end);
+    return relay;
+  }
+
+  /** Forgets the size of content that had another one: what named it may be wrong. */
+  #doubt(repository: string, digest: Digest, error: unknown): void {
+    if (error instanceof DigestMismatchError) this.#seen.delete(repository, digest);
   }
 
   /** Names an image in the store once it is complete. */

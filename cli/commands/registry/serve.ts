@@ -1,4 +1,3 @@
-import { RemoteClient } from "../../../registry/client/remote_client.ts";
 import type { RegistryContent } from "../../../registry/registry_content.ts";
 import {
   type RegistryServer,
@@ -25,12 +24,13 @@ import { readOptionFile } from "../../access/option_file.ts";
 import type { Command } from "../../frame/command.ts";
 import { abortable } from "../../terminal/output.ts";
 import { CommandError, UsageError } from "../../frame/errors.ts";
+import { addRegistryOptions, type RegistryOptions } from "../../frame/options.ts";
 import { printable } from "../../terminal/format.ts";
 import type { Session } from "../../frame/session.ts";
-import { parseUpstream } from "../../access/upstream.ts";
+import { openUpstream, parseUpstream, refuseUpstreamOptions } from "../../access/upstream.ts";
 import { openStore } from "../../access/store.ts";
 
-interface ServeOptions extends ServeAccess {
+interface ServeOptions extends ServeAccess, Omit<RegistryOptions, "platform" | "policy"> {
   readonly allowSparseIndexes?: true | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
@@ -40,7 +40,7 @@ const DEFAULT_ADDRESS: Address = { hostname: "127.0.0.1", port: 5000 };
 
 /** Describes `oci serve`. */
 export function define(command: Command): Command {
-  return command
+  const described = command
     .description(
       "Serves the store as a registry until interrupted. Stores pushed images as " +
         "localhost/NAME. Without --htpasswd, every client that reaches the address can pull; on a " +
@@ -66,12 +66,18 @@ export function define(command: Command): Command {
     )
     .option("--tls-cert <file>", "certificate chain in PEM; enables HTTPS")
     .option("--tls-key <file>", "private key of the certificate in PEM")
-    .option("--htpasswd <file>", "require a login as one of the users in this file (bcrypt hashes)")
-    .notes(`
+    .option(
+      "--htpasswd <file>",
+      "require a login as one of the users in this file (bcrypt hashes)",
+    );
+  return addRegistryOptions(described, { features: ["mirror"] }).notes(`
+The options for registries are for the registry of --proxy.
+
 Examples:
   oci serve
   oci serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
   oci serve --proxy https://registry-1.docker.io
+  oci serve --proxy https://registry.example --user ci --password-stdin < token
   oci serve --listen 127.0.0.1:0 --json`);
 }
 
@@ -81,7 +87,7 @@ export async function run(session: Session): Promise<void> {
   const store = await openStore(session);
   const readOnly = servesReadOnly({ listen, ...options });
   await using resources = new AsyncDisposableStack();
-  const content = openContent(session, store, resources);
+  const content = await openContent(session, store, resources);
   if (!readOnly || options.proxy !== undefined) resources.use(await holdWhileServing(store));
   await using server = await listenAt(listen, content, {
     // The file may be a named pipe without a writer.
@@ -105,14 +111,17 @@ export async function run(session: Session): Promise<void> {
   await server.finished;
 }
 
-function openContent(
+async function openContent(
   session: Session,
   store: ContentStore,
   resources: AsyncDisposableStack,
-): RegistryContent {
+): Promise<RegistryContent> {
   const options = session.options<ServeOptions>();
-  if (options.proxy === undefined) return new StoreRegistryContent(store);
-  const { registry, prefix, plainHttp } = options.proxy;
+  if (options.proxy === undefined) {
+    refuseUpstreamOptions(session);
+    return new StoreRegistryContent(store);
+  }
+  const { registry, prefix } = options.proxy;
   // Unknown clients must not pull private images with the credentials of this user.
   const isAnonymous = servesStrangers(options);
   if (isAnonymous) {
@@ -122,9 +131,7 @@ function openContent(
     );
   }
   const { warn: onWarning, signal } = session;
-  const client = resources.use(
-    new RemoteClient({ onWarning, plainHttp, credentials: isAnonymous ? "none" : undefined }),
-  );
+  const client = resources.use(await openUpstream(session, options.proxy, isAnonymous));
   return new ProxyRegistryContent(store, client, { registry, prefix }, { onWarning, signal });
 }
 

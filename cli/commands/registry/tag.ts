@@ -33,7 +33,9 @@ export async function run(session: Session): Promise<void> {
   if (!isReference(formatReference(target))) {
     throw new UsageError(
       `"${tag}" is not a tag`,
-      'A tag has up to 128 letters, digits, "_", "." and "-"',
+      /[/:@]/.test(tag)
+        ? `To give the image another name, use "oci copy ${text} ${tag}"`
+        : 'A tag has up to 128 letters, digits, "_", "." and "-"',
     );
   }
   const auth = await readAuth(session);

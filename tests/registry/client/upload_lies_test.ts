@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { NotFoundError, parseReference, RegistryError } from "../../../registry/mod.ts";
-import { OCI_LAYER } from "../../../spec/mod.ts";
+import { type Digest, OCI_LAYER } from "../../../spec/mod.ts";
 import { noise } from "../../_support/bytes.ts";
 import { blobOf } from "../../_support/image.ts";
 import { type Interference, writableRegistry } from "../../_support/writable_registry.ts";
@@ -157,6 +157,26 @@ Deno.test("hasBlob() and hasManifest() return false where HEAD is rejected", asy
 
   assertEquals(await client.hasBlob(repository, SMALL.descriptor), false);
   assertEquals(await client.hasManifest(repository, SMALL.descriptor), false);
+});
+
+Deno.test("findBlob() returns the size that the registry reports", async () => {
+  const other: Digest = `sha256:${"0".repeat(64)}`;
+  await using registry = writableRegistry();
+  using client = testClient();
+  const repository = parseReference(`${registry.host}/a/b`);
+  const { digest, size } = SMALL.descriptor;
+  await client.pushBlob(
+    repository,
+    SMALL.descriptor,
+    () => Promise.resolve(new Blob([SMALL.bytes]).stream()),
+  );
+
+  assertEquals(await client.findBlob(repository, digest), {
+    mediaType: "application/octet-stream",
+    digest,
+    size,
+  });
+  assertEquals(await client.findBlob(repository, other), undefined);
 });
 
 Deno.test("pushManifest() reports a missing blob, not a missing repository", async () => {

@@ -282,3 +282,32 @@ class SlowContent extends MemoryRegistryContent {
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
+
+Deno.test("serveRegistry() cancels a body whose client left before the response began", async () => {
+  const opened = Promise.withResolvers<void>();
+  const left = Promise.withResolvers<void>();
+  const cancelled = Promise.withResolvers<void>();
+  await using server = await serveRegistry({
+    repositories: () => Promise.resolve(["a"]),
+    tags: () => Promise.resolve([]),
+    resolve: () => Promise.resolve(undefined),
+    size: () => Promise.resolve(10),
+    open: async () => {
+      opened.resolve();
+      await left.promise;
+      return new ReadableStream({ cancel: () => cancelled.resolve() }, { highWaterMark: 0 });
+    },
+    referrers: () => Promise.resolve([]),
+  });
+  const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
+  {
+    using connection = await Deno.connect({ port: Number(server.host.split(":")[1]) });
+    await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+    await opened.promise;
+  }
+  // The server has noticed that the first client left when it has answered the next one.
+  await (await fetch(`${server.url}/v2/`)).body?.cancel();
+  left.resolve();
+
+  await cancelled.promise;
+});

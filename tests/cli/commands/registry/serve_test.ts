@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { TextLineStream } from "@std/streams";
 import { serveRegistry } from "../../../../registry/mod.ts";
 import { buildImage, buildIndex, MemoryContent } from "../../../_support/image.ts";
+import { ociBatch } from "../../../_support/oci_batch.ts";
 import { denoEnvironment, ROOT, runOci, withModules } from "../../../_support/process.ts";
 import { posixTest } from "../../../_support/skip.ts";
 import { file, tar } from "../../../_support/tar.ts";
@@ -328,6 +329,53 @@ posixTest("oci serve --proxy relays another registry and caches its content", as
     JSON.parse(images.stdout).map((image: { reference: string }) => image.reference),
     [`${upstream.host}/team/app:1`],
   );
+});
+
+posixTest("oci serve --proxy logs in to the upstream registry with --user", async () => {
+  await using dir = await makeTempDir();
+  const built = buildImage({ layers: [tar(file("a", "x"))], platform: "linux/amd64" });
+  const challenge = { "www-authenticate": 'Basic realm="upstream"' };
+  await using upstream = await serveRegistry(new MemoryContent().add("team/app", "1", built), {
+    authenticate: ({ headers }) =>
+      headers.get("authorization") === `Basic ${btoa("ann:secret")}`
+        ? undefined
+        : new Response(null, { status: 401, headers: challenge }),
+  });
+  const statuses: number[] = [];
+
+  for (const login of [[], ["--user", "ann:secret"]]) {
+    const served = await serve(dir.join("store"), ["--proxy", upstream.url, ...login]);
+    const url = served.line.replace("listening on ", "");
+    const response = await fetch(`${url}/v2/team/app/manifests/1`);
+    await response.body?.cancel();
+    await served.stop("SIGTERM");
+    statuses.push(response.status);
+  }
+
+  assertEquals(statuses, [403, 200]);
+});
+
+const USAGE = [
+  {
+    args: ["serve", "--user", "ann:secret"],
+    says: '"--user" requires "--proxy". Leave it out, or add "--proxy URL"',
+  },
+  {
+    args: ["serve", "--ca", "ca.pem"],
+    says: '"--ca" requires "--proxy". Leave it out, or add "--proxy URL"',
+  },
+  {
+    args: ["serve", "--listen=127.1:0", "--proxy=http://127.0.0.1:9", "--user=ann:secret"],
+    says: "all clients that reach the address could pull from 127.0.0.1:9 with this credential. " +
+      "Require a login with --htpasswd",
+  },
+];
+const usage = ociBatch(USAGE, { env: { OCI_STORE: "/nowhere/store" } });
+
+Deno.test.each(USAGE)("oci $args is refused", async ({ args, says }) => {
+  const { code, stderr } = await usage(args);
+
+  assertEquals({ code, end: stderr.split("oci: serve: ").at(-1) }, { code: 2, end: `${says}\n` });
 });
 
 posixTest("oci serve that is killed leaves no part of a blob for the next one", async () => {
