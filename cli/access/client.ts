@@ -9,7 +9,10 @@ import { mirrorsOf, type RegistryOptions } from "../frame/options.ts";
 import type { Session } from "../frame/session.ts";
 
 /** Options of {@linkcode openClient} that take precedence over those of the command line. */
-export type ClientOverrides = Pick<RemoteClientOptions, "plainHttp" | "credentials">;
+export type ClientOverrides = Pick<
+  RemoteClientOptions,
+  "plainHttp" | "credentials" | "retries"
+>;
 
 /** Creates a client from the options. The caller disposes of it. */
 export async function openClient(
@@ -35,7 +38,7 @@ export async function openClient(
     credentials: overrides.credentials ??
       (authfile === undefined ? undefined : await credentialsIn(authfile)),
     plainHttp: overrides.plainHttp ?? plainHttp,
-    retries,
+    retries: overrides.retries ?? retries,
     // A range starts before the one before it ends.
     maxConnections: Math.max(jobs, connections + 4),
     connections,

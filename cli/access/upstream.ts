@@ -18,6 +18,9 @@ export interface Upstream {
   readonly plainHttp: boolean | undefined;
 }
 
+/** Number of retries of the proxy: its clients wait meanwhile, and retry as well. */
+const PROXY_RETRIES = 2;
+
 /** Hosts of Docker Hub, which references call `docker.io`. */
 const HUB_HOSTS: readonly string[] = ["docker.io", "registry-1.docker.io", "index.docker.io"];
 
@@ -58,7 +61,7 @@ export async function openUpstream(
   { registry, plainHttp }: Upstream,
   isAnonymous: boolean,
 ): Promise<RemoteClient> {
-  const { authfile, clientCert } = session.options<RegistryOptions>();
+  const { authfile, clientCert, retries = PROXY_RETRIES } = session.options<RegistryOptions>();
   const auth = await readAuth(session);
   const hasCredential = auth !== undefined || authfile !== undefined || clientCert !== undefined;
   if (isAnonymous && hasCredential) {
@@ -67,8 +70,11 @@ export async function openUpstream(
       "Require a login with --htpasswd",
     );
   }
-  const credentials = auth && only(registry, auth);
-  return await openClient(session, { plainHttp, credentials: isAnonymous ? "none" : credentials });
+  return await openClient(session, {
+    plainHttp,
+    credentials: isAnonymous ? "none" : auth && only(registry, auth),
+    retries,
+  });
 }
 
 /** Returns a store of one credential, which no other registry gets. */

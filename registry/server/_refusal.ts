@@ -1,4 +1,4 @@
-import { isDiskFull } from "../../spec/error_facts.ts";
+import { isDiskFull, problemOf } from "../../spec/error_facts.ts";
 import { DigestMismatchError, LimitError } from "../../spec/errors.ts";
 import { AuthError, NetworkError, RateLimitError, RegistryError } from "../errors.ts";
 import { RequestBodyError } from "./_request_body.ts";
@@ -38,7 +38,7 @@ export function refusal(
   }
   onUnknown(error);
   if (error instanceof RegistryError || error instanceof NetworkError) {
-    return failure(502, "UNKNOWN", "the upstream registry failed");
+    return failure(502, "UNKNOWN", `the upstream registry failed: ${problemOf(error)}`);
   }
   return isByFullDisk(error)
     ? failure(507, "UNKNOWN", "the disk of the registry is full")

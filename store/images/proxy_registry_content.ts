@@ -4,7 +4,7 @@ import { describeError } from "../../spec/error_facts.ts";
 import type { RemoteClient } from "../../registry/client/remote_client.ts";
 import { NetworkError, NotFoundError, RegistryError } from "../../registry/errors.ts";
 import { startTimer } from "../../registry/transport/timer.ts";
-import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Reference } from "../../registry/reference.ts";
 import type { ContentRange, RegistryContent } from "../../registry/registry_content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
@@ -16,6 +16,7 @@ import { BlobRelay } from "./_blob_relay.ts";
 import { DocumentReader } from "./_document_reader.ts";
 import { PushedContent } from "./_pushed_content.ts";
 import { StoreRegistryContent } from "./registry_content.ts";
+import { UnfinishedImages } from "./_unfinished_images.ts";
 
 /** Operations of the client for the upstream registry. */
 export type ProxyClient = Pick<
@@ -46,11 +47,11 @@ export interface ProxyRegistryContentOptions {
   readonly upstreamTimeoutMs?: number | undefined;
 }
 
-/** Maximum number of names that wait for their blobs. */
-const MAX_PENDING = 1_000;
 const UPSTREAM_TIMEOUT_MS = 5_000;
 /** Time in milliseconds after a failure during which the store answers what it can. */
 const OUTAGE_MS = 10_000;
+/** Time in milliseconds after which a client is told that upstream does not respond. */
+const PATIENCE_MS = 20_000;
 
 /**
  * A pull-through cache: serves the content of another registry and keeps it in a store.
@@ -93,8 +94,7 @@ export class ProxyRegistryContent implements RegistryContent {
   readonly #seen = new PushedContent();
   /** Downloads of blobs that have not ended. */
   readonly #relays = new Map<string, BlobRelay>();
-  /** Names of images that are not complete yet. */
-  readonly #pending = new Map<string, Descriptor>();
+  readonly #unfinished: UnfinishedImages;
   /** Downloads of documents that have not ended. */
   readonly #fetches = new SingleFlight();
   /** Time until which the store answers what it can. */
@@ -113,6 +113,7 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#options = options;
     this.#local = new StoreRegistryContent(store);
     this.#documents = new DocumentReader(store);
+    this.#unfinished = new UnfinishedImages(store, this.#documents, client, options.signal);
   }
 
   /** Lists the stored repositories of the upstream registry, in order. */
@@ -147,7 +148,7 @@ export class ProxyRegistryContent implements RegistryContent {
     if (found === undefined) return undefined;
     const { mediaType, digest, size } = found;
     this.#seen.add(repository, { mediaType, digest, size });
-    await this.#await(reference, { mediaType, digest, size });
+    await this.#unfinished.add(reference, { mediaType, digest, size });
     return { mediaType, digest, size };
   }
 
@@ -220,10 +221,8 @@ export class ProxyRegistryContent implements RegistryContent {
     const isStored = stored !== undefined && !(Array.isArray(stored) && stored.length === 0);
     if (isStored && performance.now() < this.#outUntil) return stored;
     const stop = new AbortController();
-    const late = `${this.#upstream.registry} did not respond within ${upstreamTimeoutMs / 1000} s`;
-    using _timer = isStored
-      ? startTimer(upstreamTimeoutMs, () => stop.abort(new DOMException(late, "TimeoutError")))
-      : undefined;
+    const patienceMs = isStored ? upstreamTimeoutMs : PATIENCE_MS;
+    using _timer = startTimer(patienceMs, () => stop.abort(this.#late(patienceMs)));
     try {
       const signals = signal === undefined ? [stop.signal] : [signal, stop.signal];
       const answer = await upstream(AbortSignal.any(signals));
@@ -231,7 +230,7 @@ export class ProxyRegistryContent implements RegistryContent {
       return answer;
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;
-      const isOut = error instanceof NetworkError || error === stop.signal.reason ||
+      const isOut = error instanceof NetworkError ||
         error instanceof RegistryError && (error.status >= 500 || error.status === 429);
       if (!isOut || !isStored) throw error;
       this.#outUntil = performance.now() + OUTAGE_MS;
@@ -242,7 +241,7 @@ export class ProxyRegistryContent implements RegistryContent {
 
   async #fetchDocument(repository: string, descriptor: Descriptor): Promise<void> {
     const { signal } = this.#options;
-    await this.#fetches.run(`${repository}@${descriptor.digest}`, {
+    await this.#patiently(this.#fetches.run(`${repository}@${descriptor.digest}`, {
       find: async () => await this.#store.has(descriptor) || undefined,
       work: async () => {
         const reference = this.#reference(repository, descriptor.digest);
@@ -251,7 +250,7 @@ export class ProxyRegistryContent implements RegistryContent {
         return true;
       },
       signal,
-    }).catch((error) => {
+    })).catch((error) => {
       this.#doubt(repository, descriptor.digest, error);
       throw error;
     });
@@ -259,7 +258,7 @@ export class ProxyRegistryContent implements RegistryContent {
     for (const { mediaType, digest, size } of childrenOf(document)) {
       this.#seen.add(repository, { mediaType, digest, size });
     }
-    await this.#settle();
+    await this.#unfinished.settle();
   }
 
   /** Opens a blob while it is downloaded: once, for all clients that request it meanwhile. */
@@ -272,7 +271,12 @@ export class ProxyRegistryContent implements RegistryContent {
     const relay = this.#relays.get(key) ?? this.#download(key, repository, descriptor);
     const stream = relay.read(range);
     // Before the first bytes arrive, a failure can be reported as a response.
-    await relay.ready;
+    try {
+      await this.#patiently(relay.ready);
+    } catch (error) {
+      await stream.cancel(error);
+      throw error;
+    }
     return stream;
   }
 
@@ -299,7 +303,7 @@ export class ProxyRegistryContent implements RegistryContent {
         signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
       },
     ).then(async () => {
-      await this.#settle();
+      await this.#unfinished.settle();
       relay.finish();
     }).catch((error) => {
       this.#doubt(repository, digest, error);
@@ -308,39 +312,26 @@ export class ProxyRegistryContent implements RegistryContent {
     return relay;
   }
 
+  /** Waits for upstream, but not longer than clients usually do. */
+  async #patiently<T>(pending: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    pending.then(resolve, reject);
+    using _timer = startTimer(PATIENCE_MS, () => reject(this.#late(PATIENCE_MS)));
+    return await promise;
+  }
+
+  #late(ms: number): NetworkError {
+    const { registry } = this.#upstream;
+    return new NetworkError(`${registry} did not respond within ${ms / 1000} s`, {
+      action: `reach "${registry}"`,
+      reason: "stalled",
+      url: `https://${registry}/v2/`,
+    });
+  }
+
   /** Forgets the size of content that had another one: what named it may be wrong. */
   #doubt(repository: string, digest: Digest, error: unknown): void {
     if (error instanceof DigestMismatchError) this.#seen.delete(repository, digest);
-  }
-
-  /** Names an image in the store once it is complete. */
-  async #await(reference: Reference, descriptor: Descriptor): Promise<void> {
-    const name = formatReference(reference);
-    this.#pending.delete(name);
-    if ((await this.#store.resolve(name))?.digest === descriptor.digest) return;
-    this.#pending.set(name, descriptor);
-    const [oldest] = this.#pending.keys();
-    if (this.#pending.size > MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest);
-    await this.#settle();
-  }
-
-  async #settle(): Promise<void> {
-    for (const [name, descriptor] of this.#pending) {
-      if (!await this.#isComplete(descriptor)) continue;
-      this.#pending.delete(name);
-      await this.#store.tag(name, descriptor, this.#options.signal);
-    }
-  }
-
-  /** Returns whether an image, or at least one image of an index, is complete. */
-  async #isComplete(descriptor: Descriptor): Promise<boolean> {
-    if (!await this.#store.has(descriptor)) return false;
-    if (!isDocumentMediaType(descriptor.mediaType)) return true;
-    const document = await this.#documents.read(descriptor);
-    const children = await Promise.all(
-      childrenOf(document).map((child) => this.#isComplete(child)),
-    );
-    return document?.kind === "index" ? children.includes(true) : !children.includes(false);
   }
 
   /** Returns the upstream reference of a repository, tag or digest. */

@@ -71,7 +71,8 @@ export function define(command: Command): Command {
       "require a login as one of the users in this file (bcrypt hashes)",
     );
   return addRegistryOptions(described, { features: ["mirror"] }).notes(`
-The options for registries are for the registry of --proxy.
+The options for registries are for the registry of --proxy; --retries is 2 there by default, as its
+clients retry, too.
 
 Examples:
   oci serve

@@ -213,6 +213,26 @@ Deno.test("ProxyRegistryContent keeps an image that was requested by digest", as
   assertEquals(await read(await restarted.open("app", LAYER.descriptor.digest)), LAYER.bytes);
 });
 
+Deno.test("ProxyRegistryContent keeps an artifact whose config no client requests", async () => {
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  const origin = upstream();
+  origin.release();
+  const content = new ProxyRegistryContent(store, origin.client, UPSTREAM);
+  const { digest } = IMAGE.config.descriptor;
+
+  // As oras does.
+  await content.resolve("app", "v1");
+  await read(await content.open("app", IMAGE.descriptor.digest));
+  await read(await content.open("app", LAYER.descriptor.digest));
+
+  assertEquals(await store.has(digest), true);
+  assertEquals(
+    (await store.resolve("upstream.example/app:v1"))?.digest,
+    IMAGE.descriptor.digest,
+  );
+});
+
 Deno.test("ProxyRegistryContent lists the referrers that it has served while upstream is away", async () => {
   await using directory = await makeTempDir();
   const store = await ContentStore.open(directory.path);

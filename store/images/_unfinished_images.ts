@@ -1,0 +1,92 @@
+import type { RemoteClient } from "../../registry/client/remote_client.ts";
+import { formatReference, type Reference } from "../../registry/reference.ts";
+import type { Descriptor } from "../../spec/image/descriptor.ts";
+import type { Digest } from "../../spec/digest.ts";
+import { isDocumentMediaType } from "../../spec/image/media_types.ts";
+import type { BlobSource } from "../content/ingest.ts";
+import type { ContentStore } from "../content/content_store.ts";
+import type { DocumentReader } from "./_document_reader.ts";
+
+/** An image that clients have requested from a proxy. */
+interface RequestedImage {
+  readonly reference: Reference;
+  readonly descriptor: Descriptor;
+}
+
+/** Maximum number of names that wait for their blobs. */
+const MAX_IMAGES = 1_000;
+/** Maximum size of a config that is fetched although no client has requested it. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/** Images of a proxy that get their names in the store as soon as they are complete. */
+export class UnfinishedImages {
+  readonly #store: ContentStore;
+  readonly #documents: DocumentReader;
+  readonly #client: Pick<RemoteClient, "blob">;
+  readonly #signal: AbortSignal | undefined;
+  readonly #images = new Map<string, RequestedImage>();
+  /** Configs that have been fetched, or could not be. */
+  readonly #configs = new Set<Digest>();
+
+  constructor(
+    store: ContentStore,
+    documents: DocumentReader,
+    client: Pick<RemoteClient, "blob">,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#store = store;
+    this.#documents = documents;
+    this.#client = client;
+    this.#signal = signal;
+  }
+
+  /** Adds an image, and names it if it is complete. */
+  async add(reference: Reference, descriptor: Descriptor): Promise<void> {
+    const name = formatReference(reference);
+    this.#images.delete(name);
+    if ((await this.#store.resolve(name))?.digest === descriptor.digest) return;
+    this.#images.set(name, { reference, descriptor });
+    const [oldest] = this.#images.keys();
+    if (this.#images.size > MAX_IMAGES && oldest !== undefined) this.#images.delete(oldest);
+    await this.settle();
+  }
+
+  /** Names the images that are complete by now. */
+  async settle(): Promise<void> {
+    for (const [name, image] of this.#images) {
+      if (!await this.#isComplete(image)) continue;
+      this.#images.delete(name);
+      await this.#store.tag(name, image.descriptor, this.#signal);
+    }
+  }
+
+  /** Returns whether an image, or at least one image of an index, is complete. */
+  async #isComplete({ reference, descriptor }: RequestedImage): Promise<boolean> {
+    if (!await this.#store.has(descriptor)) return false;
+    if (!isDocumentMediaType(descriptor.mediaType)) return true;
+    const document = await this.#documents.read(descriptor);
+    if (document === undefined) return false;
+    const { kind, value } = document;
+    const children = kind === "index" ? value.manifests : value.layers;
+    const complete = await Promise.all(
+      children.map((child) => this.#isComplete({ reference, descriptor: child })),
+    );
+    if (kind === "index") return complete.includes(true);
+    return !complete.includes(false) && await this.#bringConfig(reference, value.config);
+  }
+
+  /** Fetches a config, which clients of artifacts do not request. Returns whether it is there. */
+  async #bringConfig(reference: Reference, config: Descriptor): Promise<boolean> {
+    if (await this.#store.has(config)) return true;
+    if (this.#configs.has(config.digest) || config.size > MAX_CONFIG_BYTES) return false;
+    this.#configs.add(config.digest);
+    const open: BlobSource = (options) => this.#client.blob(reference, config, options);
+    try {
+      await this.#store.ingest(config, open, { signal: this.#signal });
+      return true;
+    } catch {
+      // A client that requests the config gets the failure.
+      return false;
+    }
+  }
+}
