@@ -33,6 +33,11 @@ export interface RegistryContent {
   referrers(repository: string, digest: Digest): Promise<readonly Descriptor[]>;
   /** Returns whether a repository exists; optional shortcut for listing repositories and tags. */
   exists?(repository: string): Promise<boolean>;
+  /**
+   * Why nothing can be pushed, such as `it is a cache of docker.io`, for the responses that reject
+   * pushes and deletions.
+   */
+  readonly readOnlyReason?: string | undefined;
 }
 
 /** Options for {@linkcode WritableRegistryContent.beginUpload}. */

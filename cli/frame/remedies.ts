@@ -104,7 +104,9 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
     const when = ms === undefined ? "later" : `in ${Math.ceil(ms / 1000)} s`;
     return `Try again ${when}, or log in for a higher limit with "oci login${registryOf(error)}"`;
   },
-  "tag-deletion": say('Delete the manifest and all of its tags with "oci delete NAME@DIGEST"'),
+  "tag-deletion": say(
+    'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
+  ),
   "network": networkRemedy,
   "credential-file": say("Fix the file, or choose another one with --authfile"),
   "credential-place": say("Set one of them, or choose a file with --authfile"),

@@ -35,7 +35,11 @@ export async function routeRequest(
 ): Promise<Response> {
   const method = request.method === "HEAD" ? "GET" : request.method;
   if (method !== "GET") {
-    if (writing === undefined) return notAllowed(["GET"], "the registry is read-only");
+    if (writing === undefined) {
+      const { readOnlyReason: reason } = content;
+      const why = reason === undefined ? "" : `: ${reason}`;
+      return notAllowed(["GET"], `the registry is read-only${why}`);
+    }
     // Browsers send the origin of a page; registry clients are not web pages.
     if (request.headers.has("origin")) {
       return failure(403, "DENIED", "web pages may not write to the registry");

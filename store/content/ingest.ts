@@ -33,9 +33,16 @@ export interface IngestProgress {
  */
 export interface BlobFollower {
   /**
+   * Whether it uses the memory of a chunk only until {@linkcode BlobFollower.write} returns, so that
+   * the memory can be reused.
+   *
+   * @default {false}
+   */
+  readonly reusesMemory?: boolean | undefined;
+  /**
    * Receives the next bytes, which are not verified yet.
    *
-   * @param chunk The bytes; the follower may transfer their buffer.
+   * @param chunk The bytes; the follower may transfer their buffer unless it reuses memory.
    * @returns Nothing, or a promise to await before the next chunk.
    */
   write(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
@@ -281,7 +288,7 @@ class BlobDownload {
     this.#received = 0;
     const stream = await this.#plan.open({
       offset: writer.size,
-      reuseMemory: follower === undefined,
+      reuseMemory: follower === undefined || follower.reusesMemory === true,
       again: this.#hasBegunAgain,
       // The writer verifies the bytes.
       raw: true,

@@ -24,6 +24,7 @@ export interface BlobRelayOptions {
  * reader that counts bytes, such as an HTTP client, never accepts a corrupt blob as complete.
  */
 export class BlobRelay implements BlobFollower {
+  readonly reusesMemory = true;
   /** Resolves when the first bytes have arrived; rejects if the download fails before. */
   readonly ready: Promise<void>;
   readonly #options: BlobRelayOptions;

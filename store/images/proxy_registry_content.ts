@@ -84,6 +84,8 @@ const PATIENCE_MS = 20_000;
  * ```
  */
 export class ProxyRegistryContent implements RegistryContent {
+  /** Says of which registry it is a cache. */
+  readonly readOnlyReason: string;
   readonly #store: ContentStore;
   readonly #client: ProxyClient;
   readonly #upstream: ProxyUpstream;
@@ -110,6 +112,7 @@ export class ProxyRegistryContent implements RegistryContent {
     this.#store = store;
     this.#client = client;
     this.#upstream = upstream;
+    this.readOnlyReason = `it is a cache of ${upstream.registry}`;
     this.#options = options;
     this.#local = new StoreRegistryContent(store);
     this.#documents = new DocumentReader(store);

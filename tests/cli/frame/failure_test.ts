@@ -266,7 +266,7 @@ const ROWS: readonly Row[] = [
   {
     error: new RegistryError("it cannot delete tags", { ...ANSWER, code: "tag-deletion" }),
     line: "it cannot delete tags. " +
-      'Delete the manifest and all of its tags with "oci delete NAME@DIGEST"',
+      'If it deletes manifests, delete it with all of its tags with "oci delete NAME@DIGEST"',
   },
   {
     error: new NetworkError("connection refused", {

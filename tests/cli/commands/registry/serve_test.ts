@@ -317,7 +317,7 @@ posixTest("oci serve --proxy relays another registry and caches its content", as
   const count = requests.length;
   pulled.push(await pull());
   const push = await fetch(`http://${host}/v2/a/blobs/uploads/`, { method: "POST" });
-  await push.body?.cancel();
+  const { errors } = await push.json();
   const { stderr } = await served.stop("SIGTERM");
   const images = await runOci(["images", "--json"], { env: { OCI_STORE: store } });
 
@@ -325,6 +325,7 @@ posixTest("oci serve --proxy relays another registry and caches its content", as
   assertEquals(pulled.map((result) => result.stdout), [line, line]);
   assertEquals(requests.slice(count).filter((request) => request.startsWith("GET")), []);
   assertEquals({ status: push.status, stderr }, { status: 405, stderr: "" });
+  assertEquals(errors[0].message, `the registry is read-only: it is a cache of ${upstream.host}`);
   assertEquals(
     JSON.parse(images.stdout).map((image: { reference: string }) => image.reference),
     [`${upstream.host}/team/app:1`],
