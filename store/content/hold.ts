@@ -179,3 +179,22 @@ export async function heldDigests(store: string): Promise<ReadonlySet<Digest>> {
   }
   return held;
 }
+
+/**
+ * Locks a store like for pruning, unless another command uses it.
+ *
+ * @returns The lock, or `undefined` if the store is in use.
+ */
+export async function tryLockUnused(store: string): Promise<Disposable | undefined> {
+  const file = await tryLockFile(`${store}/locks/prune.lock`);
+  if (file === undefined) return undefined;
+  for (const name of await namesIn(directoryOf(store))) {
+    const stale = await tryLockFile(`${directoryOf(store)}/${name}`);
+    if (stale === undefined) {
+      file.close();
+      return undefined;
+    }
+    stale.close();
+  }
+  return { [Symbol.dispose]: () => file.close() };
+}

@@ -1,38 +1,46 @@
 import { ContentStore } from "../content/content_store.ts";
 import type { Hold } from "../content/hold.ts";
-import { lstatIfAny } from "../host/durable.ts";
+import { FILE_MODE, lstatIfAny, namesIn } from "../host/durable.ts";
+import { ensureStoreFolder, ensureStoreRoot } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
+import { isRefusedWrite } from "../host/system_error.ts";
 import type { OpenContent, PushContentOptions } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
 import { StoreError } from "../errors.ts";
 import { LayoutContent } from "./layout_content.ts";
 
-/** Directories that only a store uses. */
-const STORE_FOLDERS = ["ingest", "locks", "verified"];
+/** Directories that only a store uses. The one that tells a store from another layout goes last. */
+const STORE_FOLDERS = ["ingest", "verified", "locks"];
 
 /**
  * Writes images into an OCI layout in a directory. Each name is recorded when it is given. A new
  * layout is created with the first content, so that a source that fails leaves no empty one.
+ *
+ * Writing takes the directories of a store. Unless the layout is a store, the end removes them: that
+ * of the last of several writers, and after a failure that of the next writer, which can resume what
+ * is in them.
  */
 export class LayoutWriter extends LayoutContent implements AsyncDisposable {
   readonly #layout: ContentStore;
-  readonly #isNew: boolean;
+  readonly #isStore: boolean;
   readonly #signal: AbortSignal | undefined;
   #hold: Promise<Hold | undefined> | undefined;
 
-  private constructor(layout: ContentStore, isNew: boolean, signal: AbortSignal | undefined) {
+  private constructor(layout: ContentStore, isStore: boolean, signal: AbortSignal | undefined) {
     super(layout);
     this.#layout = layout;
-    this.#isNew = isNew;
+    this.#isStore = isStore;
     this.#signal = signal;
   }
 
   /** Opens the layout in a directory, which may be empty or absent. */
   static async create(path: string, signal?: AbortSignal): Promise<LayoutWriter> {
-    const isNew = lstatIfAny(`${path}/oci-layout`) === undefined;
-    const writer = new LayoutWriter(await openTarget(path), isNew, signal);
-    // It may be a store, whose content must not be pruned meanwhile.
-    if (!isNew) await writer.#begin();
+    const layout = await openTarget(path);
+    const isStore = lstatIfAny(`${path}/locks`) !== undefined &&
+      lstatIfAny(markerOf(layout)) === undefined;
+    const writer = new LayoutWriter(layout, isStore, signal);
+    // No other command may prune its content meanwhile.
+    if (lstatIfAny(`${path}/oci-layout`) !== undefined) await writer.#begin();
     return writer;
   }
 
@@ -51,26 +59,66 @@ export class LayoutWriter extends LayoutContent implements AsyncDisposable {
     await this.#layout.keep(descriptor, signal);
   }
 
-  /** Removes the folders of a store from a new layout, which is made for other programs. */
+  /** Removes the directories of a store from a complete layout, which is for other programs. */
   async commit(): Promise<void> {
-    for (const folder of this.#isNew ? STORE_FOLDERS : []) {
-      await removeTree(`${this.#layout.path}/${folder}`);
+    await this.#end();
+    await this.#removeFolders();
+  }
+
+  /** Ends the protection against pruning. Removes the directories of a store if they are unused. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+    const parts = await namesIn(`${this.#layout.path}/ingest`);
+    if (parts.length === 0) await this.#removeFolders();
+  }
+
+  /** Protects content without a name against pruning. */
+  async #begin(): Promise<void> {
+    await (this.#hold ??= this.#prepare());
+  }
+
+  async #prepare(): Promise<Hold | undefined> {
+    if (!this.#isStore) await this.#mark();
+    return await this.#layout.hold(this.#signal);
+  }
+
+  async #mark(): Promise<void> {
+    const { path } = this.#layout;
+    try {
+      await ensureStoreRoot(path);
+      await ensureStoreFolder(`${path}/locks`);
+      await Deno.writeFile(markerOf(this.#layout), new Uint8Array(), { mode: FILE_MODE });
+    } catch (error) {
+      // The first write reports a directory that is read-only.
+      if (!isRefusedWrite(error)) throw error;
     }
   }
 
-  /** Ends the protection against pruning. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #end(): Promise<void> {
+    const hold = this.#hold;
+    this.#hold = undefined;
     try {
-      (await this.#hold)?.[Symbol.dispose]();
+      (await hold)?.[Symbol.dispose]();
     } catch {
       // It never began, which the first write has reported.
     }
   }
 
-  /** Protects content without a name against pruning. */
-  async #begin(): Promise<void> {
-    await (this.#hold ??= this.#layout.hold(this.#signal));
+  /** Removes the directories of a store unless the layout is one or another writer uses them. */
+  async #removeFolders(): Promise<void> {
+    const { path } = this.#layout;
+    if (this.#isStore || lstatIfAny(markerOf(this.#layout)) === undefined) return;
+    const { tryLockUnused } = await import("../content/hold.ts");
+    using lock = await tryLockUnused(path);
+    for (const folder of lock === undefined ? [] : STORE_FOLDERS) {
+      await removeTree(`${path}/${folder}`);
+    }
   }
+}
+
+/** Returns the path of the file that tells the directories of a writer from those of a store. */
+function markerOf({ path }: ContentStore): string {
+  return `${path}/locks/temporary`;
 }
 
 /** Opens a layout; errors speak of the target of a copy rather than of a store. */

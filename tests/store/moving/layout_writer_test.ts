@@ -1,0 +1,103 @@
+import { assertEquals } from "@std/assert";
+import { ContentStore } from "../../../store/mod.ts";
+import { LayoutWriter } from "../../../store/moving/_layout_writer.ts";
+import { noise } from "../../_support/bytes.ts";
+import { buildImage, type Built } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const [FIRST, SECOND] = [
+  buildImage({ layers: [noise(1000)] }),
+  buildImage({ layers: [noise(2000)] }),
+];
+const LAYOUT = ["blobs", "index.json", "oci-layout"];
+const STORE = ["blobs", "index.json", "ingest", "locks", "oci-layout", "verified"];
+
+async function namesIn(path: string): Promise<readonly string[]> {
+  return (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort();
+}
+
+async function push(writer: LayoutWriter, { blobs, descriptor: root }: Built, name: string) {
+  for (const { descriptor, bytes } of blobs.values()) {
+    await writer.push(descriptor, () => Promise.resolve(new Blob([bytes]).stream()));
+  }
+  await writer.tag(name, root);
+}
+
+Deno.test("LayoutWriter leaves no directories of a store, also after a second image", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+
+  for (const [name, image] of [["a", FIRST], ["b", SECOND]] as const) {
+    await using writer = await LayoutWriter.create(path);
+    await push(writer, image, name);
+    await writer.commit();
+    assertEquals(await namesIn(path), LAYOUT);
+  }
+
+  const { length } = await (await ContentStore.open(path, { foreign: true })).references();
+  assertEquals(length, 2);
+});
+
+Deno.test("LayoutWriter removes the directories that a killed one has left", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  {
+    await using killed = await LayoutWriter.create(path);
+    await push(killed, FIRST, "a");
+    await Deno.writeFile(`${path}/ingest/sha256-${"0".repeat(64)}.part`, noise(10));
+  }
+  assertEquals(await namesIn(path), STORE);
+
+  await using writer = await LayoutWriter.create(path);
+  await push(writer, FIRST, "a");
+  await writer.commit();
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
+Deno.test("LayoutWriter removes unused directories of a store if nothing is written", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  {
+    await using writer = await LayoutWriter.create(path);
+    await push(writer, FIRST, "a");
+    await writer.commit();
+  }
+
+  {
+    await using _writer = await LayoutWriter.create(path);
+    assertEquals(await namesIn(path), STORE);
+  }
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
+Deno.test("LayoutWriter leaves the directories to another writer that needs them", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("layout");
+  await using first = await LayoutWriter.create(path);
+  await push(first, FIRST, "a");
+  await using second = await LayoutWriter.create(path);
+
+  await first.commit();
+  assertEquals(await namesIn(path), STORE);
+  await push(second, SECOND, "b");
+  await second.commit();
+
+  assertEquals(await namesIn(path), LAYOUT);
+});
+
+Deno.test("LayoutWriter keeps the directories of a store", async () => {
+  await using dir = await makeTempDir();
+  const store = await ContentStore.open(dir.path);
+  for (const { descriptor, bytes } of FIRST.blobs.values()) {
+    await store.putBytes(descriptor, bytes);
+  }
+  await store.tag("h.io/a:1", FIRST.descriptor);
+
+  await using writer = await LayoutWriter.create(dir.path);
+  await push(writer, SECOND, "b");
+  await writer.commit();
+
+  assertEquals(await namesIn(dir.path), STORE);
+});
