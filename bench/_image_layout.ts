@@ -45,6 +45,7 @@ function sizeSuffix(content: Content): string {
     case "debian":
       return "";
     case "usr":
+    case "noise":
       return `-${content.bytes}`;
     case "files":
       return `-${content.count}`;
@@ -65,7 +66,23 @@ async function buildLayers(layout: string, content: Content): Promise<readonly B
       return await usrLayers(layout, content);
     case "files":
       return [await smallFilesLayer(layout, content.count)];
+    case "noise":
+      return await noiseLayers(layout, content);
   }
+}
+
+async function noiseLayers(
+  layout: string,
+  { bytes, layers: count }: Extract<Content, { readonly kind: "noise" }>,
+): Promise<BuiltLayer[]> {
+  const layers: BuiltLayer[] = [];
+  for (let i = 0; i < count; i++) {
+    const noise = join(layout, "noise");
+    await shell(`head -c ${bytes} /dev/urandom >'${noise}'`);
+    layers.push(await buildLayer(layout, `tar -C '${layout}' -cf - noise`));
+    await Deno.remove(noise);
+  }
+  return layers;
 }
 
 /** Layers from evenly spaced places in `/usr`; few images have files as large as a toolchain's. */

@@ -7,7 +7,8 @@ export interface Recipe {
 
 /**
  * What is in an image: a root file system of Debian; or so many bytes of this machine's own
- * `/usr`, real programs and documents that compress as real images do; or small files of text.
+ * `/usr`, real programs and documents that compress as real images do; or small files of text; or
+ * random bytes, as many in each layer.
  */
 export type Content =
   | { readonly kind: "debian" }
@@ -18,7 +19,8 @@ export type Content =
     /** Takes files from everywhere, rather than neighbors: more bytes are more of the same kind. */
     readonly scattered?: boolean;
   }
-  | { readonly kind: "files"; readonly count: number };
+  | { readonly kind: "files"; readonly count: number }
+  | { readonly kind: "noise"; readonly bytes: number; readonly layers: number };
 
 /** Images for comparisons with other tools. */
 export const CASES: readonly Recipe[] = [

@@ -1,0 +1,73 @@
+/**
+ * `deno task bench:copy`: copies between two registries on the loopback, against `skopeo copy`. The
+ * target is emptied before each run. Needs root, and Debian's `docker-registry`, `skopeo` and
+ * `time`. `--rounds N` (5), `--only CASE`.
+ */
+import { dockerRegistry } from "../tests/_support/docker_registry.ts";
+import { assertReady } from "./_assert_ready.ts";
+import { COMPARISON_HEAD, formatComparison, formatTable } from "./_format_table.ts";
+import { type Contender, measure } from "./_measure.ts";
+import { OCI } from "./_oci.ts";
+import { readOptions } from "./_options.ts";
+import { pushImage } from "./_pushed_image.ts";
+import type { Recipe } from "./_recipes.ts";
+import { runBenchmark } from "./_run_benchmark.ts";
+import { shell } from "./_shell.ts";
+import { write } from "./_write.ts";
+
+/** Images of bytes that no compression shrinks, so that the sizes are those of the layers. */
+const RECIPES: readonly Recipe[] = [
+  {
+    name: "noise-3",
+    title: "3 MB in one layer",
+    content: { kind: "noise", bytes: 3e6, layers: 1 },
+  },
+  {
+    name: "noise-67",
+    title: "67 MB in one layer",
+    content: { kind: "noise", bytes: 67e6, layers: 1 },
+  },
+  {
+    name: "noise-four",
+    title: "260 MB in four layers",
+    content: { kind: "noise", bytes: 65e6, layers: 4 },
+  },
+  {
+    name: "noise-gib",
+    title: "1 GiB in one layer",
+    content: { kind: "noise", bytes: 2 ** 30, layers: 1 },
+  },
+];
+
+if (import.meta.main) await runBenchmark(main);
+
+async function main(signal: AbortSignal): Promise<void> {
+  const { rounds, only } = readOptions(Deno.args, { only: RECIPES.map(({ name }) => name) });
+  assertReady(["docker-registry", "skopeo", "time"]);
+  const rows: string[][] = [];
+  for (const recipe of RECIPES.filter(({ name }) => only === undefined || only === name)) {
+    // In memory, where an image takes its size twice.
+    await using source = await dockerRegistry();
+    await using target = await dockerRegistry();
+    const { reference } = await pushImage(recipe, source.host);
+    const prepare = async () => void await shell(`rm -rf '${target.storage}/docker'`);
+    const contenders = copiers(reference, `${target.host}/bench/copy:1`)
+      .map((contender) => ({ ...contender, prepare }));
+    const measurements = await measure(contenders, { rounds, signal });
+    formatComparison(measurements).forEach((row, i) => {
+      rows.push([i === 0 ? recipe.title : "", ...row]);
+    });
+  }
+  await write(formatTable(["between registries", "", ...COMPARISON_HEAD], rows) + "\n");
+}
+
+function copiers(source: string, target: string): readonly Contender[] {
+  return [
+    { name: "`oci copy`", ours: true, command: `${OCI} copy --quiet ${source} ${target}` },
+    {
+      name: "`skopeo copy`",
+      command: "skopeo copy -q --insecure-policy --src-tls-verify=false --dest-tls-verify=false " +
+        `docker://${source} docker://${target}`,
+    },
+  ];
+}
