@@ -15,6 +15,13 @@ export interface PullArtifactOptions extends Omit<PullOptions, "client"> {
    * @default A {@linkcode RemoteClient} for this call.
    */
   readonly client?: RemoteClient | undefined;
+  /**
+   * Called with each document that is read from the source, before what it references is fetched.
+   * Throw an error to refuse it: nothing is stored then.
+   */
+  readonly onDocument?:
+    | ((document: ImageDocument<ManifestDocument>) => void | Promise<void>)
+    | undefined;
 }
 
 /** A pulled document, with everything it references. */

@@ -59,10 +59,19 @@ export async function bringArtifact(
     digest: reference.digest,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  const { jobs, onProgress } = options;
+  const { jobs, onProgress, onDocument } = options;
   // Blobs are stored before anything references them.
   using _hold = await store.hold(signal);
-  const copied = await copyBetween(source, target, { jobs, onProgress, onWarning, signal });
+  const copied = await copyBetween(source, target, {
+    jobs,
+    onProgress,
+    onWarning,
+    signal,
+    successors: onDocument && (async ({ document }, all) => {
+      if (document !== undefined) await onDocument(document);
+      return all;
+    }),
+  });
   return await describe(store, reference, copied.descriptor, copied.copied === 0);
 }
 

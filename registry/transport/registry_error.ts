@@ -65,7 +65,12 @@ export interface RegistryErrorContext {
 /** Describes the response of a registry: its status, code and message. */
 export function describeAnswer({ status, registryCode, detail }: RegistryError): string {
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
-  return `${status}${named}${detail === undefined ? "" : `, "${detail}"`}`;
+  return `${status}${named}${quoted(detail)}`;
+}
+
+/** Returns the message of a registry in quotes; it may contain quotes itself. */
+function quoted(detail: string | undefined): string {
+  return detail === undefined ? "" : `, "${detail.replaceAll('"', "'")}"`;
 }
 
 /** Creates the error for an unexpected response from its status and body. */
@@ -97,7 +102,7 @@ export async function registryError(
   // The error includes the login attempts, which show the rejected credential.
   const named = registryCode === undefined ? "" : ` ${registryCode}`;
   const tried = attempt > 1 ? ` after ${attempt} attempts` : "";
-  const says = detail === undefined ? "" : `, "${detail}"`;
+  const says = quoted(detail);
   const answered = `${registry} answered ${status}${named}${tried}`;
   if (isRateLimit) return rateLimitError(answered, headers, fields, now);
   if (isTokenServer && isRefusal) {

@@ -102,7 +102,9 @@ export class ArtifactContent implements ContentSource {
     const layers: Descriptor[] = [];
     for (const { path, mediaType = OCI_LAYER } of files) {
       const title = titleOf(path);
-      if (titles.has(title)) throw new ArtifactFileError(title, "two files get this name");
+      if (titles.has(title)) {
+        throw new ArtifactFileError(title, "two files get this name", { advice: "Rename one" });
+      }
       titles.add(title);
       const layer = { mediaType, ...await hashFile(path, signal), annotations: { [TITLE]: title } };
       places.set(layer.digest, path);
@@ -180,7 +182,7 @@ async function hashFile(
   if (!isFile) {
     throw isDirectory
       ? new ArtifactFileError(path, "it is a directory", { advice: "Pack it into an archive" })
-      : new ArtifactFileError(path, "it is not a regular file");
+      : new ArtifactFileError(path, "it is not a regular file", { advice: "Copy it to a file" });
   }
   const digester = new Digester();
   let size = 0;

@@ -1,4 +1,3 @@
-import type { ImageLocation } from "../../../registry/image_location.ts";
 import {
   pullArtifact,
   type PulledArtifact,
@@ -6,7 +5,8 @@ import {
 } from "../../../cache/moving/artifacts.ts";
 import { formatReference } from "../../../registry/reference.ts";
 import type { Descriptor } from "../../../spec/image/descriptor.ts";
-import type { Manifest } from "../../../spec/image/manifest.ts";
+import type { ImageDocument } from "../../../spec/image/image.ts";
+import type { Manifest, ManifestDocument } from "../../../spec/image/manifest.ts";
 import { isConfigMediaType } from "../../../spec/image/media_types.ts";
 import { TITLE } from "../../../store/artifacts/artifact_content.ts";
 import type { ContentStore } from "../../../store/content/content_store.ts";
@@ -105,20 +105,12 @@ async function push(session: Session, text: string, paths: readonly string[]): P
 
 async function pull(session: Session, text: string, directory: string): Promise<void> {
   const store = await openStore(session);
-  using held = await bring(session, readSource(text), store);
+  using held = await bring(session, text, store);
   const { reference, document } = held.found;
   const name = formatReference(reference);
-  const { kind, value } = document.value;
-  if (kind === "index") {
-    throw new CommandError(
-      `cannot pull files from "${name}": it is an index`,
-      "Specify a manifest by its digest",
-      { subject: name },
-    );
-  }
-  checkArtifact(name, value);
+  const manifest = checkArtifact(name, document.value);
   const { signal, warn: onWarning } = session;
-  const files = await writeArtifact(store, value, directory, { signal, onWarning });
+  const files = await writeArtifact(store, manifest, directory, { signal, onWarning });
   await session.print(
     files.map(({ title, descriptor: { digest, mediaType, size } }) => {
       return { file: title, digest, mediaType, size };
@@ -130,9 +122,11 @@ async function pull(session: Session, text: string, directory: string): Promise<
 /** Pulls an artifact into the store, with progress. */
 async function bring(
   session: Session,
-  source: ImageLocation,
+  text: string,
   store: ContentStore,
 ): Promise<Held<PulledArtifact>> {
+  const source = readSource(text);
+  const name = source.transport === "docker" ? formatReference(source.reference) : text;
   const { jobs } = session.options<ArtifactOptions>();
   using client = await openClient(session);
   using progress = showProgress(session);
@@ -142,6 +136,10 @@ async function bring(
     jobs,
     store: store.path,
     onProgress: progress.report,
+    // An image may have gigabytes of layers.
+    onDocument: ({ value }: ImageDocument<ManifestDocument>) => {
+      checkArtifact(name, value);
+    },
   };
   return await findHeld(
     store,
@@ -151,9 +149,21 @@ async function bring(
   );
 }
 
-/** Returns the error for an artifact without file layers. */
-function checkArtifact(name: string, { config, layers }: Manifest): void {
-  if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return;
+/**
+ * Returns the manifest of an artifact with file layers.
+ *
+ * @throws {CommandError} If it is something else.
+ */
+function checkArtifact(name: string, { kind, value }: ManifestDocument): Manifest {
+  if (kind === "index") {
+    throw new CommandError(
+      `cannot pull files from "${name}": it is an index`,
+      "Specify a manifest by its digest",
+      { subject: name },
+    );
+  }
+  const { config, layers } = value;
+  if (layers.some(({ annotations = {} }) => annotations[TITLE] !== undefined)) return value;
   if (isConfigMediaType(config.mediaType)) {
     throw new CommandError(
       `cannot pull files from "${name}": it is a container image`,

@@ -159,6 +159,16 @@ Deno.test.each(FAILURES)("oci answers $args with one line", async ({ args, says 
   assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
 });
 
+Deno.test("oci artifact pull fetches no layers of an image", async () => {
+  await using scene = await makeScene();
+  const ref = `${scene.host}/app:1`;
+
+  const { code } = await scene.oci(["artifact", "pull", "-q", ref, "out"]);
+  const { stdout } = await scene.oci(["images", "--json"]);
+
+  assertEquals([code, JSON.parse(stdout)], [1, []]);
+});
+
 const MISUSE = [
   { args: ["artifact"], says: "is missing" },
   { args: ["artifact", "take", "a", "b"], says: "it must be push or pull" },
