@@ -45,6 +45,11 @@ export class BlobRelay implements BlobFollower {
     this.ready.catch(() => {});
   }
 
+  /** Whether bytes have arrived. */
+  get hasStarted(): boolean {
+    return this.#arrived > 0;
+  }
+
   /**
    * Returns the bytes of the blob, or of a range of it.
    *

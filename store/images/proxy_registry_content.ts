@@ -310,6 +310,8 @@ export class ProxyRegistryContent implements RegistryContent {
       relay.finish();
     }).catch((error) => {
       this.#doubt(repository, digest, error);
+      // Earlier failures are reported as responses.
+      if (relay.hasStarted && !stop.signal.aborted) this.#options.onWarning?.(describeError(error));
       relay.fail(error);
     }).finally(end);
     return relay;

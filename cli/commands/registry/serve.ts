@@ -125,14 +125,14 @@ async function openContent(
   const { registry, prefix } = options.proxy;
   // Unknown clients must not pull private images with the credentials of this user.
   const isAnonymous = servesStrangers(options);
+  const { warn: onWarning, signal } = session;
+  const client = resources.use(await openUpstream(session, options.proxy, isAnonymous));
   if (isAnonymous) {
     session.note(
       `using no credentials for ${registry} because other machines can reach the address; ` +
         "enable them with --htpasswd",
     );
   }
-  const { warn: onWarning, signal } = session;
-  const client = resources.use(await openUpstream(session, options.proxy, isAnonymous));
   return new ProxyRegistryContent(store, client, { registry, prefix }, { onWarning, signal });
 }
 

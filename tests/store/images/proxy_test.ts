@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RemoteClient, serveRegistry } from "../../../registry/mod.ts";
 import { digestOf } from "../../../spec/mod.ts";
 import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
@@ -160,7 +160,7 @@ Deno.test("ProxyRegistryContent knows the blobs of a manifest that a client has 
 
 Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () => {
   await using proxied = await setUp();
-  const { get, content, store } = proxied;
+  const { get, content, store, warnings } = proxied;
   const { descriptor } = LAYER;
   content.addBlob("team/app", { descriptor, bytes: noise(descriptor.size, 7) });
   await get("/team/app/manifests/v1");
@@ -168,6 +168,7 @@ Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () 
   await assertRejects(() => get(`/team/app/${blob(LAYER)}`));
 
   assertEquals(await store.has(descriptor), false);
+  assertMatch(warnings.join("\n"), /digest/);
 });
 
 Deno.test("ProxyRegistryContent gives out nothing else of the store", async () => {

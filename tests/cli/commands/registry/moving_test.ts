@@ -344,7 +344,7 @@ Deno.test("oci delete deletes nothing where the registry cannot delete tags", as
   const { code, stderr } = await scene.oci("delete", "--yes", `${scene.app}:1`);
 
   assertEquals(code, 1);
-  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED, "no"\)\. Delete the manifest/);
+  assertMatch(stderr, /cannot delete tags \(405 UNSUPPORTED, "no"\)\. If it deletes manifests/);
   assertEquals(await scene.digest("app", "1"), INDEX.descriptor.digest);
 });
 
