@@ -1,6 +1,7 @@
 /**
  * Calls servers at link-local addresses, and prints the results. It runs in a separate network,
- * where this machine has such an address, and names that lead there.
+ * where this machine has such an address, and names that lead there. The argument is its file of
+ * names.
  *
  * @module
  */
@@ -15,7 +16,8 @@ let connections = 0;
 const serve = (hostname: string, onRequest: () => void) => {
   return Deno.serve({ hostname, port: PORT, onListen() {} }, () => {
     onRequest();
-    return new Response(null, { status: 404 });
+    // Each request looks the name up again.
+    return new Response(null, { status: 404, headers: { connection: "close" } });
   });
 };
 const metadata = serve(LINK_LOCAL, () => connections++);
@@ -23,13 +25,17 @@ let others = 0;
 const other = serve("10.9.9.9", () => others++);
 const outcomes: Record<string, string> = {};
 
-async function attempt(name: string, registry: string): Promise<void> {
-  using client = new RemoteClient({
+function createClient(): RemoteClient {
+  return new RemoteClient({
     credentials: "none",
     plainHttp: true,
     retries: 0,
     allowPrivateAddresses: true,
   });
+}
+
+async function attempt(name: string, registry: string, client = createClient()): Promise<void> {
+  using _client = client;
   try {
     await client.document(parseReference(`${registry}/a/b:v1`));
     outcomes[name] = "done";
@@ -47,6 +53,15 @@ for (const host of [LINK_LOCAL, "metadata.test"]) {
   await attempt(`redirect to ${host}`, redirecting.registry.host);
   await using asking = makeScene([on({}, tokenAuth({ realm: () => `${target}/token` }).fault)]);
   await attempt(`token server at ${host}`, asking.registry.host);
+}
+{
+  using client = createClient();
+  const reference = parseReference(`changing.test:${PORT}/a/b:v1`);
+  await client.document(reference).catch(() => {});
+  const [hosts = ""] = Deno.args;
+  const text = await Deno.readTextFile(hosts);
+  await Deno.writeTextFile(hosts, text.replace("10.9.9.9 changing", `${LINK_LOCAL} changing`));
+  await attempt("a name whose address changes", reference.registry, client);
 }
 await metadata.shutdown();
 await other.shutdown();

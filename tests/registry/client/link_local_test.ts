@@ -13,6 +13,7 @@ const HOSTS = `127.0.0.1 localhost
 169.254.169.254 metadata.test
 169.254.169.254 both.test
 10.9.9.9 both.test
+10.9.9.9 changing.test
 `;
 
 peerTest({
@@ -27,6 +28,7 @@ peerTest({
   const { stdout } = await runPeer("unshare", [
     ...["-n", "-m", "sh", "-c", SETUP, "sh", temp.join("hosts")],
     ...[Deno.execPath(), "run", "-A", "--no-check", `--config=${ROOT}/deno.json`, script],
+    temp.join("hosts"),
   ], { inheritEnv: true });
 
   const { connections, others, outcomes } = JSON.parse(stdout) as {
@@ -36,7 +38,7 @@ peerTest({
   };
   assertEquals(connections, 0, stdout);
   const { "both.test": both, ...refused } = outcomes;
-  assertEquals(Object.keys(refused).length, 7);
+  assertEquals(Object.keys(refused).length, 8);
   for (const [name, outcome] of Object.entries(refused)) {
     assert(
       /link-local address, and clouds serve credentials at/.test(outcome),
