@@ -74,21 +74,17 @@ export class ResponseReader {
     if (this.#isChunked && this.#left === 0) await this.#nextChunk();
     if (this.#left === 0) return undefined;
     const size = await this.#take(memory);
-    if (size === null) {
-      if (this.#left !== Infinity) throw cut();
-      this.#left = 0;
-      return undefined;
-    }
-    this.#left -= size;
-    return memory.subarray(0, size);
+    if (size !== null) return memory.subarray(0, size);
+    if (this.#left !== Infinity) throw cut();
+    this.#left = 0;
+    return undefined;
   }
 
   async #nextChunk(): Promise<void> {
     if (this.#isAfterChunk && await this.#chunkLine(1) !== "\r") throw invalidChunk();
-    const line = await this.#chunkLine(MAX_CHUNK_LINE_BYTES);
-    const digits = /^0*([0-9a-f]{1,12})[ \t]*(?:;.*)?\r$/i.exec(line)?.[1];
-    if (digits === undefined) throw invalidChunk();
-    this.#left = parseInt(digits, 16);
+    const size = parseChunkSize(await this.#chunkLine(MAX_CHUNK_LINE_BYTES));
+    if (size === undefined) throw invalidChunk();
+    this.#left = size;
     this.#isAfterChunk = true;
     if (this.#left > 0) return;
     // Nothing needs the trailers.
@@ -146,14 +142,58 @@ export class ResponseReader {
       const bytes = this.#pending.subarray(0, max);
       memory.set(bytes);
       this.#pending = this.#pending.subarray(bytes.length);
+      this.#left -= bytes.length;
       return bytes.length;
     }
-    // Read beyond a body, to notice that the server sends more. More chunks would have to be copied.
-    const size = await this.#read(this.#isChunked ? memory.subarray(0, max) : memory);
-    if (size === null || size <= max) return size;
-    this.#pending = memory.slice(max, size);
-    return max;
+    // Reading beyond the body shows whether the server sends more.
+    const size = await this.#read(memory);
+    if (size === null) return null;
+    const taken = Math.min(size, max);
+    this.#left -= taken;
+    return size === taken ? taken : this.#joinChunks(memory.subarray(0, size), taken);
   }
+
+  /**
+   * Moves the data of chunks in `bytes` together.
+   *
+   * @param bytes Received bytes, of which everything after the data is kept.
+   * @param size Number of bytes of the body, or of the current chunk, at the start.
+   * @returns Number of bytes of data.
+   */
+  #joinChunks(bytes: Uint8Array<ArrayBuffer>, size: number): number {
+    let [filled, offset] = [size, size];
+    while (this.#isChunked && this.#left === 0) {
+      const next = findChunk(bytes, offset);
+      // The last chunk has trailers.
+      if (next === undefined || next.size === 0) break;
+      const { start } = next;
+      const end = Math.min(start + next.size, bytes.length);
+      bytes.copyWithin(filled, start, end);
+      filled += end - start;
+      offset = end;
+      this.#left = start + next.size - end;
+    }
+    this.#pending = bytes.slice(offset);
+    return filled;
+  }
+}
+
+/** Finds the chunk after another one, if its first line is complete and valid. */
+function findChunk(
+  bytes: Uint8Array,
+  offset: number,
+): { readonly start: number; readonly size: number } | undefined {
+  if (bytes[offset] !== 13 || bytes[offset + 1] !== 10) return undefined;
+  const end = bytes.subarray(offset + 2, offset + 2 + MAX_CHUNK_LINE_BYTES).indexOf(10);
+  if (end < 0) return undefined;
+  const size = parseChunkSize(latin1(bytes.subarray(offset + 2, offset + 2 + end)));
+  return size === undefined ? undefined : { start: offset + 2 + end + 1, size };
+}
+
+/** Parses the line before a chunk, without its line feed. */
+function parseChunkSize(line: string): number | undefined {
+  const digits = /^0*([0-9a-f]{1,12})[ \t]*(?:;.*)?\r$/i.exec(line)?.[1];
+  return digits === undefined ? undefined : parseInt(digits, 16);
 }
 
 /** Returns whether a line is empty, except for its end. */

@@ -15,12 +15,12 @@ function connection(text: string, pieceBytes = Infinity) {
 }
 
 /** Reads one response. */
-async function readResponse(reader: ResponseReader, method = "GET") {
+async function readResponse(reader: ResponseReader, method = "GET", memoryBytes = 5) {
   const head = await reader.head();
   reader.begin(head, method);
   const parts: Uint8Array<ArrayBuffer>[] = [];
   while (!reader.isAtEnd) {
-    const part = await reader.body(new Uint8Array(5));
+    const part = await reader.body(new Uint8Array(memoryBytes));
     if (part !== undefined) parts.push(part);
   }
   const body = new TextDecoder().decode(concat(...parts));
@@ -129,6 +129,44 @@ Deno.test("ResponseReader reads no body after HEAD, and the next response", asyn
 
   assertEquals((await readResponse(reader, "HEAD")).body, "");
   assertEquals((await readResponse(reader)).body, "abcdefg");
+});
+
+Deno.test("ResponseReader joins chunks for any sizes of pieces, chunks and buffers", async () => {
+  const data = Array.from({ length: 500 }, (_, i) => String.fromCharCode(97 + i % 26)).join("");
+  for (const chunkSize of [1, 2, 7, 60, 499, 500]) {
+    let text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (let at = 0; at < data.length; at += chunkSize) {
+      const chunk = data.slice(at, at + chunkSize);
+      text += `${chunk.length.toString(16)};x=${at}\r\n${chunk}\r\n`;
+    }
+    text += "0\r\na: b\r\n\r\n";
+    for (const pieceBytes of [1, 2, 3, 11, 64, 1_000, Infinity]) {
+      for (const memoryBytes of [1, 2, 3, 16, 200, 5_000]) {
+        const reader = new ResponseReader(connection(text, pieceBytes));
+
+        const { body, isPersistent } = await readResponse(reader, "GET", memoryBytes);
+
+        assertEquals(body, data);
+        assertEquals([isPersistent, reader.hasBegun], [true, false]);
+      }
+    }
+  }
+});
+
+Deno.test("ResponseReader joins the chunks that arrive together", async () => {
+  const head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n";
+  const chunks = "a\r\n2\r\nbc\r\n3\r\ndef\r\n0\r\n\r\nsurplus";
+  const pieces = [head, chunks];
+  const reader = new ResponseReader((memory) => {
+    return Promise.resolve(new TextEncoder().encodeInto(pieces.shift() ?? "", memory).written);
+  });
+  reader.begin(await reader.head(), "GET");
+
+  const body = await reader.body(new Uint8Array(100));
+
+  assertEquals(new TextDecoder().decode(body), "abcdef");
+  assertEquals(await reader.body(new Uint8Array(100)), undefined);
+  assertEquals(reader.hasBegun, true);
 });
 
 Deno.test("ResponseReader ignores an invalid length of a response without a body", async () => {
