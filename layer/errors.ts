@@ -6,8 +6,14 @@ export interface ExtractPlace {
   readonly layer?: string | undefined;
   /** Name of the entry in the archive; empty if the error does not concern an entry. */
   readonly path: string;
-  /** Offset of the entry's header in the uncompressed archive, in bytes. */
+  /** Offset of the entry's header in the uncompressed archive, in bytes or entries. */
   readonly offset: number;
+  /**
+   * Unit of `offset`: `"entry"` for an entry of a table of contents, which does not tell the bytes.
+   *
+   * @default {"byte"}
+   */
+  readonly offsetUnit?: "byte" | "entry" | undefined;
 }
 
 /**
@@ -32,8 +38,10 @@ export class ExtractError extends OciError implements ExtractPlace {
   readonly layer: string | undefined;
   /** Name of the entry in the archive. */
   readonly path: string;
-  /** Offset of the entry's header in the uncompressed archive, in bytes. */
+  /** Offset of the entry's header in the uncompressed archive, in bytes or entries. */
   readonly offset: number;
+  /** Unit of `offset`. */
+  readonly offsetUnit: "byte" | "entry";
 
   /** Creates the error. `problem` is the cause in words. */
   constructor(place: ExtractPlace, problem: string, options: OciErrorOptions = {}) {
@@ -46,6 +54,7 @@ export class ExtractError extends OciError implements ExtractPlace {
     this.layer = place.layer;
     this.path = place.path;
     this.offset = place.offset;
+    this.offsetUnit = place.offsetUnit ?? "byte";
   }
 }
 
@@ -98,10 +107,13 @@ export class OwnershipError extends ExtractError {
 }
 
 /** Describes a position for error messages. */
-export function describePlace({ layer, path, offset }: ExtractPlace): string {
+export function describePlace({ layer, path, offset, offsetUnit = "byte" }: ExtractPlace): string {
   const name = layer === undefined ? "the layer" : `layer ${layer}`;
   if (path === "" && offset === 0) return name;
   if (path === "") return `byte ${offset} of ${name}`;
   const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
-  return `${JSON.stringify(shown)} at byte ${offset} of ${name}`;
+  const position = offsetUnit === "byte"
+    ? `at byte ${offset}`
+    : `at entries[${offset}] of the table of contents`;
+  return `${JSON.stringify(shown)} ${position} of ${name}`;
 }

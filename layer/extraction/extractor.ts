@@ -28,6 +28,12 @@ export interface LayerExtractorOptions {
   /** Name of the layer in errors, usually its digest. */
   readonly layer?: string | undefined;
   /**
+   * Unit of the offsets of entries, for errors.
+   *
+   * @default {"byte"}
+   */
+  readonly offsetUnit?: "byte" | "entry" | undefined;
+  /**
    * Handling of whiteouts.
    *
    * @default {removingWhiteouts()}
@@ -85,6 +91,7 @@ export class LayerExtractor implements TarSink, Disposable {
   readonly #metadata: EntryMetadata;
   readonly #report = new ReportBuilder();
   readonly #layer: string | undefined;
+  readonly #offsetUnit: ExtractPlace["offsetUnit"];
   readonly #maker: EntryMaker;
   readonly #handler: ExtractHandler | undefined;
   #place: ExtractPlace;
@@ -97,6 +104,7 @@ export class LayerExtractor implements TarSink, Disposable {
   constructor(tree: FileTree, options: LayerExtractorOptions = {}) {
     const {
       layer,
+      offsetUnit,
       whiteouts = removingWhiteouts(),
       ownership = inferOwnership(tree),
       xattrs = "on",
@@ -105,6 +113,7 @@ export class LayerExtractor implements TarSink, Disposable {
     } = options;
     this.#tree = tree;
     this.#layer = layer;
+    this.#offsetUnit = offsetUnit;
     this.#handler = handler;
     this.#place = { layer, path: "", offset: 0 };
     this.#metadata = new EntryMetadata(ownership, xattrs, this.#report);
@@ -125,7 +134,8 @@ export class LayerExtractor implements TarSink, Disposable {
    * @throws {ExtractError} If it cannot be created.
    */
   entry(header: TarHeader): void {
-    this.#place = { layer: this.#layer, path: header.path, offset: header.offset };
+    const { path, offset } = header;
+    this.#place = { layer: this.#layer, path, offset, offsetUnit: this.#offsetUnit };
     this.#report.count();
     const handled = this.#handler === undefined ? header : this.#handler(header);
     if (handled === undefined) return;

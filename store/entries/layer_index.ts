@@ -106,6 +106,11 @@ export class LayerIndex implements LayerListing {
     return this.#opaque.has(directory);
   }
 
+  /** Unit of the offsets of entries. */
+  get offsetUnit(): "byte" | "entry" {
+    return "byte";
+  }
+
   /** Yields the headers of all entries in the order of the archive, with clean paths. */
   *headers(): Generator<TarHeader, void, void> {
     const numbers: number[] = [];

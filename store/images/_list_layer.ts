@@ -1,4 +1,4 @@
-import { OwnershipError } from "../../layer/errors.ts";
+import { type ExtractPlace, OwnershipError } from "../../layer/errors.ts";
 import { extractEntries } from "../../layer/extraction/extract_entries.ts";
 import { extractLayer, type ExtractLayerOptions } from "../../layer/extraction/extract_layer.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
@@ -17,7 +17,7 @@ import type { Layer } from "./image.ts";
 /** Where the entries of a layer come from. */
 export interface EntrySource {
   /** The entries of the layer; without them, the layer is read, and an index is made. */
-  readonly index: Pick<LayerIndex, "headers"> | undefined;
+  readonly index: Pick<LayerIndex, "headers" | "offsetUnit"> | undefined;
   readonly entries: LayerEntries;
   /** Whether to reject owners that no file can have. */
   readonly checkOwners?: boolean | undefined;
@@ -66,12 +66,13 @@ async function extractInto<Result>(
   { index: known, entries, checkOwners = false, signal, onWarning }: EntrySource,
   run: (extract: Extraction, options: LayerExtractorOptions) => Result | Promise<Result>,
 ): Promise<Result> {
+  const offsetUnit = known?.offsetUnit;
   const handler = (header: TarHeader) => {
-    if (checkOwners) assertOwner(header, layer.digest);
+    if (checkOwners) assertOwner({ ...header, layer: layer.digest, offsetUnit });
     tree.place = { layer: index, offset: header.offset };
     return header;
   };
-  const options = { ownership: "strict", handler, layer: layer.digest } as const;
+  const options = { ownership: "strict", handler, layer: layer.digest, offsetUnit } as const;
   if (known !== undefined) {
     return await run((options) => extractEntries(known.headers(), tree, options), options);
   }
@@ -102,10 +103,11 @@ async function extractInto<Result>(
   }, options);
 }
 
-function assertOwner({ path, offset, uid, gid }: TarHeader, layer: string): void {
+function assertOwner(place: TarHeader & ExtractPlace): void {
+  const { uid, gid } = place;
   if (areIds(uid, gid)) return;
   throw new OwnershipError(
-    { layer, path, offset },
+    place,
     { uid, gid },
     `its owner ${uid}:${gid} is invalid, because the largest ID is ${MAX_ID}`,
     { advice: "Report it to the author of the image", modes: [] },

@@ -71,6 +71,11 @@ export class LazyLayer {
     }
   }
 
+  /** Unit of the offsets of entries. */
+  get offsetUnit(): "byte" | "entry" {
+    return "entry";
+  }
+
   /** Returns the entries of the layer. Their offsets are their numbers in the table. */
   *headers(): Generator<TarHeader, void, void> {
     for (const { header } of this.#entries) yield header;

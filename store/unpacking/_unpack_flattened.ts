@@ -127,9 +127,11 @@ async function flatten(
     indexedBytes += index?.archiveBytes ?? 0;
     if (maxBytes > 0 && indexedBytes > maxBytes) throw tooLarge(indexedBytes, maxBytes);
     reports.push(
-      known === undefined
-        ? await extractor.extract(layer)
-        : extractEntries(known.headers(), tree, { ...flatOptions, layer: layer.digest }),
+      known === undefined ? await extractor.extract(layer) : extractEntries(known.headers(), tree, {
+        ...flatOptions,
+        layer: layer.digest,
+        offsetUnit: known.offsetUnit,
+      }),
     );
     layers.push(layer);
   }, (index) => lazy.has(index));

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { parseReference, type RemoteClient } from "../../../registry/mod.ts";
+import { ExtractError } from "../../../layer/mod.ts";
 import { DigestMismatchError } from "../../../spec/mod.ts";
 import { ContentStore, ImageFiles, type ImageFilesOptions } from "../../../store/mod.ts";
 import { noise } from "../../_support/bytes.ts";
@@ -257,4 +258,18 @@ Deno.test("ImageFiles keeps climbing names of a table inside the image", async (
   await using scene = await makeScene([layer]);
 
   assertEquals(await bytesOf(scene.files, "etc/config"), CONFIG);
+});
+
+Deno.test("ImageFiles names the entry of a table that cannot be extracted, not a byte", async () => {
+  const entries: readonly ChunkedEntry[] = [
+    ...ENTRIES,
+    { hardlink: "broken", target: "missing", bytes: hardlink("broken", "missing") },
+  ];
+  await using scene = await makeScene([stargzLayer(entries)]);
+
+  const error = await assertRejects(() => scene.files.read("etc/config"), ExtractError);
+
+  assertEquals([error.path, error.offset, error.offsetUnit], ["broken", ENTRIES.length, "entry"]);
+  const place = `"broken" at entries[${ENTRIES.length}] of the table of contents of layer sha256:`;
+  assert(error.message.includes(place), error.message);
 });
