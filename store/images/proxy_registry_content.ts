@@ -162,7 +162,9 @@ export class ProxyRegistryContent implements RegistryContent {
     if (known !== undefined) return known;
     // A client may have fetched the manifest long ago.
     for (const known of this.#seen.of(repository)) {
-      if (isDocumentMediaType(known.mediaType)) await this.#fetchDocument(repository, known);
+      if (!isDocumentMediaType(known.mediaType)) continue;
+      // A document that cannot be read does not concern the other blobs.
+      await this.#fetchDocument(repository, known).catch(() => {});
     }
     const listed = this.#seen.get(repository, digest);
     if (listed !== undefined) return listed.size;

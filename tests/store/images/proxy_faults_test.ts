@@ -1,0 +1,172 @@
+import { assertEquals } from "@std/assert";
+import { RemoteClient, serveRegistry } from "../../../registry/mod.ts";
+import { ContentStore, ProxyRegistryContent } from "../../../store/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import {
+  basicAuth,
+  busy,
+  cut,
+  digestHeader,
+  extraBytes,
+  type Fault,
+  type FaultRule,
+  faultyRegistry,
+  gzipEncoded,
+  missingBytes,
+  on,
+  redirect,
+  registryError,
+  stall,
+  wrongByte,
+  wrongLength,
+} from "../../_support/faulty_registry.ts";
+import { buildImage, MemoryContent } from "../../_support/image.ts";
+import { makeTempDir } from "../../_support/temp.ts";
+
+const IMAGE = buildImage({ layers: [noise(900_000, 1)], compression: "none" });
+const LAYER = IMAGE.layers[0] ?? IMAGE;
+const MANIFEST_PATH = "/v2/team/app/manifests/v1";
+const LAYER_PATH = `/v2/team/app/blobs/${LAYER.descriptor.digest}`;
+const OTHER = `sha256:${"0".repeat(64)}`;
+
+/** What a client gets: everything, a status that says no, or a body that breaks. */
+type Outcome = "served" | "refused" | "broken";
+
+async function outcomeOf(url: string, expected: Uint8Array<ArrayBuffer>): Promise<Outcome> {
+  const response = await fetch(url);
+  try {
+    const bytes = await response.bytes();
+    if (!response.ok) return "refused";
+    assertEquals(bytes.length, expected.length);
+    assertEquals(bytes, expected);
+    return "served";
+  } catch (error) {
+    if (error instanceof TypeError) return "broken";
+    throw error;
+  }
+}
+
+/** Two times a fault, of which the first try and one retry get both. */
+const twice = (fault: Fault): FaultRule => on({ kind: "blob", method: "GET", times: 2 }, fault);
+const always = (fault: Fault): FaultRule => on({ kind: "blob", method: "GET" }, fault);
+const manifest = (fault: Fault): FaultRule => on({ kind: "manifest" }, fault);
+
+const ROWS: readonly {
+  readonly name: string;
+  readonly rule: FaultRule;
+  readonly manifest: Outcome;
+  readonly layer: Outcome;
+}[] = [
+  { name: "cuts blobs", rule: always(cut(300_000)), manifest: "served", layer: "served" },
+  { name: "stalls", rule: twice(stall(200_000)), manifest: "served", layer: "served" },
+  { name: "sends no head", rule: always(stall()), manifest: "served", layer: "refused" },
+  { name: "sends a wrong byte", rule: always(wrongByte(5)), manifest: "served", layer: "broken" },
+  {
+    name: "sends a wrong last byte",
+    rule: always(wrongByte(899_999)),
+    manifest: "served",
+    layer: "broken",
+  },
+  {
+    name: "sends too few bytes",
+    rule: always(missingBytes()),
+    manifest: "served",
+    layer: "refused",
+  },
+  {
+    name: "sends too many bytes",
+    rule: always(extraBytes()),
+    manifest: "served",
+    layer: "refused",
+  },
+  { name: "compresses blobs", rule: always(gzipEncoded()), manifest: "served", layer: "served" },
+  { name: "is busy", rule: twice(busy(429, 0)), manifest: "served", layer: "served" },
+  { name: "stays busy", rule: always(busy(429, 0)), manifest: "served", layer: "refused" },
+  {
+    name: "loses blobs",
+    rule: always(registryError(404, "BLOB_UNKNOWN")),
+    manifest: "served",
+    layer: "refused",
+  },
+  {
+    name: "says no digest",
+    rule: manifest(digestHeader(undefined)),
+    manifest: "served",
+    layer: "served",
+  },
+  {
+    name: "says another digest",
+    rule: manifest(digestHeader(OTHER)),
+    manifest: "refused",
+    layer: "served",
+  },
+  {
+    name: "changes manifests",
+    rule: on({ kind: "manifest", method: "GET" }, wrongByte(9)),
+    manifest: "refused",
+    layer: "served",
+  },
+  {
+    name: "says a wrong length of manifests",
+    rule: on({ kind: "manifest", method: "HEAD" }, wrongLength(1)),
+    manifest: "refused",
+    layer: "served",
+  },
+  {
+    name: "requires a login",
+    rule: on({}, basicAuth({ ann: "secret" })),
+    manifest: "served",
+    layer: "served",
+  },
+];
+
+Deno.test.each(ROWS)(
+  "ProxyRegistryContent serves nothing wrong where upstream $name",
+  async (row) => {
+    await using upstream = faultyRegistry(new MemoryContent().add("team/app", "v1", IMAGE), [
+      row.rule,
+    ]);
+    await using directory = await makeTempDir();
+    const store = await ContentStore.open(directory.path);
+    using client = new RemoteClient({
+      credentials: {
+        find: () =>
+          Promise.resolve({ auth: { username: "ann", password: "secret" }, source: "test" }),
+      },
+      retries: 3,
+      stallTimeoutMs: 200,
+      backoff: { firstMs: 1, maxMs: 1 },
+    });
+    const content = new ProxyRegistryContent(store, client, { registry: upstream.host });
+    await using proxy = await serveRegistry(content);
+    const fetchBoth = async () => ({
+      manifest: await outcomeOf(`${proxy.url}${MANIFEST_PATH}`, IMAGE.bytes),
+      layer: await outcomeOf(`${proxy.url}${LAYER_PATH}`, LAYER.bytes),
+    });
+
+    const faulty = await fetchBoth();
+    const stored = await store.has(LAYER.descriptor);
+    upstream.heal();
+    const healed = await fetchBoth();
+
+    assertEquals(faulty, { manifest: row.manifest, layer: row.layer });
+    assertEquals(stored, row.layer === "served");
+    assertEquals(healed, { manifest: "served", layer: "served" });
+  },
+);
+
+Deno.test("ProxyRegistryContent follows redirects of blobs to another host", async () => {
+  const images = new MemoryContent().add("team/app", "v1", IMAGE);
+  await using storage = await serveRegistry(images);
+  await using upstream = faultyRegistry(images, [
+    on({ kind: "blob", method: "GET" }, redirect(`${storage.url}${LAYER_PATH}`)),
+  ]);
+  await using directory = await makeTempDir();
+  const store = await ContentStore.open(directory.path);
+  using client = new RemoteClient({ credentials: "none", retries: 0 });
+  const content = new ProxyRegistryContent(store, client, { registry: upstream.host });
+  await using proxy = await serveRegistry(content);
+  await outcomeOf(`${proxy.url}${MANIFEST_PATH}`, IMAGE.bytes);
+
+  assertEquals(await outcomeOf(`${proxy.url}${LAYER_PATH}`, LAYER.bytes), "served");
+});
