@@ -1,0 +1,73 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { NetworkError, parseReference } from "../../../registry/mod.ts";
+import { digestOf, OCI_LAYER } from "../../../spec/mod.ts";
+import { noise } from "../../_support/bytes.ts";
+import { serveConnections } from "../../_support/connections.ts";
+import { blobOf } from "../../_support/image.ts";
+import { writableRegistry } from "../../_support/writable_registry.ts";
+import { readAll, testClient } from "../_client.ts";
+
+const MIB = 1024 * 1024;
+
+Deno.test("pushBlob() notices a server that reads only the beginning of a blob", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  await using server = serveConnections(listener, async (connection) => {
+    const memory = new Uint8Array(4096);
+    for (;;) {
+      const size = await connection.read(memory);
+      if (size === null) return;
+      const text = new TextDecoder().decode(memory.subarray(0, size));
+      if (text.startsWith("PATCH ")) return await ended;
+      const answer = "HTTP/1.1 202 x\r\nlocation: /upload\r\ncontent-length: 0\r\n\r\n";
+      await connection.write(new TextEncoder().encode(answer));
+    }
+  });
+  using client = testClient({ stallTimeoutMs: 300, retries: 0 });
+  // More than the system keeps for a connection.
+  const chunk = new Uint8Array(MIB);
+  const size = 256 * MIB;
+  let sent = 0;
+  let left = size / MIB;
+
+  const error = await assertRejects(
+    () =>
+      client.pushBlob(
+        parseReference(`${server.host}/a/b`),
+        { mediaType: OCI_LAYER, digest: digestOf(chunk), size },
+        () =>
+          Promise.resolve(
+            new ReadableStream({
+              pull: (controller) =>
+                left-- > 0 ? controller.enqueue(chunk.slice()) : controller.close(),
+            }, { highWaterMark: 0 }),
+          ),
+        { onBytes: (bytes) => sent = bytes },
+      ),
+    NetworkError,
+  );
+  end();
+
+  assertEquals([error.reason, sent > 0, sent < size], ["stalled", true, true]);
+});
+
+Deno.test("pushBlob() does not take a slow source for a slow server", async () => {
+  await using registry = writableRegistry();
+  using client = testClient({ stallTimeoutMs: 200, retries: 0 });
+  const blob = blobOf(OCI_LAYER, noise(3 * MIB));
+
+  await client.pushBlob(parseReference(`${registry.host}/a/b`), blob.descriptor, () => {
+    return Promise.resolve(ReadableStream.from(slowly(blob.bytes)));
+  });
+
+  const stored = await readAll(await registry.content.open("a/b", blob.descriptor.digest));
+  assertEquals(digestOf(stored), blob.descriptor.digest);
+});
+
+/** Yields two halves, the second one late. */
+async function* slowly(bytes: Uint8Array<ArrayBuffer>) {
+  const half = bytes.length / 2;
+  yield bytes.slice(0, half);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  yield bytes.slice(half);
+}
