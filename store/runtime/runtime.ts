@@ -1,5 +1,6 @@
 import { describeSystemError } from "../host/system_error.ts";
-import { findRuntimes, missingRuntime } from "../host/find_runtime.ts";
+import { lstatIfAny } from "../host/durable.ts";
+import { findRuntimes, findSetsid, missingRuntime } from "../host/find_runtime.ts";
 import { lockContainer, runtimeRoot, STATE_PREFIX, writeContainerNote } from "./container_notes.ts";
 import { RuntimeError } from "../errors.ts";
 import { SignalForwarder } from "./_signal_forwarder.ts";
@@ -206,6 +207,7 @@ async function runContainer(
   try {
     const { code } = await container.process.status;
     signal?.throwIfAborted();
+    await container.checkExecuted(code);
     const isKilled = timedOut || isInsisted;
     const log = code === 0 || isKilled ? [] : await readLog(container.logPath);
     return { code: isKilled ? KILLED : code, timedOut, log };
@@ -260,6 +262,8 @@ class Container implements AsyncDisposable {
   readonly #state: string;
   readonly #lock: Deno.FsFile;
   readonly #id: string;
+  readonly #setsid: string | undefined;
+  #isExecuted = true;
   #killed: Promise<void> | undefined;
 
   private constructor(
@@ -275,13 +279,15 @@ class Container implements AsyncDisposable {
     this.logPath = `${state}/log`;
     const note = { state, runtime: runtime.slice(runtime.lastIndexOf("/") + 1), id };
     writeContainerNote(note);
-    this.process = new Deno.Command(runtime, {
-      args: [...this.#globalArgs(), "run", "--bundle", bundle, id],
+    const args = [...this.#globalArgs(), "run", "--bundle", bundle, id];
+    const setsid = this.#setsid = findSetsid(runtime);
+    this.process = new Deno.Command(setsid ?? runtime, {
+      args: setsid === undefined ? args : [runtime, ...args],
       stdin: "inherit",
       stdout,
       stderr: stderr === "inherit" ? "inherit" : "piped",
       // Outside the terminal's process group, so that Ctrl-C arrives only once, forwarded.
-      detached: true,
+      detached: setsid === undefined,
     }).spawn();
     writeContainerNote({ ...note, pid: this.process.pid });
   }
@@ -299,14 +305,19 @@ class Container implements AsyncDisposable {
     } catch (error) {
       lock.close();
       await Deno.remove(state, { recursive: true });
-      throw new RuntimeError(describeSystemError(error), runtime, [], {
-        code: "runtime-failed",
-        action: `run ${runtime}`,
-        advice: error instanceof Deno.errors.NotCapable
-          ? `Grant --allow-run=${runtime}`
-          : "Check that it is a program for this machine",
-        cause: error,
-      });
+      throw notExecuted(runtime, error);
+    }
+  }
+
+  /** Checks that the runtime was executed, since `setsid` only has exit codes to tell. */
+  async checkExecuted(code: number): Promise<void> {
+    const isUnclear = this.#setsid !== undefined && (code === 126 || code === 127);
+    if (!isUnclear || lstatIfAny(this.logPath) !== undefined) return;
+    try {
+      await this.#call("--version");
+    } catch (error) {
+      this.#isExecuted = false;
+      throw notExecuted(this.#runtime, error);
     }
   }
 
@@ -362,10 +373,22 @@ class Container implements AsyncDisposable {
     await this.#killed;
     // A killed runtime leaves its container behind. A runtime that exited has emptied its
     // directory, and calling it again would take longer than everything above.
-    if (this.#killed !== undefined || !isEmptyDirectory(runtimeRoot(this.#state))) {
+    const isOver = this.#killed === undefined && isEmptyDirectory(runtimeRoot(this.#state));
+    if (this.#isExecuted && !isOver) {
       await this.#call("delete", "--force", this.#id);
     }
     await Deno.remove(this.#state, { recursive: true });
     this.#lock.close();
   }
+}
+
+function notExecuted(runtime: string, cause: unknown): RuntimeError {
+  return new RuntimeError(describeSystemError(cause), runtime, [], {
+    code: "runtime-failed",
+    action: `run ${runtime}`,
+    advice: cause instanceof Deno.errors.NotCapable
+      ? `Grant --allow-run=${runtime}`
+      : "Check that it is a program for this machine",
+    cause,
+  });
 }

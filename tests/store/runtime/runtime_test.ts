@@ -1,6 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { runBundle } from "../../../store/mod.ts";
-import { posixTest } from "../../_support/skip.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { runBundle, RuntimeError } from "../../../store/mod.ts";
+import { linuxTest, posixTest } from "../../_support/skip.ts";
 import { makeTempDir, type TempDir } from "../../_support/temp.ts";
 
 /**
@@ -64,4 +64,38 @@ posixTest("runBundle() rejects with the reason of the signal while output is pip
   });
 
   assertEquals(await assertRejects(() => running), reason);
+});
+
+linuxTest("runBundle() runs a runtime in a session of its own", async () => {
+  await using dir = await makeTempDir();
+  const runtime = await fakeRuntime(dir, "cat /proc/$$/stat");
+
+  const { stdout } = await runBundle(dir.path, { runtime, stdout: "piped" });
+
+  const [, pid, sid] = /^(\d+) \(.*\) \S \d+ \d+ (\d+) /.exec(new TextDecoder().decode(stdout)) ??
+    [];
+  assert(pid !== undefined);
+  assertEquals(sid, pid);
+});
+
+posixTest("runBundle() names a runtime that cannot be executed", async () => {
+  await using dir = await makeTempDir();
+  const path = dir.join("runtime");
+  await Deno.writeTextFile(path, "#!/no/such/interpreter\n", { mode: 0o755 });
+
+  const error = await assertRejects(
+    () => runBundle(dir.path, { runtime: path, stderr: "piped" }),
+    RuntimeError,
+  );
+
+  assertEquals([error.code, error.runtime], ["runtime-failed", path]);
+});
+
+posixTest("runBundle() returns exit codes 126 and 127 of a container", async () => {
+  await using dir = await makeTempDir();
+
+  for (const code of [126, 127]) {
+    const runtime = await fakeRuntime(dir, `exit ${code}`);
+    assertEquals((await runBundle(dir.path, { runtime })).code, code);
+  }
 });
