@@ -207,17 +207,21 @@ export class HttpConnection implements Disposable {
   #body(isFree: boolean, end: (isFree: boolean) => void): BodyReader {
     const responses = this.#responses;
     let isOver = false;
+    let failure: { readonly error: unknown } | undefined;
     const finish = (isFree: boolean) => {
       if (!isOver) end(isFree);
       isOver = true;
     };
     return {
       async read(memory) {
+        // Another read must not report the end of the body.
+        if (failure !== undefined) throw failure.error;
         try {
           const value = isOver ? undefined : await responses.body(memory);
           if (responses.isAtEnd) finish(isFree);
           return value === undefined ? { done: true } : { done: false, value };
         } catch (error) {
+          failure = { error };
           finish(false);
           throw error;
         }

@@ -18,6 +18,8 @@ interface ScriptedServer extends AsyncDisposable {
   sendLate(text: string): Promise<void>;
   /** Ends the last connection, and waits until the client closes it too. */
   endLate(): Promise<void>;
+  /** Ends the last connection. */
+  endNow(): Promise<void>;
   /** Waits until the client closes a connection. */
   whenClosed(): Promise<void>;
 }
@@ -70,6 +72,9 @@ function scriptedServer(...responses: readonly (string | null)[]): ScriptedServe
     async endLate() {
       await last?.closeWrite();
       await closing.promise;
+    },
+    async endNow() {
+      await last?.closeWrite();
     },
     whenClosed: () => closing.promise,
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
@@ -229,6 +234,22 @@ Deno.test("ConnectionPool closes a free connection when the server does", async 
   await server.endLate();
 
   assertEquals(server.closed, 1);
+});
+
+Deno.test("ConnectionPool.send() returns a body that fails again after a failure", async () => {
+  await using server = scriptedServer("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nab", null);
+  using pool = new ConnectionPool();
+  const url = new URL(`http://${server.host}/`);
+  const { signal } = new AbortController();
+  const request = { method: "GET", url, headers: new Headers(), body: null, signal };
+  const { body } = await pool.send({ ...request, watchdog: NO_WATCHDOG });
+  await body?.read(new Uint8Array(9));
+
+  const ended = assertRejects(async () => await body?.read(new Uint8Array(9)), Error, "closed");
+  await server.endNow();
+  await ended;
+
+  await assertRejects(async () => await body?.read(new Uint8Array(9)), Error, "closed");
 });
 
 Deno.test("ConnectionPool.send() sends nothing to an address that is rejected", async () => {
