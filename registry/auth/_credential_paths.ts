@@ -14,6 +14,16 @@ export function loginPath(env: EnvironmentReader): string | undefined {
   return env("REGISTRY_AUTH_FILE") || dockerPath(env);
 }
 
+/**
+ * Returns podman's own files, which it searches before the one that a login writes; none with
+ * `REGISTRY_AUTH_FILE`.
+ */
+export function podmanPaths(env: EnvironmentReader): readonly string[] {
+  if (env("REGISTRY_AUTH_FILE")) return [];
+  const own = loginPath(env);
+  return credentialPaths(env).filter((path) => path !== own);
+}
+
 /** Returns the files that a logout changes: `REGISTRY_AUTH_FILE`, or else docker's and podman's. */
 export function logoutPaths(env: EnvironmentReader): readonly string[] {
   const only = env("REGISTRY_AUTH_FILE");

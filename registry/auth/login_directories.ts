@@ -1,5 +1,10 @@
 import { dirname } from "../../spec/paths.ts";
-import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import {
+  loginPath,
+  logoutPaths,
+  podmanPaths,
+  readGrantedEnvironment,
+} from "./_credential_paths.ts";
 import { followLinks } from "./follow_links.ts";
 
 /** Files that a login or logout changes, with their directories. */
@@ -19,9 +24,22 @@ export async function findLoginFiles(
   const paths = authfile === undefined
     ? change === "logout" ? logoutPaths(env) : [loginPath(env)].filter((path) => path !== undefined)
     : [authfile];
-  const targets = await Promise.all(paths.map(async (path) => {
+  // A login erases older credentials from the files that podman searches first.
+  const others = change === "login" && authfile === undefined
+    ? podmanPaths(env).filter(isFile)
+    : [];
+  const targets = await Promise.all([...paths, ...others].map(async (path) => {
     const { state } = await Deno.permissions.query({ name: "read", path });
     return state === "granted" ? [path, await followLinks(path)] : [path];
   }));
   return { paths, directories: [...new Set(targets.flat().map((path) => dirname(path)))] };
+}
+
+function isFile(path: string): boolean {
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }

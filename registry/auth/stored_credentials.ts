@@ -9,7 +9,12 @@ import {
   runCredentialHelper,
   storeWithHelper,
 } from "./_credential_helper.ts";
-import { loginPath, logoutPaths, readGrantedEnvironment } from "./_credential_paths.ts";
+import {
+  loginPath,
+  logoutPaths,
+  podmanPaths,
+  readGrantedEnvironment,
+} from "./_credential_paths.ts";
 import { removeCredentialEntries, setCredentialEntry } from "./_credential_text.ts";
 import { readCredentialText, updateCredentialFile } from "./_update_credential_file.ts";
 import { credentialFileKey, helperServer, normalizeCredentialKey } from "./credential_key.ts";
@@ -42,11 +47,18 @@ export interface StoredCredential {
   readonly path: string;
   /** Helper program that holds the secret, if any. */
   readonly helper: string | undefined;
+  /** Podman's files from which an older credential for the registry was erased. */
+  readonly replaced: readonly string[];
+  /** Podman's files that still have an older credential, which podman uses instead. */
+  readonly shadowedBy: readonly string[];
 }
 
 /**
  * Stores the credential for a registry where docker and podman find it: in the credential helper
  * that the file names for the registry, or else in the file itself, base64-encoded as docker does.
+ *
+ * Podman searches files of its own first. Without `path`, an older credential for the registry is
+ * erased there, so that podman uses the new one.
  *
  * The file gets mode 0600 and is replaced atomically. Other entries, unknown fields, order and
  * white space stay as they are. Nothing is written if the file is not JSON.
@@ -95,7 +107,32 @@ export async function saveCredential(
     (text) => setCredentialEntry(text, credentialFileKey(key), kept),
     signal,
   );
-  return { path, helper: name && `docker-credential-${name}` };
+  const older = options.path === undefined ? await eraseOlder(key, signal) : NONE;
+  return { path, helper: name && `docker-credential-${name}`, ...older };
+}
+
+const NONE: Pick<StoredCredential, "replaced" | "shadowedBy"> = { replaced: [], shadowedBy: [] };
+
+/** Erases credentials that podman would use instead of the new one. */
+async function eraseOlder(key: string, signal: AbortSignal | undefined): Promise<typeof NONE> {
+  const replaced: string[] = [];
+  const shadowedBy: string[] = [];
+  for (const path of podmanPaths(readGrantedEnvironment)) {
+    let hasOlder = false;
+    try {
+      const text = await readCredentialText(path);
+      const isOlder = (other: string) => normalizeCredentialKey(other) === key;
+      hasOlder = text !== undefined && removeCredentialEntries(text, isOlder) !== text;
+      if (!hasOlder) continue;
+      await updateCredentialFile(path, (text) => removeCredentialEntries(text, isOlder), signal);
+      replaced.push(path);
+    } catch {
+      signal?.throwIfAborted();
+      // The new credential is stored; podman reports a file of its own that is invalid.
+      if (hasOlder) shadowedBy.push(path);
+    }
+  }
+  return { replaced, shadowedBy };
 }
 
 /** Options for {@linkcode eraseCredential} and {@linkcode eraseCredentials}. */

@@ -26,7 +26,12 @@ peerTest({
   const { host } = registry;
   await pushEmpty(home.path, host);
   const env = { HOME: home.path, XDG_RUNTIME_DIR: home.join("run") };
-  await Deno.mkdir(home.join("run"));
+  await Deno.mkdir(home.join("run/containers"), { recursive: true });
+  // Podman and skopeo search this file first.
+  await Deno.writeTextFile(
+    home.join("run/containers/auth.json"),
+    JSON.stringify({ auths: { [host]: { auth: btoa("ann:old") } } }),
+  );
   const inspect = (variables: Record<string, string> = {}) => {
     const url = `docker://${host}/app:v1`;
     return runPeer("skopeo", ["inspect", "--raw", "--tls-verify=false", url], {

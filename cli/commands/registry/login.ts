@@ -26,7 +26,8 @@ export function define(command: Command): Command {
       "Checks a credential against a registry and stores it where docker and podman find it: in " +
         "the credential helper named by the credential file, otherwise in the file, with mode 0600. " +
         "The file is --authfile, $REGISTRY_AUTH_FILE or docker's config.json, in this order. A file " +
-        "that is not valid JSON is left alone.",
+        "that is not valid JSON is left alone. An older credential for the registry in podman's " +
+        "own files is erased.",
     )
     .option("--get", "print the user name of the stored credential without checking it");
   return addConnectionOptions(addLoginOptions(described)).notes(`
@@ -51,10 +52,19 @@ export async function run(session: Session): Promise<void> {
   if (!isChecked) {
     session.warn(`${place.registry} requires no login, so the credential was not checked`);
   }
-  const { path, helper } = await saveCredential(place.key, auth, { path: authfile, signal });
+  const { path, helper, replaced, shadowedBy } = await saveCredential(place.key, auth, {
+    path: authfile,
+    signal,
+  });
   session.note(
     `stored the credential ${helper === undefined ? "" : `with ${helper}, named `}in ${path}`,
   );
+  for (const other of replaced) {
+    session.note(`erased the older credential in ${other}, which podman would use instead`);
+  }
+  for (const other of shadowedBy) {
+    session.warn(`podman uses the older credential in ${other}: cannot change that file`);
+  }
   if (session.options().json) {
     await session.output.json({
       registry: place.key,

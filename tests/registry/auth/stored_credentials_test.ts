@@ -46,7 +46,7 @@ Deno.test("saveCredential() writes a file that only its owner reads, in a direct
 
   const stored = await saveCredential("H.io:5000", AUTH, { path });
 
-  assertEquals(stored, { path, helper: undefined });
+  assertEquals(stored, { path, helper: undefined, replaced: [], shadowedBy: [] });
   assertEquals(await find(path, "h.io:5000"), AUTH);
   if (Deno.build.os !== "windows") {
     assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
@@ -185,7 +185,7 @@ Deno.test({
 
     const stored = await saveCredential("h.io", AUTH, { path });
 
-    assertEquals(stored, { path, helper: "docker-credential-keep" });
+    assertEquals([stored.path, stored.helper], [path, "docker-credential-keep"]);
     assertEquals(
       await Deno.readTextFile(path),
       '{"credHelpers":{"h.io":"keep"},"auths":{"h.io":{}}}',

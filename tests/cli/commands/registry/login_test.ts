@@ -63,6 +63,38 @@ Deno.test("oci login stores a credential that pull uses, and logout erases it", 
   assertEquals(after.code, 1);
 });
 
+Deno.test("oci login erases the older credential that podman would use instead", async () => {
+  await using scene = await makeScene();
+  const { host, oci, config, home } = scene;
+  const runtime = home.join("run");
+  const own = `${runtime}/containers/auth.json`;
+  await Deno.mkdir(`${runtime}/containers`, { recursive: true });
+  const write = () =>
+    Deno.writeTextFile(own, `{"auths":{"${host}":{"auth":"b2xk"},"h.io":{"auth":"eDp5"}}}`);
+  const env = { XDG_RUNTIME_DIR: runtime };
+  const args = ["login", "--user", "ann:pw"];
+
+  await write();
+  const refused = await oci(["login", "--user", "ann:no", host], { env });
+  const kept = await Deno.readTextFile(own);
+  const { stdout } = await oci(["permissions", "--json", ...args, host], { env });
+  const login = await oci([...args, host], { env, permissions: JSON.parse(stdout).flags });
+  const left = await Deno.readTextFile(own);
+  await write();
+  const elsewhere = await oci([...args, "--authfile", home.join("auth.json"), host], { env });
+
+  assertEquals([refused.code, kept.includes(host)], [1, true]);
+  assertEquals(login.code, 0, login.stderr);
+  assertEquals(
+    login.stderr,
+    `oci: stored the credential in ${config}\n` +
+      `oci: erased the older credential in ${own}, which podman would use instead\n`,
+  );
+  assertEquals(left, '{"auths":{"h.io":{"auth":"eDp5"}}}');
+  assertEquals(elsewhere.code, 0, elsewhere.stderr);
+  assertEquals((await Deno.readTextFile(own)).includes(host), true);
+});
+
 Deno.test("oci login stores nothing that the registry refuses", async () => {
   await using scene = await makeScene();
   const { host, oci, home } = scene;
