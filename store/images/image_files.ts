@@ -9,7 +9,6 @@ import { LayerEntries } from "../entries/layer_entries.ts";
 import type { LayerListing } from "../entries/layer_listing.ts";
 import { followPath } from "../host/follow_path.ts";
 import type { LazyLayer } from "../lazy/lazy_layer.ts";
-import { openArchive } from "./archive_reader.ts";
 import { type FoundEntry, LayerStack } from "./_layer_stack.ts";
 import type { EntrySource } from "./_list_layer.ts";
 import { StagedEntry } from "./_staged_listing.ts";
@@ -131,7 +130,9 @@ export class ImageFiles {
       return ReadableStream.from(lazy.content(found.entry.offset, this.#options.signal));
     }
     const layer = await this.layer(found.layer);
+    // What only finds or lists files needs neither.
     const { readEntryContent } = await import("./_entry_content.ts");
+    const { openArchive } = await import("./archive_reader.ts");
     const { signal } = this.#options;
     return ReadableStream.from(readEntryContent(
       {

@@ -143,3 +143,17 @@ Deno.test("run loads neither what extracts layers nor what removes bundles", () 
   assert(loaded.size <= 135, `${loaded.size} modules`);
   assertEquals(needless, []);
 });
+
+Deno.test("ls loads nothing that reads the content of files", () => {
+  const loaded = closureOf([
+    `${PROJECT}mod.ts`,
+    `${CLI}main.ts`,
+    `${CLI}commands/files/ls.ts`,
+  ]);
+  const needless = [...loaded].filter((specifier) =>
+    /\/layer\/(?:tar|compression)\/|archive_reader|blob_stream|_entry_content/.test(specifier)
+  );
+
+  assert(loaded.size <= 90, `${loaded.size} modules`);
+  assertEquals(needless, []);
+});
