@@ -7,14 +7,22 @@ import {
 
 export type { BodyReader, ConnectionResponse };
 
-/** How long a free connection is kept, in milliseconds; servers close it some time later. */
-const MAX_IDLE_MS = 15_000;
 /** Methods of requests that can be sent again. */
 const SAFE_METHODS = ["GET", "HEAD"];
 
 interface IdleConnection {
   readonly connection: HttpConnection;
   readonly since: number;
+}
+
+/** Options for {@linkcode ConnectionPool}. */
+export interface ConnectionPoolOptions {
+  /**
+   * How long a free connection is kept, in milliseconds; servers close it some time later.
+   *
+   * @default {15_000}
+   */
+  readonly maxIdleMs?: number | undefined;
 }
 
 /**
@@ -24,8 +32,13 @@ interface IdleConnection {
  * and cannot send a streamed body with its length.
  */
 export class ConnectionPool implements Disposable {
+  readonly #maxIdleMs: number;
   readonly #idle = new Map<string, IdleConnection[]>();
   #isDisposed = false;
+
+  constructor({ maxIdleMs = 15_000 }: ConnectionPoolOptions = {}) {
+    this.#maxIdleMs = maxIdleMs;
+  }
 
   /**
    * Sends a request over a free connection, or over a new one.
@@ -62,7 +75,7 @@ export class ConnectionPool implements Disposable {
     const idle = this.#idle.get(key) ?? [];
     for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
       const { connection } = last;
-      if (isUsable(last)) {
+      if (this.#isUsable(last)) {
         connection.ref();
         return connection;
       }
@@ -72,7 +85,8 @@ export class ConnectionPool implements Disposable {
   }
 
   #release(key: string, connection: HttpConnection): void {
-    if (this.#isDisposed) return connection[Symbol.dispose]();
+    // The server may have sent more than the response.
+    if (this.#isDisposed || !connection.isIdle) return connection[Symbol.dispose]();
     connection.unref();
     this.#sweep();
     const entry = { connection, since: performance.now() };
@@ -84,15 +98,15 @@ export class ConnectionPool implements Disposable {
   /** Closes the free connections to any host that no request will use. */
   #sweep(): void {
     for (const [key, idle] of this.#idle) {
-      const usable = idle.filter(isUsable);
+      const usable = idle.filter((entry) => this.#isUsable(entry));
       if (usable.length === idle.length && idle.length > 0) continue;
       for (const entry of idle) if (!usable.includes(entry)) entry.connection[Symbol.dispose]();
       if (usable.length === 0) this.#idle.delete(key);
       else this.#idle.set(key, usable);
     }
   }
-}
 
-function isUsable({ connection, since }: IdleConnection): boolean {
-  return connection.isIdle && performance.now() - since < MAX_IDLE_MS;
+  #isUsable({ connection, since }: IdleConnection): boolean {
+    return connection.isIdle && performance.now() - since < this.#maxIdleMs;
+  }
 }

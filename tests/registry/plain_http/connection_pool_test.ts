@@ -226,6 +226,16 @@ for (const late of ["HTTP/1.1 200 OK\r\nx: y\r\n", "HTTP/1.1 102 Processing\r\n\
   });
 }
 
+Deno.test("ConnectionPool closes a connection with surplus at once", async () => {
+  await using server = scriptedServer(`${DONE}surplus`);
+  using pool = new ConnectionPool();
+
+  await sendTo(pool, server, "GET");
+  await server.whenClosed();
+
+  assertEquals(server.closed, 1);
+});
+
 Deno.test("ConnectionPool closes a free connection when the server does", async () => {
   await using server = scriptedServer(DONE);
   using pool = new ConnectionPool();
@@ -234,6 +244,19 @@ Deno.test("ConnectionPool closes a free connection when the server does", async 
   await server.endLate();
 
   assertEquals(server.closed, 1);
+});
+
+Deno.test("ConnectionPool closes connections that were free for too long, whatever their host", async () => {
+  await using server = scriptedServer(DONE, DONE);
+  await using other = scriptedServer(DONE);
+  using pool = new ConnectionPool({ maxIdleMs: 0 });
+  await sendTo(pool, server, "GET");
+
+  await sendTo(pool, other, "GET");
+  await server.whenClosed();
+
+  assertEquals(await sendTo(pool, server, "GET"), "200 ok");
+  assertEquals(server.requests.map((line) => line[0]), ["1", "2"]);
 });
 
 Deno.test("ConnectionPool.send() returns a body that fails again after a failure", async () => {
