@@ -34,7 +34,10 @@ export function serveConnections(
   const accept = async () => {
     while (true) {
       try {
-        const task = run(await listener.accept()).finally(() => tasks.delete(task));
+        const connection = await listener.accept();
+        // It may have arrived while the listener was closed.
+        if (isClosed) return endConnection(connection);
+        const task = run(connection).finally(() => tasks.delete(task));
         tasks.add(task);
       } catch (error) {
         if (isClosed) return;
