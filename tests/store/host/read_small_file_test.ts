@@ -105,6 +105,6 @@ Deno.test.each([
   );
 
   assertEquals([error.fault, error.path], [fault, path]);
-  assertStringIncludes(error.message, `"${path}": it is `);
+  assertStringIncludes(error.message, `"${path}": `);
   assertStringIncludes(error.message, ". Call home");
 });

@@ -29,12 +29,12 @@ const MANIFEST_PATH = "/v2/team/app/manifests/v1";
 const LAYER_PATH = `/v2/team/app/blobs/${LAYER.descriptor.digest}`;
 const OTHER = `sha256:${"0".repeat(64)}`;
 
-/** What a client gets: everything, a status that says no, or a body that breaks. */
+/** What a client gets: everything, a status that says no, or a response that breaks. */
 type Outcome = "served" | "refused" | "broken";
 
 async function outcomeOf(url: string, expected: Uint8Array<ArrayBuffer>): Promise<Outcome> {
-  const response = await fetch(url);
   try {
+    const response = await fetch(url);
     const bytes = await response.bytes();
     if (!response.ok) return "refused";
     assertEquals(bytes.length, expected.length);
