@@ -135,8 +135,10 @@ export class Http implements Disposable {
       return new Answer({ status, headers, latencyMs, body, close }, asked, watchdog);
     } catch (error) {
       watchdog[Symbol.dispose]();
-      // The response may still arrive after the timeout.
-      pending.then(({ body }) => body?.cancel()).catch(() => {});
+      // The response may still arrive after the timeout. A plain connection is closed by now, which
+      // ends the request at once.
+      const late = pending.then(({ body }) => body?.cancel()).catch(() => {});
+      if (client === undefined) await late;
       signal?.throwIfAborted();
       // A missing permission: Deno's message names the flag.
       if (error instanceof Deno.errors.NotCapable) throw error;
