@@ -183,7 +183,7 @@ class RangedDownload implements RangeJob {
     if (isFar && acceptsRanges) this.#useRanges();
     const how = {
       offset,
-      length,
+      length: length === undefined ? undefined : head.left,
       reuseMemory: !isFollowed,
       onAnswer: answered,
       // A connection that breaks is not slow.
@@ -199,6 +199,7 @@ class RangedDownload implements RangeJob {
       if (!isFar && clock.isSlow && this.#pool.isSlow) this.#askForRanges(head);
       clock.start();
     });
+    if (head.left > 0 && !head.signal.aborted) throw new RangeRefused();
     await Promise.all(this.#running);
   }
 
