@@ -22,6 +22,8 @@ interface Proxied extends AsyncDisposable {
   /** Requests that the upstream registry got: `GET /v2/…`. */
   readonly requests: string[];
   readonly warnings: string[];
+  /** Resolves with the first warning, which may follow the response that it is about. */
+  readonly warning: Promise<string>;
   readonly upstream: string;
   /** Stops the upstream registry. */
   stopUpstream(): Promise<void>;
@@ -31,6 +33,7 @@ async function setUp(prefix?: string): Promise<Proxied> {
   await using stack = new AsyncDisposableStack();
   const requests: string[] = [];
   const warnings: string[] = [];
+  const { promise: warning, resolve: warned } = Promise.withResolvers<string>();
   const content = new MemoryContent().add("team/app", "v1", IMAGE).add("team/app", "all", INDEX)
     .add("team/app", undefined, SBOM);
   const origin = stack.use(
@@ -42,7 +45,10 @@ async function setUp(prefix?: string): Promise<Proxied> {
   const store = await ContentStore.open(directory.path);
   const client = stack.use(new RemoteClient({ credentials: "none", retries: 0 }));
   const registry = origin.host;
-  const onWarning = (message: string) => warnings.push(message);
+  const onWarning = (message: string) => {
+    warnings.push(message);
+    warned(message);
+  };
   const proxied = new ProxyRegistryContent(store, client, { registry, prefix }, { onWarning });
   const proxy = stack.use(await serveRegistry(proxied));
   const owned = stack.move();
@@ -51,6 +57,7 @@ async function setUp(prefix?: string): Promise<Proxied> {
     content,
     requests,
     warnings,
+    warning,
     upstream: origin.host,
     get: async (path, init) => {
       const response = await fetch(`${proxy.url}/v2${path}`, init);
@@ -160,15 +167,15 @@ Deno.test("ProxyRegistryContent knows the blobs of a manifest that a client has 
 
 Deno.test("ProxyRegistryContent never completes a blob that is wrong", async () => {
   await using proxied = await setUp();
-  const { get, content, store, warnings } = proxied;
+  const { get, content, store, warning } = proxied;
   const { descriptor } = LAYER;
   content.addBlob("team/app", { descriptor, bytes: noise(descriptor.size, 7) });
   await get("/team/app/manifests/v1");
 
   await assertRejects(() => get(`/team/app/${blob(LAYER)}`));
 
+  assertMatch(await warning, /digest/);
   assertEquals(await store.has(descriptor), false);
-  assertMatch(warnings.join("\n"), /digest/);
 });
 
 Deno.test("ProxyRegistryContent gives out nothing else of the store", async () => {
