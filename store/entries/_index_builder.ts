@@ -38,14 +38,7 @@ export class IndexBuilder {
     const { kind } = parseWhiteout(path);
     this.#entries.push({ number, path, type, kind, link, offset });
     const view = this.#records;
-    view.setFloat64(at + format.OFFSET, offset, true);
-    view.setFloat64(at + format.SIZE, header.size, true);
-    view.setFloat64(at + format.MTIME, header.mtime, true);
-    view.setFloat64(at + format.UID, header.uid, true);
-    view.setFloat64(at + format.GID, header.gid, true);
-    view.setUint32(at + format.MTIME_NS, header.mtimeNs, true);
-    view.setUint16(at + format.MODE, header.mode, true);
-    view.setUint8(at + format.TYPE, format.TYPES.indexOf(type));
+    format.writeNumbers(view, at, header);
     view.setUint32(at + format.TEXT, this.#textLength, true);
     view.setUint32(at + format.PATH_LENGTH, this.#write(path), true);
     if (link !== "") view.setUint32(at + format.LINK_LENGTH, this.#write(link), true);

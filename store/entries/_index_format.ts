@@ -75,6 +75,18 @@ export function sortKey(path: string): string {
   return path.replaceAll("/", "\0");
 }
 
+/** Writes the numbers of an entry into its record. */
+export function writeNumbers(view: DataView, at: number, header: TarHeader): void {
+  view.setFloat64(at + OFFSET, header.offset, true);
+  view.setFloat64(at + SIZE, header.size, true);
+  view.setFloat64(at + MTIME, header.mtime, true);
+  view.setFloat64(at + UID, header.uid, true);
+  view.setFloat64(at + GID, header.gid, true);
+  view.setUint32(at + MTIME_NS, header.mtimeNs, true);
+  view.setUint16(at + MODE, header.mode, true);
+  view.setUint8(at + TYPE, TYPES.indexOf(header.type));
+}
+
 /** Returns the rare attributes of an entry as JSON; `undefined` if it has none. */
 export function encodeExtra({ xattrs, devmajor, devminor }: TarHeader): string | undefined {
   if (xattrs.size === 0 && devmajor === 0 && devminor === 0) return undefined;

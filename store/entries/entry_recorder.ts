@@ -1,7 +1,7 @@
 import { decodeName, encodeName } from "../../layer/file_name.ts";
 import type { TarHeader } from "../../layer/tar/tar_header.ts";
 import { type Digest, isDigest } from "../../spec/digest.ts";
-import { decodeExtra, encodeExtra, MAX_ENTRIES, MAX_INDEX_BYTES, TYPES } from "./_index_format.ts";
+import * as format from "./_index_format.ts";
 import { isSealed, seal, textAt } from "./_sealed_file.ts";
 
 /** First bytes of recorded entries; the number is the version of the format. */
@@ -13,17 +13,9 @@ const DIFF_ID_LENGTH = 104;
 const DIFF_ID_AT = 108;
 const HEAD_BYTES = 256;
 /**
- * Offsets in the record of an entry: the numbers of its header, and the lengths of its path, of the
+ * Offsets in the record of an entry, after numbers as in an index: the lengths of its path, of the
  * target of a link, and of its rare attributes. These three texts follow.
  */
-const OFFSET = 0;
-const SIZE = 8;
-const MTIME = 16;
-const UID = 24;
-const GID = 32;
-const MTIME_NS = 40;
-const MODE = 44;
-const TYPE = 46;
 const PATH_LENGTH = 48;
 const LINK_LENGTH = 52;
 const EXTRA_LENGTH = 56;
@@ -55,22 +47,15 @@ export class EntryRecorder {
   add(header: TarHeader): void {
     const { type, path } = header;
     const linkname = type === "symlink" || type === "hardlink" ? header.linkname : "";
-    const extra = encodeExtra(header) ?? "";
+    const extra = format.encodeExtra(header) ?? "";
     const units = path.length + linkname.length + extra.length;
-    if (this.#count === MAX_ENTRIES || !this.#reserve(TEXTS + units * BYTES_PER_UNIT)) {
+    if (this.#count === format.MAX_ENTRIES || !this.#reserve(TEXTS + units * BYTES_PER_UNIT)) {
       return this.#drop();
     }
     this.#count++;
     const at = this.#length;
     const view = this.#view;
-    view.setFloat64(at + OFFSET, header.offset, true);
-    view.setFloat64(at + SIZE, header.size, true);
-    view.setFloat64(at + MTIME, header.mtime, true);
-    view.setFloat64(at + UID, header.uid, true);
-    view.setFloat64(at + GID, header.gid, true);
-    view.setUint32(at + MTIME_NS, header.mtimeNs, true);
-    view.setUint16(at + MODE, header.mode, true);
-    view.setUint8(at + TYPE, TYPES.indexOf(type));
+    format.writeNumbers(view, at, header);
     this.#length += TEXTS;
     view.setUint32(at + PATH_LENGTH, this.#addText(path), true);
     view.setUint32(at + LINK_LENGTH, this.#addText(linkname), true);
@@ -113,7 +98,7 @@ export class EntryRecorder {
   /** Makes room for more bytes; returns whether there may be so many. */
   #reserve(bytes: number): boolean {
     const needed = this.#length + bytes;
-    if (this.#length === 0 || needed > MAX_INDEX_BYTES) return false;
+    if (this.#length === 0 || needed > format.MAX_INDEX_BYTES) return false;
     if (needed > this.#bytes.length) {
       const doubled = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
       doubled.set(this.#bytes.subarray(0, this.#length));
@@ -156,19 +141,19 @@ function* headersOf(bytes: Uint8Array, view: DataView): Generator<TarHeader, voi
     const at = next;
     next += TEXTS;
     yield {
-      offset: view.getFloat64(at + OFFSET, true),
-      type: TYPES[view.getUint8(at + TYPE)] ?? "file",
+      offset: view.getFloat64(at + format.OFFSET, true),
+      type: format.TYPES[view.getUint8(at + format.TYPE)] ?? "file",
       path: text(view.getUint32(at + PATH_LENGTH, true)),
       linkname: text(view.getUint32(at + LINK_LENGTH, true)),
-      mode: view.getUint16(at + MODE, true),
-      uid: view.getFloat64(at + UID, true),
-      gid: view.getFloat64(at + GID, true),
+      mode: view.getUint16(at + format.MODE, true),
+      uid: view.getFloat64(at + format.UID, true),
+      gid: view.getFloat64(at + format.GID, true),
       uname: "",
       gname: "",
-      size: view.getFloat64(at + SIZE, true),
-      mtime: view.getFloat64(at + MTIME, true),
-      mtimeNs: view.getUint32(at + MTIME_NS, true),
-      ...decodeExtra(text(view.getUint32(at + EXTRA_LENGTH, true))),
+      size: view.getFloat64(at + format.SIZE, true),
+      mtime: view.getFloat64(at + format.MTIME, true),
+      mtimeNs: view.getUint32(at + format.MTIME_NS, true),
+      ...format.decodeExtra(text(view.getUint32(at + EXTRA_LENGTH, true))),
     };
   }
 }
