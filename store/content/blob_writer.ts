@@ -9,10 +9,12 @@ import { settleFile } from "./verified_marks.ts";
 /** Size below which chunks are buffered before they are written. */
 const GATHER_BYTES = 256 * 1024;
 /**
- * Maximum size of a blob that is held in memory and hashed at once. Loading the code that hashes
- * streams takes as long as downloading some megabytes.
+ * Size of the first blobs of this process, which are held in memory and hashed at once. Loading the
+ * code that hashes streams takes as long as downloading some megabytes.
  */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
+/** Size of the blobs that this process has begun to write. */
+let begunBytes = 0;
 /** Size of the buffer for rehashing a part from an earlier run. */
 const REHASH_BYTES = 1024 * 1024;
 
@@ -265,7 +267,8 @@ export class BlobWriter implements Disposable {
 }
 
 function newVerifier(expected: Required<Expectation>, source: string | undefined) {
-  return expected.size <= MAX_HELD_BYTES
+  begunBytes += expected.size;
+  return begunBytes <= MAX_HELD_BYTES
     ? new HeldVerifier(expected, source)
     : new Verifier(expected, source);
 }
@@ -281,10 +284,10 @@ async function rehash(
   length: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const buffer = new Uint8Array(REHASH_BYTES);
+  const buffer = new Uint8Array(Math.min(length, REHASH_BYTES));
   for (let left = length; left > 0;) {
     signal?.throwIfAborted();
-    const count = await file.read(buffer.subarray(0, Math.min(left, REHASH_BYTES)));
+    const count = await file.read(buffer.subarray(0, left));
     if (count === null) return;
     verifier.update(buffer.subarray(0, count));
     left -= count;
