@@ -1,5 +1,6 @@
 import type { ImageProgress } from "../../registry/image_client.ts";
 import { formatReference, type Reference } from "../../registry/reference.ts";
+import { checkBundleDirectory } from "../../store/bundles/make_bundle.ts";
 import { removeDeadBundles } from "../../store/bundles/remove_dead_bundles.ts";
 import type { ContentStore } from "../../store/content/content_store.ts";
 import { blobsOfImage, findHeld, type Held } from "../../store/content/find_held.ts";
@@ -25,14 +26,22 @@ export interface Bundling extends Disposable {
   readonly bundler: OverlayBundler | UncompressedBundler;
 }
 
+/** The bundle to make. */
+export interface BundleTarget {
+  /** Returns its directory, for a store; by default, it gets a name that no other bundle has. */
+  readonly directoryIn?: ((store: string) => string) | undefined;
+  /** Whether it is removed when this process ends. */
+  readonly isTemporary: boolean;
+}
+
 /**
  * Removes bundles left behind by killed processes, and pulls the image named by the first operand
  * into the store according to the pull policy.
- *
- * @param session Session of the command.
- * @param isTemporary Whether the bundle is removed when this process ends.
  */
-export async function prepareBundling(session: Session, isTemporary: boolean): Promise<Bundling> {
+export async function prepareBundling(
+  session: Session,
+  { directoryIn, isTemporary }: BundleTarget,
+): Promise<Bundling> {
   const { bundler: kind, containerUser, jobs } = session.options<
     ContainerOptions & RegistryOptions
   >();
@@ -44,6 +53,7 @@ export async function prepareBundling(session: Session, isTemporary: boolean): P
   session.workOn(formatReference(reference));
   const store = await openStore(session);
   await reportLeftBundles(session, store.path);
+  if (directoryIn !== undefined) await checkBundleDirectory(store.path, directoryIn(store.path));
   const bundler = await openBundler(store, {
     kind,
     isTemporary,

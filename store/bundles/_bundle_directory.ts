@@ -46,6 +46,18 @@ export class BundleDirectory implements Disposable {
   }
 
   /**
+   * Refuses a directory in which no bundle can be made. Removes a dead bundle of the store from it.
+   *
+   * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
+   */
+  static async makeWay(records: BundleRecords, directory: string): Promise<void> {
+    const path = realTarget(directory);
+    const status = lstatIfAny(path);
+    if (status?.isDirectory === false) throw notDirectory(directory);
+    if (status !== undefined) await makeWay(records, path);
+  }
+
+  /**
    * Takes an empty or new directory for a bundle, or one of a dead bundle of the store, which is
    * removed. If several processes claim a directory, one succeeds.
    */

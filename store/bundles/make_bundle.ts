@@ -47,6 +47,17 @@ export interface UnfinishedBundle {
 }
 
 /**
+ * Refuses a directory in which no bundle can be made, before an image is fetched for it.
+ *
+ * @param store The directory of the store.
+ * @param directory Directory of the bundle.
+ * @throws {BundleError} If it is not a directory, is not empty, or has a bundle.
+ */
+export async function checkBundleDirectory(store: string, directory: string): Promise<void> {
+  await BundleDirectory.makeWay(BundleRecords.open(resolve(store)), directory);
+}
+
+/**
  * Creates a bundle, or leaves nothing behind on failure. Replaces leftovers of killed processes.
  */
 export async function makeBundle(plan: BundlePlan): Promise<Bundle> {

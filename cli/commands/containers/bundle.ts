@@ -48,7 +48,10 @@ export async function run(session: Session): Promise<void> {
   const { arg = [] } = session.options<BundleOptions>();
   if (directory === "") throw new UsageError("the directory name is empty", "Specify a directory");
   const options = await containerSpecOptions(session);
-  using bundling = await prepareBundling(session, false);
+  using bundling = await prepareBundling(session, {
+    directoryIn: () => directory,
+    isTemporary: false,
+  });
   const { reference, image, bundler } = bundling;
   if (arg.length > 0) options.push(withCommand(arg));
   if (session.options<ContainerOptions>().tty) options.push(withTerminal());

@@ -1,7 +1,7 @@
 import { keepNativeBackend } from "../../../layer/linux/native_libc.ts";
 import { withCommand, withTerminal } from "../../../spec/options/process_options.ts";
 import type { SpecOption } from "../../../spec/runtime/spec_option.ts";
-import { type Bundle, checkBundleId } from "../../../store/bundle.ts";
+import { type Bundle, bundlePath, checkBundleId } from "../../../store/bundle.ts";
 import { runBundle } from "../../../store/runtime/runtime.ts";
 import { prepareBundling } from "../../containers/bundling.ts";
 import type { Command } from "../../frame/command.ts";
@@ -106,7 +106,9 @@ async function makeBundle(
   id: string,
   options: readonly SpecOption[],
 ): Promise<Bundle> {
-  using bundling = await prepareBundling(session, true);
+  const { name } = session.options<RunOptions>();
+  const directoryIn = name === undefined ? undefined : (store: string) => bundlePath(store, name);
+  using bundling = await prepareBundling(session, { directoryIn, isTemporary: true });
   return await bundling.bundler.bundle(bundling.image, id, ...options);
 }
 

@@ -318,6 +318,8 @@ Deno.test("oci bundle leaves a directory with content unchanged", async () => {
     "the store has no record of such a bundle. Check the path, or specify its store with --store",
   );
   assertEquals(await Deno.readTextFile(`${path}/file`), "mine");
+  // It is refused before the image is fetched.
+  assertEquals(existsSync(`${place.env.OCI_STORE}/blobs/sha256`), false);
 });
 
 Deno.test("oci bundle rejects an empty directory name", async () => {
