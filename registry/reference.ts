@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from "../spec/digest.ts";
+import { type Digest, DIGEST_FORM, isDigest } from "../spec/digest.ts";
 import { explainedError } from "../spec/error_facts.ts";
 
 /** A repository in a registry. A {@linkcode Reference} is also one. */
@@ -77,10 +77,7 @@ export function parseReference(text: string): Reference {
   const digest = at < 0 ? undefined : rest.slice(at + 1);
   if (at >= 0) rest = rest.slice(0, at);
   if (digest !== undefined && !isDigest(digest)) {
-    return fail(
-      `the digest "${digest}" must be "sha256:" and 64, or "sha512:" and 128, lower-case ` +
-        "hexadecimal digits",
-    );
+    return fail(`the digest "${digest}" must be ${DIGEST_FORM}`);
   }
 
   // A colon after the last slash starts the tag; one before it belongs to the host's port.

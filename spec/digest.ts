@@ -1,5 +1,5 @@
-import { explainedError } from "./error_facts.ts";
 import type { Hash } from "node:crypto";
+import { explainedError } from "./error_facts.ts";
 
 /** A hash algorithm that can be verified; the image specification registers both. */
 export type DigestAlgorithm = "sha256" | "sha512";
@@ -22,6 +22,18 @@ const MAX_SHORT_BYTES = 1024;
 
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 
+/** Every {@linkcode DigestAlgorithm}. */
+export const DIGEST_ALGORITHMS: readonly DigestAlgorithm[] = Object.keys(HEX_LENGTH)
+  .filter(isDigestAlgorithm);
+
+/** Form of a digest that can be verified, for errors. */
+export const DIGEST_FORM = '"sha256:" and 64, or "sha512:" and 128, lower-case hexadecimal digits';
+
+/** Whether a text names an algorithm that can be verified. */
+export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
+  return Object.hasOwn(HEX_LENGTH, text);
+}
+
 /**
  * Whether a value is a valid digest of a supported algorithm.
  *
@@ -39,14 +51,14 @@ const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha5
  */
 export function isDigest(value: unknown): value is Digest {
   if (typeof value !== "string") return false;
-  const match = /^(sha256|sha512):([0-9a-f]+)$/.exec(value);
-  return match !== null && match[2]?.length === HEX_LENGTH[match[1] as DigestAlgorithm];
+  const [, algorithm = "", hex] = /^([a-z0-9]+):([0-9a-f]+)$/.exec(value) ?? [];
+  return isDigestAlgorithm(algorithm) && hex?.length === HEX_LENGTH[algorithm];
 }
 
 /** Whether a text is a valid digest of an algorithm that cannot be verified. */
 export function isForeignDigest(text: string): text is Digest {
   const algorithm = DIGEST_REGEXP.exec(text)?.[1];
-  return algorithm !== undefined && !Object.hasOwn(HEX_LENGTH, algorithm);
+  return algorithm !== undefined && !isDigestAlgorithm(algorithm);
 }
 
 /**
@@ -72,7 +84,7 @@ export function parseDigest(text: string): Digest {
     code: "invalid-text",
     action: `parse digest "${text}"`,
     subject: text,
-    problem: 'it must be "sha256:" and 64, or "sha512:" and 128, lower-case hexadecimal digits',
+    problem: `it must be ${DIGEST_FORM}`,
   });
 }
 

@@ -1,4 +1,4 @@
-import { type Digest, type DigestAlgorithm, isDigest } from "../../spec/digest.ts";
+import { type Digest, isDigest, isDigestAlgorithm } from "../../spec/digest.ts";
 import type { WritableRegistryContent } from "../registry_content.ts";
 import { bodyChunks } from "./_request_body.ts";
 import { emptyResponse, failure } from "./_server_response.ts";
@@ -32,7 +32,7 @@ export async function postUpload(
   const digest = query.get("digest");
   if (digest !== null && !isDigest(digest)) return badDigest(digest);
   const algorithm = query.get("digest-algorithm") ?? digest?.split(":", 1)[0] ?? "sha256";
-  if (!isAlgorithm(algorithm)) {
+  if (!isDigestAlgorithm(algorithm)) {
     return failure(400, "UNSUPPORTED", `digests by "${algorithm}" are not supported`);
   }
   const session = await sessions.begin(name, () => content.beginUpload(name, { algorithm }));
@@ -163,10 +163,6 @@ function parseContentRange(
   const match = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim());
   const [first, last] = [Number(match?.[1]), Number(match?.[2])];
   return match === null || last < first ? null : { first, last };
-}
-
-function isAlgorithm(text: string): text is DigestAlgorithm {
-  return text === "sha256" || text === "sha512";
 }
 
 function badDigest(digest: string | null): Response {

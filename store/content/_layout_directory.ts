@@ -1,3 +1,4 @@
+import { DIGEST_ALGORITHMS } from "../../spec/digest.ts";
 import { lstatIfAny, replaceFile, syncDirectory } from "../host/durable.ts";
 import {
   checkStoreFolder,
@@ -33,8 +34,7 @@ const OWN_NAMES = new Set([
 ]);
 const DIRECTORIES: readonly string[] = [
   "blobs",
-  "blobs/sha256",
-  "blobs/sha512",
+  ...DIGEST_ALGORITHMS.map((algorithm) => `blobs/${algorithm}`),
   "ingest",
   "locks",
   "verified",
@@ -49,8 +49,7 @@ const STORE_FOLDERS: readonly string[] = [
   "locks/holds",
   "quarantine",
   "tarballs",
-  "tarballs/sha256",
-  "tarballs/sha512",
+  ...DIGEST_ALGORITHMS.map((algorithm) => `tarballs/${algorithm}`),
   "tarballs/verified",
 ];
 /** Prefix of the file with which `doctor` checks whether a store is writable. */
@@ -141,7 +140,9 @@ function hasVersion(path: string, { foreign, refuse }: LayoutDirectoryOptions): 
   throw refuse(`its oci-layout file ${found}, not ${LAYOUT_VERSION}`, "Choose another directory");
 }
 
-/** Whether a directory is absent or has only files of a store; `false` if it is a layout by now. */
+/**
+ * Whether a directory is absent or has only files of a store; `false` if it has become a layout.
+ */
 async function isVacant(
   path: string,
   { foreign, refuse }: LayoutDirectoryOptions,

@@ -1,6 +1,6 @@
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, isDigest, isForeignDigest } from "../../spec/digest.ts";
+import { type Digest, DIGEST_ALGORITHMS, isDigest, isForeignDigest } from "../../spec/digest.ts";
 import { isObject, present } from "../../spec/json.ts";
 import { OCI_INDEX } from "../../spec/image/media_types.ts";
 import type { Platform } from "../../spec/platform.ts";
@@ -114,7 +114,7 @@ export class LayoutIndex {
   async record(entries: readonly RecordedEntry[], signal?: AbortSignal): Promise<void> {
     const named = new Map<string, Descriptor>();
     for (const { name, descriptor } of entries) if (name !== undefined) named.set(name, descriptor);
-    for (const name of ["sha256", "sha512"]) await syncDirectory(`${this.#layout}/blobs/${name}`);
+    for (const name of DIGEST_ALGORITHMS) await syncDirectory(`${this.#layout}/blobs/${name}`);
     // A pruning process would not see the new entries.
     const { lockPruning } = await import("./hold.ts");
     const { onWait } = this.#options;
@@ -295,7 +295,7 @@ export function findReference(
     references.find((reference) => fullName(reference.name) === full);
 }
 
-/** Returns the full reference of a name, as docker completes it; any other text as it is. */
+/** Returns the full reference of a name, as docker completes it; returns other text unchanged. */
 export function fullName(name: string): string {
   const reference = parseStoredName(name);
   return reference === undefined ? name : formatReference(reference);

@@ -20,7 +20,7 @@ export interface EntryFile {
 const WRITING_MS = 3_600_000;
 const VERSION = /^oci (?:entries|points|records) [0-9]+\n+$/;
 const VERSIONS = new Set([ENTRIES_MAGIC, POINTS_MAGIC, RECORDS_MAGIC]);
-const NAME = /^(sha256|sha512)-([0-9a-f]+)(\.seek)?$/;
+const NAME = /^([a-z0-9]+)-([0-9a-f]+)(\.seek)?$/;
 
 /** Lists the files of the indexes of a store, except those that are being written. */
 export async function listEntryFiles(store: ContentStore): Promise<readonly EntryFile[]> {

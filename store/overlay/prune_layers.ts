@@ -1,5 +1,5 @@
 import { resolve } from "../../spec/paths.ts";
-import { type Digest, digestHex, isDigest } from "../../spec/digest.ts";
+import { type Digest, DIGEST_ALGORITHMS, digestHex, isDigest } from "../../spec/digest.ts";
 import { digestAlgorithm } from "../../spec/digest_algorithm.ts";
 import { LimitError } from "../../spec/errors.ts";
 import type { RemoteLayer } from "../../spec/image/image.ts";
@@ -130,7 +130,7 @@ async function unusedTarballs(root: string, kept: ReadonlySet<Digest>): Promise<
     [...kept].map((digest) => `${digestAlgorithm(digest)}/${digestHex(digest)}`),
   );
   const unused: string[] = [];
-  for (const algorithm of ["sha256", "sha512"]) {
+  for (const algorithm of DIGEST_ALGORITHMS) {
     for (const name of await namesIn(`${root}/tarballs/${algorithm}`)) {
       if (!files.has(`${algorithm}/${name}`)) unused.push(`${root}/tarballs/${algorithm}/${name}`);
     }

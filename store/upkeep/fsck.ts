@@ -1,7 +1,7 @@
 import { describeError } from "../../spec/error_facts.ts";
 import type { ContentSource } from "../../spec/image/content.ts";
 import type { Descriptor } from "../../spec/image/descriptor.ts";
-import { type Digest, isDigest } from "../../spec/digest.ts";
+import { type Digest, DIGEST_ALGORITHMS, isDigest } from "../../spec/digest.ts";
 import { DigestMismatchError, OciError } from "../../spec/errors.ts";
 import { parseManifest } from "../../spec/image/manifest.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../spec/image/media_types.ts";
@@ -13,14 +13,15 @@ import { isEntryFileIntact, listEntryFiles } from "../entries/stray_entries.ts";
 import { lstatIfAny, namesIn, removeIfAny } from "../host/durable.ts";
 import { ensureStoreFolder } from "../host/private_directory.ts";
 import { removeTree } from "../host/remove_tree.ts";
-import { withoutPlatforms } from "./_without_platforms.ts";
+import { blobsIn } from "./_blobs_in.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
+import { withoutPlatforms } from "./_without_platforms.ts";
 
 /** Kind of a {@linkcode Finding}. */
 export type FindingKind =
   /** `index.json` is missing or cannot be read. */
   | "index"
-  /** An entry of `index.json` says another size or media type than the blob. */
+  /** An entry of `index.json` has the wrong size or media type for its blob. */
   | "entry"
   /** A blob does not match its digest. */
   | "corrupt"
@@ -131,7 +132,7 @@ class StoreChecker {
     if (lstatIfAny(path) === undefined) return result();
     // Before a hold writes an empty one: without it, all names are lost.
     const hasIndex = lstatIfAny(`${path}/index.json`) !== undefined ||
-      (await this.#digests()).length === 0;
+      (await blobsIn(this.#store.path)).length === 0;
     using _hold = this.#options.repair ? await this.#store.hold(this.#options.signal) : undefined;
     await this.#checkIndex(hasIndex);
     const corrupt = await this.#checkBlobs();
@@ -176,7 +177,7 @@ class StoreChecker {
 
   async #orphans(): Promise<readonly Descriptor[]> {
     const documents: Descriptor[] = [];
-    for (const digest of await this.#digests()) {
+    for (const digest of await blobsIn(this.#store.path)) {
       const info = lstatIfAny(this.#store.blobPath(digest));
       if (info === undefined || info.size > 4 * 1024 * 1024) continue;
       try {
@@ -196,22 +197,11 @@ class StoreChecker {
     return documents.filter(({ digest }) => !children.has(digest));
   }
 
-  async #digests(): Promise<readonly Digest[]> {
-    const digests: Digest[] = [];
-    for (const algorithm of ["sha256", "sha512"] as const) {
-      for (const name of (await namesIn(`${this.#store.path}/blobs/${algorithm}`)).toSorted()) {
-        const digest = `${algorithm}:${name}`;
-        if (isDigest(digest)) digests.push(digest);
-      }
-    }
-    return digests;
-  }
-
   /** Hashes every blob, even if it was verified before. Returns the corrupt ones. */
   async #checkBlobs(): Promise<ReadonlySet<Digest>> {
     const { repair, signal, onProgress } = this.#options;
     await this.#checkStrays();
-    const digests = await this.#digests();
+    const digests = await blobsIn(this.#store.path);
     const sizeOf = (digest: Digest) => lstatIfAny(this.#store.blobPath(digest))?.size ?? 0;
     const total = digests.reduce((sum, digest) => sum + sizeOf(digest), 0);
     const corrupt = new Set<Digest>();
@@ -234,7 +224,7 @@ class StoreChecker {
   }
 
   async #checkStrays(): Promise<void> {
-    for (const algorithm of ["sha256", "sha512"] as const) {
+    for (const algorithm of DIGEST_ALGORITHMS) {
       const directory = `${this.#store.path}/blobs/${algorithm}`;
       for (const name of await namesIn(directory)) {
         const path = `${directory}/${name}`;
@@ -337,7 +327,7 @@ class StoreChecker {
   /** Fetches content again. Returns why that failed. */
   async #fetch(descriptor: Descriptor, names: readonly string[]): Promise<string | undefined> {
     const { sourceOf, signal } = this.#options;
-    let reason = "it is not known where to fetch it from";
+    let reason = "no source for it is known";
     for (const name of names) {
       const source = sourceOf?.(name);
       if (source === undefined) continue;

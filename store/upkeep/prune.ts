@@ -10,6 +10,7 @@ import { tryLockFile } from "../host/file_lock.ts";
 import { StoreError } from "../errors.ts";
 import { pruneLayers } from "../overlay/prune_layers.ts";
 import { pruneUnpackRecords } from "../unpacking/prune_unpack_records.ts";
+import { blobsIn } from "./_blobs_in.ts";
 import { findReachable, type Reachable } from "./_reachable.ts";
 
 /** Options for {@linkcode prune}. */
@@ -53,11 +54,11 @@ export interface PrunedItem {
 export interface Pruning {
   /** Everything that was removed. */
   readonly removed: readonly PrunedItem[];
-  /** Bytes that the removed items had. */
+  /** Total size of the removed items in bytes. */
   readonly bytes: number;
 }
 
-/** An incomplete download can be resumed this long. */
+/** Time for which an incomplete download is kept, to be resumed. */
 const DOWNLOAD_GRACE_MS = 3_600_000;
 
 /**
@@ -65,8 +66,8 @@ const DOWNLOAD_GRACE_MS = 3_600_000;
  * decompressed layers, and bundles of killed processes.
  *
  * A blob stays if a name leads to it, through indexes and manifests or through the `subject` of a
- * document that is itself in `index.json`, or if a running command holds it. Other commands may
- * run meanwhile: they wait for at most the time that the removal of blobs takes.
+ * document that is itself in `index.json`, or if a running command holds it. Other commands may run
+ * at the same time; they wait only while blobs are removed.
  *
  * @param store The store.
  * @param options Age, number of names to keep, and whether to remove anything.
@@ -176,19 +177,15 @@ async function pruneBlobs(
   isUnused: (digest: Digest, path: string) => boolean,
   removed: PrunedItem[],
 ): Promise<void> {
-  for (const algorithm of ["sha256", "sha512"] as const) {
-    for (const name of (await namesIn(`${store.path}/blobs/${algorithm}`)).toSorted()) {
-      signal?.throwIfAborted();
-      const digest = `${algorithm}:${name}`;
-      if (!isDigest(digest)) continue;
-      const path = store.blobPath(digest);
-      const info = lstatIfAny(path);
-      if (info === undefined || info.isDirectory || !isUnused(digest, path)) continue;
-      removed.push({ kind: "blob", name: digest, bytes: info.size });
-      if (dryRun) continue;
-      await Deno.remove(path);
-      store.distrust(digest);
-    }
+  for (const digest of await blobsIn(store.path)) {
+    signal?.throwIfAborted();
+    const path = store.blobPath(digest);
+    const info = lstatIfAny(path);
+    if (info === undefined || info.isDirectory || !isUnused(digest, path)) continue;
+    removed.push({ kind: "blob", name: digest, bytes: info.size });
+    if (dryRun) continue;
+    await Deno.remove(path);
+    store.distrust(digest);
   }
 }
 
