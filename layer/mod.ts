@@ -60,7 +60,7 @@ export type { TarEntryType, TarHeader, TarSegment, TarSink } from "./tar/tar_hea
 export { type TarLimits, TarParser } from "./tar/tar_parser.ts";
 export { tarHeader, type TarHeaderInput, tarPadding } from "./tar/tar_writer.ts";
 export { type UntarEntry, UntarStream } from "./tar/untar_stream.ts";
-export { cleanPath, type EntryPath } from "./trees/clean_path.ts";
+export { cleanPath } from "./trees/clean_path.ts";
 export type {
   FileStatus,
   FileTree,

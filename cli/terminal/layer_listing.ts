@@ -51,7 +51,7 @@ function listed(header: TarHeader): EntryDescription {
 function noteOf({ type, path, linkname }: TarHeader): string {
   if (type === "symlink") return `-> ${linkname}`;
   if (type === "hardlink") return `the same file as ${linkname}`;
-  const mark = parseWhiteout(cleanPath(path).path);
+  const mark = parseWhiteout(cleanPath(path));
   if (mark.kind === "opaque") return `hides the content of ${mark.directory}/ in lower layers`;
   if (mark.kind !== "whiteout") return "";
   return `removes ${mark.directory === "" ? "" : `${mark.directory}/`}${mark.name}`;

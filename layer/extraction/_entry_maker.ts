@@ -142,7 +142,7 @@ export class EntryMaker {
    * starts at the root, and `..` does not lead out of it.
    */
   #findTarget(linkname: string): string {
-    const { path } = cleanPath(linkname);
+    const path = cleanPath(linkname);
     const said = `the target of the hard link, ${JSON.stringify(linkname)},`;
     const slash = path.lastIndexOf("/");
     const directory = this.#names.directories.find(path.slice(0, Math.max(slash, 0)));

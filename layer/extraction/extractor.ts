@@ -209,7 +209,7 @@ export class LayerExtractor implements TarSink, Disposable {
   }
 
   #extract(header: TarHeader): void {
-    const { path } = cleanPath(header.path);
+    const path = cleanPath(header.path);
     if (path.includes("\0") || header.linkname.includes("\0")) {
       throw new ExtractError(this.#place, "its name contains a NUL byte");
     }

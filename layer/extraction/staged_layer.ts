@@ -99,7 +99,7 @@ class LayerNotes {
   take(header: TarHeader): TarHeader | undefined {
     const handled = this.#handler === undefined ? header : this.#handler(header);
     if (handled === undefined) return undefined;
-    const { path } = cleanPath(handled.path);
+    const path = cleanPath(handled.path);
     const mark = parseWhiteout(path);
     if (mark.kind === "whiteout" || mark.kind === "opaque") {
       const { directory } = mark;

@@ -1,35 +1,28 @@
-/** A name of an archive as a path inside a root. */
-export interface EntryPath {
-  /** Relative path without `.`, `..`, empty components and outer slashes; empty for the root. */
-  readonly path: string;
-  /** Whether a `..` climbed above the root, which has no effect. */
-  readonly climbs: boolean;
-}
-
 /**
- * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it.
+ * Cleans a name of an archive lexically: the root is `/`, and `..` removes the component before it,
+ * if any.
  *
  * @param name The name in the archive.
- * @returns The path inside the root.
+ * @returns The path inside the root, without `.`, `..`, empty components and outer slashes; empty
+ * for the root.
  *
  * @example Clean equivalent names
  * ```ts
  * import { cleanPath } from "@x/oci/layer";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(cleanPath("./etc//passwd"), { path: "etc/passwd", climbs: false });
- * assertEquals(cleanPath("../../etc/passwd"), { path: "etc/passwd", climbs: true });
+ * assertEquals(cleanPath("./etc//passwd"), "etc/passwd");
+ * assertEquals(cleanPath("../../etc/passwd"), "etc/passwd");
  * ```
  */
-export function cleanPath(name: string): EntryPath {
-  if (isClean(name)) return { path: name, climbs: false };
+export function cleanPath(name: string): string {
+  if (isClean(name)) return name;
   const parts: string[] = [];
-  let climbs = false;
   for (const part of name.split("/")) {
-    if (part === "..") climbs = parts.pop() === undefined || climbs;
+    if (part === "..") parts.pop();
     else if (part !== "" && part !== ".") parts.push(part);
   }
-  return { path: parts.join("/"), climbs };
+  return parts.join("/");
 }
 
 /** Returns the parent of a clean path: `""` for a top-level entry and for the root itself. */

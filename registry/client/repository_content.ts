@@ -35,16 +35,16 @@ export interface RepositoryContentOptions extends Omit<RemoteOptions, "signal"> 
 /**
  * The content of one repository of a registry; names are tags.
  *
- * @example Copy an image within a registry
+ * @example Look up a tag that does not exist
  * ```ts
- * import { parseReference, RemoteClient, RepositoryContent } from "@x/oci/registry";
+ * import { parseReference, RemoteClient, RepositoryContent, serveRegistry } from "@x/oci/registry";
+ * import { assertEquals } from "@std/assert";
  *
- * async function tagsOf(name: string): Promise<readonly string[]> {
- *   using client = new RemoteClient();
- *   return await Array.fromAsync(new RepositoryContent(client, parseReference(name)).names());
- * }
+ * await using registry = await serveRegistry();
+ * using client = new RemoteClient({ credentials: "none" });
+ * const app = new RepositoryContent(client, parseReference(`${registry.host}/app`));
  *
- * console.log(typeof tagsOf);
+ * assertEquals(await app.resolve("1.0"), undefined);
  * ```
  */
 export class RepositoryContent implements NamedSource, NamedTarget {
@@ -94,11 +94,6 @@ export class RepositoryContent implements NamedSource, NamedTarget {
     const { isTarget: isPushTarget } = this.#options;
     const remote = { ...this.#remoteOptions(options), isPushTarget };
     return await this.#client.findTag(this.#repository, name, remote);
-  }
-
-  /** Lists the tags. */
-  names(options: ContentOptions = {}): AsyncIterable<string> {
-    return this.#client.tags(this.#repository, this.#remoteOptions(options));
   }
 
   /** Lists the referrers of a document, by the API or the fallback tag. */

@@ -94,12 +94,6 @@ export interface NamedSource extends ContentSource {
    * @returns The descriptor of its document, or `undefined` if the name is unknown.
    */
   resolve(name: string, options?: ContentOptions): Promise<Descriptor | undefined>;
-  /**
-   * Lists the names, in the order of the source. Absent where a source cannot.
-   *
-   * @param options Signal.
-   */
-  names?(options?: ContentOptions): AsyncIterable<string>;
 }
 
 /** A {@linkcode ContentTarget} in which documents get names. */

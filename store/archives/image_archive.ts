@@ -50,8 +50,8 @@ const MAX_TABLE_BYTES = 16 * 1024 * 1024;
 /**
  * Reads images out of a tar archive, as `docker save`, `podman save`, skopeo and buildah write it:
  * an OCI layout (`oci-archive`), or a `manifest.json` beside configs and layers (`docker-archive`),
- * plain or compressed with gzip or zstd. Docker writes both into one archive since version 25; then
- * the layout counts if it is complete.
+ * plain or compressed with gzip or zstd. Docker has written both into one archive since version 25;
+ * the layout is then used if it is complete.
  *
  * The entries are listed once, and contents are read from their place in the file. Nothing is
  * extracted: names and links of entries never become names of files.
@@ -84,7 +84,7 @@ export class ImageArchive implements NamedSource, Disposable {
    * @param path The file, `-` for stdin; only a name for errors if the archive comes from `input`.
    * @param options Format and abort signal.
    * @returns The archive; the caller disposes of it.
-   * @throws {ArchiveError} If it is damaged, hostile, or no archive of images.
+   * @throws {ArchiveError} If it is damaged, hostile, or not an archive of images.
    */
   static async open(path: string, options: OpenImageArchiveOptions): Promise<ImageArchive> {
     const file = await openArchiveFile(path, options);
@@ -122,12 +122,6 @@ export class ImageArchive implements NamedSource, Disposable {
     const bytes = await this.#content.read({ digest: name }, MAX_MANIFEST_BYTES);
     if (bytes === undefined) return undefined;
     return { mediaType: parseManifest(bytes).value.mediaType, digest: name, size: bytes.length };
-  }
-
-  /** Lists the names of the images. */
-  async *names(options: ContentOptions = {}): AsyncGenerator<string, void, void> {
-    options.signal?.throwIfAborted();
-    yield* this.images.flatMap(({ names }) => names.slice(0, 1));
   }
 
   /**

@@ -135,7 +135,7 @@ class RowArranger {
     const byPath = new Map(this.#rows.map((row) => [row.path, row]));
     this.#links.sort((a, b) => a.first - b.first);
     for (const link of this.#links) {
-      const target = byPath.get(cleanPath(link.entry?.link ?? "").path);
+      const target = byPath.get(cleanPath(link.entry?.link ?? ""));
       const root = target?.root ?? target;
       const isThere = root !== undefined && !isDirectory(root) && root.first < link.first &&
         root.entry?.type !== "hardlink";

@@ -22,7 +22,7 @@ export class IndexBuilder {
   /** Adds an entry. Call it for all entries of a layer, in their order. */
   add(header: TarHeader): void {
     if (this.#isFull) return;
-    const { path } = cleanPath(header.path);
+    const path = cleanPath(header.path);
     const number = this.#entries.length;
     const at = number * format.RECORD_BYTES;
     if (number === format.MAX_ENTRIES || at + this.#textLength > format.MAX_INDEX_BYTES) {

@@ -123,11 +123,6 @@ export class LayoutContent implements NamedSource, NamedTarget {
     await this.#store.tag(name, descriptor, signal);
   }
 
-  /** Lists the names. */
-  async *names(_options: ContentOptions = {}): AsyncGenerator<string> {
-    for (const { name } of await this.#store.references()) yield name;
-  }
-
   /** Lists the documents in `index.json` whose `subject` is this one. */
   async referrers({ digest }: Descriptor): Promise<readonly Descriptor[]> {
     const found = new Map<Digest, Descriptor>();

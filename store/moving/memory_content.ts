@@ -1,6 +1,5 @@
 import { referrerDescriptor } from "../../registry/referrer_descriptor.ts";
 import type {
-  ContentOptions,
   NamedSource,
   NamedTarget,
   OpenContent,
@@ -88,10 +87,5 @@ export class MemoryContent implements NamedSource, NamedTarget {
     const { mediaType, digest, size } = descriptor;
     this.#names.set(name, { mediaType, digest, size });
     return Promise.resolve();
-  }
-
-  /** Lists the names, in the order in which they were first assigned. */
-  async *names(_options: ContentOptions = {}): AsyncGenerator<string> {
-    yield* this.#names.keys();
   }
 }

@@ -91,7 +91,7 @@ export interface SaveArchiveOptions
  * await saveArchive(store, [{ name: "example.com/app:1", descriptor }], `${directory}/app.tar`);
  *
  * using archive = await ImageArchive.open(`${directory}/app.tar`, { spoolDirectory: directory });
- * assertEquals(await Array.fromAsync(archive.names()), ["example.com/app:1"]);
+ * assertEquals(archive.images.map(({ names: [name] }) => name), ["example.com/app:1"]);
  * await Deno.remove(directory, { recursive: true });
  * ```
  */

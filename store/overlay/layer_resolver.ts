@@ -1,30 +1,24 @@
-import { checkLayerType } from "../../spec/image/layer_type.ts";
-import { resolve } from "../../spec/paths.ts";
 import { ExtractError } from "../../layer/errors.ts";
 import type { ExtractReport } from "../../layer/extraction/extract_report.ts";
-import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Ownership } from "../../layer/extraction/ownership.ts";
 import { syncFileSystem } from "../../layer/linux/sync_file_system.ts";
+import { openFileTree } from "../../layer/trees/open_tree.ts";
 import type { Digest } from "../../spec/digest.ts";
 import type { RemoteImage, RemoteLayer } from "../../spec/image/image.ts";
-import { removeTree } from "../host/remove_tree.ts";
-import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
-import { discardTree } from "../host/unmount.ts";
+import { checkLayerType } from "../../spec/image/layer_type.ts";
+import { resolve } from "../../spec/paths.ts";
 import type { ContentStore } from "../content/content_store.ts";
 import { boundByFiles } from "../host/file_limit.ts";
+import { removeTree } from "../host/remove_tree.ts";
 import { Semaphore } from "../host/semaphore.ts";
 import { SingleFlight } from "../host/single_flight.ts";
 import { TaskGroup } from "../host/task_group.ts";
-import { type ChainDraft, ChainStore } from "./_chain_store.ts";
-import {
-  type Chain,
-  chainIdsOf,
-  type ExtractedLayer,
-  findExtracted,
-  keyOf,
-} from "./extracted_layer.ts";
-import { lowersOf } from "./_overlay_stack.ts";
+import { discardTree } from "../host/unmount.ts";
 import type { LayerExtraction, OverlayNamespace } from "../stages/overlay_extraction.ts";
+import { warnOfSkipped } from "../unpacking/skipped_warning.ts";
+import { type ChainDraft, ChainStore } from "./_chain_store.ts";
+import { lowersOf } from "./_overlay_stack.ts";
+import { type Chain, chainIdsOf, type ExtractedLayer, keyOf } from "./extracted_layer.ts";
 import type { OverlayMounter } from "./overlay_mounter.ts";
 
 /** Options for {@linkcode OverlayLayerResolver}. */
@@ -73,7 +67,6 @@ const extractions = new SingleFlight();
  * Concurrent tasks and processes share one extraction.
  */
 export class OverlayLayerResolver {
-  readonly #store: string;
   readonly #chains: ChainStore;
   readonly #options: LayerResolverOptions;
   readonly #limit: Semaphore;
@@ -81,8 +74,7 @@ export class OverlayLayerResolver {
   /** Creates a resolver for a store. */
   constructor(store: ContentStore, options: LayerResolverOptions) {
     const { jobs = navigator.hardwareConcurrency } = options;
-    this.#store = resolve(store.path);
-    this.#chains = new ChainStore(this.#store, store.onWait);
+    this.#chains = new ChainStore(resolve(store.path), store.onWait);
     this.#options = options;
     this.#limit = new Semaphore(boundByFiles(jobs));
   }
@@ -108,12 +100,6 @@ export class OverlayLayerResolver {
     }
     await tasks.join();
     return await Promise.all(resolving);
-  }
-
-  /** Returns whether all layers of an image are extracted. */
-  isExtracted(image: Pick<RemoteImage, "layers">): boolean {
-    const { ownership, mounter: { namespace } } = this.#options;
-    return findExtracted(this.#store, image, { ownership, namespace }) !== undefined;
   }
 
   async #resolve(

@@ -21,7 +21,7 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
   const parents = new Set(paths.flatMap(parentsOf));
   const directories = new Set([""]);
   return (header) => {
-    const { path } = cleanPath(header.path);
+    const path = cleanPath(header.path);
     const isDirectory = header.type === "directory";
     if (!directories.has(parentPath(path)) || (!isDirectory && directories.has(path))) {
       throw new ExtractError(header, "its parent may be a symbolic link");
@@ -36,7 +36,7 @@ export function selectPaths(paths: readonly string[]): ExtractHandler {
 
 /** Whether an entry is at one of some clean paths, or below it. */
 export function isSelected(name: string, paths: readonly string[]): boolean {
-  const { path } = cleanPath(name);
+  const path = cleanPath(name);
   return paths.some((other) => other === "" || path === other || path.startsWith(`${other}/`));
 }
 

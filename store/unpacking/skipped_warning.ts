@@ -11,7 +11,7 @@ export function warnOfSkipped(
   onWarning: ((message: string) => void) | undefined,
 ): void {
   const { skipped, skippedCount } = report;
-  const missed = skipped.filter(({ path }) => !cleanPath(path).path.startsWith("dev/"));
+  const missed = skipped.filter(({ path }) => !cleanPath(path).startsWith("dev/"));
   const count = skippedCount - skipped.length + missed.length;
   const [first] = missed;
   if (first === undefined) return;

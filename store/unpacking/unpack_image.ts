@@ -59,7 +59,7 @@ export async function unpackImage(
   options: UnpackImageOptions = {},
 ): Promise<UnpackReport> {
   const { force = false, signal } = options;
-  const paths = options.paths?.map((path) => cleanPath(path).path);
+  const paths = options.paths?.map((path) => cleanPath(path));
   signal?.throwIfAborted();
   image.layers.forEach(({ descriptor }) => checkLayerType(descriptor));
   await using root = await UnpackRoot.open(directory, { store: store.path, force });

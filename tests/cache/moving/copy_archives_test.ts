@@ -32,7 +32,7 @@ async function makeScene() {
   };
 }
 
-Deno.test("copy() goes from a registry through archives of each kind and back", async () => {
+Deno.test("copy() copies from a registry through archives of each kind and back", async () => {
   await using scene = await makeScene();
   const { dir, from, options, registry } = scene;
   const archive = dir.join("a.tar");
@@ -61,11 +61,11 @@ Deno.test("copy() goes from a registry through archives of each kind and back", 
     INDEX.descriptor.digest,
   );
   using opened = await ImageArchive.open(dir.join("d.tar"), { spoolDirectory: dir.path });
-  assertEquals(await Array.fromAsync(opened.names()), ["docker.io/library/app:1"]);
+  assertEquals(opened.images.map(({ names: [name] }) => name), ["docker.io/library/app:1"]);
   assertEquals((await scene.names()).sort(), ["a.tar", "a.tar.gz", "d.tar", "layout", "store"]);
 });
 
-Deno.test("copy() takes an artifact into an archive, and push() an image of the store", async () => {
+Deno.test("copy() copies an artifact to an archive, and push() pushes an image of the store to one", async () => {
   await using scene = await makeScene();
   const { dir, options, registry } = scene;
   const artifact = buildArtifact({ artifactType: "application/x-thing", content: "thing" });
@@ -81,7 +81,7 @@ Deno.test("copy() takes an artifact into an archive, and push() an image of the 
   assertEquals(pushed.descriptor.digest, artifact.descriptor.digest);
 });
 
-Deno.test("copy() leaves no file where it fails, and none for a dry run", async () => {
+Deno.test("copy() leaves no file if it fails, and none for a dry run", async () => {
   await using scene = await makeScene();
   const { dir, from, options, registry } = scene;
   const wrong = blobOf(OCI_LAYER, new Uint8Array(9));
